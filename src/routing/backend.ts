@@ -1,0 +1,146 @@
+/**
+ * One run of one container that requests can be sent to, and the leases that count them.
+ * Does no I/O: it knows where the server is, not how to talk to it.
+ */
+
+/** One entry of a server's `GET /v1/models`, with every field as the server sent it. */
+export type Model = { readonly id: string; readonly [field: string]: unknown };
+
+/** Only ever moves to the right: active → draining → closed. Coming back means a new Backend. */
+export type BackendState = "active" | "draining" | "closed";
+
+/**
+ * Which of two backends with one model is the newer one: the order in which they were seen to
+ * become routable (`seen`, a counter); within one pass by start of the container, then by id.
+ */
+export type Rank = {
+  readonly seen: number;
+  readonly startedAtMs: number;
+  readonly containerId: string;
+};
+
+export type BackendInit = {
+  readonly containerId: string;
+  readonly containerName: string;
+  /** `http://host:port` without a path. */
+  readonly origin: string;
+  /** Prefix of the server's API: `""` or `/v1`, never with a slash at its end. */
+  readonly basePath: string;
+  readonly rank: Rank;
+  readonly models: readonly Model[];
+};
+
+/**
+ * Why a backend closed. `run-over`: the container is gone, the requests in flight end with their
+ * connections. `cut`: the time to drain is up, the requests in flight are to be ended now.
+ */
+export type CloseReason = "run-over" | "cut";
+
+/** One request counted in on a backend. */
+export type Lease = {
+  readonly backend: Backend;
+  /** Tells, once, that the backend has closed under the request. At most one listener. */
+  readonly onClose: (listener: (why: CloseReason) => void) => void;
+  /** Counts the request out. It ends once, however often it is ended. */
+  readonly end: () => void;
+};
+
+export class Backend {
+  readonly containerId: string;
+  readonly containerName: string;
+  readonly origin: string;
+  readonly basePath: string;
+  readonly rank: Rank;
+  #models: readonly Model[];
+  #state: BackendState = "active";
+  #inFlight = 0;
+  #closedBy: CloseReason | undefined;
+  readonly #listeners = new Set<(why: CloseReason) => void>();
+  readonly #left = new AbortController();
+  readonly #idle = Promise.withResolvers<void>();
+
+  constructor(init: BackendInit) {
+    this.containerId = init.containerId;
+    this.containerName = init.containerName;
+    this.origin = init.origin;
+    this.basePath = init.basePath;
+    this.rank = init.rank;
+    this.#models = init.models;
+  }
+
+  get state(): BackendState {
+    return this.#state;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  get models(): readonly Model[] {
+    return this.#models;
+  }
+
+  /** Aborted as soon as no new request is taken: when the drain begins, or at the close. */
+  get left(): AbortSignal {
+    return this.#left.signal;
+  }
+
+  /** Resolves when the backend takes no new request and the last lease has ended. */
+  get idle(): Promise<void> {
+    return this.#idle.promise;
+  }
+
+  /**
+   * Counts one request in, or refuses.
+   * Invariant: state check and count happen in one synchronous step, so no request
+   * can slip in after `drain()` has looked at the count.
+   */
+  acquire(): Lease | undefined {
+    if (this.#state !== "active") return undefined;
+    this.#inFlight += 1;
+    let open = true;
+    let closeListener: ((why: CloseReason) => void) | undefined;
+    return {
+      backend: this,
+      onClose: (listener) => {
+        if (!open) return;
+        closeListener = listener;
+        this.#listeners.add(listener);
+        if (this.#closedBy !== undefined) listener(this.#closedBy);
+      },
+      end: () => {
+        if (!open) return; // end of body, hang-up and error may all report
+        open = false;
+        if (closeListener !== undefined) this.#listeners.delete(closeListener);
+        this.#inFlight -= 1;
+        this.#settle();
+      },
+    };
+  }
+
+  replaceModels(models: readonly Model[]): void {
+    this.#models = models;
+  }
+
+  /** No new requests; those in flight go on. */
+  drain(): void {
+    if (this.#state !== "active") return;
+    this.#state = "draining";
+    this.#left.abort();
+    this.#settle();
+  }
+
+  /** A run that ends after its drain was cut short says so too; nothing else comes twice. */
+  close(why: CloseReason): void {
+    if (this.#closedBy === why) return;
+    this.#closedBy = why;
+    this.#state = "closed";
+    this.#left.abort();
+    for (const listener of this.#listeners) listener(why);
+    this.#settle();
+  }
+
+  #settle(): void {
+    if (this.#state !== "active" && this.#inFlight === 0) this.#idle.resolve();
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * The routing table: model → who takes a request for it. Written by discovery only; read by
+ * every request. Synchronous throughout: nothing can happen between a look-up and its count.
+ */
+import type { Backend, CloseReason, Lease, Model } from "./backend.ts";
+
+/** The answer to "who takes a request for this model?". */
+export type Route =
+  | { readonly kind: "routed"; readonly lease: Lease }
+  | { readonly kind: "draining" }
+  | { readonly kind: "unknown" };
+
+/** Two active backends with the same models: `winner` gets the requests, `other` waits. */
+export type Overlap = {
+  readonly winner: Backend;
+  readonly other: Backend;
+  readonly modelIds: readonly string[];
+};
+
+/** What the table answers about one model without taking a lease. */
+export type ModelLookup =
+  | { readonly kind: "live"; readonly model: Model }
+  | { readonly kind: "draining" }
+  | { readonly kind: "unknown" };
+
+type Entry = { readonly backend: Backend; readonly model: Model };
+
+export class RoutingTable {
+  readonly #backends = new Set<Backend>();
+  /** Newest first. Rebuilt at every change: changes are rare, look-ups are not. */
+  #entries = new Map<string, readonly Entry[]>();
+  #list: readonly Model[] = [];
+
+  /** All active models, one object each (the winner's), sorted by id. */
+  get models(): readonly Model[] {
+    return this.#list;
+  }
+
+  get backends(): ReadonlySet<Backend> {
+    return this.#backends;
+  }
+
+  /** Takes the lease: there must be no `await` between this call and the forwarding. */
+  route(modelId: string): Route {
+    const entries = this.#entries.get(modelId);
+    if (entries === undefined) return { kind: "unknown" };
+    for (const { backend } of entries) {
+      const lease = backend.acquire();
+      if (lease !== undefined) return { kind: "routed", lease };
+    }
+    return { kind: "draining" };
+  }
+
+  find(modelId: string): ModelLookup {
+    const entries = this.#entries.get(modelId);
+    if (entries === undefined) return { kind: "unknown" };
+    const live = entries.find(({ backend }) => backend.state === "active");
+    return live === undefined ? { kind: "draining" } : { kind: "live", model: live.model };
+  }
+
+  /** @returns the active backends of other containers that serve one of its models too */
+  admit(backend: Backend): readonly Overlap[] {
+    this.#backends.add(backend);
+    this.#rebuild();
+    return this.#overlaps(backend);
+  }
+
+  replaceModels(backend: Backend, models: readonly Model[]): readonly Overlap[] {
+    backend.replaceModels(models);
+    this.#rebuild();
+    return this.#overlaps(backend);
+  }
+
+  drain(backend: Backend): void {
+    backend.drain();
+    this.#rebuild();
+  }
+
+  /** Its requests in flight are told why: see `CloseReason`. */
+  remove(backend: Backend, why: CloseReason): void {
+    this.#backends.delete(backend);
+    backend.close(why);
+    this.#rebuild();
+  }
+
+  #rebuild(): void {
+    const entries = new Map<string, Entry[]>();
+    for (const backend of [...this.#backends].sort(newestFirst)) {
+      for (const model of backend.models) {
+        const known = entries.get(model.id);
+        if (known === undefined) entries.set(model.id, [{ backend, model }]);
+        else known.push({ backend, model });
+      }
+    }
+    this.#entries = entries;
+    this.#list = [...entries.values()]
+      .map((all) => all.find(({ backend }) => backend.state === "active")?.model)
+      .filter((model) => model !== undefined)
+      .sort((a, b) => compare(a.id, b.id));
+  }
+
+  #overlaps(backend: Backend): readonly Overlap[] {
+    const ids = new Set(backend.models.map(({ id }) => id));
+    const overlaps: Overlap[] = [];
+    for (const rival of this.#backends) {
+      if (rival.containerId === backend.containerId || rival.state !== "active") continue;
+      const modelIds = rival.models.filter(({ id }) => ids.has(id)).map(({ id }) => id);
+      if (modelIds.length === 0) continue;
+      const [winner, other] = newestFirst(backend, rival) < 0 ? [backend, rival] : [rival, backend];
+      overlaps.push({ winner, other, modelIds });
+    }
+    return overlaps;
+  }
+}
+
+function newestFirst(a: Backend, b: Backend): number {
+  return (
+    b.rank.seen - a.rank.seen ||
+    b.rank.startedAtMs - a.rank.startedAtMs ||
+    compare(b.rank.containerId, a.rank.containerId)
+  );
+}
+
+/** By code unit, like the sort order of JavaScript: independent of any locale. */
+function compare(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}

@@ -1,0 +1,87 @@
+import { describe, expect, test } from "bun:test";
+import type { CloseReason } from "../../src/routing/backend.ts";
+import { makeBackend } from "../support/backends.ts";
+import { within } from "../support/until.ts";
+
+describe("Backend", () => {
+  test("acquire() counts in while active and refuses after drain() and close()", () => {
+    const backend = makeBackend();
+    expect(backend.acquire()).toBeDefined();
+    expect(backend.inFlight).toBe(1);
+    backend.drain();
+    expect(backend.acquire()).toBeUndefined();
+    backend.close("run-over");
+    expect(backend.acquire()).toBeUndefined();
+    expect(backend.inFlight).toBe(1);
+  });
+
+  test("a lease ends once, however often it is ended", () => {
+    const backend = makeBackend();
+    const lease = backend.acquire()!;
+    backend.acquire();
+    lease.end();
+    lease.end();
+    expect(backend.inFlight).toBe(1);
+  });
+
+  test("idle resolves when the last lease ends after drain(), not before", async () => {
+    const backend = makeBackend();
+    const lease = backend.acquire()!;
+    let idle = false;
+    const waited = backend.idle.then(() => {
+      idle = true;
+    });
+    backend.drain();
+    await Bun.sleep(0);
+    expect(idle).toBe(false);
+    lease.end();
+    await within("idle", waited);
+  });
+
+  test("idle stays pending while active, though no lease is open", async () => {
+    const backend = makeBackend();
+    backend.acquire()!.end();
+    const first = await Promise.race([
+      backend.idle.then(() => "idle"),
+      Bun.sleep(5).then(() => "pending"),
+    ]);
+    expect(first).toBe("pending");
+  });
+
+  test("left is aborted by drain() and by close()", () => {
+    const drained = makeBackend();
+    const closed = makeBackend();
+    drained.drain();
+    closed.close("run-over");
+    expect([drained.left.aborted, closed.left.aborted]).toEqual([true, true]);
+  });
+
+  test("state only moves to the right", () => {
+    const backend = makeBackend();
+    backend.close("run-over");
+    backend.drain();
+    expect(backend.state).toBe("closed");
+  });
+
+  test("close() tells each open lease why, and no ended one", () => {
+    const backend = makeBackend();
+    const told: [string, CloseReason][] = [];
+    const open = backend.acquire()!;
+    const ended = backend.acquire()!;
+    open.onClose((why) => told.push(["open", why]));
+    ended.onClose((why) => told.push(["ended", why]));
+    ended.end();
+    backend.close("run-over");
+    backend.close("run-over");
+    expect(told).toEqual([["open", "run-over"]]);
+  });
+
+  test("onClose() tells at once when the backend has closed already", () => {
+    const backend = makeBackend();
+    const lease = backend.acquire()!;
+    backend.close("cut");
+    const told: CloseReason[] = [];
+    lease.onClose((why) => told.push(why));
+    expect(told).toEqual(["cut"]);
+  });
+});

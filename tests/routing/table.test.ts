@@ -1,0 +1,125 @@
+import { describe, expect, test } from "bun:test";
+import { RoutingTable } from "../../src/routing/table.ts";
+import { makeBackend } from "../support/backends.ts";
+
+function served(table: RoutingTable, model: string): string {
+  const route = table.route(model);
+  return route.kind === "routed" ? route.lease.backend.containerName : route.kind;
+}
+
+describe("RoutingTable", () => {
+  test("route() takes a lease on the backend that serves the model", () => {
+    const table = new RoutingTable();
+    const a = makeBackend({ models: [{ id: "a1" }, { id: "a2" }] });
+    const b = makeBackend({ models: [{ id: "b" }] });
+    table.admit(a);
+    table.admit(b);
+    expect(served(table, "a2")).toBe(a.containerName);
+    expect(served(table, "b")).toBe(b.containerName);
+    expect([a.inFlight, b.inFlight]).toEqual([1, 1]);
+  });
+
+  test("route() answers unknown for a model that nobody has, inherited names included", () => {
+    const table = new RoutingTable();
+    table.admit(makeBackend());
+    for (const model of ["x", "__proto__", "constructor", ""])
+      expect(served(table, model)).toBe("unknown");
+  });
+
+  test("a draining backend answers draining and leaves the list at once, until it is removed", () => {
+    const table = new RoutingTable();
+    const backend = makeBackend();
+    table.admit(backend);
+    table.drain(backend);
+    expect(served(table, "m")).toBe("draining");
+    expect(table.find("m").kind).toBe("draining");
+    expect(table.models).toEqual([]);
+    table.remove(backend, "run-over");
+    expect(served(table, "m")).toBe("unknown");
+    expect(table.find("m").kind).toBe("unknown");
+  });
+
+  test("the last to become healthy wins, in whatever order they are admitted; the other serves when it leaves", () => {
+    const older = makeBackend({ seen: 1 });
+    const newer = makeBackend({ seen: 2 });
+    for (const order of [
+      [older, newer],
+      [newer, older],
+    ]) {
+      const table = new RoutingTable();
+      for (const backend of order) table.admit(backend);
+      expect(served(table, "m")).toBe(newer.containerName);
+    }
+    const table = new RoutingTable();
+    table.admit(older);
+    table.admit(newer);
+    table.drain(newer);
+    expect(served(table, "m")).toBe(older.containerName);
+    table.remove(newer, "cut");
+    expect(served(table, "m")).toBe(older.containerName);
+  });
+
+  test.each<
+    [
+      why: string,
+      older: [startedAtMs: number, id: string],
+      newer: [startedAtMs: number, id: string],
+    ]
+  >([
+    ["start of the container", [1, "b"], [2, "a"]],
+    ["id, when they started together", [1, "a"], [1, "b"]],
+  ])("of two seen in one pass the winner is decided by %s", (_why, older, newer) => {
+    const table = new RoutingTable();
+    for (const [startedAtMs, containerId] of [newer, older]) {
+      const name = containerId === newer[1] ? "newer" : "older";
+      table.admit(
+        makeBackend({
+          containerId,
+          containerName: name,
+          rank: { seen: 7, startedAtMs, containerId },
+        }),
+      );
+    }
+    expect(served(table, "m")).toBe("newer");
+  });
+
+  test("admit() reports each active backend of another container with one of its models", () => {
+    const table = new RoutingTable();
+    const a = makeBackend({ models: [{ id: "x" }, { id: "y" }], seen: 5 });
+    const b = makeBackend({ models: [{ id: "y" }, { id: "z" }], seen: 6 });
+    expect(table.admit(a)).toEqual([]);
+    expect(table.admit(b)).toEqual([{ winner: b, other: a, modelIds: ["y"] }]);
+    const again = makeBackend({ containerId: b.containerId, models: [{ id: "z" }] });
+    expect(table.admit(again)).toEqual([]); // the same container, coming back
+    table.drain(a);
+    expect(table.admit(makeBackend({ models: [{ id: "x" }] }))).toEqual([]);
+  });
+
+  test("models are sorted by id, one object each (the winner's), with every field as it was sent", () => {
+    const table = new RoutingTable();
+    table.admit(makeBackend({ seen: 1, models: [{ id: "b", from: 1 }, { id: "B" }] }));
+    table.admit(
+      makeBackend({ seen: 2, models: [{ id: "b", from: 2, meta: { n: [1] } }, { id: "a" }] }),
+    );
+    expect(table.models).toEqual([
+      { id: "B" },
+      { id: "a" },
+      { id: "b", from: 2, meta: { n: [1] } },
+    ]);
+  });
+
+  test("replaceModels() takes and gives models while the backend goes on", () => {
+    const table = new RoutingTable();
+    const backend = makeBackend({ models: [{ id: "old" }, { id: "both" }] });
+    table.admit(backend);
+    const lease = table.route("old");
+    table.replaceModels(backend, [{ id: "both" }, { id: "new" }]);
+    expect(["old", "both", "new"].map((model) => table.route(model).kind)).toEqual([
+      "unknown",
+      "routed",
+      "routed",
+    ]);
+    expect(lease.kind).toBe("routed");
+    expect(backend.inFlight).toBe(3);
+  });
+});

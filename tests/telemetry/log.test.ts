@@ -1,0 +1,114 @@
+import { describe, expect, test } from "bun:test";
+import { createLog, LOG_LEVELS, type LogInit, type LogLevel } from "../../src/telemetry/log.ts";
+
+function written(
+  init: Partial<LogInit>,
+  say: (log: ReturnType<typeof createLog>) => void,
+): readonly string[] {
+  const lines: string[] = [];
+  say(createLog({ level: "debug", format: "json", write: (line) => lines.push(line), ...init }));
+  return lines;
+}
+
+/** One line of text, without its colours. */
+function plainText(message: string, fields?: Record<string, unknown>): string {
+  const [line] = written({ format: "text" }, (log) => log.info(message, fields));
+  return Bun.stripANSI(line!);
+}
+
+describe("createLog() as JSON", () => {
+  test("writes one object a line: time, level, message, fields", () => {
+    const [line, ...more] = written({}, (log) =>
+      log.warn("container ignored", { container: "vllm-1", bytes: 5, models: ["a"], none: null }),
+    );
+    expect(more).toEqual([]);
+    expect(line).toEndWith("}\n");
+    const { time, ...rest } = JSON.parse(line!);
+    expect(new Date(time).toISOString()).toBe(time);
+    expect(Math.abs(Date.now() - Date.parse(time))).toBeLessThan(5_000);
+    expect(rest).toEqual({
+      level: "warn",
+      message: "container ignored",
+      container: "vllm-1",
+      bytes: 5,
+      models: ["a"],
+      none: null,
+    });
+    expect(Object.keys(JSON.parse(line!)).slice(0, 3)).toEqual(["time", "level", "message"]);
+  });
+
+  test("keeps a line one line whatever is in it", () => {
+    const nasty = 'a\nb\r\n{"level":"error"}\u001b[2J\u0000"';
+    const [line] = written({}, (log) => log.info(nasty, { [nasty]: nasty }));
+    expect(line!.match(/[\n\r]/g)).toEqual(["\n"]);
+    expect(line).not.toContain("\u001b");
+    expect(JSON.parse(line!)).toMatchObject({ level: "info", message: nasty, [nasty]: nasty });
+  });
+});
+
+describe("createLog() by level", () => {
+  test.each<[level: LogLevel, written: readonly LogLevel[]]>([
+    ["debug", ["debug", "info", "warn", "error"]],
+    ["info", ["info", "warn", "error"]],
+    ["warn", ["warn", "error"]],
+    ["error", ["error"]],
+  ])("%s writes %p", (level, expected) => {
+    for (const format of ["json", "text"] as const) {
+      const lines = written({ level, format }, (log) => {
+        for (const name of LOG_LEVELS) log[name](`said at ${name}`);
+      });
+      expect(lines.map((line) => /said at (\w+)/.exec(line)?.[1] as LogLevel)).toEqual([
+        ...expected,
+      ]);
+    }
+  });
+});
+
+describe("createLog() as text", () => {
+  test("writes time of day, level, message and fields", () => {
+    expect(plainText("model admitted", { model: "llama", count: 2 })).toMatch(
+      /^\d\d:\d\d:\d\d INFO {2}model admitted model=llama count=2\n$/,
+    );
+  });
+
+  test("names each level", () => {
+    const lines = written({ format: "text" }, (log) => {
+      for (const name of LOG_LEVELS) log[name]("x");
+    });
+    expect(lines.map((line) => Bun.stripANSI(line).split(" ")[1])).toEqual([
+      "DEBUG",
+      "INFO",
+      "WARN",
+      "ERROR",
+    ]);
+  });
+
+  test.each<[value: unknown, shown: string]>([
+    ["plain", "plain"],
+    ["http://10.0.0.1:8000/v1", "http://10.0.0.1:8000/v1"],
+    ["", '""'],
+    ["a b", '"a b"'],
+    ["a=b", '"a=b"'],
+    ['a"b', '"a\\"b"'],
+    ["a\nb", '"a\\nb"'],
+    [5, "5"],
+    [true, "true"],
+    [null, "null"],
+    [["a", "b"], '["a","b"]'],
+    [{ a: 1 }, '{"a":1}'],
+    [undefined, "undefined"],
+  ])("shows %p as %s", (value, shown) => {
+    expect(plainText("x", { field: value })).toEndWith(` x field=${shown}\n`);
+  });
+
+  test.each(["\u001b[2Jmodel", "a\u0007", "a\u0008b", "\u007f", "\u009b2J", "a \u009b2J"])(
+    "lets no control character of a value reach the terminal: %p",
+    (value) => {
+      // A client's model name is logged; the terminal carried out the escape sequences in it.
+      const [line] = written({ format: "text" }, (log) => log.warn("x", { model: value }));
+      const [, shown] = line!.replace("\u001b[0m", "").split("model=\u001b[0m");
+      expect(shown).toEndWith("\n");
+      expect(shown!.slice(0, -1)).not.toMatch(/\p{Cc}/u);
+    },
+  );
+});
