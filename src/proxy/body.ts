@@ -1,0 +1,51 @@
+/** Ties what a request holds (its lease, its timers) to the end of the answer's body. */
+
+export type BodyWatch = {
+  /** Before each read from the upstream, and after it. */
+  readonly waitFor: (what: "read" | "client") => void;
+  /** Once, whichever way the body ends. `error` is set if the upstream broke off. */
+  readonly ended: (end: { readonly bytes: number; readonly error?: unknown }) => void;
+};
+
+/**
+ * The same bytes, one pull at a time (no read-ahead, so the client's pace is the backend's pace).
+ * An upstream that breaks off makes this stream fail, never end: Bun then resets the client.
+ */
+export function watchBody(
+  body: ReadableStream<Uint8Array>,
+  watch: BodyWatch,
+): ReadableStream<Uint8Array> {
+  const reader = body.getReader();
+  let bytes = 0;
+  let open = true;
+  const end = (error?: unknown): void => {
+    if (!open) return;
+    open = false;
+    watch.ended(error === undefined ? { bytes } : { bytes, error });
+  };
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        watch.waitFor("read");
+        const read = await reader.read().catch((error: unknown) => ({ error }));
+        if (!open) return; // cancelled while the read was pending
+        watch.waitFor("client");
+        if ("error" in read) {
+          end(read.error);
+          controller.error(read.error);
+        } else if (read.done) {
+          end();
+          controller.close();
+        } else {
+          bytes += read.value.length;
+          controller.enqueue(read.value);
+        }
+      },
+      async cancel(reason) {
+        end();
+        await reader.cancel(reason);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}

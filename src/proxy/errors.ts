@@ -1,0 +1,57 @@
+/**
+ * The answers the proxy makes itself: one case, one status, one body. The body is at once what the
+ * OpenAI SDKs (`error.code`, `error.param`) and the Anthropic SDKs (`type`, `error.type`) read.
+ */
+
+type Case = {
+  readonly status: number;
+  /** Anthropic's word for it. */
+  readonly type: "invalid_request_error" | "not_found_error" | "overloaded_error" | "api_error";
+  /** The field at fault, if it is one. */
+  readonly param: "model" | null;
+};
+
+const INVALID = "invalid_request_error";
+
+export const ERRORS = {
+  invalid_json: { status: 400, type: INVALID, param: null },
+  model_required: { status: 400, type: INVALID, param: "model" },
+  invalid_path: { status: 400, type: INVALID, param: null },
+  not_found: { status: 404, type: "not_found_error", param: null },
+  model_not_found: { status: 404, type: "not_found_error", param: "model" },
+  method_not_allowed: { status: 405, type: INVALID, param: null },
+  model_search_limit: { status: 413, type: INVALID, param: "model" },
+  unsupported_encoding: { status: 415, type: INVALID, param: null },
+  internal_error: { status: 500, type: "api_error", param: null },
+  upgrade_unsupported: { status: 501, type: INVALID, param: null },
+  backend_unreachable: { status: 502, type: "api_error", param: null },
+  backend_draining: { status: 503, type: "overloaded_error", param: "model" },
+  starting: { status: 503, type: "overloaded_error", param: "model" },
+} as const satisfies Record<string, Case>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+const RETRY_AFTER_S = "1";
+const MODEL_LENGTH_MAX = 256;
+
+/** @param message what was being done and what to do; names no inner address */
+export function errorResponse(code: ErrorCode, message: string): Response {
+  const { status, type, param } = ERRORS[code];
+  const headers = new Headers({ "content-type": "application/json" });
+  if (status === 503) headers.set("retry-after", RETRY_AFTER_S);
+  if (status === 405) headers.set("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+  const body = { type: "error", error: { type, message, param, code } };
+  return new Response(JSON.stringify(body), { status, headers });
+}
+
+/** The client is gone, so nobody reads it: no status of ours to send, but nginx's word for the case. */
+export function clientGone(): Response {
+  return new Response(null, { status: 499 });
+}
+
+/** The model as messages name it: in quotes, cut where somebody sent a novel. */
+export function quoteModel(model: string): string {
+  return JSON.stringify(
+    model.length > MODEL_LENGTH_MAX ? `${model.slice(0, MODEL_LENGTH_MAX)}…` : model,
+  );
+}

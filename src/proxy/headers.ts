@@ -1,0 +1,46 @@
+/** Which headers cross the proxy. RFC 9110 §7.6.1: hop-by-hop ones end here, the rest goes on as it is. */
+
+/** RFC 9110 §7.6.1, and the two `Proxy-` ones that are meant for this hop (§11.7). */
+const HOP_BY_HOP: ReadonlySet<string> = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+/** An authority as RFC 3986 §3.2.2 and RFC 9110 §7.2 have it, without user information. */
+const HOST = /^(?:[\w.~!$&'()*+,;=%-]+|\[[\da-fA-F:.]+\])(?::\d{1,5})?$/;
+
+export function endToEndHeaders(headers: Headers): Headers {
+  const named = new Set(
+    (headers.get("connection") ?? "").split(",").map((token) => token.trim().toLowerCase()),
+  );
+  const kept = new Headers();
+  for (const [name, value] of headers) {
+    // append: every set-cookie comes on its own
+    if (!HOP_BY_HOP.has(name) && !named.has(name)) kept.append(name, value);
+  }
+  return kept;
+}
+
+/** @param clientAddress the IP address of whoever is connected to the proxy */
+export function upstreamHeaders(headers: Headers, clientAddress: string | undefined): Headers {
+  const kept = endToEndHeaders(headers);
+  kept.delete("expect"); // Bun.serve has answered 100 Continue itself
+  const [length, ...again] = kept.get("content-length")?.split(",") ?? [];
+  // RFC 9110 §8.6: the same length told twice is one length. Bun.serve has refused differing ones.
+  if (length !== undefined && again.length > 0) kept.set("content-length", length.trim());
+  const host = headers.get("host");
+  if (host !== null && !HOST.test(host)) kept.delete("host"); // fetch then sends the backend's address
+  if (clientAddress !== undefined) kept.append("x-forwarded-for", clientAddress);
+  if (host !== null && !kept.has("x-forwarded-host") && HOST.test(host)) {
+    kept.set("x-forwarded-host", host);
+  }
+  if (!kept.has("x-forwarded-proto")) kept.set("x-forwarded-proto", "http");
+  return kept;
+}

@@ -1,0 +1,32 @@
+/**
+ * The request target, taken from `request.url` by cutting, never by a URL object: that would
+ * normalise what is to be sent on byte for byte, and throw where the Host header was bad.
+ */
+
+export type Target = {
+  /** As the client sent it: percent-encoding kept. */
+  readonly path: string;
+  /** With its `?`, or empty. */
+  readonly query: string;
+};
+
+/** @param url `http://host/path?query`, or just `/path?query` where Bun could make nothing of the Host */
+export function splitTarget(url: string): Target {
+  const start = url.startsWith("/") ? 0 : url.indexOf("/", url.indexOf("://") + 3);
+  const [target = ""] = (start === -1 ? "/" : url.slice(start)).split("#", 1);
+  const query = target.indexOf("?");
+  return query === -1
+    ? { path: target, query: "" }
+    : { path: target.slice(0, query), query: target.slice(query) };
+}
+
+/** Whether some server behind us, decoding the path once or twice, would see a `..` segment in it. */
+export function climbs(path: string): boolean {
+  let decoded = path;
+  for (let round = 0; round < 2; round += 1) {
+    decoded = decoded.replace(/%([\da-f]{2})/gi, (_, hex: string) =>
+      String.fromCharCode(Number.parseInt(hex, 16)),
+    );
+  }
+  return decoded.split(/[/\\]/).includes("..");
+}

@@ -1,0 +1,104 @@
+import { describe, expect, test } from "bun:test";
+import { watchBody } from "../../src/proxy/body.ts";
+import { until, within } from "../support/until.ts";
+
+type End = { readonly bytes: number; readonly error?: unknown };
+
+/** An upstream body that the test feeds, watched; `events` tells what happened in order. */
+function watched() {
+  const events: string[] = [];
+  const ends: End[] = [];
+  let source: ReadableStreamDefaultController<Uint8Array> | undefined;
+  const upstream = new ReadableStream<Uint8Array>(
+    {
+      start: (controller) => {
+        source = controller;
+      },
+      cancel: (reason) => {
+        events.push(`cancel ${String(reason)}`);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  const body = watchBody(upstream, {
+    waitFor: (what) => events.push(what),
+    ended: (end) => {
+      events.push("ended");
+      ends.push(end);
+    },
+  });
+  return { body, ends, events, source: source! };
+}
+
+const bytes = (text: string): Uint8Array => Buffer.from(text);
+
+describe("watchBody()", () => {
+  test("passes on the same bytes and reports their number at the end", async () => {
+    const { body, ends, source } = watched();
+    for (const piece of ["one", "", "zwölf"]) source.enqueue(bytes(piece));
+    source.close();
+    expect(await within("the body", new Response(body).text())).toBe("onezwölf");
+    expect(ends).toEqual([{ bytes: 9 }]);
+  });
+
+  test("reads nothing before it is asked, and one piece each time", async () => {
+    const { body, events, source } = watched();
+    const reader = body.getReader();
+    expect(events).toEqual([]);
+    const first = reader.read();
+    source.enqueue(bytes("one"));
+    source.enqueue(bytes("two"));
+    expect((await within("a piece", first)).value).toEqual(bytes("one"));
+    expect(events).toEqual(["read", "client"]);
+    expect((await within("a piece", reader.read())).value).toEqual(bytes("two"));
+    expect(events).toEqual(["read", "client", "read", "client"]);
+  });
+
+  test("has ended before whoever reads it sees the end", async () => {
+    const { body, events, source } = watched();
+    source.close();
+    const { done } = await within("the end", body.getReader().read());
+    events.push("seen");
+    expect(done).toBe(true);
+    expect(events).toEqual(["read", "client", "ended", "seen"]);
+  });
+
+  test("fails, never ends, when the upstream breaks off", async () => {
+    const { body, ends, source } = watched();
+    const reader = body.getReader();
+    source.enqueue(bytes("half"));
+    await within("a piece", reader.read());
+    const broken = new Error("ECONNRESET");
+    source.error(broken);
+    expect(
+      await within(
+        "the failure",
+        reader.read().catch((error: unknown) => error),
+      ),
+    ).toBe(broken);
+    expect(ends).toEqual([{ bytes: 4, error: broken }]);
+  });
+
+  test("cancels the upstream with the reason when it is cancelled between reads", async () => {
+    const { body, ends, events, source } = watched();
+    const reader = body.getReader();
+    const read = reader.read();
+    source.enqueue(bytes("half"));
+    await within("a piece", read);
+    await within("the cancel", reader.cancel("client gone"));
+    expect(events.slice(-2)).toEqual(["ended", "cancel client gone"]);
+    expect(ends).toEqual([{ bytes: 4 }]);
+  });
+
+  test("ends once when it is cancelled while a read is pending, and not as broken off", async () => {
+    const { body, ends, events } = watched();
+    const reader = body.getReader();
+    const pending = reader.read();
+    await until("the upstream is being read", () => events.includes("read"));
+    await within("the cancel", reader.cancel("client gone"));
+    await within("the pending read", pending);
+    await Bun.sleep(0); // the upstream's read ends with the cancel too
+    expect(events).toContain("cancel client gone");
+    expect(ends).toEqual([{ bytes: 0 }]);
+  });
+});

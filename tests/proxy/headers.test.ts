@@ -1,0 +1,141 @@
+import { describe, expect, test } from "bun:test";
+import { endToEndHeaders, upstreamHeaders } from "../../src/proxy/headers.ts";
+
+type Pairs = readonly (readonly [name: string, value: string])[];
+
+const headersOf = (pairs: Pairs): Headers => {
+  const headers = new Headers();
+  for (const [name, value] of pairs) headers.append(name, value);
+  return headers;
+};
+
+const kept = (pairs: Pairs): Pairs => [...endToEndHeaders(headersOf(pairs))];
+const sent = (pairs: Pairs): Pairs => [...upstreamHeaders(headersOf(pairs), undefined)];
+
+describe("endToEndHeaders()", () => {
+  test.each([
+    "Connection",
+    "Keep-Alive",
+    "Proxy-Authenticate",
+    "Proxy-Authorization",
+    "Proxy-Connection",
+    "TE",
+    "Trailer",
+    "Transfer-Encoding",
+    "Upgrade",
+  ])("ends %s here", (name) => {
+    expect(kept([[name, "x"]])).toEqual([]);
+  });
+
+  test.each<[name: string, value: string]>([
+    ["authorization", "Bearer sk-1"],
+    ["x-api-key", "k"],
+    ["content-type", "application/json"],
+    ["content-length", "13"],
+    ["content-encoding", "gzip"],
+    ["accept-encoding", "br, zstd"],
+    ["user-agent", "OpenAI/Python 2.0"],
+    ["traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"],
+    ["www-authenticate", "Bearer"],
+    ["x-latin", "caf\u00e9"],
+    ["x-empty", ""],
+  ])("keeps %s as it is", (name, value) => {
+    expect(kept([[name, value]])).toEqual([[name, value]]);
+  });
+
+  test("ends what Connection names, in any case and spacing, and nothing else", () => {
+    const headers: Pairs = [
+      ["Connection", "X-Hop ,close,  x-OTHER"],
+      ["X-Hop", "1"],
+      ["x-other", "2"],
+      ["x-hop-not", "3"],
+    ];
+    expect(kept(headers)).toEqual([["x-hop-not", "3"]]);
+  });
+
+  test("keeps each Set-Cookie on its own, and lists together", () => {
+    const headers: Pairs = [
+      ["set-cookie", "a=1; Expires=Wed, 21 Oct 2026 07:28:00 GMT"],
+      ["set-cookie", "b=2"],
+      ["vary", "a"],
+      ["vary", "b"],
+    ];
+    const result = endToEndHeaders(headersOf(headers));
+    expect(result.getSetCookie()).toEqual(["a=1; Expires=Wed, 21 Oct 2026 07:28:00 GMT", "b=2"]);
+    expect(result.get("vary")).toBe("a, b");
+  });
+
+  test("leaves what it was given alone", () => {
+    const headers = headersOf([["connection", "close"]]);
+    endToEndHeaders(headers);
+    expect(headers.get("connection")).toBe("close");
+  });
+});
+
+describe("upstreamHeaders()", () => {
+  test.each([
+    "proxy.test",
+    "proxy.test:8080",
+    "10.0.0.1:80",
+    "[::1]",
+    "[2001:db8::1]:8080",
+    "under_score.test",
+    "xn--bcher-kva.test",
+  ])("keeps the Host %s and tells it as X-Forwarded-Host", (host) => {
+    expect(sent([["host", host]])).toEqual([
+      ["host", host],
+      ["x-forwarded-host", host],
+      ["x-forwarded-proto", "http"],
+    ]);
+  });
+
+  test.each([
+    "",
+    "a b",
+    "x/../y",
+    "user:pass@host",
+    "x#f",
+    "a?b",
+    "a, b",
+    "a:b",
+    "[::1",
+    "a:123456",
+  ])("drops the bad Host %p", (host) => {
+    expect(sent([["host", host]])).toEqual([["x-forwarded-proto", "http"]]);
+  });
+
+  test("leaves X-Forwarded-Host and -Proto as the proxy in front has set them", () => {
+    const headers: Pairs = [
+      ["host", "inner.test"],
+      ["x-forwarded-host", "api.example.com"],
+      ["x-forwarded-proto", "https"],
+    ];
+    expect(sent(headers)).toEqual(headers);
+  });
+
+  test.each<[before: string | undefined, address: string | undefined, after: string | undefined]>([
+    [undefined, "10.0.0.1", "10.0.0.1"],
+    ["203.0.113.7", "10.0.0.1", "203.0.113.7, 10.0.0.1"],
+    ["203.0.113.7, 10.9.9.9", "::1", "203.0.113.7, 10.9.9.9, ::1"],
+    ["203.0.113.7", undefined, "203.0.113.7"],
+    [undefined, undefined, undefined],
+  ])("makes of X-Forwarded-For %p from %p: %p", (before, address, after) => {
+    const headers: Pairs = before === undefined ? [] : [["x-forwarded-for", before]];
+    const result = upstreamHeaders(headersOf(headers), address);
+    expect(result.get("x-forwarded-for") ?? undefined).toBe(after);
+  });
+
+  test("ends hop-by-hop headers and Expect here, and passes the rest on", () => {
+    const headers: Pairs = [
+      ["authorization", "Bearer sk-1"],
+      ["connection", "keep-alive, x-hop"],
+      ["expect", "100-continue"],
+      ["te", "trailers"],
+      ["x-hop", "1"],
+    ];
+    expect(sent(headers)).toEqual([
+      ["authorization", "Bearer sk-1"],
+      ["x-forwarded-proto", "http"],
+    ]);
+  });
+});

@@ -1,0 +1,102 @@
+import { describe, expect, test } from "bun:test";
+import { JsonString } from "../../src/proxy/json-string.ts";
+
+const bytes = (text: string): Uint8Array => Buffer.from(text);
+
+/** What `read` makes of a string in pieces; undefined if the closing quote has not come. */
+function readText(pieces: readonly string[], bytesMax = 100): string | undefined | "incomplete" {
+  const string = new JsonString();
+  for (const piece of pieces) string.read(bytes(piece), 0, bytesMax);
+  return string.complete ? string.text() : "incomplete";
+}
+
+describe("JsonString.skip()", () => {
+  test.each<[piece: string, start: number, end: number]>([
+    ['"', 0, 1],
+    ['abc"def', 0, 4],
+    ['"abc"', 1, 5],
+    ['\\""', 0, 3],
+    ['\\\\"', 0, 3],
+    ['\\\\\\""', 0, 5],
+    ['a\\"b\\"c"d"', 0, 8],
+    ['\\"', 1, 2],
+    ['é"', 0, 3],
+  ])("%p from %d ends at %d", (piece, start, end) => {
+    const string = new JsonString();
+    expect(string.skip(bytes(piece), start)).toBe(end);
+    expect(string.complete).toBe(true);
+  });
+
+  test.each<[why: string, pieces: readonly string[], end: number]>([
+    ["between backslash and quote", ["a\\", '"b"'], 3],
+    ["between two backslashes", ["a\\", '\\"b"'], 2],
+    ["behind two backslashes", ["a\\\\", '"b"'], 1],
+    ["behind a piece that is one backslash", ["a", "\\", '"b"'], 3],
+    ["between many backslashes", ["\\\\\\", "\\\\\\", '"b'], 1],
+    ["into empty pieces", ["a\\", "", '"'], 1],
+  ])("goes on when cut %s", (_why, pieces, end) => {
+    const string = new JsonString();
+    const ends = pieces.map((piece) => (piece === "" ? 0 : string.skip(bytes(piece), 0)));
+    expect(ends.at(-1)).toBe(end);
+    expect(ends.slice(0, -1)).toEqual(pieces.slice(0, -1).map(({ length }) => length));
+  });
+
+  test("is not complete before the closing quote, nor when another string begins", () => {
+    const string = new JsonString();
+    string.skip(bytes("abc\\"), 0);
+    expect(string.complete).toBe(false);
+    string.skip(bytes('""'), 0);
+    expect(string.complete).toBe(true);
+    string.skip(bytes("next"), 0);
+    expect(string.complete).toBe(false);
+  });
+});
+
+describe("JsonString.read()", () => {
+  test.each<[pieces: readonly string[], text: string | undefined]>([
+    [['"'], ""],
+    [['abc"def'], "abc"],
+    [["a", "b", 'c"'], "abc"],
+    [["ab", '"'], "ab"],
+    [['a\\"b\\\\"'], 'a"b\\'],
+    [["a\\", "u00", 'e9"'], "aé"],
+    [["a\\", '""'], 'a"'],
+    [["unfinished"], "incomplete"],
+    [['\uFEFFa"'], "\uFEFFa"],
+    [['\\q"'], undefined],
+    [['\\u12"'], undefined],
+    [['a\nb"'], undefined],
+  ])("of %p gives %p", (pieces, text) => {
+    expect(readText(pieces)).toBe(text);
+  });
+
+  test("joins a character that a cut went through", () => {
+    const whole = Buffer.from('日本"');
+    for (let cut = 0; cut <= whole.length; cut += 1) {
+      const string = new JsonString();
+      string.read(whole.subarray(0, cut), 0, 100);
+      if (!string.complete) string.read(whole.subarray(cut), 0, 100);
+      expect(string.text()).toBe("日本");
+    }
+  });
+
+  test.each<[pieces: readonly string[], text: string | undefined]>([
+    [['12345"'], "12345"],
+    [['123456"'], undefined],
+    [["12345", '6"'], undefined],
+    [["123", '45"'], "12345"],
+    [["1234567", '"'], undefined],
+  ])("of %p with a limit of 5 bytes gives %p", (pieces, text) => {
+    expect(readText(pieces, 5)).toBe(text);
+  });
+
+  test("forgets the string before, also one that was too long, and skipped ones", () => {
+    const string = new JsonString();
+    string.read(bytes('first"'), 0, 100);
+    string.read(bytes('x too long"'), 2, 3);
+    expect(string.text()).toBeUndefined();
+    string.skip(bytes('skipped"'), 0);
+    string.read(bytes('third"'), 0, 100);
+    expect(string.text()).toBe("third");
+  });
+});

@@ -1,0 +1,74 @@
+import { describe, expect, test } from "bun:test";
+import {
+  modelIdOf,
+  modelResponse,
+  modelsResponse,
+  noBackend,
+} from "../../src/proxy/models-list.ts";
+
+type ErrorBody = { readonly error: { readonly code: string; readonly message: string } };
+
+describe("modelsResponse()", () => {
+  test("lists the objects in the order given, with every field", async () => {
+    const models = [
+      { id: "b", object: "model", max_model_len: 4096, permission: [{ id: "p" }] },
+      { id: "a", meta: null },
+    ];
+    const response = modelsResponse(models);
+    expect(response.status).toBe(200);
+    expect(response.headers.get("content-type")).toStartWith("application/json");
+    expect(await response.json()).toEqual({ object: "list", data: models });
+  });
+
+  test("is a list also when there is no model", async () => {
+    expect(await modelsResponse([]).json()).toEqual({ object: "list", data: [] });
+  });
+});
+
+describe("modelResponse()", () => {
+  test("is the model's object alone, with every field", async () => {
+    const model = { id: "a", owned_by: "vllm", created: 1 };
+    const response = modelResponse("a", { kind: "live", model }, true);
+    expect(response.status).toBe(200);
+    expect(await response.json()).toEqual(model);
+  });
+
+  test.each<[kind: "draining" | "unknown", ready: boolean, status: number, code: string]>([
+    ["draining", true, 503, "backend_draining"],
+    ["draining", false, 503, "backend_draining"],
+    ["unknown", true, 404, "model_not_found"],
+    ["unknown", false, 503, "starting"],
+  ])("of a %s model, ready: %p, is a %d %s", async (kind, ready, status, code) => {
+    const response = modelResponse("a", { kind }, ready);
+    expect(response.status).toBe(status);
+    expect(((await response.json()) as ErrorBody).error.code).toBe(code);
+  });
+});
+
+describe("noBackend()", () => {
+  test.each<["draining" | "unknown", ready: boolean]>([
+    ["draining", true],
+    ["unknown", true],
+    ["unknown", false],
+  ])("names the model when it is %s, ready: %p, cut where it is long", async (kind, ready) => {
+    const { error } = (await noBackend("y".repeat(300), kind, ready).json()) as ErrorBody;
+    expect(error.message).toContain(`"${"y".repeat(256)}…"`);
+    expect(error.message).not.toContain("y".repeat(257));
+  });
+});
+
+describe("modelIdOf()", () => {
+  test.each<[encoded: string, id: string]>([
+    ["llama", "llama"],
+    ["org/name", "org/name"],
+    ["org%2Fname%3A7b", "org/name:7b"],
+    ["mod%C3%A8le%20x", "modèle x"],
+    ["a+b", "a+b"],
+    ["%252F", "%2F"],
+    ["50%", "50%"],
+    ["%ff", "%ff"],
+    ["", ""],
+  ])("%p is %p", (encoded, id) => {
+    expect(modelIdOf(encoded)).toBe(id);
+  });
+});

@@ -1,0 +1,63 @@
+import { describe, expect, test } from "bun:test";
+import { sessionOf } from "../../src/proxy/sessions.ts";
+import { makeBackend } from "../support/backends.ts";
+import { rawRequest, startProxyTo } from "../support/proxy.ts";
+import { rawConnect, rawServer } from "../support/raw-http.ts";
+import { until } from "../support/until.ts";
+
+const ANSWER = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nanswer";
+
+describe("sessionOf()", () => {
+  test("is one for each backend", () => {
+    const [a, b] = [makeBackend(), makeBackend()];
+    expect(sessionOf(a)).toBe(sessionOf(a));
+    expect(sessionOf(a)).not.toBe(sessionOf(b));
+  });
+
+  test("lets requests to a backend share its connections, one after the other", async () => {
+    using upstream = await rawServer();
+    using proxy = startProxyTo(upstream.origin);
+    for (let count = 0; count < 3; count += 1) {
+      using client = await rawConnect(proxy.port);
+      client.send(rawRequest());
+      await until("the backend has it", () => requests(upstream.connections[0]) === count + 1);
+      upstream.connections[0]!.send(ANSWER);
+      await client.waitFor("answer");
+    }
+    expect(upstream.connections.length).toBe(1);
+  });
+
+  test("keeps no idle connection to a backend that drains, and uses none again", async () => {
+    using upstream = await rawServer();
+    using proxy = startProxyTo(upstream.origin);
+    using client = await rawConnect(proxy.port);
+    client.send(rawRequest());
+    const connection = await upstream.request();
+    connection.send(ANSWER);
+    await client.waitFor("answer");
+    proxy.table.drain(proxy.backend);
+    await connection.waitForClose();
+
+    proxy.table.admit(makeBackend({ origin: upstream.origin })); // the address, used again at once
+    client.send(rawRequest());
+    await upstream.request(1);
+    expect(requests(connection)).toBe(1);
+  });
+
+  test("keeps no connection that was in use when the drain began", async () => {
+    using upstream = await rawServer();
+    using proxy = startProxyTo(upstream.origin);
+    using client = await rawConnect(proxy.port);
+    client.send(rawRequest());
+    const connection = await upstream.request();
+    proxy.table.drain(proxy.backend);
+    expect(connection.closed()).toBe(false);
+    connection.send(ANSWER);
+    await client.waitFor("answer");
+    await connection.waitForClose();
+  });
+});
+
+function requests(connection: { readonly received: () => string } | undefined): number {
+  return (connection?.received().split("POST ").length ?? 1) - 1;
+}

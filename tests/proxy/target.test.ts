@@ -1,0 +1,59 @@
+import { describe, expect, test } from "bun:test";
+import { climbs, splitTarget } from "../../src/proxy/target.ts";
+
+describe("splitTarget()", () => {
+  test.each<[url: string, path: string, query: string]>([
+    ["http://proxy.test/v1/models", "/v1/models", ""],
+    ["http://proxy.test:8080/v1/x?a=1&b=%20", "/v1/x", "?a=1&b=%20"],
+    ["http://proxy.test/v1/x?", "/v1/x", "?"],
+    ["http://proxy.test/v1/x?a=/b?c", "/v1/x", "?a=/b?c"],
+    ["http://proxy.test/v1/a%2Fb%20c/%E2%82%AC", "/v1/a%2Fb%20c/%E2%82%AC", ""],
+    ["http://proxy.test//evil.test/v1", "//evil.test/v1", ""],
+    ["http://proxy.test/v1/x#f?g", "/v1/x", ""],
+    ["http://proxy.test/v1/x?q#f", "/v1/x", "?q"],
+    ["http://proxy.test/v1/http://x/y", "/v1/http://x/y", ""],
+    ["http://proxy.test", "/", ""],
+    ["http://[::1]:8080/v1", "/v1", ""],
+    ["/v1/x?a=1", "/v1/x", "?a=1"],
+    ["/v1/x?to=http://y/z", "/v1/x", "?to=http://y/z"],
+    ["//evil.test/v1", "//evil.test/v1", ""],
+    ["example.com:443", "/", ""],
+  ])("of %p is %p and %p", (url, path, query) => {
+    expect(splitTarget(url)).toEqual({ path, query });
+  });
+});
+
+describe("climbs()", () => {
+  test.each([
+    "/v1/..",
+    "/v1/../x",
+    "/v1/..%2fx",
+    "/v1/x%2F..",
+    "/v1/%2e%2E/x",
+    "/v1/.%2e%2fx",
+    "/v1/..\\x",
+    "/v1/..%5cx",
+    "/v1/%252e%252e/x",
+    "/v1/..%252fx",
+    "/v1/..%255Cx",
+    "/v1/%25%32%65%25%32%65/x",
+  ])("sees it in %p", (path) => {
+    expect(climbs(path)).toBe(true);
+  });
+
+  test.each([
+    "/v1/models",
+    "/v1/a..b/c",
+    "/v1/...",
+    "/v1/.../x",
+    "/v1/./x",
+    "/v1/..x",
+    "/v1/x..",
+    "/v1/models/org%2Fname..2",
+    "/v1/%2e",
+    "/v1/%zz",
+    "/v1/%",
+  ])("does not see it in %p", (path) => {
+    expect(climbs(path)).toBe(false);
+  });
+});

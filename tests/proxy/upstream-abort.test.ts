@@ -1,0 +1,162 @@
+import { describe, expect, test } from "bun:test";
+import { type AbortReason, type Patience, UpstreamAbort } from "../../src/proxy/upstream-abort.ts";
+import { makeBackend } from "../support/backends.ts";
+import { until } from "../support/until.ts";
+
+const PATIENCE: Patience = { headersMs: 20, readMs: 40 };
+const ENDLESS: Patience = { headersMs: 1_000_000, readMs: 1_000_000 };
+
+type Phase = "headers" | "read" | "client";
+const PHASES: readonly Phase[] = ["headers", "read", "client"];
+
+function setUp(patience: Patience = PATIENCE, client = new AbortController()) {
+  const backend = makeBackend();
+  const lease = backend.acquire()!;
+  const abort = new UpstreamAbort(client.signal, lease, patience);
+  const enter = (phase: Phase): void => {
+    if (phase !== "headers") abort.waitFor(phase);
+  };
+  return { abort, backend, client, enter, lease };
+}
+
+/** Resolves when a timer of `ms` started now would have fired: nothing later in the queue has. */
+async function aReadTimesOut(): Promise<void> {
+  const { abort, backend } = setUp();
+  abort.waitFor("read");
+  backend.close("run-over");
+  await until("a read is given up", () => abort.signal.aborted);
+}
+
+describe("UpstreamAbort", () => {
+  test("ends nothing by itself", () => {
+    const { abort } = setUp();
+    expect([abort.signal.aborted, abort.reason]).toEqual([false, undefined]);
+  });
+
+  test.each(PHASES)("waiting for %s, ends at once when the client hangs up", (phase) => {
+    const { abort, client, enter } = setUp(ENDLESS);
+    enter(phase);
+    client.abort();
+    expect([abort.signal.aborted, abort.reason]).toEqual([true, "client gone"]);
+  });
+
+  test("ends at once when the client has hung up already", () => {
+    const client = new AbortController();
+    client.abort();
+    const { abort } = setUp(ENDLESS, client);
+    expect([abort.signal.aborted, abort.reason]).toEqual([true, "client gone"]);
+  });
+
+  test.each(PHASES)("waiting for %s, ends at once when the drain is cut", (phase) => {
+    const { abort, backend, enter } = setUp(ENDLESS);
+    enter(phase);
+    backend.close("cut");
+    expect([abort.signal.aborted, abort.reason]).toEqual([true, "cut"]);
+  });
+
+  test("ends at once when the drain was cut before", () => {
+    const backend = makeBackend();
+    const lease = backend.acquire()!;
+    backend.close("cut");
+    const abort = new UpstreamAbort(new AbortController().signal, lease, ENDLESS);
+    expect(abort.reason).toBe("cut");
+  });
+
+  test.each<Phase>(["headers", "read"])(
+    "waiting for %s, ends a while after the run was over, not at once",
+    async (phase) => {
+      const { abort, backend, enter } = setUp();
+      enter(phase);
+      const since = performance.now();
+      backend.close("run-over");
+      expect(abort.signal.aborted).toBe(false);
+      await until("it is given up", () => abort.signal.aborted);
+      const patienceMs = phase === "headers" ? PATIENCE.headersMs : PATIENCE.readMs;
+      expect(performance.now() - since).toBeGreaterThan(patienceMs - 2);
+      expect(abort.reason).toBe("run-over");
+    },
+  );
+
+  test.each<[phase: Phase, patience: Patience]>([
+    ["headers", { headersMs: 5, readMs: 1_000_000 }],
+    ["read", { headersMs: 1_000_000, readMs: 5 }],
+  ])("waiting for %s, has the patience for that", async (phase, patience) => {
+    const { abort, backend, enter } = setUp(patience);
+    enter(phase);
+    backend.close("run-over");
+    await until("it is given up", () => abort.signal.aborted);
+  });
+
+  test("waiting for a slow client, never gives up a run that is over", async () => {
+    const { abort, backend } = setUp({ headersMs: 1, readMs: 1 });
+    abort.waitFor("client");
+    backend.close("run-over");
+    await aReadTimesOut();
+    expect(abort.signal.aborted).toBe(false);
+  });
+
+  test("gives up no read that ended in time, and the next one that does not", async () => {
+    const { abort, backend } = setUp();
+    abort.waitFor("read");
+    backend.close("run-over");
+    abort.waitFor("client");
+    await aReadTimesOut();
+    expect(abort.signal.aborted).toBe(false);
+    abort.waitFor("read");
+    await until("the next read is given up", () => abort.signal.aborted);
+    expect(abort.reason).toBe("run-over");
+  });
+
+  test("gives each read its own time", async () => {
+    const { abort, backend } = setUp({ headersMs: 1, readMs: 200 });
+    backend.close("run-over");
+    const since = performance.now();
+    for (let read = 0; read < 3; read += 1) {
+      abort.waitFor("read");
+      await aReadTimesOut(); // 40 ms at least
+    }
+    const renewedAfterMs = performance.now() - since;
+    await until("the last read is given up", () => abort.signal.aborted);
+    expect(performance.now() - since).toBeGreaterThan(renewedAfterMs + 100);
+  });
+
+  test("gives the answer up no more once its headers have come", async () => {
+    const { abort, backend } = setUp({ headersMs: 1, readMs: 1_000_000 });
+    backend.close("run-over");
+    abort.waitFor("read");
+    await aReadTimesOut();
+    expect(abort.signal.aborted).toBe(false);
+    abort.release();
+  });
+
+  test("ends at once when a run that is over is cut too", () => {
+    const { abort, backend } = setUp(ENDLESS);
+    backend.close("run-over");
+    backend.close("cut");
+    expect([abort.signal.aborted, abort.reason]).toEqual([true, "cut"]);
+    abort.release();
+  });
+
+  test.each<[first: AbortReason, second: AbortReason]>([
+    ["client gone", "cut"],
+    ["cut", "client gone"],
+  ])("keeps the first reason: %s, then %s", (first, second) => {
+    const { abort, backend, client } = setUp(ENDLESS);
+    for (const reason of [first, second]) {
+      if (reason === "client gone") client.abort();
+      else backend.close("cut");
+    }
+    expect(abort.reason).toBe(first);
+  });
+
+  test("ends nothing after release(): no client, no timer", async () => {
+    const { abort, backend, client, lease } = setUp({ headersMs: 1, readMs: 1 });
+    backend.close("run-over");
+    abort.release();
+    lease.end();
+    client.abort();
+    backend.close("cut");
+    await aReadTimesOut();
+    expect([abort.signal.aborted, abort.reason]).toEqual([false, undefined]);
+  });
+});
