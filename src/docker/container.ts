@@ -1,0 +1,116 @@
+/** Inspect reply → Container: what the engine says of one container, as far as we use it. Pure. */
+import { constants } from "node:os";
+import { z } from "zod/mini";
+
+type Health = "none" | "starting" | "healthy" | "unhealthy";
+
+export type Network = {
+  readonly name: string;
+  readonly id: string;
+  /** Empty if there is none: the container is not running, or the network has no such addresses. */
+  readonly ipv4: string;
+  readonly ipv6: string;
+};
+
+export type Container = {
+  readonly id: string;
+  /** Without the leading slash. */
+  readonly name: string;
+  /** `created`, `running`, `paused`, `restarting`, `removing`, `exited` or `dead`. */
+  readonly status: string;
+  readonly health: Health;
+  /** When this run began; a new run of the same container has another one. */
+  readonly startedAtMs: number;
+  /** Number of the signal that `docker stop` sends. */
+  readonly stopSignal: number;
+  /** How long `docker stop` waits before SIGKILL. */
+  readonly stopTimeoutMs: number;
+  readonly labels: Readonly<Record<string, string>>;
+  /** `default`, `bridge`, `host`, `none`, `container:<id>` or the name of a network. */
+  readonly networkMode: string;
+  readonly networks: readonly Network[];
+};
+
+/** Engine API `GET /containers/{id}/json`, 1.24 to 1.52; only what is used, the rest may pass. */
+const WireContainer = z.object({
+  Id: z.string(),
+  Name: z.string(),
+  State: z.object({
+    Status: z.string(),
+    StartedAt: z.string(),
+    Health: z.nullish(z.object({ Status: z.string() })),
+  }),
+  Config: z.object({
+    Labels: z.nullish(z.record(z.string(), z.string())),
+    StopSignal: z.nullish(z.string()),
+    StopTimeout: z.nullish(z.number()),
+  }),
+  HostConfig: z.object({ NetworkMode: z.nullish(z.string()) }),
+  NetworkSettings: z.object({
+    Networks: z.nullish(
+      z.record(
+        z.string(),
+        z.object({
+          NetworkID: z.nullish(z.string()),
+          IPAddress: z.nullish(z.string()),
+          GlobalIPv6Address: z.nullish(z.string()),
+        }),
+      ),
+    ),
+  }),
+});
+
+const STOP_TIMEOUT_S = 10;
+
+/** @throws if the reply is not that of an engine */
+export function parseContainer(reply: unknown): Container {
+  const wire = WireContainer.parse(reply);
+  return {
+    id: wire.Id,
+    name: wire.Name.replace(/^\//, ""),
+    status: wire.State.Status,
+    health: healthOf(wire.State.Health?.Status),
+    startedAtMs: parseTimeMs(wire.State.StartedAt),
+    stopSignal: signalNumber(wire.Config.StopSignal ?? ""),
+    stopTimeoutMs: (wire.Config.StopTimeout ?? STOP_TIMEOUT_S) * 1000,
+    labels: wire.Config.Labels ?? {},
+    networkMode: wire.HostConfig.NetworkMode ?? "",
+    networks: Object.entries(wire.NetworkSettings.Networks ?? {}).map(([name, network]) => ({
+      name,
+      id: network.NetworkID ?? "",
+      ipv4: network.IPAddress ?? "",
+      ipv6: network.GlobalIPv6Address ?? "",
+    })),
+  };
+}
+
+/** No HEALTHCHECK: the key is absent on Docker, `none` or empty elsewhere. */
+function healthOf(status: string | undefined): Health {
+  return status === "starting" || status === "healthy" || status === "unhealthy" ? status : "none";
+}
+
+/**
+ * RFC 3339 with nanoseconds → ms since the epoch with fractions (a double is good to 0.3 µs today).
+ * Date.parse alone drops what is below a millisecond, and a run and an event can be that close.
+ */
+export function parseTimeMs(text: string): number {
+  const subMs = /\.\d{3}(\d+)/.exec(text)?.[1] ?? "0";
+  return Date.parse(text) + Number(`0.${subMs}`);
+}
+
+const SIGTERM = 15;
+const SIGRTMIN = 34;
+const SIGRTMAX = 64;
+
+/** `SIGINT`, `INT`, `2`, `SIGRTMIN+3`; empty or unknown means Docker's default. */
+function signalNumber(text: string): number {
+  if (/^\d+$/.test(text)) return Number(text);
+  const name = text.toUpperCase().replace(/^SIG/, "");
+  const realTime = /^RT(MIN|MAX)(?:([+-])(\d+))?$/.exec(name);
+  if (realTime !== null) {
+    const [, end, sign, offset = "0"] = realTime;
+    return (end === "MIN" ? SIGRTMIN : SIGRTMAX) + Number(`${sign ?? ""}${offset}`);
+  }
+  const signals: Readonly<Record<string, number>> = constants.signals;
+  return signals[`SIG${name}`] ?? SIGTERM;
+}

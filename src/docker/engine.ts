@@ -1,0 +1,146 @@
+/** HTTP to the Docker Engine: version, list, inspect, event stream. Only ever GET. */
+import { z } from "zod/mini";
+import { type Container, parseContainer } from "./container.ts";
+import { type EngineAddress, EngineError, refused, unreachable } from "./engine-error.ts";
+import { type ContainerEvent, EVENT_ACTIONS, readEvents } from "./events.ts";
+import { ENABLE_LABEL } from "./labels.ts";
+
+/** The newest API whose answers we have read about. Older engines are asked in their own version. */
+const API_VERSION_NEWEST = "1.52";
+
+/** Every call but the event stream is given up after this. */
+const CALL_TIMEOUT_MS = 5_000;
+
+const WireVersion = z.object({ ApiVersion: z.string(), MinAPIVersion: z.optional(z.string()) });
+const WireList = z.array(z.object({ Id: z.string() }));
+
+export class Engine {
+  readonly #address: EngineAddress;
+  readonly #callTimeoutMs: number;
+  #version: Promise<string> | undefined;
+
+  constructor(address: EngineAddress, callTimeoutMs = CALL_TIMEOUT_MS) {
+    this.#address = address;
+    this.#callTimeoutMs = callTimeoutMs;
+  }
+
+  /**
+   * Ids of all containers with the enable label, whatever its value, that run, are paused or restart.
+   *
+   * @throws {EngineError}
+   */
+  async list(): Promise<readonly string[]> {
+    const filters = JSON.stringify({ label: [ENABLE_LABEL] });
+    const path = `/containers/json?filters=${encodeURIComponent(filters)}`;
+    const containers = WireList.parse(await this.#call(path));
+    return containers.map(({ Id }) => Id);
+  }
+
+  /**
+   * @returns undefined if there is no such container
+   * @throws {EngineError}
+   */
+  async inspect(id: string): Promise<Container | undefined> {
+    const reply = await this.#call(`/containers/${id}/json`, 404);
+    return reply === undefined ? undefined : parseContainer(reply);
+  }
+
+  /**
+   * Opens the event stream: resolves when the engine has answered. Asks for the engine's version
+   * first: it may be another one since the last stream.
+   *
+   * @param sinceMs engine time from which on past events come too (it keeps the last 256 of all kinds)
+   * @throws {EngineError}
+   */
+  async openEvents(sinceMs: number, signal: AbortSignal): Promise<AsyncGenerator<ContainerEvent>> {
+    this.#version = undefined;
+    const filters = { type: ["container"], label: [ENABLE_LABEL], event: EVENT_ACTIONS };
+    const since = (sinceMs / 1000).toFixed(9);
+    const path = `/events?since=${since}&filters=${encodeURIComponent(JSON.stringify(filters))}`;
+    const opening = new AbortController();
+    const timer = setTimeout(() => opening.abort(timeout()), this.#callTimeoutMs);
+    try {
+      const both = AbortSignal.any([signal, opening.signal]);
+      const response = await this.#get(`/v${await this.#negotiated()}${path}`, both);
+      if (!response.ok) throw refused("GET /events", response.status, await response.text());
+      if (response.body === null) throw refused("GET /events", response.status, "no body");
+      return readEvents(response.body);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** @returns the JSON of the answer; undefined if its status is `absent` */
+  async #call(path: string, absent?: number): Promise<unknown> {
+    const signal = AbortSignal.timeout(this.#callTimeoutMs);
+    const request = `GET ${path.split("?", 1)[0]}`;
+    const response = await this.#get(`/v${await this.#negotiated()}${path}`, signal);
+    const text = await this.#read(response);
+    if (response.status === absent) return undefined;
+    if (!response.ok) throw refused(request, response.status, text);
+    try {
+      return JSON.parse(text);
+    } catch (error) {
+      throw new EngineError(`The engine's answer to ${request} is not JSON`, {
+        kind: "refused",
+        cause: error,
+      });
+    }
+  }
+
+  #negotiated(): Promise<string> {
+    this.#version ??= this.#negotiate().catch((error: unknown) => {
+      this.#version = undefined;
+      throw error;
+    });
+    return this.#version;
+  }
+
+  /** 20.10 knows nothing above 1.41, 29.0 refuses everything below 1.44: no one number fits both. */
+  async #negotiate(): Promise<string> {
+    const response = await this.#get("/version", AbortSignal.timeout(this.#callTimeoutMs));
+    const text = await this.#read(response);
+    if (!response.ok) throw refused("GET /version", response.status, text);
+    const wire = WireVersion.safeParse(JSON.parse(text));
+    if (!wire.success) throw refused("GET /version", response.status, "this is no Docker engine");
+    const { ApiVersion, MinAPIVersion = "1.24" } = wire.data;
+    return newer(MinAPIVersion, older(ApiVersion, API_VERSION_NEWEST));
+  }
+
+  async #get(path: string, signal: AbortSignal): Promise<Response> {
+    const address = this.#address;
+    const origin =
+      address.kind === "unix" ? "http://docker" : `http://${address.host}:${address.port}`;
+    const unix = address.kind === "unix" ? { unix: address.path } : {};
+    try {
+      return await fetch(`${origin}${path}`, { ...unix, signal, timeout: false, proxy: false });
+    } catch (error) {
+      throw unreachable(address, signal.aborted ? signal.reason : error);
+    }
+  }
+
+  async #read(response: Response): Promise<string> {
+    try {
+      return await response.text();
+    } catch (error) {
+      throw unreachable(this.#address, error);
+    }
+  }
+}
+
+function timeout(): DOMException {
+  return new DOMException("The engine did not answer in time", "TimeoutError");
+}
+
+function older(a: string, b: string): string {
+  return minor(a) < minor(b) ? a : b;
+}
+
+function newer(a: string, b: string): string {
+  return minor(a) > minor(b) ? a : b;
+}
+
+/** The number after `1.`: there has been no other major version in ten years. */
+function minor(version: string): number {
+  return Number(version.split(".")[1] ?? 0);
+}

@@ -1,0 +1,67 @@
+/** The inference.* labels of a container → settings, or why not. Pure. */
+
+export type Settings = {
+  /** Port inside the container. */
+  readonly port: number;
+  /** `""` or with a leading slash, never with one at the end. */
+  readonly basePath: string;
+  /** Name of the network to use, if one was asked for. */
+  readonly network: string | undefined;
+};
+
+export type Labels =
+  | { readonly kind: "enabled"; readonly settings: Settings }
+  /** Opted out, or never in: nothing to say about it. */
+  | { readonly kind: "disabled" }
+  | { readonly kind: "wrong"; readonly reason: string };
+
+/** The key that the engine is asked for. The value is compared here, so that a wrong one is not met with silence. */
+export const ENABLE_LABEL = "inference.enable";
+
+const PORT_LABEL = "inference.port";
+const BASE_PATH_LABEL = "inference.api.base_path";
+const NETWORK_LABEL = "inference.network";
+
+const DEFAULT_PORT = 8000;
+const DEFAULT_BASE_PATH = "/v1";
+
+export function readLabels(labels: Readonly<Record<string, string>>): Labels {
+  const enable = labels[ENABLE_LABEL];
+  if (enable === undefined || enable === "false") return { kind: "disabled" };
+  if (enable !== "true") return wrong(ENABLE_LABEL, enable, 'write "true" to have it routed');
+
+  const port = readPort(labels[PORT_LABEL]);
+  if (port === undefined) {
+    return wrong(PORT_LABEL, labels[PORT_LABEL], "write a port from 1 to 65535");
+  }
+  const basePath = readBasePath(labels[BASE_PATH_LABEL]);
+  if (basePath === undefined) {
+    return wrong(
+      BASE_PATH_LABEL,
+      labels[BASE_PATH_LABEL],
+      'write a path like "/v1", or "/" for none',
+    );
+  }
+  return {
+    kind: "enabled",
+    settings: { port, basePath, network: labels[NETWORK_LABEL] || undefined },
+  };
+}
+
+function wrong(label: string, value: string | undefined, advice: string): Labels {
+  return { kind: "wrong", reason: `label ${label} is ${JSON.stringify(value)}: ${advice}` };
+}
+
+function readPort(text: string | undefined): number | undefined {
+  if (text === undefined) return DEFAULT_PORT;
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  return port >= 1 && port <= 65_535 ? port : undefined;
+}
+
+/** Characters of RFC 3986 `pchar` only, so that it can be put before a path as it is; no dot segments. */
+function readBasePath(text: string | undefined): string | undefined {
+  if (text === undefined) return DEFAULT_BASE_PATH;
+  const path = `/${text.trim()}`.replace(/^\/+/, "/").replace(/\/+$/, "");
+  if (!/^[\w.~!$&'()*+,;=:@%/-]*$/.test(path)) return undefined;
+  return path.split("/").some((segment) => segment === "." || segment === "..") ? undefined : path;
+}

@@ -1,0 +1,168 @@
+import { describe, expect, test } from "bun:test";
+import { chmodSync, mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Engine } from "../../src/docker/engine.ts";
+import { EngineError, unreachable } from "../../src/docker/engine-error.ts";
+import { FakeEngine } from "../support/fake-engine.ts";
+import { until, within } from "../support/until.ts";
+
+function engineOf(fake: FakeEngine, timeoutMs = 500): Engine {
+  return new Engine({ kind: "unix", path: fake.socketPath }, timeoutMs);
+}
+
+async function failure(call: Promise<unknown>): Promise<EngineError> {
+  const error = await call.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof EngineError)) throw new Error(`not an EngineError: ${String(error)}`);
+  return error;
+}
+
+describe("Engine", () => {
+  test.each([
+    ["20.10", "1.41", "1.12", "/v1.41/"],
+    ["26", "1.45", "1.24", "/v1.45/"],
+    ["29.0", "1.52", "1.44", "/v1.52/"],
+    ["one of the future", "1.60", "1.54", "/v1.54/"],
+  ])("speaks a version that Docker %s takes", async (_what, apiVersion, minApiVersion, prefix) => {
+    using fake = await new FakeEngine().start();
+    Object.assign(fake, { apiVersion, minApiVersion });
+    const container = fake.add();
+    expect(await engineOf(fake).list()).toEqual([container.id]);
+    expect(fake.requests.at(-1)).toStartWith(prefix);
+  });
+
+  test("an engine that was replaced by an older one is asked for its version when the stream is opened", async () => {
+    using fake = await new FakeEngine().start();
+    fake.apiVersion = "1.45";
+    const engine = engineOf(fake);
+    await engine.list();
+    fake.apiVersion = "1.41";
+    expect((await failure(engine.list())).message).toContain("client version 1.45 is too new");
+    await engine.openEvents(0, new AbortController().signal);
+    expect(await engine.list()).toEqual([]);
+  });
+
+  test("inspect() reads a container, and a container that is not there is undefined", async () => {
+    using fake = await new FakeEngine().start();
+    const { id, name } = fake.add();
+    expect(await engineOf(fake).inspect(id)).toMatchObject({ id, name, health: "healthy" });
+    expect(await engineOf(fake).inspect("nope")).toBeUndefined();
+  });
+
+  test.each([
+    [
+      403,
+      "<html><body><h1>403 Forbidden</h1>Request forbidden by administrative rules.</body></html>",
+      "Request forbidden by administrative rules.",
+    ],
+    [500, '{"message":"something broke"}', "something broke"],
+    [503, "", "(no message)"],
+  ])(
+    "a %p with body %p is an error that says what was asked and answered",
+    async (status, body, text) => {
+      using fake = await new FakeEngine().start();
+      fake.intercept = (path) => (path.includes("/containers/") ? { status, body } : undefined);
+      const error = await failure(engineOf(fake).list());
+      expect(error.kind).toBe("refused");
+      expect(error.message).toContain(`${status} to GET /containers/json`);
+      expect(error.message).toContain(text);
+    },
+  );
+
+  test("every call but the stream is given up in time; the stream may be silent", async () => {
+    using fake = await new FakeEngine().start();
+    const engine = engineOf(fake, 50);
+    const events = await engine.openEvents(Date.now(), new AbortController().signal);
+    const next = events.next();
+    const never = Promise.withResolvers<undefined>();
+    fake.intercept = () => never.promise;
+    expect((await failure(engine.list())).message).toContain("no answer in time");
+    const opening = engineOf(fake, 50).openEvents(0, new AbortController().signal);
+    expect((await failure(opening)).message).toContain("no answer in time");
+    never.resolve(undefined);
+    fake.intercept = () => undefined;
+    await Bun.sleep(100); // twice what a call may take
+    fake.emit(fake.add(), "start");
+    expect((await within("the event", next)).value).toMatchObject({ kind: "changed" });
+  });
+
+  test("openEvents() replays what came since, and ends when aborted", async () => {
+    using fake = await new FakeEngine().start();
+    const container = fake.add();
+    fake.emit(container, "start", {}, Date.now() - 10_000);
+    fake.kill(container);
+    const stopping = new AbortController();
+    const events = await engineOf(fake).openEvents(Date.now() - 5_000, stopping.signal);
+    expect((await events.next()).value).toMatchObject({ kind: "kill", signal: 15 });
+    const end = events.next().then(
+      () => "ended",
+      () => "ended",
+    );
+    stopping.abort();
+    expect(await within("the end", end)).toBe("ended");
+    await until("the engine has noticed", () => fake.streamCount === 0);
+  });
+
+  test("asks for events by type, label key and name", async () => {
+    using fake = await new FakeEngine().start();
+    await engineOf(fake).openEvents(1_500, new AbortController().signal);
+    const query = new URLSearchParams(fake.requests.at(-1)!.split("?")[1]);
+    expect(query.get("since")).toBe("1.500000000");
+    expect(JSON.parse(query.get("filters")!)).toMatchObject({
+      type: ["container"],
+      label: ["inference.enable"],
+    });
+  });
+
+  test("HTTP_PROXY does not apply", async () => {
+    using proxy = Bun.serve({ port: 0, fetch: () => new Response("proxy", { status: 599 }) });
+    using tcp = Bun.serve({ port: 0, fetch: () => Response.json({ ApiVersion: "1.41" }) });
+    process.env["HTTP_PROXY"] = process.env["http_proxy"] = `http://127.0.0.1:${proxy.port}`;
+    try {
+      const engine = new Engine({ kind: "tcp", host: "127.0.0.1", port: tcp.port ?? 0 });
+      const error = await engine.list().then(() => undefined, String);
+      expect(error).not.toContain("599");
+    } finally {
+      delete process.env["HTTP_PROXY"];
+      delete process.env["http_proxy"];
+    }
+  });
+});
+
+describe("what is said when the engine can't be reached", () => {
+  test("no such socket", async () => {
+    const error = await failure(new Engine({ kind: "unix", path: "/nowhere/docker.sock" }).list());
+    expect(error.message).toBe(
+      "Cannot reach the Docker engine at unix:///nowhere/docker.sock: no such socket; mount it, or name another one in DOCKER_HOST",
+    );
+  });
+
+  test("a file that is no socket, or nobody behind it", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "engine-"));
+    const path = join(directory, "docker.sock");
+    writeFileSync(path, "");
+    for (const each of [path, directory]) {
+      const error = await failure(new Engine({ kind: "unix", path: each }).list());
+      expect(error.message).toContain("connection refused");
+    }
+    const error = await failure(new Engine({ kind: "tcp", host: "127.0.0.1", port: 1 }).list());
+    expect(error.message).toContain("tcp://127.0.0.1:1: connection refused");
+  });
+
+  test("permission denied names the group to add", () => {
+    const path = join(mkdtempSync(join(tmpdir(), "engine-")), "docker.sock");
+    writeFileSync(path, "");
+    chmodSync(path, 0o660);
+    const cause = Object.assign(new TypeError("EACCES: Was there a typo in the url or port?"), {
+      code: "EACCES",
+    });
+    const gid = process.getgid?.();
+    expect(unreachable({ kind: "unix", path }, cause).message).toContain(`--group-add ${gid}`);
+    expect(unreachable({ kind: "unix", path: "/nowhere/x" }, cause).message).toContain(
+      "may not enter its directory",
+    );
+  });
+});

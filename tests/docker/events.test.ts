@@ -1,0 +1,86 @@
+import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type ContainerEvent, readEvents } from "../../src/docker/events.ts";
+
+const RECORDINGS = join(import.meta.dir, "../support/engine-events");
+
+async function* pieces(...all: readonly (Uint8Array | string)[]): AsyncGenerator<Uint8Array> {
+  for (const piece of all)
+    yield typeof piece === "string" ? new TextEncoder().encode(piece) : piece;
+}
+
+async function read(...all: readonly (Uint8Array | string)[]): Promise<readonly ContainerEvent[]> {
+  return Array.fromAsync(readEvents(pieces(...all)));
+}
+
+const STOP = readFileSync(join(RECORDINGS, "docker-20.10.24/03c-stop-signal-SIGINT.ndjson"));
+const KILL = {
+  Type: "container",
+  Action: "kill",
+  Actor: { ID: "a", Attributes: { signal: "15" } },
+  timeNano: 5e9,
+};
+
+describe("readEvents()", () => {
+  test("a recorded stop: kinds, ids, signal and the engine's own time", async () => {
+    const events = await read(STOP);
+    expect(events.map(({ kind }) => kind)).toEqual([
+      "changed",
+      "changed",
+      "changed",
+      "kill",
+      "run over",
+      "run over",
+    ]);
+    expect(new Set(events.map(({ containerId }) => containerId)).size).toBe(1);
+    expect(events[3]!.signal).toBe(2);
+    expect(events[4]!.timeMs - events[3]!.timeMs).toBeWithin(0, 1_000);
+  });
+
+  test("the same events wherever the bytes are cut", async () => {
+    const whole = await read(STOP);
+    for (const size of [1, 2, 7, 100, 1_000]) {
+      const cut = Array.from({ length: Math.ceil(STOP.length / size) }, (_, n) =>
+        STOP.subarray(n * size, (n + 1) * size),
+      );
+      expect(await read(...cut)).toEqual([...whole]);
+    }
+  });
+
+  test("characters of several bytes may be cut too", async () => {
+    const bytes = new TextEncoder().encode(
+      `${JSON.stringify({ ...KILL, Actor: { ID: "ä😀" } })}\n`,
+    );
+    const one = Array.from(bytes, (_, n) => bytes.subarray(n, n + 1));
+    expect((await read(...one))[0]!.containerId).toBe("ä😀");
+  });
+
+  test("a line that was cut off at the end is no event", async () => {
+    expect(await read(`${JSON.stringify(KILL)}\n${JSON.stringify(KILL)}`)).toHaveLength(1);
+  });
+
+  test.each([
+    ["no JSON", "{nonsense}\n"],
+    ["an empty line", "\n"],
+    ["another type", `${JSON.stringify({ ...KILL, Type: "network" })}\n`],
+    ["no actor", '{"Type":"container","Action":"die","timeNano":1}\n'],
+  ])("%s is passed over, and what follows is read", async (_what, line) => {
+    expect(await read(line, `${JSON.stringify(KILL)}\n`)).toHaveLength(1);
+  });
+
+  test("API 1.52: no status, id and from; Podman: kill without a signal", async () => {
+    const podman = { ...KILL, Actor: { ID: "a", Attributes: { name: "x" } } };
+    expect((await read(`${JSON.stringify(podman)}\n`))[0]).toEqual({
+      kind: "kill",
+      containerId: "a",
+      timeMs: 5_000,
+      signal: undefined,
+    });
+  });
+
+  test("a line without end is given up", async () => {
+    const endless = Array.from({ length: 5 }, () => "x".repeat(1024 * 1024));
+    await expect(read(...endless)).rejects.toThrow("a line of more than");
+  });
+});

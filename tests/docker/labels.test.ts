@@ -1,0 +1,74 @@
+import { describe, expect, test } from "bun:test";
+import { readLabels } from "../../src/docker/labels.ts";
+
+const ENABLED = { "inference.enable": "true" };
+
+describe("readLabels()", () => {
+  test("defaults: port 8000, base path /v1, no network", () => {
+    expect(readLabels(ENABLED)).toEqual({
+      kind: "enabled",
+      settings: { port: 8000, basePath: "/v1", network: undefined },
+    });
+  });
+
+  test.each([[{}], [{ "inference.enable": "false" }], [{ "inference.port": "1" }]])(
+    "%o is disabled, without a word",
+    (labels) => {
+      expect(readLabels(labels)).toEqual({ kind: "disabled" });
+    },
+  );
+
+  test.each(["yes", "1", "True", "TRUE", "on", "", " true"])(
+    "enable=%p is wrong, and the reason says what to write",
+    (value) => {
+      const read = readLabels({ "inference.enable": value });
+      expect(read).toEqual({
+        kind: "wrong",
+        reason: `label inference.enable is ${JSON.stringify(value)}: write "true" to have it routed`,
+      });
+    },
+  );
+
+  test.each([
+    ["/v1", "/v1"],
+    ["v1", "/v1"],
+    ["/api/v1/", "/api/v1"],
+    ["/", ""],
+    ["", ""],
+    ["//v1//", "/v1"],
+  ])("base path %p is %p", (value, basePath) => {
+    expect(readLabels({ ...ENABLED, "inference.api.base_path": value })).toMatchObject({
+      settings: { basePath },
+    });
+  });
+
+  test.each([
+    ["inference.port", "0"],
+    ["inference.port", "65536"],
+    ["inference.port", "80a"],
+    ["inference.port", ""],
+    ["inference.port", "-1"],
+    ["inference.api.base_path", "/v1?x=1"],
+    ["inference.api.base_path", "/v1#x"],
+    ["inference.api.base_path", "/a b"],
+    ["inference.api.base_path", "/v1/../admin"],
+  ])("%s=%p is wrong, and the reason names both", (label, value) => {
+    const read = readLabels({ ...ENABLED, [label]: value });
+    expect(read).toMatchObject({
+      kind: "wrong",
+      reason: expect.stringContaining(`${label} is ${JSON.stringify(value)}`),
+    });
+  });
+
+  test.each(["1", "65535", "8080"])("port %s is taken", (port) => {
+    expect(readLabels({ ...ENABLED, "inference.port": port })).toMatchObject({
+      settings: { port: Number(port) },
+    });
+  });
+
+  test("a network is taken by name", () => {
+    expect(readLabels({ ...ENABLED, "inference.network": "ai" })).toMatchObject({
+      settings: { network: "ai" },
+    });
+  });
+});

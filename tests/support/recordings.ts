@@ -1,0 +1,80 @@
+/** Plays recorded event streams to a fake engine, and has its containers do what was recorded. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { FakeContainer, FakeEngine } from "./fake-engine.ts";
+
+const RECORDINGS = join(import.meta.dir, "engine-events");
+
+type RecordedEvent = {
+  readonly Action: string;
+  readonly Actor: { readonly ID: string; readonly Attributes: Readonly<Record<string, string>> };
+  readonly timeNano: number;
+};
+
+/** @param name folder and file without its ending: `docker-20.10.24/03-stop-ignored-then-sigkill` */
+export function readRecording(name: string): readonly RecordedEvent[] {
+  return readFileSync(join(RECORDINGS, `${name}.ndjson`), "utf8")
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as RecordedEvent);
+}
+
+type Effect = (container: FakeContainer, timeMs: number) => void;
+
+/** What each event says has just happened, as inspect shows it from then on. */
+const EFFECTS: Readonly<Record<string, Effect>> = {
+  start: (container, timeMs) => {
+    container.status = "running";
+    container.health = "starting";
+    container.startedAtMs = timeMs - 1;
+  },
+  die: (container) => {
+    container.status = "exited";
+    container.health = "unhealthy";
+  },
+  pause: (container) => {
+    container.status = "paused";
+    container.health = "unhealthy";
+  },
+  unpause: (container) => {
+    container.status = "running";
+  },
+  "health_status: healthy": (container) => {
+    container.health = "healthy";
+  },
+  "health_status: unhealthy": (container) => {
+    container.health = "unhealthy";
+  },
+};
+
+/**
+ * Plays a recording with its containers at `port` of this host.
+ *
+ * @param settled awaited after each event; whoever looks then sees what came of it
+ */
+export async function play(
+  engine: FakeEngine,
+  name: string,
+  port: number,
+  settled: (event: RecordedEvent) => Promise<void>,
+): Promise<void> {
+  for (const event of readRecording(name)) {
+    const { ID, Attributes } = event.Actor;
+    const container =
+      engine.containers.get(ID) ??
+      engine.add({
+        id: ID,
+        name: Attributes["name"] ?? ID,
+        port,
+        status: "created",
+        health: "starting",
+      });
+    const timeMs = Date.now();
+    if (event.Action === "destroy") engine.containers.delete(ID);
+    EFFECTS[event.Action]?.(container, timeMs);
+    const { signal, exitCode } = Attributes;
+    const attributes = { ...(signal && { signal }), ...(exitCode && { exitCode }) };
+    engine.emit(container, event.Action, attributes, timeMs);
+    await settled(event);
+  }
+}
