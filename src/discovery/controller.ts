@@ -1,0 +1,182 @@
+/**
+ * The control loop: the only writer of the routing table. Level-triggered: it looks at what the
+ * engine shows of a container and brings what is held to it. A container is looked at when an event
+ * names it, and all are at every resync; looks at several run side by side, so a slow one holds up
+ * no other.
+ */
+import type { Container } from "../docker/container.ts";
+import { EngineError } from "../docker/engine-error.ts";
+import type { ContainerEvent } from "../docker/events.ts";
+import type { Model } from "../routing/backend.ts";
+import type { Overlap, RoutingTable } from "../routing/table.ts";
+import type { Log } from "../telemetry/log.ts";
+import { ContainerLoop } from "./container-loop.ts";
+import { coalesce } from "./loop.ts";
+import { StopNotices } from "./stop-notices.ts";
+
+/** What the controller asks of the engine; both throw if it can't tell. */
+type EngineReader = {
+  readonly list: () => Promise<readonly string[]>;
+  readonly inspect: (id: string) => Promise<Container | undefined>;
+};
+
+export type ControllerInit = {
+  readonly engine: EngineReader;
+  readonly table: RoutingTable;
+  readonly log: Log;
+  readonly drainTimeoutMs: number;
+  /** The container we run in, if any. */
+  readonly ownContainerId: string | undefined;
+  readonly readModels: (url: string, signal: AbortSignal) => Promise<readonly Model[]>;
+  /** Longest wait for the first read of models until ready, ms. */
+  readonly readyTimeoutMs?: number;
+  /** For this long after the event stream has opened nobody is admitted, ms. */
+  readonly settleMs?: number;
+};
+
+const READY_TIMEOUT_MS = 10_000;
+/** Replayed events come right after the headers of the stream: a stop under way is known by then. */
+const SETTLE_MS = 100;
+/** After a list that failed. */
+const RETRY_MS = 1_000;
+
+export class Controller {
+  readonly #init: ControllerInit;
+  readonly #notices: StopNotices;
+  readonly #loops = new Map<string, ContainerLoop>();
+  readonly #warnedPairs = new Set<string>();
+  #order = 0;
+  #settled: Promise<void> = Promise.resolve();
+  #ownNetworkIds: ReadonlySet<string> | undefined;
+  #listFailure: string | undefined;
+  #ready: "no pass yet" | "reading models" | "ready" = "no pass yet";
+  /** Reads what is there and looks at all of it; never throws. */
+  readonly resync: () => Promise<void>;
+
+  constructor(init: ControllerInit) {
+    this.#init = init;
+    this.#notices = new StopNotices(init.drainTimeoutMs);
+    this.resync = coalesce(() => this.#pass());
+  }
+
+  /** Whether each container that the first pass found routable has been asked for its models. */
+  get isReady(): boolean {
+    return this.#ready === "ready";
+  }
+
+  /** The event stream is open, again or for the first time: admits nobody until it has settled. */
+  onStreamOpen(): void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    setTimeout(resolve, this.#init.settleMs ?? SETTLE_MS);
+    this.#settled = promise;
+    for (const loop of this.#loops.values()) loop.invalidate();
+    void this.resync();
+  }
+
+  /** Must not wait for anything: the engine slows down if its events are not read. */
+  onEvent(event: ContainerEvent): void {
+    const { kind, containerId, timeMs, signal } = event;
+    if (kind === "kill" && signal !== undefined) {
+      this.#notices.record({ containerId, signal, timeMs });
+    }
+    const loop = this.#loop(containerId);
+    loop.onEvent(event);
+    this.#order += 1;
+    void loop.wake(this.#order);
+  }
+
+  async #pass(): Promise<void> {
+    await this.#settled;
+    await this.#readOwnNetworks();
+    const ids = await this.#list();
+    if (ids === undefined) return;
+    this.#order += 1;
+    // Who is held but not listed is looked at too: the list may be older than what made us hold it.
+    const all = new Set([...ids, ...this.#loops.keys()]);
+    await Promise.all([...all].map((id) => this.#loop(id).wake(this.#order)));
+    if (this.#ready === "no pass yet") this.#awaitFirstReads();
+  }
+
+  #awaitFirstReads(): void {
+    this.#ready = "reading models";
+    const { log, readyTimeoutMs = READY_TIMEOUT_MS } = this.#init;
+    const reads = [...this.#loops.values()].map(({ firstRead }) => firstRead);
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, readyTimeoutMs);
+    void Promise.race([Promise.all(reads), late.promise]).then(() => {
+      clearTimeout(timer);
+      this.#ready = "ready";
+      log.info("ready", { models: this.#init.table.models.length });
+    });
+  }
+
+  async #list(): Promise<readonly string[] | undefined> {
+    try {
+      const ids = await this.#init.engine.list();
+      this.#listFailure = undefined;
+      return ids;
+    } catch (error) {
+      this.#reportListFailure(error);
+      setTimeout(() => void this.resync(), RETRY_MS);
+      return undefined;
+    }
+  }
+
+  async #readOwnNetworks(): Promise<void> {
+    const { ownContainerId, engine, log } = this.#init;
+    if (ownContainerId === undefined) return;
+    try {
+      const own = await engine.inspect(ownContainerId);
+      // Not found: we are in a container, but of another engine.
+      this.#ownNetworkIds = own && new Set(own.networks.map(({ id }) => id));
+    } catch (error) {
+      log.debug("cannot inspect our own container", { reason: String(error) });
+    }
+  }
+
+  #loop(id: string): ContainerLoop {
+    const known = this.#loops.get(id);
+    if (known !== undefined) return known;
+    const loop = new ContainerLoop(id, {
+      ...this.#init,
+      notices: this.#notices,
+      inspect: (containerId) => this.#init.engine.inspect(containerId),
+      ownNetworkIds: () => this.#ownNetworkIds,
+      settled: () => this.#settled,
+      onOverlap: (overlaps) => this.#warnOfOverlaps(overlaps),
+      onEmpty: (containerId) => this.#forget(containerId),
+    });
+    this.#loops.set(id, loop);
+    return loop;
+  }
+
+  #forget(id: string): void {
+    this.#loops.delete(id);
+    for (const pair of this.#warnedPairs) if (pair.includes(id)) this.#warnedPairs.delete(pair);
+  }
+
+  #reportListFailure(error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    if (this.#listFailure === reason) return;
+    this.#listFailure = reason;
+    // Whether the engine can be reached at all is for who follows its event stream to say.
+    const level = error instanceof EngineError && error.kind === "unreachable" ? "debug" : "warn";
+    this.#init.log[level]("cannot list containers; keeping what is known", { reason });
+  }
+
+  #warnOfOverlaps(overlaps: readonly Overlap[]): void {
+    for (const { winner, other, modelIds } of overlaps) {
+      const pair = [winner.containerId, other.containerId].sort().join(" ");
+      if (this.#warnedPairs.has(pair)) continue;
+      this.#warnedPairs.add(pair);
+      this.#init.log.warn(
+        "two containers serve the same models; the last to become healthy gets the requests",
+        {
+          container: winner.containerName,
+          instead_of: other.containerName,
+          models: modelIds,
+        },
+      );
+    }
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * Who got a stop signal, and when that lapses. A stop under way is the one fact that the engine
+ * tells by an event alone: until the process is gone, inspect says running and healthy.
+ * Pure: knows no clock; times are the engine's own, in ms since the epoch.
+ */
+
+export type Kill = {
+  readonly containerId: string;
+  readonly signal: number;
+  readonly timeMs: number;
+};
+
+/** What is known of a run once it has been inspected. */
+export type NoticedRun = {
+  readonly containerId: string;
+  readonly startedAtMs: number;
+  readonly stopSignal: number;
+  readonly stopTimeoutMs: number;
+};
+
+/** SIGINT, SIGQUIT, SIGKILL and SIGTERM end most servers, whatever their own stop signal is. */
+const STOP_SIGNALS: ReadonlySet<number> = new Set([2, 3, 9, 15]);
+
+const KEPT_MAX = 1_000;
+
+export class StopNotices {
+  readonly #drainTimeoutMs: number;
+  /** The latest kill with each signal of each container, oldest first. */
+  readonly #kills = new Map<string, Kill>();
+
+  constructor(drainTimeoutMs: number) {
+    this.#drainTimeoutMs = drainTimeoutMs;
+  }
+
+  /** Keeps any signal to any container: what it means is known only when that is inspected. */
+  record(kill: Kill): void {
+    const key = `${kill.containerId} ${kill.signal}`;
+    const known = this.#kills.get(key);
+    if (known !== undefined && known.timeMs >= kill.timeMs) return; // a replay
+    this.#kills.delete(key);
+    this.#kills.set(key, kill);
+    if (this.#kills.size <= KEPT_MAX) return;
+    for (const oldest of this.#kills.keys()) {
+      this.#kills.delete(oldest);
+      break;
+    }
+  }
+
+  /**
+   * When the run's stop notice lapses: it has lived on for longer than any stop takes.
+   *
+   * @returns undefined if there is none newer than the run, or it has lapsed
+   */
+  lapseOf(run: NoticedRun, nowMs: number): number | undefined {
+    const signals = new Set(STOP_SIGNALS).add(run.stopSignal);
+    let lastMs = Number.NEGATIVE_INFINITY;
+    for (const signal of signals) {
+      const kill = this.#kills.get(`${run.containerId} ${signal}`);
+      if (kill !== undefined && kill.timeMs > run.startedAtMs)
+        lastMs = Math.max(lastMs, kill.timeMs);
+    }
+    const lapseMs = lastMs + Math.max(this.#drainTimeoutMs, run.stopTimeoutMs);
+    return lapseMs > nowMs ? lapseMs : undefined;
+  }
+}

@@ -1,0 +1,240 @@
+/**
+ * What is held of one container: at most one probing or active backend, any number of draining
+ * ones. Carries out the steps of plan.ts; everything here is synchronous but the reading of models,
+ * which runs beside it and comes back as one more thing seen.
+ */
+import { Backend, type Model, type Rank } from "../routing/backend.ts";
+import type { Overlap, RoutingTable } from "../routing/table.ts";
+import type { Log } from "../telemetry/log.ts";
+import { ModelReading } from "./model-reading.ts";
+import type { Run } from "./observe.ts";
+import { type Held, plan, type Seen, type Step } from "./plan.ts";
+
+export type TrackedInit = {
+  readonly table: RoutingTable;
+  readonly log: Log;
+  readonly drainTimeoutMs: number;
+  /** @param url of the server's API */
+  readonly readModels: (url: string, signal: AbortSignal) => Promise<readonly Model[]>;
+  /** Resolves when the event stream has been open for long enough to admit somebody. */
+  readonly settled: () => Promise<void>;
+  readonly onOverlap: (overlaps: readonly Overlap[]) => void;
+};
+
+type Draining = { readonly run: Run; deadline: Timer | undefined };
+
+/** Servers miss probes under load: no more than one warning a container in this time. */
+const UNHEALTHY_WARNING_MS = 60_000;
+
+export class TrackedContainer {
+  readonly #init: TrackedInit;
+  #run: Run | undefined;
+  #rank: Rank | undefined;
+  /** The models this run had when it was last asked. */
+  #models: readonly Model[] = [];
+  #noticed = false;
+  #active: Backend | undefined;
+  #reading: ModelReading | undefined;
+  readonly #draining = new Map<Backend, Draining>();
+  #warnedUnhealthyMs = Number.NEGATIVE_INFINITY;
+
+  constructor(init: TrackedInit) {
+    this.#init = init;
+  }
+
+  get run(): Run | undefined {
+    return this.#run;
+  }
+
+  /** Whether nothing of it is left to keep. */
+  get isEmpty(): boolean {
+    return this.#run === undefined && this.#draining.size === 0;
+  }
+
+  get held(): Held {
+    if (this.#active !== undefined) return "active";
+    if (this.#reading !== undefined) return "probing";
+    const ofThisRun = [...this.#draining.values()].some(({ run }) => run === this.#run);
+    if (!ofThisRun) return "unknown";
+    return this.#noticed ? "draining after notice" : "draining";
+  }
+
+  /** Resolves when the first read of its models has ended, well or not; at once if none is under way. */
+  get firstRead(): Promise<void> {
+    return this.#reading?.firstTry ?? Promise.resolve();
+  }
+
+  /** @param order of the look that saw it: the greater one became routable later */
+  see(seen: Seen, run: Run, order: number): void {
+    this.#follow(run);
+    if (seen === "stopping") this.#noticed = true;
+    const step = plan(this.held, seen);
+    if (step === "probe" || step === "readmit") {
+      this.#rank = { seen: order, startedAtMs: run.startedAtMs, containerId: run.containerId };
+    }
+    this.#actions[step]();
+  }
+
+  /** The run is over: the engine said so, or shows it. */
+  gone(): void {
+    this.#actions[plan(this.held, "absent")]();
+  }
+
+  /** It runs on, but where it was it can't be reached any more: what is in flight may finish. */
+  lost(): void {
+    this.#drain("no longer reachable");
+    this.#run = undefined;
+  }
+
+  /** Another start is another run, and the one before is over; another address only moves it. */
+  #follow(run: Run): void {
+    const held = this.#run;
+    if (held !== undefined && held.startedAtMs !== run.startedAtMs) this.gone();
+    else if (held !== undefined && held.origin !== run.origin) this.#drain("its address changed");
+    else if (held !== undefined) return;
+    if (held?.startedAtMs !== run.startedAtMs) this.#noticed = false;
+    this.#run = run;
+  }
+
+  readonly #actions: Readonly<Record<Step, () => void>> = {
+    keep: () => undefined,
+    probe: () => this.#read(),
+    "stop probing": () => {
+      this.#stopReading();
+      if (this.#noticed) this.#setDeadlines(); // what an earlier notice of this run left draining
+    },
+    admit: () => this.#admit(),
+    readmit: () => {
+      this.#admit();
+      this.#read();
+    },
+    drain: () => this.#drainUnhealthy(),
+    "drain by deadline": () => {
+      this.#drain("stopping");
+      this.#setDeadlines();
+    },
+    "set deadline": () => this.#setDeadlines(),
+    "replace models": () => this.#replaceModels(),
+    remove: () => this.#remove(),
+  };
+
+  #read(): void {
+    const run = this.#run;
+    if (run === undefined) return;
+    this.#stopReading();
+    const fields = { container: run.containerName };
+    this.#reading = new ModelReading({
+      read: (signal) => this.#init.readModels(`${run.origin}${run.basePath}`, signal),
+      settled: this.#init.settled,
+      onRead: (models) => {
+        const held = this.held; // before the reading is let go of: it is what makes it probing
+        this.#reading = undefined;
+        this.#models = models;
+        this.#actions[plan(held, "models read")]();
+      },
+      onFailed: (reason) => {
+        this.#init.log.warn("cannot read models; trying again", { ...fields, reason });
+        this.#actions[plan(this.held, "read failed")]();
+      },
+    });
+  }
+
+  #stopReading(): void {
+    this.#reading?.stop();
+    this.#reading = undefined;
+  }
+
+  #admit(): void {
+    const { table, log, onOverlap } = this.#init;
+    if (this.#run === undefined || this.#rank === undefined) return;
+    const { containerId, containerName, origin, basePath } = this.#run;
+    const models = this.#models;
+    this.#active = new Backend({
+      containerId,
+      containerName,
+      origin,
+      basePath,
+      rank: this.#rank,
+      models,
+    });
+    const overlaps = table.admit(this.#active);
+    const ids = models.map(({ id }) => id);
+    log.info("routing to a container", { container: containerName, address: origin, models: ids });
+    onOverlap(overlaps);
+    for (const backend of this.#draining.keys()) this.#removeWhenIdle(backend);
+  }
+
+  /** Another backend serves in its place: it has nothing to say any more once it has nothing to do. */
+  #removeWhenIdle(backend: Backend): void {
+    backend.idle.then(
+      () => this.#removeDraining(backend, "run-over"),
+      () => undefined,
+    );
+  }
+
+  #replaceModels(): void {
+    if (this.#active === undefined) return;
+    const before = JSON.stringify(this.#active.models.map(({ id }) => id));
+    const overlaps = this.#init.table.replaceModels(this.#active, this.#models);
+    const ids = this.#models.map(({ id }) => id);
+    if (JSON.stringify(ids) === before) return;
+    this.#init.log.info("models changed", { container: this.#active.containerName, models: ids });
+    this.#init.onOverlap(overlaps);
+  }
+
+  #drainUnhealthy(): void {
+    const nowMs = performance.now();
+    const quiet = nowMs - this.#warnedUnhealthyMs < UNHEALTHY_WARNING_MS;
+    if (!quiet) this.#warnedUnhealthyMs = nowMs;
+    this.#drain("unhealthy or paused", quiet ? "debug" : "warn");
+  }
+
+  #drain(reason: string, level: "debug" | "info" | "warn" = "info"): void {
+    this.#stopReading();
+    const backend = this.#active;
+    if (backend === undefined || this.#run === undefined) return;
+    this.#active = undefined;
+    this.#draining.set(backend, { run: this.#run, deadline: undefined });
+    this.#init.table.drain(backend);
+    this.#init.log[level]("no new requests for a container", {
+      container: backend.containerName,
+      reason,
+      in_flight: backend.inFlight,
+    });
+  }
+
+  /** A stop notice gives every draining backend its deadline, unless it has one. */
+  #setDeadlines(): void {
+    for (const [backend, draining] of this.#draining) {
+      draining.deadline ??= setTimeout(() => this.#cut(backend), this.#init.drainTimeoutMs);
+    }
+  }
+
+  #cut(backend: Backend): void {
+    const { inFlight, containerName } = backend;
+    this.#removeDraining(backend, "cut");
+    const level = inFlight > 0 ? "warn" : "info";
+    const fields = { container: containerName, requests_cut: inFlight };
+    this.#init.log[level]("the time to drain is up; container removed", fields);
+  }
+
+  #removeDraining(backend: Backend, why: "run-over" | "cut"): void {
+    const draining = this.#draining.get(backend);
+    if (draining === undefined) return;
+    clearTimeout(draining.deadline);
+    this.#draining.delete(backend);
+    this.#init.table.remove(backend, why);
+  }
+
+  #remove(): void {
+    this.#stopReading();
+    const name = this.#run?.containerName;
+    const had = this.#active !== undefined || this.#draining.size > 0;
+    if (this.#active !== undefined) this.#init.table.remove(this.#active, "run-over");
+    for (const backend of this.#draining.keys()) this.#removeDraining(backend, "run-over");
+    this.#active = undefined;
+    this.#run = undefined;
+    this.#models = [];
+    if (had) this.#init.log.info("container removed: its run is over", { container: name });
+  }
+}

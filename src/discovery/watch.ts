@@ -1,0 +1,105 @@
+/** Follows the engine: its event stream for as long as there is one, and a resync every so often. */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ContainerEvent } from "../docker/events.ts";
+import type { Log } from "../telemetry/log.ts";
+
+export type WatchInit = {
+  readonly engine: {
+    readonly openEvents: (
+      sinceMs: number,
+      signal: AbortSignal,
+    ) => Promise<AsyncGenerator<ContainerEvent>>;
+  };
+  readonly controller: {
+    readonly onStreamOpen: () => void;
+    readonly onEvent: (event: ContainerEvent) => void;
+    readonly resync: () => Promise<void>;
+  };
+  readonly log: Log;
+  readonly signal: AbortSignal;
+  readonly resyncMs?: number;
+};
+
+const RESYNC_MS = 30_000;
+/** So that a `docker stop` that began before us is known: the longest anybody's stop is likely to take. */
+const LOOK_BACK_AT_START_MS = 600_000;
+/** Events are not in strict order, and their times are rounded. */
+const LOOK_BACK_MS = 2_000;
+const RECONNECT_FIRST_MS = 200;
+const RECONNECT_MAX_MS = 1_000;
+
+/** Resolves when `signal` is aborted; until then it reconnects for ever. */
+export async function watch(init: WatchInit): Promise<void> {
+  const { controller, resyncMs = RESYNC_MS } = init;
+  const timer = setInterval(() => void controller.resync(), resyncMs);
+  try {
+    await followEvents(init);
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+async function followEvents({ engine, controller, log, signal }: WatchInit): Promise<void> {
+  const report = connectionReport(log);
+  let sinceMs = Date.now() - LOOK_BACK_AT_START_MS;
+  let pauseMs = RECONNECT_FIRST_MS;
+  while (!signal.aborted) {
+    try {
+      const events = await engine.openEvents(sinceMs, signal);
+      report.open();
+      pauseMs = RECONNECT_FIRST_MS;
+      controller.onStreamOpen();
+      sinceMs = await readAll(events, controller.onEvent.bind(controller), sinceMs);
+      log.debug("the event stream has ended; opening it again");
+    } catch (error) {
+      if (signal.aborted) return;
+      report.failed(error);
+    }
+    const jitter = 0.75 + Math.random() / 2;
+    await sleep(pauseMs * jitter, undefined, { signal }).catch(() => undefined);
+    pauseMs = Math.min(pauseMs * 2, RECONNECT_MAX_MS);
+  }
+}
+
+/** Says once when the engine goes, and once when it is back; a stream that merely ends is not worth a word. */
+function connectionReport(log: Log): { open: () => void; failed: (error: unknown) => void } {
+  let state: "new" | "open" | "lost" = "new";
+  return {
+    open: () => {
+      if (state === "new") log.info("connected to the Docker engine");
+      if (state === "lost") log.info("the Docker engine is back");
+      state = "open";
+    },
+    failed: (error) => {
+      if (state !== "lost") log.error(`${messageOf(error)}; trying on until it answers`);
+      state = "lost";
+    },
+  };
+}
+
+/**
+ * Hands on each event as it comes; nothing here waits for anything slow: a reader that stops slows
+ * the whole engine down. However the stream ends, that is normal: a restart cuts it off.
+ *
+ * @returns from when on to ask for past events the next time
+ */
+async function readAll(
+  events: AsyncGenerator<ContainerEvent>,
+  onEvent: (event: ContainerEvent) => void,
+  sinceMs: number,
+): Promise<number> {
+  let fromMs = sinceMs;
+  try {
+    for await (const event of events) {
+      fromMs = Math.max(fromMs, event.timeMs - LOOK_BACK_MS);
+      onEvent(event);
+    }
+  } catch {
+    // cut off in the middle: the engine stopped, or something between us lost patience
+  }
+  return fromMs;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

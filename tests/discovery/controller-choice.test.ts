@@ -1,0 +1,74 @@
+import { describe, expect, test } from "bun:test";
+import { startDiscovery, startModelServer, untilKind } from "../support/discovery.ts";
+import { FakeEngine } from "../support/fake-engine.ts";
+import { until } from "../support/until.ts";
+
+describe("Controller, choosing", () => {
+  test.each([
+    [{ health: undefined }, "HEALTHCHECK"],
+    [{ labels: { "inference.enable": "yes" } }, 'write "true"'],
+    [{ labels: { "inference.enable": "true", "inference.port": "0" } }, "inference.port"],
+    [{ ipAddress: "" }, "no address"],
+  ])("%o is ignored with one warning that says what to do", async (change, text) => {
+    using fake = await new FakeEngine().start();
+    const container = fake.add(change);
+    using discovery = startDiscovery(fake);
+    await until("it is ready", () => discovery.controller.isReady);
+    await discovery.controller.resync();
+    await discovery.controller.resync();
+    const warnings = discovery.log.lines.filter(({ level }) => level === "warn");
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toMatchObject({
+      container: container.name,
+      reason: expect.stringContaining(text),
+    });
+  });
+
+  test("two containers, one model: the last to become healthy wins in whatever order models are read; one warning", async () => {
+    using fake = await new FakeEngine().start();
+    using slow = startModelServer("m");
+    using fast = startModelServer("m");
+    const gate = Promise.withResolvers<void>();
+    const answer = slow.answer;
+    slow.answer = async () => {
+      await gate.promise;
+      return answer();
+    };
+    const winner = fake.add({
+      name: "winner",
+      port: slow.port,
+      health: "starting",
+      startedAtMs: Date.now() - 9_000,
+    });
+    const other = fake.add({ name: "other", port: fast.port });
+    using discovery = startDiscovery(fake);
+    await untilKind(discovery, "live");
+    fake.setHealth(winner, "healthy");
+    await until("the slow one is asked", () => slow.reads() > 0);
+    gate.resolve();
+    const servedBy = (): string => {
+      const route = discovery.table.route("m");
+      return route.kind === "routed" ? route.lease.backend.containerName : route.kind;
+    };
+    await until("the winner serves", () => servedBy() === "winner");
+    expect(discovery.log.lines.filter(({ instead_of }) => instead_of === "other")).toHaveLength(1);
+    fake.kill(winner);
+    await until("the other serves again", () => servedBy() === "other");
+    fake.exit(winner);
+    fake.startAgain(winner);
+    fake.setHealth(winner, "healthy");
+    await until("the winner serves again", () => servedBy() === "winner");
+    fake.exit(other);
+    await until("the other is gone", () => discovery.table.backends.size === 1);
+  });
+
+  test("the address of a network shared with the proxy's own container is taken", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    fake.add({ port: models.port });
+    const own = fake.add({ labels: {}, ipAddress: "127.0.0.9" });
+    using discovery = startDiscovery(fake, { ownContainerId: own.id });
+    await untilKind(discovery, "live");
+    expect(fake.requests.filter((path) => path.includes(own.id)).length).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,104 @@
+/** Discovery as main.ts connects it, against a fake engine, with short times. */
+import { Controller, type ControllerInit } from "../../src/discovery/controller.ts";
+import { readModels } from "../../src/discovery/models.ts";
+import { watch } from "../../src/discovery/watch.ts";
+import { Engine } from "../../src/docker/engine.ts";
+import type { ContainerEvent } from "../../src/docker/events.ts";
+import { RoutingTable } from "../../src/routing/table.ts";
+import type { FakeEngine } from "./fake-engine.ts";
+import { type MemoryLog, memoryLog } from "./memory-log.ts";
+import { until } from "./until.ts";
+
+export type Discovery = Disposable & {
+  readonly table: RoutingTable;
+  readonly log: MemoryLog;
+  readonly controller: Controller;
+  /** How many events have been handed to the controller. */
+  readonly received: () => number;
+};
+
+type Options = Partial<ControllerInit> & {
+  readonly resyncMs?: number;
+  readonly callTimeoutMs?: number;
+};
+
+export function startDiscovery(fake: FakeEngine, options: Options = {}): Discovery {
+  const table = new RoutingTable();
+  const log = memoryLog();
+  const engine = new Engine({ kind: "unix", path: fake.socketPath }, options.callTimeoutMs);
+  const controller = new Controller({
+    engine,
+    table,
+    log,
+    drainTimeoutMs: 60_000,
+    ownContainerId: undefined,
+    readModels,
+    settleMs: 10,
+    ...options,
+  });
+  let received = 0;
+  const counting = {
+    onStreamOpen: () => controller.onStreamOpen(),
+    resync: controller.resync,
+    onEvent: (event: ContainerEvent) => {
+      received += 1;
+      controller.onEvent(event);
+    },
+  };
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const watching = watch({
+    engine,
+    controller: counting,
+    log,
+    signal,
+    resyncMs: options.resyncMs ?? 3_600_000,
+  });
+  watching.catch(() => undefined);
+  return {
+    table,
+    log,
+    controller,
+    received: () => received,
+    [Symbol.dispose]: () => stopping.abort(),
+  };
+}
+
+export function kindOf(discovery: Discovery, model = "m"): string {
+  return discovery.table.find(model).kind;
+}
+
+export async function untilKind(
+  discovery: Discovery,
+  expected: string,
+  model = "m",
+): Promise<void> {
+  await until(`model ${model} is ${expected}`, () => kindOf(discovery, model) === expected);
+}
+
+export type ModelServer = Disposable & {
+  readonly port: number;
+  /** Answers GET /v1/models; may be replaced at any time. */
+  answer: () => Response | Promise<Response>;
+  readonly reads: () => number;
+};
+
+export function startModelServer(...ids: readonly string[]): ModelServer {
+  let reads = 0;
+  const models: ModelServer = {
+    port: 0,
+    answer: () => Response.json({ object: "list", data: ids.map((id) => ({ id })) }),
+    reads: () => reads,
+    [Symbol.dispose]: () => void server.stop(true),
+  };
+  const server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    fetch: ({ url }) => {
+      if (new URL(url).pathname !== "/v1/models") return new Response(null, { status: 404 });
+      reads += 1;
+      return models.answer();
+    },
+  });
+  return Object.assign(models, { port: server.port ?? 0 });
+}
