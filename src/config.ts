@@ -1,0 +1,110 @@
+/** Environment → Config. Nothing is silently replaced: each wrong variable gets a line of its own. */
+import { z } from "zod/mini";
+import type { EngineAddress } from "./docker/engine-error.ts";
+import { LOG_LEVELS, type LogLevel } from "./telemetry/log.ts";
+
+export type Config = {
+  readonly port: number;
+  readonly drainTimeoutMs: number;
+  readonly engine: EngineAddress;
+  readonly logLevel: LogLevel;
+};
+
+export type LoadedConfig =
+  | { readonly kind: "config"; readonly config: Config; readonly warnings: readonly string[] }
+  | { readonly kind: "wrong"; readonly errors: readonly string[] };
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const EXPECTED = {
+  PROXY_PORT: "a port from 1 to 65535",
+  PROXY_DRAIN_TIMEOUT: "a duration like 500ms, 60s, 1m30s, 2h or 0",
+  DOCKER_HOST: "unix:///path/to/docker.sock or tcp://host:port",
+  DOCKER_TLS_VERIFY:
+    "nothing: the proxy does not speak TLS to the engine; use the unix socket, or a socket proxy at tcp://host:port",
+  LOG_LEVEL: LOG_LEVELS.join(", "),
+} as const;
+
+const Schema = z.object({
+  PROXY_PORT: z._default(z.pipe(z.string(), z.transform(parsePort)), 8080),
+  PROXY_DRAIN_TIMEOUT: z._default(z.pipe(z.string(), z.transform(parseDuration)), 60_000),
+  DOCKER_HOST: z._default(z.pipe(z.string(), z.transform(parseEngineAddress)), {
+    kind: "unix",
+    path: "/var/run/docker.sock",
+  }),
+  DOCKER_TLS_VERIFY: z.optional(z.literal("")),
+  LOG_LEVEL: z._default(z.enum(LOG_LEVELS), "info"),
+});
+
+export function loadConfig(env: Environment): LoadedConfig {
+  const set = Object.fromEntries(
+    Object.keys(EXPECTED)
+      .filter((name) => env[name] !== undefined && env[name] !== "") // set to nothing is not set, as for Docker
+      .map((name) => [name, env[name]]),
+  );
+  const parsed = Schema.safeParse(set);
+  if (!parsed.success) {
+    const names = new Set(parsed.error.issues.map(({ path }) => String(path[0])));
+    return { kind: "wrong", errors: [...names].map((name) => wrong(name, env[name])) };
+  }
+  const { PROXY_PORT, PROXY_DRAIN_TIMEOUT, DOCKER_HOST, LOG_LEVEL } = parsed.data;
+  return {
+    kind: "config",
+    config: {
+      port: PROXY_PORT,
+      drainTimeoutMs: PROXY_DRAIN_TIMEOUT,
+      engine: DOCKER_HOST,
+      logLevel: LOG_LEVEL,
+    },
+    warnings: unknownVariables(env),
+  };
+}
+
+function wrong(name: string, value: string | undefined): string {
+  const expected = EXPECTED[name as keyof typeof EXPECTED];
+  return `${name} is ${JSON.stringify(value)}: expected ${expected}`;
+}
+
+function unknownVariables(env: Environment): readonly string[] {
+  const ours = Object.keys(EXPECTED).filter((name) => name.startsWith("PROXY_"));
+  return Object.keys(env)
+    .filter((name) => name.startsWith("PROXY_") && !ours.includes(name))
+    .map((name) => `${name} is not a variable of this proxy; it knows ${ours.join(", ")}`);
+}
+
+type Context = { readonly value: unknown; issues: unknown[] };
+
+function parsePort(text: string, context: Context): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  return port >= 1 && port <= 65_535 ? port : refuse(context);
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+
+/** The longest that a timer of the runtime can wait: 2^31 − 1 ms, 24.8 days. */
+const DURATION_MS_MAX = 2_147_483_647;
+
+/** Go's duration syntax (`time.ParseDuration`) with the units that make sense here: ms, s, m, h. */
+function parseDuration(text: string, context: Context): number {
+  if (text === "0") return 0;
+  if (!/^(?:(?:\d+\.?\d*|\.\d+)(?:ms|s|m|h))+$/.test(text)) return refuse(context);
+  let ms = 0;
+  for (const [, count, unit] of text.matchAll(/([\d.]+)(ms|s|m|h)/g)) {
+    ms += Number(count) * (UNIT_MS[unit ?? ""] ?? Number.NaN);
+  }
+  return ms <= DURATION_MS_MAX ? ms : refuse(context);
+}
+
+function parseEngineAddress(text: string, context: Context): EngineAddress {
+  const unix = /^unix:\/\/(\/.+)$/.exec(text)?.[1];
+  if (unix !== undefined) return { kind: "unix", path: unix };
+  const [, host, port] = /^tcp:\/\/([\w.-]+|\[[\da-fA-F:]+\]):(\d{1,5})\/?$/.exec(text) ?? [];
+  if (host === undefined || port === undefined) return refuse(context);
+  return { kind: "tcp", host, port: parsePort(port, context) };
+}
+
+/** Reports the value to zod; what is returned goes no further. */
+function refuse(context: Context): never {
+  context.issues.push({ code: "custom", input: context.value, message: "wrong" });
+  return z.NEVER;
+}

@@ -1,0 +1,94 @@
+/** The process: reads the configuration, connects the parts, listens to signals. Imported by nobody. */
+import { loadConfig } from "./config.ts";
+import { Controller } from "./discovery/controller.ts";
+import { readModels } from "./discovery/models.ts";
+import { watch } from "./discovery/watch.ts";
+import { Engine } from "./docker/engine.ts";
+import { showAddress } from "./docker/engine-error.ts";
+import { readOwnContainerId } from "./docker/own-container.ts";
+import { relaunchIfNeeded } from "./launch.ts";
+import { createHandler } from "./proxy/handler.ts";
+import { RoutingTable } from "./routing/table.ts";
+import { type ProxyServer, startServer } from "./server.ts";
+import { createLog, type Log } from "./telemetry/log.ts";
+
+const EXIT_CONFIG = 2;
+
+function fail(lines: readonly string[], code: number): never {
+  process.stderr.write(lines.map((line) => `lw-inference-proxy: ${line}\n`).join(""));
+  process.exit(code);
+}
+
+async function main(): Promise<void> {
+  relaunchIfNeeded();
+  const loaded = loadConfig(process.env);
+  if (loaded.kind === "wrong") fail(loaded.errors, EXIT_CONFIG);
+  const { config } = loaded;
+  const log = createLog({
+    level: config.logLevel,
+    format: process.stdout.isTTY ? "text" : "json",
+    write: (line) => void process.stdout.write(line),
+  });
+  for (const warning of loaded.warnings) log.warn(warning);
+
+  const table = new RoutingTable();
+  const engine = new Engine(config.engine);
+  const controller = new Controller({
+    engine,
+    table,
+    log,
+    drainTimeoutMs: config.drainTimeoutMs,
+    ownContainerId: await readOwnContainerId(),
+    readModels,
+  });
+  const handler = createHandler({ table, log, isReady: () => controller.isReady });
+  const server = listen(config.port, handler, log);
+  log.info("listening", { port: server.port, engine: showAddress(config.engine) });
+
+  const watching = new AbortController();
+  onTermination((signal) => {
+    watching.abort();
+    void shutDown(signal, server, config.drainTimeoutMs, log);
+  });
+  await watch({ engine, controller, log, signal: watching.signal });
+}
+
+function listen(
+  port: number,
+  handler: Parameters<typeof startServer>[0]["handler"],
+  log: Log,
+): ProxyServer {
+  try {
+    return startServer({ port, handler, log });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return fail([`cannot listen on port ${port}: ${why}; choose another in PROXY_PORT`], 1);
+  }
+}
+
+/** The first signal stops gracefully, a second one at once. */
+function onTermination(stop: (signal: string) => void): void {
+  let stopping = false;
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.on(signal, () => {
+      if (stopping) process.exit(1);
+      stopping = true;
+      stop(signal);
+    });
+  }
+}
+
+async function shutDown(
+  signal: string,
+  server: ProxyServer,
+  drainTimeoutMs: number,
+  log: Log,
+): Promise<void> {
+  log.info("stopping: requests in flight may finish", { signal });
+  const cut = await server.stop(drainTimeoutMs);
+  if (cut > 0) log.warn("the time to drain is up; requests were cut", { requests_cut: cut });
+  log.info("stopped");
+  process.exit(0);
+}
+
+await main();

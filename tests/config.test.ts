@@ -1,0 +1,171 @@
+import { describe, expect, test } from "bun:test";
+import { type Config, loadConfig } from "../src/config.ts";
+
+const DEFAULTS: Config = {
+  port: 8080,
+  drainTimeoutMs: 60_000,
+  engine: { kind: "unix", path: "/var/run/docker.sock" },
+  logLevel: "info",
+};
+
+const PORT = "expected a port from 1 to 65535";
+const DURATION = "expected a duration like 500ms, 60s, 1m30s, 2h or 0";
+const ENGINE = "expected unix:///path/to/docker.sock or tcp://host:port";
+const LEVEL = "expected debug, info, warn, error";
+const NO_TLS =
+  "expected nothing: the proxy does not speak TLS to the engine; use the unix socket, or a socket proxy at tcp://host:port";
+
+describe("loadConfig()", () => {
+  test.each<[what: string, env: Record<string, string | undefined>]>([
+    ["nothing is set", {}],
+    [
+      "all is set to nothing",
+      {
+        PROXY_PORT: "",
+        PROXY_DRAIN_TIMEOUT: "",
+        DOCKER_HOST: "",
+        DOCKER_TLS_VERIFY: "",
+        LOG_LEVEL: "",
+      },
+    ],
+    ["all is undefined", { PROXY_PORT: undefined, DOCKER_TLS_VERIFY: undefined }],
+    ["others are set", { PATH: "/bin", HTTP_PROXY: "http://x", DOCKER_CONTEXT: "y", PORT: "1" }],
+  ])("gives the defaults when %s", (_what, env) => {
+    expect(loadConfig(env)).toEqual({ kind: "config", config: DEFAULTS, warnings: [] });
+  });
+
+  test.each<[name: string, value: string, config: Partial<Config>]>([
+    ["PROXY_PORT", "1", { port: 1 }],
+    ["PROXY_PORT", "65535", { port: 65_535 }],
+    ["PROXY_PORT", "08080", { port: 8080 }],
+    ["PROXY_DRAIN_TIMEOUT", "0", { drainTimeoutMs: 0 }],
+    ["PROXY_DRAIN_TIMEOUT", "0s", { drainTimeoutMs: 0 }],
+    ["PROXY_DRAIN_TIMEOUT", "500ms", { drainTimeoutMs: 500 }],
+    ["PROXY_DRAIN_TIMEOUT", "60s", { drainTimeoutMs: 60_000 }],
+    ["PROXY_DRAIN_TIMEOUT", "1m30s", { drainTimeoutMs: 90_000 }],
+    ["PROXY_DRAIN_TIMEOUT", "2h", { drainTimeoutMs: 7_200_000 }],
+    ["PROXY_DRAIN_TIMEOUT", "1.5h", { drainTimeoutMs: 5_400_000 }],
+    ["PROXY_DRAIN_TIMEOUT", ".5s", { drainTimeoutMs: 500 }],
+    ["PROXY_DRAIN_TIMEOUT", "1.s", { drainTimeoutMs: 1_000 }],
+    ["PROXY_DRAIN_TIMEOUT", "1h1m1s1ms", { drainTimeoutMs: 3_661_001 }],
+    ["PROXY_DRAIN_TIMEOUT", "2147483647ms", { drainTimeoutMs: 2_147_483_647 }],
+    ["DOCKER_HOST", "unix:///run/user/1000/docker.sock", engine("/run/user/1000/docker.sock")],
+    ["DOCKER_HOST", "unix:///with space", engine("/with space")],
+    ["DOCKER_HOST", "tcp://socket-proxy:2375", engine("socket-proxy", 2375)],
+    ["DOCKER_HOST", "tcp://10.0.0.1:1/", engine("10.0.0.1", 1)],
+    ["DOCKER_HOST", "tcp://[2001:db8::1]:2375", engine("[2001:db8::1]", 2375)],
+    ["LOG_LEVEL", "debug", { logLevel: "debug" }],
+    ["LOG_LEVEL", "info", { logLevel: "info" }],
+    ["LOG_LEVEL", "warn", { logLevel: "warn" }],
+    ["LOG_LEVEL", "error", { logLevel: "error" }],
+  ])("takes %s=%s", (name, value, config) => {
+    expect(loadConfig({ [name]: value })).toEqual({
+      kind: "config",
+      config: { ...DEFAULTS, ...config },
+      warnings: [],
+    });
+  });
+
+  test.each<[name: string, value: string, expected: string]>([
+    ...["0", "65536", "100000", "-1", "80.5", "8e3", "0x50", "http", " 80", "1_000"].map(
+      (value): [string, string, string] => ["PROXY_PORT", value, PORT],
+    ),
+    ...[
+      "60",
+      "-1s",
+      "+1s",
+      "1d",
+      "1us",
+      "s",
+      "1 s",
+      "1s ",
+      "1.5.5s",
+      ".s",
+      "1S",
+      "1m30",
+      "Infinity",
+    ].map((value): [string, string, string] => ["PROXY_DRAIN_TIMEOUT", value, DURATION]),
+    ...["2147483648ms", "25d", "597h", "1e3s", "00", "99999999999999999999h"].map(
+      (value): [string, string, string] => ["PROXY_DRAIN_TIMEOUT", value, DURATION],
+    ),
+    ...[
+      "/var/run/docker.sock",
+      "unix://docker.sock",
+      "unix:///",
+      "ssh://user@host",
+      "npipe:////./pipe/x",
+    ].map((value): [string, string, string] => ["DOCKER_HOST", value, ENGINE]),
+    ...[
+      "http://host:2375",
+      "host:2375",
+      "tcp://host",
+      "tcp://:2375",
+      "tcp://host:0",
+      "tcp://host:65536",
+    ].map((value): [string, string, string] => ["DOCKER_HOST", value, ENGINE]),
+    ...["tcp://host:2375/path", "tcp://user@host:2375", "tcp://::1:2375", "fd://"].map(
+      (value): [string, string, string] => ["DOCKER_HOST", value, ENGINE],
+    ),
+    ...["1", "0", "false"].map((value): [string, string, string] => [
+      "DOCKER_TLS_VERIFY",
+      value,
+      NO_TLS,
+    ]),
+    ...["INFO", "trace", "warning", "0", "toString"].map((value): [string, string, string] => [
+      "LOG_LEVEL",
+      value,
+      LEVEL,
+    ]),
+  ])("refuses %s=%s in one line that says what it takes", (name, value, expected) => {
+    expect(loadConfig({ [name]: value })).toEqual({
+      kind: "wrong",
+      errors: [`${name} is ${JSON.stringify(value)}: ${expected}`],
+    });
+  });
+
+  test("refuses all that is wrong at once, a line each", () => {
+    const env = {
+      PROXY_PORT: "x",
+      PROXY_DRAIN_TIMEOUT: "60",
+      DOCKER_HOST: 'ssh://"\n',
+      DOCKER_TLS_VERIFY: "1",
+      LOG_LEVEL: "loud",
+    };
+    expect(loadConfig(env)).toEqual({
+      kind: "wrong",
+      errors: [
+        `PROXY_PORT is "x": ${PORT}`,
+        `PROXY_DRAIN_TIMEOUT is "60": ${DURATION}`,
+        `DOCKER_HOST is "ssh://\\"\\n": ${ENGINE}`,
+        `DOCKER_TLS_VERIFY is "1": ${NO_TLS}`,
+        `LOG_LEVEL is "loud": ${LEVEL}`,
+      ],
+    });
+  });
+
+  test("replaces nothing that is wrong while the rest is right", () => {
+    expect(loadConfig({ PROXY_PORT: "9000", LOG_LEVEL: "loud" })).toEqual({
+      kind: "wrong",
+      errors: [`LOG_LEVEL is "loud": ${LEVEL}`],
+    });
+  });
+
+  test("warns of each PROXY_ variable that it does not know", () => {
+    const env = { PROXY_PORT: "9000", PROXY_DRAIN_TIMEOUT_S: "60", PROXY_HOST: "x", proxy_x: "y" };
+    const known = "it knows PROXY_PORT, PROXY_DRAIN_TIMEOUT";
+    expect(loadConfig(env)).toEqual({
+      kind: "config",
+      config: { ...DEFAULTS, port: 9000 },
+      warnings: [
+        `PROXY_DRAIN_TIMEOUT_S is not a variable of this proxy; ${known}`,
+        `PROXY_HOST is not a variable of this proxy; ${known}`,
+      ],
+    });
+  });
+});
+
+function engine(place: string, port?: number): Partial<Config> {
+  return {
+    engine: port === undefined ? { kind: "unix", path: place } : { kind: "tcp", host: place, port },
+  };
+}

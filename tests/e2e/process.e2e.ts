@@ -1,0 +1,228 @@
+/** The compiled binary as a process, in front of a fake engine. */
+import { describe, expect, test } from "bun:test";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { chat, modelIds, streamedChat, untilModels } from "../support/client.ts";
+import { freePort, runCompiled, startCompiled } from "../support/compiled-proxy.ts";
+import { startModelServer } from "../support/discovery.ts";
+import { FakeEngine } from "../support/fake-engine.ts";
+import { rawRequest } from "../support/proxy.ts";
+import { rawConnect } from "../support/raw-http.ts";
+import { play } from "../support/recordings.ts";
+import { until, within } from "../support/until.ts";
+
+function envOf(fake: FakeEngine): Record<string, string> {
+  return { DOCKER_HOST: `unix://${fake.socketPath}` };
+}
+
+/** A backend that streams a token a tick for as long as `open` says, then ends. */
+function startTokenServer(open: () => boolean): Disposable & { readonly port: number } {
+  const server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    idleTimeout: 0,
+    fetch: ({ url }) => {
+      if (url.endsWith("/models")) return Response.json({ data: [{ id: "m" }] });
+      const tokens = async function* (): AsyncGenerator<string> {
+        do {
+          yield "data: {}\n\n";
+          await Bun.sleep(10);
+        } while (open());
+        yield "data: [DONE]\n\n";
+      };
+      return new Response(tokens(), { headers: { "content-type": "text/event-stream" } });
+    },
+  });
+  return { port: server.port ?? 0, [Symbol.dispose]: () => void server.stop(true) };
+}
+
+describe("start", () => {
+  test("every wrong variable has a line of its own, and the exit code is 2", async () => {
+    const env = {
+      PROXY_PORT: "http",
+      PROXY_DRAIN_TIMEOUT: "60",
+      DOCKER_HOST: "ssh://me@host",
+      LOG_LEVEL: "loud",
+    };
+    const { code, stdout, stderr } = await runCompiled(env);
+    expect([code, stdout]).toEqual([2, ""]);
+    const lines = stderr.trimEnd().split("\n");
+    expect(lines).toHaveLength(4);
+    for (const [name, value] of Object.entries(env)) {
+      expect(lines.filter((line) => line.includes(`${name} is "${value}": expected`))).toHaveLength(
+        1,
+      );
+    }
+  });
+
+  test("a port that is taken ends it with what to do", async () => {
+    using other = Bun.serve({ port: 0, fetch: () => new Response() });
+    const { code, stderr } = await runCompiled({ PROXY_PORT: String(other.port) });
+    expect(code).toBe(1);
+    expect(stderr).toContain(`cannot listen on port ${other.port}`);
+    expect(stderr).toContain("PROXY_PORT");
+  });
+
+  test("listens before it knows the engine: healthy, not ready, and a model unknown so far is 503", async () => {
+    await using proxy = await startCompiled({
+      env: { DOCKER_HOST: "unix:///nowhere/docker.sock" },
+    });
+    await until("it says what is wrong", () => proxy.logged("no such socket"));
+    expect((await fetch(`${proxy.origin}/readyz`)).status).toBe(503);
+    const answer = await chat(proxy.origin, "m");
+    expect([answer.status, answer.headers.get("retry-after")]).toEqual([503, "1"]);
+    expect(await answer.json()).toMatchObject({ error: { code: "starting" } });
+  });
+
+  test("logs one JSON object a line, and warns of a variable that it does not know", async () => {
+    using fake = await new FakeEngine().start();
+    await using proxy = await startCompiled({ env: { ...envOf(fake), PROXY_PROT: "1" } });
+    await until("it is ready", () => proxy.logged('"ready"'));
+    for (const line of proxy.log())
+      expect(Object.keys(line).slice(0, 3)).toEqual(["time", "level", "message"]);
+    expect(proxy.log()[0]).toMatchObject({
+      level: "warn",
+      message: expect.stringContaining("PROXY_PROT"),
+    });
+    expect(proxy.stderr()).toBe("");
+  });
+
+  test("reads no .env and no bunfig.toml from where it is started", async () => {
+    const cwd = mkdtempSync(join(tmpdir(), "cwd-"));
+    writeFileSync(join(cwd, ".env"), "PROXY_PORT=1\nPROXY_SURPRISE=1\n");
+    writeFileSync(join(cwd, "bunfig.toml"), 'preload = ["./evil.ts"]\n');
+    writeFileSync(join(cwd, "evil.ts"), 'console.log("evil")\n');
+    using fake = await new FakeEngine().start();
+    await using proxy = await startCompiled({ env: envOf(fake), cwd });
+    expect(proxy.logged("PROXY_SURPRISE")).toBe(false);
+    expect(proxy.logged("evil")).toBe(false);
+  });
+});
+
+describe("requests", () => {
+  test("300 answers stream at once: the runtime's cap of 256 fetches is lifted", async () => {
+    using fake = await new FakeEngine().start();
+    let open = true;
+    using backend = startTokenServer(() => open);
+    fake.add({ port: backend.port });
+    await using proxy = await startCompiled({ env: envOf(fake) });
+    await untilModels(proxy.origin, ["m"]);
+    // By hand: the same cap holds for fetches of this process.
+    const connections = await Promise.all(
+      Array.from({ length: 300 }, () => rawConnect(proxy.port)),
+    );
+    for (const connection of connections) connection.send(rawRequest());
+    await Promise.all(connections.map((connection) => connection.waitFor("data: {}")));
+    open = false;
+    await Promise.all(connections.map((connection) => connection.waitFor("0\r\n\r\n")));
+    for (const connection of connections) connection[Symbol.dispose]();
+  }, 60_000);
+
+  test("a recorded docker stop while an answer streams: it goes on, new requests get 503, then 404", async () => {
+    using fake = await new FakeEngine().start();
+    let open = true;
+    using backend = startTokenServer(() => open);
+    await using proxy = await startCompiled({ env: envOf(fake) });
+    await until("it is ready", () => proxy.logged('"ready"'));
+    const seen: string[] = [];
+    let end = Promise.resolve("");
+    const status = async (): Promise<number> => (await chat(proxy.origin, "m")).status;
+    const reactions: Record<string, () => Promise<void>> = {
+      "health_status: healthy": async () => {
+        await untilModels(proxy.origin, ["m"]);
+        ({ end } = await streamedChat(proxy.origin, "m"));
+      },
+      kill: async () => {
+        await untilModels(proxy.origin, []);
+        seen.push(`kill ${await status()}`);
+      },
+      "health_status: unhealthy": async () => {
+        seen.push(`unhealthy ${await status()}`);
+        open = false; // the answer ends before the process does
+        seen.push(await within("the answer", end));
+      },
+      die: () => until("it is removed", async () => (await status()) === 404),
+    };
+    const recording = "docker-20.10.24/02-stop-drain-inflight-3s";
+    await play(fake, recording, backend.port, async ({ Action }) => reactions[Action]?.());
+    expect(seen).toEqual(["kill 503", "unhealthy 503", "complete"]);
+  });
+
+  test("request headers of 40 KB are accepted", async () => {
+    using fake = await new FakeEngine().start();
+    await using proxy = await startCompiled({ env: envOf(fake) });
+    const response = await fetch(`${proxy.origin}/healthz`, {
+      headers: { "x-big": "x".repeat(40_000) },
+    });
+    expect(response.status).toBe(200);
+  });
+
+  test("the models of a container appear, and HTTP_PROXY applies to neither engine nor backend", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    fake.add({ port: models.port });
+    const dead = `http://127.0.0.1:${freePort()}`;
+    await using proxy = await startCompiled({
+      env: { ...envOf(fake), HTTP_PROXY: dead, http_proxy: dead },
+    });
+    await untilModels(proxy.origin, ["m"]);
+    expect(await modelIds(proxy.origin)).toEqual(["m"]);
+    expect((await chat(proxy.origin, "m")).status).toBe(404); // the model server's own
+  });
+});
+
+describe("stop", () => {
+  test.each(["SIGTERM", "SIGINT"] as const)(
+    "%s: no new connections, answers under way finish, exit code 0",
+    async (signal) => {
+      using fake = await new FakeEngine().start();
+      let open = true;
+      using backend = startTokenServer(() => open);
+      fake.add({ port: backend.port });
+      await using proxy = await startCompiled({ env: envOf(fake) });
+      await untilModels(proxy.origin, ["m"]);
+      const { end } = await streamedChat(proxy.origin, "m");
+      proxy.kill(signal);
+      await until("new connections are refused", async () =>
+        fetch(`${proxy.origin}/healthz`, { keepalive: false }).then(
+          () => false,
+          () => true,
+        ),
+      );
+      open = false;
+      expect(await within("the answer", end)).toBe("complete");
+      expect(await within("the exit", proxy.exited)).toBe(0);
+      expect(proxy.log().at(-1)).toMatchObject({ message: "stopped" });
+    },
+  );
+
+  test("what has not finished within PROXY_DRAIN_TIMEOUT is cut; the exit code is still 0", async () => {
+    using fake = await new FakeEngine().start();
+    using backend = startTokenServer(() => true);
+    fake.add({ port: backend.port });
+    await using proxy = await startCompiled({
+      env: { ...envOf(fake), PROXY_DRAIN_TIMEOUT: "200ms" },
+    });
+    await untilModels(proxy.origin, ["m"]);
+    const { end } = await streamedChat(proxy.origin, "m");
+    proxy.kill("SIGTERM");
+    expect(await within("the answer", end)).toStartWith("broken off");
+    expect(await within("the exit", proxy.exited)).toBe(0);
+    expect(proxy.logged('"requests_cut":1')).toBe(true);
+  });
+
+  test("a second signal ends it at once", async () => {
+    using fake = await new FakeEngine().start();
+    using backend = startTokenServer(() => true);
+    fake.add({ port: backend.port });
+    await using proxy = await startCompiled({ env: envOf(fake) });
+    await untilModels(proxy.origin, ["m"]);
+    const { end } = await streamedChat(proxy.origin, "m");
+    proxy.kill("SIGTERM");
+    await until("it is stopping", () => proxy.logged("stopping"));
+    proxy.kill("SIGTERM");
+    expect(await within("the exit", proxy.exited)).toBe(1);
+    expect(await end).toStartWith("broken off");
+  });
+});

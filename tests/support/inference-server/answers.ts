@@ -1,0 +1,137 @@
+/** The inference API: which route gives which answer. Decides only; handler.ts turns an answer into bytes. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { anthropicError, MESSAGES, tokenCount } from "./anthropic.ts";
+import { type Call, type Dialect, streamedAnswer, wholeAnswer } from "./generation.ts";
+import type { JournalEntry } from "./journal.ts";
+import { CHAT, COMPLETION, embeddings, modelList, openAiError } from "./openai.ts";
+import { RESPONSES } from "./responses.ts";
+import type { Settings } from "./settings.ts";
+
+export type Answer =
+  | { readonly kind: "json"; readonly status: number; readonly value: unknown }
+  | { readonly kind: "bytes"; readonly bytes: ArrayBuffer }
+  | { readonly kind: "events"; readonly events: AsyncGenerator<string> };
+
+export type Exchange = {
+  readonly settings: Settings;
+  readonly request: Request;
+  /** Below the base path. */
+  readonly path: string;
+  readonly entry: JournalEntry;
+};
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** What a route makes of a request whose model is known to be served. */
+type Produce = (call: Call, fields: Fields) => Answer | Promise<Answer>;
+
+const PRODUCE_BY_PATH: Readonly<Record<string, Produce>> = {
+  "/chat/completions": inDialect(CHAT),
+  "/completions": inDialect(COMPLETION),
+  "/responses": inDialect(RESPONSES),
+  "/messages": inDialect(MESSAGES),
+  "/messages/count_tokens": (call) => json(200, tokenCount(call)),
+  "/embeddings": (call) => json(200, embeddings(call)),
+};
+
+export async function answer(exchange: Exchange): Promise<Answer> {
+  const { request, path } = exchange;
+  if (request.method === "GET" && path === "/models") return await models(exchange);
+  if (request.method === "POST" && path === "/echo") return await echo(exchange);
+  const produce = request.method === "POST" ? PRODUCE_BY_PATH[path] : undefined;
+  if (produce === undefined) return json(404, { detail: "Not Found" }); // FastAPI's words
+  return await generation(exchange, produce);
+}
+
+async function models({ settings, request }: Exchange): Promise<Answer> {
+  await sleep(settings.modelsDelayMs, undefined, { signal: request.signal });
+  const status = settings.modelsStatus;
+  if (status === 200) return json(200, modelList(settings.models));
+  return json(status, openAiError(status, "ServerError", `Answering ${status} as told`));
+}
+
+/** Read whole, then answered: an echo that starts early would hide a proxy that holds the body back. */
+async function echo({ request, entry }: Exchange): Promise<Answer> {
+  const bytes = await request.arrayBuffer();
+  entry.model = modelOf(parseFields(bytes));
+  return { kind: "bytes", bytes };
+}
+
+async function generation(exchange: Exchange, produce: Produce): Promise<Answer> {
+  const { settings, request, entry } = exchange;
+  const bytes = await request.arrayBuffer();
+  const fields = parseFields(bytes);
+  if (fields === undefined) return failure(exchange, 400, "BadRequestError", "Cannot parse JSON");
+  entry.model = modelOf(fields);
+
+  // As vLLM: a request without a model is for the first one.
+  const model = entry.model ?? settings.models[0] ?? "";
+  if (!settings.models.includes(model)) {
+    return failure(exchange, 404, "NotFoundError", `The model \`${model}\` does not exist.`);
+  }
+  return await produce(toCall({ settings, signal: request.signal, fields, model }, bytes), fields);
+}
+
+function inDialect(dialect: Dialect): Produce {
+  return async (call, fields) =>
+    fields["stream"] === true
+      ? { kind: "events", events: streamedAnswer(dialect, call) }
+      : json(200, await wholeAnswer(dialect, call));
+}
+
+type CallSource = {
+  readonly settings: Settings;
+  readonly signal: AbortSignal;
+  readonly fields: Fields;
+  readonly model: string;
+};
+
+function toCall({ settings, signal, fields, model }: CallSource, body: ArrayBuffer): Call {
+  const { pace, name } = settings;
+  const options = fields["stream_options"];
+  return {
+    id: crypto.randomUUID().replaceAll("-", ""),
+    model,
+    createdS: Math.floor(Date.now() / 1000),
+    promptTokens: Math.ceil(body.byteLength / 4),
+    pace: {
+      tokens: numberOr(fields["tokens"], pace.tokens),
+      tokenDelayMs: numberOr(fields["token_delay_ms"], pace.tokenDelayMs),
+      firstTokenDelayMs: numberOr(fields["first_token_delay_ms"], pace.firstTokenDelayMs),
+    },
+    includeUsage: isFields(options) && options["include_usage"] === true,
+    name,
+    signal,
+  };
+}
+
+function failure({ path }: Exchange, status: number, type: string, message: string): Answer {
+  if (path.startsWith("/messages")) return json(status, anthropicError(type, message));
+  return json(status, openAiError(status, type, message, status === 404 ? "model" : undefined));
+}
+
+function json(status: number, value: unknown): Answer {
+  return { kind: "json", status, value };
+}
+
+function parseFields(bytes: ArrayBuffer): Fields | undefined {
+  try {
+    const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
+    return isFields(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function modelOf(fields: Fields | undefined): string | null {
+  const model = fields?.["model"];
+  return typeof model === "string" ? model : null;
+}
+
+function numberOr(value: unknown, fallback: number): number {
+  return typeof value === "number" ? value : fallback;
+}

@@ -1,0 +1,56 @@
+/** Token by token, at a set pace, until the client hangs up; and what every API dialect makes of it. */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Pace } from "./settings.ts";
+
+/** One request for text, whatever its dialect. */
+export type Call = {
+  /** Without the dialect's prefix (`chatcmpl-`, `resp_` …). */
+  readonly id: string;
+  readonly model: string;
+  readonly createdS: number;
+  readonly promptTokens: number;
+  readonly pace: Pace;
+  /** OpenAI's `stream_options.include_usage`. */
+  readonly includeUsage: boolean;
+  /** The first token, so that a test sees in the text who answered. */
+  readonly name: string;
+  readonly signal: AbortSignal;
+};
+
+/** How one API words an answer. */
+export type Dialect = {
+  readonly whole: (call: Call, text: string) => unknown;
+  /** Server-sent events as they go over the wire. */
+  readonly events: (call: Call, tokens: AsyncIterable<string>) => AsyncGenerator<string>;
+};
+
+export async function wholeAnswer(dialect: Dialect, call: Call): Promise<unknown> {
+  await pause(call.pace.firstTokenDelayMs, call.signal);
+  let text = "";
+  for await (const token of generate(call)) text += token;
+  return dialect.whole(call, text);
+}
+
+export async function* streamedAnswer(dialect: Dialect, call: Call): AsyncGenerator<string> {
+  await pause(call.pace.firstTokenDelayMs, call.signal);
+  yield* dialect.events(call, generate(call));
+}
+
+/** `NAME`, ` 1`, ` 2` …: a gap or a repetition on the way is visible in the text. */
+async function* generate({ pace, name, signal }: Call): AsyncGenerator<string> {
+  for (let index = 0; index < pace.tokens; index += 1) {
+    if (index > 0) await pause(pace.tokenDelayMs, signal);
+    yield index === 0 ? name : ` ${index}`;
+  }
+}
+
+/** @throws the signal's AbortError as soon as the client hangs up */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  if (ms > 0) await sleep(ms, undefined, { signal });
+}
+
+export function serverSentEvent(payload: unknown, name?: string): string {
+  const event = name === undefined ? "" : `event: ${name}\n`;
+  return `${event}data: ${JSON.stringify(payload)}\n\n`;
+}

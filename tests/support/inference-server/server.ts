@@ -1,0 +1,52 @@
+/**
+ * A stand-in for an inference server (vLLM and its like), compiled into the image of image.ts.
+ * What it can do, and by which environment variable: settings.ts. Its routes: answers.ts and handler.ts.
+ *
+ * `server` serves; `server healthcheck` asks the server in the same container how it is, for an
+ * image without a shell.
+ */
+import { createHandler } from "./handler.ts";
+import { readPort, readSettings, type Settings } from "./settings.ts";
+
+if (process.argv[2] === "healthcheck") {
+  process.exit((await isHealthy(readPort(process.env))) ? 0 : 1);
+}
+await serve(readSettings(process.env));
+
+async function serve(settings: Settings): Promise<void> {
+  // As PID 1 a signal without a handler does nothing at all, so these come before anything that waits.
+  let server: Bun.Server<undefined> | undefined;
+  let draining: Promise<void> | undefined;
+  const terminate = (): void => {
+    if (settings.termMode === "exit") process.exit(0);
+    if (settings.termMode === "drain") draining ??= drain(server);
+  };
+  process.on("SIGTERM", terminate);
+  process.on("SIGINT", terminate);
+  process.on("SIGHUP", () => {}); // elsewhere than as PID 1 it would end the process
+
+  await Bun.sleep(settings.listenDelayMs);
+  if (draining !== undefined) return;
+  server = Bun.serve({
+    port: settings.port,
+    idleTimeout: 0, // a silent stream is a slow model, never a dead client
+    maxRequestBodySize: Number.MAX_SAFE_INTEGER, // vLLM has no limit of its own
+    development: false,
+    fetch: createHandler(settings),
+  });
+  console.log(`${settings.name} serves ${settings.models.join(", ")} on port ${server.port}`);
+}
+
+/** Takes no new connection, lets every answer end, then exits. */
+async function drain(server: Bun.Server<undefined> | undefined): Promise<void> {
+  await server?.stop();
+  process.exit(0);
+}
+
+async function isHealthy(port: number): Promise<boolean> {
+  try {
+    return (await fetch(`http://127.0.0.1:${port}/health`, { proxy: false })).ok;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,79 @@
+/** What the stand-in does, read from its environment once; a value that makes no sense ends it at once. */
+import { hostname } from "node:os";
+
+/** What SIGTERM and SIGINT do: exit at once, finish what is in flight first, or nothing. */
+type TermMode = "exit" | "drain" | "ignore";
+
+/** How fast answers come; every field can be overridden in the body of a request. */
+export type Pace = {
+  readonly tokens: number;
+  readonly tokenDelayMs: number;
+  /** Before anything is sent, headers included: Bun.serve writes them with the first body byte. */
+  readonly firstTokenDelayMs: number;
+};
+
+export type Settings = {
+  readonly port: number;
+  /** "" or "/v1": leading slash, no trailing one. */
+  readonly basePath: string;
+  readonly models: readonly string[];
+  /** On every answer (`x-served-by`) and the first token of every text. */
+  readonly name: string;
+  readonly listenDelayMs: number;
+  readonly modelsDelayMs: number;
+  /** Anything but 200: what GET models answers, with an error for a body. */
+  readonly modelsStatus: number;
+  readonly pace: Pace;
+  readonly termMode: TermMode;
+  /** At first; /admin/health changes it. */
+  readonly healthy: boolean;
+};
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+export function readSettings(environment: Environment): Settings {
+  return {
+    port: readPort(environment),
+    basePath: toBasePath(environment["BASE_PATH"] ?? "/v1"),
+    models: (environment["MODELS"] ?? "test-model").split(",").filter((model) => model !== ""),
+    name: environment["NAME"] ?? hostname(),
+    listenDelayMs: readNumber(environment, "LISTEN_DELAY_MS", 0),
+    modelsDelayMs: readNumber(environment, "MODELS_DELAY_MS", 0),
+    modelsStatus: readNumber(environment, "MODELS_STATUS", 200),
+    pace: {
+      tokens: readNumber(environment, "TOKENS", 5),
+      tokenDelayMs: readNumber(environment, "TOKEN_DELAY_MS", 20),
+      firstTokenDelayMs: readNumber(environment, "FIRST_TOKEN_DELAY_MS", 0),
+    },
+    termMode: readTermMode(environment["TERM_MODE"] ?? "exit"),
+    healthy: readBoolean(environment["HEALTHY"] ?? "true"),
+  };
+}
+
+/** Apart from the rest: all that the health check needs. */
+export function readPort(environment: Environment): number {
+  return readNumber(environment, "PORT", 8000);
+}
+
+function toBasePath(value: string): string {
+  const inner = value.replace(/^\/+|\/+$/g, "");
+  return inner === "" ? "" : `/${inner}`;
+}
+
+function readNumber(environment: Environment, name: string, fallback: number): number {
+  const text = environment[name];
+  if (text === undefined || text === "") return fallback;
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 0) return value;
+  throw new Error(`Cannot read ${name}: "${text}" is not a whole number`);
+}
+
+function readTermMode(value: string): TermMode {
+  if (value === "exit" || value === "drain" || value === "ignore") return value;
+  throw new Error(`Cannot read TERM_MODE: "${value}" is none of exit, drain, ignore`);
+}
+
+function readBoolean(value: string): boolean {
+  if (value === "true" || value === "false") return value === "true";
+  throw new Error(`Cannot read HEALTHY: "${value}" is neither true nor false`);
+}

@@ -1,0 +1,93 @@
+/**
+ * `npm test`: every check and test there is, in order, each step named as it begins. Ends with how
+ * many tests passed and failed, as the test runner itself counted them.
+ *
+ * The tests on a real engine use the one at DOCKER_HOST or the default socket. With
+ * TEST_ENGINE=install they install Debian's docker.io if they must, and start an engine of their own.
+ */
+import { findEngine, type TestEngine } from "./test-engine.ts";
+
+const BUN = process.execPath;
+
+type Counts = { passed: number; failed: number };
+
+/** Unit tests are *.test.ts, which is all that Bun's own runner finds; the others are named. */
+const UNIT = ["--randomize", "--coverage"];
+const COMPILED = ["./tests/e2e/process.e2e.ts"];
+const REAL_ENGINE = ["./tests/e2e/containers.e2e.ts", "./tests/e2e/stops.e2e.ts"];
+
+async function main(): Promise<number> {
+  const counts: Counts = { passed: 0, failed: 0 };
+  const failures: string[] = [];
+  const step = async (name: string, run: () => Promise<boolean>): Promise<void> => {
+    say(`\n── ${name}`);
+    if (!(await run())) failures.push(name);
+  };
+  await step("Format, lint and import table", () => command("biome", "ci", "--error-on-warnings"));
+  await step("Types", () => command("tsc"));
+  await step("Unused code", () => command("knip"));
+  await step("Unit tests", () => tests(counts, UNIT));
+  await step("Build of dist/lw-inference-proxy", () => spawn([BUN, "run", "build"]));
+  await step("The compiled binary in front of a fake engine", () => tests(counts, COMPILED));
+  const skipped = await realEngine(counts, step);
+
+  say("");
+  for (const failure of failures) say(`Failed: ${failure}`);
+  if (skipped !== undefined) say(`SKIPPED the tests on a real engine: ${skipped}`);
+  say(`${counts.passed} passed, ${counts.failed} failed`);
+  return failures.length === 0 && counts.failed === 0 ? 0 : 1;
+}
+
+/** @returns why they were skipped, if they were */
+async function realEngine(
+  counts: Counts,
+  step: (name: string, run: () => Promise<boolean>) => Promise<void>,
+): Promise<string | undefined> {
+  say("\n── The compiled binary in front of containers of a real engine");
+  const engine: TestEngine = await findEngine(say);
+  if (engine.kind === "none") return engine.why;
+  try {
+    await step(`on Docker ${engine.version} at ${engine.host}`, () =>
+      tests(counts, REAL_ENGINE, { DOCKER_HOST: engine.host }),
+    );
+  } finally {
+    await engine.stop();
+  }
+  return undefined;
+}
+
+function command(name: string, ...args: readonly string[]): Promise<boolean> {
+  return spawn([BUN, "x", "--no-install", name, ...args]);
+}
+
+async function spawn(command_: readonly string[]): Promise<boolean> {
+  const child = Bun.spawn([...command_], { stdio: ["ignore", "inherit", "inherit"] });
+  return (await child.exited) === 0;
+}
+
+/** Runs Bun's test runner, shows what it says, and adds up its summary. */
+async function tests(
+  counts: Counts,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<boolean> {
+  const child = Bun.spawn([BUN, "test", "--only-failures", ...args], {
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "inherit", "pipe"],
+  });
+  let output = "";
+  const utf8 = new TextDecoder();
+  for await (const bytes of child.stderr) {
+    process.stderr.write(bytes);
+    output += utf8.decode(bytes, { stream: true });
+  }
+  counts.passed += Number(/^\s*(\d+) pass$/m.exec(output)?.[1] ?? 0);
+  counts.failed += Number(/^\s*(\d+) fail$/m.exec(output)?.[1] ?? 0);
+  return (await child.exited) === 0;
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+process.exit(await main());
