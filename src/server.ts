@@ -8,6 +8,8 @@ export type ServerInit = {
   readonly port: number;
   readonly handler: Handler;
   readonly log: Log;
+  /** An idle client connection is closed after this, s. */
+  readonly idleTimeoutS?: number;
 };
 
 export type ProxyServer = {
@@ -20,21 +22,16 @@ export type ProxyServer = {
   readonly stop: (timeoutMs: number) => Promise<number>;
 };
 
-/** An idle client connection is closed after this. */
 const IDLE_TIMEOUT_S = 60;
-/**
- * Bun closes a connection that has been silent for its timeout, whatever is still to come on it
- * (255 s at most). So those of open requests are given another timeout, well before it is over.
- */
-const RENEW_INTERVAL_MS = 20_000;
 const STOP_POLL_MS = 10;
 
 /** @throws if the port is taken */
-export function startServer({ port, handler, log }: ServerInit): ProxyServer {
+export function startServer(init: ServerInit): ProxyServer {
+  const { port, handler, log, idleTimeoutS = IDLE_TIMEOUT_S } = init;
   const open = new Set<Request>();
   const server = Bun.serve({
     port,
-    idleTimeout: IDLE_TIMEOUT_S,
+    idleTimeout: idleTimeoutS,
     maxRequestBodySize: Number.POSITIVE_INFINITY,
     development: false,
     fetch: (request) => handler(request, clientOf(request)),
@@ -48,28 +45,31 @@ export function startServer({ port, handler, log }: ServerInit): ProxyServer {
     address: server.requestIP(request)?.address.replace(/^::ffff:/, ""),
     hold: () => {
       open.add(request);
-      server.timeout(request, IDLE_TIMEOUT_S);
+      server.timeout(request, idleTimeoutS);
     },
     release: () => open.delete(request),
   });
-  const renewal = setInterval(() => {
-    for (const request of open) server.timeout(request, IDLE_TIMEOUT_S);
-  }, RENEW_INTERVAL_MS);
+  // Bun closes a connection that has been silent for its timeout, whatever is still to come on it, and
+  // 255 s is the most it takes. So open requests are given it anew, well before it is over.
+  const renewal = setInterval(
+    () => {
+      for (const request of open) server.timeout(request, idleTimeoutS);
+    },
+    (idleTimeoutS * 1000) / 3,
+  );
 
   return {
     port: server.port ?? port,
     stop: async (timeoutMs) => {
       // Not awaited: a client in the middle of its headers would hold it up for 12 s.
-      const stopped = server.stop();
-      stopped.catch(() => undefined);
+      void server.stop();
       const deadline = performance.now() + timeoutMs;
       while (server.pendingRequests > 0 && performance.now() < deadline) {
         await Bun.sleep(STOP_POLL_MS);
       }
       const cut = server.pendingRequests;
       clearInterval(renewal);
-      const forced = server.stop(true);
-      forced.catch(() => undefined);
+      void server.stop(true);
       return cut;
     },
   };

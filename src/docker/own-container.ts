@@ -2,9 +2,11 @@
 import { readFile } from "node:fs/promises";
 
 /** @returns the id of the container we run in, as far as the kernel tells; undefined on a host */
-export async function readOwnContainerId(): Promise<string | undefined> {
+export async function readOwnContainerId(
+  path = "/proc/self/mountinfo",
+): Promise<string | undefined> {
   try {
-    return ownContainerId(await readFile("/proc/self/mountinfo", "utf8"));
+    return ownContainerId(await readFile(path, "utf8"));
   } catch {
     return undefined; // no Linux, or no /proc: not in a container of the engine's
   }

@@ -27,4 +27,5 @@ test.each([
 test("readOwnContainerId() answers on this machine", async () => {
   const id = await readOwnContainerId();
   expect(id === undefined || /^[\da-f]{64}$/.test(id)).toBe(true);
+  expect(await readOwnContainerId("/no/proc/here")).toBeUndefined();
 });

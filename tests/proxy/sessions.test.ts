@@ -44,6 +44,23 @@ describe("sessionOf()", () => {
     expect(requests(connection)).toBe(1);
   });
 
+  test("keeps no idle connection to a backend that drains while another is in use", async () => {
+    using upstream = await rawServer();
+    using proxy = startProxyTo(upstream.origin);
+    using first = await rawConnect(proxy.port);
+    using second = await rawConnect(proxy.port);
+    first.send(rawRequest());
+    const idle = await upstream.request(0);
+    second.send(rawRequest());
+    const busy = await upstream.request(1);
+    idle.send(ANSWER);
+    await first.waitFor("answer");
+    proxy.table.drain(proxy.backend);
+    await idle.waitForClose();
+    busy.send(ANSWER);
+    await second.waitFor("answer");
+  });
+
   test("keeps no connection that was in use when the drain began", async () => {
     using upstream = await rawServer();
     using proxy = startProxyTo(upstream.origin);

@@ -87,6 +87,13 @@ describe("UpstreamAbort", () => {
     await until("it is given up", () => abort.signal.aborted);
   });
 
+  test.each(PHASES)("waiting for %s, never gives up a run that goes on", async (phase) => {
+    const { abort, enter } = setUp({ headersMs: 1, readMs: 1 });
+    enter(phase);
+    await aReadTimesOut();
+    expect([abort.signal.aborted, abort.reason]).toEqual([false, undefined]);
+  });
+
   test("waiting for a slow client, never gives up a run that is over", async () => {
     const { abort, backend } = setUp({ headersMs: 1, readMs: 1 });
     abort.waitFor("client");

@@ -1,0 +1,61 @@
+import { expect, test } from "bun:test";
+import { fakeBackend } from "../support/fake-backend.ts";
+import { rawRequest, startProxyTo } from "../support/proxy.ts";
+import { rawConnect, rawServer } from "../support/raw-http.ts";
+import { until, within } from "../support/until.ts";
+
+const MIB = 1024 * 1024;
+const BYTES = 128 * MIB;
+/** What the kernel's buffers on both connections may hold, and then some. */
+const HELD_MAX = 40 * MIB;
+
+/** A body of BYTES, made as it is asked for; `made` tells how much of it was. */
+function countedBody(head = ""): { body: ReadableStream<Uint8Array>; made: () => number } {
+  const piece = Buffer.alloc(MIB / 4, "x");
+  let made = 0;
+  const body = new ReadableStream<Uint8Array>(
+    {
+      pull: (controller) => {
+        controller.enqueue(made === 0 && head !== "" ? Buffer.from(head) : piece);
+        made += piece.length;
+        if (made >= BYTES) controller.close();
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  return { body, made: () => made };
+}
+
+test("forward() takes no more of an answer than a slow client does", async () => {
+  const [slow, quick] = [countedBody(), countedBody()];
+  const answers = [slow, quick];
+  using upstream = fakeBackend(() => new Response(answers.shift()?.body));
+  using proxy = startProxyTo(upstream.origin);
+  using client = await rawConnect(proxy.port);
+  client.pause();
+  client.send(rawRequest());
+  await until("the answer is under way", () => slow.made() > 0);
+  const request = fetch(`${proxy.origin}/v1/x`, { method: "POST", body: '{"model":"m"}' });
+  const { length } = await within("the quick one", (await request).bytes());
+  expect(length).toBe(BYTES);
+  expect(slow.made()).toBeLessThan(HELD_MAX); // though there was time for all of it
+});
+
+test("forward() takes no more of a request than a slow backend does", async () => {
+  const [slow, quick] = [countedBody('{"model":"m",'), countedBody('{"model":"m",')];
+  using upstream = await rawServer();
+  using proxy = startProxyTo(upstream.origin);
+  const controller = new AbortController();
+  const post = async (body: ReadableStream<Uint8Array>): Promise<unknown> =>
+    await fetch(`${proxy.origin}/v1/x`, { method: "POST", body, signal: controller.signal }).catch(
+      () => undefined,
+    );
+  const stalled = post(slow.body);
+  (await upstream.request(0)).pause();
+  const done = post(quick.body);
+  await upstream.request(1);
+  await until("the quick one is sent", () => quick.made() === BYTES);
+  expect(slow.made()).toBeLessThan(HELD_MAX);
+  controller.abort();
+  await within("both to end", Promise.all([stalled, done]));
+});
