@@ -16,31 +16,43 @@ export type LoadedConfig =
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-const EXPECTED = {
-  PROXY_PORT: "a port from 1 to 65535",
-  PROXY_DRAIN_TIMEOUT: "a duration like 500ms, 60s, 1m30s, 2h or 0",
-  DOCKER_HOST: "unix:///path/to/docker.sock or tcp://host:port",
-  DOCKER_TLS_VERIFY:
-    "nothing: the proxy does not speak TLS to the engine; use the unix socket, or a socket proxy at tcp://host:port",
-  LOG_LEVEL: LOG_LEVELS.join(", "),
+/** What there is to set: its default, as one would write it, and what is accepted. */
+export const VARIABLES = {
+  PROXY_PORT: { default: "8080", expected: "a port from 1 to 65535" },
+  PROXY_DRAIN_TIMEOUT: { default: "60s", expected: "a duration like 500ms, 60s, 1m30s, 2h or 0" },
+  DOCKER_HOST: {
+    default: "unix:///var/run/docker.sock",
+    expected: "unix:///path/to/docker.sock or tcp://host:port",
+  },
+  LOG_LEVEL: { default: "info", expected: LOG_LEVELS.join(", ") },
 } as const;
 
+/** Set for other programs that talk to an engine; with it they mean something that we can't do. */
+const REFUSED = {
+  DOCKER_TLS_VERIFY: {
+    default: "",
+    expected:
+      "nothing: the proxy does not speak TLS to the engine; use the unix socket, or a socket proxy at tcp://host:port",
+  },
+} as const;
+
+const ALL: Readonly<Record<string, { readonly default: string; readonly expected: string }>> = {
+  ...VARIABLES,
+  ...REFUSED,
+};
+
 const Schema = z.object({
-  PROXY_PORT: z._default(z.pipe(z.string(), z.transform(parsePort)), 8080),
-  PROXY_DRAIN_TIMEOUT: z._default(z.pipe(z.string(), z.transform(parseDuration)), 60_000),
-  DOCKER_HOST: z._default(z.pipe(z.string(), z.transform(parseEngineAddress)), {
-    kind: "unix",
-    path: "/var/run/docker.sock",
-  }),
-  DOCKER_TLS_VERIFY: z.optional(z.literal("")),
-  LOG_LEVEL: z._default(z.enum(LOG_LEVELS), "info"),
+  PROXY_PORT: z.pipe(z.string(), z.transform(parsePort)),
+  PROXY_DRAIN_TIMEOUT: z.pipe(z.string(), z.transform(parseDuration)),
+  DOCKER_HOST: z.pipe(z.string(), z.transform(parseEngineAddress)),
+  DOCKER_TLS_VERIFY: z.literal(""),
+  LOG_LEVEL: z.enum(LOG_LEVELS),
 });
 
 export function loadConfig(env: Environment): LoadedConfig {
+  // Set to nothing is not set, as for Docker itself.
   const set = Object.fromEntries(
-    Object.keys(EXPECTED)
-      .filter((name) => env[name] !== undefined && env[name] !== "") // set to nothing is not set, as for Docker
-      .map((name) => [name, env[name]]),
+    Object.entries(ALL).map(([name, variable]) => [name, env[name] || variable.default]),
   );
   const parsed = Schema.safeParse(set);
   if (!parsed.success) {
@@ -61,12 +73,11 @@ export function loadConfig(env: Environment): LoadedConfig {
 }
 
 function wrong(name: string, value: string | undefined): string {
-  const expected = EXPECTED[name as keyof typeof EXPECTED];
-  return `${name} is ${JSON.stringify(value)}: expected ${expected}`;
+  return `${name} is ${JSON.stringify(value)}: expected ${ALL[name]?.expected}`;
 }
 
 function unknownVariables(env: Environment): readonly string[] {
-  const ours = Object.keys(EXPECTED).filter((name) => name.startsWith("PROXY_"));
+  const ours = Object.keys(VARIABLES).filter((name) => name.startsWith("PROXY_"));
   return Object.keys(env)
     .filter((name) => name.startsWith("PROXY_") && !ours.includes(name))
     .map((name) => `${name} is not a variable of this proxy; it knows ${ours.join(", ")}`);

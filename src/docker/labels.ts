@@ -15,15 +15,20 @@ export type Labels =
   | { readonly kind: "disabled" }
   | { readonly kind: "wrong"; readonly reason: string };
 
+/** Each label with its default, as one would write it. */
+export const LABELS = {
+  "inference.enable": undefined,
+  "inference.port": "8000",
+  "inference.api.base_path": "/v1",
+  "inference.network": undefined,
+} as const;
+
 /** The key that the engine is asked for. The value is compared here, so that a wrong one is not met with silence. */
 export const ENABLE_LABEL = "inference.enable";
 
 const PORT_LABEL = "inference.port";
 const BASE_PATH_LABEL = "inference.api.base_path";
 const NETWORK_LABEL = "inference.network";
-
-const DEFAULT_PORT = 8000;
-const DEFAULT_BASE_PATH = "/v1";
 
 export function readLabels(labels: Readonly<Record<string, string>>): Labels {
   const enable = labels[ENABLE_LABEL];
@@ -52,15 +57,13 @@ function wrong(label: string, value: string | undefined, advice: string): Labels
   return { kind: "wrong", reason: `label ${label} is ${JSON.stringify(value)}: ${advice}` };
 }
 
-function readPort(text: string | undefined): number | undefined {
-  if (text === undefined) return DEFAULT_PORT;
+function readPort(text: string = LABELS[PORT_LABEL]): number | undefined {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
   return port >= 1 && port <= 65_535 ? port : undefined;
 }
 
 /** Characters of RFC 3986 `pchar` only, so that it can be put before a path as it is; no dot segments. */
-function readBasePath(text: string | undefined): string | undefined {
-  if (text === undefined) return DEFAULT_BASE_PATH;
+function readBasePath(text: string = LABELS[BASE_PATH_LABEL]): string | undefined {
   const path = `/${text.trim()}`.replace(/^\/+/, "/").replace(/\/+$/, "");
   if (!/^[\w.~!$&'()*+,;=:@%/-]*$/.test(path)) return undefined;
   return path.split("/").some((segment) => segment === "." || segment === "..") ? undefined : path;

@@ -1,0 +1,132 @@
+/**
+ * `npm run demo`: the proxy's main job for somebody with neither Docker nor a GPU. The proxy is the
+ * real one; the engine and the two inference servers are stand-ins on this machine.
+ */
+import { createScreen, type Screen } from "./screen.ts";
+import { type DemoContainer, type Stage, setStage } from "./stage.ts";
+
+const PORT = 8080;
+const PAUSE_MS = 400;
+
+async function main(): Promise<void> {
+  const once = process.argv.includes("--once");
+  const screen = createScreen();
+  await using stage = await setStage();
+  const interrupted = Promise.withResolvers<void>();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, interrupted.resolve);
+
+  const show = async (): Promise<void> => {
+    await tour(stage, screen);
+    if (once) return;
+    screen.note(
+      "The proxy stays up: try the commands above. Ctrl-C ends it and leaves nothing behind.",
+    );
+    await interrupted.promise;
+  };
+  await Promise.race([show(), interrupted.promise]);
+  screen.note("Done.");
+}
+
+async function tour(stage: Stage, screen: Screen): Promise<void> {
+  const port = choosePort(screen);
+  const origin = `http://localhost:${port}`;
+  screen.title("lw-inference-proxy, a demo");
+  screen.note("Starting a stand-in Docker engine, two chat servers and the proxy …");
+  const llama = await stage.addContainer({
+    name: "llama-1",
+    model: "llama-3.2-3b",
+    text: "The answer comes word by word, just as the server behind the proxy sends it. ",
+    anthropic: false,
+  });
+  const claude = await stage.addContainer({
+    name: "vllm-1",
+    model: "claude-local",
+    text: "I am an Anthropic message from another server, on the same endpoint.",
+    anthropic: true,
+  });
+  await stage.startProxy(port, screen.log);
+  screen.note(`  engine     unix://${stage.engine.socketPath}`);
+  for (const { name, model } of [llama, claude])
+    screen.note(`  container  ${name} serves ${model}`);
+  screen.note(`  proxy      ${origin}`);
+
+  await requests(origin, screen, llama, claude);
+  await stopDuringAnswer(origin, screen, llama);
+}
+
+/** 8080, as in the README, unless something else has it. */
+function choosePort(screen: Screen): number {
+  try {
+    Bun.serve({ port: PORT, fetch: () => new Response() }).stop(true);
+    return PORT;
+  } catch {
+    const free = Bun.serve({ port: 0, fetch: () => new Response() });
+    const port = free.port ?? 0;
+    free.stop(true);
+    screen.note(`Port ${PORT} is taken, so the proxy gets port ${port}.`);
+    return port;
+  }
+}
+
+async function requests(
+  origin: string,
+  screen: Screen,
+  llama: DemoContainer,
+  claude: DemoContainer,
+): Promise<void> {
+  const messages = [{ role: "user", content: "Hello" }];
+  await screen.step("Which models are there?");
+  await screen.get(`${origin}/v1/models`);
+  await screen.step("A streamed chat completion, routed by its model");
+  await screen.stream(`${origin}/v1/chat/completions`, {
+    model: llama.model,
+    stream: true,
+    messages,
+  });
+  await screen.step("An Anthropic message, to the other server");
+  await screen.post(`${origin}/v1/messages`, { model: claude.model, max_tokens: 64, messages });
+  await screen.step("A model that nobody serves");
+  await screen.post(`${origin}/v1/chat/completions`, { model: "gpt-unheard-of", messages });
+}
+
+async function stopDuringAnswer(
+  origin: string,
+  screen: Screen,
+  llama: DemoContainer,
+): Promise<void> {
+  const url = `${origin}/v1/chat/completions`;
+  const body = { model: llama.model, stream: true, messages: [{ role: "user", content: "Hello" }] };
+  await screen.step(`docker stop ${llama.name}, while it is answering`);
+  const answer = screen.stream(url, body);
+  await Bun.sleep(PAUSE_MS);
+  const stopped = llama.stop();
+  await Bun.sleep(PAUSE_MS / 4);
+  const meanwhile = await fetch(url, { method: "POST", body: JSON.stringify(body), proxy: false });
+  const { error } = (await meanwhile.json()) as { readonly error: { readonly code: string } };
+  await answer;
+  screen.note(
+    `The answer was finished. A new request meanwhile got ${meanwhile.status} ${error.code}: clients try again by themselves.`,
+  );
+  await stopped;
+  await screen.step("Its model has left the list");
+  await screen.get(`${origin}/v1/models`);
+  await screen.step(`docker start ${llama.name}: it is back by itself`);
+  await llama.start();
+  await untilListed(origin, llama.model);
+  await screen.get(`${origin}/v1/models`);
+}
+
+const LIST_BOUND_MS = 5_000;
+
+async function untilListed(origin: string, model: string): Promise<void> {
+  const deadline = performance.now() + LIST_BOUND_MS;
+  while (performance.now() < deadline) {
+    const response = await fetch(`${origin}/v1/models/${model}`, { proxy: false });
+    if (response.ok) return;
+    await Bun.sleep(20);
+  }
+  throw new Error(`${model} did not come back`);
+}
+
+await main();
+process.exit(0);

@@ -1,0 +1,120 @@
+/** What the demo runs on: a stand-in engine, containers that are processes, and the real proxy. */
+import { tmpdir } from "node:os";
+import { fileURLToPath } from "node:url";
+import { type FakeContainer, FakeEngine } from "../support/fake-engine.ts";
+
+export type DemoContainer = {
+  readonly name: string;
+  readonly model: string;
+  /** As `docker stop`: the stop notice, SIGTERM, and the end of the process. */
+  readonly stop: () => Promise<void>;
+  /** As `docker start`, and healthy at once. */
+  readonly start: () => Promise<void>;
+};
+
+export type Stage = AsyncDisposable & {
+  readonly engine: FakeEngine;
+  readonly addContainer: (init: {
+    readonly name: string;
+    readonly model: string;
+    readonly text: string;
+    readonly anthropic: boolean;
+  }) => Promise<DemoContainer>;
+  /** Starts the proxy; `onLog` gets each line of its log. */
+  readonly startProxy: (port: number, onLog: (line: string) => void) => Promise<void>;
+};
+
+const BACKEND = fileURLToPath(import.meta.resolve("./chat-backend.ts"));
+const PROXY = fileURLToPath(import.meta.resolve("../../src/main.ts"));
+
+type Child = Bun.Subprocess<"ignore", "pipe", "inherit">;
+
+export async function setStage(): Promise<Stage> {
+  const engine = await new FakeEngine().start();
+  const children = new Set<Child>();
+  const run = (script: string, env: Readonly<Record<string, string>>): Child => {
+    const child: Child = Bun.spawn([process.execPath, script], {
+      env: { PATH: process.env["PATH"] ?? "", TMPDIR: tmpdir(), ...env },
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    children.add(child);
+    void child.exited.then(() => children.delete(child));
+    return child;
+  };
+  return {
+    engine,
+    addContainer: async ({ name, model, text, anthropic }) => {
+      const env = { MODEL: model, TEXT: text, ...(anthropic && { ANTHROPIC: "1" }) };
+      return containerOf(engine, name, model, () => run(BACKEND, env));
+    },
+    startProxy: async (port, onLog) => {
+      const host = `unix://${engine.socketPath}`;
+      const child = run(PROXY, { PROXY_PORT: String(port), DOCKER_HOST: host });
+      void (async () => {
+        for await (const line of linesOf(child)) onLog(line);
+      })();
+      await untilReady(`http://127.0.0.1:${port}`);
+    },
+    [Symbol.asyncDispose]: async () => {
+      for (const child of children) child.kill("SIGKILL");
+      await Promise.all([...children].map(({ exited }) => exited));
+      engine[Symbol.dispose]();
+    },
+  };
+}
+
+async function containerOf(
+  engine: FakeEngine,
+  name: string,
+  model: string,
+  run: () => Child,
+): Promise<DemoContainer> {
+  let child = run();
+  const port = await portOf(child);
+  const container: FakeContainer = engine.add({ name, port });
+  return {
+    name,
+    model,
+    stop: async () => {
+      engine.kill(container);
+      child.kill("SIGTERM");
+      await child.exited;
+      engine.exit(container);
+    },
+    start: async () => {
+      child = run();
+      container.labels["inference.port"] = String(await portOf(child));
+      engine.startAgain(container);
+      engine.setHealth(container, "healthy");
+    },
+  };
+}
+
+async function portOf(child: Child): Promise<number> {
+  for await (const line of linesOf(child)) return Number(line);
+  throw new Error("A backend of the demo did not start");
+}
+
+async function* linesOf(child: Child): AsyncGenerator<string> {
+  const utf8 = new TextDecoder();
+  let rest = "";
+  for await (const bytes of child.stdout) {
+    const lines = (rest + utf8.decode(bytes, { stream: true })).split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
+  }
+}
+
+const START_BOUND_MS = 10_000;
+
+async function untilReady(origin: string): Promise<void> {
+  const deadline = performance.now() + START_BOUND_MS;
+  while (performance.now() < deadline) {
+    const response = await fetch(`${origin}/readyz`, { keepalive: false, proxy: false }).catch(
+      () => undefined,
+    );
+    if (response?.status === 200) return;
+    await Bun.sleep(20);
+  }
+  throw new Error("The proxy did not start");
+}

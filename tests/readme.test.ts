@@ -1,0 +1,101 @@
+import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { VARIABLES } from "../src/config.ts";
+import { LABELS } from "../src/docker/labels.ts";
+import { ERRORS } from "../src/proxy/errors.ts";
+
+const ROOT = join(import.meta.dir, "..");
+const README = readFileSync(join(ROOT, "README.md"), "utf8");
+
+/** The rows of the table with this heading for its first column; code spans without their marks. */
+function table(firstHeading: string): readonly (readonly string[])[] {
+  const lines = README.split("\n");
+  const start = lines.findIndex((line) => line.startsWith(`| ${firstHeading} |`));
+  const rows: string[][] = [];
+  for (const line of lines.slice(start + 2)) {
+    if (!line.startsWith("|")) break;
+    rows.push(
+      line
+        .split("|")
+        .slice(1, -1)
+        .map((cell) => cell.trim().replace(/^`([^`]*)`$/, "$1")),
+    );
+  }
+  return rows;
+}
+
+describe("README.md", () => {
+  test("has every label with its default, and no other", () => {
+    const rows = table("Label").map(([label, value]) => [label, value === "–" ? undefined : value]);
+    expect(Object.fromEntries(rows)).toEqual(LABELS);
+  });
+
+  test("has every variable with its default, and no other", () => {
+    const defaults = Object.entries(VARIABLES).map(([name, variable]) => [name, variable.default]);
+    expect(table("Variable").map(([name, value]) => [name, value])).toEqual(defaults);
+  });
+
+  test("has every code with its status, and no other", () => {
+    const codes = Object.entries(ERRORS).map(([code, { status }]) => [code, String(status)]);
+    const rows = table("Case").map(([, status, code]) => [code, status]);
+    expect(Object.fromEntries(rows as [string, string][])).toEqual(Object.fromEntries(codes));
+    expect(rows).toHaveLength(codes.length);
+  });
+
+  test("names only commands that there are", () => {
+    const { scripts } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
+      readonly scripts: Readonly<Record<string, string>>;
+    };
+    const named = [...README.matchAll(/(?:npm|bun) run ([\w:]+)/g)].map(([, name]) => name!);
+    expect(named.length).toBeGreaterThan(5);
+    for (const name of [...named, "start", "test"]) expect(Object.keys(scripts)).toContain(name);
+  });
+});
+
+type Service = {
+  readonly profiles?: readonly string[];
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly healthcheck?: { readonly test: readonly string[] };
+  readonly stop_grace_period?: string;
+  readonly networks?: readonly string[];
+  readonly command?: string | readonly string[];
+};
+
+describe("compose.yaml", () => {
+  const { services } = Bun.YAML.parse(readFileSync(join(ROOT, "compose.yaml"), "utf8")) as {
+    readonly services: Readonly<Record<string, Service>>;
+  };
+  const servers = Object.entries(services).filter(([, { labels }]) => labels?.["inference.enable"]);
+
+  test("has the servers of the README, each behind a profile of its name", () => {
+    expect(servers.map(([name]) => name)).toEqual(["llama-cpp", "vllm", "sglang"]);
+    for (const [name, { profiles }] of servers) {
+      expect(profiles).toEqual([name]);
+      expect(README).toContain(`--profile ${name}`);
+    }
+  });
+
+  test.each(servers)(
+    "%s can be found, is checked on the port of its label, and may finish its answers",
+    (_name, server) => {
+      const port = server.labels?.["inference.port"] ?? LABELS["inference.port"];
+      expect(server.healthcheck?.test.at(-1)).toContain(`http://localhost:${port}/`);
+      expect(server.stop_grace_period).toBe("75s");
+      expect(server.networks).toEqual(services["proxy"]?.networks ?? []);
+      for (const label of Object.keys(server.labels ?? {}))
+        expect(Object.keys(LABELS)).toContain(label);
+    },
+  );
+
+  test("vLLM is told to finish its answers, and the proxy has time to", () => {
+    expect(String(services["vllm"]?.command)).toContain("--shutdown-timeout 60");
+    expect(services["proxy"]?.stop_grace_period).toBe("75s");
+  });
+
+  test("Traefik is sent to the proxy's port", () => {
+    const port =
+      services["proxy"]?.labels?.["traefik.http.services.inference.loadbalancer.server.port"];
+    expect(port).toBe(VARIABLES.PROXY_PORT.default);
+  });
+});
