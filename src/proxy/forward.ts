@@ -1,13 +1,14 @@
-/** One request to one backend, and its answer; which failure becomes which answer. */
-import type { Lease } from "../routing/backend.ts";
+/** One request to a backend, and its answer; what is tried again, and which failure becomes which answer. */
+import type { Backend, Lease } from "../routing/backend.ts";
+import type { RoutingTable } from "../routing/table.ts";
 import type { Log } from "../telemetry/log.ts";
-import { watchBody } from "./body.ts";
+import { answerOf } from "./answer.ts";
+import { type ConnectionPool, poolOf } from "./connections.ts";
 import { clientGone, errorResponse, quoteModel } from "./errors.ts";
-import { endToEndHeaders, upstreamHeaders } from "./headers.ts";
+import { upstreamHeaders } from "./headers.ts";
 import type { RequestBody } from "./request-body.ts";
-import { sessionOf } from "./sessions.ts";
 import type { Target } from "./target.ts";
-import { type Patience, UpstreamAbort } from "./upstream-abort.ts";
+import { type AbortReason, type Patience, UpstreamAbort } from "./upstream-abort.ts";
 
 export type Outbound = {
   readonly request: Request;
@@ -20,8 +21,20 @@ export type Outbound = {
   readonly onEnd: () => void;
 };
 
+export type ForwardInit = {
+  readonly table: RoutingTable;
+  readonly log: Log;
+  readonly patience: Patience;
+};
+
 /** Path prefix of the public surface, which the backend's own base path replaces. */
 const PUBLIC_PREFIX = "/v1";
+
+/**
+ * A connection of the pool that the server was just closing fails at once. Later than this it may
+ * have been at work on the request, and must not get it twice.
+ */
+const STALE_CONNECTION_MS = 100;
 
 /**
  * Sends the request and streams the answer. The lease ends with the body of the answer.
@@ -30,93 +43,129 @@ const PUBLIC_PREFIX = "/v1";
 export async function forward(
   outbound: Outbound,
   lease: Lease,
-  log: Log,
-  patience: Patience,
+  init: ForwardInit,
 ): Promise<Response> {
+  const tried = new Set<Backend>();
+  let outcome = await attempt(outbound, lease, init, "pooled");
+  if (outcome.kind === "stale connection") {
+    const again = lease.backend.acquire(); // unless it has begun to drain since
+    if (again !== undefined) outcome = await attempt(outbound, again, init, "fresh");
+  }
+  let { backend } = lease;
+  while (outcome.kind === "refused") {
+    tried.add(backend);
+    const route = init.table.route(outbound.model, tried); // no await between here and attempt()
+    if (route.kind !== "routed") break;
+    ({ backend } = route.lease);
+    outcome = await attempt(outbound, route.lease, init, "fresh");
+  }
+  if (outcome.kind === "answered") return outcome.response;
+  outbound.onEnd();
+  if (outcome.reason === "client gone") return clientGone();
+  return unreachable(outbound, backend, init.log, outcome);
+}
+
+type Failure = {
+  /** `stale connection`: may be sent again. `refused`: nothing has been sent, another backend may do. */
+  readonly kind: "failed" | "stale connection" | "refused";
+  readonly error: unknown;
+  readonly reason: AbortReason | undefined;
+};
+
+type Outcome = { readonly kind: "answered"; readonly response: Response } | Failure;
+
+/** Ends the lease, unless there is an answer: then that does. */
+async function attempt(
+  outbound: Outbound,
+  lease: Lease,
+  { log, patience }: ForwardInit,
+  connection: "pooled" | "fresh",
+): Promise<Outcome> {
   const abort = new UpstreamAbort(outbound.request.signal, lease, patience);
-  const end = (): void => {
-    abort.release();
-    lease.end();
-    outbound.onEnd();
-  };
+  const pool = poolOf(lease.backend);
+  // Where the body can't be sent again, no connection may be used that the server may be closing.
+  const pooled = connection === "pooled" && !(outbound.body instanceof ReadableStream);
+  const mayBeStale = pooled && pool.mayReuse;
+  const sentMs = performance.now();
   try {
-    const upstream = await send(outbound, lease, abort.signal);
-    return answer(upstream, { outbound, lease, log, abort, end });
+    const upstream = await send(outbound, lease.backend, abort.signal, pooled ? pool : undefined);
+    const response = await answerOf(upstream, outbound.request.method, {
+      waitFor: (what) => abort.waitFor(what),
+      ended: ({ bytes, error }) => {
+        abort.release();
+        lease.end();
+        outbound.onEnd();
+        if (error === undefined) pool.keep();
+        else if (abort.reason !== "client gone")
+          warnOfBreak(outbound, lease.backend, log, { bytes, why: abort.reason ?? error });
+      },
+    });
+    return { kind: "answered", response };
   } catch (error) {
     abort.abandon(); // an answer may have come that is of no use
-    end();
-    if (abort.reason === "client gone") {
-      return clientGone();
-    }
-    return unreachable(outbound, lease, log, { error, reason: abort.reason });
+    abort.release();
+    lease.end();
+    const inTime = performance.now() - sentMs <= STALE_CONNECTION_MS;
+    return failure(error, abort.reason, mayBeStale && inTime, outbound.body);
   }
 }
 
-function send(outbound: Outbound, lease: Lease, signal: AbortSignal): Promise<Response> {
-  const { request, target, body } = outbound;
-  const { origin, basePath } = lease.backend;
+function failure(
+  error: unknown,
+  reason: AbortReason | undefined,
+  mayBeStale: boolean,
+  body: RequestBody,
+): Failure {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  const atHand = !(body instanceof ReadableStream);
+  const again = reason === undefined && atHand;
+  if (again && code === "ECONNREFUSED") return { kind: "refused", error, reason };
+  if (again && code === "ECONNRESET" && mayBeStale)
+    return { kind: "stale connection", error, reason };
+  return { kind: "failed", error, reason };
+}
+
+function send(
+  { request, target, body, clientAddress }: Outbound,
+  { origin, basePath }: Backend,
+  signal: AbortSignal,
+  pool: ConnectionPool | undefined,
+): Promise<Response> {
   return fetch(`${origin}${basePath}${target.path.slice(PUBLIC_PREFIX.length)}${target.query}`, {
     method: request.method,
-    headers: upstreamHeaders(request.headers, outbound.clientAddress),
+    headers: upstreamHeaders(request.headers, clientAddress),
     body: body ?? null,
     redirect: "manual",
     decompress: false,
     timeout: false, // no limit of ours on a slow first token or a silent stream
     proxy: false,
-    session: sessionOf(lease.backend),
     signal,
+    ...(pool === undefined ? { keepalive: false } : { session: pool.session }),
   });
 }
 
-type Exchange = {
-  readonly outbound: Outbound;
-  readonly lease: Lease;
-  readonly log: Log;
-  readonly abort: UpstreamAbort;
-  readonly end: () => void;
-};
-
-/** @throws {RangeError} if the backend's status is none (100–199 and 600 up) */
-function answer(upstream: Response, exchange: Exchange): Response {
-  const { outbound, lease, log, abort, end } = exchange;
-  const init = { status: upstream.status, headers: endToEndHeaders(upstream.headers) };
-  if (upstream.body === null || outbound.request.method === "HEAD") {
-    const response = new Response(null, init);
-    end();
-    return response;
-  }
-  const body = watchBody(upstream.body, {
-    waitFor: (what) => abort.waitFor(what),
-    ended: ({ bytes, error }) => {
-      end();
-      if (error === undefined || abort.reason === "client gone") return;
-      log.warn("an answer broke off; its client's connection is aborted", {
-        container: lease.backend.containerName,
-        model: outbound.model,
-        bytes,
-        reason: abort.reason ?? String(error),
-      });
-    },
-  });
-  const response = new Response(body, init);
-  abort.waitFor("client");
-  return response;
+function warnOfBreak(
+  { model }: Outbound,
+  { containerName }: Backend,
+  log: Log,
+  { bytes, why }: { readonly bytes: number; readonly why: unknown },
+): void {
+  const fields = { container: containerName, model, bytes, reason: String(why) };
+  log.warn("an answer broke off; its client's connection is aborted", fields);
 }
 
 function unreachable(
-  outbound: Outbound,
-  lease: Lease,
+  { model }: Outbound,
+  { containerName }: Backend,
   log: Log,
-  failure: { readonly error: unknown; readonly reason: string | undefined },
+  { error, reason }: Failure,
 ): Response {
-  log.warn("a request failed before its answer began", {
-    container: lease.backend.containerName,
-    model: outbound.model,
-    reason: failure.reason ?? String(failure.error),
-  });
-  const what = failure.reason === undefined ? "did not answer" : "was stopped before it answered";
+  const fields = { container: containerName, model, reason: reason ?? String(error) };
+  log.warn("a request failed before its answer began", fields);
+  const stopped = reason === "cut" || reason === "run-over";
+  const what = stopped ? "was stopped before it answered" : "did not answer";
   return errorResponse(
     "backend_unreachable",
-    `Cannot forward the request: the server of model ${quoteModel(outbound.model)} ${what}`,
+    `Cannot forward the request: the server of model ${quoteModel(model)} ${what}`,
   );
 }

@@ -105,7 +105,8 @@ async function proxied(
     const clientAddress = client.address;
     const { model, body } = field;
     const outbound = { request, target, model, body, clientAddress, onEnd: client.release };
-    return await forward(outbound, route.lease, init.log, init.patience ?? PATIENCE);
+    const { table, log, patience = PATIENCE } = init;
+    return await forward(outbound, route.lease, { table, log, patience });
   } catch (error) {
     client.release();
     if (!request.signal.aborted) throw error;

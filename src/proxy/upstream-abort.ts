@@ -5,33 +5,50 @@
  * - a container that is gone: before the answer's headers after a short while (a connection still
  *   being made would be repeated by the kernel after 1 s, and reach whatever container has the
  *   address by then); later once a read from the upstream has been pending for long. Time spent
- *   waiting for a slow client does not count, so nothing already received is lost.
+ *   waiting for a slow client does not count, so nothing already received is lost;
+ * - a connection that can't be made: while there are no headers after a second, another connection
+ *   to the same address decides. A slow first token is never given up.
  */
 import type { CloseReason, Lease } from "../routing/backend.ts";
+import { isReachable } from "./connections.ts";
 
-export type AbortReason = "client gone" | CloseReason;
+export type AbortReason = "client gone" | "connect timed out" | CloseReason;
 
+/** All in ms. */
 export type Patience = {
-  /** How long a request without an answer waits on a container that is gone, in ms. */
+  /** How long a request without an answer waits on a container that is gone. */
   readonly headersMs: number;
-  /** How long a read may be pending on a container that is gone, in ms. */
+  /** How long a read may be pending on a container that is gone. */
   readonly readMs: number;
+  /** How long there may be no headers before it is asked whether the backend can be reached at all. */
+  readonly probeAfterMs: number;
+  /** How long that may take. */
+  readonly connectMs: number;
 };
 
-export const PATIENCE: Patience = { headersMs: 200, readMs: 5_000 };
+export const PATIENCE: Patience = {
+  headersMs: 200,
+  readMs: 5_000,
+  probeAfterMs: 1_000,
+  connectMs: 4_000,
+};
 
 export class UpstreamAbort {
   readonly #controller = new AbortController();
   readonly #clientSignal: AbortSignal;
+  readonly #lease: Lease;
   readonly #patience: Patience;
   #waitingFor: "headers" | "read" | "client" = "headers";
   #runOver = false;
   #timer: Timer | undefined;
+  readonly #probeTimer: Timer;
   #reason: AbortReason | undefined;
 
   constructor(clientSignal: AbortSignal, lease: Lease, patience: Patience) {
     this.#clientSignal = clientSignal;
+    this.#lease = lease;
     this.#patience = patience;
+    this.#probeTimer = setTimeout(() => void this.#probe(), patience.probeAfterMs);
     clientSignal.addEventListener("abort", this.#onClientGone);
     if (clientSignal.aborted) this.#onClientGone();
     lease.onClose((why) => {
@@ -49,7 +66,9 @@ export class UpstreamAbort {
     return this.#reason;
   }
 
+  /** The headers have come. */
   waitFor(what: "read" | "client"): void {
+    clearTimeout(this.#probeTimer);
     this.#waitingFor = what;
     this.#arm();
   }
@@ -62,6 +81,7 @@ export class UpstreamAbort {
   /** The request is over: nothing may end it any more. */
   release(): void {
     clearTimeout(this.#timer);
+    clearTimeout(this.#probeTimer);
     this.#clientSignal.removeEventListener("abort", this.#onClientGone);
   }
 
@@ -79,5 +99,10 @@ export class UpstreamAbort {
     const { headersMs, readMs } = this.#patience;
     const ms = this.#waitingFor === "headers" ? headersMs : readMs;
     this.#timer = setTimeout(() => this.#abort("run-over"), ms);
+  }
+
+  async #probe(): Promise<void> {
+    const reachable = await isReachable(this.#lease.backend, this.#patience.connectMs);
+    if (!reachable && this.#waitingFor === "headers") this.#abort("connect timed out");
   }
 }

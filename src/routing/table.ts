@@ -40,12 +40,16 @@ export class RoutingTable {
     return this.#backends;
   }
 
-  /** Takes the lease: there must be no `await` between this call and the forwarding. */
-  route(modelId: string): Route {
+  /**
+   * Takes the lease: there must be no `await` between this call and the forwarding.
+   *
+   * @param except backends that have failed the request already
+   */
+  route(modelId: string, except?: ReadonlySet<Backend>): Route {
     const entries = this.#entries.get(modelId);
     if (entries === undefined) return { kind: "unknown" };
     for (const { backend } of entries) {
-      const lease = backend.acquire();
+      const lease = except?.has(backend) ? undefined : backend.acquire();
       if (lease !== undefined) return { kind: "routed", lease };
     }
     return { kind: "draining" };

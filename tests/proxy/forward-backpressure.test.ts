@@ -5,9 +5,9 @@ import { rawConnect, rawServer } from "../support/raw-http.ts";
 import { until, within } from "../support/until.ts";
 
 const MIB = 1024 * 1024;
-const BYTES = 128 * MIB;
+const BYTES = 96 * MIB;
 /** What the kernel's buffers on both connections may hold, and then some. */
-const HELD_MAX = 40 * MIB;
+const HELD_MAX = 48 * MIB;
 
 /** A body of BYTES, made as it is asked for; `made` tells how much of it was. */
 function countedBody(head = ""): { body: ReadableStream<Uint8Array>; made: () => number } {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { Patience } from "../../src/proxy/upstream-abort.ts";
-import { rawRequest, startProxyTo } from "../support/proxy.ts";
+import { ENDLESS, rawRequest, startProxyTo } from "../support/proxy.ts";
 import { completeBody, rawConnect, rawServer } from "../support/raw-http.ts";
 import { until } from "../support/until.ts";
 
@@ -10,7 +10,7 @@ const LAST_CHUNK = "0\r\n\r\n";
 const MIB = 1024 * 1024;
 
 /** A request that its backend has, through a proxy with this patience. */
-async function setUp(patience: Patience = { headersMs: 1_000_000, readMs: 1_000_000 }) {
+async function setUp(patience: Patience = ENDLESS) {
   const upstream = await rawServer();
   const proxy = startProxyTo(upstream.origin, { patience });
   const client = await rawConnect(proxy.port);
@@ -77,7 +77,7 @@ describe("a drain that is cut", () => {
 
 describe("a run that is over", () => {
   test("ends a request without an answer after its patience, with 502", async () => {
-    using at = await setUp({ headersMs: 100, readMs: 1_000_000 });
+    using at = await setUp({ ...ENDLESS, headersMs: 100, readMs: 1_000_000 });
     const since = performance.now();
     at.proxy.table.remove(at.proxy.backend, "run-over");
     await at.client.waitFor("}}");
@@ -100,7 +100,7 @@ describe("a run that is over", () => {
   });
 
   test("aborts an answer whose next piece does not come, after its patience", async () => {
-    using at = await setUp({ headersMs: 1, readMs: 100 });
+    using at = await setUp({ ...ENDLESS, headersMs: 1, readMs: 100 });
     at.connection.send(`${CHUNKED}${PIECE}`);
     await at.client.waitFor("hello");
     const since = performance.now();
@@ -113,7 +113,7 @@ describe("a run that is over", () => {
   });
 
   test("costs a slow client nothing of what the backend has sent, however slow it is", async () => {
-    using at = await setUp({ headersMs: 1, readMs: 100 });
+    using at = await setUp({ ...ENDLESS, headersMs: 1, readMs: 100 });
     using silent = await rawConnect(at.proxy.port);
     silent.send(rawRequest());
     const silentConnection = await at.upstream.request(1);

@@ -90,7 +90,7 @@ describe("forward() aborts the client's connection", () => {
   const HALF: readonly [framing: string, half: string][] = [
     ["between two chunks", `${CHUNKED}5\r\nhello\r\n`],
     ["in the middle of a chunk", `${CHUNKED}5\r\nhello\r\n5\r\nwo`],
-    ["before Content-Length is reached", `${HEAD}Content-Length: 100\r\n\r\nhello`],
+    ["before Content-Length is reached", `${HEAD}Content-Length: 2000000\r\n\r\nhello`],
   ];
 
   test.each(
@@ -114,6 +114,23 @@ describe("forward() aborts the client's connection", () => {
     ]);
     expect(proxy.log.lines[0]!["bytes"]).toBeGreaterThanOrEqual(5);
   });
+
+  test.each(["end", "reset"] as const)(
+    "when a short answer breaks off before its Content-Length, by %s",
+    async (how) => {
+      using upstream = await rawServer();
+      using proxy = startProxyTo(upstream.origin);
+      using client = await rawConnect(proxy.port);
+      client.send(rawRequest());
+      const connection = await upstream.request();
+      connection.send(`${HEAD}Content-Length: 100\r\n\r\nhello`);
+      connection[how]();
+      await client.waitForClose();
+      expect(completeBody(client.received())).toBeUndefined();
+      await expectRelease(proxy);
+      expect(proxy.log.lines).toMatchObject([{ level: "warn", container: "vllm-1", model: "m" }]);
+    },
+  );
 
   test("when a chunk of the answer is no chunk", async () => {
     using upstream = await rawServer();

@@ -156,8 +156,8 @@ describe("forward() gives the answer back", () => {
     expect((await within("the end", reader.read())).done).toBe(true);
   });
 
-  test("of 16 MiB, byte for byte", async () => {
-    const body = largeBody(16 * MIB);
+  test("of 8 MiB, byte for byte", async () => {
+    const body = largeBody(8 * MIB);
     using upstream = fakeBackend(() => new Response(body));
     using proxy = startProxyTo(upstream.origin);
     const answer = await fetch(`${proxy.origin}${CHAT}`, { method: "POST", body: '{"model":"m"}' });

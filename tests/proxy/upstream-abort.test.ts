@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { type AbortReason, type Patience, UpstreamAbort } from "../../src/proxy/upstream-abort.ts";
 import { makeBackend } from "../support/backends.ts";
+import { ENDLESS } from "../support/proxy.ts";
 import { until } from "../support/until.ts";
 
-const PATIENCE: Patience = { headersMs: 20, readMs: 40 };
-const ENDLESS: Patience = { headersMs: 1_000_000, readMs: 1_000_000 };
+const PATIENCE: Patience = { ...ENDLESS, headersMs: 20, readMs: 40 };
 
 type Phase = "headers" | "read" | "client";
 const PHASES: readonly Phase[] = ["headers", "read", "client"];
@@ -78,8 +78,8 @@ describe("UpstreamAbort", () => {
   );
 
   test.each<[phase: Phase, patience: Patience]>([
-    ["headers", { headersMs: 5, readMs: 1_000_000 }],
-    ["read", { headersMs: 1_000_000, readMs: 5 }],
+    ["headers", { ...ENDLESS, headersMs: 5, readMs: 1_000_000 }],
+    ["read", { ...ENDLESS, headersMs: 1_000_000, readMs: 5 }],
   ])("waiting for %s, has the patience for that", async (phase, patience) => {
     const { abort, backend, enter } = setUp(patience);
     enter(phase);
@@ -88,14 +88,14 @@ describe("UpstreamAbort", () => {
   });
 
   test.each(PHASES)("waiting for %s, never gives up a run that goes on", async (phase) => {
-    const { abort, enter } = setUp({ headersMs: 1, readMs: 1 });
+    const { abort, enter } = setUp({ ...ENDLESS, headersMs: 1, readMs: 1 });
     enter(phase);
     await aReadTimesOut();
     expect([abort.signal.aborted, abort.reason]).toEqual([false, undefined]);
   });
 
   test("waiting for a slow client, never gives up a run that is over", async () => {
-    const { abort, backend } = setUp({ headersMs: 1, readMs: 1 });
+    const { abort, backend } = setUp({ ...ENDLESS, headersMs: 1, readMs: 1 });
     abort.waitFor("client");
     backend.close("run-over");
     await aReadTimesOut();
@@ -115,7 +115,7 @@ describe("UpstreamAbort", () => {
   });
 
   test("gives each read its own time", async () => {
-    const { abort, backend } = setUp({ headersMs: 1, readMs: 200 });
+    const { abort, backend } = setUp({ ...ENDLESS, headersMs: 1, readMs: 200 });
     backend.close("run-over");
     const since = performance.now();
     for (let read = 0; read < 3; read += 1) {
@@ -128,7 +128,7 @@ describe("UpstreamAbort", () => {
   });
 
   test("gives the answer up no more once its headers have come", async () => {
-    const { abort, backend } = setUp({ headersMs: 1, readMs: 1_000_000 });
+    const { abort, backend } = setUp({ ...ENDLESS, headersMs: 1, readMs: 1_000_000 });
     backend.close("run-over");
     abort.waitFor("read");
     await aReadTimesOut();
@@ -157,7 +157,7 @@ describe("UpstreamAbort", () => {
   });
 
   test("ends nothing after release(): no client, no timer", async () => {
-    const { abort, backend, client, lease } = setUp({ headersMs: 1, readMs: 1 });
+    const { abort, backend, client, lease } = setUp({ ...ENDLESS, headersMs: 1, readMs: 1 });
     backend.close("run-over");
     abort.release();
     lease.end();

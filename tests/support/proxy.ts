@@ -1,10 +1,19 @@
 /** The proxy as it runs, on any free port, with a routing table that the test fills by hand. */
 import { createHandler, type HandlerInit } from "../../src/proxy/handler.ts";
+import type { Patience } from "../../src/proxy/upstream-abort.ts";
 import type { Backend } from "../../src/routing/backend.ts";
 import { RoutingTable } from "../../src/routing/table.ts";
 import { startServer } from "../../src/server.ts";
 import { makeBackend } from "./backends.ts";
 import { type MemoryLog, memoryLog } from "./memory-log.ts";
+
+/** Times so long that nothing happens by itself; a test shortens those that it is about. */
+export const ENDLESS: Patience = {
+  headersMs: 1_000_000,
+  readMs: 1_000_000,
+  probeAfterMs: 1_000_000,
+  connectMs: 1_000_000,
+};
 
 export type RunningProxy = Disposable & {
   readonly port: number;

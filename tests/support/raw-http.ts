@@ -25,6 +25,8 @@ export type RawServer = Disposable & {
   readonly connections: readonly RawConnection[];
   /** The nth connection ever made (from 0), with a complete request head. */
   readonly request: (nth?: number) => Promise<RawConnection>;
+  /** Refuses new connections; those that are made stay. */
+  readonly stopListening: () => void;
 };
 
 export async function rawConnect(port: number): Promise<RawConnection> {
@@ -60,6 +62,7 @@ export async function rawServer(): Promise<RawServer> {
       await connections[nth]!.waitFor("\r\n\r\n");
       return connections[nth]!;
     },
+    stopListening: () => void server.close(),
     [Symbol.dispose]: () => {
       for (const connection of connections) connection.reset();
       server.close();

@@ -2,7 +2,7 @@
 export async function until(
   what: string,
   holds: () => boolean | Promise<boolean>,
-  boundMs = 5_000,
+  boundMs = 3_000,
 ): Promise<void> {
   const deadline = performance.now() + boundMs;
   while (!(await holds())) {
@@ -12,7 +12,7 @@ export async function until(
 }
 
 /** The promise's value, or a failure that names what did not come in time. */
-export async function within<T>(what: string, promise: Promise<T>, boundMs = 5_000): Promise<T> {
+export async function within<T>(what: string, promise: Promise<T>, boundMs = 3_000): Promise<T> {
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(
     () => late.reject(new Error(`Waited ${boundMs} ms in vain for ${what}`)),

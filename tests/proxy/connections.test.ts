@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { sessionOf } from "../../src/proxy/sessions.ts";
+import { poolOf } from "../../src/proxy/connections.ts";
 import { makeBackend } from "../support/backends.ts";
 import { rawRequest, startProxyTo } from "../support/proxy.ts";
 import { rawConnect, rawServer } from "../support/raw-http.ts";
@@ -7,11 +7,11 @@ import { until } from "../support/until.ts";
 
 const ANSWER = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nanswer";
 
-describe("sessionOf()", () => {
+describe("poolOf()", () => {
   test("is one for each backend", () => {
     const [a, b] = [makeBackend(), makeBackend()];
-    expect(sessionOf(a)).toBe(sessionOf(a));
-    expect(sessionOf(a)).not.toBe(sessionOf(b));
+    expect(poolOf(a)).toBe(poolOf(a));
+    expect(poolOf(a)).not.toBe(poolOf(b));
   });
 
   test("lets requests to a backend share its connections, one after the other", async () => {

@@ -1,0 +1,61 @@
+/** The backend's answer → the client's: status, headers and bytes as they came. */
+import { breakOff, watchBody } from "./body.ts";
+import { endToEndHeaders } from "./headers.ts";
+
+/** What is to be told of an answer on its way. */
+export type AnswerWatch = {
+  readonly waitFor: (what: "read" | "client") => void;
+  /** Once. `error` is set if the upstream broke off. */
+  readonly ended: (end: { readonly bytes: number; readonly error?: unknown }) => void;
+};
+
+/** Answers of known length up to this are read whole: only so do they keep their Content-Length. */
+const WHOLE_BYTES_MAX = 1024 * 1024;
+
+/** @throws {RangeError} if the backend's status is none (100–199 and 600 up) */
+export async function answerOf(
+  upstream: Response,
+  method: string,
+  watch: AnswerWatch,
+): Promise<Response> {
+  const init = { status: upstream.status, headers: endToEndHeaders(upstream.headers) };
+  if (upstream.body === null || method === "HEAD") {
+    const response = new Response(null, init);
+    watch.ended({ bytes: 0 });
+    return response;
+  }
+  const length = Number(upstream.headers.get("content-length") ?? Number.NaN);
+  const body =
+    length <= WHOLE_BYTES_MAX ? await whole(upstream, watch) : watchBody(upstream.body, watch);
+  const response = new Response(body, init);
+  watch.waitFor("client");
+  return response;
+}
+
+/**
+ * One that broke off is a stream that fails, so that the client's connection is aborted. Bun invents
+ * a Content-Type for bytes; a stream of one piece goes out without, and with its length if it is small.
+ */
+async function whole(
+  upstream: Response,
+  watch: AnswerWatch,
+): Promise<Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>> {
+  watch.waitFor("read");
+  try {
+    const bytes = new Uint8Array(await upstream.arrayBuffer());
+    watch.ended({ bytes: bytes.length });
+    return upstream.headers.has("content-type") ? bytes : onePiece(bytes);
+  } catch (error) {
+    watch.ended({ bytes: 0, error });
+    return new ReadableStream({ pull: (controller) => breakOff(controller, error) });
+  }
+}
+
+function onePiece(bytes: Uint8Array): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    pull(controller) {
+      if (bytes.length > 0) controller.enqueue(bytes);
+      controller.close();
+    },
+  });
+}

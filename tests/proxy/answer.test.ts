@@ -1,0 +1,100 @@
+import { describe, expect, test } from "bun:test";
+import { rawRequest, startProxyTo } from "../support/proxy.ts";
+import { rawConnect, rawServer } from "../support/raw-http.ts";
+
+/** What a client gets, byte for byte, when the backend sends `answer`. */
+async function received(answer: string, request = rawRequest()): Promise<string> {
+  using upstream = await rawServer();
+  using proxy = startProxyTo(upstream.origin);
+  using client = await rawConnect(proxy.port);
+  client.send(request.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"));
+  const connection = await upstream.request();
+  connection.send(answer);
+  connection.end();
+  await client.waitForClose();
+  return client.received().replace(/Date: [^\r]*\r\n/, "");
+}
+
+const JSON_BODY = '{"object":"list"}';
+
+describe("answerOf()", () => {
+  test("an answer of known length keeps its Content-Length and gets no header of ours", async () => {
+    const got = await received(
+      `HTTP/1.1 200 OK\r\nContent-Length: ${JSON_BODY.length}\r\n\r\n${JSON_BODY}`,
+    );
+    expect(got).toBe(`HTTP/1.1 200 OK\r\nContent-Length: ${JSON_BODY.length}\r\n\r\n${JSON_BODY}`);
+  });
+
+  test("up to 1 MiB", async () => {
+    const body = "x".repeat(1024 * 1024);
+    const got = await received(
+      `HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    );
+    expect(got).toBe(
+      `HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    );
+  });
+
+  test("an empty one too", async () => {
+    const got = await received(
+      "HTTP/1.1 201 Created\r\nContent-Length: 0\r\nLocation: /v1/x\r\n\r\n",
+    );
+    expect(got).toBe("HTTP/1.1 201 Created\r\nLocation: /v1/x\r\nContent-Length: 0\r\n\r\n");
+  });
+
+  test.each([200, 201, 299, 307, 400, 404, 418, 429, 499, 500, 503, 529, 599])(
+    "status %d as it was sent",
+    async (status) => {
+      expect(
+        await received(`HTTP/1.1 ${status} Whatever\r\nContent-Length: 2\r\n\r\nok`),
+      ).toStartWith(`HTTP/1.1 ${status} `);
+    },
+  );
+
+  test.each(["gzip", "br", "zstd"])("%s bytes stay encoded", async (encoding) => {
+    const bytes = "\x1f\x8b\x08\x00nonsense";
+    const got = await received(
+      `HTTP/1.1 200 OK\r\nContent-Encoding: ${encoding}\r\nContent-Length: ${bytes.length}\r\n\r\n${bytes}`,
+    );
+    expect(got).toContain(`\r\nContent-Encoding: ${encoding}\r\n`);
+    expect(got).toEndWith("nonsense");
+  });
+
+  test("several Set-Cookie, empty values and redirects go through; hop-by-hop headers do not", async () => {
+    const got = await received(
+      [
+        "HTTP/1.1 302 Found",
+        "Location: http://elsewhere.test/",
+        "Set-Cookie: a=1; Expires=Thu, 01 Jan 2026 00:00:00 GMT",
+        "Set-Cookie: b=2",
+        "Access-Control-Allow-Origin: ",
+        "X-Named: here",
+        "Connection: X-Named, close",
+        "Keep-Alive: timeout=5",
+        "Proxy-Authenticate: Basic",
+        "Content-Length: 0",
+        "",
+        "",
+      ].join("\r\n"),
+    );
+    const lines = got.split("\r\n").map((line) => line.toLowerCase());
+    expect(lines).toContain("location: http://elsewhere.test/");
+    expect(lines.filter((line) => line.startsWith("set-cookie: "))).toHaveLength(2);
+    expect(lines).toContain("access-control-allow-origin: ");
+    expect(lines.some((line) => /^(x-named|keep-alive|proxy-authenticate)/.test(line))).toBe(false);
+  });
+
+  test.each([
+    [204, ""],
+    [304, "Content-Length: 100\r\nETag: x\r\n"],
+  ])("%d has no body, but keeps its headers", async (status, headers) => {
+    const got = await received(`HTTP/1.1 ${status} x\r\n${headers}\r\n`);
+    expect(got.split("\r\n\r\n")[1]).toBe("");
+    if (headers !== "") expect(got.toLowerCase()).toContain("content-length: 100\r\n");
+  });
+
+  test("a body that ends with the connection comes whole", async () => {
+    const got = await received("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nall of it");
+    expect(got).toContain("all of it");
+  });
+});

@@ -1,0 +1,203 @@
+import { describe, expect, test } from "bun:test";
+import type { AddressInfo } from "node:net";
+import { createServer } from "node:net";
+import { makeBackend } from "../support/backends.ts";
+import { blackhole } from "../support/blackhole.ts";
+import { fakeBackend } from "../support/fake-backend.ts";
+import { ENDLESS, rawRequest, startProxy, startProxyTo } from "../support/proxy.ts";
+import { freePort, rawConnect, rawServer } from "../support/raw-http.ts";
+import { until, within } from "../support/until.ts";
+
+const ANSWER = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nanswer";
+
+async function post(origin: string, body: string = '{"model":"m"}'): Promise<Response> {
+  return fetch(`${origin}/v1/x`, { method: "POST", body, keepalive: false });
+}
+
+/** Answers each request and closes the connection when it has been idle for `idleMs`, as uvicorn does after 5 s. */
+function startClosingServer(
+  idleMs: number,
+): Disposable & { readonly origin: string; readonly requests: () => number } {
+  let requests = 0;
+  const server = createServer((socket) => {
+    let timer: Timer | undefined;
+    socket.on("error", () => undefined);
+    socket.on("data", () => {
+      requests += 1; // small requests come in one piece on loopback
+      clearTimeout(timer);
+      socket.write(ANSWER);
+      timer = setTimeout(() => socket.end(), idleMs);
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  const { port } = server.address() as AddressInfo;
+  return {
+    origin: `http://127.0.0.1:${port}`,
+    requests: () => requests,
+    [Symbol.dispose]: () => void server.close(),
+  };
+}
+
+describe("a connection of the pool that the server is just closing", () => {
+  test("fails no request: 1,000 POSTs aimed at the moment of closing, 5 ms around it", async () => {
+    const IDLE_MS = 20;
+    using upstream = startClosingServer(IDLE_MS);
+    using proxy = startProxyTo(upstream.origin);
+    const statuses: Record<number, number> = {};
+    const worker = async (index: number): Promise<void> => {
+      for (let n = 0; n < 50; n += 1) {
+        const response = await post(proxy.origin);
+        await response.bytes();
+        statuses[response.status] = (statuses[response.status] ?? 0) + 1;
+        await Bun.sleep(IDLE_MS - 5 + ((index * 50 + n) % 11));
+      }
+    };
+    await within(
+      "all requests",
+      Promise.all(Array.from({ length: 20 }, (_, index) => worker(index))),
+      20_000,
+    );
+    expect(statuses).toEqual({ 200: 1_000 });
+    expect(proxy.backend.inFlight).toBe(0);
+  }, 30_000);
+
+  test("is used no more after 3 s: before the server would close it", async () => {
+    using upstream = await rawServer();
+    using proxy = startProxyTo(upstream.origin);
+    const answered = post(proxy.origin);
+    const connection = await upstream.request();
+    connection.send(ANSWER);
+    await (await answered).bytes();
+    expect(connection.closed()).toBe(false);
+    await until("it is closed", connection.closed, 4_000);
+  }, 10_000);
+
+  test("is sent the request again once, on a fresh one", async () => {
+    using upstream = await rawServer();
+    using proxy = startProxyTo(upstream.origin);
+    const first = post(proxy.origin);
+    const connection = await upstream.request();
+    connection.send(ANSWER);
+    await (await first).bytes();
+    const second = post(proxy.origin);
+    await until(
+      "it has the second request",
+      () => connection.received().split("POST ").length === 3,
+    );
+    connection.reset();
+    const fresh = await upstream.request(1);
+    fresh.send(ANSWER);
+    expect((await within("the answer", second)).status).toBe(200);
+    expect(upstream.connections).toHaveLength(2);
+  });
+
+  test("is not sent it a third time", async () => {
+    using upstream = await rawServer();
+    using proxy = startProxyTo(upstream.origin);
+    const first = post(proxy.origin);
+    const connection = await upstream.request();
+    connection.send(ANSWER);
+    await (await first).bytes();
+    const second = post(proxy.origin);
+    await until(
+      "it has the second request",
+      () => connection.received().split("POST ").length === 3,
+    );
+    connection.reset();
+    (await upstream.request(1)).reset();
+    expect((await within("the answer", second)).status).toBe(502);
+    expect(upstream.connections).toHaveLength(2);
+  });
+
+  test.each(["a fresh connection", "a server that has had the request for longer"])(
+    "%s that breaks off is no such thing: the server gets the request once",
+    async (which) => {
+      using upstream = await rawServer();
+      using proxy = startProxyTo(upstream.origin);
+      let requests = 0;
+      if (which !== "a fresh connection") {
+        const first = post(proxy.origin);
+        (await upstream.request()).send(ANSWER);
+        await (await first).bytes();
+        requests = 1;
+      }
+      const asked = post(proxy.origin);
+      const connection = await upstream.request();
+      await until(
+        "it has the request",
+        () => connection.received().split("POST ").length === requests + 2,
+      );
+      if (requests === 1) await Bun.sleep(120); // longer than a closing connection takes to fail
+      connection.reset();
+      expect((await within("the answer", asked)).status).toBe(502);
+      expect(upstream.connections).toHaveLength(1);
+    },
+  );
+
+  test("is not used for a body that can't be sent again", async () => {
+    using upstream = await rawServer();
+    using proxy = startProxyTo(upstream.origin);
+    const first = post(proxy.origin);
+    (await upstream.request()).send(ANSWER);
+    await (await first).bytes();
+    const large = post(proxy.origin, `{"model":"m","pad":"${"x".repeat(2 * 1024 * 1024)}"}`);
+    const fresh = await upstream.request(1);
+    fresh.send(ANSWER);
+    expect((await within("the answer", large)).status).toBe(200);
+  });
+});
+
+describe("a backend that refuses connections", () => {
+  test("while another one serves the model: the request goes there, if its body is at hand", async () => {
+    using other = fakeBackend(() => new Response("other"));
+    const going = makeBackend({ origin: `http://127.0.0.1:${await freePort()}`, seen: 99_999_999 });
+    const staying = makeBackend({ origin: other.origin, seen: 1 });
+    using proxy = startProxy({ backends: [going, staying] });
+    expect(await (await post(proxy.origin)).text()).toBe("other");
+    expect(new TextDecoder().decode(other.received[0]!.body)).toBe('{"model":"m"}');
+    const large = await post(proxy.origin, `{"model":"m","pad":"${"x".repeat(2 * 1024 * 1024)}"}`);
+    expect(large.status).toBe(502);
+    await until("all leases have ended", () => going.inFlight + staying.inFlight === 0);
+  });
+
+  test("when all of them do: 502, each asked once", async () => {
+    const backends = [1, 2, 3].map(() => makeBackend({ origin: "http://127.0.0.1:1" }));
+    using proxy = startProxy({ backends });
+    expect((await within("the answer", post(proxy.origin))).status).toBe(502);
+    expect(backends.map(({ inFlight }) => inFlight)).toEqual([0, 0, 0]);
+    expect(proxy.log.lines).toHaveLength(1);
+  });
+});
+
+describe("a connection that can't be made", () => {
+  test("is given up in time", async () => {
+    using hole = await blackhole();
+    using proxy = startProxyTo(hole.origin, {
+      patience: { ...ENDLESS, probeAfterMs: 50, connectMs: 200 },
+    });
+    const startMs = performance.now();
+    expect((await within("the answer", post(proxy.origin))).status).toBe(502);
+    expect(performance.now() - startMs).toBeWithin(200, 2_000);
+    expect(proxy.log.count("connect timed out")).toBe(1);
+  });
+
+  test("is told from a slow first token, which never is, also when the server has stopped listening", async () => {
+    using upstream = await rawServer();
+    using proxy = startProxyTo(upstream.origin, {
+      patience: { ...ENDLESS, probeAfterMs: 20, connectMs: 40 },
+    });
+    using client = await rawConnect(proxy.port);
+    client.send(rawRequest());
+    const connection = await upstream.request();
+    await until(
+      "it was asked whether the backend can be reached",
+      () => upstream.connections.length === 2,
+    );
+    upstream.stopListening();
+    using late = await rawConnect(proxy.port);
+    late.send(rawRequest()); // over the connection below, or refused: either way it does not disturb the first
+    await Bun.sleep(150); // longer than all of its patience
+    connection.send(ANSWER);
+    await client.waitFor("answer");
+  });
+});
