@@ -1,5 +1,6 @@
 /** The process: reads the configuration, connects the parts, listens to signals. Imported by nobody. */
 import { loadConfig } from "./config.ts";
+import { type Descriptors, readDescriptors } from "./descriptors.ts";
 import { Controller } from "./discovery/controller.ts";
 import { readModels } from "./discovery/models.ts";
 import { watch } from "./discovery/watch.ts";
@@ -13,6 +14,8 @@ import { type ProxyServer, startServer } from "./server.ts";
 import { createLog, type Log } from "./telemetry/log.ts";
 
 const EXIT_CONFIG = 2;
+/** Fewer are worth a warning. */
+const DESCRIPTORS_MIN = 4_096;
 
 function fail(lines: readonly string[], code: number): never {
   process.stderr.write(lines.map((line) => `lw-inference-proxy: ${line}\n`).join(""));
@@ -41,7 +44,14 @@ async function main(): Promise<void> {
     ownContainerId: await readOwnContainerId(),
     readModels,
   });
-  const handler = createHandler({ table, log, isReady: () => controller.isReady });
+  const descriptors = readDescriptors();
+  warnOfFewDescriptors(descriptors, log);
+  const handler = createHandler({
+    table,
+    log,
+    isReady: () => controller.isReady,
+    admit: () => descriptors?.admit() ?? true,
+  });
   const server = listen(config.port, handler, log);
   log.info("listening", { port: server.port, engine: showAddress(config.engine) });
 
@@ -51,6 +61,16 @@ async function main(): Promise<void> {
     void shutDown(signal, server, config.drainTimeoutMs, log);
   });
   await watch({ engine, controller, log, signal: watching.signal });
+}
+
+function warnOfFewDescriptors(descriptors: Descriptors | undefined, log: Log): void {
+  if (descriptors === undefined || descriptors.limit >= DESCRIPTORS_MIN) return;
+  log.warn(
+    "few file descriptors: each request takes two; raise the limit (ulimit -n, LimitNOFILE)",
+    {
+      limit: descriptors.limit,
+    },
+  );
 }
 
 function listen(

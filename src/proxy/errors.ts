@@ -26,6 +26,7 @@ export const ERRORS = {
   upgrade_unsupported: { status: 501, type: INVALID, param: null },
   backend_unreachable: { status: 502, type: "api_error", param: null },
   backend_draining: { status: 503, type: "overloaded_error", param: "model" },
+  proxy_overloaded: { status: 503, type: "overloaded_error", param: null },
   starting: { status: 503, type: "overloaded_error", param: "model" },
 } as const satisfies Record<string, Case>;
 
@@ -42,6 +43,13 @@ export function errorResponse(code: ErrorCode, message: string): Response {
   if (status === 405) headers.set("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
   const body = { type: "error", error: { type, message, param, code } };
   return new Response(JSON.stringify(body), { status, headers });
+}
+
+/** No room for one more request; the connection goes too, for it takes room as well. */
+export function overloaded(message: string): Response {
+  const response = errorResponse("proxy_overloaded", message);
+  response.headers.set("connection", "close");
+  return response;
 }
 
 /** The client is gone, so nobody reads it: no status of ours to send, but nginx's word for the case. */

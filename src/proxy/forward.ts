@@ -4,7 +4,7 @@ import type { RoutingTable } from "../routing/table.ts";
 import type { Log } from "../telemetry/log.ts";
 import { answerOf } from "./answer.ts";
 import { type ConnectionPool, poolOf } from "./connections.ts";
-import { clientGone, errorResponse, quoteModel } from "./errors.ts";
+import { clientGone, errorResponse, overloaded, quoteModel } from "./errors.ts";
 import { upstreamHeaders } from "./headers.ts";
 import type { RequestBody } from "./request-body.ts";
 import type { Target } from "./target.ts";
@@ -116,13 +116,16 @@ function failure(
   mayBeStale: boolean,
   body: RequestBody,
 ): Failure {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
   const atHand = !(body instanceof ReadableStream);
   const again = reason === undefined && atHand;
-  if (again && code === "ECONNREFUSED") return { kind: "refused", error, reason };
-  if (again && code === "ECONNRESET" && mayBeStale)
+  if (again && hasCode(error, "ECONNREFUSED")) return { kind: "refused", error, reason };
+  if (again && hasCode(error, "ECONNRESET") && mayBeStale)
     return { kind: "stale connection", error, reason };
   return { kind: "failed", error, reason };
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
 }
 
 function send(
@@ -162,6 +165,11 @@ function unreachable(
 ): Response {
   const fields = { container: containerName, model, reason: reason ?? String(error) };
   log.warn("a request failed before its answer began", fields);
+  if (hasCode(error, "EMFILE")) {
+    return overloaded(
+      "Cannot forward the request: the proxy is out of file descriptors; try again shortly",
+    );
+  }
   const stopped = reason === "cut" || reason === "run-over";
   const what = stopped ? "was stopped before it answered" : "did not answer";
   return errorResponse(

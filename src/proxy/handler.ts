@@ -1,7 +1,7 @@
 /** The phases of a request, in order. */
 import type { RoutingTable } from "../routing/table.ts";
 import type { Log } from "../telemetry/log.ts";
-import { clientGone, errorResponse } from "./errors.ts";
+import { clientGone, errorResponse, overloaded } from "./errors.ts";
 import { forward } from "./forward.ts";
 import { modelIdOf, modelResponse, modelsResponse, noBackend } from "./models-list.ts";
 import { type ModelField, readModelField } from "./request-body.ts";
@@ -16,6 +16,8 @@ export type HandlerInit = {
   /** Most bytes of one request to hold while its model has not come. */
   readonly heldBytesMax?: number;
   readonly patience?: Patience;
+  /** Whether there is room for one more request; counts it in if there is. */
+  readonly admit?: () => boolean;
 };
 
 /** What the handler has to know of a client's connection. */
@@ -91,6 +93,11 @@ async function proxied(
     return errorResponse(
       "unsupported_encoding",
       "Cannot read the model of the request: its body is encoded; send it without Content-Encoding",
+    );
+  }
+  if (init.admit?.() === false) {
+    return overloaded(
+      "Cannot route the request: the proxy is out of file descriptors; try again shortly",
     );
   }
   client.hold();

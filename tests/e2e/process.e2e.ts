@@ -10,31 +10,11 @@ import { FakeEngine } from "../support/fake-engine.ts";
 import { rawRequest } from "../support/proxy.ts";
 import { rawConnect } from "../support/raw-http.ts";
 import { play } from "../support/recordings.ts";
+import { startTokenServer } from "../support/token-server.ts";
 import { until, within } from "../support/until.ts";
 
 function envOf(fake: FakeEngine): Record<string, string> {
   return { DOCKER_HOST: `unix://${fake.socketPath}` };
-}
-
-/** A backend that streams a token a tick for as long as `open` says, then ends. */
-function startTokenServer(open: () => boolean): Disposable & { readonly port: number } {
-  const server = Bun.serve({
-    port: 0,
-    hostname: "127.0.0.1",
-    idleTimeout: 0,
-    fetch: ({ url }) => {
-      if (url.endsWith("/models")) return Response.json({ data: [{ id: "m" }] });
-      const tokens = async function* (): AsyncGenerator<string> {
-        do {
-          yield "data: {}\n\n";
-          await Bun.sleep(10);
-        } while (open());
-        yield "data: [DONE]\n\n";
-      };
-      return new Response(tokens(), { headers: { "content-type": "text/event-stream" } });
-    },
-  });
-  return { port: server.port ?? 0, [Symbol.dispose]: () => void server.stop(true) };
 }
 
 describe("start", () => {

@@ -20,12 +20,18 @@ export type CompiledProxy = AsyncDisposable & {
 type Options = {
   readonly env: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** Limit of open files. */
+  readonly descriptors?: number;
 };
 
 /** Starts it and waits until it listens. It is ended with the block that holds it. */
-export async function startCompiled({ env, cwd }: Options): Promise<CompiledProxy> {
+export async function startCompiled({ env, cwd, descriptors }: Options): Promise<CompiledProxy> {
   const port = freePort();
-  const child = Bun.spawn([BINARY], {
+  const command =
+    descriptors === undefined
+      ? [BINARY]
+      : ["sh", "-c", `ulimit -n ${descriptors} && exec "$0"`, BINARY];
+  const child = Bun.spawn(command, {
     env: { PATH: process.env["PATH"] ?? "", PROXY_PORT: String(port), ...env },
     stdin: "ignore",
     stdout: "pipe",

@@ -13,7 +13,11 @@ type Counts = { passed: number; failed: number };
 
 /** Unit tests are *.test.ts, which is all that Bun's own runner finds; the others are named. */
 const UNIT = ["--randomize", "--coverage"];
-const COMPILED = ["./tests/e2e/process.e2e.ts", "./tests/e2e/demo.e2e.ts"];
+const COMPILED = [
+  "./tests/e2e/process.e2e.ts",
+  "./tests/e2e/demo.e2e.ts",
+  "./tests/e2e/descriptors.e2e.ts",
+];
 const REAL_ENGINE = ["./tests/e2e/containers.e2e.ts", "./tests/e2e/stops.e2e.ts"];
 
 async function main(): Promise<number> {
@@ -28,7 +32,9 @@ async function main(): Promise<number> {
   await step("Unused code", () => command("knip"));
   await step("Unit tests", () => tests(counts, UNIT));
   await step("Build of dist/lw-inference-proxy", () => spawn([BUN, "run", "build"]));
-  await step("The demo, and the compiled binary in front of a fake engine", () => tests(counts, COMPILED));
+  await step("The demo, and the compiled binary in front of a fake engine", () =>
+    tests(counts, COMPILED),
+  );
   const skipped = await realEngine(counts, step);
 
   say("");
