@@ -24,6 +24,7 @@ function fail(lines: readonly string[], code: number): never {
 
 async function main(): Promise<void> {
   relaunchIfNeeded();
+  const terminated = firstSignal(); // before anything else: as PID 1 a signal without a handler is lost
   const loaded = loadConfig(process.env);
   if (loaded.kind === "wrong") fail(loaded.errors, EXIT_CONFIG);
   const { config } = loaded;
@@ -56,20 +57,22 @@ async function main(): Promise<void> {
   log.info("listening", { port: server.port, engine: showAddress(config.engine) });
 
   const watching = new AbortController();
-  onTermination((signal) => {
-    watching.abort();
-    void shutDown(signal, server, config.drainTimeoutMs, log);
-  });
-  await watch({ engine, controller, log, signal: watching.signal });
+  void watch({ engine, controller, log, signal: watching.signal });
+  const signal = await terminated;
+  log.info("stopping: requests in flight may finish", { signal });
+  // Stop notices and deaths are followed to the end: what is in flight still depends on them.
+  const cut = await server.stop(config.drainTimeoutMs);
+  watching.abort();
+  if (cut > 0) log.warn("the time to drain is up; requests were cut", { requests_cut: cut });
+  log.info("stopped");
+  process.exit(0);
 }
 
 function warnOfFewDescriptors(descriptors: Descriptors | undefined, log: Log): void {
   if (descriptors === undefined || descriptors.limit >= DESCRIPTORS_MIN) return;
   log.warn(
     "few file descriptors: each request takes two; raise the limit (ulimit -n, LimitNOFILE)",
-    {
-      limit: descriptors.limit,
-    },
+    { limit: descriptors.limit },
   );
 }
 
@@ -86,29 +89,18 @@ function listen(
   }
 }
 
-/** The first signal stops gracefully, a second one at once. */
-function onTermination(stop: (signal: string) => void): void {
+/** The first signal is to stop gracefully; a second one ends the process at once. */
+function firstSignal(): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>();
   let stopping = false;
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.on(signal, () => {
       if (stopping) process.exit(1);
       stopping = true;
-      stop(signal);
+      resolve(signal);
     });
   }
-}
-
-async function shutDown(
-  signal: string,
-  server: ProxyServer,
-  drainTimeoutMs: number,
-  log: Log,
-): Promise<void> {
-  log.info("stopping: requests in flight may finish", { signal });
-  const cut = await server.stop(drainTimeoutMs);
-  if (cut > 0) log.warn("the time to drain is up; requests were cut", { requests_cut: cut });
-  log.info("stopped");
-  process.exit(0);
+  return promise;
 }
 
 await main();

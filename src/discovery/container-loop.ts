@@ -5,25 +5,27 @@
  */
 import type { Container } from "../docker/container.ts";
 import type { ContainerEvent } from "../docker/events.ts";
-import type { Log } from "../telemetry/log.ts";
 import { coalesce } from "./loop.ts";
 import { type Observation, observe, type Run } from "./observe.ts";
 import type { StopNotices } from "./stop-notices.ts";
 import { TrackedContainer, type TrackedInit } from "./tracked-container.ts";
+import type { WarnOnce } from "./warn-once.ts";
 
 export type ContainerLoopInit = TrackedInit & {
-  readonly log: Log;
   readonly notices: StopNotices;
+  readonly warnings: WarnOnce;
   /** @throws if it can't tell: that is no observation */
   readonly inspect: (id: string) => Promise<Container | undefined>;
   /** See `Surroundings`. */
   readonly ownNetworkIds: () => ReadonlySet<string> | undefined;
   /** Nothing is held of the container any more, and no look is to come. */
-  readonly onEmpty: (id: string) => void;
+  readonly onEmpty: () => void;
 };
 
 /** After an inspect that failed. */
 const RETRY_MS = 1_000;
+/** The longest that a timer of the runtime can wait, 24.8 days; a longer one fires at once. */
+const TIMER_MS_MAX = 2_147_483_647;
 
 export class ContainerLoop {
   readonly #id: string;
@@ -32,10 +34,12 @@ export class ContainerLoop {
   readonly #look: () => Promise<void>;
   /** Of the latest wake: the greater one saw the container become routable later. */
   #order = 0;
+  /** How many looks have been asked for. */
+  #asked = 0;
   /** Grows when a look under way has become too old to be trusted. */
   #epoch = 0;
-  #ignoredFor: string | undefined;
   #inspectFailure: string | undefined;
+  #ignored = false;
   #lapseTimer: Timer | undefined;
   #retryTimer: Timer | undefined;
 
@@ -51,10 +55,15 @@ export class ContainerLoop {
     return this.#tracked.firstRead;
   }
 
+  /** Whether the last look saw anything: an inspect that failed is no observation. */
+  get hasSeen(): boolean {
+    return this.#inspectFailure === undefined;
+  }
+
   /** @returns when a look that began after this call has ended */
   wake(order: number): Promise<void> {
     this.#order = order;
-    return this.#look();
+    return this.#ask();
   }
 
   /** What a look under way has read may be older than what is known now: it is made again. */
@@ -74,7 +83,13 @@ export class ContainerLoop {
     }
   }
 
+  #ask(): Promise<void> {
+    this.#asked += 1;
+    return this.#look();
+  }
+
   async #inspectAndApply(): Promise<void> {
+    const asked = this.#asked; // whoever asks from here on gets a look of their own after this one
     let epoch: number;
     let order: number;
     let container: Container | undefined;
@@ -87,24 +102,24 @@ export class ContainerLoop {
       } catch (error) {
         this.#reportFailure(error);
         clearTimeout(this.#retryTimer);
-        this.#retryTimer = setTimeout(() => void this.#look(), RETRY_MS);
+        this.#retryTimer = setTimeout(() => void this.#ask(), RETRY_MS);
         return; // no observation: keep what is held
       }
     } while (this.#epoch !== epoch);
     this.#inspectFailure = undefined;
-    this.#apply(container);
-    this.#forgetIfEmpty(order);
+    this.#apply(container, order);
+    this.#forgetIfEmpty(asked);
   }
 
-  #apply(container: Container | undefined): void {
+  #apply(container: Container | undefined, order: number): void {
     const observation = observe(container, {
       ownNetworkIds: this.#init.ownNetworkIds(),
       isStopping: (run) => this.#isStopping(run),
     });
-    this.#reportIgnored(observation, container?.name);
+    this.#reportIgnored(observation, container);
     if (observation.kind === "absent") this.#tracked.gone();
     else if (observation.kind === "ignored") this.#tracked.lost();
-    else this.#tracked.see(observation.seen, observation.run, this.#order);
+    else this.#tracked.see(observation.seen, observation.run, order);
   }
 
   /** Judges the notices against the run, and sees to it that it is judged again when they lapse. */
@@ -113,25 +128,28 @@ export class ContainerLoop {
     const lapseMs = this.#init.notices.lapseOf(run, nowMs);
     if (lapseMs === undefined) return false;
     clearTimeout(this.#lapseTimer);
-    this.#lapseTimer = setTimeout(() => void this.#look(), lapseMs - nowMs + 1);
+    const delayMs = Math.min(lapseMs - nowMs + 1, TIMER_MS_MAX);
+    this.#lapseTimer = setTimeout(() => void this.#ask(), delayMs);
     return true;
   }
 
-  /** Not if it was woken since: another look is to come, and no second loop may start beside it. */
-  #forgetIfEmpty(order: number): void {
-    const empty = this.#tracked.isEmpty && this.#ignoredFor === undefined;
-    if (!empty || this.#order !== order) return;
+  /** Not if a look was asked for since: no second loop may start beside it. */
+  #forgetIfEmpty(asked: number): void {
+    if (!this.#tracked.isEmpty || this.#ignored || this.#asked !== asked) return;
     clearTimeout(this.#lapseTimer);
     clearTimeout(this.#retryTimer);
-    this.#init.onEmpty(this.#id);
+    this.#init.onEmpty();
   }
 
-  #reportIgnored(observation: Observation, container: string | undefined): void {
-    const reason = observation.kind === "ignored" ? observation.reason : undefined;
-    if (reason !== undefined && reason !== this.#ignoredFor) {
-      this.#init.log.warn("container ignored", { container, reason });
+  #reportIgnored(observation: Observation, container: Container | undefined): void {
+    const { warnings } = this.#init;
+    this.#ignored = observation.kind === "ignored";
+    if (observation.kind === "ignored") {
+      const fields = { container: container?.name, reason: observation.reason };
+      warnings.warn([this.#id], "container ignored", fields);
     }
-    this.#ignoredFor = reason;
+    if (observation.kind === "seen") warnings.mend(this.#id, "container ignored");
+    if (container === undefined) warnings.forget(this.#id);
   }
 
   #reportFailure(error: unknown): void {

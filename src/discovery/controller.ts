@@ -13,6 +13,7 @@ import type { Log } from "../telemetry/log.ts";
 import { ContainerLoop } from "./container-loop.ts";
 import { coalesce } from "./loop.ts";
 import { StopNotices } from "./stop-notices.ts";
+import { WarnOnce } from "./warn-once.ts";
 
 /** What the controller asks of the engine; both throw if it can't tell. */
 type EngineReader = {
@@ -44,11 +45,13 @@ export class Controller {
   readonly #init: ControllerInit;
   readonly #notices: StopNotices;
   readonly #loops = new Map<string, ContainerLoop>();
-  readonly #warnedPairs = new Set<string>();
+  readonly #warnings: WarnOnce;
   #order = 0;
   #settled: Promise<void> = Promise.resolve();
   #ownNetworkIds: ReadonlySet<string> | undefined;
   #listFailure: string | undefined;
+  #retryTimer: Timer | undefined;
+  #firstListMs: number | undefined;
   #ready: "no pass yet" | "reading models" | "ready" = "no pass yet";
   /** Reads what is there and looks at all of it; never throws. */
   readonly resync: () => Promise<void>;
@@ -56,6 +59,7 @@ export class Controller {
   constructor(init: ControllerInit) {
     this.#init = init;
     this.#notices = new StopNotices(init.drainTimeoutMs);
+    this.#warnings = new WarnOnce(init.log);
     this.resync = coalesce(() => this.#pass());
   }
 
@@ -79,6 +83,9 @@ export class Controller {
     if (kind === "kill" && signal !== undefined) {
       this.#notices.record({ containerId, signal, timeMs });
     }
+    if (kind === "moved" && containerId === this.#init.ownContainerId) void this.resync();
+    // Networks tell of any container; one that is not known yet is found by its own events.
+    if (kind === "moved" && !this.#loops.has(containerId)) return;
     const loop = this.#loop(containerId);
     loop.onEvent(event);
     this.#order += 1;
@@ -94,7 +101,22 @@ export class Controller {
     // Who is held but not listed is looked at too: the list may be older than what made us hold it.
     const all = new Set([...ids, ...this.#loops.keys()]);
     await Promise.all([...all].map((id) => this.#loop(id).wake(this.#order)));
-    if (this.#ready === "no pass yet") this.#awaitFirstReads();
+    if (this.#ready === "no pass yet" && this.#isComplete()) this.#awaitFirstReads();
+  }
+
+  /** A container that could not be inspected may be one to wait for, but not for ever. */
+  #isComplete(): boolean {
+    this.#firstListMs ??= performance.now();
+    const { readyTimeoutMs = READY_TIMEOUT_MS } = this.#init;
+    const late = performance.now() - this.#firstListMs >= readyTimeoutMs;
+    if (late || [...this.#loops.values()].every(({ hasSeen }) => hasSeen)) return true;
+    this.#retry();
+    return false;
+  }
+
+  #retry(): void {
+    clearTimeout(this.#retryTimer);
+    this.#retryTimer = setTimeout(() => void this.resync(), RETRY_MS);
   }
 
   #awaitFirstReads(): void {
@@ -117,7 +139,7 @@ export class Controller {
       return ids;
     } catch (error) {
       this.#reportListFailure(error);
-      setTimeout(() => void this.resync(), RETRY_MS);
+      this.#retry();
       return undefined;
     }
   }
@@ -140,19 +162,17 @@ export class Controller {
     const loop = new ContainerLoop(id, {
       ...this.#init,
       notices: this.#notices,
+      warnings: this.#warnings,
       inspect: (containerId) => this.#init.engine.inspect(containerId),
       ownNetworkIds: () => this.#ownNetworkIds,
       settled: () => this.#settled,
       onOverlap: (overlaps) => this.#warnOfOverlaps(overlaps),
-      onEmpty: (containerId) => this.#forget(containerId),
+      onEmpty: () => {
+        if (this.#loops.get(id) === loop) this.#loops.delete(id);
+      },
     });
     this.#loops.set(id, loop);
     return loop;
-  }
-
-  #forget(id: string): void {
-    this.#loops.delete(id);
-    for (const pair of this.#warnedPairs) if (pair.includes(id)) this.#warnedPairs.delete(pair);
   }
 
   #reportListFailure(error: unknown): void {
@@ -166,16 +186,10 @@ export class Controller {
 
   #warnOfOverlaps(overlaps: readonly Overlap[]): void {
     for (const { winner, other, modelIds } of overlaps) {
-      const pair = [winner.containerId, other.containerId].sort().join(" ");
-      if (this.#warnedPairs.has(pair)) continue;
-      this.#warnedPairs.add(pair);
-      this.#init.log.warn(
+      this.#warnings.warn(
+        [winner.containerId, other.containerId],
         "two containers serve the same models; the last to become healthy gets the requests",
-        {
-          container: winner.containerName,
-          instead_of: other.containerName,
-          models: modelIds,
-        },
+        { container: winner.containerName, instead_of: other.containerName, models: modelIds },
       );
     }
   }

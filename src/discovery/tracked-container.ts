@@ -73,6 +73,7 @@ export class TrackedContainer {
       this.#rank = { seen: order, startedAtMs: run.startedAtMs, containerId: run.containerId };
     }
     this.#actions[step]();
+    if (seen === "stopping") this.#setDeadlines();
   }
 
   /** The run is over: the engine said so, or shows it. */
@@ -80,10 +81,9 @@ export class TrackedContainer {
     this.#actions[plan(this.held, "absent")]();
   }
 
-  /** It runs on, but where it was it can't be reached any more: what is in flight may finish. */
+  /** It runs on, but can't be reached as it is set up now: what is in flight may finish. */
   lost(): void {
     this.#drain("no longer reachable");
-    this.#run = undefined;
   }
 
   /** Another start is another run, and the one before is over; another address only moves it. */
@@ -99,21 +99,15 @@ export class TrackedContainer {
   readonly #actions: Readonly<Record<Step, () => void>> = {
     keep: () => undefined,
     probe: () => this.#read(),
-    "stop probing": () => {
-      this.#stopReading();
-      if (this.#noticed) this.#setDeadlines(); // what an earlier notice of this run left draining
-    },
+    "stop probing": () => this.#stopReading(),
     admit: () => this.#admit(),
     readmit: () => {
       this.#admit();
       this.#read();
     },
     drain: () => this.#drainUnhealthy(),
-    "drain by deadline": () => {
-      this.#drain("stopping");
-      this.#setDeadlines();
-    },
-    "set deadline": () => this.#setDeadlines(),
+    "drain by deadline": () => this.#drain("stopping"),
+    "set deadline": () => undefined, // see() does, whatever else is held
     "replace models": () => this.#replaceModels(),
     remove: () => this.#remove(),
   };

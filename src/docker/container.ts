@@ -23,7 +23,7 @@ export type Container = {
   readonly startedAtMs: number;
   /** Number of the signal that `docker stop` sends. */
   readonly stopSignal: number;
-  /** How long `docker stop` waits before SIGKILL. */
+  /** How long `docker stop` waits before SIGKILL; may be infinite. */
   readonly stopTimeoutMs: number;
   readonly labels: Readonly<Record<string, string>>;
   /** `default`, `bridge`, `host`, `none`, `container:<id>` or the name of a network. */
@@ -72,7 +72,7 @@ export function parseContainer(reply: unknown): Container {
     health: healthOf(wire.State.Health?.Status),
     startedAtMs: parseTimeMs(wire.State.StartedAt),
     stopSignal: signalNumber(wire.Config.StopSignal ?? ""),
-    stopTimeoutMs: (wire.Config.StopTimeout ?? STOP_TIMEOUT_S) * 1000,
+    stopTimeoutMs: stopTimeoutMs(wire.Config.StopTimeout ?? STOP_TIMEOUT_S),
     labels: wire.Config.Labels ?? {},
     networkMode: wire.HostConfig.NetworkMode ?? "",
     networks: Object.entries(wire.NetworkSettings.Networks ?? {}).map(([name, network]) => ({
@@ -82,6 +82,11 @@ export function parseContainer(reply: unknown): Container {
       ipv6: network.GlobalIPv6Address ?? "",
     })),
   };
+}
+
+/** Negative: for ever (`docker run --stop-timeout -1`). */
+function stopTimeoutMs(seconds: number): number {
+  return seconds < 0 ? Number.POSITIVE_INFINITY : seconds * 1000;
 }
 
 /** No HEALTHCHECK: the key is absent on Docker, `none` or empty elsewhere. */

@@ -1,7 +1,13 @@
 /** HTTP to the Docker Engine: version, list, inspect, event stream. Only ever GET. */
 import { z } from "zod/mini";
 import { type Container, parseContainer } from "./container.ts";
-import { type EngineAddress, EngineError, refused, unreachable } from "./engine-error.ts";
+import {
+  type EngineAddress,
+  EngineError,
+  refused,
+  showAddress,
+  unreachable,
+} from "./engine-error.ts";
 import { type ContainerEvent, EVENT_ACTIONS, readEvents } from "./events.ts";
 import { ENABLE_LABEL } from "./labels.ts";
 
@@ -13,6 +19,8 @@ const CALL_TIMEOUT_MS = 5_000;
 
 const WireVersion = z.object({ ApiVersion: z.string(), MinAPIVersion: z.optional(z.string()) });
 const WireList = z.array(z.object({ Id: z.string() }));
+
+type Reply = { readonly request: string; readonly status: number; readonly text: string };
 
 export class Engine {
   readonly #address: EngineAddress;
@@ -32,8 +40,8 @@ export class Engine {
   async list(): Promise<readonly string[]> {
     const filters = JSON.stringify({ label: [ENABLE_LABEL] });
     const path = `/containers/json?filters=${encodeURIComponent(filters)}`;
-    const containers = WireList.parse(await this.#call(path));
-    return containers.map(({ Id }) => Id);
+    const { request, text } = await this.#call(path);
+    return this.#parse(WireList.parse, request, text).map(({ Id }) => Id);
   }
 
   /**
@@ -41,8 +49,8 @@ export class Engine {
    * @throws {EngineError}
    */
   async inspect(id: string): Promise<Container | undefined> {
-    const reply = await this.#call(`/containers/${id}/json`, 404);
-    return reply === undefined ? undefined : parseContainer(reply);
+    const { request, status, text } = await this.#call(`/containers/${id}/json`, 404);
+    return status === 404 ? undefined : this.#parse(parseContainer, request, text);
   }
 
   /**
@@ -54,7 +62,7 @@ export class Engine {
    */
   async openEvents(sinceMs: number, signal: AbortSignal): Promise<AsyncGenerator<ContainerEvent>> {
     this.#version = undefined;
-    const filters = { type: ["container"], label: [ENABLE_LABEL], event: EVENT_ACTIONS };
+    const filters = { type: ["container", "network"], event: EVENT_ACTIONS };
     const since = (sinceMs / 1000).toFixed(9);
     const path = `/events?since=${since}&filters=${encodeURIComponent(JSON.stringify(filters))}`;
     const opening = new AbortController();
@@ -70,21 +78,24 @@ export class Engine {
     }
   }
 
-  /** @returns the JSON of the answer; undefined if its status is `absent` */
-  async #call(path: string, absent?: number): Promise<unknown> {
+  /** @param absent a status that is as good an answer as 200 */
+  async #call(path: string, absent?: number): Promise<Reply> {
     const signal = AbortSignal.timeout(this.#callTimeoutMs);
     const request = `GET ${path.split("?", 1)[0]}`;
     const response = await this.#get(`/v${await this.#negotiated()}${path}`, signal);
+    const { ok, status } = response;
     const text = await this.#read(response);
-    if (response.status === absent) return undefined;
-    if (!response.ok) throw refused(request, response.status, text);
+    if (!ok && status !== absent) throw refused(request, status, text);
+    return { request, status, text };
+  }
+
+  /** Whoever answers what no engine answers is none: a wrong address, more likely than not. */
+  #parse<T>(parse: (reply: unknown) => T, request: string, text: string): T {
     try {
-      return JSON.parse(text);
+      return parse(JSON.parse(text));
     } catch (error) {
-      throw new EngineError(`The engine's answer to ${request} is not JSON`, {
-        kind: "refused",
-        cause: error,
-      });
+      const message = `The answer to ${request} from ${showAddress(this.#address)} is not that of a Docker engine`;
+      throw new EngineError(message, { kind: "refused", cause: error });
     }
   }
 
@@ -101,9 +112,11 @@ export class Engine {
     const response = await this.#get("/version", AbortSignal.timeout(this.#callTimeoutMs));
     const text = await this.#read(response);
     if (!response.ok) throw refused("GET /version", response.status, text);
-    const wire = WireVersion.safeParse(JSON.parse(text));
-    if (!wire.success) throw refused("GET /version", response.status, "this is no Docker engine");
-    const { ApiVersion, MinAPIVersion = "1.24" } = wire.data;
+    const { ApiVersion, MinAPIVersion = "1.24" } = this.#parse(
+      WireVersion.parse,
+      "GET /version",
+      text,
+    );
     return newer(MinAPIVersion, older(ApiVersion, API_VERSION_NEWEST));
   }
 

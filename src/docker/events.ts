@@ -1,12 +1,13 @@
 /** Bytes of the engine's event stream → ContainerEvent. Wire names stop here. */
 import { z } from "zod/mini";
+import { ENABLE_LABEL } from "./labels.ts";
 
 export type ContainerEvent = {
   /**
    * `run over`: the process is gone. `kill`: a signal was sent, whatever came of it.
-   * `changed`: look again.
+   * `moved`: connected to a network or disconnected, labelled or not. `changed`: look again.
    */
-  readonly kind: "run over" | "kill" | "changed";
+  readonly kind: "run over" | "kill" | "moved" | "changed";
   readonly containerId: string;
   /** The engine's own time, ms since the epoch with fractions. */
   readonly timeMs: number;
@@ -17,6 +18,7 @@ export type ContainerEvent = {
 /**
  * Asked for in the query: unfiltered, health probes alone make a dozen lines a second. `died` and
  * `remove` are what Podman calls `die` and `destroy`; Docker ignores words it does not know.
+ * `connect` and `disconnect` come from networks and have no labels, so labels are not asked for.
  */
 export const EVENT_ACTIONS = [
   "start",
@@ -29,6 +31,8 @@ export const EVENT_ACTIONS = [
   "destroy",
   "died",
   "remove",
+  "connect",
+  "disconnect",
 ] as const;
 
 /** `die` and `stop` come in either order, and one of them may be missing: each alone is enough. */
@@ -36,7 +40,7 @@ const RUN_OVER: ReadonlySet<string> = new Set(["die", "stop", "destroy", "died",
 
 /** Engine API `GET /events`; from 1.52 on without `status`, `id` and `from`. */
 const WireEvent = z.object({
-  Type: z.literal("container"),
+  Type: z.enum(["container", "network"]),
   Action: z.string(),
   Actor: z.object({ ID: z.string(), Attributes: z.nullish(z.record(z.string(), z.string())) }),
   timeNano: z.number(),
@@ -47,7 +51,7 @@ const LINE_LENGTH_MAX = 4 * 1024 * 1024;
 
 /**
  * Yields container events until the engine closes the stream (it restarts: normal).
- * Source: Engine API `GET /events`, one JSON object a line. A line that is no container event is
+ * Source: Engine API `GET /events`, one JSON object a line. A line that is no event of ours is
  * passed over: what it may have hidden is found by the next resync.
  *
  * @throws {RangeError} if a line does not end
@@ -71,13 +75,21 @@ export async function* readEvents(body: AsyncIterable<Uint8Array>): AsyncGenerat
 function parseEvent(line: string): ContainerEvent | undefined {
   const wire = WireEvent.safeParse(parseJson(line));
   if (!wire.success) return undefined;
-  const { Action, Actor, timeNano } = wire.data;
+  const { Type, Action, Actor, timeNano } = wire.data;
   const attributes = Actor.Attributes ?? {};
+  const timeMs = timeNano / 1e6; // JSON.parse has rounded it to 256 ns; nothing here needs better
+  if (Type === "network") {
+    const containerId = attributes["container"];
+    return containerId === undefined
+      ? undefined
+      : { kind: "moved", containerId, timeMs, signal: undefined };
+  }
+  if (!(ENABLE_LABEL in attributes)) return undefined;
   const signal = Number(attributes["signal"] ?? Number.NaN);
   return {
     kind: kindOf(Action),
     containerId: Actor.ID,
-    timeMs: timeNano / 1e6, // JSON.parse has rounded it to 256 ns; nothing here needs better
+    timeMs,
     signal: Number.isInteger(signal) ? signal : undefined,
   };
 }

@@ -12,12 +12,14 @@ export type AnswerWatch = {
 /** Answers of known length up to this are read whole: only so do they keep their Content-Length. */
 const WHOLE_BYTES_MAX = 1024 * 1024;
 
-/** @throws {RangeError} if the backend's status is none (100–199 and 600 up) */
+/** @throws {RangeError} if the backend's status is none that can be sent (600 up) */
 export async function answerOf(
   upstream: Response,
   method: string,
   watch: AnswerWatch,
 ): Promise<Response> {
+  if (upstream.status < 200 || upstream.status > 599)
+    throw new RangeError(`status ${upstream.status}`);
   const init = { status: upstream.status, headers: endToEndHeaders(upstream.headers) };
   if (upstream.body === null || method === "HEAD") {
     const response = new Response(null, init);

@@ -79,7 +79,7 @@ function local({ method }: Request, { path }: Target, init: HandlerInit): Respon
   if (path === MODELS) return modelsResponse(init.table.models);
   if (!path.startsWith(`${MODELS}/`)) return undefined;
   const id = modelIdOf(path.slice(MODELS.length + 1));
-  return modelResponse(id, init.table.find(id), init.isReady());
+  return modelResponse(id, init);
 }
 
 async function proxied(
@@ -89,7 +89,7 @@ async function proxied(
   init: HandlerInit,
 ): Promise<Response> {
   const encoding = request.headers.get("content-encoding");
-  if (encoding !== null && encoding.toLowerCase() !== "identity") {
+  if (encoding && encoding.toLowerCase() !== "identity") {
     return errorResponse(
       "unsupported_encoding",
       "Cannot read the model of the request: its body is encoded; send it without Content-Encoding",
@@ -104,13 +104,16 @@ async function proxied(
   try {
     const field = await readModelField(request, init.heldBytesMax ?? HELD_BYTES_MAX);
     if (field.kind !== "found") return done(client, unroutable(field));
-    const route = init.table.route(field.model); // takes the lease: no await between here and forward()
-    if (route.kind !== "routed") {
-      discard(field.body);
-      return done(client, noBackend(field.model, route.kind, init.isReady()));
+    // Asked before the rest of the body is read, and again when it is: that may take a while.
+    if (init.table.find(field.model).kind !== "live") {
+      field.discard();
+      return done(client, noBackend(field.model, init));
     }
+    const body = await field.body();
+    const route = init.table.route(field.model); // takes the lease: no await between here and forward()
+    if (route.kind !== "routed") return done(client, noBackend(field.model, init));
     const clientAddress = client.address;
-    const { model, body } = field;
+    const { model } = field;
     const outbound = { request, target, model, body, clientAddress, onEnd: client.release };
     const { table, log, patience = PATIENCE } = init;
     return await forward(outbound, route.lease, { table, log, patience });
@@ -152,11 +155,6 @@ const MISSING = {
   "not a string": '"model" is not a string',
   empty: '"model" is empty',
 } as const;
-
-/** Lets go of a body that nobody will send. */
-function discard(body: unknown): void {
-  if (body instanceof ReadableStream) body.cancel().catch(() => undefined);
-}
 
 function text(status: number, body: string): Response {
   return new Response(`${body}\n`, { status, headers: { "content-type": "text/plain" } });

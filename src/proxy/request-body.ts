@@ -8,7 +8,13 @@ import { ModelScanner, type Verdict } from "./model-field.ts";
 export type RequestBody = Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | undefined;
 
 export type ModelField =
-  | { readonly kind: "found"; readonly model: string; readonly body: RequestBody }
+  | {
+      readonly kind: "found";
+      readonly model: string;
+      /** All of the body, what was read included. To be called once, or else `discard`. */
+      readonly body: () => Promise<RequestBody>;
+      readonly discard: () => void;
+    }
   /** More than `heldBytesMax` came before the model. */
   | { readonly kind: "too much" }
   | Exclude<Verdict, { kind: "found" }>;
@@ -27,12 +33,13 @@ export async function readModelField(request: Request, heldBytesMax: number): Pr
   const reader: Reader = request.body.getReader();
   const held: Uint8Array[] = [];
   const verdict = await scan(reader, held, heldBytesMax);
-  if (verdict.kind !== "found") {
-    // Nobody will read the rest. Bun answers at once and closes the connection of a client that goes on.
-    reader.cancel().catch(() => undefined);
-    return verdict;
+  // Nobody will read the rest. Bun answers at once and closes the connection of a client that goes on.
+  const discard = (): void => void reader.cancel().catch(() => undefined);
+  if (verdict.kind === "found") {
+    return { ...verdict, body: () => bodyOf(request, held, reader), discard };
   }
-  return { ...verdict, body: await bodyOf(request, held, reader) };
+  discard();
+  return verdict;
 }
 
 async function scan(

@@ -54,7 +54,7 @@ describe("watch()", () => {
         .map((path) => Number(new URLSearchParams(path.split("?")[1]).get("since")));
     expect(Date.now() / 1000 - since()[0]!).toBeWithin(599, 605);
     const eventMs = Date.now() - 5_000;
-    fake.emit(fake.add({ labels: {} }), "start", {}, eventMs);
+    fake.emit(fake.add({ status: "exited" }), "start", {}, eventMs);
     await until("the event has come", () => discovery.received() === 1);
     fake.cutStreams();
     await until("the stream is open again", () => since().length === 2);

@@ -57,6 +57,18 @@ describe("parseContainer()", () => {
     expect(parseContainer(reply).stopSignal).toBe(number);
   });
 
+  test.each([
+    [undefined, 10_000],
+    [75, 75_000],
+    [0, 0],
+    [-1, Number.POSITIVE_INFINITY],
+  ])("stop timeout %p s is %p ms", (seconds, ms) => {
+    const reply = readFixture("docker-20.10.24-healthy.json");
+    if (seconds === undefined) delete reply.Config.StopTimeout;
+    else reply.Config.StopTimeout = seconds;
+    expect(parseContainer(reply).stopTimeoutMs).toBe(ms);
+  });
+
   test("throws on what is no inspect reply", () => {
     expect(() => parseContainer({ message: "x" })).toThrow();
   });

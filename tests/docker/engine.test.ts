@@ -106,14 +106,28 @@ describe("Engine", () => {
     await until("the engine has noticed", () => fake.streamCount === 0);
   });
 
-  test("asks for events by type, label key and name", async () => {
+  test.each([
+    ["/version", "<html>welcome</html>"],
+    ["/containers/json", "[{}]"],
+    ["/containers/x/json", "{}"],
+  ])("an answer to %s that is no engine's says so, in one line", async (path, body) => {
+    using fake = await new FakeEngine().start();
+    fake.intercept = (asked) => (asked.includes(path) ? { status: 200, body } : undefined);
+    const engine = engineOf(fake);
+    const { message } = await failure(path.includes("/x/") ? engine.inspect("x") : engine.list());
+    expect(message).toBe(
+      `The answer to GET ${path} from unix://${fake.socketPath} is not that of a Docker engine`,
+    );
+  });
+
+  test("asks for events by type and name, of networks too: those have no labels", async () => {
     using fake = await new FakeEngine().start();
     await engineOf(fake).openEvents(1_500, new AbortController().signal);
     const query = new URLSearchParams(fake.requests.at(-1)!.split("?")[1]);
     expect(query.get("since")).toBe("1.500000000");
     expect(JSON.parse(query.get("filters")!)).toMatchObject({
-      type: ["container"],
-      label: ["inference.enable"],
+      type: ["container", "network"],
+      event: expect.arrayContaining(["kill", "die", "disconnect"]),
     });
   });
 

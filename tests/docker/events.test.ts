@@ -15,10 +15,11 @@ async function read(...all: readonly (Uint8Array | string)[]): Promise<readonly 
 }
 
 const STOP = readFileSync(join(RECORDINGS, "docker-20.10.24/03c-stop-signal-SIGINT.ndjson"));
+const LABELS = { "inference.enable": "true" };
 const KILL = {
   Type: "container",
   Action: "kill",
-  Actor: { ID: "a", Attributes: { signal: "15" } },
+  Actor: { ID: "a", Attributes: { signal: "15", ...LABELS } },
   timeNano: 5e9,
 };
 
@@ -50,7 +51,7 @@ describe("readEvents()", () => {
 
   test("characters of several bytes may be cut too", async () => {
     const bytes = new TextEncoder().encode(
-      `${JSON.stringify({ ...KILL, Actor: { ID: "ä😀" } })}\n`,
+      `${JSON.stringify({ ...KILL, Actor: { ID: "ä😀", Attributes: LABELS } })}\n`,
     );
     const one = Array.from(bytes, (_, n) => bytes.subarray(n, n + 1));
     expect((await read(...one))[0]!.containerId).toBe("ä😀");
@@ -63,14 +64,18 @@ describe("readEvents()", () => {
   test.each([
     ["no JSON", "{nonsense}\n"],
     ["an empty line", "\n"],
-    ["another type", `${JSON.stringify({ ...KILL, Type: "network" })}\n`],
+    ["another type", `${JSON.stringify({ ...KILL, Type: "image" })}\n`],
+    [
+      "a container without the label",
+      `${JSON.stringify({ ...KILL, Actor: { ID: "a", Attributes: { signal: "15" } } })}\n`,
+    ],
     ["no actor", '{"Type":"container","Action":"die","timeNano":1}\n'],
   ])("%s is passed over, and what follows is read", async (_what, line) => {
     expect(await read(line, `${JSON.stringify(KILL)}\n`)).toHaveLength(1);
   });
 
   test("API 1.52: no status, id and from; Podman: kill without a signal", async () => {
-    const podman = { ...KILL, Actor: { ID: "a", Attributes: { name: "x" } } };
+    const podman = { ...KILL, Actor: { ID: "a", Attributes: { name: "x", ...LABELS } } };
     expect((await read(`${JSON.stringify(podman)}\n`))[0]).toEqual({
       kind: "kill",
       containerId: "a",
@@ -82,5 +87,24 @@ describe("readEvents()", () => {
   test("a line without end is given up", async () => {
     const endless = Array.from({ length: 5 }, () => "x".repeat(1024 * 1024));
     await expect(read(...endless)).rejects.toThrow("a line of more than");
+  });
+
+  test("a network tells which container was connected or disconnected", async () => {
+    const recorded = readFileSync(
+      join(RECORDINGS, "docker-20.10.24/13-network-connect-disconnect.ndjson"),
+    );
+    const disconnect = {
+      Type: "network",
+      Action: "disconnect",
+      Actor: { ID: "n", Attributes: { container: "c", name: "net", type: "bridge" } },
+      timeNano: 5e9,
+    };
+    const events = await read(recorded, `${JSON.stringify(disconnect)}\n`);
+    expect(events.at(-1)).toEqual({
+      kind: "moved",
+      containerId: "c",
+      timeMs: 5_000,
+      signal: undefined,
+    });
   });
 });

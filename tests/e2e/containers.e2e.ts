@@ -178,3 +178,32 @@ test(
   },
   TIMEOUT_MS,
 );
+
+test(
+  "a container that leaves its network gets nothing more: the next one may have its address",
+  async () => {
+    const network = `lw-inference-proxy-test-${process.pid}`;
+    await dockerCli("network", "create", network);
+    try {
+      await using proxy = await startProxy();
+      const flags = ["--network", network];
+      const moved = await startHealthy({ env: { MODELS: "a" }, flags });
+      await untilModels(proxy.origin, ["a"]);
+      const address = await addressOf(moved.name);
+      await dockerCli("network", "disconnect", network, moved.name);
+      await untilModels(proxy.origin, [], 1_000);
+      const labels = { "inference.enable": "false" };
+      const stranger = await startHealthy({ env: { MODELS: "a" }, labels, flags });
+      expect(await addressOf(stranger.name)).toBe(address);
+      expect((await chat(proxy.origin, "a")).status).toBe(503);
+      expect((await journal(stranger)).filter(({ path }) => path.includes("chat"))).toEqual([]);
+      await dockerCli("network", "connect", network, moved.name);
+      await untilModels(proxy.origin, ["a"], 2_000);
+      expect(await servedBy(await chat(proxy.origin, "a"))).toBe(moved.name);
+    } finally {
+      await removeServers();
+      await dockerCli("network", "rm", network);
+    }
+  },
+  TIMEOUT_MS,
+);

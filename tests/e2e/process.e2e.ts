@@ -8,7 +8,7 @@ import { freePort, runCompiled, startCompiled } from "../support/compiled-proxy.
 import { startModelServer } from "../support/discovery.ts";
 import { FakeEngine } from "../support/fake-engine.ts";
 import { rawRequest } from "../support/proxy.ts";
-import { rawConnect } from "../support/raw-http.ts";
+import { rawConnect, rawServer } from "../support/raw-http.ts";
 import { play } from "../support/recordings.ts";
 import { startTokenServer } from "../support/token-server.ts";
 import { until, within } from "../support/until.ts";
@@ -190,6 +190,46 @@ describe("stop", () => {
     expect(await within("the answer", end)).toStartWith("broken off");
     expect(await within("the exit", proxy.exited)).toBe(0);
     expect(proxy.logged('"requests_cut":1')).toBe(true);
+  });
+
+  test("stop notices and deaths are followed to the end: docker compose down stops all at once", async () => {
+    using fake = await new FakeEngine().start();
+    using upstream = await rawServer();
+    const container = fake.add({ port: upstream.port });
+    await using proxy = await startCompiled({ env: envOf(fake) });
+    (await upstream.request(0)).send(
+      'HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\n{"data":[{"id":"m"}]}',
+    );
+    await untilModels(proxy.origin, ["m"]);
+    using silent = await rawConnect(proxy.port);
+    silent.send(rawRequest());
+    await upstream.request(1);
+    using halfSent = await rawConnect(proxy.port);
+    halfSent.send(rawRequest().slice(0, -2));
+    proxy.kill("SIGTERM");
+    await until("it is stopping", () => proxy.logged("stopping"));
+    fake.kill(container);
+    await until("the stop is known", () => proxy.logged("no new requests"));
+    halfSent.send('"}');
+    await halfSent.waitFor("backend_draining");
+    fake.exit(container);
+    await silent.waitFor("backend_unreachable");
+    expect(await within("the exit", proxy.exited)).toBe(0);
+    expect(
+      upstream.connections.filter(({ received }) => received().includes("POST ")),
+    ).toHaveLength(1);
+  });
+
+  test("a client in the middle of its headers does not delay it", async () => {
+    using fake = await new FakeEngine().start();
+    await using proxy = await startCompiled({ env: envOf(fake) });
+    using client = await rawConnect(proxy.port);
+    client.send("POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nX-");
+    await Bun.sleep(50);
+    const startMs = performance.now();
+    proxy.kill("SIGTERM");
+    expect(await within("the exit", proxy.exited)).toBe(0);
+    expect(performance.now() - startMs).toBeLessThan(1_000);
   });
 
   test("a second signal ends it at once", async () => {

@@ -1,12 +1,26 @@
 import { describe, expect, test } from "bun:test";
 import {
+  type Models,
   modelIdOf,
   modelResponse,
   modelsResponse,
   noBackend,
 } from "../../src/proxy/models-list.ts";
 
+import type { Model } from "../../src/routing/backend.ts";
+import { RoutingTable } from "../../src/routing/table.ts";
+import { makeBackend } from "../support/backends.ts";
+
 type ErrorBody = { readonly error: { readonly code: string; readonly message: string } };
+
+/** A table in which model `id` is what `kind` says. */
+function modelsWith(kind: "live" | "draining" | "unknown", ready: boolean, model: Model): Models {
+  const table = new RoutingTable();
+  const backend = makeBackend({ models: [model] });
+  if (kind !== "unknown") table.admit(backend);
+  if (kind === "draining") table.drain(backend);
+  return { table, isReady: () => ready };
+}
 
 describe("modelsResponse()", () => {
   test("lists the objects in the order given, with every field", async () => {
@@ -28,7 +42,7 @@ describe("modelsResponse()", () => {
 describe("modelResponse()", () => {
   test("is the model's object alone, with every field", async () => {
     const model = { id: "a", owned_by: "vllm", created: 1 };
-    const response = modelResponse("a", { kind: "live", model }, true);
+    const response = modelResponse("a", modelsWith("live", true, model));
     expect(response.status).toBe(200);
     expect(await response.json()).toEqual(model);
   });
@@ -39,7 +53,7 @@ describe("modelResponse()", () => {
     ["unknown", true, 404, "model_not_found"],
     ["unknown", false, 503, "starting"],
   ])("of a %s model, ready: %p, is a %d %s", async (kind, ready, status, code) => {
-    const response = modelResponse("a", { kind }, ready);
+    const response = modelResponse("a", modelsWith(kind, ready, { id: "a" }));
     expect(response.status).toBe(status);
     expect(((await response.json()) as ErrorBody).error.code).toBe(code);
   });
@@ -51,7 +65,9 @@ describe("noBackend()", () => {
     ["unknown", true],
     ["unknown", false],
   ])("names the model when it is %s, ready: %p, cut where it is long", async (kind, ready) => {
-    const { error } = (await noBackend("y".repeat(300), kind, ready).json()) as ErrorBody;
+    const id = "y".repeat(300);
+    const response = noBackend(id, modelsWith(kind, ready, { id }));
+    const { error } = (await response.json()) as ErrorBody;
     expect(error.message).toContain(`"${"y".repeat(256)}…"`);
     expect(error.message).not.toContain("y".repeat(257));
   });

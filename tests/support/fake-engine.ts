@@ -120,6 +120,13 @@ export class FakeEngine {
     this.emitLine(`${JSON.stringify(event).slice(0, -1)},"timeNano":${timeNano}}`, timeMs);
   }
 
+  /** As when `docker network connect` or `disconnect` is used: an event of the network, without labels. */
+  emitNetwork(container: FakeContainer, action: "connect" | "disconnect"): void {
+    const attributes = { container: container.id, name: "net", type: "bridge" };
+    const event = { Type: "network", Action: action, Actor: { ID: "net", Attributes: attributes } };
+    this.emitLine(JSON.stringify({ ...event, timeNano: Date.now() * 1e6 }));
+  }
+
   emitLine(line: string, timeMs = Date.now()): void {
     this.#history.push({ timeMs, line });
     for (const stream of this.#streams) stream.write(`${line}\n`);

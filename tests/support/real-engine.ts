@@ -73,6 +73,8 @@ export type JournalEntry = {
   readonly path: string;
   readonly model: string | null;
   readonly at: number;
+  readonly aborted: boolean;
+  readonly done: boolean;
 };
 
 export async function journal(server: Server): Promise<readonly JournalEntry[]> {

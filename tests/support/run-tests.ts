@@ -18,7 +18,13 @@ const COMPILED = [
   "./tests/e2e/demo.e2e.ts",
   "./tests/e2e/descriptors.e2e.ts",
 ];
-const REAL_ENGINE = ["./tests/e2e/containers.e2e.ts", "./tests/e2e/stops.e2e.ts"];
+const REAL_ENGINE = [
+  "./tests/e2e/containers.e2e.ts",
+  "./tests/e2e/stops.e2e.ts",
+  "./tests/e2e/client-openai.e2e.ts",
+  "./tests/e2e/client-anthropic.e2e.ts",
+  "./tests/e2e/client-ai-sdk.e2e.ts",
+];
 
 async function main(): Promise<number> {
   const counts: Counts = { passed: 0, failed: 0 };

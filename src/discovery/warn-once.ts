@@ -1,0 +1,54 @@
+/**
+ * Warnings that are given once for as long as nothing changes. They are kept by container, also while
+ * that does not run: one that crashes and starts again for ever is not a new one each time.
+ */
+import type { Log } from "../telemetry/log.ts";
+
+type Fields = Readonly<Record<string, unknown>>;
+
+type Warning = {
+  readonly containerIds: readonly string[];
+  readonly message: string;
+  readonly text: string;
+};
+
+/** Containers that are gone are forgotten; this is for an engine that never says so. */
+const KEPT_MAX = 10_000;
+
+export class WarnOnce {
+  readonly #log: Log;
+  readonly #given = new Map<string, Warning>();
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  /** Warns, unless the last warning with this message about these containers said the same. */
+  warn(containerIds: readonly string[], message: string, fields: Fields): void {
+    const key = `${[...containerIds].sort().join(" ")} ${message}`;
+    const text = JSON.stringify(fields["reason"] ?? "");
+    if (this.#given.get(key)?.text === text) return;
+    this.#given.set(key, { containerIds, message, text });
+    for (const oldest of this.#given.keys()) {
+      if (this.#given.size <= KEPT_MAX) break;
+      this.#given.delete(oldest);
+    }
+    this.#log.warn(message, fields);
+  }
+
+  /** What was warned of is no longer so: it is worth a new warning when it comes back. */
+  mend(containerId: string, message: string): void {
+    this.#delete(
+      (warning) => warning.message === message && warning.containerIds.includes(containerId),
+    );
+  }
+
+  /** There is no such container any more. */
+  forget(containerId: string): void {
+    this.#delete(({ containerIds }) => containerIds.includes(containerId));
+  }
+
+  #delete(which: (warning: Warning) => boolean): void {
+    for (const [key, warning] of this.#given) if (which(warning)) this.#given.delete(key);
+  }
+}

@@ -1,0 +1,26 @@
+/** What the kernel tells of a process. */
+import { readdirSync, readFileSync } from "node:fs";
+
+/** Resident memory, MiB. */
+export function residentMib(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) / 1024;
+}
+
+export function descriptorsOf(pid: number): number {
+  return readdirSync(`/proc/${pid}/fd`).length;
+}
+
+/** The most that is seen while something goes on, looking every 50 ms. */
+export function watchResident(pid: number): { readonly stop: () => number } {
+  let most = residentMib(pid);
+  const timer = setInterval(() => {
+    most = Math.max(most, residentMib(pid));
+  }, 50);
+  return {
+    stop: () => {
+      clearInterval(timer);
+      return most;
+    },
+  };
+}
