@@ -3,13 +3,13 @@ import { describe, expect, test } from "bun:test";
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { chat, modelIds, streamedChat, untilModels } from "../support/client.ts";
-import { freePort, runCompiled, startCompiled } from "../support/compiled-proxy.ts";
-import { startModelServer } from "../support/discovery.ts";
+import { chat, streamedChat, untilModels } from "../support/client.ts";
+import { runCompiled, startCompiled } from "../support/compiled-proxy.ts";
+
 import { FakeEngine } from "../support/fake-engine.ts";
 import { rawRequest } from "../support/proxy.ts";
 import { rawConnect, rawServer } from "../support/raw-http.ts";
-import { play } from "../support/recordings.ts";
+
 import { startTokenServer } from "../support/token-server.ts";
 import { until, within } from "../support/until.ts";
 
@@ -77,78 +77,6 @@ describe("start", () => {
     await using proxy = await startCompiled({ env: envOf(fake), cwd });
     expect(proxy.logged("PROXY_SURPRISE")).toBe(false);
     expect(proxy.logged("evil")).toBe(false);
-  });
-});
-
-describe("requests", () => {
-  test("300 answers stream at once: the runtime's cap of 256 fetches is lifted", async () => {
-    using fake = await new FakeEngine().start();
-    let open = true;
-    using backend = startTokenServer(() => open);
-    fake.add({ port: backend.port });
-    await using proxy = await startCompiled({ env: envOf(fake) });
-    await untilModels(proxy.origin, ["m"]);
-    // By hand: the same cap holds for fetches of this process.
-    const connections = await Promise.all(
-      Array.from({ length: 300 }, () => rawConnect(proxy.port)),
-    );
-    for (const connection of connections) connection.send(rawRequest());
-    await Promise.all(connections.map((connection) => connection.waitFor("data: {}")));
-    open = false;
-    await Promise.all(connections.map((connection) => connection.waitFor("0\r\n\r\n")));
-    for (const connection of connections) connection[Symbol.dispose]();
-  }, 60_000);
-
-  test("a recorded docker stop while an answer streams: it goes on, new requests get 503, then 404", async () => {
-    using fake = await new FakeEngine().start();
-    let open = true;
-    using backend = startTokenServer(() => open);
-    await using proxy = await startCompiled({ env: envOf(fake) });
-    await until("it is ready", () => proxy.logged('"ready"'));
-    const seen: string[] = [];
-    let end = Promise.resolve("");
-    const status = async (): Promise<number> => (await chat(proxy.origin, "m")).status;
-    const reactions: Record<string, () => Promise<void>> = {
-      "health_status: healthy": async () => {
-        await untilModels(proxy.origin, ["m"]);
-        ({ end } = await streamedChat(proxy.origin, "m"));
-      },
-      kill: async () => {
-        await untilModels(proxy.origin, []);
-        seen.push(`kill ${await status()}`);
-      },
-      "health_status: unhealthy": async () => {
-        seen.push(`unhealthy ${await status()}`);
-        open = false; // the answer ends before the process does
-        seen.push(await within("the answer", end));
-      },
-      die: () => until("it is removed", async () => (await status()) === 404),
-    };
-    const recording = "docker-20.10.24/02-stop-drain-inflight-3s";
-    await play(fake, recording, backend.port, async ({ Action }) => reactions[Action]?.());
-    expect(seen).toEqual(["kill 503", "unhealthy 503", "complete"]);
-  });
-
-  test("request headers of 40 KB are accepted", async () => {
-    using fake = await new FakeEngine().start();
-    await using proxy = await startCompiled({ env: envOf(fake) });
-    const response = await fetch(`${proxy.origin}/healthz`, {
-      headers: { "x-big": "x".repeat(40_000) },
-    });
-    expect(response.status).toBe(200);
-  });
-
-  test("the models of a container appear, and HTTP_PROXY applies to neither engine nor backend", async () => {
-    using fake = await new FakeEngine().start();
-    using models = startModelServer("m");
-    fake.add({ port: models.port });
-    const dead = `http://127.0.0.1:${freePort()}`;
-    await using proxy = await startCompiled({
-      env: { ...envOf(fake), HTTP_PROXY: dead, http_proxy: dead },
-    });
-    await untilModels(proxy.origin, ["m"]);
-    expect(await modelIds(proxy.origin)).toEqual(["m"]);
-    expect((await chat(proxy.origin, "m")).status).toBe(404); // the model server's own
   });
 });
 

@@ -1,0 +1,40 @@
+import { expect, test } from "bun:test";
+import { fakeBackend } from "../support/fake-backend.ts";
+import { startProxyTo } from "../support/proxy.ts";
+
+const HEAD = '{"model":"m","pad":"';
+const SIZES = { "a minimal body": 0, "64 KB": 64 * 1024, "10 MB": 10_000_000 } as const;
+
+/** A stream has no length, so it goes out chunked. */
+function chunked(body: string): ReadableStream<Uint8Array> {
+  const bytes = Buffer.from(body);
+  return new ReadableStream({
+    start: (controller) => {
+      controller.enqueue(bytes.subarray(0, 9));
+      controller.enqueue(bytes.subarray(9));
+      controller.close();
+    },
+  });
+}
+
+test.each(
+  Object.entries(SIZES).flatMap(([size, bytes]) =>
+    (["length", "chunked"] as const).map((framing) => [size, framing, bytes] as const),
+  ),
+)(
+  "%s by %s goes up and comes down byte for byte, with its framing",
+  async (_size, framing, bytes) => {
+    using upstream = fakeBackend((request) => new Response(request.body.slice()));
+    using proxy = startProxyTo(upstream.origin);
+    const body = `${HEAD}${"äx".repeat(bytes / 2)}"}`;
+    const response = await fetch(`${proxy.origin}/v1/echo`, {
+      method: "POST",
+      body: framing === "length" ? body : chunked(body),
+    });
+    expect((await response.text()) === body).toBe(true);
+    const [received] = upstream.received;
+    expect(Buffer.from(received!.body).toString() === body).toBe(true);
+    const length = received!.headers.get("content-length");
+    expect(length).toBe(framing === "length" ? String(Buffer.byteLength(body)) : null);
+  },
+);
