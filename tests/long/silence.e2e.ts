@@ -43,7 +43,7 @@ test(
     await Bun.sleep(SILENCE_MS - IDLE_MS / 2);
     slow.send(`${HEAD}5\r\ntoken\r\n0\r\n\r\n`);
     silent.send("4\r\nlast\r\n0\r\n\r\n");
-    await waiting.waitFor("token\r\n0\r\n\r\n");
+    await waiting.waitFor("token");
     await reading.waitFor("last\r\n0\r\n\r\n");
     expect(proxy.stderr()).toBe("");
   },
