@@ -66,6 +66,11 @@ export class ContainerLoop {
     return this.#ask();
   }
 
+  /** See `TrackedContainer`. */
+  rereadModels(): Promise<void> {
+    return this.#tracked.rereadModels();
+  }
+
   /** What a look under way has read may be older than what is known now: it is made again. */
   invalidate(): void {
     this.#epoch += 1;

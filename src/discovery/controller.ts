@@ -11,7 +11,7 @@ import type { Model } from "../routing/backend.ts";
 import type { Overlap, RoutingTable } from "../routing/table.ts";
 import type { Log } from "../telemetry/log.ts";
 import { ContainerLoop } from "./container-loop.ts";
-import { coalesce } from "./loop.ts";
+import { atMostEvery, coalesce } from "./loop.ts";
 import { StopNotices } from "./stop-notices.ts";
 import { WarnOnce } from "./warn-once.ts";
 
@@ -33,11 +33,17 @@ export type ControllerInit = {
   readonly readyTimeoutMs?: number;
   /** For this long after the event stream has opened nobody is admitted, ms. */
   readonly settleMs?: number;
+  /** Between two reads of an active backend's models, ms. */
+  readonly rereadMs?: number;
+  /** Between two reads of all models that were asked for, ms. */
+  readonly refreshMs?: number;
 };
 
 const READY_TIMEOUT_MS = 10_000;
 /** Replayed events come right after the headers of the stream: a stop under way is known by then. */
 const SETTLE_MS = 100;
+/** Anybody who asks for models that don't exist makes us read them. */
+const REFRESH_MS = 5_000;
 /** After a list that failed. */
 const RETRY_MS = 1_000;
 
@@ -55,12 +61,32 @@ export class Controller {
   #ready: "no pass yet" | "reading models" | "ready" = "no pass yet";
   /** Reads what is there and looks at all of it; never throws. */
   readonly resync: () => Promise<void>;
+  /**
+   * Reads the models of all active backends, at most every 5 s: calls until then share what the first
+   * one began. Resolves when all those reads have ended, well or not, which takes as long as the
+   * slowest of them; never throws.
+   */
+  readonly refreshModels: () => Promise<void>;
 
   constructor(init: ControllerInit) {
     this.#init = init;
     this.#notices = new StopNotices(init.drainTimeoutMs);
     this.#warnings = new WarnOnce(init.log);
     this.resync = coalesce(() => this.#pass());
+    const { refreshMs = REFRESH_MS } = init;
+    this.refreshModels = atMostEvery(refreshMs, async () => {
+      await Promise.all([...this.#loops.values()].map((loop) => loop.rereadModels()));
+    });
+  }
+
+  /**
+   * Reads the models of one container's active backend, however often it is asked for: they are known
+   * to have changed.
+   *
+   * @returns when a read that began after this call has ended, well or not; at once if there is none
+   */
+  refreshModelsOf(containerId: string): Promise<void> {
+    return this.#loops.get(containerId)?.rereadModels() ?? Promise.resolve();
   }
 
   /** Whether each container that the first pass found routable has been asked for its models. */

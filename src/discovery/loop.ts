@@ -1,4 +1,4 @@
-/** The pace of the controller: one look at a time, and any number of wakes during it make one more. */
+/** The pace of the controller: how calls that come too often are folded into fewer runs. */
 
 /**
  * Folds calls of `task`. A call while it runs makes one more run after it, however many calls come.
@@ -20,5 +20,25 @@ export function coalesce(task: () => Promise<void>): () => Promise<void> {
     if (running === undefined) return start();
     next ??= running.then(start);
     return next;
+  };
+}
+
+/**
+ * Folds calls of `task`. A call within `intervalMs` after a run began gets that run, under way or
+ * over; a run that takes longer than that holds up nobody: the next may begin beside it.
+ *
+ * @param task must not throw
+ * @returns a function whose promise resolves when the run that the call was folded into has ended
+ */
+export function atMostEvery(intervalMs: number, task: () => Promise<void>): () => Promise<void> {
+  let beganMs = Number.NEGATIVE_INFINITY;
+  let latest: Promise<void> = Promise.resolve();
+  return () => {
+    const nowMs = performance.now();
+    if (nowMs - beganMs >= intervalMs) {
+      beganMs = nowMs;
+      latest = task();
+    }
+    return latest;
   };
 }

@@ -1,48 +1,77 @@
-/** Reading a backend's models until it succeeds, beside everything else. */
-import { setTimeout as sleep } from "node:timers/promises";
+/**
+ * Reading a backend's models for as long as it is to be routed, beside everything else: again and
+ * again until it succeeds, from then on every so often and when asked to. Reads never overlap.
+ */
 import type { Model } from "../routing/backend.ts";
+import { coalesce } from "./loop.ts";
 
 /** A loading server answers 503 for minutes: ask again, and again, but not all the time. */
 const RETRY_FIRST_MS = 250;
 const RETRY_MAX_MS = 5_000;
+/** LoRA adapters and pulled models come and go while a server runs. */
+const REREAD_MS = 60_000;
 
 export type ModelReadingInit = {
   readonly read: (signal: AbortSignal) => Promise<readonly Model[]>;
   readonly onRead: (models: readonly Model[]) => void;
-  /** Called once for each reason, not for each try. */
-  readonly onFailed: (reason: string) => void;
+  /** @param isNew whether it is the first failure for this reason */
+  readonly onFailed: (reason: string, isNew: boolean) => void;
   /** Awaited between a read that succeeded and `onRead`. */
   readonly settled: () => Promise<void>;
+  /** From the end of a read to the next, once one has succeeded; spread by a tenth, ms. */
+  readonly rereadMs?: number | undefined;
 };
 
 export class ModelReading {
+  readonly #init: ModelReadingInit;
   readonly #controller = new AbortController();
-  /** Resolves when the first try has ended, well or not. */
+  readonly #reasons = new Set<string>();
+  #retryMs = RETRY_FIRST_MS;
+  #succeeded = false;
+  #timer: Timer | undefined;
+  /** Reads now, or after the read under way; resolves when that has ended, well or not. Never rejects. */
+  readonly readNow: () => Promise<void>;
+  /** Resolves when the first read has ended, well or not. */
   readonly firstTry: Promise<void>;
 
   constructor(init: ModelReadingInit) {
-    const firstTry = Promise.withResolvers<void>();
-    this.firstTry = firstTry.promise;
-    void this.#run(init, firstTry.resolve).finally(firstTry.resolve);
+    this.#init = init;
+    this.readNow = coalesce(() => this.#read());
+    this.firstTry = this.readNow();
   }
 
   /** Nothing is called back after this. */
   stop(): void {
     this.#controller.abort();
+    clearTimeout(this.#timer);
   }
 
-  async #run(init: ModelReadingInit, tried: () => void): Promise<void> {
+  async #read(): Promise<void> {
     const { signal } = this.#controller;
-    let lastReason = "";
-    for (let pauseMs = RETRY_FIRST_MS; ; pauseMs = Math.min(pauseMs * 2, RETRY_MAX_MS)) {
-      const outcome = await attempt(init, signal);
-      if (signal.aborted) return;
-      if (outcome.kind === "read") return init.onRead(outcome.models);
-      if (outcome.reason !== lastReason) init.onFailed(outcome.reason);
-      lastReason = outcome.reason;
-      tried();
-      await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
-      if (signal.aborted) return;
+    clearTimeout(this.#timer);
+    if (signal.aborted) return;
+    const outcome = await attempt(this.#init, signal);
+    if (signal.aborted) return;
+    this.#timer = setTimeout(() => void this.readNow(), this.#pauseAfter(outcome));
+    this.#report(outcome); // last: whoever hears it may stop the reading
+  }
+
+  #pauseAfter({ kind }: Outcome): number {
+    if (kind === "read") this.#succeeded = true;
+    const { rereadMs = REREAD_MS } = this.#init;
+    if (this.#succeeded) return rereadMs * (0.9 + Math.random() / 5);
+    const pauseMs = this.#retryMs;
+    this.#retryMs = Math.min(pauseMs * 2, RETRY_MAX_MS);
+    return pauseMs;
+  }
+
+  #report(outcome: Outcome): void {
+    if (outcome.kind === "read") {
+      this.#init.onRead(outcome.models);
+    } else {
+      const isNew = !this.#reasons.has(outcome.reason);
+      this.#reasons.add(outcome.reason);
+      this.#init.onFailed(outcome.reason, isNew);
     }
   }
 }

@@ -1,9 +1,14 @@
-/** GET {base_path}/models of a backend → its models, the objects as it sent them. */
+/**
+ * GET {base_path}/models of a backend → its models, the objects as it sent them. A server without
+ * such a list may name its one model in GET /info: text-embeddings-inference.
+ */
 import { z } from "zod/mini";
 import type { Model } from "../routing/backend.ts";
 
 export type ReadLimits = {
+  /** For all that is asked in one read. */
   readonly timeoutMs: number;
+  /** Of each answer. */
   readonly bytesMax: number;
 };
 
@@ -11,6 +16,9 @@ const READ_LIMITS: ReadLimits = { timeoutMs: 10_000, bytesMax: 16 * 1024 * 1024 
 
 /** OpenAI's list. Only the ids are ours to check; every other field goes through as it came. */
 const WireModels = z.object({ data: z.array(z.looseObject({ id: z.string() })) });
+
+/** `Info` of text-embeddings-inference, router/src/lib.rs. */
+const WireInfo = z.object({ model_id: z.string().check(z.minLength(1)) });
 
 /**
  * @param url of the server's API: `http://host:port/v1`
@@ -22,25 +30,58 @@ export async function readModels(
   limits: ReadLimits = READ_LIMITS,
 ): Promise<readonly Model[]> {
   const timeout = AbortSignal.timeout(limits.timeoutMs);
-  try {
-    const response = await fetch(`${url}/models`, {
-      headers: { accept: "application/json" },
-      redirect: "manual",
-      keepalive: false,
-      proxy: false,
-      signal: AbortSignal.any([signal, timeout]),
-    });
-    if (response.status !== 200) {
-      await response.body?.cancel();
-      throw new Error(`the server answered ${response.status} to GET /models`);
-    }
-    return parseModels(await readText(response, limits.bytesMax));
-  } catch (error) {
-    if (timeout.aborted) {
-      throw new Error(`no answer to GET /models within ${limits.timeoutMs} ms`, { cause: error });
-    }
-    throw error;
-  }
+  const either = AbortSignal.any([signal, timeout]);
+  const answer = await get(`${url}/models`, either, limits.bytesMax).catch((error: unknown) => {
+    if (!timeout.aborted) throw error;
+    throw new Error(`no answer to GET /models within ${limits.timeoutMs} ms`, { cause: error });
+  });
+  if (answer.kind === "text") return parseModels(answer.text);
+  const model = hasNoModels(answer.status)
+    ? await readInfo(url, either, limits.bytesMax)
+    : undefined;
+  if (model === undefined) throw new Error(`the server answered ${answer.status} to GET /models`);
+  return [model];
+}
+
+/** There is nothing at this path, now or later; any other status is of a server that has a list. */
+function hasNoModels(status: number): boolean {
+  return status === 404 || status === 405;
+}
+
+/**
+ * The one model of text-embeddings-inference, whose /info lies at the root whatever the base path.
+ * It has what OpenAI's clients declare as always there; 0 is a time that is not known.
+ *
+ * @returns undefined whatever goes wrong: then it is no such server
+ */
+async function readInfo(
+  url: string,
+  signal: AbortSignal,
+  bytesMax: number,
+): Promise<Model | undefined> {
+  const answer = await get(new URL("/info", url).href, signal, bytesMax).catch(() => undefined);
+  if (answer?.kind !== "text") return undefined;
+  const info = WireInfo.safeParse(parseJson(answer.text));
+  if (!info.success) return undefined;
+  const owner = "text-embeddings-inference";
+  return { id: info.data.model_id, object: "model", created: 0, owned_by: owner };
+}
+
+type Answer =
+  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "refused"; readonly status: number };
+
+async function get(url: string, signal: AbortSignal, bytesMax: number): Promise<Answer> {
+  const response = await fetch(url, {
+    headers: { accept: "application/json" },
+    redirect: "manual",
+    keepalive: false,
+    proxy: false,
+    signal,
+  });
+  if (response.status === 200) return { kind: "text", text: await readText(response, bytesMax) };
+  await response.body?.cancel();
+  return { kind: "refused", status: response.status };
 }
 
 async function readText(response: Response, bytesMax: number): Promise<string> {
@@ -52,7 +93,7 @@ async function readText(response: Response, bytesMax: number): Promise<string> {
       throw new Error(`the answer to GET /models is larger than ${bytesMax} bytes`);
     pieces.push(piece);
   }
-  return Buffer.concat(pieces).toString("utf8");
+  return new TextDecoder().decode(Buffer.concat(pieces)); // leaves a byte order mark out
 }
 
 function parseModels(text: string): readonly Model[] {

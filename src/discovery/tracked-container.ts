@@ -4,24 +4,21 @@
  * which runs beside it and comes back as one more thing seen.
  */
 import { Backend, type Model, type Rank } from "../routing/backend.ts";
-import type { Overlap, RoutingTable } from "../routing/table.ts";
-import type { Log } from "../telemetry/log.ts";
+import type { Overlap } from "../routing/table.ts";
+import { DrainingBackends, type DrainingInit } from "./draining-backends.ts";
 import { ModelReading } from "./model-reading.ts";
 import type { Run } from "./observe.ts";
 import { type Held, plan, type Seen, type Step } from "./plan.ts";
 
-export type TrackedInit = {
-  readonly table: RoutingTable;
-  readonly log: Log;
-  readonly drainTimeoutMs: number;
+export type TrackedInit = DrainingInit & {
   /** @param url of the server's API */
   readonly readModels: (url: string, signal: AbortSignal) => Promise<readonly Model[]>;
   /** Resolves when the event stream has been open for long enough to admit somebody. */
   readonly settled: () => Promise<void>;
+  /** Between two reads of an active backend's models, ms. */
+  readonly rereadMs?: number;
   readonly onOverlap: (overlaps: readonly Overlap[]) => void;
 };
-
-type Draining = { readonly run: Run; deadline: Timer | undefined };
 
 /** Servers miss probes under load: no more than one warning a container in this time. */
 const UNHEALTHY_WARNING_MS = 60_000;
@@ -34,12 +31,14 @@ export class TrackedContainer {
   #models: readonly Model[] = [];
   #noticed = false;
   #active: Backend | undefined;
+  /** There is one for as long as it is probing or active. */
   #reading: ModelReading | undefined;
-  readonly #draining = new Map<Backend, Draining>();
+  readonly #draining: DrainingBackends;
   #warnedUnhealthyMs = Number.NEGATIVE_INFINITY;
 
   constructor(init: TrackedInit) {
     this.#init = init;
+    this.#draining = new DrainingBackends(init);
   }
 
   get run(): Run | undefined {
@@ -48,20 +47,29 @@ export class TrackedContainer {
 
   /** Whether nothing of it is left to keep. */
   get isEmpty(): boolean {
-    return this.#run === undefined && this.#draining.size === 0;
+    return this.#run === undefined && this.#draining.isEmpty;
   }
 
   get held(): Held {
     if (this.#active !== undefined) return "active";
     if (this.#reading !== undefined) return "probing";
-    const ofThisRun = [...this.#draining.values()].some(({ run }) => run === this.#run);
-    if (!ofThisRun) return "unknown";
+    if (!this.#draining.hasSomeOf(this.#run)) return "unknown";
     return this.#noticed ? "draining after notice" : "draining";
   }
 
   /** Resolves when the first read of its models has ended, well or not; at once if none is under way. */
   get firstRead(): Promise<void> {
     return this.#reading?.firstTry ?? Promise.resolve();
+  }
+
+  /**
+   * Reads the models of an active backend again; there is nothing to read of any other.
+   *
+   * @returns when a read that began after this call has ended, well or not
+   */
+  rereadModels(): Promise<void> {
+    const reading = this.#active === undefined ? undefined : this.#reading;
+    return reading?.readNow() ?? Promise.resolve();
   }
 
   /** @param order of the look that saw it: the greater one became routable later */
@@ -73,7 +81,7 @@ export class TrackedContainer {
       this.#rank = { seen: order, startedAtMs: run.startedAtMs, containerId: run.containerId };
     }
     this.#actions[step]();
-    if (seen === "stopping") this.#setDeadlines();
+    if (seen === "stopping") this.#draining.setDeadlines();
   }
 
   /** The run is over: the engine said so, or shows it. */
@@ -116,18 +124,18 @@ export class TrackedContainer {
     const run = this.#run;
     if (run === undefined) return;
     this.#stopReading();
-    const fields = { container: run.containerName };
     this.#reading = new ModelReading({
       read: (signal) => this.#init.readModels(`${run.origin}${run.basePath}`, signal),
       settled: this.#init.settled,
+      rereadMs: this.#init.rereadMs,
       onRead: (models) => {
-        const held = this.held; // before the reading is let go of: it is what makes it probing
-        this.#reading = undefined;
         this.#models = models;
-        this.#actions[plan(held, "models read")]();
+        this.#actions[plan(this.held, "models read")]();
       },
-      onFailed: (reason) => {
-        this.#init.log.warn("cannot read models; trying again", { ...fields, reason });
+      onFailed: (reason, isNew) => {
+        const known = this.#active === undefined ? "trying again" : "keeping those it had";
+        const fields = { container: run.containerName, reason };
+        this.#init.log[isNew ? "warn" : "debug"](`cannot read models; ${known}`, fields);
         this.#actions[plan(this.held, "read failed")]();
       },
     });
@@ -155,15 +163,7 @@ export class TrackedContainer {
     const ids = models.map(({ id }) => id);
     log.info("routing to a container", { container: containerName, address: origin, models: ids });
     onOverlap(overlaps);
-    for (const backend of this.#draining.keys()) this.#removeWhenIdle(backend);
-  }
-
-  /** Another backend serves in its place: it has nothing to say any more once it has nothing to do. */
-  #removeWhenIdle(backend: Backend): void {
-    backend.idle.then(
-      () => this.#removeDraining(backend, "run-over"),
-      () => undefined,
-    );
+    this.#draining.removeWhenIdle();
   }
 
   #replaceModels(): void {
@@ -188,8 +188,7 @@ export class TrackedContainer {
     const backend = this.#active;
     if (backend === undefined || this.#run === undefined) return;
     this.#active = undefined;
-    this.#draining.set(backend, { run: this.#run, deadline: undefined });
-    this.#init.table.drain(backend);
+    this.#draining.add(backend, this.#run);
     this.#init.log[level]("no new requests for a container", {
       container: backend.containerName,
       reason,
@@ -197,35 +196,12 @@ export class TrackedContainer {
     });
   }
 
-  /** A stop notice gives every draining backend its deadline, unless it has one. */
-  #setDeadlines(): void {
-    for (const [backend, draining] of this.#draining) {
-      draining.deadline ??= setTimeout(() => this.#cut(backend), this.#init.drainTimeoutMs);
-    }
-  }
-
-  #cut(backend: Backend): void {
-    const { inFlight, containerName } = backend;
-    this.#removeDraining(backend, "cut");
-    const level = inFlight > 0 ? "warn" : "info";
-    const fields = { container: containerName, requests_cut: inFlight };
-    this.#init.log[level]("the time to drain is up; container removed", fields);
-  }
-
-  #removeDraining(backend: Backend, why: "run-over" | "cut"): void {
-    const draining = this.#draining.get(backend);
-    if (draining === undefined) return;
-    clearTimeout(draining.deadline);
-    this.#draining.delete(backend);
-    this.#init.table.remove(backend, why);
-  }
-
   #remove(): void {
     this.#stopReading();
     const name = this.#run?.containerName;
-    const had = this.#active !== undefined || this.#draining.size > 0;
+    const had = this.#active !== undefined || !this.#draining.isEmpty;
     if (this.#active !== undefined) this.#init.table.remove(this.#active, "run-over");
-    for (const backend of this.#draining.keys()) this.#removeDraining(backend, "run-over");
+    this.#draining.removeAll();
     this.#active = undefined;
     this.#run = undefined;
     this.#models = [];

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { coalesce } from "../../src/discovery/loop.ts";
+import { atMostEvery, coalesce } from "../../src/discovery/loop.ts";
 
 test("coalesce() makes one more run of any number of calls during a run, and never two at once", async () => {
   const gates: PromiseWithResolvers<void>[] = [];
@@ -38,4 +38,34 @@ test("the promise of a call during a run resolves only when a run that began aft
   void wake();
   await wake();
   expect(ended).toEqual([1, 2]);
+});
+
+test("atMostEvery() gives calls within the interval the run that began it, under way or over", async () => {
+  const gates: PromiseWithResolvers<void>[] = [];
+  const run = atMostEvery(60_000, () => {
+    const gate = Promise.withResolvers<void>();
+    gates.push(gate);
+    return gate.promise;
+  });
+  const calls = [run(), run(), run()];
+  let ended = 0;
+  for (const call of calls) void call.then(() => (ended += 1));
+  await Bun.sleep(0);
+  expect([gates.length, ended]).toEqual([1, 0]);
+  gates[0]!.resolve();
+  await Promise.all(calls);
+  await run(); // at once: the run is over, the interval is not
+  expect(gates).toHaveLength(1);
+});
+
+test("atMostEvery() runs again after the interval, also beside a run that hangs", async () => {
+  let runs = 0;
+  const run = atMostEvery(20, () => {
+    runs += 1;
+    return runs === 1 ? new Promise(() => undefined) : Promise.resolve();
+  });
+  void run();
+  await Bun.sleep(30);
+  await run();
+  expect(runs).toBe(2);
 });

@@ -1,13 +1,16 @@
 import { describe, expect, test } from "bun:test";
 import { readModels } from "../../src/discovery/models.ts";
-import { startModelServer } from "../support/discovery.ts";
+import { type ModelServer, startModelServer } from "../support/discovery.ts";
 import { within } from "../support/until.ts";
 
 const LIMITS = { timeoutMs: 200, bytesMax: 10_000 };
 
-async function read(answer: () => Response | Promise<Response>): Promise<string> {
+type Answer = ModelServer["answer"];
+
+async function read(answer: Answer, info?: Answer): Promise<string> {
   using server = startModelServer();
   server.answer = answer;
+  if (info !== undefined) server.info = info;
   const models = readModels(
     `http://127.0.0.1:${server.port}/v1`,
     new AbortController().signal,
@@ -30,7 +33,22 @@ describe("readModels()", () => {
     expect(await read(() => Response.json({ data }))).toBe('[{"id":"a","n":1}]');
   });
 
-  test.each<[what: string, answer: () => Response | Promise<Response>, reason: string]>([
+  test("takes a list with a byte order mark, and a character that two pieces share", async () => {
+    const bytes = new TextEncoder().encode('\uFEFF{"data":[{"id":"ü"}]}');
+    const body = new ReadableStream<Uint8Array>({
+      type: "bytes",
+      async start(controller) {
+        for (const byte of bytes) {
+          controller.enqueue(Uint8Array.of(byte));
+          await Bun.sleep(1);
+        }
+        controller.close();
+      },
+    });
+    expect(await read(() => new Response(body))).toBe('[{"id":"ü"}]');
+  });
+
+  test.each<[what: string, answer: Answer, reason: string]>([
     ["503 while loading", () => new Response("{}", { status: 503 }), "answered 503"],
     ["401", () => new Response("", { status: 401 }), "answered 401"],
     ["a redirect", () => Response.redirect("/v1/elsewhere", 302), "answered 302"],
@@ -39,6 +57,7 @@ describe("readModels()", () => {
     ["an id that is no string", () => Response.json({ data: [{ id: 1 }] }), 'no list "data"'],
     ["too much", () => new Response("x".repeat(10_001)), "larger than 10000 bytes"],
     ["silence", () => new Promise<Response>(() => undefined), "within 200 ms"],
+    ["a body that stalls", () => new Response(stalling('{"data":[')), "within 200 ms"],
   ])("fails on %s", async (_what, answer, reason) => {
     await expect(read(answer)).rejects.toThrow(reason);
   });
@@ -47,5 +66,94 @@ describe("readModels()", () => {
     await expect(
       readModels("http://127.0.0.1:1/v1", new AbortController().signal),
     ).rejects.toThrow();
+  });
+});
+
+/** Of text-embeddings-inference 1.9, shortened. */
+const INFO = {
+  model_id: "BAAI/bge-small-en-v1.5",
+  model_sha: null,
+  model_type: { embedding: { pooling: "cls" } },
+  max_input_length: 512,
+  version: "1.9.0",
+};
+
+function stalling(text: string): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    start: (controller) => controller.enqueue(new TextEncoder().encode(text)),
+  });
+}
+
+describe("readModels() of a server without a list", () => {
+  test.each([404, 405])(
+    "takes the model of /info at the root when /models is %d",
+    async (status) => {
+      const models = await read(
+        () => new Response("", { status }),
+        () => Response.json(INFO),
+      );
+      expect(JSON.parse(models)).toEqual([
+        {
+          id: "BAAI/bge-small-en-v1.5",
+          object: "model",
+          created: 0,
+          owned_by: "text-embeddings-inference",
+        },
+      ]);
+    },
+  );
+
+  test("asks /info at the root of a server without base path too", async () => {
+    using server = startModelServer();
+    server.info = () => Response.json(INFO);
+    const url = `http://127.0.0.1:${server.port}`; // /models is not there, /v1/models is
+    const [model] = await readModels(url, new AbortController().signal, LIMITS);
+    expect([model?.id, server.reads()]).toEqual([INFO.model_id, 0]);
+  });
+
+  test.each<[what: string, info: Answer]>([
+    ["not there", () => new Response("", { status: 404 })],
+    ["503", () => Response.json(INFO, { status: 503 })],
+    ["a redirect", () => Response.redirect("/v1/models", 302)],
+    ["HTML", () => new Response("<html>")],
+    ["a list", () => Response.json([INFO])],
+    ["without model_id", () => Response.json({ version: "1" })],
+    ["with an empty model_id", () => Response.json({ model_id: "" })],
+    ["with a model_id that is no string", () => Response.json({ model_id: 1 })],
+    ["too much", () => Response.json({ ...INFO, more: "x".repeat(10_000) })],
+    ["silence", () => new Promise<Response>(() => undefined)],
+    ["a body that stalls", () => new Response(stalling('{"model_id":"m"'))],
+  ])("reports what /models answered when /info is %s", async (_what, info) => {
+    const models = read(() => new Response("", { status: 404 }), info);
+    await expect(models).rejects.toThrow("the server answered 404 to GET /models");
+  });
+
+  test.each([200, 302, 401, 403, 500, 503])(
+    "does not ask /info when /models is %d",
+    async (status) => {
+      let asked = 0;
+      const models = read(
+        () => new Response("", { status }),
+        () => {
+          asked += 1;
+          return Response.json(INFO);
+        },
+      );
+      await expect(models).rejects.toThrow();
+      expect(asked).toBe(0);
+    },
+  );
+
+  test("both together take no longer than one read may", async () => {
+    const began = performance.now();
+    const models = read(
+      async () => {
+        await Bun.sleep(150);
+        return new Response("", { status: 404 });
+      },
+      () => new Promise(() => undefined),
+    );
+    await expect(models).rejects.toThrow("answered 404");
+    expect(performance.now() - began).toBeLessThan(350); // 200 ms, not 150 + 200
   });
 });

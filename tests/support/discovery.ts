@@ -25,6 +25,8 @@ type Options = Partial<ControllerInit> & {
 export function startDiscovery(fake: FakeEngine, options: Options = {}): Discovery {
   const table = new RoutingTable();
   const log = memoryLog();
+  const stopping = new AbortController();
+  const { signal } = stopping;
   const engine = new Engine({ kind: "unix", path: fake.socketPath }, options.callTimeoutMs);
   const controller = new Controller({
     engine,
@@ -32,9 +34,11 @@ export function startDiscovery(fake: FakeEngine, options: Options = {}): Discove
     log,
     drainTimeoutMs: 60_000,
     ownContainerId: undefined,
-    readModels,
     settleMs: 10,
     ...options,
+    // Once disposed of it asks nobody any more: the port may be another test's server by then.
+    readModels: (...asked) =>
+      signal.aborted ? new Promise(() => undefined) : (options.readModels ?? readModels)(...asked),
   });
   let received = 0;
   const counting = {
@@ -45,8 +49,6 @@ export function startDiscovery(fake: FakeEngine, options: Options = {}): Discove
       controller.onEvent(event);
     },
   };
-  const stopping = new AbortController();
-  const { signal } = stopping;
   const watching = watch({
     engine,
     controller: counting,
@@ -80,14 +82,23 @@ export type ModelServer = Disposable & {
   readonly port: number;
   /** Answers GET /v1/models; may be replaced at any time. */
   answer: () => Response | Promise<Response>;
+  /** Answers GET /info; may be replaced at any time. */
+  info: () => Response | Promise<Response>;
+  /** How many times GET /v1/models was asked. */
   readonly reads: () => number;
 };
+
+/** What a server answers whose models are these. */
+export function modelList(...ids: readonly string[]): Response {
+  return Response.json({ object: "list", data: ids.map((id) => ({ id })) });
+}
 
 export function startModelServer(...ids: readonly string[]): ModelServer {
   let reads = 0;
   const models: ModelServer = {
     port: 0,
-    answer: () => Response.json({ object: "list", data: ids.map((id) => ({ id })) }),
+    answer: () => modelList(...ids),
+    info: () => new Response(null, { status: 404 }),
     reads: () => reads,
     [Symbol.dispose]: () => void server.stop(true),
   };
@@ -95,7 +106,9 @@ export function startModelServer(...ids: readonly string[]): ModelServer {
     port: 0,
     hostname: "127.0.0.1",
     fetch: ({ url }) => {
-      if (new URL(url).pathname !== "/v1/models") return new Response(null, { status: 404 });
+      const { pathname } = new URL(url);
+      if (pathname === "/info") return models.info();
+      if (pathname !== "/v1/models") return new Response(null, { status: 404 });
       reads += 1;
       return models.answer();
     },
