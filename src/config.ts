@@ -6,6 +6,7 @@ import { LOG_LEVELS, type LogLevel } from "./telemetry/log.ts";
 export type Config = {
   readonly port: number;
   readonly drainTimeoutMs: number;
+  readonly modelSearchBytesMax: number;
   readonly engine: EngineAddress;
   readonly logLevel: LogLevel;
 };
@@ -20,6 +21,10 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export const VARIABLES = {
   PROXY_PORT: { default: "8080", expected: "a port from 1 to 65535" },
   PROXY_DRAIN_TIMEOUT: { default: "60s", expected: "a duration like 500ms, 60s, 1m30s, 2h or 0" },
+  PROXY_MODEL_SEARCH_LIMIT: {
+    default: "128MiB",
+    expected: "a size like 64KiB, 128MiB or 1GiB",
+  },
   DOCKER_HOST: {
     default: "unix:///var/run/docker.sock",
     expected: "unix:///path/to/docker.sock or tcp://host:port",
@@ -44,6 +49,7 @@ const ALL: Readonly<Record<string, { readonly default: string; readonly expected
 const Schema = z.object({
   PROXY_PORT: z.pipe(z.string(), z.transform(parsePort)),
   PROXY_DRAIN_TIMEOUT: z.pipe(z.string(), z.transform(parseDuration)),
+  PROXY_MODEL_SEARCH_LIMIT: z.pipe(z.string(), z.transform(parseSize)),
   DOCKER_HOST: z.pipe(z.string(), z.transform(parseEngineAddress)),
   DOCKER_TLS_VERIFY: z.literal(""),
   LOG_LEVEL: z.enum(LOG_LEVELS),
@@ -65,6 +71,7 @@ export function loadConfig(env: Environment): LoadedConfig {
     config: {
       port: PROXY_PORT,
       drainTimeoutMs: PROXY_DRAIN_TIMEOUT,
+      modelSearchBytesMax: parsed.data.PROXY_MODEL_SEARCH_LIMIT,
       engine: DOCKER_HOST,
       logLevel: LOG_LEVEL,
     },
@@ -104,6 +111,21 @@ function parseDuration(text: string, context: Context): number {
     ms += Number(count) * (UNIT_MS[unit ?? ""] ?? Number.NaN);
   }
   return ms <= DURATION_MS_MAX ? ms : refuse(context);
+}
+
+const SIZE_UNITS: Readonly<Record<string, number>> = {
+  KiB: 1024,
+  MiB: 1024 ** 2,
+  GiB: 1024 ** 3,
+};
+
+/** The largest that makes sense: the memory of a large machine. */
+const SIZE_MAX = 1024 ** 4;
+
+function parseSize(text: string, context: Context): number {
+  const [, count, unit] = /^(\d+)(KiB|MiB|GiB)$/.exec(text) ?? [];
+  const bytes = Number(count) * (SIZE_UNITS[unit ?? ""] ?? Number.NaN);
+  return bytes >= 1 && bytes <= SIZE_MAX ? bytes : refuse(context);
 }
 
 function parseEngineAddress(text: string, context: Context): EngineAddress {

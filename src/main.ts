@@ -52,6 +52,9 @@ async function main(): Promise<void> {
     log,
     isReady: () => controller.isReady,
     admit: () => descriptors?.admit() ?? true,
+    heldBytesMax: config.modelSearchBytesMax,
+    refreshModels: controller.refreshModels,
+    refreshModelsOf: (containerId) => controller.refreshModelsOf(containerId),
   });
   const server = listen(config.port, handler, log);
   log.info("listening", { port: server.port, engine: showAddress(config.engine) });

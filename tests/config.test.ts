@@ -4,12 +4,14 @@ import { type Config, loadConfig } from "../src/config.ts";
 const DEFAULTS: Config = {
   port: 8080,
   drainTimeoutMs: 60_000,
+  modelSearchBytesMax: 128 * 1024 ** 2,
   engine: { kind: "unix", path: "/var/run/docker.sock" },
   logLevel: "info",
 };
 
 const PORT = "expected a port from 1 to 65535";
 const DURATION = "expected a duration like 500ms, 60s, 1m30s, 2h or 0";
+const SIZE = "expected a size like 64KiB, 128MiB or 1GiB";
 const ENGINE = "expected unix:///path/to/docker.sock or tcp://host:port";
 const LEVEL = "expected debug, info, warn, error";
 const NO_TLS =
@@ -37,6 +39,9 @@ describe("loadConfig()", () => {
   test.each<[name: string, value: string, config: Partial<Config>]>([
     ["PROXY_PORT", "1", { port: 1 }],
     ["PROXY_PORT", "65535", { port: 65_535 }],
+    ["PROXY_MODEL_SEARCH_LIMIT", "64KiB", { modelSearchBytesMax: 65_536 }],
+    ["PROXY_MODEL_SEARCH_LIMIT", "1MiB", { modelSearchBytesMax: 1_048_576 }],
+    ["PROXY_MODEL_SEARCH_LIMIT", "2GiB", { modelSearchBytesMax: 2 * 1024 ** 3 }],
     ["PROXY_PORT", "08080", { port: 8080 }],
     ["PROXY_DRAIN_TIMEOUT", "0", { drainTimeoutMs: 0 }],
     ["PROXY_DRAIN_TIMEOUT", "0s", { drainTimeoutMs: 0 }],
@@ -85,6 +90,9 @@ describe("loadConfig()", () => {
       "1m30",
       "Infinity",
     ].map((value): [string, string, string] => ["PROXY_DRAIN_TIMEOUT", value, DURATION]),
+    ...["128", "128MB", "1.5GiB", "0MiB", "-1MiB", "1 MiB", "9999999GiB"].map(
+      (value): [string, string, string] => ["PROXY_MODEL_SEARCH_LIMIT", value, SIZE],
+    ),
     ...["2147483648ms", "25d", "597h", "1e3s", "00", "99999999999999999999h"].map(
       (value): [string, string, string] => ["PROXY_DRAIN_TIMEOUT", value, DURATION],
     ),
@@ -152,7 +160,7 @@ describe("loadConfig()", () => {
 
   test("warns of each PROXY_ variable that it does not know", () => {
     const env = { PROXY_PORT: "9000", PROXY_DRAIN_TIMEOUT_S: "60", PROXY_HOST: "x", proxy_x: "y" };
-    const known = "it knows PROXY_PORT, PROXY_DRAIN_TIMEOUT";
+    const known = "it knows PROXY_PORT, PROXY_DRAIN_TIMEOUT, PROXY_MODEL_SEARCH_LIMIT";
     expect(loadConfig(env)).toEqual({
       kind: "config",
       config: { ...DEFAULTS, port: 9000 },

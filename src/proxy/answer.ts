@@ -1,13 +1,6 @@
 /** The backend's answer → the client's: status, headers and bytes as they came. */
-import { breakOff, watchBody } from "./body.ts";
+import { type BodyWatch, breakOff, watchBody } from "./body.ts";
 import { endToEndHeaders } from "./headers.ts";
-
-/** What is to be told of an answer on its way. */
-export type AnswerWatch = {
-  readonly waitFor: (what: "read" | "client") => void;
-  /** Once. `error` is set if the upstream broke off. */
-  readonly ended: (end: { readonly bytes: number; readonly error?: unknown }) => void;
-};
 
 /** Answers of known length up to this are read whole: only so do they keep their Content-Length. */
 const WHOLE_BYTES_MAX = 1024 * 1024;
@@ -16,7 +9,7 @@ const WHOLE_BYTES_MAX = 1024 * 1024;
 export async function answerOf(
   upstream: Response,
   method: string,
-  watch: AnswerWatch,
+  watch: BodyWatch,
 ): Promise<Response> {
   if (upstream.status < 200 || upstream.status > 599)
     throw new RangeError(`status ${upstream.status}`);
@@ -40,11 +33,12 @@ export async function answerOf(
  */
 async function whole(
   upstream: Response,
-  watch: AnswerWatch,
+  watch: BodyWatch,
 ): Promise<Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>> {
   watch.waitFor("read");
   try {
     const bytes = new Uint8Array(await upstream.arrayBuffer());
+    watch.passing?.(bytes);
     watch.ended({ bytes: bytes.length });
     return upstream.headers.has("content-type") ? bytes : onePiece(bytes);
   } catch (error) {

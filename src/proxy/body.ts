@@ -3,6 +3,8 @@
 export type BodyWatch = {
   /** Before each read from the upstream, and after it. */
   readonly waitFor: (what: "read" | "client") => void;
+  /** Shown each piece before it goes on; must be quick, and must not change it. */
+  readonly passing?: ((piece: Uint8Array) => void) | undefined;
   /** Once, whichever way the body ends. `error` is set if the upstream broke off. */
   readonly ended: (end: { readonly bytes: number; readonly error?: unknown }) => void;
 };
@@ -38,6 +40,7 @@ export function watchBody(
           controller.close();
         } else {
           bytes += read.value.length;
+          watch.passing?.(read.value);
           controller.enqueue(read.value);
         }
       },

@@ -18,6 +18,7 @@ export const ERRORS = {
   model_required: { status: 400, type: INVALID, param: "model" },
   invalid_path: { status: 400, type: INVALID, param: null },
   not_found: { status: 404, type: "not_found_error", param: null },
+  response_not_found: { status: 404, type: "not_found_error", param: null },
   model_not_found: { status: 404, type: "not_found_error", param: "model" },
   method_not_allowed: { status: 405, type: INVALID, param: null },
   model_search_limit: { status: 413, type: INVALID, param: "model" },
@@ -26,6 +27,7 @@ export const ERRORS = {
   upgrade_unsupported: { status: 501, type: INVALID, param: null },
   backend_unreachable: { status: 502, type: "api_error", param: null },
   backend_draining: { status: 503, type: "overloaded_error", param: "model" },
+  backend_unavailable: { status: 503, type: "overloaded_error", param: null },
   proxy_overloaded: { status: 503, type: "overloaded_error", param: null },
   starting: { status: 503, type: "overloaded_error", param: "model" },
 } as const satisfies Record<string, Case>;
@@ -49,6 +51,12 @@ export function errorResponse(code: ErrorCode, message: string): Response {
 export function overloaded(message: string): Response {
   const response = errorResponse("proxy_overloaded", message);
   response.headers.set("connection", "close");
+  return response;
+}
+
+/** An answer of the proxy's own that a page in a browser may read. */
+export function readableByBrowsers(request: Request, response: Response): Response {
+  if (request.headers.has("origin")) response.headers.set("access-control-allow-origin", "*");
   return response;
 }
 

@@ -13,12 +13,23 @@ import { type AbortReason, type Patience, UpstreamAbort } from "./upstream-abort
 export type Outbound = {
   readonly request: Request;
   readonly target: Target;
-  readonly model: string;
-  readonly body: RequestBody;
+  /** Undefined if the request names none and went to whoever there was. */
+  readonly model: string | undefined;
   /** IP address of the client, for X-Forwarded-For. */
   readonly clientAddress: string | undefined;
   /** Called once, when the answer's last byte is out or the request has failed. */
   readonly onEnd: () => void;
+  /** Called when the answer's headers have come; shown each piece of its body as it passes. */
+  readonly onAnswer: (
+    upstream: Response,
+    backend: Backend,
+  ) => ((piece: Uint8Array) => void) | undefined;
+};
+
+export type Forwarded = {
+  readonly response: Response;
+  /** Whether the backend made it. */
+  readonly fromBackend: boolean;
 };
 
 export type ForwardInit = {
@@ -42,27 +53,31 @@ const STALE_CONNECTION_MS = 100;
  */
 export async function forward(
   outbound: Outbound,
+  body: RequestBody,
   lease: Lease,
   init: ForwardInit,
-): Promise<Response> {
+): Promise<Forwarded> {
   const tried = new Set<Backend>();
-  let outcome = await attempt(outbound, lease, init, "pooled");
+  const attempt = (on: Lease, connection: "pooled" | "fresh"): Promise<Outcome> =>
+    attemptOn({ outbound, body, connection }, on, init);
+  let outcome = await attempt(lease, "pooled");
   if (outcome.kind === "stale connection") {
     const again = lease.backend.acquire(); // unless it has begun to drain since
-    if (again !== undefined) outcome = await attempt(outbound, again, init, "fresh");
+    if (again !== undefined) outcome = await attempt(again, "fresh");
   }
   let { backend } = lease;
-  while (outcome.kind === "refused") {
+  while (outcome.kind === "refused" && outbound.model !== undefined) {
     tried.add(backend);
     const route = init.table.route(outbound.model, tried); // no await between here and attempt()
     if (route.kind !== "routed") break;
     ({ backend } = route.lease);
-    outcome = await attempt(outbound, route.lease, init, "fresh");
+    outcome = await attempt(route.lease, "fresh");
   }
-  if (outcome.kind === "answered") return outcome.response;
+  if (outcome.kind === "answered") return { response: outcome.response, fromBackend: true };
   outbound.onEnd();
-  if (outcome.reason === "client gone") return clientGone();
-  return unreachable(outbound, backend, init.log, outcome);
+  const gone = outcome.reason === "client gone";
+  const response = gone ? clientGone() : unreachable(outbound, backend, init.log, outcome);
+  return { response, fromBackend: false };
 }
 
 type Failure = {
@@ -74,23 +89,31 @@ type Failure = {
 
 type Outcome = { readonly kind: "answered"; readonly response: Response } | Failure;
 
+type Sending = {
+  readonly outbound: Outbound;
+  readonly body: RequestBody;
+  readonly connection: "pooled" | "fresh";
+};
+
 /** Ends the lease, unless there is an answer: then that does. */
-async function attempt(
-  outbound: Outbound,
+async function attemptOn(
+  { outbound, body, connection }: Sending,
   lease: Lease,
   { log, patience }: ForwardInit,
-  connection: "pooled" | "fresh",
 ): Promise<Outcome> {
   const abort = new UpstreamAbort(outbound.request.signal, lease, patience);
   const pool = poolOf(lease.backend);
   // Where the body can't be sent again, no connection may be used that the server may be closing.
-  const pooled = connection === "pooled" && !(outbound.body instanceof ReadableStream);
+  const pooled = connection === "pooled" && !(body instanceof ReadableStream);
   const mayBeStale = pooled && pool.mayReuse;
   const sentMs = performance.now();
   try {
-    const upstream = await send(outbound, lease.backend, abort.signal, pooled ? pool : undefined);
+    const init = requestInit(outbound, body, abort.signal, pooled ? pool : undefined);
+    const upstream = await fetch(urlOf(outbound.target, lease.backend), init);
+    const passing = outbound.onAnswer(upstream, lease.backend);
     const response = await answerOf(upstream, outbound.request.method, {
       waitFor: (what) => abort.waitFor(what),
+      passing,
       ended: ({ bytes, error }) => {
         abort.release();
         lease.end();
@@ -106,7 +129,7 @@ async function attempt(
     abort.release();
     lease.end();
     const inTime = performance.now() - sentMs <= STALE_CONNECTION_MS;
-    return failure(error, abort.reason, mayBeStale && inTime, outbound.body);
+    return failure(error, abort.reason, mayBeStale && inTime, body);
   }
 }
 
@@ -128,13 +151,17 @@ function hasCode(error: unknown, code: string): boolean {
   return error instanceof Error && "code" in error && error.code === code;
 }
 
-function send(
-  { request, target, body, clientAddress }: Outbound,
-  { origin, basePath }: Backend,
+function urlOf({ path, query }: Target, { origin, basePath }: Backend): string {
+  return `${origin}${basePath}${path.slice(PUBLIC_PREFIX.length)}${query}`;
+}
+
+function requestInit(
+  { request, clientAddress }: Outbound,
+  body: RequestBody,
   signal: AbortSignal,
   pool: ConnectionPool | undefined,
-): Promise<Response> {
-  return fetch(`${origin}${basePath}${target.path.slice(PUBLIC_PREFIX.length)}${target.query}`, {
+): BunFetchRequestInit {
+  return {
     method: request.method,
     headers: upstreamHeaders(request.headers, clientAddress),
     body: body ?? null,
@@ -144,7 +171,7 @@ function send(
     proxy: false,
     signal,
     ...(pool === undefined ? { keepalive: false } : { session: pool.session }),
-  });
+  };
 }
 
 function warnOfBreak(
@@ -174,6 +201,6 @@ function unreachable(
   const what = stopped ? "was stopped before it answered" : "did not answer";
   return errorResponse(
     "backend_unreachable",
-    `Cannot forward the request: the server of model ${quoteModel(model)} ${what}`,
+    `Cannot forward the request: the server ${model === undefined ? "" : `of model ${quoteModel(model)} `}${what}`,
   );
 }

@@ -1,23 +1,27 @@
 /** The phases of a request, in order. */
-import type { RoutingTable } from "../routing/table.ts";
+import type { Backend } from "../routing/backend.ts";
 import type { Log } from "../telemetry/log.ts";
-import { clientGone, errorResponse, overloaded } from "./errors.ts";
-import { forward } from "./forward.ts";
-import { modelIdOf, modelResponse, modelsResponse, noBackend } from "./models-list.ts";
-import { type ModelField, readModelField } from "./request-body.ts";
+import { type Destination, destinationOf, isLoraPath, take } from "./destination.ts";
+import { clientGone, errorResponse, overloaded, readableByBrowsers } from "./errors.ts";
+import { type Forwarded, forward } from "./forward.ts";
+import { HeldBytes } from "./held-bytes.ts";
+import { type Models, modelIdOf, modelResponse, modelsResponse, noBackend } from "./models-list.ts";
+import { readModelField } from "./request-body.ts";
+import { ResponseIds } from "./response-ids.ts";
 import { climbs, splitTarget, type Target } from "./target.ts";
 import { PATIENCE, type Patience } from "./upstream-abort.ts";
 
-export type HandlerInit = {
-  readonly table: RoutingTable;
+export type HandlerInit = Models & {
   readonly log: Log;
-  /** Whether the models of all containers found at start are known. */
-  readonly isReady: () => boolean;
   /** Most bytes of one request to hold while its model has not come. */
   readonly heldBytesMax?: number;
   readonly patience?: Patience;
   /** Whether there is room for one more request; counts it in if there is. */
   readonly admit?: () => boolean;
+  /** Has the servers asked for their models again; may resolve at once if they just were. */
+  readonly refreshModels?: () => Promise<void>;
+  /** The same for the one container. */
+  readonly refreshModelsOf?: (containerId: string) => Promise<void>;
 };
 
 /** What the handler has to know of a client's connection. */
@@ -31,17 +35,24 @@ export type Client = {
 
 export type Handler = (request: Request, client: Client) => Response | Promise<Response>;
 
+/** What lasts from request to request. */
+type Context = HandlerInit & { readonly held: HeldBytes; readonly responses: ResponseIds };
+
 const HELD_BYTES_MAX = 128 * 1024 * 1024;
+/** How long a request for an unknown model waits for the servers to be asked again. */
+const REFRESH_MS = 1_000;
 const MODELS = "/v1/models";
+const RESPONSES = "/v1/responses";
 
 export function createHandler(init: HandlerInit): Handler {
+  const held = new HeldBytes(init.heldBytesMax ?? HELD_BYTES_MAX);
+  const context: Context = { ...init, held, responses: new ResponseIds() };
   return (request, client) => {
     const target = splitTarget(request.url);
-    return (
-      refusal(request, target) ??
-      local(request, target, init) ??
-      proxied(request, target, client, init)
-    );
+    const own = refusal(request, target) ?? local(request, target, context);
+    return own === undefined
+      ? proxied(request, target, client, context)
+      : readableByBrowsers(request, own);
   };
 }
 
@@ -69,54 +80,35 @@ function refusal({ method, headers }: Request, { path }: Target): Response | und
 }
 
 /** What the proxy answers from memory. */
-function local({ method }: Request, { path }: Target, init: HandlerInit): Response | undefined {
+function local(request: Request, target: Target, context: Context): Response | undefined {
+  const { path } = target;
   if (path === "/healthz") return text(200, "ok");
-  if (path === "/readyz") return init.isReady() ? text(200, "ready") : text(503, "starting");
+  if (path === "/readyz") return context.isReady() ? text(200, "ready") : text(503, "starting");
   if (!path.startsWith("/v1/")) {
     return errorResponse("not_found", "Cannot serve the request: the API is below /v1/");
   }
-  if (method !== "GET" && method !== "HEAD") return undefined;
-  if (path === MODELS) return modelsResponse(init.table.models);
-  if (!path.startsWith(`${MODELS}/`)) return undefined;
-  const id = modelIdOf(path.slice(MODELS.length + 1));
-  return modelResponse(id, init);
+  if (path === MODELS && isRead(request)) {
+    return modelsResponse(request, target, context.table.models);
+  }
+  return undefined;
+}
+
+function isRead({ method }: Request): boolean {
+  return method === "GET" || method === "HEAD";
 }
 
 async function proxied(
   request: Request,
   target: Target,
   client: Client,
-  init: HandlerInit,
+  context: Context,
 ): Promise<Response> {
-  const encoding = request.headers.get("content-encoding");
-  if (encoding && encoding.toLowerCase() !== "identity") {
-    return errorResponse(
-      "unsupported_encoding",
-      "Cannot read the model of the request: its body is encoded; send it without Content-Encoding",
-    );
-  }
-  if (init.admit?.() === false) {
-    return overloaded(
-      "Cannot route the request: the proxy is out of file descriptors; try again shortly",
-    );
-  }
   client.hold();
   try {
-    const field = await readModelField(request, init.heldBytesMax ?? HELD_BYTES_MAX);
-    if (field.kind !== "found") return done(client, unroutable(field));
-    // Asked before the rest of the body is read, and again when it is: that may take a while.
-    if (init.table.find(field.model).kind !== "live") {
-      field.discard();
-      return done(client, noBackend(field.model, init));
-    }
-    const body = await field.body();
-    const route = init.table.route(field.model); // takes the lease: no await between here and forward()
-    if (route.kind !== "routed") return done(client, noBackend(field.model, init));
-    const clientAddress = client.address;
-    const { model } = field;
-    const outbound = { request, target, model, body, clientAddress, onEnd: client.release };
-    const { table, log, patience = PATIENCE } = init;
-    return await forward(outbound, route.lease, { table, log, patience });
+    const { response, fromBackend } = await routed(request, target, client, context);
+    if (fromBackend) return response; // which lets go of the client when it ends
+    client.release();
+    return readableByBrowsers(request, response);
   } catch (error) {
     client.release();
     if (!request.signal.aborted) throw error;
@@ -124,37 +116,105 @@ async function proxied(
   }
 }
 
-function done(client: Client, response: Response): Response {
-  client.release();
-  return response;
-}
-
-function unroutable(field: Exclude<ModelField, { kind: "found" }>): Response {
-  switch (field.kind) {
-    case "missing":
-      return errorResponse(
-        "model_required",
-        `Cannot route the request: ${MISSING[field.why]}; name the model in a JSON object: {"model": "…"}`,
-      );
-    case "invalid":
-      return errorResponse(
-        "invalid_json",
-        `Cannot read the model of the request: expected ${field.expected} at byte ${field.offset} of the body`,
-      );
-    case "too much":
-      return errorResponse(
-        "model_search_limit",
-        'Cannot read the model of the request: too many bytes came before it; put "model" first',
-      );
+async function routed(
+  request: Request,
+  target: Target,
+  client: Client,
+  context: Context,
+): Promise<Forwarded> {
+  if (target.path.startsWith(`${MODELS}/`) && isRead(request)) {
+    const id = modelIdOf(target.path.slice(MODELS.length + 1));
+    await refreshIfUnknown(id, context);
+    return ofOurs(modelResponse(request, id, context));
   }
+  const refused = unreadable(request, context);
+  if (refused !== undefined) return ofOurs(refused);
+
+  const read = await readModelField(request, context.held);
+  const destination = destinationOf(request, target, read.verdict, context.responses);
+  // Asked before the rest of the body is read, and again when it is: that may take a while.
+  const nobody = await nobodyFor(destination, context);
+  if (nobody !== undefined) {
+    read.discard();
+    return ofOurs(nobody);
+  }
+  const body = await read.body();
+  const lease = take(destination, context); // no await between here and forward()
+  if (lease instanceof Response) {
+    read.discard();
+    return ofOurs(lease);
+  }
+  const { table, log, patience = PATIENCE } = context;
+  const forwarded = await forward(
+    {
+      request,
+      target,
+      model: destination.kind === "model" ? destination.model : undefined,
+      clientAddress: client.address,
+      onEnd: client.release,
+      onAnswer: (upstream, backend) => onAnswer({ request, target }, upstream, backend, context),
+    },
+    body,
+    lease,
+    { table, log, patience },
+  );
+  if (!(body instanceof ReadableStream)) read.release();
+  return forwarded;
 }
 
-const MISSING = {
-  "no body": "it has no body",
-  "no model": 'its body has no "model"',
-  "not a string": '"model" is not a string',
-  empty: '"model" is empty',
-} as const;
+function ofOurs(response: Response): Forwarded {
+  return { response, fromBackend: false };
+}
+
+/** What can't be read, or there is no room for. */
+function unreadable(request: Request, { admit }: Context): Response | undefined {
+  const encoding = request.headers.get("content-encoding");
+  if (request.body !== null && encoding && encoding.toLowerCase() !== "identity") {
+    return errorResponse(
+      "unsupported_encoding",
+      "Cannot read the model of the request: its body is encoded; send it without Content-Encoding",
+    );
+  }
+  if (admit?.() !== false) return undefined;
+  return overloaded(
+    "Cannot route the request: the proxy is out of file descriptors; try again shortly",
+  );
+}
+
+/** The answer where it is clear already that nobody can take the request. */
+async function nobodyFor(
+  destination: Destination,
+  context: Context,
+): Promise<Response | undefined> {
+  if (destination.kind === "refused") return destination.response;
+  if (destination.kind !== "model") return undefined;
+  await refreshIfUnknown(destination.model, context);
+  const live = context.table.find(destination.model).kind === "live";
+  return live ? undefined : noBackend(destination.model, context);
+}
+
+/** Adapters and pulled models come while a server runs: it is asked before a model is called unknown. */
+async function refreshIfUnknown(model: string, context: Context): Promise<void> {
+  const { table, isReady, refreshModels } = context;
+  if (refreshModels === undefined || !isReady() || table.find(model).kind !== "unknown") return;
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(late.resolve, REFRESH_MS);
+  await Promise.race([refreshModels(), late.promise]);
+  clearTimeout(timer);
+}
+
+/** What an answer tells us as it passes: who made a response, and that a server's models have changed. */
+function onAnswer(
+  { request, target }: { readonly request: Request; readonly target: Target },
+  upstream: Response,
+  backend: Backend,
+  { responses, refreshModelsOf }: Context,
+): ((piece: Uint8Array) => void) | undefined {
+  if (!upstream.ok || request.method !== "POST") return undefined;
+  if (isLoraPath(target.path)) void refreshModelsOf?.(backend.containerId);
+  const readable = target.path === RESPONSES && !upstream.headers.has("content-encoding");
+  return readable ? responses.reader(backend) : undefined;
+}
 
 function text(status: number, body: string): Response {
   return new Response(`${body}\n`, { status, headers: { "content-type": "text/plain" } });

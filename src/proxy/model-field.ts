@@ -11,8 +11,14 @@
  *                                └── key ◀─,── afterValue ◀─┴─ else      ▶ inScalar
  *                                                └─ } ▶ missing
  *
- * Structure is checked at the top level only; what is wrong inside a value is the backend's to
- * judge. Of duplicate keys the first wins: what comes after `model` is never read.
+ * White space may stand between them, a byte order mark (inBom) before them. A nested string that
+ * a piece ends in is an inString too, which goes back to inNested.
+ *
+ * Only the top level is checked, so a body is refused where it can't be followed any further; what
+ * is wrong inside a value is the backend's to judge. That includes brackets: `}` and `]` each end
+ * one level, whichever began it, because to know which would take a bit for every level that a
+ * client cares to open. No parser takes `{"a":[}`, so nothing is served by a model found behind it.
+ * Of duplicate keys the first wins: what comes after `model` is never read.
  */
 import { JsonString } from "./json-string.ts";
 
@@ -24,6 +30,7 @@ export type Verdict =
 
 type State =
   | "start"
+  | "inBom"
   | "keyOrEnd"
   | "key"
   | "inKey"
@@ -38,8 +45,8 @@ type State =
 const QUOTE = 0x22;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
-const OPEN_BRACKET = 0x5b;
-const CLOSE_BRACKET = 0x5d;
+/** The one bit in which `[` and `]` differ from `{` and `}`. */
+const BRACE_BIT = 0x20;
 const COLON = 0x3a;
 const COMMA = 0x2c;
 const BOM = [0xef, 0xbb, 0xbf];
@@ -49,12 +56,22 @@ const NO_MODEL: Verdict = { kind: "missing", why: "no model" };
 /** `model` with each letter written as `\uXXXX`: no longer key can mean it. */
 const MODEL_KEY_BYTES_MAX = 30;
 
-const EXPECTED: Partial<Record<State, string>> = {
-  start: 'a JSON object ("{")',
+/** What is expected where not even the start of one has come. */
+export const A_JSON_OBJECT = 'a JSON object ("{")';
+
+const REST = "the rest of the JSON object";
+
+const EXPECTED: Record<State, string> = {
+  start: A_JSON_OBJECT,
+  inBom: A_JSON_OBJECT,
   keyOrEnd: 'a key in double quotes or "}"',
   key: "a key in double quotes",
+  inKey: REST,
   colon: '":"',
   value: "a value",
+  inModel: REST,
+  inString: REST,
+  inNested: REST,
   inScalar: '"," or "}"',
   afterValue: '"," or "}"',
 };
@@ -69,7 +86,7 @@ export class ModelScanner {
   #depth = 0;
   readonly #string = new JsonString();
   #isModel = false;
-  #stringStart = 0;
+  #modelOffset = 0;
 
   /** @returns the verdict as soon as there is one; later pieces need not be given then */
   push(piece: Uint8Array): Verdict | undefined {
@@ -85,8 +102,7 @@ export class ModelScanner {
   /** The body has ended without a verdict. */
   end(): Verdict {
     if (this.#before === 0) return { kind: "missing", why: "no body" };
-    const expected = EXPECTED[this.#state] ?? "the rest of the JSON object";
-    return { kind: "invalid", offset: this.#before, expected };
+    return { kind: "invalid", offset: this.#before, expected: EXPECTED[this.#state] };
   }
 
   /** Takes a byte or more, or changes the state. */
@@ -103,33 +119,36 @@ export class ModelScanner {
       case "inScalar":
         return this.#skipScalar(piece);
       case "start":
+      case "inBom":
       case "keyOrEnd":
       case "key":
       case "colon":
       case "value":
       case "afterValue":
-        return this.#readStructure(piece[this.#at] ?? 0);
+        return this.#readStructure(piece);
     }
   }
 
-  #readStructure(byte: number): Verdict | undefined {
-    if (isSpace(byte) || this.#isBom(byte)) {
-      this.#at += 1;
-      return undefined;
-    }
+  #readStructure(piece: Uint8Array): Verdict | undefined {
+    if (this.#state !== "inBom") this.#at = endOf(isSpace, piece, this.#at);
+    const byte = piece[this.#at];
+    if (byte === undefined) return undefined;
     const next = this.#state === "value" ? this.#startValue(byte) : this.#nextState(byte);
-    if (next === undefined) return this.#invalid(EXPECTED[this.#state] ?? "");
+    if (next === undefined) return this.#refuse();
     if (typeof next !== "string") return next;
     this.#state = next;
     if (next !== "inScalar") this.#at += 1;
-    if (next === "inKey" || next === "inModel") this.#stringStart = this.#before + this.#at;
+    if (next === "inModel") this.#modelOffset = this.#offset;
     return undefined;
   }
 
   #nextState(byte: number): State | Verdict | undefined {
     switch (this.#state) {
       case "start":
+        if (byte === BOM[0] && this.#offset === 0) return "inBom";
         return either(byte === OPEN_BRACE, "keyOrEnd");
+      case "inBom":
+        return either(byte === BOM[this.#offset], this.#offset === 2 ? "start" : "inBom");
       case "colon":
         return either(byte === COLON, "value");
       case "afterValue":
@@ -142,46 +161,41 @@ export class ModelScanner {
   }
 
   #startValue(byte: number): State | Verdict | undefined {
-    if (byte === COMMA || byte === COLON || byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
-      return undefined;
-    }
+    if (byte === COMMA || byte === COLON || closes(byte)) return undefined;
     if (this.#isModel) {
       return byte === QUOTE ? "inModel" : { kind: "missing", why: "not a string" };
     }
     if (byte === QUOTE) return "inString";
-    if (byte !== OPEN_BRACE && byte !== OPEN_BRACKET) return "inScalar";
+    if (!opens(byte)) return "inScalar";
     this.#depth = 1;
     return "inNested";
   }
 
   #skipNested(piece: Uint8Array): undefined {
-    for (let at = this.#at; at < piece.length; at += 1) {
-      const byte = piece[at];
+    let at = this.#at;
+    let depth = this.#depth;
+    while (depth > 0 && at < piece.length) {
+      const byte = piece[at] ?? 0;
+      at += 1;
       if (byte === QUOTE) {
-        this.#at = at + 1;
+        at = this.#string.skip(piece, at);
+        if (this.#string.complete) continue;
         this.#state = "inString";
-        return;
+        break;
       }
-      if (byte === OPEN_BRACE || byte === OPEN_BRACKET) this.#depth += 1;
-      else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) this.#depth -= 1;
-      if (this.#depth === 0) {
-        this.#at = at + 1;
-        this.#state = "afterValue";
-        return;
-      }
+      depth += levels(byte);
     }
-    this.#at = piece.length;
+    this.#at = at;
+    this.#depth = depth;
+    if (depth === 0) this.#state = "afterValue";
   }
 
   #skipScalar(piece: Uint8Array): Verdict | undefined {
-    const byte = piece[this.#at] ?? 0;
-    if (isSpace(byte) || byte === COMMA || byte === CLOSE_BRACE) {
-      this.#state = "afterValue"; // which takes the byte
-    } else if (isStructural(byte)) {
-      return this.#invalid(EXPECTED.inScalar ?? "");
-    } else {
-      this.#at += 1;
-    }
+    this.#at = endOf(isScalar, piece, this.#at);
+    const end = piece[this.#at];
+    if (end === undefined) return undefined;
+    if (!isSpace(end) && end !== COMMA && end !== CLOSE_BRACE) return this.#refuse();
+    this.#state = "afterValue"; // which takes the byte
     return undefined;
   }
 
@@ -193,7 +207,7 @@ export class ModelScanner {
   #readKey(piece: Uint8Array): undefined {
     this.#at = this.#string.read(piece, this.#at, MODEL_KEY_BYTES_MAX);
     if (!this.#string.complete) return;
-    this.#isModel = this.#string.text() === "model";
+    this.#isModel = this.#string.is("model");
     this.#state = "colon";
   }
 
@@ -202,18 +216,18 @@ export class ModelScanner {
     if (!this.#string.complete) return undefined;
     const model = this.#string.text();
     if (model === undefined) {
-      return { kind: "invalid", offset: this.#stringStart, expected: "a valid JSON string" };
+      return { kind: "invalid", offset: this.#modelOffset, expected: "a valid JSON string" };
     }
     return model === "" ? { kind: "missing", why: "empty" } : { kind: "found", model };
   }
 
-  #isBom(byte: number): boolean {
-    const offset = this.#before + this.#at;
-    return this.#state === "start" && offset < BOM.length && byte === BOM[offset];
+  /** Of the byte at hand, from the start of the body. */
+  get #offset(): number {
+    return this.#before + this.#at;
   }
 
-  #invalid(expected: string): Verdict {
-    return { kind: "invalid", offset: this.#before + this.#at, expected };
+  #refuse(): Verdict {
+    return { kind: "invalid", offset: this.#offset, expected: EXPECTED[this.#state] };
   }
 }
 
@@ -221,14 +235,29 @@ function isSpace(byte: number): boolean {
   return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 }
 
-function isStructural(byte: number): boolean {
-  return (
-    byte === QUOTE ||
-    byte === COLON ||
-    byte === OPEN_BRACE ||
-    byte === OPEN_BRACKET ||
-    byte === CLOSE_BRACKET
-  );
+function isScalar(byte: number): boolean {
+  if (isSpace(byte) || opens(byte) || closes(byte)) return false;
+  return byte !== QUOTE && byte !== COLON && byte !== COMMA;
+}
+
+function opens(byte: number): boolean {
+  return (byte | BRACE_BIT) === OPEN_BRACE;
+}
+
+function closes(byte: number): boolean {
+  return (byte | BRACE_BIT) === CLOSE_BRACE;
+}
+
+function levels(byte: number): number {
+  if (opens(byte)) return 1;
+  return closes(byte) ? -1 : 0;
+}
+
+/** @returns where the bytes of a kind end, at the piece's end if not before */
+function endOf(isOfKind: (byte: number) => boolean, piece: Uint8Array, start: number): number {
+  let at = start;
+  while (at < piece.length && isOfKind(piece[at] ?? 0)) at += 1;
+  return at;
 }
 
 function either(holds: boolean, state: State): State | undefined {

@@ -1,12 +1,10 @@
 /** GET /v1/models and GET /v1/models/{id}: from memory, the objects as the backends sent them. */
-
 import type { Model } from "../routing/backend.ts";
 import type { RoutingTable } from "../routing/table.ts";
+import { anthropicList, anthropicModel } from "./anthropic-models.ts";
 import { errorResponse, quoteModel } from "./errors.ts";
-
-export function modelsResponse(models: readonly Model[]): Response {
-  return Response.json({ object: "list", data: models });
-}
+import { nearest } from "./nearest.ts";
+import type { Target } from "./target.ts";
 
 /** What there is, and whether all of it is known yet. */
 export type Models = {
@@ -14,10 +12,28 @@ export type Models = {
   readonly isReady: () => boolean;
 };
 
-export function modelResponse(id: string, models: Models): Response {
-  const lookup = models.table.find(id);
-  return lookup.kind === "live" ? Response.json(lookup.model) : noBackend(id, models);
+/** Anthropic's own SDKs say which of its API versions they speak; nobody else does. */
+function speaksAnthropic(request: Request): boolean {
+  return request.headers.has("anthropic-version");
 }
+
+export function modelsResponse(
+  request: Request,
+  { query }: Target,
+  models: readonly Model[],
+): Response {
+  return speaksAnthropic(request)
+    ? Response.json(anthropicList(models, new URLSearchParams(query)))
+    : Response.json({ object: "list", data: models });
+}
+
+export function modelResponse(request: Request, id: string, models: Models): Response {
+  const lookup = models.table.find(id);
+  if (lookup.kind !== "live") return noBackend(id, models);
+  return Response.json(speaksAnthropic(request) ? anthropicModel(lookup.model) : lookup.model);
+}
+
+const SUGGESTIONS_MAX = 10;
 
 /** The answer for a model that nobody takes a request for just now. */
 export function noBackend(model: string, { table, isReady }: Models): Response {
@@ -34,9 +50,13 @@ export function noBackend(model: string, { table, isReady }: Models): Response {
       `Cannot route the request: the proxy is starting and has not seen model ${name} yet; try again shortly`,
     );
   }
+  const ids = table.models.map(({ id }) => id);
+  const near = nearest(model, ids, SUGGESTIONS_MAX).map(quoteModel);
+  const hint =
+    near.length === 0 ? "there is no model at all just now" : `did you mean ${near.join(", ")}?`;
   return errorResponse(
     "model_not_found",
-    `Cannot route the request: no server has model ${name}; GET /v1/models lists what there is`,
+    `Cannot route the request: no server has model ${name}; ${hint}`,
   );
 }
 

@@ -2,86 +2,149 @@
  * Reads a request's body as far as its `model`, and gives it on whole: what was read first, then
  * the rest as it comes, at the pace of whoever takes it.
  */
-import { ModelScanner, type Verdict } from "./model-field.ts";
+import type { HeldBytes, Hold } from "./held-bytes.ts";
+import { A_JSON_OBJECT, ModelScanner, type Verdict } from "./model-field.ts";
+import { boundaryOf, MultipartScanner } from "./multipart-field.ts";
 
 /** What is to be sent on: bytes that are all at hand, a stream that can be read once, or nothing. */
 export type RequestBody = Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | undefined;
 
-export type ModelField =
-  | {
-      readonly kind: "found";
-      readonly model: string;
-      /** All of the body, what was read included. To be called once, or else `discard`. */
-      readonly body: () => Promise<RequestBody>;
-      readonly discard: () => void;
-    }
-  /** More than `heldBytesMax` came before the model. */
-  | { readonly kind: "too much" }
-  | Exclude<Verdict, { kind: "found" }>;
+export type ReadResult = {
+  readonly verdict:
+    | Verdict
+    /** Neither JSON nor multipart, and does not say it is: nothing to find a model in. */
+    | { readonly kind: "other" }
+    /** Too much came before the model, of this request or of all together. */
+    | { readonly kind: "too much" | "overloaded" };
+  /** All of the body, what was read included. To be called once, or else `discard`. */
+  readonly body: () => Promise<RequestBody>;
+  /** Nobody will send the body. */
+  readonly discard: () => void;
+  /** A body at hand has been sent and will not be sent again. */
+  readonly release: () => void;
+};
+
+/** Bodies up to this length are read whole: one piece costs less than a stream, and can be sent again. */
+const WHOLE_BYTES_MAX = 1024 * 1024;
 
 type Reader = Pick<ReadableStreamDefaultReader<Uint8Array>, "read" | "cancel">;
 
-/** Bodies up to this length are read whole: one piece costs less than a stream. */
-const WHOLE_BYTES_MAX = 1024 * 1024;
+type Scanner = Pick<ModelScanner, "push" | "end">;
 
-/**
- * @param heldBytesMax most bytes to hold while the model has not come
- * @throws the stream's error if the client goes away
- */
-export async function readModelField(request: Request, heldBytesMax: number): Promise<ModelField> {
-  if (request.body === null) return { kind: "missing", why: "no body" };
-  const reader: Reader = request.body.getReader();
-  const held: Uint8Array[] = [];
-  const verdict = await scan(reader, held, heldBytesMax);
-  // Nobody will read the rest. Bun answers at once and closes the connection of a client that goes on.
-  const discard = (): void => void reader.cancel().catch(() => undefined);
-  if (verdict.kind === "found") {
-    return { ...verdict, body: () => bodyOf(request, held, reader), discard };
+/** What has been read of a body so far, and where the rest comes from. */
+type Source = {
+  readonly reader: Reader;
+  readonly pieces: Uint8Array[];
+  readonly hold: Hold;
+};
+
+/** @throws the stream's error if the client goes away */
+export async function readModelField(request: Request, held: HeldBytes): Promise<ReadResult> {
+  if (request.body === null) return NO_BODY;
+  const source: Source = { reader: request.body.getReader(), pieces: [], hold: held.open() };
+  const { hold, reader } = source;
+  try {
+    const verdict = await scan(source, request.headers.get("content-type") ?? "");
+    return {
+      verdict,
+      body: () => bodyOf(request, source),
+      discard: () => {
+        hold.end();
+        reader.cancel().catch(() => undefined);
+      },
+      release: hold.end,
+    };
+  } catch (error) {
+    hold.end();
+    throw error;
   }
-  discard();
-  return verdict;
 }
 
-async function scan(
-  reader: Reader,
-  held: Uint8Array[],
-  heldBytesMax: number,
-): Promise<Verdict | { kind: "too much" }> {
-  const scanner = new ModelScanner();
-  let heldBytes = 0;
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return scanner.end();
-    const verdict = scanner.push(value);
-    held.push(value);
-    heldBytes += value.length;
-    if (verdict !== undefined) return verdict;
-    if (heldBytes > heldBytesMax) return { kind: "too much" };
+const NO_BODY: ReadResult = {
+  verdict: { kind: "missing", why: "no body" },
+  body: async () => undefined,
+  discard: () => undefined,
+  release: () => undefined,
+};
+
+async function scan(source: Source, contentType: string): Promise<ReadResult["verdict"]> {
+  const scanner = scannerOf(contentType);
+  if (scanner === undefined) {
+    return { kind: "invalid", offset: 0, expected: 'a "boundary" in the Content-Type' };
   }
+  for (;;) {
+    const { done, value } = await source.reader.read();
+    if (done) return judge(scanner.end(), contentType);
+    const verdict = scanner.push(value);
+    source.pieces.push(value);
+    const taken = source.hold.take(value.length);
+    if (verdict !== undefined) return judge(verdict, contentType);
+    if (taken !== "taken") return { kind: taken === "total limit" ? "overloaded" : "too much" };
+  }
+}
+
+function judge(verdict: Verdict, contentType: string): ReadResult["verdict"] {
+  return isOther(verdict, contentType) ? { kind: "other" } : verdict;
+}
+
+function scannerOf(contentType: string): Scanner | undefined {
+  if (!/^\s*multipart\/form-data\b/i.test(contentType)) return new ModelScanner();
+  const boundary = boundaryOf(contentType);
+  return boundary === undefined ? undefined : new MultipartScanner(boundary);
+}
+
+/**
+ * Whether what is no JSON object does not claim to be one. The Content-Type of JSON does not matter
+ * (curl says it is a form), so only a type of something else counts.
+ */
+function isOther(verdict: Verdict, contentType: string): boolean {
+  const notAnObject = verdict.kind === "invalid" && verdict.expected === A_JSON_OBJECT;
+  return notAnObject && contentType !== "" && !/json|x-www-form-urlencoded/i.test(contentType);
 }
 
 /** A body of known and small length comes in one piece; Content-Length and chunked stay what they were. */
-async function bodyOf(request: Request, held: Uint8Array[], reader: Reader): Promise<RequestBody> {
+async function bodyOf(request: Request, source: Source): Promise<RequestBody> {
   const length = Number(request.headers.get("content-length") ?? Number.POSITIVE_INFINITY);
-  if (!(length <= WHOLE_BYTES_MAX)) return heldThenRest(held, reader);
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return Buffer.concat(held);
-    held.push(value);
+  if (!(length <= WHOLE_BYTES_MAX)) return heldThenRest(source);
+  const { reader, pieces, hold } = source;
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return inOnePiece(pieces);
+      pieces.push(value);
+      hold.take(value.length);
+    }
+  } catch (error) {
+    hold.end();
+    throw error;
   }
 }
 
-/** One piece a pull, no read-ahead: the backend's pace is the client's pace. */
-function heldThenRest(held: Uint8Array[], reader: Reader): ReadableStream<Uint8Array> {
-  const pieces = held.reverse();
+function inOnePiece(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const [first] = pieces;
+  const whole = pieces.length === 1 && first !== undefined ? first : Buffer.concat(pieces);
+  return whole as Uint8Array<ArrayBuffer>; // never shared: nobody here makes shared memory
+}
+
+/** One piece a pull, no read-ahead: the backend's pace is the client's pace. Each is let go of as it goes. */
+function heldThenRest({ reader, pieces, hold }: Source): ReadableStream<Uint8Array> {
+  const held = pieces.reverse();
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        const piece = pieces.pop() ?? (await reader.read()).value;
-        if (piece === undefined) controller.close();
-        else controller.enqueue(piece);
+        const first = held.pop();
+        if (first !== undefined) {
+          hold.give(first.length);
+          controller.enqueue(first);
+          return;
+        }
+        const { done, value } = await reader.read();
+        if (done) controller.close();
+        else controller.enqueue(value);
       },
       async cancel(reason) {
+        held.length = 0;
+        hold.end();
         await reader.cancel(reason);
       },
     },

@@ -30,6 +30,8 @@ export class RoutingTable {
   /** Newest first. Rebuilt at every change: changes are rare, look-ups are not. */
   #entries = new Map<string, readonly Entry[]>();
   #list: readonly Model[] = [];
+  /** Newest first. */
+  #active: readonly Backend[] = [];
 
   /** All active models, one object each (the winner's), sorted by id. */
   get models(): readonly Model[] {
@@ -53,6 +55,29 @@ export class RoutingTable {
       if (lease !== undefined) return { kind: "routed", lease };
     }
     return { kind: "draining" };
+  }
+
+  /** Takes a lease on the only active backend, if there is exactly one. */
+  only(): Lease | undefined {
+    return this.#active.length === 1 ? this.#active[0]?.acquire() : undefined;
+  }
+
+  /** Takes a lease on the active backend that became routable last. */
+  newest(): Lease | undefined {
+    return this.#active[0]?.acquire();
+  }
+
+  /** Takes a lease on the active backend of one run of a container, whatever its models. */
+  routeToRun(containerId: string, startedAtMs: number): Route {
+    let known = false;
+    for (const backend of this.#backends) {
+      const { rank } = backend;
+      if (rank.containerId !== containerId || rank.startedAtMs !== startedAtMs) continue;
+      known = true;
+      const lease = backend.acquire();
+      if (lease !== undefined) return { kind: "routed", lease };
+    }
+    return { kind: known ? "draining" : "unknown" };
   }
 
   find(modelId: string): ModelLookup {
@@ -89,7 +114,8 @@ export class RoutingTable {
 
   #rebuild(): void {
     const entries = new Map<string, Entry[]>();
-    for (const backend of [...this.#backends].sort(newestFirst)) {
+    const newest = [...this.#backends].sort(newestFirst);
+    for (const backend of newest) {
       for (const model of backend.models) {
         const known = entries.get(model.id);
         if (known === undefined) entries.set(model.id, [{ backend, model }]);
@@ -97,6 +123,7 @@ export class RoutingTable {
       }
     }
     this.#entries = entries;
+    this.#active = newest.filter(({ state }) => state === "active");
     this.#list = [...entries.values()]
       .map((all) => all.find(({ backend }) => backend.state === "active")?.model)
       .filter((model) => model !== undefined)

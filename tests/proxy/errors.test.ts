@@ -15,6 +15,8 @@ const CASES: readonly [code: ErrorCode, status: number, type: string, param: "mo
   ["upgrade_unsupported", 501, "invalid_request_error", null],
   ["backend_unreachable", 502, "api_error", null],
   ["backend_draining", 503, "overloaded_error", "model"],
+  ["response_not_found", 404, "not_found_error", null],
+  ["backend_unavailable", 503, "overloaded_error", null],
   ["proxy_overloaded", 503, "overloaded_error", null],
   ["starting", 503, "overloaded_error", "model"],
 ];

@@ -17,6 +17,7 @@ const CHAT = "/v1/chat/completions";
 function startBusyProxy(origin: string, isReady = true) {
   const proxy = startProxyTo(origin, { isReady: () => isReady, heldBytesMax: 10_000 });
   const draining = makeBackend({ models: [{ id: "draining" }] });
+  proxy.table.admit(makeBackend({ origin, models: [{ id: "other" }] })); // so that nobody is the only one
   proxy.table.admit(draining);
   proxy.table.drain(draining);
   return proxy;

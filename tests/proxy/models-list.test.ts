@@ -13,6 +13,9 @@ import { makeBackend } from "../support/backends.ts";
 
 type ErrorBody = { readonly error: { readonly code: string; readonly message: string } };
 
+const REQUEST = new Request("http://proxy.test/v1/models");
+const TARGET = { path: "/v1/models", query: "" };
+
 /** A table in which model `id` is what `kind` says. */
 function modelsWith(kind: "live" | "draining" | "unknown", ready: boolean, model: Model): Models {
   const table = new RoutingTable();
@@ -28,21 +31,21 @@ describe("modelsResponse()", () => {
       { id: "b", object: "model", max_model_len: 4096, permission: [{ id: "p" }] },
       { id: "a", meta: null },
     ];
-    const response = modelsResponse(models);
+    const response = modelsResponse(REQUEST, TARGET, models);
     expect(response.status).toBe(200);
     expect(response.headers.get("content-type")).toStartWith("application/json");
     expect(await response.json()).toEqual({ object: "list", data: models });
   });
 
   test("is a list also when there is no model", async () => {
-    expect(await modelsResponse([]).json()).toEqual({ object: "list", data: [] });
+    expect(await modelsResponse(REQUEST, TARGET, []).json()).toEqual({ object: "list", data: [] });
   });
 });
 
 describe("modelResponse()", () => {
   test("is the model's object alone, with every field", async () => {
     const model = { id: "a", owned_by: "vllm", created: 1 };
-    const response = modelResponse("a", modelsWith("live", true, model));
+    const response = modelResponse(REQUEST, "a", modelsWith("live", true, model));
     expect(response.status).toBe(200);
     expect(await response.json()).toEqual(model);
   });
@@ -53,7 +56,7 @@ describe("modelResponse()", () => {
     ["unknown", true, 404, "model_not_found"],
     ["unknown", false, 503, "starting"],
   ])("of a %s model, ready: %p, is a %d %s", async (kind, ready, status, code) => {
-    const response = modelResponse("a", modelsWith(kind, ready, { id: "a" }));
+    const response = modelResponse(REQUEST, "a", modelsWith(kind, ready, { id: "a" }));
     expect(response.status).toBe(status);
     expect(((await response.json()) as ErrorBody).error.code).toBe(code);
   });

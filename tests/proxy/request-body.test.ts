@@ -1,10 +1,18 @@
 import { describe, expect, test } from "bun:test";
-import { type ModelField, readModelField } from "../../src/proxy/request-body.ts";
+import { HeldBytes } from "../../src/proxy/held-bytes.ts";
+import { type ReadResult, readModelField } from "../../src/proxy/request-body.ts";
 import { rawExchange } from "../support/raw-http.ts";
 import { until, within } from "../support/until.ts";
 
 const NO_LIMIT = Number.POSITIVE_INFINITY;
 const MIB = 1024 * 1024;
+
+type ModelField = ReadResult["verdict"] & Pick<ReadResult, "body" | "discard">;
+
+async function readField(request: Request, heldBytesMax: number): Promise<ModelField> {
+  const { verdict, body, discard } = await readModelField(request, new HeldBytes(heldBytesMax));
+  return { ...verdict, body, discard };
+}
 
 /** What a server made of a body: the field, the form of the body to send on, and its bytes. */
 type Seen = { readonly field: ModelField; readonly form: string; readonly bytes: Uint8Array };
@@ -19,7 +27,7 @@ async function throughServer(
     port: 0,
     maxRequestBodySize: NO_LIMIT,
     fetch: async (request) => {
-      const field = await readModelField(request, heldBytesMax);
+      const field = await readField(request, heldBytesMax);
       const kept = field.kind === "found" ? await field.body() : undefined;
       const bytes = kept === undefined ? new Uint8Array() : await new Response(kept).bytes();
       seen.resolve({ field, form: formOf(kept), bytes });
@@ -71,7 +79,7 @@ describe("readModelField() through a server", () => {
     ["no body", undefined],
     ["an empty body", ""],
   ])("finds nothing in a request with %s", async (_what, body) => {
-    expect((await throughServer(body)).field).toEqual({ kind: "missing", why: "no body" });
+    expect((await throughServer(body)).field).toMatchObject({ kind: "missing", why: "no body" });
   });
 
   test.each<[what: string, body: Buffer<ArrayBuffer>, form: string]>([
@@ -102,7 +110,7 @@ describe("readModelField() through a server", () => {
   test("refuses a body with too much before its model, and takes one with less", async () => {
     const limit = 2 * MIB;
     const refused = await throughServer(bodyOf(4 * MIB, 3 * MIB), limit);
-    expect(refused.field).toEqual({ kind: "too much" });
+    expect(refused.field).toMatchObject({ kind: "too much" });
     const taken = await throughServer(bodyOf(4 * MIB, MIB), limit);
     expect(taken.field).toMatchObject({ kind: "found", model: "m" });
   });
@@ -110,7 +118,7 @@ describe("readModelField() through a server", () => {
   test("gives the verdict on a body that goes on for ever as soon as there is one", async () => {
     using server = Bun.serve({
       port: 0,
-      fetch: async (request) => Response.json(await readModelField(request, NO_LIMIT)),
+      fetch: async (request) => Response.json(await readField(request, NO_LIMIT)),
     });
     const head =
       "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\nConnection: close\r\n\r\n";
@@ -123,7 +131,7 @@ describe("readModelField() of pieces", () => {
   test("takes no piece behind the model before somebody asks for it", async () => {
     const pieces = ['{"a":1,', '"model":"m"', ',"b":2', "}"];
     const { request, state } = piecewise(pieces);
-    const field = await readModelField(request, NO_LIMIT);
+    const field = await readField(request, NO_LIMIT);
     if (field.kind !== "found") throw new Error(`Found nothing: ${field.kind}`);
     expect(state.pulls).toBe(2);
     const reader = ((await field.body()) as ReadableStream<Uint8Array>).getReader();
@@ -143,7 +151,7 @@ describe("readModelField() of pieces", () => {
 
   test("takes all of a small body whose length is known", async () => {
     const { request, state } = piecewise(['{"model":"m"', "}"], { "content-length": "13" });
-    const field = await readModelField(request, NO_LIMIT);
+    const field = await readField(request, NO_LIMIT);
     expect(await bodyAtHand(field)).toEqual(Buffer.from('{"model":"m"}'));
     expect(state.pulls).toBe(3);
   });
@@ -154,7 +162,7 @@ describe("readModelField() of pieces", () => {
     [NO_LIMIT, "found"],
   ])("with a limit of %d bytes and 10 before the model: %s", async (heldBytesMax, kind) => {
     const { request } = piecewise(['{"a":"b', '"  ', ',"model":"m"', "}"]);
-    expect((await readModelField(request, heldBytesMax)).kind).toBe(kind);
+    expect((await readField(request, heldBytesMax)).kind).toBe(kind);
   });
 
   test.each<[what: string, pieces: readonly string[], heldBytesMax: number]>([
@@ -163,15 +171,16 @@ describe("readModelField() of pieces", () => {
     ["invalid", ["[", "]"], NO_LIMIT],
   ])("lets go of the rest of a body whose verdict is %s", async (what, pieces, heldBytesMax) => {
     const { request, state } = piecewise(pieces);
-    const { kind } = await readModelField(request, heldBytesMax);
+    const { kind, discard } = await readField(request, heldBytesMax);
     expect<string>(kind).toBe(what);
+    discard();
     await until("the body is cancelled", () => state.cancelled !== undefined);
     expect(state.pulls).toBe(1);
   });
 
   test("cancels the client's body with the reason when the body sent on is cancelled", async () => {
     const { request, state } = piecewise(['{"model":"m"', "}"]);
-    const field = await readModelField(request, NO_LIMIT);
+    const field = await readField(request, NO_LIMIT);
     if (field.kind !== "found") throw new Error(`Found nothing: ${field.kind}`);
     await ((await field.body()) as ReadableStream<Uint8Array>).cancel("upstream gone");
     expect(state.cancelled).toBe("upstream gone");
@@ -187,7 +196,7 @@ describe("readModelField() of pieces", () => {
       headers,
       body: failing(first, gone),
     });
-    const failure = readModelField(request, NO_LIMIT)
+    const failure = readField(request, NO_LIMIT)
       .then(bodyAtHand)
       .catch((error: unknown) => error);
     expect(await within("the failure", failure)).toBe(gone);
@@ -196,7 +205,7 @@ describe("readModelField() of pieces", () => {
   test("makes the body sent on fail, never end, when the client breaks off behind the model", async () => {
     const gone = new Error("The connection was closed.");
     const body = failing('{"model":"m"', gone);
-    const field = await readModelField(
+    const field = await readField(
       new Request("http://proxy.test/", { method: "POST", body }),
       NO_LIMIT,
     );

@@ -25,7 +25,7 @@ export type RunningProxy = Disposable & {
   readonly stop: (timeoutMs: number) => Promise<number>;
 };
 
-type ProxyInit = Partial<Pick<HandlerInit, "isReady" | "heldBytesMax" | "patience">> & {
+type ProxyInit = Partial<Omit<HandlerInit, "table" | "log">> & {
   readonly backends?: readonly Backend[];
 };
 

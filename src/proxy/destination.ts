@@ -1,0 +1,134 @@
+/** Where a request is to go: by its model, by the response it is about, or to whoever there is. */
+import type { Lease } from "../routing/backend.ts";
+import type { RoutingTable } from "../routing/table.ts";
+import { errorResponse } from "./errors.ts";
+import { type Models, modelIdOf, noBackend } from "./models-list.ts";
+import type { ReadResult } from "./request-body.ts";
+import type { ResponseIds, RunKey } from "./response-ids.ts";
+import type { Target } from "./target.ts";
+
+export type Destination =
+  | { readonly kind: "model"; readonly model: string }
+  /** The run that made a response. */
+  | { readonly kind: "run"; readonly run: RunKey; readonly responseId: string }
+  | { readonly kind: "unnamed"; readonly method: string }
+  | { readonly kind: "refused"; readonly response: Response };
+
+/** What loads and unloads adapters names an adapter, not a model. vLLM. */
+const LORA_PATHS: ReadonlySet<string> = new Set([
+  "/v1/load_lora_adapter",
+  "/v1/unload_lora_adapter",
+]);
+
+export function isLoraPath(path: string): boolean {
+  return LORA_PATHS.has(path);
+}
+
+/** Pure but for the table of ids. */
+export function destinationOf(
+  { method }: { readonly method: string },
+  target: Target,
+  verdict: ReadResult["verdict"],
+  responses: ResponseIds,
+): Destination {
+  switch (verdict.kind) {
+    case "found":
+      return { kind: "model", model: verdict.model };
+    case "other":
+      return unnamed(method, target, responses);
+    case "missing":
+      return verdict.why === "no body" || isLoraPath(target.path)
+        ? unnamed(method, target, responses)
+        : refused("model_required", `${MISSING[verdict.why]}; ${HOW_TO_NAME}`);
+    case "invalid":
+      return refused(
+        "invalid_json",
+        `its body can't be read: expected ${verdict.expected} at byte ${verdict.offset}`,
+      );
+    case "too much":
+      return refused(
+        "model_search_limit",
+        'too many bytes came before its model; put "model" first, or raise PROXY_MODEL_SEARCH_LIMIT',
+      );
+    case "overloaded":
+      return refused(
+        "proxy_overloaded",
+        "too many bytes are held of requests whose model has not come; try again shortly",
+      );
+  }
+}
+
+const HOW_TO_NAME =
+  'name the model in a JSON object ({"model": "…"}), in a form field "model", or in the query (?model=…)';
+
+const MISSING = {
+  "no body": "it has no body",
+  "no model": 'its body has no "model"',
+  "not a string": '"model" is not a string',
+  empty: '"model" is empty',
+} as const;
+
+function unnamed(method: string, { path, query }: Target, responses: ResponseIds): Destination {
+  const responseId = /^\/v1\/responses\/([^/]+)/.exec(path)?.[1];
+  const run = responseId === undefined ? undefined : responses.find(modelIdOf(responseId));
+  if (responseId !== undefined && run !== undefined) return { kind: "run", run, responseId };
+  const model = new URLSearchParams(query).get("model");
+  return model ? { kind: "model", model } : { kind: "unnamed", method };
+}
+
+function refused(code: Parameters<typeof errorResponse>[0], why: string): Destination {
+  return { kind: "refused", response: errorResponse(code, `Cannot route the request: ${why}`) };
+}
+
+/**
+ * Takes the lease: there must be no `await` between this call and the forwarding.
+ *
+ * @returns a lease, or the answer to give instead
+ */
+export function take(destination: Destination, models: Models): Lease | Response {
+  switch (destination.kind) {
+    case "refused":
+      return destination.response;
+    case "model": {
+      const route = models.table.route(destination.model);
+      return route.kind === "routed" ? route.lease : noBackend(destination.model, models);
+    }
+    case "run":
+      return takeRun(destination, models.table);
+    case "unnamed":
+      return takeUnnamed(destination.method, models.table);
+  }
+}
+
+function takeRun(
+  { run, responseId }: Extract<Destination, { kind: "run" }>,
+  table: RoutingTable,
+): Lease | Response {
+  const route = table.routeToRun(run.containerId, run.startedAtMs);
+  if (route.kind === "routed") return route.lease;
+  const id = JSON.stringify(responseId);
+  return route.kind === "draining"
+    ? errorResponse(
+        "backend_draining",
+        `Cannot route the request: the server that made response ${id} is stopping or unhealthy; try again shortly`,
+      )
+    : errorResponse(
+        "response_not_found",
+        `Cannot route the request: the server that made response ${id} is gone`,
+      );
+}
+
+/** The only backend there is; a browser's preflight goes to any, since all answer it alike. */
+function takeUnnamed(method: string, table: RoutingTable): Lease | Response {
+  const lease = table.only() ?? (method === "OPTIONS" ? table.newest() : undefined);
+  if (lease !== undefined) return lease;
+  return method === "OPTIONS"
+    ? errorResponse(
+        "backend_unavailable",
+        "Cannot route the request: no server is there; try again shortly",
+      )
+    : errorResponse(
+        "model_required",
+        `Cannot route the request: it names no model; ${HOW_TO_NAME}`,
+      );
+}

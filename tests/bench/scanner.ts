@@ -1,0 +1,173 @@
+/**
+ * `bun tests/bench/scanner.ts`: how fast the model scanner gets through request bodies of several
+ * MB whose `model` stands last, beside decoding and JSON.parse of the same body. CPU time, the best
+ * of many rounds, both in turn, because machines are noisy.
+ */
+import { type Random, seededRandom } from "../support/random-json.ts";
+import { scanModel } from "../support/scan-model.ts";
+
+type Workload = {
+  readonly name: string;
+  /** GB/s that issue 5 asks for. */
+  readonly atLeast?: number;
+  readonly body: (random: Random) => unknown;
+  /** Bytes of a piece; without it, as they come from the network. */
+  readonly pieceBytes?: number;
+};
+
+const MB = 1_000_000;
+const BODY_BYTES = 8 * MB;
+const CPU_MS_EACH = 900;
+
+const WORKLOADS: readonly Workload[] = [
+  { name: "base64 image", atLeast: 10, body: (random) => chat([base64(random, BODY_BYTES)]) },
+  { name: "prose", atLeast: 1.5, body: (random) => chat(texts(random, prose, 4_000)) },
+  { name: "source code", atLeast: 1, body: (random) => chat(texts(random, sourceCode, 20_000)) },
+  { name: '\\"\\"\\"…', atLeast: 1, body: () => chat(['"'.repeat(BODY_BYTES / 2)]) },
+  { name: "\\\\\\\\\\\\…", body: () => chat(["\\".repeat(BODY_BYTES / 2)]) },
+  { name: "short messages", body: (random) => chat(texts(random, prose, 40)) },
+  {
+    name: "many keys",
+    body: () => ({
+      ...Object.fromEntries(Array.from({ length: 500_000 }, (_, key) => [`key ${key}`, true])),
+      model: "m",
+    }),
+  },
+  { name: "token numbers", body: (random) => ({ prompt: numbers(random), model: "m" }) },
+  {
+    name: "prose byte by byte",
+    body: (random) => chat([prose(random, MB)]),
+    pieceBytes: 1,
+  },
+];
+
+function main(): void {
+  console.log("GB/s                  scanner  JSON.parse  ratio  at least");
+  for (const workload of WORKLOADS) {
+    const body = new TextEncoder().encode(JSON.stringify(workload.body(seededRandom(5))));
+    const { scanner, parse } = measure(body, pieces(body, workload.pieceBytes));
+    const figures = [scanner.toFixed(2).padStart(8), parse.toFixed(2).padStart(11)];
+    const ratio = `${(scanner / parse).toFixed(1)}x`.padStart(6);
+    const wanted = workload.atLeast?.toFixed(1).padStart(9) ?? "";
+    console.log(workload.name.padEnd(20), ...figures, ratio, wanted);
+  }
+}
+
+/** GB a second of CPU time, each the best of its rounds. */
+function measure(body: Uint8Array, cut: readonly Uint8Array[]): { scanner: number; parse: number } {
+  const scan = (): unknown => {
+    const verdict = scanModel(cut);
+    return verdict.kind === "found" ? verdict.model : verdict;
+  };
+  const parse = (): unknown => JSON.parse(new TextDecoder().decode(body)).model;
+  const best = { scanner: 0, parse: 0 };
+  const end = cpuMs() + CPU_MS_EACH;
+  while (cpuMs() < end) {
+    // Fast rounds are repeated, or the clock's steps would show.
+    best.scanner = Math.max(best.scanner, speed(scan, body.length, 4));
+    best.parse = Math.max(best.parse, speed(parse, body.length, 1));
+  }
+  return best;
+}
+
+function speed(find: () => unknown, bytes: number, times: number): number {
+  const start = cpuMs();
+  for (let time = 0; time < times; time += 1) {
+    if (find() !== "m") throw new Error("The benchmark found another model than it wrote");
+  }
+  return (bytes * times) / ((cpuMs() - start) * 1e6);
+}
+
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
+}
+
+/** 64 to 128 KB each, and each in memory of its own: what Bun's request body gives. */
+function pieces(body: Uint8Array, pieceBytes: number | undefined): Uint8Array[] {
+  const random = seededRandom(64);
+  const cut: Uint8Array[] = [];
+  for (let at = 0; at < body.length; at += cut.at(-1)!.length) {
+    cut.push(body.slice(at, at + (pieceBytes ?? 65_536 + random(65_536))));
+  }
+  return cut;
+}
+
+function chat(contents: readonly string[]): unknown {
+  const messages = contents.map((content, index) => ({
+    role: index % 2 === 0 ? "user" : "assistant",
+    content: [{ type: "text", text: content }],
+  }));
+  return { messages, temperature: 0.7, stream: true, model: "m" };
+}
+
+/** About BODY_BYTES of texts, each around `length` long. */
+function texts(
+  random: Random,
+  write: (random: Random, length: number) => string,
+  length: number,
+): string[] {
+  return Array.from({ length: BODY_BYTES / length }, () =>
+    write(random, length / 2 + random(length)),
+  );
+}
+
+function base64(random: Random, length: number): string {
+  const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  const block = Array.from({ length: 4_096 }, () => alphabet[random(64)]).join("");
+  return `data:image/png;base64,${block.repeat(length / 4_096)}`;
+}
+
+const WORDS =
+  "the of and a to in is you that it he was for on are as with his they I at be this have from or had by not but what some we can out other were all there when up use your how said an each she which do their time if will way about many then them write would like so these her long make thing see him two has look more day could go come did number sound no most people my over know water than call first who may down side been now find".split(
+    " ",
+  );
+
+/** Sentences, a line break each few hundred bytes, some words in quotes, some not English. */
+function prose(random: Random, length: number): string {
+  const parts: string[] = [];
+  let written = 0;
+  while (written < length) {
+    const word = random(40) === 0 ? "déjà" : WORDS[random(WORDS.length)]!;
+    const quoted = random(100) === 0 ? `"${word}"` : word;
+    const space = [". ", ", ", "\n", "\n\n"][random(80)] ?? " ";
+    parts.push(quoted, space);
+    written += quoted.length + space.length;
+  }
+  return parts.join("").slice(0, length);
+}
+
+const LINES = [
+  'import { readFile } from "node:fs/promises";',
+  "",
+  "export async function load(path: string): Promise<Config> {",
+  '\tconst text = await readFile(path, "utf8");',
+  "\tconst lines = text.split(/\\r?\\n/);",
+  "\tfor (const [number, line] of lines.entries()) {",
+  '\t\tif (line.startsWith("#") || line === "") continue;',
+  "\t\tconst at = line.indexOf(':');",
+  '\t\tif (at === -1) throw new Error("No \\":\\" in line " + number);',
+  "\t\tconfig.set(line.slice(0, at).trim(), line.slice(at + 1).trim());",
+  "\t}",
+  'const HEADERS = { "content-type": "application/json", "x-api-key": "", accept: "*/*" };',
+  '\texpect(parse("a: \\"b\\"\\n")).toEqual({ a: "b", list: ["x", "y", "z"], n: 1 });',
+  '\treturn { ...DEFAULTS, name: config.get("name") ?? "", port: Number(config.get("port")) };',
+  "}",
+];
+
+function sourceCode(random: Random, length: number): string {
+  const lines: string[] = [];
+  let written = 0;
+  while (written < length) {
+    const line = LINES[random(LINES.length)]!;
+    lines.push(line);
+    written += line.length + 1;
+  }
+  return lines.join("\n");
+}
+
+function numbers(random: Random): number[] {
+  return Array.from({ length: BODY_BYTES / 6 }, () => random(128_000));
+}
+
+main();
