@@ -13,9 +13,10 @@
  * two the first wins.
  *
  * - Lines end in CRLF, and LF alone is refused: as a line break it would let a text file end its own
- *   part, and backends refuse it too. Only the closing line may end in LF: nothing is read behind it.
- * - A line that goes on behind the boundary is content, as it is to Go and python-multipart (RFC 2046
- *   would have it end the part).
+ *   part, and python-multipart (behind vLLM, SGLang) refuses it too. Only the closing line may end in
+ *   LF: nothing is read behind it.
+ * - A line that goes on behind the boundary is content, as it is to python-multipart (RFC 2046 would
+ *   have it end the part).
  * - A part's encoding and charset are not looked at (RFC 7578 §4.7 deprecates them): the model is UTF-8.
  */
 import type { Verdict } from "./model-field.ts";
@@ -143,7 +144,6 @@ export class MultipartScanner {
   }
 
   #startHeaders(): undefined {
-    this.#part = "other";
     this.#headers = [];
     this.#start = this.#before + this.#at;
   }
@@ -158,10 +158,9 @@ export class MultipartScanner {
       return this.#invalid("CRLF (not LF alone) after a header", this.#before + this.#at - 1);
     }
     if (line === "\r\n") return this.#startContent();
-    const text = line.slice(0, -2);
     const last = this.#headers.length - 1;
-    if (last >= 0 && /^[ \t]/.test(text)) this.#headers[last] += text;
-    else if (text.includes(":")) this.#headers.push(text);
+    if (last >= 0 && /^[ \t]/.test(line)) this.#headers[last] += line;
+    else if (line.includes(":")) this.#headers.push(line);
     else return this.#invalid('the ":" of a header', lineStart);
     return undefined;
   }

@@ -1,6 +1,5 @@
 import { describe, expect, test } from "bun:test";
 import type { Verdict } from "../../src/proxy/model-field.ts";
-import { type Random, randomDocument, seededRandom } from "../support/random-json.ts";
 import { cutAt, scanModel } from "../support/scan-model.ts";
 
 /** Bodies where a cut can fall between an escape and what it escapes, or into a character. */
@@ -43,55 +42,3 @@ describe("ModelScanner.push() gives the verdict of the whole body", () => {
     expect(scanModel(single.flatMap((piece) => [piece, new Uint8Array(0)]))).toEqual(verdict);
   });
 });
-
-const NO_BODY: Verdict = { kind: "missing", why: "no body" };
-
-describe("ModelScanner agrees with JSON.parse()", () => {
-  const DOCUMENTS = 4_000;
-
-  test("on random documents, cut at random", () => {
-    const random = seededRandom(20_261_123);
-    const seen = { found: 0, missing: 0, invalid: 0 };
-    for (let count = 0; count < DOCUMENTS; count += 1) {
-      const { text, value } = randomDocument(random);
-      expect(JSON.parse(text)).toEqual(value);
-      const verdict = scanModel(randomPieces(Buffer.from(text), random));
-      if (!Bun.deepEquals(verdict, expectedVerdict(value))) {
-        expect({ text, verdict }).toEqual({ text, verdict: expectedVerdict(value) });
-      }
-      seen[verdict.kind] += 1;
-    }
-    expect(seen.found).toBeGreaterThan(DOCUMENTS / 4); // or the documents prove nothing
-    expect(seen.missing).toBeGreaterThan(DOCUMENTS / 8);
-  });
-
-  test("on random documents that break off: the same model, or it says so", () => {
-    const random = seededRandom(7);
-    for (let count = 0; count < DOCUMENTS; count += 1) {
-      const { text, value } = randomDocument(random);
-      const whole = Buffer.from(text);
-      const bytes = whole.subarray(0, random(whole.length));
-      const verdict = scanModel(randomPieces(bytes, random));
-      const brokenOff = verdict.kind === "invalid" && verdict.offset === bytes.length;
-      const empty = bytes.length === 0 && Bun.deepEquals(verdict, NO_BODY);
-      if (!brokenOff && !empty && !Bun.deepEquals(verdict, expectedVerdict(value))) {
-        expect({ text: bytes.toString(), verdict }).toEqual({
-          text: bytes.toString(),
-          verdict: expectedVerdict(value),
-        });
-      }
-    }
-  });
-});
-
-function expectedVerdict(value: Record<string, unknown>): Verdict {
-  if (!Object.hasOwn(value, "model")) return { kind: "missing", why: "no model" };
-  const model = value["model"];
-  if (typeof model !== "string") return { kind: "missing", why: "not a string" };
-  return model === "" ? { kind: "missing", why: "empty" } : { kind: "found", model };
-}
-
-function randomPieces(bytes: Uint8Array, random: Random): Uint8Array[] {
-  const positions = Array.from({ length: random(6) }, () => random(bytes.length + 1));
-  return cutAt(bytes, ...positions.sort((a, b) => a - b));
-}

@@ -10,7 +10,7 @@ const FORM = "Content-Disposition: form-data; ";
 const TRICKY: readonly [body: string, verdict: Verdict][] = [
   [`--a--\r\n${FORM}name=model\r\n\r\n é😀\r\n--a----\r\n`, { kind: "found", model: " é😀" }],
   [
-    `p\r\n--a-- \r\n${FORM}name=f;\r\n filename="model"\r\nX: y\r\n\r\n\r\n--a-\r\r\n--a--x\r\n--a--\r\r\n--a--\t\r\n${FORM}name="model"\r\n\r\nm\r\n\r\n--a--\r\n`,
+    `p\r\n--a-- \r\n${FORM}name=f;\r\n filename="model"\r\nX: y\r\n\r\n\r\n--a-\r\r\n--a--x\r\n--a--\r\r\n--a--\n--a--\r\n--a--\t\r\n${FORM}name="model"\r\n\r\nm\r\n\r\n--a--\r\n`,
     { kind: "found", model: "m\r\n" },
   ],
   [

@@ -61,7 +61,7 @@ describe("MultipartScanner finds the model", () => {
     ["in a folded header", part('\r\n\tx=y;\r\n name="model"', "m") + END, "m"],
     [
       "under headers in any case, with others",
-      '--abc\r\nContent-Type: text/plain\r\ncOnTeNt-dIsPoSiTiOn:FORM-DATA;NAME="model"\r\nx:\r\n\r\nm\r\n--abc--',
+      '--abc\r\nContent-Type: text/plain\r\ncOnTeNt-dIsPoSiTiOn :FORM-DATA;NAME="model"\r\nx:\r\n\r\nm\r\n--abc--',
       "m",
     ],
     ["behind a preamble", `see\r\n--ab\r\n\r\n--abcd\r\n${MODEL}${END}`, "m"],

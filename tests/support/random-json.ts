@@ -3,7 +3,11 @@
 /** @returns a number from 0 up to `below`, which it does not reach */
 export type Random = (below: number) => number;
 
-export type RandomDocument = { readonly value: Record<string, unknown>; readonly text: string };
+export type RandomDocument = {
+  /** Of the top-level object as they stand in the text; `model` may come more than once. */
+  readonly entries: readonly (readonly [key: string, value: unknown])[];
+  readonly text: string;
+};
 
 /** Mulberry32: small, and good enough to choose test data. */
 export function seededRandom(seed: number): Random {
@@ -16,17 +20,16 @@ export function seededRandom(seed: number): Random {
   };
 }
 
-/** An object with distinct keys, often with a `model`, in one of the many ways to write it. */
+/** An object, often with a `model` or two, in one of the many ways to write it. */
 export function randomDocument(random: Random): RandomDocument {
-  const keys = new Set<string>(Array.from({ length: random(6) }, () => pick(random, KEYS)));
-  if (random(4) > 0) keys.add("model");
-  const shuffled = [...keys].sort(() => random(3) - 1);
-  const entries = shuffled.map((key): [string, unknown] => [
-    key,
-    key === "model" && random(4) > 0 ? randomString(random) : randomValue(random, 3),
-  ]);
-  const value = Object.fromEntries(entries);
-  return { value, text: render(value, random) };
+  const keys = Array.from({ length: random(4) }, () => pick(random, KEYS));
+  const entries = keys.map((key): [string, unknown] => [key, randomValue(random, 2)]);
+  for (let models = [0, 1, 1, 1, 2][random(5)]!; models > 0; models -= 1) {
+    const value = random(4) > 0 ? randomString(random) : randomValue(random, 2);
+    entries.splice(random(entries.length + 1), 0, ["model", value]);
+  }
+  const mark = random(20) === 0 ? "\uFEFF" : "";
+  return { entries, text: mark + renderSpaced(renderObject(entries, random), random) };
 }
 
 const KEYS = [
@@ -52,10 +55,18 @@ const STRINGS = [
   "\u0001\n",
   "/",
   "a b",
+  "\u2028\u007f",
+  "\ud83d",
+  "\udc00x",
+  "日本語",
+  '"'.repeat(5),
+  "\\".repeat(7),
+  "far longer than a byte loop goes ",
+  `${"\\".repeat(40)}"`,
 ];
 
 function randomString(random: Random): string {
-  return Array.from({ length: random(5) }, () => pick(random, STRINGS)).join("");
+  return Array.from({ length: random(4) }, () => pick(random, STRINGS)).join("");
 }
 
 function randomValue(random: Random, depth: number): unknown {
@@ -78,30 +89,71 @@ function randomValue(random: Random, depth: number): unknown {
 }
 
 function render(value: unknown, random: Random): string {
-  const space = (): string => pick(random, ["", "", "", " ", "\n", "\t\r "]);
-  const padded = (text: string): string => `${space()}${text}${space()}`;
   if (typeof value === "string") return renderString(value, random);
   if (Array.isArray(value)) {
-    const items = value.map((item) => padded(render(item, random)));
-    return `[${items.join(",") || space()}]`;
+    const items = value.map((item) => renderSpaced(render(item, random), random));
+    return `[${items.join(",") || space(random)}]`;
   }
   if (typeof value === "object" && value !== null) {
-    const items = Object.entries(value).map(
-      ([key, item]) => `${padded(renderString(key, random))}:${padded(render(item, random))}`,
-    );
-    return `{${items.join(",") || space()}}`;
+    return renderObject(Object.entries(value), random);
   }
   return JSON.stringify(value);
 }
 
+function renderObject(entries: RandomDocument["entries"], random: Random): string {
+  const items = entries.map(([key, value]) => {
+    const written = renderSpaced(renderString(key, random), random);
+    return `${written}:${renderSpaced(render(value, random), random)}`;
+  });
+  return `{${items.join(",") || space(random)}}`;
+}
+
+function renderSpaced(text: string, random: Random): string {
+  return `${space(random)}${text}${space(random)}`;
+}
+
+function space(random: Random): string {
+  return ["", "", "", " ", "\n", "\t\r "][random(6)]!;
+}
+
 /** Some characters as they are, some as `\uXXXX`. */
 function renderString(text: string, random: Random): string {
+  if (random(2) > 0) return JSON.stringify(text);
   const units = Array.from(text, (character) => {
-    if (random(6) > 0) return JSON.stringify(character).slice(1, -1);
+    if (random(4) > 0) return JSON.stringify(character).slice(1, -1);
     const codes = Array.from({ length: character.length }, (_, at) => character.charCodeAt(at));
     return codes.map((code) => `\\u${code.toString(16).padStart(4, "0")}`).join("");
   });
   return `"${units.join("")}"`;
+}
+
+/**
+ * The same with one to three damages: bytes changed, taken out, put in, cut off, or repeated; most
+ * of them to what means something in JSON.
+ */
+export function damaged(bytes: Uint8Array, random: Random): Buffer {
+  let result = Buffer.from(bytes);
+  for (let left = 1 + random(3); left > 0; left -= 1) {
+    const at = random(result.length + 1);
+    const end = Math.min(at + 1 + random(4), result.length);
+    const before = result.subarray(0, at);
+    const changes = [
+      () => [before, randomBytes(random, end - at), result.subarray(end)],
+      () => [before, result.subarray(end)],
+      () => [before, randomBytes(random, 1 + random(3)), result.subarray(at)],
+      () => [result.subarray(0, end), result.subarray(at)],
+      () => (random(4) === 0 ? [before] : [result]),
+    ];
+    result = Buffer.concat(pick(random, changes)());
+  }
+  return result;
+}
+
+function randomBytes(random: Random, length: number): Uint8Array {
+  const meaningful = Buffer.from('""\\\\{}[]:,, \n01eu/\u0000\uFEFF');
+  return Uint8Array.from({ length }, () =>
+    random(4) === 0 ? random(256) : meaningful[random(meaningful.length)]!,
+  );
 }
 
 function pick<T>(random: Random, from: readonly T[]): T {
