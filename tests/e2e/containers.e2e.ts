@@ -1,7 +1,6 @@
 /** The compiled binary on this host in front of containers of a real engine: what is found and routed. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { chat, modelIds, post, streamedChat, untilModels } from "../support/client.ts";
-import { type CompiledProxy, startCompiled } from "../support/compiled-proxy.ts";
 import { buildInferenceImage, dockerCli } from "../support/inference-server/image.ts";
 import {
   addressOf,
@@ -10,17 +9,13 @@ import {
   removeLeftovers,
   removeServers,
   startHealthy,
+  startProxy,
   startServer,
   untilHealth,
 } from "../support/real-engine.ts";
 import { until, within } from "../support/until.ts";
 
 const TIMEOUT_MS = 60_000;
-
-function startProxy(env: Readonly<Record<string, string>> = {}): Promise<CompiledProxy> {
-  const host = process.env["DOCKER_HOST"];
-  return startCompiled({ env: { ...(host !== undefined && { DOCKER_HOST: host }), ...env } });
-}
 
 async function servedBy(response: Response): Promise<string | null> {
   await response.arrayBuffer();

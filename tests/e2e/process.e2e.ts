@@ -6,16 +6,12 @@ import { join } from "node:path";
 import { chat, streamedChat, untilModels } from "../support/client.ts";
 import { runCompiled, startCompiled } from "../support/compiled-proxy.ts";
 
-import { FakeEngine } from "../support/fake-engine.ts";
+import { envOf, FakeEngine } from "../support/fake-engine.ts";
 import { rawRequest } from "../support/proxy.ts";
 import { rawConnect, rawServer } from "../support/raw-http.ts";
 
 import { startTokenServer } from "../support/token-server.ts";
 import { until, within } from "../support/until.ts";
-
-function envOf(fake: FakeEngine): Record<string, string> {
-  return { DOCKER_HOST: `unix://${fake.socketPath}` };
-}
 
 describe("start", () => {
   test("every wrong variable has a line of its own, and the exit code is 2", async () => {

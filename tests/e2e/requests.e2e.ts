@@ -4,16 +4,12 @@ import { describe, expect, test } from "bun:test";
 import { chat, modelIds, streamedChat, untilModels } from "../support/client.ts";
 import { freePort, startCompiled } from "../support/compiled-proxy.ts";
 import { startModelServer } from "../support/discovery.ts";
-import { FakeEngine } from "../support/fake-engine.ts";
+import { envOf, FakeEngine } from "../support/fake-engine.ts";
 import { rawRequest } from "../support/proxy.ts";
 import { completeBody, rawConnect, rawServer } from "../support/raw-http.ts";
 import { play } from "../support/recordings.ts";
 import { startTokenServer } from "../support/token-server.ts";
 import { until, within } from "../support/until.ts";
-
-function envOf(fake: FakeEngine): Record<string, string> {
-  return { DOCKER_HOST: `unix://${fake.socketPath}` };
-}
 
 describe("requests", () => {
   test("300 answers stream at once: the runtime's cap of 256 fetches is lifted", async () => {

@@ -1,17 +1,17 @@
 /** The compiled binary in front of containers of a real engine that stop, die, and turn unhealthy. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { chat, modelIds, streamedChat, untilModels } from "../support/client.ts";
-import { type CompiledProxy, startCompiled } from "../support/compiled-proxy.ts";
 import { buildInferenceImage, dockerCli } from "../support/inference-server/image.ts";
-import { admin, removeServers, startHealthy, untilHealth } from "../support/real-engine.ts";
+import {
+  admin,
+  removeServers,
+  startHealthy,
+  startProxy,
+  untilHealth,
+} from "../support/real-engine.ts";
 import { until, within } from "../support/until.ts";
 
 const TIMEOUT_MS = 60_000;
-
-function startProxy(env: Readonly<Record<string, string>> = {}): Promise<CompiledProxy> {
-  const host = process.env["DOCKER_HOST"];
-  return startCompiled({ env: { ...(host !== undefined && { DOCKER_HOST: host }), ...env } });
-}
 
 async function statusAndCode(origin: string): Promise<string> {
   const response = await chat(origin, "m");

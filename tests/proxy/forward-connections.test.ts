@@ -4,14 +4,35 @@ import { createServer } from "node:net";
 import { makeBackend } from "../support/backends.ts";
 import { blackhole } from "../support/blackhole.ts";
 import { fakeBackend } from "../support/fake-backend.ts";
-import { ENDLESS, rawRequest, startProxy, startProxyTo } from "../support/proxy.ts";
-import { freePort, rawConnect, rawServer } from "../support/raw-http.ts";
+import {
+  ENDLESS,
+  type RunningProxy,
+  rawRequest,
+  startProxy,
+  startProxyTo,
+} from "../support/proxy.ts";
+import { freePort, type RawServer, rawConnect, rawServer } from "../support/raw-http.ts";
 import { until, within } from "../support/until.ts";
 
 const ANSWER = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nanswer";
 
 async function post(origin: string, body: string = '{"model":"m"}'): Promise<Response> {
   return fetch(`${origin}/v1/x`, { method: "POST", body, keepalive: false });
+}
+
+/** The second request on a connection, which the server resets as soon as it has it. */
+async function lostOnPooledConnection(
+  upstream: RawServer,
+  proxy: RunningProxy,
+): Promise<{ readonly answer: Promise<Response> }> {
+  const first = post(proxy.origin);
+  const connection = await upstream.request();
+  connection.send(ANSWER);
+  await (await first).bytes();
+  const answer = post(proxy.origin);
+  await until("it has the second request", () => connection.received().split("POST ").length === 3);
+  connection.reset();
+  return { answer };
 }
 
 /** Answers each request and closes the connection when it has been idle for `idleMs`, as uvicorn does after 5 s. */
@@ -75,37 +96,19 @@ describe("a connection of the pool that the server is just closing", () => {
   test("is sent the request again once, on a fresh one", async () => {
     using upstream = await rawServer();
     using proxy = startProxyTo(upstream.origin);
-    const first = post(proxy.origin);
-    const connection = await upstream.request();
-    connection.send(ANSWER);
-    await (await first).bytes();
-    const second = post(proxy.origin);
-    await until(
-      "it has the second request",
-      () => connection.received().split("POST ").length === 3,
-    );
-    connection.reset();
+    const second = await lostOnPooledConnection(upstream, proxy);
     const fresh = await upstream.request(1);
     fresh.send(ANSWER);
-    expect((await within("the answer", second)).status).toBe(200);
+    expect((await within("the answer", second.answer)).status).toBe(200);
     expect(upstream.connections).toHaveLength(2);
   });
 
   test("is not sent it a third time", async () => {
     using upstream = await rawServer();
     using proxy = startProxyTo(upstream.origin);
-    const first = post(proxy.origin);
-    const connection = await upstream.request();
-    connection.send(ANSWER);
-    await (await first).bytes();
-    const second = post(proxy.origin);
-    await until(
-      "it has the second request",
-      () => connection.received().split("POST ").length === 3,
-    );
-    connection.reset();
+    const second = await lostOnPooledConnection(upstream, proxy);
     (await upstream.request(1)).reset();
-    expect((await within("the answer", second)).status).toBe(502);
+    expect((await within("the answer", second.answer)).status).toBe(502);
     expect(upstream.connections).toHaveLength(2);
   });
 

@@ -235,3 +235,8 @@ function send(response: ServerResponse, status: number, body: string): void {
   response.writeHead(status, { "content-type": "application/json" });
   response.end(body);
 }
+
+/** Has a proxy follow it. */
+export function envOf(fake: FakeEngine): Record<string, string> {
+  return { DOCKER_HOST: `unix://${fake.socketPath}` };
+}

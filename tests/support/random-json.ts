@@ -59,6 +59,7 @@ const STRINGS = [
   "\ud83d",
   "\udc00x",
   "日本語",
+  "\uFEFF",
   '"'.repeat(5),
   "\\".repeat(7),
   "far longer than a byte loop goes ",

@@ -1,4 +1,5 @@
 /** Containers of our own image on a real engine. Nothing else on that engine is ever touched. */
+import { type CompiledProxy, startCompiled } from "./compiled-proxy.ts";
 import { buildInferenceImage, dockerCli, TEST_LABEL } from "./inference-server/image.ts";
 import { until } from "./until.ts";
 
@@ -79,6 +80,12 @@ export type JournalEntry = {
 
 export async function journal(server: Server): Promise<readonly JournalEntry[]> {
   return (await admin(server, "/requests")).json() as Promise<readonly JournalEntry[]>;
+}
+
+/** The compiled proxy in front of the engine that the containers are on. */
+export function startProxy(env: Readonly<Record<string, string>> = {}): Promise<CompiledProxy> {
+  const host = process.env["DOCKER_HOST"];
+  return startCompiled({ env: { ...(host !== undefined && { DOCKER_HOST: host }), ...env } });
 }
 
 /** Removes all containers that this process has started. */
