@@ -34,6 +34,7 @@ export function startServer(init: ServerInit): ProxyServer {
     idleTimeout: idleTimeoutS,
     maxRequestBodySize: Number.POSITIVE_INFINITY,
     development: false,
+    reusePort: false, // else, with development off, a second proxy would share the port in silence
     fetch: (request) => handler(request, clientOf(request)),
     error: (error) => {
       log.error("a request failed inside the proxy: please report this", { reason: error.stack });

@@ -5,6 +5,7 @@
  */
 import type { Container } from "../docker/container.ts";
 import type { ContainerEvent } from "../docker/events.ts";
+import { LABELS, unknownLabels } from "../docker/labels.ts";
 import { coalesce } from "./loop.ts";
 import { type Observation, observe, type Run } from "./observe.ts";
 import type { StopNotices } from "./stop-notices.ts";
@@ -26,6 +27,9 @@ export type ContainerLoopInit = TrackedInit & {
 const RETRY_MS = 1_000;
 /** The longest that a timer of the runtime can wait, 24.8 days; a longer one fires at once. */
 const TIMER_MS_MAX = 2_147_483_647;
+
+const WAITING = "waiting for a container to become healthy";
+const UNHEALTHY = "a container is unhealthy and not routed";
 
 export class ContainerLoop {
   readonly #id: string;
@@ -122,6 +126,7 @@ export class ContainerLoop {
       isStopping: (run) => this.#isStopping(run),
     });
     this.#reportIgnored(observation, container);
+    if (container && observation.kind === "seen") this.#reportWaiting(observation, container);
     if (observation.kind === "absent") this.#tracked.gone();
     else if (observation.kind === "ignored") this.#tracked.lost();
     else this.#tracked.see(observation.seen, observation.run, order);
@@ -155,6 +160,24 @@ export class ContainerLoop {
     }
     if (observation.kind === "seen") warnings.mend(this.#id, "container ignored");
     if (container === undefined) warnings.forget(this.#id);
+  }
+
+  /** A container that is not routed yet is not passed over in silence: that is where everybody looks first. */
+  #reportWaiting({ seen }: Extract<Observation, { kind: "seen" }>, container: Container): void {
+    const { warnings } = this.#init;
+    const fields = { container: container.name };
+    const unknown = unknownLabels(container.labels);
+    if (unknown.length > 0) {
+      const reason = `the proxy knows ${Object.keys(LABELS).join(", ")}`;
+      warnings.warn([this.#id], "unknown labels", { ...fields, labels: unknown, reason });
+    }
+    if (seen === "routable") warnings.mend(this.#id, UNHEALTHY);
+    if (this.#tracked.held !== "unknown") return;
+    if (seen === "starting") warnings.warn([this.#id], WAITING, fields, "info");
+    if (seen === "not healthy" && container.status !== "paused") {
+      const reason = `the health check fails: ${container.probeOutput || "it prints nothing"}`;
+      warnings.warn([this.#id], UNHEALTHY, { ...fields, reason });
+    }
   }
 
   #reportFailure(error: unknown): void {

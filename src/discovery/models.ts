@@ -32,7 +32,7 @@ export async function readModels(
   const timeout = AbortSignal.timeout(limits.timeoutMs);
   const either = AbortSignal.any([signal, timeout]);
   const answer = await get(`${url}/models`, either, limits.bytesMax).catch((error: unknown) => {
-    if (!timeout.aborted) throw error;
+    if (!timeout.aborted) throw refusedOf(url, error);
     throw new Error(`no answer to GET /models within ${limits.timeoutMs} ms`, { cause: error });
   });
   if (answer.kind === "text") return parseModels(answer.text);
@@ -41,6 +41,14 @@ export async function readModels(
     : undefined;
   if (model === undefined) throw new Error(`the server answered ${answer.status} to GET /models`);
   return [model];
+}
+
+/** The mistake that everybody makes once, in words that help. */
+function refusedOf(url: string, error: unknown): unknown {
+  const refused = error instanceof Error && "code" in error && error.code === "ECONNREFUSED";
+  if (!refused) return error;
+  const message = `nothing listens at ${new URL(url).origin}: set the label inference.port, and have the server listen on 0.0.0.0`;
+  return new Error(message, { cause: error });
 }
 
 /** There is nothing at this path, now or later; any other status is of a server that has a list. */

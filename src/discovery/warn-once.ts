@@ -24,7 +24,12 @@ export class WarnOnce {
   }
 
   /** Warns, unless the last warning with this message about these containers said the same. */
-  warn(containerIds: readonly string[], message: string, fields: Fields): void {
+  warn(
+    containerIds: readonly string[],
+    message: string,
+    fields: Fields,
+    level: "info" | "warn" = "warn",
+  ): void {
     const key = `${[...containerIds].sort().join(" ")} ${message}`;
     const text = JSON.stringify(fields["reason"] ?? "");
     if (this.#given.get(key)?.text === text) return;
@@ -33,7 +38,7 @@ export class WarnOnce {
       if (this.#given.size <= KEPT_MAX) break;
       this.#given.delete(oldest);
     }
-    this.#log.warn(message, fields);
+    this.#log[level](message, fields);
   }
 
   /** What was warned of is no longer so: it is worth a new warning when it comes back. */

@@ -19,6 +19,8 @@ export type Container = {
   /** `created`, `running`, `paused`, `restarting`, `removing`, `exited` or `dead`. */
   readonly status: string;
   readonly health: Health;
+  /** The end of what the last probe printed, in one line. */
+  readonly probeOutput: string;
   /** When this run began; a new run of the same container has another one. */
   readonly startedAtMs: number;
   /** Number of the signal that `docker stop` sends. */
@@ -38,7 +40,12 @@ const WireContainer = z.object({
   State: z.object({
     Status: z.string(),
     StartedAt: z.string(),
-    Health: z.nullish(z.object({ Status: z.string() })),
+    Health: z.nullish(
+      z.object({
+        Status: z.string(),
+        Log: z.nullish(z.array(z.object({ Output: z.nullish(z.string()) }))),
+      }),
+    ),
   }),
   Config: z.object({
     Labels: z.nullish(z.record(z.string(), z.string())),
@@ -70,6 +77,7 @@ export function parseContainer(reply: unknown): Container {
     name: wire.Name.replace(/^\//, ""),
     status: wire.State.Status,
     health: healthOf(wire.State.Health?.Status),
+    probeOutput: oneLine(wire.State.Health?.Log?.at(-1)?.Output ?? ""),
     startedAtMs: parseTimeMs(wire.State.StartedAt),
     stopSignal: signalNumber(wire.Config.StopSignal ?? ""),
     stopTimeoutMs: stopTimeoutMs(wire.Config.StopTimeout ?? STOP_TIMEOUT_S),
@@ -82,6 +90,12 @@ export function parseContainer(reply: unknown): Container {
       ipv6: network.GlobalIPv6Address ?? "",
     })),
   };
+}
+
+const PROBE_OUTPUT_MAX = 300;
+
+function oneLine(text: string): string {
+  return text.replace(/\s+/g, " ").trim().slice(-PROBE_OUTPUT_MAX);
 }
 
 /** Negative: for ever (`docker run --stop-timeout -1`). */

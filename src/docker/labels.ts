@@ -53,6 +53,13 @@ export function readLabels(labels: Readonly<Record<string, string>>): Labels {
   };
 }
 
+const PREFIX = "inference.";
+
+/** Labels that look like ours and are none: typing errors, more likely than not. */
+export function unknownLabels(labels: Readonly<Record<string, string>>): readonly string[] {
+  return Object.keys(labels).filter((label) => label.startsWith(PREFIX) && !(label in LABELS));
+}
+
 function wrong(label: string, value: string | undefined, advice: string): Labels {
   return { kind: "wrong", reason: `label ${label} is ${JSON.stringify(value)}: ${advice}` };
 }

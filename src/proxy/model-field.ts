@@ -177,17 +177,14 @@ export class ModelScanner {
     while (depth > 0 && at < piece.length) {
       const byte = piece[at] ?? 0;
       at += 1;
-      if (byte === QUOTE) {
-        at = this.#string.skip(piece, at);
-        if (this.#string.complete) continue;
-        this.#state = "inString";
-        break;
-      }
-      depth += levels(byte);
+      if (byte === QUOTE) at = this.#string.skip(piece, at);
+      else if (opens(byte)) depth += 1;
+      else if (closes(byte)) depth -= 1;
     }
     this.#at = at;
     this.#depth = depth;
     if (depth === 0) this.#state = "afterValue";
+    else if (!this.#string.complete) this.#state = "inString"; // the piece ended in it
   }
 
   #skipScalar(piece: Uint8Array): Verdict | undefined {
@@ -246,11 +243,6 @@ function opens(byte: number): boolean {
 
 function closes(byte: number): boolean {
   return (byte | BRACE_BIT) === CLOSE_BRACE;
-}
-
-function levels(byte: number): number {
-  if (opens(byte)) return 1;
-  return closes(byte) ? -1 : 0;
 }
 
 /** @returns where the bytes of a kind end, at the piece's end if not before */

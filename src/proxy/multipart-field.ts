@@ -1,6 +1,6 @@
 /**
  * Finds the form field `model` of a multipart/form-data body that comes in pieces, before or behind
- * its files. Source: RFC 7578, RFC 2046 §5.1. Pure over bytes: it holds one header at a time, or the
+ * its files. Source: RFC 7578, RFC 2046 §5.1. Pure over bytes: it holds the headers at hand, or the
  * model; in every other content it only looks for the boundary.
  *
  *     content of        CRLF--boundary           CRLF              empty line
@@ -42,7 +42,7 @@ const AFTER_BOUNDARY: Readonly<Record<Line, Readonly<Record<string, State | "clo
 const LF = 0x0a;
 const KIB = 1024;
 
-/** RFC 2046 §5.1.1 says 70, which not every client keeps to. */
+/** RFC 2046 §5.1.1 says 70, which not every client keeps to; 256 is what python-multipart takes. */
 const BOUNDARY_LENGTH_MAX = 256;
 const PRINTABLE_ASCII = /^[\x20-\x7e]+$/;
 

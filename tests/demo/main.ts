@@ -9,11 +9,17 @@ const PORT = 8080;
 const PAUSE_MS = 400;
 
 async function main(): Promise<void> {
-  const once = process.argv.includes("--once");
+  const args = process.argv.slice(2);
+  const once = args.includes("--once");
+  if (args.some((arg) => arg !== "--once")) {
+    process.stderr.write("usage: npm run demo [-- --once]\n");
+    process.exit(2);
+  }
   const screen = createScreen();
   await using stage = await setStage();
   const interrupted = Promise.withResolvers<void>();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, interrupted.resolve);
+  process.stdout.on("error", interrupted.resolve); // whoever read it has gone
 
   const show = async (): Promise<void> => {
     await tour(stage, screen);

@@ -24,6 +24,35 @@ describe("Controller, choosing", () => {
     });
   });
 
+  test("a container that is not healthy yet is told of, once; one that is unhealthy with what its probe says", async () => {
+    using fake = await new FakeEngine().start();
+    const container = fake.add({ health: "starting" });
+    using discovery = startDiscovery(fake);
+    await until("it is told of", () => discovery.log.count("waiting for a container") === 1);
+    container.probeOutput = 'exec: "curl": executable file not found in $PATH\n';
+    fake.setHealth(container, "unhealthy");
+    await until("it is warned of", () => discovery.log.count("executable file not found") === 1);
+    await discovery.controller.resync();
+    const told = discovery.log.lines.filter((line) => line["container"] === container.name);
+    expect(told.map(({ level }) => level)).toEqual(["info", "warn"]);
+  });
+
+  test("labels that nobody knows are warned of once, and the container is routed all the same", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    fake.add({
+      labels: {
+        "inference.enable": "true",
+        "inference.port": String(models.port),
+        "inference.prot": "9000",
+      },
+    });
+    using discovery = startDiscovery(fake);
+    await untilKind(discovery, "live");
+    await discovery.controller.resync();
+    expect(discovery.log.count('"labels":["inference.prot"]')).toBe(1);
+  });
+
   test("two containers, one model: the last to become healthy wins in whatever order models are read; one warning", async () => {
     using fake = await new FakeEngine().start();
     using slow = startModelServer("m");

@@ -62,10 +62,10 @@ describe("readModels()", () => {
     await expect(read(answer)).rejects.toThrow(reason);
   });
 
-  test("fails when nobody listens", async () => {
-    await expect(
-      readModels("http://127.0.0.1:1/v1", new AbortController().signal),
-    ).rejects.toThrow();
+  test("fails when nobody listens, and says what to do", async () => {
+    await expect(readModels("http://127.0.0.1:1/v1", new AbortController().signal)).rejects.toThrow(
+      "nothing listens at http://127.0.0.1:1: set the label inference.port",
+    );
   });
 });
 

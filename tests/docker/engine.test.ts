@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { chmodSync, mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Engine } from "../../src/docker/engine.ts";
 import { EngineError, unreachable } from "../../src/docker/engine-error.ts";
 import { FakeEngine } from "../support/fake-engine.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { until, within } from "../support/until.ts";
 
 function engineOf(fake: FakeEngine, timeoutMs = 500): Engine {
@@ -155,10 +155,10 @@ describe("what is said when the engine can't be reached", () => {
   });
 
   test("a file that is no socket, or nobody behind it", async () => {
-    const directory = mkdtempSync(join(tmpdir(), "engine-"));
-    const path = join(directory, "docker.sock");
+    using directory = temporaryDirectory();
+    const path = join(directory.path, "docker.sock");
     writeFileSync(path, "");
-    for (const each of [path, directory]) {
+    for (const each of [path, directory.path]) {
       const error = await failure(new Engine({ kind: "unix", path: each }).list());
       expect(error.message).toContain("connection refused");
     }
@@ -167,7 +167,8 @@ describe("what is said when the engine can't be reached", () => {
   });
 
   test("permission denied names the group to add", () => {
-    const path = join(mkdtempSync(join(tmpdir(), "engine-")), "docker.sock");
+    using directory = temporaryDirectory();
+    const path = join(directory.path, "docker.sock");
     writeFileSync(path, "");
     chmodSync(path, 0o660);
     const cause = Object.assign(new TypeError("EACCES: Was there a typo in the url or port?"), {

@@ -1,26 +1,26 @@
 /** `bun run demo`, as a newcomer runs it. */
 import { describe, expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, readFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { until, within } from "../support/until.ts";
 
 const DEMO = fileURLToPath(import.meta.resolve("../demo/main.ts"));
 const BOUND_MS = 30_000;
 
-type Demo = {
+type Demo = Disposable & {
   readonly child: Bun.Subprocess<"ignore", "pipe", "pipe">;
   readonly directory: string;
 };
 
 function startDemo(...args: readonly string[]): Demo {
-  const directory = mkdtempSync(join(tmpdir(), "demo-"));
+  const temporary = temporaryDirectory();
+  const directory = temporary.path;
   const child = Bun.spawn([process.execPath, DEMO, ...args], {
     env: { PATH: process.env["PATH"] ?? "", TMPDIR: directory },
     stdio: ["ignore", "pipe", "pipe"],
   });
-  return { child, directory };
+  return { child, directory, [Symbol.dispose]: temporary[Symbol.dispose] };
 }
 
 /** Processes that were started by the demo, or by what it started. */
@@ -43,7 +43,8 @@ describe("the demo", () => {
   test(
     "--once shows the whole job as plain text, ends by itself and leaves nothing behind",
     async () => {
-      const { child, directory } = startDemo("--once");
+      using demo = startDemo("--once");
+      const { child, directory } = demo;
       const output = await within("its output", child.stdout.text(), BOUND_MS);
       expect([await child.exited, await child.stderr.text()]).toEqual([0, ""]);
       expect(output).not.toContain("\x1b");
@@ -77,7 +78,8 @@ describe("the demo", () => {
       } catch {
         // somebody else has it, which is as good
       }
-      const { child, directory } = startDemo();
+      using demo = startDemo();
+      const { child, directory } = demo;
       let output = "";
       const reading = (async () => {
         for await (const bytes of child.stdout) output += Buffer.from(bytes).toString();

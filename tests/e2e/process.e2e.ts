@@ -1,7 +1,6 @@
 /** The compiled binary as a process, in front of a fake engine. */
 import { describe, expect, test } from "bun:test";
-import { mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { chat, streamedChat, untilModels } from "../support/client.ts";
 import { runCompiled, startCompiled } from "../support/compiled-proxy.ts";
@@ -9,7 +8,7 @@ import { runCompiled, startCompiled } from "../support/compiled-proxy.ts";
 import { envOf, FakeEngine } from "../support/fake-engine.ts";
 import { rawRequest } from "../support/proxy.ts";
 import { rawConnect, rawServer } from "../support/raw-http.ts";
-
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { startTokenServer } from "../support/token-server.ts";
 import { until, within } from "../support/until.ts";
 
@@ -40,6 +39,16 @@ describe("start", () => {
     expect(stderr).toContain("PROXY_PORT");
   });
 
+  test("a second proxy on the same port is told so, and does not share it in silence", async () => {
+    using fake = await new FakeEngine().start();
+    await using proxy = await startCompiled({ env: envOf(fake) });
+    const { code, stderr } = await runCompiled({ ...envOf(fake), PROXY_PORT: String(proxy.port) });
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringContaining(`cannot listen on port ${proxy.port}`),
+    ]);
+  });
+
   test("listens before it knows the engine: healthy, not ready, and a model unknown so far is 503", async () => {
     await using proxy = await startCompiled({
       env: { DOCKER_HOST: "unix:///nowhere/docker.sock" },
@@ -65,7 +74,8 @@ describe("start", () => {
   });
 
   test("reads no .env and no bunfig.toml from where it is started", async () => {
-    const cwd = mkdtempSync(join(tmpdir(), "cwd-"));
+    using directory = temporaryDirectory();
+    const cwd = directory.path;
     writeFileSync(join(cwd, ".env"), "PROXY_PORT=1\nPROXY_SURPRISE=1\n");
     writeFileSync(join(cwd, "bunfig.toml"), 'preload = ["./evil.ts"]\n');
     writeFileSync(join(cwd, "evil.ts"), 'console.log("evil")\n');

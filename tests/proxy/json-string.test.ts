@@ -52,6 +52,64 @@ describe("JsonString.skip()", () => {
   });
 });
 
+describe("JsonString.skip() ends at the first quote that is not escaped", () => {
+  const RUNS = [0, 1, 2, 5, 30, 31, 32, 33, 34, 65, 200];
+
+  test.each(RUNS)("behind %d bytes and any backslashes, cut anywhere", (run) => {
+    for (let backslashes = 0; backslashes < 6; backslashes += 1) {
+      const text = `\\"${"x".repeat(run)}${"\\".repeat(backslashes)}"${"y".repeat(40)}" and "more"`;
+      const end = text.match(/^(?:[^"\\]|\\.)*"/)?.[0].length ?? 0;
+      const ends = Array.from(text, (_, cut) => endWhenCut(bytes(text), cut));
+      expect(ends).toEqual(ends.map(() => end));
+    }
+  });
+
+  test.each<[what: string, unit: string]>([
+    ["escaped quotes", '\\"'],
+    ["escaped backslashes", "\\\\"],
+    ["escaped quotes a little apart", `${"x".repeat(33)}\\"`],
+    ["letters", "x"],
+  ])("behind a MB of %s, in a time that grows no faster than they do", (_what, unit) => {
+    const length = 1_000_000;
+    const whole = bytes(`${unit.repeat(length / unit.length)}"`);
+    const start = performance.now();
+    expect(new JsonString().skip(whole, 0)).toBe(whole.length);
+    const single = new JsonString();
+    for (let at = 0; at < whole.length; at += 1) single.skip(whole.subarray(at, at + 1), 0);
+    expect(single.complete).toBe(true);
+    expect(performance.now() - start).toBeLessThan(4_000); // it takes 50; quadratic would take minutes
+  });
+});
+
+function endWhenCut(whole: Uint8Array, cut: number): number {
+  const string = new JsonString();
+  const end = string.skip(whole.subarray(0, cut), 0);
+  return string.complete ? end : cut + string.skip(whole.subarray(cut), 0);
+}
+
+describe("JsonString.is()", () => {
+  test.each<[pieces: readonly string[], is: boolean]>([
+    [['model"'], true],
+    [["mo", "del", '"'], true],
+    [['mod\\u0065l"'], true],
+    [['\\u006d\\u006F\\u0064\\u0065\\u006c"'], true],
+    [["\\u00", "6dodel", '"'], true],
+    [['"'], false],
+    [['mode"'], false],
+    [['models"'], false],
+    [['Model"'], false],
+    [['mod\\u0065ls"'], false],
+    [['mod\\u0065"'], false],
+    [['model\\q"'], false],
+    [['\\u006d\\u006F\\u0064\\u0065\\u006c "'], false],
+  ])("%p means model: %p", (pieces, is) => {
+    const string = new JsonString();
+    for (const piece of pieces) string.read(bytes(piece), 0, 30);
+    expect(string.is("model")).toBe(is);
+    expect(string.text() === "model").toBe(is);
+  });
+});
+
 describe("JsonString.read()", () => {
   test.each<[pieces: readonly string[], text: string | undefined]>([
     [['"'], ""],

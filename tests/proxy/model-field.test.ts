@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { ModelScanner } from "../../src/proxy/model-field.ts";
-import { scanModel } from "../support/scan-model.ts";
+import { cutAt, scanModel } from "../support/scan-model.ts";
 
 const scan = (text: string) => scanModel([Buffer.from(text)]);
 
@@ -41,6 +41,12 @@ describe("ModelScanner finds the model", () => {
     ["with an escaped surrogate pair in it", '{"model":"\\ud83d\\ude00"}', "😀"],
     ["with Unicode in it", '{"model":"modèle-日本-😀"}', "modèle-日本-😀"],
     ["with a byte order mark as its first character", '{"model":"\uFEFFm"}', "\uFEFFm"],
+    ["with a lone surrogate in it", '{"model":"a\\ud83d"}', "a\ud83d"],
+    ["with its surrogates the wrong way round", '{"model":"\\ude00\\ud83d"}', "\ude00\ud83d"],
+    ["with a NUL in it", '{"model":"a\\u0000b"}', "a\u0000b"],
+    ["with line separators in it", '{"model":"a\u2028\u2029"}', "a\u2028\u2029"],
+    ["of a single space", '{"model":" "}', " "],
+    ["of a name as no object has", '{"__proto__":{"model":"x"},"model":"__proto__"}', "__proto__"],
   ])("%s", (_where, body, model) => {
     expect(scan(body)).toEqual({ kind: "found", model });
   });
@@ -48,7 +54,12 @@ describe("ModelScanner finds the model", () => {
   test("behind 100,000 levels of nesting", () => {
     const levels = 100_000;
     const nested = `${'[{"model":'.repeat(levels / 2)}1${"}]".repeat(levels / 2)}`;
-    expect(scan(`{"a":${nested},"model":"m"}`)).toEqual({ kind: "found", model: "m" });
+    const body = Buffer.from(`{"a":${nested},"model":"m"}`);
+    expect(scanModel([body])).toEqual({ kind: "found", model: "m" });
+    expect(scanModel(cutAt(body, ...body.keys().filter((at) => at % 20 === 0)))).toEqual({
+      kind: "found",
+      model: "m",
+    });
   });
 
   test("though bytes of it are not UTF-8, as a decoder shows them", () => {
@@ -60,6 +71,34 @@ describe("ModelScanner finds the model", () => {
     const scanner = new ModelScanner();
     expect(scanner.push(Buffer.from('{"model":"m'))).toBeUndefined();
     expect(scanner.push(Buffer.from('"'))).toEqual({ kind: "found", model: "m" });
+  });
+});
+
+/** The backend refuses them all, so which model was found does not matter. */
+describe("ModelScanner leaves to the backend what is wrong inside a value", () => {
+  test.each<[what: string, body: string]>([
+    ["an array that ends as an object", '{"a":[},"model":"m"}'],
+    ["an object that ends as an array", '{"a":{"b":1],"model":"m"}'],
+    ["brackets that cross", '{"a":[{]},"model":"m"}'],
+    ["a key without value", '{"a":{"b"},"model":"m"}'],
+    ["commas alone", '{"a":[,,],"model":"m"}'],
+    ["a word that is none", '{"a":nul,"model":"m"}'],
+    ["a number that is none", '{"a":-01.e,"model":"m"}'],
+    ["single quotes", '{"a":\'x\',"model":"m"}'],
+    ["a line break in a string", '{"a":"x\ny","model":"m"}'],
+    ["an escape that is none", '{"a":"\\q","model":"m"}'],
+    [
+      "a nested string that is not closed, up to the next quote",
+      '{"a":["x],"model":["],"model":"m"}',
+    ],
+  ])("%s", (_what, body) => {
+    expect(() => JSON.parse(body)).toThrow();
+    expect(scan(body)).toEqual({ kind: "found", model: "m" });
+  });
+
+  test("and finds no model at a level that brackets of the wrong kind did not end", () => {
+    const expected = "the rest of the JSON object";
+    expect(scan('{"a":[{],"model":"m"')).toEqual({ kind: "invalid", offset: 20, expected });
   });
 });
 
@@ -102,6 +141,9 @@ describe("ModelScanner refuses what is no JSON object", () => {
     ["model=m", 0, OBJECT],
     ["\uFEFF", 3, OBJECT],
     ["\uFEFF[", 3, OBJECT],
+    ["\uFEFF\uFEFF{", 3, OBJECT],
+    ["\uFEFE{", 2, OBJECT],
+    ["\uF000{", 1, OBJECT],
     [" \uFEFF{", 1, OBJECT],
     ["{", 1, FIRST_KEY],
     ["{ model", 2, FIRST_KEY],
@@ -144,6 +186,23 @@ describe("ModelScanner refuses what is no JSON object", () => {
     ['{"model":"\\u12"}', 10, STRING],
   ])("%p at byte %d: expected %s", (body, offset, expected) => {
     expect(scan(body)).toEqual({ kind: "invalid", offset, expected });
+  });
+
+  test.each<[bytes: number[], offset: number]>([
+    [[0xef, 0x7b], 1],
+    [[0xef, 0x20, 0x7b], 1],
+    [[0xef, 0xbb, 0x7b], 2],
+    [[0xef, 0xbb], 2],
+    [[0x20, 0xbb, 0xbf, 0x7b], 1],
+    [[0xff, 0xfe, 0x7b, 0x00], 0],
+  ])("and a broken byte order mark: %p", (bytes, offset) => {
+    const body = Uint8Array.from(bytes);
+    expect(scanModel([body])).toEqual({ kind: "invalid", offset, expected: OBJECT });
+    expect(scanModel(cutAt(body, ...body.keys()))).toEqual({
+      kind: "invalid",
+      offset,
+      expected: OBJECT,
+    });
   });
 
   test("as soon as it is seen, with the offset from the start of the body", () => {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { makeBackend } from "../support/backends.ts";
 import { type FakeBackend, fakeBackend } from "../support/fake-backend.ts";
-import { type RunningProxy, startProxy } from "../support/proxy.ts";
+import { type RunningProxy, rawRequest, startProxy } from "../support/proxy.ts";
+import { rawConnect } from "../support/raw-http.ts";
 import { until } from "../support/until.ts";
 
 function answering(name: string): FakeBackend {
@@ -161,6 +162,17 @@ describe("an unknown model", () => {
     await ask(proxy, "/v1/unload_lora_adapter", load);
     expect(asked).toEqual(["c1", "c1"]);
   });
+});
+
+test("a request for which there are no descriptors gets 503, and its connection is closed", async () => {
+  using one = answering("one");
+  using proxy = startProxy({ backends: [makeBackend({ origin: one.origin })], admit: () => false });
+  using client = await rawConnect(proxy.port);
+  client.send(rawRequest());
+  await client.waitForClose();
+  expect(client.received()).toStartWith("HTTP/1.1 503 ");
+  expect(client.received()).toContain('"code":"proxy_overloaded"');
+  expect(one.received).toEqual([]);
 });
 
 describe("answers of the proxy's own", () => {

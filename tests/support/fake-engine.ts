@@ -13,7 +13,11 @@ const FIXTURES = join(import.meta.dir, "engine-inspect");
 type InspectReply = {
   Id: string;
   Name: string;
-  State: { Status: string; StartedAt: string; Health?: { Status: string } | undefined };
+  State: {
+    Status: string;
+    StartedAt: string;
+    Health?: { Status: string; Log?: { Output: string }[] } | undefined;
+  };
   Config: { Labels: Record<string, string>; StopSignal?: string; StopTimeout?: number };
   NetworkSettings: { Networks: Record<string, { NetworkID: string; IPAddress: string }> };
 };
@@ -28,6 +32,8 @@ export type FakeContainer = {
   startedAtMs: number;
   ipAddress: string;
   stopSignal?: string;
+  /** What the last health probe printed. */
+  probeOutput?: string;
   stopTimeoutS?: number;
 };
 
@@ -212,7 +218,10 @@ export function inspectReplyOf(container: FakeContainer): InspectReply {
   reply.Name = `/${container.name}`;
   reply.State.Status = container.status;
   reply.State.StartedAt = new Date(container.startedAtMs).toISOString();
-  reply.State.Health = container.health === undefined ? undefined : { Status: container.health };
+  reply.State.Health =
+    container.health === undefined
+      ? undefined
+      : { Status: container.health, Log: [{ Output: container.probeOutput ?? "" }] };
   reply.Config.Labels = container.labels;
   if (container.stopSignal !== undefined) reply.Config.StopSignal = container.stopSignal;
   if (container.stopTimeoutS !== undefined) reply.Config.StopTimeout = container.stopTimeoutS;
