@@ -119,7 +119,6 @@ export class Controller {
   }
 
   async #pass(): Promise<void> {
-    await this.#settled;
     await this.#readOwnNetworks();
     const ids = await this.#list();
     if (ids === undefined) return;

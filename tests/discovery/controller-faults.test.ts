@@ -126,6 +126,35 @@ describe("Controller, after what once went wrong", () => {
     expect(discovery.log.count("two containers")).toBe(1);
   });
 
+  test("a look that began before the stream was opened anew has nobody readmitted in its first moments", async () => {
+    const SETTLE_MS = 300;
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const container = fake.add({ port: models.port });
+    using discovery = startDiscovery(fake, { settleMs: SETTLE_MS });
+    await untilKind(discovery, "live");
+    fake.setHealth(container, "unhealthy");
+    await untilKind(discovery, "draining");
+    container.health = "healthy";
+    const gate = Promise.withResolvers<void>();
+    let asked = 0;
+    fake.intercept = async (path) => {
+      if (path.includes(container.id)) {
+        asked += 1;
+        await gate.promise;
+      }
+      return undefined;
+    };
+    void discovery.controller.resync();
+    await until("the inspect is under way", () => asked === 1);
+    fake.cutStreams();
+    await until("the stream is open again", () => fake.streamCount === 1);
+    gate.resolve();
+    await Bun.sleep(SETTLE_MS / 3);
+    expect(kindOf(discovery)).toBe("draining");
+    await untilKind(discovery, "live");
+  });
+
   test("a loop that was forgotten does not take the one after it along", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");

@@ -101,20 +101,28 @@ describe("Controller", () => {
     const container = fake.add({ port: models.port });
     using discovery = startDiscovery(fake);
     await untilKind(discovery, "live");
-    const gate = Promise.withResolvers<undefined>();
+    const [first, second] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const stale = JSON.stringify(inspectReplyOf(container));
-    let held = 0;
+    let asked = 0;
     fake.intercept = async (path) => {
-      if (!path.includes(container.id) || held > 0) return undefined;
-      held += 1;
-      await gate.promise;
+      if (!path.includes(container.id)) return undefined;
+      asked += 1;
+      if (asked > 1) {
+        await second.promise;
+        return undefined;
+      }
+      await first.promise;
       return { status: 200, body: stale };
     };
     const resync = discovery.controller.resync();
-    await until("the inspect is under way", () => held === 1);
+    await until("the inspect is under way", () => asked === 1);
     fake.exit(container);
     await untilKind(discovery, "unknown");
-    gate.resolve(undefined);
+    first.resolve();
+    await until("it is asked again", () => asked === 2);
+    await Bun.sleep(50); // time enough to ask it for its models, if it were taken for running
+    expect([kindOf(discovery), models.reads()]).toEqual(["unknown", 1]);
+    second.resolve();
     await resync;
     expect([kindOf(discovery), models.reads()]).toEqual(["unknown", 1]);
   });
