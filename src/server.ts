@@ -22,7 +22,7 @@ export type ProxyServer = {
   readonly stop: (timeoutMs: number) => Promise<number>;
 };
 
-const IDLE_TIMEOUT_S = 60;
+export const IDLE_TIMEOUT_S = 60;
 const STOP_POLL_MS = 10;
 
 /** @throws if the port is taken */

@@ -39,11 +39,11 @@ export type ControllerInit = {
   readonly refreshMs?: number;
 };
 
-const READY_TIMEOUT_MS = 10_000;
+export const READY_TIMEOUT_MS = 10_000;
 /** Replayed events come right after the headers of the stream: a stop under way is known by then. */
-const SETTLE_MS = 100;
+export const SETTLE_MS = 100;
 /** Anybody who asks for models that don't exist makes us read them. */
-const REFRESH_MS = 5_000;
+export const REFRESH_MS = 5_000;
 /** After a list that failed. */
 const RETRY_MS = 1_000;
 

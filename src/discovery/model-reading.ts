@@ -9,7 +9,7 @@ import { coalesce } from "./loop.ts";
 const RETRY_FIRST_MS = 250;
 const RETRY_MAX_MS = 5_000;
 /** LoRA adapters and pulled models come and go while a server runs. */
-const REREAD_MS = 60_000;
+export const REREAD_MS = 60_000;
 
 export type ModelReadingInit = {
   readonly read: (signal: AbortSignal) => Promise<readonly Model[]>;

@@ -12,7 +12,7 @@ export type ReadLimits = {
   readonly bytesMax: number;
 };
 
-const READ_LIMITS: ReadLimits = { timeoutMs: 10_000, bytesMax: 16 * 1024 * 1024 };
+export const READ_LIMITS: ReadLimits = { timeoutMs: 10_000, bytesMax: 16 * 1024 * 1024 };
 
 /** OpenAI's list. Only the ids are ours to check; every other field goes through as it came. */
 const WireModels = z.object({ data: z.array(z.looseObject({ id: z.string() })) });

@@ -20,7 +20,7 @@ export type WatchInit = {
   readonly resyncMs?: number;
 };
 
-const RESYNC_MS = 30_000;
+export const RESYNC_MS = 30_000;
 /** So that a `docker stop` that began before us is known: the longest anybody's stop is likely to take. */
 const LOOK_BACK_AT_START_MS = 600_000;
 /** Events are not in strict order, and their times are rounded. */

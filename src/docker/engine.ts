@@ -15,7 +15,7 @@ import { ENABLE_LABEL } from "./labels.ts";
 const API_VERSION_NEWEST = "1.52";
 
 /** Every call but the event stream is given up after this. */
-const CALL_TIMEOUT_MS = 5_000;
+export const CALL_TIMEOUT_MS = 5_000;
 
 const WireVersion = z.object({ ApiVersion: z.string(), MinAPIVersion: z.optional(z.string()) });
 const WireList = z.array(z.object({ Id: z.string() }));

@@ -24,6 +24,14 @@ export function isLoraPath(path: string): boolean {
   return LORA_PATHS.has(path);
 }
 
+/** Whose bodies are no requests for a model: adapters, and what is done with a response. */
+function namesNoModel(path: string): boolean {
+  return isLoraPath(path) || RESPONSE_PATH.test(path);
+}
+
+/** `input_tokens` is llama.cpp's, and has a model in its body. */
+const RESPONSE_PATH = /^\/v1\/responses\/(?!input_tokens$)([^/]+)/;
+
 /** Pure but for the table of ids. */
 export function destinationOf(
   { method }: { readonly method: string },
@@ -37,7 +45,7 @@ export function destinationOf(
     case "other":
       return unnamed(method, target, responses);
     case "missing":
-      return verdict.why === "no body" || isLoraPath(target.path)
+      return verdict.why === "no body" || namesNoModel(target.path)
         ? unnamed(method, target, responses)
         : refused("model_required", `${MISSING[verdict.why]}; ${HOW_TO_NAME}`);
     case "invalid":
@@ -69,7 +77,7 @@ const MISSING = {
 } as const;
 
 function unnamed(method: string, { path, query }: Target, responses: ResponseIds): Destination {
-  const responseId = /^\/v1\/responses\/([^/]+)/.exec(path)?.[1];
+  const responseId = RESPONSE_PATH.exec(path)?.[1];
   const run = responseId === undefined ? undefined : responses.find(modelIdOf(responseId));
   if (responseId !== undefined && run !== undefined) return { kind: "run", run, responseId };
   const model = new URLSearchParams(query).get("model");

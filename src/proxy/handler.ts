@@ -22,6 +22,8 @@ export type HandlerInit = Models & {
   readonly refreshModels?: () => Promise<void>;
   /** The same for the one container. */
   readonly refreshModelsOf?: (containerId: string) => Promise<void>;
+  /** Counts what is held; made from `heldBytesMax` if it is not given. */
+  readonly held?: HeldBytes;
 };
 
 /** What the handler has to know of a client's connection. */
@@ -45,7 +47,7 @@ const MODELS = "/v1/models";
 const RESPONSES = "/v1/responses";
 
 export function createHandler(init: HandlerInit): Handler {
-  const held = new HeldBytes(init.heldBytesMax ?? HELD_BYTES_MAX);
+  const held = init.held ?? new HeldBytes(init.heldBytesMax ?? HELD_BYTES_MAX);
   const context: Context = { ...init, held, responses: new ResponseIds() };
   return (request, client) => {
     const target = splitTarget(request.url);
@@ -158,7 +160,9 @@ async function routed(
     lease,
     { table, log, patience },
   );
-  if (!(body instanceof ReadableStream)) read.release();
+  // A stream lets go of what it holds as it is read; one that was never read is let go of here.
+  if (!forwarded.fromBackend) read.discard();
+  else if (!(body instanceof ReadableStream)) read.release();
   return forwarded;
 }
 

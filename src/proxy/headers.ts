@@ -1,10 +1,11 @@
 /** Which headers cross the proxy. RFC 9110 §7.6.1: hop-by-hop ones end here, the rest goes on as it is. */
 
-/** RFC 9110 §7.6.1, and the two `Proxy-` ones that are meant for this hop (§11.7). */
+/** RFC 9110 §7.6.1, and the `Proxy-` ones that are meant for this hop (§11.7). */
 const HOP_BY_HOP: ReadonlySet<string> = new Set([
   "connection",
   "keep-alive",
   "proxy-authenticate",
+  "proxy-authentication-info",
   "proxy-authorization",
   "proxy-connection",
   "te",

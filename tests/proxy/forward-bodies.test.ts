@@ -38,3 +38,17 @@ test.each(
     expect(length).toBe(framing === "length" ? String(Buffer.byteLength(body)) : null);
   },
 );
+
+test.each(["", "x"])("a body of %j, up and down", async (body) => {
+  using upstream = fakeBackend((request) => new Response(request.body.slice()));
+  using proxy = startProxyTo(upstream.origin);
+  const response = await fetch(`${proxy.origin}/v1/echo?model=m`, {
+    method: "POST",
+    headers: { "content-type": "application/octet-stream" },
+    body,
+  });
+  expect([response.status, await response.text()]).toEqual([200, body]);
+  const [received] = upstream.received;
+  expect(Buffer.from(received!.body).toString()).toBe(body);
+  expect(received!.headers.get("content-length")).toBe(String(body.length));
+});

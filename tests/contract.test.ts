@@ -1,0 +1,25 @@
+/** The numbers that are promised. Tests of behaviour pass shorter ones, and would not see these change. */
+import { expect, test } from "bun:test";
+import { READY_TIMEOUT_MS, REFRESH_MS, SETTLE_MS } from "../src/discovery/controller.ts";
+import { REREAD_MS } from "../src/discovery/model-reading.ts";
+import { READ_LIMITS } from "../src/discovery/models.ts";
+import { RESYNC_MS } from "../src/discovery/watch.ts";
+import { CALL_TIMEOUT_MS } from "../src/docker/engine.ts";
+import { PATIENCE } from "../src/proxy/upstream-abort.ts";
+import { IDLE_TIMEOUT_S } from "../src/server.ts";
+
+test.each<[what: string, is: unknown, promised: unknown]>([
+  ["every engine call but the stream is given up, ms", CALL_TIMEOUT_MS, 5_000],
+  ["a resync comes every, ms", RESYNC_MS, 30_000],
+  ["a fresh stream admits nobody for, ms", SETTLE_MS, 100],
+  ["ready at the latest after, ms", READY_TIMEOUT_MS, 10_000],
+  ["a read of models", READ_LIMITS, { timeoutMs: 10_000, bytesMax: 16 * 1024 * 1024 }],
+  ["models are read again every, ms", REREAD_MS, 60_000],
+  ["and on demand at most every, ms", REFRESH_MS, 5_000],
+  ["a request waits without headers on a container that is gone, ms", PATIENCE.headersMs, 200],
+  ["a read is pending on a container that is gone, ms", PATIENCE.readMs, 5_000],
+  ["a hanging connect is given up after, ms", PATIENCE.probeAfterMs + PATIENCE.connectMs, 5_000],
+  ["an idle client connection is closed after, s", IDLE_TIMEOUT_S, 60],
+])("%s", (_what, is, promised) => {
+  expect(is).toEqual(promised);
+});

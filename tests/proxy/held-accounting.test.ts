@@ -1,0 +1,71 @@
+import { describe, expect, test } from "bun:test";
+import { HeldBytes } from "../../src/proxy/held-bytes.ts";
+import { makeBackend } from "../support/backends.ts";
+import { fakeBackend } from "../support/fake-backend.ts";
+import { startProxy } from "../support/proxy.ts";
+import { freePort, rawConnect } from "../support/raw-http.ts";
+import { until } from "../support/until.ts";
+
+const MIB = 1024 * 1024;
+const LIMIT = 4 * MIB;
+
+/** Its model comes last, and it is too large to be read whole. */
+const LARGE = JSON.stringify({ pad: "x".repeat(2 * MIB), model: "m" });
+const SMALL = '{"model":"m"}';
+
+function chunked(body: string): ReadableStream<Uint8Array> {
+  const bytes = Buffer.from(body);
+  return new ReadableStream({
+    start: (controller) => {
+      controller.enqueue(bytes.subarray(0, 9));
+      controller.enqueue(bytes.subarray(9));
+      controller.close();
+    },
+  });
+}
+
+describe("what is held of requests", () => {
+  test.each<[what: string, model: string, refuse: boolean, status: number]>([
+    ["an answer", "m", false, 200],
+    ["an unknown model", "nobody", false, 404],
+    ["a backend that refuses", "m", true, 502],
+  ])(
+    "is let go of after %s, small and large, by length and chunked",
+    async (_what, model, refuse, status) => {
+      using upstream = fakeBackend();
+      const held = new HeldBytes(LIMIT);
+      const origin = refuse ? `http://127.0.0.1:${await freePort()}` : upstream.origin;
+      using proxy = startProxy({ backends: [makeBackend({ origin })], held });
+      for (const body of [SMALL, LARGE]) {
+        const named = body.replace('"model":"m"', `"model":"${model}"`);
+        for (let n = 0; n < 12; n += 1) {
+          const init = {
+            method: "POST",
+            body: n % 2 === 0 ? named : chunked(named),
+            keepalive: false,
+          };
+          const response = await fetch(`${proxy.origin}/v1/x`, init);
+          await response.arrayBuffer();
+          expect(response.status).toBe(status); // more than four times the limit in all
+        }
+      }
+      await until("nothing is held", () => held.total === 0);
+    },
+  );
+
+  test("is let go of when the client hangs up, and bounded for all together: 503 until then", async () => {
+    using upstream = fakeBackend();
+    const held = new HeldBytes(LIMIT);
+    using proxy = startProxy({ backends: [makeBackend({ origin: upstream.origin })], held });
+    const head = `POST /v1/x HTTP/1.1\r\nHost: a\r\nContent-Length: ${10 * MIB}\r\n\r\n{"pad":"`;
+    const clients = await Promise.all(Array.from({ length: 4 }, () => rawConnect(proxy.port)));
+    for (const client of clients) client.send(head + "x".repeat(3.9 * MIB));
+    await until("four are stalled", () => held.total > 15 * MIB);
+    const refused = await fetch(`${proxy.origin}/v1/x`, { method: "POST", body: LARGE });
+    expect([refused.status, refused.headers.get("retry-after")]).toEqual([503, "1"]);
+    expect(await refused.json()).toMatchObject({ error: { code: "proxy_overloaded" } });
+    for (const client of clients) client.reset();
+    await until("nothing is held", () => held.total === 0);
+    expect((await fetch(`${proxy.origin}/v1/x`, { method: "POST", body: LARGE })).status).toBe(200);
+  });
+});
