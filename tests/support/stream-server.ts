@@ -12,16 +12,16 @@ export type StreamServer = Disposable & {
 
 const HEAD =
   "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
-const MODELS = '{"object":"list","data":[{"id":"m"}]}';
 
-export function startStreamServer(): StreamServer {
+export function startStreamServer(model = "m"): StreamServer {
+  const models = JSON.stringify({ object: "list", data: [{ id: model }] });
   const streams = new Set<Socket>();
   const server = createServer((socket) => {
     socket.on("error", () => undefined);
     socket.on("close", () => streams.delete(socket));
     socket.on("data", (bytes) => {
       if (bytes.includes("GET /v1/models")) {
-        socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${MODELS.length}\r\n\r\n${MODELS}`);
+        socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${models.length}\r\n\r\n${models}`);
       } else if (bytes.includes("POST ")) {
         socket.write(HEAD);
         streams.add(socket);
