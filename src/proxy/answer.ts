@@ -1,5 +1,5 @@
 /** The backend's answer → the client's: status, headers and bytes as they came. */
-import { type BodyWatch, breakOff, watchBody } from "./body.ts";
+import { type BodyWatch, breakOff, onePiece, watchBody } from "./body.ts";
 import { endToEndHeaders } from "./headers.ts";
 
 /** Answers of known length up to this are read whole: only so do they keep their Content-Length. */
@@ -19,7 +19,11 @@ export async function answerOf(
     watch.ended({ bytes: 0 });
     return response;
   }
-  const length = Number(upstream.headers.get("content-length") ?? Number.NaN);
+  // Chunked wins over a length (RFC 9112 §6.3), and may be of any length.
+  const chunked = upstream.headers.has("transfer-encoding");
+  const length = chunked
+    ? Number.NaN
+    : Number(upstream.headers.get("content-length") ?? Number.NaN);
   const body =
     length <= WHOLE_BYTES_MAX ? await whole(upstream, watch) : watchBody(upstream.body, watch);
   const response = new Response(body, init);
@@ -40,18 +44,9 @@ async function whole(
     const bytes = new Uint8Array(await upstream.arrayBuffer());
     watch.passing?.(bytes);
     watch.ended({ bytes: bytes.length });
-    return upstream.headers.has("content-type") ? bytes : onePiece(bytes);
+    return upstream.headers.get("content-type") ? bytes : onePiece(bytes);
   } catch (error) {
     watch.ended({ bytes: 0, error });
     return new ReadableStream({ pull: (controller) => breakOff(controller, error) });
   }
-}
-
-function onePiece(bytes: Uint8Array): ReadableStream<Uint8Array> {
-  return new ReadableStream({
-    pull(controller) {
-      if (bytes.length > 0) controller.enqueue(bytes);
-      controller.close();
-    },
-  });
 }

@@ -64,3 +64,13 @@ export async function breakOff(
   await Bun.sleep(0);
   controller.error(error);
 }
+
+/** A stream of bytes that are all at hand. */
+export function onePiece(bytes: Uint8Array): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    pull(controller) {
+      if (bytes.length > 0) controller.enqueue(bytes);
+      controller.close();
+    },
+  });
+}

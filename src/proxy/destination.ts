@@ -61,7 +61,7 @@ export function destinationOf(
     case "overloaded":
       return refused(
         "proxy_overloaded",
-        "too many bytes are held of requests whose model has not come; try again shortly",
+        "too many bytes are held of requests that are not with a server yet; try again shortly",
       );
   }
 }

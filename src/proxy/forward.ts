@@ -3,6 +3,7 @@ import type { Backend, Lease } from "../routing/backend.ts";
 import type { RoutingTable } from "../routing/table.ts";
 import type { Log } from "../telemetry/log.ts";
 import { answerOf } from "./answer.ts";
+import { onePiece } from "./body.ts";
 import { type ConnectionPool, poolOf } from "./connections.ts";
 import { clientGone, errorResponse, overloaded, quoteModel } from "./errors.ts";
 import { upstreamHeaders } from "./headers.ts";
@@ -155,6 +156,7 @@ function urlOf({ path, query }: Target, { origin, basePath }: Backend): string {
   return `${origin}${basePath}${path.slice(PUBLIC_PREFIX.length)}${query}`;
 }
 
+/** Bytes go as a stream of one piece: fetch keeps bytes until the answer has ended, which may take minutes. */
 function requestInit(
   { request, clientAddress }: Outbound,
   body: RequestBody,
@@ -164,7 +166,7 @@ function requestInit(
   return {
     method: request.method,
     headers: upstreamHeaders(request.headers, clientAddress),
-    body: body ?? null,
+    body: body instanceof Uint8Array ? onePiece(body) : (body ?? null),
     redirect: "manual",
     decompress: false,
     timeout: false, // no limit of ours on a slow first token or a silent stream

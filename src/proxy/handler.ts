@@ -105,7 +105,6 @@ async function proxied(
   client: Client,
   context: Context,
 ): Promise<Response> {
-  client.hold();
   try {
     const { response, fromBackend } = await routed(request, target, client, context);
     if (fromBackend) return response; // which lets go of the client when it ends
@@ -141,6 +140,7 @@ async function routed(
     return ofOurs(nobody);
   }
   const body = await read.body();
+  client.hold(); // from here on it may be silent for long: until now it is for the client to send
   const lease = take(destination, context); // no await between here and forward()
   if (lease instanceof Response) {
     read.discard();

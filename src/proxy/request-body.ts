@@ -76,11 +76,21 @@ async function scan(source: Source, contentType: string): Promise<ReadResult["ve
     const { done, value } = await source.reader.read();
     if (done) return judge(scanner.end(), contentType);
     const verdict = scanner.push(value);
-    source.pieces.push(value);
+    keep(source.pieces, value);
     const taken = source.hold.take(value.length);
     if (verdict !== undefined) return judge(verdict, contentType);
     if (taken !== "taken") return { kind: taken === "total limit" ? "overloaded" : "too much" };
   }
+}
+
+/** Pieces up to this are joined: a body of one-byte chunks would take a hundred times its length. */
+const JOINED_BYTES_MAX = 256;
+
+function keep(pieces: Uint8Array[], piece: Uint8Array): void {
+  const last = pieces.at(-1);
+  const joined = last !== undefined && last.length + piece.length <= JOINED_BYTES_MAX;
+  if (joined) pieces[pieces.length - 1] = Buffer.concat([last, piece]);
+  else pieces.push(piece);
 }
 
 function judge(verdict: Verdict, contentType: string): ReadResult["verdict"] {
@@ -111,8 +121,8 @@ async function bodyOf(request: Request, source: Source): Promise<RequestBody> {
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return inOnePiece(pieces);
-      pieces.push(value);
-      hold.take(value.length);
+      keep(pieces, value);
+      if (hold.take(value.length) !== "taken") return heldThenRest(source); // no room to have it at hand
     }
   } catch (error) {
     hold.end();
@@ -120,9 +130,10 @@ async function bodyOf(request: Request, source: Source): Promise<RequestBody> {
   }
 }
 
-function inOnePiece(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+function inOnePiece(pieces: Uint8Array[]): Uint8Array<ArrayBuffer> {
   const [first] = pieces;
   const whole = pieces.length === 1 && first !== undefined ? first : Buffer.concat(pieces);
+  pieces.length = 0; // else they would live as long as the request
   return whole as Uint8Array<ArrayBuffer>; // never shared: nobody here makes shared memory
 }
 

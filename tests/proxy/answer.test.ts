@@ -97,4 +97,18 @@ describe("answerOf()", () => {
     const got = await received("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nall of it");
     expect(got).toContain("all of it");
   });
+
+  test("a length beside chunks means nothing: the answer is streamed", async () => {
+    using upstream = await rawServer();
+    using proxy = startProxyTo(upstream.origin);
+    using client = await rawConnect(proxy.port);
+    client.send(rawRequest());
+    const connection = await upstream.request();
+    connection.send(
+      "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n",
+    );
+    await client.waitFor("first");
+    connection.send("4\r\nlast\r\n0\r\n\r\n");
+    await client.waitFor("last");
+  });
 });

@@ -158,14 +158,16 @@ describe("createHandler() refuses", () => {
     expect(text).not.toContain(String(port));
   });
 
-  test("and holds nothing of a client that hangs up before the model has come", async () => {
-    // Held for ever: the read of the body failed, and nobody let go of the connection.
+  test("and keeps no connection open for a client that has not sent its model, or hangs up before", async () => {
+    // Once held for ever: by a client that went silent, and by one whose body could not be read to its end.
     using proxy = startProxy();
     using client = await rawConnect(proxy.port);
     client.send(`POST ${CHAT} HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{"a":`);
-    await until("the request is held", () => proxy.held() === 1);
+    await Bun.sleep(50);
+    expect(proxy.held()).toBe(0);
     client.reset();
-    await until("the request is let go", () => proxy.held() === 0, 500);
+    await Bun.sleep(50);
+    expect(proxy.held()).toBe(0);
     expect(proxy.log.lines).toEqual([]);
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { HeldBytes } from "../../src/proxy/held-bytes.ts";
+import { readModelField } from "../../src/proxy/request-body.ts";
 import { makeBackend } from "../support/backends.ts";
 import { fakeBackend } from "../support/fake-backend.ts";
 import { startProxy } from "../support/proxy.ts";
@@ -67,5 +68,23 @@ describe("what is held of requests", () => {
     for (const client of clients) client.reset();
     await until("nothing is held", () => held.total === 0);
     expect((await fetch(`${proxy.origin}/v1/x`, { method: "POST", body: LARGE })).status).toBe(200);
+  });
+
+  test("takes not much more memory than it counts, also in one-byte pieces", async () => {
+    const bytes = 200_000;
+    let pulled = 0;
+    const body = new ReadableStream<Uint8Array>({
+      pull: (controller) => {
+        pulled += 1;
+        if (pulled > bytes) controller.close();
+        else controller.enqueue(Buffer.from(pulled === 1 ? "{" : " "));
+      },
+    });
+    const before = process.memoryUsage().rss;
+    const request = new Request("http://proxy.test/", { method: "POST", body });
+    const { verdict, discard } = await readModelField(request, new HeldBytes(LIMIT));
+    expect(verdict.kind).toBe("invalid");
+    expect(process.memoryUsage().rss - before).toBeLessThan(100 * MIB);
+    discard();
   });
 });
