@@ -4,7 +4,6 @@ import { makeBackend } from "../support/backends.ts";
 import { fakeBackend } from "../support/fake-backend.ts";
 import { rawRequest, startProxy, startProxyTo } from "../support/proxy.ts";
 import { freePort, rawConnect, rawExchange } from "../support/raw-http.ts";
-import { until } from "../support/until.ts";
 
 type ErrorBody = {
   readonly type: string;
