@@ -47,9 +47,12 @@ export function errorResponse(code: ErrorCode, message: string): Response {
   return new Response(JSON.stringify(body), { status, headers });
 }
 
-/** No room for one more request; the connection goes too, for it takes room as well. */
-export function overloaded(message: string): Response {
-  const response = errorResponse("proxy_overloaded", message);
+/** No room for one more request; the connection goes too, for it takes a descriptor as well. */
+export function outOfDescriptors(cannot: "route" | "forward"): Response {
+  const response = errorResponse(
+    "proxy_overloaded",
+    `Cannot ${cannot} the request: the proxy is out of file descriptors; try again shortly`,
+  );
   response.headers.set("connection", "close");
   return response;
 }

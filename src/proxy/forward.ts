@@ -5,7 +5,7 @@ import type { Log } from "../telemetry/log.ts";
 import { answerOf } from "./answer.ts";
 import { onePiece } from "./body.ts";
 import { type ConnectionPool, poolOf } from "./connections.ts";
-import { clientGone, errorResponse, overloaded, quoteModel } from "./errors.ts";
+import { clientGone, errorResponse, outOfDescriptors, quoteModel } from "./errors.ts";
 import { upstreamHeaders } from "./headers.ts";
 import type { RequestBody } from "./request-body.ts";
 import type { Target } from "./target.ts";
@@ -195,9 +195,7 @@ function unreachable(
   const fields = { container: containerName, model, reason: reason ?? String(error) };
   log.warn("a request failed before its answer began", fields);
   if (hasCode(error, "EMFILE")) {
-    return overloaded(
-      "Cannot forward the request: the proxy is out of file descriptors; try again shortly",
-    );
+    return outOfDescriptors("forward");
   }
   const stopped = reason === "cut" || reason === "run-over";
   const what = stopped ? "was stopped before it answered" : "did not answer";

@@ -2,7 +2,7 @@
 import type { Backend } from "../routing/backend.ts";
 import type { Log } from "../telemetry/log.ts";
 import { type Destination, destinationOf, isLoraPath, take } from "./destination.ts";
-import { clientGone, errorResponse, overloaded, readableByBrowsers } from "./errors.ts";
+import { clientGone, errorResponse, outOfDescriptors, readableByBrowsers } from "./errors.ts";
 import { type Forwarded, forward } from "./forward.ts";
 import { HeldBytes } from "./held-bytes.ts";
 import { type Models, modelIdOf, modelResponse, modelsResponse, noBackend } from "./models-list.ts";
@@ -180,9 +180,7 @@ function unreadable(request: Request, { admit }: Context): Response | undefined 
     );
   }
   if (admit?.() !== false) return undefined;
-  return overloaded(
-    "Cannot route the request: the proxy is out of file descriptors; try again shortly",
-  );
+  return outOfDescriptors("route");
 }
 
 /** The answer where it is clear already that nobody can take the request. */

@@ -7,7 +7,7 @@ import { runCompiled, startCompiled } from "../support/compiled-proxy.ts";
 
 import { envOf, FakeEngine } from "../support/fake-engine.ts";
 import { rawRequest } from "../support/proxy.ts";
-import { rawConnect, rawServer } from "../support/raw-http.ts";
+import { rawConnect, rawServer, serveModel } from "../support/raw-http.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { startTokenServer } from "../support/token-server.ts";
 import { until, within } from "../support/until.ts";
@@ -131,9 +131,7 @@ describe("stop", () => {
     using upstream = await rawServer();
     const container = fake.add({ port: upstream.port });
     await using proxy = await startCompiled({ env: envOf(fake) });
-    (await upstream.request(0)).send(
-      'HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\n{"data":[{"id":"m"}]}',
-    );
+    await serveModel(upstream);
     await untilModels(proxy.origin, ["m"]);
     using silent = await rawConnect(proxy.port);
     silent.send(rawRequest());

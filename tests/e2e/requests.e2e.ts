@@ -6,7 +6,7 @@ import { freePort, startCompiled } from "../support/compiled-proxy.ts";
 import { startModelServer } from "../support/discovery.ts";
 import { envOf, FakeEngine } from "../support/fake-engine.ts";
 import { rawRequest } from "../support/proxy.ts";
-import { completeBody, rawConnect, rawServer } from "../support/raw-http.ts";
+import { completeBody, rawConnect, rawServer, serveModel } from "../support/raw-http.ts";
 import { play } from "../support/recordings.ts";
 import { startTokenServer } from "../support/token-server.ts";
 import { until, within } from "../support/until.ts";
@@ -77,9 +77,7 @@ describe("requests", () => {
       using upstream = await rawServer();
       fake.add({ port: upstream.port });
       await using proxy = await startCompiled({ env: envOf(fake) });
-      (await upstream.request(0)).send(
-        'HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\n{"data":[{"id":"m"}]}',
-      );
+      await serveModel(upstream);
       await untilModels(proxy.origin, ["m"]);
       using client = await rawConnect(proxy.port);
       client.send(rawRequest(undefined, ["Connection: close"]));
@@ -102,9 +100,7 @@ describe("requests", () => {
     using upstream = await rawServer();
     fake.add({ port: upstream.port });
     await using proxy = await startCompiled({ env: envOf(fake) });
-    (await upstream.request(0)).send(
-      'HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\n{"data":[{"id":"m"}]}',
-    );
+    await serveModel(upstream);
     await untilModels(proxy.origin, ["m"]);
     using client = await rawConnect(proxy.port);
     const many = Array.from({ length: 187 }, (_, n) => `X-${n}: ${"v".repeat(330)}`); // Host and length on top

@@ -70,6 +70,13 @@ export async function rawServer(): Promise<RawServer> {
   };
 }
 
+/** Answers the first request of a container that has just been found: it serves the model `m`. */
+export async function serveModel(upstream: RawServer): Promise<void> {
+  const models = '{"data":[{"id":"m"}]}';
+  const connection = await upstream.request(0);
+  connection.send(`HTTP/1.1 200 OK\r\nContent-Length: ${models.length}\r\n\r\n${models}`);
+}
+
 /** The body of an answer as it came over the wire; undefined if that is not complete. */
 export function completeBody(received: string): string | undefined {
   const headEnd = received.indexOf("\r\n\r\n");
