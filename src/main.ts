@@ -2,6 +2,7 @@
 import { loadConfig } from "./config.ts";
 import { type Descriptors, readDescriptors } from "./descriptors.ts";
 import { Controller } from "./discovery/controller.ts";
+import { EngineConnection } from "./discovery/engine-connection.ts";
 import { readModels } from "./discovery/models.ts";
 import { watch } from "./discovery/watch.ts";
 import { Engine } from "./docker/engine.ts";
@@ -60,7 +61,13 @@ async function main(): Promise<void> {
   log.info("listening", { port: server.port, engine: showAddress(config.engine) });
 
   const watching = new AbortController();
-  void watch({ engine, controller, log, signal: watching.signal });
+  void watch({
+    engine,
+    controller,
+    connection: new EngineConnection(),
+    log,
+    signal: watching.signal,
+  });
   const signal = await terminated;
   log.info("stopping: requests in flight may finish", { signal });
   // Stop notices and deaths are followed to the end: what is in flight still depends on them.

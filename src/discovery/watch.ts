@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ContainerEvent } from "../docker/events.ts";
 import type { Log } from "../telemetry/log.ts";
+import type { EngineConnection } from "./engine-connection.ts";
 
 export type WatchInit = {
   readonly engine: {
@@ -15,6 +16,8 @@ export type WatchInit = {
     readonly onEvent: (event: ContainerEvent) => void;
     readonly resync: () => Promise<void>;
   };
+  /** Is told how it stands with the engine. */
+  readonly connection: EngineConnection;
   readonly log: Log;
   readonly signal: AbortSignal;
   readonly resyncMs?: number;
@@ -39,8 +42,9 @@ export async function watch(init: WatchInit): Promise<void> {
   }
 }
 
-async function followEvents({ engine, controller, log, signal }: WatchInit): Promise<void> {
-  const report = connectionReport(log);
+async function followEvents(init: WatchInit): Promise<void> {
+  const { engine, controller, log, signal } = init;
+  const report = connectionReport(init);
   let sinceMs = Date.now() - LOOK_BACK_AT_START_MS;
   let pauseMs = RECONNECT_FIRST_MS;
   while (!signal.aborted) {
@@ -62,17 +66,22 @@ async function followEvents({ engine, controller, log, signal }: WatchInit): Pro
 }
 
 /** Says once when the engine goes, and once when it is back; a stream that merely ends is not worth a word. */
-function connectionReport(log: Log): { open: () => void; failed: (error: unknown) => void } {
-  let state: "new" | "open" | "lost" = "new";
+function connectionReport({ connection, log }: WatchInit): {
+  readonly open: () => void;
+  readonly failed: (error: unknown) => void;
+} {
   return {
     open: () => {
-      if (state === "new") log.info("connected to the Docker engine");
-      if (state === "lost") log.info("the Docker engine is back");
-      state = "open";
+      const { state, reason } = connection.status;
+      connection.opened();
+      if (reason !== undefined) log.info("the Docker engine is back");
+      else if (state === "connecting") log.info("connected to the Docker engine");
     },
     failed: (error) => {
-      if (state !== "lost") log.error(`${messageOf(error)}; trying on until it answers`);
-      state = "lost";
+      const isNew = connection.status.reason === undefined;
+      const reason = messageOf(error);
+      connection.failed(reason);
+      if (isNew) log.error(`${reason}; trying on until it answers`);
     },
   };
 }

@@ -26,10 +26,16 @@ export class Engine {
   readonly #address: EngineAddress;
   readonly #callTimeoutMs: number;
   #version: Promise<string> | undefined;
+  #apiVersion: string | undefined;
 
   constructor(address: EngineAddress, callTimeoutMs = CALL_TIMEOUT_MS) {
     this.#address = address;
     this.#callTimeoutMs = callTimeoutMs;
+  }
+
+  /** The version of the API that was last agreed on, like `1.41`; undefined before the first answer. */
+  get apiVersion(): string | undefined {
+    return this.#apiVersion;
   }
 
   /**
@@ -117,7 +123,8 @@ export class Engine {
       "GET /version",
       text,
     );
-    return newer(MinAPIVersion, older(ApiVersion, API_VERSION_NEWEST));
+    this.#apiVersion = newer(MinAPIVersion, older(ApiVersion, API_VERSION_NEWEST));
+    return this.#apiVersion;
   }
 
   async #get(path: string, signal: AbortSignal): Promise<Response> {

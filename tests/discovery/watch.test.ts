@@ -12,9 +12,14 @@ describe("watch()", () => {
     await until("it has said so", () => discovery.log.count("no such socket") > 0);
     await Bun.sleep(600); // two more tries or so
     expect(discovery.log.count("no such socket")).toBe(1);
+    expect(discovery.connection.status).toMatchObject({
+      state: "connecting",
+      reason: expect.stringContaining("no such socket"),
+    });
     await fake.start();
     await until("it is found", () => discovery.table.find("m").kind === "live");
     expect(discovery.log.count("is back")).toBe(1);
+    expect(discovery.connection.status.state).toBe("connected");
   });
 
   test("an engine that goes away: the table stays, and is right again after it is back", async () => {
@@ -23,8 +28,18 @@ describe("watch()", () => {
     const container = fake.add({ port: models.port });
     using discovery = startDiscovery(fake);
     await until("it is live", () => discovery.table.find("m").kind === "live");
+    const { sinceMs } = discovery.connection.status;
+    expect(Date.now() - sinceMs).toBeWithin(0, 3_000);
     fake.stop();
     await until("it is reported", () => discovery.log.count("no such socket") > 0);
+    const lost = discovery.connection.status;
+    expect(lost).toMatchObject({
+      state: "lost",
+      reason: expect.stringContaining("no such socket"),
+    });
+    expect(lost.sinceMs).toBeGreaterThanOrEqual(sinceMs);
+    await Bun.sleep(300); // another try or so
+    expect(discovery.connection.status.sinceMs).toBe(lost.sinceMs);
     expect(discovery.table.find("m").kind).toBe("live");
     fake.containers.delete(container.id);
     await fake.start();

@@ -30,8 +30,11 @@ describe("Engine", () => {
     using fake = await new FakeEngine().start();
     Object.assign(fake, { apiVersion, minApiVersion });
     const container = fake.add();
-    expect(await engineOf(fake).list()).toEqual([container.id]);
+    const engine = engineOf(fake);
+    expect(engine.apiVersion).toBeUndefined();
+    expect(await engine.list()).toEqual([container.id]);
     expect(fake.requests.at(-1)).toStartWith(prefix);
+    expect(`/v${engine.apiVersion}/`).toBe(prefix);
   });
 
   test("an engine that was replaced by an older one is asked for its version when the stream is opened", async () => {

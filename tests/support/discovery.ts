@@ -1,5 +1,6 @@
 /** Discovery as main.ts connects it, against a fake engine, with short times. */
 import { Controller, type ControllerInit } from "../../src/discovery/controller.ts";
+import { EngineConnection } from "../../src/discovery/engine-connection.ts";
 import { readModels } from "../../src/discovery/models.ts";
 import { watch } from "../../src/discovery/watch.ts";
 import { Engine } from "../../src/docker/engine.ts";
@@ -13,6 +14,7 @@ export type Discovery = Disposable & {
   readonly table: RoutingTable;
   readonly log: MemoryLog;
   readonly controller: Controller;
+  readonly connection: EngineConnection;
   /** How many events have been handed to the controller. */
   readonly received: () => number;
 };
@@ -49,9 +51,11 @@ export function startDiscovery(fake: FakeEngine, options: Options = {}): Discove
       controller.onEvent(event);
     },
   };
+  const connection = new EngineConnection();
   const watching = watch({
     engine,
     controller: counting,
+    connection,
     log,
     signal,
     resyncMs: options.resyncMs ?? 3_600_000,
@@ -61,6 +65,7 @@ export function startDiscovery(fake: FakeEngine, options: Options = {}): Discove
     table,
     log,
     controller,
+    connection,
     received: () => received,
     [Symbol.dispose]: () => stopping.abort(),
   };

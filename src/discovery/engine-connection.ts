@@ -1,0 +1,32 @@
+/** How it stands between the proxy and the engine, for whoever asks: written by watch.ts, read by all. */
+
+export type ConnectionStatus = {
+  /** `connecting`: since the start no answer has come. `lost`: there was one, and there is none now. */
+  readonly state: "connecting" | "connected" | "lost";
+  /** When this state began, ms since the epoch by our own clock. */
+  readonly sinceMs: number;
+  /** What the last try came to, and what to do; undefined when connected, or before the first try ends. */
+  readonly reason: string | undefined;
+};
+
+export class EngineConnection {
+  #status: ConnectionStatus = { state: "connecting", sinceMs: Date.now(), reason: undefined };
+
+  get status(): ConnectionStatus {
+    return this.#status;
+  }
+
+  opened(): void {
+    if (this.#status.state === "connected") return;
+    this.#status = { state: "connected", sinceMs: Date.now(), reason: undefined };
+  }
+
+  /** One more try has failed, or the first one has. */
+  failed(reason: string): void {
+    const { state, sinceMs } = this.#status;
+    this.#status =
+      state === "connected"
+        ? { state: "lost", sinceMs: Date.now(), reason }
+        : { state, sinceMs, reason };
+  }
+}
