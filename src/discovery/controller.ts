@@ -105,7 +105,8 @@ export class Controller {
 
   /** Must not wait for anything: the engine slows down if its events are not read. */
   onEvent(event: ContainerEvent): void {
-    const { kind, containerId, timeMs, signal } = event;
+    const { kind, containerId, labelled, timeMs, signal } = event;
+    if (!labelled && kind !== "moved") return;
     if (kind === "kill" && signal !== undefined) {
       this.#notices.record({ containerId, signal, timeMs });
     }

@@ -9,7 +9,7 @@ import {
   unreachable,
 } from "./engine-error.ts";
 import { type ContainerEvent, EVENT_ACTIONS, readEvents } from "./events.ts";
-import { ENABLE_LABEL } from "./labels.ts";
+import { isLabelled } from "./labels.ts";
 
 /** The newest API whose answers we have read about. Older engines are asked in their own version. */
 const API_VERSION_NEWEST = "1.52";
@@ -18,7 +18,9 @@ const API_VERSION_NEWEST = "1.52";
 export const CALL_TIMEOUT_MS = 5_000;
 
 const WireVersion = z.object({ ApiVersion: z.string(), MinAPIVersion: z.optional(z.string()) });
-const WireList = z.array(z.object({ Id: z.string() }));
+const WireList = z.array(
+  z.object({ Id: z.string(), Labels: z.nullish(z.record(z.string(), z.string())) }),
+);
 
 type Reply = { readonly request: string; readonly status: number; readonly text: string };
 
@@ -39,15 +41,16 @@ export class Engine {
   }
 
   /**
-   * Ids of all containers with the enable label, whatever its value, that run, are paused or restart.
+   * Ids of all containers, running or not, that have any label of ours: a container that is not routed
+   * is to be told of too. The engine can't filter by the beginning of a label, so that is done here.
    *
    * @throws {EngineError}
    */
   async list(): Promise<readonly string[]> {
-    const filters = JSON.stringify({ label: [ENABLE_LABEL] });
-    const path = `/containers/json?filters=${encodeURIComponent(filters)}`;
-    const { request, text } = await this.#call(path);
-    return this.#parse(WireList.parse, request, text).map(({ Id }) => Id);
+    const { request, text } = await this.#call("/containers/json?all=1");
+    return this.#parse(WireList.parse, request, text)
+      .filter(({ Labels }) => isLabelled(Labels ?? {}))
+      .map(({ Id }) => Id);
   }
 
   /**

@@ -1,14 +1,16 @@
 /** Bytes of the engine's event stream → ContainerEvent. Wire names stop here. */
 import { z } from "zod/mini";
-import { ENABLE_LABEL } from "./labels.ts";
+import { isLabelled } from "./labels.ts";
 
 export type ContainerEvent = {
   /**
    * `run over`: the process is gone. `kill`: a signal was sent, whatever came of it.
-   * `moved`: connected to a network or disconnected, labelled or not. `changed`: look again.
+   * `moved`: connected to a network or disconnected. `changed`: look again.
    */
   readonly kind: "run over" | "kill" | "moved" | "changed";
   readonly containerId: string;
+  /** Whether the event shows a label of ours; those of networks (`moved`) show none, whoever moved. */
+  readonly labelled: boolean;
   /** The engine's own time, ms since the epoch with fractions. */
   readonly timeMs: number;
   /** Number of the signal of a `kill`; Podman does not tell it. */
@@ -50,7 +52,7 @@ const WireEvent = z.object({
 const LINE_LENGTH_MAX = 4 * 1024 * 1024;
 
 /**
- * Yields container events until the engine closes the stream (it restarts: normal).
+ * Yields the events of all containers until the engine closes the stream (it restarts: normal).
  * Source: Engine API `GET /events`, one JSON object a line. A line that is no event of ours is
  * passed over: what it may have hidden is found by the next resync.
  *
@@ -82,13 +84,13 @@ function parseEvent(line: string): ContainerEvent | undefined {
     const containerId = attributes["container"];
     return containerId === undefined
       ? undefined
-      : { kind: "moved", containerId, timeMs, signal: undefined };
+      : { kind: "moved", containerId, labelled: false, timeMs, signal: undefined };
   }
-  if (!(ENABLE_LABEL in attributes)) return undefined;
   const signal = Number(attributes["signal"] ?? Number.NaN);
   return {
     kind: kindOf(Action),
     containerId: Actor.ID,
+    labelled: isLabelled(attributes),
     timeMs,
     signal: Number.isInteger(signal) ? signal : undefined,
   };

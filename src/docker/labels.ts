@@ -23,8 +23,7 @@ export const LABELS = {
   "inference.network": undefined,
 } as const;
 
-/** The key that the engine is asked for. The value is compared here, so that a wrong one is not met with silence. */
-export const ENABLE_LABEL = "inference.enable";
+const ENABLE_LABEL = "inference.enable";
 
 const PORT_LABEL = "inference.port";
 const BASE_PATH_LABEL = "inference.api.base_path";
@@ -54,6 +53,11 @@ export function readLabels(labels: Readonly<Record<string, string>>): Labels {
 }
 
 const PREFIX = "inference.";
+
+/** Whether any label looks like one of ours: a wrong one, or one alone, is not to be met with silence. */
+export function isLabelled(labels: Readonly<Record<string, string>>): boolean {
+  return Object.keys(labels).some((label) => label.startsWith(PREFIX));
+}
 
 /** Labels that look like ours and are none: typing errors, more likely than not. */
 export function unknownLabels(labels: Readonly<Record<string, string>>): readonly string[] {

@@ -3,7 +3,7 @@ import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Engine } from "../../src/docker/engine.ts";
 import { EngineError, unreachable } from "../../src/docker/engine-error.ts";
-import { FakeEngine } from "../support/fake-engine.ts";
+import { FakeEngine, readFixtureText } from "../support/fake-engine.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { until, within } from "../support/until.ts";
 
@@ -46,6 +46,32 @@ describe("Engine", () => {
     expect((await failure(engine.list())).message).toContain("client version 1.45 is too new");
     await engine.openEvents(0, new AbortController().signal);
     expect(await engine.list()).toEqual([]);
+  });
+
+  test("list() has all containers with a label of ours, running or not", async () => {
+    using fake = await new FakeEngine().start();
+    const ids = [
+      fake.add(),
+      fake.add({ status: "exited" }),
+      fake.add({ status: "created", labels: { "inference.port": "1" } }),
+      fake.add({ labels: { "inference.enabled": "yes" } }),
+    ].map(({ id }) => id);
+    fake.add({ labels: {} });
+    fake.add({ labels: { "com.example": "inference.enable" } });
+    expect(await engineOf(fake).list()).toEqual(ids);
+  });
+
+  test.each([
+    ["docker-20.10.24-list.json", 1],
+    ["podman-4.3.1-list.json", 1],
+  ])("list() reads %s, and an item without labels", async (name, count) => {
+    using fake = await new FakeEngine().start();
+    const items: { Id: string; Labels: unknown }[] = JSON.parse(readFixtureText(name));
+    const expected = items.map(({ Id }) => Id);
+    expect(expected).toHaveLength(count);
+    const body = JSON.stringify([...items, { Id: "x", Labels: null }, { Id: "y" }]);
+    fake.intercept = (path) => (path.includes("/containers/") ? { status: 200, body } : undefined);
+    expect(await engineOf(fake).list()).toEqual(expected);
   });
 
   test("inspect() reads a container, and a container that is not there is undefined", async () => {

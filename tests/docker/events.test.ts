@@ -65,13 +65,20 @@ describe("readEvents()", () => {
     ["no JSON", "{nonsense}\n"],
     ["an empty line", "\n"],
     ["another type", `${JSON.stringify({ ...KILL, Type: "image" })}\n`],
-    [
-      "a container without the label",
-      `${JSON.stringify({ ...KILL, Actor: { ID: "a", Attributes: { signal: "15" } } })}\n`,
-    ],
     ["no actor", '{"Type":"container","Action":"die","timeNano":1}\n'],
   ])("%s is passed over, and what follows is read", async (_what, line) => {
     expect(await read(line, `${JSON.stringify(KILL)}\n`)).toHaveLength(1);
+  });
+
+  test.each([
+    ["the label that enables", { "inference.enable": "no" }, true],
+    ["any label of ours", { "inference.port": "1" }, true],
+    ["one with a typing error", { "inference.enabled": "true" }, true],
+    ["none of ours", { "com.example.inference.enable": "true", inference: "x" }, false],
+    ["none", undefined, false],
+  ])("an event of a container with %s", async (_what, Attributes, labelled) => {
+    const line = `${JSON.stringify({ ...KILL, Actor: { ID: "a", Attributes } })}\n`;
+    expect(await read(line)).toMatchObject([{ kind: "kill", containerId: "a", labelled }]);
   });
 
   test("API 1.52: no status, id and from; Podman: kill without a signal", async () => {
@@ -79,6 +86,7 @@ describe("readEvents()", () => {
     expect((await read(`${JSON.stringify(podman)}\n`))[0]).toEqual({
       kind: "kill",
       containerId: "a",
+      labelled: true,
       timeMs: 5_000,
       signal: undefined,
     });
@@ -103,6 +111,7 @@ describe("readEvents()", () => {
     expect(events.at(-1)).toEqual({
       kind: "moved",
       containerId: "c",
+      labelled: false,
       timeMs: 5_000,
       signal: undefined,
     });

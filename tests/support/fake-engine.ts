@@ -173,7 +173,7 @@ export class FakeEngine {
       return json(response, { ApiVersion: this.apiVersion, MinAPIVersion: this.minApiVersion });
     }
     if (path === "/events") return this.#stream(response, new URLSearchParams(query));
-    if (path === "/containers/json") return json(response, this.#list());
+    if (path === "/containers/json") return json(response, this.#list(new URLSearchParams(query)));
     return this.#inspect(response, /^\/containers\/([^/]+)\/json$/.exec(path)?.[1] ?? "");
   }
 
@@ -189,10 +189,11 @@ export class FakeEngine {
     return undefined;
   }
 
-  #list(): readonly { Id: string }[] {
+  #list(query: URLSearchParams): readonly { Id: string; Labels: Record<string, string> }[] {
+    const all = query.get("all") === "1";
     return [...this.containers.values()]
-      .filter(({ status, labels }) => status !== "exited" && "inference.enable" in labels)
-      .map(({ id }) => ({ Id: id }));
+      .filter(({ status }) => all || (status !== "exited" && status !== "created"))
+      .map(({ id, labels }) => ({ Id: id, Labels: labels }));
   }
 
   #inspect(response: ServerResponse, id: string): void {
@@ -233,7 +234,11 @@ export function inspectReplyOf(container: FakeContainer): InspectReply {
 }
 
 export function readFixture(name: string): InspectReply {
-  return JSON.parse(readFileSync(join(FIXTURES, name), "utf8")) as InspectReply;
+  return JSON.parse(readFixtureText(name)) as InspectReply;
+}
+
+export function readFixtureText(name: string): string {
+  return readFileSync(join(FIXTURES, name), "utf8");
 }
 
 function json(response: ServerResponse, body: unknown): void {
