@@ -79,6 +79,11 @@ export function loadConfig(env: Environment): LoadedConfig {
   };
 }
 
+/** The port alone, for commands to which no other variable matters; undefined if it is wrong. */
+export function loadPort(env: Environment): number | undefined {
+  return Schema.shape.PROXY_PORT.safeParse(env["PROXY_PORT"] || VARIABLES.PROXY_PORT.default).data;
+}
+
 function wrong(name: string, value: string | undefined): string {
   return `${name} is ${JSON.stringify(value)}: expected ${ALL[name]?.expected}`;
 }

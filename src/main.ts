@@ -1,5 +1,7 @@
 /** The process: reads the configuration, connects the parts, listens to signals. Imported by nobody. */
-import { loadConfig } from "./config.ts";
+import { parseCommandLine } from "./command-line.ts";
+import { runCommand } from "./commands.ts";
+import { loadConfig, loadPort } from "./config.ts";
 import { type Descriptors, readDescriptors } from "./descriptors.ts";
 import { Controller } from "./discovery/controller.ts";
 import { EngineConnection } from "./discovery/engine-connection.ts";
@@ -24,6 +26,13 @@ function fail(lines: readonly string[], code: number): never {
 }
 
 async function main(): Promise<void> {
+  const command = parseCommandLine(process.argv.slice(2));
+  if (command.kind !== "serve") {
+    const outcome = await runCommand(command, loadPort(process.env));
+    await Bun.write(Bun.stdout, outcome.stdout ?? "");
+    await Bun.write(Bun.stderr, outcome.stderr ?? "");
+    process.exit(outcome.code);
+  }
   relaunchIfNeeded();
   const terminated = firstSignal(); // before anything else: as PID 1 a signal without a handler is lost
   const loaded = loadConfig(process.env);

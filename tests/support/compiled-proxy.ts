@@ -62,8 +62,14 @@ export async function startCompiled({ env, cwd, descriptors }: Options): Promise
 /** Runs it to its end. */
 export async function runCompiled(
   env: Readonly<Record<string, string>>,
+  args: readonly string[] = [],
 ): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
-  const child = Bun.spawn([BINARY], { env, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+  const child = Bun.spawn([BINARY, ...args], {
+    env,
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
   const all = Promise.all([child.exited, child.stdout.text(), child.stderr.text()]);
   const [code, stdout, stderr] = await within("its end", all);
   return { code, stdout, stderr };

@@ -16,6 +16,7 @@ const UNIT_TESTS = "Unit tests";
 const UNIT = ["--randomize", "--coverage"];
 const COMPILED = [
   "./tests/e2e/process.e2e.ts",
+  "./tests/e2e/command-line.e2e.ts",
   "./tests/e2e/requests.e2e.ts",
   "./tests/e2e/model-routing.e2e.ts",
   "./tests/e2e/demo.e2e.ts",

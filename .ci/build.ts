@@ -1,0 +1,68 @@
+/**
+ * Compiles the proxy. `bun .ci/build.ts` makes `dist/lw-inference-proxy` for this machine;
+ * `bun .ci/build.ts --all` the four binaries of a release and their SHA-256 sums.
+ *
+ * Version and commit are VERSION and COMMIT of the environment (a release, an image's build), else
+ * those of package.json and git.
+ */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { buildCommit, buildVersion } from "./build-version.ts";
+
+const ROOT = join(import.meta.dir, "..");
+const NAME = "lw-inference-proxy";
+
+/** Bun's names of what a release is made for. */
+const TARGETS = ["linux-x64", "linux-arm64", "linux-x64-musl", "linux-arm64-musl"] as const;
+
+const FLAGS = [
+  "--compile",
+  "--minify",
+  "--sourcemap",
+  // Else both are read from wherever it happens to be started, and bunfig.toml can name code to run.
+  "--no-compile-autoload-dotenv",
+  "--no-compile-autoload-bunfig",
+  "--compile-exec-argv=--max-http-header-size=65536",
+];
+
+async function main(args: readonly string[]): Promise<number> {
+  const defined = {
+    BUILD_VERSION: await buildVersion(ROOT, process.env),
+    BUILD_COMMIT: await buildCommit(ROOT, process.env),
+  };
+  const flags = [
+    ...FLAGS,
+    ...Object.entries(defined).map(([name, value]) => `--define=${name}=${JSON.stringify(value)}`),
+  ];
+  mkdirSync(join(ROOT, "dist"), { recursive: true });
+  if (args[0] !== "--all") return compile(join("dist", NAME), flags);
+  for (const target of TARGETS) {
+    const outfile = join("dist", `${NAME}-${target}`);
+    const code = await compile(outfile, [...flags, `--target=bun-${target}`]);
+    if (code !== 0) return code;
+  }
+  await writeSums();
+  return 0;
+}
+
+function compile(outfile: string, flags: readonly string[]): Promise<number> {
+  const command = ["build", ...flags, "src/main.ts", "--outfile", outfile];
+  return Bun.spawn([process.execPath, ...command], {
+    cwd: ROOT,
+    stdio: ["ignore", "ignore", "inherit"],
+  }).exited;
+}
+
+/** As `sha256sum --check` reads them. */
+async function writeSums(): Promise<void> {
+  let sums = "";
+  for (const target of TARGETS) {
+    const file = `${NAME}-${target}`;
+    const hash = new Bun.CryptoHasher("sha256");
+    for await (const bytes of Bun.file(join(ROOT, "dist", file)).stream()) hash.update(bytes);
+    sums += `${hash.digest("hex")}  ${file}\n`;
+  }
+  await Bun.write(join(ROOT, "dist", "SHA256SUMS"), sums);
+}
+
+process.exit(await main(process.argv.slice(2)));

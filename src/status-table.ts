@@ -1,0 +1,124 @@
+/** The reply of `GET /status` → a table for people, and whether all is well. Pure. */
+import { z } from "zod/mini";
+
+const Container = z.object({
+  name: z.string(),
+  /** `routed`, `reading_models`, `starting`, `unhealthy` …: a word that is new since is shown as it is. */
+  state: z.string(),
+  reason: z.string(),
+  since: z.string(),
+  address: z.nullable(z.string()),
+  models: z.array(z.string()),
+  in_flight: z.number(),
+});
+
+/** What is used of it; unknown fields are ignored, so that an older binary can ask a newer proxy. */
+const StatusReply = z.object({
+  version: z.string(),
+  uptime_seconds: z.number(),
+  ready: z.boolean(),
+  in_flight: z.number(),
+  engine: z.object({
+    address: z.string(),
+    state: z.string(),
+    reason: z.nullable(z.string()),
+    since: z.string(),
+    api_version: z.nullable(z.string()),
+  }),
+  containers: z.array(Container),
+});
+
+export type StatusReply = z.infer<typeof StatusReply>;
+type ContainerStatus = StatusReply["containers"][number];
+
+/** @returns undefined if it is not the reply of a proxy */
+export function parseStatus(body: string): StatusReply | undefined {
+  try {
+    return StatusReply.safeParse(JSON.parse(body)).data;
+  } catch {
+    return undefined; // not even JSON
+  }
+}
+
+/**
+ * Whether the engine is heard and each container that opted in is routed. Without the engine what is
+ * shown may be out of date, so it does not count as well.
+ */
+export function isAllRouted({ engine, containers }: StatusReply): boolean {
+  return (
+    engine.state === "connected" &&
+    containers.every(({ state }) => state === "routed" || state === "disabled")
+  );
+}
+
+const HEADINGS = ["CONTAINER", "STATE", "FOR", "IN FLIGHT", "ADDRESS", "MODELS, OR WHY NOT"];
+
+/** @param nowMs since the epoch */
+export function renderStatus(status: StatusReply, nowMs: number): string {
+  const { version, uptime_seconds, ready, in_flight, containers } = status;
+  const up = duration(uptime_seconds);
+  const lines = [
+    `lw-inference-proxy ${version}, up ${up}, ${ready ? "ready" : "not ready yet"}, ${in_flight} in flight`,
+    engineLine(status, nowMs),
+    "",
+    ...(containers.length === 0
+      ? ["No container has the label inference.enable."]
+      : columns([HEADINGS, ...containers.map((container) => row(container, nowMs))])),
+  ];
+  return lines.map((line) => `${printable(line)}\n`).join("");
+}
+
+function engineLine({ engine }: StatusReply, nowMs: number): string {
+  const { address, state, reason, since, api_version } = engine;
+  const api = api_version === null ? "" : `, API ${api_version}`;
+  const why = reason === null ? "" : `: ${reason}`;
+  return `Docker engine at ${address}: ${state} for ${sinceText(since, nowMs)}${api}${why}`;
+}
+
+function row(container: ContainerStatus, nowMs: number): readonly string[] {
+  const { name, state, reason, since, address, models, in_flight } = container;
+  const last = state === "routed" ? models.join(", ") : reason;
+  return [name, state, sinceText(since, nowMs), String(in_flight), address ?? "–", last];
+}
+
+/** Two spaces between columns, none behind the last. */
+function columns(rows: readonly (readonly string[])[]): readonly string[] {
+  const widths = HEADINGS.map((_, index) => Math.max(...rows.map((cells) => width(cells[index]))));
+  return rows.map((cells) =>
+    cells
+      .map((cell, index) => cell + " ".repeat((widths[index] ?? 0) - width(cell)))
+      .join("  ")
+      .trimEnd(),
+  );
+}
+
+function width(cell = ""): number {
+  return Bun.stringWidth(cell);
+}
+
+function sinceText(since: string, nowMs: number): string {
+  return duration((nowMs - Date.parse(since)) / 1_000);
+}
+
+/** The two largest units: `12 s`, `3 min 4 s`, `5 h 6 min`, `7 d 8 h`. */
+function duration(seconds: number): string {
+  const whole = Math.max(0, Math.floor(seconds));
+  const units = [
+    [Math.floor(whole / 86_400), "d"],
+    [Math.floor(whole / 3_600) % 24, "h"],
+    [Math.floor(whole / 60) % 60, "min"],
+    [whole % 60, "s"],
+  ] as const;
+  const largest = units.findIndex(([count]) => count > 0);
+  if (largest === -1) return "0 s";
+  return units
+    .slice(largest, largest + 2)
+    .filter(([count]) => count > 0)
+    .map(([count, unit]) => `${count} ${unit}`)
+    .join(" ");
+}
+
+/** Names of models are the servers' own: none may move the terminal's cursor. */
+function printable(line: string): string {
+  return line.replace(/\p{Cc}/gu, "?");
+}

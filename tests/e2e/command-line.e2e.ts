@@ -1,0 +1,46 @@
+/** The commands of the compiled binary, as an operator or Docker types them. */
+import { expect, test } from "bun:test";
+import { version } from "../../package.json" with { type: "json" };
+import { USAGE } from "../../src/command-line.ts";
+import { freePort, runCompiled, startCompiled } from "../support/compiled-proxy.ts";
+import { envOf, FakeEngine } from "../support/fake-engine.ts";
+import { containerStatus, statusReply } from "../support/status-reply.ts";
+
+test("--version has version, commit, and version of Bun, and is quick", async () => {
+  const startMs = performance.now();
+  const { code, stdout, stderr } = await runCompiled({}, ["--version"]);
+  expect([code, stderr]).toEqual([0, ""]);
+  expect(stdout).toMatch(
+    new RegExp(`^lw-inference-proxy ${version} \\(commit [\\w-]+, Bun ${Bun.version}\\)\\n$`),
+  );
+  expect(performance.now() - startMs).toBeLessThan(1_000);
+});
+
+test("--help goes to stdout, and minds no wrong variable", async () => {
+  const { code, stdout } = await runCompiled({ PROXY_PORT: "x" }, ["--help"]);
+  expect([code, stdout.startsWith(USAGE)]).toEqual([0, true]);
+});
+
+test("an unknown argument: exit code 2 with the usage, and nothing is started", async () => {
+  const port = String(freePort());
+  const { code, stdout, stderr } = await runCompiled({ PROXY_PORT: port }, ["--port", "80"]);
+  expect([code, stdout]).toEqual([2, ""]);
+  expect(stderr).toBe(`lw-inference-proxy: there is no argument "--port" here\n\n${USAGE}`);
+});
+
+test("healthcheck finds the proxy by PROXY_PORT; HTTP_PROXY does not apply", async () => {
+  using fake = await new FakeEngine().start();
+  await using proxy = await startCompiled({ env: envOf(fake) });
+  const dead = `http://127.0.0.1:${freePort()}`;
+  const env = { PROXY_PORT: String(proxy.port), HTTP_PROXY: dead, http_proxy: dead };
+  expect(await runCompiled(env, ["healthcheck"])).toEqual({ code: 0, stdout: "", stderr: "" });
+  expect((await runCompiled({ PROXY_PORT: String(freePort()) }, ["healthcheck"])).code).toBe(1);
+});
+
+test("status --json of 5,000 containers comes whole through a pipe", async () => {
+  const containers = Array.from({ length: 5_000 }, (_, n) => containerStatus({ name: `c${n}` }));
+  const reply = JSON.stringify(statusReply({ containers }));
+  using server = Bun.serve({ port: 0, fetch: () => new Response(reply) });
+  const result = await runCompiled({ PROXY_PORT: String(server.port) }, ["status", "--json"]);
+  expect([result.code, result.stdout === reply, result.stderr]).toEqual([0, true, ""]);
+});

@@ -1,0 +1,37 @@
+/** Replies of GET /status, in the shape that the proxy gives them. */
+
+const STARTED = "2026-01-02T03:04:05.000Z";
+export const STARTED_MS = Date.parse(STARTED);
+
+export function statusReply(more: object = {}): Record<string, unknown> {
+  return {
+    version: "1.2.3",
+    started_at: STARTED,
+    uptime_seconds: 11_045.6,
+    ready: true,
+    in_flight: 3,
+    engine: {
+      address: "unix:///var/run/docker.sock",
+      state: "connected",
+      reason: null,
+      since: STARTED,
+      api_version: "1.41",
+    },
+    containers: [],
+    ...more,
+  };
+}
+
+export function containerStatus(more: object = {}): Record<string, unknown> {
+  return {
+    id: "0123456789ab",
+    name: "vllm-1",
+    state: "routed",
+    reason: "healthy",
+    since: STARTED,
+    address: "172.18.0.3:8000",
+    models: ["org/a", "b"],
+    in_flight: 3,
+    ...more,
+  };
+}
