@@ -78,8 +78,8 @@ export class Engine {
     const timer = setTimeout(() => opening.abort(timeout()), this.#callTimeoutMs);
     try {
       const both = AbortSignal.any([signal, opening.signal]);
-      const response = await this.#get(`/v${await this.#negotiated()}${path}`, both);
-      if (!response.ok) throw refused("GET /events", response.status, await response.text());
+      const response = await this.#ask(path, both);
+      if (!response.ok) throw refused("GET /events", response.status, await this.#read(response));
       if (response.body === null) throw refused("GET /events", response.status, "no body");
       return readEvents(response.body);
     } finally {
@@ -89,13 +89,24 @@ export class Engine {
 
   /** @param absent a status that is as good an answer as 200 */
   async #call(path: string, absent?: number): Promise<Reply> {
-    const signal = AbortSignal.timeout(this.#callTimeoutMs);
     const request = `GET ${path.split("?", 1)[0]}`;
-    const response = await this.#get(`/v${await this.#negotiated()}${path}`, signal);
+    const response = await this.#ask(path, AbortSignal.timeout(this.#callTimeoutMs));
     const { ok, status } = response;
     const text = await this.#read(response);
     if (!ok && status !== absent) throw refused(request, status, text);
     return { request, status, text };
+  }
+
+  /** In the version agreed on. A 400 may mean that another engine is there by now: agrees anew, once. */
+  async #ask(path: string, signal: AbortSignal): Promise<Response> {
+    const version = await this.#negotiated();
+    const response = await this.#get(`/v${version}${path}`, signal);
+    if (response.status !== 400) return response;
+    this.#version = undefined;
+    const renewed = await this.#negotiated();
+    if (renewed === version) return response;
+    await response.body?.cancel();
+    return this.#get(`/v${renewed}${path}`, signal);
   }
 
   /** Whoever answers what no engine answers is none: a wrong address, more likely than not. */
@@ -109,11 +120,14 @@ export class Engine {
   }
 
   #negotiated(): Promise<string> {
-    this.#version ??= this.#negotiate().catch((error: unknown) => {
-      this.#version = undefined;
-      throw error;
+    if (this.#version !== undefined) return this.#version;
+    const version = this.#negotiate();
+    this.#version = version;
+    // Another one may have been asked for since: only what failed is given up.
+    version.catch(() => {
+      if (this.#version === version) this.#version = undefined;
     });
-    return this.#version;
+    return version;
   }
 
   /** 20.10 knows nothing above 1.41, 29.0 refuses everything below 1.44: no one number fits both. */

@@ -22,31 +22,80 @@ async function failure(call: Promise<unknown>): Promise<EngineError> {
 
 describe("Engine", () => {
   test.each([
-    ["20.10", "1.41", "1.12", "/v1.41/"],
-    ["26", "1.45", "1.24", "/v1.45/"],
-    ["29.0", "1.52", "1.44", "/v1.52/"],
-    ["one of the future", "1.60", "1.54", "/v1.54/"],
-  ])("speaks a version that Docker %s takes", async (_what, apiVersion, minApiVersion, prefix) => {
-    using fake = await new FakeEngine().start();
-    Object.assign(fake, { apiVersion, minApiVersion });
+    ["20.10", "/v1.41/"],
+    ["26", "/v1.45/"],
+    ["29.0", "/v1.52/"],
+    ["29.3", "/v1.52/"],
+  ] as const)("speaks a version that Docker %s takes", async (release, prefix) => {
+    using fake = (await new FakeEngine().start()).become(release);
     const container = fake.add();
     const engine = engineOf(fake);
     expect(engine.apiVersion).toBeUndefined();
     expect(await engine.list()).toEqual([container.id]);
     expect(fake.requests.at(-1)).toStartWith(prefix);
     expect(`/v${engine.apiVersion}/`).toBe(prefix);
+    expect(await engine.inspect(container.id)).toMatchObject({
+      id: container.id,
+      health: "healthy",
+      networks: [{ ipv4: "127.0.0.1" }],
+    });
+    const events = await engine.openEvents(0, new AbortController().signal);
+    fake.kill(container, 9);
+    expect((await within("the event", events.next())).value).toMatchObject({
+      kind: "kill",
+      containerId: container.id,
+      signal: 9,
+    });
+    expect(fake.requests.filter((path) => !path.startsWith(prefix))).toEqual([
+      "/version",
+      "/version",
+    ]);
   });
 
-  test("an engine that was replaced by an older one is asked for its version when the stream is opened", async () => {
+  test("an engine of the future that no longer speaks ours is asked in the oldest version it has", async () => {
     using fake = await new FakeEngine().start();
-    fake.apiVersion = "1.45";
-    const engine = engineOf(fake);
-    await engine.list();
-    fake.apiVersion = "1.41";
-    expect((await failure(engine.list())).message).toContain("client version 1.45 is too new");
-    await engine.openEvents(0, new AbortController().signal);
-    expect(await engine.list()).toEqual([]);
+    Object.assign(fake, { apiVersion: "1.60", minApiVersion: "1.54" });
+    expect(await engineOf(fake).list()).toEqual([]);
+    expect(fake.requests.at(-1)).toStartWith("/v1.54/");
   });
+
+  test.each([
+    ["older", "26", "20.10", "1.41"],
+    ["newer", "20.10", "29.0", "1.52"],
+  ] as const)(
+    "an engine that was replaced by an %s one is asked for its version again, by whoever comes first",
+    async (_what, before, after, version) => {
+      using fake = (await new FakeEngine().start()).become(before);
+      const container = fake.add();
+      const engine = engineOf(fake);
+      await engine.list();
+      fake.become(after);
+      const ids = await Promise.all([engine.list(), engine.list()]);
+      expect(ids).toEqual([[container.id], [container.id]]);
+      expect(engine.apiVersion).toBe(version);
+      fake.become(before);
+      await engine.openEvents(0, new AbortController().signal);
+      const asked = fake.requests.length;
+      await engine.inspect(container.id);
+      expect(fake.requests.length).toBe(asked + 1);
+    },
+  );
+
+  test.each([
+    ["JSON", '{"message":"client version 1.41 is too old"}', "application/json"],
+    ["plain text", "client version 1.41 is too old", "text/plain"],
+  ])(
+    "an engine that refuses its own version in %s is asked for it once more, not for ever",
+    async (_what, body, contentType) => {
+      using fake = await new FakeEngine().start();
+      fake.intercept = (path) =>
+        path.includes("/v1.") ? { status: 400, body, contentType } : undefined;
+      expect((await failure(engineOf(fake).list())).message).toBe(
+        "The engine answered 400 to GET /containers/json: client version 1.41 is too old",
+      );
+      expect(fake.requests).toEqual(["/version", "/v1.41/containers/json?all=1", "/version"]);
+    },
+  );
 
   test("list() has all containers with a label of ours, running or not", async () => {
     using fake = await new FakeEngine().start();

@@ -37,7 +37,15 @@ export type FakeContainer = {
   stopTimeoutS?: number;
 };
 
-type Answer = { readonly status: number; readonly body: string };
+type Answer = { readonly status: number; readonly body: string; readonly contentType?: string };
+
+/** What each release of Docker speaks: the newest and the oldest version of the API. Source: config.go of each tag. */
+const RELEASES = {
+  "20.10": ["1.41", "1.12"],
+  "26": ["1.45", "1.24"],
+  "29.0": ["1.52", "1.44"],
+  "29.3": ["1.54", "1.40"],
+} as const;
 
 let counter = 0;
 
@@ -54,6 +62,12 @@ export class FakeEngine {
   readonly #streams = new Set<ServerResponse>();
   #history: { readonly timeMs: number; readonly line: string }[] = [];
   #server: Server | undefined;
+
+  /** From now on it is this release, as after an upgrade; those who are connected stay so. */
+  become(release: keyof typeof RELEASES): this {
+    [this.apiVersion, this.minApiVersion] = RELEASES[release];
+    return this;
+  }
 
   async start(): Promise<this> {
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -116,7 +130,9 @@ export class FakeEngine {
       ID: container.id,
       Attributes: { name: container.name, ...container.labels, ...attributes },
     };
+    const old = { status: action, id: container.id, from: "image" };
     const event = {
+      ...(minor(this.apiVersion) < API_52 && old),
       Type: "container",
       Action: action,
       Actor: actor,
@@ -165,46 +181,57 @@ export class FakeEngine {
     const url = request.url ?? "";
     this.requests.push(url);
     const intercepted = await this.intercept(url);
-    if (intercepted !== undefined) return send(response, intercepted.status, intercepted.body);
+    if (intercepted !== undefined) {
+      const { status, body, contentType } = intercepted;
+      return send(response, status, body, contentType);
+    }
     const [, version, path = "", query = ""] = /^(?:\/v(1\.\d+))?(\/[^?]*)\??(.*)$/.exec(url) ?? [];
     const refusal = version === undefined ? undefined : this.#refuse(version);
-    if (refusal !== undefined) return send(response, 400, JSON.stringify({ message: refusal }));
+    if (refusal !== undefined) return send(response, 400, ...refusal);
     if (path === "/version") {
       return json(response, { ApiVersion: this.apiVersion, MinAPIVersion: this.minApiVersion });
     }
-    if (path === "/events") return this.#stream(response, new URLSearchParams(query));
-    if (path === "/containers/json") return json(response, this.#list(new URLSearchParams(query)));
-    return this.#inspect(response, /^\/containers\/([^/]+)\/json$/.exec(path)?.[1] ?? "");
+    const asked = minor(version ?? this.apiVersion);
+    const parameters = new URLSearchParams(query);
+    if (path === "/events") return this.#stream(response, parameters, asked);
+    if (path === "/containers/json") return json(response, this.#list(parameters, asked));
+    return this.#inspect(response, /^\/containers\/([^/]+)\/json$/.exec(path)?.[1] ?? "", asked);
   }
 
   /** The exact words of Docker 20.10 to 29. */
-  #refuse(version: string): string | undefined {
-    const minor = (text: string): number => Number(text.split(".")[1]);
-    if (minor(version) > minor(this.apiVersion)) {
-      return `client version ${version} is too new. Maximum supported API version is ${this.apiVersion}`;
+  #refuse(version: string): [body: string, contentType?: string] | undefined {
+    const { apiVersion, minApiVersion } = this;
+    if (minor(version) > minor(apiVersion)) {
+      return refusal(
+        `client version ${version} is too new. Maximum supported API version is ${apiVersion}`,
+      );
     }
-    if (minor(version) < minor(this.minApiVersion)) {
-      return `client version ${version} is too old. Minimum supported API version is ${this.minApiVersion}, please upgrade your client to a newer version`;
-    }
-    return undefined;
+    if (minor(version) >= minor(minApiVersion)) return undefined;
+    const message = `client version ${version} is too old. Minimum supported API version is ${minApiVersion}, please upgrade your client to a newer version`;
+    return minor(version) < API_24 ? [message, "text/plain"] : refusal(message);
   }
 
-  #list(query: URLSearchParams): readonly { Id: string; Labels: Record<string, string> }[] {
+  #list(query: URLSearchParams, asked: number): readonly object[] {
     const all = query.get("all") === "1";
     return [...this.containers.values()]
       .filter(({ status }) => all || (status !== "exited" && status !== "created"))
-      .map(({ id, labels }) => ({ Id: id, Labels: labels }));
+      .map(({ id, labels, health }) => ({
+        Id: id,
+        Labels: labels,
+        ...(asked >= API_52 && { Health: { Status: health ?? "none", FailingStreak: 0 } }),
+      }));
   }
 
-  #inspect(response: ServerResponse, id: string): void {
+  #inspect(response: ServerResponse, id: string, asked: number): void {
     const container = this.containers.get(id);
-    if (container !== undefined) json(response, inspectReplyOf(container));
+    if (container !== undefined) json(response, inspectReplyOf(container, asked));
     else send(response, 404, JSON.stringify({ message: `No such container: ${id}` }));
   }
 
-  #stream(response: ServerResponse, query: URLSearchParams): void {
+  #stream(response: ServerResponse, query: URLSearchParams, asked: number): void {
     const sinceMs = Number(query.get("since") ?? Number.POSITIVE_INFINITY) * 1000;
-    response.writeHead(200, { "content-type": "application/json" });
+    const contentType = asked >= API_52 ? "application/jsonl" : "application/json";
+    response.writeHead(200, { "content-type": contentType });
     response.flushHeaders();
     for (const { timeMs, line } of this.#history)
       if (timeMs >= sinceMs) response.write(`${line}\n`);
@@ -213,7 +240,20 @@ export class FakeEngine {
   }
 }
 
-export function inspectReplyOf(container: FakeContainer): InspectReply {
+/** Below it a refusal is plain text; from 1.52 on events and inspect have lost what was there twice. */
+const API_24 = 24;
+const API_52 = 52;
+
+function minor(version: string): number {
+  return Number(version.split(".")[1]);
+}
+
+function refusal(message: string): [body: string] {
+  return [JSON.stringify({ message })];
+}
+
+/** @param asked number of the API's version after `1.` */
+export function inspectReplyOf(container: FakeContainer, asked = 41): InspectReply {
   const reply = readFixture("docker-20.10.24-user-bridge.json");
   reply.Id = container.id;
   reply.Name = `/${container.name}`;
@@ -230,6 +270,7 @@ export function inspectReplyOf(container: FakeContainer): InspectReply {
     network.IPAddress =
       container.status === "running" || container.status === "paused" ? container.ipAddress : "";
   }
+  if (asked >= API_52) reply.NetworkSettings = { Networks: reply.NetworkSettings.Networks };
   return reply;
 }
 
@@ -245,8 +286,13 @@ function json(response: ServerResponse, body: unknown): void {
   send(response, 200, JSON.stringify(body));
 }
 
-function send(response: ServerResponse, status: number, body: string): void {
-  response.writeHead(status, { "content-type": "application/json" });
+function send(
+  response: ServerResponse,
+  status: number,
+  body: string,
+  contentType = "application/json",
+): void {
+  response.writeHead(status, { "content-type": contentType });
   response.end(body);
 }
 
