@@ -1,5 +1,5 @@
 /** What went wrong between us and the engine, in words that say what to do. */
-import { statSync } from "node:fs";
+import { explainSocket, explainStaleSocket } from "./socket-file.ts";
 
 /** Where the Docker Engine listens. */
 export type EngineAddress =
@@ -10,10 +10,16 @@ export type EngineAddress =
 export class EngineError extends Error {
   override readonly name = "EngineError";
   readonly kind: "unreachable" | "refused";
+  /** What to say besides if it stays so for half a minute. */
+  readonly ifItLasts: string | undefined;
 
-  constructor(message: string, options: ErrorOptions & { kind: EngineError["kind"] }) {
+  constructor(
+    message: string,
+    options: ErrorOptions & { kind: EngineError["kind"]; ifItLasts?: string | undefined },
+  ) {
     super(message, options);
     this.kind = options.kind;
+    this.ifItLasts = options.ifItLasts;
   }
 }
 
@@ -26,55 +32,69 @@ export function showAddress(address: EngineAddress): string {
 /** @param cause what fetch threw: a TypeError with a `code`, or a TimeoutError */
 export function unreachable(address: EngineAddress, cause: unknown): EngineError {
   const message = `Cannot reach the Docker engine at ${showAddress(address)}: ${explain(address, cause)}`;
-  return new EngineError(message, { kind: "unreachable", cause });
+  const isRefused = codeOf(cause) === "ECONNREFUSED" && address.kind === "unix";
+  const ifItLasts = isRefused ? explainStaleSocket(address.path) : undefined;
+  return new EngineError(message, { kind: "unreachable", cause, ifItLasts });
 }
 
 function explain(address: EngineAddress, cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause);
   if (cause.name === "TimeoutError") return "no answer in time";
-  const code = "code" in cause ? String(cause.code) : "";
+  const code = codeOf(cause);
+  if (address.kind === "unix") return explainSocket(address.path, code) ?? (code || cause.message);
   switch (code) {
-    case "ENOENT":
-      return "no such socket; mount it, or name another one in DOCKER_HOST";
-    case "EACCES":
-    case "EPERM":
-      return address.kind === "unix" ? permissionDenied(address.path) : code;
     case "ECONNREFUSED":
-      return "connection refused; is the engine running?";
+      return "connection refused; is the engine, or the socket proxy in front of it, running?";
     case "ENOTFOUND":
       return "no such host; check DOCKER_HOST";
     default:
-      return code === "" ? cause.message : code;
+      return code || cause.message;
   }
 }
 
-function permissionDenied(path: string): string {
-  try {
-    const { gid } = statSync(path);
-    return `permission denied; add the proxy to group ${gid}, which owns the socket (docker run --group-add ${gid}; in Compose group_add: ["${gid}"])`;
-  } catch {
-    return "permission denied; the proxy's user may not enter its directory";
-  }
+function codeOf(cause: unknown): string {
+  return cause instanceof Error && "code" in cause ? String(cause.code) : "";
 }
 
-/** @param body whatever came with the status: the engine's JSON, or a socket proxy's HTML */
+/** A socket proxy answers these when nothing answers behind it. */
+const NOBODY_BEHIND: ReadonlySet<number> = new Set([502, 503, 504]);
+
+/**
+ * @param request like `GET /containers/json`
+ * @param body whatever came with the status: the engine's JSON, or a socket proxy's HTML
+ */
 export function refused(request: string, status: number, body: string): EngineError {
-  const message = `The engine answered ${status} to ${request}: ${messageOf(body)}`;
-  return new EngineError(message, { kind: "refused" });
+  const isJson = messageInJson(body) !== undefined;
+  const message = `The engine answered ${status} to ${request}: ${messageOf(body)}${isJson ? "" : explainProxy(request, status)}`;
+  const isDown = !isJson && NOBODY_BEHIND.has(status);
+  return new EngineError(message, { kind: isDown ? "unreachable" : "refused" });
+}
+
+/** The engine itself words its answers in JSON: whatever else speaks stands in front of it. */
+function explainProxy(request: string, status: number): string {
+  if (NOBODY_BEHIND.has(status)) {
+    return "; the socket proxy is there, the engine behind it does not answer";
+  }
+  if (status !== 403) return "";
+  const section = request.split("/")[1]?.toUpperCase();
+  return `; have the socket proxy allow it: set ${section}=1 there (the proxy needs CONTAINERS, EVENTS and VERSION)`;
 }
 
 function messageOf(body: string): string {
-  try {
-    const parsed: unknown = JSON.parse(body);
-    if (typeof parsed === "object" && parsed !== null && "message" in parsed) {
-      return String(parsed.message);
-    }
-  } catch {
-    // not the engine's JSON: the text itself has to do
-  }
   const text = body
     .replace(/<[^>]*>/g, " ")
     .replace(/\s+/g, " ")
     .trim();
-  return text === "" ? "(no message)" : text.slice(0, 200);
+  return messageInJson(body) ?? (text === "" ? "(no message)" : text.slice(0, 200));
+}
+
+function messageInJson(body: string): string | undefined {
+  try {
+    const parsed: unknown = JSON.parse(body);
+    return typeof parsed === "object" && parsed !== null && "message" in parsed
+      ? String(parsed.message)
+      : undefined;
+  } catch {
+    return undefined; // not the engine's JSON: the text itself has to do
+  }
 }

@@ -1,10 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { chmodSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { Engine } from "../../src/docker/engine.ts";
-import { EngineError, unreachable } from "../../src/docker/engine-error.ts";
+import { EngineError } from "../../src/docker/engine-error.ts";
 import { FakeEngine, readFixtureText } from "../support/fake-engine.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { until, within } from "../support/until.ts";
 
 function engineOf(fake: FakeEngine, timeoutMs = 500): Engine {
@@ -137,7 +134,7 @@ describe("Engine", () => {
       "Request forbidden by administrative rules.",
     ],
     [500, '{"message":"something broke"}', "something broke"],
-    [503, "", "(no message)"],
+    [500, "", "(no message)"],
   ])(
     "a %p with body %p is an error that says what was asked and answered",
     async (status, body, text) => {
@@ -149,6 +146,25 @@ describe("Engine", () => {
       expect(error.message).toContain(text);
     },
   );
+
+  test.each([
+    ["docker-26.1.5-api1.24-healthy.json", "172.31.0.2"],
+    ["docker-26.1.5-api1.41-healthy.json", "172.31.0.2"],
+    ["docker-26.1.5-api1.44-healthy.json", "172.31.0.2"],
+    ["docker-26.1.5-api1.45-healthy.json", "172.31.0.2"],
+    ["podman-4.3.1-running-healthy.json", "10.88.0.12"],
+  ])("inspect() reads the answer recorded in %s", async (name, ipv4) => {
+    using fake = await new FakeEngine().start();
+    const body = readFixtureText(name);
+    fake.intercept = (path) => (path.includes("/containers/") ? { status: 200, body } : undefined);
+    expect(await engineOf(fake).inspect("x")).toMatchObject({
+      status: "running",
+      health: "healthy",
+      stopSignal: 15,
+      networks: [{ ipv4 }],
+      labels: { "inference.enable": "true" },
+    });
+  });
 
   test("every call but the stream is given up in time; the stream may be silent", async () => {
     using fake = await new FakeEngine().start();
@@ -221,41 +237,5 @@ describe("Engine", () => {
       delete process.env["HTTP_PROXY"];
       delete process.env["http_proxy"];
     }
-  });
-});
-
-describe("what is said when the engine can't be reached", () => {
-  test("no such socket", async () => {
-    const error = await failure(new Engine({ kind: "unix", path: "/nowhere/docker.sock" }).list());
-    expect(error.message).toBe(
-      "Cannot reach the Docker engine at unix:///nowhere/docker.sock: no such socket; mount it, or name another one in DOCKER_HOST",
-    );
-  });
-
-  test("a file that is no socket, or nobody behind it", async () => {
-    using directory = temporaryDirectory();
-    const path = join(directory.path, "docker.sock");
-    writeFileSync(path, "");
-    for (const each of [path, directory.path]) {
-      const error = await failure(new Engine({ kind: "unix", path: each }).list());
-      expect(error.message).toContain("connection refused");
-    }
-    const error = await failure(new Engine({ kind: "tcp", host: "127.0.0.1", port: 1 }).list());
-    expect(error.message).toContain("tcp://127.0.0.1:1: connection refused");
-  });
-
-  test("permission denied names the group to add", () => {
-    using directory = temporaryDirectory();
-    const path = join(directory.path, "docker.sock");
-    writeFileSync(path, "");
-    chmodSync(path, 0o660);
-    const cause = Object.assign(new TypeError("EACCES: Was there a typo in the url or port?"), {
-      code: "EACCES",
-    });
-    const gid = process.getgid?.();
-    expect(unreachable({ kind: "unix", path }, cause).message).toContain(`--group-add ${gid}`);
-    expect(unreachable({ kind: "unix", path: "/nowhere/x" }, cause).message).toContain(
-      "may not enter its directory",
-    );
   });
 });

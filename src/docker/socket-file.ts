@@ -1,0 +1,81 @@
+/** What stands where the engine's unix socket should be: why nobody can be reached there, and what to do. */
+import { type Stats, statSync } from "node:fs";
+import { dirname } from "node:path";
+
+const WRITE_GROUP = 0o020;
+const WRITE_ALL = 0o002;
+
+/** @param code of the error that connecting came to; undefined if it has nothing to do with the file */
+export function explainSocket(path: string, code: string): string | undefined {
+  switch (code) {
+    case "ENOENT":
+    case "ENOTDIR":
+      return `no such socket; start the engine, mount its socket into the proxy's container (${mount(path, path)}), or name another one in DOCKER_HOST`;
+    case "EACCES":
+    case "EPERM":
+      return `permission denied; ${permission(path)}`;
+    case "ECONNREFUSED":
+      return refused(path);
+    default:
+      return undefined;
+  }
+}
+
+/**
+ * What to say when a socket has refused connections for longer than any engine takes to start: the
+ * mount of a socket follows the file that was there, not the one that the engine has made since.
+ */
+export function explainStaleSocket(path: string): string | undefined {
+  if (!statOf(path)?.isSocket()) return undefined;
+  const directory = dirname(path);
+  return `if the engine runs, it has made a new socket since the proxy's container was started: restart the proxy, or mount the socket's directory in place of the socket (${mount(directory, "/host/run")}, and DOCKER_HOST=unix:///host/run/${path.slice(path.lastIndexOf("/") + 1)})`;
+}
+
+/** Connecting to a directory or a file is refused, too. */
+function refused(path: string): string {
+  const stats = statOf(path);
+  if (stats?.isDirectory()) {
+    return `it is a directory, which Docker makes when the path to mount does not exist on the host; create the container anew with the path that the engine's socket has there (${mount("/host/path/docker.sock", path)})`;
+  }
+  if (stats !== undefined && !stats.isSocket()) {
+    return "it is a file and no socket; name the engine's socket in DOCKER_HOST";
+  }
+  return "connection refused; is the engine running?";
+}
+
+function permission(path: string): string {
+  const stats = statOf(path);
+  if (stats === undefined) return closedDirectory(path);
+  const { gid, uid, mode } = stats;
+  const isMember = process.getgid?.() === gid || process.getgroups?.().includes(gid) === true;
+  if ((mode & WRITE_ALL) !== 0 || ((mode & WRITE_GROUP) !== 0 && isMember)) {
+    return "the file's mode allows it, so a security module forbids it (SELinux: docker run --security-opt label=disable)";
+  }
+  if ((mode & WRITE_GROUP) === 0) {
+    return `the socket is for user ${uid} alone; run the proxy as that user (docker run --user ${uid}; in Compose user: "${uid}")`;
+  }
+  return `add the proxy to group ${gid}, which owns the socket (docker run --group-add ${gid}; in Compose group_add: ["${gid}"])`;
+}
+
+/** The innermost directory that can be looked at is the one that lets nobody further. */
+function closedDirectory(path: string): string {
+  let directory = dirname(path);
+  let stats = statOf(directory);
+  while (stats === undefined && directory !== "/") {
+    directory = dirname(directory);
+    stats = statOf(directory);
+  }
+  return `the proxy's user may not enter ${directory}, which belongs to user ${stats?.uid}; run the proxy as that user (docker run --user ${stats?.uid}; in Compose user: "${stats?.uid}")`;
+}
+
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+function mount(from: string, to: string): string {
+  return `docker run -v ${from}:${to}; in Compose volumes: ["${from}:${to}"]`;
+}

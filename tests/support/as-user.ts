@@ -1,0 +1,34 @@
+/** Does something as another user: a child process, because a process can't come back from that. */
+
+/** Nobody's, and in no group. */
+const UID = 65_532;
+
+/**
+ * Opens the event stream of the engine at this socket as a user in no group but `gid`.
+ *
+ * @returns what went wrong, in the words of src/docker/
+ */
+export async function failureAsUser(socketPath: string, gid: number = UID): Promise<string> {
+  const child = Bun.spawn([process.execPath, import.meta.path, socketPath, String(gid)], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()]);
+  if ((await child.exited) !== 0) throw new Error(`Cannot ask as another user: ${stderr}`);
+  return stdout;
+}
+
+if (import.meta.main) {
+  const [path = "", gid = ""] = process.argv.slice(2);
+  // Loaded first: the sources may be where that user can't read them.
+  const { Engine } = await import("../../src/docker/engine.ts");
+  process.setgroups?.([]);
+  process.setgid?.(Number(gid));
+  process.setuid?.(UID);
+  const engine = new Engine({ kind: "unix", path });
+  process.stdout.write(
+    await engine.list().then(
+      () => "no failure",
+      ({ message }) => message,
+    ),
+  );
+}
