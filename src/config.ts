@@ -1,6 +1,7 @@
 /** Environment → Config. Nothing is silently replaced: each wrong variable gets a line of its own. */
 import { z } from "zod/mini";
 import type { EngineAddress } from "./docker/engine-error.ts";
+import type { User } from "./privileges.ts";
 import { LOG_LEVELS, type LogLevel } from "./telemetry/log.ts";
 
 export type Config = {
@@ -9,6 +10,8 @@ export type Config = {
   readonly modelSearchBytesMax: number;
   readonly engine: EngineAddress;
   readonly logLevel: LogLevel;
+  /** Whom to become when started as root; undefined: stay root. */
+  readonly user: User | undefined;
 };
 
 export type LoadedConfig =
@@ -24,6 +27,10 @@ export const VARIABLES = {
   PROXY_MODEL_SEARCH_LIMIT: {
     default: "128MiB",
     expected: "a size like 64KiB, 128MiB or 1GiB",
+  },
+  PROXY_USER: {
+    default: "",
+    expected: "a user's number, or a user's and a group's, like 65532:65532",
   },
   DOCKER_HOST: {
     default: "unix:///var/run/docker.sock",
@@ -50,6 +57,7 @@ const Schema = z.object({
   PROXY_PORT: z.pipe(z.string(), z.transform(parsePort)),
   PROXY_DRAIN_TIMEOUT: z.pipe(z.string(), z.transform(parseDuration)),
   PROXY_MODEL_SEARCH_LIMIT: z.pipe(z.string(), z.transform(parseSize)),
+  PROXY_USER: z.pipe(z.string(), z.transform(parseUser)),
   DOCKER_HOST: z.pipe(z.string(), z.transform(parseEngineAddress)),
   DOCKER_TLS_VERIFY: z.literal(""),
   LOG_LEVEL: z.enum(LOG_LEVELS),
@@ -74,6 +82,7 @@ export function loadConfig(env: Environment): LoadedConfig {
       modelSearchBytesMax: parsed.data.PROXY_MODEL_SEARCH_LIMIT,
       engine: DOCKER_HOST,
       logLevel: LOG_LEVEL,
+      user: parsed.data.PROXY_USER,
     },
     warnings: unknownVariables(env),
   };
@@ -131,6 +140,17 @@ function parseSize(text: string, context: Context): number {
   const [, count, unit] = /^(\d+)(KiB|MiB|GiB)$/.exec(text) ?? [];
   const bytes = Number(count) * (SIZE_UNITS[unit ?? ""] ?? Number.NaN);
   return bytes >= 1 && bytes <= SIZE_MAX ? bytes : refuse(context);
+}
+
+/** The largest number of a user or group; 2^32 − 1 means none. */
+const ID_MAX = 4_294_967_294;
+
+/** Numbers alone: the image has no names to look up. */
+function parseUser(text: string, context: Context): User | undefined {
+  if (text === "") return undefined;
+  const [, first, second] = /^(\d{1,10})(?::(\d{1,10}))?$/.exec(text) ?? [];
+  const [uid, gid] = [Number(first), Number(second ?? first)];
+  return uid <= ID_MAX && gid <= ID_MAX ? { uid, gid } : refuse(context);
 }
 
 function parseEngineAddress(text: string, context: Context): EngineAddress {

@@ -1,8 +1,12 @@
 /**
  * What must hold before anything starts. Bun reads its cap on simultaneous fetches (256) once, from
  * the environment of the process, and every streaming answer holds a place until it ends. So the
- * process replaces itself, once, with the cap lifted: same pid, arguments, stdin and signals.
+ * process replaces itself, once, with the cap lifted, and as another user if it is to be one: same
+ * pid, arguments, stdin and signals.
  */
+import { statSync } from "node:fs";
+import { dirname } from "node:path";
+import { type Node, planDrop, type User } from "./privileges.ts";
 
 const CAP = "BUN_CONFIG_MAX_HTTP_REQUESTS";
 /** Bun ignores anything above, and is back at 256 then. */
@@ -10,11 +14,30 @@ const CAP_MAX = 65_535;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Returns if the process is as it must be; else does not return. */
-export function relaunchIfNeeded(): void {
+export type Launch = {
+  /** Whom to become, if this is root. */
+  readonly user: User | undefined;
+  /** Path of the engine's socket, which that user has to reach; undefined if there is none. */
+  readonly socket: string | undefined;
+};
+
+/**
+ * Returns if the process is as it must be; else does not return.
+ *
+ * @returns why it is still root although it should be `user`
+ * @throws if another user may not run this binary
+ */
+export function relaunchIfNeeded(launch: Launch): string | undefined {
+  const { dropped, why } = dropPrivileges(launch);
   const env = launchEnvironment(process.env);
-  if (env === undefined || process.execve === undefined) return;
-  process.execve(process.execPath, [process.execPath, ...launchArguments()], env);
+  if (env === undefined && !dropped) return why;
+  // Also where the environment would do: the new program has nothing in memory that root has read.
+  process.execve?.(
+    process.execPath,
+    [process.execPath, ...launchArguments()],
+    env ?? defined(process.env),
+  );
+  return why;
 }
 
 /** @returns the environment to start again with, or undefined if this one will do */
@@ -22,10 +45,46 @@ export function launchEnvironment(env: Environment): Record<string, string> | un
   const cap = env[CAP] ?? "";
   // Digits only and in range: what this returns is never asked for again, so there is no loop.
   if (/^\d{1,5}$/.test(cap) && Number(cap) >= 1 && Number(cap) <= CAP_MAX) return undefined;
-  const defined = Object.entries(env).filter(
-    (entry): entry is [string, string] => entry[1] !== undefined,
+  return { ...defined(env), [CAP]: String(CAP_MAX) };
+}
+
+function defined(env: Environment): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined),
   );
-  return { ...Object.fromEntries(defined), [CAP]: String(CAP_MAX) };
+}
+
+/** @returns whether the process is another user's now, and if it stayed root against the wish, why */
+function dropPrivileges({ user, socket }: Launch): {
+  readonly dropped: boolean;
+  readonly why?: string;
+} {
+  if (user === undefined || process.getuid?.() !== 0 || user.uid === 0) return { dropped: false };
+  const nodes = socket === undefined ? [] : nodesOf(socket);
+  const plan = planDrop(user, nodes, process.getgroups?.() ?? []);
+  if (plan.kind === "keep") return { dropped: false, ...plan };
+  try {
+    process.setgroups?.([...plan.groups]);
+    process.setgid?.(user.gid);
+    process.setuid?.(user.uid);
+    return { dropped: true };
+  } catch {
+    // cap_drop: ALL, or a group that the user namespace does not have. Root stays, and can do no more than before.
+    return { dropped: false, why: "the process may not change its user" };
+  }
+}
+
+function nodesOf(socket: string): readonly Node[] | undefined {
+  const paths = [socket];
+  for (let path = dirname(socket); ; path = dirname(path)) {
+    paths.unshift(path);
+    if (path === dirname(path)) break;
+  }
+  try {
+    return paths.map((path) => statSync(path));
+  } catch {
+    return undefined;
+  }
 }
 
 /** A compiled binary carries its script: argv[1] names a place inside it. */

@@ -1,7 +1,7 @@
 /** The process: reads the configuration, connects the parts, listens to signals. Imported by nobody. */
 import { parseCommandLine } from "./command-line.ts";
 import { runCommand } from "./commands.ts";
-import { loadConfig, loadPort } from "./config.ts";
+import { type Config, loadConfig, loadPort } from "./config.ts";
 import { type Descriptors, readDescriptors } from "./descriptors.ts";
 import { Controller } from "./discovery/controller.ts";
 import { EngineConnection } from "./discovery/engine-connection.ts";
@@ -33,17 +33,18 @@ async function main(): Promise<void> {
     await Bun.write(Bun.stderr, outcome.stderr ?? "");
     process.exit(outcome.code);
   }
-  relaunchIfNeeded();
-  const terminated = firstSignal(); // before anything else: as PID 1 a signal without a handler is lost
   const loaded = loadConfig(process.env);
   if (loaded.kind === "wrong") fail(loaded.errors, EXIT_CONFIG);
   const { config } = loaded;
+  const stillRoot = launch(config);
+  const terminated = firstSignal(); // before anything starts: as PID 1 a signal without a handler is lost
   const log = createLog({
     level: config.logLevel,
     format: process.stdout.isTTY ? "text" : "json",
     write: (line) => void process.stdout.write(line),
   });
   for (const warning of loaded.warnings) log.warn(warning);
+  if (stillRoot !== undefined) log.info("stays root", { reason: stillRoot });
 
   const table = new RoutingTable();
   const engine = new Engine(config.engine);
@@ -85,6 +86,16 @@ async function main(): Promise<void> {
   if (cut > 0) log.warn("the time to drain is up; requests were cut", { requests_cut: cut });
   log.info("stopped");
   process.exit(0);
+}
+
+/** @returns why it is still root, if it should not be */
+function launch({ user, engine }: Config): string | undefined {
+  try {
+    return relaunchIfNeeded({ user, socket: engine.kind === "unix" ? engine.path : undefined });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return fail([`cannot start again: ${why}; may user ${user?.uid} run this binary?`], 1);
+  }
 }
 
 function warnOfFewDescriptors(descriptors: Descriptors | undefined, log: Log): void {

@@ -7,12 +7,14 @@ const DEFAULTS: Config = {
   modelSearchBytesMax: 128 * 1024 ** 2,
   engine: { kind: "unix", path: "/var/run/docker.sock" },
   logLevel: "info",
+  user: undefined,
 };
 
 const PORT = "expected a port from 1 to 65535";
 const DURATION = "expected a duration like 500ms, 60s, 1m30s, 2h or 0";
 const SIZE = "expected a size like 64KiB, 128MiB or 1GiB";
 const ENGINE = "expected unix:///path/to/docker.sock or tcp://host:port";
+const USER = "expected a user's number, or a user's and a group's, like 65532:65532";
 const LEVEL = "expected debug, info, warn, error";
 const NO_TLS =
   "expected nothing: the proxy does not speak TLS to the engine; use the unix socket, or a socket proxy at tcp://host:port";
@@ -43,6 +45,9 @@ describe("loadConfig()", () => {
     ["PROXY_MODEL_SEARCH_LIMIT", "1MiB", { modelSearchBytesMax: 1_048_576 }],
     ["PROXY_MODEL_SEARCH_LIMIT", "2GiB", { modelSearchBytesMax: 2 * 1024 ** 3 }],
     ["PROXY_PORT", "08080", { port: 8080 }],
+    ["PROXY_USER", "65532:65532", { user: { uid: 65_532, gid: 65_532 } }],
+    ["PROXY_USER", "1000", { user: { uid: 1_000, gid: 1_000 } }],
+    ["PROXY_USER", "0:4294967294", { user: { uid: 0, gid: 4_294_967_294 } }],
     ["PROXY_DRAIN_TIMEOUT", "0", { drainTimeoutMs: 0 }],
     ["PROXY_DRAIN_TIMEOUT", "0s", { drainTimeoutMs: 0 }],
     ["PROXY_DRAIN_TIMEOUT", "500ms", { drainTimeoutMs: 500 }],
@@ -114,6 +119,9 @@ describe("loadConfig()", () => {
     ...["tcp://host:2375/path", "tcp://user@host:2375", "tcp://::1:2375", "fd://"].map(
       (value): [string, string, string] => ["DOCKER_HOST", value, ENGINE],
     ),
+    ...["root", "65532:", ":1", "-1", "1:2:3", "4294967295", "1.5"].map(
+      (value): [string, string, string] => ["PROXY_USER", value, USER],
+    ),
     ...["1", "0", "false"].map((value): [string, string, string] => [
       "DOCKER_TLS_VERIFY",
       value,
@@ -160,7 +168,7 @@ describe("loadConfig()", () => {
 
   test("warns of each PROXY_ variable that it does not know", () => {
     const env = { PROXY_PORT: "9000", PROXY_DRAIN_TIMEOUT_S: "60", PROXY_HOST: "x", proxy_x: "y" };
-    const known = "it knows PROXY_PORT, PROXY_DRAIN_TIMEOUT, PROXY_MODEL_SEARCH_LIMIT";
+    const known = "it knows PROXY_PORT, PROXY_DRAIN_TIMEOUT, PROXY_MODEL_SEARCH_LIMIT, PROXY_USER";
     expect(loadConfig(env)).toEqual({
       kind: "config",
       config: { ...DEFAULTS, port: 9000 },

@@ -1,7 +1,7 @@
 /** Makes sure of its launch environment as the proxy does, then tells what it has become. */
 import { relaunchIfNeeded } from "../../src/launch.ts";
 
-relaunchIfNeeded();
+relaunchIfNeeded({ user: undefined, socket: undefined });
 console.log(
   JSON.stringify({
     pid: process.pid,
