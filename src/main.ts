@@ -1,5 +1,5 @@
 /** The process: reads the configuration, connects the parts, listens to signals. Imported by nobody. */
-import { parseCommandLine } from "./command-line.ts";
+import { type Command, parseCommandLine } from "./command-line.ts";
 import { runCommand } from "./commands.ts";
 import { type Config, loadConfig, loadPort } from "./config.ts";
 import { type Descriptors, readDescriptors } from "./descriptors.ts";
@@ -9,11 +9,13 @@ import { readModels } from "./discovery/models.ts";
 import { watch } from "./discovery/watch.ts";
 import { Engine } from "./docker/engine.ts";
 import { showAddress } from "./docker/engine-error.ts";
+import { lookUpHost } from "./docker/host-address.ts";
 import { readOwnContainerId } from "./docker/own-container.ts";
 import { relaunchIfNeeded } from "./launch.ts";
 import { createHandler } from "./proxy/handler.ts";
 import { RoutingTable } from "./routing/table.ts";
 import { type ProxyServer, startServer } from "./server.ts";
+import { statusOf } from "./status.ts";
 import { createLog, type Log } from "./telemetry/log.ts";
 
 const EXIT_CONFIG = 2;
@@ -27,12 +29,7 @@ function fail(lines: readonly string[], code: number): never {
 
 async function main(): Promise<void> {
   const command = parseCommandLine(process.argv.slice(2));
-  if (command.kind !== "serve") {
-    const outcome = await runCommand(command, loadPort(process.env));
-    await Bun.write(Bun.stdout, outcome.stdout ?? "");
-    await Bun.write(Bun.stderr, outcome.stderr ?? "");
-    process.exit(outcome.code);
-  }
+  if (command.kind !== "serve") return run(command);
   const loaded = loadConfig(process.env);
   if (loaded.kind === "wrong") fail(loaded.errors, EXIT_CONFIG);
   const { config } = loaded;
@@ -45,15 +42,30 @@ async function main(): Promise<void> {
   });
   for (const warning of loaded.warnings) log.warn(warning);
   if (stillRoot !== undefined) log.info("stays root", { reason: stillRoot });
+  await serve(config, log, terminated);
+  process.exit(0);
+}
 
+async function run(command: Exclude<Command, { kind: "serve" }>): Promise<never> {
+  const outcome = await runCommand(command, loadPort(process.env));
+  await Bun.write(Bun.stdout, outcome.stdout ?? "");
+  await Bun.write(Bun.stderr, outcome.stderr ?? "");
+  process.exit(outcome.code);
+}
+
+/** Resolves when the last request has ended after the signal to stop, or was cut. */
+async function serve(config: Config, log: Log, terminated: Promise<string>): Promise<void> {
+  const startedMs = Date.now();
   const table = new RoutingTable();
   const engine = new Engine(config.engine);
+  const connection = new EngineConnection();
   const controller = new Controller({
     engine,
     table,
     log,
     drainTimeoutMs: config.drainTimeoutMs,
     ownContainerId: await readOwnContainerId(),
+    lookUpHost,
     readModels,
   });
   const descriptors = readDescriptors();
@@ -66,18 +78,14 @@ async function main(): Promise<void> {
     heldBytesMax: config.modelSearchBytesMax,
     refreshModels: controller.refreshModels,
     refreshModelsOf: (containerId) => controller.refreshModelsOf(containerId),
+    status: () =>
+      statusOf({ startedMs, address: config.engine, engine, connection, controller }, Date.now()),
   });
   const server = listen(config.port, handler, log);
   log.info("listening", { port: server.port, engine: showAddress(config.engine) });
 
   const watching = new AbortController();
-  void watch({
-    engine,
-    controller,
-    connection: new EngineConnection(),
-    log,
-    signal: watching.signal,
-  });
+  void watch({ engine, controller, connection, log, signal: watching.signal });
   const signal = await terminated;
   log.info("stopping: requests in flight may finish", { signal });
   // Stop notices and deaths are followed to the end: what is in flight still depends on them.
@@ -85,7 +93,6 @@ async function main(): Promise<void> {
   watching.abort();
   if (cut > 0) log.warn("the time to drain is up; requests were cut", { requests_cut: cut });
   log.info("stopped");
-  process.exit(0);
 }
 
 /** @returns why it is still root, if it should not be */

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { VARIABLES } from "../src/config.ts";
+import { CONTAINER_STATES } from "../src/discovery/container-status.ts";
 import { LABELS } from "../src/docker/labels.ts";
 import { ERRORS } from "../src/proxy/errors.ts";
 
@@ -35,6 +36,10 @@ describe("README.md", () => {
     const defaults = Object.entries(VARIABLES).map(([name, variable]) => [name, variable.default]);
     const rows = table("Variable").map(([name, value]) => [name, value === "–" ? "" : value]);
     expect(rows).toEqual(defaults);
+  });
+
+  test("every state of a container is explained, in the order of the code", () => {
+    expect(table("State").map(([state]) => state)).toEqual([...CONTAINER_STATES]);
   });
 
   test("has every code with its status, and no other", () => {

@@ -3,24 +3,29 @@
  * look reads what the engine shows and brings what is held to it. Looks at one container never
  * overlap, and any number of wakes during one make one more.
  */
-import type { Container } from "../docker/container.ts";
+import { type Place, sharedContainerId } from "../docker/address.ts";
+import { type Container, isAlive } from "../docker/container.ts";
 import type { ContainerEvent } from "../docker/events.ts";
 import { LABELS, unknownLabels } from "../docker/labels.ts";
+import { ENDED } from "./container-status.ts";
 import { coalesce } from "./loop.ts";
 import { type Observation, observe, type Run } from "./observe.ts";
+import type { ServedModels } from "./served-models.ts";
+import { type ContainerStatus, StatusReport, type Subject } from "./status-report.ts";
 import type { StopNotices } from "./stop-notices.ts";
 import { TrackedContainer, type TrackedInit } from "./tracked-container.ts";
 import type { WarnOnce } from "./warn-once.ts";
 
-export type ContainerLoopInit = TrackedInit & {
+export type ContainerLoopInit = Omit<TrackedInit, "onProgress"> & {
   readonly notices: StopNotices;
   readonly warnings: WarnOnce;
+  readonly served: ServedModels;
   /** @throws if it can't tell: that is no observation */
   readonly inspect: (id: string) => Promise<Container | undefined>;
   /** See `Surroundings`. */
-  readonly ownNetworkIds: () => ReadonlySet<string> | undefined;
-  /** Nothing is held of the container any more, and no look is to come. */
-  readonly onEmpty: () => void;
+  readonly place: () => Place;
+  /** There is no such container any more, and no look is to come. */
+  readonly onGone: () => void;
 };
 
 /** After an inspect that failed. */
@@ -28,35 +33,53 @@ const RETRY_MS = 1_000;
 /** The longest that a timer of the runtime can wait, 24.8 days; a longer one fires at once. */
 const TIMER_MS_MAX = 2_147_483_647;
 
-const WAITING = "waiting for a container to become healthy";
-const UNHEALTHY = "a container is unhealthy and not routed";
-
 export class ContainerLoop {
   readonly #id: string;
   readonly #init: ContainerLoopInit;
   readonly #tracked: TrackedContainer;
   readonly #look: () => Promise<void>;
+  readonly #report: StatusReport;
   /** Of the latest wake: the greater one saw the container become routable later. */
   #order = 0;
   /** How many looks have been asked for. */
   #asked = 0;
   /** Grows when a look under way has become too old to be trusted. */
   #epoch = 0;
+  /** As the engine showed it last. */
+  #container: Container | undefined;
+  #name: string;
+  #observation: Observation | undefined;
   #inspectFailure: string | undefined;
-  #ignored = false;
   #lapseTimer: Timer | undefined;
   #retryTimer: Timer | undefined;
 
   constructor(id: string, init: ContainerLoopInit) {
     this.#id = id;
+    this.#name = id.slice(0, 12); // until the engine tells
     this.#init = init;
-    this.#tracked = new TrackedContainer(init);
+    this.#tracked = new TrackedContainer({ ...init, onProgress: () => this.#tell() });
+    this.#report = new StatusReport(init.log, Date.now());
     this.#look = coalesce(() => this.#inspectAndApply());
   }
 
   /** Resolves when the first read of its models has ended, well or not. */
   get firstRead(): Promise<void> {
     return this.#tracked.firstRead;
+  }
+
+  /** What is known of it now. */
+  get status(): ContainerStatus {
+    return this.#report.status(this.#subject);
+  }
+
+  /** The container whose network this one shares, if it does. */
+  get peerId(): string | undefined {
+    return this.#container && sharedContainerId(this.#container);
+  }
+
+  /** Whether it is on the host's network. */
+  get isOnHost(): boolean {
+    return this.#container?.networkMode === "host";
   }
 
   /** Whether the last look saw anything: an inspect that failed is no observation. */
@@ -85,10 +108,16 @@ export class ContainerLoop {
     const { run } = this.#tracked;
     if (event.kind === "run over") {
       this.invalidate();
-      if (run !== undefined && event.timeMs > run.startedAtMs) this.#tracked.gone();
+      if (run === undefined || event.timeMs <= run.startedAtMs) return;
+      this.#tracked.gone();
+      this.#report.note(ENDED, Date.now()); // the look that follows knows what came of it
     }
     if (event.kind === "kill" && run !== undefined && this.#isStopping(run)) {
       this.#tracked.see("stopping", run, this.#order);
+      if (this.#observation?.kind === "seen") {
+        this.#observation = { ...this.#observation, seen: "stopping" };
+        this.#tell();
+      }
     }
   }
 
@@ -102,12 +131,14 @@ export class ContainerLoop {
     let epoch: number;
     let order: number;
     let container: Container | undefined;
+    let peer: Container | undefined;
     do {
       await this.#init.settled();
       epoch = this.#epoch;
       order = this.#order;
       try {
         container = await this.#init.inspect(this.#id);
+        peer = await this.#inspectPeer(container);
       } catch (error) {
         this.#reportFailure(error);
         clearTimeout(this.#retryTimer);
@@ -116,20 +147,45 @@ export class ContainerLoop {
       }
     } while (this.#epoch !== epoch);
     this.#inspectFailure = undefined;
-    this.#apply(container, order);
-    this.#forgetIfEmpty(asked);
+    this.#apply(container, peer, order);
+    if (container === undefined) this.#forget(asked);
   }
 
-  #apply(container: Container | undefined, order: number): void {
+  async #inspectPeer(container: Container | undefined): Promise<Container | undefined> {
+    const peerId = container && sharedContainerId(container);
+    return peerId === undefined ? undefined : this.#init.inspect(peerId);
+  }
+
+  #apply(container: Container | undefined, peer: Container | undefined, order: number): void {
     const observation = observe(container, {
-      ownNetworkIds: this.#init.ownNetworkIds(),
+      place: this.#init.place(),
+      peer,
       isStopping: (run) => this.#isStopping(run),
     });
-    this.#reportIgnored(observation, container);
-    if (container && observation.kind === "seen") this.#reportWaiting(observation, container);
+    this.#container = container;
+    this.#name = container?.name ?? this.#name;
+    this.#observation = observation;
     if (observation.kind === "absent") this.#tracked.gone();
     else if (observation.kind === "ignored") this.#tracked.lost();
     else this.#tracked.see(observation.seen, observation.run, order);
+    this.#warnOfUnknownLabels();
+    this.#tell();
+  }
+
+  /** Brings what is told of the container to what is known of it. */
+  #tell(): void {
+    if (this.#observation === undefined) return;
+    this.#report.tell(this.#subject, this.#observation, Date.now());
+    this.#init.served.tell({
+      containerId: this.#id,
+      containerName: this.#name,
+      isAlive: this.#container !== undefined && isAlive(this.#container),
+      served: this.#tracked.served,
+    });
+  }
+
+  get #subject(): Subject {
+    return { id: this.#id, name: this.#name, tracked: this.#tracked };
   }
 
   /** Judges the notices against the run, and sees to it that it is judged again when they lapse. */
@@ -144,48 +200,31 @@ export class ContainerLoop {
   }
 
   /** Not if a look was asked for since: no second loop may start beside it. */
-  #forgetIfEmpty(asked: number): void {
-    if (!this.#tracked.isEmpty || this.#ignored || this.#asked !== asked) return;
+  #forget(asked: number): void {
+    if (this.#asked !== asked) return;
     clearTimeout(this.#lapseTimer);
     clearTimeout(this.#retryTimer);
-    this.#init.onEmpty();
+    this.#init.warnings.forget(this.#id);
+    this.#init.onGone();
   }
 
-  #reportIgnored(observation: Observation, container: Container | undefined): void {
-    const { warnings } = this.#init;
-    this.#ignored = observation.kind === "ignored";
-    if (observation.kind === "ignored") {
-      const fields = { container: container?.name, reason: observation.reason };
-      warnings.warn([this.#id], "container ignored", fields);
-    }
-    if (observation.kind === "seen") warnings.mend(this.#id, "container ignored");
-    if (container === undefined) warnings.forget(this.#id);
-  }
-
-  /** A container that is not routed yet is not passed over in silence: that is where everybody looks first. */
-  #reportWaiting({ seen }: Extract<Observation, { kind: "seen" }>, container: Container): void {
-    const { warnings } = this.#init;
-    const fields = { container: container.name };
-    const unknown = unknownLabels(container.labels);
-    if (unknown.length > 0) {
-      const reason = `the proxy knows ${Object.keys(LABELS).join(", ")}`;
-      warnings.warn([this.#id], "unknown labels", { ...fields, labels: unknown, reason });
-    }
-    if (seen === "routable") warnings.mend(this.#id, UNHEALTHY);
-    if (this.#tracked.held !== "unknown") return;
-    if (seen === "starting") warnings.warn([this.#id], WAITING, fields, "info");
-    if (seen === "not healthy" && container.status !== "paused") {
-      const reason = `the health check fails: ${container.probeOutput || "it prints nothing"}`;
-      warnings.warn([this.#id], UNHEALTHY, { ...fields, reason });
-    }
+  /** Typing errors, more likely than not. */
+  #warnOfUnknownLabels(): void {
+    if (this.#container === undefined) return;
+    const unknown = unknownLabels(this.#container.labels);
+    if (unknown.length === 0) return;
+    const reason = `the proxy knows ${Object.keys(LABELS).join(", ")}`;
+    const fields = { container: this.#name, labels: unknown, reason };
+    this.#init.warnings.warn([this.#id], "unknown labels", fields);
   }
 
   #reportFailure(error: unknown): void {
     const reason = error instanceof Error ? error.message : String(error);
     if (this.#inspectFailure === reason) return;
     this.#inspectFailure = reason;
+    this.#report.cannotTell(reason);
     this.#init.log.warn("cannot inspect a container; keeping what is known of it", {
-      container: this.#tracked.run?.containerName ?? this.#id.slice(0, 12),
+      container: this.#name,
       reason,
     });
   }

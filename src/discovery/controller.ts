@@ -12,6 +12,9 @@ import type { Overlap, RoutingTable } from "../routing/table.ts";
 import type { Log } from "../telemetry/log.ts";
 import { ContainerLoop } from "./container-loop.ts";
 import { atMostEvery, coalesce } from "./loop.ts";
+import { OwnPlace } from "./own-place.ts";
+import { ServedModels } from "./served-models.ts";
+import type { ContainerStatus } from "./status-report.ts";
 import { StopNotices } from "./stop-notices.ts";
 import { WarnOnce } from "./warn-once.ts";
 
@@ -28,6 +31,8 @@ export type ControllerInit = {
   readonly drainTimeoutMs: number;
   /** The container we run in, if any. */
   readonly ownContainerId: string | undefined;
+  /** See `OwnPlaceInit`. */
+  readonly lookUpHost: () => Promise<string | undefined>;
   readonly readModels: (url: string, signal: AbortSignal) => Promise<readonly Model[]>;
   /** Longest wait for the first read of models until ready, ms. */
   readonly readyTimeoutMs?: number;
@@ -52,9 +57,10 @@ export class Controller {
   readonly #notices: StopNotices;
   readonly #loops = new Map<string, ContainerLoop>();
   readonly #warnings: WarnOnce;
+  readonly #served: ServedModels;
+  readonly #ownPlace: OwnPlace;
   #order = 0;
   #settled: Promise<void> = Promise.resolve();
-  #ownNetworkIds: ReadonlySet<string> | undefined;
   #listFailure: string | undefined;
   #retryTimer: Timer | undefined;
   #firstListMs: number | undefined;
@@ -72,6 +78,13 @@ export class Controller {
     this.#init = init;
     this.#notices = new StopNotices(init.drainTimeoutMs);
     this.#warnings = new WarnOnce(init.log);
+    this.#served = new ServedModels(init.table);
+    this.#ownPlace = new OwnPlace({
+      ownContainerId: init.ownContainerId,
+      inspect: (id) => init.engine.inspect(id),
+      lookUpHost: init.lookUpHost,
+      onChange: () => void this.resync(),
+    });
     this.resync = coalesce(() => this.#pass());
     const { refreshMs = REFRESH_MS } = init;
     this.refreshModels = atMostEvery(refreshMs, async () => {
@@ -87,6 +100,13 @@ export class Controller {
    */
   refreshModelsOf(containerId: string): Promise<void> {
     return this.#loops.get(containerId)?.rereadModels() ?? Promise.resolve();
+  }
+
+  /** What is known of each labelled container, by name. */
+  get containers(): readonly ContainerStatus[] {
+    return [...this.#loops.values()]
+      .map(({ status }) => status)
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   /** Whether each container that the first pass found routable has been asked for its models. */
@@ -105,22 +125,23 @@ export class Controller {
 
   /** Must not wait for anything: the engine slows down if its events are not read. */
   onEvent(event: ContainerEvent): void {
-    const { kind, containerId, labelled, timeMs, signal } = event;
-    if (!labelled && kind !== "moved") return;
-    if (kind === "kill" && signal !== undefined) {
+    const { kind, containerId, timeMs, signal, labelled } = event;
+    if (kind === "kill" && signal !== undefined && labelled) {
       this.#notices.record({ containerId, signal, timeMs });
     }
     if (kind === "moved" && containerId === this.#init.ownContainerId) void this.resync();
+    this.#order += 1;
+    for (const loop of this.#loops.values()) {
+      if (loop.peerId === containerId) void loop.wake(this.#order);
+    }
     // Networks tell of any container; one that is not known yet is found by its own events.
-    if (kind === "moved" && !this.#loops.has(containerId)) return;
+    if ((kind === "moved" || !labelled) && !this.#loops.has(containerId)) return;
     const loop = this.#loop(containerId);
     loop.onEvent(event);
-    this.#order += 1;
     void loop.wake(this.#order);
   }
 
   async #pass(): Promise<void> {
-    await this.#readOwnNetworks();
     const ids = await this.#list();
     if (ids === undefined) return;
     this.#order += 1;
@@ -160,6 +181,7 @@ export class Controller {
 
   async #list(): Promise<readonly string[] | undefined> {
     try {
+      await this.#ownPlace.read([...this.#loops.values()].some(({ isOnHost }) => isOnHost));
       const ids = await this.#init.engine.list();
       this.#listFailure = undefined;
       return ids;
@@ -167,18 +189,6 @@ export class Controller {
       this.#reportListFailure(error);
       this.#retry();
       return undefined;
-    }
-  }
-
-  async #readOwnNetworks(): Promise<void> {
-    const { ownContainerId, engine, log } = this.#init;
-    if (ownContainerId === undefined) return;
-    try {
-      const own = await engine.inspect(ownContainerId);
-      // Not found: we are in a container, but of another engine.
-      this.#ownNetworkIds = own && new Set(own.networks.map(({ id }) => id));
-    } catch (error) {
-      log.debug("cannot inspect our own container", { reason: String(error) });
     }
   }
 
@@ -190,10 +200,11 @@ export class Controller {
       notices: this.#notices,
       warnings: this.#warnings,
       inspect: (containerId) => this.#init.engine.inspect(containerId),
-      ownNetworkIds: () => this.#ownNetworkIds,
+      served: this.#served,
+      place: () => this.#ownPlace.place,
       settled: () => this.#settled,
       onOverlap: (overlaps) => this.#warnOfOverlaps(overlaps),
-      onEmpty: () => {
+      onGone: () => {
         if (this.#loops.get(id) === loop) this.#loops.delete(id);
       },
     });

@@ -27,6 +27,11 @@ export class DrainingBackends {
     return this.#all.size === 0;
   }
 
+  /** Requests in flight on all of them. */
+  get inFlight(): number {
+    return [...this.#all.keys()].reduce((sum, backend) => sum + backend.inFlight, 0);
+  }
+
   hasSomeOf(run: Run | undefined): boolean {
     return [...this.#all.values()].some((draining) => draining.run === run);
   }
@@ -64,7 +69,7 @@ export class DrainingBackends {
     this.#remove(backend, "cut");
     const level = inFlight > 0 ? "warn" : "info";
     const fields = { container: containerName, requests_cut: inFlight };
-    this.#init.log[level]("the time to drain is up; container removed", fields);
+    this.#init.log[level]("the time to drain is up", fields);
   }
 
   #remove(backend: Backend, why: CloseReason): void {

@@ -1,7 +1,8 @@
 /** What the engine shows of one container → what is seen of it. Pure; the order is the contract's. */
-import { chooseAddress } from "../docker/address.ts";
+import { chooseAddress, type Place } from "../docker/address.ts";
 import type { Container } from "../docker/container.ts";
 import { readLabels } from "../docker/labels.ts";
+import { type Condition, notHealthy, notRunning } from "./container-status.ts";
 import type { Seen } from "./plan.ts";
 import type { NoticedRun } from "./stop-notices.ts";
 
@@ -14,36 +15,47 @@ export type Run = NoticedRun & {
 };
 
 export type Observation =
-  /** Not running, or not to be routed: nothing to say about it. */
-  | { readonly kind: "absent" }
+  /** Not running, or not to be routed. */
+  | { readonly kind: "absent"; readonly condition: Condition }
   /** It runs, but as it is set up it can't be routed. */
   | { readonly kind: "ignored"; readonly reason: string }
   | {
       readonly kind: "seen";
       readonly seen: Exclude<Seen, "models read" | "read failed">;
       readonly run: Run;
+      /** Why it may well not be reachable where it is looked for. */
+      readonly doubt?: string | undefined;
+      /** Why it is not healthy, if it is not. */
+      readonly condition: Condition;
     };
 
 export type Surroundings = {
-  /** Undefined if the proxy runs on the host. */
-  readonly ownNetworkIds: ReadonlySet<string> | undefined;
+  /** Where the proxy runs. */
+  readonly place: Place;
+  /** The container whose network this one shares, if it does and that is there. */
+  readonly peer?: Container | undefined;
   /** Whether the run has a stop notice that has not lapsed. */
   readonly isStopping: (run: Run) => boolean;
 };
 
-const ABSENT: Observation = { kind: "absent" };
+const GONE: Observation = { kind: "absent", condition: { state: "stopped", reason: "removed" } };
 
 const NO_HEALTHCHECK =
-  "the container has no HEALTHCHECK, so there is no telling when it is ready; add one to its image or its Compose service (healthcheck:)";
+  "no HEALTHCHECK, so there is no telling when it is ready; add one to its image or its Compose service (healthcheck:), see README";
+
+/** Podman has a state of its own for a stop under way, and no event. */
+const RUNNING: ReadonlySet<string> = new Set(["running", "paused", "stopping"]);
 
 export function observe(container: Container | undefined, around: Surroundings): Observation {
-  if (container === undefined) return ABSENT;
-  if (container.status !== "running" && container.status !== "paused") return ABSENT;
+  if (container === undefined) return GONE;
   const labels = readLabels(container.labels);
-  if (labels.kind === "disabled") return ABSENT;
+  if (labels.kind === "disabled") {
+    return { kind: "absent", condition: { state: "disabled", reason: labels.reason } };
+  }
+  if (!RUNNING.has(container.status)) return { kind: "absent", condition: notRunning(container) };
   if (labels.kind === "wrong") return { kind: "ignored", reason: labels.reason };
   if (container.health === "none") return { kind: "ignored", reason: NO_HEALTHCHECK };
-  const address = chooseAddress(container, labels.settings, around.ownNetworkIds);
+  const address = chooseAddress(container, labels.settings, around.place, around.peer);
   if (address.kind === "none") return { kind: "ignored", reason: address.reason };
 
   const run: Run = {
@@ -55,7 +67,14 @@ export function observe(container: Container | undefined, around: Surroundings):
     origin: `http://${address.host}:${labels.settings.port}`,
     basePath: labels.settings.basePath,
   };
-  return { kind: "seen", seen: around.isStopping(run) ? "stopping" : healthSeen(container), run };
+  const stopping = container.status === "stopping" || around.isStopping(run);
+  return {
+    kind: "seen",
+    seen: stopping ? "stopping" : healthSeen(container),
+    run,
+    doubt: address.doubt,
+    condition: notHealthy(container),
+  };
 }
 
 function healthSeen({ status, health }: Container): "not healthy" | "starting" | "routable" {

@@ -18,10 +18,9 @@ export type TrackedInit = DrainingInit & {
   /** Between two reads of an active backend's models, ms. */
   readonly rereadMs?: number;
   readonly onOverlap: (overlaps: readonly Overlap[]) => void;
+  /** A read of its models has ended, and what came of it has been carried out. */
+  readonly onProgress: () => void;
 };
-
-/** Servers miss probes under load: no more than one warning a container in this time. */
-const UNHEALTHY_WARNING_MS = 60_000;
 
 export class TrackedContainer {
   readonly #init: TrackedInit;
@@ -29,12 +28,15 @@ export class TrackedContainer {
   #rank: Rank | undefined;
   /** The models this run had when it was last asked. */
   #models: readonly Model[] = [];
+  /** Ids of the models it served last, in whatever run. */
+  #served: readonly string[] = [];
+  /** Why the last read of its models failed. */
+  #failure: string | undefined;
   #noticed = false;
   #active: Backend | undefined;
   /** There is one for as long as it is probing or active. */
   #reading: ModelReading | undefined;
   readonly #draining: DrainingBackends;
-  #warnedUnhealthyMs = Number.NEGATIVE_INFINITY;
 
   constructor(init: TrackedInit) {
     this.#init = init;
@@ -43,6 +45,26 @@ export class TrackedContainer {
 
   get run(): Run | undefined {
     return this.#run;
+  }
+
+  /** Why its models could not be read, if that was so the last time. */
+  get failure(): string | undefined {
+    return this.#reading === undefined ? undefined : this.#failure;
+  }
+
+  /** Ids of the models it served last, in whatever run of the container. */
+  get served(): readonly string[] {
+    return this.#served;
+  }
+
+  /** The backend that takes its new requests. */
+  get active(): Backend | undefined {
+    return this.#active;
+  }
+
+  /** Requests in flight on all its backends. */
+  get inFlight(): number {
+    return (this.#active?.inFlight ?? 0) + this.#draining.inFlight;
   }
 
   /** Whether nothing of it is left to keep. */
@@ -91,14 +113,14 @@ export class TrackedContainer {
 
   /** It runs on, but can't be reached as it is set up now: what is in flight may finish. */
   lost(): void {
-    this.#drain("no longer reachable");
+    this.#drain();
   }
 
   /** Another start is another run, and the one before is over; another address only moves it. */
   #follow(run: Run): void {
     const held = this.#run;
     if (held !== undefined && held.startedAtMs !== run.startedAtMs) this.gone();
-    else if (held !== undefined && held.origin !== run.origin) this.#drain("its address changed");
+    else if (held !== undefined && held.origin !== run.origin) this.#drain();
     else if (held !== undefined) return;
     if (held?.startedAtMs !== run.startedAtMs) this.#noticed = false;
     this.#run = run;
@@ -113,8 +135,8 @@ export class TrackedContainer {
       this.#admit();
       this.#read();
     },
-    drain: () => this.#drainUnhealthy(),
-    "drain by deadline": () => this.#drain("stopping"),
+    drain: () => this.#drain(),
+    "drain by deadline": () => this.#drain(),
     "set deadline": () => undefined, // see() does, whatever else is held
     "replace models": () => this.#replaceModels(),
     remove: () => this.#remove(),
@@ -130,13 +152,14 @@ export class TrackedContainer {
       rereadMs: this.#init.rereadMs,
       onRead: (models) => {
         this.#models = models;
+        this.#failure = undefined;
         this.#actions[plan(this.held, "models read")]();
+        this.#init.onProgress();
       },
-      onFailed: (reason, isNew) => {
-        const known = this.#active === undefined ? "trying again" : "keeping those it had";
-        const fields = { container: run.containerName, reason };
-        this.#init.log[isNew ? "warn" : "debug"](`cannot read models; ${known}`, fields);
+      onFailed: (reason) => {
+        this.#failure = reason;
         this.#actions[plan(this.held, "read failed")]();
+        this.#init.onProgress();
       },
     });
   }
@@ -144,10 +167,11 @@ export class TrackedContainer {
   #stopReading(): void {
     this.#reading?.stop();
     this.#reading = undefined;
+    this.#failure = undefined;
   }
 
   #admit(): void {
-    const { table, log, onOverlap } = this.#init;
+    const { table, onOverlap } = this.#init;
     if (this.#run === undefined || this.#rank === undefined) return;
     const { containerId, containerName, origin, basePath } = this.#run;
     const models = this.#models;
@@ -159,10 +183,8 @@ export class TrackedContainer {
       rank: this.#rank,
       models,
     });
-    const overlaps = table.admit(this.#active);
-    const ids = models.map(({ id }) => id);
-    log.info("routing to a container", { container: containerName, address: origin, models: ids });
-    onOverlap(overlaps);
+    this.#served = models.map(({ id }) => id);
+    onOverlap(table.admit(this.#active));
     this.#draining.removeWhenIdle();
   }
 
@@ -170,41 +192,27 @@ export class TrackedContainer {
     if (this.#active === undefined) return;
     const before = JSON.stringify(this.#active.models.map(({ id }) => id));
     const overlaps = this.#init.table.replaceModels(this.#active, this.#models);
-    const ids = this.#models.map(({ id }) => id);
-    if (JSON.stringify(ids) === before) return;
-    this.#init.log.info("models changed", { container: this.#active.containerName, models: ids });
+    this.#served = this.#models.map(({ id }) => id);
+    if (JSON.stringify(this.#served) === before) return;
+    const fields = { container: this.#active.containerName, models: this.#served };
+    this.#init.log.info("models changed", fields);
     this.#init.onOverlap(overlaps);
   }
 
-  #drainUnhealthy(): void {
-    const nowMs = performance.now();
-    const quiet = nowMs - this.#warnedUnhealthyMs < UNHEALTHY_WARNING_MS;
-    if (!quiet) this.#warnedUnhealthyMs = nowMs;
-    this.#drain("unhealthy or paused", quiet ? "debug" : "warn");
-  }
-
-  #drain(reason: string, level: "debug" | "info" | "warn" = "info"): void {
+  #drain(): void {
     this.#stopReading();
     const backend = this.#active;
     if (backend === undefined || this.#run === undefined) return;
     this.#active = undefined;
     this.#draining.add(backend, this.#run);
-    this.#init.log[level]("no new requests for a container", {
-      container: backend.containerName,
-      reason,
-      in_flight: backend.inFlight,
-    });
   }
 
   #remove(): void {
     this.#stopReading();
-    const name = this.#run?.containerName;
-    const had = this.#active !== undefined || !this.#draining.isEmpty;
     if (this.#active !== undefined) this.#init.table.remove(this.#active, "run-over");
     this.#draining.removeAll();
     this.#active = undefined;
     this.#run = undefined;
     this.#models = [];
-    if (had) this.#init.log.info("container removed: its run is over", { container: name });
   }
 }

@@ -8,7 +8,6 @@ type Fields = Readonly<Record<string, unknown>>;
 
 type Warning = {
   readonly containerIds: readonly string[];
-  readonly message: string;
   readonly text: string;
 };
 
@@ -24,36 +23,22 @@ export class WarnOnce {
   }
 
   /** Warns, unless the last warning with this message about these containers said the same. */
-  warn(
-    containerIds: readonly string[],
-    message: string,
-    fields: Fields,
-    level: "info" | "warn" = "warn",
-  ): void {
+  warn(containerIds: readonly string[], message: string, fields: Fields): void {
     const key = `${[...containerIds].sort().join(" ")} ${message}`;
     const text = JSON.stringify(fields["reason"] ?? "");
     if (this.#given.get(key)?.text === text) return;
-    this.#given.set(key, { containerIds, message, text });
+    this.#given.set(key, { containerIds, text });
     for (const oldest of this.#given.keys()) {
       if (this.#given.size <= KEPT_MAX) break;
       this.#given.delete(oldest);
     }
-    this.#log[level](message, fields);
-  }
-
-  /** What was warned of is no longer so: it is worth a new warning when it comes back. */
-  mend(containerId: string, message: string): void {
-    this.#delete(
-      (warning) => warning.message === message && warning.containerIds.includes(containerId),
-    );
+    this.#log.warn(message, fields);
   }
 
   /** There is no such container any more. */
   forget(containerId: string): void {
-    this.#delete(({ containerIds }) => containerIds.includes(containerId));
-  }
-
-  #delete(which: (warning: Warning) => boolean): void {
-    for (const [key, warning] of this.#given) if (which(warning)) this.#given.delete(key);
+    for (const [key, { containerIds }] of this.#given) {
+      if (containerIds.includes(containerId)) this.#given.delete(key);
+    }
   }
 }

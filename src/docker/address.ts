@@ -1,54 +1,136 @@
-/** Container (and our own networks) → the address to reach it at, or why there is none. Pure. */
+/** Container (and where the proxy itself is) → the address to reach it at, or why there is none. Pure. */
 import type { Container, Network } from "./container.ts";
 import type { Settings } from "./labels.ts";
 
+/** Where the proxy itself runs. */
+export type Place =
+  /** On the host, or in a container on the host's network: it reaches every bridge network. */
+  | { readonly kind: "host" }
+  | {
+      readonly kind: "container";
+      readonly networks: readonly Network[];
+      /** What `host.docker.internal` resolves to, if it does. */
+      readonly hostAddress: string | undefined;
+    };
+
 export type Address =
-  /** `host` as it stands in a URL: an IPv6 address in brackets. */
-  | { readonly kind: "address"; readonly host: string; readonly network: string }
+  | {
+      readonly kind: "address";
+      /** As it stands in a URL: an IPv6 address in brackets. */
+      readonly host: string;
+      /** Why it may well not be reachable there. */
+      readonly doubt?: string;
+    }
   | { readonly kind: "none"; readonly reason: string };
+
+const LOOPBACK = "127.0.0.1";
+const SHARES_WITH = "container:";
 
 /**
  * The network that `inference.network` names; else one that the proxy shares, by id; else the first
- * by name. Another user network drops packets silently, so a wrong choice costs a connect time-out.
+ * by name. Another user network drops packets silently, so a wrong choice costs a connect time-out:
+ * it is doubted in words.
  *
- * @param ownNetworkIds networks of the proxy's own container; undefined if it runs on the host
+ * @param peer the container whose network this one shares; undefined if it shares none or is not there
  */
 export function chooseAddress(
   container: Container,
   settings: Settings,
-  ownNetworkIds: ReadonlySet<string> | undefined,
+  place: Place,
+  peer?: Container,
 ): Address {
+  const shared = sharedContainerId(container);
+  if (shared !== undefined) return viaPeer(container, settings, place, peer);
+  if (container.networkMode === "host") return onHost(place);
   const reachable = container.networks
     .filter(({ ipv4, ipv6 }) => ipv4 !== "" || ipv6 !== "")
     .sort((a, b) => (a.name < b.name ? -1 : 1));
-  if (settings.network !== undefined) return named(settings.network, reachable, container);
-  const shared = reachable.find(({ id }) => ownNetworkIds?.has(id));
-  const chosen = shared ?? reachable[0];
-  return chosen === undefined ? none(container) : at(chosen);
+  if (settings.network !== undefined) {
+    const named = reachable.find(({ name }) => name === settings.network);
+    return named === undefined ? notOn(settings.network, container) : at(named, container, place);
+  }
+  const common = reachable.find((network) => isShared(network, place));
+  const chosen = common ?? reachable[0];
+  return chosen === undefined ? withoutNetwork(container) : at(chosen, container, place);
 }
 
-function named(name: string, reachable: readonly Network[], container: Container): Address {
-  const network = reachable.find((each) => each.name === name);
-  if (network !== undefined) return at(network);
-  return {
-    kind: "none",
-    reason: `label inference.network is ${JSON.stringify(name)}, but the container ${connectedTo(container)} (Compose puts the project's name before a network's: "project_${name}")`,
-  };
+/** The id of the container whose network it shares (`--network container:x`), if it does so. */
+export function sharedContainerId({ networkMode }: Container): string | undefined {
+  return networkMode.startsWith(SHARES_WITH) ? networkMode.slice(SHARES_WITH.length) : undefined;
 }
 
-function none(container: Container): Address {
-  return {
-    kind: "none",
-    reason: `no address: the container ${connectedTo(container)}; connect it to a network that the proxy is on`,
-  };
+/** It answers at the other's address, for as long as the network it joined at its start exists. */
+function viaPeer(
+  container: Container,
+  settings: Settings,
+  place: Place,
+  peer: Container | undefined,
+): Address {
+  const other = peer?.name ?? container.networkMode.slice(SHARES_WITH.length).slice(0, 12);
+  const shares = `it shares the network of container ${JSON.stringify(other)}`;
+  if (peer === undefined || (peer.status !== "running" && peer.status !== "paused")) {
+    return none(`${shares}, which does not run; start both again`);
+  }
+  if (peer.startedAtMs > container.startedAtMs) {
+    return none(`${shares}, which was started again after it; restart this one too`);
+  }
+  if (sharedContainerId(peer) !== undefined) {
+    return none(`${shares}, which shares that of another; name that one`);
+  }
+  return chooseAddress(peer, settings, place);
+}
+
+function onHost(place: Place): Address {
+  if (place.kind === "host") return { kind: "address", host: LOOPBACK };
+  const gateway = place.networks.find((network) => network.gateway !== "")?.gateway;
+  const host = place.hostAddress ?? gateway;
+  if (host !== undefined) return { kind: "address", host: inUrl(host) };
+  return none(
+    'it is on the host\'s network, and the proxy knows no address of the host; give the proxy one (docker run --add-host host.docker.internal:host-gateway; in Compose extra_hosts: ["host.docker.internal:host-gateway"])',
+  );
+}
+
+function isShared({ id }: Network, place: Place): boolean {
+  return place.kind === "container" && place.networks.some((own) => own.id === id);
+}
+
+function at(network: Network, container: Container, place: Place): Address {
+  const host = inUrl(network.ipv4 === "" ? network.ipv6 : network.ipv4);
+  if (place.kind === "host" || isShared(network, place)) return { kind: "address", host };
+  const own = place.networks.length === 0 ? "on none" : `on ${namesOf(place.networks)}`;
+  const doubt = `no shared network: the container is ${connectedTo(container)}; the proxy is ${own}; trying ${network.name} all the same`;
+  return { kind: "address", host, doubt };
+}
+
+function inUrl(address: string): string {
+  return address.includes(":") ? `[${address}]` : address;
+}
+
+function notOn(name: string, container: Container): Address {
+  return none(
+    `label inference.network is ${JSON.stringify(name)}, but the container is ${connectedTo(container)} (Compose puts the project's name before a network's: "project_${name}")`,
+  );
+}
+
+function withoutNetwork(container: Container): Address {
+  return none(
+    `no address: the container is ${connectedTo(container)}; connect it to a network that the proxy is on`,
+  );
 }
 
 function connectedTo({ networks, networkMode }: Container): string {
-  if (networks.length === 0)
-    return `has network mode ${JSON.stringify(networkMode)} and no network of its own`;
-  return `is on ${networks.map(({ name }) => JSON.stringify(name)).join(", ")}`;
+  if (networks.length === 0) return `connected to none (network mode ${networkMode})`;
+  const word = networks.length === 1 ? "network" : "networks";
+  return `connected to ${word} ${namesOf(networks)}`;
 }
 
-function at({ name, ipv4, ipv6 }: Network): Address {
-  return { kind: "address", host: ipv4 === "" ? `[${ipv6}]` : ipv4, network: name };
+function namesOf(networks: readonly Network[]): string {
+  return networks
+    .map(({ name }) => name)
+    .sort()
+    .join(", ");
+}
+
+function none(reason: string): Address {
+  return { kind: "none", reason };
 }

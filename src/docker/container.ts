@@ -10,6 +10,8 @@ export type Network = {
   /** Empty if there is none: the container is not running, or the network has no such addresses. */
   readonly ipv4: string;
   readonly ipv6: string;
+  /** IPv4 address of the host in this network; empty if there is none. */
+  readonly gateway: string;
 };
 
 export type Container = {
@@ -21,6 +23,12 @@ export type Container = {
   readonly health: Health;
   /** The end of what the last probe printed, in one line. */
   readonly probeOutput: string;
+  /** Of the last run that has ended; 0 while the first one goes on. */
+  readonly exitCode: number;
+  /** Whether that run was killed for want of memory. */
+  readonly outOfMemory: boolean;
+  /** Why the engine could not start it; empty if it could. */
+  readonly startError: string;
   /** When this run began; a new run of the same container has another one. */
   readonly startedAtMs: number;
   /** Number of the signal that `docker stop` sends. */
@@ -40,6 +48,9 @@ const WireContainer = z.object({
   State: z.object({
     Status: z.string(),
     StartedAt: z.string(),
+    ExitCode: z.nullish(z.number()),
+    OOMKilled: z.nullish(z.boolean()),
+    Error: z.nullish(z.string()),
     Health: z.nullish(
       z.object({
         Status: z.string(),
@@ -61,6 +72,7 @@ const WireContainer = z.object({
           NetworkID: z.nullish(z.string()),
           IPAddress: z.nullish(z.string()),
           GlobalIPv6Address: z.nullish(z.string()),
+          Gateway: z.nullish(z.string()),
         }),
       ),
     ),
@@ -78,6 +90,9 @@ export function parseContainer(reply: unknown): Container {
     status: wire.State.Status,
     health: healthOf(wire.State.Health?.Status),
     probeOutput: oneLine(wire.State.Health?.Log?.at(-1)?.Output ?? ""),
+    exitCode: wire.State.ExitCode ?? 0,
+    outOfMemory: wire.State.OOMKilled ?? false,
+    startError: oneLine(wire.State.Error ?? ""),
     startedAtMs: parseTimeMs(wire.State.StartedAt),
     stopSignal: signalNumber(wire.Config.StopSignal ?? ""),
     stopTimeoutMs: stopTimeoutMs(wire.Config.StopTimeout ?? STOP_TIMEOUT_S),
@@ -88,14 +103,20 @@ export function parseContainer(reply: unknown): Container {
       id: network.NetworkID ?? "",
       ipv4: network.IPAddress ?? "",
       ipv6: network.GlobalIPv6Address ?? "",
+      gateway: network.Gateway ?? "",
     })),
   };
 }
 
-const PROBE_OUTPUT_MAX = 300;
+const LINE_LENGTH_MAX = 300;
 
 function oneLine(text: string): string {
-  return text.replace(/\s+/g, " ").trim().slice(-PROBE_OUTPUT_MAX);
+  return text.replace(/\s+/g, " ").trim().slice(-LINE_LENGTH_MAX);
+}
+
+/** Whether the engine has it run, or will: not yet stopped for good. `stopping` is Podman's. */
+export function isAlive({ status }: Container): boolean {
+  return ["running", "paused", "restarting", "stopping"].includes(status);
 }
 
 /** Negative: for ever (`docker run --stop-timeout -1`). */

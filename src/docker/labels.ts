@@ -11,8 +11,8 @@ export type Settings = {
 
 export type Labels =
   | { readonly kind: "enabled"; readonly settings: Settings }
-  /** Opted out, or never in: nothing to say about it. */
-  | { readonly kind: "disabled" }
+  /** Opted out. */
+  | { readonly kind: "disabled"; readonly reason: string }
   | { readonly kind: "wrong"; readonly reason: string };
 
 /** Each label with its default, as one would write it. */
@@ -23,6 +23,7 @@ export const LABELS = {
   "inference.network": undefined,
 } as const;
 
+/** Its value is compared here, so that a wrong one is not met with silence. */
 const ENABLE_LABEL = "inference.enable";
 
 const PORT_LABEL = "inference.port";
@@ -31,7 +32,11 @@ const NETWORK_LABEL = "inference.network";
 
 export function readLabels(labels: Readonly<Record<string, string>>): Labels {
   const enable = labels[ENABLE_LABEL];
-  if (enable === undefined || enable === "false") return { kind: "disabled" };
+  if (enable === "false") return { kind: "disabled", reason: `label ${ENABLE_LABEL} is "false"` };
+  if (enable === undefined) {
+    const reason = `there is no label ${ENABLE_LABEL}; write ${ENABLE_LABEL}=true to have it routed`;
+    return { kind: "wrong", reason };
+  }
   if (enable !== "true") return wrong(ENABLE_LABEL, enable, 'write "true" to have it routed');
 
   const port = readPort(labels[PORT_LABEL]);
@@ -52,9 +57,10 @@ export function readLabels(labels: Readonly<Record<string, string>>): Labels {
   };
 }
 
+/** Of all labels that are ours, and of those that somebody takes for ours. */
 const PREFIX = "inference.";
 
-/** Whether any label looks like one of ours: a wrong one, or one alone, is not to be met with silence. */
+/** Whether anything in the labels is meant for us. */
 export function isLabelled(labels: Readonly<Record<string, string>>): boolean {
   return Object.keys(labels).some((label) => label.startsWith(PREFIX));
 }

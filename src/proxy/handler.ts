@@ -22,6 +22,8 @@ export type HandlerInit = Models & {
   readonly refreshModels?: () => Promise<void>;
   /** The same for the one container. */
   readonly refreshModelsOf?: (containerId: string) => Promise<void>;
+  /** What `GET /status` shows, as JSON. */
+  readonly status?: () => unknown;
   /** Counts what is held; made from `heldBytesMax` if it is not given. */
   readonly held?: HeldBytes;
 };
@@ -86,6 +88,7 @@ function local(request: Request, target: Target, context: Context): Response | u
   const { path } = target;
   if (path === "/healthz") return text(200, "ok");
   if (path === "/readyz") return context.isReady() ? text(200, "ready") : text(503, "starting");
+  if (path === "/status" && isRead(request)) return Response.json(context.status?.() ?? {});
   if (!path.startsWith("/v1/")) {
     return errorResponse("not_found", "Cannot serve the request: the API is below /v1/");
   }

@@ -38,10 +38,17 @@ const SUGGESTIONS_MAX = 10;
 /** The answer for a model that nobody takes a request for just now. */
 export function noBackend(model: string, { table, isReady }: Models): Response {
   const name = quoteModel(model);
-  if (table.find(model).kind === "draining") {
+  const lookup = table.find(model);
+  if (lookup.kind === "draining") {
     return errorResponse(
       "backend_draining",
       `Cannot route the request: every server of model ${name} is stopping or unhealthy; try again shortly`,
+    );
+  }
+  if (lookup.kind === "unavailable") {
+    return errorResponse(
+      "backend_unavailable",
+      `Cannot route the request: the server of model ${name} is starting again; try again shortly`,
     );
   }
   if (!isReady()) {
@@ -50,14 +57,22 @@ export function noBackend(model: string, { table, isReady }: Models): Response {
       `Cannot route the request: the proxy is starting and has not seen model ${name} yet; try again shortly`,
     );
   }
-  const ids = table.models.map(({ id }) => id);
-  const near = nearest(model, ids, SUGGESTIONS_MAX).map(quoteModel);
-  const hint =
-    near.length === 0 ? "there is no model at all just now" : `did you mean ${near.join(", ")}?`;
+  const isStarting = lookup.kind === "unknown" && lookup.isStarting;
+  const hint = isStarting
+    ? "a container that takes the place of one that served it is starting; try again when it has"
+    : suggestion(model, table);
   return errorResponse(
     "model_not_found",
     `Cannot route the request: no server has model ${name}; ${hint}`,
   );
+}
+
+function suggestion(model: string, table: RoutingTable): string {
+  const ids = table.models.map(({ id }) => id);
+  const near = nearest(model, ids, SUGGESTIONS_MAX).map(quoteModel);
+  return near.length === 0
+    ? "there is no model at all just now"
+    : `did you mean ${near.join(", ")}?`;
 }
 
 /** The id in a path below /v1/models/, slashes raw or as %2F. */

@@ -5,10 +5,26 @@
 import type { Backend, CloseReason, Lease, Model } from "./backend.ts";
 
 /** The answer to "who takes a request for this model?". */
-export type Route =
-  | { readonly kind: "routed"; readonly lease: Lease }
+export type Route = { readonly kind: "routed"; readonly lease: Lease } | Nobody;
+
+/** Why nobody takes one. */
+type Nobody =
+  /** Whoever serves it takes no new request. */
   | { readonly kind: "draining" }
-  | { readonly kind: "unknown" };
+  /** Nobody serves it, but who did runs on or starts again. */
+  | { readonly kind: "unavailable" }
+  | {
+      readonly kind: "unknown";
+      /** Whether a container is starting that takes the place of one that served it. */
+      readonly isStarting: boolean;
+    };
+
+/** What a container that has no backend in the table is expected to serve. */
+export type Expectation = {
+  /** `back`: the container itself served them last. `anew`: another one of its name did. */
+  readonly kind: "back" | "anew";
+  readonly modelIds: readonly string[];
+};
 
 /** Two active backends with the same models: `winner` gets the requests, `other` waits. */
 export type Overlap = {
@@ -18,10 +34,7 @@ export type Overlap = {
 };
 
 /** What the table answers about one model without taking a lease. */
-export type ModelLookup =
-  | { readonly kind: "live"; readonly model: Model }
-  | { readonly kind: "draining" }
-  | { readonly kind: "unknown" };
+export type ModelLookup = { readonly kind: "live"; readonly model: Model } | Nobody;
 
 type Entry = { readonly backend: Backend; readonly model: Model };
 
@@ -30,6 +43,8 @@ export class RoutingTable {
   /** Newest first. Rebuilt at every change: changes are rare, look-ups are not. */
   #entries = new Map<string, readonly Entry[]>();
   #list: readonly Model[] = [];
+  /** By container. */
+  readonly #expected = new Map<string, Expectation>();
   /** Newest first. */
   #active: readonly Backend[] = [];
 
@@ -49,7 +64,7 @@ export class RoutingTable {
    */
   route(modelId: string, except?: ReadonlySet<Backend>): Route {
     const entries = this.#entries.get(modelId);
-    if (entries === undefined) return { kind: "unknown" };
+    if (entries === undefined) return this.#nobody(modelId);
     for (const { backend } of entries) {
       const lease = except?.has(backend) ? undefined : backend.acquire();
       if (lease !== undefined) return { kind: "routed", lease };
@@ -77,12 +92,12 @@ export class RoutingTable {
       const lease = backend.acquire();
       if (lease !== undefined) return { kind: "routed", lease };
     }
-    return { kind: known ? "draining" : "unknown" };
+    return known ? { kind: "draining" } : { kind: "unknown", isStarting: false };
   }
 
   find(modelId: string): ModelLookup {
     const entries = this.#entries.get(modelId);
-    if (entries === undefined) return { kind: "unknown" };
+    if (entries === undefined) return this.#nobody(modelId);
     const live = entries.find(({ backend }) => backend.state === "active");
     return live === undefined ? { kind: "draining" } : { kind: "live", model: live.model };
   }
@@ -110,6 +125,22 @@ export class RoutingTable {
     this.#backends.delete(backend);
     backend.close(why);
     this.#rebuild();
+  }
+
+  /** @param expectation what a container is to serve, as far as is known; undefined: nothing */
+  expect(containerId: string, expectation: Expectation | undefined): void {
+    if (expectation === undefined) this.#expected.delete(containerId);
+    else this.#expected.set(containerId, expectation);
+  }
+
+  #nobody(modelId: string): Nobody {
+    let isStarting = false;
+    for (const { kind, modelIds } of this.#expected.values()) {
+      if (!modelIds.includes(modelId)) continue;
+      if (kind === "back") return { kind: "unavailable" };
+      isStarting = true;
+    }
+    return { kind: "unknown", isStarting };
   }
 
   #rebuild(): void {

@@ -28,7 +28,7 @@ describe("Controller, choosing", () => {
     using fake = await new FakeEngine().start();
     const container = fake.add({ health: "starting" });
     using discovery = startDiscovery(fake);
-    await until("it is told of", () => discovery.log.count("waiting for a container") === 1);
+    await until("it is told of", () => discovery.log.count("container starting") === 1);
     container.probeOutput = 'exec: "curl": executable file not found in $PATH\n';
     fake.setHealth(container, "unhealthy");
     await until("it is warned of", () => discovery.log.count("executable file not found") === 1);

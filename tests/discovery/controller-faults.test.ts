@@ -55,11 +55,11 @@ describe("Controller, after what once went wrong", () => {
     using discovery = startDiscovery(fake, { drainTimeoutMs: 20 });
     await untilKind(discovery, "live");
     fake.kill(container);
-    await untilKind(discovery, "unknown"); // its deadline
+    await untilKind(discovery, "unavailable"); // its deadline
     await discovery.controller.resync();
     const before = inspects(fake, container.id);
     await Bun.sleep(100);
-    expect([kindOf(discovery), inspects(fake, container.id) - before]).toEqual(["unknown", 0]);
+    expect([kindOf(discovery), inspects(fake, container.id) - before]).toEqual(["unavailable", 0]);
   });
 
   test("is not ready while a container can't be inspected, unless that takes too long", async () => {
@@ -94,7 +94,7 @@ describe("Controller, after what once went wrong", () => {
     expect(told).toEqual(["cut"]);
   });
 
-  test("a container that is set up wrong and starts again and again is one warning", async () => {
+  test("a container that is set up wrong and starts again and again is one warning a minute", async () => {
     using fake = await new FakeEngine().start();
     const container = fake.add({ health: undefined });
     using discovery = startDiscovery(fake);
@@ -106,7 +106,8 @@ describe("Controller, after what once went wrong", () => {
       container.health = undefined;
       await discovery.controller.resync();
     }
-    expect(discovery.log.count("container ignored")).toBe(1);
+    const told = discovery.log.lines.filter(({ message }) => message === "container ignored");
+    expect(told.map(({ level }) => level)).toEqual(["warn", ...Array(5).fill("debug")]);
   });
 
   test("two containers with one model that start again and again are one warning", async () => {

@@ -27,7 +27,10 @@ test("containers that do not run are listed, and neither routed nor in the way o
   using discovery = startDiscovery(fake);
   await until("it is ready", () => discovery.controller.isReady);
   expect(discovery.table.models).toEqual([]);
-  expect(discovery.log.lines.filter(({ level }) => level === "warn")).toEqual([]);
+  const warnings = discovery.log.lines.filter(({ level }) => level === "warn");
+  expect(warnings.map(({ reason }) => reason)).toEqual([
+    "there is no label inference.enable; write inference.enable=true to have it routed",
+  ]);
   fake.startAgain(other);
   fake.setHealth(other, "healthy");
   await untilKind(discovery, "live");

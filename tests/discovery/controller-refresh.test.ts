@@ -67,7 +67,7 @@ describe("Controller.refreshModels()", () => {
     await until("it is asked", () => models.reads() > before);
     fake.exit(container);
     await within("the end of the read", refresh);
-    expect(kindOf(discovery)).toBe("unknown");
+    await untilKind(discovery, "unknown");
   });
 
   test("a server that hangs does not keep the others from being read again", async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { kindOf, startDiscovery, startModelServer, untilKind } from "../support/discovery.ts";
-import { FakeEngine, inspectReplyOf } from "../support/fake-engine.ts";
+import { inspectReplyOf } from "../support/engine-replies.ts";
+import { FakeEngine } from "../support/fake-engine.ts";
 import { until, within } from "../support/until.ts";
 
 describe("Controller", () => {
@@ -90,7 +91,7 @@ describe("Controller", () => {
       const never = Promise.withResolvers<undefined>();
       fake.intercept = (path) => (path.includes(container.id) ? never.promise : undefined);
       fake.emit(container, action);
-      await untilKind(discovery, "unknown");
+      await untilKind(discovery, "unavailable"); // the engine has not said yet what came of it
       never.resolve(undefined);
     },
   );
@@ -117,11 +118,11 @@ describe("Controller", () => {
     const resync = discovery.controller.resync();
     await until("the inspect is under way", () => asked === 1);
     fake.exit(container);
-    await untilKind(discovery, "unknown");
+    await untilKind(discovery, "unavailable");
     first.resolve();
     await until("it is asked again", () => asked === 2);
     await Bun.sleep(50); // time enough to ask it for its models, if it were taken for running
-    expect([kindOf(discovery), models.reads()]).toEqual(["unknown", 1]);
+    expect([kindOf(discovery), models.reads()]).toEqual(["unavailable", 1]);
     second.resolve();
     await resync;
     expect([kindOf(discovery), models.reads()]).toEqual(["unknown", 1]);
@@ -184,7 +185,7 @@ describe("Controller", () => {
     await untilKind(discovery, "live");
     fake.kill(container);
     await untilKind(discovery, "draining");
-    await untilKind(discovery, "unknown"); // its deadline
+    await untilKind(discovery, "unavailable"); // its deadline
     await untilKind(discovery, "live"); // by a timer: no event, no resync
     expect(models.reads()).toBe(2);
   });

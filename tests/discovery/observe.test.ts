@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { observe } from "../../src/discovery/observe.ts";
+import { observe, type Surroundings } from "../../src/discovery/observe.ts";
 import { type Container, parseContainer } from "../../src/docker/container.ts";
-import { readFixture } from "../support/fake-engine.ts";
+import { readFixture } from "../support/engine-replies.ts";
 
 const HEALTHY: Container = {
   ...parseContainer(readFixture("docker-20.10.24-user-bridge.json")),
@@ -12,8 +12,10 @@ const HEALTHY: Container = {
   },
 };
 
+const ON_HOST: Surroundings = { place: { kind: "host" }, isStopping: () => false };
+
 function seen(change: Partial<Container>, stopping = false): string {
-  const around = { ownNetworkIds: undefined, isStopping: () => stopping };
+  const around = { ...ON_HOST, isStopping: () => stopping };
   const observation = observe({ ...HEALTHY, ...change }, around);
   return observation.kind === "seen" ? observation.seen : observation.kind;
 }
@@ -38,18 +40,18 @@ describe("observe()", () => {
     ["label wrong", { labels: { "inference.enable": "yes" } }, false, "ignored"],
     ["no HEALTHCHECK", { health: "none" }, false, "ignored"],
     ["no network", { networks: [] }, false, "ignored"],
+    ["labelled, but not enabled", { labels: { "inference.port": "1" } }, false, "ignored"],
+    ["being stopped, as Podman shows it", { status: "stopping" }, false, "stopping"],
   ])("%s", (_what, change, stopping, expected) => {
     expect(seen(change, stopping)).toBe(expected);
   });
 
   test("no such container is absent", () => {
-    expect(observe(undefined, { ownNetworkIds: undefined, isStopping: () => false })).toEqual({
-      kind: "absent",
-    });
+    expect(observe(undefined, ON_HOST).kind).toBe("absent");
   });
 
   test("the run has what labels and networks say", () => {
-    const observation = observe(HEALTHY, { ownNetworkIds: undefined, isStopping: () => false });
+    const observation = observe(HEALTHY, ON_HOST);
     expect(observation).toMatchObject({
       run: {
         origin: "http://172.21.0.3:9000",
@@ -62,10 +64,7 @@ describe("observe()", () => {
   });
 
   test("without a HEALTHCHECK the reason says how to add one", () => {
-    const observation = observe(
-      { ...HEALTHY, health: "none" },
-      { ownNetworkIds: undefined, isStopping: () => false },
-    );
+    const observation = observe({ ...HEALTHY, health: "none" }, ON_HOST);
     expect(observation).toMatchObject({ reason: expect.stringContaining("healthcheck:") });
   });
 });

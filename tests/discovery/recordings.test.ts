@@ -4,7 +4,7 @@ import { FakeEngine } from "../support/fake-engine.ts";
 import { play, readRecording } from "../support/recordings.ts";
 import { until } from "../support/until.ts";
 
-/** What the table says of the container's model after each recorded event: - unknown, L live, D draining. */
+/** What the table says of the container's model after each recorded event: - unknown, L live, D draining, U unavailable. */
 const RECORDINGS: readonly (readonly [name: string, states: string])[] = [
   ["docker-20.10.24/01-run-healthy-unhealthy-healthy-stop", "--LDLD---"],
   ["docker-20.10.24/02-stop-drain-inflight-3s", "--LDD--"],
@@ -14,8 +14,8 @@ const RECORDINGS: readonly (readonly [name: string, states: string])[] = [
   ["docker-20.10.24/04b-docker-kill-s-TERM", "--LD-"],
   ["docker-20.10.24/05-docker-kill-s-HUP-survives", "--LL"],
   ["docker-20.10.24/06-crash-exit1", "--L-"],
-  ["docker-20.10.24/08-docker-restart", "--LD----L"],
-  ["docker-20.10.24/09-restart-policy-always-crash", "--L--LD---"],
+  ["docker-20.10.24/08-docker-restart", "--LD--UUL"],
+  ["docker-20.10.24/09-restart-policy-always-crash", "--L-ULD---"],
   ["docker-20.10.24/09b-restart-policy-crash-loop", "---------"],
   ["docker-20.10.24/10-rm-f-running", "--LD--"],
   ["docker-20.10.24/11-pause-unpause", "--LDDL"],
@@ -26,13 +26,13 @@ const RECORDINGS: readonly (readonly [name: string, states: string])[] = [
   ["docker-20.10.24/23-stop-twice", "--LDDD---"],
   ["docker-26.1.5/01-run-unhealthy-healthy-stop", "--LLDDLD---"],
   ["docker-26.1.5/03-stop-ignore-term-t2", "--LDD--"],
-  ["docker-26.1.5/08-restart", "--LD----LD--"],
+  ["docker-26.1.5/08-restart", "--LD--UULD--"],
   ["docker-26.1.5/11-pause-unpause", "--LDDL"],
   ["docker-26.1.5/22-rm-f-during-stop", "--LDD---"],
   ["docker-26.1.5/23-stop-twice", "--LDDD---"],
 ];
 
-const LETTERS = { unknown: "-", live: "L", draining: "D" } as const;
+const LETTERS = { unknown: "-", live: "L", draining: "D", unavailable: "U" } as const;
 
 test.each(RECORDINGS)("%s: %s", async (name, states) => {
   using fake = await new FakeEngine().start();

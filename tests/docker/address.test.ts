@@ -1,69 +1,133 @@
 import { describe, expect, test } from "bun:test";
-import { chooseAddress } from "../../src/docker/address.ts";
+import { chooseAddress, type Place } from "../../src/docker/address.ts";
 import { type Container, type Network, parseContainer } from "../../src/docker/container.ts";
-import { readFixture } from "../support/fake-engine.ts";
+import { readFixture } from "../support/engine-replies.ts";
 
 const CONTAINER = parseContainer(readFixture("docker-20.10.24-user-bridge.json"));
+const SETTINGS = { port: 8000, basePath: "/v1", network: undefined };
+const HOST: Place = { kind: "host" };
 
-function network(name: string, ipv4: string, ipv6 = ""): Network {
-  return { name, id: `id-${name}`, ipv4, ipv6 };
+function network(name: string, ipv4: string, { ipv6 = "", gateway = "" } = {}): Network {
+  return { name, id: `id-${name}`, ipv4, ipv6, gateway };
 }
 
-function choose(networks: readonly Network[], own?: readonly string[], wanted?: string): string {
-  const container: Container = { ...CONTAINER, networks };
-  const settings = { port: 8000, basePath: "/v1", network: wanted };
-  const address = chooseAddress(container, settings, own && new Set(own));
-  return address.kind === "address" ? address.host : address.reason;
+/** In a container that is on these networks. */
+function inContainer(own: readonly Network[], hostAddress?: string): Place {
+  return { kind: "container", networks: own, hostAddress };
+}
+
+/** The address, or why there is none; with the doubt about it, if there is one. */
+function choose(change: Partial<Container>, place: Place, wanted?: string): string {
+  const settings = { ...SETTINGS, network: wanted };
+  const address = chooseAddress({ ...CONTAINER, ...change }, settings, place);
+  if (address.kind === "none") return address.reason;
+  return address.doubt === undefined ? address.host : `${address.host}: ${address.doubt}`;
 }
 
 const A = network("a", "10.0.0.1");
 const B = network("b", "10.0.1.1");
-const SIX = network("six", "", "fd00::2");
+const C = network("c", "10.0.2.1");
+const SIX = network("six", "", { ipv6: "fd00::2" });
 
 describe("chooseAddress()", () => {
   test("on the host: the first by name, whatever order the engine has them in", () => {
-    expect(choose([B, A])).toBe("10.0.0.1");
+    expect(choose({ networks: [B, A] }, HOST)).toBe("10.0.0.1");
   });
 
   test("in a container: the network that both share, by id", () => {
-    expect(choose([A, B], ["id-x", "id-b"])).toBe("10.0.1.1");
+    expect(choose({ networks: [A, B] }, inContainer([network("x", "10.9.9.9"), B]))).toBe(
+      "10.0.1.1",
+    );
   });
 
-  test("in a container that shares none: the first with an address", () => {
-    expect(choose([network("0", ""), A, B], ["id-x"])).toBe("10.0.0.1");
+  test("two networks of one name are not one network", () => {
+    const namesake = { ...A, id: "another" };
+    expect(choose({ networks: [A] }, inContainer([namesake]))).toContain("no shared network");
   });
 
-  test("inference.network before a shared one", () => {
-    expect(choose([A, B], ["id-a"], "b")).toBe("10.0.1.1");
+  test("in a container that shares none: the first with an address, in doubt", () => {
+    expect(choose({ networks: [network("0", ""), B, A] }, inContainer([C]))).toBe(
+      "10.0.0.1: no shared network: the container is connected to networks 0, a, b; the proxy is on c; trying a all the same",
+    );
+    expect(choose({ networks: [A] }, inContainer([]))).toContain("the proxy is on none");
+  });
+
+  test("inference.network before a shared one; in doubt if the proxy is not on it", () => {
+    expect(choose({ networks: [A, B] }, HOST, "b")).toBe("10.0.1.1");
+    expect(choose({ networks: [A, B] }, inContainer([A, B]), "b")).toBe("10.0.1.1");
+    expect(choose({ networks: [A, B] }, inContainer([A]), "b")).toStartWith("10.0.1.1: no shared");
   });
 
   test("an inference.network that it is not on: the reason says which ones it is on", () => {
-    expect(choose([A, B], undefined, "c")).toContain('is on "a", "b"');
+    expect(choose({ networks: [A, B] }, HOST, "c")).toContain("connected to networks a, b");
   });
 
   test("IPv4 before IPv6, and IPv6 in brackets", () => {
-    expect(choose([network("both", "10.0.0.9", "fd00::9")])).toBe("10.0.0.9");
-    expect(choose([SIX])).toBe("[fd00::2]");
+    const both = network("both", "10.0.0.9", { ipv6: "fd00::9" });
+    expect(choose({ networks: [both] }, HOST)).toBe("10.0.0.9");
+    expect(choose({ networks: [SIX] }, HOST)).toBe("[fd00::2]");
   });
 
-  test.each([
-    "docker-20.10.24-host-network.json",
-    "docker-20.10.24-none-network.json",
-    "docker-20.10.24-container-network.json",
-  ])("%s: no address, and the reason says what was seen", (name) => {
-    const container = parseContainer(readFixture(name));
-    const address = chooseAddress(
-      container,
-      { port: 1, basePath: "", network: undefined },
-      undefined,
-    );
-    expect(address).toMatchObject({ kind: "none", reason: expect.stringContaining("no address") });
+  test("no network, or none with an address: the reason says what was seen", () => {
+    const none = parseContainer(readFixture("docker-20.10.24-none-network.json"));
+    expect(choose(none, HOST)).toContain("no address: the container is connected to network none");
+    const exited = parseContainer(readFixture("docker-20.10.24-exited.json"));
+    expect(choose(exited, HOST)).toContain("no address");
+    expect(choose({ networks: [], networkMode: "lan" }, HOST)).toContain("network mode lan");
+  });
+});
+
+describe("chooseAddress() of a container on the host's network", () => {
+  const onHost = parseContainer(readFixture("docker-20.10.24-host-network.json"));
+
+  test.each<[where: string, place: Place, expected: string]>([
+    ["the proxy is there too", HOST, "127.0.0.1"],
+    ["host.docker.internal resolves", inContainer([A], "192.168.65.2"), "192.168.65.2"],
+    ["it resolves to an IPv6 address", inContainer([A], "fd00::1"), "[fd00::1]"],
+    [
+      "it does not: a gateway of ours",
+      inContainer([A, network("b", "10.0.1.1", { gateway: "10.0.1.254" })]),
+      "10.0.1.254",
+    ],
+    ["nothing is known of the host", inContainer([A]), "host.docker.internal:host-gateway"],
+  ])("%s", (_where, place, expected) => {
+    expect(choose(onHost, place)).toContain(expected);
+  });
+});
+
+describe("chooseAddress() of a container that shares another's network", () => {
+  const sharing = parseContainer(readFixture("docker-20.10.24-container-network.json"));
+  const peer: Container = {
+    ...CONTAINER,
+    name: "vpn",
+    networks: [A, B],
+    startedAtMs: sharing.startedAtMs - 1_000,
+  };
+
+  function via(change: Partial<Container> | undefined, place = HOST, wanted?: string): string {
+    const settings = { ...SETTINGS, network: wanted };
+    const other = change && { ...peer, ...change };
+    const address = chooseAddress(sharing, settings, place, other);
+    return address.kind === "none" ? address.reason : address.host;
+  }
+
+  test("is the other's, chosen as for that one", () => {
+    expect(via({})).toBe("10.0.0.1");
+    expect(via({}, inContainer([B]))).toBe("10.0.1.1");
+    expect(via({}, HOST, "b")).toBe("10.0.1.1");
+    expect(via({ networkMode: "host", networks: [] })).toBe("127.0.0.1");
   });
 
-  test("a container that has stopped has no address", () => {
-    const container = parseContainer(readFixture("docker-20.10.24-exited.json"));
-    expect(
-      chooseAddress(container, { port: 1, basePath: "", network: undefined }, undefined).kind,
-    ).toBe("none");
+  test.each<[what: string, change: Partial<Container> | undefined, reason: string]>([
+    ["is not there", undefined, "which does not run"],
+    ["has exited", { status: "exited" }, 'container "vpn", which does not run'],
+    [
+      "was started again after it: its network is another one now",
+      { startedAtMs: sharing.startedAtMs + 1 },
+      "restart this one too",
+    ],
+    ["shares that of a third", { networkMode: "container:abc" }, "shares that of another"],
+  ])("the other %s", (_what, change, reason) => {
+    expect(via(change)).toContain(reason);
   });
 });

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { parseContainer, parseTimeMs } from "../../src/docker/container.ts";
-import { readFixture } from "../support/fake-engine.ts";
+import { readFixture } from "../support/engine-replies.ts";
 
 const RECORDED = readdirSync(join(import.meta.dir, "../support/engine-inspect")).filter(
   (name) => !name.includes("list") && !name.includes("version"),

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { Engine } from "../../src/docker/engine.ts";
 import { EngineError } from "../../src/docker/engine-error.ts";
-import { FakeEngine, readFixtureText } from "../support/fake-engine.ts";
+import { readFixtureText } from "../support/engine-replies.ts";
+import { FakeEngine } from "../support/fake-engine.ts";
 import { until, within } from "../support/until.ts";
 
 function engineOf(fake: FakeEngine, timeoutMs = 500): Engine {

@@ -11,12 +11,16 @@ describe("readLabels()", () => {
     });
   });
 
-  test.each([[{}], [{ "inference.enable": "false" }], [{ "inference.port": "1" }]])(
-    "%o is disabled, without a word",
-    (labels) => {
-      expect(readLabels(labels)).toEqual({ kind: "disabled" });
-    },
-  );
+  test("enable=false is disabled", () => {
+    expect(readLabels({ "inference.enable": "false" }).kind).toBe("disabled");
+  });
+
+  test("a label of ours without inference.enable: the reason says what to write", () => {
+    expect(readLabels({ "inference.port": "1" })).toEqual({
+      kind: "wrong",
+      reason: "there is no label inference.enable; write inference.enable=true to have it routed",
+    });
+  });
 
   test.each(["yes", "1", "True", "TRUE", "on", "", " true"])(
     "enable=%p is wrong, and the reason says what to write",

@@ -142,6 +142,13 @@ describe("createHandler() answers from memory", () => {
     expect([answer.status, await answer.text()]).toEqual([status, text]);
   });
 
+  test("GET /status is what is known, whoever asks; it can't be written to", async () => {
+    using proxy = startProxy({ status: () => ({ version: "1.2.3" }) });
+    const answer = await fetch(`${proxy.origin}/status`);
+    expect([answer.status, await answer.json()]).toEqual([200, { version: "1.2.3" }]);
+    expect((await fetch(`${proxy.origin}/status`, { method: "POST" })).status).toBe(404);
+  });
+
   test("a request with a bad Host too", async () => {
     using proxy = startProxy({ backends: backends() });
     const request = `GET /v1/models/z HTTP/1.1\r\nHost: a b\r\nConnection: close${HEAD_END}`;

@@ -63,6 +63,26 @@ describe("modelResponse()", () => {
 });
 
 describe("noBackend()", () => {
+  test.each([true, false])(
+    "a model whose server starts again is 503, ready or not",
+    async (ready) => {
+      const models = modelsWith("unknown", ready, { id: "m" });
+      models.table.expect("c", { kind: "back", modelIds: ["m"] });
+      const response = noBackend("m", models);
+      expect([response.status, response.headers.get("retry-after")]).toEqual([503, "1"]);
+      expect(((await response.json()) as ErrorBody).error.code).toBe("backend_unavailable");
+    },
+  );
+
+  test("a model of which a container is starting for the first time is 404, and the message says so", async () => {
+    const models = modelsWith("unknown", true, { id: "m" });
+    models.table.expect("c", { kind: "anew", modelIds: ["m"] });
+    const response = noBackend("m", models);
+    const { error } = (await response.json()) as ErrorBody;
+    expect([response.status, error.code]).toEqual([404, "model_not_found"]);
+    expect(error.message).toContain("is starting");
+  });
+
   test.each<["draining" | "unknown", ready: boolean]>([
     ["draining", true],
     ["unknown", true],

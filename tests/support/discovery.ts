@@ -36,6 +36,7 @@ export function startDiscovery(fake: FakeEngine, options: Options = {}): Discove
     log,
     drainTimeoutMs: 60_000,
     ownContainerId: undefined,
+    lookUpHost: async () => undefined,
     settleMs: 10,
     ...options,
     // Once disposed of it asks nobody any more: the port may be another test's server by then.

@@ -3,39 +3,11 @@
  * answers (recorded inspect replies, the event stream with its replay) and does as it is told.
  * On node:http, because an idle event stream must have sent its headers and Bun.serve holds them back.
  */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-
-const FIXTURES = join(import.meta.dir, "engine-inspect");
-
-type InspectReply = {
-  Id: string;
-  Name: string;
-  State: {
-    Status: string;
-    StartedAt: string;
-    Health?: { Status: string; Log?: { Output: string }[] } | undefined;
-  };
-  Config: { Labels: Record<string, string>; StopSignal?: string; StopTimeout?: number };
-  NetworkSettings: { Networks: Record<string, { NetworkID: string; IPAddress: string }> };
-};
-
-export type FakeContainer = {
-  readonly id: string;
-  readonly name: string;
-  readonly labels: Record<string, string>;
-  status: string;
-  /** Undefined: no HEALTHCHECK. */
-  health: string | undefined;
-  startedAtMs: number;
-  ipAddress: string;
-  stopSignal?: string;
-  /** What the last health probe printed. */
-  probeOutput?: string;
-  stopTimeoutS?: number;
-};
+import { API_24, API_52, type FakeContainer, inspectReplyOf, minor } from "./engine-replies.ts";
 
 type Answer = { readonly status: number; readonly body: string; readonly contentType?: string };
 
@@ -186,8 +158,8 @@ export class FakeEngine {
       return send(response, status, body, contentType);
     }
     const [, version, path = "", query = ""] = /^(?:\/v(1\.\d+))?(\/[^?]*)\??(.*)$/.exec(url) ?? [];
-    const refusal = version === undefined ? undefined : this.#refuse(version);
-    if (refusal !== undefined) return send(response, 400, ...refusal);
+    const refused = version === undefined ? undefined : this.#refuse(version);
+    if (refused !== undefined) return send(response, 400, ...refused);
     if (path === "/version") {
       return json(response, { ApiVersion: this.apiVersion, MinAPIVersion: this.minApiVersion });
     }
@@ -240,46 +212,8 @@ export class FakeEngine {
   }
 }
 
-/** Below it a refusal is plain text; from 1.52 on events and inspect have lost what was there twice. */
-const API_24 = 24;
-const API_52 = 52;
-
-function minor(version: string): number {
-  return Number(version.split(".")[1]);
-}
-
 function refusal(message: string): [body: string] {
   return [JSON.stringify({ message })];
-}
-
-/** @param asked number of the API's version after `1.` */
-export function inspectReplyOf(container: FakeContainer, asked = 41): InspectReply {
-  const reply = readFixture("docker-20.10.24-user-bridge.json");
-  reply.Id = container.id;
-  reply.Name = `/${container.name}`;
-  reply.State.Status = container.status;
-  reply.State.StartedAt = new Date(container.startedAtMs).toISOString();
-  reply.State.Health =
-    container.health === undefined
-      ? undefined
-      : { Status: container.health, Log: [{ Output: container.probeOutput ?? "" }] };
-  reply.Config.Labels = container.labels;
-  if (container.stopSignal !== undefined) reply.Config.StopSignal = container.stopSignal;
-  if (container.stopTimeoutS !== undefined) reply.Config.StopTimeout = container.stopTimeoutS;
-  for (const network of Object.values(reply.NetworkSettings.Networks)) {
-    network.IPAddress =
-      container.status === "running" || container.status === "paused" ? container.ipAddress : "";
-  }
-  if (asked >= API_52) reply.NetworkSettings = { Networks: reply.NetworkSettings.Networks };
-  return reply;
-}
-
-export function readFixture(name: string): InspectReply {
-  return JSON.parse(readFixtureText(name)) as InspectReply;
-}
-
-export function readFixtureText(name: string): string {
-  return readFileSync(join(FIXTURES, name), "utf8");
 }
 
 function json(response: ServerResponse, body: unknown): void {

@@ -1,7 +1,8 @@
 /** Plays recorded event streams to a fake engine, and has its containers do what was recorded. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { FakeContainer, FakeEngine } from "./fake-engine.ts";
+import type { FakeContainer } from "./engine-replies.ts";
+import type { FakeEngine } from "./fake-engine.ts";
 
 const RECORDINGS = join(import.meta.dir, "engine-events");
 
@@ -21,6 +22,11 @@ export function readRecording(name: string): readonly RecordedEvent[] {
 
 type Effect = (container: FakeContainer, timeMs: number) => void;
 
+function exited(container: FakeContainer): void {
+  container.status = "exited";
+  container.health = "unhealthy";
+}
+
 /** What each event says has just happened, as inspect shows it from then on. */
 const EFFECTS: Readonly<Record<string, Effect>> = {
   start: (container, timeMs) => {
@@ -28,10 +34,8 @@ const EFFECTS: Readonly<Record<string, Effect>> = {
     container.health = "starting";
     container.startedAtMs = timeMs - 1;
   },
-  die: (container) => {
-    container.status = "exited";
-    container.health = "unhealthy";
-  },
+  die: exited,
+  stop: exited,
   pause: (container) => {
     container.status = "paused";
     container.health = "unhealthy";

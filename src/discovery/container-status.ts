@@ -1,0 +1,94 @@
+/** What a container's state is called, and why it is in it, in words for people. Pure. */
+import type { Container } from "../docker/container.ts";
+import type { Observation } from "./observe.ts";
+import type { Held } from "./plan.ts";
+
+export const CONTAINER_STATES = [
+  /** Its models are served by it, or would be if no newer container had them too. */
+  "routed",
+  /** Healthy, and being asked for its models. */
+  "reading_models",
+  /** It runs, and no probe has passed yet. */
+  "starting",
+  "unhealthy",
+  "paused",
+  /** It was told to stop; requests in flight may finish. */
+  "stopping",
+  /** Its run has ended, and the engine will start it again. */
+  "restarting",
+  /** It does not run. */
+  "stopped",
+  /** It runs, but as it is set up it can't be routed. */
+  "ignored",
+  /** Opted out by its label. */
+  "disabled",
+  /** The engine has not told us of it yet. */
+  "unknown",
+] as const;
+
+export type ContainerState = (typeof CONTAINER_STATES)[number];
+
+export type Condition = { readonly state: ContainerState; readonly reason: string };
+
+/** What is held of it: see `TrackedContainer`. */
+export type Progress = {
+  readonly held: Held;
+  /** Why its models could not be read, if that was so the last time. */
+  readonly failure: string | undefined;
+};
+
+/** Said of a run that an event has ended, until the engine has been asked what came of it. */
+export const ENDED: Condition = { state: "stopped", reason: "its process has ended" };
+
+export function conditionOf(observation: Observation, { held, failure }: Progress): Condition {
+  if (observation.kind === "absent") return observation.condition;
+  if (observation.kind === "ignored") return { state: "ignored", reason: observation.reason };
+  const { seen, doubt = "" } = observation;
+  if (seen === "stopping") {
+    return { state: "stopping", reason: "told to stop; requests in flight may finish" };
+  }
+  if (held === "active") {
+    const known = failure === undefined ? "healthy" : `models: ${failure}; keeping those it had`;
+    return { state: "routed", reason: after(doubt, known) };
+  }
+  if (held === "probing") {
+    return { state: "reading_models", reason: after(doubt, failure ?? "asked for its models") };
+  }
+  if (seen === "not healthy") return observation.condition;
+  return { state: "starting", reason: after(doubt, "waiting for its health check to pass") };
+}
+
+function after(doubt: string, reason: string): string {
+  return doubt === "" ? reason : `${doubt}; ${reason}`;
+}
+
+/** The container runs, and its last probe has failed; or it is paused. */
+export function notHealthy({ status, probeOutput }: Container): Condition {
+  return status === "paused"
+    ? { state: "paused", reason: "paused; docker unpause has it routed again" }
+    : {
+        state: "unhealthy",
+        reason: `its health check fails: ${probeOutput || "it prints nothing"}`,
+      };
+}
+
+/** The container does not run. */
+export function notRunning(container: Container): Condition {
+  const { status, exitCode, outOfMemory, startError } = container;
+  const ended = outOfMemory
+    ? `it ran out of memory (exit code ${exitCode})`
+    : `exited with code ${exitCode}`;
+  switch (status) {
+    case "restarting":
+      return { state: "restarting", reason: `${ended}; the engine starts it again` };
+    case "created":
+      return {
+        state: "stopped",
+        reason: startError === "" ? "never started" : `could not be started: ${startError}`,
+      };
+    case "exited":
+      return { state: "stopped", reason: startError === "" ? ended : `${ended}: ${startError}` };
+    default:
+      return { state: "stopped", reason: `the engine calls it "${status}"` };
+  }
+}

@@ -1,0 +1,47 @@
+/**
+ * Who served which models last. A model whose container starts again is not unknown: the table says
+ * so to those who ask for it, and tells them apart from those who ask for what never was.
+ */
+import type { RoutingTable } from "../routing/table.ts";
+
+type Told = {
+  readonly containerId: string;
+  readonly containerName: string;
+  /** Whether the engine shows it as running, paused or restarting. */
+  readonly isAlive: boolean;
+  /** Ids of the models that the container itself served last. */
+  readonly served: readonly string[];
+};
+
+/** Names that are remembered, of containers that may come again under another id. */
+const NAMES_MAX = 1_000;
+
+export class ServedModels {
+  readonly #table: RoutingTable;
+  /** Oldest first. */
+  readonly #byName = new Map<string, readonly string[]>();
+
+  constructor(table: RoutingTable) {
+    this.#table = table;
+  }
+
+  tell({ containerId, containerName, isAlive, served }: Told): void {
+    if (served.length > 0) this.#remember(containerName, served);
+    if (!isAlive) this.#table.expect(containerId, undefined);
+    else if (served.length > 0) this.#table.expect(containerId, { kind: "back", modelIds: served });
+    else {
+      const modelIds = this.#byName.get(containerName);
+      this.#table.expect(containerId, modelIds && { kind: "anew", modelIds });
+    }
+  }
+
+  #remember(name: string, served: readonly string[]): void {
+    if (this.#byName.get(name) === served) return;
+    this.#byName.delete(name);
+    this.#byName.set(name, served);
+    for (const oldest of this.#byName.keys()) {
+      if (this.#byName.size <= NAMES_MAX) break;
+      this.#byName.delete(oldest);
+    }
+  }
+}

@@ -1,0 +1,90 @@
+import { describe, expect, test } from "bun:test";
+import { OwnPlace, type OwnPlaceInit } from "../../src/discovery/own-place.ts";
+import { type Container, parseContainer } from "../../src/docker/container.ts";
+import { readFixture } from "../support/engine-replies.ts";
+import { until } from "../support/until.ts";
+
+const BRIDGED = parseContainer(readFixture("docker-20.10.24-user-bridge.json"));
+const ON_HOST = parseContainer(readFixture("docker-20.10.24-host-network.json"));
+
+function placeOf(change: Partial<OwnPlaceInit> = {}): OwnPlace {
+  return new OwnPlace({
+    ownContainerId: BRIDGED.id,
+    inspect: async () => BRIDGED,
+    lookUpHost: async () => undefined,
+    onChange: () => undefined,
+    ...change,
+  });
+}
+
+describe("OwnPlace", () => {
+  test.each<[where: string, change: Partial<OwnPlaceInit>]>([
+    ["not in a container", { ownContainerId: undefined }],
+    ["in a container of another engine", { inspect: async () => undefined }],
+    ["in a container on the host's network", { inspect: async () => ON_HOST }],
+  ])("%s: on the host, and no name is looked up", async (_where, change) => {
+    let lookUps = 0;
+    const own = placeOf({
+      ...change,
+      lookUpHost: async () => {
+        lookUps += 1;
+        return undefined;
+      },
+    });
+    await own.read(true);
+    expect([own.place, lookUps]).toEqual([{ kind: "host" }, 0]);
+  });
+
+  test("in a container: its networks, as they are at each read", async () => {
+    let shown: Container = BRIDGED;
+    const own = placeOf({ inspect: async () => shown });
+    await own.read(false);
+    expect(own.place).toMatchObject({ kind: "container", networks: BRIDGED.networks });
+    shown = { ...BRIDGED, networks: [] };
+    await own.read(false);
+    expect(own.place).toMatchObject({ networks: [] });
+  });
+
+  test("never read and not to be read is an error; once read it is kept", async () => {
+    let fails = true;
+    const own = placeOf({
+      inspect: async () => {
+        if (fails) throw new Error("no answer in time");
+        return BRIDGED;
+      },
+    });
+    expect(own.read(false)).rejects.toThrow("no answer in time");
+    fails = false;
+    await own.read(false);
+    fails = true;
+    await own.read(false);
+    expect(own.place.kind).toBe("container");
+  });
+
+  test("the host is looked up beside it, once, and again for as long as somebody is on it", async () => {
+    const answers = ["10.0.0.1", "10.0.0.1", "10.0.0.2"];
+    const first = Promise.withResolvers<void>();
+    let [asked, changes] = [0, 0];
+    const own = placeOf({
+      lookUpHost: async () => {
+        asked += 1;
+        const address = answers[asked - 1];
+        await first.promise;
+        return address;
+      },
+      onChange: () => {
+        changes += 1;
+      },
+    });
+    await own.read(false);
+    expect(own.place).toMatchObject({ hostAddress: undefined }); // not awaited
+    first.resolve();
+    await until("it is known", () => changes === 1);
+    expect(own.place).toMatchObject({ hostAddress: "10.0.0.1" });
+    await own.read(false);
+    await own.read(true);
+    await own.read(true);
+    await until("it has changed", () => changes === 2);
+    expect([own.place, asked]).toMatchObject([{ hostAddress: "10.0.0.2" }, 3]);
+  });
+});

@@ -1,0 +1,63 @@
+import { expect, test } from "bun:test";
+import { EngineConnection } from "../src/discovery/engine-connection.ts";
+import { statusOf } from "../src/status.ts";
+import { VERSION } from "../src/version.ts";
+
+const CONTAINER = {
+  id: "c1",
+  name: "vllm",
+  state: "routed",
+  reason: "healthy",
+  since: "2026-01-01T00:00:00.000Z",
+  address: "http://172.17.0.2:8000",
+  models: ["m"],
+  in_flight: 2,
+};
+
+test("statusOf(): the field names are a promise", () => {
+  const connection = new EngineConnection();
+  const status = statusOf(
+    {
+      startedMs: 1_000,
+      address: { kind: "unix", path: "/var/run/docker.sock" },
+      engine: { apiVersion: "1.41" },
+      connection,
+      controller: { isReady: true, containers: [CONTAINER, { ...CONTAINER, in_flight: 3 }] },
+    },
+    62_400,
+  );
+  expect(status).toEqual({
+    version: VERSION,
+    started_at: "1970-01-01T00:00:01.000Z",
+    uptime_seconds: 61,
+    ready: true,
+    in_flight: 5,
+    engine: {
+      address: "unix:///var/run/docker.sock",
+      state: "connecting",
+      reason: null,
+      since: new Date(connection.status.sinceMs).toISOString(),
+      api_version: "1.41",
+    },
+    containers: [CONTAINER, { ...CONTAINER, in_flight: 3 }],
+  });
+});
+
+test("statusOf(): what can't be reached says why, and a clock set back is no negative time", () => {
+  const connection = new EngineConnection();
+  connection.failed("no such socket");
+  const status = statusOf(
+    {
+      startedMs: 5_000,
+      address: { kind: "tcp", host: "proxy", port: 2375 },
+      engine: { apiVersion: undefined },
+      connection,
+      controller: { isReady: false, containers: [] },
+    },
+    1_000,
+  );
+  expect(status).toMatchObject({
+    uptime_seconds: 0,
+    engine: { address: "tcp://proxy:2375", reason: "no such socket", api_version: null },
+  });
+});
