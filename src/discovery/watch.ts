@@ -1,5 +1,6 @@
 /** Follows the engine: its event stream for as long as there is one, and a resync every so often. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { EngineError } from "../docker/engine-error.ts";
 import type { ContainerEvent } from "../docker/events.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { EngineConnection } from "./engine-connection.ts";
@@ -21,9 +22,17 @@ export type WatchInit = {
   readonly log: Log;
   readonly signal: AbortSignal;
   readonly resyncMs?: number;
+  /** An event stream that has been silent for so long is opened again, ms. */
+  readonly silenceMs?: number;
+  /** An engine that has refused connections for so long will not come back by itself, ms. */
+  readonly staleMs?: number;
 };
 
 export const RESYNC_MS = 30_000;
+/** Nothing tells a silent stream from one whose other end is gone; opening another one costs next to nothing. */
+const SILENCE_MS = 300_000;
+/** Longer than any engine takes to start. */
+const STALE_MS = 30_000;
 /** So that a `docker stop` that began before us is known: the longest anybody's stop is likely to take. */
 const LOOK_BACK_AT_START_MS = 600_000;
 /** Events are not in strict order, and their times are rounded. */
@@ -43,13 +52,13 @@ export async function watch(init: WatchInit): Promise<void> {
 }
 
 async function followEvents(init: WatchInit): Promise<void> {
-  const { engine, controller, log, signal } = init;
+  const { controller, log, signal } = init;
   const report = connectionReport(init);
   let sinceMs = Date.now() - LOOK_BACK_AT_START_MS;
   let pauseMs = RECONNECT_FIRST_MS;
   while (!signal.aborted) {
     try {
-      const events = await engine.openEvents(sinceMs, signal);
+      const events = await openStream(init, sinceMs);
       report.open();
       pauseMs = RECONNECT_FIRST_MS;
       controller.onStreamOpen();
@@ -65,23 +74,59 @@ async function followEvents(init: WatchInit): Promise<void> {
   }
 }
 
+/** Ends by itself when nothing has come for too long. */
+async function openStream(
+  { engine, signal, silenceMs = SILENCE_MS }: WatchInit,
+  sinceMs: number,
+): Promise<AsyncGenerator<ContainerEvent>> {
+  const silent = new AbortController();
+  const events = await engine.openEvents(sinceMs, AbortSignal.any([signal, silent.signal]));
+  return endIfSilent(events, silent, silenceMs);
+}
+
+async function* endIfSilent(
+  events: AsyncGenerator<ContainerEvent>,
+  silent: AbortController,
+  silenceMs: number,
+): AsyncGenerator<ContainerEvent> {
+  const timer = setTimeout(() => silent.abort(), silenceMs);
+  try {
+    for await (const event of events) {
+      timer.refresh();
+      yield event;
+    }
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** Says once when the engine goes, and once when it is back; a stream that merely ends is not worth a word. */
-function connectionReport({ connection, log }: WatchInit): {
+function connectionReport({ connection, log, staleMs = STALE_MS }: WatchInit): {
   readonly open: () => void;
   readonly failed: (error: unknown) => void;
 } {
+  let refusedSinceMs: number | undefined;
+  let isStale = false;
   return {
     open: () => {
       const { state, reason } = connection.status;
       connection.opened();
+      refusedSinceMs = undefined;
+      isStale = false;
       if (reason !== undefined) log.info("the Docker engine is back");
       else if (state === "connecting") log.info("connected to the Docker engine");
     },
     failed: (error) => {
       const isNew = connection.status.reason === undefined;
-      const reason = messageOf(error);
+      const advice = error instanceof EngineError ? error.ifItLasts : undefined;
+      const nowMs = performance.now();
+      refusedSinceMs = advice === undefined ? undefined : (refusedSinceMs ?? nowMs);
+      const lasts = refusedSinceMs !== undefined && nowMs - refusedSinceMs >= staleMs;
+      const reason = lasts ? `${messageOf(error)} ${advice}` : messageOf(error);
       connection.failed(reason);
       if (isNew) log.error(`${reason}; trying on until it answers`);
+      else if (lasts && !isStale) log.error(reason);
+      isStale ||= lasts;
     },
   };
 }

@@ -144,13 +144,20 @@ export class Engine {
     return this.#apiVersion;
   }
 
+  /** Over a connection of its own: one that has been idle may be dead, and would be so for the whole call. */
   async #get(path: string, signal: AbortSignal): Promise<Response> {
     const address = this.#address;
     const origin =
       address.kind === "unix" ? "http://docker" : `http://${address.host}:${address.port}`;
     const unix = address.kind === "unix" ? { unix: address.path } : {};
     try {
-      return await fetch(`${origin}${path}`, { ...unix, signal, timeout: false, proxy: false });
+      return await fetch(`${origin}${path}`, {
+        ...unix,
+        signal,
+        timeout: false,
+        proxy: false,
+        keepalive: false,
+      });
     } catch (error) {
       throw unreachable(address, signal.aborted ? signal.reason : error);
     }

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import { abandonedSocket } from "../support/abandoned-socket.ts";
 import { startDiscovery, startModelServer } from "../support/discovery.ts";
 import { FakeEngine } from "../support/fake-engine.ts";
+import { startRelay } from "../support/relay.ts";
 import { until } from "../support/until.ts";
 
 describe("watch()", () => {
@@ -98,5 +100,57 @@ describe("watch()", () => {
     fake.setHealth(container, "healthy");
     await until("it is live", () => discovery.table.find("m").kind === "live");
     expect(performance.now() - openedMs).toBeGreaterThan(100);
+  });
+
+  test("a stream that goes silent without an end is opened again, without a word above debug", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    using relay = await startRelay(fake.socketPath);
+    using discovery = startDiscovery(relay, { silenceMs: 300 });
+    await until("it is ready", () => discovery.controller.isReady);
+    const before = discovery.log.lines.filter(({ level }) => level !== "debug").length;
+    relay.freeze();
+    const container = fake.add({ port: models.port });
+    fake.emit(container, "health_status: healthy");
+    const frozenMs = performance.now();
+    await until("it is live all the same", () => discovery.table.find("m").kind === "live");
+    expect(performance.now() - frozenMs).toBeWithin(100, 1_500);
+    const said = discovery.log.lines.filter(({ level }) => level !== "debug");
+    expect(said.slice(before)).toEqual([
+      expect.objectContaining({ level: "info", container: container.name }),
+    ]);
+    expect(discovery.connection.status.state).toBe("connected");
+  });
+
+  test("a stream on which something comes is not opened again", async () => {
+    using fake = await new FakeEngine().start();
+    using discovery = startDiscovery(fake, { silenceMs: 200 });
+    await until("it is ready", () => discovery.controller.isReady);
+    const stranger = fake.add({ labels: {} });
+    const opened = (): number => fake.requests.filter((path) => path.includes("/events")).length;
+    for (let n = 0; n < 10; n += 1) {
+      fake.emit(stranger, "start");
+      await Bun.sleep(50);
+    }
+    expect(opened()).toBe(1);
+    await until("it has been silent for too long", () => opened() === 2);
+  });
+
+  test("connections refused for long: said once what may be wrong with the mount", async () => {
+    using socket = await abandonedSocket();
+    using discovery = startDiscovery({ socketPath: socket.path }, { staleMs: 300 });
+    const stale = (): number => discovery.log.count("restart the proxy, or mount the socket's");
+    await until("it has said so", () => discovery.log.count("connection refused") === 1);
+    expect(stale()).toBe(0);
+    await until("it has lasted", () => stale() === 1);
+    expect(discovery.connection.status.reason).toContain("restart the proxy, or mount");
+    await Bun.sleep(1_500); // another try or two
+    expect([stale(), discovery.log.count("trying on")]).toEqual([1, 1]);
+    using fake = await new FakeEngine(socket.path).start();
+    await until("it is back", () => discovery.log.count("is back") === 1);
+    expect(fake.streamCount).toBe(1);
+    fake.stop();
+    await until("it is gone again", () => discovery.log.count("trying on") === 2);
+    expect(stale()).toBe(1);
   });
 });

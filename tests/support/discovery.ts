@@ -21,10 +21,15 @@ export type Discovery = Disposable & {
 
 type Options = Partial<ControllerInit> & {
   readonly resyncMs?: number;
+  readonly silenceMs?: number;
+  readonly staleMs?: number;
   readonly callTimeoutMs?: number;
 };
 
-export function startDiscovery(fake: FakeEngine, options: Options = {}): Discovery {
+export function startDiscovery(
+  fake: Pick<FakeEngine, "socketPath">,
+  options: Options = {},
+): Discovery {
   const table = new RoutingTable();
   const log = memoryLog();
   const stopping = new AbortController();
@@ -60,6 +65,8 @@ export function startDiscovery(fake: FakeEngine, options: Options = {}): Discove
     log,
     signal,
     resyncMs: options.resyncMs ?? 3_600_000,
+    ...(options.silenceMs !== undefined && { silenceMs: options.silenceMs }),
+    ...(options.staleMs !== undefined && { staleMs: options.staleMs }),
   });
   watching.catch(() => undefined);
   return {

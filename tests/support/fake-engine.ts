@@ -23,7 +23,7 @@ let counter = 0;
 
 export class FakeEngine {
   readonly directory = mkdtempSync(join(tmpdir(), "fake-engine-"));
-  readonly socketPath = join(this.directory, "docker.sock");
+  readonly socketPath: string;
   readonly containers = new Map<string, FakeContainer>();
   /** Paths of all requests, with their query. */
   readonly requests: string[] = [];
@@ -35,6 +35,11 @@ export class FakeEngine {
   #history: { readonly timeMs: number; readonly line: string }[] = [];
   #server: Server | undefined;
 
+  /** @param socketPath where it listens; what is there is replaced, as the engine does */
+  constructor(socketPath?: string) {
+    this.socketPath = socketPath ?? join(this.directory, "docker.sock");
+  }
+
   /** From now on it is this release, as after an upgrade; those who are connected stay so. */
   become(release: keyof typeof RELEASES): this {
     [this.apiVersion, this.minApiVersion] = RELEASES[release];
@@ -44,6 +49,7 @@ export class FakeEngine {
   async start(): Promise<this> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#server = createServer((request, response) => void this.#answer(request, response));
+    rmSync(this.socketPath, { force: true });
     this.#server.listen(this.socketPath, resolve);
     await promise;
     return this;

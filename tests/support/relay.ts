@@ -1,0 +1,40 @@
+/** A relay between a unix socket of its own and another one, whose connections can go dead without an end. */
+import { connect, createServer, type Socket } from "node:net";
+import { join } from "node:path";
+import { temporaryDirectory } from "./temporary-directory.ts";
+
+export type Relay = Disposable & {
+  readonly socketPath: string;
+  /** Nothing passes on the connections that there are, in either direction; new ones are relayed. */
+  readonly freeze: () => void;
+};
+
+export async function startRelay(targetPath: string): Promise<Relay> {
+  const directory = temporaryDirectory();
+  const socketPath = join(directory.path, "docker.sock");
+  const open = new Set<Socket>();
+  const server = createServer((near) => {
+    const far = connect(targetPath);
+    near.pipe(far);
+    far.pipe(near);
+    for (const socket of [near, far]) {
+      open.add(socket);
+      socket.on("error", () => undefined);
+      socket.on("close", () => open.delete(socket));
+    }
+  });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.listen(socketPath, resolve);
+  await promise;
+  return {
+    socketPath,
+    freeze: () => {
+      for (const socket of open) socket.unpipe().pause();
+    },
+    [Symbol.dispose]: () => {
+      for (const socket of open) socket.destroy();
+      server.close();
+      directory[Symbol.dispose]();
+    },
+  };
+}
