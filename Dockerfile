@@ -3,7 +3,8 @@
 ARG BUN_IMAGE=oven/bun:1.4.5
 ARG BASE_IMAGE=gcr.io/distroless/base-debian12:latest
 
-FROM ${BUN_IMAGE} AS build
+# On the builder's own architecture: Bun compiles for others too. (The legacy builder knows no BUILDPLATFORM.)
+FROM --platform=${BUILDPLATFORM:-linux/amd64} ${BUN_IMAGE} AS build
 WORKDIR /build
 # Packages first: they change seldom, and their layer is used again for as long as they don't.
 COPY package.json bun.lock bunfig.toml ./
@@ -11,9 +12,11 @@ RUN bun install --frozen-lockfile --production
 COPY .ci/build.ts .ci/build-version.ts .ci/
 COPY src src
 # Last, for they change with each commit.
+# No default: it would hide what BuildKit sets.
+ARG TARGETARCH
 ARG VERSION=
 ARG COMMIT=
-RUN bun .ci/build.ts
+RUN bun .ci/build.ts --arch=${TARGETARCH}
 
 FROM ${BASE_IMAGE}
 COPY --from=build /build/dist/lw-inference-proxy /usr/local/bin/lw-inference-proxy

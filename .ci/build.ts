@@ -1,6 +1,7 @@
 /**
- * Compiles the proxy. `bun .ci/build.ts` makes `dist/lw-inference-proxy` for this machine;
- * `bun .ci/build.ts --all` the four binaries of a release and their SHA-256 sums.
+ * Compiles the proxy. `bun .ci/build.ts` makes `dist/lw-inference-proxy` for this machine, with
+ * `--arch=arm64` for another; `bun .ci/build.ts --all` makes the four binaries of a release and their
+ * SHA-256 sums. For another target Bun gets its runtime from the npm registry.
  *
  * Version and commit are VERSION and COMMIT of the environment (a release, an image's build), else
  * those of package.json and git.
@@ -35,7 +36,7 @@ async function main(args: readonly string[]): Promise<number> {
     ...Object.entries(defined).map(([name, value]) => `--define=${name}=${JSON.stringify(value)}`),
   ];
   mkdirSync(join(ROOT, "dist"), { recursive: true });
-  if (args[0] !== "--all") return compile(join("dist", NAME), flags);
+  if (args[0] !== "--all") return compile(join("dist", NAME), [...flags, ...targetOf(args[0])]);
   for (const target of TARGETS) {
     const outfile = join("dist", `${NAME}-${target}`);
     const code = await compile(outfile, [...flags, `--target=bun-${target}`]);
@@ -43,6 +44,18 @@ async function main(args: readonly string[]): Promise<number> {
   }
   await writeSums();
   return 0;
+}
+
+/** Docker's names for what Bun calls x64 and arm64; our own machine's runtime is at hand. */
+const ARCHITECTURES: Readonly<Record<string, string>> = { amd64: "x64", arm64: "arm64" };
+
+/** @param argument `--arch=amd64`, with nothing behind `=` or undefined for this machine's */
+function targetOf(argument = "--arch="): readonly string[] {
+  const docker = /^--arch=(\w*)$/.exec(argument)?.[1];
+  if (docker === "") return [];
+  const architecture = ARCHITECTURES[docker ?? ""];
+  if (architecture === undefined) throw new Error(`Cannot build for ${JSON.stringify(argument)}`);
+  return architecture === process.arch ? [] : [`--target=bun-linux-${architecture}`];
 }
 
 function compile(outfile: string, flags: readonly string[]): Promise<number> {

@@ -25,6 +25,7 @@ const COMPILED = [
 const REAL_ENGINE = [
   "./tests/e2e/containers.e2e.ts",
   "./tests/e2e/stops.e2e.ts",
+  "./tests/e2e/image.e2e.ts",
   "./tests/e2e/client-openai.e2e.ts",
   "./tests/e2e/client-anthropic.e2e.ts",
   "./tests/e2e/client-ai-sdk.e2e.ts",
