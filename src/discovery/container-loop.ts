@@ -8,7 +8,7 @@ import { type Container, isAlive } from "../docker/container.ts";
 import type { ContainerEvent } from "../docker/events.ts";
 import { LABELS, unknownLabels } from "../docker/labels.ts";
 import { ENDED } from "./container-status.ts";
-import { coalesce } from "./loop.ts";
+import { coalesce, Pace } from "./loop.ts";
 import { type Observation, observe, type Run } from "./observe.ts";
 import type { ServedModels } from "./served-models.ts";
 import { type ContainerStatus, StatusReport, type Subject } from "./status-report.ts";
@@ -24,10 +24,14 @@ export type ContainerLoopInit = Omit<TrackedInit, "onProgress"> & {
   readonly inspect: (id: string) => Promise<Container | undefined>;
   /** See `Surroundings`. */
   readonly place: () => Place;
+  /** From one look to the next at the least, ms. */
+  readonly lookPaceMs?: number;
   /** There is no such container any more, and no look is to come. */
   readonly onGone: () => void;
 };
 
+/** A burst of events is one look at its beginning, and twenty a second while it lasts. */
+const LOOK_PACE_MS = 50;
 /** After an inspect that failed. */
 const RETRY_MS = 1_000;
 /** The longest that a timer of the runtime can wait, 24.8 days; a longer one fires at once. */
@@ -39,6 +43,7 @@ export class ContainerLoop {
   readonly #tracked: TrackedContainer;
   readonly #look: () => Promise<void>;
   readonly #report: StatusReport;
+  readonly #pace: Pace;
   /** Of the latest wake: the greater one saw the container become routable later. */
   #order = 0;
   /** How many looks have been asked for. */
@@ -59,6 +64,7 @@ export class ContainerLoop {
     this.#init = init;
     this.#tracked = new TrackedContainer({ ...init, onProgress: () => this.#tell() });
     this.#report = new StatusReport(init.log, Date.now());
+    this.#pace = new Pace(init.lookPaceMs ?? LOOK_PACE_MS);
     this.#look = coalesce(() => this.#inspectAndApply());
   }
 
@@ -133,6 +139,7 @@ export class ContainerLoop {
     let container: Container | undefined;
     let peer: Container | undefined;
     do {
+      await this.#pace.turn();
       await this.#init.settled();
       epoch = this.#epoch;
       order = this.#order;
@@ -148,7 +155,7 @@ export class ContainerLoop {
     } while (this.#epoch !== epoch);
     this.#inspectFailure = undefined;
     this.#apply(container, peer, order);
-    if (container === undefined) this.#forget(asked);
+    if (container === undefined) await this.#forget(asked);
   }
 
   async #inspectPeer(container: Container | undefined): Promise<Container | undefined> {
@@ -199,8 +206,12 @@ export class ContainerLoop {
     return true;
   }
 
-  /** Not if a look was asked for since: no second loop may start beside it. */
-  #forget(asked: number): void {
+  /**
+   * Not if a look was asked for since: no second loop may start beside it. It waits its turn, or each
+   * event of a burst would have a loop of its own, whose first look comes at once.
+   */
+  async #forget(asked: number): Promise<void> {
+    await this.#pace.due();
     if (this.#asked !== asked) return;
     clearTimeout(this.#lapseTimer);
     clearTimeout(this.#retryTimer);

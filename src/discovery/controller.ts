@@ -38,6 +38,8 @@ export type ControllerInit = {
   readonly readyTimeoutMs?: number;
   /** For this long after the event stream has opened nobody is admitted, ms. */
   readonly settleMs?: number;
+  /** From one look at a container to the next at the least, ms. */
+  readonly lookPaceMs?: number;
   /** Between two reads of an active backend's models, ms. */
   readonly rereadMs?: number;
   /** Between two reads of all models that were asked for, ms. */

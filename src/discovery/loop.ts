@@ -42,3 +42,25 @@ export function atMostEvery(intervalMs: number, task: () => Promise<void>): () =
     return latest;
   };
 }
+
+/** Spaces turns out: the first comes at once, each other `intervalMs` after the one before or later. */
+export class Pace {
+  readonly #intervalMs: number;
+  #nextMs = Number.NEGATIVE_INFINITY;
+
+  constructor(intervalMs: number) {
+    this.#intervalMs = intervalMs;
+  }
+
+  /** Takes a turn; for one caller at a time. */
+  async turn(): Promise<void> {
+    await this.due();
+    this.#nextMs = performance.now() + this.#intervalMs;
+  }
+
+  /** Resolves when a turn may be taken, and takes none. */
+  async due(): Promise<void> {
+    const waitMs = this.#nextMs - performance.now();
+    if (waitMs > 0) await Bun.sleep(waitMs);
+  }
+}

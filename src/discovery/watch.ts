@@ -105,30 +105,49 @@ function connectionReport({ connection, log, staleMs = STALE_MS }: WatchInit): {
   readonly open: () => void;
   readonly failed: (error: unknown) => void;
 } {
-  let refusedSinceMs: number | undefined;
+  const staleness = new Staleness(staleMs);
   let isStale = false;
   return {
     open: () => {
       const { state, reason } = connection.status;
       connection.opened();
-      refusedSinceMs = undefined;
+      staleness.over();
       isStale = false;
       if (reason !== undefined) log.info("the Docker engine is back");
       else if (state === "connecting") log.info("connected to the Docker engine");
     },
     failed: (error) => {
       const isNew = connection.status.reason === undefined;
-      const advice = error instanceof EngineError ? error.ifItLasts : undefined;
-      const nowMs = performance.now();
-      refusedSinceMs = advice === undefined ? undefined : (refusedSinceMs ?? nowMs);
-      const lasts = refusedSinceMs !== undefined && nowMs - refusedSinceMs >= staleMs;
-      const reason = lasts ? `${messageOf(error)} ${advice}` : messageOf(error);
+      const advice = staleness.adviceFor(error, performance.now());
+      const reason = advice === undefined ? messageOf(error) : `${messageOf(error)} ${advice}`;
       connection.failed(reason);
       if (isNew) log.error(`${reason}; trying on until it answers`);
-      else if (lasts && !isStale) log.error(reason);
-      isStale ||= lasts;
+      else if (advice !== undefined && !isStale) log.error(reason);
+      isStale ||= advice !== undefined;
     },
   };
+}
+
+/** How long a failure has lasted that calls for something else if it lasts. */
+class Staleness {
+  readonly #staleMs: number;
+  #sinceMs: number | undefined;
+
+  constructor(staleMs: number) {
+    this.#staleMs = staleMs;
+  }
+
+  over(): void {
+    this.#sinceMs = undefined;
+  }
+
+  /** @returns what to do, if it has lasted for long enough */
+  adviceFor(error: unknown, nowMs: number): string | undefined {
+    const advice = error instanceof EngineError ? error.ifItLasts : undefined;
+    this.#sinceMs = advice === undefined ? undefined : (this.#sinceMs ?? nowMs);
+    if (this.#sinceMs === undefined) return undefined;
+    return nowMs - this.#sinceMs >= this.#staleMs ? advice : undefined;
+  }
 }
 
 /**

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { atMostEvery, coalesce } from "../../src/discovery/loop.ts";
+import { atMostEvery, coalesce, Pace } from "../../src/discovery/loop.ts";
 
 test("coalesce() makes one more run of any number of calls during a run, and never two at once", async () => {
   const gates: PromiseWithResolvers<void>[] = [];
@@ -68,4 +68,24 @@ test("atMostEvery() runs again after the interval, also beside a run that hangs"
   await Bun.sleep(30);
   await run();
   expect(runs).toBe(2);
+});
+
+test("Pace gives the first turn at once and the others at intervals; due() takes none", async () => {
+  const pace = new Pace(40);
+  const beganMs = performance.now();
+  const at = async (turn: Promise<void>): Promise<number> => {
+    await turn;
+    return performance.now() - beganMs;
+  };
+  const times = [await at(pace.due()), await at(pace.turn()), await at(pace.due())];
+  times.push(await at(pace.turn()), await at(pace.turn()));
+  expect(times[0]).toBeWithin(0, 20);
+  expect(times[1]).toBeWithin(0, 20);
+  expect(times[2]).toBeWithin(38, 70);
+  expect(times[3]).toBeWithin(38, 70); // due() has put nothing off
+  expect(times[4]).toBeWithin(78, 140);
+  await Bun.sleep(60);
+  const restedMs = performance.now();
+  await pace.turn();
+  expect(performance.now() - restedMs).toBeLessThan(20);
 });

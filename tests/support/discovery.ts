@@ -43,6 +43,7 @@ export function startDiscovery(
     ownContainerId: undefined,
     lookUpHost: async () => undefined,
     settleMs: 10,
+    lookPaceMs: 5,
     ...options,
     // Once disposed of it asks nobody any more: the port may be another test's server by then.
     readModels: (...asked) =>

@@ -81,7 +81,7 @@ export class FakeEngine {
   /** A running, healthy container at 127.0.0.1 with the labels that have it routed, unless said otherwise. */
   add(init: Partial<FakeContainer> & { readonly port?: number } = {}): FakeContainer {
     counter += 1;
-    const id = init.id ?? counter.toString(16).padStart(64, "c");
+    const id = init.id ?? counter.toString(16).padStart(64, "0");
     const container: FakeContainer = {
       id,
       name: `fake-${counter}`,
