@@ -52,6 +52,8 @@ export class ContainerLoop {
   #epoch = 0;
   /** As the engine showed it last. */
   #container: Container | undefined;
+  /** The container whose network it shares, as the engine showed that last. */
+  #peer: Container | undefined;
   #name: string;
   #observation: Observation | undefined;
   #inspectFailure: string | undefined;
@@ -112,12 +114,7 @@ export class ContainerLoop {
   /** Acts at once, and only if the event is of the run that is held: an older one is a replay. */
   onEvent(event: ContainerEvent): void {
     const { run } = this.#tracked;
-    if (event.kind === "run over") {
-      this.invalidate();
-      if (run === undefined || event.timeMs <= run.startedAtMs) return;
-      this.#tracked.gone();
-      this.#report.note(ENDED, Date.now()); // the look that follows knows what came of it
-    }
+    if (event.kind === "run over") this.#runOver(event, run?.startedAtMs);
     if (event.kind === "kill" && run !== undefined && this.#isStopping(run)) {
       this.#tracked.see("stopping", run, this.#order);
       if (this.#observation?.kind === "seen") {
@@ -125,6 +122,19 @@ export class ContainerLoop {
         this.#tell();
       }
     }
+  }
+
+  /** With the other's run its address goes, and the network with it. */
+  onPeerEvent(event: ContainerEvent): void {
+    if (event.kind === "run over") this.#runOver(event, this.#peer?.startedAtMs);
+  }
+
+  /** @param startedAtMs of the run that is held; undefined: none is */
+  #runOver({ timeMs }: ContainerEvent, startedAtMs: number | undefined): void {
+    this.invalidate();
+    if (startedAtMs === undefined || timeMs <= startedAtMs) return;
+    this.#tracked.gone();
+    this.#report.note(ENDED, Date.now()); // the look that follows knows what came of it
   }
 
   #ask(): Promise<void> {
@@ -170,6 +180,7 @@ export class ContainerLoop {
       isStopping: (run) => this.#isStopping(run),
     });
     this.#container = container;
+    this.#peer = peer;
     this.#name = container?.name ?? this.#name;
     this.#observation = observation;
     if (observation.kind === "absent") this.#tracked.gone();

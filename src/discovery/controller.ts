@@ -134,7 +134,9 @@ export class Controller {
     if (kind === "moved" && containerId === this.#init.ownContainerId) void this.resync();
     this.#order += 1;
     for (const loop of this.#loops.values()) {
-      if (loop.peerId === containerId) void loop.wake(this.#order);
+      if (loop.peerId !== containerId) continue;
+      loop.onPeerEvent(event);
+      void loop.wake(this.#order);
     }
     // Networks tell of any container; one that is not known yet is found by its own events.
     if ((kind === "moved" || !labelled) && !this.#loops.has(containerId)) return;

@@ -58,7 +58,7 @@ describe("Controller.containers", () => {
     using discovery = startDiscovery(fake);
     await untilState(discovery, container, "starting");
     fake.setHealth(container, "healthy");
-    await untilState(discovery, container, "reading_models");
+    await until("it has failed", () => discovery.log.count("503") === 1);
     models.answer = () => modelList("m");
     await untilState(discovery, container, "routed");
     fake.setHealth(container, "unhealthy");
@@ -149,6 +149,24 @@ function shownSharing(
 }
 
 describe("Controller, and containers that share another's network", () => {
+  test("are gone with the other's run at once, however slow the engine is; not by a replay", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const vpn = fake.add({ labels: {}, startedAtMs: Date.now() - 60_000 });
+    const sharing = fake.add({ port: models.port });
+    fake.intercept = (path) => (path.includes(sharing.id) ? shownSharing(sharing, vpn) : undefined);
+    using discovery = startDiscovery(fake);
+    await untilKind(discovery, "live");
+    fake.emit(vpn, "die", {}, vpn.startedAtMs - 1);
+    await until("the replay has come", () => discovery.received() === 1);
+    expect(discovery.table.find("m").kind).toBe("live");
+    const never = Promise.withResolvers<undefined>();
+    fake.intercept = () => never.promise;
+    fake.emit(vpn, "die");
+    await untilKind(discovery, "unavailable");
+    never.resolve(undefined);
+  });
+
   test("they are at the other's address, and follow it when it starts again", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
