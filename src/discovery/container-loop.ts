@@ -34,6 +34,8 @@ export type ContainerLoopInit = Omit<TrackedInit, "onProgress"> & {
 const LOOK_PACE_MS = 50;
 /** After an inspect that failed. */
 const RETRY_MS = 1_000;
+/** After a probe whose outcome the engine had yet to write down: Podman 4.3 took 20 to 100 ms. */
+const SECOND_LOOK_MS = 500;
 /** The longest that a timer of the runtime can wait, 24.8 days; a longer one fires at once. */
 const TIMER_MS_MAX = 2_147_483_647;
 
@@ -57,8 +59,7 @@ export class ContainerLoop {
   #name: string;
   #observation: Observation | undefined;
   #inspectFailure: string | undefined;
-  #lapseTimer: Timer | undefined;
-  #retryTimer: Timer | undefined;
+  readonly #timers = new Map<"lapse" | "retry" | "second look", Timer>();
 
   constructor(id: string, init: ContainerLoopInit) {
     this.#id = id;
@@ -122,6 +123,7 @@ export class ContainerLoop {
         this.#tell();
       }
     }
+    if (event.kind === "probed") this.#askIn(SECOND_LOOK_MS, "second look");
   }
 
   /** With the other's run its address goes, and the network with it. */
@@ -142,6 +144,15 @@ export class ContainerLoop {
     return this.#look();
   }
 
+  /** Asks for a look later, in place of one that was to come for the same reason. */
+  #askIn(delayMs: number, why: "lapse" | "retry" | "second look"): void {
+    clearTimeout(this.#timers.get(why));
+    this.#timers.set(
+      why,
+      setTimeout(() => void this.#ask(), Math.min(delayMs, TIMER_MS_MAX)),
+    );
+  }
+
   async #inspectAndApply(): Promise<void> {
     const asked = this.#asked; // whoever asks from here on gets a look of their own after this one
     let epoch: number;
@@ -158,8 +169,7 @@ export class ContainerLoop {
         peer = await this.#inspectPeer(container);
       } catch (error) {
         this.#reportFailure(error);
-        clearTimeout(this.#retryTimer);
-        this.#retryTimer = setTimeout(() => void this.#ask(), RETRY_MS);
+        this.#askIn(RETRY_MS, "retry");
         return; // no observation: keep what is held
       }
     } while (this.#epoch !== epoch);
@@ -211,9 +221,7 @@ export class ContainerLoop {
     const nowMs = Date.now();
     const lapseMs = this.#init.notices.lapseOf(run, nowMs);
     if (lapseMs === undefined) return false;
-    clearTimeout(this.#lapseTimer);
-    const delayMs = Math.min(lapseMs - nowMs + 1, TIMER_MS_MAX);
-    this.#lapseTimer = setTimeout(() => void this.#ask(), delayMs);
+    this.#askIn(lapseMs - nowMs + 1, "lapse");
     return true;
   }
 
@@ -224,8 +232,7 @@ export class ContainerLoop {
   async #forget(asked: number): Promise<void> {
     await this.#pace.due();
     if (this.#asked !== asked) return;
-    clearTimeout(this.#lapseTimer);
-    clearTimeout(this.#retryTimer);
+    for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#init.warnings.forget(this.#id);
     this.#init.onGone();
   }

@@ -5,9 +5,10 @@ import { isLabelled } from "./labels.ts";
 export type ContainerEvent = {
   /**
    * `run over`: the process is gone. `kill`: a signal was sent, whatever came of it.
-   * `moved`: connected to a network or disconnected. `changed`: look again.
+   * `moved`: connected to a network or disconnected. `changed`: look again. `probed`: look again, and
+   * once more shortly after: what came of the probe may not be there yet (Podman).
    */
-  readonly kind: "run over" | "kill" | "moved" | "changed";
+  readonly kind: "run over" | "kill" | "moved" | "changed" | "probed";
   readonly containerId: string;
   /** Whether the event shows a label of ours; those of networks (`moved`) show none, whoever moved. */
   readonly labelled: boolean;
@@ -96,8 +97,13 @@ function parseEvent(line: string): ContainerEvent | undefined {
   };
 }
 
+/**
+ * Docker says `health_status: healthy` when health has changed. Podman says `health_status` at each
+ * probe, before 5.0 or so with the state that the probe is about to replace.
+ */
 function kindOf(action: string): ContainerEvent["kind"] {
   if (RUN_OVER.has(action)) return "run over";
+  if (action === "health_status") return "probed";
   return action === "kill" ? "kill" : "changed";
 }
 

@@ -81,6 +81,19 @@ describe("readEvents()", () => {
     expect(await read(line)).toMatchObject([{ kind: "kill", containerId: "a", labelled }]);
   });
 
+  test("a recording of Podman's, with the words that we ask for: each probe, the end, the removal", async () => {
+    const events = await read(
+      readFileSync(join(RECORDINGS, "podman-4.3.1/p05-run-health-stop-rm.ndjson")),
+    );
+    expect(events.map(({ kind, labelled }) => [kind, labelled])).toEqual([
+      ["changed", true],
+      ["probed", true],
+      ["probed", true],
+      ["run over", true],
+      ["run over", true],
+    ]);
+  });
+
   test("API 1.52: no status, id and from; Podman: kill without a signal", async () => {
     const podman = { ...KILL, Actor: { ID: "a", Attributes: { name: "x", ...LABELS } } };
     expect((await read(`${JSON.stringify(podman)}\n`))[0]).toEqual({

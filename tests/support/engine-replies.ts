@@ -54,8 +54,9 @@ export function inspectReplyOf(container: FakeContainer, asked = 41): InspectRep
   if (container.stopSignal !== undefined) reply.Config.StopSignal = container.stopSignal;
   if (container.stopTimeoutS !== undefined) reply.Config.StopTimeout = container.stopTimeoutS;
   for (const network of Object.values(reply.NetworkSettings.Networks)) {
-    network.IPAddress =
-      container.status === "running" || container.status === "paused" ? container.ipAddress : "";
+    network.IPAddress = ["running", "paused", "stopping"].includes(container.status)
+      ? container.ipAddress
+      : "";
   }
   if (asked >= API_52) reply.NetworkSettings = { Networks: reply.NetworkSettings.Networks };
   return reply;

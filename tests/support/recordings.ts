@@ -74,7 +74,7 @@ export async function play(
         health: "starting",
       });
     const timeMs = Date.now();
-    if (event.Action === "destroy") engine.containers.delete(ID);
+    if (event.Action === "destroy" || event.Action === "remove") engine.containers.delete(ID);
     EFFECTS[event.Action]?.(container, timeMs);
     const { signal, exitCode } = Attributes;
     const attributes = { ...(signal && { signal }), ...(exitCode && { exitCode }) };
