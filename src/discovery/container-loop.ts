@@ -8,7 +8,7 @@ import { type Container, isAlive } from "../docker/container.ts";
 import type { ContainerEvent } from "../docker/events.ts";
 import { LABELS, unknownLabels } from "../docker/labels.ts";
 import { ENDED } from "./container-status.ts";
-import { coalesce, Pace } from "./loop.ts";
+import { Alarms, coalesce, Pace } from "./loop.ts";
 import { type Observation, observe, type Run } from "./observe.ts";
 import type { ServedModels } from "./served-models.ts";
 import { type ContainerStatus, StatusReport, type Subject } from "./status-report.ts";
@@ -36,8 +36,6 @@ const LOOK_PACE_MS = 50;
 const RETRY_MS = 1_000;
 /** After a probe whose outcome the engine had yet to write down: Podman 4.3 took 20 to 100 ms. */
 const SECOND_LOOK_MS = 500;
-/** The longest that a timer of the runtime can wait, 24.8 days; a longer one fires at once. */
-const TIMER_MS_MAX = 2_147_483_647;
 
 export class ContainerLoop {
   readonly #id: string;
@@ -59,7 +57,7 @@ export class ContainerLoop {
   #name: string;
   #observation: Observation | undefined;
   #inspectFailure: string | undefined;
-  readonly #timers = new Map<"lapse" | "retry" | "second look", Timer>();
+  readonly #alarms = new Alarms<"lapse" | "retry" | "second look">(() => void this.#ask());
 
   constructor(id: string, init: ContainerLoopInit) {
     this.#id = id;
@@ -123,7 +121,7 @@ export class ContainerLoop {
         this.#tell();
       }
     }
-    if (event.kind === "probed") this.#askIn(SECOND_LOOK_MS, "second look");
+    if (event.kind === "probed") this.#alarms.set("second look", SECOND_LOOK_MS);
   }
 
   /** With the other's run its address goes, and the network with it. */
@@ -144,15 +142,6 @@ export class ContainerLoop {
     return this.#look();
   }
 
-  /** Asks for a look later, in place of one that was to come for the same reason. */
-  #askIn(delayMs: number, why: "lapse" | "retry" | "second look"): void {
-    clearTimeout(this.#timers.get(why));
-    this.#timers.set(
-      why,
-      setTimeout(() => void this.#ask(), Math.min(delayMs, TIMER_MS_MAX)),
-    );
-  }
-
   async #inspectAndApply(): Promise<void> {
     const asked = this.#asked; // whoever asks from here on gets a look of their own after this one
     let epoch: number;
@@ -169,7 +158,7 @@ export class ContainerLoop {
         peer = await this.#inspectPeer(container);
       } catch (error) {
         this.#reportFailure(error);
-        this.#askIn(RETRY_MS, "retry");
+        this.#alarms.set("retry", RETRY_MS);
         return; // no observation: keep what is held
       }
     } while (this.#epoch !== epoch);
@@ -221,7 +210,7 @@ export class ContainerLoop {
     const nowMs = Date.now();
     const lapseMs = this.#init.notices.lapseOf(run, nowMs);
     if (lapseMs === undefined) return false;
-    this.#askIn(lapseMs - nowMs + 1, "lapse");
+    this.#alarms.set("lapse", lapseMs - nowMs + 1);
     return true;
   }
 
@@ -232,7 +221,7 @@ export class ContainerLoop {
   async #forget(asked: number): Promise<void> {
     await this.#pace.due();
     if (this.#asked !== asked) return;
-    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#alarms.clear();
     this.#init.warnings.forget(this.#id);
     this.#init.onGone();
   }

@@ -64,3 +64,25 @@ export class Pace {
     if (waitMs > 0) await Bun.sleep(waitMs);
   }
 }
+
+/** The longest that a timer of the runtime can wait, 24.8 days; a longer one fires at once. */
+const TIMER_MS_MAX = 2_147_483_647;
+
+/** Calls later, for several reasons: each has one time, and a new one takes the place of the old. */
+export class Alarms<Reason extends string> {
+  readonly #call: () => void;
+  readonly #timers = new Map<Reason, Timer>();
+
+  constructor(call: () => void) {
+    this.#call = call;
+  }
+
+  set(reason: Reason, delayMs: number): void {
+    clearTimeout(this.#timers.get(reason));
+    this.#timers.set(reason, setTimeout(this.#call, Math.min(delayMs, TIMER_MS_MAX)));
+  }
+
+  clear(): void {
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+  }
+}

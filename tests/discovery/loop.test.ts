@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { atMostEvery, coalesce, Pace } from "../../src/discovery/loop.ts";
+import { Alarms, atMostEvery, coalesce, Pace } from "../../src/discovery/loop.ts";
+import { until } from "../support/until.ts";
 
 test("coalesce() makes one more run of any number of calls during a run, and never two at once", async () => {
   const gates: PromiseWithResolvers<void>[] = [];
@@ -88,4 +89,24 @@ test("Pace gives the first turn at once and the others at intervals; due() takes
   const restedMs = performance.now();
   await pace.turn();
   expect(performance.now() - restedMs).toBeLessThan(20);
+});
+
+describe("Alarms", () => {
+  test("each reason has one time, and a new one takes the place of the old", async () => {
+    let calls = 0;
+    const alarms = new Alarms<"a" | "b">(() => {
+      calls += 1;
+    });
+    alarms.set("a", 1);
+    alarms.set("a", 20);
+    alarms.set("b", 1);
+    alarms.set("b", Number.POSITIVE_INFINITY); // further away than a timer can wait
+    await until("a's time has come", () => calls > 0);
+    await Bun.sleep(20);
+    expect(calls).toBe(1);
+    alarms.set("a", 1);
+    alarms.clear();
+    await Bun.sleep(20);
+    expect(calls).toBe(1);
+  });
 });
