@@ -91,22 +91,20 @@ test("Pace gives the first turn at once and the others at intervals; due() takes
   expect(performance.now() - restedMs).toBeLessThan(20);
 });
 
-describe("Alarms", () => {
-  test("each reason has one time, and a new one takes the place of the old", async () => {
-    let calls = 0;
-    const alarms = new Alarms<"a" | "b">(() => {
-      calls += 1;
-    });
-    alarms.set("a", 1);
-    alarms.set("a", 20);
-    alarms.set("b", 1);
-    alarms.set("b", Number.POSITIVE_INFINITY); // further away than a timer can wait
-    await until("a's time has come", () => calls > 0);
-    await Bun.sleep(20);
-    expect(calls).toBe(1);
-    alarms.set("a", 1);
-    alarms.clear();
-    await Bun.sleep(20);
-    expect(calls).toBe(1);
+test("Alarms: each reason has one time, and a new one takes the place of the old", async () => {
+  let calls = 0;
+  const alarms = new Alarms<"a" | "b">(() => {
+    calls += 1;
   });
+  alarms.set("a", 1);
+  alarms.set("a", 20);
+  alarms.set("b", 1);
+  alarms.set("b", Number.POSITIVE_INFINITY); // further away than a timer can wait
+  await until("a's time has come", () => calls > 0);
+  await Bun.sleep(20);
+  expect(calls).toBe(1);
+  alarms.set("a", 1);
+  alarms.clear();
+  await Bun.sleep(20);
+  expect(calls).toBe(1);
 });

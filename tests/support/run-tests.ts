@@ -4,7 +4,9 @@
  *
  * The tests on a real engine use the one at DOCKER_HOST or the default socket. With
  * TEST_ENGINE=install they install Debian's docker.io if they must, and start an engine of their own.
+ * Root also starts a private one, to stop and kill it.
  */
+import { whyNoPrivateEngine } from "./private-engine.ts";
 import { findEngine, type TestEngine } from "./test-engine.ts";
 
 const BUN = process.execPath;
@@ -26,10 +28,12 @@ const REAL_ENGINE = [
   "./tests/e2e/containers.e2e.ts",
   "./tests/e2e/stops.e2e.ts",
   "./tests/e2e/image.e2e.ts",
+  "./tests/e2e/container-faults.e2e.ts",
   "./tests/e2e/client-openai.e2e.ts",
   "./tests/e2e/client-anthropic.e2e.ts",
   "./tests/e2e/client-ai-sdk.e2e.ts",
 ];
+const PRIVATE_ENGINE = ["./tests/e2e/engine-faults.e2e.ts"];
 
 async function main(): Promise<number> {
   const counts: Counts = { passed: 0, failed: 0 };
@@ -55,19 +59,19 @@ async function main(): Promise<number> {
 
   say("");
   for (const failure of failures) say(`Failed: ${failure}`);
-  if (skipped !== undefined) say(`SKIPPED the tests on a real engine: ${skipped}`);
+  for (const why of skipped) say(`SKIPPED ${why}`);
   say(`${counts.passed} passed, ${counts.failed} failed`);
   return failures.length === 0 && counts.failed === 0 ? 0 : 1;
 }
 
-/** @returns why they were skipped, if they were */
+/** @returns what was skipped, and why */
 async function realEngine(
   counts: Counts,
   step: (name: string, run: () => Promise<boolean>) => Promise<void>,
-): Promise<string | undefined> {
+): Promise<readonly string[]> {
   say("\n── The compiled binary in front of containers of a real engine");
   const engine: TestEngine = await findEngine(say);
-  if (engine.kind === "none") return engine.why;
+  if (engine.kind === "none") return [`the tests on a real engine: ${engine.why}`];
   try {
     await step(`on Docker ${engine.version} at ${engine.host}`, () =>
       tests(counts, REAL_ENGINE, { DOCKER_HOST: engine.host }),
@@ -75,7 +79,12 @@ async function realEngine(
   } finally {
     await engine.stop();
   }
-  return undefined;
+  const why = whyNoPrivateEngine();
+  if (why !== undefined) return [`the tests that stop and kill a real engine: ${why}`];
+  await step("on a private engine that stops, dies and comes back", () =>
+    tests(counts, PRIVATE_ENGINE),
+  );
+  return [];
 }
 
 function command(name: string, ...args: readonly string[]): Promise<boolean> {

@@ -1,7 +1,8 @@
 /** The Docker engine that the tests use: one that is there, or one that is installed and started for them. */
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { startDockerd, versionAt } from "./dockerd.ts";
 
 export type TestEngine =
   | {
@@ -15,7 +16,6 @@ export type TestEngine =
   | { readonly kind: "none"; readonly why: string };
 
 const DEFAULT_HOST = "unix:///var/run/docker.sock";
-const START_BOUND_MS = 60_000;
 
 export async function findEngine(say: (line: string) => void): Promise<TestEngine> {
   const host = process.env["DOCKER_HOST"] || DEFAULT_HOST;
@@ -28,9 +28,13 @@ export async function findEngine(say: (line: string) => void): Promise<TestEngin
       why: `no Docker engine answers at ${host}. Start one, name one in DOCKER_HOST, or set TEST_ENGINE=install to have one installed and started (as root, on Debian)`,
     };
   }
-  if (Bun.which("dockerd") === null || Bun.which("docker") === null) await install(say);
+  if (PROGRAMS.some((program) => Bun.which(program) === null)) await install(say);
   return startEngine(say);
 }
+
+/** `ip` makes the bridge of a private engine. */
+const PROGRAMS = ["dockerd", "docker", "ip"];
+const PACKAGES = ["docker.io", "iptables", "iproute2"];
 
 /** The tests need the command-line client as well. */
 function usable(engine: TestEngine): TestEngine {
@@ -39,59 +43,26 @@ function usable(engine: TestEngine): TestEngine {
 }
 
 async function install(say: (line: string) => void): Promise<void> {
-  say("Installing Debian's docker.io …");
+  say(`Installing Debian's ${PACKAGES.join(", ")} …`);
   await run("apt-get", "update", "-qq");
-  await run("apt-get", "install", "-y", "-qq", "--no-install-recommends", "docker.io", "iptables");
+  await run("apt-get", "install", "-y", "-qq", "--no-install-recommends", ...PACKAGES);
 }
 
-/** A private one: its data, its socket and its pid file go with it. */
+/** Its data, its socket and its pid file go with it; the bridge is the host's own, docker0. */
 async function startEngine(say: (line: string) => void): Promise<TestEngine> {
   const directory = mkdtempSync(join(tmpdir(), "lw-test-engine-"));
-  const host = `unix://${join(directory, "docker.sock")}`;
-  const logPath = join(directory, "dockerd.log");
+  const remove = (): void => rmSync(directory, { recursive: true, force: true });
   say("Starting a Docker engine …");
-  const log = openSync(logPath, "w");
-  const child = Bun.spawn(
-    [
-      "dockerd",
-      `--host=${host}`,
-      `--data-root=${join(directory, "data")}`,
-      `--exec-root=${join(directory, "exec")}`,
-      `--pidfile=${join(directory, "docker.pid")}`,
-    ],
-    { stdio: ["ignore", log, log] },
-  );
-  closeSync(log);
-  const stop = async (): Promise<void> => {
-    child.kill("SIGTERM");
-    await child.exited;
-    rmSync(directory, { recursive: true, force: true });
-  };
-  const deadline = performance.now() + START_BOUND_MS;
-  while (performance.now() < deadline && child.exitCode === null) {
-    const version = await versionAt(host);
-    if (version !== undefined) return { kind: "engine", host, version, stop };
-    await Bun.sleep(100);
-  }
-  const lastWords = readFileSync(logPath, "utf8").trim().split("\n").slice(-5).join("\n");
-  await stop();
-  return { kind: "none", why: `dockerd did not start: ${lastWords}` };
-}
-
-async function versionAt(host: string): Promise<string | undefined> {
-  const unix = /^unix:\/\/(.+)$/.exec(host)?.[1];
-  const url =
-    unix === undefined ? `${host.replace(/^tcp:/, "http:")}/version` : "http://docker/version";
   try {
-    const signal = AbortSignal.timeout(5_000);
-    const response = await fetch(url, {
-      ...(unix !== undefined && { unix }),
-      signal,
-      proxy: false,
-    });
-    return ((await response.json()) as { readonly Version?: string }).Version;
-  } catch {
-    return undefined;
+    const { host, version, end } = await startDockerd(directory);
+    const stop = async (): Promise<void> => {
+      await end("SIGTERM");
+      remove();
+    };
+    return { kind: "engine", host, version, stop };
+  } catch (error) {
+    remove();
+    return { kind: "none", why: error instanceof Error ? error.message : String(error) };
   }
 }
 

@@ -49,6 +49,11 @@ export function dockerCli(...args: string[]): Promise<string> {
   return run(["docker", ...args], { DOCKER_BUILDKIT: "0" });
 }
 
+/** The same against another engine. @param host as in DOCKER_HOST */
+export function dockerCliAt(host: string): Docker {
+  return (...args) => dockerCli("--host", host, ...args);
+}
+
 /** Every source file of this folder (this one holds the Dockerfile) and the runtime that is compiled in. */
 async function contentHash(): Promise<string> {
   const hash = new Bun.CryptoHasher("sha256");

@@ -1,0 +1,71 @@
+/** A Docker daemon as a child process: all that it keeps is in one directory. */
+import { closeSync, openSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+export type Dockerd = {
+  /** As in DOCKER_HOST. */
+  readonly host: string;
+  readonly version: string;
+  /** Asks it to end, or kills it and nothing else; resolves when it has ended. */
+  readonly end: (signal: "SIGTERM" | "SIGKILL") => Promise<void>;
+};
+
+const START_BOUND_MS = 60_000;
+
+/**
+ * Resolves when it answers.
+ *
+ * @param flags more of its command line
+ * @throws if it ends instead, with its last words
+ */
+export async function startDockerd(
+  directory: string,
+  flags: readonly string[] = [],
+): Promise<Dockerd> {
+  const host = `unix://${join(directory, "docker.sock")}`;
+  const logPath = join(directory, "dockerd.log");
+  const log = openSync(logPath, "a");
+  const child = Bun.spawn(
+    [
+      "dockerd",
+      `--host=${host}`,
+      `--data-root=${join(directory, "data")}`,
+      `--exec-root=${join(directory, "exec")}`,
+      `--pidfile=${join(directory, "docker.pid")}`,
+      ...flags,
+    ],
+    { stdio: ["ignore", log, log] },
+  );
+  closeSync(log);
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    child.kill(signal);
+    await child.exited;
+  };
+  const deadline = performance.now() + START_BOUND_MS;
+  while (performance.now() < deadline && child.exitCode === null) {
+    const version = await versionAt(host);
+    if (version !== undefined) return { host, version, end };
+    await Bun.sleep(20);
+  }
+  await end("SIGTERM");
+  const lastWords = readFileSync(logPath, "utf8").trim().split("\n").slice(-5).join("\n");
+  throw new Error(`dockerd did not start: ${lastWords}`);
+}
+
+/** @returns undefined if no engine answers there */
+export async function versionAt(host: string): Promise<string | undefined> {
+  const unix = /^unix:\/\/(.+)$/.exec(host)?.[1];
+  const url =
+    unix === undefined ? `${host.replace(/^tcp:/, "http:")}/version` : "http://docker/version";
+  try {
+    const signal = AbortSignal.timeout(5_000);
+    const response = await fetch(url, {
+      ...(unix !== undefined && { unix }),
+      signal,
+      proxy: false,
+    });
+    return ((await response.json()) as { readonly Version?: string }).Version;
+  } catch {
+    return undefined;
+  }
+}
