@@ -29,6 +29,7 @@ const REAL_ENGINE = [
   "./tests/e2e/stops.e2e.ts",
   "./tests/e2e/image.e2e.ts",
   "./tests/e2e/container-faults.e2e.ts",
+  "./tests/e2e/front-proxies.e2e.ts",
   "./tests/e2e/client-openai.e2e.ts",
   "./tests/e2e/client-anthropic.e2e.ts",
   "./tests/e2e/client-ai-sdk.e2e.ts",
