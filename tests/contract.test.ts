@@ -1,5 +1,6 @@
 /** The numbers that are promised. Tests of behaviour pass shorter ones, and would not see these change. */
 import { expect, test } from "bun:test";
+import { LOOK_PACE_MS } from "../src/discovery/container-loop.ts";
 import { READY_TIMEOUT_MS, REFRESH_MS, SETTLE_MS } from "../src/discovery/controller.ts";
 import { REREAD_MS } from "../src/discovery/model-reading.ts";
 import { READ_LIMITS } from "../src/discovery/models.ts";
@@ -11,6 +12,7 @@ import { IDLE_TIMEOUT_S } from "../src/server.ts";
 test.each<[what: string, is: unknown, promised: unknown]>([
   ["every engine call but the stream is given up, ms", CALL_TIMEOUT_MS, 5_000],
   ["a resync comes every, ms", RESYNC_MS, 30_000],
+  ["one container is looked at no sooner than after, ms", LOOK_PACE_MS, 50],
   ["a fresh stream admits nobody for, ms", SETTLE_MS, 100],
   ["ready at the latest after, ms", READY_TIMEOUT_MS, 10_000],
   ["a read of models", READ_LIMITS, { timeoutMs: 10_000, bytesMax: 16 * 1024 * 1024 }],

@@ -31,7 +31,7 @@ export type ContainerLoopInit = Omit<TrackedInit, "onProgress"> & {
 };
 
 /** A burst of events is one look at its beginning, and twenty a second while it lasts. */
-const LOOK_PACE_MS = 50;
+export const LOOK_PACE_MS = 50;
 /** After an inspect that failed. */
 const RETRY_MS = 1_000;
 /** After a probe whose outcome the engine had yet to write down: Podman 4.3 took 20 to 100 ms. */

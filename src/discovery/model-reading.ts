@@ -14,7 +14,7 @@ export const REREAD_MS = 60_000;
 export type ModelReadingInit = {
   readonly read: (signal: AbortSignal) => Promise<readonly Model[]>;
   readonly onRead: (models: readonly Model[]) => void;
-  /** @param isNew whether it is the first failure for this reason */
+  /** @param isNew whether it is the first failure for this reason since a read succeeded */
   readonly onFailed: (reason: string, isNew: boolean) => void;
   /** Awaited between a read that succeeded and `onRead`. */
   readonly settled: () => Promise<void>;
@@ -67,6 +67,7 @@ export class ModelReading {
 
   #report(outcome: Outcome): void {
     if (outcome.kind === "read") {
+      this.#reasons.clear(); // what fails after this is news again
       this.#init.onRead(outcome.models);
     } else {
       const isNew = !this.#reasons.has(outcome.reason);

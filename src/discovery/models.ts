@@ -4,6 +4,7 @@
  */
 import { z } from "zod/mini";
 import type { Model } from "../routing/backend.ts";
+import { connectionReason, notJsonReason, statusReason } from "./models-failure.ts";
 
 export type ReadLimits = {
   /** For all that is asked in one read. */
@@ -12,10 +13,21 @@ export type ReadLimits = {
   readonly bytesMax: number;
 };
 
-export const READ_LIMITS: ReadLimits = { timeoutMs: 10_000, bytesMax: 16 * 1024 * 1024 };
+const MIB = 1024 * 1024;
 
-/** OpenAI's list. Only the ids are ours to check; every other field goes through as it came. */
-const WireModels = z.object({ data: z.array(z.looseObject({ id: z.string() })) });
+export const READ_LIMITS: ReadLimits = { timeoutMs: 10_000, bytesMax: 16 * MIB };
+
+/**
+ * Each is checked, and is an entry of the routing table; the longest lists there are have hundreds.
+ * Without it, a list as long as the bytes allow held up everything for 4.5 s (measured).
+ */
+const MODELS_MAX = 10_000;
+
+/** The entries are checked one by one, once it is known that there are not too many. */
+const WireList = z.object({ data: z.custom<readonly unknown[]>(Array.isArray) });
+
+/** OpenAI's. Only the id is ours to check; every other field goes through as it came. */
+const WireModel = z.looseObject({ id: z.string() });
 
 /** `Info` of text-embeddings-inference, router/src/lib.rs. */
 const WireInfo = z.object({ model_id: z.string().check(z.minLength(1)) });
@@ -31,24 +43,21 @@ export async function readModels(
 ): Promise<readonly Model[]> {
   const timeout = AbortSignal.timeout(limits.timeoutMs);
   const either = AbortSignal.any([signal, timeout]);
-  const answer = await get(`${url}/models`, either, limits.bytesMax).catch((error: unknown) => {
-    if (!timeout.aborted) throw refusedOf(url, error);
-    throw new Error(`no answer to GET /models within ${limits.timeoutMs} ms`, { cause: error });
+  const modelsUrl = `${url}/models`;
+  const { origin, pathname } = new URL(modelsUrl);
+  const answer = await get(modelsUrl, either, limits.bytesMax).catch((cause: unknown) => {
+    const late = `no answer to GET ${pathname} of ${origin} within ${limits.timeoutMs / 1000} s`;
+    const reason = timeout.aborted ? late : connectionReason(cause, modelsUrl);
+    throw reason === undefined ? cause : new Error(reason, { cause });
   });
   if (answer.kind === "text") return parseModels(answer.text);
   const model = hasNoModels(answer.status)
     ? await readInfo(url, either, limits.bytesMax)
     : undefined;
-  if (model === undefined) throw new Error(`the server answered ${answer.status} to GET /models`);
+  if (model === undefined) {
+    throw new Error(statusReason(answer.status, pathname, answer.location));
+  }
   return [model];
-}
-
-/** The mistake that everybody makes once, in words that help. */
-function refusedOf(url: string, error: unknown): unknown {
-  const refused = error instanceof Error && "code" in error && error.code === "ECONNREFUSED";
-  if (!refused) return error;
-  const message = `nothing listens at ${new URL(url).origin}: set the label inference.port, and have the server listen on 0.0.0.0`;
-  return new Error(message, { cause: error });
 }
 
 /** There is nothing at this path, now or later; any other status is of a server that has a list. */
@@ -77,7 +86,7 @@ async function readInfo(
 
 type Answer =
   | { readonly kind: "text"; readonly text: string }
-  | { readonly kind: "refused"; readonly status: number };
+  | { readonly kind: "refused"; readonly status: number; readonly location: string | null };
 
 async function get(url: string, signal: AbortSignal, bytesMax: number): Promise<Answer> {
   const response = await fetch(url, {
@@ -89,31 +98,43 @@ async function get(url: string, signal: AbortSignal, bytesMax: number): Promise<
   });
   if (response.status === 200) return { kind: "text", text: await readText(response, bytesMax) };
   await response.body?.cancel();
-  return { kind: "refused", status: response.status };
+  const { status, headers } = response;
+  return { kind: "refused", status, location: headers.get("location") };
 }
 
 async function readText(response: Response, bytesMax: number): Promise<string> {
+  const tooLarge = `the answer is larger than ${bytesMax / MIB} MiB, which is no list of models`;
   const pieces: Uint8Array[] = [];
   let bytes = 0;
   for await (const piece of response.body ?? []) {
     bytes += piece.length;
-    if (bytes > bytesMax)
-      throw new Error(`the answer to GET /models is larger than ${bytesMax} bytes`);
+    if (bytes > bytesMax) throw new Error(tooLarge);
     pieces.push(piece);
   }
   return new TextDecoder().decode(Buffer.concat(pieces)); // leaves a byte order mark out
 }
 
 function parseModels(text: string): readonly Model[] {
-  const wire = WireModels.safeParse(parseJson(text));
-  if (!wire.success)
-    throw new Error('the answer to GET /models has no list "data" of objects with an "id"');
+  const json = parseJson(text);
+  if (json === undefined) throw new Error(notJsonReason(text));
+  const list = WireList.safeParse(json);
+  if (!list.success) throw new Error(NO_LIST);
+  const { data } = list.data;
+  if (data.length > MODELS_MAX) {
+    throw new Error(`the answer lists ${data.length} models, of which ${MODELS_MAX} can be routed`);
+  }
   const models = new Map<string, Model>();
-  for (const model of wire.data.data) {
-    if (model.id !== "" && !models.has(model.id)) models.set(model.id, model);
+  for (const entry of data) {
+    const model = WireModel.safeParse(entry);
+    if (!model.success) throw new Error(NO_LIST);
+    const { id } = model.data;
+    if (id !== "" && !models.has(id)) models.set(id, model.data);
   }
   return [...models.values()];
 }
+
+const NO_LIST =
+  'the answer has no list "data" of objects with an "id": is it the API that the label inference.port names?';
 
 /** An object for each number is slow: 16 MB of them would stop the proxy for seconds (measured: 6.6). */
 const EXACT_LENGTH_MAX = 1024 * 1024;

@@ -61,11 +61,11 @@ describe("Controller, reading models again", () => {
   });
 
   test.each<[what: string, answer: () => Response, reason: string]>([
-    ["503", () => new Response("", { status: 503 }), "answered 503"],
-    ["404", () => new Response("", { status: 404 }), "answered 404"],
-    ["HTML", () => new Response("<html>"), "no list"],
+    ["503", () => new Response("", { status: 503 }), "503 Service Unavailable"],
+    ["404", () => new Response("", { status: 404 }), "404 Not Found"],
+    ["HTML", () => new Response("<html>"), "is HTML"],
     ["no data", () => Response.json({ object: "list" }), "no list"],
-    ["half a list", () => new Response('{"data":[{"id":"new"}'), "no list"],
+    ["half a list", () => new Response('{"data":[{"id":"new"}'), "not JSON"],
   ])("an answer of %s keeps the list, with one warning", async (_what, answer, reason) => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
@@ -163,7 +163,7 @@ describe("Controller, reading models again", () => {
     using discovery = startDiscovery(fake, SOON);
     await untilKind(discovery, "live", "BAAI/bge-m3");
     models.info = () => new Response("", { status: 500 });
-    await until("it has failed", () => discovery.log.count("answered 404") > 0);
+    await until("it has failed", () => discovery.log.count("404 Not Found") > 0);
     expect(kindOf(discovery, "BAAI/bge-m3")).toBe("live");
   });
 });

@@ -77,6 +77,17 @@ describe("ModelReading", () => {
     expect(made.told).toEqual(["a", "new: busy", "new: gone", "known: busy"]);
   });
 
+  test("a reason is new again when a read has succeeded since", async () => {
+    using made = rig({ rereadMs: 1 });
+    for (const [index, outcome] of ["busy", "busy", "", "busy", "busy"].entries()) {
+      await untilReads(made, index + 1);
+      if (outcome === "") made.reads[index]!.resolve([{ id: "a" }]);
+      else made.reads[index]!.reject(new Error(outcome));
+    }
+    await untilReads(made, 6);
+    expect(made.told).toEqual(["new: busy", "known: busy", "a", "new: busy", "known: busy"]);
+  });
+
   test("readNow() during a read makes one more after it, however often it is called", async () => {
     using made = rig();
     const during = [made.reading.readNow(), made.reading.readNow(), made.reading.readNow()];

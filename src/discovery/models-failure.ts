@@ -1,0 +1,69 @@
+/** What goes wrong when a backend's models are read, in words that say what to do. Pure. */
+import { STATUS_CODES } from "node:http";
+
+const BASE_PATH = "set the label inference.api.base_path to where its API is";
+const PORT = "set the label inference.port to that of its API";
+
+/**
+ * @param path of what was asked: `/v1/models`
+ * @param location where a redirect leads to
+ */
+export function statusReason(status: number, path: string, location: string | null): string {
+  const name = `${status} ${STATUS_CODES[status] ?? ""}`.trim();
+  const isRedirect = status >= 300 && status < 400 && location !== null;
+  if (isRedirect) return `${name} – it leads to ${excerpt(location)}: ${BASE_PATH}`;
+  return `${name} – ${ADVICE[status]?.(path) ?? otherAdvice(status, path)}`;
+}
+
+const ADVICE: Readonly<Record<number, (path: string) => string>> = {
+  401: (path) => `the server wants an API key for ${path}`,
+  403: (path) => `the server lets nobody read ${path} without a permission`,
+  404: (path) => `the server has no ${path}: ${BASE_PATH}`,
+  405: (path) => `the server has no ${path} to be read: ${BASE_PATH}`,
+  429: () => "the server says that it is asked too often",
+  502: () => "the server is a gateway, and what is behind it does not answer",
+  503: () => "the server is still loading its model",
+  504: () => "the server is a gateway, and what is behind it does not answer",
+};
+
+function otherAdvice(status: number, path: string): string {
+  return status >= 500
+    ? "the server has failed: its own log says why"
+    : `the server does not answer GET ${path} with a list`;
+}
+
+/** @param text an answer that is not JSON */
+export function notJsonReason(text: string): string {
+  const begins = text.trimStart();
+  if (begins === "") return `the answer is empty: ${PORT}`;
+  if (/^<(!doctype html|html|head|body)/i.test(begins)) {
+    return `the answer is HTML, not JSON: ${PORT}, and inference.api.base_path to its path`;
+  }
+  return `the answer is not JSON: it begins with ${excerpt(begins)}`;
+}
+
+/** @param error of a fetch that brought no answer, or only a part of one */
+export function connectionReason(error: unknown, url: string): string | undefined {
+  const { origin, pathname } = new URL(url);
+  switch (codeOf(error)) {
+    case "ECONNREFUSED":
+      return `nothing listens at ${origin}: set the label inference.port, and have the server listen on 0.0.0.0`;
+    case "ECONNRESET":
+      return `the server closed the connection before its answer to GET ${pathname} was complete: has it crashed, or does ${origin} want HTTPS?`;
+    case "Malformed_HTTP_Response":
+      return `what listens at ${origin} does not speak HTTP: ${PORT}`;
+    default:
+      return undefined;
+  }
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && "code" in error ? error.code : undefined;
+}
+
+const EXCERPT_LENGTH = 60;
+
+function excerpt(text: string): string {
+  const cut = text.length > EXCERPT_LENGTH ? `${text.slice(0, EXCERPT_LENGTH)}…` : text;
+  return JSON.stringify(cut);
+}
