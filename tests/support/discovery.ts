@@ -24,6 +24,8 @@ type Options = Partial<ControllerInit> & {
   readonly silenceMs?: number;
   readonly staleMs?: number;
   readonly callTimeoutMs?: number;
+  /** Called when the controller has acted on an event. */
+  readonly onDelivered?: (event: ContainerEvent) => void;
 };
 
 export function startDiscovery(
@@ -56,6 +58,7 @@ export function startDiscovery(
     onEvent: (event: ContainerEvent) => {
       received += 1;
       controller.onEvent(event);
+      options.onDelivered?.(event);
     },
   };
   const connection = new EngineConnection();

@@ -45,7 +45,7 @@ export function inspectReplyOf(container: FakeContainer, asked = 41): InspectRep
   reply.Id = container.id;
   reply.Name = `/${container.name}`;
   reply.State.Status = container.status;
-  reply.State.StartedAt = new Date(container.startedAtMs).toISOString();
+  reply.State.StartedAt = timeText(container.startedAtMs);
   reply.State.Health =
     container.health === undefined
       ? undefined
@@ -68,4 +68,11 @@ export function readFixture(name: string): InspectReply {
 
 export function readFixtureText(name: string): string {
   return readFileSync(join(FIXTURES, name), "utf8");
+}
+
+/** RFC 3339 as the engine writes it, good to a microsecond: an event may be that close to a start. */
+function timeText(timeMs: number): string {
+  const wholeMs = Math.floor(timeMs);
+  const microseconds = Math.min(999, Math.round((timeMs - wholeMs) * 1000));
+  return new Date(wholeMs).toISOString().replace("Z", `${String(microseconds).padStart(3, "0")}Z`);
 }

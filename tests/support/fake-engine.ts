@@ -31,6 +31,8 @@ export class FakeEngine {
   minApiVersion = "1.12";
   /** Answers before anything else does, if it returns something; may wait. */
   intercept: (path: string) => Answer | undefined | Promise<Answer | undefined> = () => undefined;
+  /** Awaited when an answer has been made and before it is sent: what it says may be old by then. */
+  holdBack: (path: string) => void | Promise<void> = () => undefined;
   readonly #streams = new Set<ServerResponse>();
   #history: { readonly timeMs: number; readonly line: string }[] = [];
   #server: Server | undefined;
@@ -73,8 +75,12 @@ export class FakeEngine {
     return this.#streams.size;
   }
 
-  cutStreams(): void {
-    for (const stream of this.#streams) stream.destroy();
+  /** @param rest the beginning of an event, of which no more comes */
+  cutStreams(rest?: string): void {
+    for (const stream of this.#streams) {
+      if (rest === undefined) stream.destroy();
+      else stream.write(rest, () => stream.destroy());
+    }
     this.#streams.clear();
   }
 
@@ -121,7 +127,7 @@ export class FakeEngine {
   }
 
   /** As when `docker network connect` or `disconnect` is used: an event of the network, without labels. */
-  emitNetwork(container: FakeContainer, action: "connect" | "disconnect"): void {
+  emitNetwork(container: Pick<FakeContainer, "id">, action: "connect" | "disconnect"): void {
     const attributes = { container: container.id, name: "net", type: "bridge" };
     const event = { Type: "network", Action: action, Actor: { ID: "net", Attributes: attributes } };
     this.emitLine(JSON.stringify({ ...event, timeNano: Date.now() * 1e6 }));
@@ -159,34 +165,38 @@ export class FakeEngine {
     const url = request.url ?? "";
     this.requests.push(url);
     const intercepted = await this.intercept(url);
-    if (intercepted !== undefined) {
-      const { status, body, contentType } = intercepted;
-      return send(response, status, body, contentType);
-    }
+    if (intercepted !== undefined) return send(response, intercepted);
     const [, version, path = "", query = ""] = /^(?:\/v(1\.\d+))?(\/[^?]*)\??(.*)$/.exec(url) ?? [];
     const refused = version === undefined ? undefined : this.#refuse(version);
-    if (refused !== undefined) return send(response, 400, ...refused);
-    if (path === "/version") {
-      return json(response, { ApiVersion: this.apiVersion, MinAPIVersion: this.minApiVersion });
-    }
+    if (refused !== undefined) return send(response, refused);
     const asked = minor(version ?? this.apiVersion);
     const parameters = new URLSearchParams(query);
     if (path === "/events") return this.#stream(response, parameters, asked);
-    if (path === "/containers/json") return json(response, this.#list(parameters, asked));
-    return this.#inspect(response, /^\/containers\/([^/]+)\/json$/.exec(path)?.[1] ?? "", asked);
+    const answer = this.#reply(path, parameters, asked);
+    await this.holdBack(path);
+    return send(response, answer);
+  }
+
+  #reply(path: string, query: URLSearchParams, asked: number): Answer {
+    if (path === "/version") {
+      return json({ ApiVersion: this.apiVersion, MinAPIVersion: this.minApiVersion });
+    }
+    if (path === "/containers/json") return json(this.#list(query, asked));
+    return this.#inspect(/^\/containers\/([^/]+)\/json$/.exec(path)?.[1] ?? "", asked);
   }
 
   /** The exact words of Docker 20.10 to 29. */
-  #refuse(version: string): [body: string, contentType?: string] | undefined {
+  #refuse(version: string): Answer | undefined {
     const { apiVersion, minApiVersion } = this;
     if (minor(version) > minor(apiVersion)) {
-      return refusal(
-        `client version ${version} is too new. Maximum supported API version is ${apiVersion}`,
-      );
+      const message = `client version ${version} is too new. Maximum supported API version is ${apiVersion}`;
+      return json({ message }, 400);
     }
     if (minor(version) >= minor(minApiVersion)) return undefined;
     const message = `client version ${version} is too old. Minimum supported API version is ${minApiVersion}, please upgrade your client to a newer version`;
-    return minor(version) < API_24 ? [message, "text/plain"] : refusal(message);
+    return minor(version) < API_24
+      ? { status: 400, body: message, contentType: "text/plain" }
+      : json({ message }, 400);
   }
 
   #list(query: URLSearchParams, asked: number): readonly object[] {
@@ -200,10 +210,10 @@ export class FakeEngine {
       }));
   }
 
-  #inspect(response: ServerResponse, id: string, asked: number): void {
+  #inspect(id: string, asked: number): Answer {
     const container = this.containers.get(id);
-    if (container !== undefined) json(response, inspectReplyOf(container, asked));
-    else send(response, 404, JSON.stringify({ message: `No such container: ${id}` }));
+    if (container !== undefined) return json(inspectReplyOf(container, asked));
+    return json({ message: `No such container: ${id}` }, 404);
   }
 
   #stream(response: ServerResponse, query: URLSearchParams, asked: number): void {
@@ -218,20 +228,12 @@ export class FakeEngine {
   }
 }
 
-function refusal(message: string): [body: string] {
-  return [JSON.stringify({ message })];
+function json(body: unknown, status = 200): Answer {
+  return { status, body: JSON.stringify(body) };
 }
 
-function json(response: ServerResponse, body: unknown): void {
-  send(response, 200, JSON.stringify(body));
-}
-
-function send(
-  response: ServerResponse,
-  status: number,
-  body: string,
-  contentType = "application/json",
-): void {
+function send(response: ServerResponse, answer: Answer): void {
+  const { status, body, contentType = "application/json" } = answer;
   response.writeHead(status, { "content-type": contentType });
   response.end(body);
 }

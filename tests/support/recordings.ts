@@ -1,16 +1,26 @@
 /** Plays recorded event streams to a fake engine, and has its containers do what was recorded. */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { FakeContainer } from "./engine-replies.ts";
 import type { FakeEngine } from "./fake-engine.ts";
 
 const RECORDINGS = join(import.meta.dir, "engine-events");
 
-type RecordedEvent = {
+export type RecordedEvent = {
   readonly Action: string;
+  /** Podman's, whose action does not say it. */
+  readonly HealthStatus?: string;
   readonly Actor: { readonly ID: string; readonly Attributes: Readonly<Record<string, string>> };
   readonly timeNano: number;
 };
+
+/** The names of all there are, as `readRecording()` takes them. */
+export function recordingNames(): readonly string[] {
+  return readdirSync(RECORDINGS, { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(".ndjson"))
+    .map((path) => path.replace(/\.ndjson$/, ""))
+    .sort();
+}
 
 /** @param name folder and file without its ending: `docker-20.10.24/03-stop-ignored-then-sigkill` */
 export function readRecording(name: string): readonly RecordedEvent[] {
@@ -22,20 +32,15 @@ export function readRecording(name: string): readonly RecordedEvent[] {
 
 type Effect = (container: FakeContainer, timeMs: number) => void;
 
-function exited(container: FakeContainer): void {
-  container.status = "exited";
-  container.health = "unhealthy";
-}
-
 /** What each event says has just happened, as inspect shows it from then on. */
 const EFFECTS: Readonly<Record<string, Effect>> = {
   start: (container, timeMs) => {
     container.status = "running";
     container.health = "starting";
-    container.startedAtMs = timeMs - 1;
+    container.startedAtMs = timeMs - 0.01;
   },
   die: exited,
-  stop: exited,
+  stop: exited, // Docker 26 tells it before `die`
   pause: (container) => {
     container.status = "paused";
     container.health = "unhealthy";
@@ -50,6 +55,23 @@ const EFFECTS: Readonly<Record<string, Effect>> = {
     container.health = "unhealthy";
   },
 };
+
+function exited(container: FakeContainer): void {
+  container.status = "exited";
+  container.health = "unhealthy";
+}
+
+/** Has the container do what the event says, a hundredth of a millisecond before it. */
+export function apply(event: RecordedEvent, container: FakeContainer, timeMs: number): void {
+  EFFECTS[event.Action]?.(container, timeMs);
+  if (event.HealthStatus !== undefined) container.health = event.HealthStatus;
+}
+
+/** What an event says beside its action. */
+export function attributesOf({ Actor }: RecordedEvent): Readonly<Record<string, string>> {
+  const { signal, exitCode } = Actor.Attributes;
+  return { ...(signal && { signal }), ...(exitCode && { exitCode }) };
+}
 
 /**
  * Plays a recording with its containers at `port` of this host.
@@ -74,11 +96,9 @@ export async function play(
         health: "starting",
       });
     const timeMs = Date.now();
-    if (event.Action === "destroy" || event.Action === "remove") engine.containers.delete(ID);
-    EFFECTS[event.Action]?.(container, timeMs);
-    const { signal, exitCode } = Attributes;
-    const attributes = { ...(signal && { signal }), ...(exitCode && { exitCode }) };
-    engine.emit(container, event.Action, attributes, timeMs);
+    if (event.Action === "destroy") engine.containers.delete(ID);
+    apply(event, container, timeMs);
+    engine.emit(container, event.Action, attributesOf(event), timeMs);
     await settled(event);
   }
 }
