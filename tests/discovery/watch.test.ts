@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
 import { abandonedSocket } from "../support/abandoned-socket.ts";
 import { startDiscovery, startModelServer } from "../support/discovery.ts";
 import { FakeEngine } from "../support/fake-engine.ts";
@@ -105,7 +106,7 @@ describe("watch()", () => {
   test("a stream that goes silent without an end is opened again, without a word above debug", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
-    using relay = await startRelay(fake.socketPath);
+    using relay = await startRelay(fake.socketPath, join(fake.directory, "relay.sock"));
     using discovery = startDiscovery(relay, { silenceMs: 300 });
     await until("it is ready", () => discovery.controller.isReady);
     const before = discovery.log.lines.filter(({ level }) => level !== "debug").length;

@@ -1,7 +1,5 @@
 /** A relay between a unix socket of its own and another one, whose connections can go dead without an end. */
 import { connect, createServer, type Socket } from "node:net";
-import { join } from "node:path";
-import { temporaryDirectory } from "./temporary-directory.ts";
 
 export type Relay = Disposable & {
   readonly socketPath: string;
@@ -9,9 +7,8 @@ export type Relay = Disposable & {
   readonly freeze: () => void;
 };
 
-export async function startRelay(targetPath: string): Promise<Relay> {
-  const directory = temporaryDirectory();
-  const socketPath = join(directory.path, "docker.sock");
+/** @param socketPath where it listens, in a directory that is there */
+export async function startRelay(targetPath: string, socketPath: string): Promise<Relay> {
   const open = new Set<Socket>();
   const server = createServer((near) => {
     const far = connect(targetPath);
@@ -34,7 +31,6 @@ export async function startRelay(targetPath: string): Promise<Relay> {
     [Symbol.dispose]: () => {
       for (const socket of open) socket.destroy();
       server.close();
-      directory[Symbol.dispose]();
     },
   };
 }
