@@ -34,6 +34,7 @@ const REAL_ENGINE = [
   "./tests/e2e/client-anthropic.e2e.ts",
   "./tests/e2e/client-ai-sdk.e2e.ts",
   "./tests/e2e/socket-proxy.e2e.ts",
+  "./tests/e2e/podman.e2e.ts",
 ];
 const PRIVATE_ENGINE = ["./tests/e2e/engine-faults.e2e.ts"];
 
