@@ -5,6 +5,7 @@
  */
 import { type Place, sharedContainerId } from "../docker/address.ts";
 import { type Container, isAlive } from "../docker/container.ts";
+import { EngineError } from "../docker/engine-error.ts";
 import type { ContainerEvent } from "../docker/events.ts";
 import { LABELS, unknownLabels } from "../docker/labels.ts";
 import { ENDED } from "./container-status.ts";
@@ -241,9 +242,9 @@ export class ContainerLoop {
     if (this.#inspectFailure === reason) return;
     this.#inspectFailure = reason;
     this.#report.cannotTell(reason);
-    this.#init.log.warn("cannot inspect a container; keeping what is known of it", {
-      container: this.#name,
-      reason,
-    });
+    // That the engine is away, or forbids it, is said once, and not by each container.
+    const isOwn = !(error instanceof EngineError) || error.kind === "refused";
+    const message = "cannot inspect a container; keeping what is known of it";
+    this.#init.log[isOwn ? "warn" : "debug"](message, { container: this.#name, reason });
   }
 }

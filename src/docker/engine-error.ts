@@ -6,10 +6,13 @@ export type EngineAddress =
   | { readonly kind: "unix"; readonly path: string }
   | { readonly kind: "tcp"; readonly host: string; readonly port: number };
 
-/** `unreachable`: no answer at all. `refused`: an answer, but not the one asked for. */
+/**
+ * `unreachable`: no answer of the engine at all. `forbidden`: a socket proxy in front of it does not let
+ * the question through. `refused`: an answer, but not the one asked for.
+ */
 export class EngineError extends Error {
   override readonly name = "EngineError";
-  readonly kind: "unreachable" | "refused";
+  readonly kind: "unreachable" | "forbidden" | "refused";
   /** What to say besides if it stays so for half a minute. */
   readonly ifItLasts: string | undefined;
 
@@ -64,20 +67,29 @@ const NOBODY_BEHIND: ReadonlySet<number> = new Set([502, 503, 504]);
  * @param body whatever came with the status: the engine's JSON, or a socket proxy's HTML
  */
 export function refused(request: string, status: number, body: string): EngineError {
-  const isJson = messageInJson(body) !== undefined;
-  const message = `The engine answered ${status} to ${request}: ${messageOf(body)}${isJson ? "" : explainProxy(request, status)}`;
-  const isDown = !isJson && NOBODY_BEHIND.has(status);
-  return new EngineError(message, { kind: isDown ? "unreachable" : "refused" });
+  const kind = kindOf(status, body);
+  const message = `The engine answered ${status} to ${request}: ${messageOf(body)}${advice(kind, request)}`;
+  return new EngineError(message, { kind });
 }
 
 /** The engine itself words its answers in JSON: whatever else speaks stands in front of it. */
-function explainProxy(request: string, status: number): string {
-  if (NOBODY_BEHIND.has(status)) {
-    return "; the socket proxy is there, the engine behind it does not answer";
+function kindOf(status: number, body: string): EngineError["kind"] {
+  if (messageInJson(body) !== undefined) return "refused";
+  if (NOBODY_BEHIND.has(status)) return "unreachable";
+  return status === 403 ? "forbidden" : "refused";
+}
+
+function advice(kind: EngineError["kind"], request: string): string {
+  switch (kind) {
+    case "unreachable":
+      return "; the socket proxy is there, the engine behind it does not answer";
+    case "forbidden": {
+      const section = request.split("/")[1]?.toUpperCase();
+      return `; have the socket proxy allow it: set ${section}=1 there (the proxy needs CONTAINERS, EVENTS and VERSION)`;
+    }
+    case "refused":
+      return "";
   }
-  if (status !== 403) return "";
-  const section = request.split("/")[1]?.toUpperCase();
-  return `; have the socket proxy allow it: set ${section}=1 there (the proxy needs CONTAINERS, EVENTS and VERSION)`;
 }
 
 function messageOf(body: string): string {

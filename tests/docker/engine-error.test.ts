@@ -110,7 +110,7 @@ describe("refused()", () => {
     const html =
       "<html><body><h1>403 Forbidden</h1>\nRequest forbidden by administrative rules.\n</body></html>";
     const error = refused(request, 403, html);
-    expect(error.kind).toBe("refused");
+    expect(error.kind).toBe("forbidden");
     expect(error.message).toStartWith(
       `The engine answered 403 to ${request}: 403 Forbidden Request forbidden by administrative rules.; have the socket proxy allow it: ${advice}`,
     );

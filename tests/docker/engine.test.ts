@@ -130,8 +130,8 @@ describe("Engine", () => {
 
   test.each([
     [
-      403,
-      "<html><body><h1>403 Forbidden</h1>Request forbidden by administrative rules.</body></html>",
+      418,
+      "<html><body><h1>418 Forbidden</h1>Request forbidden by administrative rules.</body></html>",
       "Request forbidden by administrative rules.",
     ],
     [500, '{"message":"something broke"}', "something broke"],
