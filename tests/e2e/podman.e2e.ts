@@ -101,13 +101,14 @@ describe.skipIf(missing !== undefined)("in front of Podman", () => {
     async () => {
       await podman.startServer("c", { MODELS: "o", TERM_MODE: "ignore" });
       await becomeHealthy("c");
-      const stopped = podman.cli("stop", "--time", "4", "c");
+      const stopped = podman.cli("stop", "--time", "30", "c");
       await until("it is stopping", async () =>
         (await podman.cli("inspect", "--format", "{{.State.Status}}", "c")).startsWith("stopping"),
       );
       await using proxy = await startProxy();
-      await until("it is ready", () => proxy.logged('"ready"'));
+      await until("it is ready", () => proxy.logged('"ready"'), 15_000);
       expect(await modelIds(proxy.origin)).toEqual([]);
+      await podman.cli("kill", "c");
       await stopped;
       await podman.cli("rm", "c");
     },

@@ -55,6 +55,7 @@ describe.skipIf(missing !== undefined)("behind a socket proxy", () => {
       const server = await startHealthy({ env: { MODELS: "m", TERM_MODE: "drain" } });
       await using proxy = await startProxy({ DOCKER_HOST: socketProxy.host, LOG_LEVEL: "debug" });
       await untilModels(proxy.origin, ["m"]);
+      await until("it is ready", () => proxy.logged('"ready"'));
       const before = linesAbove(proxy, "debug").length;
       const cut = streamsEnded(proxy);
       await until("idle streams were cut", () => streamsEnded(proxy) >= cut + 2, 20_000);
@@ -81,6 +82,7 @@ describe.skipIf(missing !== undefined)("behind a socket proxy", () => {
       await using socketProxy = await startSocketProxy(relayPath);
       await using proxy = await startProxy({ DOCKER_HOST: socketProxy.host });
       await untilModels(proxy.origin, ["m"]);
+      await until("it is ready", () => proxy.logged('"ready"'));
       const before = linesAbove(proxy, "debug").length;
       relay[Symbol.dispose]();
       await until("it is said", () => proxy.logged("behind it does not answer"), 15_000);
@@ -119,7 +121,7 @@ describe.skipIf(missing !== undefined)("behind a socket proxy", () => {
     const created = await fetch(`${socketProxy.origin}/containers/create`, { method: "POST" });
     expect(created.status).toBe(403);
     await using proxy = await startProxy({ DOCKER_HOST: socketProxy.host, LOG_LEVEL: "debug" });
-    await until("it is ready", () => proxy.logged('"ready"'));
-    expect(proxy.logged("403")).toBe(false);
+    await until("it is ready", () => proxy.logged('"ready"'), 10_000);
+    expect(proxy.logged("answered 403")).toBe(false);
   });
 });
