@@ -8,6 +8,9 @@ import { until } from "./until.ts";
 /** Of Debian, without what is recommended: enough to run containers as root. */
 export const PODMAN_PACKAGES = ["podman", "runc", "containernetworking-plugins", "iptables"];
 
+/** Where CNI's host-local keeps the addresses of a network, and leaves an empty directory behind. */
+const CNI_NETWORKS = "/var/lib/cni/networks";
+
 /** The defaults ask for higher limits than a container that runs these tests may have. */
 const CONFIG = `[containers]
 default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
@@ -85,6 +88,7 @@ export async function startPodman(): Promise<Podman> {
       await stopService();
       await cli("rm", "--all", "--force", "--time", "0");
       await cli("network", "rm", network);
+      rmSync(join(CNI_NETWORKS, network), { recursive: true, force: true });
       await cli("image", "rm", "--all", "--force");
       rmSync(directory, { recursive: true, force: true });
     },
