@@ -20,6 +20,8 @@ const FAULTS = ["stop", "kill"] as const;
 
 const DRAINING = "503 backend_draining";
 const UNKNOWN = "404 model_not_found";
+/** What may come of a container that takes no new request, stopping or not there, or not yet again. */
+const OUT = [DRAINING, UNKNOWN, "503 backend_unavailable"];
 const UNREACHABLE = "502 backend_unreachable";
 
 const engine = new PrivateEngine();
@@ -105,7 +107,7 @@ describe("with live-restore, containers live on while no daemon runs", () => {
       expect(answer.text()).not.toContain("[DONE]"); // so it was under way all the time
       expect(await within("the answer", answer.end, 10_000)).toBe("complete");
       await untilOutcome(proxy.origin, "stopping", UNKNOWN);
-      expect(load.others(DRAINING, UNKNOWN)).toEqual([]);
+      expect(load.others(...OUT)).toEqual([]);
     },
     TIMEOUT_MS,
   );
@@ -139,8 +141,11 @@ describe("without live-restore, the daemon ends its containers when it stops, or
       await untilOutcome(proxy.origin, "moved", `200 by ${moved.name}`);
       expect(await modelIds(proxy.origin)).toEqual(["moved"]);
       expect(await moved.origin()).toBe(goneOrigin);
-      expect(toGone.others(`200 by ${gone.name}`, UNREACHABLE, DRAINING, UNKNOWN)).toEqual([]);
-      expect(toMoved.others(`200 by ${moved.name}`, UNREACHABLE, DRAINING, UNKNOWN)).toEqual([]);
+      // A crashed daemon starts containers before it answers anybody: until then their addresses are
+      // those of the run before, and one's request may come to the other.
+      const early = fault === "kill" ? [`404 by ${moved.name}`] : [];
+      expect(toGone.others(`200 by ${gone.name}`, UNREACHABLE, ...OUT, ...early)).toEqual([]);
+      expect(toMoved.others(`200 by ${moved.name}`, UNREACHABLE, ...OUT)).toEqual([]);
     },
     TIMEOUT_MS,
   );
