@@ -34,7 +34,7 @@ describe("docker stop while an answer streams", () => {
       const stopped = dockerCli("stop", server.name);
       await untilModels(proxy.origin, [], 1_000);
       expect(await statusAndCode(proxy.origin)).toBe("503 backend_draining");
-      expect(await within("the answer", end)).toBe("complete");
+      expect(await within("the answer", end, 10_000)).toBe("complete");
       await stopped;
       await until(
         "it is gone",
