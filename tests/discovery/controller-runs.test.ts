@@ -52,7 +52,7 @@ describe("Controller, a stop", () => {
   });
 
   test("that is asked for twice cuts at the deadline of the first", async () => {
-    const DRAIN_MS = 400;
+    const DRAIN_MS = 700;
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const container = fake.add({ port: models.port });

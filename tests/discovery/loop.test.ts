@@ -72,7 +72,7 @@ test("atMostEvery() runs again after the interval, also beside a run that hangs"
 });
 
 test("Pace gives the first turn at once and the others at intervals; due() takes none", async () => {
-  const pace = new Pace(40);
+  const pace = new Pace(200);
   const beganMs = performance.now();
   const at = async (turn: Promise<void>): Promise<number> => {
     await turn;
@@ -80,15 +80,16 @@ test("Pace gives the first turn at once and the others at intervals; due() takes
   };
   const times = [await at(pace.due()), await at(pace.turn()), await at(pace.due())];
   times.push(await at(pace.turn()), await at(pace.turn()));
-  expect(times[0]).toBeWithin(0, 20);
-  expect(times[1]).toBeWithin(0, 20);
-  expect(times[2]).toBeWithin(38, 70);
-  expect(times[3]).toBeWithin(38, 70); // due() has put nothing off
-  expect(times[4]).toBeWithin(78, 140);
-  await Bun.sleep(60);
+  const [due = 0, first = 0, again = 0, second = 0, third = 0] = times;
+  expect(due).toBeLessThan(100);
+  expect(first).toBeLessThan(150);
+  expect(again).toBeGreaterThan(190);
+  expect(second - again).toBeLessThan(100); // due() has put nothing off
+  expect(third - second).toBeGreaterThan(190);
+  await Bun.sleep(250);
   const restedMs = performance.now();
   await pace.turn();
-  expect(performance.now() - restedMs).toBeLessThan(20);
+  expect(performance.now() - restedMs).toBeLessThan(100);
 });
 
 test("Alarms: each reason has one time, and a new one takes the place of the old", async () => {
