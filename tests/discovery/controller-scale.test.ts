@@ -18,11 +18,11 @@ function inspects(fake: FakeEngine, container: FakeContainer): number {
  *
  * @returns how many looks 50 ms apart there may be at one container until now, or soon after
  */
-async function burst(emit: (n: number) => void): Promise<number> {
+async function burst(emit: (n: number) => void, count = BURST): Promise<number> {
   const beganMs = performance.now();
-  for (let n = 0; n < BURST; n += 1) {
+  for (let n = 0; n < count; n += 1) {
     emit(n);
-    const aheadMs = (n / BURST) * BURST_MS - (performance.now() - beganMs);
+    const aheadMs = ((n + 1) / count) * BURST_MS - (performance.now() - beganMs);
     if (aheadMs > 1) await Bun.sleep(aheadMs);
   }
   return (performance.now() - beganMs) / 50 + 6;
@@ -65,6 +65,18 @@ describe("Controller, at scale", () => {
     await discovery.controller.resync();
     expect([kindOf(discovery), discovery.table.backends.size]).toEqual(["unknown", 0]);
     expect(inspects(fake, container) - before).toBeWithin(3, looksMax);
+  });
+
+  test("events that come more slowly than a look takes find the same pace, though nothing is held", async () => {
+    const COUNT = 50;
+    using fake = await new FakeEngine().start();
+    const container = fake.add({ labels: { "inference.enable": "false" } });
+    using discovery = startDiscovery(fake, { lookPaceMs: 200 });
+    await until("it is ready", () => discovery.controller.isReady);
+    const before = inspects(fake, container);
+    const looksMax = await burst(() => fake.emit(container, "health_status: healthy"), COUNT);
+    await until("all have come", () => discovery.received() === COUNT);
+    expect(inspects(fake, container) - before).toBeLessThan(looksMax / 4 + 6);
   });
 
   test("a container is looked at at once, however many events others have", async () => {
