@@ -10,7 +10,7 @@ import type { ContainerEvent } from "../docker/events.ts";
 import { LABELS, unknownLabels } from "../docker/labels.ts";
 import { ENDED } from "./container-status.ts";
 import { Alarms, coalesce, Pace } from "./loop.ts";
-import { type Observation, observe, type Run } from "./observe.ts";
+import { isCutOff, type Observation, observe, type Run } from "./observe.ts";
 import type { ServedModels } from "./served-models.ts";
 import { type ContainerStatus, StatusReport, type Subject } from "./status-report.ts";
 import type { StopNotices } from "./stop-notices.ts";
@@ -183,9 +183,12 @@ export class ContainerLoop {
     this.#peer = peer;
     this.#name = container?.name ?? this.#name;
     this.#observation = observation;
-    if (observation.kind === "absent") this.#tracked.gone();
-    else if (observation.kind === "ignored") this.#tracked.lost();
-    else this.#tracked.see(observation.seen, observation.run, order);
+    // What was routed and is to be ignored has lost its last network: labels can't change in a run.
+    if (observation.kind !== "seen") this.#tracked.gone();
+    else {
+      if (isCutOff(this.#tracked, observation)) this.#tracked.gone();
+      this.#tracked.see(observation.seen, observation.run, order);
+    }
     this.#warnOfUnknownLabels();
     this.#tell();
   }

@@ -1,9 +1,9 @@
 /** What the engine shows of one container → what is seen of it. Pure; the order is the contract's. */
-import { chooseAddress, type Place } from "../docker/address.ts";
+import { chooseAddress, type Place, reachableHosts } from "../docker/address.ts";
 import type { Container } from "../docker/container.ts";
 import { readLabels } from "../docker/labels.ts";
 import { type Condition, notHealthy, notRunning } from "./container-status.ts";
-import type { Seen } from "./plan.ts";
+import type { Held, Seen } from "./plan.ts";
 import type { NoticedRun } from "./stop-notices.ts";
 
 /** One run of a container, at one address. */
@@ -12,6 +12,8 @@ export type Run = NoticedRun & {
   /** `http://host:port`. */
   readonly origin: string;
   readonly basePath: string;
+  /** Why it may well not be reachable there. */
+  readonly doubt?: string | undefined;
 };
 
 export type Observation =
@@ -23,8 +25,10 @@ export type Observation =
       readonly kind: "seen";
       readonly seen: Exclude<Seen, "models read" | "read failed">;
       readonly run: Run;
-      /** Why it may well not be reachable where it is looked for. */
+      /** As that of the run. */
       readonly doubt?: string | undefined;
+      /** Where it can be reached without a doubt, the run's own origin or another. */
+      readonly origins: readonly string[];
       /** Why it is not healthy, if it is not. */
       readonly condition: Condition;
     };
@@ -66,6 +70,7 @@ export function observe(container: Container | undefined, around: Surroundings):
     stopTimeoutMs: container.stopTimeoutMs,
     origin: `http://${address.host}:${labels.settings.port}`,
     basePath: labels.settings.basePath,
+    doubt: address.doubt,
   };
   const stopping = container.status === "stopping" || around.isStopping(run);
   return {
@@ -73,8 +78,27 @@ export function observe(container: Container | undefined, around: Surroundings):
     seen: stopping ? "stopping" : healthSeen(container),
     run,
     doubt: address.doubt,
+    origins: reachableHosts(container, around.place, around.peer).map(
+      (host) => `http://${host}:${labels.settings.port}`,
+    ),
     condition: notHealthy(container),
   };
+}
+
+/**
+ * Whether the way to a run has changed so that all that is held of it is to be given up: it or the
+ * proxy has left the network between them, or has joined it while the models are still asked for.
+ * Nothing ends a connection whose network is gone: whoever waits on one would wait for ever.
+ */
+export function isCutOff(
+  { run, held }: { readonly run: Run | undefined; readonly held: Held },
+  seen: Extract<Observation, { readonly kind: "seen" }>,
+): boolean {
+  if (run === undefined || run.startedAtMs !== seen.run.startedAtMs) return false;
+  if (run.origin !== seen.run.origin) return !seen.origins.includes(run.origin);
+  const wasDoubted = run.doubt !== undefined;
+  const isDoubted = seen.doubt !== undefined;
+  return wasDoubted !== isDoubted && (isDoubted || held === "probing");
 }
 
 function healthSeen({ status, health }: Container): "not healthy" | "starting" | "routable" {

@@ -106,14 +106,9 @@ export class TrackedContainer {
     if (seen === "stopping") this.#draining.setDeadlines();
   }
 
-  /** The run is over: the engine said so, or shows it. */
+  /** The run is over: the engine said so, or shows it. Or no way leads to where it was. */
   gone(): void {
     this.#actions[plan(this.held, "absent")]();
-  }
-
-  /** It runs on, but can't be reached as it is set up now: what is in flight may finish. */
-  lost(): void {
-    this.#drain();
   }
 
   /** Another start is another run, and the one before is over; another address only moves it. */

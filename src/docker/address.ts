@@ -54,6 +54,35 @@ export function chooseAddress(
   return chosen === undefined ? withoutNetwork(container) : at(chosen, container, place);
 }
 
+/**
+ * Every host at which it can be reached without a doubt, as `Address` has them: what has been sent to
+ * any other one may never arrive.
+ *
+ * @param peer as for `chooseAddress`
+ */
+export function reachableHosts(
+  container: Container,
+  place: Place,
+  peer?: Container,
+): readonly string[] {
+  const owner = sharedContainerId(container) === undefined ? container : peer;
+  if (owner === undefined) return [];
+  const addresses =
+    owner.networkMode === "host" ? hostAddresses(place) : ownAddresses(owner, place);
+  return addresses.filter((address) => address !== "").map(inUrl);
+}
+
+function hostAddresses(place: Place): readonly string[] {
+  if (place.kind === "host") return [LOOPBACK];
+  return [place.hostAddress ?? "", ...place.networks.map(({ gateway }) => gateway)];
+}
+
+function ownAddresses({ networks }: Container, place: Place): readonly string[] {
+  return networks
+    .filter((network) => place.kind === "host" || isShared(network, place))
+    .flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6]);
+}
+
 /** The id of the container whose network it shares (`--network container:x`), if it does so. */
 export function sharedContainerId({ networkMode }: Container): string | undefined {
   return networkMode.startsWith(SHARES_WITH) ? networkMode.slice(SHARES_WITH.length) : undefined;

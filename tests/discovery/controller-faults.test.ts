@@ -20,7 +20,7 @@ describe("Controller, after what once went wrong", () => {
     await untilKind(discovery, "live");
     container.ipAddress = "";
     fake.emitNetwork(container, "disconnect");
-    await untilKind(discovery, "draining");
+    await untilKind(discovery, "unavailable");
     container.ipAddress = "127.0.0.1";
     fake.emitNetwork(container, "connect");
     await untilKind(discovery, "live");
@@ -77,7 +77,7 @@ describe("Controller, after what once went wrong", () => {
     expect(kindOf(waiting)).toBe("live");
   });
 
-  test("a container without address that is stopped keeps to its deadline, and is gone when it dies", async () => {
+  test("a container that has lost its last network, and is then stopped: closed at once, and once", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const container = fake.add({ port: models.port });
@@ -88,10 +88,11 @@ describe("Controller, after what once went wrong", () => {
     if (route.kind === "routed") route.lease.onClose((why) => told.push(why));
     container.ipAddress = "";
     fake.emitNetwork(container, "disconnect");
-    await untilKind(discovery, "draining");
+    await untilKind(discovery, "unavailable");
     fake.kill(container);
-    await until("it is cut", () => told.length > 0);
-    expect(told).toEqual(["cut"]);
+    fake.exit(container);
+    await untilKind(discovery, "unknown");
+    expect(told).toEqual(["run-over"]);
   });
 
   test("a container that is set up wrong and starts again and again is one warning a minute", async () => {

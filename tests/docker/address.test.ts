@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { chooseAddress, type Place } from "../../src/docker/address.ts";
+import { chooseAddress, type Place, reachableHosts } from "../../src/docker/address.ts";
 import { type Container, type Network, parseContainer } from "../../src/docker/container.ts";
 import { readFixture } from "../support/engine-replies.ts";
 
@@ -74,6 +74,30 @@ describe("chooseAddress()", () => {
     const exited = parseContainer(readFixture("docker-20.10.24-exited.json"));
     expect(choose(exited, HOST)).toContain("no address");
     expect(choose({ networks: [], networkMode: "lan" }, HOST)).toContain("network mode lan");
+  });
+});
+
+describe("reachableHosts()", () => {
+  const onHost: Partial<Container> = { networkMode: "host", networks: [] };
+  const sharing: Partial<Container> = { networkMode: "container:abc", networks: [] };
+  const own = network("b", "10.0.1.9", { gateway: "10.0.1.254" });
+
+  test.each<[what: string, change: Partial<Container>, place: Place, expected: string[]]>([
+    ["on the host: all", { networks: [A, B, SIX] }, HOST, ["10.0.0.1", "10.0.1.1", "[fd00::2]"]],
+    ["in a container: those shared", { networks: [A, B] }, inContainer([B, C]), ["10.0.1.1"]],
+    ["that shares none", { networks: [A] }, inContainer([C]), []],
+    ["both on the host's network", onHost, HOST, ["127.0.0.1"]],
+    ["it alone is", onHost, inContainer([A, own], "fd00::1"), ["[fd00::1]", "10.0.1.254"]],
+    ["another's network, and that one is not there", sharing, HOST, []],
+  ])("%s", (_what, change, place, expected) => {
+    expect(reachableHosts({ ...CONTAINER, ...change }, place)).toEqual(expected);
+  });
+
+  test("in another's network: that one's", () => {
+    const peer = { ...CONTAINER, networks: [A, B] };
+    expect(reachableHosts({ ...CONTAINER, ...sharing }, inContainer([A]), peer)).toEqual([
+      "10.0.0.1",
+    ]);
   });
 });
 
