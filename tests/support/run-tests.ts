@@ -30,6 +30,8 @@ const REAL_ENGINE = [
   "./tests/e2e/image.e2e.ts",
   "./tests/e2e/container-faults.e2e.ts",
   "./tests/e2e/front-proxies.e2e.ts",
+  "./tests/e2e/networks.e2e.ts",
+  "./tests/e2e/network-changes.e2e.ts",
   "./tests/e2e/client-openai.e2e.ts",
   "./tests/e2e/client-anthropic.e2e.ts",
   "./tests/e2e/client-ai-sdk.e2e.ts",
