@@ -1,6 +1,6 @@
 /** Requests in, responses out: the API under the base path, /health and the /admin routes. */
 import { type Answer, answer } from "./answers.ts";
-import { abortEntry, finishEntry, type JournalEntry, openEntry } from "./journal.ts";
+import { abortEntry, finishEntry, type JournalEntry, keepEntry, openEntry } from "./journal.ts";
 import { openAiError } from "./openai.ts";
 import type { Settings } from "./settings.ts";
 
@@ -62,7 +62,9 @@ async function respondAsApi(
     ? pathname.slice(settings.basePath.length)
     : "";
   try {
-    return toResponse(await answer({ settings, request, path, entry }), entry);
+    const given = await answer({ settings, request, path, entry });
+    if (settings.journalFolder !== undefined) keepEntry(settings.journalFolder, entry);
+    return toResponse(given, entry);
   } catch (error) {
     // A client that hung up reads no answer; anything else must be visible in the test.
     if (!request.signal.aborted) console.error(error);

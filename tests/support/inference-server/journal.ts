@@ -1,4 +1,7 @@
 /** What came in, for tests to ask about: every request but those to /admin and /health. */
+import { appendFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { join } from "node:path";
 
 export type JournalEntry = {
   readonly method: string;
@@ -34,4 +37,13 @@ export function finishEntry(entry: JournalEntry): void {
 
 export function abortEntry(entry: JournalEntry): void {
   entry.aborted = !entry.done;
+}
+
+/**
+ * One JSON line in `<folder>/<hostname>.ndjson`, where the hostname is the container's short id unless it was
+ * given another: written before the answer begins, so that it is there whatever becomes of the server.
+ */
+export function keepEntry(folder: string, { path, model, at }: JournalEntry): void {
+  const line = JSON.stringify({ path, model, at });
+  appendFileSync(join(folder, `${hostname()}.ndjson`), `${line}\n`);
 }

@@ -27,6 +27,8 @@ export type Settings = {
   readonly termMode: TermMode;
   /** At first; /admin/health changes it. */
   readonly healthy: boolean;
+  /** Folder of a file that outlives the container: see `keepEntry` in journal.ts. */
+  readonly journalFolder: string | undefined;
 };
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -47,6 +49,7 @@ export function readSettings(environment: Environment): Settings {
     },
     termMode: readTermMode(environment["TERM_MODE"] ?? "exit"),
     healthy: readBoolean(environment["HEALTHY"] ?? "true"),
+    journalFolder: environment["JOURNAL_FOLDER"],
   };
 }
 
