@@ -1,0 +1,83 @@
+/** What the engine says happened to containers, in its own words and by its own clock. */
+
+export type EngineEvent = {
+  readonly containerId: string;
+  /** `start`, `kill`, `die`, `health_status: healthy` …; `crash` is ours. */
+  readonly action: string;
+  /** Of a `kill`. */
+  readonly signal: number | undefined;
+  /** Of a `die`. */
+  readonly exitCode: number | undefined;
+  /** When, ms since the epoch. */
+  readonly atMs: number;
+};
+
+export type EventFollower = AsyncDisposable & {
+  /** Since `followEvents` was called, in the order in which they came. */
+  readonly events: readonly EngineEvent[];
+  /** Something that the engine does not tell, or not in time. */
+  readonly add: (containerId: string, action: string, atMs: number) => void;
+};
+
+const ACTIONS = ["start", "kill", "die", "stop", "destroy", "pause", "unpause", "health_status"];
+
+type WireEvent = {
+  readonly Action: string;
+  readonly Actor: {
+    readonly ID: string;
+    readonly Attributes: Readonly<Record<string, string>>;
+  };
+  readonly timeNano: number;
+};
+
+/** By the command-line client: what is judged by it must not be read by the code that is judged. */
+export function followEvents(): EventFollower {
+  const filters = ["type=container", ...ACTIONS.map((action) => `event=${action}`)];
+  const since = String(Math.floor(Date.now() / 1000));
+  const child = Bun.spawn(
+    [
+      ...["docker", "events", "--since", since, "--format", "{{json .}}"],
+      ...filters.flatMap((filter) => ["--filter", filter]),
+    ],
+    { stdin: "ignore", stdout: "pipe", stderr: "inherit" },
+  );
+  const events: EngineEvent[] = [];
+  void readLines(child.stdout, (line) => events.push(parseEvent(line)));
+  return {
+    events,
+    add: (containerId, action, atMs) =>
+      events.push({ containerId, action, signal: undefined, exitCode: undefined, atMs }),
+    [Symbol.asyncDispose]: async () => {
+      child.kill();
+      await child.exited;
+    },
+  };
+}
+
+async function readLines(
+  stream: ReadableStream<Uint8Array>,
+  onLine: (line: string) => void,
+): Promise<void> {
+  const utf8 = new TextDecoder();
+  let rest = "";
+  for await (const bytes of stream) {
+    const lines = (rest + utf8.decode(bytes, { stream: true })).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) onLine(line);
+  }
+}
+
+function parseEvent(line: string): EngineEvent {
+  const { Action, Actor, timeNano } = JSON.parse(line) as WireEvent;
+  const number = (name: string): number | undefined => {
+    const text = Actor.Attributes[name];
+    return text === undefined ? undefined : Number(text);
+  };
+  return {
+    containerId: Actor.ID,
+    action: Action,
+    signal: number("signal"),
+    exitCode: number("exitCode"),
+    atMs: timeNano / 1e6,
+  };
+}

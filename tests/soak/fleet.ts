@@ -1,0 +1,105 @@
+/** The containers of the soak: a few names, and under each of them one container after the other. */
+import { buildInferenceImage, dockerCli } from "../support/inference-server/image.ts";
+import type { Random } from "../support/random-json.ts";
+import { pick } from "./random.ts";
+
+type TermMode = "drain" | "exit" | "ignore";
+
+export type Slot = {
+  readonly name: string;
+  readonly models: readonly string[];
+  readonly restartPolicy: "no" | "always";
+};
+
+/** One container that was created under a slot's name. */
+export type Member = Slot & { readonly id: string; readonly termMode: TermMode };
+
+const PREFIX = "lw-inference-proxy-soak";
+/** Before SIGKILL; longer than the proxy's time to drain, so that both ends of it are seen. */
+const STOP_TIMEOUT_S = 10;
+
+export const SLOTS: readonly Slot[] = [
+  slot("a", ["alpha"]),
+  slot("b", ["beta"]),
+  slot("c", ["gamma", "gamma-adapter"]),
+  slot("d1", ["delta"]),
+  slot("d2", ["delta"]),
+  slot("e1", ["epsilon"]),
+  slot("e2", ["epsilon", "zeta"], "always"),
+  slot("f", ["eta"], "always"),
+];
+
+export const MODELS: readonly string[] = [...new Set(SLOTS.flatMap(({ models }) => models))];
+
+function slot(
+  name: string,
+  models: readonly string[],
+  restartPolicy: Slot["restartPolicy"] = "no",
+): Slot {
+  return { name: `${PREFIX}-${name}`, models, restartPolicy };
+}
+
+export class Fleet {
+  readonly #random: Random;
+  readonly #journalFolder: string;
+  readonly #members = new Map<string, Member>();
+
+  /** @param journalFolder on the engine's host; where the servers say what requests they got */
+  constructor(random: Random, journalFolder: string) {
+    this.#random = random;
+    this.#journalFolder = journalFolder;
+  }
+
+  /** Every container that there ever was, by id. */
+  get members(): ReadonlyMap<string, Member> {
+    return this.#members;
+  }
+
+  /** Creates and starts one. It names itself by its own short id. */
+  async create(under: Slot): Promise<void> {
+    const { name, models, restartPolicy } = under;
+    const termMode = pick<TermMode>(this.#random, ["drain", "drain", "exit", "ignore"]);
+    const env = [`MODELS=${models.join()}`, `TERM_MODE=${termMode}`, "JOURNAL_FOLDER=/journal"];
+    const output = await dockerCli(
+      ...["run", "--detach", "--name", name, "--label", "inference.enable=true"],
+      ...["--restart", restartPolicy, "--stop-timeout", String(STOP_TIMEOUT_S)],
+      ...["--health-interval", "2s", "--health-timeout", "5s"],
+      ...["--volume", `${this.#journalFolder}:/journal`],
+      ...env.flatMap((variable) => ["--env", variable]),
+      await buildInferenceImage(),
+    );
+    const id = output.trim();
+    this.#members.set(id, { ...under, id, termMode });
+  }
+
+  /** What the engine shows of them. */
+  async inspect(): Promise<readonly Inspected[]> {
+    const names = (await dockerCli("ps", "--all", "--format", "{{.Names}}")).split("\n");
+    const ours = names.filter((name) => SLOTS.some((each) => each.name === name));
+    if (ours.length === 0) return [];
+    const format = `{"id":{{json .Id}},"name":"{{slice .Name 1}}","status":{{json .State.Status}},"health":{{json .State.Health.Status}},"address":{{json .NetworkSettings.IPAddress}}}`;
+    const lines = await dockerCli("inspect", "--format", format, ...ours);
+    return lines
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Inspected);
+  }
+}
+
+export type Inspected = {
+  readonly id: string;
+  readonly name: string;
+  readonly status: string;
+  readonly health: string;
+  /** Empty if it does not run. */
+  readonly address: string;
+};
+
+/** Removes them all, and those of a run before that was killed. */
+export async function removeFleet(): Promise<void> {
+  await dockerCli("rm", "--force", "--volumes", ...SLOTS.map(({ name }) => name)).catch(
+    (error: unknown) => {
+      if (!String(error).includes("No such container")) throw error;
+    },
+  );
+}

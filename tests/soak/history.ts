@@ -1,0 +1,87 @@
+/** What became of each container, as the engine told it. Pure. */
+import type { EngineEvent } from "./engine-events.ts";
+
+/** Times in ms since the epoch; `toMs` is Infinity for what still goes on. */
+export type Span = { readonly fromMs: number; toMs: number };
+
+/** One run of a container's process. */
+export type Run = Span & {
+  /** While it was healthy, neither paused nor told to stop. */
+  readonly live: readonly Span[];
+  /** The engine's last word of it, which may come seconds after its end. */
+  readonly clearedMs: number;
+  /** When it was told to end by itself; the engine sees that later. */
+  readonly crashMs: number | undefined;
+  /** The first stop notice. */
+  readonly noticeMs: number | undefined;
+  /** Whether the engine had sent it any signal: its restart policy does not apply any more. */
+  readonly signalled: boolean;
+  readonly exitCode: number | undefined;
+};
+
+export type History = ReadonlyMap<string, readonly Run[]>;
+
+type OpenRun = { -readonly [Key in keyof Run]: Key extends "live" ? Span[] : Run[Key] };
+
+const STOP_SIGNALS: ReadonlySet<number | undefined> = new Set([2, 3, 9, 15]);
+
+/** @returns the runs of each container, oldest first */
+export function historyOf(events: readonly EngineEvent[]): History {
+  const history = new Map<string, OpenRun[]>();
+  for (const event of events) {
+    const runs = history.get(event.containerId) ?? [];
+    history.set(event.containerId, runs);
+    if (event.action === "start") runs.push(newRun(event.atMs));
+    else apply(event, runs.at(-1));
+  }
+  return history;
+}
+
+function newRun(fromMs: number): OpenRun {
+  return {
+    fromMs,
+    toMs: Number.POSITIVE_INFINITY,
+    live: [],
+    clearedMs: Number.POSITIVE_INFINITY,
+    crashMs: undefined,
+    noticeMs: undefined,
+    signalled: false,
+    exitCode: undefined,
+  };
+}
+
+function apply({ action, signal, exitCode, atMs }: EngineEvent, run: OpenRun | undefined): void {
+  if (run === undefined) return;
+  switch (action) {
+    case "health_status: healthy":
+      if (run.noticeMs === undefined && run.crashMs === undefined)
+        run.live.push({ fromMs: atMs, toMs: run.toMs });
+      break;
+    case "health_status: unhealthy":
+    case "pause":
+      endLive(run, atMs);
+      break;
+    case "crash":
+      run.crashMs ??= atMs;
+      break;
+    case "kill":
+      run.signalled = true;
+      if (!STOP_SIGNALS.has(signal)) break;
+      run.noticeMs ??= atMs;
+      endLive(run, atMs);
+      break;
+    case "die":
+    case "stop":
+    case "destroy":
+      run.toMs = Math.min(run.toMs, atMs);
+      run.clearedMs = atMs;
+      run.exitCode ??= exitCode;
+      endLive(run, atMs);
+      break;
+  }
+}
+
+function endLive(run: OpenRun, atMs: number): void {
+  const last = run.live.at(-1);
+  if (last !== undefined) last.toMs = Math.min(last.toMs, atMs);
+}

@@ -1,0 +1,28 @@
+/** What requests the servers say they got, those that are long gone included. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+export type Delivery = {
+  /** Of the exchange: see load.ts. */
+  readonly number: number;
+  readonly model: string | null;
+  /** When the request came in at the server, ms since the epoch. */
+  readonly atMs: number;
+  /** Short id of the container. */
+  readonly container: string;
+};
+
+type Line = { readonly path: string; readonly model: string | null; readonly at: number };
+
+/** @returns the requests of the soak's clients; the proxy's own are left out */
+export function readJournals(folder: string): readonly Delivery[] {
+  return readdirSync(folder).flatMap((file) => {
+    const lines = readFileSync(join(folder, file), "utf8").trim().split("\n");
+    return lines.flatMap((line) => {
+      const { path, model, at } = JSON.parse(line) as Line;
+      const number = /[?&]soak=(\d+)/.exec(path)?.[1];
+      if (number === undefined) return [];
+      return [{ number: Number(number), model, atMs: at, container: file.replace(".ndjson", "") }];
+    });
+  });
+}

@@ -1,0 +1,131 @@
+/**
+ * What was so at which time, by the engine's own account: whether a model was live, whether a container of
+ * it ran, and what can explain that a request failed. Every question allows for the time that news takes.
+ * Pure.
+ */
+import type { Member } from "./fleet.ts";
+import type { History, Run, Span } from "./history.ts";
+
+/** From an event to what the proxy makes of it, on a machine that is busy, ms. */
+export const SLACK_MS = 500;
+/** The same where the engine must be asked first, and the server perhaps. */
+const LOOK_MS = 3_000;
+/** The engine may go on showing a container as running until it has cleared up, or not answer that long. */
+const CLEARED_UP_MS = 6_000;
+/** A read that is pending on a container that is gone is given up after 5 s. */
+const PENDING_READ_MS = 5_000;
+
+export type TruthInit = {
+  readonly members: readonly Member[];
+  readonly history: History;
+  /** PROXY_DRAIN_TIMEOUT. */
+  readonly drainMs: number;
+};
+
+export class Truth {
+  readonly #init: TruthInit;
+  readonly #byShortId: ReadonlyMap<string, Member>;
+
+  constructor(init: TruthInit) {
+    this.#init = init;
+    this.#byShortId = new Map(init.members.map((member) => [member.id.slice(0, 12), member]));
+  }
+
+  /** @param container id, at least twelve characters of it */
+  member(container: string): Member | undefined {
+    return this.#byShortId.get(container.slice(0, 12));
+  }
+
+  membersOf(model: string): readonly Member[] {
+    return this.#init.members.filter(({ models }) => models.includes(model));
+  }
+
+  runs({ id }: Member): readonly Run[] {
+    return this.#init.history.get(id) ?? [];
+  }
+
+  /** Somebody served the model without a break, so every answer but its own is wrong. */
+  isLive(model: string, { fromMs, toMs }: Span): boolean {
+    const untilMs = toMs + SLACK_MS;
+    return this.membersOf(model).some((member) =>
+      this.runs(member).some(
+        ({ live, crashMs = Number.POSITIVE_INFINITY }) =>
+          crashMs >= untilMs &&
+          live.some((span) => span.fromMs + LOOK_MS <= fromMs && span.toMs >= untilMs),
+      ),
+    );
+  }
+
+  /** A container that had served the model ran or was about to be started again, all that time: not 404. */
+  isHeld(model: string, { fromMs, toMs }: Span): boolean {
+    return this.membersOf(model).some(
+      (member) =>
+        this.#liveSpans(member).some((live) => isOlder(live, fromMs)) &&
+        this.#aliveSpans(member).some(
+          (alive) => alive.fromMs + LOOK_MS <= fromMs && alive.toMs >= toMs + SLACK_MS,
+        ),
+    );
+  }
+
+  /** A container that may have served the model may have run at some time of it: 503 is right. */
+  mayBeHeld(model: string, { fromMs, toMs }: Span): boolean {
+    return this.membersOf(model).some(
+      (member) =>
+        this.#liveSpans(member).some((live) => live.fromMs <= toMs + SLACK_MS) &&
+        this.runs(member).some(
+          (run) => run.fromMs <= toMs + SLACK_MS && run.clearedMs >= fromMs - CLEARED_UP_MS,
+        ),
+    );
+  }
+
+  /** Whether one of the containers was told to stop, was dying, or had its time to drain run out, just then. */
+  explainsFailure(members: readonly Member[], { fromMs, toMs }: Span): boolean {
+    const touches = (from: number, to: number): boolean =>
+      to >= fromMs - SLACK_MS && from <= toMs + SLACK_MS;
+    return members.some((member) =>
+      this.runs(member).some((run) => {
+        const { noticeMs = Number.NaN, crashMs = run.toMs } = run;
+        const cutMs = noticeMs + this.#init.drainMs;
+        return touches(noticeMs, noticeMs) || touches(cutMs, cutMs) || touches(crashMs, run.toMs);
+      }),
+    );
+  }
+
+  /** Whether the container was dying of what cuts answers, or its time to drain ran out, just then. */
+  explainsBreak(member: Member, atMs: number): boolean {
+    return this.runs(member).some((run) => {
+      const { noticeMs = Number.NaN, crashMs } = run;
+      if (Math.abs(atMs - noticeMs - this.#init.drainMs) <= SLACK_MS) return true;
+      if (member.termMode === "drain" && run.exitCode === 0) return false; // it finished its work
+      const signalledMs = member.termMode === "exit" ? noticeMs : Number.NaN;
+      const from = Math.min(...[crashMs, signalledMs, run.toMs].filter(isNumber));
+      return atMs >= from - SLACK_MS && atMs <= run.toMs + PENDING_READ_MS + SLACK_MS;
+    });
+  }
+
+  #liveSpans(member: Member): readonly Span[] {
+    return this.runs(member).flatMap(({ live }) => live);
+  }
+
+  /** Its runs, each with the wait for the next one where its restart policy starts it again. */
+  #aliveSpans(member: Member): readonly Span[] {
+    const spans: Span[] = [];
+    let before: Run | undefined;
+    for (const run of this.runs(member)) {
+      const again = before !== undefined && !before.signalled && member.restartPolicy === "always";
+      const last = again ? spans.pop() : undefined;
+      spans.push({ fromMs: last?.fromMs ?? run.fromMs, toMs: run.toMs });
+      before = run;
+    }
+    return spans;
+  }
+}
+
+function isNumber(value: number | undefined): value is number {
+  return value !== undefined && !Number.isNaN(value);
+}
+
+/** It was routed for certain, some time before. */
+function isOlder({ fromMs, toMs }: Span, thanMs: number): boolean {
+  return toMs - fromMs >= LOOK_MS && fromMs + LOOK_MS + SLACK_MS <= thanMs;
+}
