@@ -24,7 +24,7 @@ COPY --from=build /build/dist/lw-inference-proxy /usr/local/bin/lw-inference-pro
 ENV PROXY_USER=65532:65532
 USER 0:0
 EXPOSE 8080
-HEALTHCHECK --interval=10s --timeout=5s --start-period=10s --retries=3 \
+HEALTHCHECK --interval=5s --timeout=5s --start-period=10s --retries=3 \
   CMD ["/usr/local/bin/lw-inference-proxy", "healthcheck"]
 ENTRYPOINT ["/usr/local/bin/lw-inference-proxy"]
 ARG VERSION=

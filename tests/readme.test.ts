@@ -65,6 +65,8 @@ type Service = {
   readonly healthcheck?: { readonly test: readonly string[] };
   readonly stop_grace_period?: string;
   readonly networks?: readonly string[];
+  readonly volumes?: readonly string[];
+  readonly environment?: Readonly<Record<string, string | number>>;
   readonly command?: string | readonly string[];
 };
 
@@ -75,7 +77,7 @@ describe("compose.yaml", () => {
   const servers = Object.entries(services).filter(([, { labels }]) => labels?.["inference.enable"]);
 
   test("has the servers of the README, each behind a profile of its name", () => {
-    expect(servers.map(([name]) => name)).toEqual(["llama-cpp", "vllm", "sglang"]);
+    expect(servers.map(([name]) => name)).toEqual(["llama-cpp", "tei", "vllm", "sglang"]);
     for (const [name, { profiles }] of servers) {
       expect(profiles).toEqual([name]);
       expect(README).toContain(`--profile ${name}`);
@@ -88,7 +90,7 @@ describe("compose.yaml", () => {
       const port = server.labels?.["inference.port"] ?? LABELS["inference.port"];
       expect(server.healthcheck?.test.at(-1)).toContain(`http://localhost:${port}/`);
       expect(server.stop_grace_period).toBe("75s");
-      expect(server.networks).toEqual(services["proxy"]?.networks ?? []);
+      expect(server.networks).toEqual(["inference"]);
       for (const label of Object.keys(server.labels ?? {}))
         expect(Object.keys(LABELS)).toContain(label);
     },
@@ -97,6 +99,19 @@ describe("compose.yaml", () => {
   test("vLLM is told to finish its answers, and the proxy has time to", () => {
     expect(String(services["vllm"]?.command)).toContain("--shutdown-timeout 60");
     expect(services["proxy"]?.stop_grace_period).toBe("75s");
+  });
+
+  test("only the socket proxy has the socket, and the two that need it share its network", () => {
+    const withSocket = Object.entries(services).filter(([, { volumes }]) =>
+      volumes?.some((volume) => volume.includes("docker.sock")),
+    );
+    expect(withSocket.map(([name]) => name)).toEqual(["socket-proxy"]);
+    expect(services["socket-proxy"]?.networks).toEqual(["docker-api"]);
+    for (const name of ["traefik", "proxy"])
+      expect(services[name]?.networks).toEqual(["inference", "docker-api"]);
+    const endpoint = services["proxy"]?.environment?.["DOCKER_HOST"];
+    expect(endpoint).toBe("tcp://socket-proxy:2375");
+    expect(services["traefik"]?.command).toContain(`--providers.docker.endpoint=${endpoint}`);
   });
 
   test("Traefik is sent to the proxy's port", () => {

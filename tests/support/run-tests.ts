@@ -19,6 +19,7 @@ const UNIT = ["--randomize", "--coverage"];
 const COMPILED = [
   "./tests/e2e/process.e2e.ts",
   "./tests/e2e/command-line.e2e.ts",
+  "./tests/e2e/front-proxies.e2e.ts",
   "./tests/e2e/requests.e2e.ts",
   "./tests/e2e/model-routing.e2e.ts",
   "./tests/e2e/demo.e2e.ts",
@@ -32,6 +33,7 @@ const REAL_ENGINE = [
   "./tests/e2e/front-proxies.e2e.ts",
   "./tests/e2e/networks.e2e.ts",
   "./tests/e2e/network-changes.e2e.ts",
+  "./tests/e2e/compose.e2e.ts",
   "./tests/e2e/client-openai.e2e.ts",
   "./tests/e2e/client-anthropic.e2e.ts",
   "./tests/e2e/client-ai-sdk.e2e.ts",

@@ -92,7 +92,7 @@ async function compile(binary: string): Promise<void> {
 }
 
 /** `libc.so.6 => /lib/…/libc.so.6 (0x…)`, and the loader: `/lib64/ld-linux-x86-64.so.2 (0x…)`. */
-async function sharedLibraries(binary: string): Promise<string[]> {
+export async function sharedLibraries(binary: string): Promise<string[]> {
   const listing = await run(["ldd", binary]);
   const paths = [...listing.matchAll(/(\/\S+) \(0x/g)].map(([, path = ""]) => path);
   if (paths.length === 0) throw new Error(`Cannot read the libraries of ${binary}: ${listing}`);
