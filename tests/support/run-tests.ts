@@ -20,6 +20,7 @@ const COMPILED = [
   "./tests/e2e/process.e2e.ts",
   "./tests/e2e/command-line.e2e.ts",
   "./tests/e2e/front-proxies.e2e.ts",
+  "./tests/e2e/release.e2e.ts",
   "./tests/e2e/requests.e2e.ts",
   "./tests/e2e/model-routing.e2e.ts",
   "./tests/e2e/demo.e2e.ts",
