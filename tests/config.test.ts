@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { type Config, loadConfig } from "../src/config.ts";
+import { type Config, loadConfig, loadPort } from "../src/config.ts";
 
 const DEFAULTS: Config = {
   port: 8080,
@@ -185,3 +185,12 @@ function engine(place: string, port?: number): Partial<Config> {
     engine: port === undefined ? { kind: "unix", path: place } : { kind: "tcp", host: place, port },
   };
 }
+
+test.each<[env: Record<string, string>, port: number | undefined]>([
+  [{}, 8080],
+  [{ PROXY_PORT: "" }, 8080],
+  [{ PROXY_PORT: "9000", LOG_LEVEL: "loud" }, 9000],
+  [{ PROXY_PORT: "http" }, undefined],
+])("loadPort(%p) minds no other variable: %p", (env, port) => {
+  expect(loadPort(env)).toBe(port);
+});
