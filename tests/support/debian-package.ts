@@ -13,14 +13,24 @@ export async function provide(
   if (process.env["TEST_ENGINE"] !== "install") {
     return `${program} is not installed; TEST_ENGINE=install has it installed (as root, on Debian)`;
   }
-  process.stderr.write(`Installing Debian's ${packages.join(", ")} …\n`);
-  const install = ["install", "-y", "-qq", "--no-install-recommends", ...packages];
-  const installed = (await aptGet("update", "-qq")) && (await aptGet(...install));
-  return installed && Bun.which(program) !== null ? undefined : `${program} can't be installed`;
+  await installPackages(packages);
+  return Bun.which(program) === null
+    ? `${packages.join(", ")} did not bring ${program}`
+    : undefined;
 }
 
-async function aptGet(...args: readonly string[]): Promise<boolean> {
-  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  const child = Bun.spawn(["apt-get", ...args], { env, stdio: ["ignore", "ignore", "inherit"] });
-  return (await child.exited) === 0;
+/** As root, on Debian. None of them is started as a service. */
+export async function installPackages(packages: readonly string[]): Promise<void> {
+  process.stderr.write(`Installing Debian's ${packages.join(", ")} …\n`);
+  await aptGet("update", "-qq");
+  await aptGet("install", "-y", "-qq", "--no-install-recommends", ...packages);
+}
+
+async function aptGet(...args: readonly string[]): Promise<void> {
+  const child = Bun.spawn(["apt-get", ...args], {
+    // invoke-rc.d starts nothing in single-user mode.
+    env: { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" },
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  if ((await child.exited) !== 0) throw new Error(`Cannot run "apt-get ${args.join(" ")}"`);
 }

@@ -1,6 +1,7 @@
 /** nginx, HAProxy and Caddy of Debian as the proxies that people put in front, each with its file of front-proxies/. */
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { installPackages } from "./debian-package.ts";
 import { freePort, rawConnect } from "./raw-http.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
 import { until } from "./until.ts";
@@ -37,18 +38,9 @@ export function isInstalled(): boolean {
   return Object.values(FRONT_PROXIES).every(({ program }) => Bun.which(program) !== null);
 }
 
-/** From Debian, as root. None of them is started as a service. */
-export async function installFrontProxies(): Promise<void> {
-  const packages = ["nginx-light", "haproxy", "caddy"];
-  const install = ["install", "-y", "-qq", "--no-install-recommends", ...packages];
-  for (const args of [["update", "-qq"], install]) {
-    const child = Bun.spawn(["apt-get", ...args], {
-      // invoke-rc.d starts nothing in single-user mode.
-      env: { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" },
-      stdio: ["ignore", "ignore", "inherit"],
-    });
-    if ((await child.exited) !== 0) throw new Error(`Cannot run apt-get ${args.join(" ")}`);
-  }
+/** From Debian, as root. */
+export function installFrontProxies(): Promise<void> {
+  return installPackages(["nginx-light", "haproxy", "caddy"]);
 }
 
 /** Starts it in front of `proxyPort`, and waits until it listens. It is ended with the block that holds it. */

@@ -3,18 +3,6 @@ import { expect } from "bun:test";
 import type { ContainerStatus } from "../../src/discovery/status-report.ts";
 import { until } from "./until.ts";
 
-/** @returns undefined if it knows no such container */
-export async function containerStatusOf(
-  origin: string,
-  name: string,
-): Promise<ContainerStatus | undefined> {
-  const response = await fetch(`${origin}/status`, { keepalive: false });
-  const { containers } = (await response.json()) as {
-    readonly containers: readonly ContainerStatus[];
-  };
-  return containers.find((container) => container.name === name);
-}
-
 /**
  * Waits until it is so, and says what it is instead if that takes too long.
  *
@@ -59,4 +47,16 @@ export function isWarned(log: string, container: string, reason: string): boolea
 /** Matches what begins so. */
 export function startOf(text: string): RegExp {
   return new RegExp(`^${RegExp.escape(text)}`);
+}
+
+/** @returns undefined if it knows no such container */
+async function containerStatusOf(
+  origin: string,
+  name: string,
+): Promise<ContainerStatus | undefined> {
+  const response = await fetch(`${origin}/status`, { keepalive: false });
+  const { containers } = (await response.json()) as {
+    readonly containers: readonly ContainerStatus[];
+  };
+  return containers.find((container) => container.name === name);
 }

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { installPackages } from "./debian-package.ts";
 import { startDockerd, versionAt } from "./dockerd.ts";
 
 export type TestEngine =
@@ -28,7 +29,7 @@ export async function findEngine(say: (line: string) => void): Promise<TestEngin
       why: `no Docker engine answers at ${host}. Start one, name one in DOCKER_HOST, or set TEST_ENGINE=install to have one installed and started (as root, on Debian)`,
     };
   }
-  if (PROGRAMS.some((program) => Bun.which(program) === null)) await install(say);
+  if (PROGRAMS.some((program) => Bun.which(program) === null)) await installPackages(PACKAGES);
   return startEngine(say);
 }
 
@@ -40,12 +41,6 @@ const PACKAGES = ["docker.io", "iptables", "iproute2"];
 function usable(engine: TestEngine): TestEngine {
   if (Bun.which("docker") !== null) return engine;
   return { kind: "none", why: "the command-line client `docker` is not installed" };
-}
-
-async function install(say: (line: string) => void): Promise<void> {
-  say(`Installing Debian's ${PACKAGES.join(", ")} …`);
-  await run("apt-get", "update", "-qq");
-  await run("apt-get", "install", "-y", "-qq", "--no-install-recommends", ...PACKAGES);
 }
 
 /** Its data, its socket and its pid file go with it; the bridge is the host's own, docker0. */
@@ -64,10 +59,4 @@ async function startEngine(say: (line: string) => void): Promise<TestEngine> {
     remove();
     return { kind: "none", why: error instanceof Error ? error.message : String(error) };
   }
-}
-
-async function run(...command: string[]): Promise<void> {
-  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  const child = Bun.spawn(command, { env, stdio: ["ignore", "ignore", "inherit"] });
-  if ((await child.exited) !== 0) throw new Error(`Cannot run "${command.join(" ")}"`);
 }
