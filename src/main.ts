@@ -67,6 +67,7 @@ async function serve(config: Config, log: Log, terminated: Promise<string>): Pro
     ownContainerId: await readOwnContainerId(),
     lookUpHost,
     readModels,
+    isFollowing: () => connection.isFollowed,
   });
   const descriptors = readDescriptors();
   warnOfFewDescriptors(descriptors, log);

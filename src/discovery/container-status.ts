@@ -22,7 +22,7 @@ export const CONTAINER_STATES = [
   "ignored",
   /** Opted out by its label. */
   "disabled",
-  /** The engine has not told us of it yet. */
+  /** The engine has not told of it, or can't tell any more. */
   "unknown",
 ] as const;
 
@@ -40,6 +40,12 @@ export type Progress = {
 /** Said of a run that an event has ended, until the engine has been asked what came of it. */
 export const ENDED: Condition = { state: "stopped", reason: "its process has ended" };
 
+/** Healthy when it was seen last; see `TrackedContainer`. */
+const REFUSING: Condition = {
+  state: "unknown",
+  reason: "nobody listens at its address any more, and the engine can't be asked what became of it",
+};
+
 export function conditionOf(observation: Observation, { held, failure }: Progress): Condition {
   if (observation.kind === "absent") return observation.condition;
   if (observation.kind === "ignored") return { state: "ignored", reason: observation.reason };
@@ -55,6 +61,7 @@ export function conditionOf(observation: Observation, { held, failure }: Progres
     return { state: "reading_models", reason: after(doubt, failure ?? "asked for its models") };
   }
   if (seen === "not healthy") return observation.condition;
+  if (seen === "routable") return REFUSING;
   return { state: "starting", reason: after(doubt, "waiting for its health check to pass") };
 }
 

@@ -36,6 +36,8 @@ export type ControllerInit = {
   readonly readModels: (url: string, signal: AbortSignal) => Promise<readonly Model[]>;
   /** Longest wait for the first read of models until ready, ms. */
   readonly readyTimeoutMs?: number;
+  /** See `TrackedInit`. */
+  readonly isFollowing?: () => boolean;
   /** For this long after the event stream has opened nobody is admitted, ms. */
   readonly settleMs?: number;
   /** From one look at a container to the next at the least, ms. */

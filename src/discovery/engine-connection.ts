@@ -12,13 +12,26 @@ export type ConnectionStatus = {
 export class EngineConnection {
   #status: ConnectionStatus = { state: "connecting", sinceMs: Date.now(), reason: undefined };
 
+  #isFollowed = false;
+
+  /** Whether its events come just now. */
+  get isFollowed(): boolean {
+    return this.#isFollowed;
+  }
+
   get status(): ConnectionStatus {
     return this.#status;
   }
 
   opened(): void {
+    this.#isFollowed = true;
     if (this.#status.state === "connected") return;
     this.#status = { state: "connected", sinceMs: Date.now(), reason: undefined };
+  }
+
+  /** The event stream has ended: that alone says nothing of the engine. */
+  ended(): void {
+    this.#isFollowed = false;
   }
 
   /** One more try has failed, or the first one has. */

@@ -18,6 +18,8 @@ export type TrackedInit = DrainingInit & {
   /** Between two reads of an active backend's models, ms. */
   readonly rereadMs?: number;
   readonly onOverlap: (overlaps: readonly Overlap[]) => void;
+  /** Whether events come, so that the end of a run is heard of; yes, if not given. */
+  readonly isFollowing?: () => boolean;
   /** A read of its models has ended, and what came of it has been carried out. */
   readonly onProgress: () => void;
 };
@@ -177,10 +179,21 @@ export class TrackedContainer {
       basePath,
       rank: this.#rank,
       models,
+      onRefused: () => this.#refused(),
     });
     this.#served = models.map(({ id }) => id);
     onOverlap(table.admit(this.#active));
     this.#draining.removeWhenIdle();
+  }
+
+  /**
+   * While no event comes, its run may be over and its address another container's: a daemon that
+   * starts again has started containers before it answers anybody. The look that follows has it back.
+   */
+  #refused(): void {
+    if (this.#active === undefined || (this.#init.isFollowing?.() ?? true)) return;
+    this.#drain();
+    this.#init.onProgress();
   }
 
   #replaceModels(): void {

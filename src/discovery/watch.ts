@@ -57,19 +57,24 @@ async function followEvents(init: WatchInit): Promise<void> {
   let sinceMs = Date.now() - LOOK_BACK_AT_START_MS;
   let pauseMs = RECONNECT_FIRST_MS;
   while (!signal.aborted) {
+    const beganMs = performance.now();
+    let spentMs = 0; // on a try that failed: an engine that has let us wait for it is asked again at once
     try {
       const events = await openStream(init, sinceMs);
       report.open();
       pauseMs = RECONNECT_FIRST_MS;
       controller.onStreamOpen();
       sinceMs = await readAll(events, controller.onEvent.bind(controller), sinceMs);
+      init.connection.ended();
       log.debug("the event stream has ended; opening it again");
     } catch (error) {
       if (signal.aborted) return;
       report.failed(error);
+      spentMs = performance.now() - beganMs;
     }
     const jitter = 0.75 + Math.random() / 2;
-    await sleep(pauseMs * jitter, undefined, { signal }).catch(() => undefined);
+    const restMs = Math.max(0, pauseMs * jitter - spentMs);
+    await sleep(restMs, undefined, { signal }).catch(() => undefined);
     pauseMs = Math.min(pauseMs * 2, RECONNECT_MAX_MS);
   }
 }

@@ -129,6 +129,7 @@ async function attemptOn(
     abort.abandon(); // an answer may have come that is of no use
     abort.release();
     lease.end();
+    if (abort.reason === undefined && hasCode(error, "ECONNREFUSED")) lease.backend.refused();
     const inTime = performance.now() - sentMs <= STALE_CONNECTION_MS;
     return failure(error, abort.reason, mayBeStale && inTime, body);
   }

@@ -28,6 +28,8 @@ export type BackendInit = {
   readonly basePath: string;
   readonly rank: Rank;
   readonly models: readonly Model[];
+  /** See `Backend.refused`. */
+  readonly onRefused?: () => void;
 };
 
 /**
@@ -51,6 +53,7 @@ export class Backend {
   readonly origin: string;
   readonly basePath: string;
   readonly rank: Rank;
+  readonly #onRefused: (() => void) | undefined;
   #models: readonly Model[];
   #state: BackendState = "active";
   #inFlight = 0;
@@ -66,6 +69,7 @@ export class Backend {
     this.basePath = init.basePath;
     this.rank = init.rank;
     this.#models = init.models;
+    this.#onRefused = init.onRefused;
   }
 
   get state(): BackendState {
@@ -116,6 +120,11 @@ export class Backend {
         this.#settle();
       },
     };
+  }
+
+  /** Nobody listens at its address: whoever forwards a request reports it, discovery judges it. */
+  refused(): void {
+    this.#onRefused?.();
   }
 
   replaceModels(models: readonly Model[]): void {

@@ -37,7 +37,9 @@ export function startDiscovery(
   const stopping = new AbortController();
   const { signal } = stopping;
   const engine = new Engine({ kind: "unix", path: fake.socketPath }, options.callTimeoutMs);
+  const connection = new EngineConnection();
   const controller = new Controller({
+    isFollowing: () => connection.isFollowed,
     engine,
     table,
     log,
@@ -61,7 +63,6 @@ export function startDiscovery(
       options.onDelivered?.(event);
     },
   };
-  const connection = new EngineConnection();
   const watching = watch({
     engine,
     controller: counting,

@@ -1,0 +1,18 @@
+import { expect, test } from "bun:test";
+import { makeBackend } from "../support/backends.ts";
+import { chat } from "../support/client.ts";
+import { fakeBackend } from "../support/fake-backend.ts";
+import { startProxy } from "../support/proxy.ts";
+
+test("forward() reports a backend at whose address nobody listens, and no other", async () => {
+  const reported: string[] = [];
+  using server = fakeBackend();
+  const closed = fakeBackend();
+  const { origin } = closed;
+  closed[Symbol.dispose]();
+  const listening = { seen: 1, origin: server.origin, onRefused: () => reported.push("listening") };
+  const silent = { seen: 2, origin, onRefused: () => reported.push("nobody there") };
+  using proxy = startProxy({ backends: [makeBackend(listening), makeBackend(silent)] });
+  expect((await chat(proxy.origin, "m")).status).toBe(200);
+  expect(reported).toEqual(["nobody there"]);
+});
