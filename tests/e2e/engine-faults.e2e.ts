@@ -141,8 +141,6 @@ describe("without live-restore, the daemon ends its containers when it stops, or
       await untilOutcome(proxy.origin, "moved", `200 by ${moved.name}`);
       expect(await modelIds(proxy.origin)).toEqual(["moved"]);
       expect(await moved.origin()).toBe(goneOrigin);
-      // A crashed daemon starts containers before it answers anybody: until then their addresses are
-      // those of the run before, and one's request may come to the other.
       expect(toGone.others(`200 by ${gone.name}`, UNREACHABLE, ...OUT)).toEqual([]);
       expect(toMoved.others(`200 by ${moved.name}`, UNREACHABLE, ...OUT)).toEqual([]);
     },
