@@ -3,6 +3,7 @@ import { z } from "zod/mini";
 import type { EngineAddress } from "./docker/engine-error.ts";
 import type { User } from "./privileges.ts";
 import { LOG_LEVELS, type LogLevel } from "./telemetry/log.ts";
+import { readTelemetrySettings, type TelemetrySettings } from "./telemetry/settings.ts";
 
 export type Config = {
   readonly port: number;
@@ -12,6 +13,8 @@ export type Config = {
   readonly logLevel: LogLevel;
   /** Whom to become when started as root; undefined: stay root. */
   readonly user: User | undefined;
+  /** Undefined if it is all off. */
+  readonly telemetry: TelemetrySettings | undefined;
 };
 
 export type LoadedConfig =
@@ -32,6 +35,7 @@ export const VARIABLES = {
     default: "",
     expected: "a user's number, or a user's and a group's, like 65532:65532",
   },
+  PROXY_METRICS: { default: "false", expected: "true, false" },
   DOCKER_HOST: {
     default: "unix:///var/run/docker.sock",
     expected: "unix:///path/to/docker.sock or tcp://host:port",
@@ -58,6 +62,7 @@ const Schema = z.object({
   PROXY_DRAIN_TIMEOUT: z.pipe(z.string(), z.transform(parseDuration)),
   PROXY_MODEL_SEARCH_LIMIT: z.pipe(z.string(), z.transform(parseSize)),
   PROXY_USER: z.pipe(z.string(), z.transform(parseUser)),
+  PROXY_METRICS: z.enum(["true", "false"]),
   DOCKER_HOST: z.pipe(z.string(), z.transform(parseEngineAddress)),
   DOCKER_TLS_VERIFY: z.literal(""),
   LOG_LEVEL: z.enum(LOG_LEVELS),
@@ -69,9 +74,11 @@ export function loadConfig(env: Environment): LoadedConfig {
     Object.entries(ALL).map(([name, variable]) => [name, env[name] || variable.default]),
   );
   const parsed = Schema.safeParse(set);
-  if (!parsed.success) {
-    const names = new Set(parsed.error.issues.map(({ path }) => String(path[0])));
-    return { kind: "wrong", errors: [...names].map((name) => wrong(name, env[name])) };
+  const telemetry = readTelemetrySettings(env, env["PROXY_METRICS"] === "true");
+  if (!parsed.success || telemetry.errors.length > 0) {
+    const names = new Set(parsed.error?.issues.map(({ path }) => String(path[0])));
+    const errors = [...names].map((name) => wrong(name, env[name]));
+    return { kind: "wrong", errors: [...errors, ...telemetry.errors] };
   }
   const { PROXY_PORT, PROXY_DRAIN_TIMEOUT, DOCKER_HOST, LOG_LEVEL } = parsed.data;
   return {
@@ -83,8 +90,9 @@ export function loadConfig(env: Environment): LoadedConfig {
       engine: DOCKER_HOST,
       logLevel: LOG_LEVEL,
       user: parsed.data.PROXY_USER,
+      telemetry: telemetry.settings,
     },
-    warnings: unknownVariables(env),
+    warnings: [...unknownVariables(env), ...telemetry.warnings],
   };
 }
 

@@ -17,6 +17,8 @@ import { RoutingTable } from "./routing/table.ts";
 import { type ProxyServer, startServer } from "./server.ts";
 import { statusOf } from "./status.ts";
 import { createLog, type Log } from "./telemetry/log.ts";
+import { startTelemetry } from "./telemetry/start.ts";
+import { VERSION } from "./version.ts";
 
 const EXIT_CONFIG = 2;
 /** Fewer are worth a warning. */
@@ -56,7 +58,14 @@ async function run(command: Exclude<Command, { kind: "serve" }>): Promise<never>
 /** Resolves when the last request has ended after the signal to stop, or was cut. */
 async function serve(config: Config, log: Log, terminated: Promise<string>): Promise<void> {
   const startedMs = Date.now();
-  const table = new RoutingTable();
+  const ownContainerId = await readOwnContainerId();
+  const telemetry = await startTelemetry(config.telemetry, {
+    log,
+    version: VERSION,
+    containerId: ownContainerId,
+    activeBackends: () => table.activeCount,
+  });
+  const table = new RoutingTable(telemetry.tableUpdated);
   const engine = new Engine(config.engine);
   const connection = new EngineConnection();
   const controller = new Controller({
@@ -64,7 +73,7 @@ async function serve(config: Config, log: Log, terminated: Promise<string>): Pro
     table,
     log,
     drainTimeoutMs: config.drainTimeoutMs,
-    ownContainerId: await readOwnContainerId(),
+    ownContainerId,
     lookUpHost,
     readModels,
     isFollowing: () => connection.isFollowed,
@@ -77,6 +86,7 @@ async function serve(config: Config, log: Log, terminated: Promise<string>): Pro
     isReady: () => controller.isReady,
     admit: () => descriptors?.admit() ?? true,
     heldBytesMax: config.modelSearchBytesMax,
+    telemetry,
     refreshModels: controller.refreshModels,
     refreshModelsOf: (containerId) => controller.refreshModelsOf(containerId),
     status: () =>
@@ -93,6 +103,7 @@ async function serve(config: Config, log: Log, terminated: Promise<string>): Pro
   const cut = await server.stop(config.drainTimeoutMs);
   watching.abort();
   if (cut > 0) log.warn("the time to drain is up; requests were cut", { requests_cut: cut });
+  await telemetry.shutdown();
   log.info("stopped");
 }
 

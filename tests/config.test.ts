@@ -8,6 +8,7 @@ const DEFAULTS: Config = {
   engine: { kind: "unix", path: "/var/run/docker.sock" },
   logLevel: "info",
   user: undefined,
+  telemetry: undefined,
 };
 
 const PORT = "expected a port from 1 to 65535";

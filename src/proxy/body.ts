@@ -5,8 +5,16 @@ export type BodyWatch = {
   readonly waitFor: (what: "read" | "client") => void;
   /** Shown each piece before it goes on; must be quick, and must not change it. */
   readonly passing?: ((piece: Uint8Array) => void) | undefined;
-  /** Once, whichever way the body ends. `error` is set if the upstream broke off. */
-  readonly ended: (end: { readonly bytes: number; readonly error?: unknown }) => void;
+  /** Once, whichever way the body ends. */
+  readonly ended: (end: BodyEnd) => void;
+};
+
+export type BodyEnd = {
+  readonly bytes: number;
+  /** Set if the upstream broke off. */
+  readonly error?: unknown;
+  /** Set if the client left before the end. */
+  readonly cancelled?: true;
 };
 
 /**
@@ -20,10 +28,10 @@ export function watchBody(
   const reader = body.getReader();
   let bytes = 0;
   let open = true;
-  const end = (error?: unknown): void => {
+  const end = (how?: Omit<BodyEnd, "bytes">): void => {
     if (!open) return;
     open = false;
-    watch.ended(error === undefined ? { bytes } : { bytes, error });
+    watch.ended({ bytes, ...how });
   };
   return new ReadableStream<Uint8Array>(
     {
@@ -33,7 +41,7 @@ export function watchBody(
         if (!open) return; // cancelled while the read was pending
         watch.waitFor("client");
         if ("error" in read) {
-          end(read.error);
+          end({ error: read.error });
           await breakOff(controller, read.error);
         } else if (read.done) {
           end();
@@ -45,7 +53,7 @@ export function watchBody(
         }
       },
       async cancel(reason) {
-        end();
+        end({ cancelled: true });
         await reader.cancel(reason);
       },
     },

@@ -34,6 +34,9 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
+/** Why an answer of the proxy's own was given, for what is reported of it. */
+const codes = new WeakMap<Response, string>();
+
 const RETRY_AFTER_S = "1";
 const MODEL_LENGTH_MAX = 256;
 
@@ -44,7 +47,14 @@ export function errorResponse(code: ErrorCode, message: string): Response {
   if (status === 503) headers.set("retry-after", RETRY_AFTER_S);
   if (status === 405) headers.set("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
   const body = { type: "error", error: { type, message, param, code } };
-  return new Response(JSON.stringify(body), { status, headers });
+  const response = new Response(JSON.stringify(body), { status, headers });
+  codes.set(response, code);
+  return response;
+}
+
+/** @returns undefined if it is no error of the proxy's */
+export function codeOf(response: Response): string | undefined {
+  return codes.get(response);
 }
 
 /** No room for one more request; the connection goes too, for it takes a descriptor as well. */
@@ -65,7 +75,9 @@ export function readableByBrowsers(request: Request, response: Response): Respon
 
 /** The client is gone, so nobody reads it: no status of ours to send, but nginx's word for the case. */
 export function clientGone(): Response {
-  return new Response(null, { status: 499 });
+  const response = new Response(null, { status: 499 });
+  codes.set(response, "client_gone");
+  return response;
 }
 
 /** The model as messages name it: in quotes, cut where somebody sent a novel. */

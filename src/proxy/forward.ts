@@ -2,6 +2,7 @@
 import type { Backend, Lease } from "../routing/backend.ts";
 import type { RoutingTable } from "../routing/table.ts";
 import type { Log } from "../telemetry/log.ts";
+import type { RequestReport } from "../telemetry/telemetry.ts";
 import { answerOf } from "./answer.ts";
 import { onePiece } from "./body.ts";
 import { type ConnectionPool, poolOf } from "./connections.ts";
@@ -18,6 +19,7 @@ export type Outbound = {
   readonly model: string | undefined;
   /** IP address of the client, for X-Forwarded-For. */
   readonly clientAddress: string | undefined;
+  readonly report: RequestReport;
   /** Called once, when the answer's last byte is out or the request has failed. */
   readonly onEnd: () => void;
   /** Called when the answer's headers have come; shown each piece of its body as it passes. */
@@ -64,7 +66,10 @@ export async function forward(
   let outcome = await attempt(lease, "pooled");
   if (outcome.kind === "stale connection") {
     const again = lease.backend.acquire(); // unless it has begun to drain since
-    if (again !== undefined) outcome = await attempt(again, "fresh");
+    if (again !== undefined) {
+      outbound.report.retry("stale connection");
+      outcome = await attempt(again, "fresh");
+    }
   }
   let { backend } = lease;
   while (outcome.kind === "refused" && outbound.model !== undefined) {
@@ -72,6 +77,7 @@ export async function forward(
     const route = init.table.route(outbound.model, tried); // no await between here and attempt()
     if (route.kind !== "routed") break;
     ({ backend } = route.lease);
+    outbound.report.retry("connection refused");
     outcome = await attempt(route.lease, "fresh");
   }
   if (outcome.kind === "answered") return { response: outcome.response, fromBackend: true };
@@ -103,22 +109,30 @@ async function attemptOn(
   { log, patience }: ForwardInit,
 ): Promise<Outcome> {
   const abort = new UpstreamAbort(outbound.request.signal, lease, patience);
+  const call = outbound.report.call(lease.backend);
   const pool = poolOf(lease.backend);
   // Where the body can't be sent again, no connection may be used that the server may be closing.
   const pooled = connection === "pooled" && !(body instanceof ReadableStream);
   const mayBeStale = pooled && pool.mayReuse;
   const sentMs = performance.now();
   try {
-    const init = requestInit(outbound, body, abort.signal, pooled ? pool : undefined);
+    const headers = upstreamHeaders(outbound.request.headers, outbound.clientAddress);
+    call.trace(headers);
+    const init = requestInit(outbound.request.method, headers, body, {
+      signal: abort.signal,
+      pool: pooled ? pool : undefined,
+    });
     const upstream = await fetch(urlOf(outbound.target, lease.backend), init);
-    const passing = outbound.onAnswer(upstream, lease.backend);
+    const passing = both(outbound.onAnswer(upstream, lease.backend), call.answered(upstream));
     const response = await answerOf(upstream, outbound.request.method, {
       waitFor: (what) => abort.waitFor(what),
       passing,
-      ended: ({ bytes, error }) => {
+      ended: (end) => {
+        const { bytes, error } = end;
         abort.release();
         lease.end();
         outbound.onEnd();
+        call.ended(end, abort.reason);
         if (error === undefined) pool.keep();
         else if (abort.reason !== "client gone")
           warnOfBreak(outbound, lease.backend, log, { bytes, why: abort.reason ?? error });
@@ -130,6 +144,7 @@ async function attemptOn(
     abort.release();
     lease.end();
     if (abort.reason === undefined && hasCode(error, "ECONNREFUSED")) lease.backend.refused();
+    call.failed(error, abort.reason);
     const inTime = performance.now() - sentMs <= STALE_CONNECTION_MS;
     return failure(error, abort.reason, mayBeStale && inTime, body);
   }
@@ -157,16 +172,26 @@ function urlOf({ path, query }: Target, { origin, basePath }: Backend): string {
   return `${origin}${basePath}${path.slice(PUBLIC_PREFIX.length)}${query}`;
 }
 
+type Passing = ((piece: Uint8Array) => void) | undefined;
+
+function both(one: Passing, other: Passing): Passing {
+  if (one === undefined || other === undefined) return one ?? other;
+  return (piece) => {
+    one(piece);
+    other(piece);
+  };
+}
+
 /** Bytes go as a stream of one piece: fetch keeps bytes until the answer has ended, which may take minutes. */
 function requestInit(
-  { request, clientAddress }: Outbound,
+  method: string,
+  headers: Headers,
   body: RequestBody,
-  signal: AbortSignal,
-  pool: ConnectionPool | undefined,
+  { signal, pool }: { readonly signal: AbortSignal; readonly pool: ConnectionPool | undefined },
 ): BunFetchRequestInit {
   return {
-    method: request.method,
-    headers: upstreamHeaders(request.headers, clientAddress),
+    method,
+    headers,
     body: body instanceof Uint8Array ? onePiece(body) : (body ?? null),
     redirect: "manual",
     decompress: false,

@@ -1,14 +1,28 @@
 /** The phases of a request, in order. */
 import type { Backend } from "../routing/backend.ts";
 import type { Log } from "../telemetry/log.ts";
+import {
+  NO_REPORT,
+  NO_TELEMETRY,
+  type RequestReport,
+  type Telemetry,
+} from "../telemetry/telemetry.ts";
 import { type Destination, destinationOf, isLoraPath, take } from "./destination.ts";
-import { clientGone, errorResponse, outOfDescriptors, readableByBrowsers } from "./errors.ts";
+import {
+  clientGone,
+  codeOf,
+  errorResponse,
+  outOfDescriptors,
+  readableByBrowsers,
+} from "./errors.ts";
 import { type Forwarded, forward } from "./forward.ts";
 import { HeldBytes } from "./held-bytes.ts";
+import { metricsResponse } from "./metrics.ts";
 import { type Models, modelIdOf, modelResponse, modelsResponse, noBackend } from "./models-list.ts";
+import { refusal } from "./refusal.ts";
 import { readModelField } from "./request-body.ts";
 import { ResponseIds } from "./response-ids.ts";
-import { climbs, splitTarget, type Target } from "./target.ts";
+import { splitTarget, type Target } from "./target.ts";
 import { PATIENCE, type Patience } from "./upstream-abort.ts";
 
 export type HandlerInit = Models & {
@@ -26,6 +40,8 @@ export type HandlerInit = Models & {
   readonly status?: () => unknown;
   /** Counts what is held; made from `heldBytesMax` if it is not given. */
   readonly held?: HeldBytes;
+  /** Off if it is not given. */
+  readonly telemetry?: Telemetry;
 };
 
 /** What the handler has to know of a client's connection. */
@@ -40,47 +56,41 @@ export type Client = {
 export type Handler = (request: Request, client: Client) => Response | Promise<Response>;
 
 /** What lasts from request to request. */
-type Context = HandlerInit & { readonly held: HeldBytes; readonly responses: ResponseIds };
+type Context = HandlerInit & {
+  readonly held: HeldBytes;
+  readonly responses: ResponseIds;
+  readonly telemetry: Telemetry;
+};
+
+/** One request on its way. */
+type Incoming = {
+  readonly request: Request;
+  readonly target: Target;
+  readonly client: Client;
+  readonly report: RequestReport;
+};
 
 const HELD_BYTES_MAX = 128 * 1024 * 1024;
 /** How long a request for an unknown model waits for the servers to be asked again. */
 const REFRESH_MS = 1_000;
+const METRICS = "/metrics";
 const MODELS = "/v1/models";
 const RESPONSES = "/v1/responses";
 
 export function createHandler(init: HandlerInit): Handler {
   const held = init.held ?? new HeldBytes(init.heldBytesMax ?? HELD_BYTES_MAX);
-  const context: Context = { ...init, held, responses: new ResponseIds() };
+  const { telemetry = NO_TELEMETRY } = init;
+  const context: Context = { ...init, held, responses: new ResponseIds(), telemetry };
   return (request, client) => {
     const target = splitTarget(request.url);
+    if (target.path === METRICS && telemetry.scrape !== undefined && isRead(request)) {
+      return metricsResponse(telemetry.scrape);
+    }
     const own = refusal(request, target) ?? local(request, target, context);
     return own === undefined
-      ? proxied(request, target, client, context)
+      ? proxied({ request, target, client, report: reportOf(request, target, context) }, context)
       : readableByBrowsers(request, own);
   };
-}
-
-/** What is answered whatever the path. */
-function refusal({ method, headers }: Request, { path }: Target): Response | undefined {
-  if (method === "CONNECT" || method === "TRACE") {
-    return errorResponse(
-      "method_not_allowed",
-      `Cannot serve the request: ${method} is not supported`,
-    );
-  }
-  if (headers.get("upgrade")?.toLowerCase().includes("websocket")) {
-    return errorResponse(
-      "upgrade_unsupported",
-      "Cannot serve the request: WebSockets are not supported",
-    );
-  }
-  if (climbs(path)) {
-    return errorResponse(
-      "invalid_path",
-      'Cannot route the request: the path has a ".." segment in it',
-    );
-  }
-  return undefined;
 }
 
 /** What the proxy answers from memory. */
@@ -102,31 +112,37 @@ function isRead({ method }: Request): boolean {
   return method === "GET" || method === "HEAD";
 }
 
-async function proxied(
-  request: Request,
-  target: Target,
-  client: Client,
-  context: Context,
-): Promise<Response> {
+function readsModel(request: Request, { path }: Target): boolean {
+  return path.startsWith(`${MODELS}/`) && isRead(request);
+}
+
+/** What is answered from memory is not reported. */
+function reportOf(request: Request, target: Target, { telemetry }: Context): RequestReport {
+  return readsModel(request, target) ? NO_REPORT : telemetry.request(request, target.path);
+}
+
+async function proxied(incoming: Incoming, context: Context): Promise<Response> {
+  const { request, client, report } = incoming;
   try {
-    const { response, fromBackend } = await routed(request, target, client, context);
+    const { response, fromBackend } = await routed(incoming, context);
     if (fromBackend) return response; // which lets go of the client when it ends
     client.release();
+    report.answered(response.status, codeOf(response));
     return readableByBrowsers(request, response);
   } catch (error) {
     client.release();
-    if (!request.signal.aborted) throw error;
+    const isGone = request.signal.aborted;
+    report.answered(isGone ? 499 : 500, isGone ? "client_gone" : "internal_error");
+    if (!isGone) throw error;
     return clientGone();
   }
 }
 
 async function routed(
-  request: Request,
-  target: Target,
-  client: Client,
+  { request, target, client, report }: Incoming,
   context: Context,
 ): Promise<Forwarded> {
-  if (target.path.startsWith(`${MODELS}/`) && isRead(request)) {
+  if (readsModel(request, target)) {
     const id = modelIdOf(target.path.slice(MODELS.length + 1));
     await refreshIfUnknown(id, context);
     return ofOurs(modelResponse(request, id, context));
@@ -138,6 +154,7 @@ async function routed(
   const destination = destinationOf(request, target, read.verdict, context.responses);
   // Asked before the rest of the body is read, and again when it is: that may take a while.
   const nobody = await nobodyFor(destination, context);
+  if (destination.kind === "model") report.named(destination.model, context.table);
   if (nobody !== undefined) {
     read.discard();
     return ofOurs(nobody);
@@ -156,6 +173,7 @@ async function routed(
       target,
       model: destination.kind === "model" ? destination.model : undefined,
       clientAddress: client.address,
+      report,
       onEnd: client.release,
       onAnswer: (upstream, backend) => onAnswer({ request, target }, upstream, backend, context),
     },

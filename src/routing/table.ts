@@ -38,7 +38,11 @@ export type ModelLookup = { readonly kind: "live"; readonly model: Model } | Nob
 
 type Entry = { readonly backend: Backend; readonly model: Model };
 
+/** What has happened to the table. */
+export type TableUpdate = "admit" | "replace models" | "drain" | "remove";
+
 export class RoutingTable {
+  readonly #onUpdate: (update: TableUpdate) => void;
   readonly #backends = new Set<Backend>();
   /** Newest first. Rebuilt at every change: changes are rare, look-ups are not. */
   #entries = new Map<string, readonly Entry[]>();
@@ -48,9 +52,19 @@ export class RoutingTable {
   /** Newest first. */
   #active: readonly Backend[] = [];
 
+  /** @param onUpdate told of each change that was made; must be quick */
+  constructor(onUpdate: (update: TableUpdate) => void = () => undefined) {
+    this.#onUpdate = onUpdate;
+  }
+
   /** All active models, one object each (the winner's), sorted by id. */
   get models(): readonly Model[] {
     return this.#list;
+  }
+
+  /** How many backends take new requests. */
+  get activeCount(): number {
+    return this.#active.length;
   }
 
   get backends(): ReadonlySet<Backend> {
@@ -106,18 +120,22 @@ export class RoutingTable {
   admit(backend: Backend): readonly Overlap[] {
     this.#backends.add(backend);
     this.#rebuild();
+    this.#onUpdate("admit");
     return this.#overlaps(backend);
   }
 
   replaceModels(backend: Backend, models: readonly Model[]): readonly Overlap[] {
+    const isNew = !sameIds(backend.models, models);
     backend.replaceModels(models);
     this.#rebuild();
+    if (isNew) this.#onUpdate("replace models");
     return this.#overlaps(backend);
   }
 
   drain(backend: Backend): void {
     backend.drain();
     this.#rebuild();
+    this.#onUpdate("drain");
   }
 
   /** Its requests in flight are told why: see `CloseReason`. */
@@ -125,6 +143,7 @@ export class RoutingTable {
     this.#backends.delete(backend);
     backend.close(why);
     this.#rebuild();
+    this.#onUpdate("remove");
   }
 
   /** @param expectation what a container is to serve, as far as is known; undefined: nothing */
@@ -173,6 +192,10 @@ export class RoutingTable {
     }
     return overlaps;
   }
+}
+
+function sameIds(some: readonly Model[], others: readonly Model[]): boolean {
+  return some.length === others.length && some.every(({ id }, index) => id === others[index]?.id);
 }
 
 function newestFirst(a: Backend, b: Backend): number {

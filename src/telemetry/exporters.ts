@@ -1,0 +1,54 @@
+/** Exporters that say how they fare; what goes wrong in them goes no further. */
+import { type ExportResult, ExportResultCode } from "@opentelemetry/core";
+import type { PushMetricExporter } from "@opentelemetry/sdk-metrics";
+import type { SpanExporter } from "@opentelemetry/sdk-trace-base";
+import type { CollectorHealth, Signal } from "./collector-health.ts";
+
+type Done = (result: ExportResult) => void;
+
+export function watchSpanExporter(inner: SpanExporter, health: CollectorHealth): SpanExporter {
+  return {
+    export: (spans, done) => attempt("traces", health, done, (then) => inner.export(spans, then)),
+    forceFlush: async () => inner.forceFlush?.(),
+    shutdown: () => inner.shutdown(),
+  };
+}
+
+export function watchMetricExporter(
+  inner: PushMetricExporter,
+  health: CollectorHealth,
+): PushMetricExporter {
+  return {
+    export: (metrics, done) =>
+      attempt("metrics", health, done, (then) => inner.export(metrics, then)),
+    forceFlush: () => inner.forceFlush(),
+    shutdown: () => inner.shutdown(),
+    ...(inner.selectAggregation && {
+      selectAggregation: inner.selectAggregation.bind(inner),
+    }),
+    ...(inner.selectAggregationTemporality && {
+      selectAggregationTemporality: inner.selectAggregationTemporality.bind(inner),
+    }),
+  };
+}
+
+function attempt(
+  signal: Signal,
+  health: CollectorHealth,
+  done: Done,
+  send: (then: Done) => void,
+): void {
+  const then = (result: ExportResult): void => {
+    if (result.code === ExportResultCode.SUCCESS) health.succeeded(signal);
+    else health.failed(signal, result.error ?? "no reason given");
+    done(result);
+  };
+  try {
+    send(then);
+  } catch (error) {
+    then({
+      code: ExportResultCode.FAILED,
+      error: error instanceof Error ? error : new Error(String(error)),
+    });
+  }
+}

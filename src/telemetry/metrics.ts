@@ -1,0 +1,96 @@
+/** The metrics: names, units, labels and boundaries. Names of the original first, then OpenTelemetry's. */
+
+type Metric = {
+  readonly name: string;
+  /** UCUM, as OpenTelemetry has it. */
+  readonly unit: string;
+  readonly labels: readonly string[];
+  readonly description: string;
+  /** Upper ends of a histogram's buckets. */
+  readonly boundaries?: readonly number[];
+};
+
+/** Conventions' list for HTTP, made to reach the length of long answers. */
+const REQUEST_S = [
+  0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 300, 600,
+];
+/** Conventions' list for generative AI, made to reach a long prompt on a slow machine. */
+const FIRST_CHUNK_S = [
+  0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80,
+  160,
+];
+const PER_CHUNK_S = [
+  0.001, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5, 5, 10, 20,
+  40, 80, 160,
+];
+/** Conventions' list: powers of 4. */
+const TOKENS = [
+  1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864,
+];
+
+const MODEL = "model";
+const GEN_AI = ["gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model"];
+
+export const METRICS = {
+  requests: {
+    name: "proxy.requests.total",
+    unit: "{request}",
+    labels: [MODEL, "status_code"],
+    description: "Requests that have ended",
+  },
+  duration: {
+    name: "proxy.request.duration",
+    unit: "s",
+    labels: [MODEL],
+    description: "From the request to the end of its answer's body",
+    boundaries: REQUEST_S,
+  },
+  inflight: {
+    name: "proxy.backend.inflight",
+    unit: "{request}",
+    labels: [MODEL],
+    description: "Requests that are with a backend",
+  },
+  backends: {
+    name: "proxy.backends.active",
+    unit: "{backend}",
+    labels: [],
+    description: "Backends that take new requests",
+  },
+  tableUpdates: {
+    name: "proxy.routing_table.updates",
+    unit: "{update}",
+    labels: ["action"],
+    description: "Changes of the routing table",
+  },
+  activeRequests: {
+    name: "http.server.active_requests",
+    unit: "{request}",
+    labels: ["http.request.method", "url.scheme"],
+    description: "Requests under way",
+  },
+  firstChunk: {
+    name: "gen_ai.client.operation.time_to_first_chunk",
+    unit: "s",
+    labels: GEN_AI,
+    description: "From the request to a backend to the first piece of its streamed answer",
+    boundaries: FIRST_CHUNK_S,
+  },
+  perChunk: {
+    name: "gen_ai.client.operation.time_per_output_chunk",
+    unit: "s",
+    labels: GEN_AI,
+    description: "From one piece of a streamed answer to the next",
+    boundaries: PER_CHUNK_S,
+  },
+  tokens: {
+    name: "gen_ai.client.token.usage",
+    unit: "{token}",
+    labels: [...GEN_AI, "gen_ai.token.type"],
+    description: "Tokens of an answer, where it says so",
+    boundaries: TOKENS,
+  },
+} as const satisfies Readonly<Record<string, Metric>>;
+
+/** Of one metric: what is above goes into one series labelled `otel.metric.overflow`. */
+export const SERIES_MAX = 1_000;

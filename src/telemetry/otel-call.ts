@@ -1,0 +1,213 @@
+/** One request to a backend as OpenTelemetry sees it: a CLIENT span to the last byte of the answer, and its metrics. */
+import {
+  type Attributes,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  type TextMapSetter,
+  trace,
+} from "@opentelemetry/api";
+import { type CallOwner, type Outcome, PROPAGATOR } from "./reporting.ts";
+import type { CallEnd, CallReport, ReportedBackend } from "./telemetry.ts";
+import { UsageReader } from "./usage.ts";
+
+const SETTER: TextMapSetter<Headers> = { set: (headers, name, value) => headers.set(name, value) };
+
+export class OtelCallReport implements CallReport {
+  readonly #request: CallOwner;
+  readonly #span: Span | undefined;
+  /** As at its start: an id may leave the routing table meanwhile. */
+  readonly #label: string;
+  readonly #startMs = performance.now();
+  #genAi: Attributes | undefined;
+  #status: number | undefined;
+  #isStream = false;
+  #lastPieceMs: number | undefined;
+  #firstPieceS: number | undefined;
+  #usage: UsageReader | undefined;
+  #open = true;
+
+  constructor(request: CallOwner, backend: ReportedBackend, resends: number) {
+    this.#request = request;
+    this.#label = request.label;
+    const { instruments, tracer } = request.reporting;
+    instruments.inflight.add(1, { model: this.#label });
+    const { operation, provider, name } = request.route;
+    if (operation !== undefined) {
+      this.#genAi = {
+        "gen_ai.operation.name": operation,
+        "gen_ai.provider.name": provider,
+        "gen_ai.request.model": this.#label,
+      };
+    }
+    if (tracer === undefined) return;
+    const spanName =
+      operation === undefined || request.model === undefined
+        ? `${request.method} ${name}`
+        : `${operation} ${request.model}`;
+    this.#span = tracer.startSpan(
+      spanName,
+      { kind: SpanKind.CLIENT, attributes: attributesOf(request, backend, resends) },
+      request.context,
+    );
+  }
+
+  trace(headers: Headers): void {
+    if (this.#span === undefined) return;
+    headers.delete("tracestate"); // the client's own, if its traceparent was worth nothing
+    PROPAGATOR.inject(trace.setSpan(this.#request.context, this.#span), headers, SETTER);
+  }
+
+  answered(upstream: Response): ((piece: Uint8Array) => void) | undefined {
+    this.#status = upstream.status;
+    const type = upstream.headers.get("content-type") ?? "";
+    this.#isStream = /^text\/event-stream\b/i.test(type);
+    if (this.#genAi === undefined || !upstream.ok) return undefined;
+    const isReadable = this.#isStream || /\bjson\b/i.test(type);
+    if (isReadable && !upstream.headers.has("content-encoding")) {
+      const keepsHead = this.#request.route.provider === "anthropic";
+      this.#usage = new UsageReader(this.#isStream, keepsHead);
+    }
+    const usage = this.#usage;
+    if (!this.#isStream) return usage && ((piece) => usage.push(piece));
+    return (piece) => {
+      this.#chunk(performance.now());
+      usage?.push(piece);
+    };
+  }
+
+  ended(end: CallEnd, abortReason: string | undefined): void {
+    if (!this.#open) return;
+    const breakWord = wordOfBreak(end, abortReason);
+    const usage = breakWord === undefined ? this.#tokens() : {};
+    const outcome =
+      breakWord === undefined
+        ? { status: this.#status, errorType: this.#statusError(500) }
+        : this.#broken(breakWord, end, abortReason);
+    this.#end(
+      breakWord === undefined ? { ...outcome, errorType: this.#statusError(400) } : outcome,
+      usage,
+    );
+    this.#request.end(outcome, this.#isStream, usage);
+  }
+
+  failed(error: unknown, abortReason: string | undefined): void {
+    if (!this.#open) return;
+    const failure = { status: this.#status, ...failureOf(error, abortReason) };
+    this.#request.callFailed(failure);
+    this.#end(failure, {});
+  }
+
+  #chunk(nowMs: number): void {
+    const { instruments } = this.#request.reporting;
+    if (this.#lastPieceMs === undefined) {
+      this.#firstPieceS = (nowMs - this.#startMs) / 1000;
+      instruments.firstChunk.record(this.#firstPieceS, this.#genAi);
+    } else {
+      instruments.perChunk.record((nowMs - this.#lastPieceMs) / 1000, this.#genAi);
+    }
+    this.#lastPieceMs = nowMs;
+  }
+
+  /** Records what the answer says of its tokens. */
+  #tokens(): Attributes {
+    const { input, output } = this.#usage?.usage ?? {};
+    const { tokens } = this.#request.reporting.instruments;
+    if (input !== undefined) tokens.record(input, { ...this.#genAi, "gen_ai.token.type": "input" });
+    if (output !== undefined) {
+      tokens.record(output, { ...this.#genAi, "gen_ai.token.type": "output" });
+    }
+    return {
+      ...(input !== undefined && { "gen_ai.usage.input_tokens": input }),
+      ...(output !== undefined && { "gen_ai.usage.output_tokens": output }),
+    };
+  }
+
+  #statusError(from: number): string | undefined {
+    const status = this.#status ?? 0;
+    return status >= from ? String(status) : undefined;
+  }
+
+  #broken(word: string, { bytes, error }: CallEnd, abortReason: string | undefined): Outcome {
+    const ms = Math.round(performance.now() - this.#startMs);
+    const reason = abortReason ?? (error === undefined ? "client gone" : String(error));
+    this.#request.addEvent(word, { bytes, ms, reason });
+    const message = `after ${bytes} bytes and ${ms} ms: ${reason}`;
+    return { status: this.#status, errorType: word, message };
+  }
+
+  #end({ status, errorType, message }: Outcome, more: Attributes): void {
+    this.#open = false;
+    this.#request.reporting.instruments.inflight.add(-1, { model: this.#label });
+    const span = this.#span;
+    if (span === undefined) return;
+    const attributes = {
+      ...more,
+      ...(status !== undefined && { "http.response.status_code": status }),
+      ...(errorType !== undefined && { "error.type": errorType }),
+      ...(this.#firstPieceS !== undefined && {
+        "gen_ai.response.time_to_first_chunk": this.#firstPieceS,
+      }),
+    };
+    span.setAttributes(attributes);
+    if (errorType !== undefined) {
+      span.setStatus({ code: SpanStatusCode.ERROR, message: message ?? "" });
+    }
+    span.end();
+  }
+}
+
+function attributesOf(
+  { method, route, model }: CallOwner,
+  { containerName, origin, basePath }: ReportedBackend,
+  resends: number,
+): Attributes {
+  const [, address, port] = /^https?:\/\/\[?(.*?)\]?(?::(\d+))?$/.exec(origin) ?? [];
+  const { operation, provider } = route;
+  return {
+    "http.request.method": method,
+    backend_url: `${origin}${basePath}`,
+    "container.name": containerName,
+    ...(address !== undefined && { "server.address": address }),
+    ...(port !== undefined && { "server.port": Number(port) }),
+    ...(resends > 0 && { "http.request.resend_count": resends }),
+    ...(model !== undefined && { "gen_ai.request.model": model }),
+    ...(operation !== undefined && {
+      "gen_ai.operation.name": operation,
+      "gen_ai.provider.name": provider,
+    }),
+  };
+}
+
+/** @returns undefined if the answer is complete */
+function wordOfBreak(
+  { error, cancelled }: CallEnd,
+  abortReason: string | undefined,
+): string | undefined {
+  if (cancelled || abortReason === "client gone") return "client_gone";
+  if (error === undefined) return undefined;
+  return abortReason === "cut" ? "drain_timeout" : "upstream_broken_off";
+}
+
+/** What there is to say of a call without an answer; addresses in messages stay out of it. */
+function failureOf(
+  error: unknown,
+  abortReason: string | undefined,
+): Pick<Outcome, "errorType" | "message"> {
+  const byReason = abortReason === undefined ? undefined : BY_REASON[abortReason];
+  if (byReason !== undefined) return { errorType: byReason, message: abortReason };
+  const code = error instanceof Error && "code" in error ? String(error.code) : "upstream_failed";
+  return { errorType: BY_CODE[code] ?? code, message: code };
+}
+
+const BY_REASON: Readonly<Record<string, string>> = {
+  "client gone": "client_gone",
+  "connect timed out": "connect_timeout",
+  cut: "drain_timeout",
+  "run-over": "upstream_broken_off",
+};
+
+const BY_CODE: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "connection_refused",
+  ECONNRESET: "connection_reset",
+};

@@ -1,0 +1,148 @@
+/** One request as OpenTelemetry sees it: a SERVER span from its first byte to the last of its answer, and the metrics. */
+import {
+  type Attributes,
+  type Context,
+  ROOT_CONTEXT,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  type TextMapGetter,
+  trace,
+} from "@opentelemetry/api";
+import { UNKNOWN } from "./model-labels.ts";
+import { OtelCallReport } from "./otel-call.ts";
+import { type CallOwner, type Outcome, PROPAGATOR, type Reporting, short } from "./reporting.ts";
+import { type Route, routeOf } from "./routes.ts";
+import type { CallReport, ReportedBackend, RequestReport } from "./telemetry.ts";
+
+const GETTER: TextMapGetter<Headers> = {
+  keys: (headers) => [...headers.keys()],
+  get: (headers, name) => headers.get(name) ?? undefined,
+};
+
+export class OtelRequestReport implements RequestReport, CallOwner {
+  readonly reporting: Reporting;
+  readonly method: string;
+  readonly route: Route;
+  readonly context: Context;
+  readonly #span: Span | undefined;
+  readonly #active: Attributes;
+  readonly #startMs = performance.now();
+  #model: string | undefined;
+  #label = UNKNOWN;
+  #calls = 0;
+  #failure: Outcome | undefined;
+  #open = true;
+
+  constructor(request: Request, path: string, reporting: Reporting) {
+    this.reporting = reporting;
+    this.method = request.method;
+    this.route = routeOf(path);
+    this.#active = { "http.request.method": this.method, "url.scheme": "http" };
+    reporting.instruments.activeRequests.add(1, this.#active);
+    const { tracer } = reporting;
+    if (tracer === undefined) {
+      this.context = ROOT_CONTEXT;
+      return;
+    }
+    const parent = PROPAGATOR.extract(ROOT_CONTEXT, request.headers, GETTER);
+    const attributes = this.#attributesOf(path, request.headers.get("host") ?? "");
+    const name = `${this.method} ${this.route.name}`;
+    this.#span = tracer.startSpan(name, { kind: SpanKind.SERVER, attributes }, parent);
+    this.context = trace.setSpan(parent, this.#span);
+  }
+
+  get label(): string {
+    return this.#label;
+  }
+
+  get model(): string | undefined {
+    return this.#model;
+  }
+
+  named(model: string, known: Parameters<RequestReport["named"]>[1]): void {
+    this.#model = short(model);
+    this.#label = this.reporting.labels.of(model, known.find(model).kind !== "unknown");
+  }
+
+  call(backend: ReportedBackend): CallReport {
+    this.#calls += 1;
+    this.#span?.setAttributes({
+      backend_url: `${backend.origin}${backend.basePath}`,
+      "container.name": backend.containerName,
+    });
+    return new OtelCallReport(this, backend, this.#calls - 1);
+  }
+
+  retry(why: string): void {
+    this.#span?.addEvent("retry", { reason: why });
+  }
+
+  answered(status: number, code: string | undefined): void {
+    if (code !== undefined) {
+      this.#span?.addEvent(code, this.#model === undefined ? {} : { model: this.#model });
+    }
+    // What befell the last call says more than that there was no other.
+    const failed = status === 502 ? this.#failure?.errorType : undefined;
+    this.end({ status, errorType: failed ?? code, message: this.#failure?.message ?? code }, false);
+  }
+
+  callFailed(failure: Outcome): void {
+    this.#failure = failure;
+  }
+
+  addEvent(name: string, attributes: Attributes): void {
+    this.#span?.addEvent(name, attributes);
+  }
+
+  end(
+    { status = NO_ANSWER, errorType, message }: Outcome,
+    streaming: boolean,
+    more?: Attributes,
+  ): void {
+    if (!this.#open) return;
+    this.#open = false;
+    const { instruments } = this.reporting;
+    const model = this.#label;
+    instruments.activeRequests.add(-1, this.#active);
+    instruments.requests.add(1, { model, status_code: status });
+    instruments.duration.record((performance.now() - this.#startMs) / 1000, { model });
+    const span = this.#span;
+    if (span === undefined) return;
+    span.setAttributes({
+      "http.status_code": status,
+      "http.response.status_code": status,
+      streaming,
+      ...(this.#model !== undefined && { model: this.#model, "gen_ai.request.model": this.#model }),
+      ...(errorType !== undefined && { "error.type": errorType }),
+      ...more,
+    });
+    // HTTP conventions: what is the client's fault (4xx) is no error of the server's.
+    const isClientsFault = status >= 400 && status < 499;
+    if (errorType !== undefined && !isClientsFault) {
+      span.setStatus({ code: SpanStatusCode.ERROR, message: message ?? "" });
+    }
+    span.end();
+  }
+
+  #attributesOf(path: string, host: string): Attributes {
+    const { name, operation, provider } = this.route;
+    const [, address, port] = /^(.*?)(?::(\d+))?$/.exec(host) ?? [];
+    return {
+      "http.method": this.method,
+      "http.request.method": this.method,
+      "http.route": name,
+      "url.path": short(path),
+      "url.scheme": "http",
+      ...(address && { "server.address": short(address) }),
+      ...(port !== undefined && { "server.port": Number(port) }),
+      ...(operation !== undefined && {
+        "gen_ai.operation.name": operation,
+        "gen_ai.provider.name": provider,
+      }),
+    };
+  }
+}
+
+/** nginx's word for a client that left before it was answered. */
+const NO_ANSWER = 499;

@@ -1,0 +1,173 @@
+/** Telemetry by OpenTelemetry: traces and metrics over OTLP, metrics at /metrics. Imported only when it is on. */
+import { hostname } from "node:os";
+import { type DiagLogger, DiagLogLevel, diag } from "@opentelemetry/api";
+import { OTLPMetricExporter } from "@opentelemetry/exporter-metrics-otlp-proto";
+import { PrometheusSerializer } from "@opentelemetry/exporter-prometheus";
+import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
+import {
+  defaultResource,
+  detectResources,
+  envDetector,
+  type Resource,
+  resourceFromAttributes,
+} from "@opentelemetry/resources";
+import {
+  MeterProvider,
+  MetricReader,
+  PeriodicExportingMetricReader,
+} from "@opentelemetry/sdk-metrics";
+import { BasicTracerProvider, BatchSpanProcessor } from "@opentelemetry/sdk-trace-base";
+import { CollectorHealth } from "./collector-health.ts";
+import { watchMetricExporter, watchSpanExporter } from "./exporters.ts";
+import { createInstruments } from "./instruments.ts";
+import type { Log } from "./log.ts";
+import { SERIES_MAX } from "./metrics.ts";
+import { ModelLabels } from "./model-labels.ts";
+import { OtelRequestReport } from "./otel-request.ts";
+import type { Reporting } from "./reporting.ts";
+import type { DiagnosticsLevel, TelemetrySettings } from "./settings.ts";
+import type { Telemetry } from "./telemetry.ts";
+
+export type OtelInit = {
+  readonly settings: TelemetrySettings;
+  readonly log: Log;
+  /** Of this program. */
+  readonly version: string;
+  /** The container we run in, if any. */
+  readonly containerId: string | undefined;
+  /** How many backends take new requests just now. */
+  readonly activeBackends: () => number;
+};
+
+const SCOPE = "lw-inference-proxy";
+const SERVICE_NAME = "inference-proxy";
+/** Longest wait at shutdown for what is queued, ms. */
+const FLUSH_MS = 5_000;
+
+type Part = { readonly shutdown: () => Promise<unknown> };
+
+export function createOtel(init: OtelInit): Telemetry {
+  const { settings, log, version } = init;
+  if (settings.diagnostics !== undefined) showDiagnostics(settings.diagnostics, log);
+  const health = new CollectorHealth(log);
+  const resource = resourceOf(init);
+  const traces = settings.traces ? createTraces(resource, health) : undefined;
+  const scraped = settings.scrape ? new ScrapedReader() : undefined;
+  const metrics = createMetrics(resource, settings, health, scraped);
+  const reporting: Reporting = {
+    instruments: createInstruments(metrics.provider.getMeter(SCOPE, version), init.activeBackends),
+    labels: new ModelLabels(),
+    tracer: traces?.provider.getTracer(SCOPE, version),
+  };
+  const parts: readonly Part[] = traces === undefined ? [metrics] : [traces, metrics];
+  return {
+    request: (request, path) => new OtelRequestReport(request, path, reporting),
+    tableUpdated: (action) => reporting.instruments.tableUpdates.add(1, { action }),
+    scrape: scraped && (() => scraped.text()),
+    shutdown: () => shutDown(parts, log),
+  };
+}
+
+function resourceOf({ version, containerId }: OtelInit): Resource {
+  const own = resourceFromAttributes({
+    "service.name": SERVICE_NAME,
+    "service.version": version,
+    "host.name": hostname(),
+    ...(containerId !== undefined && { "container.id": containerId }),
+  });
+  // What the operator says wins.
+  return defaultResource()
+    .merge(own)
+    .merge(detectResources({ detectors: [envDetector] }));
+}
+
+function createTraces(
+  resource: Resource,
+  health: CollectorHealth,
+): Part & { readonly provider: BasicTracerProvider } {
+  const exporter = watchSpanExporter(new OTLPTraceExporter(), health);
+  const provider = new BasicTracerProvider({
+    resource,
+    spanProcessors: [new BatchSpanProcessor(exporter)],
+  });
+  return {
+    provider,
+    // A batch that fails ends the provider's wait for the others: the exporter has them all.
+    shutdown: () => provider.shutdown().finally(() => exporter.forceFlush?.()),
+  };
+}
+
+function createMetrics(
+  resource: Resource,
+  { metrics, exportIntervalMs, exportTimeoutMs }: TelemetrySettings,
+  health: CollectorHealth,
+  scraped: MetricReader | undefined,
+): Part & { readonly provider: MeterProvider } {
+  const readers: MetricReader[] = scraped === undefined ? [] : [scraped];
+  if (metrics) {
+    readers.push(
+      new PeriodicExportingMetricReader({
+        exporter: watchMetricExporter(new OTLPMetricExporter(), health),
+        exportIntervalMillis: exportIntervalMs,
+        exportTimeoutMillis: exportTimeoutMs,
+        cardinalityLimits: { default: SERIES_MAX },
+      }),
+    );
+  }
+  const provider = new MeterProvider({ resource, readers });
+  return { provider, shutdown: () => provider.shutdown() };
+}
+
+/** Read when somebody asks for it. */
+class ScrapedReader extends MetricReader {
+  readonly #serializer = new PrometheusSerializer();
+
+  constructor() {
+    super({ cardinalitySelector: () => SERIES_MAX });
+  }
+
+  async text(): Promise<string> {
+    const { resourceMetrics } = await this.collect();
+    return this.#serializer.serialize(resourceMetrics);
+  }
+
+  protected override onForceFlush(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  protected override onShutdown(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+async function shutDown(parts: readonly Part[], log: Log): Promise<void> {
+  const late = Promise.withResolvers<"late">();
+  const timer = setTimeout(() => late.resolve("late"), FLUSH_MS);
+  const flushed = Promise.allSettled(parts.map((part) => part.shutdown()));
+  const outcome = await Promise.race([flushed, late.promise]);
+  clearTimeout(timer);
+  if (outcome === "late") log.warn("telemetry could not all be sent in time", { ms: FLUSH_MS });
+}
+
+/** What OpenTelemetry has to say of itself. */
+function showDiagnostics(level: DiagnosticsLevel, log: Log): void {
+  const to =
+    (write: Log["info"]) =>
+    (message: string, ...rest: readonly unknown[]): void => {
+      const details = rest.filter(
+        (detail) => typeof detail !== "object" || detail instanceof Error,
+      );
+      write(
+        `OpenTelemetry: ${message}`,
+        details.length > 0 ? { details: details.map(String) } : {},
+      );
+    };
+  const logger: DiagLogger = {
+    error: to(log.error),
+    warn: to(log.warn),
+    info: to(log.info),
+    debug: to(log.debug),
+    verbose: to(log.debug),
+  };
+  diag.setLogger(logger, { logLevel: DiagLogLevel[level], suppressOverrideMessage: true });
+}

@@ -1,0 +1,13 @@
+/** Telemetry as it is set up. With all of it off, nothing of OpenTelemetry is even evaluated. */
+import type { OtelInit } from "./otel.ts";
+import type { TelemetrySettings } from "./settings.ts";
+import { NO_TELEMETRY, type Telemetry } from "./telemetry.ts";
+
+export async function startTelemetry(
+  settings: TelemetrySettings | undefined,
+  init: Omit<OtelInit, "settings">,
+): Promise<Telemetry> {
+  if (settings === undefined) return NO_TELEMETRY;
+  const { createOtel } = await import("./otel.ts");
+  return createOtel({ ...init, settings });
+}

@@ -1,0 +1,47 @@
+/** The last bytes of a body, kept as it passes. */
+
+const TAIL_BYTES_MAX = 16 * 1024;
+const TAIL_BYTES_MIN = 1024;
+
+/** A ring that grows as it must: short answers, of which there are most, take little. */
+export class Tail {
+  #ring: Buffer = EMPTY;
+  /** Bytes seen so far, of which the ring has the last. */
+  #seen = 0;
+
+  push(piece: Uint8Array): void {
+    if (piece.length === 0) return;
+    const last = piece.length > TAIL_BYTES_MAX ? piece.subarray(-TAIL_BYTES_MAX) : piece;
+    this.#grow(Math.min(this.#seen, TAIL_BYTES_MAX) + last.length);
+    this.#seen += piece.length - last.length;
+    const at = this.#seen % this.#ring.length;
+    const fits = Math.min(last.length, this.#ring.length - at);
+    this.#ring.set(last.subarray(0, fits), at);
+    this.#ring.set(last.subarray(fits), 0);
+    this.#seen += last.length;
+  }
+
+  /** Whether bytes have been let go of. */
+  get isCut(): boolean {
+    return this.#seen > this.#ring.length;
+  }
+
+  /** A character that was cut at the start is replaced. */
+  get text(): string {
+    if (!this.isCut) return this.#ring.toString("utf8", 0, this.#seen);
+    const at = this.#seen % this.#ring.length;
+    return Buffer.concat([this.#ring.subarray(at), this.#ring.subarray(0, at)]).toString("utf8");
+  }
+
+  /** Only ever while nothing has been let go of, so what is kept starts at 0. */
+  #grow(bytes: number): void {
+    if (bytes <= this.#ring.length || this.#ring.length === TAIL_BYTES_MAX) return;
+    let length = Math.max(this.#ring.length, TAIL_BYTES_MIN);
+    while (length < bytes && length < TAIL_BYTES_MAX) length *= 2;
+    const grown = Buffer.allocUnsafe(length);
+    this.#ring.copy(grown, 0, 0, Math.min(this.#seen, this.#ring.length));
+    this.#ring = grown;
+  }
+}
+
+const EMPTY = Buffer.alloc(0);

@@ -1,0 +1,95 @@
+/** How many tokens an answer took, from the end of its body; of what is in between nothing is kept. */
+import { memberAtEnd } from "./json-tail.ts";
+import { Tail } from "./tail.ts";
+
+/** Undefined where the answer does not say. */
+export type Usage = { readonly input: number | undefined; readonly output: number | undefined };
+
+const NO_USAGE: Usage = { input: undefined, output: undefined };
+
+/** Anthropic's first event has the tokens of the input, and is not at the end. */
+const HEAD_BYTES_MAX = 4 * 1024;
+
+export class UsageReader {
+  readonly #isEventStream: boolean;
+  readonly #tail = new Tail();
+  #head: string | undefined;
+
+  /** @param keepsHead whether the first event may be needed too */
+  constructor(isEventStream: boolean, keepsHead: boolean) {
+    this.#isEventStream = isEventStream;
+    if (!isEventStream || !keepsHead) this.#head = "";
+  }
+
+  push(piece: Uint8Array): void {
+    this.#head ??= Buffer.from(piece.subarray(0, HEAD_BYTES_MAX)).toString();
+    this.#tail.push(piece);
+  }
+
+  /** To be asked when the body is complete. */
+  get usage(): Usage {
+    if (!this.#isEventStream) return bodyUsage(this.#tail.text);
+    const last = eventsUsage(this.#tail.text);
+    if (!this.#tail.isCut) return last;
+    const head = this.#head ?? "";
+    return merge(last, eventsUsage(head.slice(0, head.lastIndexOf("\n") + 1)));
+  }
+}
+
+/** OpenAI and Anthropic: `usage` is a member of the body. */
+export function bodyUsage(text: string): Usage {
+  return text.includes(QUOTED) ? usageIn(text, []) : NO_USAGE;
+}
+
+/**
+ * OpenAI: the last event with a `usage`. Responses: in `response` of the last event. Anthropic: the
+ * output in `message_delta`, the input there or in `message` of `message_start`.
+ */
+export function eventsUsage(text: string): Usage {
+  let usage = NO_USAGE;
+  let end = text.length;
+  while (end > 0 && (usage.input === undefined || usage.output === undefined)) {
+    const start = text.lastIndexOf("\n", end - 1) + 1;
+    const line = text.slice(start, end);
+    // The first line may have lost its beginning, and "data:" with it.
+    const isData = start === 0 || line.startsWith("data:");
+    if (isData && line.includes(QUOTED)) usage = merge(usage, usageIn(line, PARENTS));
+    end = start - 1;
+  }
+  return usage;
+}
+
+const KEY = "usage";
+const QUOTED = `"${KEY}"`;
+const PARENTS = ["response", "message"];
+
+function usageIn(json: string, parents: readonly string[]): Usage {
+  const written = memberAtEnd(json, KEY, parents);
+  try {
+    return written === undefined ? NO_USAGE : countsOf(JSON.parse(written));
+  } catch {
+    return NO_USAGE;
+  }
+}
+
+function countsOf(usage: unknown): Usage {
+  if (typeof usage !== "object" || usage === null) return NO_USAGE;
+  const count = (name: string): number | undefined => {
+    const value = (usage as Readonly<Record<string, unknown>>)[name];
+    return typeof value === "number" && Number.isSafeInteger(value) && value >= 0
+      ? value
+      : undefined;
+  };
+  const input = count("prompt_tokens") ?? count("input_tokens");
+  // Anthropic counts what the cache had apart; the conventions count it in.
+  const cached =
+    (count("cache_read_input_tokens") ?? 0) + (count("cache_creation_input_tokens") ?? 0);
+  return {
+    input: input === undefined ? undefined : input + cached,
+    output: count("completion_tokens") ?? count("output_tokens"),
+  };
+}
+
+function merge(last: Usage, earlier: Usage): Usage {
+  return { input: last.input ?? earlier.input, output: last.output ?? earlier.output };
+}

@@ -1,0 +1,20 @@
+import { expect, test } from "bun:test";
+import { routeOf } from "../../src/telemetry/routes.ts";
+
+test.each([
+  ["/v1/chat/completions", "/v1/chat/completions", "chat", "openai"],
+  ["/v1/completions", "/v1/completions", "text_completion", "openai"],
+  ["/v1/embeddings", "/v1/embeddings", "embeddings", "openai"],
+  ["/v1/responses", "/v1/responses", "chat", "openai"],
+  ["/v1/messages", "/v1/messages", "chat", "anthropic"],
+  ["/v1/messages/count_tokens", "/v1/messages/count_tokens", undefined, "anthropic"],
+  ["/v1/audio/speech", "/v1/audio/speech", undefined, "openai"],
+  ["/v1/responses/input_tokens", "/v1/responses/input_tokens", undefined, "openai"],
+  ["/v1/responses/resp_1", "/v1/responses/{response_id}", undefined, "openai"],
+  ["/v1/responses/resp_1/cancel", "/v1/responses/{response_id}/{action}", undefined, "openai"],
+  ["/v1/responses/resp_1/a/b", "/v1/*", undefined, "openai"],
+  ["/v1/chat/completions/", "/v1/*", undefined, "openai"],
+  ["/v1/whatever/a/client/writes", "/v1/*", undefined, "openai"],
+])("routeOf(%s) is %s", (path, name, operation, provider) => {
+  expect(routeOf(path)).toEqual({ name, operation, provider } as ReturnType<typeof routeOf>);
+});
