@@ -29,7 +29,7 @@ export class UsageReader {
   /** To be asked when the body is complete. */
   get usage(): Usage {
     if (!this.#isEventStream) return bodyUsage(this.#tail.text);
-    const last = eventsUsage(this.#tail.text);
+    const last = eventsUsage(this.#tail.text, this.#tail.isCut);
     if (!this.#tail.isCut) return last;
     const head = this.#head ?? "";
     return merge(last, eventsUsage(head.slice(0, head.lastIndexOf("\n") + 1)));
@@ -44,15 +44,16 @@ export function bodyUsage(text: string): Usage {
 /**
  * OpenAI: the last event with a `usage`. Responses: in `response` of the last event. Anthropic: the
  * output in `message_delta`, the input there or in `message` of `message_start`.
+ *
+ * @param isCut whether the first line may have lost its beginning, and `data:` with it
  */
-export function eventsUsage(text: string): Usage {
+export function eventsUsage(text: string, isCut = false): Usage {
   let usage = NO_USAGE;
   let end = text.length;
   while (end > 0 && (usage.input === undefined || usage.output === undefined)) {
     const start = text.lastIndexOf("\n", end - 1) + 1;
     const line = text.slice(start, end);
-    // The first line may have lost its beginning, and "data:" with it.
-    const isData = start === 0 || line.startsWith("data:");
+    const isData = line.startsWith("data:") || (isCut && start === 0);
     if (isData && line.includes(QUOTED)) usage = merge(usage, usageIn(line, PARENTS));
     end = start - 1;
   }

@@ -1,0 +1,23 @@
+import { expect, test } from "bun:test";
+import { CollectorHealth } from "../../src/telemetry/collector-health.ts";
+import { memoryLog } from "../support/memory-log.ts";
+
+test("CollectorHealth says once that sending fails, and once that it works again", () => {
+  const log = memoryLog();
+  const health = new CollectorHealth(log);
+  health.succeeded("traces");
+  health.succeeded("metrics");
+  expect(log.lines).toEqual([]);
+  for (let round = 0; round < 3; round += 1) {
+    health.failed("traces", new Error("down"));
+    health.failed("metrics", "down as well");
+  }
+  expect(log.lines).toMatchObject([{ level: "warn", signal: "traces", reason: "down" }]);
+  health.succeeded("traces");
+  health.succeeded("traces");
+  expect(log.lines).toHaveLength(1); // metrics still can't be sent
+  health.succeeded("metrics");
+  health.succeeded("metrics");
+  expect(log.lines).toHaveLength(2);
+  expect(log.lines[1]).toMatchObject({ level: "info", message: "telemetry is sent again" });
+});

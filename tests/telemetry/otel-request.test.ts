@@ -1,0 +1,159 @@
+import { describe, expect, test } from "bun:test";
+import { makeBackend } from "../support/backends.ts";
+import { post, streamedChat } from "../support/client.ts";
+import { type FakeBackend, fakeBackend, streamedAnswer } from "../support/fake-backend.ts";
+import type { ReceivedSpan } from "../support/otlp-receiver.ts";
+import { startReportingProxy } from "../support/reporting-proxy.ts";
+
+const TRACE_ID = "0af7651916cd43dd8448eb211c80319c";
+const PARENT_ID = "b7ad6b7169203331";
+
+/** Start times are given in whole ms, durations are exact. */
+const CLOCK_MS = 1.5;
+
+function expectInside(inner: ReceivedSpan, outer: ReceivedSpan): void {
+  expect(inner.startMs).toBeGreaterThanOrEqual(outer.startMs - CLOCK_MS);
+  expect(inner.endMs).toBeLessThanOrEqual(outer.endMs + CLOCK_MS);
+}
+
+function backendOf({ origin }: FakeBackend): ReturnType<typeof makeBackend> {
+  return makeBackend({ origin, containerName: "vllm-1" });
+}
+
+describe("one request", () => {
+  test("is a SERVER span below the client's, with a CLIENT span whose id the backend gets", async () => {
+    using backend = fakeBackend(() => Response.json({ choices: [] }));
+    using reporting = startReportingProxy([backendOf(backend)]);
+    const response = await fetch(`${reporting.proxy.origin}/v1/chat/completions?key=secret`, {
+      method: "POST",
+      body: '{"model":"m"}',
+      headers: { traceparent: `00-${TRACE_ID}-${PARENT_ID}-01`, tracestate: "vendor=1" },
+    });
+    expect(await response.json()).toEqual({ choices: [] });
+    const { servers, clients } = await reporting.spans();
+    expect([servers.length, clients.length]).toEqual([1, 1]);
+    const [server] = servers as [ReceivedSpan];
+    const [client] = clients as [ReceivedSpan];
+    expect(server).toMatchObject({
+      name: "POST /v1/chat/completions",
+      traceId: TRACE_ID,
+      parentSpanId: PARENT_ID,
+      traceState: "vendor=1",
+      status: { code: "UNSET" },
+    });
+    expect(client).toMatchObject({
+      name: "chat m",
+      traceId: TRACE_ID,
+      parentSpanId: server.spanId,
+      status: { code: "UNSET" },
+    });
+    expectInside(client, server);
+    expect(Math.abs(server.endMs - Date.now())).toBeLessThan(5_000);
+    const { headers } = backend.received[0]!;
+    expect(headers.get("traceparent")).toBe(`00-${TRACE_ID}-${client.spanId}-01`);
+    expect(headers.get("tracestate")).toBe("vendor=1");
+    const { port } = new URL(backend.origin);
+    expect(server.attributes).toEqual({
+      model: "m",
+      backend_url: `${backend.origin}/v1`,
+      "http.method": "POST",
+      "http.status_code": 200,
+      streaming: false,
+      "http.request.method": "POST",
+      "http.response.status_code": 200,
+      "http.route": "/v1/chat/completions",
+      "url.path": "/v1/chat/completions",
+      "url.scheme": "http",
+      "server.address": "127.0.0.1",
+      "server.port": reporting.proxy.port,
+      "gen_ai.operation.name": "chat",
+      "gen_ai.provider.name": "openai",
+      "gen_ai.request.model": "m",
+      "container.name": "vllm-1",
+    });
+    expect(client.attributes).toEqual({
+      backend_url: `${backend.origin}/v1`,
+      "http.request.method": "POST",
+      "http.response.status_code": 200,
+      "server.address": "127.0.0.1",
+      "server.port": Number(port),
+      "gen_ai.operation.name": "chat",
+      "gen_ai.provider.name": "openai",
+      "gen_ai.request.model": "m",
+      "container.name": "vllm-1",
+    });
+  });
+
+  test.each([
+    ["no trace", {}],
+    ["a broken traceparent", { traceparent: "00-zz-1-01", tracestate: "vendor=1" }],
+    [
+      "two traceparents",
+      { traceparent: `00-${TRACE_ID}-${PARENT_ID}-01, 00-${TRACE_ID}-${PARENT_ID}-00` },
+    ],
+  ])("with %s begins one of its own", async (_what, headers) => {
+    using backend = fakeBackend();
+    using reporting = startReportingProxy([backendOf(backend)]);
+    const { origin } = reporting.proxy;
+    await fetch(`${origin}/v1/chat/completions`, {
+      method: "POST",
+      body: '{"model":"m"}',
+      headers: { ...headers },
+    });
+    const { servers, clients } = await reporting.spans();
+    expect(servers[0]).toMatchObject({ parentSpanId: "", traceState: "" });
+    expect(servers[0]!.traceId).not.toBe(TRACE_ID);
+    const sent = backend.received[0]!.headers;
+    expect(sent.get("traceparent")).toBe(`00-${servers[0]!.traceId}-${clients[0]!.spanId}-01`);
+    expect(sent.has("tracestate")).toBe(false);
+  });
+
+  test("that is not to be sampled has no span, and says so to the backend", async () => {
+    using backend = fakeBackend();
+    using reporting = startReportingProxy([backendOf(backend)]);
+    await fetch(`${reporting.proxy.origin}/v1/chat/completions`, {
+      method: "POST",
+      body: '{"model":"m"}',
+      headers: { traceparent: `00-${TRACE_ID}-${PARENT_ID}-00` },
+    });
+    expect(await reporting.spans()).toEqual({ servers: [], clients: [] });
+    expect(backend.received[0]!.headers.get("traceparent")).toMatch(
+      new RegExp(`^00-${TRACE_ID}-[0-9a-f]{16}-00$`),
+    );
+  });
+
+  test("ends with the body of a stream, whose tokens and first piece it has", async () => {
+    const answer = streamedAnswer({ headers: { "content-type": "text/event-stream" } });
+    using backend = fakeBackend(() => answer.response);
+    using reporting = startReportingProxy([backendOf(backend)]);
+    answer.send("data: {}\n\n");
+    const stream = await streamedChat(reporting.proxy.origin, "m");
+    await Bun.sleep(60); // the time that the span must take
+    expect(reporting.receiver.spans).toEqual([]);
+    answer.send('data: {"usage":{"prompt_tokens":3,"completion_tokens":5}}\n\ndata: [DONE]\n\n');
+    answer.end();
+    expect(await stream.end).toBe("complete");
+    const { servers, clients } = await reporting.spans();
+    for (const span of [servers[0]!, clients[0]!]) {
+      expect(span.endMs - span.startMs).toBeGreaterThanOrEqual(60);
+      expect(span.attributes).toMatchObject({
+        "gen_ai.usage.input_tokens": 3,
+        "gen_ai.usage.output_tokens": 5,
+      });
+    }
+    expect(servers[0]!.attributes).toMatchObject({ streaming: true });
+    expect(clients[0]!.attributes["gen_ai.response.time_to_first_chunk"]).toBeNumber();
+  });
+
+  test("never has the raw path in its name, nor more than 1,024 characters of it or of the model", async () => {
+    using backend = fakeBackend();
+    using reporting = startReportingProxy([backendOf(backend)]);
+    const path = `/v1/${"x".repeat(5_000)}`;
+    await post(reporting.proxy.origin, path, { model: "y".repeat(500_000) });
+    const { servers } = await reporting.spans();
+    expect(servers[0]!.name).toBe("POST /v1/*");
+    expect(servers[0]!.attributes["url.path"]).toBe(path.slice(0, 1_024));
+    expect(servers[0]!.attributes["model"]).toHaveLength(1_024);
+    expect(servers[0]!.events[0]!.attributes["model"]).toHaveLength(1_024);
+  });
+});

@@ -1,0 +1,224 @@
+import { describe, expect, test } from "bun:test";
+import { METRICS } from "../../src/telemetry/metrics.ts";
+import { makeBackend } from "../support/backends.ts";
+import { chat, post, streamedChat } from "../support/client.ts";
+import { fakeBackend, streamedAnswer } from "../support/fake-backend.ts";
+import type { ReceivedMetric } from "../support/otlp-receiver.ts";
+import {
+  type ReportingProxy,
+  startReportingProxy,
+  startTestTelemetry,
+} from "../support/reporting-proxy.ts";
+
+const STREAM = { headers: { "content-type": "text/event-stream" } };
+const USAGE = { prompt_tokens: 3, completion_tokens: 5 };
+const CHAT = {
+  "gen_ai.operation.name": "chat",
+  "gen_ai.provider.name": "openai",
+  "gen_ai.request.model": "m",
+};
+
+/** Sends all there is, which ends the telemetry. */
+async function metricsOf({
+  telemetry,
+  receiver,
+}: Pick<ReportingProxy, "telemetry" | "receiver">): Promise<(name: string) => ReceivedMetric> {
+  await telemetry.shutdown();
+  return (name) => receiver.metrics.get(name)!;
+}
+
+describe("metrics over OTLP", () => {
+  test("count requests by model and status; only ids of the routing table are labels", async () => {
+    using backend = fakeBackend(() => Response.json({ usage: USAGE }));
+    using reporting = startReportingProxy([makeBackend({ origin: backend.origin })]);
+    for (const model of ["m", "m", "a", "b", "unknown"]) await chat(reporting.proxy.origin, model);
+    await post(reporting.proxy.origin, "/v1/models/m", {}); // names no model
+    const metric = await metricsOf(reporting);
+    const requests = metric("proxy.requests.total");
+    expect(requests).toMatchObject({ unit: "{request}", temporality: "CUMULATIVE" });
+    expect(requests.points.map(({ labels, value }) => [labels, value])).toEqual([
+      [{ model: "m", status_code: 200 }, 2],
+      [{ model: "unknown", status_code: 404 }, 3],
+      [{ model: "unknown", status_code: 400 }, 1],
+    ]);
+    const duration = metric("proxy.request.duration");
+    expect(duration.unit).toBe("s");
+    expect(duration.points.map(({ labels, count }) => [labels, count])).toEqual([
+      [{ model: "m" }, 2],
+      [{ model: "unknown" }, 4],
+    ]);
+    expect(duration.points[0]!.sum).toBeGreaterThan(0);
+    expect(duration.points[0]!.sum).toBeLessThan(2);
+    expect(duration.points[0]!.bounds).toEqual([...METRICS.duration.boundaries]);
+    expect(duration.points[0]!.bounds.at(-1)).toBe(600);
+  });
+
+  test("have tokens of input and output", async () => {
+    using backend = fakeBackend(() => Response.json({ usage: USAGE }));
+    using reporting = startReportingProxy([makeBackend({ origin: backend.origin })]);
+    await chat(reporting.proxy.origin, "m");
+    const { unit, points } = (await metricsOf(reporting))("gen_ai.client.token.usage");
+    expect(unit).toBe("{token}");
+    expect(points.map(({ labels, count, sum }) => [labels, count, sum])).toEqual([
+      [{ ...CHAT, "gen_ai.token.type": "input" }, 1, 3],
+      [{ ...CHAT, "gen_ai.token.type": "output" }, 1, 5],
+    ]);
+  });
+
+  test.each([
+    ["encoded", Response.json({ usage: USAGE }, { headers: { "content-encoding": "gzip" } })],
+    ["an error", Response.json({ usage: USAGE }, { status: 400 })],
+    [
+      "no JSON",
+      new Response(JSON.stringify({ usage: USAGE }), { headers: { "content-type": "audio/wav" } }),
+    ],
+  ])("have no tokens of an answer that is %s", async (_what, answer) => {
+    using backend = fakeBackend(() => answer);
+    using reporting = startReportingProxy([makeBackend({ origin: backend.origin })]);
+    await fetch(`${reporting.proxy.origin}/v1/chat/completions`, {
+      method: "POST",
+      body: '{"model":"m"}',
+      decompress: false,
+    }).then((response) => response.bytes());
+    expect((await metricsOf(reporting))("gen_ai.client.token.usage")).toBeUndefined();
+  });
+
+  test("have the first piece of a stream and each further one, and what is under way", async () => {
+    const answer = streamedAnswer(STREAM);
+    using backend = fakeBackend(() => answer.response);
+    using reporting = startReportingProxy([makeBackend({ origin: backend.origin })], {
+      scrape: true,
+    });
+    answer.send("data: {}\n\n");
+    const stream = await streamedChat(reporting.proxy.origin, "m");
+    const during = await reporting.telemetry.scrape!();
+    expect(during).toMatch(/^proxy_backend_inflight\{model="m",.*\} 1$/m);
+    expect(during).toMatch(/^http_server_active_requests\{.*\} 1$/m);
+    expect(during).not.toContain("proxy_requests_total");
+    for (const piece of ["data: {}\n\n", "data: [DONE]\n\n"]) {
+      await Bun.sleep(30); // the time that the pieces are apart
+      answer.send(piece);
+    }
+    answer.end();
+    expect(await stream.end).toBe("complete");
+    const metric = await metricsOf(reporting);
+    const [first] = metric("gen_ai.client.operation.time_to_first_chunk").points;
+    expect(first).toMatchObject({ labels: CHAT, count: 1 });
+    expect(first!.bounds.at(-1)).toBe(160);
+    const [further] = metric("gen_ai.client.operation.time_per_output_chunk").points;
+    expect(further).toMatchObject({ labels: CHAT, count: 2 });
+    expect(further!.sum).toBeGreaterThanOrEqual(0.055);
+    expect(further!.sum).toBeLessThan(3);
+    expect(metric("proxy.backend.inflight").points[0]).toMatchObject({
+      labels: { model: "m" },
+      value: 0,
+    });
+    expect(metric("http.server.active_requests").points[0]).toMatchObject({
+      labels: { "http.request.method": "POST", "url.scheme": "http" },
+      value: 0,
+    });
+  });
+
+  test("count changes of the table and the backends that are active", async () => {
+    using test_ = startTestTelemetry({ activeBackends: () => 3 });
+    test_.telemetry.tableUpdated("admit");
+    test_.telemetry.tableUpdated("admit");
+    test_.telemetry.tableUpdated("remove");
+    const metric = await metricsOf(test_);
+    expect(metric("proxy.backends.active").points[0]!.value).toBe(3);
+    expect(
+      metric("proxy.routing_table.updates").points.map(({ labels, value }) => [
+        labels["action"],
+        value,
+      ]),
+    ).toEqual([
+      ["admit", 2],
+      ["remove", 1],
+    ]);
+  });
+
+  test("stay at 1,000 series, however many models there are", async () => {
+    const ids = Array.from({ length: 1_500 }, (_, index) => ({ id: `m${index}` }));
+    using backend = fakeBackend(() => Response.json({}));
+    using reporting = startReportingProxy([
+      makeBackend({ origin: backend.origin, models: [...ids] }),
+    ]);
+    while (ids.length > 0) {
+      const some = ids.splice(0, 50).map(({ id }) => chat(reporting.proxy.origin, id));
+      for (const answer of await Promise.all(some)) await answer.bytes();
+    }
+    const metric = await metricsOf(reporting);
+    for (const name of [
+      "proxy.requests.total",
+      "proxy.request.duration",
+      "proxy.backend.inflight",
+    ]) {
+      const { points } = metric(name);
+      expect(points.length, name).toBeLessThanOrEqual(1_000);
+      expect(points.length, name).toBeGreaterThan(990);
+    }
+    const counted = metric("proxy.requests.total").points.reduce(
+      (sum, { value }) => sum + value,
+      0,
+    );
+    expect(counted).toBe(1_500);
+  });
+});
+
+describe("the resource", () => {
+  test("says who we are and where", async () => {
+    using test_ = startTestTelemetry({ containerId: "c0ffee" });
+    test_.telemetry.tableUpdated("admit");
+    const { resource } = (await metricsOf(test_))("proxy.routing_table.updates");
+    expect(resource).toMatchObject({
+      "service.name": "inference-proxy",
+      "service.version": "1.2.3",
+      "container.id": "c0ffee",
+      "telemetry.sdk.language": "nodejs",
+    });
+    expect(resource["host.name"]).toBeString();
+  });
+});
+
+describe("metrics in Prometheus' form", () => {
+  test("are there without OTLP, and then nothing is traced or sent", async () => {
+    using backend = fakeBackend(() => Response.json({ usage: USAGE }));
+    using reporting = startReportingProxy([makeBackend({ origin: backend.origin })], {
+      scrape: true,
+      env: {},
+    });
+    const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    await fetch(`${reporting.proxy.origin}/v1/chat/completions`, {
+      method: "POST",
+      body: '{"model":"m"}',
+      headers: { traceparent, tracestate: "a=b" },
+    });
+    expect(backend.received[0]!.headers.get("traceparent")).toBe(traceparent);
+    expect(backend.received[0]!.headers.get("tracestate")).toBe("a=b");
+    const response = await fetch(`${reporting.proxy.origin}/metrics`);
+    expect(response.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
+    const text = await response.text();
+    expect(text).toMatch(/^proxy_requests_total\{model="m",status_code="200",.*\} 1$/m);
+    expect(text).toMatch(/^# TYPE proxy_request_duration histogram$/m);
+    expect(text).toMatch(/^gen_ai_client_token_usage_sum\{.*gen_ai_token_type="output".*\} 5$/m);
+    const head = await fetch(`${reporting.proxy.origin}/metrics`, { method: "HEAD" });
+    expect(head.status).toBe(200);
+    expect((await post(reporting.proxy.origin, "/metrics", {})).status).toBe(404);
+    await reporting.telemetry.shutdown();
+    expect(reporting.receiver.requests).toEqual([]);
+  });
+
+  test("escape what a model is called", async () => {
+    const id = 'a"b\\c\nd{}';
+    using backend = fakeBackend(() => Response.json({}));
+    using reporting = startReportingProxy(
+      [makeBackend({ origin: backend.origin, models: [{ id }] })],
+      {
+        scrape: true,
+      },
+    );
+    await chat(reporting.proxy.origin, id);
+    expect(await reporting.telemetry.scrape!()).toContain('model="a\\"b\\\\c\\nd{}"');
+    await reporting.telemetry.shutdown();
+  });
+});

@@ -1,0 +1,158 @@
+import { describe, expect, test } from "bun:test";
+import { readTelemetrySettings, TELEMETRY_VARIABLES } from "../../src/telemetry/settings.ts";
+
+const ENDPOINT = "http://collector:4318";
+const BASE = { OTEL_EXPORTER_OTLP_ENDPOINT: ENDPOINT };
+const OFF = { settings: undefined, errors: [], warnings: [] };
+
+describe("readTelemetrySettings()", () => {
+  test.each<[why: string, env: Record<string, string | undefined>]>([
+    ["nothing is set", {}],
+    ["the endpoint is empty", { OTEL_EXPORTER_OTLP_ENDPOINT: "" }],
+    ["the endpoint is blank", { OTEL_EXPORTER_OTLP_ENDPOINT: "  " }],
+    ["it is undefined", { OTEL_EXPORTER_OTLP_ENDPOINT: undefined }],
+    ["it is disabled", { ...BASE, OTEL_SDK_DISABLED: "true" }],
+    ["it is disabled in capitals", { ...BASE, OTEL_SDK_DISABLED: "TRUE" }],
+    [
+      "neither is exported",
+      { ...BASE, OTEL_TRACES_EXPORTER: "none", OTEL_METRICS_EXPORTER: "none" },
+    ],
+    [
+      "only others are set, however wrong",
+      { OTEL_SERVICE_NAME: "x", OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" },
+    ],
+  ])("is off if %s", (_why, env) => {
+    expect(readTelemetrySettings(env, false)).toEqual(OFF);
+  });
+
+  test.each<[why: string, env: Record<string, string>, traces: boolean, metrics: boolean]>([
+    ["the base endpoint", BASE, true, true],
+    ["that of traces", { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: ENDPOINT }, true, false],
+    ["that of metrics", { OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: ENDPOINT }, false, true],
+    ["no traces", { ...BASE, OTEL_TRACES_EXPORTER: "none" }, false, true],
+    ["no metrics", { ...BASE, OTEL_METRICS_EXPORTER: "none" }, true, false],
+    ["OTEL_SDK_DISABLED=false", { ...BASE, OTEL_SDK_DISABLED: "false" }, true, true],
+  ])("sends what there is by %s", (_why, env, traces, metrics) => {
+    const { settings, errors } = readTelemetrySettings(env, false);
+    expect(settings).toMatchObject({ traces, metrics, scrape: false });
+    expect(errors).toEqual([]);
+  });
+
+  test("can be scraped without an endpoint, and when disabled; what is about sending is not looked at", () => {
+    const wrong = { OTEL_EXPORTER_OTLP_PROTOCOL: "grpc", OTEL_BSP_SCHEDULE_DELAY: "x" };
+    for (const env of [wrong, { ...BASE, ...wrong, OTEL_SDK_DISABLED: "true" }]) {
+      const { settings, errors, warnings } = readTelemetrySettings(env, true);
+      expect(settings).toMatchObject({ traces: false, metrics: false, scrape: true });
+      expect([errors, warnings]).toEqual([[], []]);
+    }
+  });
+
+  test("has the intervals and the level of what OpenTelemetry says of itself", () => {
+    expect(readTelemetrySettings(BASE, false).settings).toMatchObject({
+      exportIntervalMs: 60_000,
+      exportTimeoutMs: 30_000,
+      diagnostics: undefined,
+    });
+    const env = { ...BASE, OTEL_METRIC_EXPORT_INTERVAL: "500", OTEL_LOG_LEVEL: "Debug" };
+    expect(readTelemetrySettings(env, false).settings).toMatchObject({
+      exportIntervalMs: 500,
+      exportTimeoutMs: 500, // the SDK refuses one that is longer than the interval
+      diagnostics: "DEBUG",
+    });
+  });
+
+  test.each([
+    ["OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318", "a URL like http://collector:4318"],
+    ["OTEL_EXPORTER_OTLP_ENDPOINT", "grpc://collector", "a URL like http://collector:4318"],
+    ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://", "a URL like http://collector:4318"],
+    ["OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "yes", "a URL like http://collector:4318"],
+    ["OTEL_SDK_DISABLED", "yes", "true, false"],
+    ["OTEL_TRACES_EXPORTER", "console", "otlp, none"],
+    ["OTEL_METRICS_EXPORTER", "prometheus", "otlp, none"],
+    [
+      "OTEL_EXPORTER_OTLP_PROTOCOL",
+      "grpc",
+      "http/protobuf: the proxy speaks neither grpc nor http/json",
+    ],
+    [
+      "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+      "http/json",
+      "http/protobuf: the proxy speaks neither grpc nor http/json",
+    ],
+    ["OTEL_EXPORTER_OTLP_TIMEOUT", "10s", "milliseconds from 1 to 2147483647"],
+    ["OTEL_EXPORTER_OTLP_METRICS_COMPRESSION", "zstd", "none, gzip"],
+    ["OTEL_METRIC_EXPORT_INTERVAL", "0", "milliseconds from 1 to 2147483647"],
+    ["OTEL_METRIC_EXPORT_INTERVAL", "2147483648", "milliseconds from 1 to 2147483647"],
+    ["OTEL_METRIC_EXPORT_TIMEOUT", "-1", "milliseconds from 1 to 2147483647"],
+    ["OTEL_TRACES_SAMPLER_ARG", "1.5", "a share from 0 to 1"],
+    ["OTEL_TRACES_SAMPLER_ARG", "half", "a share from 0 to 1"],
+    ["OTEL_BSP_MAX_QUEUE_SIZE", "many", "a whole number from 1"],
+    ["OTEL_RESOURCE_ATTRIBUTES", "a=b=c", "pairs like name=value,name2=value2, percent-encoded"],
+    ["OTEL_RESOURCE_ATTRIBUTES", "a=%", "pairs like name=value,name2=value2, percent-encoded"],
+    ["OTEL_LOG_LEVEL", "loud", "none, error, warn, info, debug, verbose, all"],
+  ])("does not accept %s=%s", (name, value, expected) => {
+    const { errors } = readTelemetrySettings({ ...BASE, [name]: value }, false);
+    expect(errors).toEqual([`${name} is ${JSON.stringify(value)}: expected ${expected}`]);
+  });
+
+  test("does not accept a sampler that there is not, and tells those that there are", () => {
+    const { errors } = readTelemetrySettings({ ...BASE, OTEL_TRACES_SAMPLER: "sometimes" }, false);
+    expect(errors).toEqual([
+      'OTEL_TRACES_SAMPLER is "sometimes": expected always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off, parentbased_traceidratio',
+    ]);
+  });
+
+  test("does not say what is in headers, for those are keys", () => {
+    const { errors } = readTelemetrySettings(
+      { ...BASE, OTEL_EXPORTER_OTLP_HEADERS: "secret" },
+      false,
+    );
+    expect(errors).toEqual([
+      "OTEL_EXPORTER_OTLP_HEADERS is wrong: expected pairs like name=value,name2=value2, percent-encoded",
+    ]);
+  });
+
+  test("accepts each default, and what is common", () => {
+    const defaults = Object.entries(TELEMETRY_VARIABLES).map(([name, { default: value }]) => [
+      name,
+      value === "–" ? "" : value,
+    ]);
+    const env = {
+      ...Object.fromEntries(defaults),
+      OTEL_EXPORTER_OTLP_ENDPOINT: "https://user:key@otlp.example:443/path/",
+      OTEL_EXPORTER_OTLP_HEADERS: "authorization=Basic%20a2V5Cg==,x-scope=1,",
+      OTEL_RESOURCE_ATTRIBUTES: "deployment.environment.name=prod, a=b%2Cc",
+      OTEL_TRACES_SAMPLER: "traceidratio",
+      OTEL_TRACES_SAMPLER_ARG: "0.1",
+    };
+    expect(readTelemetrySettings(env, false)).toMatchObject({ errors: [], warnings: [] });
+  });
+
+  test.each<[env: Record<string, string>, mended: string]>([
+    [
+      { OTEL_EXPORTER_OTLP_ENDPOINT: "http://otel:4317" },
+      "OTEL_EXPORTER_OTLP_ENDPOINT=http://otel:4318",
+    ],
+    [
+      { OTEL_EXPORTER_OTLP_ENDPOINT: "http://otel:4317/" },
+      "OTEL_EXPORTER_OTLP_ENDPOINT=http://otel:4318",
+    ],
+    [
+      { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "http://otel:4317" },
+      "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://otel:4318/v1/traces",
+    ],
+    [
+      {
+        OTEL_EXPORTER_OTLP_ENDPOINT: "https://[::1]:4317",
+        OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: "http://otel:4317/x",
+      },
+      "OTEL_EXPORTER_OTLP_ENDPOINT=https://[::1]:4318 OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=http://otel:4318/x",
+    ],
+  ])("warns once of the port of gRPC: %p", (env, mended) => {
+    const { warnings, errors } = readTelemetrySettings(env, false);
+    expect(errors).toEqual([]);
+    expect(warnings).toEqual([
+      `port 4317 is for OTLP over gRPC, which the proxy does not speak; write ${mended}`,
+    ]);
+  });
+});
