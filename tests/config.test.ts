@@ -11,6 +11,16 @@ const DEFAULTS: Config = {
   telemetry: undefined,
 };
 
+/** Nothing is sent. */
+const SCRAPED: Config["telemetry"] = {
+  traces: false,
+  metrics: false,
+  scrape: true,
+  exportIntervalMs: 60_000,
+  exportTimeoutMs: 30_000,
+  diagnostics: undefined,
+};
+
 const PORT = "expected a port from 1 to 65535";
 const DURATION = "expected a duration like 500ms, 60s, 1m30s, 2h or 0";
 const SIZE = "expected a size like 64KiB, 128MiB or 1GiB";
@@ -49,6 +59,8 @@ describe("loadConfig()", () => {
     ["PROXY_USER", "65532:65532", { user: { uid: 65_532, gid: 65_532 } }],
     ["PROXY_USER", "1000", { user: { uid: 1_000, gid: 1_000 } }],
     ["PROXY_USER", "0:4294967294", { user: { uid: 0, gid: 4_294_967_294 } }],
+    ["PROXY_METRICS", "true", { telemetry: SCRAPED }],
+    ["PROXY_METRICS", "false", {}],
     ["PROXY_DRAIN_TIMEOUT", "0", { drainTimeoutMs: 0 }],
     ["PROXY_DRAIN_TIMEOUT", "0s", { drainTimeoutMs: 0 }],
     ["PROXY_DRAIN_TIMEOUT", "500ms", { drainTimeoutMs: 500 }],
@@ -99,6 +111,11 @@ describe("loadConfig()", () => {
     ...["128", "128MB", "1.5GiB", "0MiB", "-1MiB", "1 MiB", "9999999GiB"].map(
       (value): [string, string, string] => ["PROXY_MODEL_SEARCH_LIMIT", value, SIZE],
     ),
+    ...["yes", "1", "TRUE", " true"].map((value): [string, string, string] => [
+      "PROXY_METRICS",
+      value,
+      "expected true, false",
+    ]),
     ...["2147483648ms", "25d", "597h", "1e3s", "00", "99999999999999999999h"].map(
       (value): [string, string, string] => ["PROXY_DRAIN_TIMEOUT", value, DURATION],
     ),
@@ -140,6 +157,24 @@ describe("loadConfig()", () => {
     });
   });
 
+  test("refuses what is wrong with telemetry along with the rest, and passes its warnings on", () => {
+    const env = { PROXY_PORT: "x", OTEL_EXPORTER_OTLP_ENDPOINT: "collector" };
+    expect(loadConfig(env)).toEqual({
+      kind: "wrong",
+      errors: [
+        `PROXY_PORT is "x": ${PORT}`,
+        'OTEL_EXPORTER_OTLP_ENDPOINT is "collector": expected a URL like http://collector:4318',
+      ],
+    });
+    expect(loadConfig({ OTEL_EXPORTER_OTLP_ENDPOINT: "http://collector:4317" })).toMatchObject({
+      kind: "config",
+      config: { telemetry: { traces: true, metrics: true, scrape: false } },
+      warnings: [
+        expect.stringContaining("write OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318"),
+      ],
+    });
+  });
+
   test("refuses all that is wrong at once, a line each", () => {
     const env = {
       PROXY_PORT: "x",
@@ -169,7 +204,8 @@ describe("loadConfig()", () => {
 
   test("warns of each PROXY_ variable that it does not know", () => {
     const env = { PROXY_PORT: "9000", PROXY_DRAIN_TIMEOUT_S: "60", PROXY_HOST: "x", proxy_x: "y" };
-    const known = "it knows PROXY_PORT, PROXY_DRAIN_TIMEOUT, PROXY_MODEL_SEARCH_LIMIT, PROXY_USER";
+    const known =
+      "it knows PROXY_PORT, PROXY_DRAIN_TIMEOUT, PROXY_MODEL_SEARCH_LIMIT, PROXY_USER, PROXY_METRICS";
     expect(loadConfig(env)).toEqual({
       kind: "config",
       config: { ...DEFAULTS, port: 9000 },

@@ -5,6 +5,8 @@ import { VARIABLES } from "../src/config.ts";
 import { CONTAINER_STATES } from "../src/discovery/container-status.ts";
 import { LABELS } from "../src/docker/labels.ts";
 import { ERRORS } from "../src/proxy/errors.ts";
+import { METRICS } from "../src/telemetry/metrics.ts";
+import { TELEMETRY_VARIABLES } from "../src/telemetry/settings.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const README = readFileSync(join(ROOT, "README.md"), "utf8");
@@ -40,6 +42,29 @@ describe("README.md", () => {
 
   test("every state of a container is explained, in the order of the code", () => {
     expect(table("State").map(([state]) => state)).toEqual([...CONTAINER_STATES]);
+  });
+
+  test("has every variable of OpenTelemetry's with its default, and no other", () => {
+    const defaults = Object.entries(TELEMETRY_VARIABLES).map(([name, { default: value }]) => [
+      name,
+      value,
+    ]);
+    const rows = table("OpenTelemetry's variable").flatMap(([names = "", value]) =>
+      [...names.matchAll(/OTEL_\w+/g)].map(([name]) => [name, value]),
+    );
+    expect(rows.toSorted()).toEqual(defaults.toSorted());
+  });
+
+  test("has every metric with its unit and labels, and no other", () => {
+    const metrics = Object.values(METRICS).map(({ name, unit, labels }) => [
+      name,
+      unit,
+      labels.join(", ") || "–",
+    ]);
+    const rows = table("Metric").map((row) =>
+      row.slice(0, 3).map((cell) => cell.replaceAll("`", "")),
+    );
+    expect(rows).toEqual(metrics);
   });
 
   test("has every code with its status, and no other", () => {

@@ -9,7 +9,7 @@ export type BodyWatch = {
   readonly ended: (end: BodyEnd) => void;
 };
 
-export type BodyEnd = {
+type BodyEnd = {
   readonly bytes: number;
   /** Set if the upstream broke off. */
   readonly error?: unknown;

@@ -49,7 +49,7 @@ export type RequestReport = {
 };
 
 /** What can happen to the routing table. */
-export type TableUpdate = "admit" | "replace models" | "drain" | "remove";
+type TableUpdate = "admit" | "replace models" | "drain" | "remove";
 
 export type Telemetry = {
   /** @param path of the request, as the client sent it */

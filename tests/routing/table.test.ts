@@ -122,4 +122,20 @@ describe("RoutingTable", () => {
     expect(lease.kind).toBe("routed");
     expect(backend.inFlight).toBe(3);
   });
+
+  test("tells of each change that was made, and of no other", () => {
+    const updates: string[] = [];
+    const table = new RoutingTable((update) => updates.push(update));
+    const backend = makeBackend({ models: [{ id: "a" }, { id: "b" }] });
+    table.admit(backend);
+    expect(table.activeCount).toBe(1);
+    table.replaceModels(backend, [{ id: "a" }, { id: "b", created: 1 }]);
+    expect(updates).toEqual(["admit"]);
+    table.replaceModels(backend, [{ id: "a" }, { id: "c" }]);
+    table.replaceModels(backend, [{ id: "a" }]);
+    table.drain(backend);
+    expect(table.activeCount).toBe(0);
+    table.remove(backend, "run-over");
+    expect(updates).toEqual(["admit", "replace models", "replace models", "drain", "remove"]);
+  });
 });

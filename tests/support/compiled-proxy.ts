@@ -22,15 +22,17 @@ type Options = {
   readonly cwd?: string;
   /** Limit of open files. */
   readonly descriptors?: number;
+  readonly binary?: string;
 };
 
 /** Starts it and waits until it listens. It is ended with the block that holds it. */
-export async function startCompiled({ env, cwd, descriptors }: Options): Promise<CompiledProxy> {
+export async function startCompiled(options: Options): Promise<CompiledProxy> {
+  const { env, cwd, descriptors, binary = BINARY } = options;
   const port = freePort();
   const command =
     descriptors === undefined
-      ? [BINARY]
-      : ["sh", "-c", `ulimit -n ${descriptors} && exec "$0"`, BINARY];
+      ? [binary]
+      : ["sh", "-c", `ulimit -n ${descriptors} && exec "$0"`, binary];
   const child = Bun.spawn(command, {
     env: { PATH: process.env["PATH"] ?? "", PROXY_PORT: String(port), ...env },
     stdin: "ignore",

@@ -19,10 +19,14 @@ type Environment = Readonly<Record<string, string>>;
 /** The answer of a server that has the model `m`. */
 type Answer = Parameters<typeof fakeBackend>[0];
 
-/** @param env what is set beside the engine; made from the collector's address */
+/**
+ * @param env what is set beside the engine; made from the collector's address
+ * @param binary another one than that of this tree
+ */
 export async function startCompiledTelemetry(
   env: (origin: string) => Environment = (origin) => ({ OTEL_EXPORTER_OTLP_ENDPOINT: origin }),
   answer: Answer = () => Response.json({ usage: { prompt_tokens: 3, completion_tokens: 5 } }),
+  binary?: string,
 ): Promise<CompiledTelemetry> {
   const receiver = startOtlpReceiver();
   const backend = fakeBackend((request) =>
@@ -30,7 +34,10 @@ export async function startCompiledTelemetry(
   );
   const engine = await new FakeEngine().start();
   engine.add({ name: "server-1", port: Number(new URL(backend.origin).port) });
-  const proxy = await startCompiled({ env: { ...envOf(engine), ...env(receiver.origin) } });
+  const proxy = await startCompiled({
+    env: { ...envOf(engine), ...env(receiver.origin) },
+    ...(binary !== undefined && { binary }),
+  });
   await untilModels(proxy.origin, ["m"]);
   return {
     receiver,

@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "protobufjs";
 
-export type Values = Readonly<Record<string, unknown>>;
+type Values = Readonly<Record<string, unknown>>;
 
 export type ReceivedSpan = {
   readonly name: string;
@@ -27,7 +27,7 @@ export type ReceivedSpan = {
   readonly resource: Values;
 };
 
-export type ReceivedPoint = {
+type ReceivedPoint = {
   readonly labels: Values;
   /** Of a sum or gauge. */
   readonly value: number;

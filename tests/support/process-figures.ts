@@ -24,3 +24,13 @@ export function watchResident(pid: number): { readonly stop: () => number } {
     },
   };
 }
+
+/** CPU time that the process has used so far, ms, in user and kernel mode. Source: proc(5), /proc/<pid>/stat. */
+export function cpuMs(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
+}
+
+/** USER_HZ is 100 on every Linux that Bun runs on. */
+const TICK_MS = 10;

@@ -25,6 +25,8 @@ const COMPILED = [
   "./tests/e2e/model-routing.e2e.ts",
   "./tests/e2e/demo.e2e.ts",
   "./tests/e2e/descriptors.e2e.ts",
+  "./tests/e2e/telemetry.e2e.ts",
+  "./tests/e2e/telemetry-collector.e2e.ts",
 ];
 const REAL_ENGINE = [
   "./tests/e2e/containers.e2e.ts",
