@@ -18,6 +18,7 @@ const SCRAPED: Config["telemetry"] = {
   scrape: true,
   exportIntervalMs: 60_000,
   exportTimeoutMs: 30_000,
+  spanExportsMax: 5,
   diagnostics: undefined,
 };
 

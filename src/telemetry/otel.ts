@@ -43,6 +43,11 @@ const SCOPE = "lw-inference-proxy";
 const SERVICE_NAME = "inference-proxy";
 /** Longest wait at shutdown for what is queued, ms. */
 const FLUSH_MS = 5_000;
+/** Requests that were cut just now come to their ends in the next turns of the loop; later ones would be lost. */
+const CUT_MS = 20;
+
+/** One that hangs, and the last one. */
+const METRIC_EXPORTS_MAX = 2;
 
 type Part = { readonly shutdown: () => Promise<unknown> };
 
@@ -51,7 +56,7 @@ export function createOtel(init: OtelInit): Telemetry {
   if (settings.diagnostics !== undefined) showDiagnostics(settings.diagnostics, log);
   const health = new CollectorHealth(log);
   const resource = resourceOf(init);
-  const traces = settings.traces ? createTraces(resource, health) : undefined;
+  const traces = settings.traces ? createTraces(resource, settings, health) : undefined;
   const scraped = settings.scrape ? new ScrapedReader() : undefined;
   const metrics = createMetrics(resource, settings, health, scraped);
   const reporting: Reporting = {
@@ -81,11 +86,19 @@ function resourceOf({ version, containerId }: OtelInit): Resource {
     .merge(detectResources({ detectors: [envDetector] }));
 }
 
+/**
+ * After a batch that failed the SDK's processor (2.12) no longer waits for the one under way, so it is
+ * the exporter's limit that bounds what a failing collector makes us hold (30 by default: 200 MiB).
+ */
 function createTraces(
   resource: Resource,
+  { spanExportsMax }: TelemetrySettings,
   health: CollectorHealth,
 ): Part & { readonly provider: BasicTracerProvider } {
-  const exporter = watchSpanExporter(new OTLPTraceExporter(), health);
+  const exporter = watchSpanExporter(
+    new OTLPTraceExporter({ concurrencyLimit: spanExportsMax }),
+    health,
+  );
   const provider = new BasicTracerProvider({
     resource,
     spanProcessors: [new BatchSpanProcessor(exporter)],
@@ -107,7 +120,10 @@ function createMetrics(
   if (metrics) {
     readers.push(
       new PeriodicExportingMetricReader({
-        exporter: watchMetricExporter(new OTLPMetricExporter(), health),
+        exporter: watchMetricExporter(
+          new OTLPMetricExporter({ concurrencyLimit: METRIC_EXPORTS_MAX }),
+          health,
+        ),
         exportIntervalMillis: exportIntervalMs,
         exportTimeoutMillis: exportTimeoutMs,
         cardinalityLimits: { default: SERIES_MAX },
@@ -141,8 +157,9 @@ class ScrapedReader extends MetricReader {
 }
 
 async function shutDown(parts: readonly Part[], log: Log): Promise<void> {
+  await Bun.sleep(CUT_MS);
   const late = Promise.withResolvers<"late">();
-  const timer = setTimeout(() => late.resolve("late"), FLUSH_MS);
+  const timer = setTimeout(() => late.resolve("late"), FLUSH_MS - CUT_MS);
   const flushed = Promise.allSettled(parts.map((part) => part.shutdown()));
   const outcome = await Promise.race([flushed, late.promise]);
   clearTimeout(timer);

@@ -11,6 +11,8 @@ export type TelemetrySettings = {
   readonly scrape: boolean;
   readonly exportIntervalMs: number;
   readonly exportTimeoutMs: number;
+  /** Batches of spans that may be under way at once: as many as the queue has, and one. */
+  readonly spanExportsMax: number;
   /** What OpenTelemetry says of itself goes to the log from this level up. */
   readonly diagnostics: DiagnosticsLevel | undefined;
 };
@@ -129,15 +131,16 @@ export function readTelemetrySettings(env: Environment, scrape: boolean): ReadSe
       const value = name.endsWith("HEADERS") ? "wrong" : JSON.stringify(env[name]); // they have keys in them
       return `${name} is ${value}: expected ${expected}`;
     });
-  const milliseconds = (name: string): number =>
-    Number(read(name) || TELEMETRY_VARIABLES[name]?.default);
-  const exportIntervalMs = milliseconds("OTEL_METRIC_EXPORT_INTERVAL");
+  const number = (name: string): number => Number(read(name) || TELEMETRY_VARIABLES[name]?.default);
+  const exportIntervalMs = number("OTEL_METRIC_EXPORT_INTERVAL");
   const settings: TelemetrySettings = {
     traces,
     metrics,
     scrape,
     exportIntervalMs,
-    exportTimeoutMs: Math.min(milliseconds("OTEL_METRIC_EXPORT_TIMEOUT"), exportIntervalMs),
+    exportTimeoutMs: Math.min(number("OTEL_METRIC_EXPORT_TIMEOUT"), exportIntervalMs),
+    spanExportsMax:
+      Math.ceil(number("OTEL_BSP_MAX_QUEUE_SIZE") / number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE")) + 1,
     diagnostics: (read("OTEL_LOG_LEVEL").toUpperCase() || undefined) as
       | DiagnosticsLevel
       | undefined,

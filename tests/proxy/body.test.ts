@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { watchBody } from "../../src/proxy/body.ts";
+import { type BodyWatch, watchBody } from "../../src/proxy/body.ts";
 import { until, within } from "../support/until.ts";
 
-type End = { readonly bytes: number; readonly error?: unknown };
+type End = Parameters<BodyWatch["ended"]>[0];
 
 /** An upstream body that the test feeds, watched; `events` tells what happened in order. */
 function watched() {
@@ -87,7 +87,7 @@ describe("watchBody()", () => {
     await within("a piece", read);
     await within("the cancel", reader.cancel("client gone"));
     expect(events.slice(-2)).toEqual(["ended", "cancel client gone"]);
-    expect(ends).toEqual([{ bytes: 4 }]);
+    expect(ends).toEqual([{ bytes: 4, cancelled: true }]);
   });
 
   test("ends once when it is cancelled while a read is pending, and not as broken off", async () => {
@@ -99,6 +99,6 @@ describe("watchBody()", () => {
     await within("the pending read", pending);
     await Bun.sleep(0); // the upstream's read ends with the cancel too
     expect(events).toContain("cancel client gone");
-    expect(ends).toEqual([{ bytes: 0 }]);
+    expect(ends).toEqual([{ bytes: 0, cancelled: true }]);
   });
 });

@@ -185,7 +185,7 @@ describe("what goes wrong", () => {
     const first = chat(reporting.proxy.origin, "m");
     const connection = await upstream.request();
     connection.send(EMPTY);
-    await first;
+    await (await first).bytes();
     const second = chat(reporting.proxy.origin, "m");
     await until(
       "the second request is there",

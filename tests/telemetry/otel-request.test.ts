@@ -145,6 +145,28 @@ describe("one request", () => {
     expect(clients[0]!.attributes["gen_ai.response.time_to_first_chunk"]).toBeNumber();
   });
 
+  test("that makes a response is read for its id and for its tokens at once", async () => {
+    const answer = { id: "resp_1", output: [], usage: { input_tokens: 3, output_tokens: 5 } };
+    using backend = fakeBackend(() => Response.json(answer));
+    using other = fakeBackend();
+    const newest = makeBackend({ origin: other.origin, models: [{ id: "n" }] });
+    using reporting = startReportingProxy([backendOf(backend), newest]);
+    const { origin } = reporting.proxy;
+    expect(await (await post(origin, "/v1/responses", { model: "m" })).json()).toEqual(answer);
+    expect((await fetch(`${origin}/v1/responses/resp_1`)).status).toBe(200);
+    expect(backend.received).toHaveLength(2);
+    const { servers, clients } = await reporting.spans();
+    expect(servers.map(({ name }) => name)).toEqual([
+      "POST /v1/responses",
+      "GET /v1/responses/{response_id}",
+    ]);
+    expect(clients.map(({ name }) => name)).toEqual(["chat m", "GET /v1/responses/{response_id}"]);
+    expect(servers[0]!.attributes).toMatchObject({
+      "gen_ai.usage.input_tokens": 3,
+      "gen_ai.usage.output_tokens": 5,
+    });
+  });
+
   test("never has the raw path in its name, nor more than 1,024 characters of it or of the model", async () => {
     using backend = fakeBackend();
     using reporting = startReportingProxy([backendOf(backend)]);

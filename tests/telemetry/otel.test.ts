@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { diag } from "@opentelemetry/api";
 import { METRICS } from "../../src/telemetry/metrics.ts";
 import { makeBackend } from "../support/backends.ts";
 import { chat, post, streamedChat } from "../support/client.ts";
@@ -137,6 +138,22 @@ describe("metrics over OTLP", () => {
     ]);
   });
 
+  test("take labels of any characters, and none that are long", async () => {
+    const ids = ["\ud800", "a\0b\u2028", "é😀".repeat(60), "x".repeat(100_000)].map((id) => ({
+      id,
+    }));
+    using backend = fakeBackend(() => Response.json({}));
+    const made = makeBackend({ origin: backend.origin, models: ids });
+    using reporting = startReportingProxy([made], { scrape: true });
+    for (const { id } of ids) expect((await chat(reporting.proxy.origin, id)).status).toBe(200);
+    expect((await reporting.telemetry.scrape!()).length).toBeLessThan(100_000);
+    const metric = await metricsOf(reporting);
+    const labels = metric("proxy.requests.total").points.map(({ labels: { model } }) => model);
+    expect(labels).toEqual(["\ufffd", "a\0b\u2028", "é😀".repeat(60), "unknown"]);
+    expect(reporting.receiver.spans).toHaveLength(8);
+    expect(reporting.log.lines.filter(({ message }) => message.includes("telemetry"))).toEqual([]);
+  });
+
   test("stay at 1,000 series, however many models there are", async () => {
     const ids = Array.from({ length: 1_500 }, (_, index) => ({ id: `m${index}` }));
     using backend = fakeBackend(() => Response.json({}));
@@ -162,7 +179,7 @@ describe("metrics over OTLP", () => {
       0,
     );
     expect(counted).toBe(1_500);
-  });
+  }, 30_000);
 });
 
 describe("the resource", () => {
@@ -180,45 +197,32 @@ describe("the resource", () => {
   });
 });
 
-describe("metrics in Prometheus' form", () => {
-  test("are there without OTLP, and then nothing is traced or sent", async () => {
-    using backend = fakeBackend(() => Response.json({ usage: USAGE }));
-    using reporting = startReportingProxy([makeBackend({ origin: backend.origin })], {
+describe("what OpenTelemetry says of itself", () => {
+  test("is in the log from the level that is set, without what is only readable to a machine", async () => {
+    using test_ = startTestTelemetry({
       scrape: true,
-      env: {},
+      env: { OTEL_LOG_LEVEL: "warn" },
     });
-    const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-    await fetch(`${reporting.proxy.origin}/v1/chat/completions`, {
-      method: "POST",
-      body: '{"model":"m"}',
-      headers: { traceparent, tracestate: "a=b" },
-    });
-    expect(backend.received[0]!.headers.get("traceparent")).toBe(traceparent);
-    expect(backend.received[0]!.headers.get("tracestate")).toBe("a=b");
-    const response = await fetch(`${reporting.proxy.origin}/metrics`);
-    expect(response.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
-    const text = await response.text();
-    expect(text).toMatch(/^proxy_requests_total\{model="m",status_code="200",.*\} 1$/m);
-    expect(text).toMatch(/^# TYPE proxy_request_duration histogram$/m);
-    expect(text).toMatch(/^gen_ai_client_token_usage_sum\{.*gen_ai_token_type="output".*\} 5$/m);
-    const head = await fetch(`${reporting.proxy.origin}/metrics`, { method: "HEAD" });
-    expect(head.status).toBe(200);
-    expect((await post(reporting.proxy.origin, "/metrics", {})).status).toBe(404);
-    await reporting.telemetry.shutdown();
-    expect(reporting.receiver.requests).toEqual([]);
+    diag.warn("a warning", new Error("its reason"), { of: "no use" });
+    diag.error("an error");
+    diag.debug("a detail");
+    expect(test_.log.lines).toMatchObject([
+      { level: "warn", message: "OpenTelemetry: a warning", details: ["Error: its reason"] },
+      { level: "error", message: "OpenTelemetry: an error" },
+    ]);
+    diag.disable();
+    await test_.telemetry.shutdown();
   });
+});
 
-  test("escape what a model is called", async () => {
-    const id = 'a"b\\c\nd{}';
-    using backend = fakeBackend(() => Response.json({}));
-    using reporting = startReportingProxy(
-      [makeBackend({ origin: backend.origin, models: [{ id }] })],
-      {
-        scrape: true,
-      },
-    );
-    await chat(reporting.proxy.origin, id);
-    expect(await reporting.telemetry.scrape!()).toContain('model="a\\"b\\\\c\\nd{}"');
-    await reporting.telemetry.shutdown();
-  });
+describe("shutdown()", () => {
+  test("takes 5 s at most, says so, and does not fail", async () => {
+    using test_ = startTestTelemetry();
+    test_.receiver.answer = () => new Promise(() => undefined);
+    test_.telemetry.tableUpdated("admit");
+    const startedMs = performance.now();
+    await test_.telemetry.shutdown();
+    expect(performance.now() - startedMs).toBeWithin(4_900, 9_000);
+    expect(test_.log.count("telemetry could not all be sent in time")).toBe(1);
+  }, 30_000);
 });

@@ -51,8 +51,12 @@ describe("readTelemetrySettings()", () => {
     expect(readTelemetrySettings(BASE, false).settings).toMatchObject({
       exportIntervalMs: 60_000,
       exportTimeoutMs: 30_000,
+      spanExportsMax: 5,
       diagnostics: undefined,
     });
+    expect(
+      readTelemetrySettings({ ...BASE, OTEL_BSP_MAX_QUEUE_SIZE: "10000" }, false).settings,
+    ).toMatchObject({ spanExportsMax: 21 });
     const env = { ...BASE, OTEL_METRIC_EXPORT_INTERVAL: "500", OTEL_LOG_LEVEL: "Debug" };
     expect(readTelemetrySettings(env, false).settings).toMatchObject({
       exportIntervalMs: 500,

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
+import { readTelemetrySettings } from "../../src/telemetry/settings.ts";
 import { startTelemetry } from "../../src/telemetry/start.ts";
 import { NO_REPORT, NO_TELEMETRY } from "../../src/telemetry/telemetry.ts";
 import { memoryLog } from "../support/memory-log.ts";
@@ -32,7 +33,7 @@ test("startTelemetry() loads nothing of OpenTelemetry if all is off", async () =
     ...{ exportIntervalMs: 60_000, exportTimeoutMs: 30_000 },
   });
   expect(on.some((path) => path.includes("@opentelemetry/api/"))).toBe(true);
-});
+}, 30_000);
 
 test("startTelemetry() gives one object that does nothing, for all requests", async () => {
   const init = { log: memoryLog(), version: "1", containerId: undefined, activeBackends: () => 0 };
@@ -55,5 +56,13 @@ test("startTelemetry() gives one object that does nothing, for all requests", as
   report.answered(200, undefined);
   telemetry.tableUpdated("admit");
   expect(telemetry.scrape).toBeUndefined();
+  await telemetry.shutdown();
+});
+
+test("startTelemetry() has it made where something is on", async () => {
+  const init = { log: memoryLog(), version: "1", containerId: undefined, activeBackends: () => 0 };
+  const { settings } = readTelemetrySettings({}, true);
+  const telemetry = await startTelemetry(settings, init);
+  expect(await telemetry.scrape?.()).toContain("proxy_backends_active");
   await telemetry.shutdown();
 });
