@@ -1,0 +1,64 @@
+/**
+ * `bun paced.ts PORT CLIENTS`: that many clients with one paced stream each. Prints, as JSON, how
+ * long after it was sent each event came. No HTTP client: it looks for the time in each event, and
+ * counts them.
+ */
+import { MODEL, PACED_EVENTS, PACED_PATH, padded } from "../answers.ts";
+import { openAll, rawRequest } from "./connection.ts";
+
+const STAMP = '"sentMs":"';
+const STAMP_DIGITS = 17;
+const LATE_MS = 5;
+/** Clear of what a run takes on a busy machine. */
+const DEADLINE_MS = 15_000;
+
+const [port = 0, clients = 0] = process.argv.slice(2).map(Number);
+const delaysMs = new Float64Array(clients * PACED_EVENTS);
+let events = 0;
+let closed = 0;
+const done = Promise.withResolvers<void>();
+
+/** The end of a piece that an event was cut in: it begins before its time does. */
+type Client = { rest: string };
+
+await openAll<Client>(
+  { port, count: clients, data: () => ({ rest: "" }) },
+  {
+    data: (socket, bytes) => {
+      const nowMs = performance.timeOrigin + performance.now();
+      const text = socket.data.rest + bytes.toString("latin1");
+      let at = text.indexOf(STAMP);
+      let cut = 0;
+      while (at !== -1 && at + STAMP.length + STAMP_DIGITS <= text.length) {
+        cut = at + STAMP.length + STAMP_DIGITS;
+        delaysMs[events] = nowMs - Number(text.slice(at + STAMP.length, cut));
+        events += 1;
+        at = text.indexOf(STAMP, cut);
+      }
+      socket.data.rest = text.slice(Math.max(cut, text.length - STAMP.length - STAMP_DIGITS));
+      if (events === delaysMs.length) done.resolve();
+    },
+    close: () => {
+      closed += 1;
+      if (closed === clients) done.resolve();
+    },
+    error: () => undefined, // counted by the events that did not come
+  },
+  (socket) => void socket.write(rawRequest(PACED_PATH, padded({ model: MODEL }, 200))),
+);
+const deadline = setTimeout(done.resolve, DEADLINE_MS);
+await done.promise;
+clearTimeout(deadline);
+
+const seen = delaysMs.subarray(0, events).sort();
+const at = (share: number): number => (seen[Math.floor((events - 1) * share)] ?? Number.NaN) * 1000;
+process.stdout.write(
+  JSON.stringify({
+    events,
+    missing: delaysMs.length - events,
+    late: seen.filter((ms) => ms > LATE_MS).length,
+    p50Us: at(0.5),
+    p99Us: at(0.99),
+  }),
+);
+process.exit(0);

@@ -1,0 +1,59 @@
+/**
+ * Sends each stream an event every 20 ms, each at a phase of its own: a wheel of one slot a
+ * millisecond, so that the event and its time are made once for all streams of a slot.
+ */
+import type { Socket } from "bun";
+import { event, LAST_CHUNK, PACED_EVENTS, PACED_MS } from "./answers.ts";
+
+type Stream = { readonly socket: Socket<unknown>; left: number };
+
+export class Pacer {
+  readonly #slots: Stream[][] = Array.from({ length: PACED_MS }, () => []);
+  #nextSlot = 0;
+  #open = 0;
+  #timer: Timer | undefined;
+  /** Slots turned since the timer began at `#beganMs`. */
+  #turned = 0;
+  #beganMs = 0;
+
+  add(socket: Socket<unknown>): void {
+    this.#slots[this.#nextSlot % PACED_MS]?.push({ socket, left: PACED_EVENTS });
+    this.#nextSlot += 1;
+    this.#open += 1;
+    if (this.#timer !== undefined) return;
+    this.#beganMs = performance.now();
+    this.#turned = 0;
+    this.#timer = setInterval(() => this.#turn(), 1);
+  }
+
+  remove(socket: Socket<unknown>): void {
+    if (this.#open === 0) return;
+    for (const [index, slot] of this.#slots.entries()) {
+      this.#slots[index] = slot.filter((stream) => stream.socket !== socket);
+    }
+    this.#count();
+  }
+
+  /** Turns the wheel as far as the time has gone, so that a late timer costs no event. */
+  #turn(): void {
+    const due = Math.floor(performance.now() - this.#beganMs);
+    for (; this.#turned < due; this.#turned += 1) {
+      const index = this.#turned % PACED_MS;
+      const slot = this.#slots[index] ?? [];
+      const now = event(performance.timeOrigin + performance.now());
+      for (const stream of slot) {
+        stream.left -= 1;
+        stream.socket.write(stream.left === 0 ? now + LAST_CHUNK : now);
+      }
+      this.#slots[index] = slot.filter(({ left }) => left > 0);
+    }
+    this.#count();
+  }
+
+  #count(): void {
+    this.#open = this.#slots.reduce((sum, slot) => sum + slot.length, 0);
+    if (this.#open > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+}

@@ -1,0 +1,45 @@
+/** The programs of others that are measured or measure: where they are, which version, what installs them. */
+
+/** Debian's packages; each has one program of the same name. */
+export const PACKAGES = ["nginx", "caddy", "haproxy", "wrk"] as const;
+
+export type Program = (typeof PACKAGES)[number];
+
+const VERSION_COMMANDS: Readonly<Record<Program, readonly string[]>> = {
+  nginx: ["nginx", "-v"],
+  caddy: ["caddy", "version"],
+  haproxy: ["haproxy", "-v"],
+  wrk: ["wrk", "-v"],
+};
+
+/** Debian keeps some of them where only root's PATH leads. */
+const PATH = `${process.env["PATH"] ?? ""}:/usr/sbin:/usr/local/sbin`;
+
+export function find(program: Program): string | undefined {
+  return Bun.which(program, { PATH }) ?? undefined;
+}
+
+export function missing(): readonly Program[] {
+  return PACKAGES.filter((program) => find(program) === undefined);
+}
+
+/** Installs what is missing. Their services are stopped at once if Debian's scripts start them. */
+export function install(): void {
+  const packages = missing();
+  if (packages.length === 0) return;
+  // RUNLEVEL=1 (single user): invoke-rc.d(8) then starts no service.
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" };
+  const command = ["apt-get", "install", "--yes", "--no-install-recommends", ...packages];
+  const { exitCode } = Bun.spawnSync(command, { env, stdio: ["ignore", "inherit", "inherit"] });
+  if (exitCode !== 0)
+    throw new Error(`Cannot install ${packages.join(", ")}: apt-get exited ${exitCode}`);
+}
+
+/** As the program says itself; some say it on stderr, and wrk exits 1. */
+export function versionOf(program: Program): string | undefined {
+  const path = find(program);
+  if (path === undefined) return undefined;
+  const [, ...args] = VERSION_COMMANDS[program];
+  const { stdout, stderr } = Bun.spawnSync([path, ...args]);
+  return /v?(\d+\.\d+\.\d+)/.exec(`${stdout}${stderr}`)?.[1];
+}

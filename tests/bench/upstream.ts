@@ -1,0 +1,102 @@
+/**
+ * The server behind every proxy that is measured: `bun tests/bench/upstream.ts`, a process of its
+ * own. It prints its port. No HTTP server: it cuts requests out of the bytes of raw sockets and
+ * writes answers that were made before, so that it costs less than any proxy in front of it.
+ *
+ * It takes requests one after another on a connection, with a Content-Length or without a body.
+ */
+import type { Socket } from "bun";
+import { ANSWERS, type Answer, modelsAnswer } from "./answers.ts";
+import { Pacer } from "./pacer.ts";
+
+type Connection = {
+  /** Bytes of a request's head that has not come whole. */
+  head: Buffer | undefined;
+  /** Bytes of the body that are still to come. */
+  bodyLeft: number;
+  /** Given when the body has come. */
+  answer: Answer | undefined;
+  /** What the socket has not taken yet. */
+  readonly waiting: { bytes: Buffer; from: number; again: Buffer; times: number };
+};
+
+const NOTHING = Buffer.alloc(0);
+
+const pacer = new Pacer();
+
+const server = Bun.listen<Connection>({
+  hostname: "0.0.0.0",
+  port: 0,
+  socket: {
+    open: (socket) => {
+      socket.data = {
+        head: undefined,
+        bodyLeft: 0,
+        answer: undefined,
+        waiting: { bytes: NOTHING, from: 0, again: NOTHING, times: 0 },
+      };
+    },
+    data: take,
+    drain: flush,
+    close: (socket) => pacer.remove(socket),
+    error: () => undefined, // a client that hung up
+  },
+});
+process.stdout.write(`${server.port}\n`);
+
+function take(socket: Socket<Connection>, received: Buffer): void {
+  const { data } = socket;
+  let bytes = received;
+  while (bytes.length > 0) {
+    bytes = data.bodyLeft > 0 ? takeBody(data, bytes) : takeHead(data, bytes);
+    if (data.bodyLeft > 0 || data.answer === undefined) continue;
+    give(socket, data.answer);
+    data.answer = undefined;
+  }
+}
+
+/** @returns what follows it */
+function takeBody(data: Connection, bytes: Buffer): Buffer {
+  const taken = Math.min(data.bodyLeft, bytes.length);
+  data.bodyLeft -= taken;
+  return bytes.subarray(taken);
+}
+
+function takeHead(data: Connection, received: Buffer): Buffer {
+  const bytes = data.head === undefined ? received : Buffer.concat([data.head, received]);
+  const end = bytes.indexOf("\r\n\r\n");
+  data.head = end === -1 ? Buffer.from(bytes) : undefined;
+  if (end === -1) return NOTHING;
+  readHead(data, bytes.toString("latin1", 0, end));
+  return bytes.subarray(end + 4);
+}
+
+function readHead(data: Connection, head: string): void {
+  data.bodyLeft = Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1] ?? 0);
+  const path = head.slice(head.indexOf(" ") + 1, head.indexOf(" HTTP/"));
+  data.answer = path === "/v1/models" ? modelsAnswer(head) : (ANSWERS[path] ?? ANSWERS["other"]);
+}
+
+function give(socket: Socket<Connection>, answer: Answer): void {
+  const { waiting } = socket.data;
+  waiting.bytes = answer.first;
+  waiting.from = 0;
+  waiting.again = answer.again ?? NOTHING;
+  waiting.times = answer.times;
+  flush(socket);
+  if (answer.paced) pacer.add(socket);
+}
+
+/** Writes what is waiting for as long as the socket takes it whole. */
+function flush(socket: Socket<Connection>): void {
+  const { waiting } = socket.data;
+  for (;;) {
+    const left = waiting.bytes.length - waiting.from;
+    const written = left === 0 ? 0 : Math.max(socket.write(waiting.bytes, waiting.from, left), 0);
+    waiting.from += written;
+    if (written < left || waiting.times === 0) return;
+    waiting.bytes = waiting.again;
+    waiting.from = 0;
+    waiting.times -= 1;
+  }
+}
