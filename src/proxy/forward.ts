@@ -182,7 +182,17 @@ function both(one: Passing, other: Passing): Passing {
   };
 }
 
-/** Bytes go as a stream of one piece: fetch keeps bytes until the answer has ended, which may take minutes. */
+/**
+ * Bytes up to this go to fetch as they are, which costs least. More go as a stream of one piece: fetch
+ * keeps bytes until the answer has ended, which may take minutes.
+ */
+const KEPT_BYTES_MAX = 16 * 1024;
+
+function payloadOf(body: RequestBody): Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | null {
+  if (body === undefined) return null;
+  return body instanceof Uint8Array && body.length > KEPT_BYTES_MAX ? onePiece(body) : body;
+}
+
 function requestInit(
   method: string,
   headers: Headers,
@@ -192,7 +202,7 @@ function requestInit(
   return {
     method,
     headers,
-    body: body instanceof Uint8Array ? onePiece(body) : (body ?? null),
+    body: payloadOf(body),
     redirect: "manual",
     decompress: false,
     timeout: false, // no limit of ours on a slow first token or a silent stream

@@ -194,7 +194,8 @@ function ofOurs(response: Response): Forwarded {
 /** What can't be read, or there is no room for. */
 function unreadable(request: Request, { admit }: Context): Response | undefined {
   const encoding = request.headers.get("content-encoding");
-  if (request.body !== null && encoding && encoding.toLowerCase() !== "identity") {
+  // The body last: asked for, it is made a stream, and no longer read as cheaply as it can be.
+  if (encoding && encoding.toLowerCase() !== "identity" && request.body !== null) {
     return errorResponse(
       "unsupported_encoding",
       "Cannot read the model of the request: its body is encoded; send it without Content-Encoding",

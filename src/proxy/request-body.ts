@@ -40,9 +40,10 @@ type Source = {
 
 /** @throws the stream's error if the client goes away */
 export async function readModelField(request: Request, held: HeldBytes): Promise<ReadResult> {
-  if (request.body === null) return NO_BODY;
-  const source: Source = { reader: request.body.getReader(), pieces: [], hold: held.open() };
-  const { hold, reader } = source;
+  const reader = readerOf(request);
+  if (reader === undefined) return NO_BODY;
+  const source: Source = { reader, pieces: [], hold: held.open() };
+  const { hold } = source;
   try {
     const verdict = await scan(source, request.headers.get("content-type") ?? "");
     return {
@@ -57,6 +58,39 @@ export async function readModelField(request: Request, held: HeldBytes): Promise
   } catch (error) {
     hold.end();
     throw error;
+  }
+}
+
+/**
+ * Short bodies of known length are waited for whole: that takes half of the CPU time of a stream.
+ * They are counted when they have come, so clients that send slowly hold this much each uncounted.
+ */
+const SHORT_BYTES_MAX = 64 * 1024;
+
+/** @returns undefined if there is no body */
+function readerOf(request: Request): Reader | undefined {
+  const length = Number(request.headers.get("content-length") ?? 0);
+  const short = request.method === "POST" && length > 0 && length <= SHORT_BYTES_MAX;
+  return short ? new ShortBodyReader(request) : request.body?.getReader();
+}
+
+/** All of a body as one piece. It is not asked for as a stream, which alone would cost as much. */
+class ShortBodyReader implements Reader {
+  readonly #request: Request;
+  #read = false;
+
+  constructor(request: Request) {
+    this.#request = request;
+  }
+
+  async read(): ReturnType<Reader["read"]> {
+    if (this.#read) return { done: true, value: undefined };
+    this.#read = true;
+    return { done: false, value: await this.#request.bytes() };
+  }
+
+  cancel(): Promise<void> {
+    return Promise.resolve(); // nothing is left to be read
   }
 }
 
