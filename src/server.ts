@@ -43,7 +43,7 @@ export function startServer(init: ServerInit): ProxyServer {
   });
   const clientOf = (request: Request): Client => ({
     // A socket for both families shows IPv4 addresses as IPv6 (RFC 4291 §2.5.5.2): no access rule expects that.
-    address: server.requestIP(request)?.address.replace(/^::ffff:/, ""),
+    address: withoutFamily(server.requestIP(request)?.address),
     hold: () => {
       open.add(request);
       server.timeout(request, idleTimeoutS);
@@ -74,4 +74,10 @@ export function startServer(init: ServerInit): ProxyServer {
       return cut;
     },
   };
+}
+
+const IPV4_IN_IPV6 = "::ffff:";
+
+function withoutFamily(address: string | undefined): string | undefined {
+  return address?.startsWith(IPV4_IN_IPV6) ? address.slice(IPV4_IN_IPV6.length) : address;
 }
