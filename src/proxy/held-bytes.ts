@@ -1,6 +1,9 @@
 /**
  * How much may be held of requests while their `model` has not come: so much for one, four times
  * that for all together. Counted as received; the memory they take is about that much again.
+ *
+ * A body that is awaited whole is counted before it comes, apart from those: whoever announces much
+ * and sends little makes others be read piece by piece, which costs more, and nothing else.
  */
 
 export type Hold = {
@@ -17,6 +20,7 @@ const TOTAL_FACTOR = 4;
 export class HeldBytes {
   readonly #requestMax: number;
   #total = 0;
+  #awaited = 0;
 
   /** @param requestMax bytes */
   constructor(requestMax: number) {
@@ -26,6 +30,19 @@ export class HeldBytes {
   /** Bytes held of all requests. */
   get total(): number {
     return this.#total;
+  }
+
+  /**
+   * Counts bytes in that are to come.
+   *
+   * @returns what counts them out, or undefined if that is too much: so much as for one request, of all together
+   */
+  expect(bytes: number): (() => void) | undefined {
+    if (this.#awaited + bytes > this.#requestMax) return undefined;
+    this.#awaited += bytes;
+    return () => {
+      this.#awaited -= bytes;
+    };
   }
 
   open(): Hold {

@@ -40,7 +40,7 @@ type Source = {
 
 /** @throws the stream's error if the client goes away */
 export async function readModelField(request: Request, held: HeldBytes): Promise<ReadResult> {
-  const reader = readerOf(request);
+  const reader = readerOf(request, held);
   if (reader === undefined) return NO_BODY;
   const source: Source = { reader, pieces: [], hold: held.open() };
   const { hold } = source;
@@ -61,36 +61,42 @@ export async function readModelField(request: Request, held: HeldBytes): Promise
   }
 }
 
-/**
- * Short bodies of known length are waited for whole: that takes half of the CPU time of a stream.
- * They are counted when they have come, so clients that send slowly hold this much each uncounted.
- */
-const SHORT_BYTES_MAX = 64 * 1024;
-
 /** @returns undefined if there is no body */
-function readerOf(request: Request): Reader | undefined {
+function readerOf(request: Request, held: HeldBytes): Reader | undefined {
   const length = Number(request.headers.get("content-length") ?? 0);
-  const short = request.method === "POST" && length > 0 && length <= SHORT_BYTES_MAX;
-  return short ? new ShortBodyReader(request) : request.body?.getReader();
+  const mayBeWhole = request.method === "POST" && length > 0 && length <= WHOLE_BYTES_MAX;
+  const came = mayBeWhole ? held.expect(length) : undefined;
+  return came === undefined ? request.body?.getReader() : new WholeBodyReader(request, came);
 }
 
-/** All of a body as one piece. It is not asked for as a stream, which alone would cost as much. */
-class ShortBodyReader implements Reader {
+/**
+ * All of a body as one piece, which Bun gathers for half of the CPU time that its stream takes. It
+ * must not be asked for as a stream: that alone would cost as much.
+ */
+class WholeBodyReader implements Reader {
   readonly #request: Request;
+  readonly #came: () => void;
   #read = false;
 
-  constructor(request: Request) {
+  constructor(request: Request, came: () => void) {
     this.#request = request;
+    this.#came = came;
   }
 
   async read(): ReturnType<Reader["read"]> {
     if (this.#read) return { done: true, value: undefined };
     this.#read = true;
-    return { done: false, value: await this.#request.bytes() };
+    try {
+      return { done: false, value: await this.#request.bytes() };
+    } finally {
+      this.#came();
+    }
   }
 
   cancel(): Promise<void> {
-    return Promise.resolve(); // nothing is left to be read
+    if (!this.#read) this.#came(); // nobody awaits it any more
+    this.#read = true;
+    return Promise.resolve();
   }
 }
 

@@ -37,4 +37,15 @@ describe("HeldBytes", () => {
     hold.end();
     expect(held.total).toBe(0);
   });
+
+  test("all together may await as much as one may hold, counted apart from what is held", () => {
+    const held = new HeldBytes(100);
+    held.open().take(100);
+    const came = held.expect(60);
+    expect(came).toBeFunction();
+    expect(held.expect(41)).toBeUndefined();
+    came!();
+    expect(held.expect(100)).toBeFunction();
+    expect(held.total).toBe(100);
+  });
 });

@@ -121,7 +121,7 @@ describe("readModelField() through a server", () => {
       fetch: async (request) => Response.json(await readField(request, NO_LIMIT)),
     });
     const head =
-      "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\nConnection: close\r\n\r\n";
+      "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\nConnection: close\r\n\r\n";
     const answer = await rawExchange(server.port!, `${head}[`);
     expect(answer).toEndWith('{"kind":"invalid","offset":0,"expected":"a JSON object (\\"{\\")"}');
   });
