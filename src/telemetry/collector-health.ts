@@ -6,12 +6,15 @@ export type Signal = "traces" | "metrics";
 export class CollectorHealth {
   readonly #log: Log;
   readonly #failing = new Set<Signal>();
+  #lastSuccessMs = Number.NEGATIVE_INFINITY;
 
   constructor(log: Log) {
     this.#log = log;
   }
 
-  failed(signal: Signal, error: unknown): void {
+  /** @param begunMs when the attempt began: one from before a success says nothing new */
+  failed(signal: Signal, error: unknown, begunMs: number): void {
+    if (begunMs <= this.#lastSuccessMs) return;
     const isFirst = this.#failing.size === 0;
     this.#failing.add(signal);
     if (!isFirst) return;
@@ -22,6 +25,7 @@ export class CollectorHealth {
   }
 
   succeeded(signal: Signal): void {
+    this.#lastSuccessMs = performance.now();
     if (this.#failing.delete(signal) && this.#failing.size === 0) {
       this.#log.info("telemetry is sent again");
     }

@@ -38,9 +38,10 @@ function attempt(
   done: Done,
   send: (then: Done) => void,
 ): void {
+  const begunMs = performance.now();
   const then = (result: ExportResult): void => {
     if (result.code === ExportResultCode.SUCCESS) health.succeeded(signal);
-    else health.failed(signal, result.error ?? "no reason given");
+    else health.failed(signal, result.error ?? "no reason given", begunMs);
     done(result);
   };
   try {

@@ -8,9 +8,10 @@ test("CollectorHealth says once that sending fails, and once that it works again
   health.succeeded("traces");
   health.succeeded("metrics");
   expect(log.lines).toEqual([]);
+  const laterMs = performance.now() + 1;
   for (let round = 0; round < 3; round += 1) {
-    health.failed("traces", new Error("down"));
-    health.failed("metrics", "down as well");
+    health.failed("traces", new Error("down"), laterMs);
+    health.failed("metrics", "down as well", laterMs);
   }
   expect(log.lines).toMatchObject([{ level: "warn", signal: "traces", reason: "down" }]);
   health.succeeded("traces");
@@ -20,4 +21,14 @@ test("CollectorHealth says once that sending fails, and once that it works again
   health.succeeded("metrics");
   expect(log.lines).toHaveLength(2);
   expect(log.lines[1]).toMatchObject({ level: "info", message: "telemetry is sent again" });
+});
+
+test("CollectorHealth takes no notice of a failure that began before the last success", () => {
+  const log = memoryLog();
+  const health = new CollectorHealth(log);
+  const begunMs = performance.now();
+  health.failed("traces", "down", begunMs);
+  health.succeeded("traces");
+  health.failed("metrics", "gave up waiting", begunMs);
+  expect(log.lines.map(({ level }) => level)).toEqual(["warn", "info"]);
 });
