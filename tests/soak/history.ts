@@ -12,6 +12,8 @@ export type Run = Span & {
   readonly clearedMs: number;
   /** When it was told to end by itself; the engine sees that later. */
   readonly crashMs: number | undefined;
+  /** SIGKILL: it is dead, whenever the engine says so. */
+  readonly killedMs: number | undefined;
   /** The first stop notice. */
   readonly noticeMs: number | undefined;
   /** Whether the engine had sent it any signal: its restart policy does not apply any more. */
@@ -23,7 +25,8 @@ export type History = ReadonlyMap<string, readonly Run[]>;
 
 type OpenRun = { -readonly [Key in keyof Run]: Key extends "live" ? Span[] : Run[Key] };
 
-const STOP_SIGNALS: ReadonlySet<number | undefined> = new Set([2, 3, 9, 15]);
+const SIGKILL = 9;
+const STOP_SIGNALS: ReadonlySet<number | undefined> = new Set([2, 3, SIGKILL, 15]);
 
 /** @returns the runs of each container, oldest first */
 export function historyOf(events: readonly EngineEvent[]): History {
@@ -44,6 +47,7 @@ function newRun(fromMs: number): OpenRun {
     live: [],
     clearedMs: Number.POSITIVE_INFINITY,
     crashMs: undefined,
+    killedMs: undefined,
     noticeMs: undefined,
     signalled: false,
     exitCode: undefined,
@@ -66,6 +70,7 @@ function apply({ action, signal, exitCode, atMs }: EngineEvent, run: OpenRun | u
       break;
     case "kill":
       run.signalled = true;
+      if (signal === SIGKILL) run.killedMs ??= atMs;
       if (!STOP_SIGNALS.has(signal)) break;
       run.noticeMs ??= atMs;
       endLive(run, atMs);

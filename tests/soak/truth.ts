@@ -84,9 +84,10 @@ export class Truth {
       to >= fromMs - SLACK_MS && from <= toMs + SLACK_MS;
     return members.some((member) =>
       this.runs(member).some((run) => {
-        const { noticeMs = Number.NaN, crashMs = run.toMs } = run;
+        const { noticeMs = Number.NaN, crashMs, killedMs } = run;
         const cutMs = noticeMs + this.#init.drainMs;
-        return touches(noticeMs, noticeMs) || touches(cutMs, cutMs) || touches(crashMs, run.toMs);
+        const endsMs = crashMs ?? killedMs ?? run.toMs;
+        return touches(noticeMs, noticeMs) || touches(cutMs, cutMs) || touches(endsMs, run.toMs);
       }),
     );
   }
@@ -94,11 +95,11 @@ export class Truth {
   /** Whether the container was dying of what cuts answers, or its time to drain ran out, just then. */
   explainsBreak(member: Member, atMs: number): boolean {
     return this.runs(member).some((run) => {
-      const { noticeMs = Number.NaN, crashMs } = run;
+      const { noticeMs = Number.NaN, crashMs, killedMs } = run;
       if (Math.abs(atMs - noticeMs - this.#init.drainMs) <= SLACK_MS) return true;
       if (member.termMode === "drain" && run.exitCode === 0) return false; // it finished its work
       const signalledMs = member.termMode === "exit" ? noticeMs : Number.NaN;
-      const from = Math.min(...[crashMs, signalledMs, run.toMs].filter(isNumber));
+      const from = Math.min(...[crashMs, killedMs, signalledMs, run.toMs].filter(isNumber));
       return atMs >= from - SLACK_MS && atMs <= run.toMs + PENDING_READ_MS + SLACK_MS;
     });
   }

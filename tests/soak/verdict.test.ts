@@ -140,6 +140,8 @@ describe("wrongAnswers() on streams", () => {
     expect(faults(truthOf(CRASHED), brokenAt(30_000))).toEqual([]);
     expect(faults(truthOf(CRASHED), brokenAt(29_000))).toHaveLength(1);
     expect(faults(truthOf(STOPPED_AT_20_000), brokenAt(20_100))).toEqual([]);
+    const killed: readonly Told[] = [...LIVE, [30_000, "kill", { signal: 9 }], [32_000, "die"]];
+    expect(faults(truthOf(killed, { termMode: "drain" }), brokenAt(30_000))).toEqual([]);
   });
 
   test("one of a server that finishes its work when told to stop must not break", () => {
