@@ -2,9 +2,12 @@
 import { expect, test } from "bun:test";
 import { version } from "../../package.json" with { type: "json" };
 import { USAGE } from "../../src/command-line.ts";
+import { untilModels } from "../support/client.ts";
 import { freePort, runCompiled, startCompiled } from "../support/compiled-proxy.ts";
+import { startModelServer } from "../support/discovery.ts";
 import { envOf, FakeEngine } from "../support/fake-engine.ts";
 import { containerStatus, statusReply } from "../support/status-reply.ts";
+import { until } from "../support/until.ts";
 
 test("--version has version, commit, and version of Bun, and is quick", async () => {
   const startMs = performance.now();
@@ -35,6 +38,25 @@ test("healthcheck finds the proxy by PROXY_PORT; HTTP_PROXY does not apply", asy
   const env = { PROXY_PORT: String(proxy.port), HTTP_PROXY: dead, http_proxy: dead };
   expect(await runCompiled(env, ["healthcheck"])).toEqual({ code: 0, stdout: "", stderr: "" });
   expect((await runCompiled({ PROXY_PORT: String(freePort()) }, ["healthcheck"])).code).toBe(1);
+});
+
+test("status: 0 with a table while everything is routed, 1 with the reason when something is not", async () => {
+  using fake = await new FakeEngine().start();
+  using models = startModelServer("org/m");
+  fake.add({ port: models.port });
+  await using proxy = await startCompiled({ env: envOf(fake) });
+  await untilModels(proxy.origin, ["org/m"]);
+  const env = { PROXY_PORT: String(proxy.port) };
+  const well = await runCompiled(env, ["status"]);
+  expect([well.code, well.stderr]).toEqual([0, ""]);
+  expect(well.stdout).toMatch(/^lw-inference-proxy \S+, up \d+ s, ready, 0 in flight\n/);
+  expect(well.stdout).toMatch(/^\S+ +routed .* org\/m$/m);
+  const sick = fake.add({ port: models.port, name: "sick-1" });
+  fake.setHealth(sick, "unhealthy");
+  await until("it is told of", async () => (await runCompiled(env, ["status"])).code === 1);
+  expect((await runCompiled(env, ["status"])).stdout).toMatch(/^sick-1 +unhealthy /m);
+  const json = JSON.parse((await runCompiled(env, ["status", "--json"])).stdout);
+  expect(json).toEqual(await (await fetch(`${proxy.origin}/status`)).json());
 });
 
 test("status --json of 5,000 containers comes whole through a pipe", async () => {
