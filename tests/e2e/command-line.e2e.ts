@@ -9,6 +9,8 @@ import { envOf, FakeEngine } from "../support/fake-engine.ts";
 import { containerStatus, statusReply } from "../support/status-reply.ts";
 import { until } from "../support/until.ts";
 
+type Reply = { readonly containers: readonly unknown[] };
+
 test("--version has version, commit, and version of Bun, and is quick", async () => {
   const startMs = performance.now();
   const { code, stdout, stderr } = await runCompiled({}, ["--version"]);
@@ -55,8 +57,9 @@ test("status: 0 with a table while everything is routed, 1 with the reason when 
   fake.setHealth(sick, "unhealthy");
   await until("it is told of", async () => (await runCompiled(env, ["status"])).code === 1);
   expect((await runCompiled(env, ["status"])).stdout).toMatch(/^sick-1 +unhealthy /m);
-  const json = JSON.parse((await runCompiled(env, ["status", "--json"])).stdout);
-  expect(json).toEqual(await (await fetch(`${proxy.origin}/status`)).json());
+  const shown = JSON.parse((await runCompiled(env, ["status", "--json"])).stdout) as Reply;
+  const reply = (await (await fetch(`${proxy.origin}/status`)).json()) as Reply;
+  expect(shown.containers).toEqual(reply.containers); // the rest goes with the time
 });
 
 test("status --json of 5,000 containers comes whole through a pipe", async () => {

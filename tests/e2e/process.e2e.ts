@@ -141,7 +141,7 @@ describe("stop", () => {
     proxy.kill("SIGTERM");
     await until("it is stopping", () => proxy.logged("stopping"));
     fake.kill(container);
-    await until("the stop is known", () => proxy.logged("no new requests"));
+    await until("the stop is known", () => proxy.logged("container stopping"));
     halfSent.send('"}');
     await halfSent.waitFor("backend_draining");
     fake.exit(container);
