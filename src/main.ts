@@ -50,9 +50,14 @@ async function main(): Promise<void> {
 
 async function run(command: Exclude<Command, { kind: "serve" }>): Promise<never> {
   const outcome = await runCommand(command, loadPort(process.env));
-  await Bun.write(Bun.stdout, outcome.stdout ?? "");
-  await Bun.write(Bun.stderr, outcome.stderr ?? "");
+  await write(process.stdout, outcome.stdout);
+  await write(process.stderr, outcome.stderr);
   process.exit(outcome.code);
+}
+
+/** Resolves when it is out. Not by Bun.write: that empties a file that the stream was sent to. */
+function write(stream: NodeJS.WriteStream, text = ""): Promise<unknown> {
+  return new Promise((resolve) => stream.write(text, resolve));
 }
 
 /** Resolves when the last request has ended after the signal to stop, or was cut. */
@@ -113,7 +118,8 @@ function launch({ user, engine }: Config): string | undefined {
     return relaunchIfNeeded({ user, socket: engine.kind === "unix" ? engine.path : undefined });
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    return fail([`cannot start again: ${why}; may user ${user?.uid} run this binary?`], 1);
+    const whom = user === undefined ? "" : `; may user ${user.uid} run this binary?`;
+    return fail([`cannot start again: ${why}${whom}`], 1);
   }
 }
 

@@ -1,13 +1,16 @@
 /** The commands of the compiled binary, as an operator or Docker types them. */
 import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { version } from "../../package.json" with { type: "json" };
 import { USAGE } from "../../src/command-line.ts";
 import { untilModels } from "../support/client.ts";
-import { freePort, runCompiled, startCompiled } from "../support/compiled-proxy.ts";
+import { BINARY, freePort, runCompiled, startCompiled } from "../support/compiled-proxy.ts";
 import { startModelServer } from "../support/discovery.ts";
 import { envOf, FakeEngine } from "../support/fake-engine.ts";
 import { containerStatus, statusReply } from "../support/status-reply.ts";
-import { until } from "../support/until.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { until, within } from "../support/until.ts";
 
 type Reply = { readonly containers: readonly unknown[] };
 
@@ -60,6 +63,18 @@ test("status: 0 with a table while everything is routed, 1 with the reason when 
   const shown = JSON.parse((await runCompiled(env, ["status", "--json"])).stdout) as Reply;
   const reply = (await (await fetch(`${proxy.origin}/status`)).json()) as Reply;
   expect(shown.containers).toEqual(reply.containers); // the rest goes with the time
+});
+
+test("what a file has already is kept, with both streams in it", async () => {
+  using directory = temporaryDirectory();
+  const file = join(directory.path, "log");
+  const commands = 'echo before; "$0" --version; "$0" wrong; "$0" healthcheck; echo after';
+  const child = Bun.spawn(["sh", "-c", `(${commands}) > ${file} 2>&1`, BINARY], {
+    env: { PROXY_PORT: String(freePort()) },
+  });
+  await within("its end", child.exited);
+  const text = readFileSync(file, "utf8");
+  expect(text).toMatch(/^before\nlw-inference-proxy \d.*\n[^\0]*Usage: [^\0]*refused\nafter\n$/);
 });
 
 test("status --json of 5,000 containers comes whole through a pipe", async () => {

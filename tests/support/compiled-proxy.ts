@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { until, within } from "./until.ts";
 
-const BINARY = join(import.meta.dir, "../../dist/lw-inference-proxy");
+export const BINARY = join(import.meta.dir, "../../dist/lw-inference-proxy");
 
 type LogLine = Readonly<Record<string, unknown>>;
 
