@@ -61,35 +61,35 @@ export async function forward(
   init: ForwardInit,
 ): Promise<Forwarded> {
   const tried = new Set<Backend>();
-  const attempt = (on: Lease, connection: "pooled" | "fresh"): Promise<Outcome> =>
-    attemptOn({ outbound, body, connection }, on, init);
-  let outcome = await attempt(lease, "pooled");
-  if (outcome.kind === "stale connection") {
-    const again = lease.backend.acquire(); // unless it has begun to drain since
-    if (again !== undefined) {
-      outbound.report.retry("stale connection");
-      outcome = await attempt(again, "fresh");
-    }
-  }
-  let { backend } = lease;
-  while (outcome.kind === "refused" && outbound.model !== undefined) {
+  const attempt = (taken: Lease, connection: "pooled" | "fresh"): Promise<Outcome> =>
+    attemptOn({ outbound, body, connection }, taken, init);
+  const elsewhere = ({ backend }: Lease): Lease | undefined => {
+    if (outbound.model === undefined) return undefined;
     tried.add(backend);
-    const route = init.table.route(outbound.model, tried); // no await between here and attempt()
-    if (route.kind !== "routed") break;
-    ({ backend } = route.lease);
-    outbound.report.retry("connection refused");
-    outcome = await attempt(route.lease, "fresh");
+    const route = init.table.route(outbound.model, tried);
+    return route.kind === "routed" ? route.lease : undefined;
+  };
+  let on = lease;
+  let outcome = await attempt(on, "pooled");
+  while (outcome.kind === "stale connection" || outcome.kind === "connection refused") {
+    // The same backend, unless it has begun to drain since. No await between here and attempt().
+    const again = outcome.kind === "stale connection" ? on.backend.acquire() : undefined;
+    const next = again ?? elsewhere(on);
+    if (next === undefined) break;
+    outbound.report.retry(outcome.kind);
+    on = next;
+    outcome = await attempt(on, "fresh");
   }
   if (outcome.kind === "answered") return { response: outcome.response, fromBackend: true };
   outbound.onEnd();
   const gone = outcome.reason === "client gone";
-  const response = gone ? clientGone() : unreachable(outbound, backend, init.log, outcome);
+  const response = gone ? clientGone() : unreachable(outbound, on.backend, init.log, outcome);
   return { response, fromBackend: false };
 }
 
 type Failure = {
-  /** `stale connection`: may be sent again. `refused`: nothing has been sent, another backend may do. */
-  readonly kind: "failed" | "stale connection" | "refused";
+  /** `stale connection`: may be sent again. `connection refused`: nothing has been sent, another may do. */
+  readonly kind: "failed" | "stale connection" | "connection refused";
   readonly error: unknown;
   readonly reason: AbortReason | undefined;
 };
@@ -158,7 +158,7 @@ function failure(
 ): Failure {
   const atHand = !(body instanceof ReadableStream);
   const again = reason === undefined && atHand;
-  if (again && hasCode(error, "ECONNREFUSED")) return { kind: "refused", error, reason };
+  if (again && hasCode(error, "ECONNREFUSED")) return { kind: "connection refused", error, reason };
   if (again && hasCode(error, "ECONNRESET") && mayBeStale)
     return { kind: "stale connection", error, reason };
   return { kind: "failed", error, reason };

@@ -3,7 +3,7 @@ import { readModels } from "../../src/discovery/models.ts";
 import { type ModelServer, startModelServer } from "../support/discovery.ts";
 import { within } from "../support/until.ts";
 
-const LIMITS = { timeoutMs: 200, bytesMax: 16_384 };
+const LIMITS = { timeoutMs: 2_000, bytesMax: 16_384 };
 
 type Answer = ModelServer["answer"];
 

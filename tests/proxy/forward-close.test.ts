@@ -113,7 +113,7 @@ describe("a run that is over", () => {
   });
 
   test("costs a slow client nothing of what the backend has sent, however slow it is", async () => {
-    using at = await setUp({ ...ENDLESS, headersMs: 1, readMs: 100 });
+    using at = await setUp({ ...ENDLESS, headersMs: 1, readMs: 1_000 });
     using silent = await rawConnect(at.proxy.port);
     silent.send(rawRequest());
     const silentConnection = await at.upstream.request(1);

@@ -82,6 +82,24 @@ describe("a connection of the pool that the server is just closing", () => {
     expect(proxy.backend.inFlight).toBe(0);
   }, 30_000);
 
+  test("of a backend that has begun to drain meanwhile: another backend of the model answers", async () => {
+    using upstream = await rawServer();
+    using other = fakeBackend();
+    const stale = makeBackend({ seen: 2, origin: upstream.origin });
+    const spare = makeBackend({ seen: 1, origin: other.origin });
+    using proxy = startProxy({ backends: [stale, spare] });
+    const first = post(proxy.origin);
+    const connection = await upstream.request();
+    connection.send(ANSWER);
+    await (await first).bytes();
+    const answer = post(proxy.origin);
+    await until("it has the second", () => connection.received().split("POST ").length === 3);
+    proxy.table.drain(stale);
+    connection.reset();
+    expect((await answer).status).toBe(200);
+    expect([stale.inFlight, spare.inFlight]).toEqual([0, 0]);
+  });
+
   test("is used no more after 3 s: before the server would close it", async () => {
     using upstream = await rawServer();
     using proxy = startProxyTo(upstream.origin);

@@ -142,7 +142,9 @@ export class ReplayClients {
 
   #judgeClose(backend: Backend, why: CloseReason): void {
     const container = this.#world.containers.find(({ id }) => id === backend.containerId);
-    const goesOn = container !== undefined && isRunOf(backend, container);
+    // At another address it runs on, but nothing that was sent to the old one will ever be answered.
+    const goesOn =
+      container !== undefined && isRunOf(backend, container) && isAt(backend, container);
     if (why === "run-over" && goesOn) this.#object(backend, "was closed though its run goes on");
     const { containerId, rank } = backend;
     // However long ago: what drains by its deadline is cut then, lapsed or not.
@@ -159,4 +161,8 @@ export class ReplayClients {
 export function isRunOf({ rank }: Backend, { status, startedAtMs }: FakeContainer): boolean {
   const runs = status === "running" || status === "paused";
   return runs && Math.abs(startedAtMs - rank.startedAtMs) < 0.005;
+}
+
+function isAt({ origin }: Backend, { ipAddress }: FakeContainer): boolean {
+  return new URL(origin).hostname === ipAddress;
 }
