@@ -16,6 +16,8 @@ type Counts = { passed: number; failed: number };
 const UNIT_TESTS = "Unit tests";
 /** Unit tests are *.test.ts, which is all that Bun's own runner finds; the others are named. */
 const UNIT = ["--randomize", "--coverage"];
+/** Of one test that starts processes or containers; those that take longer say so. */
+const BOUND = ["--timeout=60000"];
 const COMPILED = [
   "./tests/e2e/process.e2e.ts",
   "./tests/e2e/command-line.e2e.ts",
@@ -63,7 +65,7 @@ async function main(): Promise<number> {
   await step(UNIT_TESTS, () => tests(counts, UNIT));
   await step("Build of dist/lw-inference-proxy", () => spawn([BUN, "run", "build"]));
   await step("The demo, and the compiled binary in front of a fake engine", () =>
-    tests(counts, COMPILED),
+    tests(counts, [...BOUND, ...COMPILED]),
   );
   const skipped = await realEngine(counts, step);
 
@@ -84,7 +86,7 @@ async function realEngine(
   if (engine.kind === "none") return [`the tests on a real engine: ${engine.why}`];
   try {
     await step(`on Docker ${engine.version} at ${engine.host}`, () =>
-      tests(counts, REAL_ENGINE, { DOCKER_HOST: engine.host }),
+      tests(counts, [...BOUND, ...REAL_ENGINE], { DOCKER_HOST: engine.host }),
     );
   } finally {
     await engine.stop();
@@ -92,7 +94,7 @@ async function realEngine(
   const why = whyNoPrivateEngine();
   if (why !== undefined) return [`the tests that stop and kill a real engine: ${why}`];
   await step("on a private engine that stops, dies and comes back", () =>
-    tests(counts, PRIVATE_ENGINE),
+    tests(counts, [...BOUND, ...PRIVATE_ENGINE]),
   );
   return [];
 }
