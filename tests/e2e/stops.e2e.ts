@@ -169,7 +169,8 @@ test(
     expect(await modelIds(proxy.origin)).toEqual(["other"]);
     await stopped;
     expect(await modelIds(proxy.origin)).toEqual(["other"]);
-    expect(proxy.logged(server.name)).toBe(false);
+    const said = proxy.log().filter((line) => line["container"] === server.name);
+    expect(said.map(({ message }) => message)).toEqual(["container stopping", "container stopped"]);
   },
   TIMEOUT_MS,
 );
