@@ -18,47 +18,84 @@ type BodyEnd = {
 };
 
 /**
- * The same bytes, one pull at a time (no read-ahead, so the client's pace is the backend's pace).
- * An upstream that breaks off makes this stream fail, never end: Bun then resets the client.
+ * The same bytes, at the client's pace: no read-ahead, and what has come since the last read goes on
+ * at once. An upstream that breaks off makes this stream fail, never end: Bun then resets the client.
  */
 export function watchBody(
   body: ReadableStream<Uint8Array>,
   watch: BodyWatch,
 ): ReadableStream<Uint8Array> {
-  const reader = body.getReader();
-  let bytes = 0;
-  let open = true;
-  const end = (how?: Omit<BodyEnd, "bytes">): void => {
-    if (!open) return;
-    open = false;
-    watch.ended({ bytes, ...how });
-  };
-  return new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        watch.waitFor("read");
-        const read = await reader.read().catch((error: unknown) => ({ error }));
-        if (!open) return; // cancelled while the read was pending
-        watch.waitFor("client");
-        if ("error" in read) {
-          end({ error: read.error });
-          await breakOff(controller, read.error);
-        } else if (read.done) {
-          end();
-          controller.close();
-        } else {
-          bytes += read.value.length;
-          watch.passing?.(read.value);
-          controller.enqueue(read.value);
-        }
-      },
-      async cancel(reason) {
-        end({ cancelled: true });
-        await reader.cancel(reason);
-      },
-    },
-    { highWaterMark: 0 },
-  );
+  const passage = new Passage(body, watch);
+  return new ReadableStream<Uint8Array>({
+    type: "direct", // a third cheaper than one with a queue of its own (tests/bench/README.md)
+    pull: (controller) => passage.run(controller),
+    cancel: (reason) => passage.cancel(reason),
+  });
+}
+
+class Passage {
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #watch: BodyWatch;
+  #bytes = 0;
+  #open = true;
+
+  constructor(body: ReadableStream<Uint8Array>, watch: BodyWatch) {
+    this.#reader = body.getReader() as ReadableStreamDefaultReader<Uint8Array>; // Bun's, with readMany()
+    this.#watch = watch;
+  }
+
+  /** To the end of the body, whichever it is. */
+  async run(controller: ReadableStreamDirectController): Promise<void> {
+    try {
+      await this.#passOn(controller);
+      if (!this.#open) return; // cancelled
+      this.#end();
+      controller.close();
+    } catch (error) {
+      if (!this.#open) return;
+      this.#end({ error });
+      await Bun.sleep(0); // see breakOff()
+      controller.close(error as Error);
+    }
+  }
+
+  /**
+   * No await where there is nothing to wait for: each lets Bun send what it has, so that a fast
+   * answer would go out in twice as many writes, for almost twice the CPU time.
+   */
+  async #passOn(controller: ReadableStreamDirectController): Promise<void> {
+    while (this.#open) {
+      this.#watch.waitFor("read");
+      const many = this.#reader.readMany();
+      const { done, value: pieces } = many instanceof Promise ? await many : many;
+      if (!this.#open) return; // cancelled while the read was pending
+      this.#watch.waitFor("client");
+      this.#write(pieces, controller);
+      if (done) return;
+      // `true`: until the client has taken it all. Without, it would be piled up in memory.
+      const taken = controller.flush(true);
+      if (taken instanceof Promise) await taken;
+    }
+  }
+
+  async cancel(reason: unknown): Promise<void> {
+    this.#end({ cancelled: true });
+    await this.#reader.cancel(reason);
+  }
+
+  #write(pieces: readonly Uint8Array[], controller: ReadableStreamDirectController): void {
+    for (const piece of pieces) {
+      this.#bytes += piece.length;
+      this.#watch.passing?.(piece);
+      controller.write(piece);
+    }
+  }
+
+  #end(how?: Omit<BodyEnd, "bytes">): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#watch.ended({ bytes: this.#bytes, ...how });
+  }
 }
 
 /**
