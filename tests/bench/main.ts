@@ -45,7 +45,7 @@ async function main(options: Options): Promise<number> {
 
   using engine = await new FakeEngine().start();
   using directory = temporaryDirectory();
-  const upstream = await startUpstream();
+  await using upstream = await startUpstream();
   engine.add({ port: upstream.port });
   const run: Run = { options, samples: new Map(), upstream, engine, directory: directory.path };
   const started = await startAll(run);
@@ -61,7 +61,6 @@ async function main(options: Options): Promise<number> {
     failures.push(...failed(run.samples), ...complaints(started));
   } finally {
     for (const target of started) await target.stop();
-    await upstream.stop();
   }
   report(run, targets, { skipped, failures, seconds: seconds(startedMs) });
   return failures.length === 0 ? 0 : 1;

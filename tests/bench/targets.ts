@@ -46,20 +46,26 @@ export const OTHERS: readonly Other[] = [
   },
 ];
 
-export type Upstream = {
-  readonly port: number;
-  readonly pid: number;
-  readonly stop: () => Promise<void>;
-};
+/** A process of ours that prints its port. It is ended with the block that holds it. */
+export type OwnProcess = AsyncDisposable & { readonly port: number; readonly pid: number };
 
-export async function startUpstream(): Promise<Upstream> {
-  const child = Bun.spawn([process.execPath, join(import.meta.dir, "upstream.ts")], {
+export type Upstream = OwnProcess;
+
+export function startUpstream(): Promise<Upstream> {
+  return startProcess(join(import.meta.dir, "upstream.ts"));
+}
+
+export async function startProcess(
+  program: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<OwnProcess> {
+  const child = Bun.spawn([process.execPath, program], {
+    env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "inherit"],
   });
-  const reader = child.stdout.getReader();
-  const { value } = await reader.read();
+  const { value } = await child.stdout.values().next(); // printed in one piece
   const port = Number(Buffer.from(value ?? []).toString());
-  return { port, pid: child.pid, stop: () => end(child) };
+  return { port, pid: child.pid, [Symbol.asyncDispose]: () => end(child) };
 }
 
 export function directly(upstream: Upstream): Target {

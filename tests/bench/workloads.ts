@@ -42,7 +42,7 @@ export const WORKLOADS: readonly Workload[] = [
   wrk("flood", { connections: 64, seconds: 2, body: short, path: FLOOD_PATH, count: perEvent }),
   wrk("long-last", {
     connections: 4,
-    seconds: 2,
+    seconds: 1,
     body: () => long(LONG_BYTES, "last"),
     count: perMb(LONG_BYTES),
   }),

@@ -1,0 +1,25 @@
+/**
+ * `UPSTREAM=http://… bun tests/bench/reference-proxy.ts`: the least that a proxy on Bun can do: no
+ * routing, no bookkeeping, bodies by Bun's own means. Prints its port. What ours costs is told as
+ * so many times this, which holds on any machine (tests/e2e/cpu.e2e.ts).
+ */
+const upstream = process.env["UPSTREAM"] ?? "";
+
+const server = Bun.serve({
+  port: 0,
+  hostname: "127.0.0.1",
+  development: false,
+  fetch: async (request) => {
+    const { pathname } = new URL(request.url);
+    const body = await request.bytes();
+    const { method, headers } = request;
+    const init = { method, headers, body, decompress: false, redirect: "manual" } as const;
+    const answer = await fetch(upstream + pathname, init);
+    const known = answer.headers.has("content-length");
+    return new Response(known ? await answer.bytes() : answer.body, {
+      status: answer.status,
+      headers: { "content-type": answer.headers.get("content-type") ?? "" },
+    });
+  },
+});
+process.stdout.write(`${server.port}\n`);
