@@ -137,7 +137,10 @@ export async function start({ name, command, port, directory, env }: Launch): Pr
   });
   const complaints = (): string => readFileSync(said, "utf8");
   while (!(await listens(port))) {
-    if (performance.now() - startedMs < START_MS) continue;
+    if (performance.now() - startedMs < START_MS) {
+      await Bun.sleep(1); // a busy loop would take a core from what is starting
+      continue;
+    }
     child.kill("SIGKILL");
     throw new Error(`Cannot start ${name}: it does not listen. It says: ${complaints()}`);
   }

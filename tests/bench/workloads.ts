@@ -145,7 +145,7 @@ async function paced(target: Target): Promise<Load> {
 async function transfer(target: Target, way: "upload" | "download"): Promise<Load> {
   type Figures = Readonly<Record<"seconds" | "failed", number>>;
   const { figures, cpuS } = await runLoad<Figures>(ours("transfer.ts", String(target.port), way));
-  const rate = TRANSFER_BYTES / MB / figures.seconds;
+  const rate = figures.failed > 0 ? Number.NaN : TRANSFER_BYTES / MB / figures.seconds;
   return { figures: { rate, failed: figures.failed }, units: 1000, cpuS };
 }
 
