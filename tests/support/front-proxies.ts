@@ -81,8 +81,10 @@ export async function startFrontProxy(
   return {
     port,
     [Symbol.asyncDispose]: async () => {
-      child.kill("SIGKILL"); // some wait for their clients otherwise
+      child.kill("SIGTERM"); // which nginx hands on to its workers
+      const patience = setTimeout(() => child.kill("SIGKILL"), 2_000); // Caddy waits for its clients
       await child.exited;
+      clearTimeout(patience);
       directory[Symbol.dispose]();
     },
   };
