@@ -61,7 +61,7 @@ export class Fleet {
     const termMode = pick<TermMode>(this.#random, ["drain", "drain", "exit", "ignore"]);
     const env = [`MODELS=${models.join()}`, `TERM_MODE=${termMode}`, "JOURNAL_FOLDER=/journal"];
     const output = await dockerCli(
-      ...["run", "--detach", "--name", name, "--label", "inference.enable=true"],
+      ...["create", "--name", name, "--label", "inference.enable=true"],
       ...["--restart", restartPolicy, "--stop-timeout", String(STOP_TIMEOUT_S)],
       ...["--health-interval", "2s", "--health-timeout", "5s"],
       ...["--volume", `${this.#journalFolder}:/journal`],
@@ -69,7 +69,8 @@ export class Fleet {
       await buildInferenceImage(),
     );
     const id = output.trim();
-    this.#members.set(id, { ...under, id, termMode });
+    this.#members.set(id, { ...under, id, termMode }); // before it may be removed again in its start
+    await dockerCli("start", id);
   }
 
   /** What the engine shows of them. */
