@@ -55,14 +55,14 @@ const HEADINGS = ["CONTAINER", "STATE", "FOR", "IN FLIGHT", "ADDRESS", "MODELS, 
 
 /** @param nowMs since the epoch */
 export function renderStatus(status: StatusReply, nowMs: number): string {
-  const { version, uptime_seconds, ready, in_flight, containers } = status;
+  const { version, uptime_seconds, ready, in_flight, engine, containers } = status;
   const up = duration(uptime_seconds);
   const lines = [
     `lw-inference-proxy ${version}, up ${up}, ${ready ? "ready" : "not ready yet"}, ${in_flight} in flight`,
     engineLine(status, nowMs),
     "",
     ...(containers.length === 0
-      ? ["No container has the label inference.enable."]
+      ? [nothingLine(engine.state)]
       : columns([HEADINGS, ...containers.map((container) => row(container, nowMs))])),
   ];
   return lines.map((line) => `${printable(line)}\n`).join("");
@@ -73,6 +73,13 @@ function engineLine({ engine }: StatusReply, nowMs: number): string {
   const api = api_version === null ? "" : `, API ${api_version}`;
   const why = reason === null ? "" : `: ${reason}`;
   return `Docker engine at ${address}: ${state} for ${sinceText(since, nowMs)}${api}${why}`;
+}
+
+/** To an operator whose socket can't be read the other line would say that the labels are wrong. */
+function nothingLine(engineState: string): string {
+  return engineState === "connecting"
+    ? "The engine has told of no container yet."
+    : "No container has the label inference.enable.";
 }
 
 function row(container: ContainerStatus, nowMs: number): readonly string[] {

@@ -89,6 +89,13 @@ describe("renderStatus()", () => {
     );
   });
 
+  test("before the engine has been heard, nobody knows that there is no container", () => {
+    const engine = { ...(statusReply()["engine"] as object), state: "connecting" };
+    const shown = renderStatus(parsed({ engine, ready: false }), STARTED_MS);
+    expect(shown).not.toContain("No container");
+    expect(shown).toEndWith("\n\nThe engine has told of no container yet.\n");
+  });
+
   test.each<[seconds: number, text: string]>([
     [0, "0 s"],
     [0.9, "0 s"],
