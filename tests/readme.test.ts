@@ -126,6 +126,18 @@ describe("compose.yaml", () => {
     expect(services["proxy"]?.stop_grace_period).toBe("75s");
   });
 
+  test("Traefik, too, lets answers finish for as long as the proxy", () => {
+    const grace = `--entrypoints.web.transport.lifecycle.gracetimeout=${VARIABLES.PROXY_DRAIN_TIMEOUT.default}`;
+    expect(services["traefik"]?.command).toContain(grace);
+    expect(services["traefik"]?.stop_grace_period).toBe("75s");
+  });
+
+  test("vLLM's model is named as its image's entry point takes it", () => {
+    // `vllm serve` warns of --model, "will be removed"; the positional one is the documented form.
+    expect(String(services["vllm"]?.command)).not.toContain("--model");
+    expect(README).not.toContain("--model my-org");
+  });
+
   test("only the socket proxy has the socket, and the two that need it share its network", () => {
     const withSocket = Object.entries(services).filter(([, { volumes }]) =>
       volumes?.some((volume) => volume.includes("docker.sock")),
