@@ -1,4 +1,5 @@
 /** The containers of the soak: a few names, and under each of them one container after the other. */
+import { existsSync } from "node:fs";
 import { buildInferenceImage, dockerCli } from "../support/inference-server/image.ts";
 import type { Random } from "../support/random-json.ts";
 import { pick } from "./random.ts";
@@ -15,6 +16,8 @@ export type Slot = {
 export type Member = Slot & { readonly id: string; readonly termMode: TermMode };
 
 const PREFIX = "lw-inference-proxy-soak";
+/** The process that made a container; the engine is on this machine. */
+const OWNER_LABEL = `${PREFIX}.process`;
 /** Before SIGKILL; longer than the proxy's time to drain, so that both ends of it are seen. */
 const STOP_TIMEOUT_S = 10;
 
@@ -62,6 +65,7 @@ export class Fleet {
     const env = [`MODELS=${models.join()}`, `TERM_MODE=${termMode}`, "JOURNAL_FOLDER=/journal"];
     const output = await dockerCli(
       ...["create", "--name", name, "--label", "inference.enable=true"],
+      ...["--label", `${OWNER_LABEL}=${process.pid}`],
       ...["--restart", restartPolicy, "--stop-timeout", String(STOP_TIMEOUT_S)],
       ...["--health-interval", "2s", "--health-timeout", "5s"],
       ...["--volume", `${this.#journalFolder}:/journal`],
@@ -96,11 +100,46 @@ export type Inspected = {
   readonly address: string;
 };
 
-/** Removes them all, and those of a run before that was killed. */
+/**
+ * Removes what a run left behind that was killed.
+ *
+ * @throws if that run still goes on: its containers have the same names
+ */
+export async function removeLeftovers(): Promise<void> {
+  const owner = livingOwner(await fleetListing(), (pid) => existsSync(`/proc/${pid}`));
+  if (owner !== undefined) throw new Error(`Another soak runs on this engine, process ${owner}`);
+  await remove(SLOTS.map(({ name }) => name));
+}
+
+/** Removes the containers of this run, and no others. */
 export async function removeFleet(): Promise<void> {
-  await dockerCli("rm", "--force", "--volumes", ...SLOTS.map(({ name }) => name)).catch(
-    (error: unknown) => {
-      if (!String(error).includes("No such container")) throw error;
-    },
+  const own = await fleetListing(`=${process.pid}`);
+  await remove(own.flatMap((line) => line.split(" ")[0] ?? []));
+}
+
+/**
+ * @param listing a line for each container: its name and the process that made it, which is not there in
+ *   containers of before that was noted
+ */
+export function livingOwner(
+  listing: readonly string[],
+  isAlive: (pid: string) => boolean,
+): string | undefined {
+  const owners = listing.map((line) => line.split(" ")[1] ?? "");
+  return owners.find((pid) => /^\d+$/.test(pid) && isAlive(pid));
+}
+
+async function fleetListing(value = ""): Promise<readonly string[]> {
+  const output = await dockerCli(
+    ...["ps", "--all", "--filter", `label=${OWNER_LABEL}${value}`],
+    ...["--format", `{{.Names}} {{.Label "${OWNER_LABEL}"}}`],
   );
+  return output.split("\n").filter((line) => line !== "");
+}
+
+async function remove(names: readonly string[]): Promise<void> {
+  if (names.length === 0) return;
+  await dockerCli("rm", "--force", "--volumes", ...names).catch((error: unknown) => {
+    if (!String(error).includes("No such container")) throw error;
+  });
 }

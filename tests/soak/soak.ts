@@ -9,7 +9,7 @@ import { startProxy } from "../support/real-engine.ts";
 import { until } from "../support/until.ts";
 import { Chaos, unpauseAll } from "./chaos.ts";
 import { type EventFollower, followEvents } from "./engine-events.ts";
-import { Fleet, MODELS, removeFleet, SLOTS } from "./fleet.ts";
+import { Fleet, MODELS, removeFleet, removeLeftovers, SLOTS } from "./fleet.ts";
 import { readJournals } from "./journals.ts";
 import { Load } from "./load.ts";
 import { ProcessWatch } from "./process-watch.ts";
@@ -39,7 +39,7 @@ const IDLE_BOUND_MS = 30_000;
 /** @returns whether nothing was wrong */
 export async function soak(init: SoakInit): Promise<boolean> {
   const fleet = new Fleet(seededRandom(init.seed), join(init.folder, JOURNALS));
-  await removeFleet();
+  await removeLeftovers();
   try {
     await using engine = followEvents();
     await using proxy = await startProxy({ PROXY_DRAIN_TIMEOUT: `${DRAIN_MS}ms` });
