@@ -98,6 +98,8 @@ function warnOfFewDescriptors(descriptors: Descriptors | undefined, log: Log): v
   );
 }
 
+const LOW_PORT = "allow it by PROXY_USER=0 or the capability CAP_NET_BIND_SERVICE, or ";
+
 function listen(
   port: number,
   handler: Parameters<typeof startServer>[0]["handler"],
@@ -107,7 +109,9 @@ function listen(
     return startServer({ port, handler, log });
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    const text = `cannot listen on port ${port}: ${why}; choose another in PROXY_PORT`;
+    // As a user of its own, on the host's network: in a container's own any user may have any port.
+    const low = (error as NodeJS.ErrnoException).code === "EACCES" ? LOW_PORT : "";
+    const text = `cannot listen on port ${port}: ${why}; ${low}choose another in PROXY_PORT`;
     return { kind: "cannot listen", why: text };
   }
 }

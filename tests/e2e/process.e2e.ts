@@ -1,6 +1,6 @@
 /** The compiled binary as a process, in front of a fake engine. */
 import { describe, expect, test } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { chat, streamedChat, untilModels } from "../support/client.ts";
 import { runCompiled, startCompiled } from "../support/compiled-proxy.ts";
@@ -11,6 +11,13 @@ import { rawConnect, rawServer, serveModel } from "../support/raw-http.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { startTokenServer } from "../support/token-server.ts";
 import { until, within } from "../support/until.ts";
+
+const LOW_PORT = 1023;
+
+/** In a container of Docker's it is 0. */
+function firstFreeForAll(): number {
+  return Number(readFileSync("/proc/sys/net/ipv4/ip_unprivileged_port_start", "utf8"));
+}
 
 describe("start", () => {
   test("every wrong variable has a line of its own, and the exit code is 2", async () => {
@@ -38,6 +45,20 @@ describe("start", () => {
     expect(stderr).toContain(`cannot listen on port ${other.port}`);
     expect(stderr).toContain("PROXY_PORT");
   });
+
+  test.skipIf(process.getuid?.() !== 0 || firstFreeForAll() <= LOW_PORT)(
+    "a port that its user may not have ends it with what would help",
+    async () => {
+      const env = {
+        PROXY_PORT: String(LOW_PORT),
+        PROXY_USER: "65532",
+        DOCKER_HOST: "tcp://[::1]:1",
+      };
+      const { code, stderr } = await runCompiled(env);
+      expect([code, stderr]).toEqual([1, expect.stringContaining("PROXY_USER=0")]);
+      expect(stderr).toContain("CAP_NET_BIND_SERVICE");
+    },
+  );
 
   test("a second proxy on the same port is told so, and does not share it in silence", async () => {
     using fake = await new FakeEngine().start();
