@@ -1,7 +1,8 @@
 /**
  * What people are told of one container: its state, why, and since when. Each change of it is one
  * line in the log; what was said within the last minute is said again at debug level only, for
- * containers that flap or crash again and again.
+ * containers that flap or crash again and again. If it lasts it is said after all, at a later look:
+ * the last line of the log is how it stands.
  */
 import type { Log, LogLevel } from "../telemetry/log.ts";
 import { type Condition, type ContainerState, conditionOf } from "./container-status.ts";
@@ -56,6 +57,8 @@ export class StatusReport {
   #sinceMs: number;
   /** Of what the last line said: see `changeOf`. */
   #lastChange: string | undefined;
+  /** The same, of the last line that was no repetition. */
+  #lastSaid: string | undefined;
   readonly #saidMs = new Map<string, number>();
 
   constructor(log: Log, nowMs: number) {
@@ -86,20 +89,23 @@ export class StatusReport {
   /** Brings it to what is seen and held. */
   tell(subject: Subject, observation: Observation, nowMs: number): void {
     const { held, failure } = subject.tracked;
-    const condition = conditionOf(observation, { held, failure });
+    const condition = conditionOf(observation, subject.tracked);
     const isFirst = this.#lastChange === undefined;
     this.note(condition, nowMs);
     const change = changeOf(condition);
-    if (change === this.#lastChange) return;
+    const isLate = change === this.#lastChange;
+    if (isLate && change === this.#lastSaid) return;
+    const isRepeated = this.#isRepeated(textOf(condition), nowMs);
+    if (isLate && isRepeated) return;
     this.#lastChange = change;
+    if (!isRepeated) this.#lastSaid = change;
     const isDoubted = observation.kind === "seen" && observation.doubt !== undefined;
     const isFailing = failure !== undefined || (isDoubted && held === "probing");
     const level = isFailing ? "warn" : levelOf(condition, isFirst);
-    const message = `container ${condition.state}`;
-    this.#log[this.#isRepeated(textOf(condition), nowMs) ? "debug" : level](
-      message,
-      fields(subject, condition),
-    );
+    this.#log[isRepeated ? "debug" : level](`container ${condition.state}`, {
+      ...fields(subject, condition),
+      ...(isLate && { since: new Date(this.#sinceMs).toISOString() }),
+    });
   }
 
   status({ id, name, tracked }: Subject): ContainerStatus {

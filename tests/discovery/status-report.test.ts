@@ -98,6 +98,40 @@ describe("StatusReport", () => {
     ]);
   });
 
+  test("what was said at debug level alone and lasts is said after all, with since when", () => {
+    const made = rig();
+    const { report, subject } = made;
+    report.tell(subject, STARTING, 0);
+    report.tell(subject, UNHEALTHY, 1_000);
+    for (const nowMs of [2_000, 32_000, MINUTE_MS, 2 * MINUTE_MS]) {
+      report.tell(subject, STARTING, nowMs);
+    }
+    expect(lines(made)).toEqual([
+      "info container starting",
+      "warn container unhealthy",
+      "debug container starting",
+      "info container starting",
+    ]);
+    expect(made.log.lines.at(-1)).toMatchObject({ since: "1970-01-01T00:00:02.000Z" });
+  });
+
+  test("what was said at debug level alone and is what was said last needs no more words", () => {
+    const made = rig();
+    const { report, subject } = made;
+    for (const nowMs of [0, 2 * MINUTE_MS]) report.tell(subject, STARTING, nowMs);
+    report.tell(subject, UNHEALTHY, 2 * MINUTE_MS);
+    report.tell(subject, STARTING, 2 * MINUTE_MS + 1);
+    report.tell(subject, UNHEALTHY, 2 * MINUTE_MS + 2);
+    report.tell(subject, UNHEALTHY, 4 * MINUTE_MS);
+    expect(lines(made)).toEqual([
+      "info container starting",
+      "warn container unhealthy",
+      "info container starting",
+      "debug container unhealthy",
+      "warn container unhealthy",
+    ]);
+  });
+
   test("a probe that prints another text each time is one line, and the last text is known", () => {
     const made = rig();
     const { report, subject } = made;
