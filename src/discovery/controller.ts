@@ -65,7 +65,7 @@ export class Controller {
   readonly #ownPlace: OwnPlace;
   #order = 0;
   #settled: Promise<void> = Promise.resolve();
-  #listFailure: string | undefined;
+  #listFailure: unknown;
   #retryTimer: Timer | undefined;
   #firstListMs: number | undefined;
   #ready: "no pass yet" | "reading models" | "ready" = "no pass yet";
@@ -116,6 +116,11 @@ export class Controller {
   /** Whether each container that the first pass found routable has been asked for its models. */
   get isReady(): boolean {
     return this.#ready === "ready";
+  }
+
+  /** Whether the engine gave no answer when it was asked last who is there. */
+  get isUnanswered(): boolean {
+    return this.#listFailure instanceof EngineError && this.#listFailure.kind === "unreachable";
   }
 
   /** The event stream is open, again or for the first time: admits nobody until it has settled. */
@@ -220,10 +225,11 @@ export class Controller {
 
   #reportListFailure(error: unknown): void {
     const reason = error instanceof Error ? error.message : String(error);
-    if (this.#listFailure === reason) return;
-    this.#listFailure = reason;
+    const isKnown = this.#listFailure instanceof Error && this.#listFailure.message === reason;
+    this.#listFailure = error;
+    if (isKnown) return;
     // Whether the engine can be reached at all is for who follows its event stream to say.
-    const level = error instanceof EngineError && error.kind === "unreachable" ? "debug" : "warn";
+    const level = this.isUnanswered ? "debug" : "warn";
     this.#init.log[level]("cannot list containers; keeping what is known", { reason });
   }
 

@@ -16,6 +16,8 @@ export type WatchInit = {
     readonly onStreamOpen: () => void;
     readonly onEvent: (event: ContainerEvent) => void;
     readonly resync: () => Promise<void>;
+    /** Whether the engine gave no answer to the last resync. */
+    readonly isUnanswered: boolean;
   };
   /** Is told how it stands with the engine. */
   readonly connection: EngineConnection;
@@ -43,15 +45,24 @@ const RECONNECT_MAX_MS = 1_000;
 /** Resolves when `signal` is aborted; until then it reconnects for ever. */
 export async function watch(init: WatchInit): Promise<void> {
   const { controller, resyncMs = RESYNC_MS } = init;
-  const timer = setInterval(() => void controller.resync(), resyncMs);
+  const stream: Stream = { doubted: new AbortController() };
+  const timer = setInterval(async () => {
+    const { doubted } = stream;
+    await controller.resync();
+    // An engine that hangs keeps its stream open and silent: whether it can be opened again tells.
+    if (controller.isUnanswered) doubted.abort();
+  }, resyncMs);
   try {
-    await followEvents(init);
+    await followEvents(init, stream);
   } finally {
     clearInterval(timer);
   }
 }
 
-async function followEvents(init: WatchInit): Promise<void> {
+/** The event stream there is: ends when it is doubted that the engine still writes to it. */
+type Stream = { doubted: AbortController };
+
+async function followEvents(init: WatchInit, stream: Stream): Promise<void> {
   const { controller, log, signal } = init;
   const report = connectionReport(init);
   let sinceMs = Date.now() - LOOK_BACK_AT_START_MS;
@@ -60,7 +71,7 @@ async function followEvents(init: WatchInit): Promise<void> {
     const beganMs = performance.now();
     let spentMs = 0; // on a try that failed: an engine that has let us wait for it is asked again at once
     try {
-      const events = await openStream(init, sinceMs);
+      const events = await openStream(init, stream, sinceMs);
       report.open();
       pauseMs = RECONNECT_FIRST_MS;
       controller.onStreamOpen();
@@ -82,19 +93,21 @@ async function followEvents(init: WatchInit): Promise<void> {
 /** Ends by itself when nothing has come for too long. */
 async function openStream(
   { engine, signal, silenceMs = SILENCE_MS }: WatchInit,
+  stream: Stream,
   sinceMs: number,
 ): Promise<AsyncGenerator<ContainerEvent>> {
-  const silent = new AbortController();
-  const events = await engine.openEvents(sinceMs, AbortSignal.any([signal, silent.signal]));
-  return endIfSilent(events, silent, silenceMs);
+  const doubted = new AbortController();
+  const events = await engine.openEvents(sinceMs, AbortSignal.any([signal, doubted.signal]));
+  stream.doubted = doubted;
+  return endIfSilent(events, doubted, silenceMs);
 }
 
 async function* endIfSilent(
   events: AsyncGenerator<ContainerEvent>,
-  silent: AbortController,
+  doubted: AbortController,
   silenceMs: number,
 ): AsyncGenerator<ContainerEvent> {
-  const timer = setTimeout(() => silent.abort(), silenceMs);
+  const timer = setTimeout(() => doubted.abort(), silenceMs);
   try {
     for await (const event of events) {
       timer.refresh();

@@ -124,6 +124,21 @@ describe("watch()", () => {
     expect(discovery.connection.status.state).toBe("connected");
   });
 
+  test("an engine that answers nothing any more is reported at the next resync, and when it is back", async () => {
+    using fake = await new FakeEngine().start();
+    using discovery = startDiscovery(fake, { resyncMs: 200, callTimeoutMs: 100 });
+    await until("it is ready", () => discovery.controller.isReady);
+    const { promise: hung, resolve: wake } = Promise.withResolvers<undefined>();
+    fake.intercept = () => hung;
+    await until("it is lost", () => discovery.connection.status.state === "lost");
+    expect(discovery.connection.isFollowed).toBe(false);
+    expect(discovery.connection.status.reason).toContain("no answer in time");
+    wake(undefined);
+    fake.intercept = () => undefined;
+    await until("it is back", () => discovery.log.count("is back") === 1);
+    expect(discovery.log.count("no answer in time; trying on")).toBe(1);
+  });
+
   test("a stream on which something comes is not opened again", async () => {
     using fake = await new FakeEngine().start();
     using discovery = startDiscovery(fake, { silenceMs: 200 });

@@ -57,6 +57,9 @@ export function startDiscovery(
   const counting = {
     onStreamOpen: () => controller.onStreamOpen(),
     resync: controller.resync,
+    get isUnanswered() {
+      return controller.isUnanswered;
+    },
     onEvent: (event: ContainerEvent) => {
       received += 1;
       controller.onEvent(event);
