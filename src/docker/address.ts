@@ -127,7 +127,9 @@ function at(network: Network, container: Container, place: Place): Address {
   const host = inUrl(network.ipv4 === "" ? network.ipv6 : network.ipv4);
   if (place.kind === "host" || isShared(network, place)) return { kind: "address", host };
   const own = place.networks.length === 0 ? "on none" : `on ${namesOf(place.networks)}`;
-  const doubt = `no shared network: the container is ${connectedTo(container)}; the proxy is ${own}; trying ${network.name} all the same`;
+  const sharesAnother = container.networks.some((other) => isShared(other, place));
+  const what = sharesAnother ? `the proxy is not on network ${network.name}` : "no shared network";
+  const doubt = `${what}: the container is ${connectedTo(container)}; the proxy is ${own}; trying ${network.name} all the same`;
   return { kind: "address", host, doubt };
 }
 

@@ -55,7 +55,13 @@ describe("chooseAddress()", () => {
   test("inference.network before a shared one; in doubt if the proxy is not on it", () => {
     expect(choose({ networks: [A, B] }, HOST, "b")).toBe("10.0.1.1");
     expect(choose({ networks: [A, B] }, inContainer([A, B]), "b")).toBe("10.0.1.1");
-    expect(choose({ networks: [A, B] }, inContainer([A]), "b")).toStartWith("10.0.1.1: no shared");
+    expect(choose({ networks: [A, B] }, inContainer([C]), "b")).toStartWith("10.0.1.1: no shared");
+  });
+
+  test("an inference.network that the proxy is not on, though it is on another: no claim that none is shared", () => {
+    expect(choose({ networks: [A, B] }, inContainer([A]), "b")).toBe(
+      "10.0.1.1: the proxy is not on network b: the container is connected to networks a, b; the proxy is on a; trying b all the same",
+    );
   });
 
   test("an inference.network that it is not on: the reason says which ones it is on", () => {

@@ -214,7 +214,9 @@ function statusExpected(key: ServerKey, where: Where, own: readonly NetworkKey[]
   const address = `http://${hostOf(key, where)}:${servers.port(key)}`;
   if (!where.startsWith("?")) return { state: "routed", reason: "healthy", address, models: [key] };
   const tried = servers.networks[where.slice(1) as NetworkKey];
-  const reason = `no shared network: ${container}; the proxy is on ${names(own)}; trying ${tried} all the same; `;
+  const sharesAnother = connected.some((network) => own.includes(network));
+  const what = sharesAnother ? `the proxy is not on network ${tried}` : "no shared network";
+  const reason = `${what}: ${container}; the proxy is on ${names(own)}; trying ${tried} all the same; `;
   return { state: "reading_models", reason, address, models: [] };
 }
 
