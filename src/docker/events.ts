@@ -24,6 +24,8 @@ export type ContainerEvent = {
  * `connect` and `disconnect` come from networks and have no labels, so labels are not asked for.
  */
 export const EVENT_ACTIONS = [
+  "create",
+  "rename",
   "start",
   "health_status",
   "pause",

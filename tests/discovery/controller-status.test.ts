@@ -50,6 +50,21 @@ describe("Controller.containers", () => {
     expect(discovery.controller.containers[1]?.in_flight).toBe(0);
   });
 
+  test("a container that was created only is shown at once, and so is a new name", async () => {
+    using fake = await new FakeEngine().start();
+    using discovery = startDiscovery(fake);
+    await until("the stream is open", () => fake.streamCount === 1);
+    const asked = decodeURIComponent(fake.requests.find((path) => path.includes("/events")) ?? "");
+    expect(asked).toContain('"create"');
+    expect(asked).toContain('"rename"');
+    const container = fake.add({ status: "created", name: "before" });
+    fake.emit(container, "create");
+    await untilState(discovery, container, "stopped");
+    fake.containers.set(container.id, { ...container, name: "after" });
+    fake.emit(container, "rename");
+    await until("it is shown", () => discovery.controller.containers[0]?.name === "after");
+  });
+
   test("follows a container through its life, with one line a change", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
