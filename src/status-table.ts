@@ -65,14 +65,16 @@ export function renderStatus(status: StatusReply, nowMs: number): string {
       ? [nothingLine(engine.state)]
       : columns([HEADINGS, ...containers.map((container) => row(container, nowMs))])),
   ];
-  return lines.map((line) => `${printable(line)}\n`).join("");
+  return lines.map((line) => `${line}\n`).join("");
 }
 
 function engineLine({ engine }: StatusReply, nowMs: number): string {
   const { address, state, reason, since, api_version } = engine;
   const api = api_version === null ? "" : `, API ${api_version}`;
   const why = reason === null ? "" : `: ${reason}`;
-  return `Docker engine at ${address}: ${state} for ${sinceText(since, nowMs)}${api}${why}`;
+  return printable(
+    `Docker engine at ${address}: ${state} for ${sinceText(since, nowMs)}${api}${why}`,
+  );
 }
 
 /** To an operator whose socket can't be read the other line would say that the labels are wrong. */
@@ -84,8 +86,9 @@ function nothingLine(engineState: string): string {
 
 function row(container: ContainerStatus, nowMs: number): readonly string[] {
   const { name, state, reason, since, address, models, in_flight } = container;
-  const last = state === "routed" ? models.join(", ") : reason;
-  return [name, state, sinceText(since, nowMs), String(in_flight), address ?? "–", last];
+  const last = state === "routed" && models.length > 0 ? models.join(", ") : reason;
+  const cells = [name, state, sinceText(since, nowMs), String(in_flight), address ?? "–", last];
+  return cells.map(printable); // before their width is measured: an escape sequence has none
 }
 
 /** Two spaces between columns, none behind the last. */
@@ -125,7 +128,7 @@ function duration(seconds: number): string {
     .join(" ");
 }
 
-/** Names of models are the servers' own: none may move the terminal's cursor. */
-function printable(line: string): string {
-  return line.replace(/\p{Cc}/gu, "?");
+/** Names of models are the servers' own: none may move the terminal's cursor, or turn the text around. */
+function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu, "?");
 }

@@ -116,4 +116,21 @@ describe("renderStatus()", () => {
     const containers = [containerStatus({ models: ["a\u001b[2Jb\nc\u009b"] })];
     expect(renderStatus(parsed({ containers }), STARTED_MS)).toContain("a?[2Jb?c?\n");
   });
+
+  test("nor turn its text around, break its lines, or its columns", () => {
+    const containers = [
+      containerStatus({ models: ["a\u202eb\u2066c\u2028d\u2029e"] }),
+      containerStatus({ state: "\u001b[31mred", models: ["x"] }),
+    ];
+    const table = renderStatus(parsed({ containers }), STARTED_MS);
+    expect(table).toContain("a?b?c?d?e\n");
+    const [first = "", second = ""] = table.split("\n").slice(4);
+    expect(second.indexOf("172.")).toBe(first.indexOf("172."));
+    expect(second).toContain("?[31mred");
+  });
+
+  test("a routed container without any model has the reason in their place", () => {
+    const containers = [containerStatus({ models: [], reason: "its list is empty" })];
+    expect(renderStatus(parsed({ containers }), STARTED_MS)).toContain("  its list is empty\n");
+  });
 });

@@ -35,6 +35,8 @@ export type Progress = {
   readonly held: Held;
   /** Why its models could not be read, if that was so the last time. */
   readonly failure: string | undefined;
+  /** Ids of the models it served last. */
+  readonly served: readonly string[];
 };
 
 /** Said of a run that an event has ended, until the engine has been asked what came of it. */
@@ -46,7 +48,10 @@ const REFUSING: Condition = {
   reason: "nobody listens at its address any more, and the engine can't be asked what became of it",
 };
 
-export function conditionOf(observation: Observation, { held, failure }: Progress): Condition {
+export function conditionOf(
+  observation: Observation,
+  { held, failure, served }: Progress,
+): Condition {
   if (observation.kind === "absent") return observation.condition;
   if (observation.kind === "ignored") return { state: "ignored", reason: observation.reason };
   const { seen, doubt = "" } = observation;
@@ -54,8 +59,7 @@ export function conditionOf(observation: Observation, { held, failure }: Progres
     return { state: "stopping", reason: "told to stop; requests in flight may finish" };
   }
   if (held === "active") {
-    const known = failure === undefined ? "healthy" : `models: ${failure}; keeping those it had`;
-    return { state: "routed", reason: after(doubt, known) };
+    return { state: "routed", reason: after(doubt, routedReason(failure, served)) };
   }
   if (held === "probing") {
     return { state: "reading_models", reason: after(doubt, failure ?? "asked for its models") };
@@ -63,6 +67,11 @@ export function conditionOf(observation: Observation, { held, failure }: Progres
   if (seen === "not healthy") return observation.condition;
   if (seen === "routable") return REFUSING;
   return { state: "starting", reason: after(doubt, "waiting for its health check to pass") };
+}
+
+function routedReason(failure: string | undefined, served: readonly string[]): string {
+  if (failure !== undefined) return `models: ${failure}; keeping those it had`;
+  return served.length > 0 ? "healthy" : "healthy, but its list of models is empty";
 }
 
 function after(doubt: string, reason: string): string {
@@ -95,6 +104,8 @@ export function notRunning(container: Container): Condition {
       };
     case "exited":
       return { state: "stopped", reason: startError === "" ? ended : `${ended}: ${startError}` };
+    case "removing":
+      return { state: "stopped", reason: "being removed" };
     default:
       return { state: "stopped", reason: `the engine calls it "${status}"` };
   }

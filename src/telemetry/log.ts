@@ -54,10 +54,13 @@ function show(value: unknown): string {
   return printable(JSON.stringify(value) ?? String(value));
 }
 
-/** What names a container or a model chooses must not steer somebody's terminal (C0, DEL and C1 controls). */
+/**
+ * What names a container or a model chooses must not steer somebody's terminal: C0, DEL and C1 controls,
+ * and what breaks lines or turns text around.
+ */
 function printable(text: string): string {
   return text.replace(
-    /\p{Cc}/gu,
+    /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu,
     (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
 }

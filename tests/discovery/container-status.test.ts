@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { conditionOf, notRunning } from "../../src/discovery/container-status.ts";
+import { conditionOf, notRunning, type Progress } from "../../src/discovery/container-status.ts";
 import { observe, type Surroundings } from "../../src/discovery/observe.ts";
 import type { Held } from "../../src/discovery/plan.ts";
 import { type Container, parseContainer } from "../../src/docker/container.ts";
@@ -12,13 +12,17 @@ const LABELS = { "inference.enable": "true" };
 function told(
   change: Partial<Container>,
   held: Held,
-  { failure, ...around }: Partial<Surroundings> & { readonly failure?: string } = {},
+  {
+    failure,
+    served = ["m"],
+    ...around
+  }: Partial<Surroundings> & Partial<Pick<Progress, "failure" | "served">> = {},
 ): string {
   const observation = observe(
     { ...HEALTHY, labels: LABELS, ...change },
     { place: { kind: "host" }, isStopping: () => false, ...around },
   );
-  const { state, reason } = conditionOf(observation, { held, failure });
+  const { state, reason } = conditionOf(observation, { held, failure, served });
   return `${state}: ${reason}`;
 }
 
@@ -97,6 +101,12 @@ describe("conditionOf()", () => {
     );
   });
 
+  test("a server without any model is told from one that has some", () => {
+    expect(told({}, "active", { served: [] })).toBe(
+      "routed: healthy, but its list of models is empty",
+    );
+  });
+
   test("no shared network is said whatever else is", () => {
     const own = { name: "c", id: "id-c", ipv4: "10.0.0.1", ipv6: "", gateway: "" };
     const place = { kind: "container", networks: [own], hostAddress: undefined } as const;
@@ -128,7 +138,7 @@ describe("notRunning()", () => {
       { status: "restarting", exitCode: 1 },
       "restarting: exited with code 1; the engine starts it again",
     ],
-    [{ status: "removing" }, 'stopped: the engine calls it "removing"'],
+    [{ status: "removing" }, "stopped: being removed"],
   ])("%o", (change, expected) => {
     const { state, reason } = notRunning({ ...HEALTHY, ...change });
     expect(`${state}: ${reason}`).toBe(expected);

@@ -101,14 +101,20 @@ describe("createLog() as text", () => {
     expect(plainText("x", { field: value })).toEndWith(` x field=${shown}\n`);
   });
 
-  test.each(["\u001b[2Jmodel", "a\u0007", "a\u0008b", "\u007f", "\u009b2J", "a \u009b2J"])(
-    "lets no control character of a value reach the terminal: %p",
-    (value) => {
-      // A client's model name is logged; the terminal carried out the escape sequences in it.
-      const [line] = written({ format: "text" }, (log) => log.warn("x", { model: value }));
-      const [, shown] = line!.replace("\u001b[0m", "").split("model=\u001b[0m");
-      expect(shown).toEndWith("\n");
-      expect(shown!.slice(0, -1)).not.toMatch(/\p{Cc}/u);
-    },
-  );
+  test.each([
+    "\u001b[2Jmodel",
+    "a\u0007",
+    "a\u0008b",
+    "\u007f",
+    "\u009b2J",
+    "a \u009b2J",
+    "\u202ea",
+    "\u2028",
+  ])("lets no control character of a value reach the terminal: %p", (value) => {
+    // A client's model name is logged; the terminal carried out the escape sequences in it.
+    const [line] = written({ format: "text" }, (log) => log.warn("x", { model: value }));
+    const [, shown] = line!.replace("\u001b[0m", "").split("model=\u001b[0m");
+    expect(shown).toEndWith("\n");
+    expect(shown!.slice(0, -1)).not.toMatch(/[\p{Cc}\u202e\u2028]/u);
+  });
 });
