@@ -128,6 +128,10 @@ describe("watch()", () => {
     using fake = await new FakeEngine().start();
     using discovery = startDiscovery(fake, { resyncMs: 200, callTimeoutMs: 100 });
     await until("it is ready", () => discovery.controller.isReady);
+    const asked = (what: string): number =>
+      fake.requests.filter((path) => path.includes(what)).length;
+    await until("it was listed twice more", () => asked("/containers/json") >= 3);
+    expect(asked("/events")).toBe(1);
     const { promise: hung, resolve: wake } = Promise.withResolvers<undefined>();
     fake.intercept = () => hung;
     await until("it is lost", () => discovery.connection.status.state === "lost");
