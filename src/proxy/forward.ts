@@ -2,9 +2,9 @@
 import type { Backend, Lease } from "../routing/backend.ts";
 import type { RoutingTable } from "../routing/table.ts";
 import type { Log } from "../telemetry/log.ts";
-import type { RequestReport } from "../telemetry/telemetry.ts";
+import type { CallReport, RequestReport } from "../telemetry/telemetry.ts";
 import { answerOf } from "./answer.ts";
-import { onePiece } from "./body.ts";
+import { type BodyWatch, onePiece } from "./body.ts";
 import { type ConnectionPool, poolOf } from "./connections.ts";
 import { clientGone, errorResponse, outOfDescriptors, quoteModel } from "./errors.ts";
 import { upstreamHeaders } from "./headers.ts";
@@ -124,20 +124,8 @@ async function attemptOn(
     });
     const upstream = await fetch(urlOf(outbound.target, lease.backend), init);
     const passing = both(outbound.onAnswer(upstream, lease.backend), call.answered(upstream));
-    const response = await answerOf(upstream, outbound.request.method, {
-      waitFor: (what) => abort.waitFor(what),
-      passing,
-      ended: (end) => {
-        const { bytes, error } = end;
-        abort.release();
-        lease.end();
-        outbound.onEnd();
-        call.ended(end, abort.reason);
-        if (error === undefined) pool.keep();
-        else if (abort.reason !== "client gone")
-          warnOfBreak(outbound, lease.backend, log, { bytes, why: abort.reason ?? error });
-      },
-    });
+    const watch = watchOf({ outbound, lease, abort, call, log, pool }, passing);
+    const response = await answerOf(upstream, outbound.request.method, watch);
     return { kind: "answered", response };
   } catch (error) {
     abort.abandon(); // an answer may have come that is of no use
@@ -148,6 +136,39 @@ async function attemptOn(
     const inTime = performance.now() - sentMs <= STALE_CONNECTION_MS;
     return failure(error, abort.reason, mayBeStale && inTime, body);
   }
+}
+
+type Answering = {
+  readonly outbound: Outbound;
+  readonly lease: Lease;
+  readonly abort: UpstreamAbort;
+  readonly call: CallReport;
+  readonly log: Log;
+  readonly pool: ConnectionPool;
+};
+
+/**
+ * Not inside `attemptOn`: what lives as long as the answer would keep the parameters of an async
+ * function around it, and so the body of the request (measured, 1.4.5).
+ */
+function watchOf(
+  { outbound, lease, abort, call, log, pool }: Answering,
+  passing: Passing,
+): BodyWatch {
+  return {
+    waitFor: (what) => abort.waitFor(what),
+    passing,
+    ended: (end) => {
+      const { bytes, error } = end;
+      abort.release();
+      lease.end();
+      outbound.onEnd();
+      call.ended(end, abort.reason);
+      if (error === undefined) pool.keep();
+      else if (abort.reason !== "client gone")
+        warnOfBreak(outbound, lease.backend, log, { bytes, why: abort.reason ?? error });
+    },
+  };
 }
 
 function failure(
@@ -230,9 +251,7 @@ function unreachable(
 ): Response {
   const fields = { container: containerName, model, reason: reason ?? String(error) };
   log.warn("a request failed before its answer began", fields);
-  if (hasCode(error, "EMFILE")) {
-    return outOfDescriptors("forward");
-  }
+  if (hasCode(error, "EMFILE")) return outOfDescriptors("forward");
   const stopped = reason === "cut" || reason === "run-over";
   const what = stopped ? "was stopped before it answered" : "did not answer";
   return errorResponse(
