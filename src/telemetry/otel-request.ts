@@ -127,7 +127,7 @@ export class OtelRequestReport implements RequestReport, CallOwner {
 
   #attributesOf(path: string, host: string): Attributes {
     const { name, operation, provider } = this.route;
-    const [, address, port] = /^(.*?)(?::(\d+))?$/.exec(host) ?? [];
+    const [, address, port] = /^\[?(.*?)\]?(?::(\d+))?$/.exec(host) ?? [];
     return {
       "http.method": this.method,
       "http.request.method": this.method,

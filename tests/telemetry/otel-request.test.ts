@@ -178,4 +178,18 @@ describe("one request", () => {
     expect(servers[0]!.attributes["model"]).toHaveLength(1_024);
     expect(servers[0]!.events[0]!.attributes["model"]).toHaveLength(1_024);
   });
+
+  test.each<[host: string, address: string, port: number | undefined]>([
+    ["proxy.test:8080", "proxy.test", 8080],
+    ["proxy.test", "proxy.test", undefined],
+    ["[::1]:8080", "::1", 8080],
+    ["[::1]", "::1", undefined],
+  ])("came for the host %s", async (host, address, port) => {
+    using reporting = startReportingProxy([]);
+    const init = { method: "POST", headers: { host }, body: '{"model":"m"}' };
+    await fetch(`${reporting.proxy.origin}/v1/x`, init);
+    const { servers } = await reporting.spans();
+    expect(servers[0]!.attributes["server.address"]).toBe(address);
+    expect(servers[0]!.attributes["server.port"]).toBe(port);
+  });
 });
