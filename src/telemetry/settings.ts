@@ -34,12 +34,16 @@ type Variable = {
   readonly accepts: (value: string) => boolean;
 };
 
+/** As exporters over gRPC take it: nothing can be sent there, and nothing is; a warning says so. */
+const BARE_GRPC = /^(?:grpc:\/\/)?([\w.-]+|\[[\da-f:]+\]):4317\/?$/i;
+
 const NUMBER = { expected: "a whole number from 1", accepts: isCount } as const;
 const MILLISECONDS = { expected: "milliseconds from 1 to 2147483647", accepts: isTimer } as const;
 const URL_EXPECTED = {
   default: "–",
   expected: "a URL like http://collector:4318",
-  accepts: (value: string) => /^https?:$/.test(URL.parse(value)?.protocol ?? ""),
+  accepts: (value: string) =>
+    BARE_GRPC.test(value) || /^https?:$/.test(URL.parse(value)?.protocol ?? ""),
 } as const;
 const PROTOCOL = {
   default: "http/protobuf",
@@ -116,19 +120,24 @@ export const TELEMETRY_VARIABLES: Readonly<Record<string, Variable>> = {
 /** @param scrape whether the metrics are to be had at /metrics, which does not need OTLP */
 export function readTelemetrySettings(env: Environment, scrape: boolean): ReadSettings {
   const read = (name: string): string => env[name]?.trim() || "";
-  const isSent = (signal: "TRACES" | "METRICS"): boolean =>
-    read(`OTEL_${signal}_EXPORTER`) !== "none" &&
-    Boolean(read(`OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`) || read(BASE_ENDPOINT));
+  const isSent = (signal: "TRACES" | "METRICS"): boolean => {
+    const endpoint = read(`OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`) || read(BASE_ENDPOINT);
+    return (
+      read(`OTEL_${signal}_EXPORTER`) !== "none" && endpoint !== "" && !BARE_GRPC.test(endpoint)
+    );
+  };
   const isDisabled = read("OTEL_SDK_DISABLED").toLowerCase() === "true";
+  const warnings = isDisabled ? [] : grpcWarnings(read);
   const traces = isSent("TRACES") && !isDisabled;
   const metrics = isSent("METRICS") && !isDisabled;
-  if (!traces && !metrics && !scrape) return { settings: undefined, errors: [], warnings: [] };
+  if (!traces && !metrics && !scrape) return { settings: undefined, errors: [], warnings };
 
   const errors = Object.entries(TELEMETRY_VARIABLES)
     .filter(([name]) => traces || metrics || !ONLY_SENT.test(name))
     .filter(([name, { accepts }]) => read(name) !== "" && !accepts(read(name)))
     .map(([name, { expected }]) => {
-      const value = name.endsWith("HEADERS") ? "wrong" : JSON.stringify(env[name]); // they have keys in them
+      const isSecret = name.endsWith("HEADERS") || read(name).includes("@"); // keys, passwords
+      const value = isSecret ? "wrong" : JSON.stringify(env[name]);
       return `${name} is ${value}: expected ${expected}`;
     });
   const number = (name: string): number => Number(read(name) || TELEMETRY_VARIABLES[name]?.default);
@@ -145,7 +154,7 @@ export function readTelemetrySettings(env: Environment, scrape: boolean): ReadSe
       | DiagnosticsLevel
       | undefined,
   };
-  return { settings, errors, warnings: traces || metrics ? grpcWarnings(read) : [] };
+  return { settings, errors, warnings };
 }
 
 /** What says nothing to whoever only scrapes. */
@@ -154,22 +163,24 @@ const BASE_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const GRPC_PORT = "4317";
 const HTTP_PORT = "4318";
 
-/** One for all variables: whoever points one signal at the wrong port does so with the other. */
+/** One for all variables that decide where something is sent. */
 function grpcWarnings(read: (name: string) => string): readonly string[] {
-  const mended = ["", "_TRACES", "_METRICS"].flatMap((signal) => {
-    const name = `OTEL_EXPORTER_OTLP${signal}_ENDPOINT`;
-    const url = URL.parse(read(name));
+  const nameOf = (signal: string): string => `OTEL_EXPORTER_OTLP${signal}_ENDPOINT`;
+  const own = ["_TRACES", "_METRICS"].filter((signal) => read(nameOf(signal)) !== "");
+  const mended = [...(own.length < 2 ? [""] : []), ...own].flatMap((signal) => {
+    const value = read(nameOf(signal));
+    const url = URL.parse(value.replace(BARE_GRPC, "http://$1:4317"));
     if (url?.port !== GRPC_PORT) return [];
     url.port = HTTP_PORT;
+    if (url.password !== "") url.password = "***";
     if (signal !== "" && url.pathname === "/")
       url.pathname = `/v1${signal.toLowerCase().replace("_", "/")}`;
-    return [`${name}=${url.href.replace(/\/$/, "")}`];
+    return [`${nameOf(signal)}=${url.href.replace(/\/$/, "")}`];
   });
-  return mended.length === 0
-    ? []
-    : [
-        `port ${GRPC_PORT} is for OTLP over gRPC, which the proxy does not speak; write ${mended.join(" ")}`,
-      ];
+  if (mended.length === 0) return [];
+  return [
+    `port ${GRPC_PORT} is for OTLP over gRPC, which the proxy does not speak; write ${mended.join(" ")}`,
+  ];
 }
 
 function oneOf(...values: readonly string[]): Pick<Variable, "expected" | "accepts"> {

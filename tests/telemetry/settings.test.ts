@@ -152,11 +152,44 @@ describe("readTelemetrySettings()", () => {
       },
       "OTEL_EXPORTER_OTLP_ENDPOINT=https://[::1]:4318 OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=http://otel:4318/x",
     ],
+    [{ OTEL_EXPORTER_OTLP_ENDPOINT: "c:4317" }, "OTEL_EXPORTER_OTLP_ENDPOINT=http://c:4318"],
+    [
+      { OTEL_EXPORTER_OTLP_ENDPOINT: "grpc://10.0.0.5:4317" },
+      "OTEL_EXPORTER_OTLP_ENDPOINT=http://10.0.0.5:4318",
+    ],
+    [
+      { OTEL_EXPORTER_OTLP_ENDPOINT: "http://u:secret@c:4317" },
+      "OTEL_EXPORTER_OTLP_ENDPOINT=http://u:***@c:4318",
+    ],
   ])("warns once of the port of gRPC: %p", (env, mended) => {
     const { warnings, errors } = readTelemetrySettings(env, false);
     expect(errors).toEqual([]);
     expect(warnings).toEqual([
       `port 4317 is for OTLP over gRPC, which the proxy does not speak; write ${mended}`,
+    ]);
+  });
+
+  test("what has no scheme, as exporters over gRPC take it, is sent nowhere: the proxy runs on", () => {
+    const env = { OTEL_EXPORTER_OTLP_ENDPOINT: "localhost:4317" };
+    expect(readTelemetrySettings(env, false)).toMatchObject({ settings: undefined, errors: [] });
+    expect(readTelemetrySettings({ ...env, OTEL_SDK_DISABLED: "true" }, false).warnings).toEqual(
+      [],
+    );
+  });
+
+  test("a base that decides nothing is not warned of", () => {
+    const env = {
+      OTEL_EXPORTER_OTLP_ENDPOINT: "http://c:4317",
+      OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "http://c:4318/v1/traces",
+      OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: "http://c:4318/v1/metrics",
+    };
+    expect(readTelemetrySettings(env, false).warnings).toEqual([]);
+  });
+
+  test("a wrong URL with a password in it is not shown", () => {
+    const env = { OTEL_EXPORTER_OTLP_ENDPOINT: "ftp://u:secret@c:4318" };
+    expect(readTelemetrySettings(env, false).errors).toEqual([
+      "OTEL_EXPORTER_OTLP_ENDPOINT is wrong: expected a URL like http://collector:4318",
     ]);
   });
 });
