@@ -17,15 +17,16 @@ import {
 } from "./errors.ts";
 import { type Forwarded, forward } from "./forward.ts";
 import { HeldBytes } from "./held-bytes.ts";
+import { isDirect, isRead, type Local, local } from "./local.ts";
 import { metricsResponse } from "./metrics.ts";
-import { type Models, modelIdOf, modelResponse, modelsResponse, noBackend } from "./models-list.ts";
+import { modelIdOf, modelResponse, noBackend } from "./models-list.ts";
 import { refusal } from "./refusal.ts";
 import { readModelField } from "./request-body.ts";
 import { ResponseIds } from "./response-ids.ts";
 import { splitTarget, type Target } from "./target.ts";
 import { PATIENCE, type Patience } from "./upstream-abort.ts";
 
-export type HandlerInit = Models & {
+export type HandlerInit = Local & {
   readonly log: Log;
   /** Most bytes of one request to hold while its model has not come. */
   readonly heldBytesMax?: number;
@@ -36,8 +37,6 @@ export type HandlerInit = Models & {
   readonly refreshModels?: () => Promise<void>;
   /** The same for the one container. */
   readonly refreshModelsOf?: (containerId: string) => Promise<void>;
-  /** What `GET /status` shows, as JSON. */
-  readonly status?: () => unknown;
   /** Counts what is held; made from `heldBytesMax` if it is not given. */
   readonly held?: HeldBytes;
   /** Off if it is not given. */
@@ -83,7 +82,7 @@ export function createHandler(init: HandlerInit): Handler {
   const context: Context = { ...init, held, responses: new ResponseIds(), telemetry };
   return (request, client) => {
     const target = splitTarget(request.url);
-    if (target.path === METRICS && telemetry.scrape !== undefined && isRead(request)) {
+    if (target.path === METRICS && telemetry.scrape !== undefined && isDirect(request)) {
       return metricsResponse(telemetry.scrape);
     }
     const own = refusal(request, target) ?? local(request, target, context);
@@ -91,25 +90,6 @@ export function createHandler(init: HandlerInit): Handler {
       ? proxied({ request, target, client, report: reportOf(request, target, context) }, context)
       : readableByBrowsers(request, own);
   };
-}
-
-/** What the proxy answers from memory. */
-function local(request: Request, target: Target, context: Context): Response | undefined {
-  const { path } = target;
-  if (path === "/healthz") return text(200, "ok");
-  if (path === "/readyz") return context.isReady() ? text(200, "ready") : text(503, "starting");
-  if (path === "/status" && isRead(request)) return Response.json(context.status?.() ?? {});
-  if (!path.startsWith("/v1/")) {
-    return errorResponse("not_found", "Cannot serve the request: the API is below /v1/");
-  }
-  if (path === MODELS && isRead(request)) {
-    return modelsResponse(request, target, context.table.models);
-  }
-  return undefined;
-}
-
-function isRead({ method }: Request): boolean {
-  return method === "GET" || method === "HEAD";
 }
 
 function readsModel(request: Request, { path }: Target): boolean {
@@ -238,8 +218,4 @@ function onAnswer(
   if (isLoraPath(target.path)) void refreshModelsOf?.(backend.containerId);
   const readable = target.path === RESPONSES && !upstream.headers.has("content-encoding");
   return readable ? responses.reader(backend) : undefined;
-}
-
-function text(status: number, body: string): Response {
-  return new Response(`${body}\n`, { status, headers: { "content-type": "text/plain" } });
 }

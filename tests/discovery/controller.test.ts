@@ -156,7 +156,7 @@ describe("Controller", () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const container = fake.add({ port: models.port });
-    using discovery = startDiscovery(fake, { callTimeoutMs: 50 });
+    using discovery = startDiscovery(fake, { callTimeoutMs: 400 });
     await untilKind(discovery, "live");
     const never = Promise.withResolvers<undefined>();
     fake.intercept = (path) => (path.includes(container.id) ? never.promise : undefined);

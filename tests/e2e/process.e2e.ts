@@ -6,6 +6,7 @@ import { chat, streamedChat, untilModels } from "../support/client.ts";
 import { runCompiled, startCompiled } from "../support/compiled-proxy.ts";
 
 import { envOf, FakeEngine } from "../support/fake-engine.ts";
+import { descriptorsOf } from "../support/process-figures.ts";
 import { rawRequest } from "../support/proxy.ts";
 import { rawConnect, rawServer, serveModel } from "../support/raw-http.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
@@ -157,8 +158,10 @@ describe("stop", () => {
     using silent = await rawConnect(proxy.port);
     silent.send(rawRequest());
     await upstream.request(1);
+    const before = descriptorsOf(proxy.pid);
     using halfSent = await rawConnect(proxy.port);
     halfSent.send(rawRequest().slice(0, -2));
+    await until("it has come", () => descriptorsOf(proxy.pid) > before);
     proxy.kill("SIGTERM");
     await until("it is stopping", () => proxy.logged("stopping"));
     fake.kill(container);

@@ -149,6 +149,17 @@ describe("createHandler() answers from memory", () => {
     expect((await fetch(`${proxy.origin}/status`, { method: "POST" })).status).toBe(404);
   });
 
+  test.each(["X-Forwarded-For: 10.0.0.1", "Forwarded: for=10.0.0.1"])(
+    "GET /v1/../status past a proxy (%s) is not what is known",
+    async (header) => {
+      using proxy = startProxy({ status: () => ({ version: "1.2.3" }) });
+      const request = `GET /v1/../status HTTP/1.1\r\nHost: a\r\n${header}\r\nConnection: close${HEAD_END}`;
+      const answer = await rawExchange(proxy.port, request);
+      expect(answer).toStartWith("HTTP/1.1 404 ");
+      expect(answer).not.toContain("1.2.3");
+    },
+  );
+
   test("a request with a bad Host too", async () => {
     using proxy = startProxy({ backends: backends() });
     const request = `GET /v1/models/z HTTP/1.1\r\nHost: a b\r\nConnection: close${HEAD_END}`;
