@@ -126,11 +126,11 @@ describe("watch()", () => {
 
   test("an engine that answers nothing any more is reported at the next resync, and when it is back", async () => {
     using fake = await new FakeEngine().start();
-    using discovery = startDiscovery(fake, { resyncMs: 200, callTimeoutMs: 100 });
+    using discovery = startDiscovery(fake, { resyncMs: 200, callTimeoutMs: 500 });
     await until("it is ready", () => discovery.controller.isReady);
     const asked = (what: string): number =>
       fake.requests.filter((path) => path.includes(what)).length;
-    await until("it was listed twice more", () => asked("/containers/json") >= 3);
+    await until("it was listed again and again", () => asked("/containers/json") >= 6);
     expect(asked("/events")).toBe(1);
     const { promise: hung, resolve: wake } = Promise.withResolvers<undefined>();
     fake.intercept = () => hung;
