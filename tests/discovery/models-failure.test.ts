@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { readModels } from "../../src/discovery/models.ts";
+import { statusReason } from "../../src/discovery/models-failure.ts";
 import { type ModelServer, startModelServer } from "../support/discovery.ts";
 import { rawServer } from "../support/raw-http.ts";
 import { within } from "../support/until.ts";
 
-const LIMITS = { timeoutMs: 200, bytesMax: 16_384 };
+const LIMITS = { timeoutMs: 1_000, bytesMax: 16_384 };
 
 const NO_LIST = 'the answer has no list "data" of objects with an "id"';
 const TOO_LARGE = "the answer is larger than 0.015625 MiB, which is no list of models";
@@ -101,8 +102,8 @@ describe("readModels(), failing", () => {
     ],
     ["too much", () => new Response("x".repeat(16_385)), TOO_LARGE],
     ["too much in a few bytes", () => compressed("x".repeat(9_000_000)), TOO_LARGE],
-    ["silence", () => new Promise<Response>(() => undefined), "within 0.2 s"],
-    ["a body that stalls", () => new Response(stalling('{"data":[')), "within 0.2 s"],
+    ["silence", () => new Promise<Response>(() => undefined), "within 1 s"],
+    ["a body that stalls", () => new Response(stalling('{"data":[')), "within 1 s"],
   ])("fails on %s", async (_what, answer, reason) => {
     await expect(read(answer)).rejects.toThrow(reason);
   });
@@ -157,4 +158,16 @@ describe("readModels(), failing", () => {
       "nothing listens at http://127.0.0.1:1: set the label inference.port",
     );
   });
+});
+
+test.each<[status: number, reason: string]>([
+  [404, "404 Not Found – the server has no /v1/models: set the label inference.api.base_path"],
+  [405, "405 Method Not Allowed – the server has no /v1/models to be read"],
+  [429, "429 Too Many Requests – the server says that it is asked too often"],
+  [502, "502 Bad Gateway – the server is a gateway, and what is behind it does not answer"],
+  [504, "504 Gateway Timeout – the server is a gateway, and what is behind it does not answer"],
+  [507, "507 Insufficient Storage – the server has failed: its own log says why"],
+  [418, "418 I'm a Teapot – the server does not answer GET /v1/models with a list"],
+])("statusReason() of %d", (status, reason) => {
+  expect(statusReason(status, "/v1/models", null)).toStartWith(reason);
 });
