@@ -82,6 +82,7 @@ describe("a stop notice", () => {
       await untilModels(proxy.origin, ["m"]);
       const { end } = await streamedChat(proxy.origin, "m", { tokens: 20, token_delay_ms: 100 });
       await dockerCli("pause", server.name);
+      await untilModels(proxy.origin, []); // a request that came before would wait for as long as it is paused
       await untilOutcome(proxy.origin, "m", DRAINING);
       await using load = startLoad(proxy.origin, "m");
       await dockerCli("stop", "--time", "5", server.name);
