@@ -1,5 +1,6 @@
 /** The reply of `GET /status` → a table for people, and whether all is well. Pure. */
 import { z } from "zod/mini";
+import { STEERING } from "./telemetry/log.ts";
 
 const Container = z.object({
   name: z.string(),
@@ -130,5 +131,5 @@ function duration(seconds: number): string {
 
 /** Names of models are the servers' own: none may move the terminal's cursor, or turn the text around. */
 function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu, "?");
+  return text.replace(STEERING, "?");
 }

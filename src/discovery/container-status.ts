@@ -54,7 +54,8 @@ export function conditionOf(
 ): Condition {
   if (observation.kind === "absent") return observation.condition;
   if (observation.kind === "ignored") return { state: "ignored", reason: observation.reason };
-  const { seen, doubt = "" } = observation;
+  const { seen, run } = observation;
+  const { doubt = "" } = run;
   if (seen === "stopping") {
     return { state: "stopping", reason: "told to stop; requests in flight may finish" };
   }

@@ -25,8 +25,6 @@ export type Observation =
       readonly kind: "seen";
       readonly seen: Exclude<Seen, "models read" | "read failed">;
       readonly run: Run;
-      /** As that of the run. */
-      readonly doubt?: string | undefined;
       /** Where it can be reached without a doubt, the run's own origin or another. */
       readonly origins: readonly string[];
       /** Why it is not healthy, if it is not. */
@@ -77,7 +75,6 @@ export function observe(container: Container | undefined, around: Surroundings):
     kind: "seen",
     seen: stopping ? "stopping" : healthSeen(container),
     run,
-    doubt: address.doubt,
     origins: reachableHosts(container, around.place, around.peer).map(
       (host) => `http://${host}:${labels.settings.port}`,
     ),
@@ -97,7 +94,7 @@ export function isCutOff(
   if (run === undefined || run.startedAtMs !== seen.run.startedAtMs) return false;
   if (run.origin !== seen.run.origin) return !seen.origins.includes(run.origin);
   const wasDoubted = run.doubt !== undefined;
-  const isDoubted = seen.doubt !== undefined;
+  const isDoubted = seen.run.doubt !== undefined;
   return wasDoubted !== isDoubted && (isDoubted || held === "probing");
 }
 

@@ -99,7 +99,7 @@ export class StatusReport {
     if (isLate && isRepeated) return;
     this.#lastChange = change;
     if (!isRepeated) this.#lastSaid = change;
-    const isDoubted = observation.kind === "seen" && observation.doubt !== undefined;
+    const isDoubted = observation.kind === "seen" && observation.run.doubt !== undefined;
     const isFailing = failure !== undefined || (isDoubted && held === "probing");
     const level = isFailing ? "warn" : levelOf(condition, isFirst);
     this.#log[isRepeated ? "debug" : level](`container ${condition.state}`, {

@@ -58,9 +58,11 @@ function show(value: unknown): string {
  * What names a container or a model chooses must not steer somebody's terminal: C0, DEL and C1 controls,
  * and what breaks lines or turns text around.
  */
+export const STEERING = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu;
+
 function printable(text: string): string {
   return text.replace(
-    /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu,
+    STEERING,
     (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
 }
