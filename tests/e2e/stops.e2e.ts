@@ -169,8 +169,14 @@ test(
     expect(await modelIds(proxy.origin)).toEqual(["other"]);
     await stopped;
     expect(await modelIds(proxy.origin)).toEqual(["other"]);
-    const said = proxy.log().filter((line) => line["container"] === server.name);
-    expect(said.map(({ message }) => message)).toEqual(["container stopping", "container stopped"]);
+    const said = (): readonly unknown[] =>
+      proxy
+        .log()
+        .filter((line) => line["container"] === server.name)
+        .map(({ message }) => message);
+    // The client returns when the engine knows of the end, which may be before its event is here.
+    await until("its end is told", () => said().includes("container stopped"));
+    expect(said()).toEqual(["container stopping", "container stopped"]);
   },
   TIMEOUT_MS,
 );

@@ -1,5 +1,5 @@
 /** A Docker daemon as a child process: all that it keeps is in one directory. */
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 export type Dockerd = {
@@ -50,6 +50,19 @@ export async function startDockerd(
   await end("SIGTERM");
   const lastWords = readFileSync(logPath, "utf8").trim().split("\n").slice(-5).join("\n");
   throw new Error(`dockerd did not start: ${lastWords}`);
+}
+
+/**
+ * Removes a daemon's directory after its end. The daemon leaves mounts in it: the network namespace
+ * of `--network host` always, the file systems of containers that it did not end in time.
+ */
+export function removeWithMounts(directory: string): void {
+  const points = readFileSync("/proc/self/mounts", "utf8")
+    .split("\n")
+    .map((line) => line.split(" ")[1] ?? "")
+    .filter((point) => point.startsWith(`${directory}/`));
+  for (const point of points.reverse()) Bun.spawnSync(["umount", "--lazy", point]);
+  rmSync(directory, { recursive: true, force: true });
 }
 
 /** @returns undefined if no engine answers there */

@@ -4,10 +4,10 @@
  * containers can be reached from this host, and from nowhere else. (`--bridge=none` is no way to
  * keep out of the others' way: it makes dockerd delete the host's docker0.)
  */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Dockerd, startDockerd } from "./dockerd.ts";
+import { type Dockerd, removeWithMounts, startDockerd } from "./dockerd.ts";
 import { type Docker, dockerCliAt } from "./inference-server/image.ts";
 import { until } from "./until.ts";
 
@@ -68,9 +68,8 @@ export class PrivateEngine implements AsyncDisposable {
     await this.#removeContainers().catch(() => undefined); // what is left of them is swept up below
     await this.stop();
     sweepProcesses(this.#directory);
-    await sweepMounts(this.#directory);
     await run("ip", "link", "delete", this.#bridge).catch(() => undefined);
-    rmSync(this.#directory, { recursive: true, force: true });
+    removeWithMounts(this.#directory);
   }
 
   /** Only a daemon removes all of a container: its cgroups outlive its processes. */
@@ -109,14 +108,6 @@ function sweepProcesses(directory: string): void {
       // it has gone by itself
     }
   }
-}
-
-async function sweepMounts(directory: string): Promise<void> {
-  const points = textOf("/proc/self/mounts")
-    .split("\n")
-    .map((line) => line.split(" ")[1] ?? "")
-    .filter((point) => point.startsWith(`${directory}/`));
-  for (const point of points.reverse()) await run("umount", "--lazy", point);
 }
 
 function entriesOf(directory: string): readonly string[] {

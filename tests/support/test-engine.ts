@@ -1,9 +1,9 @@
 /** The Docker engine that the tests use: one that is there, or one that is installed and started for them. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { installPackages } from "./debian-package.ts";
-import { startDockerd, versionAt } from "./dockerd.ts";
+import { removeWithMounts, startDockerd, versionAt } from "./dockerd.ts";
 
 export type TestEngine =
   | {
@@ -46,17 +46,16 @@ function usable(engine: TestEngine): TestEngine {
 /** Its data, its socket and its pid file go with it; the bridge is the host's own, docker0. */
 async function startEngine(say: (line: string) => void): Promise<TestEngine> {
   const directory = mkdtempSync(join(tmpdir(), "lw-test-engine-"));
-  const remove = (): void => rmSync(directory, { recursive: true, force: true });
   say("Starting a Docker engine …");
   try {
     const { host, version, end } = await startDockerd(directory);
     const stop = async (): Promise<void> => {
       await end("SIGTERM");
-      remove();
+      removeWithMounts(directory);
     };
     return { kind: "engine", host, version, stop };
   } catch (error) {
-    remove();
+    removeWithMounts(directory);
     return { kind: "none", why: error instanceof Error ? error.message : String(error) };
   }
 }
