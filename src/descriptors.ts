@@ -2,7 +2,6 @@
  * File descriptors: each request takes two, and when they run out Bun spins a core in accept and may
  * end the process (measured, 1.4.5). So new requests are refused while a reserve is left.
  */
-import { readdirSync, readFileSync, statSync } from "node:fs";
 
 export type Descriptors = {
   /** How many the process may have open. */
@@ -29,9 +28,9 @@ export type DescriptorsInit = {
 };
 
 /** @returns undefined where the system does not tell (no Linux): nothing is refused there */
-export function readDescriptors(): Descriptors | undefined {
+export async function readDescriptors(): Promise<Descriptors | undefined> {
   try {
-    const limit = parseLimit(readFileSync(LIMITS, "utf8"));
+    const limit = parseLimit(await Bun.file(LIMITS).text());
     return limit === undefined
       ? undefined
       : createDescriptors({ limit, countOpen, now: () => performance.now() });
@@ -66,5 +65,5 @@ export function parseLimit(limits: string): number | undefined {
 
 /** Since Linux 6.2 the directory's size is the count; before, it is 0 and the entries have to be counted. */
 function countOpen(): number {
-  return statSync(OPEN).size || readdirSync(OPEN).length;
+  return Bun.file(OPEN).size || process.getBuiltinModule("node:fs").readdirSync(OPEN).length;
 }

@@ -6,6 +6,7 @@
 import { type Command, parseCommandLine } from "./command-line.ts";
 import { type Config, loadConfig, loadPort } from "./config.ts";
 import { relaunchIfNeeded } from "./launch.ts";
+import { openStandardOutput } from "./standard-output.ts";
 import { createLog } from "./telemetry/log.ts";
 
 const EXIT_CONFIG = 2;
@@ -23,15 +24,17 @@ async function main(): Promise<void> {
   const { config } = loaded;
   const stillRoot = launch(config);
   const terminated = firstSignal(); // before anything starts: as PID 1 a signal without a handler is lost
+  const output = await openStandardOutput();
   const log = createLog({
     level: config.logLevel,
-    format: process.stdout.isTTY ? "text" : "json",
-    write: (line) => void process.stdout.write(line),
+    format: output.isTerminal ? "text" : "json",
+    write: output.write,
   });
   for (const warning of loaded.warnings) log.warn(warning);
   if (stillRoot !== undefined) log.info("stays root", { reason: stillRoot });
   const { serve } = await import("./serve.ts");
   const outcome = await serve(config, log, terminated);
+  await output.flush();
   if (outcome.kind === "cannot listen") fail([outcome.why], 1);
   process.exit(0);
 }
@@ -39,13 +42,13 @@ async function main(): Promise<void> {
 async function run(command: Exclude<Command, { kind: "serve" }>): Promise<never> {
   const { runCommand } = await import("./commands.ts");
   const outcome = await runCommand(command, loadPort(process.env));
-  await write(process.stdout, outcome.stdout);
-  await write(process.stderr, outcome.stderr);
+  if (outcome.stdout) await write(process.stdout, outcome.stdout);
+  if (outcome.stderr) await write(process.stderr, outcome.stderr);
   process.exit(outcome.code);
 }
 
 /** Resolves when it is out. Not by Bun.write: that empties a file that the stream was sent to. */
-function write(stream: NodeJS.WriteStream, text = ""): Promise<unknown> {
+function write(stream: NodeJS.WriteStream, text: string): Promise<unknown> {
   return new Promise((resolve) => stream.write(text, resolve));
 }
 

@@ -59,7 +59,7 @@ export async function serve(
     readModels,
     isFollowing: () => connection.isFollowed,
   });
-  const descriptors = readDescriptors();
+  const descriptors = await readDescriptors();
   warnOfFewDescriptors(descriptors, log);
   const handler = createHandler({
     table,

@@ -30,6 +30,6 @@ test("parseLimit() reads the soft limit", () => {
   expect(parseLimit("")).toBeUndefined();
 });
 
-test("readDescriptors() admits on this machine", () => {
-  expect(readDescriptors()?.admit()).toBe(true);
+test("readDescriptors() admits on this machine", async () => {
+  expect((await readDescriptors())?.admit()).toBe(true);
 });

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { launchEnvironment } from "../src/launch.ts";
 
 const CAP = "BUN_CONFIG_MAX_HTTP_REQUESTS";
+const WARM_UP = { BUN_JSC_thresholdForJITAfterWarmUp: "2000" };
 const SCRIPT = fileURLToPath(import.meta.resolve("./support/relaunched.ts"));
 
 describe("launchEnvironment()", () => {
@@ -25,7 +26,12 @@ describe("launchEnvironment()", () => {
     "1.5",
   ])("lifts a cap of %p, and keeps the rest", (cap) => {
     const env = launchEnvironment({ [CAP]: cap, PATH: "/bin", EMPTY: "", GONE: undefined });
-    expect(env).toEqual({ [CAP]: "65535", PATH: "/bin", EMPTY: "" });
+    expect(env).toEqual({ ...WARM_UP, [CAP]: "65535", PATH: "/bin", EMPTY: "" });
+  });
+
+  test("leaves a setting of JavaScriptCore's as it is", () => {
+    const set = { BUN_JSC_thresholdForJITAfterWarmUp: "7" };
+    expect(launchEnvironment(set)).toEqual({ ...set, [CAP]: "65535" });
   });
 
   test("is satisfied with what it asks for, so that nothing starts for ever", () => {

@@ -65,6 +65,18 @@ export class Pace {
   }
 }
 
+/** Resolves when the time is over, or the signal is aborted. */
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  const over = Promise.withResolvers<void>();
+  const end = (): void => over.resolve();
+  const timer = setTimeout(end, ms);
+  signal.addEventListener("abort", end);
+  if (signal.aborted) end();
+  await over.promise;
+  clearTimeout(timer);
+  signal.removeEventListener("abort", end);
+}
+
 /** The longest that a timer of the runtime can wait, 24.8 days; a longer one fires at once. */
 const TIMER_MS_MAX = 2_147_483_647;
 

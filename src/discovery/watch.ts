@@ -1,9 +1,9 @@
 /** Follows the engine: its event stream for as long as there is one, and a resync every so often. */
-import { setTimeout as sleep } from "node:timers/promises";
 import { EngineError } from "../docker/engine-error.ts";
 import type { ContainerEvent } from "../docker/events.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { EngineConnection } from "./engine-connection.ts";
+import { pause } from "./loop.ts";
 
 export type WatchInit = {
   readonly engine: {
@@ -85,7 +85,7 @@ async function followEvents(init: WatchInit, stream: Stream): Promise<void> {
     }
     const jitter = 0.75 + Math.random() / 2;
     const restMs = Math.max(0, pauseMs * jitter - spentMs);
-    await sleep(restMs, undefined, { signal }).catch(() => undefined);
+    await pause(restMs, signal);
     pauseMs = Math.min(pauseMs * 2, RECONNECT_MAX_MS);
   }
 }

@@ -1,5 +1,4 @@
 /** Inspect reply → Container: what the engine says of one container, as far as we use it. Pure. */
-import { constants } from "node:os";
 import { z } from "zod/mini";
 
 type Health = "none" | "starting" | "healthy" | "unhealthy";
@@ -151,6 +150,8 @@ function signalNumber(text: string): number {
     const [, end, sign, offset = "0"] = realTime;
     return (end === "MIN" ? SIGRTMIN : SIGRTMAX) + Number(`${sign ?? ""}${offset}`);
   }
+  if (name === "" || name === "TERM") return SIGTERM; // nearly all: the rest is not loaded for them
+  const { constants } = process.getBuiltinModule("node:os");
   const signals: Readonly<Record<string, number>> = constants.signals;
   return signals[`SIG${name}`] ?? SIGTERM;
 }

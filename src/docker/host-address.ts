@@ -2,7 +2,6 @@
  * The host's address as a container knows it. Docker Desktop resolves the name by itself, Docker on
  * Linux where it was added (`extra_hosts: host.docker.internal:host-gateway`), Podman by its own name.
  */
-import { lookup } from "node:dns/promises";
 
 const NAMES = ["host.docker.internal", "host.containers.internal"] as const;
 
@@ -12,6 +11,7 @@ const NAMES = ["host.docker.internal", "host.containers.internal"] as const;
  * @returns undefined if neither name resolves
  */
 export async function lookUpHost(names: readonly string[] = NAMES): Promise<string | undefined> {
+  const { lookup } = await import("node:dns/promises");
   for (const name of names) {
     const found = await lookup(name, { family: 0 }).catch(() => undefined);
     if (found !== undefined) return found.address;

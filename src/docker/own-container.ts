@@ -1,12 +1,11 @@
 /** Whether this process runs in a container, and in which. */
-import { readFile } from "node:fs/promises";
 
 /** @returns the id of the container we run in, as far as the kernel tells; undefined on a host */
 export async function readOwnContainerId(
   path = "/proc/self/mountinfo",
 ): Promise<string | undefined> {
   try {
-    return ownContainerId(await readFile(path, "utf8"));
+    return ownContainerId(await Bun.file(path).text());
   } catch {
     return undefined; // no Linux, or no /proc: not in a container of the engine's
   }

@@ -1,6 +1,5 @@
 /** What stands where the engine's unix socket should be: why nobody can be reached there, and what to do. */
-import { type Stats, statSync } from "node:fs";
-import { dirname } from "node:path";
+import type { Stats } from "node:fs";
 
 const WRITE_GROUP = 0o020;
 const WRITE_ALL = 0o002;
@@ -68,9 +67,15 @@ function closedDirectory(path: string): string {
   return `the proxy's user may not enter ${directory}, which belongs to user ${stats?.uid}; run the proxy as that user (docker run --user ${stats?.uid}; in Compose user: "${stats?.uid}")`;
 }
 
+// What follows loads 5 MiB of Bun's for the first failure: while all is well nobody needs it.
+
+function dirname(path: string): string {
+  return process.getBuiltinModule("node:path").dirname(path);
+}
+
 function statOf(path: string): Stats | undefined {
   try {
-    return statSync(path);
+    return process.getBuiltinModule("node:fs").statSync(path);
   } catch {
     return undefined;
   }

@@ -3,7 +3,6 @@
  * takes no new request and when its last lease ends: addresses are reused at once, and nothing of a
  * pool may outlive its container.
  */
-import { connect } from "node:net";
 import type { Backend } from "../routing/backend.ts";
 
 /** uvicorn and cpp-httplib close idle connections after 5 s: be well before them. */
@@ -59,7 +58,9 @@ export function isReachable(backend: Backend, timeoutMs: number): Promise<boolea
   return probe;
 }
 
-function tryConnect(origin: string, timeoutMs: number): Promise<boolean> {
+/** By `node:net`, whose attempts can be given up; loaded with the first of them, for it is 5 MiB. */
+async function tryConnect(origin: string, timeoutMs: number): Promise<boolean> {
+  const { connect } = await import("node:net");
   const { hostname, port } = new URL(origin);
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const socket = connect({ host: hostname.replace(/^\[|\]$/g, ""), port: Number(port) });
