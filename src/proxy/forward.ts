@@ -4,12 +4,13 @@ import type { RoutingTable } from "../routing/table.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { CallReport, RequestReport } from "../telemetry/telemetry.ts";
 import { answerOf } from "./answer.ts";
-import { type BodyWatch, onePiece } from "./body.ts";
+import type { BodyWatch } from "./body.ts";
 import { type ConnectionPool, poolOf } from "./connections.ts";
 import { clientGone, errorResponse, outOfDescriptors, quoteModel } from "./errors.ts";
 import { upstreamHeaders } from "./headers.ts";
+import type { Payload, Payloads } from "./payload.ts";
 import type { RequestBody } from "./request-body.ts";
-import type { Target } from "./target.ts";
+import { type Target, urlAt } from "./target.ts";
 import { type AbortReason, type Patience, UpstreamAbort } from "./upstream-abort.ts";
 
 export type Outbound = {
@@ -39,10 +40,8 @@ export type ForwardInit = {
   readonly table: RoutingTable;
   readonly log: Log;
   readonly patience: Patience;
+  readonly payloads: Payloads;
 };
-
-/** Path prefix of the public surface, which the backend's own base path replaces. */
-const PUBLIC_PREFIX = "/v1";
 
 /**
  * A connection of the pool that the server was just closing fails at once. Later than this it may
@@ -106,7 +105,7 @@ type Sending = {
 async function attemptOn(
   { outbound, body, connection }: Sending,
   lease: Lease,
-  { log, patience }: ForwardInit,
+  { log, patience, payloads }: ForwardInit,
 ): Promise<Outcome> {
   const abort = new UpstreamAbort(outbound.request.signal, lease, patience);
   const call = outbound.report.call(lease.backend);
@@ -114,22 +113,27 @@ async function attemptOn(
   // Where the body can't be sent again, no connection may be used that the server may be closing.
   const pooled = connection === "pooled" && !(body instanceof ReadableStream);
   const mayBeStale = pooled && pool.mayReuse;
+  const payload = payloads.of(body);
   const sentMs = performance.now();
   try {
     const headers = upstreamHeaders(outbound.request.headers, outbound.clientAddress);
     call.trace(headers);
-    const init = requestInit(outbound.request.method, headers, body, {
+    const init = requestInit(outbound.request.method, headers, payload, {
       signal: abort.signal,
       pool: pooled ? pool : undefined,
     });
-    const upstream = await fetch(urlOf(outbound.target, lease.backend), init);
+    const upstream = await fetch(urlAt(lease.backend, outbound.target), init);
     const passing = both(outbound.onAnswer(upstream, lease.backend), call.answered(upstream));
-    const watch = watchOf({ outbound, lease, abort, call, log, pool }, passing);
+    const watch = watchOf(
+      { outbound, lease, abort, call, log, pool, release: payload.release },
+      passing,
+    );
     const response = await answerOf(upstream, outbound.request.method, watch);
     return { kind: "answered", response };
   } catch (error) {
     abort.abandon(); // an answer may have come that is of no use
     abort.release();
+    payload.release();
     lease.end();
     if (abort.reason === undefined && hasCode(error, "ECONNREFUSED")) lease.backend.refused();
     call.failed(error, abort.reason);
@@ -145,6 +149,8 @@ type Answering = {
   readonly call: CallReport;
   readonly log: Log;
   readonly pool: ConnectionPool;
+  /** Of the request's body. */
+  readonly release: () => void;
 };
 
 /**
@@ -152,7 +158,7 @@ type Answering = {
  * function around it, and so the body of the request (measured, 1.4.5).
  */
 function watchOf(
-  { outbound, lease, abort, call, log, pool }: Answering,
+  { outbound, lease, abort, call, log, pool, release }: Answering,
   passing: Passing,
 ): BodyWatch {
   return {
@@ -161,6 +167,7 @@ function watchOf(
     ended: (end) => {
       const { bytes, error } = end;
       abort.release();
+      release();
       lease.end();
       outbound.onEnd();
       call.ended(end, abort.reason);
@@ -189,10 +196,6 @@ function hasCode(error: unknown, code: string): boolean {
   return error instanceof Error && "code" in error && error.code === code;
 }
 
-function urlOf({ path, query }: Target, { origin, basePath }: Backend): string {
-  return `${origin}${basePath}${path.slice(PUBLIC_PREFIX.length)}${query}`;
-}
-
 type Passing = ((piece: Uint8Array) => void) | undefined;
 
 function both(one: Passing, other: Passing): Passing {
@@ -203,27 +206,16 @@ function both(one: Passing, other: Passing): Passing {
   };
 }
 
-/**
- * Bytes up to this go to fetch as they are, which costs least. More go as a stream of one piece: fetch
- * keeps bytes until the answer has ended, which may take minutes.
- */
-const KEPT_BYTES_MAX = 16 * 1024;
-
-function payloadOf(body: RequestBody): Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | null {
-  if (body === undefined) return null;
-  return body instanceof Uint8Array && body.length > KEPT_BYTES_MAX ? onePiece(body) : body;
-}
-
 function requestInit(
   method: string,
   headers: Headers,
-  body: RequestBody,
+  { body }: Payload,
   { signal, pool }: { readonly signal: AbortSignal; readonly pool: ConnectionPool | undefined },
 ): BunFetchRequestInit {
   return {
     method,
     headers,
-    body: payloadOf(body),
+    body,
     redirect: "manual",
     decompress: false,
     timeout: false, // no limit of ours on a slow first token or a silent stream

@@ -20,6 +20,7 @@ import { HeldBytes } from "./held-bytes.ts";
 import { isDirect, isRead, type Local, local } from "./local.ts";
 import { metricsResponse } from "./metrics.ts";
 import { modelIdOf, modelResponse, noBackend } from "./models-list.ts";
+import { Payloads } from "./payload.ts";
 import { refusal } from "./refusal.ts";
 import { readModelField } from "./request-body.ts";
 import { ResponseIds } from "./response-ids.ts";
@@ -39,6 +40,8 @@ export type HandlerInit = Local & {
   readonly refreshModelsOf?: (containerId: string) => Promise<void>;
   /** Counts what is held; made from `heldBytesMax` if it is not given. */
   readonly held?: HeldBytes;
+  /** Counts what is kept of bodies while their answers come; made if it is not given. */
+  readonly payloads?: Payloads;
   /** Off if it is not given. */
   readonly telemetry?: Telemetry;
 };
@@ -57,6 +60,7 @@ export type Handler = (request: Request, client: Client) => Response | Promise<R
 /** What lasts from request to request. */
 type Context = HandlerInit & {
   readonly held: HeldBytes;
+  readonly payloads: Payloads;
   readonly responses: ResponseIds;
   readonly telemetry: Telemetry;
 };
@@ -78,8 +82,8 @@ const RESPONSES = "/v1/responses";
 
 export function createHandler(init: HandlerInit): Handler {
   const held = init.held ?? new HeldBytes(init.heldBytesMax ?? HELD_BYTES_MAX);
-  const { telemetry = NO_TELEMETRY } = init;
-  const context: Context = { ...init, held, responses: new ResponseIds(), telemetry };
+  const { telemetry = NO_TELEMETRY, payloads = new Payloads() } = init;
+  const context: Context = { ...init, held, payloads, responses: new ResponseIds(), telemetry };
   return (request, client) => {
     const target = splitTarget(request.url);
     if (target.path === METRICS && telemetry.scrape !== undefined && isDirect(request)) {
@@ -146,7 +150,7 @@ async function routed(
     read.discard();
     return ofOurs(lease);
   }
-  const { table, log, patience = PATIENCE } = context;
+  const { table, log, payloads, patience = PATIENCE } = context;
   const forwarded = await forward(
     {
       request,
@@ -159,7 +163,7 @@ async function routed(
     },
     body,
     lease,
-    { table, log, patience },
+    { table, log, patience, payloads },
   );
   // A stream lets go of what it holds as it is read; one that was never read is let go of here.
   if (!forwarded.fromBackend) read.discard();

@@ -2,6 +2,7 @@
  * The request target, taken from `request.url` by cutting, never by a URL object: that would
  * normalise what is to be sent on byte for byte, and throw where the Host header was bad.
  */
+import type { Backend } from "../routing/backend.ts";
 
 export type Target = {
   /** As the client sent it: percent-encoding kept. */
@@ -30,4 +31,11 @@ export function climbs(path: string): boolean {
     );
   }
   return decoded.split(/[/\\]/).includes("..");
+}
+
+/** Path prefix of the public surface, which the backend's own base path replaces. */
+const PUBLIC_PREFIX = "/v1";
+
+export function urlAt({ origin, basePath }: Backend, { path, query }: Target): string {
+  return `${origin}${basePath}${path.slice(PUBLIC_PREFIX.length)}${query}`;
 }
