@@ -63,7 +63,14 @@ export function parseLimit(limits: string): number | undefined {
   return soft === undefined ? undefined : Number(soft);
 }
 
-/** Since Linux 6.2 the directory's size is the count; before, it is 0 and the entries have to be counted. */
-function countOpen(): number {
-  return Bun.file(OPEN).size || process.getBuiltinModule("node:fs").readdirSync(OPEN).length;
+/**
+ * Since Linux 6.2 the directory's size is the count; before, it is 0, of which Bun makes Infinity
+ * (measured, 1.4.5), and the entries have to be counted.
+ *
+ * @param path a directory of procfs with an entry for each
+ */
+export function countOpen(path = OPEN): number {
+  const { size } = Bun.file(path);
+  const told = size > 0 && size !== Number.POSITIVE_INFINITY;
+  return told ? size : process.getBuiltinModule("node:fs").readdirSync(path).length;
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { createDescriptors, parseLimit, readDescriptors } from "../src/descriptors.ts";
+import { readdirSync, statSync } from "node:fs";
+import { countOpen, createDescriptors, parseLimit, readDescriptors } from "../src/descriptors.ts";
 
 describe("createDescriptors()", () => {
   test.each([
@@ -28,6 +29,16 @@ test("parseLimit() reads the soft limit", () => {
     "Limit   Soft Limit  Hard Limit  Units\nMax open files            1024                 524288               files\n";
   expect(parseLimit(limits)).toBe(1024);
   expect(parseLimit("")).toBeUndefined();
+});
+
+test("countOpen() counts the entries where the size of the directory does not tell", () => {
+  const path = "/proc/self/fdinfo"; // as /proc/self/fd is before Linux 6.2
+  expect(statSync(path).size).toBe(0);
+  expect(Math.abs(countOpen(path) - readdirSync(path).length)).toBeLessThan(5);
+});
+
+test("countOpen() counts what is open", () => {
+  expect(Math.abs(countOpen() - readdirSync("/proc/self/fd").length)).toBeLessThan(5);
 });
 
 test("readDescriptors() admits on this machine", async () => {
