@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import { fakeBackend } from "../support/fake-backend.ts";
 import { rawRequest, startProxyTo } from "../support/proxy.ts";
 import { seededRandom } from "../support/random-json.ts";
@@ -142,10 +142,10 @@ describe("a client that hangs up ends the upstream request at once", () => {
     expect(proxy.log.lines).toEqual([]);
   });
 
-  test("within 100 ms, in the median of all these phases", () => {
+  // Not a test: they come in any order, and this one needs them all.
+  afterAll(() => {
     const sorted = elapsedMs.toSorted((a, b) => a - b);
-    expect(sorted.length).toBeGreaterThan(0);
-    expect(sorted[Math.floor(sorted.length / 2)]!).toBeLessThan(100);
+    expect(sorted[Math.floor(sorted.length / 2)]).toBeLessThan(100);
   });
 
   test("or sends what is no chunk: its request never looks complete", async () => {
