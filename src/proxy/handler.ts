@@ -17,7 +17,7 @@ import {
 } from "./errors.ts";
 import { type Forwarded, forward } from "./forward.ts";
 import { HeldBytes } from "./held-bytes.ts";
-import { isDirect, isRead, type Local, local } from "./local.ts";
+import { isDirect, isRead, type Local, local, MODELS } from "./local.ts";
 import { metricsResponse } from "./metrics.ts";
 import { modelIdOf, modelResponse, noBackend } from "./models-list.ts";
 import { Payloads } from "./payload.ts";
@@ -77,7 +77,6 @@ const HELD_BYTES_MAX = 128 * 1024 * 1024;
 /** How long a request for an unknown model waits for the servers to be asked again. */
 const REFRESH_MS = 1_000;
 const METRICS = "/metrics";
-const MODELS = "/v1/models";
 const RESPONSES = "/v1/responses";
 
 export function createHandler(init: HandlerInit): Handler {

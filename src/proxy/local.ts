@@ -3,6 +3,9 @@ import { errorResponse } from "./errors.ts";
 import { type Models, modelsResponse } from "./models-list.ts";
 import type { Target } from "./target.ts";
 
+/** Of the list of models; each has a path of its own below. */
+export const MODELS = "/v1/models";
+
 export type Local = Models & {
   /** What `GET /status` shows, as JSON. */
   readonly status?: () => unknown;
@@ -17,7 +20,7 @@ export function local(request: Request, target: Target, context: Local): Respons
   if (!path.startsWith("/v1/")) {
     return errorResponse("not_found", "Cannot serve the request: the API is below /v1/");
   }
-  if (path === "/v1/models" && isRead(request)) {
+  if (path === MODELS && isRead(request)) {
     return modelsResponse(request, target, context.table.models);
   }
   return undefined;
