@@ -1,6 +1,6 @@
 /** The reply of `GET /status` → a table for people, and whether all is well. Pure. */
 import { z } from "zod/mini";
-import { STEERING } from "./telemetry/log.ts";
+import { printableInTable } from "./ground/printable.ts";
 
 const Container = z.object({
   name: z.string(),
@@ -73,7 +73,7 @@ function engineLine({ engine }: StatusReply, nowMs: number): string {
   const { address, state, reason, since, api_version } = engine;
   const api = api_version === null ? "" : `, API ${api_version}`;
   const why = reason === null ? "" : `: ${reason}`;
-  return printable(
+  return printableInTable(
     `Docker engine at ${address}: ${state} for ${sinceText(since, nowMs)}${api}${why}`,
   );
 }
@@ -89,7 +89,7 @@ function row(container: ContainerStatus, nowMs: number): readonly string[] {
   const { name, state, reason, since, address, models, in_flight } = container;
   const last = state === "routed" && models.length > 0 ? models.join(", ") : reason;
   const cells = [name, state, sinceText(since, nowMs), String(in_flight), address ?? "–", last];
-  return cells.map(printable); // before their width is measured: an escape sequence has none
+  return cells.map(printableInTable); // before their width is measured: an escape sequence has none
 }
 
 /** Two spaces between columns, none behind the last. */
@@ -127,9 +127,4 @@ function duration(seconds: number): string {
     .filter(([count]) => count > 0)
     .map(([count, unit]) => `${count} ${unit}`)
     .join(" ");
-}
-
-/** Names of models are the servers' own: none may move the terminal's cursor, or turn the text around. */
-function printable(text: string): string {
-  return text.replace(STEERING, "?");
 }

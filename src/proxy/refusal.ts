@@ -1,6 +1,7 @@
 /** What is refused whatever the path. */
+import { climbs } from "../ground/dot-segments.ts";
 import { errorResponse } from "./errors.ts";
-import { climbs, type Target } from "./target.ts";
+import type { Target } from "./target.ts";
 
 export function refusal({ method, headers }: Request, { path }: Target): Response | undefined {
   if (method === "CONNECT" || method === "TRACE") {

@@ -21,18 +21,6 @@ export function splitTarget(url: string): Target {
     : { path: target.slice(0, query), query: target.slice(query) };
 }
 
-/** Whether some server behind us, decoding the path once or twice, would see a `..` segment in it. */
-export function climbs(path: string): boolean {
-  if (!path.includes("..") && !path.includes("%")) return false; // all but a few: splitting costs
-  let decoded = path;
-  for (let round = 0; round < 2; round += 1) {
-    decoded = decoded.replace(/%([\da-f]{2})/gi, (_, hex: string) =>
-      String.fromCharCode(Number.parseInt(hex, 16)),
-    );
-  }
-  return decoded.split(/[/\\]/).includes("..");
-}
-
 /** Path prefix of the public surface, which the backend's own base path replaces. */
 const PUBLIC_PREFIX = "/v1";
 

@@ -1,5 +1,7 @@
 /** The log: what changed and why, never a line a request. JSON lines, or readable text for a terminal. */
 
+import { printable } from "../ground/printable.ts";
+
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
@@ -52,17 +54,4 @@ function renderText(level: LogLevel, message: string, fields: Fields): string {
 function show(value: unknown): string {
   if (typeof value === "string" && /^[\w.:/@+-]+$/.test(value)) return value;
   return printable(JSON.stringify(value) ?? String(value));
-}
-
-/**
- * What names a container or a model chooses must not steer somebody's terminal: C0, DEL and C1 controls,
- * and what breaks lines or turns text around.
- */
-export const STEERING = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu;
-
-function printable(text: string): string {
-  return text.replace(
-    STEERING,
-    (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
 }

@@ -1,0 +1,77 @@
+/**
+ * The requests that the proxy makes for itself: to a server for its models, to the engine, to another
+ * proxy for its status. What answers may be hostile, so nothing of an answer is decoded or inflated
+ * before it is counted, and no answer is read further than its limit.
+ */
+import { JoinedBytes } from "./joined-bytes.ts";
+
+export type OwnRequestInit = {
+  readonly signal: AbortSignal;
+  /** Path of the unix socket to use in place of the network. */
+  readonly unix?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+};
+
+/** An answer that is refused for what it is, whatever it says: the message tells why, in a few words. */
+export class AnswerRefused extends Error {
+  override readonly name = "AnswerRefused";
+}
+
+/**
+ * A GET over a connection of its own. Redirects are not followed; proxies in the environment never
+ * apply. There is no limit of time but `signal`'s.
+ *
+ * @throws what fetch throws: a TypeError with a `code`, or the signal's reason
+ */
+export function ownRequest(url: string, init: OwnRequestInit): Promise<Response> {
+  return fetch(url, {
+    ...init,
+    headers: { ...init.headers, "accept-encoding": "identity" },
+    decompress: false,
+    redirect: "manual",
+    keepalive: false,
+    timeout: false,
+    proxy: false,
+  });
+}
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/**
+ * All of an answer's body, as UTF-8; a byte order mark is left out.
+ *
+ * @throws {AnswerRefused} if it is encoded, or larger than `bytesMax`
+ * @throws what reading a body throws, if the answer breaks off or the signal is aborted
+ */
+export async function readText(response: Response, bytesMax: number): Promise<string> {
+  const joined = new JoinedBytes();
+  for await (const piece of await identityBody(response)) {
+    if (joined.length + piece.length > bytesMax) {
+      throw new AnswerRefused(`the answer is larger than ${showSize(bytesMax)}`);
+    }
+    joined.append(piece);
+  }
+  return new TextDecoder().decode(joined.bytes);
+}
+
+/**
+ * The bytes of an answer's body as they come.
+ *
+ * @throws {AnswerRefused} if it is encoded: we asked for it as it is (RFC 9110 §12.5.3)
+ */
+export async function identityBody(response: Response): Promise<AsyncIterable<Uint8Array>> {
+  const encoding = response.headers.get("content-encoding")?.trim() || "identity";
+  if (encoding.toLowerCase() === "identity") return response.body ?? nothing();
+  await response.body?.cancel();
+  const shown = JSON.stringify(encoding.slice(0, ENCODING_LENGTH_MAX));
+  throw new AnswerRefused(`the answer has Content-Encoding ${shown}, which was not asked for`);
+}
+
+const ENCODING_LENGTH_MAX = 40;
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}
+
+function showSize(bytes: number): string {
+  return bytes >= MIB ? `${bytes / MIB} MiB` : `${bytes / KIB} KiB`;
+}

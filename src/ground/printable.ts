@@ -1,0 +1,17 @@
+/** Text from outside → text that can't steer the terminal it is shown on, nor break a line of a log. Pure. */
+
+/** C0, DEL and C1 controls, and what breaks lines or turns text around. */
+const STEERING = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu;
+
+/** Each such character as `\uXXXX`: in a JSON text that is the same string, written otherwise. */
+export function printable(text: string): string {
+  return text.replace(
+    STEERING,
+    (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/** Each such character as `?`: where the width counts. */
+export function printableInTable(text: string): string {
+  return text.replace(STEERING, "?");
+}

@@ -1,0 +1,28 @@
+import { describe, expect, test } from "bun:test";
+import { JoinedBytes } from "../../src/ground/joined-bytes.ts";
+
+describe("JoinedBytes", () => {
+  test("keeps what came in pieces of any size, in order", () => {
+    const joined = new JoinedBytes();
+    const pieces = [[1], [], [2, 3], Array.from({ length: 1_000 }, (_, index) => index % 256), [9]];
+    for (const piece of pieces) joined.append(Uint8Array.from(piece));
+    expect(joined.length).toBe(1_004);
+    expect([...joined.bytes]).toEqual(pieces.flat());
+  });
+
+  test("takes no more than twice what came, once that is more than a few bytes", () => {
+    const joined = new JoinedBytes();
+    for (let count = 0; count < 100_000; count += 1) joined.append(Uint8Array.of(count));
+    expect(joined.bytes.buffer.byteLength).toBeLessThanOrEqual(200_000);
+    expect(joined.bytes.at(-1)).toBe(99_999 % 256);
+  });
+
+  test("is empty after clear(), and may be used again", () => {
+    const joined = new JoinedBytes();
+    joined.append(Uint8Array.of(1, 2));
+    joined.clear();
+    expect(joined.length).toBe(0);
+    joined.append(Uint8Array.of(3));
+    expect([...joined.bytes]).toEqual([3]);
+  });
+});

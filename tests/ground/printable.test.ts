@@ -1,0 +1,30 @@
+import { expect, test } from "bun:test";
+import { printable, printableInTable } from "../../src/ground/printable.ts";
+
+const STEERING = [
+  "\u0000",
+  "\u001b",
+  "\n",
+  "\u007f",
+  "\u009b",
+  "\u202e",
+  "\u2066",
+  "\u2028",
+  "\u200f",
+];
+
+test.each(STEERING)(
+  "printable() writes %j as an escape that JSON reads as the same character",
+  (one) => {
+    const shown = printable(`a${one}b`);
+    expect(shown).toMatch(/^a\\u[\da-f]{4}b$/);
+    expect(JSON.parse(`"${shown}"`)).toBe(`a${one}b`);
+    expect(printableInTable(`a${one}b`)).toBe("a?b");
+  },
+);
+
+test("printable() leaves all other text as it is", () => {
+  const text = "Qwen/Qwen3-0.6B ü 模型 😀 \\u001b {}";
+  expect(printable(text)).toBe(text);
+  expect(printableInTable(text)).toBe(text);
+});
