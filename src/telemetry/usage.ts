@@ -1,4 +1,5 @@
 /** How many tokens an answer took, from the end of its body; of what is in between nothing is kept. */
+import { JoinedBytes } from "../ground/joined-bytes.ts";
 import { memberAtEnd } from "./json-tail.ts";
 import { Tail } from "./tail.ts";
 
@@ -7,22 +8,24 @@ export type Usage = { readonly input: number | undefined; readonly output: numbe
 
 const NO_USAGE: Usage = { input: undefined, output: undefined };
 
-/** Anthropic's first event has the tokens of the input, and is not at the end. */
+/** Anthropic's first event has the tokens of the input, and is not at the end; a ping may come before it. */
 const HEAD_BYTES_MAX = 4 * 1024;
 
 export class UsageReader {
   readonly #isEventStream: boolean;
   readonly #tail = new Tail();
-  #head: string | undefined;
+  readonly #head = new JoinedBytes();
+  readonly #headBytesMax: number;
 
   /** @param keepsHead whether the first event may be needed too */
   constructor(isEventStream: boolean, keepsHead: boolean) {
     this.#isEventStream = isEventStream;
-    if (!isEventStream || !keepsHead) this.#head = "";
+    this.#headBytesMax = isEventStream && keepsHead ? HEAD_BYTES_MAX : 0;
   }
 
   push(piece: Uint8Array): void {
-    this.#head ??= Buffer.from(piece.subarray(0, HEAD_BYTES_MAX)).toString();
+    const missing = this.#headBytesMax - this.#head.length;
+    if (missing > 0) this.#head.append(piece.subarray(0, missing));
     this.#tail.push(piece);
   }
 
@@ -31,7 +34,7 @@ export class UsageReader {
     if (!this.#isEventStream) return bodyUsage(this.#tail.text);
     const last = eventsUsage(this.#tail.text, this.#tail.isCut);
     if (!this.#tail.isCut) return last;
-    const head = this.#head ?? "";
+    const head = Buffer.from(this.#head.bytes).toString();
     return merge(last, eventsUsage(head.slice(0, head.lastIndexOf("\n") + 1)));
   }
 }

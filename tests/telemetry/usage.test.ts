@@ -175,3 +175,26 @@ describe("UsageReader", () => {
     expect(read(new UsageReader(false, false), body, 1_000)).toEqual(NONE);
   });
 });
+
+describe("UsageReader of an Anthropic stream that is longer than what is kept of its end", () => {
+  const START = events({ type: "message_start", message: { usage: { input_tokens: 7 } } });
+  const REST = events(
+    ...Array.from({ length: 2_000 }, () => ({ type: "content_block_delta", text: "x" })),
+    { type: "message_delta", usage: { output_tokens: 5 } },
+  );
+
+  test.each<[what: string, start: string, pieceBytes: number]>([
+    ["in one piece", START, 100_000],
+    ["in two pieces", START, 40],
+    ["in pieces of one byte", START, 1],
+    ["behind a ping", `event: ping\n${events({ type: "ping" })}${START}`, 30],
+  ])("finds the tokens of the input that came %s", (_what, start, pieceBytes) => {
+    const reader = new UsageReader(true, true);
+    const bytes = Buffer.from(start + REST);
+    for (let at = 0; at < start.length; at += pieceBytes) {
+      reader.push(bytes.subarray(at, Math.min(at + pieceBytes, start.length)));
+    }
+    reader.push(bytes.subarray(start.length));
+    expect(reader.usage).toEqual({ input: 7, output: 5 });
+  });
+});
