@@ -66,7 +66,7 @@ export async function serve(
     log,
     isReady: () => controller.isReady,
     admit: () => descriptors?.admit() ?? true,
-    heldBytesMax: config.modelSearchBytesMax,
+    keptBytesMax: config.modelSearchBytesMax,
     telemetry,
     refreshModels: controller.refreshModels,
     refreshModelsOf: (containerId) => controller.refreshModelsOf(containerId),

@@ -10,6 +10,8 @@ export type ServerInit = {
   readonly log: Log;
   /** An idle client connection is closed after this, s. */
   readonly idleTimeoutS?: number;
+  /** A client that is to send, and stays silent for so long, is disconnected, s. */
+  readonly uploadSilenceS?: number;
 };
 
 export type ProxyServer = {
@@ -22,12 +24,20 @@ export type ProxyServer = {
   readonly stop: (timeoutMs: number) => Promise<number>;
 };
 
-export const IDLE_TIMEOUT_S = 60;
+/**
+ * Longer than any front proxy keeps an idle connection (Traefik 90 s, nginx 60 s): the one that may still
+ * send a request must be the one that closes. A POST that meets our close is not sent again by anybody.
+ */
+export const IDLE_TIMEOUT_S = 120;
+export const UPLOAD_SILENCE_S = 60;
+/** Bun looks at its timeouts in steps of 4 s: one of 60 s may end after 56 s (measured, 1.4.5). */
+const TIMEOUT_STEP_S = 4;
 const STOP_POLL_MS = 10;
 
 /** @throws if the port is taken */
 export function startServer(init: ServerInit): ProxyServer {
-  const { port, handler, log, idleTimeoutS = IDLE_TIMEOUT_S } = init;
+  const { port, handler, log } = init;
+  const { idleTimeoutS = IDLE_TIMEOUT_S, uploadSilenceS = UPLOAD_SILENCE_S } = init;
   const open = new Set<Request>();
   const server = Bun.serve({
     port,
@@ -41,15 +51,27 @@ export function startServer(init: ServerInit): ProxyServer {
       return errorResponse("internal_error", "Cannot serve the request: the proxy failed");
     },
   });
-  const clientOf = (request: Request): Client => ({
-    // A socket for both families shows IPv4 addresses as IPv6 (RFC 4291 §2.5.5.2): no access rule expects that.
-    address: withoutFamily(server.requestIP(request)?.address),
-    hold: () => {
-      open.add(request);
-      server.timeout(request, idleTimeoutS);
-    },
-    release: () => open.delete(request),
-  });
+  const clientOf = (request: Request): Client => {
+    let isOver = false;
+    return {
+      // A socket for both families shows IPv4 addresses as IPv6 (RFC 4291 §2.5.5.2): no access rule expects that.
+      address: withoutFamily(server.requestIP(request)?.address),
+      expect: () => {
+        open.delete(request);
+        if (!isOver) server.timeout(request, uploadSilenceS + TIMEOUT_STEP_S);
+      },
+      hold: () => {
+        if (isOver) return;
+        open.add(request);
+        server.timeout(request, idleTimeoutS);
+      },
+      release: () => {
+        isOver = true;
+        open.delete(request);
+        server.timeout(request, idleTimeoutS); // it may have been expected to send
+      },
+    };
+  };
   // Bun closes a connection that has been silent for its timeout, whatever is still to come on it, and
   // 255 s is the most it takes. So open requests are given it anew, well before it is over.
   const renewal = setInterval(

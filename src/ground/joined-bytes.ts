@@ -15,6 +15,11 @@ export class JoinedBytes {
     return this.#length;
   }
 
+  /** Bytes of memory that they take. */
+  get capacity(): number {
+    return this.#buffer.length;
+  }
+
   /** What has been appended, not copied: good until the next call. */
   get bytes(): Uint8Array<ArrayBuffer> {
     return this.#buffer.subarray(0, this.#length);
@@ -27,9 +32,9 @@ export class JoinedBytes {
     this.#length = length;
   }
 
-  /** Lets go of all of it. */
+  /** Starts anew; a large buffer is let go of, a small one is used again. */
   clear(): void {
-    this.#buffer = EMPTY;
+    if (this.#buffer.length > CAPACITY_MIN) this.#buffer = EMPTY;
     this.#length = 0;
   }
 

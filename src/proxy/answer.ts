@@ -5,14 +5,17 @@ import { endToEndHeaders } from "./headers.ts";
 /** Answers of known length up to this are read whole: only so do they keep their Content-Length. */
 const WHOLE_BYTES_MAX = 1024 * 1024;
 
-/** @throws {RangeError} if the backend's status is none that can be sent (600 up) */
+/** Whether the backend's status can be sent on: 600 and more are none (RFC 9110 §15). */
+export function isUsable({ status }: Response): boolean {
+  return status >= 200 && status <= 599;
+}
+
+/** @param upstream whose status is usable */
 export async function answerOf(
   upstream: Response,
   method: string,
   watch: BodyWatch,
 ): Promise<Response> {
-  if (upstream.status < 200 || upstream.status > 599)
-    throw new RangeError(`status ${upstream.status}`);
   const init = { status: upstream.status, headers: endToEndHeaders(upstream.headers) };
   if (upstream.body === null || method === "HEAD") {
     const response = new Response(null, init);
@@ -40,13 +43,13 @@ async function whole(
   watch: BodyWatch,
 ): Promise<Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>> {
   watch.waitFor("read");
-  try {
-    const bytes = new Uint8Array(await upstream.arrayBuffer());
-    watch.passing?.(bytes);
-    watch.ended({ bytes: bytes.length });
-    return upstream.headers.get("content-type") ? bytes : onePiece(bytes);
-  } catch (error) {
-    watch.ended({ bytes: 0, error });
-    return new ReadableStream({ pull: (controller) => breakOff(controller, error) });
+  const read = await upstream.arrayBuffer().catch((error: unknown) => ({ error }));
+  if ("error" in read) {
+    watch.ended({ bytes: 0, error: read.error });
+    return new ReadableStream({ pull: (controller) => breakOff(controller, read.error) });
   }
+  const bytes = new Uint8Array(read);
+  watch.passing?.(bytes);
+  watch.ended({ bytes: bytes.length });
+  return upstream.headers.get("content-type") ? bytes : onePiece(bytes);
 }

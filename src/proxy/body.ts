@@ -13,6 +13,8 @@ type BodyEnd = {
   readonly bytes: number;
   /** Set if the upstream broke off. */
   readonly error?: unknown;
+  /** Set if that was not the upstream but our own code: a bug. */
+  readonly isBug?: boolean;
   /** Set if the client left before the end. */
   readonly cancelled?: true;
 };
@@ -38,6 +40,7 @@ class Passage {
   readonly #watch: BodyWatch;
   #bytes = 0;
   #open = true;
+  #hasBroken = false;
 
   constructor(body: ReadableStream<Uint8Array>, watch: BodyWatch) {
     this.#reader = body.getReader() as ReadableStreamDefaultReader<Uint8Array>; // Bun's, with readMany()
@@ -53,7 +56,7 @@ class Passage {
       controller.close();
     } catch (error) {
       if (!this.#open) return;
-      this.#end({ error });
+      this.#end({ error, isBug: !this.#hasBroken });
       await Bun.sleep(0); // see breakOff()
       controller.close(error as Error);
     }
@@ -66,7 +69,7 @@ class Passage {
   async #passOn(controller: ReadableStreamDirectController): Promise<void> {
     while (this.#open) {
       this.#watch.waitFor("read");
-      const many = this.#reader.readMany();
+      const many = this.#read();
       const { done, value: pieces } = many instanceof Promise ? await many : many;
       if (!this.#open) return; // cancelled while the read was pending
       this.#watch.waitFor("client");
@@ -75,6 +78,20 @@ class Passage {
       // `true`: until the client has taken it all. Without, it would be piled up in memory.
       const taken = controller.flush(true);
       if (taken instanceof Promise) await taken;
+    }
+  }
+
+  /** Whatever it throws is the upstream's doing. */
+  #read(): ReturnType<ReadableStreamDefaultReader<Uint8Array>["readMany"]> {
+    const broken = (error: unknown): never => {
+      this.#hasBroken = true;
+      throw error;
+    };
+    try {
+      const many = this.#reader.readMany();
+      return many instanceof Promise ? many.catch(broken) : many;
+    } catch (error) {
+      return broken(error);
     }
   }
 

@@ -2,6 +2,7 @@
 import type { Lease } from "../routing/backend.ts";
 import type { RoutingTable } from "../routing/table.ts";
 import { errorResponse } from "./errors.ts";
+import { type Missing, MODEL_BYTES_MAX } from "./model-field.ts";
 import { type Models, modelIdOf, noBackend } from "./models-list.ts";
 import type { ReadResult } from "./request-body.ts";
 import type { ResponseIds, RunKey } from "./response-ids.ts";
@@ -74,7 +75,8 @@ const MISSING = {
   "no model": 'its body has no "model"',
   "not a string": '"model" is not a string',
   empty: '"model" is empty',
-} as const;
+  "too long": `"model" is longer than ${MODEL_BYTES_MAX / 1024} KiB`,
+} as const satisfies Record<Missing, string>;
 
 function unnamed(method: string, { path, query }: Target, responses: ResponseIds): Destination {
   const responseId = RESPONSE_PATH.exec(path)?.[1];

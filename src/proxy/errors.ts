@@ -30,6 +30,7 @@ export const ERRORS = {
   backend_unavailable: { status: 503, type: "overloaded_error", param: null },
   proxy_overloaded: { status: 503, type: "overloaded_error", param: null },
   starting: { status: 503, type: "overloaded_error", param: "model" },
+  loop_detected: { status: 508, type: "api_error", param: null },
 } as const satisfies Record<string, Case>;
 
 export type ErrorCode = keyof typeof ERRORS;

@@ -8,10 +8,11 @@ import type { BodyWatch } from "./body.ts";
 import { type ConnectionPool, poolOf } from "./connections.ts";
 import { clientGone, errorResponse, outOfDescriptors, quoteModel } from "./errors.ts";
 import { upstreamHeaders } from "./headers.ts";
-import type { Payload, Payloads } from "./payload.ts";
+import type { Payloads } from "./payload.ts";
 import type { RequestBody } from "./request-body.ts";
 import { type Target, urlAt } from "./target.ts";
 import { type AbortReason, type Patience, UpstreamAbort } from "./upstream-abort.ts";
+import { ask, hasCode, requestInit } from "./upstream-fetch.ts";
 
 export type Outbound = {
   readonly request: Request;
@@ -41,6 +42,8 @@ export type ForwardInit = {
   readonly log: Log;
   readonly patience: Patience;
   readonly payloads: Payloads;
+  /** The proxy's name in `Via`. */
+  readonly pseudonym: string;
 };
 
 /**
@@ -101,44 +104,58 @@ type Sending = {
   readonly connection: "pooled" | "fresh";
 };
 
-/** Ends the lease, unless there is an answer: then that does. */
+/**
+ * Ends the lease, unless there is an answer: then that does.
+ *
+ * @throws what is no failure of the backend's or the client's: a bug of ours
+ */
 async function attemptOn(
   { outbound, body, connection }: Sending,
   lease: Lease,
-  { log, patience, payloads }: ForwardInit,
+  { log, patience, payloads, pseudonym }: ForwardInit,
 ): Promise<Outcome> {
-  const abort = new UpstreamAbort(outbound.request.signal, lease, patience);
-  const call = outbound.report.call(lease.backend);
-  const pool = poolOf(lease.backend);
+  const { request, target, clientAddress, report } = outbound;
+  const { backend } = lease;
+  const abort = new UpstreamAbort(request.signal, lease, patience);
+  const call = report.call(backend);
+  const pool = poolOf(backend);
   // Where the body can't be sent again, no connection may be used that the server may be closing.
   const pooled = connection === "pooled" && !(body instanceof ReadableStream);
   const mayBeStale = pooled && pool.mayReuse;
   const payload = payloads.of(body);
   const sentMs = performance.now();
-  try {
-    const headers = upstreamHeaders(outbound.request.headers, outbound.clientAddress);
-    call.trace(headers);
-    const init = requestInit(outbound.request.method, headers, payload, {
-      signal: abort.signal,
-      pool: pooled ? pool : undefined,
-    });
-    const upstream = await fetch(urlAt(lease.backend, outbound.target), init);
-    const passing = both(outbound.onAnswer(upstream, lease.backend), call.answered(upstream));
-    const watch = watchOf(
-      { outbound, lease, abort, call, log, pool, release: payload.release },
-      passing,
-    );
-    const response = await answerOf(upstream, outbound.request.method, watch);
-    return { kind: "answered", response };
-  } catch (error) {
+  const failed = (error: unknown): void => {
     abort.abandon(); // an answer may have come that is of no use
     abort.release();
     payload.release();
     lease.end();
-    if (abort.reason === undefined && hasCode(error, "ECONNREFUSED")) lease.backend.refused();
     call.failed(error, abort.reason);
-    const inTime = performance.now() - sentMs <= STALE_CONNECTION_MS;
-    return failure(error, abort.reason, mayBeStale && inTime, body);
+  };
+  try {
+    const headers = upstreamHeaders(request.headers, clientAddress, pseudonym);
+    call.trace(headers);
+    const init = requestInit(request.method, headers, payload, {
+      signal: abort.signal,
+      pool: pooled ? pool : undefined,
+    });
+    const asked = await ask(urlAt(backend, target), init);
+    if (asked.kind === "no answer") {
+      const { error } = asked;
+      if (abort.reason === undefined && hasCode(error, "ECONNREFUSED")) backend.refused();
+      failed(error);
+      const inTime = performance.now() - sentMs <= STALE_CONNECTION_MS;
+      return failure(error, abort.reason, mayBeStale && inTime, body);
+    }
+    const { upstream } = asked;
+    const passing = both(outbound.onAnswer(upstream, backend), call.answered(upstream));
+    const watch = watchOf(
+      { outbound, lease, abort, call, log, pool, release: payload.release },
+      passing,
+    );
+    return { kind: "answered", response: await answerOf(upstream, request.method, watch) };
+  } catch (error) {
+    failed(error);
+    throw error;
   }
 }
 
@@ -165,12 +182,13 @@ function watchOf(
     waitFor: (what) => abort.waitFor(what),
     passing,
     ended: (end) => {
-      const { bytes, error } = end;
+      const { bytes, error, isBug } = end;
       abort.release();
       release();
       lease.end();
       outbound.onEnd();
       call.ended(end, abort.reason);
+      if (isBug) log.error("an answer failed inside the proxy: please report this", stackOf(error));
       if (error === undefined) pool.keep();
       else if (abort.reason !== "client gone")
         warnOfBreak(outbound, lease.backend, log, { bytes, why: abort.reason ?? error });
@@ -192,10 +210,6 @@ function failure(
   return { kind: "failed", error, reason };
 }
 
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && "code" in error && error.code === code;
-}
-
 type Passing = ((piece: Uint8Array) => void) | undefined;
 
 function both(one: Passing, other: Passing): Passing {
@@ -206,23 +220,8 @@ function both(one: Passing, other: Passing): Passing {
   };
 }
 
-function requestInit(
-  method: string,
-  headers: Headers,
-  { body }: Payload,
-  { signal, pool }: { readonly signal: AbortSignal; readonly pool: ConnectionPool | undefined },
-): BunFetchRequestInit {
-  return {
-    method,
-    headers,
-    body,
-    redirect: "manual",
-    decompress: false,
-    timeout: false, // no limit of ours on a slow first token or a silent stream
-    proxy: false,
-    signal,
-    ...(pool === undefined ? { keepalive: false } : { session: pool.session }),
-  };
+function stackOf(error: unknown): { readonly reason: string } {
+  return { reason: (error instanceof Error && error.stack) || String(error) };
 }
 
 function warnOfBreak(

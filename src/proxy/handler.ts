@@ -16,7 +16,7 @@ import {
   readableByBrowsers,
 } from "./errors.ts";
 import { type Forwarded, forward } from "./forward.ts";
-import { HeldBytes } from "./held-bytes.ts";
+import { KeptBytes } from "./kept-bytes.ts";
 import { isDirect, isRead, type Local, local, MODELS } from "./local.ts";
 import { metricsResponse } from "./metrics.ts";
 import { modelIdOf, modelResponse, noBackend } from "./models-list.ts";
@@ -26,11 +26,12 @@ import { readModelField } from "./request-body.ts";
 import { ResponseIds } from "./response-ids.ts";
 import { splitTarget, type Target } from "./target.ts";
 import { PATIENCE, type Patience } from "./upstream-abort.ts";
+import { loopOf, newPseudonym } from "./via.ts";
 
 export type HandlerInit = Local & {
   readonly log: Log;
-  /** Most bytes of one request to hold while its model has not come. */
-  readonly heldBytesMax?: number;
+  /** Most bytes of one request to keep while its model has not come. */
+  readonly keptBytesMax?: number;
   readonly patience?: Patience;
   /** Whether there is room for one more request; counts it in if there is. */
   readonly admit?: () => boolean;
@@ -38,10 +39,10 @@ export type HandlerInit = Local & {
   readonly refreshModels?: () => Promise<void>;
   /** The same for the one container. */
   readonly refreshModelsOf?: (containerId: string) => Promise<void>;
-  /** Counts what is held; made from `heldBytesMax` if it is not given. */
-  readonly held?: HeldBytes;
-  /** Counts what is kept of bodies while their answers come; made if it is not given. */
-  readonly payloads?: Payloads;
+  /** Counts what is kept of bodies; made from `keptBytesMax` if it is not given. */
+  readonly kept?: KeptBytes;
+  /** Most bytes of bodies that fetch may keep while their answers come. */
+  readonly fetchKeptBytesMax?: number;
   /** Off if it is not given. */
   readonly telemetry?: Telemetry;
 };
@@ -50,8 +51,11 @@ export type HandlerInit = Local & {
 export type Client = {
   /** IP address. */
   readonly address: string | undefined;
-  /** Keeps the connection open however silent it is, until `release` is called. */
+  /** It is for the client to send: if it stays silent, its connection is closed. */
+  readonly expect: () => void;
+  /** Keeps the connection open however silent it is, until `release` or `expect` is called. */
   readonly hold: () => void;
+  /** The request is over. */
   readonly release: () => void;
 };
 
@@ -59,8 +63,10 @@ export type Handler = (request: Request, client: Client) => Response | Promise<R
 
 /** What lasts from request to request. */
 type Context = HandlerInit & {
-  readonly held: HeldBytes;
+  readonly kept: KeptBytes;
   readonly payloads: Payloads;
+  /** Of this process, in `Via`. */
+  readonly pseudonym: string;
   readonly responses: ResponseIds;
   readonly telemetry: Telemetry;
 };
@@ -73,16 +79,25 @@ type Incoming = {
   readonly report: RequestReport;
 };
 
-const HELD_BYTES_MAX = 128 * 1024 * 1024;
+const KEPT_BYTES_MAX = 128 * 1024 * 1024;
 /** How long a request for an unknown model waits for the servers to be asked again. */
 const REFRESH_MS = 1_000;
 const METRICS = "/metrics";
 const RESPONSES = "/v1/responses";
 
 export function createHandler(init: HandlerInit): Handler {
-  const held = init.held ?? new HeldBytes(init.heldBytesMax ?? HELD_BYTES_MAX);
-  const { telemetry = NO_TELEMETRY, payloads = new Payloads() } = init;
-  const context: Context = { ...init, held, payloads, responses: new ResponseIds(), telemetry };
+  const kept = init.kept ?? new KeptBytes(init.keptBytesMax ?? KEPT_BYTES_MAX);
+  const { table, telemetry = NO_TELEMETRY } = init;
+  const context: Context = {
+    ...init,
+    kept,
+    payloads: new Payloads(kept, init.fetchKeptBytesMax),
+    pseudonym: newPseudonym(),
+    responses: new ResponseIds(({ containerId, startedAtMs }) =>
+      table.hasRun(containerId, startedAtMs),
+    ),
+    telemetry,
+  };
   return (request, client) => {
     const target = splitTarget(request.url);
     if (target.path === METRICS && telemetry.scrape !== undefined && isDirect(request)) {
@@ -130,10 +145,10 @@ async function routed(
     await refreshIfUnknown(id, context);
     return ofOurs(modelResponse(request, id, context));
   }
-  const refused = unreadable(request, context);
+  const refused = loopOf(request, context.pseudonym) ?? unreadable(request, context);
   if (refused !== undefined) return ofOurs(refused);
 
-  const read = await readModelField(request, context.held);
+  const read = await readModelField(request, context.kept, client);
   const destination = destinationOf(request, target, read.verdict, context.responses);
   // Asked before the rest of the body is read, and again when it is: that may take a while.
   const nobody = await nobodyFor(destination, context);
@@ -143,13 +158,13 @@ async function routed(
     return ofOurs(nobody);
   }
   const body = await read.body();
-  client.hold(); // from here on it may be silent for long: until now it is for the client to send
+  client.hold(); // from here on it may be silent for long, unless there is more for it to send
   const lease = take(destination, context); // no await between here and forward()
   if (lease instanceof Response) {
     read.discard();
     return ofOurs(lease);
   }
-  const { table, log, payloads, patience = PATIENCE } = context;
+  const { table, log, payloads, pseudonym, patience = PATIENCE } = context;
   const forwarded = await forward(
     {
       request,
@@ -158,11 +173,14 @@ async function routed(
       clientAddress: client.address,
       report,
       onEnd: client.release,
-      onAnswer: (upstream, backend) => onAnswer({ request, target }, upstream, backend, context),
+      onAnswer: (upstream, backend) => {
+        read.answered();
+        return onAnswer({ request, target }, upstream, backend, context);
+      },
     },
     body,
     lease,
-    { table, log, patience, payloads },
+    { table, log, patience, payloads, pseudonym },
   );
   // A stream lets go of what it holds as it is read; one that was never read is let go of here.
   if (!forwarded.fromBackend) read.discard();

@@ -1,4 +1,5 @@
 /** Which headers cross the proxy. RFC 9110 §7.6.1: hop-by-hop ones end here, the rest goes on as it is. */
+import { appendVia } from "./via.ts";
 
 /** RFC 9110 §7.6.1, and the `Proxy-` ones that are meant for this hop (§11.7). */
 const HOP_BY_HOP: readonly string[] = [
@@ -33,8 +34,15 @@ function deleteNamed(headers: Headers, name: string): void {
   if (/^[!#$%&'*+.^_`|~\w-]+$/.test(name)) headers.delete(name);
 }
 
-/** @param clientAddress the IP address of whoever is connected to the proxy */
-export function upstreamHeaders(headers: Headers, clientAddress: string | undefined): Headers {
+/**
+ * @param clientAddress the IP address of whoever is connected to the proxy
+ * @param pseudonym the proxy's name in `Via`
+ */
+export function upstreamHeaders(
+  headers: Headers,
+  clientAddress: string | undefined,
+  pseudonym: string,
+): Headers {
   const kept = endToEndHeaders(headers);
   kept.delete("expect"); // Bun.serve has answered 100 Continue itself
   const [length, ...again] = kept.get("content-length")?.split(",") ?? [];
@@ -47,5 +55,6 @@ export function upstreamHeaders(headers: Headers, clientAddress: string | undefi
     kept.set("x-forwarded-host", host);
   }
   if (!kept.has("x-forwarded-proto")) kept.set("x-forwarded-proto", "http");
+  appendVia(kept, pseudonym);
   return kept;
 }

@@ -1,7 +1,8 @@
 /**
  * One JSON string of a body that comes in pieces: to get past it, or to read it. RFC 8259 §7.
- * Starts behind the opening quote; what it skips it neither decodes nor holds.
+ * Starts behind the opening quote; what it skips it neither decodes nor keeps.
  */
+import { JoinedBytes } from "../ground/joined-bytes.ts";
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -10,13 +11,17 @@ export class JsonString {
   /** The last byte of the piece before was a backslash that escapes the next one. */
   #escaped = false;
   #complete = false;
-  #captured: Uint8Array[] = [];
-  #capturedBytes = 0;
+  readonly #raw = new JoinedBytes();
   #tooLong = false;
 
   /** Whether the closing quote has come. The next call begins another string. */
   get complete(): boolean {
     return this.#complete;
+  }
+
+  /** Whether more bytes have come than were to be kept, as they are written. */
+  get tooLong(): boolean {
+    return this.#tooLong;
   }
 
   /** @returns the position behind the closing quote, or the piece's length if that has not come */
@@ -27,39 +32,32 @@ export class JsonString {
     return Math.min(quote + 1, piece.length);
   }
 
-  /** As `skip`, and holds the string's bytes for `text()`, unless there are more than `bytesMax`. */
+  /** As `skip`, and keeps the string's bytes for `text()`, unless there are more than `bytesMax`. */
   read(piece: Uint8Array, start: number, bytesMax: number): number {
     if (this.#complete) this.#forget();
     const end = this.skip(piece, start);
     const part = piece.subarray(start, this.#complete ? end - 1 : end);
-    this.#capturedBytes += part.length;
-    if (this.#capturedBytes <= bytesMax) this.#captured.push(part);
+    if (this.#raw.length + part.length <= bytesMax) this.#raw.append(part);
     else this.#tooLong = true;
     return end;
   }
 
   /** @returns the complete string; undefined if it was too long or is no valid JSON string */
   text(): string | undefined {
-    return this.#tooLong ? undefined : parse(this.#raw());
+    return this.#tooLong ? undefined : parse(this.#raw.bytes);
   }
 
   /** Whether `text()` is this ASCII word: without decoding, unless there are escapes. */
   is(word: string): boolean {
-    if (this.#tooLong || this.#capturedBytes < word.length) return false;
-    const raw = this.#raw();
+    if (this.#tooLong || this.#raw.length < word.length) return false;
+    const raw = this.#raw.bytes;
     if (raw.length > word.length) return raw.includes(BACKSLASH) && parse(raw) === word;
     for (let at = 0; at < word.length; at += 1) if (raw[at] !== word.charCodeAt(at)) return false;
     return true;
   }
 
-  #raw(): Uint8Array {
-    const only = this.#captured.length === 1 ? this.#captured[0] : undefined;
-    return only ?? Buffer.concat(this.#captured);
-  }
-
   #forget(): void {
-    this.#captured = [];
-    this.#capturedBytes = 0;
+    this.#raw.clear();
     this.#tooLong = false;
   }
 }

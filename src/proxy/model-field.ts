@@ -1,7 +1,7 @@
 /**
  * Finds the top-level string `model` of a JSON object, wherever it stands, in a body that comes
  * in pieces. Source: RFC 8259. Pure over bytes: it decodes nothing but keys and the model itself,
- * holds nothing but those, and counts nested levels instead of recursing into them.
+ * keeps nothing but those, and counts nested levels instead of recursing into them.
  *
  * The way through a body, one state for each place in the top-level object:
  *
@@ -22,9 +22,15 @@
  */
 import { JsonString } from "./json-string.ts";
 
+/** Why there is no model in a body. */
+export type Missing = "no body" | "no model" | "not a string" | "empty" | "too long";
+
+/** Of a model as it is written in a body, JSON or form: names of models have a hundred. */
+export const MODEL_BYTES_MAX = 64 * 1024;
+
 export type Verdict =
   | { readonly kind: "found"; readonly model: string }
-  | { readonly kind: "missing"; readonly why: "no body" | "no model" | "not a string" | "empty" }
+  | { readonly kind: "missing"; readonly why: Missing }
   /** `offset` in bytes from the start of the body. */
   | { readonly kind: "invalid"; readonly offset: number; readonly expected: string };
 
@@ -209,7 +215,8 @@ export class ModelScanner {
   }
 
   #readModel(piece: Uint8Array): Verdict | undefined {
-    this.#at = this.#string.read(piece, this.#at, Number.POSITIVE_INFINITY);
+    this.#at = this.#string.read(piece, this.#at, MODEL_BYTES_MAX);
+    if (this.#string.tooLong) return { kind: "missing", why: "too long" };
     if (!this.#string.complete) return undefined;
     const model = this.#string.text();
     if (model === undefined) {

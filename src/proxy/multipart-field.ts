@@ -1,6 +1,6 @@
 /**
  * Finds the form field `model` of a multipart/form-data body that comes in pieces, before or behind
- * its files. Source: RFC 7578, RFC 2046 §5.1. Pure over bytes: it holds the headers at hand, or the
+ * its files. Source: RFC 7578, RFC 2046 §5.1. Pure over bytes: it keeps the headers at hand, or the
  * model; in every other content it only looks for the boundary.
  *
  *     content of        CRLF--boundary           CRLF              empty line
@@ -19,7 +19,8 @@
  *   have it end the part).
  * - A part's encoding and charset are not looked at (RFC 7578 §4.7 deprecates them): the model is UTF-8.
  */
-import type { Verdict } from "./model-field.ts";
+import { JoinedBytes } from "../ground/joined-bytes.ts";
+import { MODEL_BYTES_MAX, type Verdict } from "./model-field.ts";
 import { BoundarySearch, headerParameters, withoutParameters } from "./multipart-syntax.ts";
 
 /** Whose bytes `content` is; a preamble may stand before the first boundary. */
@@ -48,10 +49,11 @@ const PRINTABLE_ASCII = /^[\x20-\x7e]+$/;
 
 /** Of one part, all together. */
 const HEADER_BYTES_MAX = 16 * KIB;
-/** The line of the boundary behind it counts, for it is held as well until it is known to be one. */
-const MODEL_BYTES_MAX = 64 * KIB;
+/** Of padding behind the boundary that ends the model: it is kept too, until it is known to be padding. */
+const PADDING_BYTES_MAX = KIB;
 
 const NO_MODEL: Verdict = { kind: "missing", why: "no model" };
+const TOO_LONG: Verdict = { kind: "missing", why: "too long" };
 
 const DISPOSITION = 'the header "Content-Disposition: form-data; name=…" of a part';
 
@@ -72,7 +74,7 @@ export class MultipartScanner {
   /** Where in the body the headers or the content at hand began. */
   #start = 0;
   /** The header line at hand, or the model with what may be the line of a boundary. */
-  #held: Uint8Array[] = [];
+  readonly #kept = new JoinedBytes();
   /** Of the part at hand, folded lines joined. */
   #headers: string[] = [];
 
@@ -152,7 +154,8 @@ export class MultipartScanner {
     const feed = piece.indexOf(LF, this.#at);
     const tooLong = this.#take(piece, feed === -1 ? piece.length : feed + 1);
     if (tooLong !== undefined || feed === -1) return tooLong;
-    const line = this.#takeHeld().toString("latin1");
+    const line = Buffer.from(this.#kept.bytes).toString("latin1");
+    this.#kept.clear();
     const lineStart = this.#before + this.#at - line.length;
     if (!line.endsWith("\r\n")) {
       return this.#invalid("CRLF (not LF alone) after a header", this.#before + this.#at - 1);
@@ -179,27 +182,27 @@ export class MultipartScanner {
   #endOfPart(): Verdict | undefined {
     if (this.#part !== "model") return undefined;
     const length = Math.max(0, this.#delimiterStart - this.#start);
-    const model = utf8.decode(this.#takeHeld().subarray(0, length));
+    if (length > MODEL_BYTES_MAX) return TOO_LONG;
+    const model = utf8.decode(this.#kept.bytes.subarray(0, length));
     return model === "" ? { kind: "missing", why: "empty" } : { kind: "found", model };
   }
 
-  /** Takes the bytes up to `end`, and holds them if they are of headers or of the model. */
+  /** Takes the bytes up to `end`, and keeps them if they are of headers or of the model. */
   #take(piece: Uint8Array, end: number): Verdict | undefined {
     const from = this.#at;
     this.#at = end;
     const isModel = this.#part === "model";
     if (!isModel && this.#state !== "headers") return undefined;
-    this.#held.push(piece.subarray(from, end));
-    const max = isModel ? MODEL_BYTES_MAX : HEADER_BYTES_MAX;
-    if (this.#before + end - this.#start <= max) return undefined;
-    const what = isModel ? "the model" : "the headers of a part";
-    return this.#invalid(`the end of ${what} within ${max / KIB} KiB`, this.#start + max);
-  }
-
-  #takeHeld(): Buffer {
-    const held = Buffer.concat(this.#held);
-    this.#held = [];
-    return held;
+    const bytes = this.#before + end - this.#start;
+    if (isModel && bytes > MODEL_BYTES_MAX + this.#search.delimiterBytes + PADDING_BYTES_MAX) {
+      return TOO_LONG;
+    }
+    if (!isModel && bytes > HEADER_BYTES_MAX) {
+      const expected = `the end of the headers of a part within ${HEADER_BYTES_MAX / KIB} KiB`;
+      return this.#invalid(expected, this.#start + HEADER_BYTES_MAX);
+    }
+    this.#kept.append(piece.subarray(from, end));
+    return undefined;
   }
 
   #missingBoundary(): string {

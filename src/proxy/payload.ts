@@ -1,9 +1,11 @@
 /**
  * What fetch is given of a request's body. Bytes cost it a tenth less than a stream, and never a new
  * connection; but it keeps them until the answer has ended, which may take minutes. So they go as they
- * are where they are few, and as long as not too many are kept of all requests together.
+ * are as long as not too many are kept of all requests together. (It copies them: a body at hand counts
+ * twice until its answer begins.)
  */
 import { onePiece } from "./body.ts";
+import type { KeptBytes } from "./kept-bytes.ts";
 import type { RequestBody } from "./request-body.ts";
 
 export type Payload = {
@@ -12,40 +14,38 @@ export type Payload = {
   readonly release: () => void;
 };
 
-/** Up to this it is never worth a stream. */
-const FEW_BYTES = 16 * 1024;
-
 /** Of all requests together: a hundred of a coding agent's. */
-const KEPT_BYTES_MAX = 32 * 1024 * 1024;
+const FETCH_KEPT_BYTES_MAX = 32 * 1024 * 1024;
 
 const NOTHING = (): void => undefined;
 
 export class Payloads {
+  readonly #kept: KeptBytes;
   readonly #max: number;
-  #kept = 0;
+  #fetchKept = 0;
 
-  /** @param keptMax bytes */
-  constructor(keptMax = KEPT_BYTES_MAX) {
-    this.#max = keptMax;
-  }
-
-  /** Bytes that are kept of all requests. */
-  get kept(): number {
-    return this.#kept;
+  /**
+   * @param kept counts what is kept of bodies in all
+   * @param fetchKeptMax most bytes that fetch may keep of all requests
+   */
+  constructor(kept: KeptBytes, fetchKeptMax = FETCH_KEPT_BYTES_MAX) {
+    this.#kept = kept;
+    this.#max = fetchKeptMax;
   }
 
   of(body: RequestBody): Payload {
     if (body === undefined) return { body: null, release: NOTHING };
-    if (!(body instanceof Uint8Array) || body.length <= FEW_BYTES) {
-      return { body, release: NOTHING };
-    }
-    if (this.#kept + body.length > this.#max) return { body: onePiece(body), release: NOTHING };
+    if (!(body instanceof Uint8Array)) return { body, release: NOTHING };
     let { length } = body;
-    this.#kept += length;
+    const fits = this.#fetchKept + length <= this.#max;
+    const end = fits ? this.#kept.reserve(length) : undefined;
+    if (end === undefined) return { body: onePiece(body), release: NOTHING };
+    this.#fetchKept += length;
     return {
       body,
       release: () => {
-        this.#kept -= length;
+        end();
+        this.#fetchKept -= length;
         length = 0;
       },
     };

@@ -2,9 +2,11 @@
  * Reads a request's body as far as its `model`, and gives it on whole: what was read first, then
  * the rest as it comes, at the pace of whoever takes it.
  */
-import type { HeldBytes, Hold } from "./held-bytes.ts";
+import { BodyPieces } from "./body-pieces.ts";
+import type { Keep, KeptBytes } from "./kept-bytes.ts";
 import { A_JSON_OBJECT, ModelScanner, type Verdict } from "./model-field.ts";
 import { boundaryOf, MultipartScanner } from "./multipart-field.ts";
+import { type Turns, UploadReader } from "./upload-reader.ts";
 
 /** What is to be sent on: bytes that are all at hand, a stream that can be read once, or nothing. */
 export type RequestBody = Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | undefined;
@@ -22,81 +24,53 @@ export type ReadResult = {
   readonly discard: () => void;
   /** A body at hand has been sent and will not be sent again. */
   readonly release: () => void;
+  /** The answer has begun: from here on it does not matter whether the client sends the rest. */
+  readonly answered: () => void;
 };
 
 /** Bodies up to this length are read whole: one piece costs less than a stream, and can be sent again. */
 const WHOLE_BYTES_MAX = 1024 * 1024;
 
-type Reader = Pick<ReadableStreamDefaultReader<Uint8Array>, "read" | "cancel">;
-
 type Scanner = Pick<ModelScanner, "push" | "end">;
 
 /** What has been read of a body so far, and where the rest comes from. */
 type Source = {
-  readonly reader: Reader;
-  readonly pieces: Uint8Array[];
-  readonly hold: Hold;
+  readonly reader: UploadReader;
+  readonly pieces: BodyPieces;
+  readonly keep: Keep;
+  /** There was no room for a piece: the body goes on as it comes, and can be sent once. */
+  isFull: boolean;
 };
 
-/** @throws the stream's error if the client goes away */
-export async function readModelField(request: Request, held: HeldBytes): Promise<ReadResult> {
-  const reader = readerOf(request, held);
-  if (reader === undefined) return NO_BODY;
-  const source: Source = { reader, pieces: [], hold: held.open() };
-  const { hold } = source;
+/**
+ * @param turns told whose turn it is, the client's to send or ours
+ * @throws the stream's error if the client goes away
+ */
+export async function readModelField(
+  request: Request,
+  kept: KeptBytes,
+  turns: Turns,
+): Promise<ReadResult> {
+  const { body } = request;
+  if (body === null) return NO_BODY;
+  const reader = new UploadReader(body, turns);
+  const keep = kept.open();
+  const source: Source = { reader, pieces: new BodyPieces(), keep, isFull: false };
   try {
     const verdict = await scan(source, request.headers.get("content-type") ?? "");
     return {
       verdict,
       body: () => bodyOf(request, source),
       discard: () => {
-        hold.end();
+        keep.end();
         reader.cancel().catch(() => undefined);
       },
-      release: hold.end,
+      release: keep.end,
+      answered: () => reader.answered(),
     };
   } catch (error) {
-    hold.end();
+    keep.end();
     throw error;
-  }
-}
-
-/** @returns undefined if there is no body */
-function readerOf(request: Request, held: HeldBytes): Reader | undefined {
-  const length = Number(request.headers.get("content-length") ?? 0);
-  const mayBeWhole = request.method === "POST" && length > 0 && length <= WHOLE_BYTES_MAX;
-  const came = mayBeWhole ? held.expect(length) : undefined;
-  return came === undefined ? request.body?.getReader() : new WholeBodyReader(request, came);
-}
-
-/**
- * All of a body as one piece, which Bun gathers for half of the CPU time that its stream takes. It
- * must not be asked for as a stream: that alone would cost as much.
- */
-class WholeBodyReader implements Reader {
-  readonly #request: Request;
-  readonly #came: () => void;
-  #read = false;
-
-  constructor(request: Request, came: () => void) {
-    this.#request = request;
-    this.#came = came;
-  }
-
-  async read(): ReturnType<Reader["read"]> {
-    if (this.#read) return { done: true, value: undefined };
-    this.#read = true;
-    try {
-      return { done: false, value: await this.#request.bytes() };
-    } finally {
-      this.#came();
-    }
-  }
-
-  cancel(): Promise<void> {
-    if (!this.#read) this.#came(); // nobody awaits it any more
-    this.#read = true;
-    return Promise.resolve();
   }
 }
 
@@ -105,6 +79,7 @@ const NO_BODY: ReadResult = {
   body: async () => undefined,
   discard: () => undefined,
   release: () => undefined,
+  answered: () => undefined,
 };
 
 async function scan(source: Source, contentType: string): Promise<ReadResult["verdict"]> {
@@ -116,21 +91,11 @@ async function scan(source: Source, contentType: string): Promise<ReadResult["ve
     const { done, value } = await source.reader.read();
     if (done) return judge(scanner.end(), contentType);
     const verdict = scanner.push(value);
-    keep(source.pieces, value);
-    const taken = source.hold.take(value.length);
+    const taken = source.keep.take(value.length, source.pieces.push(value));
+    source.isFull = taken !== "taken";
     if (verdict !== undefined) return judge(verdict, contentType);
     if (taken !== "taken") return { kind: taken === "total limit" ? "overloaded" : "too much" };
   }
-}
-
-/** Pieces up to this are joined: a body of one-byte chunks would take a hundred times its length. */
-const JOINED_BYTES_MAX = 256;
-
-function keep(pieces: Uint8Array[], piece: Uint8Array): void {
-  const last = pieces.at(-1);
-  const joined = last !== undefined && last.length + piece.length <= JOINED_BYTES_MAX;
-  if (joined) pieces[pieces.length - 1] = Buffer.concat([last, piece]);
-  else pieces.push(piece);
 }
 
 function judge(verdict: Verdict, contentType: string): ReadResult["verdict"] {
@@ -155,38 +120,30 @@ function isOther(verdict: Verdict, contentType: string): boolean {
 /** A body of known and small length comes in one piece; Content-Length and chunked stay what they were. */
 async function bodyOf(request: Request, source: Source): Promise<RequestBody> {
   const length = Number(request.headers.get("content-length") ?? Number.POSITIVE_INFINITY);
-  if (!(length <= WHOLE_BYTES_MAX)) return heldThenRest(source);
-  const { reader, pieces, hold } = source;
+  const { reader, pieces, keep } = source;
+  if (source.isFull || !(length <= WHOLE_BYTES_MAX)) return keptThenRest(source);
   try {
-    for (;;) {
+    while (reader.bytes < length) {
       const { done, value } = await reader.read();
-      if (done) return inOnePiece(pieces);
-      keep(pieces, value);
-      if (hold.take(value.length) !== "taken") return heldThenRest(source); // no room to have it at hand
+      if (done) break;
+      if (keep.take(value.length, pieces.push(value)) !== "taken") return keptThenRest(source);
     }
+    return pieces.takeAll();
   } catch (error) {
-    hold.end();
+    keep.end();
     throw error;
   }
 }
 
-function inOnePiece(pieces: Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const [first] = pieces;
-  const whole = pieces.length === 1 && first !== undefined ? first : Buffer.concat(pieces);
-  pieces.length = 0; // else they would live as long as the request
-  return whole as Uint8Array<ArrayBuffer>; // never shared: nobody here makes shared memory
-}
-
 /** One piece a pull, no read-ahead: the backend's pace is the client's pace. Each is let go of as it goes. */
-function heldThenRest({ reader, pieces, hold }: Source): ReadableStream<Uint8Array> {
-  const held = pieces.reverse();
+function keptThenRest({ reader, pieces, keep }: Source): ReadableStream<Uint8Array> {
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        const first = held.pop();
+        const first = pieces.shift();
         if (first !== undefined) {
-          hold.give(first.length);
-          controller.enqueue(first);
+          keep.give(first.memory);
+          controller.enqueue(first.piece);
           return;
         }
         const { done, value } = await reader.read();
@@ -194,8 +151,8 @@ function heldThenRest({ reader, pieces, hold }: Source): ReadableStream<Uint8Arr
         else controller.enqueue(value);
       },
       async cancel(reason) {
-        held.length = 0;
-        hold.end();
+        pieces.clear();
+        keep.end();
         await reader.cancel(reason);
       },
     },

@@ -3,6 +3,7 @@
  * only who made a response has it. Ids are read from answers as they pass.
  */
 import type { Backend } from "../routing/backend.ts";
+import { IdSearch } from "./id-search.ts";
 
 /** A run of a container: a backend of it may come and go with its health. */
 export type RunKey = { readonly containerId: string; readonly startedAtMs: number };
@@ -10,10 +11,15 @@ export type RunKey = { readonly containerId: string; readonly startedAtMs: numbe
 const KEPT_MAX = 10_000;
 /** The id stands at the start of an answer, or in its first event. */
 const LOOKED_AT_BYTES = 16 * 1024;
-const ID = /"id"\s*:\s*"([^"\\]{1,256})"/;
 
 export class ResponseIds {
   readonly #runs = new Map<string, RunKey>();
+  readonly #isThere: (run: RunKey) => boolean;
+
+  /** @param isThere whether a run is not over */
+  constructor(isThere: (run: RunKey) => boolean) {
+    this.#isThere = isThere;
+  }
 
   find(id: string): RunKey | undefined {
     return this.#runs.get(id);
@@ -21,21 +27,24 @@ export class ResponseIds {
 
   /** @returns what is to be shown each piece of an answer, as it passes */
   reader(backend: Backend): (piece: Uint8Array) => void {
-    let text = "";
-    let looking = true;
+    const search = new IdSearch();
+    let left = LOOKED_AT_BYTES;
     return (piece) => {
-      if (!looking) return;
-      text += Buffer.from(piece.subarray(0, LOOKED_AT_BYTES)).toString("latin1");
-      const id = ID.exec(text)?.[1];
+      if (left <= 0) return;
+      const id = search.push(piece.subarray(0, left));
+      left = id === undefined ? left - piece.length : 0;
       if (id !== undefined) this.#keep(id, backend);
-      looking = id === undefined && text.length < LOOKED_AT_BYTES;
-      if (!looking) text = "";
     };
   }
 
+  /** Whoever named an id first keeps it for as long as its run lasts: any server can name another's. */
   #keep(id: string, { containerId, rank }: Backend): void {
+    const { startedAtMs } = rank;
+    const known = this.#runs.get(id);
+    const isOwn = known?.containerId === containerId && known.startedAtMs === startedAtMs;
+    if (known !== undefined && !isOwn && this.#isThere(known)) return;
     this.#runs.delete(id);
-    this.#runs.set(id, { containerId, startedAtMs: rank.startedAtMs });
+    this.#runs.set(id, { containerId, startedAtMs });
     for (const oldest of this.#runs.keys()) {
       if (this.#runs.size <= KEPT_MAX) break;
       this.#runs.delete(oldest);

@@ -109,6 +109,13 @@ export class RoutingTable {
     return known ? { kind: "draining" } : { kind: "unknown", isStarting: false };
   }
 
+  /** Whether there is a backend of one run of a container, active or draining. */
+  hasRun(containerId: string, startedAtMs: number): boolean {
+    return [...this.#backends].some(
+      ({ rank }) => rank.containerId === containerId && rank.startedAtMs === startedAtMs,
+    );
+  }
+
   find(modelId: string): ModelLookup {
     const entries = this.#entries.get(modelId);
     if (entries === undefined) return this.#nobody(modelId);

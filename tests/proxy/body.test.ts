@@ -78,7 +78,7 @@ describe("watchBody()", () => {
         reader.read().catch((error: unknown) => error),
       ),
     ).toBe(broken);
-    expect(ends).toEqual([{ bytes: 4, error: broken }]);
+    expect(ends).toEqual([{ bytes: 4, error: broken, isBug: false }]);
   });
 
   test("cancels the upstream with the reason when it is cancelled between reads", async () => {

@@ -19,6 +19,7 @@ const CASES: readonly [code: ErrorCode, status: number, type: string, param: "mo
   ["backend_unavailable", 503, "overloaded_error", null],
   ["proxy_overloaded", 503, "overloaded_error", null],
   ["starting", 503, "overloaded_error", "model"],
+  ["loop_detected", 508, "api_error", null],
 ];
 
 describe("errorResponse()", () => {

@@ -1,6 +1,5 @@
 import { heapStats } from "bun:jsc";
 import { expect, test } from "bun:test";
-import { Payloads } from "../../src/proxy/payload.ts";
 import { makeBackend } from "../support/backends.ts";
 import { startProxy } from "../support/proxy.ts";
 import { rawConnect } from "../support/raw-http.ts";
@@ -29,7 +28,7 @@ test.each([
     },
   });
   const backend = makeBackend({ origin: `http://127.0.0.1:${upstream.port}` });
-  using proxy = startProxy({ backends: [backend], payloads: new Payloads(most) });
+  using proxy = startProxy({ backends: [backend], fetchKeptBytesMax: most });
   const before = heldMib();
   using clients = new DisposableStack();
   for (let n = 0; n < STREAMS; n += 1) {

@@ -79,6 +79,8 @@ describe("forward() sends the request on", () => {
     const received = upstream.received[0]!.headers;
     expect(received.get("x-forwarded-for")).toStartWith("203.0.113.7, ");
     received.delete("x-forwarded-for"); // see below
+    expect(received.get("via")).toMatch(/^1\.1 lw-inference-proxy-[\da-f]{8}$/);
+    received.delete("via");
     expect(Object.fromEntries(received)).toEqual({
       accept: "*/*", // which fetch adds where there is none
       "accept-encoding": "br;q=0.5",

@@ -14,7 +14,7 @@ const CHAT = "/v1/chat/completions";
 
 /** The proxy in front of a backend for `m`, another that drains with `draining`, and none else. */
 function startBusyProxy(origin: string, isReady = true) {
-  const proxy = startProxyTo(origin, { isReady: () => isReady, heldBytesMax: 10_000 });
+  const proxy = startProxyTo(origin, { isReady: () => isReady, keptBytesMax: 10_000 });
   const draining = makeBackend({ models: [{ id: "draining" }] });
   proxy.table.admit(makeBackend({ origin, models: [{ id: "other" }] })); // so that nobody is the only one
   proxy.table.admit(draining);

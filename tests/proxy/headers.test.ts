@@ -10,7 +10,8 @@ const headersOf = (pairs: Pairs): Headers => {
 };
 
 const kept = (pairs: Pairs): Pairs => [...endToEndHeaders(headersOf(pairs))];
-const sent = (pairs: Pairs): Pairs => [...upstreamHeaders(headersOf(pairs), undefined)];
+const sent = (pairs: Pairs): Pairs =>
+  [...upstreamHeaders(headersOf(pairs), undefined, "us")].filter(([name]) => name !== "via");
 
 describe("endToEndHeaders()", () => {
   test.each([
@@ -121,7 +122,7 @@ describe("upstreamHeaders()", () => {
     [undefined, undefined, undefined],
   ])("makes of X-Forwarded-For %p from %p: %p", (before, address, after) => {
     const headers: Pairs = before === undefined ? [] : [["x-forwarded-for", before]];
-    const result = upstreamHeaders(headersOf(headers), address);
+    const result = upstreamHeaders(headersOf(headers), address, "us");
     expect(result.get("x-forwarded-for") ?? undefined).toBe(after);
   });
 
@@ -137,5 +138,13 @@ describe("upstreamHeaders()", () => {
       ["authorization", "Bearer sk-1"],
       ["x-forwarded-proto", "http"],
     ]);
+  });
+
+  test.each([
+    [undefined, "1.1 us"],
+    ["1.1 front, 2 other (nginx)", "1.1 front, 2 other (nginx), 1.1 us"],
+  ])("adds this hop to Via %p", (before, after) => {
+    const headers = new Headers(before === undefined ? {} : { via: before });
+    expect(upstreamHeaders(headers, undefined, "us").get("via")).toBe(after);
   });
 });

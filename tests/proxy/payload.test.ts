@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { KeptBytes } from "../../src/proxy/kept-bytes.ts";
 import { Payloads } from "../../src/proxy/payload.ts";
 import { startProxyTo } from "../support/proxy.ts";
 import { rawServer } from "../support/raw-http.ts";
@@ -10,9 +11,12 @@ function bytes(length: number): Uint8Array<ArrayBuffer> {
   return new Uint8Array(length).fill(7);
 }
 
+/** Room that is never used up. */
+const ROOM = (): KeptBytes => new KeptBytes(Number.POSITIVE_INFINITY);
+
 describe("Payloads", () => {
-  test("gives on what is no bytes, and few bytes whatever is kept already", () => {
-    const payloads = new Payloads(0);
+  test("gives on what is no bytes, and bytes as they are", () => {
+    const payloads = new Payloads(ROOM());
     const stream = new ReadableStream<Uint8Array>();
     expect(payloads.of(undefined).body).toBeNull();
     expect(payloads.of(stream).body).toBe(stream);
@@ -20,18 +24,26 @@ describe("Payloads", () => {
     expect(payloads.of(few).body).toBe(few);
   });
 
-  test("gives bytes as a stream of the same where too many would be kept", async () => {
+  test("gives bytes as a stream of the same where fetch would keep too many", async () => {
     const body = bytes(17 * KIB);
-    const payloads = new Payloads(2 * body.length);
+    const payloads = new Payloads(ROOM(), 2 * body.length);
     const [first, second, third] = [payloads.of(body), payloads.of(body), payloads.of(body)];
     expect([first.body, second.body]).toEqual([body, body]);
     expect(third.body).toBeInstanceOf(ReadableStream);
     expect(await new Response(third.body).bytes()).toEqual(body);
   });
 
+  test("gives bytes as a stream where too much is kept of bodies in all", () => {
+    const body = bytes(17 * KIB);
+    const kept = new KeptBytes(body.length / 4);
+    const payloads = new Payloads(kept);
+    expect([payloads.of(body).body, kept.total]).toEqual([body, body.length]);
+    expect(payloads.of(body).body).toBeInstanceOf(ReadableStream);
+  });
+
   test("counts what has been let go of once, however often it is said", () => {
     const body = bytes(17 * KIB);
-    const payloads = new Payloads(body.length);
+    const payloads = new Payloads(ROOM(), body.length);
     const kept = payloads.of(body);
     expect(payloads.of(body).body).toBeInstanceOf(ReadableStream);
     kept.release();
@@ -58,18 +70,18 @@ describe("a body that is kept is counted out", () => {
     ["when there is no answer", "", true],
     ["when the answer can't be sent on", "HTTP/1.1 600 What\r\nContent-Length: 0\r\n\r\n", false],
   ])("%s", async (_when, reply, closes) => {
-    const payloads = new Payloads();
+    const kept = ROOM();
     using upstream = await rawServer();
-    using proxy = startProxyTo(upstream.origin, { payloads });
+    using proxy = startProxyTo(upstream.origin, { kept });
     const asked = fetch(`${proxy.origin}/v1/x`, { method: "POST", body: BODY })
       .then((response) => response.text())
       .catch(() => undefined);
     const request = await upstream.request();
     await request.waitFor(BODY.slice(-50));
-    expect(payloads.kept).toBe(BODY.length);
+    expect(kept.total).toBe(2 * BODY.length); // ours to send again, and what fetch has copied
     request.send(reply);
     if (closes) request.end();
     await within("its end", asked);
-    await until("nothing is kept", () => payloads.kept === 0);
+    await until("nothing is kept", () => kept.total === 0);
   });
 });

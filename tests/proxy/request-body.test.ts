@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { HeldBytes } from "../../src/proxy/held-bytes.ts";
+import { KeptBytes } from "../../src/proxy/kept-bytes.ts";
 import { type ReadResult, readModelField } from "../../src/proxy/request-body.ts";
+import { piecewise } from "../support/piecewise.ts";
 import { rawExchange } from "../support/raw-http.ts";
+import { NO_TURNS } from "../support/turns.ts";
 import { until, within } from "../support/until.ts";
 
 const NO_LIMIT = Number.POSITIVE_INFINITY;
@@ -9,8 +11,12 @@ const MIB = 1024 * 1024;
 
 type ModelField = ReadResult["verdict"] & Pick<ReadResult, "body" | "discard">;
 
-async function readField(request: Request, heldBytesMax: number): Promise<ModelField> {
-  const { verdict, body, discard } = await readModelField(request, new HeldBytes(heldBytesMax));
+async function readField(request: Request, keptBytesMax: number): Promise<ModelField> {
+  const { verdict, body, discard } = await readModelField(
+    request,
+    new KeptBytes(keptBytesMax),
+    NO_TURNS,
+  );
   return { ...verdict, body, discard };
 }
 
@@ -20,14 +26,14 @@ type Seen = { readonly field: ModelField; readonly form: string; readonly bytes:
 /** Sends the body to a real server that reads its model, then the body that it is to send on. */
 async function throughServer(
   body: Bun.BodyInit | undefined,
-  heldBytesMax = NO_LIMIT,
+  keptBytesMax = NO_LIMIT,
 ): Promise<Seen> {
   const seen = Promise.withResolvers<Seen>();
   using server = Bun.serve({
     port: 0,
     maxRequestBodySize: NO_LIMIT,
     fetch: async (request) => {
-      const field = await readField(request, heldBytesMax);
+      const field = await readField(request, keptBytesMax);
       const kept = field.kind === "found" ? await field.body() : undefined;
       const bytes = kept === undefined ? new Uint8Array() : await new Response(kept).bytes();
       seen.resolve({ field, form: formOf(kept), bytes });
@@ -42,27 +48,6 @@ async function throughServer(
 function formOf(body: unknown): string {
   if (body instanceof Uint8Array) return "bytes";
   return body instanceof ReadableStream ? "stream" : "none";
-}
-
-/** A request of pieces that come one at each pull; `pulls` and `cancelled` tell what was taken. */
-function piecewise(pieces: readonly string[], headers: Record<string, string> = {}) {
-  const state = { pulls: 0, cancelled: undefined as unknown };
-  const stream = new ReadableStream<Uint8Array>(
-    {
-      pull: (controller) => {
-        const piece = pieces[state.pulls];
-        state.pulls += 1;
-        if (piece === undefined) controller.close();
-        else controller.enqueue(Buffer.from(piece));
-      },
-      cancel: (reason) => {
-        state.cancelled = reason ?? "cancelled";
-      },
-    },
-    { highWaterMark: 0 },
-  );
-  const request = new Request("http://proxy.test/", { method: "POST", headers, body: stream });
-  return { request, state };
 }
 
 /** `{"messages":"…","model":"m",…` of a length in bytes, with bytes behind the model that are no text. */
@@ -152,25 +137,25 @@ describe("readModelField() of pieces", () => {
     const { request, state } = piecewise(['{"model":"m"', "}"], { "content-length": "13" });
     const field = await readField(request, NO_LIMIT);
     expect(await bodyAtHand(field)).toEqual(Buffer.from('{"model":"m"}'));
-    expect(state.pulls).toBe(3);
+    expect(state.pulls).toBe(2); // all has come, so there is no need to ask for the end
   });
 
-  test.each<[heldBytesMax: number, kind: ModelField["kind"]]>([
-    [9, "too much"],
-    [10, "found"], // what is held before the piece with the model counts, that piece does not
+  test.each<[keptBytesMax: number, kind: ModelField["kind"]]>([
+    [109, "too much"],
+    [110, "found"], // what is kept before the piece with the model counts, that piece does not
     [NO_LIMIT, "found"],
-  ])("with a limit of %d bytes and 10 before the model: %s", async (heldBytesMax, kind) => {
-    const { request } = piecewise(['{"a":"b', '"  ', ',"model":"m"', "}"]);
-    expect((await readField(request, heldBytesMax)).kind).toBe(kind);
+  ])("with a limit of %d bytes and 110 before the model: %s", async (keptBytesMax, kind) => {
+    const { request } = piecewise([`{"a":"b${"x".repeat(100)}`, '"  ', ',"model":"m"', "}"]);
+    expect((await readField(request, keptBytesMax)).kind).toBe(kind);
   });
 
-  test.each<[what: string, pieces: readonly string[], heldBytesMax: number]>([
+  test.each<[what: string, pieces: readonly string[], keptBytesMax: number]>([
     ["too much", ['{"a":"xxx', "xxx"], 5],
     ["missing", ['{"model":1', "}"], NO_LIMIT],
     ["invalid", ["[", "]"], NO_LIMIT],
-  ])("lets go of the rest of a body whose verdict is %s", async (what, pieces, heldBytesMax) => {
+  ])("lets go of the rest of a body whose verdict is %s", async (what, pieces, keptBytesMax) => {
     const { request, state } = piecewise(pieces);
-    const { kind, discard } = await readField(request, heldBytesMax);
+    const { kind, discard } = await readField(request, keptBytesMax);
     expect<string>(kind).toBe(what);
     discard();
     await until("the body is cancelled", () => state.cancelled !== undefined);

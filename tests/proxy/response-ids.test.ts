@@ -3,7 +3,7 @@ import { ResponseIds } from "../../src/proxy/response-ids.ts";
 import { makeBackend } from "../support/backends.ts";
 
 function read(answer: string, pieceBytes = answer.length): ResponseIds {
-  const ids = new ResponseIds();
+  const ids = new ResponseIds(() => true);
   const reader = ids.reader(makeBackend({ containerId: "c" }));
   const bytes = Buffer.from(answer);
   for (let at = 0; at < bytes.length; at += pieceBytes) reader(bytes.subarray(at, at + pieceBytes));
@@ -31,9 +31,37 @@ describe("ResponseIds", () => {
   });
 
   test("keeps the last 10,000", () => {
-    const ids = new ResponseIds();
+    const ids = new ResponseIds(() => true);
     for (let n = 0; n <= 10_000; n += 1)
       ids.reader(makeBackend())(Buffer.from(`{"id":"resp_${n}"}`));
     expect([ids.find("resp_0"), ids.find("resp_1")]).toEqual([undefined, expect.anything()]);
+  });
+
+  test("leaves an id with the server that named it first, for as long as that is there", () => {
+    const [first, other] = [makeBackend({ containerId: "a" }), makeBackend({ containerId: "b" })];
+    let isThere = true;
+    const ids = new ResponseIds(() => isThere);
+    const answer = Buffer.from('{"id":"resp_1"}');
+    ids.reader(first)(answer);
+    ids.reader(other)(answer);
+    expect(ids.find("resp_1")).toMatchObject({ containerId: "a" });
+    ids.reader(first)(answer);
+    isThere = false;
+    ids.reader(other)(answer);
+    expect(ids.find("resp_1")).toMatchObject({ containerId: "b" });
+  });
+
+  test.each([
+    ["nothing", "x"],
+    ["white space behind the key", " "],
+    ["keys without a value", '"id"'],
+    ["quotes", '"'],
+  ])("looks at each byte once: 16 KiB of %s in pieces of one byte", (_what, pattern) => {
+    const answer = `{"id"${pattern.repeat(16 * 1024)}`;
+    read(answer.slice(0, 2_000), 1);
+    const before = process.cpuUsage();
+    read(answer, 1);
+    const { user, system } = process.cpuUsage(before);
+    expect((user + system) / 1_000).toBeLessThan(150); // ms; it was 1,200
   });
 });

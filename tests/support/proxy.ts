@@ -41,6 +41,10 @@ export function startProxy({ backends = [], ...init }: ProxyInit = {}): RunningP
     handler: (request, client) =>
       handle(request, {
         ...client,
+        expect: () => {
+          held.delete(client);
+          client.expect();
+        },
         hold: () => {
           held.add(client);
           client.hold();

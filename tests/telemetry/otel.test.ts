@@ -139,7 +139,7 @@ describe("metrics over OTLP", () => {
   });
 
   test("take labels of any characters, and none that are long", async () => {
-    const ids = ["\ud800", "a\0b\u2028", "é😀".repeat(60), "x".repeat(100_000)].map((id) => ({
+    const ids = ["\ud800", "a\0b\u2028", "é😀".repeat(60), "x".repeat(60_000)].map((id) => ({
       id,
     }));
     using backend = fakeBackend(() => Response.json({}));

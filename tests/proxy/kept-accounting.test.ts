@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import { HeldBytes } from "../../src/proxy/held-bytes.ts";
+import { KeptBytes } from "../../src/proxy/kept-bytes.ts";
 import { readModelField } from "../../src/proxy/request-body.ts";
 import { makeBackend } from "../support/backends.ts";
 import { fakeBackend } from "../support/fake-backend.ts";
 import { startProxy } from "../support/proxy.ts";
 import { freePort, rawConnect } from "../support/raw-http.ts";
+import { NO_TURNS } from "../support/turns.ts";
 import { until } from "../support/until.ts";
 
 const MIB = 1024 * 1024;
@@ -25,7 +26,7 @@ function chunked(body: string): ReadableStream<Uint8Array> {
   });
 }
 
-describe("what is held of requests", () => {
+describe("what is kept of requests", () => {
   test.each<[what: string, model: string, refuse: boolean, status: number]>([
     ["an answer", "m", false, 200],
     ["an unknown model", "nobody", false, 404],
@@ -34,9 +35,9 @@ describe("what is held of requests", () => {
     "is let go of after %s, small and large, by length and chunked",
     async (_what, model, refuse, status) => {
       using upstream = fakeBackend();
-      const held = new HeldBytes(LIMIT);
+      const kept = new KeptBytes(LIMIT);
       const origin = refuse ? `http://127.0.0.1:${await freePort()}` : upstream.origin;
-      using proxy = startProxy({ backends: [makeBackend({ origin })], held });
+      using proxy = startProxy({ backends: [makeBackend({ origin })], kept });
       for (const body of [SMALL, LARGE]) {
         const named = body.replace('"model":"m"', `"model":"${model}"`);
         for (let n = 0; n < 12; n += 1) {
@@ -50,23 +51,23 @@ describe("what is held of requests", () => {
           expect(response.status).toBe(status); // more than four times the limit in all
         }
       }
-      await until("nothing is held", () => held.total === 0);
+      await until("nothing is kept", () => kept.total === 0);
     },
   );
 
   test("is let go of when the client hangs up, and bounded for all together: 503 until then", async () => {
     using upstream = fakeBackend();
-    const held = new HeldBytes(LIMIT);
-    using proxy = startProxy({ backends: [makeBackend({ origin: upstream.origin })], held });
+    const kept = new KeptBytes(LIMIT);
+    using proxy = startProxy({ backends: [makeBackend({ origin: upstream.origin })], kept });
     const head = `POST /v1/x HTTP/1.1\r\nHost: a\r\nContent-Length: ${10 * MIB}\r\n\r\n{"pad":"`;
     const clients = await Promise.all(Array.from({ length: 4 }, () => rawConnect(proxy.port)));
     for (const client of clients) client.send(head + "x".repeat(3.9 * MIB));
-    await until("four are stalled", () => held.total > 15 * MIB);
+    await until("four are stalled", () => kept.total > 15 * MIB);
     const refused = await fetch(`${proxy.origin}/v1/x`, { method: "POST", body: LARGE });
     expect([refused.status, refused.headers.get("retry-after")]).toEqual([503, "1"]);
     expect(await refused.json()).toMatchObject({ error: { code: "proxy_overloaded" } });
     for (const client of clients) client.reset();
-    await until("nothing is held", () => held.total === 0);
+    await until("nothing is kept", () => kept.total === 0);
     expect((await fetch(`${proxy.origin}/v1/x`, { method: "POST", body: LARGE })).status).toBe(200);
   });
 
@@ -80,10 +81,12 @@ describe("what is held of requests", () => {
         else controller.enqueue(Buffer.from(pulled === 1 ? "{" : " "));
       },
     });
+    const kept = new KeptBytes(LIMIT);
     const before = process.memoryUsage().rss;
     const request = new Request("http://proxy.test/", { method: "POST", body });
-    const { verdict, discard } = await readModelField(request, new HeldBytes(LIMIT));
+    const { verdict, discard } = await readModelField(request, kept, NO_TURNS);
     expect(verdict.kind).toBe("invalid");
+    expect(kept.total).toBeLessThan(2 * bytes);
     expect(process.memoryUsage().rss - before).toBeLessThan(100 * MIB);
     discard();
   });

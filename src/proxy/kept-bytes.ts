@@ -1,0 +1,73 @@
+/**
+ * How much of bodies may be kept in memory: so much of one request while its `model` has not come, four
+ * times that of all together. What is kept to be sent again counts as well, and what fetch keeps.
+ */
+
+/** What is kept of one request's body. */
+export type Keep = {
+  /**
+   * Counts bytes in, or says which limit they would cross.
+   *
+   * @param bytes as received
+   * @param memory what keeping them takes
+   */
+  readonly take: (bytes: number, memory?: number) => "taken" | "request limit" | "total limit";
+  /** Counts memory out that is kept no longer. */
+  readonly give: (memory: number) => void;
+  /** Counts out whatever is left. */
+  readonly end: () => void;
+};
+
+const TOTAL_FACTOR = 4;
+
+export class KeptBytes {
+  readonly #requestMax: number;
+  #total = 0;
+
+  /** @param requestMax bytes */
+  constructor(requestMax: number) {
+    this.#requestMax = requestMax;
+  }
+
+  /** Bytes that are kept of all requests. */
+  get total(): number {
+    return this.#total;
+  }
+
+  /** @returns what counts the bytes out again, once; undefined if there is no room for them */
+  reserve(bytes: number): (() => void) | undefined {
+    if (!this.#hasRoom(bytes)) return undefined;
+    let left = bytes;
+    this.#total += left;
+    return () => {
+      this.#total -= left;
+      left = 0;
+    };
+  }
+
+  open(): Keep {
+    let received = 0;
+    let kept = 0;
+    const give = (memory: number): void => {
+      const given = Math.min(memory, kept);
+      kept -= given;
+      this.#total -= given;
+    };
+    return {
+      take: (bytes, memory = bytes) => {
+        if (received + bytes > this.#requestMax) return "request limit";
+        if (!this.#hasRoom(memory)) return "total limit";
+        received += bytes;
+        kept += memory;
+        this.#total += memory;
+        return "taken";
+      },
+      give,
+      end: () => give(kept),
+    };
+  }
+
+  #hasRoom(bytes: number): boolean {
+    return this.#total + bytes <= this.#requestMax * TOTAL_FACTOR;
+  }
+}

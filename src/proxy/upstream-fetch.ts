@@ -1,0 +1,53 @@
+/** The one fetch that sends a request to a backend, and which of its failures are I/O. */
+import { isUsable } from "./answer.ts";
+import type { ConnectionPool } from "./connections.ts";
+import type { Payload } from "./payload.ts";
+
+export function requestInit(
+  method: string,
+  headers: Headers,
+  { body }: Payload,
+  { signal, pool }: { readonly signal: AbortSignal; readonly pool: ConnectionPool | undefined },
+): BunFetchRequestInit {
+  return {
+    method,
+    headers,
+    body,
+    redirect: "manual",
+    decompress: false,
+    timeout: false, // no limit of ours on a slow first token or a silent stream
+    proxy: false,
+    signal,
+    ...(pool === undefined ? { keepalive: false } : { session: pool.session }),
+  };
+}
+
+export type Asked =
+  | { readonly kind: "answer"; readonly upstream: Response }
+  | { readonly kind: "no answer"; readonly error: unknown };
+
+/** @throws what is no failure of I/O */
+export async function ask(url: string, init: BunFetchRequestInit): Promise<Asked> {
+  try {
+    const upstream = await fetch(url, init);
+    if (isUsable(upstream)) return { kind: "answer", upstream };
+    return { kind: "no answer", error: new RangeError(`status ${upstream.status}`) };
+  } catch (error) {
+    if (init.signal?.aborted || isFailureOfIo(error)) return { kind: "no answer", error };
+    throw error;
+  }
+}
+
+/** What Node's errors are called that tell of a wrong argument: nobody but us has made it. */
+const WRONG_ARGUMENT = /^ERR_(?:INVALID_(?:ARG|URL|THIS)|HTTP_INVALID|OUT_OF_RANGE)/;
+
+/** Of fetch, every failure of I/O has a code (ECONNRESET, Malformed_HTTP_Response …: measured, 1.4.5); a TypeError of our own has none. */
+function isFailureOfIo(error: unknown): boolean {
+  if (error instanceof DOMException) return true; // of a body whose client has gone
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return typeof code === "string" && !WRONG_ARGUMENT.test(code);
+}
+
+export function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
+}

@@ -1,0 +1,52 @@
+import { expect, test } from "bun:test";
+import { NO_REPORT, NO_TELEMETRY, type Telemetry } from "../../src/telemetry/telemetry.ts";
+import { chat } from "../support/client.ts";
+import { fakeBackend } from "../support/fake-backend.ts";
+import { startProxyTo } from "../support/proxy.ts";
+import { rawServer } from "../support/raw-http.ts";
+import { until } from "../support/until.ts";
+
+function bug(): never {
+  throw new TypeError("undefined is not a function");
+}
+
+/** What is reported has a bug: it throws at what `answered` is given, or at each piece. */
+function telemetryThat(answered: () => ((piece: Uint8Array) => void) | undefined): Telemetry {
+  const call = { ...NO_REPORT.call(undefined as never), answered };
+  return { ...NO_TELEMETRY, request: () => ({ ...NO_REPORT, call: () => call }) };
+}
+
+test("forward() takes a bug of ours for no fault of the server's: 500, and loud", async () => {
+  using upstream = fakeBackend();
+  using proxy = startProxyTo(upstream.origin, { telemetry: telemetryThat(bug) });
+  const answer = await chat(proxy.origin, "m");
+  expect(answer.status).toBe(500);
+  expect(await answer.json()).toMatchObject({ error: { code: "internal_error" } });
+  expect(proxy.log.count("undefined is not a function")).toBe(1);
+  expect(proxy.log.lines.map(({ level }) => level)).toEqual(["error"]);
+  await until("its lease has ended", () => proxy.backend.inFlight === 0);
+  expect(proxy.held()).toBe(0);
+});
+
+test("forward() aborts an answer under way at a bug of ours, and says that it is one", async () => {
+  using upstream = fakeBackend(
+    () => new Response("data: x\n\n".repeat(300_000), { headers: { "content-type": "a/b" } }),
+  );
+  using proxy = startProxyTo(upstream.origin, { telemetry: telemetryThat(() => bug) });
+  const answer = await chat(proxy.origin, "m").then(
+    (response) => response.text(),
+    () => "broken off",
+  );
+  expect(answer).not.toContain("data: x\n\n".repeat(300_000));
+  await until("it is said", () => proxy.log.count("please report this") === 1);
+  await until("its lease has ended", () => proxy.backend.inFlight === 0);
+});
+
+test("forward() answers 502 to a status that no answer can have, which is the server's fault", async () => {
+  using upstream = await rawServer();
+  using proxy = startProxyTo(upstream.origin);
+  const asked = chat(proxy.origin, "m");
+  (await upstream.request()).send("HTTP/1.1 600 What\r\nContent-Length: 0\r\n\r\n");
+  expect((await asked).status).toBe(502);
+  expect(proxy.log.lines.map(({ level }) => level)).toEqual(["warn"]);
+});
