@@ -6,7 +6,8 @@ import { BodyPieces } from "./body-pieces.ts";
 import type { Keep, KeptBytes } from "./kept-bytes.ts";
 import { A_JSON_OBJECT, ModelScanner, type Verdict } from "./model-field.ts";
 import { boundaryOf, MultipartScanner } from "./multipart-field.ts";
-import { type Turns, UploadReader } from "./upload-reader.ts";
+import { type BodyReader, type Turns, UploadReader } from "./upload-reader.ts";
+import { wholeBody } from "./whole-body.ts";
 
 /** What is to be sent on: bytes that are all at hand, a stream that can be read once, or nothing. */
 export type RequestBody = Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | undefined;
@@ -35,7 +36,7 @@ type Scanner = Pick<ModelScanner, "push" | "end">;
 
 /** What has been read of a body so far, and where the rest comes from. */
 type Source = {
-  readonly reader: UploadReader;
+  readonly reader: BodyReader;
   readonly pieces: BodyPieces;
   readonly keep: Keep;
   /** There was no room for a piece: the body goes on as it comes, and can be sent once. */
@@ -51,9 +52,8 @@ export async function readModelField(
   kept: KeptBytes,
   turns: Turns,
 ): Promise<ReadResult> {
-  const { body } = request;
-  if (body === null) return NO_BODY;
-  const reader = new UploadReader(body, turns);
+  const reader = await readerOf(request, turns);
+  if (reader === undefined) return NO_BODY;
   const keep = kept.open();
   const source: Source = { reader, pieces: new BodyPieces(), keep, isFull: false };
   try {
@@ -72,6 +72,13 @@ export async function readModelField(
     keep.end();
     throw error;
   }
+}
+
+/** The stream last: to ask for it alone makes one. @returns undefined if there is no body */
+async function readerOf(request: Request, turns: Turns): Promise<BodyReader | undefined> {
+  const whole = await wholeBody(request);
+  if (whole !== undefined) return whole;
+  return request.body === null ? undefined : new UploadReader(request.body, turns);
 }
 
 const NO_BODY: ReadResult = {

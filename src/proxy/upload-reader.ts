@@ -1,5 +1,5 @@
 /**
- * Reads the body of a request, and tells whose turn it is meanwhile: while a read is pending it is the
+ * Reads the body of a request piece by piece, and tells whose turn it is meanwhile: while a read is pending it is the
  * client's, whose silence may then end the connection; between two reads it is ours, or the server's.
  */
 
@@ -9,6 +9,9 @@ export type Turns = {
   /** The client waits for us, for however long. */
   readonly hold: () => void;
 };
+
+/** What a body is read by. */
+export type BodyReader = Pick<UploadReader, "read" | "bytes" | "answered" | "cancel">;
 
 export class UploadReader {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;

@@ -30,6 +30,7 @@ const COMPILED = [
   "./tests/e2e/telemetry.e2e.ts",
   "./tests/e2e/telemetry-collector.e2e.ts",
   "./tests/e2e/cpu.e2e.ts",
+  "./tests/e2e/attacks.e2e.ts",
 ];
 const REAL_ENGINE = [
   "./tests/e2e/containers.e2e.ts",

@@ -1,0 +1,149 @@
+/** The attacks of tests/e2e/attacks.e2e.ts in other forms and many times over: about a minute. */
+import { expect, test } from "bun:test";
+import { deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
+import { brotliBomb, harmOf, startAttacked } from "../support/attacked.ts";
+import { chat, untilModels } from "../support/client.ts";
+import { fakeBackend } from "../support/fake-backend.ts";
+import { cpuMs } from "../support/process-figures.ts";
+import { rawConnect } from "../support/raw-http.ts";
+import { until } from "../support/until.ts";
+
+const MIB = 1024 * 1024;
+
+function portOf({ origin }: { readonly origin: string }): number {
+  return Number(new URL(origin).port);
+}
+
+function goodServer() {
+  return fakeBackend(({ target }) =>
+    target.endsWith("/models")
+      ? Response.json({ data: [{ id: "m" }] })
+      : new Response('{"id":"resp_1"}'),
+  );
+}
+
+const ZEROS = Buffer.alloc(256 * MIB, 0x20);
+
+test.each<[encoding: string, bytes: () => Uint8Array<ArrayBuffer>]>([
+  ["gzip", () => new Uint8Array(gzipSync(ZEROS))],
+  ["deflate", () => new Uint8Array(deflateSync(ZEROS))],
+  ["zstd", () => new Uint8Array(zstdCompressSync(ZEROS))],
+  ["br", () => brotliBomb(1_024)],
+])(
+  "a bomb of %s as model list and as /info harms nobody",
+  async (encoding, bytes) => {
+    const bomb = bytes();
+    const headers = { "content-encoding": encoding };
+    using good = goodServer();
+    using lists = fakeBackend(() => new Response(bomb, { headers }));
+    using infos = fakeBackend(({ target }) =>
+      target === "/info" ? new Response(bomb, { headers }) : new Response("", { status: 404 }),
+    );
+    await using attacked = await startAttacked();
+    const { engine, proxy } = attacked;
+    engine.add({ port: portOf(good) });
+    await untilModels(proxy.origin, ["m"]);
+    const harm = await harmOf(proxy, async () => {
+      for (const hostile of [lists, infos]) {
+        engine.emit(engine.add({ port: portOf(hostile) }), "start");
+        await until("it is asked again", () => hostile.received.length >= 4, 20_000);
+      }
+    });
+    expect(harm.longestMs).toBeLessThan(500);
+    expect(harm.grewMib).toBeLessThan(80);
+  },
+  120_000,
+);
+
+test.each<[what: string, list: () => string]>([
+  ["16 MiB of numbers", () => `{"data":[{"id":"x","n":[${"1,".repeat(8_000_000)}1]}]}`],
+  ["16 MiB of brackets", () => `{"data":[{"id":"x","n":${"[".repeat(8_000_000)}`],
+  ["a million entries", () => `{"data":[${'{"id":"x"},'.repeat(1_000_000)}{"id":"y"}]}`],
+  ["an id of 15 MiB", () => `{"data":[{"id":"${"x".repeat(15 * MIB)}"}]}`],
+  ["no list, for ever", () => '{"data":['.repeat(1_700_000)],
+])(
+  "a list of %s stops the proxy for less than half a second",
+  async (_what, list) => {
+    const text = list();
+    using good = goodServer();
+    using hostile = fakeBackend(() => new Response(text));
+    await using attacked = await startAttacked();
+    const { engine, proxy } = attacked;
+    engine.add({ port: portOf(good) });
+    await untilModels(proxy.origin, ["m"]);
+    const harm = await harmOf(proxy, async () => {
+      engine.emit(engine.add({ port: portOf(hostile), name: "hostile" }), "start");
+      await until("it is asked", () => hostile.received.length >= 1, 20_000);
+      await until("it is judged", () => proxy.logged('"container":"hostile"'), 20_000);
+    });
+    expect(harm.longestMs).toBeLessThan(1_000);
+    expect(harm.grewMib).toBeLessThan(400);
+  },
+  120_000,
+);
+
+test("answers of /v1/responses in pieces of one byte cost next to nothing", async () => {
+  const encoder = new TextEncoder();
+  using hostile = fakeBackend(({ target }) => {
+    if (target.endsWith("/models")) return Response.json({ data: [{ id: "m" }] });
+    let sent = 0;
+    const body = new ReadableStream<Uint8Array>({
+      async pull(controller) {
+        await Bun.sleep(0);
+        controller.enqueue(encoder.encode(sent % 2 === 0 ? '"' : " "));
+        sent += 1;
+        if (sent === 16_000) controller.close();
+      },
+    });
+    return new Response(body, { headers: { "content-type": "text/event-stream" } });
+  });
+  await using attacked = await startAttacked();
+  const { engine, proxy } = attacked;
+  engine.add({ port: portOf(hostile) });
+  await untilModels(proxy.origin, ["m"]);
+  const before = cpuMs(proxy.pid);
+  const asked = { method: "POST", body: '{"model":"m"}' };
+  await (await fetch(`${proxy.origin}/v1/chat/completions`, asked)).text();
+  const plainMs = cpuMs(proxy.pid) - before;
+  await (await fetch(`${proxy.origin}/v1/responses`, asked)).text();
+  const readMs = cpuMs(proxy.pid) - before - plainMs;
+  expect(readMs - plainMs).toBeLessThan(300); // it was 1,200 ms
+}, 120_000);
+
+test.each<[what: string, start: string, piece: string]>([
+  ["keys", "{", '"model\\u0020":1,'],
+  ["escapes of a model", '{"model":"', "\\u0041"],
+  ["brackets", '{"a":', "["],
+  ["quotes", '{"a":"', '\\"'],
+  ["headers of a form", "--b\r\nX: ", "y"],
+  ["a model in a form", '--b\r\nContent-Disposition: form-data; name="model"\r\n\r\n', "\r\n--b-"],
+  ["parts of a form", "", '--b\r\nContent-Disposition: form-data; name="x"\r\n\r\n\r\n'],
+])(
+  "50 bodies of nothing but %s, in small chunks, harm nobody",
+  async (_what, start, piece) => {
+    using good = goodServer();
+    await using attacked = await startAttacked({ PROXY_MODEL_SEARCH_LIMIT: "1MiB" });
+    const { engine, proxy } = attacked;
+    engine.add({ port: portOf(good) });
+    await untilModels(proxy.origin, ["m"]);
+    const type = start.startsWith("{") ? "application/json" : "multipart/form-data; boundary=b";
+    const chunk = (text: string): string => `${text.length.toString(16)}\r\n${text}\r\n`;
+    const many = chunk(piece).repeat(Math.ceil(100_000 / piece.length));
+    const harm = await harmOf(proxy, async () => {
+      const clients = await Promise.all(Array.from({ length: 50 }, () => rawConnect(proxy.port)));
+      for (const client of clients) {
+        client.send(
+          `POST /v1/x HTTP/1.1\r\nHost: a\r\nContent-Type: ${type}\r\nTransfer-Encoding: chunked\r\n\r\n`,
+        );
+        if (start !== "") client.send(chunk(start));
+        client.send(many);
+      }
+      await Bun.sleep(3_000);
+      for (const client of clients) client.reset();
+    });
+    expect(harm.longestMs).toBeLessThan(1_500);
+    expect(harm.grewMib).toBeLessThan(150);
+    expect((await chat(proxy.origin, "m")).status).toBe(200);
+  },
+  120_000,
+);
