@@ -2,6 +2,7 @@
  * The answers the proxy makes itself: one case, one status, one body. The body is at once what the
  * OpenAI SDKs (`error.code`, `error.param`) and the Anthropic SDKs (`type`, `error.type`) read.
  */
+import { quoted } from "../ground/printable.ts";
 
 type Case = {
   readonly status: number;
@@ -80,9 +81,7 @@ export function clientGone(): Response {
   return response;
 }
 
-/** The model as messages name it: in quotes, cut where somebody sent a novel. */
+/** The model as messages name it: in quotes, cut where somebody sent a novel, and printable: clients show it. */
 export function quoteModel(model: string): string {
-  return JSON.stringify(
-    model.length > MODEL_LENGTH_MAX ? `${model.slice(0, MODEL_LENGTH_MAX)}…` : model,
-  );
+  return quoted(model, MODEL_LENGTH_MAX);
 }
