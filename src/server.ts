@@ -6,6 +6,8 @@ import type { Log } from "./telemetry/log.ts";
 export type ServerInit = {
   /** 0 takes any free port. */
   readonly port: number;
+  /** IP address to listen on; undefined: all of them, of both families. */
+  readonly host?: string | undefined;
   readonly handler: Handler;
   readonly log: Log;
   /** An idle client connection is closed after this, s. */
@@ -25,12 +27,13 @@ export type ProxyServer = {
 export const IDLE_TIMEOUT_S = 60;
 const STOP_POLL_MS = 10;
 
-/** @throws if the port is taken */
+/** @throws if it can't listen there: the error has the system's `code` */
 export function startServer(init: ServerInit): ProxyServer {
-  const { port, handler, log, idleTimeoutS = IDLE_TIMEOUT_S } = init;
+  const { port, host, handler, log, idleTimeoutS = IDLE_TIMEOUT_S } = init;
   const open = new Set<Request>();
   const server = Bun.serve({
     port,
+    ...(host !== undefined && { hostname: host }),
     idleTimeout: idleTimeoutS,
     maxRequestBodySize: Number.POSITIVE_INFINITY,
     development: false,
