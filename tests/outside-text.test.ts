@@ -170,6 +170,21 @@ describe("errors", () => {
   });
 });
 
+describe("an error that quotes something else", () => {
+  test.each<[what: string, type: string, body: string]>([
+    ["a boundary", 'multipart/form-data; boundary="\u009b2J\u0085"', "--x"],
+    ["no JSON", "application/json", NASTY],
+  ])("%s", async (_what, type, body) => {
+    using proxy = startProxy();
+    const init = { method: "POST", headers: { "content-type": type }, body };
+    const answer = await fetch(`${proxy.origin}/v1/completions`, init);
+    expect(answer.status).toBe(400);
+    const text = await answer.text();
+    const { error } = JSON.parse(text) as { readonly error: { readonly message: string } };
+    expect([steering(text), steering(error.message)]).toEqual([[], []]);
+  });
+});
+
 test("a label that is wrong is named in full, and its reason has no line feed", () => {
   const labels = { "inference.enable": "true", "inference.port": NASTY };
   expect(readLabels(labels)).toMatchObject({ reason: expect.not.stringContaining("\n") });

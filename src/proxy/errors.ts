@@ -2,7 +2,7 @@
  * The answers the proxy makes itself: one case, one status, one body. The body is at once what the
  * OpenAI SDKs (`error.code`, `error.param`) and the Anthropic SDKs (`type`, `error.type`) read.
  */
-import { quoted } from "../ground/printable.ts";
+import { printable, quoted } from "../ground/printable.ts";
 
 type Case = {
   readonly status: number;
@@ -41,13 +41,16 @@ const codes = new WeakMap<Response, string>();
 const RETRY_AFTER_S = "1";
 const MODEL_LENGTH_MAX = 256;
 
-/** @param message what was being done and what to do; names no inner address */
+/**
+ * @param message what was being done and what to do; names no inner address. Clients show it on terminals,
+ *   so that whatever it quotes is made printable here
+ */
 export function errorResponse(code: ErrorCode, message: string): Response {
   const { status, type, param } = ERRORS[code];
   const headers = new Headers({ "content-type": "application/json" });
   if (status === 503) headers.set("retry-after", RETRY_AFTER_S);
   if (status === 405) headers.set("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
-  const body = { type: "error", error: { type, message, param, code } };
+  const body = { type: "error", error: { type, message: printable(message), param, code } };
   const response = new Response(JSON.stringify(body), { status, headers });
   codes.set(response, code);
   return response;
