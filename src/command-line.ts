@@ -1,4 +1,5 @@
 /** Arguments → what is asked for, and the usage. Pure. */
+import { quoted } from "./ground/printable.ts";
 
 export type Command =
   | { readonly kind: "serve" }
@@ -29,7 +30,8 @@ export const USAGE = `Usage: lw-inference-proxy [command]
   --version        version, commit, and version of Bun
   --help           this text
 
-It is configured by its environment alone; status and healthcheck find the proxy by PROXY_PORT.
+It is configured by its environment alone; status and healthcheck find the proxy by PROXY_PORT
+and PROXY_HOST.
 `;
 
 /** @param variables what the environment can set, by name */
@@ -56,7 +58,9 @@ export function parseCommandLine(args: readonly string[]): Command {
   return command ?? { kind: "wrong", argument: args[wrong] ?? "" };
 }
 
+const ARGUMENT_LENGTH_MAX = 256;
+
 /** What is said to an argument that there is not. */
 export function wrongArgument(argument: string): string {
-  return `lw-inference-proxy: there is no argument ${JSON.stringify(argument)} here\n\n${USAGE}`;
+  return `lw-inference-proxy: there is no argument ${quoted(argument, ARGUMENT_LENGTH_MAX)} here\n\n${USAGE}`;
 }

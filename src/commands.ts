@@ -1,7 +1,9 @@
 /** The commands beside running the proxy: what they print, and their exit code. */
 import { type Command, help, wrongArgument } from "./command-line.ts";
-import { VARIABLES } from "./config.ts";
-import { isAllRouted, parseStatus, renderStatus } from "./status-table.ts";
+import { type LoadedPlace, type Place, VARIABLES } from "./config.ts";
+import { ownRequest, readText } from "./ground/own-request.ts";
+import { printable } from "./ground/printable.ts";
+import { isAllRouted, parseStatus, renderJson, renderStatus } from "./status-table.ts";
 import { COMMIT, VERSION } from "./version.ts";
 
 export type Outcome = {
@@ -19,10 +21,14 @@ const CANNOT = 2;
 const HEALTHCHECK_BOUND_MS = 3_000;
 const STATUS_BOUND_MS = 5_000;
 
-/** @param port where the proxy listens on this machine, in this container; undefined if PROXY_PORT is none */
+/** Whatever listens there: no more of it is read. */
+const HEALTHCHECK_BYTES_MAX = 64 * 1024;
+const STATUS_BYTES_MAX = 64 * 1024 * 1024;
+
+/** @param loaded where the proxy listens on this machine, in this container */
 export async function runCommand(
   command: Exclude<Command, { readonly kind: "serve" }>,
-  port: number | undefined,
+  loaded: LoadedPlace,
 ): Promise<Outcome> {
   switch (command.kind) {
     case "version":
@@ -35,39 +41,46 @@ export async function runCommand(
     case "wrong":
       return { code: CANNOT, stderr: wrongArgument(command.argument) };
     case "healthcheck":
-      return port === undefined ? failed(NOT_WELL, NO_PORT) : healthcheck(port);
+      return loaded.kind === "wrong"
+        ? failed(NOT_WELL, ...loaded.errors)
+        : healthcheck(originOf(loaded.place));
     case "status":
-      return port === undefined ? failed(CANNOT, NO_PORT) : status(port, command.json);
+      return loaded.kind === "wrong"
+        ? failed(CANNOT, ...loaded.errors)
+        : status(originOf(loaded.place), command.json);
   }
 }
 
-const NO_PORT = "PROXY_PORT is not a port from 1 to 65535";
+/** Where a proxy that listens there can be asked: what stands for all addresses is the address of none. */
+export function originOf({ host = "0.0.0.0", port }: Place): string {
+  const { hostname } = new URL(host.includes(":") ? `http://[${host}]` : `http://${host}`);
+  const own = hostname === "0.0.0.0" ? "127.0.0.1" : hostname === "[::]" ? "[::1]" : hostname;
+  return `http://${own}:${port}`;
+}
 
 /** For an image without a shell: Docker keeps what it prints beside the result. */
-async function healthcheck(port: number): Promise<Outcome> {
-  const reply = await get(port, "/healthz", HEALTHCHECK_BOUND_MS);
+async function healthcheck(origin: string): Promise<Outcome> {
+  const reply = await get(`${origin}/healthz`, HEALTHCHECK_BOUND_MS, HEALTHCHECK_BYTES_MAX);
   if (reply.kind === "none") return failed(NOT_WELL, reply.why);
   return reply.status === 200
     ? { code: OK }
     : failed(NOT_WELL, `the answer of ${reply.url} is ${reply.status}`);
 }
 
-async function status(port: number, json: boolean): Promise<Outcome> {
-  const reply = await get(port, "/status", STATUS_BOUND_MS);
+async function status(origin: string, json: boolean): Promise<Outcome> {
+  const reply = await get(`${origin}/status`, STATUS_BOUND_MS, STATUS_BYTES_MAX);
   if (reply.kind === "none") return failed(CANNOT, `${reply.why}. ${WHERE_TO_ASK}`);
   const parsed = reply.status === 200 ? parseStatus(reply.body) : undefined;
-  if (parsed === undefined) {
+  const shown = parsed && (json ? renderJson(reply.body) : renderStatus(parsed, Date.now()));
+  if (parsed === undefined || shown === undefined) {
     const why = `the answer of ${reply.url} (${reply.status}) is not that of an lw-inference-proxy`;
     return failed(CANNOT, `${why}. ${WHERE_TO_ASK}`);
   }
-  return {
-    code: isAllRouted(parsed) ? OK : NOT_WELL,
-    stdout: json ? reply.body : renderStatus(parsed, Date.now()),
-  };
+  return { code: isAllRouted(parsed) ? OK : NOT_WELL, stdout: shown };
 }
 
 const WHERE_TO_ASK =
-  "If the proxy listens on another port, set PROXY_PORT; if it runs in a container, ask there: docker exec <container> lw-inference-proxy status";
+  "If the proxy listens elsewhere, set PROXY_PORT and PROXY_HOST; if it runs in a container, ask there: docker exec <container> lw-inference-proxy status";
 
 type Reply =
   | {
@@ -78,16 +91,11 @@ type Reply =
     }
   | { readonly kind: "none"; readonly why: string };
 
-async function get(port: number, path: string, boundMs: number): Promise<Reply> {
-  const url = `http://127.0.0.1:${port}${path}`;
+async function get(url: string, boundMs: number, bytesMax: number): Promise<Reply> {
   try {
-    // HTTP_PROXY and its kin never apply.
-    const response = await fetch(url, {
-      proxy: false,
-      redirect: "manual",
-      signal: AbortSignal.timeout(boundMs),
-    });
-    return { kind: "reply", url, status: response.status, body: await response.text() };
+    const response = await ownRequest(url, { signal: AbortSignal.timeout(boundMs) });
+    const body = await readText(response, bytesMax);
+    return { kind: "reply", url, status: response.status, body };
   } catch (error) {
     return { kind: "none", why: `no proxy answers at ${url}: ${explain(error, boundMs)}` };
   }
@@ -102,6 +110,7 @@ function explain(error: unknown, boundMs: number): string {
     : code || error.message;
 }
 
-function failed(code: number, why: string): Outcome {
-  return { code, stderr: `lw-inference-proxy: ${why}\n` };
+function failed(code: number, ...reasons: readonly string[]): Outcome {
+  const lines = reasons.map((why) => `lw-inference-proxy: ${printable(why)}\n`);
+  return { code, stderr: lines.join("") };
 }

@@ -1,18 +1,28 @@
 /** Environment → Config. Nothing is silently replaced: each wrong variable gets a line of its own. */
 import { z } from "zod/mini";
 import type { EngineAddress } from "./docker/engine-error.ts";
+import { hostName } from "./ground/host-name.ts";
+import { isIpv4, isIpv6 } from "./ground/ip-address.ts";
 import type { User } from "./privileges.ts";
 import { LOG_LEVELS, type LogLevel } from "./telemetry/log.ts";
 import { readTelemetrySettings, type TelemetrySettings } from "./telemetry/settings.ts";
 
-export type Config = {
+/** Where the proxy listens. */
+export type Place = {
+  /** IP address; undefined: all of them, of both families. */
+  readonly host: string | undefined;
   readonly port: number;
+};
+
+export type Config = Place & {
   readonly drainTimeoutMs: number;
   readonly modelSearchBytesMax: number;
   readonly engine: EngineAddress;
   readonly logLevel: LogLevel;
   /** Whom to become when started as root; undefined: stay root. */
   readonly user: User | undefined;
+  /** Names under which inner pages may be asked for, beside local ones: as `hostName` has them. */
+  readonly trustedHosts: readonly string[];
   /** Undefined if it is all off. */
   readonly telemetry: TelemetrySettings | undefined;
 };
@@ -21,11 +31,16 @@ export type LoadedConfig =
   | { readonly kind: "config"; readonly config: Config; readonly warnings: readonly string[] }
   | { readonly kind: "wrong"; readonly errors: readonly string[] };
 
+export type LoadedPlace =
+  | { readonly kind: "place"; readonly place: Place }
+  | Extract<LoadedConfig, { kind: "wrong" }>;
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** What there is to set: its default, as one would write it, and what is accepted. */
 export const VARIABLES = {
   PROXY_PORT: { default: "8080", expected: "a port from 1 to 65535" },
+  PROXY_HOST: { default: "", expected: "an IP address, like 127.0.0.1 or ::1" },
   PROXY_DRAIN_TIMEOUT: { default: "60s", expected: "a duration like 500ms, 60s, 1m30s, 2h or 0" },
   PROXY_MODEL_SEARCH_LIMIT: {
     default: "128MiB",
@@ -36,6 +51,10 @@ export const VARIABLES = {
     expected: "a user's number, or a user's and a group's, like 65532:65532",
   },
   PROXY_METRICS: { default: "false", expected: "true, false" },
+  PROXY_TRUSTED_HOSTS: {
+    default: "",
+    expected: "names like proxy.example.com, separated by commas; leave away scheme, port and path",
+  },
   DOCKER_HOST: {
     default: "unix:///var/run/docker.sock",
     expected: "unix:///path/to/docker.sock or tcp://host:port",
@@ -59,10 +78,12 @@ const ALL: Readonly<Record<string, { readonly default: string; readonly expected
 
 const Schema = z.object({
   PROXY_PORT: z.pipe(z.string(), z.transform(parsePort)),
+  PROXY_HOST: z.pipe(z.string(), z.transform(parseHost)),
   PROXY_DRAIN_TIMEOUT: z.pipe(z.string(), z.transform(parseDuration)),
   PROXY_MODEL_SEARCH_LIMIT: z.pipe(z.string(), z.transform(parseSize)),
   PROXY_USER: z.pipe(z.string(), z.transform(parseUser)),
   PROXY_METRICS: z.enum(["true", "false"]),
+  PROXY_TRUSTED_HOSTS: z.pipe(z.string(), z.transform(parseNames)),
   DOCKER_HOST: z.pipe(z.string(), z.transform(parseEngineAddress)),
   DOCKER_TLS_VERIFY: z.literal(""),
   LOG_LEVEL: z.enum(LOG_LEVELS),
@@ -84,21 +105,30 @@ export function loadConfig(env: Environment): LoadedConfig {
   return {
     kind: "config",
     config: {
+      host: parsed.data.PROXY_HOST,
       port: PROXY_PORT,
       drainTimeoutMs: PROXY_DRAIN_TIMEOUT,
       modelSearchBytesMax: parsed.data.PROXY_MODEL_SEARCH_LIMIT,
       engine: DOCKER_HOST,
       logLevel: LOG_LEVEL,
       user: parsed.data.PROXY_USER,
+      trustedHosts: parsed.data.PROXY_TRUSTED_HOSTS,
       telemetry: telemetry.settings,
     },
     warnings: [...unknownVariables(env), ...telemetry.warnings],
   };
 }
 
-/** The port alone, for commands to which no other variable matters; undefined if it is wrong. */
-export function loadPort(env: Environment): number | undefined {
-  return Schema.shape.PROXY_PORT.safeParse(env["PROXY_PORT"] || VARIABLES.PROXY_PORT.default).data;
+/** Where it listens alone, for commands to which no other variable matters. */
+export function loadPlace(env: Environment): LoadedPlace {
+  const { PROXY_HOST, PROXY_PORT } = Schema.shape;
+  const host = PROXY_HOST.safeParse(env["PROXY_HOST"] || VARIABLES.PROXY_HOST.default);
+  const port = PROXY_PORT.safeParse(env["PROXY_PORT"] || VARIABLES.PROXY_PORT.default);
+  if (host.success && port.success) {
+    return { kind: "place", place: { host: host.data, port: port.data } };
+  }
+  const names = [...(port.success ? [] : ["PROXY_PORT"]), ...(host.success ? [] : ["PROXY_HOST"])];
+  return { kind: "wrong", errors: names.map((name) => wrong(name, env[name])) };
 }
 
 function wrong(name: string, value: string | undefined): string {
@@ -117,6 +147,17 @@ type Context = { readonly value: unknown; issues: unknown[] };
 function parsePort(text: string, context: Context): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
   return port >= 1 && port <= 65_535 ? port : refuse(context);
+}
+
+function parseHost(text: string, context: Context): string | undefined {
+  if (text === "") return undefined;
+  return isIpv4(text) || isIpv6(text) ? text : refuse(context);
+}
+
+function parseNames(text: string, context: Context): readonly string[] {
+  if (text.trim() === "") return [];
+  const names = text.split(",").map((name) => hostName(name.trim()));
+  return names.every((name) => name !== undefined) ? names : refuse(context);
 }
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };

@@ -4,7 +4,8 @@
  * (launch.ts), nothing of it ever is.
  */
 import { type Command, parseCommandLine } from "./command-line.ts";
-import { type Config, loadConfig, loadPort } from "./config.ts";
+import { type Config, loadConfig, loadPlace } from "./config.ts";
+import { printable } from "./ground/printable.ts";
 import { relaunchIfNeeded } from "./launch.ts";
 import { openStandardOutput } from "./standard-output.ts";
 import { createLog } from "./telemetry/log.ts";
@@ -12,7 +13,7 @@ import { createLog } from "./telemetry/log.ts";
 const EXIT_CONFIG = 2;
 
 function fail(lines: readonly string[], code: number): never {
-  process.stderr.write(lines.map((line) => `lw-inference-proxy: ${line}\n`).join(""));
+  process.stderr.write(lines.map((line) => `lw-inference-proxy: ${printable(line)}\n`).join(""));
   process.exit(code);
 }
 
@@ -31,7 +32,7 @@ async function main(): Promise<void> {
     write: output.write,
   });
   for (const warning of loaded.warnings) log.warn(warning);
-  if (stillRoot !== undefined) log.info("stays root", { reason: stillRoot });
+  if (stillRoot !== undefined) log.warn("stays root", { reason: stillRoot });
   const { serve } = await import("./serve.ts");
   const outcome = await serve(config, log, terminated);
   await output.flush();
@@ -41,7 +42,7 @@ async function main(): Promise<void> {
 
 async function run(command: Exclude<Command, { kind: "serve" }>): Promise<never> {
   const { runCommand } = await import("./commands.ts");
-  const outcome = await runCommand(command, loadPort(process.env));
+  const outcome = await runCommand(command, loadPlace(process.env));
   if (outcome.stdout) await write(process.stdout, outcome.stdout);
   if (outcome.stderr) await write(process.stderr, outcome.stderr);
   process.exit(outcome.code);

@@ -16,7 +16,8 @@ export type Drop =
 
 /**
  * Whom to be in a group with. Groups that came with the process (group_add) are kept, but for root's
- * own; that of the socket is joined even if it is root's: the socket itself gives more than it does.
+ * own; that of the socket is joined only if the socket can't be reached without it. Then it is joined
+ * even if it is root's: the socket itself gives more than it does.
  *
  * @param nodes the directories to the socket and the socket, last; undefined if it is not there;
  *   empty if no socket is needed
@@ -30,14 +31,16 @@ export function planDrop(
     return { kind: "keep", why: "without the engine's socket there is no telling its group" };
   }
   const socket = nodes.at(-1);
-  const others = current.filter((gid) => gid !== 0 && gid !== socket?.gid);
-  const groups = socket === undefined ? others : [socket.gid, ...others];
-  const reachable = nodes.every((node) =>
-    permits(node, user, [user.gid, ...groups], node === socket ? READ_WRITE : SEARCH),
+  const own = current.filter((gid) => gid !== 0);
+  const joined = socket === undefined ? own : [...new Set([socket.gid, ...own])];
+  const groups = [own, joined].find((some) =>
+    nodes.every((node) =>
+      permits(node, user, [user.gid, ...some], node === socket ? READ_WRITE : SEARCH),
+    ),
   );
-  return reachable
-    ? { kind: "drop", groups }
-    : { kind: "keep", why: "only its owner may use the engine's socket" };
+  return groups === undefined
+    ? { kind: "keep", why: "only its owner may use the engine's socket" }
+    : { kind: "drop", groups };
 }
 
 const READ_WRITE = 0o6;

@@ -1,5 +1,5 @@
 /** The proxy itself: connects the parts, and takes them apart again. Imported by main.ts alone. */
-import type { Config } from "./config.ts";
+import type { Config, Place } from "./config.ts";
 import { type Descriptors, readDescriptors } from "./descriptors.ts";
 import { Controller } from "./discovery/controller.ts";
 import { EngineConnection } from "./discovery/engine-connection.ts";
@@ -68,14 +68,17 @@ export async function serve(
     admit: () => descriptors?.admit() ?? true,
     keptBytesMax: config.modelSearchBytesMax,
     telemetry,
+    trustedHosts: config.trustedHosts,
     refreshModels: controller.refreshModels,
     refreshModelsOf: (containerId) => controller.refreshModelsOf(containerId),
     status: () =>
       statusOf({ startedMs, address: config.engine, engine, connection, controller }, Date.now()),
   });
-  const server = listen(config.port, handler, log);
+  const server = listen(config, handler, log);
   if ("kind" in server) return server;
-  log.info("listening", { port: server.port, engine: showAddress(config.engine) });
+  const { host } = config;
+  const place = { ...(host !== undefined && { host }), port: server.port };
+  log.info("listening", { ...place, engine: showAddress(config.engine) });
 
   const watching = new AbortController();
   void watch({ engine, controller, connection, log, signal: watching.signal });
@@ -98,20 +101,34 @@ function warnOfFewDescriptors(descriptors: Descriptors | undefined, log: Log): v
   );
 }
 
-const LOW_PORT = "allow it by PROXY_USER=0 or the capability CAP_NET_BIND_SERVICE, or ";
-
 function listen(
-  port: number,
+  { host, port }: Place,
   handler: Parameters<typeof startServer>[0]["handler"],
   log: Log,
 ): ProxyServer | CannotListen {
   try {
-    return startServer({ port, handler, log });
+    return startServer({ host, port, handler, log });
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    // As a user of its own, on the host's network: in a container's own any user may have any port.
-    const low = (error as NodeJS.ErrnoException).code === "EACCES" ? LOW_PORT : "";
-    const text = `cannot listen on port ${port}: ${why}; ${low}choose another in PROXY_PORT`;
-    return { kind: "cannot listen", why: text };
+    return { kind: "cannot listen", why: explainListen({ host, port }, error) };
   }
+}
+
+/** What the system says to an address that is not this machine's, or that it can't use as it is. */
+const NO_SUCH_ADDRESS = ["EADDRNOTAVAIL", "EINVAL", "EAFNOSUPPORT"];
+
+/** Why it can't listen there, and which variable to change. */
+export function explainListen({ host, port }: Place, error: unknown): string {
+  const why = error instanceof Error ? error.message : String(error);
+  const { code = "" } = error as NodeJS.ErrnoException;
+  const at = host === undefined ? "" : ` of ${host}`;
+  return `cannot listen on port ${port}${at}: ${why}; ${adviceFor(code, host)}`;
+}
+
+function adviceFor(code: string, host: string | undefined): string {
+  if (host !== undefined && NO_SUCH_ADDRESS.includes(code)) {
+    return "name an address of this machine in PROXY_HOST";
+  }
+  // As a user of its own, on the host's network: in a container's own any user may have any port.
+  const low = "allow it by PROXY_USER=0 or the capability CAP_NET_BIND_SERVICE, or ";
+  return `${code === "EACCES" ? low : ""}choose another in PROXY_PORT`;
 }

@@ -6,6 +6,8 @@ import type { Log } from "./telemetry/log.ts";
 export type ServerInit = {
   /** 0 takes any free port. */
   readonly port: number;
+  /** IP address to listen on; undefined: all of them, of both families. */
+  readonly host?: string | undefined;
   readonly handler: Handler;
   readonly log: Log;
   /** An idle client connection is closed after this, s. */
@@ -34,13 +36,14 @@ const UPLOAD_SILENCE_S = 60;
 const TIMEOUT_STEP_S = 4;
 const STOP_POLL_MS = 10;
 
-/** @throws if the port is taken */
+/** @throws if it can't listen there: the error has the system's `code` */
 export function startServer(init: ServerInit): ProxyServer {
-  const { port, handler, log } = init;
+  const { port, host, handler, log } = init;
   const { idleTimeoutS = IDLE_TIMEOUT_S, uploadSilenceS = UPLOAD_SILENCE_S } = init;
   const open = new Set<Request>();
   const server = Bun.serve({
     port,
+    ...(host !== undefined && { hostname: host }),
     idleTimeout: idleTimeoutS,
     maxRequestBodySize: Number.POSITIVE_INFINITY,
     development: false,

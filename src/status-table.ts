@@ -1,6 +1,6 @@
-/** The reply of `GET /status` → a table for people, and whether all is well. Pure. */
+/** The reply of `GET /status` → a table for people, JSON for programs, and whether all is well. Pure. */
 import { z } from "zod/mini";
-import { printableInTable } from "./ground/printable.ts";
+import { printable, printableInTable } from "./ground/printable.ts";
 
 const Container = z.object({
   name: z.string(),
@@ -59,7 +59,9 @@ export function renderStatus(status: StatusReply, nowMs: number): string {
   const { version, uptime_seconds, ready, in_flight, engine, containers } = status;
   const up = duration(uptime_seconds);
   const lines = [
-    `lw-inference-proxy ${version}, up ${up}, ${ready ? "ready" : "not ready yet"}, ${in_flight} in flight`,
+    printableInTable(
+      `lw-inference-proxy ${version}, up ${up}, ${ready ? "ready" : "not ready yet"}, ${in_flight} in flight`,
+    ),
     engineLine(status, nowMs),
     "",
     ...(containers.length === 0
@@ -67,6 +69,20 @@ export function renderStatus(status: StatusReply, nowMs: number): string {
       : columns([HEADINGS, ...containers.map((container) => row(container, nowMs))])),
   ];
   return lines.map((line) => `${line}\n`).join("");
+}
+
+/**
+ * The reply written anew, so that nothing in it steers a terminal: the same JSON, in one line.
+ *
+ * @param body that `parseStatus` takes
+ * @returns undefined if it is nested so deep that it can't be written
+ */
+export function renderJson(body: string): string | undefined {
+  try {
+    return `${printable(JSON.stringify(JSON.parse(body)))}\n`;
+  } catch {
+    return undefined; // a RangeError: no proxy of ours writes such a thing
+  }
 }
 
 function engineLine({ engine }: StatusReply, nowMs: number): string {
@@ -92,12 +108,17 @@ function row(container: ContainerStatus, nowMs: number): readonly string[] {
   return cells.map(printableInTable); // before their width is measured: an escape sequence has none
 }
 
+/** Wider cells stand out of their column: whoever answers decides how wide they are, and how many rows. */
+const WIDTH_MAX = 100;
+
 /** Two spaces between columns, none behind the last. */
 function columns(rows: readonly (readonly string[])[]): readonly string[] {
-  const widths = HEADINGS.map((_, index) => Math.max(...rows.map((cells) => width(cells[index]))));
+  const widths = HEADINGS.slice(0, -1).map((_, index) =>
+    rows.reduce((widest, cells) => Math.max(widest, Math.min(width(cells[index]), WIDTH_MAX)), 0),
+  );
   return rows.map((cells) =>
     cells
-      .map((cell, index) => cell + " ".repeat((widths[index] ?? 0) - width(cell)))
+      .map((cell, index) => cell + " ".repeat(Math.max(0, (widths[index] ?? 0) - width(cell))))
       .join("  ")
       .trimEnd(),
   );

@@ -1,13 +1,15 @@
 import { describe, expect, test } from "bun:test";
-import { type Config, loadConfig, loadPort } from "../src/config.ts";
+import { type Config, loadConfig } from "../src/config.ts";
 
 const DEFAULTS: Config = {
+  host: undefined,
   port: 8080,
   drainTimeoutMs: 60_000,
   modelSearchBytesMax: 128 * 1024 ** 2,
   engine: { kind: "unix", path: "/var/run/docker.sock" },
   logLevel: "info",
   user: undefined,
+  trustedHosts: [],
   telemetry: undefined,
 };
 
@@ -23,6 +25,9 @@ const SCRAPED: Config["telemetry"] = {
 };
 
 const PORT = "expected a port from 1 to 65535";
+const HOST = "expected an IP address, like 127.0.0.1 or ::1";
+const NAMES =
+  "expected names like proxy.example.com, separated by commas; leave away scheme, port and path";
 const DURATION = "expected a duration like 500ms, 60s, 1m30s, 2h or 0";
 const SIZE = "expected a size like 64KiB, 128MiB or 1GiB";
 const ENGINE = "expected unix:///path/to/docker.sock or tcp://host:port";
@@ -60,6 +65,13 @@ describe("loadConfig()", () => {
     ["PROXY_USER", "65532:65532", { user: { uid: 65_532, gid: 65_532 } }],
     ["PROXY_USER", "1000", { user: { uid: 1_000, gid: 1_000 } }],
     ["PROXY_USER", "0:4294967294", { user: { uid: 0, gid: 4_294_967_294 } }],
+    ["PROXY_HOST", "127.0.0.1", { host: "127.0.0.1" }],
+    ["PROXY_HOST", "0.0.0.0", { host: "0.0.0.0" }],
+    ["PROXY_HOST", "::", { host: "::" }],
+    ["PROXY_HOST", "2001:DB8::1", { host: "2001:DB8::1" }],
+    ["PROXY_TRUSTED_HOSTS", "proxy.example.com", { trustedHosts: ["proxy.example.com"] }],
+    ["PROXY_TRUSTED_HOSTS", " A.b , c_d-1.e.,f", { trustedHosts: ["a.b", "c_d-1.e", "f"] }],
+    ["PROXY_TRUSTED_HOSTS", " ", { trustedHosts: [] }],
     ["PROXY_METRICS", "true", { telemetry: SCRAPED }],
     ["PROXY_METRICS", "false", {}],
     ["PROXY_DRAIN_TIMEOUT", "0", { drainTimeoutMs: 0 }],
@@ -111,6 +123,12 @@ describe("loadConfig()", () => {
     ].map((value): [string, string, string] => ["PROXY_DRAIN_TIMEOUT", value, DURATION]),
     ...["128", "128MB", "1.5GiB", "0MiB", "-1MiB", "1 MiB", "9999999GiB"].map(
       (value): [string, string, string] => ["PROXY_MODEL_SEARCH_LIMIT", value, SIZE],
+    ),
+    ...["localhost", "[::1]", "127.0.0.1:80", "1", "127.1", " ::1", "fe80::1%eth0", "*"].map(
+      (value): [string, string, string] => ["PROXY_HOST", value, HOST],
+    ),
+    ...["a.b:80", "http://a.b", "a.b/", "*.a.b", "a b", "a,", ",", "a..b", "[::1]", "é.b"].map(
+      (value): [string, string, string] => ["PROXY_TRUSTED_HOSTS", value, NAMES],
     ),
     ...["yes", "1", "TRUE", " true"].map((value): [string, string, string] => [
       "PROXY_METRICS",
@@ -204,15 +222,15 @@ describe("loadConfig()", () => {
   });
 
   test("warns of each PROXY_ variable that it does not know", () => {
-    const env = { PROXY_PORT: "9000", PROXY_DRAIN_TIMEOUT_S: "60", PROXY_HOST: "x", proxy_x: "y" };
+    const env = { PROXY_PORT: "9000", PROXY_DRAIN_TIMEOUT_S: "60", PROXY_HOSTS: "x", proxy_x: "y" };
     const known =
-      "it knows PROXY_PORT, PROXY_DRAIN_TIMEOUT, PROXY_MODEL_SEARCH_LIMIT, PROXY_USER, PROXY_METRICS";
+      "it knows PROXY_PORT, PROXY_HOST, PROXY_DRAIN_TIMEOUT, PROXY_MODEL_SEARCH_LIMIT, PROXY_USER, PROXY_METRICS, PROXY_TRUSTED_HOSTS";
     expect(loadConfig(env)).toEqual({
       kind: "config",
       config: { ...DEFAULTS, port: 9000 },
       warnings: [
         `PROXY_DRAIN_TIMEOUT_S is not a variable of this proxy; ${known}`,
-        `PROXY_HOST is not a variable of this proxy; ${known}`,
+        `PROXY_HOSTS is not a variable of this proxy; ${known}`,
       ],
     });
   });
@@ -223,12 +241,3 @@ function engine(place: string, port?: number): Partial<Config> {
     engine: port === undefined ? { kind: "unix", path: place } : { kind: "tcp", host: place, port },
   };
 }
-
-test.each<[env: Record<string, string>, port: number | undefined]>([
-  [{}, 8080],
-  [{ PROXY_PORT: "" }, 8080],
-  [{ PROXY_PORT: "9000", LOG_LEVEL: "loud" }, 9000],
-  [{ PROXY_PORT: "http" }, undefined],
-])("loadPort(%p) minds no other variable: %p", (env, port) => {
-  expect(loadPort(env)).toBe(port);
-});

@@ -1,4 +1,5 @@
 /** The inference.* labels of a container → settings, or why not. Pure. */
+import { hasDotSegment } from "../ground/dot-segments.ts";
 
 export type Settings = {
   /** Port inside the container. */
@@ -79,9 +80,11 @@ function readPort(text: string = LABELS[PORT_LABEL]): number | undefined {
   return port >= 1 && port <= 65_535 ? port : undefined;
 }
 
-/** Characters of RFC 3986 `pchar` only, so that it can be put before a path as it is; no dot segments. */
+/**
+ * Characters of RFC 3986 `pchar` only, so that it can be put before a path as it is; no dot segments,
+ * however hidden: servers decode what fetch leaves as it is, and then climb.
+ */
 function readBasePath(text: string = LABELS[BASE_PATH_LABEL]): string | undefined {
   const path = `/${text.trim()}`.replace(/^\/+/, "/").replace(/\/+$/, "");
-  if (!/^[\w.~!$&'()*+,;=:@%/-]*$/.test(path)) return undefined;
-  return path.split("/").some((segment) => segment === "." || segment === "..") ? undefined : path;
+  return /^[\w.~!$&'()*+,;=:@%/-]*$/.test(path) && !hasDotSegment(path) ? path : undefined;
 }

@@ -15,3 +15,22 @@ export function printable(text: string): string {
 export function printableInTable(text: string): string {
   return text.replace(STEERING, "?");
 }
+
+/**
+ * In quotes, as JSON has it, and printable: the way to name in a message what somebody has sent.
+ *
+ * @param lengthMax UTF-16 code units that are shown; `…` stands for the rest
+ */
+export function quoted(text: string, lengthMax: number): string {
+  return printable(JSON.stringify(text.length > lengthMax ? `${text.slice(0, lengthMax)}…` : text));
+}
+
+/**
+ * For Prometheus' text format, whose escapes in a label's value are `\\`, `\"` and `\n` alone: each such
+ * character as `\\uXXXX`, which is read as text. Line feeds are the format's own and stay.
+ */
+export function printableInMetrics(text: string): string {
+  return text.replace(STEERING, (control) =>
+    control === "\n" ? control : `\\${printable(control)}`,
+  );
+}

@@ -2,6 +2,7 @@
  * The answers the proxy makes itself: one case, one status, one body. The body is at once what the
  * OpenAI SDKs (`error.code`, `error.param`) and the Anthropic SDKs (`type`, `error.type`) read.
  */
+import { printable, quoted } from "../ground/printable.ts";
 
 type Case = {
   readonly status: number;
@@ -41,13 +42,16 @@ const codes = new WeakMap<Response, string>();
 const RETRY_AFTER_S = "1";
 const MODEL_LENGTH_MAX = 256;
 
-/** @param message what was being done and what to do; names no inner address */
+/**
+ * @param message what was being done and what to do; names no inner address. Clients show it on terminals,
+ *   so that whatever it quotes is made printable here
+ */
 export function errorResponse(code: ErrorCode, message: string): Response {
   const { status, type, param } = ERRORS[code];
   const headers = new Headers({ "content-type": "application/json" });
   if (status === 503) headers.set("retry-after", RETRY_AFTER_S);
   if (status === 405) headers.set("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
-  const body = { type: "error", error: { type, message, param, code } };
+  const body = { type: "error", error: { type, message: printable(message), param, code } };
   const response = new Response(JSON.stringify(body), { status, headers });
   codes.set(response, code);
   return response;
@@ -81,9 +85,7 @@ export function clientGone(): Response {
   return response;
 }
 
-/** The model as messages name it: in quotes, cut where somebody sent a novel. */
+/** The model as messages name it: in quotes, cut where somebody sent a novel, and printable: clients show it. */
 export function quoteModel(model: string): string {
-  return JSON.stringify(
-    model.length > MODEL_LENGTH_MAX ? `${model.slice(0, MODEL_LENGTH_MAX)}…` : model,
-  );
+  return quoted(model, MODEL_LENGTH_MAX);
 }

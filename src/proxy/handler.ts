@@ -16,10 +16,10 @@ import {
   readableByBrowsers,
 } from "./errors.ts";
 import { type Forwarded, forward } from "./forward.ts";
+import { createInner } from "./inner.ts";
 import { KeptBytes } from "./kept-bytes.ts";
-import { isDirect, isRead, type Local, local, MODELS } from "./local.ts";
-import { metricsResponse } from "./metrics.ts";
-import { modelIdOf, modelResponse, noBackend } from "./models-list.ts";
+import { isRead, local, MODELS } from "./local.ts";
+import { type Models, modelIdOf, modelResponse, noBackend } from "./models-list.ts";
 import { Payloads } from "./payload.ts";
 import { refusal } from "./refusal.ts";
 import { readModelField } from "./request-body.ts";
@@ -28,8 +28,12 @@ import { splitTarget, type Target } from "./target.ts";
 import { PATIENCE, type Patience } from "./upstream-abort.ts";
 import { loopOf, newPseudonym } from "./via.ts";
 
-export type HandlerInit = Local & {
+export type HandlerInit = Models & {
   readonly log: Log;
+  /** What `GET /status` shows, as JSON. */
+  readonly status?: () => unknown;
+  /** Names under which inner pages may be asked for, beside local ones: as `hostName` has them. */
+  readonly trustedHosts?: readonly string[];
   /** Most bytes of one request to keep while its model has not come. */
   readonly keptBytesMax?: number;
   readonly patience?: Patience;
@@ -82,7 +86,6 @@ type Incoming = {
 const KEPT_BYTES_MAX = 128 * 1024 * 1024;
 /** How long a request for an unknown model waits for the servers to be asked again. */
 const REFRESH_MS = 1_000;
-const METRICS = "/metrics";
 const RESPONSES = "/v1/responses";
 
 export function createHandler(init: HandlerInit): Handler {
@@ -98,12 +101,13 @@ export function createHandler(init: HandlerInit): Handler {
     ),
     telemetry,
   };
+  const { log, status, trustedHosts } = init;
+  const inner = createInner({ log, status, trustedHosts, scrape: telemetry.scrape });
   return (request, client) => {
     const target = splitTarget(request.url);
-    if (target.path === METRICS && telemetry.scrape !== undefined && isDirect(request)) {
-      return metricsResponse(telemetry.scrape);
-    }
-    const own = refusal(request, target) ?? local(request, target, context);
+    const refused = refusal(request, target);
+    if (inner.has(target.path)) return refused ?? inner.answer(request, target);
+    const own = refused ?? local(request, target, context);
     return own === undefined
       ? proxied({ request, target, client, report: reportOf(request, target, context) }, context)
       : readableByBrowsers(request, own);

@@ -1,4 +1,4 @@
-/** What the proxy answers from memory, of itself. */
+/** What the proxy answers from memory, to anybody. */
 import { errorResponse } from "./errors.ts";
 import { type Models, modelsResponse } from "./models-list.ts";
 import type { Target } from "./target.ts";
@@ -6,33 +6,21 @@ import type { Target } from "./target.ts";
 /** Of the list of models; each has a path of its own below. */
 export const MODELS = "/v1/models";
 
-export type Local = Models & {
-  /** What `GET /status` shows, as JSON. */
-  readonly status?: () => unknown;
-};
-
 /** @returns undefined if it is not the proxy's own to answer */
-export function local(request: Request, target: Target, context: Local): Response | undefined {
+export function local(request: Request, target: Target, context: Models): Response | undefined {
   const { path } = target;
   if (path === "/healthz") return text(200, "ok");
   if (path === "/readyz") return context.isReady() ? text(200, "ready") : text(503, "starting");
-  if (path === "/status" && isDirect(request)) return Response.json(context.status?.() ?? {});
-  if (!path.startsWith("/v1/")) {
-    return errorResponse("not_found", "Cannot serve the request: the API is below /v1/");
-  }
+  if (!path.startsWith("/v1/")) return notServed();
   if (path === MODELS && isRead(request)) {
     return modelsResponse(request, target, context.table.models);
   }
   return undefined;
 }
 
-/**
- * Whether it has come past no other proxy. What is for operators alone is not to be reached through one
- * that passes on what begins with `/v1`: of `/v1/../status` Bun leaves `/status` before it is ours to see.
- */
-export function isDirect(request: Request): boolean {
-  const { headers } = request;
-  return isRead(request) && !headers.has("x-forwarded-for") && !headers.has("forwarded");
+/** The answer to a path that leads nowhere. */
+export function notServed(): Response {
+  return errorResponse("not_found", "Cannot serve the request: the API is below /v1/");
 }
 
 export function isRead({ method }: Request): boolean {

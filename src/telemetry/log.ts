@@ -1,5 +1,8 @@
-/** The log: what changed and why, never a line a request. JSON lines, or readable text for a terminal. */
-
+/**
+ * The log: what changed and why, never a line a request. JSON lines, or readable text for a terminal.
+ * Nothing in a line steers the terminal that shows it, and no value makes a line endless: whoever logs
+ * what comes from outside cuts it shorter, and this is the net below.
+ */
 import { printable } from "../ground/printable.ts";
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
@@ -30,7 +33,8 @@ export function createLog({ level, format, write }: LogInit): Log {
 
 function renderJson(level: LogLevel, message: string, fields: Fields): string {
   const time = new Date().toISOString();
-  return `${JSON.stringify({ time, level, message, ...fields })}\n`;
+  const line = { time, level, message: cut(message), ...boundedFields(fields) };
+  return `${printable(JSON.stringify(line))}\n`;
 }
 
 const COLORS: Readonly<Record<LogLevel, string>> = {
@@ -45,13 +49,47 @@ const RESET = "\x1b[0m";
 function renderText(level: LogLevel, message: string, fields: Fields): string {
   const time = new Date().toTimeString().slice(0, 8);
   const word = `${COLORS[level]}${level.toUpperCase().padEnd(5)}${RESET}`;
-  const rest = Object.entries(fields).map(
-    ([name, value]) => ` ${DIM}${name}=${RESET}${show(value)}`,
+  const rest = Object.entries(boundedFields(fields)).map(
+    ([name, value]) => ` ${DIM}${printable(name)}=${RESET}${show(value)}`,
   );
-  return `${DIM}${time}${RESET} ${word} ${printable(message)}${rest.join("")}\n`;
+  return `${DIM}${time}${RESET} ${word} ${printable(cut(message))}${rest.join("")}\n`;
 }
 
 function show(value: unknown): string {
   if (typeof value === "string" && /^[\w.:/@+-]+$/.test(value)) return value;
   return printable(JSON.stringify(value) ?? String(value));
+}
+
+/** Of a string, in UTF-16 code units. */
+const LENGTH_MAX = 4_096;
+/** Of an array, and names of an object. */
+const ENTRIES_MAX = 100;
+/** Arrays and objects inside each other. */
+const DEPTH_MAX = 8;
+
+/** The value with what is too long cut off, and a mark in its place. */
+function bounded(value: unknown, depth = 0): unknown {
+  if (typeof value === "string") return cut(value);
+  if (typeof value !== "object" || value === null || "toJSON" in value) return value;
+  if (depth >= DEPTH_MAX) return "…";
+  return Array.isArray(value) ? boundedArray(value, depth) : boundedFields(value, depth);
+}
+
+function boundedArray(all: readonly unknown[], depth: number): readonly unknown[] {
+  const kept = all.slice(0, ENTRIES_MAX).map((one) => bounded(one, depth + 1));
+  return all.length > ENTRIES_MAX ? [...kept, `… ${all.length - ENTRIES_MAX} more`] : kept;
+}
+
+function boundedFields(fields: object, depth = 0): Fields {
+  const all = Object.entries(fields);
+  const kept = all
+    .slice(0, ENTRIES_MAX)
+    .map(([name, value]): [string, unknown] => [cut(name), bounded(value, depth + 1)]);
+  if (all.length > ENTRIES_MAX) kept.push(["…", `${all.length - ENTRIES_MAX} more`]);
+  return Object.fromEntries(kept);
+}
+
+function cut(text: string): string {
+  if (text.length <= LENGTH_MAX) return text;
+  return `${text.slice(0, LENGTH_MAX)}… (${text.length - LENGTH_MAX} more)`;
 }

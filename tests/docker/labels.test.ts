@@ -40,6 +40,10 @@ describe("readLabels()", () => {
     ["/", ""],
     ["", ""],
     ["//v1//", "/v1"],
+    ["/v1/a..b", "/v1/a..b"],
+    ["/v1/...", "/v1/..."],
+    ["/a%2Fb/v1", "/a%2Fb/v1"],
+    ["/v1/;x=..", "/v1/;x=.."],
   ])("base path %p is %p", (value, basePath) => {
     expect(readLabels({ ...ENABLED, "inference.api.base_path": value })).toMatchObject({
       settings: { basePath },
@@ -56,6 +60,25 @@ describe("readLabels()", () => {
     ["inference.api.base_path", "/v1#x"],
     ["inference.api.base_path", "/a b"],
     ["inference.api.base_path", "/v1/../admin"],
+    ["inference.api.base_path", "/v1/./admin"],
+    ["inference.api.base_path", ".."],
+    ...[
+      ...["%2e%2e", "%2E%2e", ".%2e", "%2e.", "%2e", "%252e%252e", "%252e.", "..;", "..;x=1", ".;"],
+      ...[
+        "%2e%2e;x",
+        "..%3b",
+        "%2f..",
+        "x%2f..%2fy",
+        "%5c..",
+        "%255c..%255c",
+        "%2f%2e%2e",
+        "..%2f",
+      ],
+      ...["x%252f..", "..%5Cx"],
+    ].flatMap((hidden): [string, string][] => [
+      ["inference.api.base_path", `/v1/${hidden}/admin`],
+      ["inference.api.base_path", `/v1/${hidden}`],
+    ]),
   ])("%s=%p is wrong, and the reason names both", (label, value) => {
     const read = readLabels({ ...ENABLED, [label]: value });
     expect(read).toMatchObject({

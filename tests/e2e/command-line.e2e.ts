@@ -82,5 +82,5 @@ test("status --json of 5,000 containers comes whole through a pipe", async () =>
   const reply = JSON.stringify(statusReply({ containers }));
   using server = Bun.serve({ port: 0, fetch: () => new Response(reply) });
   const result = await runCompiled({ PROXY_PORT: String(server.port) }, ["status", "--json"]);
-  expect([result.code, result.stdout === reply, result.stderr]).toEqual([0, true, ""]);
+  expect([result.code, result.stdout === `${reply}\n`, result.stderr]).toEqual([0, true, ""]);
 });

@@ -151,19 +151,20 @@ describe.skipIf(!CAN_RUN)("the image", () => {
     TIMEOUT_MS,
   );
 
-  test.each<[what: string, uid: string, mode: number, says: string]>([
-    ["of root:root 0660, as a rootless engine's", "65532", 0o660, "listening"],
-    ["for root alone", "0", 0o600, "only its owner may use the engine's socket"],
+  test.each<[what: string, uid: string, groups: readonly string[], mode: number, says: string]>([
+    ["of root:root 0660, as a rootless engine's", "65532", ["0"], 0o660, '"listening"'],
+    ["of root:root 0666", "65532", [], 0o666, '"listening"'],
+    ["for root alone", "0", ["0"], 0o600, "only its owner may use the engine's socket"],
   ])(
-    "with a socket %s it is user %s, in group 0",
-    async (_what, uid, mode, says) => {
+    "with a socket %s it is user %s, in groups %p",
+    async (...[, uid, groups, mode, says]) => {
       using fake = await new FakeEngine().start();
       chmodSync(fake.socketPath, mode);
       const flags = ["--volume", `${fake.socketPath}:/var/run/docker.sock`];
       await using proxy = await startProxyContainer({ flags });
       await until("it is connected", async () => (await proxy.log()).includes('"connected to'));
       expect((await proxy.processStatus("Uid"))[0]).toBe(uid);
-      expect(await proxy.processStatus("Groups")).toEqual(["0"]);
+      expect(await proxy.processStatus("Groups")).toEqual([...groups]);
       expect(await proxy.log()).toContain(says);
     },
     TIMEOUT_MS,

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { printable, printableInTable } from "../../src/ground/printable.ts";
+import { printable, printableInTable, quoted } from "../../src/ground/printable.ts";
 
 const STEERING = [
   "\u0000",
@@ -27,4 +27,16 @@ test("printable() leaves all other text as it is", () => {
   const text = "Qwen/Qwen3-0.6B ü 模型 😀 \\u001b {}";
   expect(printable(text)).toBe(text);
   expect(printableInTable(text)).toBe(text);
+});
+
+test.each<[text: string, shown: string]>([
+  ["a/b", '"a/b"'],
+  ["a\u009bb\u202e", '"a\\u009bb\\u202e"'],
+  ['a"\\b', '"a\\"\\\\b"'],
+  ["12345", '"12345"'],
+  ["123456", '"12345…"'],
+  ["1234😀", '"1234\\ud83d…"'],
+  ["", '""'],
+])("quoted() has %j as %s", (text, shown) => {
+  expect(quoted(text, 5)).toBe(shown);
 });

@@ -51,12 +51,12 @@ describe("errorResponse()", () => {
     expect(headers.get("allow")).toBe(status === 405 ? allowed : null);
   });
 
-  test("keeps a message that would break out of JSON in its place", async () => {
+  test("keeps a message that would break out of JSON in its place, or steer a terminal", async () => {
     const message = 'model "\\\n\u0000é😀';
     const body = (await errorResponse("model_not_found", message).json()) as {
       readonly error: { readonly message: string };
     };
-    expect(body.error.message).toBe(message);
+    expect(body.error.message).toBe('model "\\\\u000a\\u0000é😀');
   });
 });
 

@@ -118,3 +118,48 @@ describe("createLog() as text", () => {
     expect(shown!.slice(0, -1)).not.toMatch(/[\p{Cc}\u202e\u2028]/u);
   });
 });
+
+describe("createLog() cuts what is too long", () => {
+  const cases: readonly [what: string, value: unknown, kept: unknown][] = [
+    ["no string of 4,096 characters", "x".repeat(4_096), "x".repeat(4_096)],
+    ["one of 4,097", "x".repeat(4_097), `${"x".repeat(4_096)}… (1 more)`],
+    ["no array of 100", Array(100).fill(1), Array(100).fill(1)],
+    ["one of 103", Array(103).fill(1), [...Array(100).fill(1), "… 3 more"]],
+    [
+      "strings in arrays and objects",
+      [{ a: ["y".repeat(5_000)] }],
+      [{ a: [`${"y".repeat(4_096)}… (904 more)`] }],
+    ],
+    ["what is nested deep", nested(1_000), nested(8, "…")],
+  ];
+
+  test.each(cases)("%s", (_what, value, kept) => {
+    const [line] = written({}, (log) => log.info("x", { value }));
+    const { value: shown } = JSON.parse(line!) as { readonly value: unknown };
+    expect(shown).toEqual(kept);
+  });
+
+  test("names, too many of them, and messages, in either form", () => {
+    const names = Array.from({ length: 150 }, (_, index) => [`f${index}`, index] as const);
+    const fields = Object.fromEntries([["n".repeat(9_000), 1], ...names]);
+    for (const format of ["json", "text"] as const) {
+      const [line] = written({ format }, (log) => log.info("m".repeat(9_000), fields));
+      expect(line!.length).toBeWithin(8_000, 16_000);
+      expect(line).toContain("… (4904 more)");
+      expect(line).toContain("51 more");
+      expect(line).not.toContain("f99");
+    }
+  });
+
+  test("and leaves what knows its own JSON as it is", () => {
+    const at = new Date(0);
+    expect(plainText("x", { at, off: false })).toEndWith(` at="${at.toJSON()}" off=false\n`);
+  });
+});
+
+/** Arrays inside each other. */
+function nested(depth: number, innermost: unknown = []): unknown {
+  let value = innermost;
+  for (let level = 1; level < depth; level += 1) value = [value];
+  return value;
+}
