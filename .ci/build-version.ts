@@ -4,7 +4,8 @@ import { join } from "node:path";
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** As semver.org has it, without build metadata: `+` is not allowed in an image's tag. */
-const VERSION = /^\d+\.\d+\.\d+(?:-[\dA-Za-z.-]+)?$/;
+const VERSION =
+  /^(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)(?:-[\dA-Za-z-]+(?:\.[\dA-Za-z-]+)*)?$/;
 
 /**
  * @param env VERSION may have the `v` of a tag before it

@@ -1,25 +1,17 @@
 /**
- * Publishes the binaries of `build:all` as a release of the tag in VERSION. Needs `gh`, and its token in
- * GH_TOKEN. A version with a suffix (1.2.3-rc.1) is marked as not for everybody.
+ * Builds the binaries of a release into dist/, and starts the one for this machine. Publishes nothing: that
+ * is publish-binaries.sh, in a job that runs none of this. Its output `sums` is the SHA-256 of SHA256SUMS.
+ *
+ * Environment: VERSION (a tag), COMMIT.
  */
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { buildVersion } from "./build-version.ts";
+import { run, smokeTest, tellOutput, variable } from "./release-steps.ts";
 
 const ROOT = join(import.meta.dir, "..");
+const DIST = join(ROOT, "dist");
 
-const version = await buildVersion(ROOT, process.env);
-// What has a sum, so that nothing is published without one.
-const files = readFileSync(join(ROOT, "dist/SHA256SUMS"), "utf8")
-  .trimEnd()
-  .split("\n")
-  .map((line) => line.split("  ")[1] ?? "");
-const gh = Bun.spawn(
-  [
-    ...["gh", "release", "create", `v${version}`, "--verify-tag", "--generate-notes"],
-    ...(version.includes("-") ? ["--prerelease"] : []),
-    ...[...files, "SHA256SUMS"].map((file) => join("dist", file)),
-  ],
-  { cwd: ROOT, stdio: ["ignore", "inherit", "inherit"] },
-);
-process.exit(await gh.exited);
+variable("VERSION"); // else it would be that of package.json
+await run([process.execPath, join(import.meta.dir, "build.ts"), "--all"]);
+await smokeTest(ROOT, [join(DIST, `lw-inference-proxy-linux-${process.arch}`), "--version"]);
+const sums = await Bun.file(join(DIST, "SHA256SUMS")).bytes();
+tellOutput("sums", new Bun.CryptoHasher("sha256").update(sums).digest("hex"));

@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { buildCommit, buildVersion } from "../../.ci/build-version.ts";
-import { imageTags } from "../../.ci/image-tags.ts";
 import { version } from "../../package.json" with { type: "json" };
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
@@ -18,7 +17,7 @@ describe("buildVersion()", () => {
     expect(await buildVersion(ROOT, env)).toBe(expected);
   });
 
-  test.each(["main", "1.2", "v1.2.3+build", "1.2.3-", "vv1.2.3", '1.2.3"; x', "1.2.3\n"])(
+  test.each(["main", "1.2", "v1.2.3+build", "1.2.3-", "01.2.3", "vv1.2.3", '1.2.3"; x', "1.2.3\n"])(
     "%p is refused",
     async (text) => {
       await expect(buildVersion(ROOT, { VERSION: text })).rejects.toThrow(
@@ -61,12 +60,5 @@ describe("buildCommit()", () => {
     expect(await buildCommit(directory.path, {})).toBe(commit);
     await Bun.write(join(directory.path, "a"), "2");
     expect(await buildCommit(directory.path, {})).toBe(`${commit}-dirty`);
-  });
-});
-
-describe("imageTags()", () => {
-  test("a version is also the newest of its kind, one with a suffix is not", () => {
-    expect(imageTags("1.2.3")).toEqual(["1.2.3", "1.2", "latest"]);
-    expect(imageTags("1.2.3-rc.1")).toEqual(["1.2.3-rc.1"]);
   });
 });

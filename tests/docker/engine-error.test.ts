@@ -6,7 +6,7 @@ import { type EngineAddress, EngineError, refused } from "../../src/docker/engin
 import { abandonedSocket } from "../support/abandoned-socket.ts";
 import { failureAsUser } from "../support/as-user.ts";
 import { FakeEngine } from "../support/fake-engine.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { openDirectory, temporaryDirectory } from "../support/temporary-directory.ts";
 
 async function failureAt(address: EngineAddress | string): Promise<EngineError> {
   const at = typeof address === "string" ? ({ kind: "unix", path: address } as const) : address;
@@ -59,11 +59,17 @@ describe("what is said when the engine can't be reached", () => {
   });
 });
 
-/** Other users need directories that they may enter. */
-async function openedFake(): Promise<FakeEngine> {
-  const fake = await new FakeEngine().start();
-  chmodSync(fake.directory, 0o755);
-  return fake;
+/** Its socket lies where other users can reach it. */
+async function openedFake(): Promise<Disposable & { readonly socketPath: string }> {
+  const directory = openDirectory();
+  const fake = await new FakeEngine(join(directory.path, "docker.sock")).start();
+  return {
+    socketPath: fake.socketPath,
+    [Symbol.dispose]: () => {
+      fake[Symbol.dispose]();
+      directory[Symbol.dispose]();
+    },
+  };
 }
 
 // Only root may become another user.
@@ -88,8 +94,7 @@ describe.skipIf(process.getuid?.() !== 0)("what is said when permission is denie
   });
 
   test("a directory that it may not enter: whose it is", async () => {
-    using directory = temporaryDirectory();
-    chmodSync(directory.path, 0o755);
+    using directory = openDirectory();
     const closed = join(directory.path, "1000");
     mkdirSync(closed, { mode: 0o700 });
     chownSync(closed, 1_000, 1_000);

@@ -1,15 +1,15 @@
 /** The compiled binary as a process, in front of a fake engine. */
 import { describe, expect, test } from "bun:test";
-import { readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, constants, copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { chat, streamedChat, untilModels } from "../support/client.ts";
-import { runCompiled, startCompiled } from "../support/compiled-proxy.ts";
+import { BINARY, runCompiled, startCompiled } from "../support/compiled-proxy.ts";
 
 import { envOf, FakeEngine } from "../support/fake-engine.ts";
 import { descriptorsOf } from "../support/process-figures.ts";
 import { rawRequest } from "../support/proxy.ts";
 import { rawConnect, rawServer, serveModel } from "../support/raw-http.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { openDirectory, temporaryDirectory } from "../support/temporary-directory.ts";
 import { startTokenServer } from "../support/token-server.ts";
 import { until, within } from "../support/until.ts";
 
@@ -55,7 +55,11 @@ describe("start", () => {
         PROXY_USER: "65532",
         DOCKER_HOST: "tcp://[::1]:1",
       };
-      const { code, stderr } = await runCompiled(env);
+      using directory = openDirectory(); // the clone may lie where that user can't read it
+      const binary = join(directory.path, "lw-inference-proxy");
+      copyFileSync(BINARY, binary, constants.COPYFILE_FICLONE);
+      chmodSync(binary, 0o755);
+      const { code, stderr } = await runCompiled(env, [], binary);
       expect([code, stderr]).toEqual([1, expect.stringContaining("PROXY_USER=0")]);
       expect(stderr).toContain("CAP_NET_BIND_SERVICE");
     },

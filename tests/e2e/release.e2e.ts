@@ -1,10 +1,11 @@
 /**
- * The scripts of a release: the four binaries for real; publishing with stand-ins of docker, cosign and gh
- * on PATH that write down what they were told.
+ * What builds a release: the four binaries for real; the image with a stand-in of docker on PATH that writes
+ * down what it was told. What publishes it is tested under tests/ci/.
  */
 import { beforeAll, describe, expect, test } from "bun:test";
-import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { type StandIns, standIns } from "../support/stand-in-programs.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const ROOT = join(import.meta.dir, "../..");
@@ -20,12 +21,8 @@ const TARGETS = {
 
 type Outcome = { readonly code: number; readonly output: string };
 
-async function script(
-  file: string,
-  args: readonly string[],
-  env: Readonly<Record<string, string>>,
-): Promise<Outcome> {
-  const child = Bun.spawn([process.execPath, join(".ci", file), ...args], {
+async function script(file: string, env: Readonly<Record<string, string>>): Promise<Outcome> {
+  const child = Bun.spawn([process.execPath, join(".ci", file)], {
     cwd: ROOT,
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
@@ -34,35 +31,16 @@ async function script(
   return { code: await child.exited, output: output + errors };
 }
 
-/** Programs that write their arguments and what they read into `log`. */
-function standIns(directory: string): { readonly path: string; readonly log: () => string } {
-  const log = join(directory, "log");
-  const record = `#!/bin/sh
-echo "$(basename "$0") $*" >> ${log}
-[ "$1" = login ] && echo "read: $(cat)" >> ${log}
-while [ $# -gt 0 ]; do
-  [ "$1" = --metadata-file ] && echo '{"containerimage.digest":"sha256:abc"}' > "$2"
-  shift
-done
-exit 0
-`;
-  for (const name of ["docker", "cosign", "gh"]) {
-    writeFileSync(join(directory, name), record);
-    chmodSync(join(directory, name), 0o755);
-  }
-  return {
-    path: `${directory}:${process.env["PATH"]}`,
-    log: () => (existsSync(log) ? readFileSync(log, "utf8") : ""),
-  };
-}
+describe("release:binaries", () => {
+  let outputs = "";
 
-describe("build:all", () => {
   beforeAll(async () => {
-    const { code, output } = await script("build.ts", ["--all"], {
-      VERSION: "v9.8.7-rc.1",
-      COMMIT,
-    });
+    using directory = temporaryDirectory();
+    const GITHUB_OUTPUT = join(directory.path, "outputs");
+    const env = { VERSION: "v9.8.7-rc.1", COMMIT, GITHUB_OUTPUT };
+    const { code, output } = await script("release-binaries.ts", env);
     if (code !== 0) throw new Error(output);
+    outputs = readFileSync(GITHUB_OUTPUT, "utf8");
   }, 120_000);
 
   test.each(Object.entries(TARGETS))(
@@ -98,78 +76,127 @@ describe("build:all", () => {
     );
   });
 
-  test("release:binaries publishes them with their sums, as a prerelease", async () => {
-    using directory = temporaryDirectory();
-    const { path, log } = standIns(directory.path);
-    const { code } = await script("release-binaries.ts", [], {
-      PATH: path,
-      VERSION: "v9.8.7-rc.1",
-    });
-    expect(code).toBe(0);
-    const files = [
-      ...Object.keys(TARGETS).map((target) => `lw-inference-proxy-${target}`),
-      "SHA256SUMS",
-    ];
-    expect(log()).toBe(
-      `gh release create v9.8.7-rc.1 --verify-tag --generate-notes --prerelease ${files.map((file) => `dist/${file}`).join(" ")}\n`,
-    );
+  test("tells the publishing job the sum of the sums", async () => {
+    const sums = await Bun.file(join(ROOT, "dist/SHA256SUMS")).bytes();
+    const sum = new Bun.CryptoHasher("sha256").update(sums).digest("hex");
+    expect(outputs).toBe(`sums=${sum}\n`);
+  });
+
+  test("without a tag it builds nothing: it would be the version of package.json", async () => {
+    const { code, output } = await script("release-binaries.ts", { VERSION: "", COMMIT });
+    expect([code, output]).toEqual([1, expect.stringContaining("VERSION is not set")]);
   });
 });
 
 describe("release:image", () => {
-  const env = {
-    VERSION: "v1.2.3",
-    COMMIT,
-    REPOSITORY: "Owner/Name",
-    REGISTRY_USER: "me",
-    REGISTRY_TOKEN: "secret",
+  const HEX = "ab".repeat(32);
+  const DIGESTS = {
+    "oven/bun": `sha256:${"1".repeat(64)}`,
+    distroless: `sha256:${"2".repeat(64)}`,
+  };
+  const SAYS = "lw-inference-proxy 1.2.3 (commit 0123456789ab, Bun 1.4.5)";
+  const ENV = { VERSION: "v1.2.3", COMMIT, REPOSITORY: "Owner/Name" };
+
+  type Docker = {
+    /** The digest that the registry gives for the distroless base. */
+    readonly base?: string;
+    readonly built?: string;
+    readonly says?: string;
   };
 
-  test("builds for both architectures, with provenance and SBOM, and signs what it pushed", async () => {
+  function docker(directory: string, options: Docker = {}): StandIns {
+    const { base = DIGESTS.distroless, built = `sha256:${HEX}`, says = SAYS } = options;
+    const manifest = (digest: string): string => JSON.stringify({ digest, size: 1 });
+    return standIns(directory, {
+      docker: `case "$*" in
+  *imagetools*oven/bun:*) echo '${manifest(DIGESTS["oven/bun"])}' ;;
+  *imagetools*) echo '${manifest(base)}' ;;
+  run*) echo '${says}' ;;
+esac
+while [ $# -gt 0 ]; do
+  [ "$1" = --metadata-file ] && echo '{"containerimage.digest":"${built}"}' > "$2"
+  shift
+done
+exit 0`,
+    });
+  }
+
+  /** @returns what was called, without the name of the clone, and the outputs of the step */
+  async function release(
+    options: Docker = {},
+    env: Readonly<Record<string, string>> = ENV,
+  ): Promise<Outcome & { readonly calls: readonly string[]; readonly outputs: string }> {
     using directory = temporaryDirectory();
-    const { path, log } = standIns(directory.path);
-    const { code, output } = await script("release-image.ts", [], { ...env, PATH: path });
-    expect([code, output]).toEqual([0, ""]);
-    const lines = log().trim().split("\n");
-    expect(lines.map((line) => line.split(" ").slice(0, 3).join(" "))).toEqual([
-      "docker login ghcr.io",
-      "read: secret",
-      "docker buildx create",
-      "docker buildx build",
-      "cosign sign --yes",
-    ]);
-    const build = lines[3] ?? "";
-    for (const part of [
-      "--platform linux/amd64,linux/arm64",
-      "--provenance mode=max --sbom true --push",
-      "--build-arg VERSION=1.2.3 --build-arg COMMIT=0123456789ab",
-      "--build-arg SOURCE=https://github.com/Owner/Name",
-      "--tag ghcr.io/owner/name:1.2.3 --tag ghcr.io/owner/name:1.2 --tag ghcr.io/owner/name:latest",
-    ])
-      expect(build).toContain(part);
-    expect(lines[4]).toBe("cosign sign --yes ghcr.io/owner/name@sha256:abc");
-    expect(log().match(/secret/g)).toHaveLength(1); // not on a command line
+    const programs = docker(directory.path, options);
+    const file = join(directory.path, "outputs");
+    const outcome = await script("release-image.ts", {
+      ...env,
+      ...programs.env,
+      GITHUB_OUTPUT: file,
+    });
+    const outputs = existsSync(file) ? readFileSync(file, "utf8") : "";
+    return { ...outcome, calls: programs.calls(), outputs };
+  }
+
+  /** As the Dockerfile names them. */
+  const BASES = ["BUN_IMAGE", "BASE_IMAGE"].map((name) => {
+    const dockerfile = readFileSync(join(ROOT, "Dockerfile"), "utf8");
+    return new RegExp(`^ARG ${name}=(.+)$`, "m").exec(dockerfile)?.[1] ?? "";
   });
 
-  test.each(["REPOSITORY", "REGISTRY_USER", "REGISTRY_TOKEN"])(
-    "without %s it says so",
-    async (name) => {
-      using directory = temporaryDirectory();
-      const { path, log } = standIns(directory.path);
-      const { code, output } = await script("release-image.ts", [], {
-        ...env,
-        [name]: "",
-        PATH: path,
-      });
-      expect([code, output]).toEqual([1, expect.stringContaining(`${name} is not set`)]);
-      expect(log()).not.toContain("build");
+  test("builds on the bases' digests of now, for both architectures, and starts it", async () => {
+    const { code, output, calls, outputs } = await release();
+    expect([code, output]).toEqual([0, ""]);
+    const [bun = "", base = ""] = BASES;
+    const args = [
+      ...["VERSION=1.2.3", "COMMIT=0123456789ab", "SOURCE=https://github.com/Owner/Name"],
+      `BUN_IMAGE=${bun}@${DIGESTS["oven/bun"]}`,
+      `BASE_IMAGE=${base}@${DIGESTS.distroless}`,
+    ];
+    const build = `docker buildx build ${args.map((arg) => `--build-arg ${arg}`).join(" ")}`;
+    const inspect = "docker buildx imagetools inspect --format {{json .Manifest}}";
+    expect(
+      calls.map((call) => call.replace(/--metadata-file \S+/, "--metadata-file FILE")),
+    ).toEqual([
+      `${inspect} ${bun}`,
+      `${inspect} ${base}`,
+      "docker buildx create --name lw-inference-proxy-release --use",
+      `${build} --platform linux/amd64,linux/arm64 --provenance mode=max --sbom true --output type=oci,dest=${ROOT}/dist/image.tar --metadata-file FILE ${ROOT}`,
+      `${build} --provenance false --load --tag lw-inference-proxy:smoke-test ${ROOT}`,
+      "docker run --rm lw-inference-proxy:smoke-test --version",
+    ]);
+    expect(outputs).toBe(`digest=sha256:${HEX}\n`);
+  });
+
+  test("bases keep their tags in the Dockerfile", () => {
+    for (const base of BASES) expect(base).toMatch(/^[\w./-]+:[\w.-]+$/);
+  });
+
+  test.each(["", "sha256:abc", "latest"])(
+    "a base with the digest %j: nothing is built",
+    async (base) => {
+      const { code, output, calls, outputs } = await release({ base });
+      expect([code, output]).toEqual([1, expect.stringContaining('"digest" is')]);
+      expect(calls.filter((call) => !call.includes("imagetools"))).toEqual([]);
+      expect(outputs).toBe("");
     },
   );
 
-  test("a version that is none stops it before anything is done", async () => {
-    using directory = temporaryDirectory();
-    const { path, log } = standIns(directory.path);
-    const { code } = await script("release-image.ts", [], { ...env, VERSION: "main", PATH: path });
-    expect([code, log()]).toEqual([1, ""]);
+  test.each<[what: string, options: Docker, said: string]>([
+    ["is of another version", { says: SAYS.replace("1.2.3", "1.2.2") }, "expected"],
+    ["is of another commit", { says: SAYS.replace("0123", "3210") }, "expected"],
+    ["has no digest", { built: "" }, '"containerimage.digest" is'],
+  ])("an image that %s is not told on", async (_, options, said) => {
+    const { code, output, outputs } = await release(options);
+    expect([code, output, outputs]).toEqual([1, expect.stringContaining(said), ""]);
+  });
+
+  test.each([
+    ["VERSION", "", "VERSION is not set"],
+    ["REPOSITORY", "", "REPOSITORY is not set"],
+    ["VERSION", "main", "expected one like v1.2.3"],
+  ])("%s=%s stops it before anything is done", async (name, value, said) => {
+    const { code, output, calls } = await release({}, { ...ENV, [name]: value });
+    expect([code, output, calls]).toEqual([1, expect.stringContaining(said), []]);
   });
 });

@@ -65,8 +65,9 @@ export async function startCompiled(options: Options): Promise<CompiledProxy> {
 export async function runCompiled(
   env: Readonly<Record<string, string>>,
   args: readonly string[] = [],
+  binary = BINARY,
 ): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
-  const child = Bun.spawn([BINARY, ...args], {
+  const child = Bun.spawn([binary, ...args], {
     env,
     stdin: "ignore",
     stdout: "pipe",

@@ -1,9 +1,9 @@
 /** nginx, HAProxy and Caddy of Debian as the proxies that people put in front, each with its file of front-proxies/. */
-import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { installPackages } from "./debian-package.ts";
 import { freePort, rawConnect } from "./raw-http.ts";
-import { temporaryDirectory } from "./temporary-directory.ts";
+import { openDirectory } from "./temporary-directory.ts";
 import { until } from "./until.ts";
 
 type FrontProxyKind = {
@@ -49,8 +49,7 @@ export async function startFrontProxy(
   proxyPort: number,
 ): Promise<AsyncDisposable & { readonly port: number }> {
   const kind: FrontProxyKind = FRONT_PROXIES[name];
-  const directory = temporaryDirectory();
-  chmodSync(directory.path, 0o755); // nginx's worker is another user
+  const directory = openDirectory(); // nginx's worker is another user
   const port = await freePort();
   const values = {
     ...kind.values,
