@@ -7,17 +7,18 @@ import {
   noBackend,
 } from "../../src/proxy/models-list.ts";
 
-import type { Model } from "../../src/routing/backend.ts";
 import { RoutingTable } from "../../src/routing/table.ts";
-import { makeBackend } from "../support/backends.ts";
+import { makeBackend, models as modelsOf } from "../support/backends.ts";
 
 type ErrorBody = { readonly error: { readonly code: string; readonly message: string } };
+
+type Entry = { readonly id: string; readonly [field: string]: unknown };
 
 const REQUEST = new Request("http://proxy.test/v1/models");
 const TARGET = { path: "/v1/models", query: "" };
 
 /** A table in which model `id` is what `kind` says. */
-function modelsWith(kind: "live" | "draining" | "unknown", ready: boolean, model: Model): Models {
+function modelsWith(kind: "live" | "draining" | "unknown", ready: boolean, model: Entry): Models {
   const table = new RoutingTable();
   const backend = makeBackend({ models: [model] });
   if (kind !== "unknown") table.admit(backend);
@@ -31,7 +32,7 @@ describe("modelsResponse()", () => {
       { id: "b", object: "model", max_model_len: 4096, permission: [{ id: "p" }] },
       { id: "a", meta: null },
     ];
-    const response = modelsResponse(REQUEST, TARGET, models);
+    const response = modelsResponse(REQUEST, TARGET, modelsOf(...models));
     expect(response.status).toBe(200);
     expect(response.headers.get("content-type")).toStartWith("application/json");
     expect(await response.json()).toEqual({ object: "list", data: models });
