@@ -82,6 +82,8 @@ export class Controller {
    * slowest of them; never throws.
    */
   readonly refreshModels: () => Promise<void>;
+  /** Reads of single containers that are to come or under way: they are known to be needed. */
+  readonly #asked = new Set<Promise<void>>();
   /** What `refreshModelsOf` calls. */
   readonly #refreshes = new WeakMap<ContainerLoop, () => Promise<void>>();
 
@@ -98,9 +100,10 @@ export class Controller {
     });
     this.resync = coalesce(() => this.#pass());
     const { refreshMs = REFRESH_MS } = init;
-    this.refreshModels = atMostEvery(refreshMs, async () => {
+    const refresh = atMostEvery(refreshMs, async () => {
       await Promise.all([...this.#loops.values()].map((loop) => loop.rereadModels()));
     });
+    this.refreshModels = async () => void (await Promise.all([refresh(), ...this.#asked]));
   }
 
   /**
@@ -115,7 +118,9 @@ export class Controller {
     const { refreshOfMs = REFRESH_OF_MS } = this.#init;
     const refresh = this.#refreshes.get(loop) ?? spaced(refreshOfMs, () => loop.rereadModels());
     this.#refreshes.set(loop, refresh);
-    return refresh();
+    const asked = refresh();
+    this.#asked.add(asked);
+    return asked.finally(() => this.#asked.delete(asked));
   }
 
   /** What is known of each labelled container, by name. */

@@ -1,6 +1,7 @@
 /** Lists of models that mean harm, or are odd: what is told of them, and how much. */
 import { describe, expect, test } from "bun:test";
 import { brotliCompressSync, constants } from "node:zlib";
+import { readModels } from "../../src/discovery/models.ts";
 import { kindOf, startDiscovery, startModelServer, untilKind } from "../support/discovery.ts";
 import { FakeEngine } from "../support/fake-engine.ts";
 import { until } from "../support/until.ts";
@@ -92,6 +93,29 @@ describe("Controller, told lists that mean harm", () => {
     expect((user + system) / 1_000).toBeLessThan(1_500); // inflated, it took seconds
     expect(discovery.controller.containers).toMatchObject([
       { state: "reading_models", reason: expect.stringContaining("Accept-Encoding is identity") },
+    ]);
+  });
+
+  test("a bug of ours in a read is an error with its stack, once, and the read is tried again", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const container = fake.add({ port: models.port });
+    let reads = 0;
+    using discovery = startDiscovery(fake, {
+      readModels: async (...asked) => {
+        reads += 1;
+        if (reads <= 2) throw new TypeError("undefined is not an object");
+        return readModels(...asked);
+      },
+    });
+    await untilKind(discovery, "live");
+    const errors = discovery.log.lines.filter(({ level }) => level === "error");
+    expect(errors).toMatchObject([
+      {
+        message: "a bug in the proxy: please report it",
+        container: container.name,
+        reason: expect.stringContaining("controller-lists.test.ts"),
+      },
     ]);
   });
 });

@@ -133,6 +133,20 @@ describe("Controller.refreshModelsOf()", () => {
     expect(performance.now() - began).toBeGreaterThan(450);
   });
 
+  test("refreshModels() waits for reads that were asked for and are still to come", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("base");
+    const container = fake.add({ port: models.port });
+    using discovery = startDiscovery(fake, { refreshOfMs: 300 });
+    await untilKind(discovery, "live", "base");
+    await discovery.controller.refreshModels(); // not again within 5 s
+    await discovery.controller.refreshModelsOf(container.id);
+    models.answer = () => modelList("base", "adapter");
+    void discovery.controller.refreshModelsOf(container.id);
+    await within("the refresh", discovery.controller.refreshModels());
+    expect(kindOf(discovery, "adapter")).toBe("live");
+  });
+
   test("during a read makes one more: what is under way may be older than the adapter", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("base");
