@@ -8,6 +8,7 @@ import { type Container, isAlive } from "../docker/container.ts";
 import { EngineError } from "../docker/engine-error.ts";
 import type { ContainerEvent } from "../docker/events.ts";
 import { LABELS, unknownLabels } from "../docker/labels.ts";
+import { someOf } from "../ground/some-of.ts";
 import { ENDED } from "./container-status.ts";
 import { Alarms, coalesce, Pace } from "./loop.ts";
 import { isCutOff, type Observation, observe, type Run } from "./observe.ts";
@@ -236,7 +237,7 @@ export class ContainerLoop {
     const unknown = unknownLabels(this.#container.labels);
     if (unknown.length === 0) return;
     const reason = `the proxy knows ${Object.keys(LABELS).join(", ")}`;
-    const fields = { container: this.#name, labels: unknown, reason };
+    const fields = { container: this.#name, labels: someOf(unknown), reason };
     this.#init.warnings.warn([this.#id], "unknown labels", fields);
   }
 

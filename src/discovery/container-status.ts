@@ -35,6 +35,8 @@ export type Progress = {
   readonly held: Held;
   /** Why its models could not be read, if that was so the last time. */
   readonly failure: string | undefined;
+  /** What of its list of models could not be taken, and why. */
+  readonly leftOut?: string | undefined;
   /** Ids of the models it served last. */
   readonly served: readonly string[];
 };
@@ -48,19 +50,17 @@ const REFUSING: Condition = {
   reason: "nobody listens at its address any more, and the engine can't be asked what became of it",
 };
 
-export function conditionOf(
-  observation: Observation,
-  { held, failure, served }: Progress,
-): Condition {
+export function conditionOf(observation: Observation, progress: Progress): Condition {
   if (observation.kind === "absent") return observation.condition;
   if (observation.kind === "ignored") return { state: "ignored", reason: observation.reason };
+  const { held, failure } = progress;
   const { seen, run } = observation;
   const { doubt = "" } = run;
   if (seen === "stopping") {
     return { state: "stopping", reason: "told to stop; requests in flight may finish" };
   }
   if (held === "active") {
-    return { state: "routed", reason: after(doubt, routedReason(failure, served)) };
+    return { state: "routed", reason: after(doubt, routedReason(progress)) };
   }
   if (held === "probing") {
     return { state: "reading_models", reason: after(doubt, failure ?? "asked for its models") };
@@ -70,8 +70,9 @@ export function conditionOf(
   return { state: "starting", reason: after(doubt, "waiting for its health check to pass") };
 }
 
-function routedReason(failure: string | undefined, served: readonly string[]): string {
+function routedReason({ failure, leftOut, served }: Progress): string {
   if (failure !== undefined) return `models: ${failure}; keeping those it had`;
+  if (leftOut !== undefined) return `healthy; ${leftOut}`;
   return served.length > 0 ? "healthy" : "healthy, but its list of models is empty";
 }
 

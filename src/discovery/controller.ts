@@ -7,11 +7,12 @@
 import type { Container } from "../docker/container.ts";
 import { EngineError } from "../docker/engine-error.ts";
 import type { ContainerEvent } from "../docker/events.ts";
-import type { Model } from "../routing/backend.ts";
-import type { Overlap, RoutingTable } from "../routing/table.ts";
+import type { RoutingTable } from "../routing/table.ts";
 import type { Log } from "../telemetry/log.ts";
 import { ContainerLoop } from "./container-loop.ts";
-import { atMostEvery, coalesce } from "./loop.ts";
+import { atMostEvery, coalesce, spaced } from "./loop.ts";
+import type { ModelList } from "./model-list.ts";
+import { warnOfOverlaps } from "./overlaps.ts";
 import { OwnPlace } from "./own-place.ts";
 import { ServedModels } from "./served-models.ts";
 import type { ContainerStatus } from "./status-report.ts";
@@ -33,7 +34,7 @@ export type ControllerInit = {
   readonly ownContainerId: string | undefined;
   /** See `OwnPlaceInit`. */
   readonly lookUpHost: () => Promise<string | undefined>;
-  readonly readModels: (url: string, signal: AbortSignal) => Promise<readonly Model[]>;
+  readonly readModels: (url: string, signal: AbortSignal) => Promise<ModelList>;
   /** Longest wait for the first read of models until ready, ms. */
   readonly readyTimeoutMs?: number;
   /** See `TrackedInit`. */
@@ -46,6 +47,8 @@ export type ControllerInit = {
   readonly rereadMs?: number;
   /** Between two reads of all models that were asked for, ms. */
   readonly refreshMs?: number;
+  /** Between two reads of one container's models that were asked for, ms. */
+  readonly refreshOfMs?: number;
 };
 
 export const READY_TIMEOUT_MS = 10_000;
@@ -53,6 +56,8 @@ export const READY_TIMEOUT_MS = 10_000;
 export const SETTLE_MS = 100;
 /** Anybody who asks for models that don't exist makes us read them. */
 export const REFRESH_MS = 5_000;
+/** Whoever may load adapters makes us read them. */
+const REFRESH_OF_MS = 1_000;
 /** After a list that failed. */
 const RETRY_MS = 1_000;
 
@@ -77,6 +82,10 @@ export class Controller {
    * slowest of them; never throws.
    */
   readonly refreshModels: () => Promise<void>;
+  /** Reads of single containers that are to come or under way: they are known to be needed. */
+  readonly #asked = new Set<Promise<void>>();
+  /** What `refreshModelsOf` calls. */
+  readonly #refreshes = new WeakMap<ContainerLoop, () => Promise<void>>();
 
   constructor(init: ControllerInit) {
     this.#init = init;
@@ -91,19 +100,27 @@ export class Controller {
     });
     this.resync = coalesce(() => this.#pass());
     const { refreshMs = REFRESH_MS } = init;
-    this.refreshModels = atMostEvery(refreshMs, async () => {
+    const refresh = atMostEvery(refreshMs, async () => {
       await Promise.all([...this.#loops.values()].map((loop) => loop.rereadModels()));
     });
+    this.refreshModels = async () => void (await Promise.all([refresh(), ...this.#asked]));
   }
 
   /**
-   * Reads the models of one container's active backend, however often it is asked for: they are known
-   * to have changed.
+   * Reads the models of one container's active backend, which are known to have changed: at once, but
+   * no sooner than 1 s after it was asked for the last time.
    *
    * @returns when a read that began after this call has ended, well or not; at once if there is none
    */
   refreshModelsOf(containerId: string): Promise<void> {
-    return this.#loops.get(containerId)?.rereadModels() ?? Promise.resolve();
+    const loop = this.#loops.get(containerId);
+    if (loop === undefined) return Promise.resolve();
+    const { refreshOfMs = REFRESH_OF_MS } = this.#init;
+    const refresh = this.#refreshes.get(loop) ?? spaced(refreshOfMs, () => loop.rereadModels());
+    this.#refreshes.set(loop, refresh);
+    const asked = refresh();
+    this.#asked.add(asked);
+    return asked.finally(() => this.#asked.delete(asked));
   }
 
   /** What is known of each labelled container, by name. */
@@ -214,7 +231,7 @@ export class Controller {
       served: this.#served,
       place: () => this.#ownPlace.place,
       settled: () => this.#settled,
-      onOverlap: (overlaps) => this.#warnOfOverlaps(overlaps),
+      onOverlap: (overlaps) => warnOfOverlaps(this.#warnings, overlaps),
       onGone: () => {
         if (this.#loops.get(id) === loop) this.#loops.delete(id);
       },
@@ -231,15 +248,5 @@ export class Controller {
     // Whether the engine can be reached at all is for who follows its event stream to say.
     const level = this.isUnanswered ? "debug" : "warn";
     this.#init.log[level]("cannot list containers; keeping what is known", { reason });
-  }
-
-  #warnOfOverlaps(overlaps: readonly Overlap[]): void {
-    for (const { winner, other, modelIds } of overlaps) {
-      this.#warnings.warn(
-        [winner.containerId, other.containerId],
-        "two containers serve the same models; the last to become healthy gets the requests",
-        { container: winner.containerName, instead_of: other.containerName, models: modelIds },
-      );
-    }
   }
 }

@@ -43,6 +43,29 @@ export function atMostEvery(intervalMs: number, task: () => Promise<void>): () =
   };
 }
 
+/**
+ * Folds calls of `task`. The first run begins at once, each other `intervalMs` after the one before
+ * began at the earliest; calls until then share it. The last call is never lost.
+ *
+ * @param task must not throw
+ * @returns a function whose promise resolves when a run that began after the call has ended
+ */
+export function spaced(intervalMs: number, task: () => Promise<void>): () => Promise<void> {
+  let dueMs = Number.NEGATIVE_INFINITY;
+  let waiting: Promise<void> | undefined;
+  const run = (): Promise<void> => {
+    waiting = undefined;
+    dueMs = performance.now() + intervalMs;
+    return task();
+  };
+  return () => {
+    const waitMs = dueMs - performance.now();
+    if (waiting === undefined && waitMs <= 0) return run();
+    waiting ??= Bun.sleep(waitMs).then(run);
+    return waiting;
+  };
+}
+
 /** Spaces turns out: the first comes at once, each other `intervalMs` after the one before or later. */
 export class Pace {
   readonly #intervalMs: number;

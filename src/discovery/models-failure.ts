@@ -1,4 +1,10 @@
 /** What goes wrong when a backend's models are read, in words that say what to do. Pure. */
+import { cut } from "../ground/some-of.ts";
+
+/** The models can't be read, for a reason that lies with their server: the message says it in a few words. */
+export class ModelsUnreadable extends Error {
+  override readonly name = "ModelsUnreadable";
+}
 
 const BASE_PATH = "set the label inference.api.base_path to where its API is";
 const PORT = "set the label inference.port to that of its API";
@@ -58,8 +64,28 @@ export function notJsonReason(text: string): string {
   return `the answer is not JSON: it begins with ${excerpt(begins)}`;
 }
 
-/** @param error of a fetch that brought no answer, or only a part of one */
-export function connectionReason(error: unknown, url: string): string | undefined {
+/**
+ * @param message of an answer that was refused for what it is
+ * @param isEncoded whether it came with a Content-Encoding
+ */
+export function refusedReason(message: string, isEncoded: boolean): string {
+  return isEncoded
+    ? `${message}: the server, or a proxy in front of it, is to send its models as they are when Accept-Encoding is identity`
+    : `${message}, which is no list of models`;
+}
+
+/**
+ * @param error of a request that brought no answer, or only a part of one
+ * @returns undefined if it is none that a request fails with
+ */
+export function readingReason(error: unknown, url: string): string | undefined {
+  const reason = connectionReason(error, url);
+  if (reason !== undefined || !(error instanceof Error)) return reason;
+  const isRequest = typeof codeOf(error) === "string" || error.name === "AbortError";
+  return isRequest ? error.message : undefined;
+}
+
+function connectionReason(error: unknown, url: string): string | undefined {
   const { origin, pathname } = new URL(url);
   switch (codeOf(error)) {
     case "ECONNREFUSED":
@@ -80,6 +106,5 @@ function codeOf(error: unknown): unknown {
 const EXCERPT_LENGTH = 60;
 
 function excerpt(text: string): string {
-  const cut = text.length > EXCERPT_LENGTH ? `${text.slice(0, EXCERPT_LENGTH)}…` : text;
-  return JSON.stringify(cut);
+  return JSON.stringify(cut(text, EXCERPT_LENGTH));
 }

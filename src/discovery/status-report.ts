@@ -4,6 +4,7 @@
  * containers that flap or crash again and again. If it lasts it is said after all, at a later look:
  * the last line of the log is how it stands.
  */
+import { cut, someOf } from "../ground/some-of.ts";
 import type { Log, LogLevel } from "../telemetry/log.ts";
 import { type Condition, type ContainerState, conditionOf } from "./container-status.ts";
 import type { Observation } from "./observe.ts";
@@ -45,6 +46,8 @@ const LEVELS: Readonly<Record<ContainerState, LogLevel>> = {
   unknown: "debug",
 };
 
+/** Of a reason, which may have in it what a server, a health probe or the engine said. */
+const REASON_LENGTH_MAX = 1_000;
 const REPEAT_MS = 60_000;
 /** Texts that are remembered: a container has a handful, unless its server makes up new ones. */
 const KEPT_MAX = 32;
@@ -83,13 +86,15 @@ export class StatusReport {
 
   /** The engine could not say anything of it: that matters only if it never has. */
   cannotTell(reason: string): void {
-    if (this.#condition.state === "unknown") this.#condition = { state: "unknown", reason };
+    if (this.#condition.state !== "unknown") return;
+    this.#condition = { state: "unknown", reason: cut(reason, REASON_LENGTH_MAX) };
   }
 
   /** Brings it to what is seen and held. */
   tell(subject: Subject, observation: Observation, nowMs: number): void {
-    const { held, failure } = subject.tracked;
-    const condition = conditionOf(observation, subject.tracked);
+    const { held, failure, leftOut } = subject.tracked;
+    const { state, reason } = conditionOf(observation, subject.tracked);
+    const condition = { state, reason: cut(reason, REASON_LENGTH_MAX) };
     const isFirst = this.#lastChange === undefined;
     this.note(condition, nowMs);
     const change = changeOf(condition);
@@ -100,7 +105,8 @@ export class StatusReport {
     this.#lastChange = change;
     if (!isRepeated) this.#lastSaid = change;
     const isDoubted = observation.kind === "seen" && observation.run.doubt !== undefined;
-    const isFailing = failure !== undefined || (isDoubted && held === "probing");
+    const isPartial = condition.state === "routed" && leftOut !== undefined;
+    const isFailing = failure !== undefined || isPartial || (isDoubted && held === "probing");
     const level = isFailing ? "warn" : levelOf(condition, isFirst);
     this.#log[isRepeated ? "debug" : level](`container ${condition.state}`, {
       ...fields(subject, condition),
@@ -143,7 +149,11 @@ function fields(
   const { active, inFlight, served } = tracked;
   return {
     container: name,
-    ...(active !== undefined && { address: active.origin, models: served }),
+    ...(active !== undefined && {
+      address: active.origin,
+      model_count: served.length,
+      models: someOf(served),
+    }),
     ...(active === undefined && inFlight > 0 && { in_flight: inFlight }),
     reason,
   };

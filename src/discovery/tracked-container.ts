@@ -3,16 +3,18 @@
  * ones. Carries out the steps of plan.ts; everything here is synchronous but the reading of models,
  * which runs beside it and comes back as one more thing seen.
  */
+import { someOf } from "../ground/some-of.ts";
 import { Backend, type Model, type Rank } from "../routing/backend.ts";
 import type { Overlap } from "../routing/table.ts";
 import { DrainingBackends, type DrainingInit } from "./draining-backends.ts";
+import type { ModelList } from "./model-list.ts";
 import { ModelReading } from "./model-reading.ts";
 import type { Run } from "./observe.ts";
 import { type Held, plan, type Seen, type Step } from "./plan.ts";
 
 export type TrackedInit = DrainingInit & {
   /** @param url of the server's API */
-  readonly readModels: (url: string, signal: AbortSignal) => Promise<readonly Model[]>;
+  readonly readModels: (url: string, signal: AbortSignal) => Promise<ModelList>;
   /** Resolves when the event stream has been open for long enough to admit somebody. */
   readonly settled: () => Promise<void>;
   /** Between two reads of an active backend's models, ms. */
@@ -34,6 +36,8 @@ export class TrackedContainer {
   #served: readonly string[] = [];
   /** Why the last read of its models failed. */
   #failure: string | undefined;
+  /** What of its list could not be taken when it was last read. */
+  #leftOut: string | undefined;
   #noticed = false;
   #active: Backend | undefined;
   /** There is one for as long as it is probing or active. */
@@ -52,6 +56,11 @@ export class TrackedContainer {
   /** Why its models could not be read, if that was so the last time. */
   get failure(): string | undefined {
     return this.#reading === undefined ? undefined : this.#failure;
+  }
+
+  /** What of its list could not be taken when that was last read, and why. */
+  get leftOut(): string | undefined {
+    return this.#leftOut;
   }
 
   /** Ids of the models it served last, in whatever run of the container. */
@@ -147,8 +156,9 @@ export class TrackedContainer {
       read: (signal) => this.#init.readModels(`${run.origin}${run.basePath}`, signal),
       settled: this.#init.settled,
       rereadMs: this.#init.rereadMs,
-      onRead: (models) => {
+      onRead: ({ models, leftOut }) => {
         this.#models = models;
+        this.#leftOut = leftOut;
         this.#failure = undefined;
         this.#actions[plan(this.held, "models read")]();
         this.#init.onProgress();
@@ -157,6 +167,11 @@ export class TrackedContainer {
         this.#failure = reason;
         this.#actions[plan(this.held, "read failed")]();
         this.#init.onProgress();
+      },
+      onBug: (error) => {
+        const reason = error instanceof Error ? error.stack : String(error);
+        const container = run.containerName;
+        this.#init.log.error("a bug in the proxy: please report it", { container, reason });
       },
     });
   }
@@ -198,12 +213,20 @@ export class TrackedContainer {
 
   #replaceModels(): void {
     if (this.#active === undefined) return;
-    const before = JSON.stringify(this.#active.models.map(({ id }) => id));
+    const before = this.#active.models;
     const overlaps = this.#init.table.replaceModels(this.#active, this.#models);
+    const added = idsOnlyIn(this.#models, before);
+    const removed = idsOnlyIn(before, this.#models);
+    if (added.length === 0 && removed.length === 0) return;
     this.#served = this.#models.map(({ id }) => id);
-    if (JSON.stringify(this.#served) === before) return;
-    const fields = { container: this.#active.containerName, models: this.#served };
-    this.#init.log.info("models changed", fields);
+    this.#init.log.info("models changed", {
+      container: this.#active.containerName,
+      model_count: this.#models.length,
+      added_count: added.length,
+      added: someOf(added),
+      removed_count: removed.length,
+      removed: someOf(removed),
+    });
     this.#init.onOverlap(overlaps);
   }
 
@@ -222,5 +245,11 @@ export class TrackedContainer {
     this.#active = undefined;
     this.#run = undefined;
     this.#models = [];
+    this.#leftOut = undefined;
   }
+}
+
+function idsOnlyIn(models: readonly Model[], others: readonly Model[]): readonly string[] {
+  const known = new Set(others.map(({ id }) => id));
+  return models.filter(({ id }) => !known.has(id)).map(({ id }) => id);
 }

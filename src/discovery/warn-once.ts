@@ -22,12 +22,20 @@ export class WarnOnce {
     this.#log = log;
   }
 
-  /** Warns, unless the last warning with this message about these containers said the same. */
-  warn(containerIds: readonly string[], message: string, fields: Fields): void {
+  /**
+   * Warns, unless the last warning with this message about these containers said the same.
+   *
+   * @param said what makes it another warning; must be short, for it is kept
+   */
+  warn(
+    containerIds: readonly string[],
+    message: string,
+    fields: Fields,
+    said = JSON.stringify(fields["reason"] ?? ""),
+  ): void {
     const key = `${[...containerIds].sort().join(" ")} ${message}`;
-    const text = JSON.stringify(fields["reason"] ?? "");
-    if (this.#given.get(key)?.text === text) return;
-    this.#given.set(key, { containerIds, text });
+    if (this.#given.get(key)?.text === said) return;
+    this.#given.set(key, { containerIds, text: said });
     for (const oldest of this.#given.keys()) {
       if (this.#given.size <= KEPT_MAX) break;
       this.#given.delete(oldest);

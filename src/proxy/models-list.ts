@@ -3,6 +3,7 @@ import type { Model } from "../routing/backend.ts";
 import type { RoutingTable } from "../routing/table.ts";
 import { anthropicList, anthropicModel } from "./anthropic-models.ts";
 import { errorResponse, quoteModel } from "./errors.ts";
+import { jsonAnswer, sharedAnswer, sharedJson } from "./json-answer.ts";
 import { nearest } from "./nearest.ts";
 import type { Target } from "./target.ts";
 
@@ -23,14 +24,40 @@ export function modelsResponse(
   models: readonly Model[],
 ): Response {
   return speaksAnthropic(request)
-    ? Response.json(anthropicList(models, new URLSearchParams(query)))
-    : Response.json({ object: "list", data: models });
+    ? jsonAnswer(anthropicList(models, new URLSearchParams(query)))
+    : sharedAnswer(listOf(models));
+}
+
+/** What is made of a list once, and is good for as long as the table has that list. */
+type MadeOfList = { json?: Blob; ids?: readonly string[] };
+
+const madeOf = new WeakMap<readonly Model[], MadeOfList>();
+
+function made(models: readonly Model[]): MadeOfList {
+  const known = madeOf.get(models);
+  if (known !== undefined) return known;
+  const fresh: MadeOfList = {};
+  madeOf.set(models, fresh);
+  return fresh;
+}
+
+function listOf(models: readonly Model[]): Blob {
+  const of = made(models);
+  of.json ??= sharedJson(`{"object":"list","data":[${models.map(({ json }) => json).join()}]}`);
+  return of.json;
+}
+
+function idsOf(models: readonly Model[]): readonly string[] {
+  const of = made(models);
+  of.ids ??= models.map(({ id }) => id);
+  return of.ids;
 }
 
 export function modelResponse(request: Request, id: string, models: Models): Response {
   const lookup = models.table.find(id);
   if (lookup.kind !== "live") return noBackend(id, models);
-  return Response.json(speaksAnthropic(request) ? anthropicModel(lookup.model) : lookup.model);
+  const { model } = lookup;
+  return jsonAnswer([speaksAnthropic(request) ? anthropicModel(model) : model.json]);
 }
 
 const SUGGESTIONS_MAX = 10;
@@ -68,8 +95,7 @@ export function noBackend(model: string, { table, isReady }: Models): Response {
 }
 
 function suggestion(model: string, table: RoutingTable): string {
-  const ids = table.models.map(({ id }) => id);
-  const near = nearest(model, ids, SUGGESTIONS_MAX).map(quoteModel);
+  const near = nearest(model, idsOf(table.models), SUGGESTIONS_MAX).map(quoteModel);
   return near.length === 0
     ? "there is no model at all just now"
     : `did you mean ${near.join(", ")}?`;

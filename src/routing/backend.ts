@@ -3,8 +3,12 @@
  * Does no I/O: it knows where the server is, not how to talk to it.
  */
 
-/** One entry of a server's `GET /v1/models`, with every field as the server sent it. */
-export type Model = { readonly id: string; readonly [field: string]: unknown };
+/** One entry of a server's `GET /v1/models`. */
+export type Model = {
+  readonly id: string;
+  /** The whole entry, a JSON object, as the server wrote it. */
+  readonly json: string;
+};
 
 /** Only ever moves to the right: active → draining → closed. Coming back means a new Backend. */
 export type BackendState = "active" | "draining" | "closed";

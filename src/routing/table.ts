@@ -48,7 +48,7 @@ export class RoutingTable {
   #entries = new Map<string, readonly Entry[]>();
   #list: readonly Model[] = [];
   /** By container. */
-  readonly #expected = new Map<string, Expectation>();
+  readonly #expected = new Map<string, Expectation & { readonly ids: ReadonlySet<string> }>();
   /** Newest first. */
   #active: readonly Backend[] = [];
 
@@ -57,7 +57,7 @@ export class RoutingTable {
     this.#onUpdate = onUpdate;
   }
 
-  /** All active models, one object each (the winner's), sorted by id. */
+  /** All active models, one object each (the winner's), sorted by id; another list when they change. */
   get models(): readonly Model[] {
     return this.#list;
   }
@@ -133,8 +133,10 @@ export class RoutingTable {
 
   replaceModels(backend: Backend, models: readonly Model[]): readonly Overlap[] {
     const isNew = !sameIds(backend.models, models);
-    backend.replaceModels(models);
-    this.#rebuild();
+    if (isNew || !sameModels(backend.models, models)) {
+      backend.replaceModels(models);
+      this.#rebuild();
+    }
     if (isNew) this.#onUpdate("replace models");
     return this.#overlaps(backend);
   }
@@ -155,14 +157,21 @@ export class RoutingTable {
 
   /** @param expectation what a container is to serve, as far as is known; undefined: nothing */
   expect(containerId: string, expectation: Expectation | undefined): void {
-    if (expectation === undefined) this.#expected.delete(containerId);
-    else this.#expected.set(containerId, expectation);
+    if (expectation === undefined) {
+      this.#expected.delete(containerId);
+      return;
+    }
+    const { kind, modelIds } = expectation;
+    const known = this.#expected.get(containerId);
+    // It is said at each look, mostly of the same list: that is not gone through again.
+    const ids = known?.modelIds === modelIds ? known.ids : new Set(modelIds);
+    this.#expected.set(containerId, { kind, modelIds, ids });
   }
 
   #nobody(modelId: string): Nobody {
     let isStarting = false;
-    for (const { kind, modelIds } of this.#expected.values()) {
-      if (!modelIds.includes(modelId)) continue;
+    for (const { kind, ids } of this.#expected.values()) {
+      if (!ids.has(modelId)) continue;
       if (kind === "back") return { kind: "unavailable" };
       isStarting = true;
     }
@@ -201,8 +210,16 @@ export class RoutingTable {
   }
 }
 
+/** In whatever order; an id comes once in each. */
 function sameIds(some: readonly Model[], others: readonly Model[]): boolean {
-  return some.length === others.length && some.every(({ id }, index) => id === others[index]?.id);
+  if (some.length !== others.length) return false;
+  const ids = new Set(others.map(({ id }) => id));
+  return some.every(({ id }) => ids.has(id));
+}
+
+/** Of two with the same ids; an order that is another one is another list. */
+function sameModels(some: readonly Model[], others: readonly Model[]): boolean {
+  return some.every(({ json }, index) => json === others[index]?.json);
 }
 
 function newestFirst(a: Backend, b: Backend): number {

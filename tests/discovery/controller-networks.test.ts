@@ -1,9 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { Controller } from "../../src/discovery/controller.ts";
+import type { ModelList } from "../../src/discovery/model-list.ts";
 import type { ContainerStatus } from "../../src/discovery/status-report.ts";
 import { type Container, type Network, parseContainer } from "../../src/docker/container.ts";
-import type { Lease, Model } from "../../src/routing/backend.ts";
+import type { Lease } from "../../src/routing/backend.ts";
 import { RoutingTable } from "../../src/routing/table.ts";
+import { model } from "../support/backends.ts";
 import { readFixture } from "../support/engine-replies.ts";
 import { memoryLog } from "../support/memory-log.ts";
 import { until } from "../support/until.ts";
@@ -74,11 +76,11 @@ class Rig {
     return route.lease;
   }
 
-  #read(url: string, signal: AbortSignal): Promise<readonly Model[]> {
+  #read(url: string, signal: AbortSignal): Promise<ModelList> {
     this.reads.push({ url, signal });
     const { hostname } = new URL(url);
     return this.answering.includes(hostname)
-      ? Promise.resolve([{ id: "m" }])
+      ? Promise.resolve({ models: [model({ id: "m" })] })
       : new Promise(() => undefined);
   }
 }

@@ -98,13 +98,13 @@ describe("Controller.refreshModels()", () => {
 });
 
 describe("Controller.refreshModelsOf()", () => {
-  test("reads that container's models at once, however often, and no other's", async () => {
+  test("reads that container's models, and no other's", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("base");
     using other = startModelServer("other");
     const container = fake.add({ port: models.port });
     fake.add({ port: other.port });
-    using discovery = startDiscovery(fake);
+    using discovery = startDiscovery(fake, { refreshOfMs: 20 });
     await untilKind(discovery, "live", "base");
     await untilKind(discovery, "live", "other");
     for (const adapter of ["one", "two", "three"]) {
@@ -115,11 +115,43 @@ describe("Controller.refreshModelsOf()", () => {
     expect([models.reads(), other.reads()]).toEqual([4, 1]);
   });
 
+  test("reads at once, then no sooner than its interval allows; the last call is not lost", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("base");
+    const container = fake.add({ port: models.port });
+    using discovery = startDiscovery(fake, { refreshOfMs: 500 });
+    await untilKind(discovery, "live", "base");
+    const began = performance.now();
+    await within("the first", discovery.controller.refreshModelsOf(container.id));
+    expect([models.reads(), performance.now() - began < 400]).toEqual([2, true]);
+    models.answer = () => modelList("base", "adapter");
+    const calls = Array.from({ length: 100 }, () =>
+      discovery.controller.refreshModelsOf(container.id),
+    );
+    await within("the others", Promise.all(calls));
+    expect([kindOf(discovery, "adapter"), models.reads()]).toEqual(["live", 3]);
+    expect(performance.now() - began).toBeGreaterThan(450);
+  });
+
+  test("refreshModels() waits for reads that were asked for and are still to come", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("base");
+    const container = fake.add({ port: models.port });
+    using discovery = startDiscovery(fake, { refreshOfMs: 300 });
+    await untilKind(discovery, "live", "base");
+    await discovery.controller.refreshModels(); // not again within 5 s
+    await discovery.controller.refreshModelsOf(container.id);
+    models.answer = () => modelList("base", "adapter");
+    void discovery.controller.refreshModelsOf(container.id);
+    await within("the refresh", discovery.controller.refreshModels());
+    expect(kindOf(discovery, "adapter")).toBe("live");
+  });
+
   test("during a read makes one more: what is under way may be older than the adapter", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("base");
     const container = fake.add({ port: models.port });
-    using discovery = startDiscovery(fake);
+    using discovery = startDiscovery(fake, { refreshOfMs: 0 });
     await untilKind(discovery, "live", "base");
     const gate = Promise.withResolvers<void>();
     models.answer = async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { brotliCompressSync, constants } from "node:zlib";
 import { readModels } from "../../src/discovery/models.ts";
 import { statusReason } from "../../src/discovery/models-failure.ts";
 import { type ModelServer, startModelServer } from "../support/discovery.ts";
@@ -8,7 +9,7 @@ import { within } from "../support/until.ts";
 const LIMITS = { timeoutMs: 1_000, bytesMax: 16_384 };
 
 const NO_LIST = 'the answer has no list "data" of objects with an "id"';
-const TOO_LARGE = "the answer is larger than 0.015625 MiB, which is no list of models";
+const TOO_LARGE = "the answer is larger than 16 KiB, which is no list of models";
 
 type Answer = ModelServer["answer"];
 
@@ -23,8 +24,18 @@ async function read(answer: Answer): Promise<string> {
   return JSON.stringify(await within("the models", models));
 }
 
-function compressed(text: string): Response {
-  return new Response(Bun.gzipSync(text), { headers: { "content-encoding": "gzip" } });
+const LIST = '{"data":[{"id":"m"}]}';
+/** 64 MiB: inflated, it would be seen in the time that the test takes. */
+const ZEROS = new Uint8Array(64 * 1024 * 1024);
+const BOMB = Bun.gzipSync(ZEROS, { level: 1 });
+const BROTLI_BOMB = brotliCompressSync(ZEROS, { params: { [constants.BROTLI_PARAM_QUALITY]: 1 } });
+
+function encoded(encoding: string, body: string | Uint8Array): Response {
+  return new Response(new Blob([body]), { headers: { "content-encoding": encoding } });
+}
+
+function encodedReason(encoding: string): string {
+  return `the answer has Content-Encoding "${encoding}", which was not asked for: the server, or a proxy in front of it`;
 }
 
 function stalling(text: string): ReadableStream<Uint8Array> {
@@ -101,11 +112,27 @@ describe("readModels(), failing", () => {
       `the answer is not JSON: it begins with "${"x".repeat(60)}…"`,
     ],
     ["too much", () => new Response("x".repeat(16_385)), TOO_LARGE],
-    ["too much in a few bytes", () => compressed("x".repeat(9_000_000)), TOO_LARGE],
+    ["gzip", () => encoded("gzip", Bun.gzipSync(LIST)), encodedReason("gzip")],
+    ["deflate", () => encoded("deflate", Bun.deflateSync(LIST)), encodedReason("deflate")],
+    ["brotli", () => encoded("br", brotliCompressSync(LIST)), encodedReason("br")],
+    ["zstd", () => encoded("zstd", Bun.zstdCompressSync(LIST)), encodedReason("zstd")],
+    ["two codings", () => encoded("br, gzip", LIST), encodedReason("br, gzip")],
+    ["a coding nobody knows", () => encoded("x".repeat(99), LIST), encodedReason("x".repeat(40))],
+    ["too much in a few bytes", () => encoded("gzip", BOMB), encodedReason("gzip")],
+    ["too much in fewer bytes", () => encoded("br", BROTLI_BOMB), encodedReason("br")],
     ["silence", () => new Promise<Response>(() => undefined), "within 1 s"],
     ["a body that stalls", () => new Response(stalling('{"data":[')), "within 1 s"],
   ])("fails on %s", async (_what, answer, reason) => {
     await expect(read(answer)).rejects.toThrow(reason);
+  });
+
+  test("asks for what it gets: as it is, JSON", async () => {
+    using server = await rawServer();
+    const models = readModels(`${server.origin}/v1`, new AbortController().signal);
+    const connection = await server.request();
+    connection.send(`HTTP/1.1 200 OK\r\ncontent-length: ${LIST.length}\r\n\r\n${LIST}`);
+    await models;
+    expect(connection.received().toLowerCase()).toContain("accept-encoding: identity\r\n");
   });
 
   test("fails on more models than a table should hold, and says how many", async () => {

@@ -11,12 +11,13 @@ async function read(answer: Answer, info?: Answer): Promise<string> {
   using server = startModelServer();
   server.answer = answer;
   if (info !== undefined) server.info = info;
-  const models = readModels(
+  const reading = readModels(
     `http://127.0.0.1:${server.port}/v1`,
     new AbortController().signal,
     LIMITS,
   );
-  return JSON.stringify(await within("the models", models));
+  const { models } = await within("the models", reading);
+  return `[${models.map(({ json }) => json).join()}]`;
 }
 
 describe("readModels()", () => {
@@ -87,8 +88,8 @@ describe("readModels() of a server without a list", () => {
     using server = startModelServer();
     server.info = () => Response.json(INFO);
     const url = `http://127.0.0.1:${server.port}`; // /models is not there, /v1/models is
-    const [model] = await readModels(url, new AbortController().signal, LIMITS);
-    expect([model?.id, server.reads()]).toEqual([INFO.model_id, 0]);
+    const { models } = await readModels(url, new AbortController().signal, LIMITS);
+    expect([models[0]?.id, server.reads()]).toEqual([INFO.model_id, 0]);
   });
 
   test.each<[what: string, info: Answer]>([
@@ -100,7 +101,7 @@ describe("readModels() of a server without a list", () => {
     ["without model_id", () => Response.json({ version: "1" })],
     ["with an empty model_id", () => Response.json({ model_id: "" })],
     ["with a model_id that is no string", () => Response.json({ model_id: 1 })],
-    ["too much", () => Response.json({ ...INFO, more: "x".repeat(20_000) })],
+    ["too much", () => Response.json({ ...INFO, more: "x".repeat(64 * 1024) })],
     ["silence", () => new Promise<Response>(() => undefined)],
     ["a body that stalls", () => new Response(stalling('{"model_id":"m"'))],
   ])("reports what /models answered when /info is %s", async (_what, info) => {

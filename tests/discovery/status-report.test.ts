@@ -31,7 +31,7 @@ function rig(): Rig {
     table: new RoutingTable(),
     log,
     drainTimeoutMs: 1,
-    readModels: async () => [],
+    readModels: async () => ({ models: [] }),
     settled: async () => undefined,
     onOverlap: () => undefined,
     onProgress: () => undefined,

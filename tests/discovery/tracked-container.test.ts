@@ -1,8 +1,10 @@
 import { describe, expect, test } from "bun:test";
+import type { ModelList } from "../../src/discovery/model-list.ts";
+import { ModelsUnreadable } from "../../src/discovery/models-failure.ts";
 import type { Run } from "../../src/discovery/observe.ts";
 import { TrackedContainer, type TrackedInit } from "../../src/discovery/tracked-container.ts";
-import type { Model } from "../../src/routing/backend.ts";
 import { RoutingTable } from "../../src/routing/table.ts";
+import { listed, listOf } from "../support/backends.ts";
 import { type MemoryLog, memoryLog } from "../support/memory-log.ts";
 import { until } from "../support/until.ts";
 
@@ -29,7 +31,7 @@ function rig(options: Partial<TrackedInit> = {}): Rig {
     table,
     log,
     drainTimeoutMs: 60_000,
-    readModels: async () => [{ id: "m" }],
+    readModels: async () => listOf("m"),
     settled: async () => undefined,
     onOverlap: () => undefined,
     onProgress: () => undefined,
@@ -45,7 +47,7 @@ async function active(options: Partial<TrackedInit> = {}): Promise<Rig> {
   return made;
 }
 
-const NEVER = (): Promise<readonly Model[]> => new Promise(() => undefined);
+const NEVER = (): Promise<ModelList> => new Promise(() => undefined);
 
 describe("TrackedContainer", () => {
   test("routable → probing → active once its models are read", async () => {
@@ -60,7 +62,7 @@ describe("TrackedContainer", () => {
     "%s while its models are read: the read is aborted and nobody is admitted",
     async (seen) => {
       let aborted = false;
-      const late = Promise.withResolvers<readonly Model[]>();
+      const late = Promise.withResolvers<ModelList>();
       const { tracked, table } = rig({
         readModels: (_url, signal) => {
           signal.addEventListener("abort", () => {
@@ -72,7 +74,7 @@ describe("TrackedContainer", () => {
       tracked.see("routable", RUN, 1);
       tracked.see(seen, RUN, 2);
       expect([tracked.held, aborted]).toEqual(["unknown", true]);
-      late.resolve([{ id: "m" }]); // the answer comes all the same
+      late.resolve(listOf("m")); // the answer comes all the same
       await late.promise;
       await Bun.sleep(0);
       expect([tracked.held, table.find("m").kind]).toEqual(["unknown", "unknown"]);
@@ -159,7 +161,7 @@ describe("TrackedContainer", () => {
     const { tracked } = await active({
       readModels: async () => {
         reads += 1;
-        return [{ id: `m${reads}` }];
+        return listOf(`m${reads}`);
       },
     });
     tracked.see("stopping", RUN, 2);
@@ -199,8 +201,8 @@ describe("TrackedContainer", () => {
     const { tracked } = rig({
       readModels: async () => {
         reads += 1;
-        if (reads < 3) throw new Error("the server answered 503 to GET /models");
-        return [{ id: "m" }];
+        if (reads < 3) throw new ModelsUnreadable("the server answered 503 to GET /models");
+        return listOf("m");
       },
       onProgress: () => failures.push(tracked.failure),
     });
@@ -215,8 +217,8 @@ describe("TrackedContainer", () => {
     const { tracked, table } = await active({
       readModels: async () => {
         reads += 1;
-        if (reads === 2) throw new Error("busy");
-        return [{ id: reads === 1 ? "m" : "new" }];
+        if (reads === 2) throw new ModelsUnreadable("busy");
+        return listOf(reads === 1 ? "m" : "new");
       },
     });
     tracked.see("not healthy", RUN, 2);
@@ -224,7 +226,7 @@ describe("TrackedContainer", () => {
     await tracked.firstRead;
     expect(table.find("m").kind).toBe("live");
     await until("the list is replaced", () => table.find("new").kind === "live");
-    expect(table.models).toEqual([{ id: "new" }]);
+    expect(listed(table.models)).toEqual([{ id: "new" }]);
   });
 
   test("what it served last is known beyond its run, and what is in flight on all its backends", async () => {

@@ -1,13 +1,22 @@
 import { describe, expect, test } from "bun:test";
 import { anthropicList, anthropicModel } from "../../src/proxy/anthropic-models.ts";
+import { model } from "../support/backends.ts";
 
-const MODELS = Array.from({ length: 30 }, (_, n) => ({
-  id: `m${String(n).padStart(2, "0")}`,
-  created: n,
-}));
+const MODELS = Array.from({ length: 30 }, (_, n) =>
+  model({ id: `m${String(n).padStart(2, "0")}`, created: n }),
+);
+
+type Page = {
+  readonly data: readonly unknown[];
+  readonly has_more: boolean;
+  readonly first_id: string | null;
+  readonly last_id: string | null;
+};
 
 function page(query: string): string {
-  const { data, has_more, first_id, last_id } = anthropicList(MODELS, new URLSearchParams(query));
+  const { data, has_more, first_id, last_id } = JSON.parse(
+    anthropicList(MODELS, new URLSearchParams(query)).join(""),
+  ) as Page;
   return `${data.length} ${first_id}–${last_id}${has_more ? " …" : ""}`;
 }
 
@@ -31,9 +40,13 @@ describe("anthropicList()", () => {
   });
 });
 
+function shown(entry: Parameters<typeof model>[0]): Readonly<Record<string, unknown>> {
+  return JSON.parse(anthropicModel(model(entry))) as Readonly<Record<string, unknown>>;
+}
+
 describe("anthropicModel()", () => {
   test("adds what is missing and keeps what is there", () => {
-    expect(anthropicModel({ id: "a", created: 1_700_000_000, owned_by: "vllm" })).toEqual({
+    expect(shown({ id: "a", created: 1_700_000_000, owned_by: "vllm" })).toEqual({
       type: "model",
       id: "a",
       display_name: "a",
@@ -42,10 +55,24 @@ describe("anthropicModel()", () => {
       owned_by: "vllm",
     });
     const own = { id: "a", type: "model", display_name: "A", created_at: "2026-01-01T00:00:00Z" };
-    expect(anthropicModel(own)).toEqual(own);
+    expect(shown(own)).toEqual(own);
   });
 
-  test.each([undefined, null, "x", 1e300, {}])("a created of %p is the epoch", (created) => {
-    expect(anthropicModel({ id: "a", created })["created_at"]).toBe("1970-01-01T00:00:00.000Z");
+  test("keeps what is there to the letter, keys with escapes and white space included", () => {
+    const json = '{ "id": "a", "\\u0074ype": "own", "created": 1e3, "n": 12345678901234567890 }';
+    const head = '{"display_name":"a","created_at":"1970-01-01T00:16:40.000Z",';
+    expect(anthropicModel({ id: "a", json })).toBe(head + json.slice(1));
   });
+
+  test("is made once of a model", () => {
+    const made = model({ id: "a" });
+    expect(anthropicModel(made)).toBe(anthropicModel(made));
+  });
+
+  test.each([[undefined], [null], ["x"], [1e300], [{}], [[]], [[5]], [true], ["5"], [""]])(
+    "a created of %p is the epoch",
+    (created) => {
+      expect(shown({ id: "a", created })["created_at"]).toBe("1970-01-01T00:00:00.000Z");
+    },
+  );
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { makeBackend } from "../support/backends.ts";
+import { makeBackend, models } from "../support/backends.ts";
 import { type FakeBackend, fakeBackend } from "../support/fake-backend.ts";
 import { type RunningProxy, rawRequest, startProxy } from "../support/proxy.ts";
 import { rawConnect } from "../support/raw-http.ts";
@@ -123,7 +123,8 @@ describe("an unknown model", () => {
     let asked = 0;
     const refreshModels = async (): Promise<void> => {
       asked += 1;
-      if (asked === 2) proxy.table.replaceModels(backend, [{ id: "qwen3-8b" }, { id: "lora" }]);
+      if (asked === 2)
+        proxy.table.replaceModels(backend, models({ id: "qwen3-8b" }, { id: "lora" }));
     };
     using proxy = startProxy({ backends: [backend], refreshModels });
     const response = await fetch(`${proxy.origin}/v1/x`, {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { RoutingTable } from "../../src/routing/table.ts";
-import { makeBackend } from "../support/backends.ts";
+import { listed, makeBackend, models } from "../support/backends.ts";
 
 function served(table: RoutingTable, model: string): string {
   const route = table.route(model);
@@ -101,7 +101,7 @@ describe("RoutingTable", () => {
     table.admit(
       makeBackend({ seen: 2, models: [{ id: "b", from: 2, meta: { n: [1] } }, { id: "a" }] }),
     );
-    expect(table.models).toEqual([
+    expect(listed(table.models)).toEqual([
       { id: "B" },
       { id: "a" },
       { id: "b", from: 2, meta: { n: [1] } },
@@ -113,7 +113,7 @@ describe("RoutingTable", () => {
     const backend = makeBackend({ models: [{ id: "old" }, { id: "both" }] });
     table.admit(backend);
     const lease = table.route("old");
-    table.replaceModels(backend, [{ id: "both" }, { id: "new" }]);
+    table.replaceModels(backend, models({ id: "both" }, { id: "new" }));
     expect(["old", "both", "new"].map((model) => table.route(model).kind)).toEqual([
       "unknown",
       "routed",
@@ -129,13 +129,40 @@ describe("RoutingTable", () => {
     const backend = makeBackend({ models: [{ id: "a" }, { id: "b" }] });
     table.admit(backend);
     expect(table.activeCount).toBe(1);
-    table.replaceModels(backend, [{ id: "a" }, { id: "b", created: 1 }]);
+    table.replaceModels(backend, models({ id: "a" }, { id: "b", created: 1 }));
     expect(updates).toEqual(["admit"]);
-    table.replaceModels(backend, [{ id: "a" }, { id: "c" }]);
-    table.replaceModels(backend, [{ id: "a" }]);
+    table.replaceModels(backend, models({ id: "a" }, { id: "c" }));
+    table.replaceModels(backend, models({ id: "a" }));
     table.drain(backend);
     expect(table.activeCount).toBe(0);
     table.remove(backend, "run-over");
     expect(updates).toEqual(["admit", "replace models", "replace models", "drain", "remove"]);
+  });
+
+  test("another order of the same models is no change that is told of, but the list follows", () => {
+    const updates: string[] = [];
+    const table = new RoutingTable((update) => updates.push(update));
+    const backend = makeBackend({ models: [{ id: "a" }, { id: "b" }] });
+    table.admit(backend);
+    const { models: list } = table;
+    table.replaceModels(backend, models({ id: "b" }, { id: "a" }));
+    table.replaceModels(backend, models({ id: "b" }, { id: "a", created: 1 }));
+    expect(updates).toEqual(["admit"]);
+    expect(listed(table.models)).toEqual([{ id: "a", created: 1 }, { id: "b" }]);
+    const { models: before } = table;
+    table.replaceModels(backend, models({ id: "b" }, { id: "a", created: 1 }));
+    expect([table.models === before, before === list]).toEqual([true, false]);
+    table.replaceModels(backend, models({ id: "b" }, { id: "c" }));
+    expect(updates).toEqual(["admit", "replace models"]);
+  });
+
+  test("what 100 containers are expected to serve, 10,000 models each, is looked up, not searched", () => {
+    const table = new RoutingTable();
+    const modelIds = Array.from({ length: 10_000 }, (_, n) => `model-${n}`);
+    for (let n = 0; n < 100; n += 1) table.expect(`c${n}`, { kind: "anew", modelIds });
+    const before = process.cpuUsage();
+    for (let n = 0; n < 100; n += 1) expect(table.find("nobody's").kind).toBe("unknown");
+    expect(process.cpuUsage(before).user / 1_000).toBeLessThan(500); // searched: 10 ms each
+    expect(table.find("model-9999")).toEqual({ kind: "unknown", isStarting: true });
   });
 });

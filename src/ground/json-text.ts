@@ -1,0 +1,174 @@
+/**
+ * Where the values of a JSON text begin and end, without making anything of them: in one pass, without
+ * recursion, however long or deep they are. What it passes over is not checked: that is for JSON.parse,
+ * once it is known that this is not too much for it. Pure.
+ */
+
+/** One value of a text. */
+export type Extent = {
+  readonly start: number;
+  /** Behind its last character. */
+  readonly end: number;
+  /** How many arrays and objects are within each other at the most; 0 for anything else. */
+  readonly depth: number;
+  /** How many values it has in all, itself included; what JSON.parse takes grows with it. */
+  readonly values: number;
+};
+
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const BACKSLASH = 0x5c;
+const LIST_CLOSE = 0x5d;
+const OBJECT_OPEN = 0x7b;
+const OBJECT_CLOSE = 0x7d;
+
+/** So many characters take some 1 ms: after these whoever asks may let others have their turn. */
+const STEP_LENGTH = 256 * 1024;
+
+/** A value whose end is being sought. */
+type Search = { -readonly [Field in keyof Extent]: Extent[Field] } & {
+  /** How many arrays and objects `end` is within. */
+  level: number;
+};
+
+/** @param start where the value begins, white space left out */
+function search(start: number): Search {
+  return { start, end: start, depth: 0, values: 1, level: 0 };
+}
+
+/**
+ * @returns whether the end has come: else there is more to do
+ * @throws {SyntaxError} if the value does not end, or is none
+ */
+function step(text: string, found: Search): boolean {
+  const code = text.charCodeAt(found.end);
+  if (found.level > 0 || opens(code)) return stepNested(text, found);
+  found.end = code === QUOTE ? afterString(text, found.end) : afterWord(text, found.end);
+  return true;
+}
+
+function stepNested(text: string, found: Search): boolean {
+  let { end, depth, values, level } = found;
+  const stepEnd = Math.min(text.length, end + STEP_LENGTH);
+  do {
+    const code = text.charCodeAt(end);
+    end = code === QUOTE ? afterString(text, end) : end + 1;
+    if (code === COMMA) values += 1;
+    else if (opens(code)) {
+      values += 1;
+      level += 1;
+      depth = Math.max(depth, level);
+    } else if (closes(code)) level -= 1;
+  } while (level > 0 && end < stepEnd);
+  if (level > 0 && end >= text.length) {
+    throw new SyntaxError("a list or an object does not end");
+  }
+  found.end = end;
+  found.depth = depth;
+  found.values = values;
+  found.level = level;
+  return level === 0;
+}
+
+/** `[` and `{` are one bit apart, and so are `]` and `}`. */
+function opens(code: number): boolean {
+  return (code | 0x20) === OBJECT_OPEN;
+}
+
+function closes(code: number): boolean {
+  return (code | 0x20) === OBJECT_CLOSE;
+}
+
+/** @param start of the quote that begins it */
+function afterString(text: string, start: number): number {
+  for (let from = start + 1; ; ) {
+    const end = text.indexOf('"', from);
+    if (end === -1) throw new SyntaxError("a string does not end");
+    // An odd number of backslashes before a quote makes it part of the string.
+    let before = end;
+    while (before > from && text.charCodeAt(before - 1) === BACKSLASH) before -= 1;
+    from = end + 1;
+    if ((end - before) % 2 === 0) return from;
+  }
+}
+
+/** Of a number, `true`, `false` or `null`. */
+function afterWord(text: string, start: number): number {
+  let end = start;
+  while (end < text.length && !endsWord(text.charCodeAt(end))) end += 1;
+  if (end === start) throw new SyntaxError("a value is missing");
+  return end;
+}
+
+function endsWord(code: number): boolean {
+  return code === COMMA || code === LIST_CLOSE || code === OBJECT_CLOSE || isSpace(code);
+}
+
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
+}
+
+/** Past white space (RFC 8259 §2). */
+export function afterSpace(text: string, start: number): number {
+  let at = start;
+  while (isSpace(text.charCodeAt(at))) at += 1;
+  return at;
+}
+
+/**
+ * The values of a list, one by one; `undefined` is a pause within one, see `STEP_LENGTH`.
+ *
+ * @param start of its `[`
+ * @throws {SyntaxError} where the text goes on as no list does
+ */
+export function* elements(text: string, start: number): Generator<Extent | undefined> {
+  let at = afterSpace(text, start + 1);
+  if (text.charCodeAt(at) === LIST_CLOSE) return;
+  for (;;) {
+    const value = search(at);
+    while (!step(text, value)) yield;
+    yield value;
+    at = afterSpace(text, value.end);
+    if (text.charCodeAt(at) === LIST_CLOSE) return;
+    at = after(text, at, COMMA);
+  }
+}
+
+export type Member = { readonly key: string; readonly value: Extent };
+
+/**
+ * The members of an object, one by one; `undefined` is a pause within one. A key may come twice: to
+ * JSON.parse the last one counts.
+ *
+ * @param start of its `{`
+ * @returns where the object ends
+ * @throws {SyntaxError} where the text goes on as no object does
+ */
+export function* members(text: string, start: number): Generator<Member | undefined, number> {
+  let at = afterSpace(text, start + 1);
+  if (text.charCodeAt(at) === OBJECT_CLOSE) return at + 1;
+  for (;;) {
+    if (text.charCodeAt(at) !== QUOTE) throw new SyntaxError("a key is missing");
+    const keyEnd = afterString(text, at);
+    const key = keyOf(text.slice(at, keyEnd));
+    const value = search(after(text, afterSpace(text, keyEnd), COLON));
+    while (!step(text, value)) yield;
+    yield { key, value };
+    at = afterSpace(text, value.end);
+    if (text.charCodeAt(at) === OBJECT_CLOSE) return at + 1;
+    at = after(text, at, COMMA);
+  }
+}
+
+/** Past one character, which must be there, and the white space behind it. */
+function after(text: string, at: number, code: number): number {
+  if (text.charCodeAt(at) !== code) {
+    throw new SyntaxError(`${JSON.stringify(String.fromCharCode(code))} is missing`);
+  }
+  return afterSpace(text, at + 1);
+}
+
+function keyOf(quoted: string): string {
+  return quoted.includes("\\") ? (JSON.parse(quoted) as string) : quoted.slice(1, -1);
+}

@@ -1,0 +1,12 @@
+import { expect, test } from "bun:test";
+import { cut, someOf } from "../../src/ground/some-of.ts";
+
+test("someOf() gives ten at the most, each cut to 100 characters", () => {
+  expect(someOf([])).toEqual([]);
+  const long = Array.from({ length: 10_000 }, (_, n) => `${n % 10}`.repeat(1_000));
+  expect(someOf(long)).toEqual(long.slice(0, 10).map((text) => `${text.slice(0, 100)}…`));
+});
+
+test("cut() leaves alone what is no longer than allowed", () => {
+  expect([cut("abc", 3), cut("abcd", 3)]).toEqual(["abc", "abc…"]);
+});
