@@ -31,7 +31,7 @@ export type ProxyServer = {
  * send a request must be the one that closes. A POST that meets our close is not sent again by anybody.
  */
 export const IDLE_TIMEOUT_S = 120;
-const UPLOAD_SILENCE_S = 60;
+export const UPLOAD_SILENCE_S = 60;
 /** Bun looks at its timeouts in steps of 4 s: one of 60 s may end after 56 s (measured, 1.4.5). */
 const TIMEOUT_STEP_S = 4;
 const STOP_POLL_MS = 10;

@@ -7,7 +7,7 @@ import { READ_LIMITS } from "../src/discovery/models.ts";
 import { RESYNC_MS } from "../src/discovery/watch.ts";
 import { CALL_TIMEOUT_MS } from "../src/docker/engine.ts";
 import { PATIENCE } from "../src/proxy/upstream-abort.ts";
-import { IDLE_TIMEOUT_S } from "../src/server.ts";
+import { IDLE_TIMEOUT_S, UPLOAD_SILENCE_S } from "../src/server.ts";
 
 test.each<[what: string, is: unknown, promised: unknown]>([
   ["every engine call but the stream is given up, ms", CALL_TIMEOUT_MS, 5_000],
@@ -21,7 +21,8 @@ test.each<[what: string, is: unknown, promised: unknown]>([
   ["a request waits without headers on a container that is gone, ms", PATIENCE.headersMs, 200],
   ["a read is pending on a container that is gone, ms", PATIENCE.readMs, 5_000],
   ["a hanging connect is given up after, ms", PATIENCE.probeAfterMs + PATIENCE.connectMs, 5_000],
-  ["an idle client connection is closed after, s", IDLE_TIMEOUT_S, 60],
+  ["an idle client connection is closed after, s", IDLE_TIMEOUT_S, 120],
+  ["a client that is to send and is silent is disconnected after, s", UPLOAD_SILENCE_S, 60],
 ])("%s", (_what, is, promised) => {
   expect(is).toEqual(promised);
 });
