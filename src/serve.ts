@@ -54,6 +54,7 @@ export async function serve(
     table,
     log,
     drainTimeoutMs: config.drainTimeoutMs,
+    engineNowMs: () => engine.clock.nowMs(),
     ownContainerId,
     lookUpHost,
     readModels,

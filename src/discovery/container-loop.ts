@@ -7,7 +7,7 @@ import { type Place, sharedContainerId } from "../docker/address.ts";
 import { type Container, isAlive } from "../docker/container.ts";
 import { EngineError } from "../docker/engine-error.ts";
 import type { ContainerEvent } from "../docker/events.ts";
-import { LABELS, unknownLabels } from "../docker/labels.ts";
+import type { BugReport } from "./bug-report.ts";
 import { ENDED } from "./container-status.ts";
 import { Alarms, coalesce, Pace } from "./loop.ts";
 import { isCutOff, type Observation, observe, type Run } from "./observe.ts";
@@ -15,6 +15,7 @@ import type { ServedModels } from "./served-models.ts";
 import { type ContainerStatus, StatusReport, type Subject } from "./status-report.ts";
 import type { StopNotices } from "./stop-notices.ts";
 import { TrackedContainer, type TrackedInit } from "./tracked-container.ts";
+import { warnOfUnknownLabels } from "./unknown-labels.ts";
 import type { WarnOnce } from "./warn-once.ts";
 
 export type ContainerLoopInit = Omit<TrackedInit, "onProgress"> & {
@@ -23,6 +24,9 @@ export type ContainerLoopInit = Omit<TrackedInit, "onProgress"> & {
   readonly served: ServedModels;
   /** @throws if it can't tell: that is no observation */
   readonly inspect: (id: string) => Promise<Container | undefined>;
+  /** The engine's time, by which its events and starts are timed, ms since the epoch. */
+  readonly engineNowMs: () => number;
+  readonly bugs: BugReport;
   /** See `Surroundings`. */
   readonly place: () => Place;
   /** From one look to the next at the least, ms. */
@@ -37,6 +41,8 @@ export const LOOK_PACE_MS = 50;
 const RETRY_MS = 1_000;
 /** After a probe whose outcome the engine had yet to write down: Podman 4.3 took 20 to 100 ms. */
 const SECOND_LOOK_MS = 500;
+/** See `BugReport`. */
+const LOOKING = "while it looked at a container; it looks again at the next event or resync";
 
 export class ContainerLoop {
   readonly #id: string;
@@ -67,7 +73,7 @@ export class ContainerLoop {
     this.#tracked = new TrackedContainer({ ...init, onProgress: () => this.#tell() });
     this.#report = new StatusReport(init.log, Date.now());
     this.#pace = new Pace(init.lookPaceMs ?? LOOK_PACE_MS);
-    this.#look = coalesce(() => this.#inspectAndApply());
+    this.#look = coalesce(() => init.bugs.guard(LOOKING, () => this.#inspectAndApply()));
   }
 
   /** Resolves when the first read of its models has ended, well or not. */
@@ -158,6 +164,7 @@ export class ContainerLoop {
         container = await this.#init.inspect(this.#id);
         peer = await this.#inspectPeer(container);
       } catch (error) {
+        if (!(error instanceof EngineError)) throw error;
         this.#reportFailure(error);
         this.#alarms.set("retry", RETRY_MS);
         return; // no observation: keep what is held
@@ -189,7 +196,7 @@ export class ContainerLoop {
       if (isCutOff(this.#tracked, observation)) this.#tracked.gone();
       this.#tracked.see(observation.seen, observation.run, order);
     }
-    this.#warnOfUnknownLabels();
+    if (container !== undefined) warnOfUnknownLabels(container, this.#init.warnings);
     this.#tell();
   }
 
@@ -211,7 +218,7 @@ export class ContainerLoop {
 
   /** Judges the notices against the run, and sees to it that it is judged again when they lapse. */
   #isStopping(run: Run): boolean {
-    const nowMs = Date.now();
+    const nowMs = this.#init.engineNowMs();
     const lapseMs = this.#init.notices.lapseOf(run, nowMs);
     if (lapseMs === undefined) return false;
     this.#alarms.set("lapse", lapseMs - nowMs + 1);
@@ -230,24 +237,15 @@ export class ContainerLoop {
     this.#init.onGone();
   }
 
-  /** Typing errors, more likely than not. */
-  #warnOfUnknownLabels(): void {
-    if (this.#container === undefined) return;
-    const unknown = unknownLabels(this.#container.labels);
-    if (unknown.length === 0) return;
-    const reason = `the proxy knows ${Object.keys(LABELS).join(", ")}`;
-    const fields = { container: this.#name, labels: unknown, reason };
-    this.#init.warnings.warn([this.#id], "unknown labels", fields);
-  }
-
-  #reportFailure(error: unknown): void {
-    const reason = error instanceof Error ? error.message : String(error);
+  #reportFailure({ kind, message: reason }: EngineError): void {
     if (this.#inspectFailure === reason) return;
     this.#inspectFailure = reason;
     this.#report.cannotTell(reason);
     // That the engine is away, or forbids it, is said once, and not by each container.
-    const isOwn = !(error instanceof EngineError) || error.kind === "refused";
     const message = "cannot inspect a container; keeping what is known of it";
-    this.#init.log[isOwn ? "warn" : "debug"](message, { container: this.#name, reason });
+    this.#init.log[kind === "refused" ? "warn" : "debug"](message, {
+      container: this.#name,
+      reason,
+    });
   }
 }

@@ -39,6 +39,7 @@ class Rig {
       table: this.table,
       log: memoryLog(),
       drainTimeoutMs: 60_000,
+      engineNowMs: Date.now,
       ownContainerId: "own",
       lookUpHost: async () => undefined,
       settleMs: 0,

@@ -44,6 +44,7 @@ export function startDiscovery(
     table,
     log,
     drainTimeoutMs: 60_000,
+    engineNowMs: () => engine.clock.nowMs(),
     ownContainerId: undefined,
     lookUpHost: async () => undefined,
     settleMs: 10,
