@@ -1,13 +1,16 @@
 /** The proxy itself: connects the parts, and takes them apart again. Imported by main.ts alone. */
+import { basename } from "node:path";
 import type { Config } from "./config.ts";
 import { type Descriptors, readDescriptors } from "./descriptors.ts";
 import { Controller } from "./discovery/controller.ts";
 import { EngineConnection } from "./discovery/engine-connection.ts";
 import { readModels } from "./discovery/models.ts";
+import type { RemoteEngine } from "./discovery/own-place.ts";
 import { watch } from "./discovery/watch.ts";
 import { Engine } from "./docker/engine.ts";
-import { showAddress } from "./docker/engine-error.ts";
+import { type EngineAddress, showAddress } from "./docker/engine-error.ts";
 import { lookUpHost } from "./docker/host-address.ts";
+import { lookUpAddresses, readOwnAddresses } from "./docker/own-addresses.ts";
 import { readOwnContainerId } from "./docker/own-container.ts";
 import { createHandler } from "./proxy/handler.ts";
 import { RoutingTable } from "./routing/table.ts";
@@ -56,7 +59,11 @@ export async function serve(
     drainTimeoutMs: config.drainTimeoutMs,
     engineNowMs: () => engine.clock.nowMs(),
     ownContainerId,
+    listening: { host: undefined, port: config.port },
+    program: basename(process.execPath),
     lookUpHost,
+    remote: remoteOf(config.engine, engine),
+    ownAddresses: readOwnAddresses,
     readModels,
     isFollowing: () => connection.isFollowed,
   });
@@ -89,6 +96,17 @@ export async function serve(
   await telemetry.shutdown();
   log.info("stopped");
   return { kind: "stopped" };
+}
+
+/** Undefined: it is asked over a unix socket. */
+function remoteOf(address: EngineAddress, engine: Engine): RemoteEngine | undefined {
+  if (address.kind === "unix") return undefined;
+  const { host } = address;
+  return {
+    host,
+    lookUp: () => lookUpAddresses(host),
+    containerAddresses: () => engine.containerAddresses(),
+  };
 }
 
 function warnOfFewDescriptors(descriptors: Descriptors | undefined, log: Log): void {

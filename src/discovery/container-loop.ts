@@ -3,14 +3,14 @@
  * look reads what the engine shows and brings what is held to it. Looks at one container never
  * overlap, and any number of wakes during one make one more.
  */
-import { type Place, sharedContainerId } from "../docker/address.ts";
+import { sharedContainerId } from "../docker/address.ts";
 import { type Container, isAlive } from "../docker/container.ts";
 import { EngineError } from "../docker/engine-error.ts";
 import type { ContainerEvent } from "../docker/events.ts";
 import type { BugReport } from "./bug-report.ts";
 import { ENDED } from "./container-status.ts";
 import { Alarms, coalesce, Pace } from "./loop.ts";
-import { isCutOff, type Observation, observe, type Run } from "./observe.ts";
+import { isCutOff, type Observation, observe, type Run, type Surroundings } from "./observe.ts";
 import type { ServedModels } from "./served-models.ts";
 import { type ContainerStatus, StatusReport, type Subject } from "./status-report.ts";
 import type { StopNotices } from "./stop-notices.ts";
@@ -27,8 +27,7 @@ export type ContainerLoopInit = Omit<TrackedInit, "onProgress"> & {
   /** The engine's time, by which its events and starts are timed, ms since the epoch. */
   readonly engineNowMs: () => number;
   readonly bugs: BugReport;
-  /** See `Surroundings`. */
-  readonly place: () => Place;
+  readonly around: () => Pick<Surroundings, "place" | "itself">;
   /** From one look to the next at the least, ms. */
   readonly lookPaceMs?: number;
   /** There is no such container any more, and no look is to come. */
@@ -182,7 +181,7 @@ export class ContainerLoop {
 
   #apply(container: Container | undefined, peer: Container | undefined, order: number): void {
     const observation = observe(container, {
-      place: this.#init.place(),
+      ...this.#init.around(),
       peer,
       isStopping: (run) => this.#isStopping(run),
     });

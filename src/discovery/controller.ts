@@ -7,13 +7,14 @@
 import type { Container } from "../docker/container.ts";
 import { EngineError } from "../docker/engine-error.ts";
 import type { ContainerEvent } from "../docker/events.ts";
+import type { Itself, Listening } from "../docker/itself.ts";
 import type { Model } from "../routing/backend.ts";
 import type { Overlap, RoutingTable } from "../routing/table.ts";
 import type { Log } from "../telemetry/log.ts";
 import { BugReport } from "./bug-report.ts";
 import { ContainerLoop } from "./container-loop.ts";
 import { atMostEvery, coalesce } from "./loop.ts";
-import { OwnPlace } from "./own-place.ts";
+import { OwnPlace, type RemoteEngine } from "./own-place.ts";
 import { Readiness } from "./readiness.ts";
 import { ServedModels } from "./served-models.ts";
 import type { ContainerStatus } from "./status-report.ts";
@@ -35,8 +36,15 @@ export type ControllerInit = {
   readonly engineNowMs: () => number;
   /** The container we run in, if any. */
   readonly ownContainerId: string | undefined;
-  /** See `OwnPlaceInit`. */
+  /** Where we take requests. */
+  readonly listening: Listening;
+  /** See `Itself`. */
+  readonly program: string;
+  /** See `OwnPlaceInit`; the same for the next three. */
   readonly lookUpHost: () => Promise<string | undefined>;
+  readonly remote: RemoteEngine | undefined;
+  readonly ownAddresses: () => readonly string[];
+  readonly refusedMs?: number;
   readonly readModels: (url: string, signal: AbortSignal) => Promise<readonly Model[]>;
   /** Longest wait for the first read of models until ready, ms. */
   readonly readyTimeoutMs?: number;
@@ -93,9 +101,8 @@ export class Controller {
     });
     this.#served = new ServedModels(init.table);
     this.#ownPlace = new OwnPlace({
-      ownContainerId: init.ownContainerId,
+      ...init,
       inspect: (id) => init.engine.inspect(id),
-      lookUpHost: init.lookUpHost,
       onChange: () => void this.resync(),
     });
     this.resync = coalesce(() => this.#bugs.guard(PASSING, () => this.#pass()));
@@ -144,7 +151,7 @@ export class Controller {
   /** Must not wait for anything: the engine slows down if its events are not read. */
   onEvent(event: ContainerEvent): void {
     const { kind, containerId, timeMs, signal, labelled } = event;
-    if (kind === "kill" && signal !== undefined && labelled) {
+    if (kind === "kill" && labelled) {
       this.#notices.record({ containerId, signal, timeMs });
     }
     if (kind === "moved" && containerId === this.#init.ownContainerId) void this.resync();
@@ -190,6 +197,12 @@ export class Controller {
     }
   }
 
+  get #itself(): Itself {
+    const { program, listening } = this.#init;
+    const { container, addresses } = this.#ownPlace;
+    return { container, program, addresses, listening };
+  }
+
   #loop(id: string): ContainerLoop {
     const known = this.#loops.get(id);
     if (known !== undefined) return known;
@@ -200,8 +213,9 @@ export class Controller {
       bugs: this.#bugs,
       inspect: (containerId) => this.#init.engine.inspect(containerId),
       served: this.#served,
-      place: () => this.#ownPlace.place,
-      settled: () => this.#settled,
+      around: () => ({ place: this.#ownPlace.place, itself: this.#itself }),
+      // Read when it is known: a stream may have been opened since.
+      settled: () => this.#ownPlace.known.then(() => this.#settled),
       onOverlap: (overlaps) => this.#warnOfOverlaps(overlaps),
       onGone: () => {
         if (this.#loops.get(id) === loop) this.#loops.delete(id);

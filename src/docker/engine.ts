@@ -23,6 +23,17 @@ const WireVersion = z.object({ ApiVersion: z.string(), MinAPIVersion: z.optional
 const WireList = z.array(
   z.object({ Id: z.string(), Labels: z.nullish(z.record(z.string(), z.string())) }),
 );
+const WireNetwork = z.object({
+  IPAddress: z.nullish(z.string()),
+  GlobalIPv6Address: z.nullish(z.string()),
+});
+const WireAddresses = z.array(
+  z.object({
+    NetworkSettings: z.nullish(
+      z.object({ Networks: z.nullish(z.record(z.string(), WireNetwork)) }),
+    ),
+  }),
+);
 
 type Reply = { readonly request: string; readonly text: string };
 
@@ -64,6 +75,19 @@ export class Engine {
     return this.#parse(WireList.parse, request, text)
       .filter(({ Labels }) => isLabelled(Labels ?? {}))
       .map(({ Id }) => Id);
+  }
+
+  /**
+   * Addresses of all containers that run, in whatever form the engine writes them.
+   *
+   * @throws {EngineError}
+   */
+  async containerAddresses(): Promise<readonly string[]> {
+    const { request, text } = await this.#call("/containers/json", LIST_BYTES_MAX);
+    return this.#parse(WireAddresses.parse, request, text)
+      .flatMap(({ NetworkSettings }) => Object.values(NetworkSettings?.Networks ?? {}))
+      .flatMap(({ IPAddress, GlobalIPv6Address }) => [IPAddress ?? "", GlobalIPv6Address ?? ""])
+      .filter((address) => address !== "");
   }
 
   /**

@@ -1,11 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import { OwnPlace, type OwnPlaceInit } from "../../src/discovery/own-place.ts";
 import { type Container, parseContainer } from "../../src/docker/container.ts";
+import { EngineError } from "../../src/docker/engine-error.ts";
 import { readFixture } from "../support/engine-replies.ts";
+import { memoryLog } from "../support/memory-log.ts";
 import { until } from "../support/until.ts";
 
 const BRIDGED = parseContainer(readFixture("docker-20.10.24-user-bridge.json"));
 const ON_HOST = parseContainer(readFixture("docker-20.10.24-host-network.json"));
+
+const UNREACHABLE = new EngineError("no answer in time", { kind: "unreachable" });
 
 function placeOf(change: Partial<OwnPlaceInit> = {}): OwnPlace {
   return new OwnPlace({
@@ -13,6 +17,9 @@ function placeOf(change: Partial<OwnPlaceInit> = {}): OwnPlace {
     inspect: async () => BRIDGED,
     lookUpHost: async () => undefined,
     onChange: () => undefined,
+    remote: undefined,
+    ownAddresses: () => ["127.0.0.1", "192.168.1.5"],
+    log: memoryLog(),
     ...change,
   });
 }
@@ -49,7 +56,7 @@ describe("OwnPlace", () => {
     let fails = true;
     const own = placeOf({
       inspect: async () => {
-        if (fails) throw new Error("no answer in time");
+        if (fails) throw UNREACHABLE;
         return BRIDGED;
       },
     });
