@@ -134,4 +134,17 @@ describe("Engine, whatever answers", () => {
     await until("it was asked", () => asked.length === 2);
     expect(asked[1]).toBe("/v1.41/containers/..%2F..%2Fevents%3Fx%23/json");
   });
+
+  test("containerAddresses() has those of all that run, of both kinds", async () => {
+    const items = [
+      { NetworkSettings: { Networks: { a: { IPAddress: "10.0.0.1", GlobalIPv6Address: "" } } } },
+      { NetworkSettings: { Networks: { a: { GlobalIPv6Address: "fd00::1" }, b: {} } } },
+      { NetworkSettings: { Networks: null } },
+      {},
+    ];
+    using rig = startEngine((path) =>
+      path.endsWith("/containers/json") ? Response.json(items) : undefined,
+    );
+    expect(await rig.engine.containerAddresses()).toEqual(["10.0.0.1", "fd00::1"]);
+  });
 });
