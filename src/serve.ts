@@ -4,10 +4,12 @@ import { type Descriptors, readDescriptors } from "./descriptors.ts";
 import { Controller } from "./discovery/controller.ts";
 import { EngineConnection } from "./discovery/engine-connection.ts";
 import { readModels } from "./discovery/models.ts";
+import type { RemoteEngine } from "./discovery/own-place.ts";
 import { watch } from "./discovery/watch.ts";
 import { Engine } from "./docker/engine.ts";
-import { showAddress } from "./docker/engine-error.ts";
+import { type EngineAddress, showAddress } from "./docker/engine-error.ts";
 import { lookUpHost } from "./docker/host-address.ts";
+import { lookUpAddresses, readOwnAddresses } from "./docker/own-addresses.ts";
 import { readOwnContainerId } from "./docker/own-container.ts";
 import { createHandler } from "./proxy/handler.ts";
 import { RoutingTable } from "./routing/table.ts";
@@ -54,13 +56,17 @@ export async function serve(
     table,
     log,
     drainTimeoutMs: config.drainTimeoutMs,
+    engineNowMs: () => engine.clock.nowMs(),
     ownContainerId,
+    listening: { host: config.host, port: config.port },
+    program: process.execPath.slice(process.execPath.lastIndexOf("/") + 1),
     lookUpHost,
+    remote: remoteOf(config.engine, engine),
+    ownAddresses: readOwnAddresses,
     readModels,
     isFollowing: () => connection.isFollowed,
   });
-  const descriptors = await readDescriptors();
-  warnOfFewDescriptors(descriptors, log);
+  const descriptors = await countDescriptors(log);
   const handler = createHandler({
     table,
     log,
@@ -76,10 +82,7 @@ export async function serve(
   });
   const server = listen(config, handler, log);
   if ("kind" in server) return server;
-  const { host } = config;
-  const place = { ...(host !== undefined && { host }), port: server.port };
-  log.info("listening", { ...place, engine: showAddress(config.engine) });
-
+  tellWhere(config, server, log);
   const watching = new AbortController();
   void watch({ engine, controller, connection, log, signal: watching.signal });
   const signal = await terminated;
@@ -93,12 +96,31 @@ export async function serve(
   return { kind: "stopped" };
 }
 
-function warnOfFewDescriptors(descriptors: Descriptors | undefined, log: Log): void {
-  if (descriptors === undefined || descriptors.limit >= DESCRIPTORS_MIN) return;
-  log.warn(
-    "few file descriptors: each request takes two; raise the limit (ulimit -n, LimitNOFILE)",
-    { limit: descriptors.limit },
-  );
+function tellWhere({ host, engine }: Config, { port }: ProxyServer, log: Log): void {
+  const place = { ...(host !== undefined && { host }), port };
+  log.info("listening", { ...place, engine: showAddress(engine) });
+}
+
+/** Undefined: it is asked over a unix socket. */
+function remoteOf(address: EngineAddress, engine: Engine): RemoteEngine | undefined {
+  if (address.kind === "unix") return undefined;
+  const { host } = address;
+  return {
+    host,
+    lookUp: () => lookUpAddresses(host),
+    containerAddresses: () => engine.containerAddresses(),
+  };
+}
+
+async function countDescriptors(log: Log): Promise<Descriptors | undefined> {
+  const descriptors = await readDescriptors();
+  if (descriptors !== undefined && descriptors.limit < DESCRIPTORS_MIN) {
+    log.warn(
+      "few file descriptors: each request takes two; raise the limit (ulimit -n, LimitNOFILE)",
+      { limit: descriptors.limit },
+    );
+  }
+  return descriptors;
 }
 
 function listen(

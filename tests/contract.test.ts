@@ -1,9 +1,10 @@
 /** The numbers that are promised. Tests of behaviour pass shorter ones, and would not see these change. */
 import { expect, test } from "bun:test";
 import { LOOK_PACE_MS } from "../src/discovery/container-loop.ts";
-import { READY_TIMEOUT_MS, REFRESH_MS, SETTLE_MS } from "../src/discovery/controller.ts";
+import { REFRESH_MS, SETTLE_MS } from "../src/discovery/controller.ts";
 import { REREAD_MS } from "../src/discovery/model-reading.ts";
 import { READ_LIMITS } from "../src/discovery/models.ts";
+import { READY_TIMEOUT_MS } from "../src/discovery/readiness.ts";
 import { RESYNC_MS } from "../src/discovery/watch.ts";
 import { CALL_TIMEOUT_MS } from "../src/docker/engine.ts";
 import { PATIENCE } from "../src/proxy/upstream-abort.ts";

@@ -3,19 +3,19 @@
  * look reads what the engine shows and brings what is held to it. Looks at one container never
  * overlap, and any number of wakes during one make one more.
  */
-import { type Place, sharedContainerId } from "../docker/address.ts";
+import { sharedContainerId } from "../docker/address.ts";
 import { type Container, isAlive } from "../docker/container.ts";
 import { EngineError } from "../docker/engine-error.ts";
 import type { ContainerEvent } from "../docker/events.ts";
-import { LABELS, unknownLabels } from "../docker/labels.ts";
-import { someOf } from "../ground/some-of.ts";
+import type { BugReport } from "./bug-report.ts";
 import { ENDED } from "./container-status.ts";
 import { Alarms, coalesce, Pace } from "./loop.ts";
-import { isCutOff, type Observation, observe, type Run } from "./observe.ts";
+import { isCutOff, type Observation, observe, type Run, type Surroundings } from "./observe.ts";
 import type { ServedModels } from "./served-models.ts";
 import { type ContainerStatus, StatusReport, type Subject } from "./status-report.ts";
 import type { StopNotices } from "./stop-notices.ts";
 import { TrackedContainer, type TrackedInit } from "./tracked-container.ts";
+import { warnOfUnknownLabels } from "./unknown-labels.ts";
 import type { WarnOnce } from "./warn-once.ts";
 
 export type ContainerLoopInit = Omit<TrackedInit, "onProgress"> & {
@@ -24,8 +24,10 @@ export type ContainerLoopInit = Omit<TrackedInit, "onProgress"> & {
   readonly served: ServedModels;
   /** @throws if it can't tell: that is no observation */
   readonly inspect: (id: string) => Promise<Container | undefined>;
-  /** See `Surroundings`. */
-  readonly place: () => Place;
+  /** The engine's time, by which its events and starts are timed, ms since the epoch. */
+  readonly engineNowMs: () => number;
+  readonly bugs: BugReport;
+  readonly around: () => Pick<Surroundings, "place" | "itself">;
   /** From one look to the next at the least, ms. */
   readonly lookPaceMs?: number;
   /** There is no such container any more, and no look is to come. */
@@ -38,6 +40,8 @@ export const LOOK_PACE_MS = 50;
 const RETRY_MS = 1_000;
 /** After a probe whose outcome the engine had yet to write down: Podman 4.3 took 20 to 100 ms. */
 const SECOND_LOOK_MS = 500;
+/** See `BugReport`. */
+const LOOKING = "while it looked at a container; it looks again at the next event or resync";
 
 export class ContainerLoop {
   readonly #id: string;
@@ -68,7 +72,7 @@ export class ContainerLoop {
     this.#tracked = new TrackedContainer({ ...init, onProgress: () => this.#tell() });
     this.#report = new StatusReport(init.log, Date.now());
     this.#pace = new Pace(init.lookPaceMs ?? LOOK_PACE_MS);
-    this.#look = coalesce(() => this.#inspectAndApply());
+    this.#look = coalesce(() => init.bugs.guard(LOOKING, () => this.#inspectAndApply()));
   }
 
   /** Resolves when the first read of its models has ended, well or not. */
@@ -159,6 +163,7 @@ export class ContainerLoop {
         container = await this.#init.inspect(this.#id);
         peer = await this.#inspectPeer(container);
       } catch (error) {
+        if (!(error instanceof EngineError)) throw error;
         this.#reportFailure(error);
         this.#alarms.set("retry", RETRY_MS);
         return; // no observation: keep what is held
@@ -176,7 +181,7 @@ export class ContainerLoop {
 
   #apply(container: Container | undefined, peer: Container | undefined, order: number): void {
     const observation = observe(container, {
-      place: this.#init.place(),
+      ...this.#init.around(),
       peer,
       isStopping: (run) => this.#isStopping(run),
     });
@@ -190,7 +195,7 @@ export class ContainerLoop {
       if (isCutOff(this.#tracked, observation)) this.#tracked.gone();
       this.#tracked.see(observation.seen, observation.run, order);
     }
-    this.#warnOfUnknownLabels();
+    if (container !== undefined) warnOfUnknownLabels(container, this.#init.warnings);
     this.#tell();
   }
 
@@ -212,7 +217,7 @@ export class ContainerLoop {
 
   /** Judges the notices against the run, and sees to it that it is judged again when they lapse. */
   #isStopping(run: Run): boolean {
-    const nowMs = Date.now();
+    const nowMs = this.#init.engineNowMs();
     const lapseMs = this.#init.notices.lapseOf(run, nowMs);
     if (lapseMs === undefined) return false;
     this.#alarms.set("lapse", lapseMs - nowMs + 1);
@@ -231,24 +236,15 @@ export class ContainerLoop {
     this.#init.onGone();
   }
 
-  /** Typing errors, more likely than not. */
-  #warnOfUnknownLabels(): void {
-    if (this.#container === undefined) return;
-    const unknown = unknownLabels(this.#container.labels);
-    if (unknown.length === 0) return;
-    const reason = `the proxy knows ${Object.keys(LABELS).join(", ")}`;
-    const fields = { container: this.#name, labels: someOf(unknown), reason };
-    this.#init.warnings.warn([this.#id], "unknown labels", fields);
-  }
-
-  #reportFailure(error: unknown): void {
-    const reason = error instanceof Error ? error.message : String(error);
+  #reportFailure({ kind, message: reason }: EngineError): void {
     if (this.#inspectFailure === reason) return;
     this.#inspectFailure = reason;
     this.#report.cannotTell(reason);
     // That the engine is away, or forbids it, is said once, and not by each container.
-    const isOwn = !(error instanceof EngineError) || error.kind === "refused";
     const message = "cannot inspect a container; keeping what is known of it";
-    this.#init.log[isOwn ? "warn" : "debug"](message, { container: this.#name, reason });
+    this.#init.log[kind === "refused" ? "warn" : "debug"](message, {
+      container: this.#name,
+      reason,
+    });
   }
 }

@@ -7,13 +7,16 @@
 import type { Container } from "../docker/container.ts";
 import { EngineError } from "../docker/engine-error.ts";
 import type { ContainerEvent } from "../docker/events.ts";
+import type { Itself, Listening } from "../docker/itself.ts";
 import type { RoutingTable } from "../routing/table.ts";
 import type { Log } from "../telemetry/log.ts";
+import { BugReport } from "./bug-report.ts";
 import { ContainerLoop } from "./container-loop.ts";
 import { atMostEvery, coalesce, spaced } from "./loop.ts";
 import type { ModelList } from "./model-list.ts";
 import { warnOfOverlaps } from "./overlaps.ts";
-import { OwnPlace } from "./own-place.ts";
+import { OwnPlace, type RemoteEngine } from "./own-place.ts";
+import { Readiness } from "./readiness.ts";
 import { ServedModels } from "./served-models.ts";
 import type { ContainerStatus } from "./status-report.ts";
 import { StopNotices } from "./stop-notices.ts";
@@ -30,11 +33,20 @@ export type ControllerInit = {
   readonly table: RoutingTable;
   readonly log: Log;
   readonly drainTimeoutMs: number;
+  /** See `EngineClock`. */
+  readonly engineNowMs: () => number;
   /** The container we run in, if any. */
   readonly ownContainerId: string | undefined;
-  /** See `OwnPlaceInit`. */
+  /** Where we take requests. */
+  readonly listening: Listening;
+  /** See `Itself`. */
+  readonly program: string;
+  /** See `OwnPlaceInit`; the same for the next three. */
   readonly lookUpHost: () => Promise<string | undefined>;
   readonly readModels: (url: string, signal: AbortSignal) => Promise<ModelList>;
+  readonly remote: RemoteEngine | undefined;
+  readonly ownAddresses: () => readonly string[];
+  readonly refusedMs?: number;
   /** Longest wait for the first read of models until ready, ms. */
   readonly readyTimeoutMs?: number;
   /** See `TrackedInit`. */
@@ -51,13 +63,14 @@ export type ControllerInit = {
   readonly refreshOfMs?: number;
 };
 
-export const READY_TIMEOUT_MS = 10_000;
 /** Replayed events come right after the headers of the stream: a stop under way is known by then. */
 export const SETTLE_MS = 100;
 /** Anybody who asks for models that don't exist makes us read them. */
 export const REFRESH_MS = 5_000;
 /** Whoever may load adapters makes us read them. */
 const REFRESH_OF_MS = 1_000;
+/** See `BugReport`. */
+const PASSING = "while it looked at all containers; it does so again at the next resync";
 /** After a list that failed. */
 const RETRY_MS = 1_000;
 
@@ -66,14 +79,14 @@ export class Controller {
   readonly #notices: StopNotices;
   readonly #loops = new Map<string, ContainerLoop>();
   readonly #warnings: WarnOnce;
+  readonly #bugs: BugReport;
   readonly #served: ServedModels;
   readonly #ownPlace: OwnPlace;
   #order = 0;
   #settled: Promise<void> = Promise.resolve();
-  #listFailure: unknown;
+  #listFailure: EngineError | undefined;
   #retryTimer: Timer | undefined;
-  #firstListMs: number | undefined;
-  #ready: "no pass yet" | "reading models" | "ready" = "no pass yet";
+  readonly #readiness: Readiness;
   /** Reads what is there and looks at all of it; never throws. */
   readonly resync: () => Promise<void>;
   /**
@@ -91,14 +104,17 @@ export class Controller {
     this.#init = init;
     this.#notices = new StopNotices(init.drainTimeoutMs);
     this.#warnings = new WarnOnce(init.log);
+    this.#bugs = new BugReport(init.log);
+    this.#readiness = new Readiness(init.readyTimeoutMs, () => {
+      init.log.info("ready", { models: init.table.models.length });
+    });
     this.#served = new ServedModels(init.table);
     this.#ownPlace = new OwnPlace({
-      ownContainerId: init.ownContainerId,
+      ...init,
       inspect: (id) => init.engine.inspect(id),
-      lookUpHost: init.lookUpHost,
       onChange: () => void this.resync(),
     });
-    this.resync = coalesce(() => this.#pass());
+    this.resync = coalesce(() => this.#bugs.guard(PASSING, () => this.#pass()));
     const { refreshMs = REFRESH_MS } = init;
     const refresh = atMostEvery(refreshMs, async () => {
       await Promise.all([...this.#loops.values()].map((loop) => loop.rereadModels()));
@@ -132,12 +148,12 @@ export class Controller {
 
   /** Whether each container that the first pass found routable has been asked for its models. */
   get isReady(): boolean {
-    return this.#ready === "ready";
+    return this.#readiness.isReady;
   }
 
   /** Whether the engine gave no answer when it was asked last who is there. */
   get isUnanswered(): boolean {
-    return this.#listFailure instanceof EngineError && this.#listFailure.kind === "unreachable";
+    return this.#listFailure?.kind === "unreachable";
   }
 
   /** The event stream is open, again or for the first time: admits nobody until it has settled. */
@@ -152,7 +168,7 @@ export class Controller {
   /** Must not wait for anything: the engine slows down if its events are not read. */
   onEvent(event: ContainerEvent): void {
     const { kind, containerId, timeMs, signal, labelled } = event;
-    if (kind === "kill" && signal !== undefined && labelled) {
+    if (kind === "kill" && labelled) {
       this.#notices.record({ containerId, signal, timeMs });
     }
     if (kind === "moved" && containerId === this.#init.ownContainerId) void this.resync();
@@ -176,35 +192,12 @@ export class Controller {
     // Who is held but not listed is looked at too: the list may be older than what made us hold it.
     const all = new Set([...ids, ...this.#loops.keys()]);
     await Promise.all([...all].map((id) => this.#loop(id).wake(this.#order)));
-    if (this.#ready === "no pass yet" && this.#isComplete()) this.#awaitFirstReads();
-  }
-
-  /** A container that could not be inspected may be one to wait for, but not for ever. */
-  #isComplete(): boolean {
-    this.#firstListMs ??= performance.now();
-    const { readyTimeoutMs = READY_TIMEOUT_MS } = this.#init;
-    const late = performance.now() - this.#firstListMs >= readyTimeoutMs;
-    if (late || [...this.#loops.values()].every(({ hasSeen }) => hasSeen)) return true;
-    this.#retry();
-    return false;
+    if (!this.#readiness.passed([...this.#loops.values()])) this.#retry();
   }
 
   #retry(): void {
     clearTimeout(this.#retryTimer);
     this.#retryTimer = setTimeout(() => void this.resync(), RETRY_MS);
-  }
-
-  #awaitFirstReads(): void {
-    this.#ready = "reading models";
-    const { log, readyTimeoutMs = READY_TIMEOUT_MS } = this.#init;
-    const reads = [...this.#loops.values()].map(({ firstRead }) => firstRead);
-    const late = Promise.withResolvers<void>();
-    const timer = setTimeout(late.resolve, readyTimeoutMs);
-    void Promise.race([Promise.all(reads), late.promise]).then(() => {
-      clearTimeout(timer);
-      this.#ready = "ready";
-      log.info("ready", { models: this.#init.table.models.length });
-    });
   }
 
   async #list(): Promise<readonly string[] | undefined> {
@@ -214,10 +207,17 @@ export class Controller {
       this.#listFailure = undefined;
       return ids;
     } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
       this.#reportListFailure(error);
       this.#retry();
       return undefined;
     }
+  }
+
+  get #itself(): Itself {
+    const { program, listening } = this.#init;
+    const { container, addresses } = this.#ownPlace;
+    return { container, program, addresses, listening };
   }
 
   #loop(id: string): ContainerLoop {
@@ -227,10 +227,12 @@ export class Controller {
       ...this.#init,
       notices: this.#notices,
       warnings: this.#warnings,
+      bugs: this.#bugs,
       inspect: (containerId) => this.#init.engine.inspect(containerId),
       served: this.#served,
-      place: () => this.#ownPlace.place,
-      settled: () => this.#settled,
+      around: () => ({ place: this.#ownPlace.place, itself: this.#itself }),
+      // Read when it is known: a stream may have been opened since.
+      settled: () => this.#ownPlace.known.then(() => this.#settled),
       onOverlap: (overlaps) => warnOfOverlaps(this.#warnings, overlaps),
       onGone: () => {
         if (this.#loops.get(id) === loop) this.#loops.delete(id);
@@ -240,9 +242,9 @@ export class Controller {
     return loop;
   }
 
-  #reportListFailure(error: unknown): void {
-    const reason = error instanceof Error ? error.message : String(error);
-    const isKnown = this.#listFailure instanceof Error && this.#listFailure.message === reason;
+  #reportListFailure(error: EngineError): void {
+    const reason = error.message;
+    const isKnown = this.#listFailure?.message === reason;
     this.#listFailure = error;
     if (isKnown) return;
     // Whether the engine can be reached at all is for who follows its event stream to say.

@@ -1,6 +1,7 @@
 /** What the engine shows of one container → what is seen of it. Pure; the order is the contract's. */
-import { chooseAddress, type Place, reachableHosts } from "../docker/address.ts";
+import { chooseAddress, type Place, reachableHosts, sharedContainerId } from "../docker/address.ts";
 import type { Container } from "../docker/container.ts";
+import { type Itself, isItself, loopAt } from "../docker/itself.ts";
 import { readLabels } from "../docker/labels.ts";
 import { type Condition, notHealthy, notRunning } from "./container-status.ts";
 import type { Held, Seen } from "./plan.ts";
@@ -34,6 +35,7 @@ export type Observation =
 export type Surroundings = {
   /** Where the proxy runs. */
   readonly place: Place;
+  readonly itself: Itself;
   /** The container whose network this one shares, if it does and that is there. */
   readonly peer?: Container | undefined;
   /** Whether the run has a stop notice that has not lapsed. */
@@ -45,6 +47,8 @@ const GONE: Observation = { kind: "absent", condition: { state: "stopped", reaso
 const NO_HEALTHCHECK =
   "no HEALTHCHECK, so there is no telling when it is ready; add one to its image or its Compose service (healthcheck:), see README";
 
+const ITSELF = "it is the proxy itself; remove its inference.* labels";
+
 /** Podman has a state of its own for a stop under way, and no event. */
 const RUNNING: ReadonlySet<string> = new Set(["running", "paused", "stopping"]);
 
@@ -55,10 +59,16 @@ export function observe(container: Container | undefined, around: Surroundings):
     return { kind: "absent", condition: { state: "disabled", reason: labels.reason } };
   }
   if (!RUNNING.has(container.status)) return { kind: "absent", condition: notRunning(container) };
+  if (isItself(container, around.itself)) return { kind: "ignored", reason: ITSELF };
   if (labels.kind === "wrong") return { kind: "ignored", reason: labels.reason };
   if (container.health === "none") return { kind: "ignored", reason: NO_HEALTHCHECK };
   const address = chooseAddress(container, labels.settings, around.place, around.peer);
   if (address.kind === "none") return { kind: "ignored", reason: address.reason };
+  const owner = sharedContainerId(container) === undefined ? container : around.peer;
+  const isOnHost = owner?.networkMode === "host";
+  const { port } = labels.settings;
+  const loop = loopAt({ host: address.host, port, isOnHost }, around.itself);
+  if (loop !== undefined) return { kind: "ignored", reason: loop };
 
   const run: Run = {
     containerId: container.id,
@@ -66,7 +76,8 @@ export function observe(container: Container | undefined, around: Surroundings):
     startedAtMs: container.startedAtMs,
     stopSignal: container.stopSignal,
     stopTimeoutMs: container.stopTimeoutMs,
-    origin: `http://${address.host}:${labels.settings.port}`,
+    signalIsHidden: container.signalIsHidden,
+    origin: `http://${address.host}:${port}`,
     basePath: labels.settings.basePath,
     doubt: address.doubt,
   };
@@ -76,7 +87,7 @@ export function observe(container: Container | undefined, around: Surroundings):
     seen: stopping ? "stopping" : healthSeen(container),
     run,
     origins: reachableHosts(container, around.place, around.peer).map(
-      (host) => `http://${host}:${labels.settings.port}`,
+      (host) => `http://${host}:${port}`,
     ),
     condition: notHealthy(container),
   };

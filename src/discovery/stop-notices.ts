@@ -6,7 +6,8 @@
 
 export type Kill = {
   readonly containerId: string;
-  readonly signal: number;
+  /** Undefined: the engine did not tell. */
+  readonly signal: number | undefined;
   readonly timeMs: number;
 };
 
@@ -16,6 +17,8 @@ export type NoticedRun = {
   readonly startedAtMs: number;
   readonly stopSignal: number;
   readonly stopTimeoutMs: number;
+  /** Whether what its kills say of their signal is not to be trusted: then any kill counts. */
+  readonly signalIsHidden: boolean;
 };
 
 /** SIGINT, SIGQUIT, SIGKILL and SIGTERM end most servers, whatever their own stop signal is. */
@@ -52,14 +55,20 @@ export class StopNotices {
    * @returns undefined if there is none newer than the run, or it has lapsed
    */
   lapseOf(run: NoticedRun, nowMs: number): number | undefined {
-    const signals = new Set(STOP_SIGNALS).add(run.stopSignal);
     let lastMs = Number.NEGATIVE_INFINITY;
-    for (const signal of signals) {
-      const kill = this.#kills.get(`${run.containerId} ${signal}`);
-      if (kill !== undefined && kill.timeMs > run.startedAtMs)
-        lastMs = Math.max(lastMs, kill.timeMs);
+    for (const { timeMs } of this.#killsOf(run)) {
+      if (timeMs > run.startedAtMs) lastMs = Math.max(lastMs, timeMs);
     }
     const lapseMs = lastMs + Math.max(this.#drainTimeoutMs, run.stopTimeoutMs);
     return lapseMs > nowMs ? lapseMs : undefined;
+  }
+
+  /** The latest with each signal that counts. */
+  #killsOf({ containerId, stopSignal, signalIsHidden }: NoticedRun): readonly Kill[] {
+    if (signalIsHidden) {
+      return [...this.#kills.values()].filter((kill) => kill.containerId === containerId);
+    }
+    const signals = [...new Set(STOP_SIGNALS).add(stopSignal)];
+    return signals.flatMap((signal) => this.#kills.get(`${containerId} ${signal}`) ?? []);
   }
 }

@@ -1,16 +1,16 @@
 /** Follows the engine: its event stream for as long as there is one, and a resync every so often. */
+import type { EventsInit } from "../docker/engine.ts";
 import { EngineError } from "../docker/engine-error.ts";
 import type { ContainerEvent } from "../docker/events.ts";
 import type { Log } from "../telemetry/log.ts";
+import { BugReport } from "./bug-report.ts";
+import { type ConnectionReport, connectionReport } from "./connection-report.ts";
 import type { EngineConnection } from "./engine-connection.ts";
 import { pause } from "./loop.ts";
 
 export type WatchInit = {
   readonly engine: {
-    readonly openEvents: (
-      sinceMs: number,
-      signal: AbortSignal,
-    ) => Promise<AsyncGenerator<ContainerEvent>>;
+    readonly openEvents: (init: EventsInit) => Promise<AsyncGenerator<ContainerEvent>>;
   };
   readonly controller: {
     readonly onStreamOpen: () => void;
@@ -33,73 +33,147 @@ export type WatchInit = {
 export const RESYNC_MS = 30_000;
 /** Nothing tells a silent stream from one whose other end is gone; opening another one costs next to nothing. */
 const SILENCE_MS = 300_000;
-/** Longer than any engine takes to start. */
-const STALE_MS = 30_000;
 /** So that a `docker stop` that began before us is known: the longest anybody's stop is likely to take. */
 const LOOK_BACK_AT_START_MS = 600_000;
 /** Events are not in strict order, and their times are rounded. */
 const LOOK_BACK_MS = 2_000;
+/** From an event that met with a bug to the resync that mends what it was to change. */
+const MEND_MS = 200;
 const RECONNECT_FIRST_MS = 200;
 const RECONNECT_MAX_MS = 1_000;
 
 /** Resolves when `signal` is aborted; until then it reconnects for ever. */
 export async function watch(init: WatchInit): Promise<void> {
   const { controller, resyncMs = RESYNC_MS } = init;
-  const stream: Stream = { doubted: new AbortController() };
+  const follower = new Follower(init);
   const timer = setInterval(async () => {
-    const { doubted } = stream;
+    const { doubted } = follower;
     await controller.resync();
     // An engine that hangs keeps its stream open and silent: whether it can be opened again tells.
     if (controller.isUnanswered) doubted.abort();
   }, resyncMs);
   try {
-    await followEvents(init, stream);
+    await follower.follow();
   } finally {
     clearInterval(timer);
   }
 }
 
-/** The event stream there is: ends when it is doubted that the engine still writes to it. */
-type Stream = { doubted: AbortController };
+class Follower {
+  /** Ends the event stream that there is, when it is doubted that the engine still writes to it. */
+  doubted = new AbortController();
+  readonly #init: WatchInit;
+  readonly #report: ConnectionReport;
+  readonly #bugs: BugReport;
+  /** Engine time from which on past events are asked for. */
+  #sinceMs: number | undefined;
+  #pauseMs = RECONNECT_FIRST_MS;
+  #mending: Timer | undefined;
+  #hasToldOfLongLine = false;
 
-async function followEvents(init: WatchInit, stream: Stream): Promise<void> {
-  const { controller, log, signal } = init;
-  const report = connectionReport(init);
-  let sinceMs = Date.now() - LOOK_BACK_AT_START_MS;
-  let pauseMs = RECONNECT_FIRST_MS;
-  while (!signal.aborted) {
-    const beganMs = performance.now();
-    let spentMs = 0; // on a try that failed: an engine that has let us wait for it is asked again at once
-    try {
-      const events = await openStream(init, stream, sinceMs);
-      report.open();
-      pauseMs = RECONNECT_FIRST_MS;
-      controller.onStreamOpen();
-      sinceMs = await readAll(events, controller.onEvent.bind(controller), sinceMs);
-      init.connection.ended();
-      log.debug("the event stream has ended; opening it again");
-    } catch (error) {
-      if (signal.aborted) return;
-      report.failed(error);
-      spentMs = performance.now() - beganMs;
-    }
-    const jitter = 0.75 + Math.random() / 2;
-    const restMs = Math.max(0, pauseMs * jitter - spentMs);
-    await pause(restMs, signal);
-    pauseMs = Math.min(pauseMs * 2, RECONNECT_MAX_MS);
+  constructor(init: WatchInit) {
+    this.#init = init;
+    this.#report = connectionReport(init);
+    this.#bugs = new BugReport(init.log);
   }
-}
 
-/** Ends by itself when nothing has come for too long. */
-async function openStream(
-  { engine, signal, silenceMs = SILENCE_MS }: WatchInit,
-  stream: Stream,
-  sinceMs: number,
-): Promise<AsyncGenerator<ContainerEvent>> {
-  const doubted = new AbortController();
-  const events = await engine.openEvents(sinceMs, AbortSignal.any([signal, doubted.signal]));
-  stream.doubted = doubted;
-  return endIfSilent(events, doubted, silenceMs);
+  async follow(): Promise<void> {
+    const { signal } = this.#init;
+    while (!signal.aborted) {
+      const beganMs = performance.now();
+      let spentMs = 0; // on a try that failed: an engine that has let us wait for it is asked again at once
+      try {
+        await this.#followOnce();
+      } catch (error) {
+        if (signal.aborted) break;
+        this.#failed(error);
+        spentMs = performance.now() - beganMs;
+      }
+      const jitter = 0.75 + Math.random() / 2;
+      await pause(Math.max(0, this.#pauseMs * jitter - spentMs), signal);
+      this.#pauseMs = Math.min(this.#pauseMs * 2, RECONNECT_MAX_MS);
+    }
+    clearTimeout(this.#mending);
+  }
+
+  /** Returns when the stream has ended: a restart cuts it off, and that is normal. */
+  async #followOnce(): Promise<void> {
+    const { connection, controller, log } = this.#init;
+    const events = await this.#open();
+    this.#report.open();
+    this.#pauseMs = RECONNECT_FIRST_MS;
+    this.#guard("while it began to follow the engine; it goes on", () => controller.onStreamOpen());
+    await this.#readAll(events);
+    connection.ended();
+    log.debug("the event stream has ended; opening it again");
+  }
+
+  /** The stream ends by itself when nothing has come for too long. */
+  async #open(): Promise<AsyncGenerator<ContainerEvent>> {
+    const { engine, signal, silenceMs = SILENCE_MS } = this.#init;
+    const doubted = new AbortController();
+    const events = await engine.openEvents({
+      since: (engineNowMs) => this.#since(engineNowMs),
+      signal: AbortSignal.any([signal, doubted.signal]),
+      onLongLine: () => this.#tellOfLongLine(),
+    });
+    this.doubted = doubted;
+    return endIfSilent(events, doubted, silenceMs);
+  }
+
+  /** The last event may have come before the engine's clock was set back: then it tells nothing. */
+  #since(engineNowMs: number): number {
+    const atStartMs = engineNowMs - LOOK_BACK_AT_START_MS;
+    this.#sinceMs ??= atStartMs;
+    if (this.#sinceMs > engineNowMs) this.#sinceMs = atStartMs;
+    return this.#sinceMs;
+  }
+
+  /**
+   * Hands on each event as it comes; nothing here waits for anything slow: a reader that stops slows
+   * the whole engine down. An event that meets with a bug of ours counts as seen: it would do so again.
+   */
+  async #readAll(events: AsyncGenerator<ContainerEvent>): Promise<void> {
+    for await (const event of events) {
+      const sinceMs = event.timeMs - LOOK_BACK_MS;
+      this.#sinceMs = Math.max(this.#sinceMs ?? sinceMs, sinceMs);
+      const doing = `while it acted on an event ("${event.kind}"); it goes on and looks at all containers`;
+      this.#guard(doing, () => this.#init.controller.onEvent(event));
+    }
+  }
+
+  /** What the controller failed to do is found by a resync. */
+  #guard(doing: string, act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.#bugs.tell(doing, error);
+      this.#mending ??= setTimeout(() => {
+        this.#mending = undefined;
+        void this.#init.controller.resync();
+      }, MEND_MS);
+    }
+  }
+
+  #failed(error: unknown): void {
+    if (error instanceof EngineError) {
+      this.#report.failed(error);
+      return;
+    }
+    this.#init.connection.failed(`a bug in the proxy: ${String(error)}`);
+    this.#bugs.tell("while it followed the engine; it opens the event stream again", error);
+    this.#pauseMs = RECONNECT_MAX_MS;
+  }
+
+  /** Once is enough: whoever has such labels has them at each start. */
+  #tellOfLongLine(): void {
+    if (this.#hasToldOfLongLine) return;
+    this.#hasToldOfLongLine = true;
+    this.#init.log.warn(
+      "the engine told of an event in a line of more than 4 MiB, which is not read: what happens to that container, a stop too, may be seen only at the next look at all of them",
+      { resync_ms: this.#init.resyncMs ?? RESYNC_MS },
+    );
+  }
 }
 
 async function* endIfSilent(
@@ -116,81 +190,4 @@ async function* endIfSilent(
   } finally {
     clearTimeout(timer);
   }
-}
-
-/** Says once when the engine goes, and once when it is back; a stream that merely ends is not worth a word. */
-function connectionReport({ connection, log, staleMs = STALE_MS }: WatchInit): {
-  readonly open: () => void;
-  readonly failed: (error: unknown) => void;
-} {
-  const staleness = new Staleness(staleMs);
-  let isStale = false;
-  return {
-    open: () => {
-      const { state, reason } = connection.status;
-      connection.opened();
-      staleness.over();
-      isStale = false;
-      if (reason !== undefined) log.info("the Docker engine is back");
-      else if (state === "connecting") log.info("connected to the Docker engine");
-    },
-    failed: (error) => {
-      const isNew = connection.status.reason === undefined;
-      const advice = staleness.adviceFor(error, performance.now());
-      const reason = advice === undefined ? messageOf(error) : `${messageOf(error)} ${advice}`;
-      connection.failed(reason);
-      if (isNew) log.error(`${reason}; trying on until it answers`);
-      else if (advice !== undefined && !isStale) log.error(reason);
-      isStale ||= advice !== undefined;
-    },
-  };
-}
-
-/** How long a failure has lasted that calls for something else if it lasts. */
-class Staleness {
-  readonly #staleMs: number;
-  #sinceMs: number | undefined;
-
-  constructor(staleMs: number) {
-    this.#staleMs = staleMs;
-  }
-
-  over(): void {
-    this.#sinceMs = undefined;
-  }
-
-  /** @returns what to do, if it has lasted for long enough */
-  adviceFor(error: unknown, nowMs: number): string | undefined {
-    const advice = error instanceof EngineError ? error.ifItLasts : undefined;
-    this.#sinceMs = advice === undefined ? undefined : (this.#sinceMs ?? nowMs);
-    if (this.#sinceMs === undefined) return undefined;
-    return nowMs - this.#sinceMs >= this.#staleMs ? advice : undefined;
-  }
-}
-
-/**
- * Hands on each event as it comes; nothing here waits for anything slow: a reader that stops slows
- * the whole engine down. However the stream ends, that is normal: a restart cuts it off.
- *
- * @returns from when on to ask for past events the next time
- */
-async function readAll(
-  events: AsyncGenerator<ContainerEvent>,
-  onEvent: (event: ContainerEvent) => void,
-  sinceMs: number,
-): Promise<number> {
-  let fromMs = sinceMs;
-  try {
-    for await (const event of events) {
-      fromMs = Math.max(fromMs, event.timeMs - LOOK_BACK_MS);
-      onEvent(event);
-    }
-  } catch {
-    // cut off in the middle: the engine stopped, or something between us lost patience
-  }
-  return fromMs;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -11,6 +11,12 @@ export type Place =
       readonly networks: readonly Network[];
       /** What `host.docker.internal` resolves to, if it does. */
       readonly hostAddress: string | undefined;
+    }
+  /** On another machine than the engine. */
+  | {
+      readonly kind: "foreign";
+      /** Of the engine's machine, as in DOCKER_HOST. */
+      readonly engineHost: string;
     };
 
 export type Address =
@@ -74,6 +80,7 @@ export function reachableHosts(
 
 function hostAddresses(place: Place): readonly string[] {
   if (place.kind === "host") return [LOOPBACK];
+  if (place.kind === "foreign") return [];
   return [place.hostAddress ?? "", ...place.networks.map(({ gateway }) => gateway)];
 }
 
@@ -111,6 +118,11 @@ function viaPeer(
 
 function onHost(place: Place): Address {
   if (place.kind === "host") return { kind: "address", host: LOOPBACK };
+  if (place.kind === "foreign") {
+    const { engineHost: host } = place;
+    const doubt = `the engine is on another machine, and the container is on that one's network; trying ${host}`;
+    return { kind: "address", host, doubt };
+  }
   const gateway = place.networks.find((network) => network.gateway !== "")?.gateway;
   const host = place.hostAddress ?? gateway;
   if (host !== undefined) return { kind: "address", host: inUrl(host) };
@@ -126,6 +138,10 @@ function isShared({ id }: Network, place: Place): boolean {
 function at(network: Network, container: Container, place: Place): Address {
   const host = inUrl(network.ipv4 === "" ? network.ipv6 : network.ipv4);
   if (place.kind === "host" || isShared(network, place)) return { kind: "address", host };
+  if (place.kind === "foreign") {
+    const doubt = `the engine is on another machine (${place.engineHost}), and so is network ${network.name}; trying its address all the same`;
+    return { kind: "address", host, doubt };
+  }
   const own = place.networks.length === 0 ? "on none" : `on ${namesOf(place.networks)}`;
   const sharesAnother = container.networks.some((other) => isShared(other, place));
   const what = sharesAnother ? `the proxy is not on network ${network.name}` : "no shared network";

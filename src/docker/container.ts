@@ -13,6 +13,14 @@ export type Network = {
   readonly gateway: string;
 };
 
+/** A TCP port of the host that leads to one of the container's. */
+export type PublishedPort = {
+  readonly port: number;
+  readonly hostPort: number;
+  /** Empty, `0.0.0.0` or `::`: all. */
+  readonly hostAddress: string;
+};
+
 export type Container = {
   readonly id: string;
   /** Without the leading slash. */
@@ -35,15 +43,22 @@ export type Container = {
   /** How long `docker stop` waits before SIGKILL; may be infinite. */
   readonly stopTimeoutMs: number;
   readonly labels: Readonly<Record<string, string>>;
+  /** Docker merges labels into the attributes of its events: one named `signal` hides that of a kill. */
+  readonly signalIsHidden: boolean;
+  /** Base names of the words in the command that it runs. */
+  readonly programs: readonly string[];
   /** `default`, `bridge`, `host`, `none`, `container:<id>` or the name of a network. */
   readonly networkMode: string;
   readonly networks: readonly Network[];
+  readonly published: readonly PublishedPort[];
 };
 
 /** Engine API `GET /containers/{id}/json`, 1.24 to 1.52; only what is used, the rest may pass. */
 const WireContainer = z.object({
   Id: z.string(),
   Name: z.string(),
+  Path: z.nullish(z.string()),
+  Args: z.nullish(z.array(z.string())),
   State: z.object({
     Status: z.string(),
     StartedAt: z.string(),
@@ -64,6 +79,14 @@ const WireContainer = z.object({
   }),
   HostConfig: z.object({ NetworkMode: z.nullish(z.string()) }),
   NetworkSettings: z.object({
+    Ports: z.nullish(
+      z.record(
+        z.string(),
+        z.nullish(
+          z.array(z.object({ HostIp: z.nullish(z.string()), HostPort: z.nullish(z.string()) })),
+        ),
+      ),
+    ),
     Networks: z.nullish(
       z.record(
         z.string(),
@@ -83,6 +106,7 @@ const STOP_TIMEOUT_S = 10;
 /** @throws if the reply is not that of an engine */
 export function parseContainer(reply: unknown): Container {
   const wire = WireContainer.parse(reply);
+  const labels = wire.Config.Labels ?? {};
   return {
     id: wire.Id,
     name: wire.Name.replace(/^\//, ""),
@@ -95,7 +119,9 @@ export function parseContainer(reply: unknown): Container {
     startedAtMs: parseTimeMs(wire.State.StartedAt),
     stopSignal: signalNumber(wire.Config.StopSignal ?? ""),
     stopTimeoutMs: stopTimeoutMs(wire.Config.StopTimeout ?? STOP_TIMEOUT_S),
-    labels: wire.Config.Labels ?? {},
+    labels,
+    signalIsHidden: Object.hasOwn(labels, "signal"),
+    programs: [wire.Path ?? "", ...(wire.Args ?? [])].flatMap(baseNames),
     networkMode: wire.HostConfig.NetworkMode ?? "",
     networks: Object.entries(wire.NetworkSettings.Networks ?? {}).map(([name, network]) => ({
       name,
@@ -104,7 +130,35 @@ export function parseContainer(reply: unknown): Container {
       ipv6: network.GlobalIPv6Address ?? "",
       gateway: network.Gateway ?? "",
     })),
+    published: Object.entries(wire.NetworkSettings.Ports ?? {}).flatMap(publishedPorts),
   };
+}
+
+/** A wrapper may have all of a command in one argument: `sh -c "exec program"`. */
+function baseNames(words: string): readonly string[] {
+  return words
+    .split(/\s+/)
+    .map((word) => word.slice(word.lastIndexOf("/") + 1))
+    .filter((name) => name !== "");
+}
+
+type Binding = {
+  readonly HostIp?: string | null | undefined;
+  readonly HostPort?: string | null | undefined;
+};
+
+/** @param binding like `8000/tcp`, and where on the host that is */
+function publishedPorts([name, bindings]: readonly [
+  name: string,
+  bindings: readonly Binding[] | null | undefined,
+]): readonly PublishedPort[] {
+  const port = /^(\d+)\/tcp$/.exec(name)?.[1];
+  if (port === undefined) return [];
+  return (bindings ?? []).map(({ HostIp, HostPort }) => ({
+    port: Number(port),
+    hostPort: Number(HostPort ?? ""),
+    hostAddress: HostIp ?? "",
+  }));
 }
 
 const LINE_LENGTH_MAX = 300;

@@ -1,5 +1,6 @@
 /** Bytes of the engine's event stream → ContainerEvent. Wire names stop here. */
 import { z } from "zod/mini";
+import { JoinedBytes } from "../ground/joined-bytes.ts";
 import { isLabelled } from "./labels.ts";
 
 export type ContainerEvent = {
@@ -52,28 +53,58 @@ const WireEvent = z.object({
 });
 
 /** A line holds all labels of a container, and those are not small with everybody. */
-const LINE_LENGTH_MAX = 4 * 1024 * 1024;
+const LINE_BYTES_MAX = 4 * 1024 * 1024;
+const LINE_FEED = 10;
 
 /**
  * Yields the events of all containers until the engine closes the stream (it restarts: normal).
  * Source: Engine API `GET /events`, one JSON object a line. A line that is no event of ours is
- * passed over: what it may have hidden is found by the next resync.
+ * passed over: what it may have hidden is found by the next resync. So is a line of more than 4 MiB.
  *
- * @throws {RangeError} if a line does not end
+ * @param onLongLine called once for each such line
+ * @throws what reading `body` throws
  */
-export async function* readEvents(body: AsyncIterable<Uint8Array>): AsyncGenerator<ContainerEvent> {
+export async function* readEvents(
+  body: AsyncIterable<Uint8Array>,
+  onLongLine: () => void = () => undefined,
+): AsyncGenerator<ContainerEvent> {
   const utf8 = new TextDecoder();
-  let rest = "";
-  for await (const bytes of body) {
-    const lines = (rest + utf8.decode(bytes, { stream: true })).split("\n");
-    rest = lines.pop() ?? "";
-    if (rest.length > LINE_LENGTH_MAX) {
-      throw new RangeError(`Cannot read events: a line of more than ${LINE_LENGTH_MAX} characters`);
+  for await (const line of readLines(body, onLongLine)) {
+    const event = parseEvent(utf8.decode(line));
+    if (event !== undefined) yield event;
+  }
+}
+
+/**
+ * Looks at each byte once and copies it once, whatever the sizes of the pieces. A line is good until
+ * the next one is asked for; one that does not end is none.
+ */
+async function* readLines(
+  body: AsyncIterable<Uint8Array>,
+  onLongLine: () => void,
+): AsyncGenerator<Uint8Array> {
+  const unfinished = new JoinedBytes();
+  let isSkipping = false;
+  const append = (part: Uint8Array): void => {
+    if (isSkipping) return;
+    isSkipping = unfinished.length + part.length > LINE_BYTES_MAX;
+    if (!isSkipping) {
+      unfinished.append(part);
+      return;
     }
-    for (const line of lines) {
-      const event = parseEvent(line);
-      if (event !== undefined) yield event;
+    unfinished.clear();
+    onLongLine();
+  };
+  for await (const piece of body) {
+    let from = 0;
+    for (let end = piece.indexOf(LINE_FEED); end >= 0; end = piece.indexOf(LINE_FEED, from)) {
+      append(piece.subarray(from, end));
+      if (!isSkipping) yield unfinished.bytes;
+      unfinished.clear();
+      isSkipping = false;
+      from = end + 1;
     }
+    append(piece.subarray(from));
   }
 }
 

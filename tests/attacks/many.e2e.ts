@@ -40,12 +40,12 @@ test.each<[encoding: string, bytes: () => Uint8Array<ArrayBuffer>]>([
       target === "/info" ? new Response(bomb, { headers }) : new Response("", { status: 404 }),
     );
     await using attacked = await startAttacked();
-    const { engine, proxy } = attacked;
-    engine.add({ port: portOf(good) });
+    const { proxy, run } = attacked;
+    run({ port: portOf(good) });
     await untilModels(proxy.origin, ["m"]);
     const harm = await harmOf(proxy, async () => {
       for (const hostile of [lists, infos]) {
-        engine.emit(engine.add({ port: portOf(hostile) }), "start");
+        run({ port: portOf(hostile) });
         await until("it is asked again", () => hostile.received.length >= 4, 20_000);
       }
     });
@@ -68,11 +68,11 @@ test.each<[what: string, list: () => string]>([
     using good = goodServer();
     using hostile = fakeBackend(() => new Response(text));
     await using attacked = await startAttacked();
-    const { engine, proxy } = attacked;
-    engine.add({ port: portOf(good) });
+    const { proxy, run } = attacked;
+    run({ port: portOf(good) });
     await untilModels(proxy.origin, ["m"]);
     const harm = await harmOf(proxy, async () => {
-      engine.emit(engine.add({ port: portOf(hostile), name: "hostile" }), "start");
+      run({ port: portOf(hostile), name: "hostile" });
       await until("it is asked", () => hostile.received.length >= 1, 20_000);
       await until("it is judged", () => proxy.logged('"container":"hostile"'), 20_000);
     });
@@ -98,8 +98,8 @@ test("answers of /v1/responses in pieces of one byte cost next to nothing", asyn
     return new Response(body, { headers: { "content-type": "text/event-stream" } });
   });
   await using attacked = await startAttacked();
-  const { engine, proxy } = attacked;
-  engine.add({ port: portOf(hostile) });
+  const { proxy, run } = attacked;
+  run({ port: portOf(hostile) });
   await untilModels(proxy.origin, ["m"]);
   const before = cpuMs(proxy.pid);
   const asked = { method: "POST", body: '{"model":"m"}' };
@@ -123,8 +123,8 @@ test.each<[what: string, start: string, piece: string]>([
   async (_what, start, piece) => {
     using good = goodServer();
     await using attacked = await startAttacked({ PROXY_MODEL_SEARCH_LIMIT: "1MiB" });
-    const { engine, proxy } = attacked;
-    engine.add({ port: portOf(good) });
+    const { proxy, run } = attacked;
+    run({ port: portOf(good) });
     await untilModels(proxy.origin, ["m"]);
     const type = start.startsWith("{") ? "application/json" : "multipart/form-data; boundary=b";
     const chunk = (text: string): string => `${text.length.toString(16)}\r\n${text}\r\n`;

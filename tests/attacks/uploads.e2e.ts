@@ -16,7 +16,7 @@ async function startRouted(): Promise<Attacked & Disposable> {
       : new Response(`${body.length} bytes`),
   );
   const attacked = await startAttacked();
-  attacked.engine.add({ port: Number(new URL(backend.origin).port) });
+  attacked.run({ port: Number(new URL(backend.origin).port) });
   await untilModels(attacked.proxy.origin, ["m"]);
   return { ...attacked, [Symbol.dispose]: () => backend[Symbol.dispose]() };
 }

@@ -4,6 +4,7 @@ import { observe, type Surroundings } from "../../src/discovery/observe.ts";
 import type { Held } from "../../src/discovery/plan.ts";
 import { type Container, parseContainer } from "../../src/docker/container.ts";
 import { readFixture } from "../support/engine-replies.ts";
+import { NOBODY } from "../support/nobody.ts";
 
 const HEALTHY = parseContainer(readFixture("docker-20.10.24-healthy.json"));
 const LABELS = { "inference.enable": "true" };
@@ -20,7 +21,7 @@ function told(
 ): string {
   const observation = observe(
     { ...HEALTHY, labels: LABELS, ...change },
-    { place: { kind: "host" }, isStopping: () => false, ...around },
+    { place: { kind: "host" }, itself: NOBODY, isStopping: () => false, ...around },
   );
   const { state, reason } = conditionOf(observation, { held, failure, served });
   return `${state}: ${reason}`;

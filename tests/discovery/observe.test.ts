@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { observe, type Surroundings } from "../../src/discovery/observe.ts";
 import { type Container, parseContainer } from "../../src/docker/container.ts";
 import { readFixture } from "../support/engine-replies.ts";
+import { NOBODY } from "../support/nobody.ts";
 
 const HEALTHY: Container = {
   ...parseContainer(readFixture("docker-20.10.24-user-bridge.json")),
@@ -12,7 +13,7 @@ const HEALTHY: Container = {
   },
 };
 
-const ON_HOST: Surroundings = { place: { kind: "host" }, isStopping: () => false };
+const ON_HOST: Surroundings = { place: { kind: "host" }, itself: NOBODY, isStopping: () => false };
 
 function seen(change: Partial<Container>, stopping = false): string {
   const around = { ...ON_HOST, isStopping: () => stopping };

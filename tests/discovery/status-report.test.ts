@@ -7,6 +7,7 @@ import { type Container, parseContainer } from "../../src/docker/container.ts";
 import { RoutingTable } from "../../src/routing/table.ts";
 import { readFixture } from "../support/engine-replies.ts";
 import { type MemoryLog, memoryLog } from "../support/memory-log.ts";
+import { NOBODY } from "../support/nobody.ts";
 
 const HEALTHY: Container = {
   ...parseContainer(readFixture("docker-20.10.24-healthy.json")),
@@ -15,7 +16,7 @@ const HEALTHY: Container = {
 const MINUTE_MS = 60_000;
 
 function seen(change: Partial<Container> = {}): Observation {
-  const around = { place: { kind: "host" }, isStopping: () => false } as const;
+  const around = { place: { kind: "host" }, itself: NOBODY, isStopping: () => false } as const;
   return observe({ ...HEALTHY, ...change }, around);
 }
 
@@ -151,7 +152,11 @@ describe("StatusReport", () => {
     const made = rig();
     made.report.tell(made.subject, STARTING, 0);
     made.report.tell(made.subject, EXITED, 1);
-    const gone = observe(undefined, { place: { kind: "host" }, isStopping: () => false });
+    const gone = observe(undefined, {
+      place: { kind: "host" },
+      itself: NOBODY,
+      isStopping: () => false,
+    });
     made.report.tell(made.subject, gone, 2);
     expect(lines(made)).toEqual(["info container starting", "info container stopped"]);
   });

@@ -2,7 +2,13 @@ import { describe, expect, test } from "bun:test";
 import { StopNotices } from "../../src/discovery/stop-notices.ts";
 
 const START = 1_000_000;
-const RUN = { containerId: "a", startedAtMs: START, stopSignal: 15, stopTimeoutMs: 10_000 };
+const RUN = {
+  containerId: "a",
+  startedAtMs: START,
+  stopSignal: 15,
+  stopTimeoutMs: 10_000,
+  signalIsHidden: false,
+};
 const DRAIN_MS = 60_000;
 
 function noticed(signal: number, timeMs: number, run = RUN): boolean {
@@ -25,6 +31,19 @@ describe("StopNotices", () => {
   ])("%s", (_what, signal, stopSignal, counts) => {
     expect(noticed(signal, START + 1, { ...RUN, stopSignal })).toBe(counts);
   });
+
+  test.each([1, 10, undefined])(
+    "signal %p to one whose label hides the signals of its events: any may be a stop",
+    (signal) => {
+      const notices = new StopNotices(DRAIN_MS);
+      notices.record({ containerId: "a", signal, timeMs: START + 1 });
+      notices.record({ containerId: "b", signal, timeMs: START + 9 });
+      const hidden = { ...RUN, signalIsHidden: true };
+      expect(notices.lapseOf(RUN, START + 2)).toBeUndefined();
+      expect(notices.lapseOf(hidden, START + 2)).toBe(START + 1 + DRAIN_MS);
+      expect(notices.lapseOf({ ...hidden, startedAtMs: START + 5 }, START + 6)).toBeUndefined();
+    },
+  );
 
   test("a kill counts only if it is newer than the run", () => {
     expect(noticed(15, START - 1)).toBe(false);

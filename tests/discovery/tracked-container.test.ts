@@ -14,6 +14,7 @@ const RUN: Run = {
   startedAtMs: 1_000,
   stopSignal: 15,
   stopTimeoutMs: 10_000,
+  signalIsHidden: false,
   origin: "http://127.0.0.1:8000",
   basePath: "/v1",
 };

@@ -83,6 +83,22 @@ describe("chooseAddress()", () => {
   });
 });
 
+describe("chooseAddress() from another machine than the engine's", () => {
+  const FOREIGN: Place = { kind: "foreign", engineHost: "engine.lan" };
+  const onHost = parseContainer(readFixture("docker-20.10.24-host-network.json"));
+
+  test("a container's own address, in doubt", () => {
+    expect(choose({ networks: [A, B] }, FOREIGN)).toStartWith("10.0.0.1: the engine is on another");
+    expect(choose({ networks: [A, B] }, FOREIGN, "b")).toStartWith("10.0.1.1: the engine is on an");
+    expect(reachableHosts({ ...CONTAINER, networks: [A] }, FOREIGN)).toEqual([]);
+  });
+
+  test("of one on the host's network: the engine's host, in doubt, and never our own loopback", () => {
+    expect(choose(onHost, FOREIGN)).toStartWith("engine.lan: the engine is on another machine");
+    expect(reachableHosts(onHost, FOREIGN)).toEqual([]);
+  });
+});
+
 describe("reachableHosts()", () => {
   const onHost: Partial<Container> = { networkMode: "host", networks: [] };
   const sharing: Partial<Container> = { networkMode: "container:abc", networks: [] };

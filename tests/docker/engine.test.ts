@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { Engine } from "../../src/docker/engine.ts";
+import { Engine, type EventsInit } from "../../src/docker/engine.ts";
 import { EngineError } from "../../src/docker/engine-error.ts";
 import { readFixtureText } from "../support/engine-replies.ts";
 import { FakeEngine } from "../support/fake-engine.ts";
@@ -7,6 +7,10 @@ import { until, within } from "../support/until.ts";
 
 function engineOf(fake: FakeEngine, timeoutMs = 500): Engine {
   return new Engine({ kind: "unix", path: fake.socketPath }, timeoutMs);
+}
+
+function from(since: EventsInit["since"]): EventsInit {
+  return { since, signal: new AbortController().signal };
 }
 
 async function failure(call: Promise<unknown>): Promise<EngineError> {
@@ -37,7 +41,7 @@ describe("Engine", () => {
       health: "healthy",
       networks: [{ ipv4: "127.0.0.1" }],
     });
-    const events = await engine.openEvents(0, new AbortController().signal);
+    const events = await engine.openEvents(from(() => 0));
     fake.kill(container, 9);
     expect((await within("the event", events.next())).value).toMatchObject({
       kind: "kill",
@@ -72,7 +76,7 @@ describe("Engine", () => {
       expect(ids).toEqual([[container.id], [container.id]]);
       expect(engine.apiVersion).toBe(version);
       fake.become(before);
-      await engine.openEvents(0, new AbortController().signal);
+      await engine.openEvents(from(() => 0));
       const asked = fake.requests.length;
       await engine.inspect(container.id);
       expect(fake.requests.length).toBe(asked + 1);
@@ -170,12 +174,12 @@ describe("Engine", () => {
   test("every call but the stream is given up in time; the stream may be silent", async () => {
     using fake = await new FakeEngine().start();
     const engine = engineOf(fake, 50);
-    const events = await engine.openEvents(Date.now(), new AbortController().signal);
+    const events = await engine.openEvents(from((nowMs) => nowMs));
     const next = events.next();
     const never = Promise.withResolvers<undefined>();
     fake.intercept = () => never.promise;
     expect((await failure(engine.list())).message).toContain("no answer in time");
-    const opening = engineOf(fake, 50).openEvents(0, new AbortController().signal);
+    const opening = engineOf(fake, 50).openEvents(from(() => 0));
     expect((await failure(opening)).message).toContain("no answer in time");
     never.resolve(undefined);
     fake.intercept = () => undefined;
@@ -190,7 +194,10 @@ describe("Engine", () => {
     fake.emit(container, "start", {}, Date.now() - 10_000);
     fake.kill(container);
     const stopping = new AbortController();
-    const events = await engineOf(fake).openEvents(Date.now() - 5_000, stopping.signal);
+    const events = await engineOf(fake).openEvents({
+      since: (nowMs) => nowMs - 5_000,
+      signal: stopping.signal,
+    });
     expect((await events.next()).value).toMatchObject({ kind: "kill", signal: 15 });
     const end = events.next().then(
       () => "ended",
@@ -217,7 +224,7 @@ describe("Engine", () => {
 
   test("asks for events by type and name, of networks too: those have no labels", async () => {
     using fake = await new FakeEngine().start();
-    await engineOf(fake).openEvents(1_500, new AbortController().signal);
+    await engineOf(fake).openEvents(from(() => 1_500));
     const query = new URLSearchParams(fake.requests.at(-1)!.split("?")[1]);
     expect(query.get("since")).toBe("1.500000000");
     expect(JSON.parse(query.get("filters")!)).toMatchObject({

@@ -14,6 +14,15 @@ async function read(...all: readonly (Uint8Array | string)[]): Promise<readonly 
   return Array.fromAsync(readEvents(pieces(...all)));
 }
 
+async function readTold(
+  ...all: readonly string[]
+): Promise<{ readonly events: readonly ContainerEvent[]; readonly told: number }> {
+  let told = 0;
+  const events = await Array.fromAsync(readEvents(pieces(...all), () => (told += 1)));
+  return { events, told };
+}
+
+const MIB = 1024 * 1024;
 const STOP = readFileSync(join(RECORDINGS, "docker-20.10.24/03c-stop-signal-SIGINT.ndjson"));
 const LABELS = { "inference.enable": "true" };
 const KILL = {
@@ -105,9 +114,45 @@ describe("readEvents()", () => {
     });
   });
 
-  test("a line without end is given up", async () => {
-    const endless = Array.from({ length: 5 }, () => "x".repeat(1024 * 1024));
-    await expect(read(...endless)).rejects.toThrow("a line of more than");
+  test.each([
+    ["at once", [MIB, MIB, MIB, MIB, MIB]],
+    ["in one piece", [5 * MIB]],
+  ])("a line of more than 4 MiB is told of once and passed over, %s", async (_how, sizes) => {
+    const { events, told } = await readTold(
+      `${JSON.stringify(KILL)}\n`,
+      ...sizes.map((size) => "x".repeat(size)),
+      `\n${JSON.stringify(KILL)}\n`,
+    );
+    expect([events.length, told]).toEqual([2, 1]);
+  });
+
+  test("a line of exactly 4 MiB is read, and one byte more is not", async () => {
+    const filler = 4 * MIB - JSON.stringify({ ...KILL, filler: "" }).length;
+    for (const [more, count] of [
+      [0, 1],
+      [1, 0],
+    ] as const) {
+      const line = JSON.stringify({ ...KILL, filler: "x".repeat(filler + more) });
+      const { events, told } = await readTold(`${line}\n`);
+      expect([events.length, told]).toEqual([count, 1 - count]);
+    }
+  });
+
+  test("a long line takes time by its bytes, not by their square, whatever the sizes of its pieces", async () => {
+    const line = JSON.stringify({ ...KILL, filler: "x".repeat(2 * MIB) });
+    const bytes = new TextEncoder().encode(`${line}\n`);
+    const beganMs = performance.now();
+    const one = (async function* (): AsyncGenerator<Uint8Array> {
+      for (let n = 0; n < bytes.length; n += 1) yield bytes.subarray(n, n + 1);
+    })();
+    expect(await Array.fromAsync(readEvents(one))).toHaveLength(1);
+    expect(performance.now() - beganMs).toBeLessThan(3_000); // 15 s for a quarter of it, once
+  });
+
+  test("a line without end is told of, and ends with the stream", async () => {
+    const endless = Array.from({ length: 12 }, () => "x".repeat(MIB));
+    const { events, told } = await readTold(...endless);
+    expect([events.length, told]).toEqual([0, 1]);
   });
 
   test("a network tells which container was connected or disconnected", async () => {

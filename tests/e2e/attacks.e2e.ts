@@ -33,12 +33,11 @@ describe("a server that", () => {
     using good = listing(GOOD);
     using hostile = listing(() => new Response(bomb, { headers: { "content-encoding": "br" } }));
     await using attacked = await startAttacked();
-    const { engine, proxy } = attacked;
-    engine.add({ port: portOf(good) });
+    const { proxy, run } = attacked;
+    run({ port: portOf(good) });
     await untilModels(proxy.origin, ["m"]);
     const harm = await harmOf(proxy, async () => {
-      const container = engine.add({ port: portOf(hostile), name: "bomb" });
-      engine.emit(container, "start");
+      run({ port: portOf(hostile), name: "bomb" });
       const reason = expect.stringContaining('Content-Encoding "br"');
       await untilShown(proxy.origin, "bomb", { state: "reading_models", reason });
       await until("it is asked again", () => hostile.received.length >= 3, 10_000);
@@ -53,9 +52,9 @@ describe("a server that", () => {
     const deep = `{"data":[{"id":"deep","x":${"[".repeat(41_000)}${"]".repeat(41_000)}},{"id":"flat"}]}`;
     using hostile = listing(() => new Response(deep));
     await using attacked = await startAttacked();
-    const { engine, proxy } = attacked;
-    engine.add({ port: portOf(good) });
-    engine.add({ port: portOf(hostile), name: "deep" });
+    const { proxy, run } = attacked;
+    run({ port: portOf(good) });
+    run({ port: portOf(hostile), name: "deep" });
     await untilModels(proxy.origin, ["flat", "m"]);
     await untilShown(proxy.origin, "deep", {
       state: "routed",
@@ -73,8 +72,8 @@ describe("a server that", () => {
       return Response.json({ data });
     });
     await using attacked = await startAttacked();
-    const { engine, proxy } = attacked;
-    engine.add({ port: portOf(hostile) });
+    const { proxy, run } = attacked;
+    run({ port: portOf(hostile) });
     await until("it is routed", () => proxy.logged("container routed"), 10_000);
     const asked = 300;
     await chat(proxy.origin, "org/some-modle-of-a-usual-length-77-1"); // has the list read again
@@ -93,8 +92,8 @@ describe("a client that", () => {
   test("sends a model of 1.7 MB in chunks of one byte takes next to no memory", async () => {
     using good = listing(GOOD);
     await using attacked = await startAttacked();
-    const { engine, proxy } = attacked;
-    engine.add({ port: portOf(good) });
+    const { proxy, run } = attacked;
+    run({ port: portOf(good) });
     await untilModels(proxy.origin, ["m"]);
     const harm = await harmOf(proxy, async () => {
       using client = await rawConnect(proxy.port);
@@ -118,8 +117,8 @@ describe("a client that", () => {
     async (_where, isLast) => {
       using upstream = await rawServer();
       await using attacked = await startAttacked({ PROXY_MODEL_SEARCH_LIMIT: "2MiB" });
-      const { engine, proxy } = attacked;
-      engine.add({ port: upstream.port });
+      const { proxy, run } = attacked;
+      run({ port: upstream.port });
       await serveModel(upstream);
       await untilModels(proxy.origin, ["m"]);
       const restMib = residentMib(proxy.pid);
@@ -149,8 +148,8 @@ describe("the engine", () => {
   test("that writes a line of 5 MiB hides no stop of another container", async () => {
     using good = listing(GOOD);
     await using attacked = await startAttacked();
-    const { engine, proxy } = attacked;
-    const container = engine.add({ port: portOf(good), name: "good" });
+    const { engine, proxy, run } = attacked;
+    const container = run({ port: portOf(good), name: "good" });
     await untilModels(proxy.origin, ["m"]);
     engine.emitLine(`{"Type":"container","x":"${"x".repeat(5 * MIB)}"}`);
     engine.kill(container);
@@ -163,11 +162,10 @@ describe("a proxy that finds itself", () => {
   test("is not its own server, and takes no descriptors for it", async () => {
     using good = listing(GOOD);
     await using attacked = await startAttacked();
-    const { engine, proxy } = attacked;
-    engine.add({ port: portOf(good) });
+    const { proxy, run } = attacked;
+    run({ port: portOf(good) });
     await untilModels(proxy.origin, ["m"]);
-    const own = engine.add({ port: proxy.port, name: "loop" });
-    engine.emit(own, "start");
+    run({ port: proxy.port, name: "loop" });
     await untilShown(proxy.origin, "loop", { state: "ignored" });
     expect((await chat(proxy.origin, "m")).status).toBe(200);
     expect(descriptorsOf(proxy.pid)).toBeLessThan(60);

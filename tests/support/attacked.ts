@@ -7,6 +7,8 @@ import { residentMib, watchResident } from "./process-figures.ts";
 export type Attacked = AsyncDisposable & {
   readonly engine: FakeEngine;
   readonly proxy: CompiledProxy;
+  /** Starts a container of the engine's: as `FakeEngine.add`, with its event. */
+  readonly run: FakeEngine["add"];
 };
 
 export async function startAttacked(env: Readonly<Record<string, string>> = {}): Promise<Attacked> {
@@ -15,6 +17,11 @@ export async function startAttacked(env: Readonly<Record<string, string>> = {}):
   return {
     engine,
     proxy,
+    run: (init) => {
+      const container = engine.add(init);
+      engine.emit(container, "start");
+      return container;
+    },
     [Symbol.asyncDispose]: async () => {
       await proxy[Symbol.asyncDispose]();
       engine[Symbol.dispose]();

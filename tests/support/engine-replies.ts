@@ -31,6 +31,14 @@ export type FakeContainer = {
   stopTimeoutS?: number;
 };
 
+/** What each release of Docker speaks: the newest and the oldest version of the API. Source: config.go of each tag. */
+export const RELEASES = {
+  "20.10": ["1.41", "1.12"],
+  "26": ["1.45", "1.24"],
+  "29.0": ["1.52", "1.44"],
+  "29.3": ["1.54", "1.40"],
+} as const;
+
 /** Below it a refusal is plain text; from 1.52 on events and inspect have lost what was there twice. */
 export const API_24 = 24;
 export const API_52 = 52;

@@ -7,17 +7,16 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { API_24, API_52, type FakeContainer, inspectReplyOf, minor } from "./engine-replies.ts";
+import {
+  API_24,
+  API_52,
+  type FakeContainer,
+  inspectReplyOf,
+  minor,
+  RELEASES,
+} from "./engine-replies.ts";
 
 type Answer = { readonly status: number; readonly body: string; readonly contentType?: string };
-
-/** What each release of Docker speaks: the newest and the oldest version of the API. Source: config.go of each tag. */
-const RELEASES = {
-  "20.10": ["1.41", "1.12"],
-  "26": ["1.45", "1.24"],
-  "29.0": ["1.52", "1.44"],
-  "29.3": ["1.54", "1.40"],
-} as const;
 
 let counter = 0;
 
@@ -27,6 +26,8 @@ export class FakeEngine {
   readonly containers = new Map<string, FakeContainer>();
   /** Paths of all requests, with their query. */
   readonly requests: string[] = [];
+  /** Its clock less ours: applies to `Date`, and to the events and starts that are given no time. */
+  clockOffsetMs = 0;
   apiVersion = "1.41";
   minApiVersion = "1.12";
   /** Answers before anything else does, if it returns something; may wait. */
@@ -46,6 +47,11 @@ export class FakeEngine {
   become(release: keyof typeof RELEASES): this {
     [this.apiVersion, this.minApiVersion] = RELEASES[release];
     return this;
+  }
+
+  /** By its own clock. */
+  nowMs(): number {
+    return Date.now() + this.clockOffsetMs;
   }
 
   async start(): Promise<this> {
@@ -94,7 +100,7 @@ export class FakeEngine {
       labels: { "inference.enable": "true", "inference.port": String(init.port ?? 8000) },
       status: "running",
       health: "healthy",
-      startedAtMs: Date.now() - 1_000,
+      startedAtMs: this.nowMs() - 1_000,
       ipAddress: "127.0.0.1",
       ...init,
     };
@@ -107,7 +113,7 @@ export class FakeEngine {
     container: FakeContainer,
     action: string,
     attributes: Readonly<Record<string, string>> = {},
-    timeMs = Date.now(),
+    timeMs = this.nowMs(),
   ): void {
     const timeNano = BigInt(Math.round(timeMs * 1000)) * 1000n;
     const actor = {
@@ -130,10 +136,10 @@ export class FakeEngine {
   emitNetwork(container: Pick<FakeContainer, "id">, action: "connect" | "disconnect"): void {
     const attributes = { container: container.id, name: "net", type: "bridge" };
     const event = { Type: "network", Action: action, Actor: { ID: "net", Attributes: attributes } };
-    this.emitLine(JSON.stringify({ ...event, timeNano: Date.now() * 1e6 }));
+    this.emitLine(JSON.stringify({ ...event, timeNano: this.nowMs() * 1e6 }));
   }
 
-  emitLine(line: string, timeMs = Date.now()): void {
+  emitLine(line: string, timeMs = this.nowMs()): void {
     this.#history.push({ timeMs, line });
     for (const stream of this.#streams) stream.write(`${line}\n`);
   }
@@ -157,7 +163,7 @@ export class FakeEngine {
   startAgain(container: FakeContainer): void {
     container.status = "running";
     container.health = "starting";
-    container.startedAtMs = Date.now();
+    container.startedAtMs = this.nowMs();
     this.emit(container, "start");
   }
 
@@ -165,16 +171,16 @@ export class FakeEngine {
     const url = request.url ?? "";
     this.requests.push(url);
     const intercepted = await this.intercept(url);
-    if (intercepted !== undefined) return send(response, intercepted);
+    if (intercepted !== undefined) return this.#send(response, intercepted);
     const [, version, path = "", query = ""] = /^(?:\/v(1\.\d+))?(\/[^?]*)\??(.*)$/.exec(url) ?? [];
     const refused = version === undefined ? undefined : this.#refuse(version);
-    if (refused !== undefined) return send(response, refused);
+    if (refused !== undefined) return this.#send(response, refused);
     const asked = minor(version ?? this.apiVersion);
     const parameters = new URLSearchParams(query);
     if (path === "/events") return this.#stream(response, parameters, asked);
     const answer = this.#reply(path, parameters, asked);
     await this.holdBack(path);
-    return send(response, answer);
+    return this.#send(response, answer);
   }
 
   #reply(path: string, query: URLSearchParams, asked: number): Answer {
@@ -219,23 +225,27 @@ export class FakeEngine {
   #stream(response: ServerResponse, query: URLSearchParams, asked: number): void {
     const sinceMs = Number(query.get("since") ?? Number.POSITIVE_INFINITY) * 1000;
     const contentType = asked >= API_52 ? "application/jsonl" : "application/json";
-    response.writeHead(200, { "content-type": contentType });
+    response.writeHead(200, { "content-type": contentType, date: this.#date() });
     response.flushHeaders();
-    for (const { timeMs, line } of this.#history)
-      if (timeMs >= sinceMs) response.write(`${line}\n`);
+    const past = this.#history.filter(({ timeMs }) => timeMs >= sinceMs);
+    for (const { line } of past) response.write(`${line}\n`);
     this.#streams.add(response);
     response.on("close", () => this.#streams.delete(response));
+  }
+
+  #send(response: ServerResponse, answer: Answer): void {
+    const { status, body, contentType = "application/json" } = answer;
+    response.writeHead(status, { "content-type": contentType, date: this.#date() });
+    response.end(body);
+  }
+
+  #date(): string {
+    return new Date(this.nowMs()).toUTCString();
   }
 }
 
 function json(body: unknown, status = 200): Answer {
   return { status, body: JSON.stringify(body) };
-}
-
-function send(response: ServerResponse, answer: Answer): void {
-  const { status, body, contentType = "application/json" } = answer;
-  response.writeHead(status, { "content-type": contentType });
-  response.end(body);
 }
 
 /** Has a proxy follow it. */
