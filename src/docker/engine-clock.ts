@@ -12,6 +12,8 @@ export class EngineClock {
   readonly #now: () => number;
   /** The engine's time less ours; 0 for as long as nothing says otherwise. */
   #offsetMs = 0;
+  /** The most that it may be, as the last `Date` has it. */
+  #mostMs = Number.POSITIVE_INFINITY;
 
   /** @param now our own clock, ms since the epoch */
   constructor(now: () => number = Date.now) {
@@ -42,11 +44,13 @@ export class EngineClock {
     const leastMs = dateMs - this.#now() - OWN_STEP_MS;
     const mostMs = dateMs + SECOND_MS - sentMs;
     if (mostMs < leastMs) return; // our own clock was set while the engine answered
+    this.#mostMs = mostMs;
     if (this.#offsetMs < leastMs || this.#offsetMs > mostMs) this.#offsetMs = leastMs;
   }
 
-  /** Something has happened at this time of the engine's. */
+  /** Something has happened at this time of the engine's. Where its `Date` says that it can't have, that counts. */
   hasPassed(timeMs: number): void {
-    this.#offsetMs = Math.max(this.#offsetMs, timeMs - this.#now() - OWN_STEP_MS);
+    const leastMs = Math.min(timeMs - this.#now() - OWN_STEP_MS, this.#mostMs);
+    this.#offsetMs = Math.max(this.#offsetMs, leastMs);
   }
 }

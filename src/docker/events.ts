@@ -56,6 +56,9 @@ const WireEvent = z.object({
 const LINE_BYTES_MAX = 4 * 1024 * 1024;
 const LINE_FEED = 10;
 
+/** The last time that there is for a Date; what comes after it was never written by an engine. */
+const TIME_MS_MAX = 8.64e15;
+
 /**
  * Yields the events of all containers until the engine closes the stream (it restarts: normal).
  * Source: Engine API `GET /events`, one JSON object a line. A line that is no event of ours is
@@ -114,6 +117,7 @@ function parseEvent(line: string): ContainerEvent | undefined {
   const { Type, Action, Actor, timeNano } = wire.data;
   const attributes = Actor.Attributes ?? {};
   const timeMs = timeNano / 1e6; // JSON.parse has rounded it to 256 ns; nothing here needs better
+  if (!(timeMs >= 0 && timeMs <= TIME_MS_MAX)) return undefined;
   if (Type === "network") {
     const containerId = attributes["container"];
     return containerId === undefined

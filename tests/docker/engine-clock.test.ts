@@ -51,6 +51,13 @@ describe("EngineClock", () => {
     expect(clock.nowMs() - NOW_MS).toBeWithin(4_998, 5_001);
   });
 
+  test("an event of a time that the engine's Date rules out tells nothing more", () => {
+    const { clock, own } = rig();
+    clock.answered(date(NOW_MS), NOW_MS);
+    clock.hasPassed(NOW_MS + DAY_MS);
+    expect(clock.nowMs() - own.nowMs).toBeLessThanOrEqual(1_000);
+  });
+
   test("follows a clock that is set back, and one that is set forward, at the next answer", () => {
     const { clock, own } = rig();
     for (const offMs of [DAY_MS, -3_600_000, 0, 90_000]) {

@@ -74,6 +74,11 @@ describe("readEvents()", () => {
     ["no JSON", "{nonsense}\n"],
     ["an empty line", "\n"],
     ["another type", `${JSON.stringify({ ...KILL, Type: "image" })}\n`],
+    ["a time before all", '{"Type":"container","Action":"die","Actor":{"ID":"x"},"timeNano":-1}\n'],
+    [
+      "no time there is",
+      '{"Type":"container","Action":"die","Actor":{"ID":"x"},"timeNano":1e300}\n',
+    ],
     ["no actor", '{"Type":"container","Action":"die","timeNano":1}\n'],
   ])("%s is passed over, and what follows is read", async (_what, line) => {
     expect(await read(line, `${JSON.stringify(KILL)}\n`)).toHaveLength(1);
