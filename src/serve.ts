@@ -11,6 +11,7 @@ import { type EngineAddress, showAddress } from "./docker/engine-error.ts";
 import { lookUpHost } from "./docker/host-address.ts";
 import { lookUpAddresses, readOwnAddresses } from "./docker/own-addresses.ts";
 import { readOwnContainerId } from "./docker/own-container.ts";
+import { explainListen } from "./listen-error.ts";
 import { createHandler } from "./proxy/handler.ts";
 import { RoutingTable } from "./routing/table.ts";
 import { type ProxyServer, startServer } from "./server.ts";
@@ -133,24 +134,4 @@ function listen(
   } catch (error) {
     return { kind: "cannot listen", why: explainListen({ host, port }, error) };
   }
-}
-
-/** What the system says to an address that is not this machine's, or that it can't use as it is. */
-const NO_SUCH_ADDRESS = ["EADDRNOTAVAIL", "EINVAL", "EAFNOSUPPORT"];
-
-/** Why it can't listen there, and which variable to change. */
-export function explainListen({ host, port }: Place, error: unknown): string {
-  const why = error instanceof Error ? error.message : String(error);
-  const { code = "" } = error as NodeJS.ErrnoException;
-  const at = host === undefined ? "" : ` of ${host}`;
-  return `cannot listen on port ${port}${at}: ${why}; ${adviceFor(code, host)}`;
-}
-
-function adviceFor(code: string, host: string | undefined): string {
-  if (host !== undefined && NO_SUCH_ADDRESS.includes(code)) {
-    return "name an address of this machine in PROXY_HOST";
-  }
-  // As a user of its own, on the host's network: in a container's own any user may have any port.
-  const low = "allow it by PROXY_USER=0 or the capability CAP_NET_BIND_SERVICE, or ";
-  return `${code === "EACCES" ? low : ""}choose another in PROXY_PORT`;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { connect } from "node:net";
-import { explainListen } from "../src/serve.ts";
+import { explainListen } from "../src/listen-error.ts";
 import { type ProxyServer, startServer } from "../src/server.ts";
 import { memoryLog } from "./support/memory-log.ts";
 
