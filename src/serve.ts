@@ -1,9 +1,9 @@
 /** The proxy itself: connects the parts, and takes them apart again. Imported by main.ts alone. */
-import type { Config, Place } from "./config.ts";
+import type { Config } from "./config.ts";
 import { type Descriptors, readDescriptors } from "./descriptors.ts";
 import { Controller } from "./discovery/controller.ts";
 import { EngineConnection } from "./discovery/engine-connection.ts";
-import { readModels } from "./discovery/models.ts";
+import { modelReader } from "./discovery/models.ts";
 import type { RemoteEngine } from "./discovery/own-place.ts";
 import { watch } from "./discovery/watch.ts";
 import { Engine } from "./docker/engine.ts";
@@ -11,6 +11,7 @@ import { type EngineAddress, showAddress } from "./docker/engine-error.ts";
 import { lookUpHost } from "./docker/host-address.ts";
 import { lookUpAddresses, readOwnAddresses } from "./docker/own-addresses.ts";
 import { readOwnContainerId } from "./docker/own-container.ts";
+import { newPseudonym, viaEntry } from "./ground/pseudonym.ts";
 import { explainListen } from "./listen-error.ts";
 import { createHandler } from "./proxy/handler.ts";
 import { RoutingTable } from "./routing/table.ts";
@@ -19,6 +20,9 @@ import { statusOf } from "./status.ts";
 import type { Log } from "./telemetry/log.ts";
 import { startTelemetry } from "./telemetry/start.ts";
 import { VERSION } from "./version.ts";
+
+/** Base name of what this process runs. */
+const PROGRAM = process.execPath.slice(process.execPath.lastIndexOf("/") + 1);
 
 /** Fewer are worth a warning. */
 const DESCRIPTORS_MIN = 4_096;
@@ -41,7 +45,7 @@ export async function serve(
   log: Log,
   terminated: Promise<string>,
 ): Promise<Outcome> {
-  const startedMs = Date.now();
+  const [startedMs, pseudonym] = [Date.now(), newPseudonym()];
   const ownContainerId = await readOwnContainerId();
   const telemetry = await startTelemetry(config.telemetry, {
     log,
@@ -60,11 +64,11 @@ export async function serve(
     engineNowMs: () => engine.clock.nowMs(),
     ownContainerId,
     listening: { host: config.host, port: config.port },
-    program: process.execPath.slice(process.execPath.lastIndexOf("/") + 1),
+    program: PROGRAM,
     lookUpHost,
     remote: remoteOf(config.engine, engine),
     ownAddresses: readOwnAddresses,
-    readModels,
+    readModels: modelReader(viaEntry(pseudonym)),
     isFollowing: () => connection.isFollowed,
   });
   const descriptors = await countDescriptors(log);
@@ -73,6 +77,7 @@ export async function serve(
     log,
     isReady: () => controller.isReady,
     admit: () => descriptors?.admit() ?? true,
+    pseudonym,
     keptBytesMax: config.modelSearchBytesMax,
     telemetry,
     trustedHosts: config.trustedHosts,
@@ -83,7 +88,7 @@ export async function serve(
   });
   const server = listen(config, handler, log);
   if ("kind" in server) return server;
-  tellWhere(config, server, log);
+
   const watching = new AbortController();
   void watch({ engine, controller, connection, log, signal: watching.signal });
   const signal = await terminated;
@@ -95,11 +100,6 @@ export async function serve(
   await telemetry.shutdown();
   log.info("stopped");
   return { kind: "stopped" };
-}
-
-function tellWhere({ host, engine }: Config, { port }: ProxyServer, log: Log): void {
-  const place = { ...(host !== undefined && { host }), port };
-  log.info("listening", { ...place, engine: showAddress(engine) });
 }
 
 /** Undefined: it is asked over a unix socket. */
@@ -125,12 +125,15 @@ async function countDescriptors(log: Log): Promise<Descriptors | undefined> {
 }
 
 function listen(
-  { host, port }: Place,
+  { host, port, engine }: Config,
   handler: Parameters<typeof startServer>[0]["handler"],
   log: Log,
 ): ProxyServer | CannotListen {
   try {
-    return startServer({ host, port, handler, log });
+    const server = startServer({ host, port, handler, log });
+    const place = { ...(host !== undefined && { host }), port: server.port };
+    log.info("listening", { ...place, engine: showAddress(engine) });
+    return server;
   } catch (error) {
     return { kind: "cannot listen", why: explainListen({ host, port }, error) };
   }

@@ -4,6 +4,7 @@
  */
 import { afterSpace, type Extent, elements, members } from "../ground/json-text.ts";
 import { cut } from "../ground/some-of.ts";
+import { Turn } from "../ground/turn.ts";
 import type { Model } from "../routing/backend.ts";
 import { ModelsUnreadable, notJsonReason } from "./models-failure.ts";
 
@@ -28,13 +29,13 @@ const ID_BYTES_MAX = 64 * 1024;
 
 /** @throws {ModelsUnreadable} if it is no list of models; or the signal's reason */
 export async function parseModels(text: string, signal: AbortSignal): Promise<ModelList> {
-  const turn = new Turn(signal);
+  const turn = new Turn();
   const entries = new Entries(text);
   try {
-    const start = await findList(text, turn);
+    const start = await findList(text, turn, signal);
     for (const entry of elements(text, start)) {
       if (entry !== undefined) entries.take(entry);
-      if (turn.isOver) await turn.next();
+      if (turn.isOver) await nextTurn(turn, signal);
     }
   } catch (error) {
     throw error instanceof SyntaxError ? new ModelsUnreadable(notJsonReason(text)) : error;
@@ -43,7 +44,7 @@ export async function parseModels(text: string, signal: AbortSignal): Promise<Mo
 }
 
 /** @returns where the list at `data` begins */
-async function findList(text: string, turn: Turn): Promise<number> {
+async function findList(text: string, turn: Turn, signal: AbortSignal): Promise<number> {
   const begin = afterSpace(text, 0);
   if (text[begin] === "[" || isScalar(text)) throw new ModelsUnreadable(NO_LIST);
   if (text[begin] !== "{") throw new SyntaxError("no object");
@@ -52,7 +53,7 @@ async function findList(text: string, turn: Turn): Promise<number> {
   let next = object.next();
   for (; next.done !== true; next = object.next()) {
     if (next.value?.key === "data") start = next.value.value.start;
-    if (turn.isOver) await turn.next();
+    if (turn.isOver) await nextTurn(turn, signal);
   }
   if (afterSpace(text, next.value) < text.length) throw new SyntaxError("more than an object");
   if (start === undefined || text[start] !== "[") throw new ModelsUnreadable(NO_LIST);
@@ -98,7 +99,7 @@ class Entries {
     if (typeof id !== "string") throw new ModelsUnreadable(NO_LIST);
     if (id === "" || this.#models.has(id)) return;
     if (Buffer.byteLength(id) <= ID_BYTES_MAX) {
-      this.#models.set(id, { id: copied(id), json: copied(written) });
+      this.#models.set(id, { id, json: copied(written) });
     } else this.#leaveOut(id, "has an id over 64 KiB");
   }
 
@@ -152,27 +153,10 @@ function copied(part: string): string {
   return Buffer.from(part).toString();
 }
 
-/** So long may we work without letting others have their turn. */
-const TURN_MS = 5;
-
-class Turn {
-  readonly #signal: AbortSignal;
-  #beganMs = performance.now();
-
-  constructor(signal: AbortSignal) {
-    this.#signal = signal;
-  }
-
-  get isOver(): boolean {
-    return performance.now() - this.#beganMs > TURN_MS;
-  }
-
-  /** @throws the signal's reason, if it was aborted meanwhile */
-  async next(): Promise<void> {
-    await new Promise(setImmediate);
-    this.#signal.throwIfAborted();
-    this.#beganMs = performance.now();
-  }
+/** @throws the signal's reason, if it was aborted meanwhile */
+async function nextTurn(turn: Turn, signal: AbortSignal): Promise<void> {
+  await turn.next();
+  signal.throwIfAborted();
 }
 
 const NO_LIST =

@@ -31,6 +31,7 @@ const NAMES: Readonly<Record<number, string>> = {
   502: "Bad Gateway",
   503: "Service Unavailable",
   504: "Gateway Timeout",
+  508: "Loop Detected",
 };
 
 function nameOf(status: number): string {
@@ -45,6 +46,8 @@ const ADVICE: Readonly<Record<number, (path: string) => string>> = {
   429: () => "the server says that it is asked too often",
   502: () => "the server is a gateway, and what is behind it does not answer",
   503: () => "the server is still loading its model",
+  508: () =>
+    "what is asked there comes back to the proxy itself: remove the label inference.enable from it",
   504: () => "the server is a gateway, and what is behind it does not answer",
 };
 

@@ -11,9 +11,19 @@ import { ModelsUnreadable, readingReason, refusedReason, statusReason } from "./
 export type ReadLimits = {
   /** For all that is asked in one read, and what is made of it. */
   readonly timeoutMs: number;
+  /** Sent as `Via`, if it is given. */
+  readonly via?: string;
   /** Of a list of models. */
   readonly bytesMax: number;
 };
+
+/** Asks for the models of a server: see `readModels`. */
+export type ReadModels = (url: string, signal: AbortSignal) => Promise<ModelList>;
+
+/** @param via the proxy's own entry in `Via`: a list that leads back to us is no server's */
+export function modelReader(via: string): ReadModels {
+  return (url, signal) => readModels(url, signal, { ...READ_LIMITS, via });
+}
 
 const KIB = 1024;
 
@@ -40,7 +50,7 @@ export async function readModels(
   const modelsUrl = `${url}/models`;
   const { origin, pathname } = new URL(modelsUrl);
   try {
-    const answer = await get(modelsUrl, either, limits.bytesMax);
+    const answer = await get(modelsUrl, either, limits);
     if (answer.kind === "text") return await parseModels(answer.text, either);
     const model = hasNoModels(answer.status) ? await readInfo(url, either) : undefined;
     if (model !== undefined) return { models: [model] };
@@ -66,7 +76,7 @@ function hasNoModels(status: number): boolean {
  */
 async function readInfo(url: string, signal: AbortSignal): Promise<Model | undefined> {
   const infoUrl = new URL("/info", url).href;
-  const answer = await get(infoUrl, signal, INFO_BYTES_MAX).catch(() => undefined);
+  const answer = await get(infoUrl, signal, { bytesMax: INFO_BYTES_MAX }).catch(() => undefined);
   if (answer?.kind !== "text") return undefined;
   const info = WireInfo.safeParse(parseJson(answer.text));
   if (!info.success) return undefined;
@@ -87,12 +97,17 @@ type Answer =
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "refused"; readonly status: number; readonly location: string | null };
 
-async function get(url: string, signal: AbortSignal, bytesMax: number): Promise<Answer> {
-  const response = await ownRequest(url, { signal, headers: { accept: "application/json" } });
-  const { status, headers } = response;
+async function get(
+  url: string,
+  signal: AbortSignal,
+  { bytesMax, via }: Pick<ReadLimits, "bytesMax" | "via">,
+): Promise<Answer> {
+  const headers = { accept: "application/json", ...(via !== undefined && { via }) };
+  const response = await ownRequest(url, { signal, headers });
+  const { status } = response;
   if (status === 200) return { kind: "text", text: await textOf(response, bytesMax) };
   await response.body?.cancel();
-  return { kind: "refused", status, location: headers.get("location") };
+  return { kind: "refused", status, location: response.headers.get("location") };
 }
 
 async function textOf(response: Response, bytesMax: number): Promise<string> {

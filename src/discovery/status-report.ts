@@ -48,6 +48,9 @@ const LEVELS: Readonly<Record<ContainerState, LogLevel>> = {
 
 /** Of a reason, which may have in it what a server, a health probe or the engine said. */
 const REASON_LENGTH_MAX = 1_000;
+/** Of the id of a model: a list of long ones would be megabytes. */
+const SHOWN_LENGTH_MAX = 1_000;
+
 const REPEAT_MS = 60_000;
 /** Texts that are remembered: a container has a handful, unless its server makes up new ones. */
 const KEPT_MAX = 32;
@@ -124,7 +127,7 @@ export class StatusReport {
       reason,
       since: new Date(this.#sinceMs).toISOString(),
       address: run?.origin ?? null,
-      models: active?.models.map((model) => model.id) ?? [],
+      models: active?.models.map((model) => cut(model.id, SHOWN_LENGTH_MAX)) ?? [],
       in_flight: inFlight,
     };
   }

@@ -1,5 +1,6 @@
 /** Inspect reply → Container: what the engine says of one container, as far as we use it. Pure. */
 import { z } from "zod/mini";
+import { isIpv4, isIpv6 } from "../ground/ip-address.ts";
 
 type Health = "none" | "starting" | "healthy" | "unhealthy";
 
@@ -126,9 +127,9 @@ export function parseContainer(reply: unknown): Container {
     networks: Object.entries(wire.NetworkSettings.Networks ?? {}).map(([name, network]) => ({
       name,
       id: network.NetworkID ?? "",
-      ipv4: network.IPAddress ?? "",
-      ipv6: network.GlobalIPv6Address ?? "",
-      gateway: network.Gateway ?? "",
+      ipv4: addressOf(isIpv4, network.IPAddress),
+      ipv6: addressOf(isIpv6, network.GlobalIPv6Address),
+      gateway: addressOf(isIpv4, network.Gateway),
     })),
     published: Object.entries(wire.NetworkSettings.Ports ?? {}).flatMap(publishedPorts),
   };
@@ -161,6 +162,11 @@ function publishedPorts([name, bindings]: readonly [
   }));
 }
 
+/** It goes into URLs: what is no address counts as none. */
+function addressOf(isOne: (text: string) => boolean, text: string | null | undefined): string {
+  return text && isOne(text) ? text : "";
+}
+
 const LINE_LENGTH_MAX = 300;
 
 function oneLine(text: string): string {
@@ -188,7 +194,8 @@ function healthOf(status: string | undefined): Health {
  */
 export function parseTimeMs(text: string): number {
   const subMs = /\.\d{3}(\d+)/.exec(text)?.[1] ?? "0";
-  return Date.parse(text) + Number(`0.${subMs}`);
+  const timeMs = Date.parse(text) + Number(`0.${subMs}`);
+  return Number.isNaN(timeMs) ? 0 : timeMs; // NaN is no time that is the same when it is read again
 }
 
 const SIGTERM = 15;

@@ -1,6 +1,7 @@
 /** Bytes of the engine's event stream → ContainerEvent. Wire names stop here. */
 import { z } from "zod/mini";
 import { JoinedBytes } from "../ground/joined-bytes.ts";
+import { Turn } from "../ground/turn.ts";
 import { isLabelled } from "./labels.ts";
 
 export type ContainerEvent = {
@@ -72,7 +73,9 @@ export async function* readEvents(
   onLongLine: () => void = () => undefined,
 ): AsyncGenerator<ContainerEvent> {
   const utf8 = new TextDecoder();
+  const turn = new Turn();
   for await (const line of readLines(body, onLongLine)) {
+    if (turn.isOver) await turn.next();
     const event = parseEvent(utf8.decode(line));
     if (event !== undefined) yield event;
   }

@@ -86,5 +86,21 @@ function readPort(text: string = LABELS[PORT_LABEL]): number | undefined {
  */
 function readBasePath(text: string = LABELS[BASE_PATH_LABEL]): string | undefined {
   const path = `/${text.trim()}`.replace(/^\/+/, "/").replace(/\/+$/, "");
-  return /^[\w.~!$&'()*+,;=:@%/-]*$/.test(path) && !hasDotSegment(path) ? path : undefined;
+  if (!/^[\w.~!$&'()*+,;=:@%/-]*$/.test(path) || hasDotSegment(path)) return undefined;
+  return hidesNothing(path) ? path : undefined;
+}
+
+/** What may hide a dot segment from us and not from a server: no path of an API has these encoded. */
+const HIDING = /[\0- "%.;\\\x7f]/;
+
+function hidesNothing(path: string): boolean {
+  try {
+    decodeURIComponent(path); // throws at what is no UTF-8: `%c0%ae` is a dot to some
+  } catch {
+    return false;
+  }
+  const encoded = path.match(/%[\da-f]{2}/gi) ?? [];
+  return !encoded.some((one) =>
+    HIDING.test(String.fromCharCode(Number.parseInt(one.slice(1), 16))),
+  );
 }

@@ -1,4 +1,5 @@
 /** The phases of a request, in order. */
+import { newPseudonym } from "../ground/pseudonym.ts";
 import type { Backend } from "../routing/backend.ts";
 import type { Log } from "../telemetry/log.ts";
 import {
@@ -26,7 +27,7 @@ import { readModelField } from "./request-body.ts";
 import { ResponseIds } from "./response-ids.ts";
 import { splitTarget, type Target } from "./target.ts";
 import { PATIENCE, type Patience } from "./upstream-abort.ts";
-import { loopOf, newPseudonym } from "./via.ts";
+import { loopOf } from "./via.ts";
 
 export type HandlerInit = Models & {
   readonly log: Log;
@@ -47,6 +48,8 @@ export type HandlerInit = Models & {
   readonly kept?: KeptBytes;
   /** Most bytes of bodies that fetch may keep while their answers come. */
   readonly fetchKeptBytesMax?: number;
+  /** The proxy's name in `Via`; a new one if it is not given. */
+  readonly pseudonym?: string;
   /** Off if it is not given. */
   readonly telemetry?: Telemetry;
 };
@@ -95,7 +98,7 @@ export function createHandler(init: HandlerInit): Handler {
     ...init,
     kept,
     payloads: new Payloads(kept, init.fetchKeptBytesMax),
-    pseudonym: newPseudonym(),
+    pseudonym: init.pseudonym ?? newPseudonym(),
     responses: new ResponseIds(({ containerId, startedAtMs }) =>
       table.hasRun(containerId, startedAtMs),
     ),

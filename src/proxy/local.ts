@@ -2,18 +2,26 @@
 import { errorResponse } from "./errors.ts";
 import { type Models, modelsResponse } from "./models-list.ts";
 import type { Target } from "./target.ts";
+import { ownListOf } from "./via.ts";
 
 /** Of the list of models; each has a path of its own below. */
 export const MODELS = "/v1/models";
 
+export type Local = Models & {
+  /** The proxy's name in `Via`. */
+  readonly pseudonym: string;
+};
+
 /** @returns undefined if it is not the proxy's own to answer */
-export function local(request: Request, target: Target, context: Models): Response | undefined {
+export function local(request: Request, target: Target, context: Local): Response | undefined {
   const { path } = target;
   if (path === "/healthz") return text(200, "ok");
   if (path === "/readyz") return context.isReady() ? text(200, "ready") : text(503, "starting");
   if (!path.startsWith("/v1/")) return notServed();
   if (path === MODELS && isRead(request)) {
-    return modelsResponse(request, target, context.table.models);
+    return (
+      ownListOf(request, context.pseudonym) ?? modelsResponse(request, target, context.table.models)
+    );
   }
   return undefined;
 }

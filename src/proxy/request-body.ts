@@ -2,6 +2,7 @@
  * Reads a request's body as far as its `model`, and gives it on whole: what was read first, then
  * the rest as it comes, at the pace of whoever takes it.
  */
+import { Turn } from "../ground/turn.ts";
 import { BodyPieces } from "./body-pieces.ts";
 import type { Keep, KeptBytes } from "./kept-bytes.ts";
 import { A_JSON_OBJECT, ModelScanner, type Verdict } from "./model-field.ts";
@@ -94,16 +95,23 @@ async function scan(source: Source, contentType: string): Promise<ReadResult["ve
   if (scanner === undefined) {
     return { kind: "invalid", offset: 0, expected: 'a "boundary" in the Content-Type' };
   }
+  const turn = new Turn();
   for (;;) {
+    if (turn.isOver) await turn.next(); // a read of what has come already lets nobody else in
     const { done, value } = await source.reader.read();
     if (done) return judge(scanner.end(), contentType);
     const verdict = scanner.push(value);
     const taken = source.keep.take(value.length, source.pieces.push(value));
     source.isFull = taken !== "taken";
     if (verdict !== undefined) return judge(verdict, contentType);
-    if (taken !== "taken") return { kind: taken === "total limit" ? "overloaded" : "too much" };
+    if (taken !== "taken") return NOT_TAKEN[taken];
   }
 }
+
+const NOT_TAKEN = {
+  "request limit": { kind: "too much" },
+  "total limit": { kind: "overloaded" },
+} as const;
 
 function judge(verdict: Verdict, contentType: string): ReadResult["verdict"] {
   return isOther(verdict, contentType) ? { kind: "other" } : verdict;

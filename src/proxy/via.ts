@@ -1,14 +1,10 @@
 /** The `Via` header: through which proxies a request has come. RFC 9110 §7.6.3. */
 
+import { viaEntry } from "../ground/pseudonym.ts";
 import { errorResponse } from "./errors.ts";
 
 /** A gateway behind us that renames models sends a request back to us on purpose, once. */
 const LOOP_TIMES = 3;
-
-/** A name that this process alone has, for as long as it lives: it tells a loop from two proxies in a row. */
-export function newPseudonym(): string {
-  return `lw-inference-proxy-${crypto.randomUUID().slice(0, 8)}`;
-}
 
 /** @returns the answer to a request that comes again and again: something behind us sends to us */
 export function loopOf({ headers }: Request, pseudonym: string): Response | undefined {
@@ -31,7 +27,19 @@ function receivedBy(hop: string): string | undefined {
   return hop.trim().split(/\s+/, 2)[1];
 }
 
-/** Adds this hop to those that are there. Bun does not tell a request's version: 1.1 is what it nearly always is. */
+/** Adds this hop to those that are there. */
 export function appendVia(headers: Headers, pseudonym: string): void {
-  headers.append("via", `1.1 ${pseudonym}`);
+  headers.append("via", viaEntry(pseudonym));
+}
+
+/**
+ * @returns the answer to a list of models that the proxy asks itself for, through a relay: a model that it
+ *   read from itself would never go
+ */
+export function ownListOf({ headers }: Request, pseudonym: string): Response | undefined {
+  if (timesThrough(headers, pseudonym) === 0) return undefined;
+  return errorResponse(
+    "loop_detected",
+    "Cannot list the models: the proxy has asked itself for them; what it takes for a server leads back to it",
+  );
 }

@@ -33,3 +33,23 @@ describe("readModelField() where there is no room to keep any more", () => {
     expect(verdict).toEqual({ kind: "overloaded" });
   });
 });
+
+test("readModelField() lets others have their turn, however much of a body is at hand", async () => {
+  let given = 0;
+  const body = new ReadableStream<Uint8Array>({
+    pull: (controller) => {
+      given += 1;
+      if (given > 200_000) controller.close();
+      else controller.enqueue(Buffer.from(given === 1 ? "{" : " "));
+    },
+  });
+  let turns = 0;
+  const timer = setInterval(() => {
+    turns += 1;
+  }, 1);
+  const request = new Request("http://proxy.test/", { method: "POST", body });
+  const { discard } = await readModelField(request, new KeptBytes(MIB), NO_TURNS);
+  clearInterval(timer);
+  discard();
+  expect(turns).toBeGreaterThan(5);
+});

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { loopOf, newPseudonym } from "../../src/proxy/via.ts";
+import { newPseudonym } from "../../src/ground/pseudonym.ts";
+import { loopOf } from "../../src/proxy/via.ts";
 import { makeBackend } from "../support/backends.ts";
 import { chat } from "../support/client.ts";
 import { fakeBackend } from "../support/fake-backend.ts";
@@ -51,5 +52,15 @@ describe("createHandler()", () => {
     const via = server.received[0]?.headers.get("via")?.split(", ") ?? [];
     expect(via).toHaveLength(2);
     expect(new Set(via).size).toBe(2);
+  });
+
+  test("tells itself no models: what it read from itself would never go", async () => {
+    using proxy = startProxy({ backends: [makeBackend()], pseudonym: "us" });
+    const list = (via: string): Promise<Response> =>
+      fetch(`${proxy.origin}/v1/models`, { headers: { via } });
+    expect((await list("1.1 other")).status).toBe(200);
+    const own = await list("1.1 us, 1.1 relay");
+    expect(own.status).toBe(508);
+    expect(await own.json()).toMatchObject({ error: { code: "loop_detected" } });
   });
 });
