@@ -2,6 +2,7 @@
  * Errors of our own code, where they must not end the process: loud, with their stack, but a bug that
  * shows again and again is one line a minute.
  */
+import { stackOf } from "../ground/error-stack.ts";
 import type { Log } from "../telemetry/log.ts";
 
 const REPEAT_MS = 60_000;
@@ -22,7 +23,7 @@ export class BugReport {
    * @param nowMs by any clock that runs on
    */
   tell(doing: string, error: unknown, nowMs = performance.now()): void {
-    const stack = error instanceof Error ? (error.stack ?? String(error)) : String(error);
+    const stack = stackOf(error);
     // Without the message: it may be another one each time.
     const key = `${doing} ${stack.split("\n").filter(isFrame).join("\n")}`;
     const isRepeated = nowMs - (this.#saidMs.get(key) ?? Number.NEGATIVE_INFINITY) < REPEAT_MS;

@@ -3,6 +3,7 @@
  * ones. Carries out the steps of plan.ts; everything here is synchronous but the reading of models,
  * which runs beside it and comes back as one more thing seen.
  */
+import { stackOf } from "../ground/error-stack.ts";
 import { someOf } from "../ground/some-of.ts";
 import { Backend, type Model, type Rank } from "../routing/backend.ts";
 import type { Overlap } from "../routing/table.ts";
@@ -169,8 +170,7 @@ export class TrackedContainer {
         this.#init.onProgress();
       },
       onBug: (error) => {
-        const reason = error instanceof Error ? error.stack : String(error);
-        const container = run.containerName;
+        const [container, reason] = [run.containerName, stackOf(error)];
         this.#init.log.error("a bug in the proxy: please report it", { container, reason });
       },
     });

@@ -1,4 +1,5 @@
 /** One request to a backend, and its answer; what is tried again, and which failure becomes which answer. */
+import { stackOf } from "../ground/error-stack.ts";
 import type { Backend, Lease } from "../routing/backend.ts";
 import type { RoutingTable } from "../routing/table.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -188,7 +189,10 @@ function watchOf(
       lease.end();
       outbound.onEnd();
       call.ended(end, abort.reason);
-      if (isBug) log.error("an answer failed inside the proxy: please report this", stackOf(error));
+      if (isBug)
+        log.error("an answer failed inside the proxy: please report this", {
+          reason: stackOf(error),
+        });
       if (error === undefined) pool.keep();
       else if (abort.reason !== "client gone")
         warnOfBreak(outbound, lease.backend, log, { bytes, why: abort.reason ?? error });
@@ -218,10 +222,6 @@ function both(one: Passing, other: Passing): Passing {
     one(piece);
     other(piece);
   };
-}
-
-function stackOf(error: unknown): { readonly reason: string } {
-  return { reason: (error instanceof Error && error.stack) || String(error) };
 }
 
 function warnOfBreak(

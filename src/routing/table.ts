@@ -98,22 +98,17 @@ export class RoutingTable {
 
   /** Takes a lease on the active backend of one run of a container, whatever its models. */
   routeToRun(containerId: string, startedAtMs: number): Route {
-    let known = false;
-    for (const backend of this.#backends) {
-      const { rank } = backend;
-      if (rank.containerId !== containerId || rank.startedAtMs !== startedAtMs) continue;
-      known = true;
+    const backends = this.#ofRun(containerId, startedAtMs);
+    for (const backend of backends) {
       const lease = backend.acquire();
       if (lease !== undefined) return { kind: "routed", lease };
     }
-    return known ? { kind: "draining" } : { kind: "unknown", isStarting: false };
+    return backends.length > 0 ? { kind: "draining" } : { kind: "unknown", isStarting: false };
   }
 
   /** Whether there is a backend of one run of a container, active or draining. */
   hasRun(containerId: string, startedAtMs: number): boolean {
-    return [...this.#backends].some(
-      ({ rank }) => rank.containerId === containerId && rank.startedAtMs === startedAtMs,
-    );
+    return this.#ofRun(containerId, startedAtMs).length > 0;
   }
 
   find(modelId: string): ModelLookup {
@@ -166,6 +161,12 @@ export class RoutingTable {
     // It is said at each look, mostly of the same list: that is not gone through again.
     const ids = known?.modelIds === modelIds ? known.ids : new Set(modelIds);
     this.#expected.set(containerId, { kind, modelIds, ids });
+  }
+
+  #ofRun(containerId: string, startedAtMs: number): readonly Backend[] {
+    return [...this.#backends].filter(
+      ({ rank }) => rank.containerId === containerId && rank.startedAtMs === startedAtMs,
+    );
   }
 
   #nobody(modelId: string): Nobody {
