@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { Engine } from "../../src/docker/engine.ts";
 import { EngineError } from "../../src/docker/engine-error.ts";
+import { residentWithoutGarbage } from "../support/resident-memory.ts";
 import { until, within } from "../support/until.ts";
 
 const MIB = 1024 * 1024;
@@ -70,7 +71,7 @@ describe("Engine, whatever answers", () => {
           ? new Response(new Uint8Array(body), { headers: { "content-encoding": encoding } })
           : undefined,
       );
-      const before = process.memoryUsage.rss();
+      const before = residentWithoutGarbage();
       const { kind, message } = await failure(call(rig.engine));
       expect(kind).toBe("refused");
       expect(message).toContain(`Content-Encoding "${encoding}"`);

@@ -5,6 +5,7 @@ import { makeBackend } from "../support/backends.ts";
 import { fakeBackend } from "../support/fake-backend.ts";
 import { startProxy } from "../support/proxy.ts";
 import { freePort, rawConnect } from "../support/raw-http.ts";
+import { residentWithoutGarbage } from "../support/resident-memory.ts";
 import { NO_TURNS } from "../support/turns.ts";
 import { until } from "../support/until.ts";
 
@@ -82,12 +83,12 @@ describe("what is kept of requests", () => {
       },
     });
     const kept = new KeptBytes(LIMIT);
-    const before = process.memoryUsage().rss;
+    const before = residentWithoutGarbage();
     const request = new Request("http://proxy.test/", { method: "POST", body });
     const { verdict, discard } = await readModelField(request, kept, NO_TURNS);
     expect(verdict.kind).toBe("invalid");
     expect(kept.total).toBeLessThan(2 * bytes);
-    expect(process.memoryUsage().rss - before).toBeLessThan(100 * MIB);
+    expect(residentWithoutGarbage() - before).toBeLessThan(100 * MIB);
     discard();
   });
 });
