@@ -1,21 +1,10 @@
 import { expect, test } from "bun:test";
 import { fakeBackend } from "../support/fake-backend.ts";
+import { chunked } from "../support/piecewise.ts";
 import { startProxyTo } from "../support/proxy.ts";
 
 const HEAD = '{"model":"m","pad":"';
 const SIZES = { "a minimal body": 0, "64 KB": 64 * 1024, "10 MB": 10_000_000 } as const;
-
-/** A stream has no length, so it goes out chunked. */
-function chunked(body: string): ReadableStream<Uint8Array> {
-  const bytes = Buffer.from(body);
-  return new ReadableStream({
-    start: (controller) => {
-      controller.enqueue(bytes.subarray(0, 9));
-      controller.enqueue(bytes.subarray(9));
-      controller.close();
-    },
-  });
-}
 
 test.each(
   Object.entries(SIZES).flatMap(([size, bytes]) =>

@@ -3,6 +3,7 @@ import { KeptBytes } from "../../src/proxy/kept-bytes.ts";
 import { readModelField } from "../../src/proxy/request-body.ts";
 import { makeBackend } from "../support/backends.ts";
 import { fakeBackend } from "../support/fake-backend.ts";
+import { chunked } from "../support/piecewise.ts";
 import { startProxy } from "../support/proxy.ts";
 import { freePort, rawConnect } from "../support/raw-http.ts";
 import { residentWithoutGarbage } from "../support/resident-memory.ts";
@@ -15,17 +16,6 @@ const LIMIT = 4 * MIB;
 /** Its model comes last, and it is too large to be read whole. */
 const LARGE = JSON.stringify({ pad: "x".repeat(2 * MIB), model: "m" });
 const SMALL = '{"model":"m"}';
-
-function chunked(body: string): ReadableStream<Uint8Array> {
-  const bytes = Buffer.from(body);
-  return new ReadableStream({
-    start: (controller) => {
-      controller.enqueue(bytes.subarray(0, 9));
-      controller.enqueue(bytes.subarray(9));
-      controller.close();
-    },
-  });
-}
 
 describe("what is kept of requests", () => {
   test.each<[what: string, model: string, refuse: boolean, status: number]>([

@@ -1,4 +1,4 @@
-/** A request whose body a test gives piece by piece. */
+/** Bodies that a test gives piece by piece. */
 
 /** A request of pieces that come one at each pull; `pulls` and `cancelled` tell what was taken. */
 export function piecewise(pieces: readonly string[], headers: Record<string, string> = {}) {
@@ -19,4 +19,16 @@ export function piecewise(pieces: readonly string[], headers: Record<string, str
   );
   const request = new Request("http://proxy.test/", { method: "POST", headers, body: stream });
   return { request, state };
+}
+
+/** A stream has no length, so it goes out chunked. */
+export function chunked(body: string): ReadableStream<Uint8Array> {
+  const bytes = Buffer.from(body);
+  return new ReadableStream({
+    start: (controller) => {
+      controller.enqueue(bytes.subarray(0, 9));
+      controller.enqueue(bytes.subarray(9));
+      controller.close();
+    },
+  });
 }
