@@ -22,7 +22,7 @@ const FLAGS = [
   "--minify",
   "--sourcemap",
   "--splitting", // what is loaded late is mapped late: 2 MiB of telemetry's code, where that is off
-  // Compiled ahead: 27 of 46 ms of CPU time less for each start, and it starts twice (src/launch.ts).
+  // Compiled ahead: 27 of 46 ms of CPU time less for each start, and it starts twice (src/process/launch.ts).
   "--bytecode",
   "--format=esm",
   // Else both are read from wherever it happens to be started, and bunfig.toml can name code to run.

@@ -1,9 +1,9 @@
 /** Environment → Config. Nothing is silently replaced: each wrong variable gets a line of its own. */
 import { z } from "zod/mini";
-import type { EngineAddress } from "./docker/engine-error.ts";
+import type { EngineAddress } from "./engine/error.ts";
 import { hostName } from "./ground/host-name.ts";
 import { isIpv4, isIpv6 } from "./ground/ip-address.ts";
-import type { User } from "./privileges.ts";
+import type { User } from "./process/privileges.ts";
 import { LOG_LEVELS, type LogLevel } from "./telemetry/log.ts";
 import { readTelemetrySettings, type TelemetrySettings } from "./telemetry/settings.ts";
 

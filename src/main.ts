@@ -3,11 +3,11 @@
  * code. Imported by nobody. The rest is loaded when it is needed: of the process that replaces itself
  * (launch.ts), nothing of it ever is.
  */
-import { type Command, parseCommandLine } from "./command-line.ts";
+import { type Command, parseCommandLine } from "./cli/arguments.ts";
 import { type Config, loadConfig, loadPlace } from "./config.ts";
 import { printable } from "./ground/printable.ts";
-import { relaunchIfNeeded } from "./launch.ts";
-import { openStandardOutput } from "./standard-output.ts";
+import { relaunchIfNeeded } from "./process/launch.ts";
+import { openStandardOutput } from "./process/standard-output.ts";
 import { createLog } from "./telemetry/log.ts";
 
 const EXIT_CONFIG = 2;
@@ -33,7 +33,7 @@ async function main(): Promise<void> {
   });
   for (const warning of loaded.warnings) log.warn(warning);
   if (stillRoot !== undefined) log.warn("stays root", { reason: stillRoot });
-  const { serve } = await import("./serve.ts");
+  const { serve } = await import("./compose.ts");
   const outcome = await serve(config, log, terminated);
   await output.flush();
   if (outcome.kind === "cannot listen") fail([outcome.why], 1);
@@ -41,7 +41,7 @@ async function main(): Promise<void> {
 }
 
 async function run(command: Exclude<Command, { kind: "serve" }>): Promise<never> {
-  const { runCommand } = await import("./commands.ts");
+  const { runCommand } = await import("./cli/commands.ts");
   const outcome = await runCommand(command, loadPlace(process.env));
   if (outcome.stdout) await write(process.stdout, outcome.stdout);
   if (outcome.stderr) await write(process.stderr, outcome.stderr);

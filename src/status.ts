@@ -1,10 +1,11 @@
 /** What `GET /status` shows: how the proxy and each labelled container are. Field names are a promise. */
-import type { Controller } from "./discovery/controller.ts";
-import type { ConnectionStatus, EngineConnection } from "./discovery/engine-connection.ts";
-import type { ContainerStatus } from "./discovery/status-report.ts";
-import type { Engine } from "./docker/engine.ts";
-import { type EngineAddress, showAddress } from "./docker/engine-error.ts";
-import { VERSION } from "./version.ts";
+
+import type { Engine } from "./engine/engine.ts";
+import { type EngineAddress, showAddress } from "./engine/error.ts";
+import type { Controller } from "./fleet/controller.ts";
+import type { ContainerStatus } from "./fleet/report.ts";
+import { VERSION } from "./process/version.ts";
+import type { ConnectionStatus, EngineConnection } from "./sources/docker/connection.ts";
 
 export type Status = {
   readonly version: string;

@@ -4,15 +4,15 @@
  */
 import { describe, expect, test } from "bun:test";
 import { fileURLToPath } from "node:url";
-import { wrongArgument } from "../src/command-line.ts";
-import { runCommand } from "../src/commands.ts";
-import { readLabels } from "../src/docker/labels.ts";
-import { parseStatus, renderJson, renderStatus } from "../src/status-table.ts";
+import { wrongArgument } from "../src/cli/arguments.ts";
+import { runCommand } from "../src/cli/commands.ts";
+import { parseStatus, renderJson, renderStatus } from "../src/cli/table.ts";
+import { readLabels } from "../src/sources/labels.ts";
 import { createLog } from "../src/telemetry/log.ts";
 import { NO_TELEMETRY } from "../src/telemetry/telemetry.ts";
-import { makeBackend } from "./support/backends.ts";
-import { startProxy } from "./support/proxy.ts";
-import { containerStatus, STARTED_MS, statusReply } from "./support/status-reply.ts";
+import { startProxy } from "./support/proxy/proxy.ts";
+import { containerStatus, STARTED_MS, statusReply } from "./support/proxy/status-reply.ts";
+import { makeBackend } from "./support/server/backends.ts";
 import { within } from "./support/until.ts";
 
 const range = (first: number, last: number): readonly number[] =>

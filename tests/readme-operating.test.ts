@@ -23,7 +23,7 @@ function lines(text: string): readonly string[] {
 }
 
 function configuration(file: string, values: Readonly<Record<string, string>>): string {
-  let text = readFileSync(join(ROOT, "tests/support/front-proxies", file), "utf8");
+  let text = readFileSync(join(ROOT, "tests/support/front-proxies/config", file), "utf8");
   for (const [key, value] of Object.entries(values)) text = text.replaceAll(`@${key}@`, value);
   return text;
 }

@@ -2,9 +2,9 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { VARIABLES } from "../src/config.ts";
-import { CONTAINER_STATES } from "../src/discovery/container-status.ts";
-import { LABELS } from "../src/docker/labels.ts";
-import { ERRORS } from "../src/proxy/errors.ts";
+import { CONTAINER_STATES } from "../src/fleet/condition.ts";
+import { ERRORS } from "../src/proxy/own/errors.ts";
+import { LABELS } from "../src/sources/labels.ts";
 import { METRICS } from "../src/telemetry/metrics.ts";
 import { TELEMETRY_VARIABLES } from "../src/telemetry/settings.ts";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { startServer } from "../src/server.ts";
-import { memoryLog } from "./support/memory-log.ts";
+import { memoryLog } from "./support/proxy/memory-log.ts";
 import { until } from "./support/until.ts";
 
 test("startServer() answers 500 in our own shape when the handler fails, and says so in the log", async () => {

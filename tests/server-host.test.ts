@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { connect } from "node:net";
-import { explainListen } from "../src/listen-error.ts";
+import { explainListen } from "../src/process/listen-error.ts";
 import { type ProxyServer, startServer } from "../src/server.ts";
-import { memoryLog } from "./support/memory-log.ts";
+import { memoryLog } from "./support/proxy/memory-log.ts";
 
 const ALL = ["127.0.0.1", "127.0.0.2", "::1"];
 /** TEST-NET-3 (RFC 5737): nobody's. */

@@ -3,9 +3,14 @@ import { describe, expect, test } from "bun:test";
 import { createHandler } from "../src/proxy/handler.ts";
 import { RoutingTable } from "../src/routing/table.ts";
 import { type ProxyServer, startServer } from "../src/server.ts";
-import { makeBackend } from "./support/backends.ts";
-import { memoryLog } from "./support/memory-log.ts";
-import { completeBody, type RawConnection, rawConnect, rawServer } from "./support/raw-http.ts";
+import {
+  completeBody,
+  type RawConnection,
+  rawConnect,
+  rawServer,
+} from "./support/client/raw-http.ts";
+import { memoryLog } from "./support/proxy/memory-log.ts";
+import { makeBackend } from "./support/server/backends.ts";
 import { until } from "./support/until.ts";
 
 const SILENCE_S = 4;

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import type { Handler } from "../src/proxy/handler.ts";
 import { type ProxyServer, startServer } from "../src/server.ts";
-import { type StreamedAnswer, streamedAnswer } from "./support/fake-backend.ts";
-import { memoryLog } from "./support/memory-log.ts";
-import { completeBody, rawConnect, rawServer } from "./support/raw-http.ts";
+import { completeBody, rawConnect, rawServer } from "./support/client/raw-http.ts";
+import { memoryLog } from "./support/proxy/memory-log.ts";
+import { type StreamedAnswer, streamedAnswer } from "./support/server/fake-backend.ts";
 import { until, within } from "./support/until.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";

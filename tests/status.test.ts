@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
-import { EngineConnection } from "../src/discovery/engine-connection.ts";
+import { VERSION } from "../src/process/version.ts";
+import { EngineConnection } from "../src/sources/docker/connection.ts";
 import { statusOf } from "../src/status.ts";
-import { VERSION } from "../src/version.ts";
 
 const CONTAINER = {
   id: "c1",

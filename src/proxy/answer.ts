@@ -1,5 +1,5 @@
 /** The backend's answer → the client's: status, headers and bytes as they came. */
-import { type BodyWatch, breakOff, onePiece, watchBody } from "./body.ts";
+import { type BodyWatch, breakOff, onePiece, watchBody } from "./answer-body.ts";
 import { endToEndHeaders } from "./headers.ts";
 
 /** Answers of known length up to this are read whole: only so do they keep their Content-Length. */

@@ -1,10 +1,10 @@
 /** Where a request is to go: by its model, by the response it is about, or to whoever there is. */
 import type { Lease } from "../routing/backend.ts";
 import type { RoutingTable } from "../routing/table.ts";
-import { errorResponse } from "./errors.ts";
-import { type Missing, MODEL_BYTES_MAX } from "./model-field.ts";
-import { type Models, modelIdOf, noBackend } from "./models-list.ts";
-import type { ReadResult } from "./request-body.ts";
+import { type Missing, MODEL_BYTES_MAX } from "./body/model-field.ts";
+import type { ReadResult } from "./body/request-body.ts";
+import { errorResponse } from "./own/errors.ts";
+import { type Models, modelIdOf, noBackend } from "./own/models-list.ts";
 import type { ResponseIds, RunKey } from "./response-ids.ts";
 import type { Target } from "./target.ts";
 

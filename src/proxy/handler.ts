@@ -8,22 +8,22 @@ import {
   type RequestReport,
   type Telemetry,
 } from "../telemetry/telemetry.ts";
+import { KeptBytes } from "./body/kept-bytes.ts";
+import { Payloads } from "./body/payload.ts";
+import { readModelField } from "./body/request-body.ts";
 import { type Destination, destinationOf, isLoraPath, take } from "./destination.ts";
+import { type Forwarded, forward } from "./forward.ts";
 import {
   clientGone,
   codeOf,
   errorResponse,
   outOfDescriptors,
   readableByBrowsers,
-} from "./errors.ts";
-import { type Forwarded, forward } from "./forward.ts";
-import { createInner } from "./inner.ts";
-import { KeptBytes } from "./kept-bytes.ts";
-import { isRead, local, MODELS } from "./local.ts";
-import { type Models, modelIdOf, modelResponse, noBackend } from "./models-list.ts";
-import { Payloads } from "./payload.ts";
-import { refusal } from "./refusal.ts";
-import { readModelField } from "./request-body.ts";
+} from "./own/errors.ts";
+import { createInner } from "./own/inner.ts";
+import { isRead, local, MODELS } from "./own/local.ts";
+import { type Models, modelIdOf, modelResponse, noBackend } from "./own/models-list.ts";
+import { refusal } from "./own/refusal.ts";
 import { ResponseIds } from "./response-ids.ts";
 import { splitTarget, type Target } from "./target.ts";
 import { PATIENCE, type Patience } from "./upstream-abort.ts";

@@ -1,7 +1,7 @@
 /** The one fetch that sends a request to a backend, and which of its failures are I/O. */
 import { isUsable } from "./answer.ts";
+import type { Payload } from "./body/payload.ts";
 import type { ConnectionPool } from "./connections.ts";
-import type { Payload } from "./payload.ts";
 
 export function requestInit(
   method: string,

@@ -1,7 +1,7 @@
 /** The `Via` header: through which proxies a request has come. RFC 9110 §7.6.3. */
 
 import { viaEntry } from "../ground/pseudonym.ts";
-import { errorResponse } from "./errors.ts";
+import { errorResponse } from "./own/errors.ts";
 
 /** A gateway behind us that renames models sends a request back to us on purpose, once. */
 const LOOP_TIMES = 3;

@@ -3,8 +3,8 @@
  * MB whose `model` stands last, beside decoding and JSON.parse of the same body. CPU time, the best
  * of many rounds over all of them, because machines are noisy.
  */
-import { type Random, seededRandom } from "../support/random-json.ts";
-import { scanModel } from "../support/scan-model.ts";
+import { type Random, seededRandom } from "../support/client/random-json.ts";
+import { scanModel } from "../support/client/scan-model.ts";
 
 type Workload = {
   readonly name: string;

@@ -4,9 +4,13 @@
  * pieces. `bun run build && bun tests/bench/telemetry.ts [binary …]`: other binaries are measured
  * with telemetry off, in the same rounds, for comparison.
  */
-import { type CompiledTelemetry, startCompiledTelemetry } from "../support/compiled-telemetry.ts";
-import { sendMany } from "../support/many-requests.ts";
-import { cpuMs, residentMib } from "../support/process-figures.ts";
+
+import { sendMany } from "../support/client/many-requests.ts";
+import {
+  type CompiledTelemetry,
+  startCompiledTelemetry,
+} from "../support/proxy/compiled-telemetry.ts";
+import { cpuMs, residentMib } from "../support/proxy/process-figures.ts";
 
 const ROUNDS = 5;
 const PIECES = 200;

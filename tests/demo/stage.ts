@@ -1,8 +1,8 @@
 /** What the demo runs on: a stand-in engine, containers that are processes, and the real proxy. */
 import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
-import type { FakeContainer } from "../support/engine-replies.ts";
-import { FakeEngine } from "../support/fake-engine.ts";
+import { FakeEngine } from "../support/engine/fake-engine.ts";
+import type { FakeContainer } from "../support/engine/replies.ts";
 
 export type DemoContainer = {
   readonly name: string;

@@ -13,7 +13,7 @@ import {
   turnUnhealthy,
   untilAborted,
   watchFetch,
-} from "../support/official-clients.ts";
+} from "../support/client/official-clients.ts";
 import { within } from "../support/until.ts";
 
 const CHAT = "org/model";

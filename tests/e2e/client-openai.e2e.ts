@@ -14,7 +14,7 @@ import {
   turnUnhealthy,
   untilAborted,
   watchFetch,
-} from "../support/official-clients.ts";
+} from "../support/client/official-clients.ts";
 import { until, within } from "../support/until.ts";
 
 const CHAT = "org/model";

@@ -3,12 +3,12 @@ import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { version } from "../../package.json" with { type: "json" };
-import { USAGE } from "../../src/command-line.ts";
-import { untilModels } from "../support/client.ts";
-import { BINARY, freePort, runCompiled, startCompiled } from "../support/compiled-proxy.ts";
-import { startModelServer } from "../support/discovery.ts";
-import { envOf, FakeEngine } from "../support/fake-engine.ts";
-import { containerStatus, statusReply } from "../support/status-reply.ts";
+import { USAGE } from "../../src/cli/arguments.ts";
+import { untilModels } from "../support/client/client.ts";
+import { envOf, FakeEngine } from "../support/engine/fake-engine.ts";
+import { BINARY, freePort, runCompiled, startCompiled } from "../support/proxy/compiled-proxy.ts";
+import { startModelServer } from "../support/proxy/discovery.ts";
+import { containerStatus, statusReply } from "../support/proxy/status-reply.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { until, within } from "../support/until.ts";
 

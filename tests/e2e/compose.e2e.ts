@@ -7,11 +7,15 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { chat, untilModels } from "../support/client.ts";
-import { installFrontProxies } from "../support/front-proxies.ts";
-import { buildInferenceImage, dockerCli, TEST_LABEL } from "../support/inference-server/image.ts";
-import { buildProxyImage, CAN_RUN, PROXY_IMAGE, socketPath } from "../support/proxy-image.ts";
-import { buildSocketProxyImage } from "../support/socket-proxy-image.ts";
+import { chat, untilModels } from "../support/client/client.ts";
+import { buildSocketProxyImage } from "../support/engine/socket-proxy-image.ts";
+import { installFrontProxies } from "../support/front-proxies/front-proxies.ts";
+import { buildProxyImage, CAN_RUN, PROXY_IMAGE, socketPath } from "../support/proxy/proxy-image.ts";
+import {
+  buildInferenceImage,
+  dockerCli,
+  TEST_LABEL,
+} from "../support/server/inference-server/image.ts";
 import { until } from "../support/until.ts";
 
 type Service = {

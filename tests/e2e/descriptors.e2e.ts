@@ -1,11 +1,11 @@
 /** The compiled binary with few file descriptors, and more clients than it has room for. */
 import { expect, test } from "bun:test";
-import { untilModels } from "../support/client.ts";
-import { startCompiled } from "../support/compiled-proxy.ts";
-import { FakeEngine } from "../support/fake-engine.ts";
-import { rawRequest } from "../support/proxy.ts";
-import { rawConnect } from "../support/raw-http.ts";
-import { startTokenServer } from "../support/token-server.ts";
+import { untilModels } from "../support/client/client.ts";
+import { rawConnect } from "../support/client/raw-http.ts";
+import { FakeEngine } from "../support/engine/fake-engine.ts";
+import { startCompiled } from "../support/proxy/compiled-proxy.ts";
+import { rawRequest } from "../support/proxy/proxy.ts";
+import { startTokenServer } from "../support/server/token-server.ts";
 import { until } from "../support/until.ts";
 
 const RUNS = 20;

@@ -3,11 +3,11 @@
  * middle of a stream, of a `docker stop`, of a read of models; with live-restore and without.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { modelIds, streamedChat, untilModels } from "../support/client.ts";
-import { buildInferenceImage } from "../support/inference-server/image.ts";
-import { outcomeOf, startLoad } from "../support/load.ts";
-import { PrivateEngine } from "../support/private-engine.ts";
-import { crash, journal, RealEngine, type Server } from "../support/real-engine.ts";
+import { modelIds, streamedChat, untilModels } from "../support/client/client.ts";
+import { outcomeOf, startLoad } from "../support/client/load.ts";
+import { PrivateEngine } from "../support/engine/private-engine.ts";
+import { crash, journal, RealEngine, type Server } from "../support/engine/real-engine.ts";
+import { buildInferenceImage } from "../support/server/inference-server/image.ts";
 import { until, within } from "../support/until.ts";
 
 const TIMEOUT_MS = 60_000;

@@ -1,20 +1,10 @@
 /**
  * The compiled binary behind what people put in front of it: client → nginx, HAProxy or Caddy → proxy
- * → server, the ends on bare sockets. Each with its configuration in tests/support/front-proxies/,
+ * → server, the ends on bare sockets. Each with its configuration in tests/support/front-proxies/config/,
  * whose lines that matter are in the README.
  */
 import { beforeAll, describe, expect, test } from "bun:test";
-import { untilModels } from "../support/client.ts";
-import { startCompiled } from "../support/compiled-proxy.ts";
-import { envOf, FakeEngine } from "../support/fake-engine.ts";
-import {
-  FRONT_PROXIES,
-  type FrontProxyName,
-  installFrontProxies,
-  isInstalled,
-  startFrontProxy,
-} from "../support/front-proxies.ts";
-import { rawRequest } from "../support/proxy.ts";
+import { untilModels } from "../support/client/client.ts";
 import {
   completeBody,
   type RawConnection,
@@ -22,7 +12,17 @@ import {
   rawConnect,
   rawServer,
   serveModel,
-} from "../support/raw-http.ts";
+} from "../support/client/raw-http.ts";
+import { envOf, FakeEngine } from "../support/engine/fake-engine.ts";
+import {
+  FRONT_PROXIES,
+  type FrontProxyName,
+  installFrontProxies,
+  isInstalled,
+  startFrontProxy,
+} from "../support/front-proxies/front-proxies.ts";
+import { startCompiled } from "../support/proxy/compiled-proxy.ts";
+import { rawRequest } from "../support/proxy/proxy.ts";
 import { until } from "../support/until.ts";
 
 const MAY_INSTALL = process.env["TEST_ENGINE"] === "install";

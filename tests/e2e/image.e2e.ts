@@ -2,10 +2,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, statSync } from "node:fs";
 import { version } from "../../package.json" with { type: "json" };
-import { chat, modelIds, streamedChat, untilModels } from "../support/client.ts";
-import { FakeEngine } from "../support/fake-engine.ts";
-import { buildInferenceImage, dockerCli } from "../support/inference-server/image.ts";
-import { createNetwork } from "../support/networks.ts";
+import { chat, modelIds, streamedChat, untilModels } from "../support/client/client.ts";
+import { FakeEngine } from "../support/engine/fake-engine.ts";
+import { createNetwork } from "../support/engine/networks.ts";
+import { removeServers, type Server, startHealthy } from "../support/engine/real-engine.ts";
 import {
   buildProxyImage,
   CAN_RUN,
@@ -13,8 +13,8 @@ import {
   socketMount,
   socketPath,
   startProxyContainer,
-} from "../support/proxy-image.ts";
-import { removeServers, type Server, startHealthy } from "../support/real-engine.ts";
+} from "../support/proxy/proxy-image.ts";
+import { buildInferenceImage, dockerCli } from "../support/server/inference-server/image.ts";
 import { until, within } from "../support/until.ts";
 
 const TIMEOUT_MS = 60_000;

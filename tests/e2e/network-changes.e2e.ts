@@ -1,23 +1,23 @@
 /** Networks joined and left while everything runs, by the proxy and by servers, on a real engine. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { chat, streamedChat } from "../support/client.ts";
-import { buildInferenceImage, dockerCli } from "../support/inference-server/image.ts";
-import { addressIn, createNetwork } from "../support/networks.ts";
-import {
-  buildProxyImage,
-  CAN_RUN,
-  type ProxyContainer,
-  socketMount,
-  startProxyContainer,
-} from "../support/proxy-image.ts";
+import { chat, streamedChat } from "../support/client/client.ts";
+import { addressIn, createNetwork } from "../support/engine/networks.ts";
 import {
   removeLeftovers,
   removeServers,
   type Server,
   startServer,
   untilHealth,
-} from "../support/real-engine.ts";
-import { isWarned, startOf, untilShown } from "../support/shown-status.ts";
+} from "../support/engine/real-engine.ts";
+import {
+  buildProxyImage,
+  CAN_RUN,
+  type ProxyContainer,
+  socketMount,
+  startProxyContainer,
+} from "../support/proxy/proxy-image.ts";
+import { isWarned, startOf, untilShown } from "../support/proxy/shown-status.ts";
+import { buildInferenceImage, dockerCli } from "../support/server/inference-server/image.ts";
 import { until, within } from "../support/until.ts";
 
 const TIMEOUT_MS = 60_000;

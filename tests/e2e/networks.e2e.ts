@@ -3,12 +3,22 @@
  * place that the proxy can be in, on a real engine. All run side by side; each proxy sees all servers.
  *
  * Not here: a server without an IPv4 address. Engines before 28 give each container of a bridge one
- * (`docker network create --ipv4=false` is passed over); tests/docker/address.test.ts has it.
+ * (`docker network create --ipv4=false` is passed over); tests/sources/docker/address.test.ts has it.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { chat } from "../support/client.ts";
-import { freePort } from "../support/compiled-proxy.ts";
-import { buildInferenceImage } from "../support/inference-server/image.ts";
+import { chat } from "../support/client/client.ts";
+import { addressIn } from "../support/engine/networks.ts";
+import { removeLeftovers, startProxy } from "../support/engine/real-engine.ts";
+import { freePort } from "../support/proxy/compiled-proxy.ts";
+import {
+  buildProxyImage,
+  CAN_RUN,
+  type ProxyContainerInit,
+  socketMount,
+  startProxyContainer,
+} from "../support/proxy/proxy-image.ts";
+import { isWarned, startOf, untilShown } from "../support/proxy/shown-status.ts";
+import { buildInferenceImage } from "../support/server/inference-server/image.ts";
 import {
   CONNECTED,
   GATEWAY_V6,
@@ -17,17 +27,7 @@ import {
   SERVERS,
   type ServerKey,
   startNetworkedServers,
-} from "../support/networked-servers.ts";
-import { addressIn } from "../support/networks.ts";
-import {
-  buildProxyImage,
-  CAN_RUN,
-  type ProxyContainerInit,
-  socketMount,
-  startProxyContainer,
-} from "../support/proxy-image.ts";
-import { removeLeftovers, startProxy } from "../support/real-engine.ts";
-import { isWarned, startOf, untilShown } from "../support/shown-status.ts";
+} from "../support/server/networked-servers.ts";
 import { until } from "../support/until.ts";
 
 const TIMEOUT_MS = 60_000;

@@ -2,15 +2,15 @@
 import { describe, expect, test } from "bun:test";
 import { chmodSync, constants, copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { chat, streamedChat, untilModels } from "../support/client.ts";
-import { BINARY, runCompiled, startCompiled } from "../support/compiled-proxy.ts";
+import { chat, streamedChat, untilModels } from "../support/client/client.ts";
+import { rawConnect, rawServer, serveModel } from "../support/client/raw-http.ts";
 
-import { envOf, FakeEngine } from "../support/fake-engine.ts";
-import { descriptorsOf } from "../support/process-figures.ts";
-import { rawRequest } from "../support/proxy.ts";
-import { rawConnect, rawServer, serveModel } from "../support/raw-http.ts";
+import { envOf, FakeEngine } from "../support/engine/fake-engine.ts";
+import { BINARY, runCompiled, startCompiled } from "../support/proxy/compiled-proxy.ts";
+import { descriptorsOf } from "../support/proxy/process-figures.ts";
+import { rawRequest } from "../support/proxy/proxy.ts";
+import { startTokenServer } from "../support/server/token-server.ts";
 import { openDirectory, temporaryDirectory } from "../support/temporary-directory.ts";
-import { startTokenServer } from "../support/token-server.ts";
 import { until, within } from "../support/until.ts";
 
 const LOW_PORT = 1023;

@@ -1,14 +1,14 @@
 /** Requests through the compiled binary, in front of a fake engine. */
 import { describe, expect, test } from "bun:test";
 
-import { chat, modelIds, streamedChat, untilModels } from "../support/client.ts";
-import { freePort, startCompiled } from "../support/compiled-proxy.ts";
-import { startModelServer } from "../support/discovery.ts";
-import { envOf, FakeEngine } from "../support/fake-engine.ts";
-import { rawRequest } from "../support/proxy.ts";
-import { completeBody, rawConnect, rawServer, serveModel } from "../support/raw-http.ts";
-import { play } from "../support/recordings.ts";
-import { startTokenServer } from "../support/token-server.ts";
+import { chat, modelIds, streamedChat, untilModels } from "../support/client/client.ts";
+import { completeBody, rawConnect, rawServer, serveModel } from "../support/client/raw-http.ts";
+import { envOf, FakeEngine } from "../support/engine/fake-engine.ts";
+import { freePort, startCompiled } from "../support/proxy/compiled-proxy.ts";
+import { startModelServer } from "../support/proxy/discovery.ts";
+import { rawRequest } from "../support/proxy/proxy.ts";
+import { play } from "../support/replay/recordings.ts";
+import { startTokenServer } from "../support/server/token-server.ts";
 import { until, within } from "../support/until.ts";
 
 describe("requests", () => {

@@ -1,9 +1,12 @@
 /** The compiled binary with a collector that does not do as it should: requests must not notice. */
 import { describe, expect, test } from "bun:test";
 import { type AddressInfo, createServer } from "node:net";
-import { chat } from "../support/client.ts";
-import { freePort } from "../support/compiled-proxy.ts";
-import { type CompiledTelemetry, startCompiledTelemetry } from "../support/compiled-telemetry.ts";
+import { chat } from "../support/client/client.ts";
+import { freePort } from "../support/proxy/compiled-proxy.ts";
+import {
+  type CompiledTelemetry,
+  startCompiledTelemetry,
+} from "../support/proxy/compiled-telemetry.ts";
 import { until } from "../support/until.ts";
 
 const FAILING = "telemetry can't be sent";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { elements, members } from "../../src/ground/json-text.ts";
-import { randomDocument, seededRandom } from "../support/random-json.ts";
+import { randomDocument, seededRandom } from "../support/client/random-json.ts";
 
 function elementsOf(text: string): readonly string[] {
   return [...elements(text, 0)].flatMap((value) =>

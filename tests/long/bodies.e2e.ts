@@ -1,11 +1,11 @@
 /** Bodies of a gigabyte through the compiled binary, against a slow other side. */
 import { expect, test } from "bun:test";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
-import { ChunkReader } from "../support/chunk-reader.ts";
-import { untilModels } from "../support/client.ts";
-import { type CompiledProxy, startCompiled } from "../support/compiled-proxy.ts";
-import { FakeEngine } from "../support/fake-engine.ts";
-import { watchResident } from "../support/process-figures.ts";
+import { ChunkReader } from "../support/client/chunk-reader.ts";
+import { untilModels } from "../support/client/client.ts";
+import { FakeEngine } from "../support/engine/fake-engine.ts";
+import { type CompiledProxy, startCompiled } from "../support/proxy/compiled-proxy.ts";
+import { watchResident } from "../support/proxy/process-figures.ts";
 import { until, within } from "../support/until.ts";
 
 const GIBIBYTE = 1024 ** 3;

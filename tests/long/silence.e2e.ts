@@ -1,10 +1,10 @@
 /** No time-out of ours: a first token and a stream that are silent for longer than any default. */
 import { expect, test } from "bun:test";
-import { untilModels } from "../support/client.ts";
-import { startCompiled } from "../support/compiled-proxy.ts";
-import { FakeEngine } from "../support/fake-engine.ts";
-import { rawRequest } from "../support/proxy.ts";
-import { rawConnect, rawServer } from "../support/raw-http.ts";
+import { untilModels } from "../support/client/client.ts";
+import { rawConnect, rawServer } from "../support/client/raw-http.ts";
+import { FakeEngine } from "../support/engine/fake-engine.ts";
+import { startCompiled } from "../support/proxy/compiled-proxy.ts";
+import { rawRequest } from "../support/proxy/proxy.ts";
 import { until } from "../support/until.ts";
 
 const SILENCE_MS = 400_000;

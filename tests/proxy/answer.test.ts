@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { rawRequest, startProxyTo } from "../support/proxy.ts";
-import { rawConnect, rawServer } from "../support/raw-http.ts";
+import { rawConnect, rawServer } from "../support/client/raw-http.ts";
+import { rawRequest, startProxyTo } from "../support/proxy/proxy.ts";
 
 /** What a client gets, byte for byte, when the backend sends `answer`. */
 async function received(answer: string, request = rawRequest()): Promise<string> {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { poolOf } from "../../src/proxy/connections.ts";
-import { makeBackend } from "../support/backends.ts";
-import { rawRequest, startProxyTo } from "../support/proxy.ts";
-import { rawConnect, rawServer } from "../support/raw-http.ts";
+import { rawConnect, rawServer } from "../support/client/raw-http.ts";
+import { rawRequest, startProxyTo } from "../support/proxy/proxy.ts";
+import { makeBackend } from "../support/server/backends.ts";
 import { until } from "../support/until.ts";
 
 const ANSWER = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nanswer";

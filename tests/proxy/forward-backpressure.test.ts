@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
-import { fakeBackend } from "../support/fake-backend.ts";
-import { rawRequest, startProxyTo } from "../support/proxy.ts";
-import { rawConnect, rawServer } from "../support/raw-http.ts";
+import { rawConnect, rawServer } from "../support/client/raw-http.ts";
+import { rawRequest, startProxyTo } from "../support/proxy/proxy.ts";
+import { fakeBackend } from "../support/server/fake-backend.ts";
 import { until, within } from "../support/until.ts";
 
 const MIB = 1024 * 1024;

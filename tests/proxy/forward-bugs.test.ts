@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
 import { NO_REPORT, NO_TELEMETRY, type Telemetry } from "../../src/telemetry/telemetry.ts";
-import { chat } from "../support/client.ts";
-import { fakeBackend } from "../support/fake-backend.ts";
-import { startProxyTo } from "../support/proxy.ts";
-import { rawServer } from "../support/raw-http.ts";
+import { chat } from "../support/client/client.ts";
+import { rawServer } from "../support/client/raw-http.ts";
+import { startProxyTo } from "../support/proxy/proxy.ts";
+import { fakeBackend } from "../support/server/fake-backend.ts";
 import { until } from "../support/until.ts";
 
 function bug(): never {

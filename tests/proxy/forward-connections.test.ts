@@ -1,17 +1,17 @@
 import { describe, expect, test } from "bun:test";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
-import { makeBackend } from "../support/backends.ts";
-import { blackhole } from "../support/blackhole.ts";
-import { fakeBackend } from "../support/fake-backend.ts";
+import { freePort, type RawServer, rawConnect, rawServer } from "../support/client/raw-http.ts";
 import {
   ENDLESS,
   type RunningProxy,
   rawRequest,
   startProxy,
   startProxyTo,
-} from "../support/proxy.ts";
-import { freePort, type RawServer, rawConnect, rawServer } from "../support/raw-http.ts";
+} from "../support/proxy/proxy.ts";
+import { makeBackend } from "../support/server/backends.ts";
+import { blackhole } from "../support/server/blackhole.ts";
+import { fakeBackend } from "../support/server/fake-backend.ts";
 import { until, within } from "../support/until.ts";
 
 const ANSWER = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nanswer";

@@ -1,13 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import type { Backend } from "../../src/routing/backend.ts";
-import { type RunningProxy, rawRequest, startProxyTo } from "../support/proxy.ts";
 import {
   completeBody,
   freePort,
   type RawConnection,
   rawConnect,
   rawServer,
-} from "../support/raw-http.ts";
+} from "../support/client/raw-http.ts";
+import { type RunningProxy, rawRequest, startProxyTo } from "../support/proxy/proxy.ts";
 import { until } from "../support/until.ts";
 
 const UNREACHABLE = '"code":"backend_unreachable"';

@@ -1,8 +1,8 @@
 import { heapStats } from "bun:jsc";
 import { expect, test } from "bun:test";
-import { makeBackend } from "../support/backends.ts";
-import { startProxy } from "../support/proxy.ts";
-import { rawConnect } from "../support/raw-http.ts";
+import { rawConnect } from "../support/client/raw-http.ts";
+import { startProxy } from "../support/proxy/proxy.ts";
+import { makeBackend } from "../support/server/backends.ts";
 
 const MIB = 1024 * 1024;
 const STREAMS = 20;

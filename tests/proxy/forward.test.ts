@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { fakeBackend, streamedAnswer } from "../support/fake-backend.ts";
-import { rawRequest, startProxyTo } from "../support/proxy.ts";
-import { rawConnect, rawExchange, rawServer } from "../support/raw-http.ts";
+import { rawConnect, rawExchange, rawServer } from "../support/client/raw-http.ts";
+import { rawRequest, startProxyTo } from "../support/proxy/proxy.ts";
+import { fakeBackend, streamedAnswer } from "../support/server/fake-backend.ts";
 import { until, within } from "../support/until.ts";
 
 const CHAT = "/v1/chat/completions";

@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
-import { type HttpMessage, parseMessage } from "../support/http-message.ts";
-import { startProxyTo } from "../support/proxy.ts";
-import { type Exchange, randomExchange } from "../support/random-exchange.ts";
-import { seededRandom } from "../support/random-json.ts";
+import { type HttpMessage, parseMessage } from "../support/client/http-message.ts";
+import { type Exchange, randomExchange } from "../support/client/random-exchange.ts";
+import { seededRandom } from "../support/client/random-json.ts";
+import { startProxyTo } from "../support/proxy/proxy.ts";
 import { until, within } from "../support/until.ts";
 
 const EXCHANGES = 5_000;

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import type { ErrorCode } from "../../src/proxy/errors.ts";
-import { makeBackend } from "../support/backends.ts";
-import { fakeBackend } from "../support/fake-backend.ts";
-import { rawRequest, startProxy, startProxyTo } from "../support/proxy.ts";
-import { freePort, rawConnect, rawExchange } from "../support/raw-http.ts";
+import type { ErrorCode } from "../../src/proxy/own/errors.ts";
+import { freePort, rawConnect, rawExchange } from "../support/client/raw-http.ts";
+import { rawRequest, startProxy, startProxyTo } from "../support/proxy/proxy.ts";
+import { makeBackend } from "../support/server/backends.ts";
+import { fakeBackend } from "../support/server/fake-backend.ts";
 
 type ErrorBody = {
   readonly type: string;

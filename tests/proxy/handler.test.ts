@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { makeBackend } from "../support/backends.ts";
-import { fakeBackend } from "../support/fake-backend.ts";
-import { rawRequest, startProxy, startProxyTo } from "../support/proxy.ts";
-import { rawConnect, rawExchange } from "../support/raw-http.ts";
+import { rawConnect, rawExchange } from "../support/client/raw-http.ts";
+import { rawRequest, startProxy, startProxyTo } from "../support/proxy/proxy.ts";
+import { makeBackend } from "../support/server/backends.ts";
+import { fakeBackend } from "../support/server/fake-backend.ts";
 
 const HEAD_END = "\r\n\r\n";
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { ResponseIds } from "../../src/proxy/response-ids.ts";
-import { makeBackend } from "../support/backends.ts";
+import { makeBackend } from "../support/server/backends.ts";
 
 function read(answer: string, pieceBytes = answer.length): ResponseIds {
   const ids = new ResponseIds(() => true);

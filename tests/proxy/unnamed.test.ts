@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { makeBackend, models } from "../support/backends.ts";
-import { type FakeBackend, fakeBackend } from "../support/fake-backend.ts";
-import { type RunningProxy, rawRequest, startProxy } from "../support/proxy.ts";
-import { rawConnect } from "../support/raw-http.ts";
+import { rawConnect } from "../support/client/raw-http.ts";
+import { type RunningProxy, rawRequest, startProxy } from "../support/proxy/proxy.ts";
+import { makeBackend, models } from "../support/server/backends.ts";
+import { type FakeBackend, fakeBackend } from "../support/server/fake-backend.ts";
 import { until } from "../support/until.ts";
 
 function answering(name: string): FakeBackend {

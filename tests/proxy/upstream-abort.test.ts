@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { type AbortReason, type Patience, UpstreamAbort } from "../../src/proxy/upstream-abort.ts";
-import { makeBackend } from "../support/backends.ts";
-import { ENDLESS } from "../support/proxy.ts";
+import { ENDLESS } from "../support/proxy/proxy.ts";
+import { makeBackend } from "../support/server/backends.ts";
 import { until } from "../support/until.ts";
 
 const PATIENCE: Patience = { ...ENDLESS, headersMs: 20, readMs: 40 };

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { newPseudonym } from "../../src/ground/pseudonym.ts";
 import { loopOf } from "../../src/proxy/via.ts";
-import { makeBackend } from "../support/backends.ts";
-import { chat } from "../support/client.ts";
-import { fakeBackend } from "../support/fake-backend.ts";
-import { startProxy, startProxyTo } from "../support/proxy.ts";
+import { chat } from "../support/client/client.ts";
+import { startProxy, startProxyTo } from "../support/proxy/proxy.ts";
+import { makeBackend } from "../support/server/backends.ts";
+import { fakeBackend } from "../support/server/fake-backend.ts";
 
 describe("loopOf()", () => {
   const US = "lw-inference-proxy-00c0ffee";

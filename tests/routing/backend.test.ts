@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { CloseReason } from "../../src/routing/backend.ts";
-import { makeBackend } from "../support/backends.ts";
+import { makeBackend } from "../support/server/backends.ts";
 import { within } from "../support/until.ts";
 
 describe("Backend", () => {

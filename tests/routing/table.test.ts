@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { RoutingTable } from "../../src/routing/table.ts";
-import { listed, makeBackend, models } from "../support/backends.ts";
+import { listed, makeBackend, models } from "../support/server/backends.ts";
 
 function served(table: RoutingTable, model: string): string {
   const route = table.route(model);

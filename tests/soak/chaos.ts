@@ -1,6 +1,7 @@
 /** What is done to the containers, at random: one thing at a time to each, several at once in all. */
-import { dockerCli } from "../support/inference-server/image.ts";
-import type { Random } from "../support/random-json.ts";
+
+import type { Random } from "../support/client/random-json.ts";
+import { dockerCli } from "../support/server/inference-server/image.ts";
 import { type Fleet, SLOTS, type Slot } from "./fleet.ts";
 import { between, pick } from "./random.ts";
 

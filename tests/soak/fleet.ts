@@ -1,7 +1,7 @@
 /** The containers of the soak: a few names, and under each of them one container after the other. */
 import { existsSync } from "node:fs";
-import { buildInferenceImage, dockerCli } from "../support/inference-server/image.ts";
-import type { Random } from "../support/random-json.ts";
+import type { Random } from "../support/client/random-json.ts";
+import { buildInferenceImage, dockerCli } from "../support/server/inference-server/image.ts";
 import { pick } from "./random.ts";
 
 type TermMode = "drain" | "exit" | "ignore";

@@ -1,5 +1,5 @@
 /** Constant load through the proxy: clients that ask for streams of random models, one after the other. */
-import type { Random } from "../support/random-json.ts";
+import type { Random } from "../support/client/random-json.ts";
 import { between, pick } from "./random.ts";
 import { StreamedText } from "./streamed-text.ts";
 

@@ -1,5 +1,5 @@
 /** Choices from a seed: the same seed makes the same choices in the same order. */
-import type { Random } from "../support/random-json.ts";
+import type { Random } from "../support/client/random-json.ts";
 
 export function pick<T>(random: Random, choices: readonly T[]): T {
   const choice = choices[random(choices.length)];

@@ -1,6 +1,6 @@
 /** `GET /status` and `GET /v1/models` beside `docker inspect`, when nothing is about to change. */
-import type { ContainerStatus } from "../../src/discovery/status-report.ts";
-import { modelIds } from "../support/client.ts";
+import type { ContainerStatus } from "../../src/fleet/report.ts";
+import { modelIds } from "../support/client/client.ts";
 import { until } from "../support/until.ts";
 import type { EngineEvent } from "./engine-events.ts";
 import { type Fleet, type Inspected, SLOTS } from "./fleet.ts";

@@ -20,7 +20,7 @@ export async function failureAsUser(socketPath: string, gid: number = UID): Prom
 if (import.meta.main) {
   const [path = "", gid = ""] = process.argv.slice(2);
   // Loaded first: the sources may be where that user can't read them.
-  const { Engine } = await import("../../src/docker/engine.ts");
+  const { Engine } = await import("../../src/engine/engine.ts");
   process.setgroups?.([]);
   process.setgid?.(Number(gid));
   process.setuid?.(UID);

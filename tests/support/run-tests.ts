@@ -6,8 +6,8 @@
  * TEST_ENGINE=install they install Debian's docker.io if they must, and start an engine of their own.
  * Root also starts a private one, to stop and kill it.
  */
-import { whyNoPrivateEngine } from "./private-engine.ts";
-import { findEngine, type TestEngine } from "./test-engine.ts";
+import { whyNoPrivateEngine } from "./engine/private-engine.ts";
+import { findEngine, type TestEngine } from "./engine/test-engine.ts";
 
 const BUN = process.execPath;
 

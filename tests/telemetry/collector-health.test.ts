@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { CollectorHealth } from "../../src/telemetry/collector-health.ts";
-import { memoryLog } from "../support/memory-log.ts";
+import { memoryLog } from "../support/proxy/memory-log.ts";
 
 test("CollectorHealth says once that sending fails, and once that it works again", () => {
   const log = memoryLog();

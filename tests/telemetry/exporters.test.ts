@@ -3,7 +3,7 @@ import { type ExportResult, ExportResultCode } from "@opentelemetry/core";
 import type { SpanExporter } from "@opentelemetry/sdk-trace-base";
 import { CollectorHealth } from "../../src/telemetry/collector-health.ts";
 import { watchSpanExporter } from "../../src/telemetry/exporters.ts";
-import { memoryLog } from "../support/memory-log.ts";
+import { memoryLog } from "../support/proxy/memory-log.ts";
 
 test("an exporter that throws has failed, and nothing is thrown on", async () => {
   const log = memoryLog();

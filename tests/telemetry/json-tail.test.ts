@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { memberAtEnd } from "../../src/telemetry/json-tail.ts";
-import { randomDocument, seededRandom } from "../support/random-json.ts";
+import { randomDocument, seededRandom } from "../support/client/random-json.ts";
 
 const NESTED = ["response"];
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { makeBackend } from "../support/backends.ts";
-import { post, streamedChat } from "../support/client.ts";
-import { type FakeBackend, fakeBackend, streamedAnswer } from "../support/fake-backend.ts";
-import type { ReceivedSpan } from "../support/otlp-receiver.ts";
-import { startReportingProxy } from "../support/reporting-proxy.ts";
+import { post, streamedChat } from "../support/client/client.ts";
+import { startReportingProxy } from "../support/proxy/reporting-proxy.ts";
+import { makeBackend } from "../support/server/backends.ts";
+import { type FakeBackend, fakeBackend, streamedAnswer } from "../support/server/fake-backend.ts";
+import type { ReceivedSpan } from "../support/server/otlp-receiver.ts";
 
 const TRACE_ID = "0af7651916cd43dd8448eb211c80319c";
 const PARENT_ID = "b7ad6b7169203331";

@@ -3,14 +3,14 @@ import { join } from "node:path";
 import { readTelemetrySettings } from "../../src/telemetry/settings.ts";
 import { startTelemetry } from "../../src/telemetry/start.ts";
 import { NO_REPORT, NO_TELEMETRY } from "../../src/telemetry/telemetry.ts";
-import { memoryLog } from "../support/memory-log.ts";
+import { memoryLog } from "../support/proxy/memory-log.ts";
 
 const SRC = join(import.meta.dir, "../../src");
 
 /** Which modules of packages are loaded by all that the process is made of, with telemetry set up so. */
 async function loadedModules(settings: object | undefined): Promise<readonly string[]> {
   const script = `
-    for (const part of ["config", "server", "proxy/handler", "discovery/controller"])
+    for (const part of ["config", "server", "proxy/handler", "fleet/controller"])
       await import("${SRC}/" + part + ".ts");
     const { startTelemetry } = await import("${SRC}/telemetry/start.ts");
     const nothing = () => undefined;

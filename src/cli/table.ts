@@ -1,0 +1,151 @@
+/** The reply of `GET /status` → a table for people, JSON for programs, and whether all is well. Pure. */
+import { z } from "zod/mini";
+import { printable, printableInTable } from "../ground/printable.ts";
+
+const Container = z.object({
+  name: z.string(),
+  /** `routed`, `reading_models`, `starting`, `unhealthy` …: a word that is new since is shown as it is. */
+  state: z.string(),
+  reason: z.string(),
+  since: z.string(),
+  address: z.nullable(z.string()),
+  models: z.array(z.string()),
+  in_flight: z.number(),
+});
+
+/** What is used of it; unknown fields are ignored, so that an older binary can ask a newer proxy. */
+const StatusReply = z.object({
+  version: z.string(),
+  uptime_seconds: z.number(),
+  ready: z.boolean(),
+  in_flight: z.number(),
+  engine: z.object({
+    address: z.string(),
+    state: z.string(),
+    reason: z.nullable(z.string()),
+    since: z.string(),
+    api_version: z.nullable(z.string()),
+  }),
+  containers: z.array(Container),
+});
+
+export type StatusReply = z.infer<typeof StatusReply>;
+type ContainerStatus = StatusReply["containers"][number];
+
+/** @returns undefined if it is not the reply of a proxy */
+export function parseStatus(body: string): StatusReply | undefined {
+  try {
+    return StatusReply.safeParse(JSON.parse(body)).data;
+  } catch {
+    return undefined; // not even JSON
+  }
+}
+
+/**
+ * Whether the engine is heard and each container that opted in is routed. Without the engine what is
+ * shown may be out of date, so it does not count as well.
+ */
+export function isAllRouted({ engine, containers }: StatusReply): boolean {
+  return (
+    engine.state === "connected" &&
+    containers.every(({ state }) => state === "routed" || state === "disabled")
+  );
+}
+
+const HEADINGS = ["CONTAINER", "STATE", "FOR", "IN FLIGHT", "ADDRESS", "MODELS, OR WHY NOT"];
+
+/** @param nowMs since the epoch */
+export function renderStatus(status: StatusReply, nowMs: number): string {
+  const { version, uptime_seconds, ready, in_flight, engine, containers } = status;
+  const up = duration(uptime_seconds);
+  const lines = [
+    printableInTable(
+      `lw-inference-proxy ${version}, up ${up}, ${ready ? "ready" : "not ready yet"}, ${in_flight} in flight`,
+    ),
+    engineLine(status, nowMs),
+    "",
+    ...(containers.length === 0
+      ? [nothingLine(engine.state)]
+      : columns([HEADINGS, ...containers.map((container) => row(container, nowMs))])),
+  ];
+  return lines.map((line) => `${line}\n`).join("");
+}
+
+/**
+ * The reply written anew, so that nothing in it steers a terminal: the same JSON, in one line.
+ *
+ * @param body that `parseStatus` takes
+ * @returns undefined if it is nested so deep that it can't be written
+ */
+export function renderJson(body: string): string | undefined {
+  try {
+    return `${printable(JSON.stringify(JSON.parse(body)))}\n`;
+  } catch {
+    return undefined; // a RangeError: no proxy of ours writes such a thing
+  }
+}
+
+function engineLine({ engine }: StatusReply, nowMs: number): string {
+  const { address, state, reason, since, api_version } = engine;
+  const api = api_version === null ? "" : `, API ${api_version}`;
+  const why = reason === null ? "" : `: ${reason}`;
+  return printableInTable(
+    `Docker engine at ${address}: ${state} for ${sinceText(since, nowMs)}${api}${why}`,
+  );
+}
+
+/** To an operator whose socket can't be read the other line would say that the labels are wrong. */
+function nothingLine(engineState: string): string {
+  return engineState === "connecting"
+    ? "The engine has told of no container yet."
+    : "No container has the label inference.enable.";
+}
+
+function row(container: ContainerStatus, nowMs: number): readonly string[] {
+  const { name, state, reason, since, address, models, in_flight } = container;
+  const last = state === "routed" && models.length > 0 ? models.join(", ") : reason;
+  const cells = [name, state, sinceText(since, nowMs), String(in_flight), address ?? "–", last];
+  return cells.map(printableInTable); // before their width is measured: an escape sequence has none
+}
+
+/** Wider cells stand out of their column: whoever answers decides how wide they are, and how many rows. */
+const WIDTH_MAX = 100;
+
+/** Two spaces between columns, none behind the last. */
+function columns(rows: readonly (readonly string[])[]): readonly string[] {
+  const widths = HEADINGS.slice(0, -1).map((_, index) =>
+    rows.reduce((widest, cells) => Math.max(widest, Math.min(width(cells[index]), WIDTH_MAX)), 0),
+  );
+  return rows.map((cells) =>
+    cells
+      .map((cell, index) => cell + " ".repeat(Math.max(0, (widths[index] ?? 0) - width(cell))))
+      .join("  ")
+      .trimEnd(),
+  );
+}
+
+function width(cell = ""): number {
+  return Bun.stringWidth(cell);
+}
+
+function sinceText(since: string, nowMs: number): string {
+  return duration((nowMs - Date.parse(since)) / 1_000);
+}
+
+/** The two largest units: `12 s`, `3 min 4 s`, `5 h 6 min`, `7 d 8 h`. */
+function duration(seconds: number): string {
+  const whole = Math.max(0, Math.floor(seconds));
+  const units = [
+    [Math.floor(whole / 86_400), "d"],
+    [Math.floor(whole / 3_600) % 24, "h"],
+    [Math.floor(whole / 60) % 60, "min"],
+    [whole % 60, "s"],
+  ] as const;
+  const largest = units.findIndex(([count]) => count > 0);
+  if (largest === -1) return "0 s";
+  return units
+    .slice(largest, largest + 2)
+    .filter(([count]) => count > 0)
+    .map(([count, unit]) => `${count} ${unit}`)
+    .join(" ");
+}

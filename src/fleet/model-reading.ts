@@ -1,0 +1,109 @@
+/**
+ * Reading a backend's models for as long as it is to be routed, beside everything else: again and
+ * again until it succeeds, from then on every so often and when asked to. Reads never overlap.
+ */
+import { coalesce } from "../ground/coalesce.ts";
+import type { ModelList } from "./model-list.ts";
+import { ModelsUnreadable } from "./models-failure.ts";
+
+/** A loading server answers 503 for minutes: ask again, and again, but not all the time. */
+const RETRY_FIRST_MS = 250;
+const RETRY_MAX_MS = 5_000;
+/** LoRA adapters and pulled models come and go while a server runs. */
+export const REREAD_MS = 60_000;
+/** A server may give a new reason each time. */
+const REASONS_MAX = 32;
+
+export type ModelReadingInit = {
+  /** @throws {ModelsUnreadable} if they can't be read; anything else is a bug of ours */
+  readonly read: (signal: AbortSignal) => Promise<ModelList>;
+  readonly onRead: (list: ModelList) => void;
+  /** @param isNew whether it is the first failure for this reason since a read succeeded */
+  readonly onFailed: (reason: string, isNew: boolean) => void;
+  /** A bug of the proxy's own, told once like any new reason; `onFailed` follows. */
+  readonly onBug: (error: unknown) => void;
+  /** Awaited between a read that succeeded and `onRead`. */
+  readonly settled: () => Promise<void>;
+  /** From the end of a read to the next, once one has succeeded; spread by a tenth, ms. */
+  readonly rereadMs?: number | undefined;
+};
+
+export class ModelReading {
+  readonly #init: ModelReadingInit;
+  readonly #controller = new AbortController();
+  readonly #reasons = new Set<string>();
+  #retryMs = RETRY_FIRST_MS;
+  #succeeded = false;
+  #timer: Timer | undefined;
+  /** Reads now, or after the read under way; resolves when that has ended, well or not. Never rejects. */
+  readonly readNow: () => Promise<void>;
+  /** Resolves when the first read has ended, well or not. */
+  readonly firstTry: Promise<void>;
+
+  constructor(init: ModelReadingInit) {
+    this.#init = init;
+    this.readNow = coalesce(() => this.#read());
+    this.firstTry = this.readNow();
+  }
+
+  /** Nothing is called back after this. */
+  stop(): void {
+    this.#controller.abort();
+    clearTimeout(this.#timer);
+  }
+
+  async #read(): Promise<void> {
+    const { signal } = this.#controller;
+    clearTimeout(this.#timer);
+    if (signal.aborted) return;
+    const outcome = await attempt(this.#init, signal);
+    if (signal.aborted) return;
+    this.#timer = setTimeout(() => void this.readNow(), this.#pauseAfter(outcome));
+    this.#report(outcome); // last: whoever hears it may stop the reading
+  }
+
+  #pauseAfter({ kind }: Outcome): number {
+    if (kind === "read") this.#succeeded = true;
+    const { rereadMs = REREAD_MS } = this.#init;
+    if (this.#succeeded) return rereadMs * (0.9 + Math.random() / 5);
+    const pauseMs = this.#retryMs;
+    this.#retryMs = Math.min(pauseMs * 2, RETRY_MAX_MS);
+    return pauseMs;
+  }
+
+  #report(outcome: Outcome): void {
+    if (outcome.kind === "read") {
+      this.#reasons.clear(); // what fails after this is news again
+      this.#init.onRead(outcome.list);
+    } else {
+      const isNew = this.#isNew(outcome.reason);
+      if (outcome.bug !== undefined && isNew) this.#init.onBug(outcome.bug);
+      this.#init.onFailed(outcome.reason, isNew);
+    }
+  }
+
+  #isNew(reason: string): boolean {
+    const isNew = !this.#reasons.delete(reason);
+    this.#reasons.add(reason);
+    for (const oldest of this.#reasons) {
+      if (this.#reasons.size <= REASONS_MAX) break;
+      this.#reasons.delete(oldest);
+    }
+    return isNew;
+  }
+}
+
+type Outcome =
+  | { readonly kind: "read"; readonly list: ModelList }
+  | { readonly kind: "failed"; readonly reason: string; readonly bug?: unknown };
+
+async function attempt(init: ModelReadingInit, signal: AbortSignal): Promise<Outcome> {
+  try {
+    const list = await init.read(signal);
+    await init.settled();
+    return { kind: "read", list };
+  } catch (error) {
+    if (error instanceof ModelsUnreadable) return { kind: "failed", reason: error.message };
+    return { kind: "failed", reason: "the proxy has failed: its log says how", bug: error };
+  }
+}

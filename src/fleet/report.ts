@@ -1,0 +1,178 @@
+/**
+ * What people are told of one container: its state, why, and since when. Each change of it is one
+ * line in the log; what was said within the last minute is said again at debug level only, for
+ * containers that flap or crash again and again. If it lasts it is said after all, at a later look:
+ * the last line of the log is how it stands.
+ */
+import { cut, someOf } from "../ground/some-of.ts";
+import type { Observation } from "../sources/docker/observe.ts";
+import type { Log, LogLevel } from "../telemetry/log.ts";
+import { type Condition, type ContainerState, conditionOf } from "./condition.ts";
+import type { TrackedContainer } from "./member.ts";
+
+/** Whom it is about. */
+export type Subject = {
+  readonly id: string;
+  readonly name: string;
+  readonly tracked: TrackedContainer;
+};
+
+/** One container as `GET /status` shows it; the names of its fields are a promise. */
+export type ContainerStatus = {
+  readonly id: string;
+  readonly name: string;
+  readonly state: string;
+  readonly reason: string;
+  /** RFC 3339; when the proxy first saw it in this state. */
+  readonly since: string;
+  /** Where its requests go; null if there is no such place. */
+  readonly address: string | null;
+  readonly models: readonly string[];
+  readonly in_flight: number;
+};
+
+/** A change that is worth a look is a warning. */
+const LEVELS: Readonly<Record<ContainerState, LogLevel>> = {
+  routed: "info",
+  reading_models: "info",
+  starting: "info",
+  unhealthy: "warn",
+  paused: "warn",
+  stopping: "info",
+  restarting: "warn",
+  stopped: "info",
+  ignored: "warn",
+  disabled: "debug",
+  unknown: "debug",
+};
+
+/** Of a reason, which may have in it what a server, a health probe or the engine said. */
+const REASON_LENGTH_MAX = 1_000;
+/** Of the id of a model: a list of long ones would be megabytes. */
+const SHOWN_LENGTH_MAX = 1_000;
+
+const REPEAT_MS = 60_000;
+/** Texts that are remembered: a container has a handful, unless its server makes up new ones. */
+const KEPT_MAX = 32;
+
+const UNKNOWN: Condition = { state: "unknown", reason: "the engine has not told of it yet" };
+
+export class StatusReport {
+  readonly #log: Log;
+  #condition = UNKNOWN;
+  #sinceMs: number;
+  /** Of what the last line said: see `changeOf`. */
+  #lastChange: string | undefined;
+  /** The same, of the last line that was no repetition. */
+  #lastSaid: string | undefined;
+  readonly #saidMs = new Map<string, number>();
+
+  constructor(log: Log, nowMs: number) {
+    this.#log = log;
+    this.#sinceMs = nowMs;
+  }
+
+  get condition(): Condition {
+    return this.#condition;
+  }
+
+  /** When its state, not its reason, last changed: ms since the epoch. */
+  get sinceMs(): number {
+    return this.#sinceMs;
+  }
+
+  /** It is so, but for a moment only: nothing is logged until `tell` is called. */
+  note(condition: Condition, nowMs: number): void {
+    if (condition.state !== this.#condition.state) this.#sinceMs = nowMs;
+    this.#condition = condition;
+  }
+
+  /** The engine could not say anything of it: that matters only if it never has. */
+  cannotTell(reason: string): void {
+    if (this.#condition.state !== "unknown") return;
+    this.#condition = { state: "unknown", reason: cut(reason, REASON_LENGTH_MAX) };
+  }
+
+  /** Brings it to what is seen and held. */
+  tell(subject: Subject, observation: Observation, nowMs: number): void {
+    const { held, failure, leftOut } = subject.tracked;
+    const { state, reason } = conditionOf(observation, subject.tracked);
+    const condition = { state, reason: cut(reason, REASON_LENGTH_MAX) };
+    const isFirst = this.#lastChange === undefined;
+    this.note(condition, nowMs);
+    const change = changeOf(condition);
+    const isLate = change === this.#lastChange;
+    if (isLate && change === this.#lastSaid) return;
+    const isRepeated = this.#isRepeated(textOf(condition), nowMs);
+    if (isLate && isRepeated) return;
+    this.#lastChange = change;
+    if (!isRepeated) this.#lastSaid = change;
+    const isDoubted = observation.kind === "seen" && observation.run.doubt !== undefined;
+    const isPartial = condition.state === "routed" && leftOut !== undefined;
+    const isFailing = failure !== undefined || isPartial || (isDoubted && held === "probing");
+    const level = isFailing ? "warn" : levelOf(condition, isFirst);
+    this.#log[isRepeated ? "debug" : level](`container ${condition.state}`, {
+      ...fields(subject, condition),
+      ...(isLate && { since: new Date(this.#sinceMs).toISOString() }),
+    });
+  }
+
+  status({ id, name, tracked }: Subject): ContainerStatus {
+    const { state, reason } = this.#condition;
+    const { active, inFlight, run } = tracked;
+    return {
+      id,
+      name,
+      state,
+      reason,
+      since: new Date(this.#sinceMs).toISOString(),
+      address: run?.origin ?? null,
+      models: active?.models.map((model) => cut(model.id, SHOWN_LENGTH_MAX)) ?? [],
+      in_flight: inFlight,
+    };
+  }
+
+  #isRepeated(text: string, nowMs: number): boolean {
+    const saidMs = this.#saidMs.get(text) ?? Number.NEGATIVE_INFINITY;
+    if (nowMs - saidMs < REPEAT_MS) return true;
+    this.#saidMs.delete(text);
+    this.#saidMs.set(text, nowMs);
+    for (const oldest of this.#saidMs.keys()) {
+      if (this.#saidMs.size <= KEPT_MAX) break;
+      this.#saidMs.delete(oldest);
+    }
+    return false;
+  }
+}
+
+function fields(
+  { name, tracked }: Subject,
+  { reason }: Condition,
+): Readonly<Record<string, unknown>> {
+  const { active, inFlight, served } = tracked;
+  return {
+    container: name,
+    ...(active !== undefined && {
+      address: active.origin,
+      model_count: served.length,
+      models: someOf(served),
+    }),
+    ...(active === undefined && inFlight > 0 && { in_flight: inFlight }),
+    reason,
+  };
+}
+
+/** Containers that had stopped before we came are no news. */
+function levelOf({ state }: Condition, isFirst: boolean): LogLevel {
+  return isFirst && state === "stopped" ? "debug" : LEVELS[state];
+}
+
+/** What makes it another line: a container that has stopped and is removed is no news again. */
+function changeOf(condition: Condition): string {
+  return condition.state === "stopped" ? condition.state : textOf(condition);
+}
+
+/** What a health probe prints may be another text each time; that it fails is the news. */
+function textOf({ state, reason }: Condition): string {
+  return state === "unhealthy" ? state : `${state} ${reason}`;
+}

@@ -1,0 +1,63 @@
+/**
+ * The pieces of a body that are kept, in order. Small ones are joined: a body of one-byte chunks, each
+ * kept as it came, would take a hundred times its length.
+ */
+import { JoinedBytes } from "../../ground/joined-bytes.ts";
+
+/** From here on a piece is kept as it is: what it takes beside its bytes does not matter any more. */
+const LARGE_BYTES = 4 * 1024;
+const BLOCK_BYTES_MAX = 64 * 1024;
+
+export class BodyPieces {
+  readonly #pieces: Uint8Array[] = [];
+  /** Of the small pieces that came last. */
+  #block = new JoinedBytes();
+  /** Pieces before this one have been given on. */
+  #next = 0;
+
+  /** @returns how much more memory is taken now */
+  push(piece: Uint8Array): number {
+    if (piece.length >= LARGE_BYTES) {
+      this.#closeBlock();
+      this.#pieces.push(piece);
+      return piece.length;
+    }
+    if (this.#block.length + piece.length > BLOCK_BYTES_MAX) this.#closeBlock();
+    const before = this.#block.capacity;
+    this.#block.append(piece);
+    return this.#block.capacity - before;
+  }
+
+  /** Gives on the first of them. */
+  shift(): { readonly piece: Uint8Array; readonly memory: number } | undefined {
+    this.#closeBlock();
+    const piece = this.#pieces[this.#next];
+    if (piece === undefined) return undefined;
+    this.#pieces[this.#next] = EMPTY; // else it would live as long as the request
+    this.#next += 1;
+    return { piece, memory: piece.buffer.byteLength };
+  }
+
+  /** Gives on all that were not, as one. */
+  takeAll(): Uint8Array<ArrayBuffer> {
+    this.#closeBlock();
+    const left = this.#pieces.slice(this.#next);
+    this.clear();
+    const whole = left.length === 1 && left[0] !== undefined ? left[0] : Buffer.concat(left);
+    return whole as Uint8Array<ArrayBuffer>; // never shared: nobody here makes shared memory
+  }
+
+  clear(): void {
+    this.#pieces.length = 0;
+    this.#next = 0;
+    this.#block = new JoinedBytes();
+  }
+
+  #closeBlock(): void {
+    if (this.#block.length === 0) return;
+    this.#pieces.push(this.#block.bytes);
+    this.#block = new JoinedBytes();
+  }
+}
+
+const EMPTY = new Uint8Array(0);

@@ -1,0 +1,176 @@
+/**
+ * Reads a request's body as far as its `model`, and gives it on whole: what was read first, then
+ * the rest as it comes, at the pace of whoever takes it.
+ */
+import { Turn } from "../../ground/turn.ts";
+import type { Keep, KeptBytes } from "./kept-bytes.ts";
+import { A_JSON_OBJECT, ModelScanner, type Verdict } from "./model-field.ts";
+import { boundaryOf, MultipartScanner } from "./multipart-field.ts";
+import { BodyPieces } from "./pieces.ts";
+import { type BodyReader, type Turns, UploadReader } from "./upload-reader.ts";
+import { wholeBody } from "./whole-body.ts";
+
+/** What is to be sent on: bytes that are all at hand, a stream that can be read once, or nothing. */
+export type RequestBody = Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | undefined;
+
+export type ReadResult = {
+  readonly verdict:
+    | Verdict
+    /** Neither JSON nor multipart, and does not say it is: nothing to find a model in. */
+    | { readonly kind: "other" }
+    /** Too much came before the model, of this request or of all together. */
+    | { readonly kind: "too much" | "overloaded" };
+  /** All of the body, what was read included. To be called once, or else `discard`. */
+  readonly body: () => Promise<RequestBody>;
+  /** Nobody will send the body. */
+  readonly discard: () => void;
+  /** A body at hand has been sent and will not be sent again. */
+  readonly release: () => void;
+  /** The answer has begun: from here on it does not matter whether the client sends the rest. */
+  readonly answered: () => void;
+};
+
+/** Bodies up to this length are read whole: one piece costs less than a stream, and can be sent again. */
+const WHOLE_BYTES_MAX = 1024 * 1024;
+
+type Scanner = Pick<ModelScanner, "push" | "end">;
+
+/** What has been read of a body so far, and where the rest comes from. */
+type Source = {
+  readonly reader: BodyReader;
+  readonly pieces: BodyPieces;
+  readonly keep: Keep;
+  /** There was no room for a piece: the body goes on as it comes, and can be sent once. */
+  isFull: boolean;
+};
+
+/**
+ * @param turns told whose turn it is, the client's to send or ours
+ * @throws the stream's error if the client goes away
+ */
+export async function readModelField(
+  request: Request,
+  kept: KeptBytes,
+  turns: Turns,
+): Promise<ReadResult> {
+  const reader = await readerOf(request, turns);
+  if (reader === undefined) return NO_BODY;
+  const keep = kept.open();
+  const source: Source = { reader, pieces: new BodyPieces(), keep, isFull: false };
+  try {
+    const verdict = await scan(source, request.headers.get("content-type") ?? "");
+    return {
+      verdict,
+      body: () => bodyOf(request, source),
+      discard: () => {
+        keep.end();
+        reader.cancel().catch(() => undefined);
+      },
+      release: keep.end,
+      answered: () => reader.answered(),
+    };
+  } catch (error) {
+    keep.end();
+    throw error;
+  }
+}
+
+/** The stream last: to ask for it alone makes one. @returns undefined if there is no body */
+async function readerOf(request: Request, turns: Turns): Promise<BodyReader | undefined> {
+  const whole = await wholeBody(request);
+  if (whole !== undefined) return whole;
+  return request.body === null ? undefined : new UploadReader(request.body, turns);
+}
+
+const NO_BODY: ReadResult = {
+  verdict: { kind: "missing", why: "no body" },
+  body: async () => undefined,
+  discard: () => undefined,
+  release: () => undefined,
+  answered: () => undefined,
+};
+
+async function scan(source: Source, contentType: string): Promise<ReadResult["verdict"]> {
+  const scanner = scannerOf(contentType);
+  if (scanner === undefined) {
+    return { kind: "invalid", offset: 0, expected: 'a "boundary" in the Content-Type' };
+  }
+  const turn = new Turn();
+  for (;;) {
+    if (turn.isOver) await turn.next(); // a read of what has come already lets nobody else in
+    const { done, value } = await source.reader.read();
+    if (done) return judge(scanner.end(), contentType);
+    const verdict = scanner.push(value);
+    const taken = source.keep.take(value.length, source.pieces.push(value));
+    source.isFull = taken !== "taken";
+    if (verdict !== undefined) return judge(verdict, contentType);
+    if (taken !== "taken") return NOT_TAKEN[taken];
+  }
+}
+
+const NOT_TAKEN = {
+  "request limit": { kind: "too much" },
+  "total limit": { kind: "overloaded" },
+} as const;
+
+function judge(verdict: Verdict, contentType: string): ReadResult["verdict"] {
+  return isOther(verdict, contentType) ? { kind: "other" } : verdict;
+}
+
+function scannerOf(contentType: string): Scanner | undefined {
+  if (!/^\s*multipart\/form-data\b/i.test(contentType)) return new ModelScanner();
+  const boundary = boundaryOf(contentType);
+  return boundary === undefined ? undefined : new MultipartScanner(boundary);
+}
+
+/**
+ * Whether what is no JSON object does not claim to be one. The Content-Type of JSON does not matter
+ * (curl says it is a form), so only a type of something else counts.
+ */
+function isOther(verdict: Verdict, contentType: string): boolean {
+  const notAnObject = verdict.kind === "invalid" && verdict.expected === A_JSON_OBJECT;
+  return notAnObject && contentType !== "" && !/json|x-www-form-urlencoded/i.test(contentType);
+}
+
+/** A body of known and small length comes in one piece; Content-Length and chunked stay what they were. */
+async function bodyOf(request: Request, source: Source): Promise<RequestBody> {
+  const length = Number(request.headers.get("content-length") ?? Number.POSITIVE_INFINITY);
+  const { reader, pieces, keep } = source;
+  if (source.isFull || !(length <= WHOLE_BYTES_MAX)) return keptThenRest(source);
+  try {
+    while (reader.bytes < length) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      if (keep.take(value.length, pieces.push(value)) !== "taken") return keptThenRest(source);
+    }
+    return pieces.takeAll();
+  } catch (error) {
+    keep.end();
+    throw error;
+  }
+}
+
+/** One piece a pull, no read-ahead: the backend's pace is the client's pace. Each is let go of as it goes. */
+function keptThenRest({ reader, pieces, keep }: Source): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const first = pieces.shift();
+        if (first !== undefined) {
+          keep.give(first.memory);
+          controller.enqueue(first.piece);
+          return;
+        }
+        const { done, value } = await reader.read();
+        if (done) controller.close();
+        else controller.enqueue(value);
+      },
+      async cancel(reason) {
+        pieces.clear();
+        keep.end();
+        await reader.cancel(reason);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}

@@ -1,0 +1,75 @@
+/** The model list in Anthropic's shape: the same objects, with what its list needs added where it is missing. */
+import { members } from "../../ground/json-text.ts";
+import type { Model } from "../../routing/backend.ts";
+
+/** Anthropic's Models API: 20 unless asked for otherwise, 1,000 at most. */
+const LIMIT_DEFAULT = 20;
+const LIMIT_MAX = 1_000;
+
+/**
+ * @param query `limit`, and `after_id` or `before_id`; an id that is not there starts at the edge
+ * @returns the parts of a JSON text
+ */
+export function anthropicList(models: readonly Model[], query: URLSearchParams): readonly string[] {
+  const limit = limitOf(query.get("limit"));
+  const after = models.findIndex(({ id }) => id === query.get("after_id")) + 1;
+  const before = models.findIndex(({ id }) => id === query.get("before_id"));
+  const [start, end] =
+    before === -1
+      ? [after, Math.min(after + limit, models.length)]
+      : [Math.max(before - limit, 0), before];
+  const page = models.slice(start, end);
+  const rest = JSON.stringify({
+    has_more: before === -1 ? end < models.length : start > 0,
+    first_id: page[0]?.id ?? null,
+    last_id: page.at(-1)?.id ?? null,
+  });
+  const data = page.flatMap((model, n) => [n === 0 ? "" : ",", anthropicModel(model)]);
+  return ['{"data":[', ...data, "],", rest.slice(1)];
+}
+
+/** What it was made of stays the same for many requests. */
+const written = new WeakMap<Model, string>();
+
+/** @returns its JSON text */
+export function anthropicModel(model: Model): string {
+  const known = written.get(model);
+  if (known !== undefined) return known;
+  const text = completed(model);
+  written.set(model, text);
+  return text;
+}
+
+/** Its fields stay as they are, to the letter; what it lacks is put before them. */
+function completed({ id, json }: Model): string {
+  const own = new Map<string, string>();
+  for (const member of members(json, 0)) {
+    if (member === undefined || !NEEDED.has(member.key)) continue;
+    own.set(member.key, json.slice(member.value.start, member.value.end));
+  }
+  const added = Object.entries({
+    type: "model",
+    display_name: id,
+    created_at: createdAt(own.get("created")),
+  }).filter(([key]) => !own.has(key));
+  const before = added.map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)},`);
+  return `{${before.join("")}${json.slice(1)}`;
+}
+
+const NEEDED: ReadonlySet<string> = new Set(["type", "display_name", "created_at", "created"]);
+
+function limitOf(text: string | null): number {
+  const limit = Number(text ?? LIMIT_DEFAULT);
+  return Number.isInteger(limit) && limit >= 1 ? Math.min(limit, LIMIT_MAX) : LIMIT_DEFAULT;
+}
+
+/**
+ * RFC 3339, from OpenAI's `created` in seconds; the epoch where there is none, as Anthropic does.
+ *
+ * @param created its JSON text
+ */
+function createdAt(created: string | undefined): string {
+  const seconds = Number(created); // anything but a number has quotes, brackets or letters
+  const date = new Date((Number.isFinite(seconds) ? seconds : 0) * 1000);
+  return Number.isNaN(date.getTime()) ? new Date(0).toISOString() : date.toISOString();
+}

@@ -1,0 +1,91 @@
+/**
+ * The answers the proxy makes itself: one case, one status, one body. The body is at once what the
+ * OpenAI SDKs (`error.code`, `error.param`) and the Anthropic SDKs (`type`, `error.type`) read.
+ */
+import { printable, quoted } from "../../ground/printable.ts";
+
+type Case = {
+  readonly status: number;
+  /** Anthropic's word for it. */
+  readonly type: "invalid_request_error" | "not_found_error" | "overloaded_error" | "api_error";
+  /** The field at fault, if it is one. */
+  readonly param: "model" | null;
+};
+
+const INVALID = "invalid_request_error";
+
+export const ERRORS = {
+  invalid_json: { status: 400, type: INVALID, param: null },
+  model_required: { status: 400, type: INVALID, param: "model" },
+  invalid_path: { status: 400, type: INVALID, param: null },
+  not_found: { status: 404, type: "not_found_error", param: null },
+  response_not_found: { status: 404, type: "not_found_error", param: null },
+  model_not_found: { status: 404, type: "not_found_error", param: "model" },
+  method_not_allowed: { status: 405, type: INVALID, param: null },
+  model_search_limit: { status: 413, type: INVALID, param: "model" },
+  unsupported_encoding: { status: 415, type: INVALID, param: null },
+  internal_error: { status: 500, type: "api_error", param: null },
+  upgrade_unsupported: { status: 501, type: INVALID, param: null },
+  backend_unreachable: { status: 502, type: "api_error", param: null },
+  backend_draining: { status: 503, type: "overloaded_error", param: "model" },
+  backend_unavailable: { status: 503, type: "overloaded_error", param: null },
+  proxy_overloaded: { status: 503, type: "overloaded_error", param: null },
+  starting: { status: 503, type: "overloaded_error", param: "model" },
+  loop_detected: { status: 508, type: "api_error", param: null },
+} as const satisfies Record<string, Case>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** Why an answer of the proxy's own was given, for what is reported of it. */
+const codes = new WeakMap<Response, string>();
+
+const RETRY_AFTER_S = "1";
+const MODEL_LENGTH_MAX = 256;
+
+/**
+ * @param message what was being done and what to do; names no inner address. Clients show it on terminals,
+ *   so that whatever it quotes is made printable here
+ */
+export function errorResponse(code: ErrorCode, message: string): Response {
+  const { status, type, param } = ERRORS[code];
+  const headers = new Headers({ "content-type": "application/json" });
+  if (status === 503) headers.set("retry-after", RETRY_AFTER_S);
+  if (status === 405) headers.set("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+  const body = { type: "error", error: { type, message: printable(message), param, code } };
+  const response = new Response(JSON.stringify(body), { status, headers });
+  codes.set(response, code);
+  return response;
+}
+
+/** @returns undefined if it is no error of the proxy's */
+export function codeOf(response: Response): string | undefined {
+  return codes.get(response);
+}
+
+/** No room for one more request; the connection goes too, for it takes a descriptor as well. */
+export function outOfDescriptors(cannot: "route" | "forward"): Response {
+  const response = errorResponse(
+    "proxy_overloaded",
+    `Cannot ${cannot} the request: the proxy is out of file descriptors; try again shortly`,
+  );
+  response.headers.set("connection", "close");
+  return response;
+}
+
+/** An answer of the proxy's own that a page in a browser may read. */
+export function readableByBrowsers(request: Request, response: Response): Response {
+  if (request.headers.has("origin")) response.headers.set("access-control-allow-origin", "*");
+  return response;
+}
+
+/** The client is gone, so nobody reads it: no status of ours to send, but nginx's word for the case. */
+export function clientGone(): Response {
+  const response = new Response(null, { status: 499 });
+  codes.set(response, "client_gone");
+  return response;
+}
+
+/** The model as messages name it: in quotes, cut where somebody sent a novel, and printable: clients show it. */
+export function quoteModel(model: string): string {
+  return quoted(model, MODEL_LENGTH_MAX);
+}

@@ -1,0 +1,111 @@
+/** GET /v1/models and GET /v1/models/{id}: from memory, the objects as the backends sent them. */
+import type { Model } from "../../routing/backend.ts";
+import type { RoutingTable } from "../../routing/table.ts";
+import type { Target } from "../target.ts";
+import { anthropicList, anthropicModel } from "./anthropic-models.ts";
+import { errorResponse, quoteModel } from "./errors.ts";
+import { jsonAnswer, sharedAnswer, sharedJson } from "./json-answer.ts";
+import { nearest } from "./nearest.ts";
+
+/** What there is, and whether all of it is known yet. */
+export type Models = {
+  readonly table: RoutingTable;
+  readonly isReady: () => boolean;
+};
+
+/** Anthropic's own SDKs say which of its API versions they speak; nobody else does. */
+function speaksAnthropic(request: Request): boolean {
+  return request.headers.has("anthropic-version");
+}
+
+export function modelsResponse(
+  request: Request,
+  { query }: Target,
+  models: readonly Model[],
+): Response {
+  return speaksAnthropic(request)
+    ? jsonAnswer(anthropicList(models, new URLSearchParams(query)))
+    : sharedAnswer(listOf(models));
+}
+
+/** What is made of a list once, and is good for as long as the table has that list. */
+type MadeOfList = { json?: Blob; ids?: readonly string[] };
+
+const madeOf = new WeakMap<readonly Model[], MadeOfList>();
+
+function made(models: readonly Model[]): MadeOfList {
+  const known = madeOf.get(models);
+  if (known !== undefined) return known;
+  const fresh: MadeOfList = {};
+  madeOf.set(models, fresh);
+  return fresh;
+}
+
+function listOf(models: readonly Model[]): Blob {
+  const of = made(models);
+  of.json ??= sharedJson(`{"object":"list","data":[${models.map(({ json }) => json).join()}]}`);
+  return of.json;
+}
+
+function idsOf(models: readonly Model[]): readonly string[] {
+  const of = made(models);
+  of.ids ??= models.map(({ id }) => id);
+  return of.ids;
+}
+
+export function modelResponse(request: Request, id: string, models: Models): Response {
+  const lookup = models.table.find(id);
+  if (lookup.kind !== "live") return noBackend(id, models);
+  const { model } = lookup;
+  return jsonAnswer([speaksAnthropic(request) ? anthropicModel(model) : model.json]);
+}
+
+const SUGGESTIONS_MAX = 10;
+
+/** The answer for a model that nobody takes a request for just now. */
+export function noBackend(model: string, { table, isReady }: Models): Response {
+  const name = quoteModel(model);
+  const lookup = table.find(model);
+  if (lookup.kind === "draining") {
+    return errorResponse(
+      "backend_draining",
+      `Cannot route the request: every server of model ${name} is stopping or unhealthy; try again shortly`,
+    );
+  }
+  if (lookup.kind === "unavailable") {
+    return errorResponse(
+      "backend_unavailable",
+      `Cannot route the request: the server of model ${name} is starting again; try again shortly`,
+    );
+  }
+  if (!isReady()) {
+    return errorResponse(
+      "starting",
+      `Cannot route the request: the proxy is starting and has not seen model ${name} yet; try again shortly`,
+    );
+  }
+  const isStarting = lookup.kind === "unknown" && lookup.isStarting;
+  const hint = isStarting
+    ? "a container that takes the place of one that served it is starting; try again when it has"
+    : suggestion(model, table);
+  return errorResponse(
+    "model_not_found",
+    `Cannot route the request: no server has model ${name}; ${hint}`,
+  );
+}
+
+function suggestion(model: string, table: RoutingTable): string {
+  const near = nearest(model, idsOf(table.models), SUGGESTIONS_MAX).map(quoteModel);
+  return near.length === 0
+    ? "there is no model at all just now"
+    : `did you mean ${near.join(", ")}?`;
+}
+
+/** The id in a path below /v1/models/, slashes raw or as %2F. */
+export function modelIdOf(encoded: string): string {
+  try {
+    return decodeURIComponent(encoded);
+  } catch {
+    return encoded;
+  }
+}

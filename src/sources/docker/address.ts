@@ -1,0 +1,183 @@
+/** Container (and where the proxy itself is) → the address to reach it at, or why there is none. Pure. */
+import type { Container, Network } from "../../engine/container.ts";
+import type { Settings } from "../labels.ts";
+
+/** Where the proxy itself runs. */
+export type Place =
+  /** On the host, or in a container on the host's network: it reaches every bridge network. */
+  | { readonly kind: "host" }
+  | {
+      readonly kind: "container";
+      readonly networks: readonly Network[];
+      /** What `host.docker.internal` resolves to, if it does. */
+      readonly hostAddress: string | undefined;
+    }
+  /** On another machine than the engine. */
+  | {
+      readonly kind: "foreign";
+      /** Of the engine's machine, as in DOCKER_HOST. */
+      readonly engineHost: string;
+    };
+
+export type Address =
+  | {
+      readonly kind: "address";
+      /** As it stands in a URL: an IPv6 address in brackets. */
+      readonly host: string;
+      /** Why it may well not be reachable there. */
+      readonly doubt?: string;
+    }
+  | { readonly kind: "none"; readonly reason: string };
+
+const LOOPBACK = "127.0.0.1";
+const SHARES_WITH = "container:";
+
+/**
+ * The network that `inference.network` names; else one that the proxy shares, by id; else the first
+ * by name. Another user network drops packets silently, so a wrong choice costs a connect time-out:
+ * it is doubted in words.
+ *
+ * @param peer the container whose network this one shares; undefined if it shares none or is not there
+ */
+export function chooseAddress(
+  container: Container,
+  settings: Settings,
+  place: Place,
+  peer?: Container,
+): Address {
+  const shared = sharedContainerId(container);
+  if (shared !== undefined) return viaPeer(container, settings, place, peer);
+  if (container.networkMode === "host") return onHost(place);
+  const reachable = container.networks
+    .filter(({ ipv4, ipv6 }) => ipv4 !== "" || ipv6 !== "")
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+  if (settings.network !== undefined) {
+    const named = reachable.find(({ name }) => name === settings.network);
+    return named === undefined ? notOn(settings.network, container) : at(named, container, place);
+  }
+  const common = reachable.find((network) => isShared(network, place));
+  const chosen = common ?? reachable[0];
+  return chosen === undefined ? withoutNetwork(container) : at(chosen, container, place);
+}
+
+/**
+ * Every host at which it can be reached without a doubt, as `Address` has them: what has been sent to
+ * any other one may never arrive.
+ *
+ * @param peer as for `chooseAddress`
+ */
+export function reachableHosts(
+  container: Container,
+  place: Place,
+  peer?: Container,
+): readonly string[] {
+  const owner = sharedContainerId(container) === undefined ? container : peer;
+  if (owner === undefined) return [];
+  const addresses =
+    owner.networkMode === "host" ? hostAddresses(place) : ownAddresses(owner, place);
+  return addresses.filter((address) => address !== "").map(inUrl);
+}
+
+function hostAddresses(place: Place): readonly string[] {
+  if (place.kind === "host") return [LOOPBACK];
+  if (place.kind === "foreign") return [];
+  return [place.hostAddress ?? "", ...place.networks.map(({ gateway }) => gateway)];
+}
+
+function ownAddresses({ networks }: Container, place: Place): readonly string[] {
+  return networks
+    .filter((network) => place.kind === "host" || isShared(network, place))
+    .flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6]);
+}
+
+/** The id of the container whose network it shares (`--network container:x`), if it does so. */
+export function sharedContainerId({ networkMode }: Container): string | undefined {
+  return networkMode.startsWith(SHARES_WITH) ? networkMode.slice(SHARES_WITH.length) : undefined;
+}
+
+/** It answers at the other's address, for as long as the network it joined at its start exists. */
+function viaPeer(
+  container: Container,
+  settings: Settings,
+  place: Place,
+  peer: Container | undefined,
+): Address {
+  const other = peer?.name ?? container.networkMode.slice(SHARES_WITH.length).slice(0, 12);
+  const shares = `it shares the network of container ${JSON.stringify(other)}`;
+  if (peer === undefined || (peer.status !== "running" && peer.status !== "paused")) {
+    return none(`${shares}, which does not run; start both again`);
+  }
+  if (peer.startedAtMs > container.startedAtMs) {
+    return none(`${shares}, which was started again after it; restart this one too`);
+  }
+  if (sharedContainerId(peer) !== undefined) {
+    return none(`${shares}, which shares that of another; name that one`);
+  }
+  return chooseAddress(peer, settings, place);
+}
+
+function onHost(place: Place): Address {
+  if (place.kind === "host") return { kind: "address", host: LOOPBACK };
+  if (place.kind === "foreign") {
+    const { engineHost: host } = place;
+    const doubt = `the engine is on another machine, and the container is on that one's network; trying ${host}`;
+    return { kind: "address", host, doubt };
+  }
+  const gateway = place.networks.find((network) => network.gateway !== "")?.gateway;
+  const host = place.hostAddress ?? gateway;
+  if (host !== undefined) return { kind: "address", host: inUrl(host) };
+  return none(
+    'it is on the host\'s network, and the proxy knows no address of the host; give the proxy one (docker run --add-host host.docker.internal:host-gateway; in Compose extra_hosts: ["host.docker.internal:host-gateway"])',
+  );
+}
+
+function isShared({ id }: Network, place: Place): boolean {
+  return place.kind === "container" && place.networks.some((own) => own.id === id);
+}
+
+function at(network: Network, container: Container, place: Place): Address {
+  const host = inUrl(network.ipv4 === "" ? network.ipv6 : network.ipv4);
+  if (place.kind === "host" || isShared(network, place)) return { kind: "address", host };
+  if (place.kind === "foreign") {
+    const doubt = `the engine is on another machine (${place.engineHost}), and so is network ${network.name}; trying its address all the same`;
+    return { kind: "address", host, doubt };
+  }
+  const own = place.networks.length === 0 ? "on none" : `on ${namesOf(place.networks)}`;
+  const sharesAnother = container.networks.some((other) => isShared(other, place));
+  const what = sharesAnother ? `the proxy is not on network ${network.name}` : "no shared network";
+  const doubt = `${what}: the container is ${connectedTo(container)}; the proxy is ${own}; trying ${network.name} all the same`;
+  return { kind: "address", host, doubt };
+}
+
+function inUrl(address: string): string {
+  return address.includes(":") ? `[${address}]` : address;
+}
+
+function notOn(name: string, container: Container): Address {
+  return none(
+    `label inference.network is ${JSON.stringify(name)}, but the container is ${connectedTo(container)} (Compose puts the project's name before a network's: "project_${name}")`,
+  );
+}
+
+function withoutNetwork(container: Container): Address {
+  return none(
+    `no address: the container is ${connectedTo(container)}; connect it to a network that the proxy is on`,
+  );
+}
+
+function connectedTo({ networks, networkMode }: Container): string {
+  if (networks.length === 0) return `connected to none (network mode ${networkMode})`;
+  const word = networks.length === 1 ? "network" : "networks";
+  return `connected to ${word} ${namesOf(networks)}`;
+}
+
+function namesOf(networks: readonly Network[]): string {
+  return networks
+    .map(({ name }) => name)
+    .sort()
+    .join(", ");
+}
+
+function none(reason: string): Address {
+  return { kind: "none", reason };
+}

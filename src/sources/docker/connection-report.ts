@@ -1,0 +1,69 @@
+/** What is said of the connection to the engine, in the log and in `GET /status`. */
+import type { EngineError } from "../../engine/error.ts";
+import type { Log } from "../../telemetry/log.ts";
+import type { EngineConnection } from "./connection.ts";
+
+export type ConnectionReportInit = {
+  readonly connection: EngineConnection;
+  readonly log: Log;
+  /** An engine that has refused connections for so long will not come back by itself, ms. */
+  readonly staleMs?: number;
+};
+
+export type ConnectionReport = {
+  readonly open: () => void;
+  readonly failed: (error: EngineError) => void;
+};
+
+/** Longer than any engine takes to start. */
+const STALE_MS = 30_000;
+
+/** Says once when the engine goes, and once when it is back; a stream that merely ends is not worth a word. */
+export function connectionReport({
+  connection,
+  log,
+  staleMs = STALE_MS,
+}: ConnectionReportInit): ConnectionReport {
+  const staleness = new Staleness(staleMs);
+  let isStale = false;
+  return {
+    open: () => {
+      const { state, reason } = connection.status;
+      connection.opened();
+      staleness.over();
+      isStale = false;
+      if (reason !== undefined) log.info("the Docker engine is back");
+      else if (state === "connecting") log.info("connected to the Docker engine");
+    },
+    failed: (error) => {
+      const isNew = connection.status.reason === undefined;
+      const advice = staleness.adviceFor(error, performance.now());
+      const reason = advice === undefined ? error.message : `${error.message} ${advice}`;
+      connection.failed(reason);
+      if (isNew) log.error(`${reason}; trying on until it answers`);
+      else if (advice !== undefined && !isStale) log.error(reason);
+      isStale ||= advice !== undefined;
+    },
+  };
+}
+
+/** How long a failure has lasted that calls for something else if it lasts. */
+class Staleness {
+  readonly #staleMs: number;
+  #sinceMs: number | undefined;
+
+  constructor(staleMs: number) {
+    this.#staleMs = staleMs;
+  }
+
+  over(): void {
+    this.#sinceMs = undefined;
+  }
+
+  /** @returns what to do, if it has lasted for long enough */
+  adviceFor({ ifItLasts: advice }: EngineError, nowMs: number): string | undefined {
+    this.#sinceMs = advice === undefined ? undefined : (this.#sinceMs ?? nowMs);
+    if (this.#sinceMs === undefined) return undefined;
+    return nowMs - this.#sinceMs >= this.#staleMs ? advice : undefined;
+  }
+}

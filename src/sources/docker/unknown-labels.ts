@@ -1,0 +1,12 @@
+/** Labels that look like ours and are none: typing errors, more likely than not. */
+import type { Container } from "../../engine/container.ts";
+import { someOf } from "../../ground/some-of.ts";
+import type { WarnOnce } from "../../telemetry/warn-once.ts";
+import { LABELS, unknownLabels } from "../labels.ts";
+
+export function warnOfUnknownLabels({ id, name, labels }: Container, warnings: WarnOnce): void {
+  const unknown = unknownLabels(labels);
+  if (unknown.length === 0) return;
+  const reason = `the proxy knows ${Object.keys(LABELS).join(", ")}`;
+  warnings.warn([id], "unknown labels", { container: name, labels: someOf(unknown), reason });
+}

@@ -1,0 +1,136 @@
+import { describe, expect, test } from "bun:test";
+import { isAllRouted, parseStatus, renderStatus, type StatusReply } from "../../src/cli/table.ts";
+import { containerStatus, STARTED_MS, statusReply } from "../support/proxy/status-reply.ts";
+
+function parsed(more: object = {}): StatusReply {
+  return parseStatus(JSON.stringify(statusReply(more)))!;
+}
+
+describe("parseStatus()", () => {
+  test("takes what is used, and does not mind what is new", () => {
+    const status = parsed({ surprise: 1, containers: [containerStatus({ surprise: 1 })] });
+    expect(status.containers.map(({ name, models }) => [name, models])).toEqual([
+      ["vllm-1", ["org/a", "b"]],
+    ]);
+  });
+
+  test.each(["", "ok", "null", "[]", "{}", '{"status":"ok"}'])("knows that %p is none", (body) => {
+    expect(parseStatus(body)).toBeUndefined();
+  });
+});
+
+describe("isAllRouted()", () => {
+  test.each<[why: string, all: boolean, more: object]>([
+    ["no container", true, {}],
+    ["routed and disabled ones", true, { containers: states("routed", "disabled") }],
+    ...["reading_models", "starting", "unhealthy", "paused", "stopping", "restarting", "stopped"]
+      .concat("ignored", "new_state")
+      .map((state): [string, boolean, object] => [
+        `one that is ${state}`,
+        false,
+        { containers: states("routed", state) },
+      ]),
+    ...["connecting", "lost"].map((state): [string, boolean, object] => [
+      `an engine that is ${state}`,
+      false,
+      { engine: { ...(statusReply()["engine"] as object), state }, containers: states("routed") },
+    ]),
+  ])("%s: %p", (_why, all, more) => {
+    expect(isAllRouted(parsed(more))).toBe(all);
+  });
+});
+
+function states(...all: readonly string[]): readonly object[] {
+  return all.map((state) => containerStatus({ state }));
+}
+
+describe("renderStatus()", () => {
+  test("is a table that lines up, with models or the reason", () => {
+    const containers = [
+      containerStatus(),
+      containerStatus({
+        name: "a-long-name-1",
+        state: "unhealthy",
+        reason: "its health check fails: exit 1",
+        address: null,
+        models: [],
+        in_flight: 0,
+      }),
+    ];
+    expect(renderStatus(parsed({ containers }), STARTED_MS + 61_000)).toBe(
+      [
+        "lw-inference-proxy 1.2.3, up 3 h 4 min, ready, 3 in flight",
+        "Docker engine at unix:///var/run/docker.sock: connected for 1 min 1 s, API 1.41",
+        "",
+        "CONTAINER      STATE      FOR        IN FLIGHT  ADDRESS          MODELS, OR WHY NOT",
+        "vllm-1         routed     1 min 1 s  3          172.18.0.3:8000  org/a, b",
+        "a-long-name-1  unhealthy  1 min 1 s  0          –                its health check fails: exit 1",
+        "",
+      ].join("\n"),
+    );
+  });
+
+  test("says what is wrong with the engine, and that there is nothing to route to", () => {
+    const engine = {
+      address: "tcp://socket-proxy:2375",
+      state: "lost",
+      reason: "connection refused",
+      since: "2026-01-02T03:04:05.000Z",
+      api_version: null,
+    };
+    expect(renderStatus(parsed({ engine, ready: false }), STARTED_MS + 5_000)).toBe(
+      [
+        "lw-inference-proxy 1.2.3, up 3 h 4 min, not ready yet, 3 in flight",
+        "Docker engine at tcp://socket-proxy:2375: lost for 5 s: connection refused",
+        "",
+        "No container has the label inference.enable.",
+        "",
+      ].join("\n"),
+    );
+  });
+
+  test("before the engine has been heard, nobody knows that there is no container", () => {
+    const engine = { ...(statusReply()["engine"] as object), state: "connecting" };
+    const shown = renderStatus(parsed({ engine, ready: false }), STARTED_MS);
+    expect(shown).not.toContain("No container");
+    expect(shown).toEndWith("\n\nThe engine has told of no container yet.\n");
+  });
+
+  test.each<[seconds: number, text: string]>([
+    [0, "0 s"],
+    [0.9, "0 s"],
+    [59, "59 s"],
+    [60, "1 min"],
+    [3_599, "59 min 59 s"],
+    [3_600, "1 h"],
+    [3_605, "1 h"],
+    [86_399, "23 h 59 min"],
+    [90_000, "1 d 1 h"],
+    [864_000, "10 d"],
+    [-5, "0 s"],
+  ])("shows %p seconds as %p", (uptime_seconds, text) => {
+    expect(renderStatus(parsed({ uptime_seconds }), STARTED_MS)).toContain(`up ${text}, ready`);
+  });
+
+  test("the name of a model can't move the terminal's cursor", () => {
+    const containers = [containerStatus({ models: ["a\u001b[2Jb\nc\u009b"] })];
+    expect(renderStatus(parsed({ containers }), STARTED_MS)).toContain("a?[2Jb?c?\n");
+  });
+
+  test("nor turn its text around, break its lines, or its columns", () => {
+    const containers = [
+      containerStatus({ models: ["a\u202eb\u2066c\u2028d\u2029e"] }),
+      containerStatus({ state: "\u001b[31mred", models: ["x"] }),
+    ];
+    const table = renderStatus(parsed({ containers }), STARTED_MS);
+    expect(table).toContain("a?b?c?d?e\n");
+    const [first = "", second = ""] = table.split("\n").slice(4);
+    expect(second.indexOf("172.")).toBe(first.indexOf("172."));
+    expect(second).toContain("?[31mred");
+  });
+
+  test("a routed container without any model has the reason in their place", () => {
+    const containers = [containerStatus({ models: [], reason: "its list is empty" })];
+    expect(renderStatus(parsed({ containers }), STARTED_MS)).toContain("  its list is empty\n");
+  });
+});

@@ -1,0 +1,140 @@
+import { describe, expect, test } from "bun:test";
+import { chmodSync, chownSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Engine } from "../../src/engine/engine.ts";
+import { type EngineAddress, EngineError, refused } from "../../src/engine/error.ts";
+import { failureAsUser } from "../support/as-user.ts";
+import { abandonedSocket } from "../support/engine/abandoned-socket.ts";
+import { FakeEngine } from "../support/engine/fake-engine.ts";
+import { openDirectory, temporaryDirectory } from "../support/temporary-directory.ts";
+
+async function failureAt(address: EngineAddress | string): Promise<EngineError> {
+  const at = typeof address === "string" ? ({ kind: "unix", path: address } as const) : address;
+  const error = await new Engine(at, 2_000).list().catch((reason: unknown) => reason);
+  if (error instanceof EngineError) return error;
+  throw new Error(`not an EngineError: ${String(error)}`);
+}
+
+describe("what is said when the engine can't be reached", () => {
+  test("no such socket: what to mount, for docker run and for Compose", async () => {
+    expect((await failureAt("/nowhere/docker.sock")).message).toBe(
+      'Cannot reach the Docker engine at unix:///nowhere/docker.sock: no such socket; start the engine, mount its socket into the proxy\'s container (docker run -v /nowhere/docker.sock:/nowhere/docker.sock; in Compose volumes: ["/nowhere/docker.sock:/nowhere/docker.sock"]), or name another one in DOCKER_HOST',
+    );
+  });
+
+  test("a directory in place of the socket: Docker has made it", async () => {
+    using directory = temporaryDirectory();
+    const { message, ifItLasts } = await failureAt(directory.path);
+    expect(message).toContain("it is a directory, which Docker makes when the path to mount");
+    expect(message).toContain(`docker run -v /host/path/docker.sock:${directory.path}`);
+    expect(ifItLasts).toBeUndefined();
+  });
+
+  test("a file in place of the socket, or of one of its directories", async () => {
+    using directory = temporaryDirectory();
+    const path = join(directory.path, "docker.sock");
+    writeFileSync(path, "");
+    const error = await failureAt(path);
+    expect(error.message).toContain("it is a file and no socket; name the engine's socket in");
+    expect(error.ifItLasts).toBeUndefined();
+    expect((await failureAt(join(path, "docker.sock"))).message).toContain("no such socket");
+  });
+
+  test("a socket that nobody listens on: what to do if it stays so", async () => {
+    using socket = await abandonedSocket();
+    const { message, ifItLasts } = await failureAt(socket.path);
+    expect(message).toEndWith("connection refused; is the engine running?");
+    expect(ifItLasts).toContain("restart the proxy, or mount the socket's directory");
+    expect(ifItLasts).toContain(`docker run -v ${socket.directory}:/host/run;`);
+    expect(ifItLasts).toContain("DOCKER_HOST=unix:///host/run/docker.sock");
+  });
+
+  test("tcp: refused, and no such host", async () => {
+    const local = { kind: "tcp", host: "127.0.0.1", port: 1 } as const;
+    const error = await failureAt(local);
+    expect(error.message).toContain("tcp://127.0.0.1:1: connection refused; is the engine, or");
+    expect(error.ifItLasts).toBeUndefined();
+    const nowhere = { kind: "tcp", host: "nowhere.invalid", port: 1 } as const;
+    expect((await failureAt(nowhere)).message).toContain("no such host; check DOCKER_HOST");
+  });
+});
+
+/** Its socket lies where other users can reach it. */
+async function openedFake(): Promise<Disposable & { readonly socketPath: string }> {
+  const directory = openDirectory();
+  const fake = await new FakeEngine(join(directory.path, "docker.sock")).start();
+  return {
+    socketPath: fake.socketPath,
+    [Symbol.dispose]: () => {
+      fake[Symbol.dispose]();
+      directory[Symbol.dispose]();
+    },
+  };
+}
+
+// Only root may become another user.
+describe.skipIf(process.getuid?.() !== 0)("what is said when permission is denied", () => {
+  test("the group to add, for docker run and for Compose; and with it, it works", async () => {
+    using fake = await openedFake();
+    chmodSync(fake.socketPath, 0o660);
+    chownSync(fake.socketPath, 0, 4_711);
+    expect(await failureAsUser(fake.socketPath)).toBe(
+      `Cannot reach the Docker engine at unix://${fake.socketPath}: permission denied; add the proxy to group 4711, which owns the socket (docker run --group-add 4711; in Compose group_add: ["4711"])`,
+    );
+    expect(await failureAsUser(fake.socketPath, 4_711)).toBe("no failure");
+  });
+
+  test("a socket for one user alone: no group would help", async () => {
+    using fake = await openedFake();
+    chmodSync(fake.socketPath, 0o600);
+    chownSync(fake.socketPath, 4_712, 4_711);
+    expect(await failureAsUser(fake.socketPath, 4_711)).toContain(
+      'the socket is for user 4712 alone; run the proxy as that user (docker run --user 4712; in Compose user: "4712")',
+    );
+  });
+
+  test("a directory that it may not enter: whose it is", async () => {
+    using directory = openDirectory();
+    const closed = join(directory.path, "1000");
+    mkdirSync(closed, { mode: 0o700 });
+    chownSync(closed, 1_000, 1_000);
+    mkdirSync(join(closed, "run"));
+    expect(await failureAsUser(join(closed, "run", "docker.sock"))).toContain(
+      `the proxy's user may not enter ${closed}, which belongs to user 1000; run the proxy as that user`,
+    );
+  });
+});
+
+describe("refused()", () => {
+  test.each([
+    ["GET /containers/json", "set CONTAINERS=1 there"],
+    ["GET /containers/abc/json", "set CONTAINERS=1 there"],
+    ["GET /events", "set EVENTS=1 there"],
+    ["GET /version", "set VERSION=1 there"],
+  ])("%s that a socket proxy forbids", (request, advice) => {
+    const html =
+      "<html><body><h1>403 Forbidden</h1>\nRequest forbidden by administrative rules.\n</body></html>";
+    const error = refused(request, 403, html);
+    expect(error.kind).toBe("forbidden");
+    expect(error.message).toStartWith(
+      `The engine answered 403 to ${request}: 403 Forbidden Request forbidden by administrative rules.; have the socket proxy allow it: ${advice}`,
+    );
+  });
+
+  test.each([502, 503, 504])("a socket proxy's %p means that the engine is away", (status) => {
+    const html = `<html><body><h1>${status} Service Unavailable</h1>\nNo server is available.</body></html>`;
+    const error = refused("GET /version", status, html);
+    expect(error.kind).toBe("unreachable");
+    expect(error.message).toEndWith(
+      "No server is available.; the socket proxy is there, the engine behind it does not answer",
+    );
+  });
+
+  test.each([403, 503])("a %p of the engine itself is in JSON and means what it says", (status) => {
+    const error = refused("GET /containers/json", status, '{"message":"not today"}');
+    expect(error).toMatchObject({
+      kind: "refused",
+      message: `The engine answered ${status} to GET /containers/json: not today`,
+    });
+  });
+});

@@ -1,0 +1,182 @@
+import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type ContainerEvent, readEvents } from "../../src/engine/events.ts";
+
+const RECORDINGS = join(import.meta.dir, "../support/replay/events");
+
+async function* pieces(...all: readonly (Uint8Array | string)[]): AsyncGenerator<Uint8Array> {
+  for (const piece of all)
+    yield typeof piece === "string" ? new TextEncoder().encode(piece) : piece;
+}
+
+async function read(...all: readonly (Uint8Array | string)[]): Promise<readonly ContainerEvent[]> {
+  return Array.fromAsync(readEvents(pieces(...all)));
+}
+
+async function readTold(
+  ...all: readonly string[]
+): Promise<{ readonly events: readonly ContainerEvent[]; readonly told: number }> {
+  let told = 0;
+  const events = await Array.fromAsync(readEvents(pieces(...all), () => (told += 1)));
+  return { events, told };
+}
+
+const MIB = 1024 * 1024;
+const STOP = readFileSync(join(RECORDINGS, "docker-20.10.24/03c-stop-signal-SIGINT.ndjson"));
+const LABELS = { "inference.enable": "true" };
+const KILL = {
+  Type: "container",
+  Action: "kill",
+  Actor: { ID: "a", Attributes: { signal: "15", ...LABELS } },
+  timeNano: 5e9,
+};
+
+describe("readEvents()", () => {
+  test("a recorded stop: kinds, ids, signal and the engine's own time", async () => {
+    const events = await read(STOP);
+    expect(events.map(({ kind }) => kind)).toEqual([
+      "changed",
+      "changed",
+      "changed",
+      "kill",
+      "run over",
+      "run over",
+    ]);
+    expect(new Set(events.map(({ containerId }) => containerId)).size).toBe(1);
+    expect(events[3]!.signal).toBe(2);
+    expect(events[4]!.timeMs - events[3]!.timeMs).toBeWithin(0, 1_000);
+  });
+
+  test("the same events wherever the bytes are cut", async () => {
+    const whole = await read(STOP);
+    for (const size of [1, 2, 7, 100, 1_000]) {
+      const cut = Array.from({ length: Math.ceil(STOP.length / size) }, (_, n) =>
+        STOP.subarray(n * size, (n + 1) * size),
+      );
+      expect(await read(...cut)).toEqual([...whole]);
+    }
+  });
+
+  test("characters of several bytes may be cut too", async () => {
+    const bytes = new TextEncoder().encode(
+      `${JSON.stringify({ ...KILL, Actor: { ID: "ä😀", Attributes: LABELS } })}\n`,
+    );
+    const one = Array.from(bytes, (_, n) => bytes.subarray(n, n + 1));
+    expect((await read(...one))[0]!.containerId).toBe("ä😀");
+  });
+
+  test("a line that was cut off at the end is no event", async () => {
+    expect(await read(`${JSON.stringify(KILL)}\n${JSON.stringify(KILL)}`)).toHaveLength(1);
+  });
+
+  test.each([
+    ["no JSON", "{nonsense}\n"],
+    ["an empty line", "\n"],
+    ["another type", `${JSON.stringify({ ...KILL, Type: "image" })}\n`],
+    ["a time before all", '{"Type":"container","Action":"die","Actor":{"ID":"x"},"timeNano":-1}\n'],
+    [
+      "no time there is",
+      '{"Type":"container","Action":"die","Actor":{"ID":"x"},"timeNano":1e300}\n',
+    ],
+    ["no actor", '{"Type":"container","Action":"die","timeNano":1}\n'],
+  ])("%s is passed over, and what follows is read", async (_what, line) => {
+    expect(await read(line, `${JSON.stringify(KILL)}\n`)).toHaveLength(1);
+  });
+
+  test.each([
+    ["the label that enables", { "inference.enable": "no" }, true],
+    ["any label of ours", { "inference.port": "1" }, true],
+    ["one with a typing error", { "inference.enabled": "true" }, true],
+    ["none of ours", { "com.example.inference.enable": "true", inference: "x" }, false],
+    ["none", undefined, false],
+  ])("an event of a container with %s", async (_what, Attributes, labelled) => {
+    const line = `${JSON.stringify({ ...KILL, Actor: { ID: "a", Attributes } })}\n`;
+    expect(await read(line)).toMatchObject([{ kind: "kill", containerId: "a", labelled }]);
+  });
+
+  test("a recording of Podman's, with the words that we ask for: each probe, the end, the removal", async () => {
+    const events = await read(
+      readFileSync(join(RECORDINGS, "podman-4.3.1/p05-run-health-stop-rm.ndjson")),
+    );
+    expect(events.map(({ kind, labelled }) => [kind, labelled])).toEqual([
+      ["changed", true],
+      ["probed", true],
+      ["probed", true],
+      ["run over", true],
+      ["run over", true],
+    ]);
+  });
+
+  test("API 1.52: no status, id and from; Podman: kill without a signal", async () => {
+    const podman = { ...KILL, Actor: { ID: "a", Attributes: { name: "x", ...LABELS } } };
+    expect((await read(`${JSON.stringify(podman)}\n`))[0]).toEqual({
+      kind: "kill",
+      containerId: "a",
+      labelled: true,
+      timeMs: 5_000,
+      signal: undefined,
+    });
+  });
+
+  test.each([
+    ["at once", [MIB, MIB, MIB, MIB, MIB]],
+    ["in one piece", [5 * MIB]],
+  ])("a line of more than 4 MiB is told of once and passed over, %s", async (_how, sizes) => {
+    const { events, told } = await readTold(
+      `${JSON.stringify(KILL)}\n`,
+      ...sizes.map((size) => "x".repeat(size)),
+      `\n${JSON.stringify(KILL)}\n`,
+    );
+    expect([events.length, told]).toEqual([2, 1]);
+  });
+
+  test("a line of exactly 4 MiB is read, and one byte more is not", async () => {
+    const filler = 4 * MIB - JSON.stringify({ ...KILL, filler: "" }).length;
+    for (const [more, count] of [
+      [0, 1],
+      [1, 0],
+    ] as const) {
+      const line = JSON.stringify({ ...KILL, filler: "x".repeat(filler + more) });
+      const { events, told } = await readTold(`${line}\n`);
+      expect([events.length, told]).toEqual([count, 1 - count]);
+    }
+  });
+
+  test("a long line takes time by its bytes, not by their square, whatever the sizes of its pieces", async () => {
+    const line = JSON.stringify({ ...KILL, filler: "x".repeat(2 * MIB) });
+    const bytes = new TextEncoder().encode(`${line}\n`);
+    const beganMs = performance.now();
+    const one = (async function* (): AsyncGenerator<Uint8Array> {
+      for (let n = 0; n < bytes.length; n += 1) yield bytes.subarray(n, n + 1);
+    })();
+    expect(await Array.fromAsync(readEvents(one))).toHaveLength(1);
+    expect(performance.now() - beganMs).toBeLessThan(3_000); // 15 s for a quarter of it, once
+  });
+
+  test("a line without end is told of, and ends with the stream", async () => {
+    const endless = Array.from({ length: 12 }, () => "x".repeat(MIB));
+    const { events, told } = await readTold(...endless);
+    expect([events.length, told]).toEqual([0, 1]);
+  });
+
+  test("a network tells which container was connected or disconnected", async () => {
+    const recorded = readFileSync(
+      join(RECORDINGS, "docker-20.10.24/13-network-connect-disconnect.ndjson"),
+    );
+    const disconnect = {
+      Type: "network",
+      Action: "disconnect",
+      Actor: { ID: "n", Attributes: { container: "c", name: "net", type: "bridge" } },
+      timeNano: 5e9,
+    };
+    const events = await read(recorded, `${JSON.stringify(disconnect)}\n`);
+    expect(events.at(-1)).toEqual({
+      kind: "moved",
+      containerId: "c",
+      labelled: false,
+      timeMs: 5_000,
+      signal: undefined,
+    });
+  });
+});

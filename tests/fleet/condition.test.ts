@@ -1,0 +1,157 @@
+import { describe, expect, test } from "bun:test";
+import { type Container, parseContainer } from "../../src/engine/container.ts";
+import { conditionOf, notRunning, type Progress } from "../../src/fleet/condition.ts";
+import type { Held } from "../../src/fleet/plan.ts";
+import { observe, type Surroundings } from "../../src/sources/docker/observe.ts";
+import { readFixture } from "../support/engine/replies.ts";
+import { NOBODY } from "../support/proxy/nobody.ts";
+
+const HEALTHY = parseContainer(readFixture("docker-20.10.24-healthy.json"));
+const LABELS = { "inference.enable": "true" };
+
+/** State and reason, as a person reads them. */
+function told(
+  change: Partial<Container>,
+  held: Held,
+  {
+    failure,
+    served = ["m"],
+    ...around
+  }: Partial<Surroundings> & Partial<Pick<Progress, "failure" | "served">> = {},
+): string {
+  const observation = observe(
+    { ...HEALTHY, labels: LABELS, ...change },
+    { place: { kind: "host" }, itself: NOBODY, isStopping: () => false, ...around },
+  );
+  const { state, reason } = conditionOf(observation, { held, failure, served });
+  return `${state}: ${reason}`;
+}
+
+describe("conditionOf()", () => {
+  test.each<[what: string, change: Partial<Container>, held: Held, expected: string]>([
+    ["routed", {}, "active", "routed: healthy"],
+    ["being asked", {}, "probing", "reading_models: asked for its models"],
+    [
+      "not healthy yet",
+      { health: "starting" },
+      "unknown",
+      "starting: waiting for its health check to pass",
+    ],
+    ["routed, though its health is forgotten", { health: "starting" }, "active", "routed: healthy"],
+    [
+      "unhealthy",
+      { health: "unhealthy", probeOutput: "connection refused" },
+      "draining",
+      "unhealthy: its health check fails: connection refused",
+    ],
+    [
+      "unhealthy without a word",
+      { health: "unhealthy", probeOutput: "" },
+      "unknown",
+      "unhealthy: its health check fails: it prints nothing",
+    ],
+    [
+      "paused",
+      { status: "paused", health: "unhealthy" },
+      "draining",
+      "paused: paused; docker unpause has it routed again",
+    ],
+    [
+      "stopping by Podman's own state",
+      { status: "stopping" },
+      "active",
+      "stopping: told to stop; requests in flight may finish",
+    ],
+    [
+      "a value that is none",
+      { labels: { "inference.enable": "yes" } },
+      "unknown",
+      'ignored: label inference.enable is "yes": write "true" to have it routed',
+    ],
+    [
+      "opted out",
+      { labels: { "inference.enable": "false" } },
+      "unknown",
+      'disabled: label inference.enable is "false"',
+    ],
+    [
+      "no health check",
+      { health: "none" },
+      "unknown",
+      "ignored: no HEALTHCHECK, so there is no telling when it is ready; add one to its image or its Compose service (healthcheck:), see README",
+    ],
+    [
+      "opted out and stopped",
+      { labels: { "inference.enable": "false" }, status: "exited" },
+      "unknown",
+      'disabled: label inference.enable is "false"',
+    ],
+  ])("%s", (_what, change, held, expected) => {
+    expect(told(change, held)).toBe(expected);
+  });
+
+  test("a stop notice", () => {
+    expect(told({}, "draining after notice", { isStopping: () => true })).toStartWith("stopping:");
+  });
+
+  test("models that can't be read, for the first time and again", () => {
+    const failure = "401 Unauthorized";
+    expect(told({}, "probing", { failure })).toBe("reading_models: 401 Unauthorized");
+    expect(told({}, "active", { failure })).toBe(
+      "routed: models: 401 Unauthorized; keeping those it had",
+    );
+  });
+
+  test("a server without any model is told from one that has some", () => {
+    expect(told({}, "active", { served: [] })).toBe(
+      "routed: healthy, but its list of models is empty",
+    );
+  });
+
+  test("no shared network is said whatever else is", () => {
+    const own = { name: "c", id: "id-c", ipv4: "10.0.0.1", ipv6: "", gateway: "" };
+    const place = { kind: "container", networks: [own], hostAddress: undefined } as const;
+    expect(told({}, "probing", { place, failure: "no answer" })).toMatch(
+      /^reading_models: no shared network: the container is connected to .*; the proxy is on c; .*; no answer$/,
+    );
+    expect(told({ health: "starting" }, "unknown", { place })).toContain("no shared network");
+    expect(told({}, "active", { place })).toContain("no shared network");
+  });
+});
+
+describe("notRunning()", () => {
+  test.each<[change: Partial<Container>, expected: string]>([
+    [{ status: "exited", exitCode: 1 }, "stopped: exited with code 1"],
+    [
+      { status: "exited", exitCode: 137, outOfMemory: true },
+      "stopped: it ran out of memory (exit code 137)",
+    ],
+    [
+      { status: "exited", exitCode: 127, startError: "no such file" },
+      "stopped: exited with code 127: no such file",
+    ],
+    [{ status: "created" }, "stopped: never started"],
+    [
+      { status: "created", startError: "port is taken" },
+      "stopped: could not be started: port is taken",
+    ],
+    [
+      { status: "restarting", exitCode: 1 },
+      "restarting: exited with code 1; the engine starts it again",
+    ],
+    [{ status: "removing" }, "stopped: being removed"],
+  ])("%o", (change, expected) => {
+    const { state, reason } = notRunning({ ...HEALTHY, ...change });
+    expect(`${state}: ${reason}`).toBe(expected);
+  });
+
+  test("what the engine says of exits is read: code, memory, failed starts", () => {
+    const reply = readFixture("docker-20.10.24-exited.json");
+    Object.assign(reply.State, { ExitCode: 3, OOMKilled: true, Error: "a\nb" });
+    expect(parseContainer(reply)).toMatchObject({
+      exitCode: 3,
+      outOfMemory: true,
+      startError: "a b",
+    });
+  });
+});

@@ -1,0 +1,121 @@
+/** Lists of models that mean harm, or are odd: what is told of them, and how much. */
+import { describe, expect, test } from "bun:test";
+import { brotliCompressSync, constants } from "node:zlib";
+import { readModels } from "../../src/fleet/models.ts";
+import { FakeEngine } from "../support/engine/fake-engine.ts";
+import { kindOf, startDiscovery, startModelServer, untilKind } from "../support/proxy/discovery.ts";
+import { until } from "../support/until.ts";
+
+const SOON = { rereadMs: 20 };
+
+/** 10,000 models with long names, other ones at each call. */
+function changingList(): () => Response {
+  let call = 0;
+  return () => {
+    call += 1;
+    const data = Array.from(
+      { length: 10_000 },
+      (_, n) => `{"id":"${call}-${n}-${"x".repeat(300)}"}`,
+    );
+    return new Response(`{"data":[${data}]}`);
+  };
+}
+
+describe("Controller, told lists that mean harm", () => {
+  test("a list of long names that changes at every read takes short lines", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer();
+    models.answer = changingList();
+    fake.add({ port: models.port });
+    using discovery = startDiscovery(fake, SOON);
+    await until("it has changed thrice", () => discovery.log.count("models changed") >= 3, 4_500);
+    for (const line of discovery.log.lines) expect(JSON.stringify(line).length).toBeLessThan(3_000);
+    expect(discovery.log.lines.find(({ message }) => message === "container routed")).toMatchObject(
+      {
+        model_count: 10_000,
+      },
+    );
+    const changed = discovery.log.lines.find(({ message }) => message === "models changed");
+    expect(changed).toMatchObject({
+      model_count: 10_000,
+      added_count: 10_000,
+      removed_count: 10_000,
+    });
+    expect(changed?.["added"]).toHaveLength(10);
+  });
+
+  test("another order is no change", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer();
+    let reads = 0;
+    models.answer = () => {
+      reads += 1;
+      const ids = reads % 2 === 0 ? ["a", "b", "c"] : ["c", "a", "b"];
+      return Response.json({ data: ids.map((id) => ({ id })) });
+    };
+    fake.add({ port: models.port });
+    using discovery = startDiscovery(fake, SOON);
+    await until("it was read five times", () => models.reads() >= 5);
+    expect(discovery.log.count("models changed")).toBe(0);
+  });
+
+  test("what is left out of a list is told of by status and once by the log; the others are routed", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer();
+    const deep = `{"id":"deep","x":${"[".repeat(41_000)}${"]".repeat(41_000)}}`;
+    models.answer = () => new Response(`{"data":[{"id":"m"},${deep}]}`);
+    fake.add({ port: models.port });
+    using discovery = startDiscovery(fake, SOON);
+    await untilKind(discovery, "live");
+    await until("it was read again", () => models.reads() >= 4);
+    const reason =
+      'healthy; 1 entry of its list was left out: model "deep" is nested more than 100 levels deep';
+    expect(discovery.controller.containers).toMatchObject([{ state: "routed", reason }]);
+    const warnings = discovery.log.lines.filter(({ level }) => level === "warn");
+    expect(warnings).toMatchObject([{ message: "container routed", reason }]);
+    expect(kindOf(discovery, "deep")).toBe("unknown");
+    models.answer = () => new Response('{"data":[{"id":"m"}]}');
+    await until("it is mended", () => discovery.controller.containers[0]?.reason === "healthy");
+  });
+
+  test("a list that would inflate to 256 MiB is refused, and its status says what to do", async () => {
+    const params = { [constants.BROTLI_PARAM_QUALITY]: 1 };
+    const bomb = brotliCompressSync(new Uint8Array(256 * 1024 * 1024), { params });
+    using fake = await new FakeEngine().start();
+    using models = startModelServer();
+    models.answer = () => new Response(bomb, { headers: { "content-encoding": "br" } });
+    fake.add({ port: models.port });
+    using discovery = startDiscovery(fake);
+    const before = process.cpuUsage();
+    await until("it has failed twice", () => models.reads() >= 2);
+    await until("it is told of", () => discovery.log.count("container reading_models") > 0);
+    const { user, system } = process.cpuUsage(before);
+    expect((user + system) / 1_000).toBeLessThan(1_500); // inflated, it took seconds
+    expect(discovery.controller.containers).toMatchObject([
+      { state: "reading_models", reason: expect.stringContaining("Accept-Encoding is identity") },
+    ]);
+  });
+
+  test("a bug of ours in a read is an error with its stack, once, and the read is tried again", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const container = fake.add({ port: models.port });
+    let reads = 0;
+    using discovery = startDiscovery(fake, {
+      readModels: async (...asked) => {
+        reads += 1;
+        if (reads <= 2) throw new TypeError("undefined is not an object");
+        return readModels(...asked);
+      },
+    });
+    await untilKind(discovery, "live");
+    const errors = discovery.log.lines.filter(({ level }) => level === "error");
+    expect(errors).toMatchObject([
+      {
+        message: "a bug in the proxy: please report it",
+        container: container.name,
+        reason: expect.stringContaining("fleet-lists.test.ts"),
+      },
+    ]);
+  });
+});

@@ -1,0 +1,180 @@
+import { describe, expect, test } from "bun:test";
+import { FakeEngine } from "../support/engine/fake-engine.ts";
+import {
+  kindOf,
+  modelList,
+  startDiscovery,
+  startModelServer,
+  untilKind,
+} from "../support/proxy/discovery.ts";
+import { until, within } from "../support/until.ts";
+
+const SILENT = (): Promise<Response> => new Promise(() => undefined);
+
+describe("Controller.refreshModels()", () => {
+  test("reads all active backends once, and all who ask meanwhile wait for the same reads", async () => {
+    using fake = await new FakeEngine().start();
+    using first = startModelServer("a");
+    using second = startModelServer("b");
+    fake.add({ port: first.port });
+    fake.add({ port: second.port });
+    using discovery = startDiscovery(fake);
+    await untilKind(discovery, "live", "a");
+    await untilKind(discovery, "live", "b");
+    const gate = Promise.withResolvers<void>();
+    first.answer = async () => {
+      await gate.promise;
+      return modelList("a", "new");
+    };
+    const calls = [1, 2, 3].map(() => discovery.controller.refreshModels());
+    let ended = 0;
+    for (const call of calls) void call.then(() => (ended += 1));
+    await until("both are asked", () => first.reads() + second.reads() === 4);
+    await Bun.sleep(20);
+    expect(ended).toBe(0);
+    gate.resolve();
+    await within("the refresh", Promise.all(calls));
+    expect([kindOf(discovery, "new"), first.reads(), second.reads()]).toEqual(["live", 2, 2]);
+  });
+
+  test("within 5 s of the last it resolves at once and asks nobody; after that it does", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    fake.add({ port: models.port });
+    using discovery = startDiscovery(fake, { refreshMs: 200 });
+    await untilKind(discovery, "live");
+    await discovery.controller.refreshModels();
+    for (let n = 0; n < 5; n += 1)
+      await within("nothing", discovery.controller.refreshModels(), 50);
+    expect(models.reads()).toBe(2);
+    await until("it is asked again", async () => {
+      await discovery.controller.refreshModels();
+      return models.reads() === 3;
+    });
+  });
+
+  test("resolves when a read fails, and when its container is gone meanwhile", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const container = fake.add({ port: models.port });
+    using discovery = startDiscovery(fake, { refreshMs: 0 });
+    await untilKind(discovery, "live");
+    models.answer = () => new Response("", { status: 500 });
+    await within("the failed read", discovery.controller.refreshModels());
+    models.answer = SILENT;
+    const before = models.reads();
+    const refresh = discovery.controller.refreshModels();
+    await until("it is asked", () => models.reads() > before);
+    fake.exit(container);
+    await within("the end of the read", refresh);
+    await untilKind(discovery, "unknown");
+  });
+
+  test("a server that hangs does not keep the others from being read again", async () => {
+    using fake = await new FakeEngine().start();
+    using hanging = startModelServer("a");
+    using models = startModelServer("b");
+    fake.add({ port: hanging.port });
+    fake.add({ port: models.port });
+    using discovery = startDiscovery(fake, { refreshMs: 20 });
+    await untilKind(discovery, "live", "a");
+    await untilKind(discovery, "live", "b");
+    hanging.answer = SILENT;
+    void discovery.controller.refreshModels();
+    await until("both are asked", () => hanging.reads() + models.reads() === 4);
+    models.answer = () => modelList("b", "new");
+    await until("the new model is there", () => {
+      void discovery.controller.refreshModels();
+      return kindOf(discovery, "new") === "live";
+    });
+    expect([kindOf(discovery, "a"), hanging.reads()]).toEqual(["live", 2]);
+  });
+
+  test("resolves when nothing is there", async () => {
+    using fake = await new FakeEngine().start();
+    using discovery = startDiscovery(fake);
+    await within("nothing", discovery.controller.refreshModels());
+  });
+});
+
+describe("Controller.refreshModelsOf()", () => {
+  test("reads that container's models, and no other's", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("base");
+    using other = startModelServer("other");
+    const container = fake.add({ port: models.port });
+    fake.add({ port: other.port });
+    using discovery = startDiscovery(fake, { refreshOfMs: 20 });
+    await untilKind(discovery, "live", "base");
+    await untilKind(discovery, "live", "other");
+    for (const adapter of ["one", "two", "three"]) {
+      models.answer = () => modelList("base", adapter);
+      await within("the read", discovery.controller.refreshModelsOf(container.id));
+      expect(kindOf(discovery, adapter)).toBe("live");
+    }
+    expect([models.reads(), other.reads()]).toEqual([4, 1]);
+  });
+
+  test("reads at once, then no sooner than its interval allows; the last call is not lost", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("base");
+    const container = fake.add({ port: models.port });
+    using discovery = startDiscovery(fake, { refreshOfMs: 500 });
+    await untilKind(discovery, "live", "base");
+    const began = performance.now();
+    await within("the first", discovery.controller.refreshModelsOf(container.id));
+    expect([models.reads(), performance.now() - began < 400]).toEqual([2, true]);
+    models.answer = () => modelList("base", "adapter");
+    const calls = Array.from({ length: 100 }, () =>
+      discovery.controller.refreshModelsOf(container.id),
+    );
+    await within("the others", Promise.all(calls));
+    expect([kindOf(discovery, "adapter"), models.reads()]).toEqual(["live", 3]);
+    expect(performance.now() - began).toBeGreaterThan(450);
+  });
+
+  test("refreshModels() waits for reads that were asked for and are still to come", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("base");
+    const container = fake.add({ port: models.port });
+    using discovery = startDiscovery(fake, { refreshOfMs: 300 });
+    await untilKind(discovery, "live", "base");
+    await discovery.controller.refreshModels(); // not again within 5 s
+    await discovery.controller.refreshModelsOf(container.id);
+    models.answer = () => modelList("base", "adapter");
+    void discovery.controller.refreshModelsOf(container.id);
+    await within("the refresh", discovery.controller.refreshModels());
+    expect(kindOf(discovery, "adapter")).toBe("live");
+  });
+
+  test("during a read makes one more: what is under way may be older than the adapter", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("base");
+    const container = fake.add({ port: models.port });
+    using discovery = startDiscovery(fake, { refreshOfMs: 0 });
+    await untilKind(discovery, "live", "base");
+    const gate = Promise.withResolvers<void>();
+    models.answer = async () => {
+      await gate.promise;
+      return modelList("base");
+    };
+    void discovery.controller.refreshModels();
+    await until("it is asked", () => models.reads() === 2);
+    const calls = [1, 2, 3].map(() => discovery.controller.refreshModelsOf(container.id));
+    models.answer = () => modelList("base", "adapter");
+    gate.resolve();
+    await within("the reads", Promise.all(calls));
+    expect([kindOf(discovery, "adapter"), models.reads()]).toEqual(["live", 3]);
+  });
+
+  test("of a container that nobody knows, or that is not routed, resolves at once", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    models.answer = SILENT;
+    const container = fake.add({ port: models.port });
+    using discovery = startDiscovery(fake);
+    await until("it is probed", () => models.reads() === 1);
+    await within("nothing", discovery.controller.refreshModelsOf(container.id));
+    await within("nothing", discovery.controller.refreshModelsOf("f".repeat(64)));
+  });
+});

@@ -1,0 +1,169 @@
+import { describe, expect, test } from "bun:test";
+import { FakeEngine } from "../support/engine/fake-engine.ts";
+import {
+  kindOf,
+  modelList,
+  startDiscovery,
+  startModelServer,
+  untilKind,
+} from "../support/proxy/discovery.ts";
+import { until } from "../support/until.ts";
+
+const SOON = { rereadMs: 20 };
+const SILENT = (): Promise<Response> => new Promise(() => undefined);
+
+describe("Controller, reading models again", () => {
+  test("models that come and go are followed; what runs with one that is gone finishes", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("base", "old");
+    fake.add({ port: models.port });
+    using discovery = startDiscovery(fake, SOON);
+    await untilKind(discovery, "live", "old");
+    const running = discovery.table.route("old");
+    models.answer = () => modelList("base", "new");
+    await untilKind(discovery, "live", "new");
+    expect([kindOf(discovery, "old"), kindOf(discovery, "base")]).toEqual(["unknown", "live"]);
+    if (running.kind !== "routed") throw new Error("not routed");
+    const { backend } = running.lease;
+    expect([backend.state, backend.inFlight, discovery.table.backends.size]).toEqual([
+      "active",
+      1,
+      1,
+    ]);
+    running.lease.end();
+    expect(discovery.log.count("models changed")).toBe(1);
+  });
+
+  test("an object that changes under one id is replaced without a word", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer();
+    let created = 0;
+    models.answer = () => {
+      created += 1;
+      return Response.json({ data: [{ id: "m", created }] });
+    };
+    fake.add({ port: models.port });
+    using discovery = startDiscovery(fake, SOON);
+    await until("it has changed", () => JSON.stringify(discovery.table.models).includes(":3"));
+    expect(discovery.log.count("models changed")).toBe(0);
+  });
+
+  test("a list that becomes empty is a list: its models are gone, and come back", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    fake.add({ port: models.port });
+    using discovery = startDiscovery(fake, SOON);
+    await untilKind(discovery, "live");
+    models.answer = () => modelList();
+    await untilKind(discovery, "unknown");
+    models.answer = () => modelList("m");
+    await untilKind(discovery, "live");
+  });
+
+  test.each<[what: string, answer: () => Response, reason: string]>([
+    ["503", () => new Response("", { status: 503 }), "503 Service Unavailable"],
+    ["404", () => new Response("", { status: 404 }), "404 Not Found"],
+    ["HTML", () => new Response("<html>"), "is HTML"],
+    ["no data", () => Response.json({ object: "list" }), "no list"],
+    ["half a list", () => new Response('{"data":[{"id":"new"}'), "not JSON"],
+  ])("an answer of %s keeps the list, with one warning", async (_what, answer, reason) => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    fake.add({ port: models.port });
+    using discovery = startDiscovery(fake, SOON);
+    await untilKind(discovery, "live");
+    models.answer = answer;
+    const before = models.reads();
+    await until("several have failed", () => models.reads() > before + 3);
+    expect(kindOf(discovery)).toBe("live");
+    const warnings = discovery.log.lines.filter(({ level }) => level === "warn");
+    expect(warnings.map((line) => line["reason"])).toEqual([
+      expect.stringMatching(new RegExp(`^models: .*${reason}.*; keeping those it had$`)),
+    ]);
+    models.answer = () => modelList("m", "new");
+    await untilKind(discovery, "live", "new");
+  });
+
+  test("a server that has gone silent is asked by one read at a time, and keeps its list", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    fake.add({ port: models.port });
+    using discovery = startDiscovery(fake, { ...SOON, refreshMs: 0 });
+    await untilKind(discovery, "live");
+    models.answer = SILENT;
+    const before = models.reads();
+    await until("it is asked", () => models.reads() > before);
+    for (let n = 0; n < 10; n += 1) {
+      void discovery.controller.refreshModels();
+      await Bun.sleep(10);
+    }
+    expect([kindOf(discovery), models.reads() - before]).toEqual(["live", 1]);
+  });
+
+  test("a container that drains is not asked; healthy again it is, until that succeeds", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const container = fake.add({ port: models.port });
+    using discovery = startDiscovery(fake, SOON);
+    await untilKind(discovery, "live");
+    fake.setHealth(container, "unhealthy");
+    await untilKind(discovery, "draining");
+    await Bun.sleep(10); // a read that had gone out may still arrive
+    const before = models.reads();
+    await Bun.sleep(60);
+    await discovery.controller.refreshModels();
+    await discovery.controller.refreshModelsOf(container.id);
+    expect(models.reads()).toBe(before);
+    models.answer = () => new Response("", { status: 503 });
+    fake.setHealth(container, "healthy");
+    await untilKind(discovery, "live");
+    await until("it is asked", () => models.reads() === before + 1);
+    await Bun.sleep(100); // no periodic reads beside the retry, which waits 0.25 s
+    expect(models.reads()).toBe(before + 1);
+    models.answer = () => modelList("new");
+    await untilKind(discovery, "live", "new");
+  });
+
+  test("a container that is gone is asked no more", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const container = fake.add({ port: models.port });
+    using discovery = startDiscovery(fake, SOON);
+    await untilKind(discovery, "live");
+    fake.exit(container);
+    await untilKind(discovery, "unknown");
+    await Bun.sleep(10);
+    const before = models.reads();
+    await Bun.sleep(60);
+    expect(models.reads()).toBe(before);
+  });
+
+  test("two containers with one model since a re-read are warned of, and the newer one serves it", async () => {
+    using fake = await new FakeEngine().start();
+    using first = startModelServer("a");
+    using second = startModelServer("b");
+    fake.add({ port: first.port });
+    using discovery = startDiscovery(fake, SOON);
+    await untilKind(discovery, "live", "a");
+    const newer = fake.add({ port: second.port, health: "starting" });
+    fake.setHealth(newer, "healthy");
+    await untilKind(discovery, "live", "b");
+    first.answer = () => modelList("a", "b");
+    await until("it is warned of", () => discovery.log.count("two containers") === 1);
+    const route = discovery.table.route("b");
+    expect(route.kind === "routed" && route.lease.backend.containerId).toBe(newer.id);
+  });
+
+  test("a server without /models is routed by the model of its /info", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer();
+    models.answer = () => new Response(null, { status: 404 });
+    models.info = () => Response.json({ model_id: "BAAI/bge-m3" });
+    fake.add({ port: models.port });
+    using discovery = startDiscovery(fake, SOON);
+    await untilKind(discovery, "live", "BAAI/bge-m3");
+    models.info = () => new Response("", { status: 500 });
+    await until("it has failed", () => discovery.log.count("404 Not Found") > 0);
+    expect(kindOf(discovery, "BAAI/bge-m3")).toBe("live");
+  });
+});

@@ -1,0 +1,207 @@
+import { describe, expect, test } from "bun:test";
+import { FakeEngine } from "../support/engine/fake-engine.ts";
+import { type FakeContainer, inspectReplyOf } from "../support/engine/replies.ts";
+import type { Discovery } from "../support/proxy/discovery.ts";
+import {
+  modelList,
+  startDiscovery,
+  startModelServer,
+  untilKind,
+} from "../support/proxy/discovery.ts";
+import { until } from "../support/until.ts";
+
+function stateOf({ controller }: Discovery, { id }: FakeContainer): string | undefined {
+  return controller.containers.find((container) => container.id === id)?.state;
+}
+
+async function untilState(
+  discovery: Discovery,
+  container: FakeContainer,
+  state: string,
+): Promise<void> {
+  await until(
+    `${container.name} is ${state} (${stateOf(discovery, container)})`,
+    () => stateOf(discovery, container) === state,
+  );
+}
+
+describe("Controller.containers", () => {
+  test("shows every labelled container, by name, with where it is and what it serves", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m", "n");
+    const routed = fake.add({ port: models.port, name: "b-routed" });
+    fake.add({ labels: { "inference.enable": "yes" }, name: "c-wrong" });
+    fake.add({ status: "exited", name: "a-exited" });
+    fake.add({ labels: { other: "true" }, name: "not ours" });
+    using discovery = startDiscovery(fake);
+    await untilKind(discovery, "live");
+    expect(discovery.controller.containers.map(({ name, state }) => [name, state])).toEqual([
+      ["a-exited", "stopped"],
+      ["b-routed", "routed"],
+      ["c-wrong", "ignored"],
+    ]);
+    const route = discovery.table.route("m");
+    expect(discovery.controller.containers[1]).toEqual({
+      id: routed.id,
+      name: "b-routed",
+      state: "routed",
+      reason: "healthy",
+      since: expect.stringMatching(/^\d{4}-.*Z$/),
+      address: `http://127.0.0.1:${models.port}`,
+      models: ["m", "n"],
+      in_flight: 1,
+    });
+    if (route.kind === "routed") route.lease.end();
+    expect(discovery.controller.containers[1]?.in_flight).toBe(0);
+  });
+
+  test("a container that was created only is shown at once, and so is a new name", async () => {
+    using fake = await new FakeEngine().start();
+    using discovery = startDiscovery(fake);
+    await until("the stream is open", () => fake.streamCount === 1);
+    const asked = decodeURIComponent(fake.requests.find((path) => path.includes("/events")) ?? "");
+    expect(asked).toContain('"create"');
+    expect(asked).toContain('"rename"');
+    const container = fake.add({ status: "created", name: "before" });
+    fake.emit(container, "create");
+    await untilState(discovery, container, "stopped");
+    fake.containers.set(container.id, { ...container, name: "after" });
+    fake.emit(container, "rename");
+    await until("it is shown", () => discovery.controller.containers[0]?.name === "after");
+  });
+
+  test("follows a container through its life, with one line a change", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    models.answer = () => new Response("", { status: 503 });
+    const container = fake.add({ port: models.port, health: "starting" });
+    using discovery = startDiscovery(fake);
+    await untilState(discovery, container, "starting");
+    fake.setHealth(container, "healthy");
+    await until("it has failed", () => discovery.log.count("503") === 1);
+    models.answer = () => modelList("m");
+    await untilState(discovery, container, "routed");
+    fake.setHealth(container, "unhealthy");
+    await untilState(discovery, container, "unhealthy");
+    fake.setHealth(container, "healthy");
+    await untilState(discovery, container, "routed");
+    fake.kill(container);
+    await untilState(discovery, container, "stopping");
+    fake.exit(container);
+    await untilState(discovery, container, "stopped");
+    fake.containers.delete(container.id);
+    fake.emit(container, "destroy");
+    await until("it is shown no more", () => stateOf(discovery, container) === undefined);
+    const said = discovery.log.lines.filter((line) => line["container"] === container.name);
+    expect(said.map(({ level, message }) => `${level} ${message}`)).toEqual([
+      "info container starting",
+      "info container reading_models",
+      "warn container reading_models", // 503
+      "info container routed",
+      "warn container unhealthy",
+      "debug container routed", // again within a minute
+      "info container stopping",
+      "info container stopped",
+    ]);
+  });
+
+  test("a container that the engine can't show is unknown, with why", async () => {
+    using fake = await new FakeEngine().start();
+    const container = fake.add();
+    fake.intercept = (path) =>
+      path.includes(container.id) ? { status: 500, body: '{"message":"dead store"}' } : undefined;
+    using discovery = startDiscovery(fake);
+    await until("it was asked for", () => discovery.log.count("dead store") > 0);
+    expect(discovery.controller.containers).toMatchObject([
+      { state: "unknown", reason: expect.stringContaining("dead store") },
+    ]);
+  });
+});
+
+describe("Controller, and models whose container is not there just now", () => {
+  test("restarting and starting again: unavailable; exited: unknown", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const container = fake.add({ port: models.port });
+    using discovery = startDiscovery(fake);
+    await untilKind(discovery, "live");
+    container.status = "restarting";
+    fake.emit(container, "die");
+    await untilState(discovery, container, "restarting");
+    expect(discovery.table.find("m").kind).toBe("unavailable");
+    fake.startAgain(container);
+    await untilState(discovery, container, "starting");
+    expect(discovery.table.find("m").kind).toBe("unavailable");
+    fake.exit(container);
+    await untilState(discovery, container, "stopped");
+    expect(discovery.table.find("m").kind).toBe("unknown");
+    fake.startAgain(container);
+    await untilState(discovery, container, "starting");
+    expect(discovery.table.find("m").kind).toBe("unavailable");
+  });
+
+  test("recreated under its name: unknown, but said to be starting", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const old = fake.add({ port: models.port, name: "vllm" });
+    using discovery = startDiscovery(fake);
+    await untilKind(discovery, "live");
+    fake.containers.delete(old.id);
+    fake.emit(old, "destroy");
+    await untilKind(discovery, "unknown");
+    const young = fake.add({ port: models.port, name: "vllm", health: "starting" });
+    fake.emit(young, "start");
+    await untilState(discovery, young, "starting");
+    expect(discovery.table.find("m")).toEqual({ kind: "unknown", isStarting: true });
+  });
+});
+
+function shownSharing(
+  container: FakeContainer,
+  { id }: FakeContainer,
+): { readonly status: number; readonly body: string } {
+  const reply = {
+    ...inspectReplyOf(container),
+    HostConfig: { NetworkMode: `container:${id}` },
+    NetworkSettings: { Networks: {} },
+  };
+  return { status: 200, body: JSON.stringify(reply) };
+}
+
+describe("Controller, and containers that share another's network", () => {
+  test("are gone with the other's run at once, however slow the engine is; not by a replay", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const vpn = fake.add({ labels: {}, startedAtMs: Date.now() - 60_000 });
+    const sharing = fake.add({ port: models.port });
+    fake.intercept = (path) => (path.includes(sharing.id) ? shownSharing(sharing, vpn) : undefined);
+    using discovery = startDiscovery(fake);
+    await untilKind(discovery, "live");
+    fake.emit(vpn, "die", {}, vpn.startedAtMs - 1);
+    await until("the replay has come", () => discovery.received() === 1);
+    expect(discovery.table.find("m").kind).toBe("live");
+    const never = Promise.withResolvers<undefined>();
+    fake.intercept = () => never.promise;
+    fake.emit(vpn, "die");
+    await untilKind(discovery, "unavailable");
+    never.resolve(undefined);
+  });
+
+  test("they are at the other's address, and follow it when it starts again", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const vpn = fake.add({ labels: {}, name: "vpn", startedAtMs: Date.now() - 60_000 });
+    const sharing = fake.add({ port: models.port });
+    fake.intercept = (path) => (path.includes(sharing.id) ? shownSharing(sharing, vpn) : undefined);
+    using discovery = startDiscovery(fake);
+    await untilKind(discovery, "live");
+    fake.startAgain(vpn); // without an event of the container that shares with it
+    await untilState(discovery, sharing, "ignored");
+    expect(discovery.controller.containers[0]?.reason).toContain(
+      'container "vpn", which was started again',
+    );
+    sharing.startedAtMs = Date.now() + 1;
+    fake.emit(sharing, "start");
+    await untilKind(discovery, "live");
+  });
+});

@@ -1,0 +1,136 @@
+import { describe, expect, test } from "bun:test";
+import { type ModelList, parseModels } from "../../src/fleet/model-list.ts";
+
+const MIB = 1024 * 1024;
+
+function parse(text: string): Promise<ModelList> {
+  return parseModels(text, new AbortController().signal);
+}
+
+function nested(levels: number): string {
+  return "[".repeat(levels) + "]".repeat(levels);
+}
+
+describe("parseModels()", () => {
+  test("keeps each object to the letter, in lists of any length", async () => {
+    const odd = '{ "id":"a", "n":12345678901234567890, "f":1.0, "2":1, "1":2, "x":"\\u00fc\\/" }';
+    const long = `{"id":"long","text":"${"ü".repeat(2 * MIB)}"}`;
+    const { models, leftOut } = await parse(`{"object":"list","data":[${odd} , ${long}]}`);
+    expect(models.map(({ id }) => id)).toEqual(["a", "long"]);
+    expect(models.map(({ json }) => json === odd || json === long)).toEqual([true, true]);
+    expect(leftOut).toBeUndefined();
+  });
+
+  test.each<[why: string, text: string]>([
+    ["the last of two", '{"data":1,"data":[{"id":"a"}]}'],
+    ["a key with an escape", '{"d\\u0061ta":[{"id":"a"}]}'],
+    ["beside others", '{"models":[{"name":"x"}],"data":[{"id":"a"}],"x":{"data":[{"id":"b"}]}}'],
+  ])("takes data that is %s", async (_why, text) => {
+    expect((await parse(text)).models.map(({ id }) => id)).toEqual(["a"]);
+  });
+
+  test.each<[why: string, entry: string, reason: string]>([
+    [
+      "41,000 levels deep",
+      `{"id":"deep","x":${nested(41_000)}}`,
+      'model "deep" is nested more than 100 levels deep',
+    ],
+    [
+      "101 levels deep",
+      `{"x":${nested(100)},"id":"deep"}`,
+      'model "deep" is nested more than 100 levels deep',
+    ],
+    [
+      "deep without an id",
+      `{"x":${nested(200)}}`,
+      "model number 2 is nested more than 100 levels deep",
+    ],
+    [
+      "of too many values",
+      `{"id":"many","x":[${"{},".repeat(30_000)}1]}`,
+      'model "many" has more than 50000 values',
+    ],
+    [
+      "with an id over 64 KiB",
+      `{"id":"${"y".repeat(65_537)}"}`,
+      `model "${"y".repeat(60)}…" has an id over 64 KiB`,
+    ],
+    [
+      "with an id over 64 KiB of UTF-8",
+      `{"id":"${"ü".repeat(32_769)}"}`,
+      `model "${"ü".repeat(60)}…" has an id over 64 KiB`,
+    ],
+  ])("leaves out an entry %s, says why, and keeps the others", async (_why, entry, reason) => {
+    const list = await parse(`{"data":[{"id":"a"},${entry},{"id":"b"}]}`);
+    expect(list.models.map(({ id }) => id)).toEqual(["a", "b"]);
+    expect(list.leftOut).toBe(`1 entry of its list was left out: ${reason}`);
+  });
+
+  test("keeps what is just within the limits", async () => {
+    const id = "i".repeat(65_536);
+    const list = await parse(
+      `{"data":[{"id":"${id}"},{"id":"d","x":${nested(99)}},{"id":"v","x":[${"1,".repeat(49_000)}1]}]}`,
+    );
+    expect([list.models.length, list.leftOut]).toEqual([3, undefined]);
+  });
+
+  test("counts all that are left out, and names the first", async () => {
+    const entries = Array.from({ length: 3 }, (_, n) => `{"id":"m${n}","x":${nested(150)}}`);
+    const { models, leftOut } = await parse(`{"data":[${entries}]}`);
+    expect([models.length, leftOut]).toEqual([
+      0,
+      '3 entries of its list were left out, the first: model "m0" is nested more than 100 levels deep',
+    ]);
+  });
+
+  test.each<[what: string, text: string]>([
+    ["an entry that is cut off", '{"data":[{"id":"a"},{"id":'],
+    ["an entry that is no JSON", '{"data":[{"id":"a",oops}]}'],
+    ["something behind it", '{"data":[]} {}'],
+    ["a comma too many", '{"data":[{"id":"a"},]}'],
+    ["16 MiB of open brackets", `{"data":${"[".repeat(16 * MIB)}`],
+  ])("refuses %s", async (_what, text) => {
+    await expect(parse(text)).rejects.toThrow("the answer is not JSON: it begins with");
+  });
+});
+
+/** The longest that nobody else had a turn while it was parsed, ms. */
+async function longestStall(text: string): Promise<number> {
+  let longest = 0;
+  let lastMs = performance.now();
+  const beat = (): void => {
+    const nowMs = performance.now();
+    longest = Math.max(longest, nowMs - lastMs);
+    lastMs = nowMs;
+  };
+  const timer = setInterval(beat, 1);
+  await parse(text).catch(() => undefined);
+  clearInterval(timer);
+  beat();
+  return longest;
+}
+
+function filled(part: string): string {
+  return part.repeat(Math.floor((16 * MIB) / part.length));
+}
+
+// JSON.parse takes 0.9 to 2.7 s for each of the first four.
+test.each<[what: string, text: () => string]>([
+  ["empty objects in an entry", () => `{"data":[{"id":"a","x":[${filled("{},")}1]}]}`],
+  ["nested lists", () => `{"data":[{"id":"a","x":${nested(8 * MIB)}}]}`],
+  ["open brackets", () => "[".repeat(16 * MIB)],
+  ["open brackets in data", () => `{"data":${"[".repeat(16 * MIB)}`],
+  ["entries", () => `{"data":[${filled('{"id":"a"},')}{"id":"a"}]}`],
+  ["keys beside data", () => `{${filled('"a":1,')}"data":[]}`],
+  [
+    "entries of many values each",
+    () => `{"data":[${filled(`{"id":"a","x":[${"{},".repeat(9_000)}1]},`)}{"id":"a"}]}`,
+  ],
+])(
+  "parseModels() of 16 MiB of %s lets others have their turn",
+  async (_what, text) => {
+    await longestStall(text().slice(0, MIB)); // compiled
+    expect(await longestStall(text())).toBeLessThan(400);
+  },
+  20_000,
+);

@@ -1,0 +1,189 @@
+import { describe, expect, test } from "bun:test";
+import type { ModelList } from "../../src/fleet/model-list.ts";
+import { ModelReading, type ModelReadingInit } from "../../src/fleet/model-reading.ts";
+import { ModelsUnreadable } from "../../src/fleet/models-failure.ts";
+import { listOf } from "../support/server/backends.ts";
+import { until, within } from "../support/until.ts";
+
+type Rig = Disposable & {
+  readonly reading: ModelReading;
+  /** One for each read that has begun: the test ends it. */
+  readonly reads: readonly PromiseWithResolvers<ModelList>[];
+  /** What was called back, in order. */
+  readonly told: readonly string[];
+  /** The most reads that were under way at once. */
+  readonly most: () => number;
+};
+
+function rig(options: Partial<ModelReadingInit> = {}): Rig {
+  const reads: PromiseWithResolvers<ModelList>[] = [];
+  const told: string[] = [];
+  let running = 0;
+  let most = 0;
+  const reading = new ModelReading({
+    read: (signal) => {
+      const read = Promise.withResolvers<ModelList>();
+      signal.addEventListener("abort", () => read.reject(signal.reason));
+      reads.push(read);
+      running += 1;
+      most = Math.max(most, running);
+      return read.promise.finally(() => {
+        running -= 1;
+      });
+    },
+    onRead: (read) => told.push(read.models.map(({ id }) => id).join(" ")),
+    onFailed: (reason, isNew) => told.push(`${isNew ? "new" : "known"}: ${reason}`),
+    onBug: (error) => told.push(`bug: ${error}`),
+    settled: async () => undefined,
+    ...options,
+  });
+  return { reading, reads, told, most: () => most, [Symbol.dispose]: () => reading.stop() };
+}
+
+async function untilReads(made: Rig, count: number): Promise<void> {
+  await until(`${count} reads have begun`, () => made.reads.length === count);
+}
+
+describe("ModelReading", () => {
+  test("tries again soon until a read succeeds, and from then on every so often", async () => {
+    using made = rig({ rereadMs: 2_000 });
+    made.reads[0]!.reject(new ModelsUnreadable("loading"));
+    await untilReads(made, 2); // in 0.25 s, not 2
+    made.reads[1]!.resolve(listOf("a"));
+    const began = performance.now();
+    await until("it is read once more", () => made.reads.length === 3, 4_000);
+    expect(performance.now() - began).toBeWithin(1_700, 2_500);
+    expect(made.told).toEqual(["new: loading", "a"]);
+  });
+
+  test("a re-read that fails is not tried again before the next is due", async () => {
+    using made = rig({ rereadMs: 800 });
+    made.reads[0]!.resolve(listOf("a"));
+    await untilReads(made, 2);
+    made.reads[1]!.reject(new ModelsUnreadable("busy"));
+    const began = performance.now();
+    await untilReads(made, 3);
+    expect(performance.now() - began).toBeWithin(650, 1_200); // not 0.25 s
+    made.reads[2]!.resolve(listOf("b"));
+    await untilReads(made, 4);
+    expect(made.told).toEqual(["a", "new: busy", "b"]);
+  });
+
+  test("each reason is new once, whatever comes between", async () => {
+    using made = rig({ rereadMs: 1 });
+    made.reads[0]!.resolve(listOf("a"));
+    for (const [index, reason] of ["busy", "gone", "busy"].entries()) {
+      await untilReads(made, index + 2);
+      made.reads[index + 1]!.reject(new ModelsUnreadable(reason));
+    }
+    await untilReads(made, 5);
+    expect(made.told).toEqual(["a", "new: busy", "new: gone", "known: busy"]);
+  });
+
+  test("a reason is new again when a read has succeeded since", async () => {
+    using made = rig({ rereadMs: 1 });
+    for (const [index, outcome] of ["busy", "busy", "", "busy", "busy"].entries()) {
+      await untilReads(made, index + 1);
+      if (outcome === "") made.reads[index]!.resolve(listOf("a"));
+      else made.reads[index]!.reject(new ModelsUnreadable(outcome));
+    }
+    await untilReads(made, 6);
+    expect(made.told).toEqual(["new: busy", "known: busy", "a", "new: busy", "known: busy"]);
+  });
+
+  test("readNow() during a read makes one more after it, however often it is called", async () => {
+    using made = rig();
+    const during = [made.reading.readNow(), made.reading.readNow(), made.reading.readNow()];
+    expect(made.reads).toHaveLength(1);
+    made.reads[0]!.resolve(listOf("a"));
+    await untilReads(made, 2);
+    made.reads[1]!.resolve(listOf("b"));
+    await within("the reads", Promise.all(during));
+    expect([made.told, made.reads.length, made.most()]).toEqual([["a", "b"], 2, 1]);
+  });
+
+  test("readNow() while a retry waits is that retry: there is no other after it", async () => {
+    using made = rig();
+    made.reads[0]!.reject(new ModelsUnreadable("loading"));
+    await made.reading.firstTry;
+    const asked = made.reading.readNow();
+    expect(made.reads).toHaveLength(2); // at once
+    made.reads[1]!.resolve(listOf("a"));
+    await asked;
+    await Bun.sleep(400); // longer than the retry had to wait
+    expect([made.told, made.reads.length]).toEqual([["new: loading", "a"], 2]);
+  });
+
+  test("readNow() resolves also when the read fails, and puts the next one off", async () => {
+    using made = rig({ rereadMs: 300 });
+    made.reads[0]!.resolve(listOf("a"));
+    await made.reading.firstTry;
+    await Bun.sleep(200);
+    const asked = made.reading.readNow();
+    made.reads[1]!.reject(new ModelsUnreadable("busy"));
+    await within("the read", asked);
+    await Bun.sleep(200); // what was due at 300 ms is not read
+    expect(made.reads).toHaveLength(2);
+    await untilReads(made, 3);
+  });
+
+  test("a slow read and short intervals never overlap", async () => {
+    using made = rig({ rereadMs: 1 });
+    for (let n = 0; n < 20; n += 1) {
+      await untilReads(made, n + 1);
+      void made.reading.readNow();
+      await Bun.sleep(3);
+      made.reads[n]!.resolve(listOf("a"));
+    }
+    expect(made.most()).toBe(1);
+  });
+
+  test("a bug of ours is told as such, once, and the read is tried again", async () => {
+    using made = rig();
+    made.reads[0]!.reject(new TypeError("undefined is not an object"));
+    await untilReads(made, 2);
+    made.reads[1]!.reject(new TypeError("undefined is not an object"));
+    await untilReads(made, 3);
+    const reason = "the proxy has failed: its log says how";
+    expect(made.told).toEqual([
+      "bug: TypeError: undefined is not an object",
+      `new: ${reason}`,
+      `known: ${reason}`,
+    ]);
+  });
+
+  test("reasons that are new each time are not kept for ever", async () => {
+    using made = rig({ rereadMs: 1 });
+    made.reads[0]!.resolve(listOf("a"));
+    for (let n = 1; n <= 40; n += 1) {
+      await untilReads(made, n + 1);
+      made.reads[n]!.reject(new ModelsUnreadable(`reason ${n}`));
+    }
+    await untilReads(made, 42);
+    made.reads[41]!.reject(new ModelsUnreadable("reason 1"));
+    await untilReads(made, 43);
+    made.reads[42]!.reject(new ModelsUnreadable("reason 40"));
+    await untilReads(made, 44);
+    expect(made.told.slice(-2)).toEqual(["new: reason 1", "known: reason 40"]);
+  });
+
+  test("stop() ends all of it: nothing is called back, who waits is let go", async () => {
+    using made = rig({ rereadMs: 1 });
+    made.reads[0]!.resolve(listOf("a"));
+    await untilReads(made, 2);
+    const asked = made.reading.readNow();
+    made.reading.stop();
+    await within("who waits", asked);
+    await within("who asks too late", made.reading.readNow());
+    await Bun.sleep(20);
+    expect([made.told, made.reads.length]).toEqual([["a"], 2]);
+  });
+
+  test("stop() from within a call back is the end too", async () => {
+    using made = rig({ rereadMs: 1, onRead: () => made.reading.stop() });
+    made.reads[0]!.resolve(listOf("a"));
+    await made.reading.firstTry;
+    await Bun.sleep(20);
+    expect(made.reads).toHaveLength(1);
+  });
+});

@@ -1,0 +1,200 @@
+import { describe, expect, test } from "bun:test";
+import { brotliCompressSync, constants } from "node:zlib";
+import { readModels } from "../../src/fleet/models.ts";
+import { statusReason } from "../../src/fleet/models-failure.ts";
+import { rawServer } from "../support/client/raw-http.ts";
+import { type ModelServer, startModelServer } from "../support/proxy/discovery.ts";
+import { within } from "../support/until.ts";
+
+const LIMITS = { timeoutMs: 1_000, bytesMax: 16_384 };
+
+const NO_LIST = 'the answer has no list "data" of objects with an "id"';
+const TOO_LARGE = "the answer is larger than 16 KiB, which is no list of models";
+
+type Answer = ModelServer["answer"];
+
+async function read(answer: Answer): Promise<string> {
+  using server = startModelServer();
+  server.answer = answer;
+  const models = readModels(
+    `http://127.0.0.1:${server.port}/v1`,
+    new AbortController().signal,
+    LIMITS,
+  );
+  return JSON.stringify(await within("the models", models));
+}
+
+const LIST = '{"data":[{"id":"m"}]}';
+/** 64 MiB: inflated, it would be seen in the time that the test takes. */
+const ZEROS = new Uint8Array(64 * 1024 * 1024);
+const BOMB = Bun.gzipSync(ZEROS, { level: 1 });
+const BROTLI_BOMB = brotliCompressSync(ZEROS, { params: { [constants.BROTLI_PARAM_QUALITY]: 1 } });
+
+function encoded(encoding: string, body: string | Uint8Array): Response {
+  return new Response(new Blob([body]), { headers: { "content-encoding": encoding } });
+}
+
+function encodedReason(encoding: string): string {
+  return `the answer has Content-Encoding "${encoding}", which was not asked for: the server, or a proxy in front of it`;
+}
+
+function stalling(text: string): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    start: (controller) => controller.enqueue(new TextEncoder().encode(text)),
+  });
+}
+
+describe("readModels(), failing", () => {
+  test.each<[what: string, answer: Answer, reason: string]>([
+    [
+      "401",
+      () => new Response("", { status: 401 }),
+      "401 Unauthorized – the server wants an API key for /v1/models",
+    ],
+    [
+      "403",
+      () => new Response("", { status: 403 }),
+      "403 Forbidden – the server lets nobody read /v1/models without a permission",
+    ],
+    [
+      "404",
+      () => new Response("", { status: 404 }),
+      "404 Not Found – the server has no /v1/models: set the label inference.api.base_path to where its API is",
+    ],
+    [
+      "503 while loading",
+      () => new Response("{}", { status: 503 }),
+      "503 Service Unavailable – the server is still loading its model",
+    ],
+    [
+      "500",
+      () => new Response("{}", { status: 500 }),
+      "500 Internal Server Error – the server has failed: its own log says why",
+    ],
+    [
+      "204",
+      () => new Response(null, { status: 204 }),
+      "204 No Content – the server does not answer GET /v1/models with a list",
+    ],
+    [
+      "a status that nobody knows",
+      () => new Response("", { status: 599 }),
+      "599 – the server has failed: its own log says why",
+    ],
+    [
+      "a redirect",
+      () => new Response(null, { status: 302, headers: { location: "/v1/elsewhere" } }),
+      '302 Found – it leads to "/v1/elsewhere": set the label inference.api.base_path to where its API is',
+    ],
+    [
+      "HTML",
+      () => new Response("\n<!DOCTYPE html><html>"),
+      "the answer is HTML, not JSON: set the label inference.port to that of its API, and inference.api.base_path to its path",
+    ],
+    ["no data", () => Response.json({ object: "list" }), NO_LIST],
+    ["data that is no list", () => Response.json({ data: { id: "a" } }), NO_LIST],
+    ["an id that is no string", () => Response.json({ data: [{ id: "a" }, { id: 1 }] }), NO_LIST],
+    ["an entry that is no object", () => Response.json({ data: ["a"] }), NO_LIST],
+    ["null", () => Response.json(null), NO_LIST],
+    [
+      "nothing",
+      () => new Response(""),
+      "the answer is empty: set the label inference.port to that of its API",
+    ],
+    [
+      "half a list",
+      () => new Response('{"data":[{"id":"new"}'),
+      String.raw`the answer is not JSON: it begins with "{\"data\":[{\"id\":\"new\"}"`,
+    ],
+    [
+      "long words",
+      () => new Response("x".repeat(9_000)),
+      `the answer is not JSON: it begins with "${"x".repeat(60)}…"`,
+    ],
+    ["too much", () => new Response("x".repeat(16_385)), TOO_LARGE],
+    ["gzip", () => encoded("gzip", Bun.gzipSync(LIST)), encodedReason("gzip")],
+    ["deflate", () => encoded("deflate", Bun.deflateSync(LIST)), encodedReason("deflate")],
+    ["brotli", () => encoded("br", brotliCompressSync(LIST)), encodedReason("br")],
+    ["zstd", () => encoded("zstd", Bun.zstdCompressSync(LIST)), encodedReason("zstd")],
+    ["two codings", () => encoded("br, gzip", LIST), encodedReason("br, gzip")],
+    ["a coding nobody knows", () => encoded("x".repeat(99), LIST), encodedReason("x".repeat(40))],
+    ["too much in a few bytes", () => encoded("gzip", BOMB), encodedReason("gzip")],
+    ["too much in fewer bytes", () => encoded("br", BROTLI_BOMB), encodedReason("br")],
+    ["silence", () => new Promise<Response>(() => undefined), "within 1 s"],
+    ["a body that stalls", () => new Response(stalling('{"data":[')), "within 1 s"],
+  ])("fails on %s", async (_what, answer, reason) => {
+    await expect(read(answer)).rejects.toThrow(reason);
+  });
+
+  test("asks for what it gets: as it is, JSON", async () => {
+    using server = await rawServer();
+    const models = readModels(`${server.origin}/v1`, new AbortController().signal);
+    const connection = await server.request();
+    connection.send(`HTTP/1.1 200 OK\r\ncontent-length: ${LIST.length}\r\n\r\n${LIST}`);
+    await models;
+    expect(connection.received().toLowerCase()).toContain("accept-encoding: identity\r\n");
+  });
+
+  test("fails on more models than a table should hold, and says how many", async () => {
+    using server = startModelServer();
+    server.answer = () => Response.json({ data: Array(10_001).fill({ id: "m" }) });
+    const models = readModels(`http://127.0.0.1:${server.port}/v1`, new AbortController().signal);
+    await expect(models).rejects.toThrow(
+      "the answer lists 10001 models, of which 10000 can be routed",
+    );
+  });
+
+  test.each<[what: string, answer: string, reason: string]>([
+    ["closes the connection", "", "has it crashed, or does http://127.0.0.1:"],
+    [
+      "breaks its answer off",
+      'HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"data":',
+      "the server closed the connection before its answer to GET /v1/models was complete",
+    ],
+    ["speaks something else", "SSH-2.0-OpenSSH_9.2\r\n", "does not speak HTTP: set the label"],
+  ])("says so when a server %s", async (_what, answer, reason) => {
+    using server = await rawServer();
+    const models = readModels(`${server.origin}/v1`, new AbortController().signal);
+    models.catch(() => undefined);
+    const connection = await server.request();
+    connection.send(answer);
+    connection.end();
+    await expect(models).rejects.toThrow(reason);
+  });
+
+  test("leaves off 100 MB of JSON after 16 MiB, and keeps none of it", async () => {
+    const piece = Buffer.alloc(1024 * 1024, '{"id":"aaaaaaaaaaaaaaaaaaaaa"},');
+    let sent = 0;
+    using server = startModelServer();
+    server.answer = () => {
+      const pull = (controller: ReadableStreamDefaultController<Uint8Array>): void => {
+        sent += 1;
+        controller.enqueue(sent === 1 ? Buffer.from('{"data":[') : piece);
+        if (sent > 100) controller.close();
+      };
+      return new Response(new ReadableStream({ pull }, { highWaterMark: 0 }));
+    };
+    const url = `http://127.0.0.1:${server.port}/v1`;
+    const models = readModels(url, new AbortController().signal);
+    await expect(models).rejects.toThrow("the answer is larger than 16 MiB");
+    expect(sent).toBeWithin(16, 40); // what the kernel holds comes on top
+  });
+
+  test("fails when nobody listens, and says what to do", async () => {
+    await expect(readModels("http://127.0.0.1:1/v1", new AbortController().signal)).rejects.toThrow(
+      "nothing listens at http://127.0.0.1:1: set the label inference.port",
+    );
+  });
+});
+
+test.each<[status: number, reason: string]>([
+  [404, "404 Not Found – the server has no /v1/models: set the label inference.api.base_path"],
+  [405, "405 Method Not Allowed – the server has no /v1/models to be read"],
+  [429, "429 Too Many Requests – the server says that it is asked too often"],
+  [502, "502 Bad Gateway – the server is a gateway, and what is behind it does not answer"],
+  [504, "504 Gateway Timeout – the server is a gateway, and what is behind it does not answer"],
+  [507, "507 Insufficient Storage – the server has failed: its own log says why"],
+  [418, "418 I'm a Teapot – the server does not answer GET /v1/models with a list"],
+])("statusReason() of %d", (status, reason) => {
+  expect(statusReason(status, "/v1/models", null)).toStartWith(reason);
+});

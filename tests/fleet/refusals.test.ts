@@ -1,0 +1,52 @@
+/**
+ * What went wrong: a daemon was killed, and started its containers again before it answered anybody.
+ * One of them got the address of another one's run before, and with it that one's requests.
+ */
+import { expect, test } from "bun:test";
+import { FakeEngine } from "../support/engine/fake-engine.ts";
+import { kindOf, startDiscovery, startModelServer, untilKind } from "../support/proxy/discovery.ts";
+import { until } from "../support/until.ts";
+
+test("a backend that refuses a connection while no events come is out until the engine shows it again", async () => {
+  using fake = await new FakeEngine().start();
+  using models = startModelServer("m");
+  fake.add({ port: models.port });
+  using discovery = startDiscovery(fake);
+  await untilKind(discovery, "live");
+  const [backend] = discovery.table.backends;
+  fake.stop();
+  await until("the stream has ended", () => !discovery.connection.isFollowed);
+  expect(kindOf(discovery)).toBe("live");
+  backend?.refused();
+  expect(kindOf(discovery)).toBe("draining");
+  expect(discovery.controller.containers).toMatchObject([
+    { state: "unknown", reason: expect.stringContaining("nobody listens at its address") },
+  ]);
+  await fake.start();
+  await untilKind(discovery, "live");
+});
+
+test("while events come, they tell of the end of a run, and a refusal means nothing", async () => {
+  using fake = await new FakeEngine().start();
+  using models = startModelServer("m");
+  fake.add({ port: models.port });
+  using discovery = startDiscovery(fake);
+  await untilKind(discovery, "live");
+  const [backend] = discovery.table.backends;
+  backend?.refused();
+  expect(kindOf(discovery)).toBe("live");
+});
+
+test("an engine that has let us wait for an answer is asked again at once", async () => {
+  using fake = await new FakeEngine().start();
+  const askedMs: number[] = [];
+  fake.intercept = (path) => {
+    if (path !== "/version") return undefined;
+    askedMs.push(performance.now());
+    return new Promise(() => undefined);
+  };
+  const callTimeoutMs = 1_300; // longer than any pause
+  using _discovery = startDiscovery(fake, { callTimeoutMs });
+  await until("it has been asked three times", () => askedMs.length === 3, 5_000);
+  expect(askedMs[2]! - askedMs[1]!).toBeWithin(callTimeoutMs - 300, callTimeoutMs + 250);
+});

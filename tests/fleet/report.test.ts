@@ -1,0 +1,185 @@
+import { describe, expect, test } from "bun:test";
+import { type Container, parseContainer } from "../../src/engine/container.ts";
+import { ENDED } from "../../src/fleet/condition.ts";
+import { TrackedContainer } from "../../src/fleet/member.ts";
+import { StatusReport, type Subject } from "../../src/fleet/report.ts";
+import { RoutingTable } from "../../src/routing/table.ts";
+import { type Observation, observe } from "../../src/sources/docker/observe.ts";
+import { readFixture } from "../support/engine/replies.ts";
+import { type MemoryLog, memoryLog } from "../support/proxy/memory-log.ts";
+import { NOBODY } from "../support/proxy/nobody.ts";
+
+const HEALTHY: Container = {
+  ...parseContainer(readFixture("docker-20.10.24-healthy.json")),
+  labels: { "inference.enable": "true" },
+};
+const MINUTE_MS = 60_000;
+
+function seen(change: Partial<Container> = {}): Observation {
+  const around = { place: { kind: "host" }, itself: NOBODY, isStopping: () => false } as const;
+  return observe({ ...HEALTHY, ...change }, around);
+}
+
+const STARTING = seen({ health: "starting" });
+const EXITED = seen({ status: "exited", exitCode: 1 });
+const UNHEALTHY = seen({ health: "unhealthy", probeOutput: "first" });
+
+type Rig = { readonly report: StatusReport; readonly log: MemoryLog; readonly subject: Subject };
+
+function rig(): Rig {
+  const log = memoryLog();
+  const tracked = new TrackedContainer({
+    table: new RoutingTable(),
+    log,
+    drainTimeoutMs: 1,
+    readModels: async () => ({ models: [] }),
+    settled: async () => undefined,
+    onOverlap: () => undefined,
+    onProgress: () => undefined,
+  });
+  return { report: new StatusReport(log, 0), log, subject: { id: "i", name: "n", tracked } };
+}
+
+function lines({ log }: Rig): readonly string[] {
+  return log.lines.map(({ level, message }) => `${level} ${message}`);
+}
+
+describe("StatusReport", () => {
+  test("before anything is known the state is unknown, with why if the engine can't tell", () => {
+    const { report, subject } = rig();
+    expect(report.status(subject)).toEqual({
+      id: "i",
+      name: "n",
+      state: "unknown",
+      reason: "the engine has not told of it yet",
+      since: "1970-01-01T00:00:00.000Z",
+      address: null,
+      models: [],
+      in_flight: 0,
+    });
+    report.cannotTell("no answer in time");
+    expect(report.status(subject)).toMatchObject({ state: "unknown", reason: "no answer in time" });
+  });
+
+  test("an engine that can't tell changes nothing of what is known", () => {
+    const { report, subject } = rig();
+    report.tell(subject, STARTING, 1_000);
+    report.cannotTell("no answer in time");
+    expect(report.status(subject)).toMatchObject({
+      state: "starting",
+      since: "1970-01-01T00:00:01.000Z",
+    });
+  });
+
+  test("each change is one line, however often it is told", () => {
+    const made = rig();
+    const { report, subject } = made;
+    for (const observation of [STARTING, STARTING, EXITED, EXITED]) {
+      report.tell(subject, observation, 1_000);
+    }
+    expect(lines(made)).toEqual(["info container starting", "info container stopped"]);
+    expect(made.log.lines[1]).toMatchObject({ container: "n", reason: "exited with code 1" });
+  });
+
+  test("what comes again within a minute is said at debug level", () => {
+    const made = rig();
+    const { report, subject } = made;
+    const restarting = seen({ status: "restarting", exitCode: 1 });
+    for (const nowMs of [0, 1_000, MINUTE_MS]) {
+      report.tell(subject, restarting, nowMs);
+      report.tell(subject, STARTING, nowMs);
+    }
+    expect(lines(made)).toEqual([
+      "warn container restarting",
+      "info container starting",
+      "debug container restarting",
+      "debug container starting",
+      "warn container restarting",
+      "info container starting",
+    ]);
+  });
+
+  test("what was said at debug level alone and lasts is said after all, with since when", () => {
+    const made = rig();
+    const { report, subject } = made;
+    report.tell(subject, STARTING, 0);
+    report.tell(subject, UNHEALTHY, 1_000);
+    for (const nowMs of [2_000, 32_000, MINUTE_MS, 2 * MINUTE_MS]) {
+      report.tell(subject, STARTING, nowMs);
+    }
+    expect(lines(made)).toEqual([
+      "info container starting",
+      "warn container unhealthy",
+      "debug container starting",
+      "info container starting",
+    ]);
+    expect(made.log.lines.at(-1)).toMatchObject({ since: "1970-01-01T00:00:02.000Z" });
+  });
+
+  test("what was said at debug level alone and is what was said last needs no more words", () => {
+    const made = rig();
+    const { report, subject } = made;
+    for (const nowMs of [0, 2 * MINUTE_MS]) report.tell(subject, STARTING, nowMs);
+    report.tell(subject, UNHEALTHY, 2 * MINUTE_MS);
+    report.tell(subject, STARTING, 2 * MINUTE_MS + 1);
+    report.tell(subject, UNHEALTHY, 2 * MINUTE_MS + 2);
+    report.tell(subject, UNHEALTHY, 4 * MINUTE_MS);
+    expect(lines(made)).toEqual([
+      "info container starting",
+      "warn container unhealthy",
+      "info container starting",
+      "debug container unhealthy",
+      "warn container unhealthy",
+    ]);
+  });
+
+  test("a probe that prints another text each time is one line, and the last text is known", () => {
+    const made = rig();
+    const { report, subject } = made;
+    report.tell(subject, UNHEALTHY, 0);
+    report.tell(subject, seen({ health: "unhealthy", probeOutput: "second" }), 1_000);
+    expect(lines(made)).toEqual(["warn container unhealthy"]);
+    expect(report.condition.reason).toContain("second");
+  });
+
+  test("containers that had stopped before are no news", () => {
+    const made = rig();
+    made.report.tell(made.subject, EXITED, 0);
+    expect(lines(made)).toEqual(["debug container stopped"]);
+  });
+
+  test("one that has stopped and is removed is no news again", () => {
+    const made = rig();
+    made.report.tell(made.subject, STARTING, 0);
+    made.report.tell(made.subject, EXITED, 1);
+    const gone = observe(undefined, {
+      place: { kind: "host" },
+      itself: NOBODY,
+      isStopping: () => false,
+    });
+    made.report.tell(made.subject, gone, 2);
+    expect(lines(made)).toEqual(["info container starting", "info container stopped"]);
+  });
+
+  test("what is noted for a moment is known and not logged", () => {
+    const made = rig();
+    const { report, subject } = made;
+    report.tell(subject, STARTING, 0);
+    report.note(ENDED, 5);
+    expect(report.status(subject)).toMatchObject({ state: "stopped", reason: ENDED.reason });
+    report.tell(subject, EXITED, 6);
+    expect(lines(made)).toEqual(["info container starting", "info container stopped"]);
+    expect(report.sinceMs).toBe(5);
+  });
+
+  test("texts that a server makes up are forgotten at some time", () => {
+    const made = rig();
+    const { report, subject } = made;
+    report.tell(subject, STARTING, 0);
+    for (let n = 0; n < 40; n += 1) {
+      report.tell(subject, seen({ labels: { "inference.enable": `${n}` } }), 1);
+    }
+    report.tell(subject, STARTING, 2);
+    expect(made.log.lines.at(-1)?.level).toBe("info");
+  });
+});

@@ -1,0 +1,71 @@
+import { expect, test } from "bun:test";
+import { atMostEvery, coalesce } from "../../src/ground/coalesce.ts";
+
+test("coalesce() makes one more run of any number of calls during a run, and never two at once", async () => {
+  const gates: PromiseWithResolvers<void>[] = [];
+  let running = 0;
+  let most = 0;
+  const wake = coalesce(async () => {
+    running += 1;
+    most = Math.max(most, running);
+    const gate = Promise.withResolvers<void>();
+    gates.push(gate);
+    await gate.promise;
+    running -= 1;
+  });
+  const first = wake();
+  const during = [wake(), wake(), wake()];
+  gates[0]!.resolve();
+  await first;
+  expect(gates).toHaveLength(2);
+  const later = wake(); // during the second run: a third
+  gates[1]!.resolve();
+  await Promise.all(during);
+  gates[2]!.resolve();
+  await later;
+  expect([gates.length, most]).toEqual([3, 1]);
+});
+
+test("the promise of a call during a run resolves only when a run that began after it has ended", async () => {
+  const ended: number[] = [];
+  let runs = 0;
+  const wake = coalesce(async () => {
+    runs += 1;
+    const run = runs;
+    await Bun.sleep(1);
+    ended.push(run);
+  });
+  void wake();
+  await wake();
+  expect(ended).toEqual([1, 2]);
+});
+
+test("atMostEvery() gives calls within the interval the run that began it, under way or over", async () => {
+  const gates: PromiseWithResolvers<void>[] = [];
+  const run = atMostEvery(60_000, () => {
+    const gate = Promise.withResolvers<void>();
+    gates.push(gate);
+    return gate.promise;
+  });
+  const calls = [run(), run(), run()];
+  let ended = 0;
+  for (const call of calls) void call.then(() => (ended += 1));
+  await Bun.sleep(0);
+  expect([gates.length, ended]).toEqual([1, 0]);
+  gates[0]!.resolve();
+  await Promise.all(calls);
+  await run(); // at once: the run is over, the interval is not
+  expect(gates).toHaveLength(1);
+});
+
+test("atMostEvery() runs again after the interval, also beside a run that hangs", async () => {
+  let runs = 0;
+  const run = atMostEvery(20, () => {
+    runs += 1;
+    return runs === 1 ? new Promise(() => undefined) : Promise.resolve();
+  });
+  void run();
+  await Bun.sleep(30);
+  await run();
+  expect(runs).toBe(2);
+});

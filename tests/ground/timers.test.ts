@@ -1,0 +1,42 @@
+import { expect, test } from "bun:test";
+import { Alarms, Pace } from "../../src/ground/timers.ts";
+import { until } from "../support/until.ts";
+
+test("Pace gives the first turn at once and the others at intervals; due() takes none", async () => {
+  const pace = new Pace(200);
+  const beganMs = performance.now();
+  const at = async (turn: Promise<void>): Promise<number> => {
+    await turn;
+    return performance.now() - beganMs;
+  };
+  const times = [await at(pace.due()), await at(pace.turn()), await at(pace.due())];
+  times.push(await at(pace.turn()), await at(pace.turn()));
+  const [due = 0, first = 0, again = 0, second = 0, third = 0] = times;
+  expect(due).toBeLessThan(100);
+  expect(first).toBeLessThan(150);
+  expect(again).toBeGreaterThan(190);
+  expect(second - again).toBeLessThan(100); // due() has put nothing off
+  expect(third - second).toBeGreaterThan(190);
+  await Bun.sleep(250);
+  const restedMs = performance.now();
+  await pace.turn();
+  expect(performance.now() - restedMs).toBeLessThan(100);
+});
+
+test("Alarms: each reason has one time, and a new one takes the place of the old", async () => {
+  let calls = 0;
+  const alarms = new Alarms<"a" | "b">(() => {
+    calls += 1;
+  });
+  alarms.set("a", 1);
+  alarms.set("a", 20);
+  alarms.set("b", 1);
+  alarms.set("b", Number.POSITIVE_INFINITY); // further away than a timer can wait
+  await until("a's time has come", () => calls > 0);
+  await Bun.sleep(20);
+  expect(calls).toBe(1);
+  alarms.set("a", 1);
+  alarms.clear();
+  await Bun.sleep(20);
+  expect(calls).toBe(1);
+});

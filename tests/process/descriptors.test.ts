@@ -1,0 +1,51 @@
+import { describe, expect, test } from "bun:test";
+import { readdirSync, statSync } from "node:fs";
+import {
+  countOpen,
+  createDescriptors,
+  parseLimit,
+  readDescriptors,
+} from "../../src/process/descriptors.ts";
+
+describe("createDescriptors()", () => {
+  test.each([
+    ["64 at least", 256, 256 - 64],
+    ["5 %", 10_000, 9_500],
+  ])("keeps a reserve of %s", (_what, limit, usable) => {
+    const admit = (open: number): boolean =>
+      createDescriptors({ limit, countOpen: () => open, now: () => 0 }).admit();
+    expect([admit(usable - 2), admit(usable - 1)]).toEqual([true, false]);
+  });
+
+  test("counts two for each request admitted until it counts anew", () => {
+    let nowMs = 0;
+    let open = 100;
+    const { admit } = createDescriptors({ limit: 256, countOpen: () => open, now: () => nowMs });
+    const admitted = Array.from({ length: 100 }, admit).filter(Boolean).length;
+    expect(admitted).toBe((256 - 64 - 100) / 2);
+    open = 190; // most are open now, and some have ended
+    nowMs = 20;
+    expect([admit(), admit()]).toEqual([true, false]);
+  });
+});
+
+test("parseLimit() reads the soft limit", () => {
+  const limits =
+    "Limit   Soft Limit  Hard Limit  Units\nMax open files            1024                 524288               files\n";
+  expect(parseLimit(limits)).toBe(1024);
+  expect(parseLimit("")).toBeUndefined();
+});
+
+test("countOpen() counts the entries where the size of the directory does not tell", () => {
+  const path = "/proc/self/fdinfo"; // as /proc/self/fd is before Linux 6.2
+  expect(statSync(path).size).toBe(0);
+  expect(Math.abs(countOpen(path) - readdirSync(path).length)).toBeLessThan(5);
+});
+
+test("countOpen() counts what is open", () => {
+  expect(Math.abs(countOpen() - readdirSync("/proc/self/fd").length)).toBeLessThan(5);
+});
+
+test("readDescriptors() admits on this machine", async () => {
+  expect((await readDescriptors())?.admit()).toBe(true);
+});

@@ -1,0 +1,106 @@
+import { describe, expect, test } from "bun:test";
+import { type BodyWatch, watchBody } from "../../src/proxy/answer-body.ts";
+import { until, within } from "../support/until.ts";
+
+type End = Parameters<BodyWatch["ended"]>[0];
+
+/** An upstream body that the test feeds, watched; `events` tells what happened in order. */
+function watched() {
+  const events: string[] = [];
+  const ends: End[] = [];
+  let source: ReadableStreamDefaultController<Uint8Array> | undefined;
+  const upstream = new ReadableStream<Uint8Array>(
+    {
+      start: (controller) => {
+        source = controller;
+      },
+      cancel: (reason) => {
+        events.push(`cancel ${String(reason)}`);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  const body = watchBody(upstream, {
+    waitFor: (what) => events.push(what),
+    ended: (end) => {
+      events.push("ended");
+      ends.push(end);
+    },
+  });
+  return { body, ends, events, source: source! };
+}
+
+const bytes = (text: string): Uint8Array => Buffer.from(text);
+
+describe("watchBody()", () => {
+  test("passes on the same bytes and reports their number at the end", async () => {
+    const { body, ends, source } = watched();
+    for (const piece of ["one", "", "zwölf"]) source.enqueue(bytes(piece));
+    source.close();
+    expect(await within("the body", new Response(body).text())).toBe("onezwölf");
+    expect(ends).toEqual([{ bytes: 9 }]);
+  });
+
+  test("reads nothing before it is asked, and gives on at once what has come by then", async () => {
+    const { body, events, source } = watched();
+    const reader = body.getReader();
+    source.enqueue(bytes("one"));
+    source.enqueue(bytes("two"));
+    await Bun.sleep(0);
+    expect(events).toEqual([]);
+    const { value } = await within("the pieces", reader.read());
+    expect(Buffer.from(value!).toString()).toBe("onetwo");
+    expect(events.slice(0, 2)).toEqual(["read", "client"]);
+    const next = reader.read();
+    source.enqueue(bytes("three"));
+    expect(Buffer.from((await within("a piece", next)).value!).toString()).toBe("three");
+  });
+
+  test("has ended before whoever reads it sees the end", async () => {
+    const { body, events, source } = watched();
+    source.close();
+    const { done } = await within("the end", body.getReader().read());
+    events.push("seen");
+    expect(done).toBe(true);
+    expect(events).toEqual(["read", "client", "ended", "seen"]);
+  });
+
+  test("fails, never ends, when the upstream breaks off", async () => {
+    const { body, ends, source } = watched();
+    const reader = body.getReader();
+    source.enqueue(bytes("half"));
+    await within("a piece", reader.read());
+    const broken = new Error("ECONNRESET");
+    source.error(broken);
+    expect(
+      await within(
+        "the failure",
+        reader.read().catch((error: unknown) => error),
+      ),
+    ).toBe(broken);
+    expect(ends).toEqual([{ bytes: 4, error: broken, isBug: false }]);
+  });
+
+  test("cancels the upstream with the reason when it is cancelled between reads", async () => {
+    const { body, ends, events, source } = watched();
+    const reader = body.getReader();
+    const read = reader.read();
+    source.enqueue(bytes("half"));
+    await within("a piece", read);
+    await within("the cancel", reader.cancel("client gone"));
+    expect(events.slice(-2)).toEqual(["ended", "cancel client gone"]);
+    expect(ends).toEqual([{ bytes: 4, cancelled: true }]);
+  });
+
+  test("ends once when it is cancelled while a read is pending, and not as broken off", async () => {
+    const { body, ends, events } = watched();
+    const reader = body.getReader();
+    const pending = reader.read();
+    await until("the upstream is being read", () => events.includes("read"));
+    await within("the cancel", reader.cancel("client gone"));
+    await within("the pending read", pending);
+    await Bun.sleep(0); // the upstream's read ends with the cancel too
+    expect(events).toContain("cancel client gone");
+    expect(ends).toEqual([{ bytes: 0, cancelled: true }]);
+  });
+});

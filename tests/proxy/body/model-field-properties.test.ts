@@ -1,0 +1,200 @@
+/**
+ * The scanner against JSON.parse, on random documents and on what damage makes of them. Where
+ * JSON.parse refuses a document, the scanner is held to its shape: see `expectedByShape`.
+ */
+import { beforeAll, describe, expect, test } from "bun:test";
+import type { Verdict } from "../../../src/proxy/body/model-field.ts";
+import {
+  damaged,
+  type Random,
+  randomDocument,
+  seededRandom,
+} from "../../support/client/random-json.ts";
+import { cutAt, scanModel } from "../../support/client/scan-model.ts";
+
+const NO_MODEL: Verdict = { kind: "missing", why: "no model" };
+
+const SEED = 20_261_123;
+const DOCUMENTS = 100_000;
+const TIMEOUT_MS = 60_000; // they take 2 s each
+
+describe("ModelScanner on random documents, cut at random", () => {
+  const documents: { readonly bytes: Uint8Array; readonly models: readonly unknown[] }[] = [];
+
+  beforeAll(() => {
+    const random = seededRandom(SEED);
+    while (documents.length < DOCUMENTS) {
+      const { text, entries } = randomDocument(random);
+      const models = entries.filter(([key]) => key === "model").map(([, value]) => value);
+      documents.push({ bytes: new TextEncoder().encode(text), models });
+    }
+  }, TIMEOUT_MS);
+
+  test(
+    "gives what JSON.parse() gives, but the first of two models",
+    () => {
+      const random = seededRandom(SEED + 1);
+      const seen = { found: 0, missing: 0, invalid: 0 };
+      for (const [number, { bytes, models }] of documents.entries()) {
+        const verdict = scanModel(randomPieces(bytes, random));
+        const last = verdictOn(models.slice(-1)); // which is what JSON.parse takes
+        if (!same(verdict, verdictOn(models)) || !same(last, byJsonParse(bytes))) {
+          fail({ number, body: utf8.decode(bytes), verdict });
+        }
+        seen[verdict.kind] += 1;
+      }
+      expect(seen.found).toBeGreaterThan(DOCUMENTS / 3); // or the documents prove nothing
+      expect(seen.missing).toBeGreaterThan(DOCUMENTS / 8);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "that are damaged, gives what JSON.parse() gives, or what their shape allows",
+    () => {
+      const random = seededRandom(SEED + 2);
+      const seen = { found: 0, missing: 0, invalid: 0, valid: 0 };
+      for (const [number, document] of documents.entries()) {
+        const bytes = damaged(document.bytes, random);
+        const verdict = scanModel(randomPieces(bytes, random));
+        const parsed = byJsonParse(bytes);
+        const wrong = whatIsWrong(verdict, bytes, parsed);
+        if (wrong !== undefined) fail({ number, wrong, body: bytes.toString("latin1"), verdict });
+        seen[verdict.kind] += 1;
+        if (parsed !== undefined) seen.valid += 1;
+      }
+      expect(Math.min(...Object.values(seen))).toBeGreaterThan(DOCUMENTS / 20);
+    },
+    TIMEOUT_MS,
+  );
+});
+
+/** @param parsed what JSON.parse makes of it */
+function whatIsWrong(
+  verdict: Verdict,
+  bytes: Uint8Array,
+  parsed: Verdict | undefined,
+): string | undefined {
+  const { expected, models } = expectedByShape(bytes);
+  if (parsed !== undefined && models < 2 && !same(verdict, parsed)) return "not as JSON.parse()";
+  if (verdict.kind !== "invalid") return same(verdict, expected) ? undefined : "not as its shape";
+  if (expected !== "invalid") return "refused, though it could be followed";
+  return isSensible(verdict, bytes) ? undefined : "not the offset where it goes wrong";
+}
+
+/** Up to the offset all is well, only incomplete; or a model begins there that is no JSON string. */
+function isSensible({ offset, expected }: Verdict & { kind: "invalid" }, bytes: Uint8Array) {
+  const before = bytes.subarray(0, offset);
+  if (expected === "a valid JSON string") {
+    const model = utf8.decode(bytes.subarray(offset - 1)).match(STRING)?.[0];
+    return model?.endsWith('"') === true && parse(model) === undefined;
+  }
+  const rest = scanModel([before]);
+  return offset === 0 ? bytes.length > 0 : rest.kind === "invalid" && rest.offset === offset;
+}
+
+/** As the decoder that drops one byte order mark and JSON.parse see it; undefined if they refuse. */
+function byJsonParse(bytes: Uint8Array): Verdict | undefined {
+  const value = parse(utf8.decode(bytes));
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  return verdictOn(Object.hasOwn(value, "model") ? [Reflect.get(value, "model")] : []);
+}
+
+function verdictOn(models: readonly unknown[]): Verdict {
+  if (models.length === 0) return NO_MODEL;
+  const [model] = models;
+  if (typeof model !== "string") return { kind: "missing", why: "not a string" };
+  return model === "" ? { kind: "missing", why: "empty" } : { kind: "found", model };
+}
+
+/**
+ * What any document is to give, valid or not, by its tokens on the top level. A model is found only
+ * if it is a complete and valid string behind the first key that means `model`, and all before it
+ * is `{`, then key, colon, value and comma by turns, where a nested value is whatever stands
+ * between as many opening as closing brackets that are in no string. Likewise "no model" is told
+ * only of such a row that ends in `}`. Everything else is invalid.
+ */
+function expectedByShape(bytes: Uint8Array): { expected: Verdict | "invalid"; models: number } {
+  if (bytes.length === 0) return { expected: { kind: "missing", why: "no body" }, models: 0 };
+  const { shape, texts } = topLevel(utf8.decode(bytes));
+  const keys = [...shape.matchAll(/s:/g)].map(({ index }) => index);
+  const models = keys.filter((key) => parse(texts[key] ?? "") === "model");
+  const [first = shape.length] = models;
+  const whole = /^\{(?:s:[svn](?:,s:[svn])*)?\}/.exec(shape)?.[0];
+  const before = /^\{(?:s:[svn],)*$/.test(shape.slice(0, first));
+  const value = before ? shape[first + 2] : undefined;
+  return {
+    expected: expectedOf(value, texts[first + 2]) ?? noModel(whole, first),
+    models: models.length,
+  };
+}
+
+/** @param letter of the first model's value, if all before it is well */
+function expectedOf(letter = "", text = ""): Verdict | undefined {
+  if (["v", "n", "N"].includes(letter)) return verdictOn([undefined]);
+  const model = letter === "s" ? parse(text) : undefined;
+  return typeof model === "string" ? verdictOn([model]) : undefined;
+}
+
+function noModel(whole: string | undefined, firstModel: number): Verdict | "invalid" {
+  return whole !== undefined && whole.length <= firstModel ? NO_MODEL : "invalid";
+}
+
+const STRING = /^"(?:[^"\\]|\\[\s\S])*(?:"|\\?$)/;
+const COMPLETE = /^"(?:[^"\\]|\\[\s\S])*"$/;
+const TOKEN = /"(?:[^"\\]|\\[\s\S])*(?:"|\\?$)|[{}[\]:,]|[^{}[\]:," \t\r\n]+/g;
+
+/**
+ * The tokens of the top level and a letter for each: s and S are a string, complete and not, n and
+ * N a nested value, v is anything else; punctuation stands for itself.
+ */
+function topLevel(text: string): { shape: string; texts: string[] } {
+  const texts: string[] = [];
+  let shape = "";
+  let depth = 0;
+  for (const token of text.match(TOKEN) ?? []) {
+    const level = shape === "" ? 0 : levelOf(token);
+    if (depth > 0) {
+      depth += level;
+      if (depth === 0) shape = `${shape.slice(0, -1)}n`;
+      continue;
+    }
+    shape += level > 0 ? "N" : letterOf(token);
+    texts.push(token);
+    depth = Math.max(level, 0);
+  }
+  return { shape, texts };
+}
+
+function levelOf(token: string): number {
+  if ("{[".includes(token)) return 1;
+  return "}]".includes(token) ? -1 : 0;
+}
+
+function letterOf(token: string): string {
+  if (token.startsWith('"')) return COMPLETE.test(token) ? "s" : "S";
+  return "{}[]:,".includes(token) ? token : "v";
+}
+
+const utf8 = new TextDecoder();
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function same(one: unknown, other: unknown): boolean {
+  return Bun.deepEquals(one, other, true);
+}
+
+function fail(what: Record<string, unknown>): never {
+  throw new Error(`The scanner is wrong: ${JSON.stringify({ seed: SEED, ...what })}`);
+}
+
+function randomPieces(bytes: Uint8Array, random: Random): Uint8Array[] {
+  const positions = Array.from({ length: random(6) }, () => random(bytes.length + 1));
+  return cutAt(bytes, ...positions.sort((a, b) => a - b));
+}

@@ -1,0 +1,234 @@
+import { describe, expect, test } from "bun:test";
+import { KeptBytes } from "../../../src/proxy/body/kept-bytes.ts";
+import { type ReadResult, readModelField } from "../../../src/proxy/body/request-body.ts";
+import { piecewise } from "../../support/client/piecewise.ts";
+import { rawExchange } from "../../support/client/raw-http.ts";
+import { NO_TURNS } from "../../support/client/turns.ts";
+import { until, within } from "../../support/until.ts";
+
+const NO_LIMIT = Number.POSITIVE_INFINITY;
+const MIB = 1024 * 1024;
+
+type ModelField = ReadResult["verdict"] & Pick<ReadResult, "body" | "discard">;
+
+async function readField(request: Request, keptBytesMax: number): Promise<ModelField> {
+  const { verdict, body, discard } = await readModelField(
+    request,
+    new KeptBytes(keptBytesMax),
+    NO_TURNS,
+  );
+  return { ...verdict, body, discard };
+}
+
+/** What a server made of a body: the field, the form of the body to send on, and its bytes. */
+type Seen = { readonly field: ModelField; readonly form: string; readonly bytes: Uint8Array };
+
+/** Sends the body to a real server that reads its model, then the body that it is to send on. */
+async function throughServer(
+  body: Bun.BodyInit | undefined,
+  keptBytesMax = NO_LIMIT,
+): Promise<Seen> {
+  const seen = Promise.withResolvers<Seen>();
+  using server = Bun.serve({
+    port: 0,
+    maxRequestBodySize: NO_LIMIT,
+    fetch: async (request) => {
+      const field = await readField(request, keptBytesMax);
+      const kept = field.kind === "found" ? await field.body() : undefined;
+      const bytes = kept === undefined ? new Uint8Array() : await new Response(kept).bytes();
+      seen.resolve({ field, form: formOf(kept), bytes });
+      return new Response();
+    },
+  });
+  const init = { method: "POST", ...(body === undefined ? {} : { body }) };
+  fetch(`http://127.0.0.1:${server.port}/`, init).catch(seen.reject);
+  return await within("the body", seen.promise);
+}
+
+function formOf(body: unknown): string {
+  if (body instanceof Uint8Array) return "bytes";
+  return body instanceof ReadableStream ? "stream" : "none";
+}
+
+/** `{"messages":"…","model":"m",…` of a length in bytes, with bytes behind the model that are no text. */
+function bodyOf(bytes: number, modelAt: number): Buffer<ArrayBuffer> {
+  const body = Buffer.alloc(bytes, "x");
+  body.write('{"messages":"');
+  body.write('","model":"m","rest":', modelAt);
+  for (let at = modelAt + 21; at < bytes; at += 1) body[at] = (at * 2_654_435_761) % 251;
+  return body;
+}
+
+describe("readModelField() through a server", () => {
+  test.each<[what: string, body: Bun.BodyInit | undefined]>([
+    ["no body", undefined],
+    ["an empty body", ""],
+  ])("finds nothing in a request with %s", async (_what, body) => {
+    expect((await throughServer(body)).field).toMatchObject({ kind: "missing", why: "no body" });
+  });
+
+  test.each<[what: string, body: Buffer<ArrayBuffer>, form: string]>([
+    ["a short one", Buffer.from('{"model":"m"}'), "bytes"],
+    ["the model first", bodyOf(300_000, 20), "bytes"],
+    ["the model last", bodyOf(300_000, 299_900), "bytes"],
+    ["1 MiB", bodyOf(MIB, 500_000), "bytes"],
+    ["1 MiB and a byte", bodyOf(MIB + 1, 500_000), "stream"],
+    ["8 MiB, the model first", bodyOf(8 * MIB, 20), "stream"],
+    ["8 MiB, the model last", bodyOf(8 * MIB, 8 * MIB - 30), "stream"],
+  ])("keeps a body with Content-Length byte for byte: %s", async (_what, body, form) => {
+    const seen = await throughServer(body);
+    expect(seen.field).toMatchObject({ kind: "found", model: "m" });
+    expect(seen.form).toBe(form);
+    expect(Buffer.compare(seen.bytes, body)).toBe(0);
+  });
+
+  test.each<[what: string, body: Buffer<ArrayBuffer>]>([
+    ["a short one", Buffer.from('{"model":"m"}')],
+    ["3 MiB, the model in the middle", bodyOf(3 * MIB, MIB)],
+  ])("keeps a chunked body a stream, byte for byte: %s", async (_what, body) => {
+    const seen = await throughServer(halves(body));
+    expect(seen.field).toMatchObject({ kind: "found", model: "m" });
+    expect(seen.form).toBe("stream");
+    expect(Buffer.compare(seen.bytes, body)).toBe(0);
+  });
+
+  test("refuses a body with too much before its model, and takes one with less", async () => {
+    const limit = 2 * MIB;
+    const refused = await throughServer(bodyOf(4 * MIB, 3 * MIB), limit);
+    expect(refused.field).toMatchObject({ kind: "too much" });
+    const taken = await throughServer(bodyOf(4 * MIB, MIB), limit);
+    expect(taken.field).toMatchObject({ kind: "found", model: "m" });
+  });
+
+  test("gives the verdict on a body that goes on for ever as soon as there is one", async () => {
+    using server = Bun.serve({
+      port: 0,
+      fetch: async (request) => Response.json(await readField(request, NO_LIMIT)),
+    });
+    const head =
+      "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\nConnection: close\r\n\r\n";
+    const answer = await rawExchange(server.port!, `${head}[`);
+    expect(answer).toEndWith('{"kind":"invalid","offset":0,"expected":"a JSON object (\\"{\\")"}');
+  });
+});
+
+describe("readModelField() of pieces", () => {
+  test("takes no piece behind the model before somebody asks for it", async () => {
+    const pieces = ['{"a":1,', '"model":"m"', ',"b":2', "}"];
+    const { request, state } = piecewise(pieces);
+    const field = await readField(request, NO_LIMIT);
+    if (field.kind !== "found") throw new Error(`Found nothing: ${field.kind}`);
+    expect(state.pulls).toBe(2);
+    const reader = ((await field.body()) as ReadableStream<Uint8Array>).getReader();
+    const taken: [piece: string | undefined, pulls: number][] = [];
+    for (let count = 0; count < 4; count += 1) {
+      const { value } = await within("a piece", reader.read());
+      taken.push([value && Buffer.from(value).toString(), state.pulls]);
+    }
+    expect(taken).toEqual([
+      [`${pieces[0]}${pieces[1]}`, 2], // small ones that have come are joined
+      [pieces[2], 3],
+      [pieces[3], 4],
+      [undefined, 5],
+    ]);
+  });
+
+  test("takes all of a small body whose length is known", async () => {
+    const rest = `,"pad":"${"x".repeat(100_000)}"}`;
+    const pieces = ['{"model":"m"', rest];
+    const { request, state } = piecewise(pieces, { "content-length": String(12 + rest.length) });
+    const field = await readField(request, NO_LIMIT);
+    expect(await bodyAtHand(field)).toEqual(Buffer.from(pieces.join("")));
+    expect(state.pulls).toBe(2); // all has come, so there is no need to ask for the end
+  });
+
+  test.each<[keptBytesMax: number, kind: ModelField["kind"]]>([
+    [109, "too much"],
+    [110, "found"], // what is kept before the piece with the model counts, that piece does not
+    [NO_LIMIT, "found"],
+  ])("with a limit of %d bytes and 110 before the model: %s", async (keptBytesMax, kind) => {
+    const { request } = piecewise([`{"a":"b${"x".repeat(100)}`, '"  ', ',"model":"m"', "}"]);
+    expect((await readField(request, keptBytesMax)).kind).toBe(kind);
+  });
+
+  test.each<[what: string, pieces: readonly string[], keptBytesMax: number]>([
+    ["too much", ['{"a":"xxx', "xxx"], 5],
+    ["missing", ['{"model":1', "}"], NO_LIMIT],
+    ["invalid", ["[", "]"], NO_LIMIT],
+  ])("lets go of the rest of a body whose verdict is %s", async (what, pieces, keptBytesMax) => {
+    const { request, state } = piecewise(pieces);
+    const { kind, discard } = await readField(request, keptBytesMax);
+    expect<string>(kind).toBe(what);
+    discard();
+    await until("the body is cancelled", () => state.cancelled !== undefined);
+    expect(state.pulls).toBe(1);
+  });
+
+  test("cancels the client's body with the reason when the body sent on is cancelled", async () => {
+    const { request, state } = piecewise(['{"model":"m"', "}"]);
+    const field = await readField(request, NO_LIMIT);
+    if (field.kind !== "found") throw new Error(`Found nothing: ${field.kind}`);
+    await ((await field.body()) as ReadableStream<Uint8Array>).cancel("upstream gone");
+    expect(state.cancelled).toBe("upstream gone");
+  });
+
+  test.each<[when: string, first: string, headers: Record<string, string>]>([
+    ["before the model", '{"a":', {}],
+    ["in a small body", '{"model":"m"', { "content-length": "20" }],
+  ])("fails as the client's body does %s", async (_when, first, headers) => {
+    const gone = new Error("The connection was closed.");
+    const request = new Request("http://proxy.test/", {
+      method: "POST",
+      headers,
+      body: failing(first, gone),
+    });
+    const failure = readField(request, NO_LIMIT)
+      .then(bodyAtHand)
+      .catch((error: unknown) => error);
+    expect(await within("the failure", failure)).toBe(gone);
+  });
+
+  test("makes the body sent on fail, never end, when the client breaks off behind the model", async () => {
+    const gone = new Error("The connection was closed.");
+    const body = failing('{"model":"m"', gone);
+    const field = await readField(
+      new Request("http://proxy.test/", { method: "POST", body }),
+      NO_LIMIT,
+    );
+    if (field.kind !== "found") throw new Error(`Found nothing: ${field.kind}`);
+    const failure = new Response((await field.body()) ?? null)
+      .bytes()
+      .catch((error: unknown) => error);
+    expect(await within("the failure", failure)).toBe(gone);
+  });
+});
+
+/** A stream, which is sent chunked. */
+function halves(body: Buffer<ArrayBuffer>): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>({
+    start: (controller) => {
+      controller.enqueue(body.subarray(0, body.length / 2));
+      controller.enqueue(body.subarray(body.length / 2));
+      controller.close();
+    },
+  });
+}
+
+/** One piece, then a failure. */
+function failing(first: string, error: Error): ReadableStream<Uint8Array> {
+  let pulls = 0;
+  return new ReadableStream<Uint8Array>(
+    {
+      pull: (controller) => {
+        pulls += 1;
+        if (pulls === 1) controller.enqueue(Buffer.from(first));
+        else controller.error(error);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+async function bodyAtHand(field: ModelField): Promise<unknown> {
+  return field.kind === "found" ? field.body() : field;
+}

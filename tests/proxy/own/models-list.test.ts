@@ -1,0 +1,174 @@
+import { describe, expect, test } from "bun:test";
+import { connect } from "node:net";
+import {
+  type Models,
+  modelIdOf,
+  modelResponse,
+  modelsResponse,
+  noBackend,
+} from "../../../src/proxy/own/models-list.ts";
+
+import { RoutingTable } from "../../../src/routing/table.ts";
+import { residentWithoutGarbage } from "../../support/proxy/resident-memory.ts";
+import { makeBackend, models as modelsOf } from "../../support/server/backends.ts";
+import { until } from "../../support/until.ts";
+
+type ErrorBody = { readonly error: { readonly code: string; readonly message: string } };
+
+type Entry = { readonly id: string; readonly [field: string]: unknown };
+
+const REQUEST = new Request("http://proxy.test/v1/models");
+const TARGET = { path: "/v1/models", query: "" };
+
+/** A table in which model `id` is what `kind` says. */
+function modelsWith(kind: "live" | "draining" | "unknown", ready: boolean, model: Entry): Models {
+  const table = new RoutingTable();
+  const backend = makeBackend({ models: [model] });
+  if (kind !== "unknown") table.admit(backend);
+  if (kind === "draining") table.drain(backend);
+  return { table, isReady: () => ready };
+}
+
+describe("modelsResponse()", () => {
+  test("lists the objects in the order given, with every field", async () => {
+    const models = [
+      { id: "b", object: "model", max_model_len: 4096, permission: [{ id: "p" }] },
+      { id: "a", meta: null },
+    ];
+    const response = modelsResponse(REQUEST, TARGET, modelsOf(...models));
+    expect(response.status).toBe(200);
+    expect(response.headers.get("content-type")).toStartWith("application/json");
+    expect(await response.json()).toEqual({ object: "list", data: models });
+  });
+
+  test("is a list also when there is no model", async () => {
+    expect(await modelsResponse(REQUEST, TARGET, []).json()).toEqual({ object: "list", data: [] });
+  });
+});
+
+describe("modelsResponse() of a long list", () => {
+  /** 2,000 models, 16 MiB. */
+  const LONG = modelsOf(
+    ...Array.from({ length: 2_000 }, (_, n) => ({ id: `m${n}`, about: "ü".repeat(4_300) })),
+  );
+
+  function serve(): Bun.Server<undefined> {
+    return Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      fetch: (request) => modelsResponse(request, TARGET_1000, LONG),
+    });
+  }
+  const TARGET_1000 = { path: "/v1/models", query: "limit=1000" };
+
+  test.each([[{}], [{ "anthropic-version": "2023-06-01" }]])(
+    "costs next to no memory for each of 100 clients that do not read, headers %o",
+    async (headers) => {
+      await using server = serve();
+      await (await fetch(server.url, { headers })).bytes();
+      const before = residentWithoutGarbage();
+      const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+      const sockets = Array.from({ length: 100 }, () => {
+        const socket = connect(server.port ?? 0, "127.0.0.1").pause();
+        socket.write(`GET / HTTP/1.1\r\nhost: proxy.test\r\n${head.join("")}\r\n`);
+        return socket;
+      });
+      await until("all are being answered", () => server.pendingRequests === 100);
+      const whole = await (await fetch(server.url, { headers })).text(); // all had their turn
+      expect((JSON.parse(whole) as { data: unknown[] }).data.length).toBeGreaterThanOrEqual(1_000);
+      expect((residentWithoutGarbage() - before) / 2 ** 20).toBeLessThan(250); // copied: 1.6 GiB
+      for (const socket of sockets) socket.destroy();
+    },
+    10_000,
+  );
+
+  test("is made once for as long as it is the same, and HEAD tells its length", async () => {
+    await using server = serve();
+    const { headers } = await fetch(server.url, { method: "HEAD" });
+    const { byteLength } = await (await fetch(server.url)).bytes();
+    expect([byteLength > 2 ** 24, headers.get("content-length")]).toEqual([true, `${byteLength}`]);
+    const before = process.cpuUsage();
+    for (let n = 0; n < 1_000; n += 1) modelsResponse(REQUEST, TARGET, LONG);
+    expect(process.cpuUsage(before).user / 1_000).toBeLessThan(500); // serialised: 40 s
+  });
+});
+
+describe("modelResponse()", () => {
+  test("is the model's object alone, with every field", async () => {
+    const model = { id: "a", owned_by: "vllm", created: 1 };
+    const response = modelResponse(REQUEST, "a", modelsWith("live", true, model));
+    expect(response.status).toBe(200);
+    expect(await response.json()).toEqual(model);
+  });
+
+  test.each<[kind: "draining" | "unknown", ready: boolean, status: number, code: string]>([
+    ["draining", true, 503, "backend_draining"],
+    ["draining", false, 503, "backend_draining"],
+    ["unknown", true, 404, "model_not_found"],
+    ["unknown", false, 503, "starting"],
+  ])("of a %s model, ready: %p, is a %d %s", async (kind, ready, status, code) => {
+    const response = modelResponse(REQUEST, "a", modelsWith(kind, ready, { id: "a" }));
+    expect(response.status).toBe(status);
+    expect(((await response.json()) as ErrorBody).error.code).toBe(code);
+  });
+});
+
+describe("noBackend()", () => {
+  test.each([true, false])(
+    "a model whose server starts again is 503, ready or not",
+    async (ready) => {
+      const models = modelsWith("unknown", ready, { id: "m" });
+      models.table.expect("c", { kind: "back", modelIds: ["m"] });
+      const response = noBackend("m", models);
+      expect([response.status, response.headers.get("retry-after")]).toEqual([503, "1"]);
+      expect(((await response.json()) as ErrorBody).error.code).toBe("backend_unavailable");
+    },
+  );
+
+  test("a model of which a container is starting for the first time is 404, and the message says so", async () => {
+    const models = modelsWith("unknown", true, { id: "m" });
+    models.table.expect("c", { kind: "anew", modelIds: ["m"] });
+    const response = noBackend("m", models);
+    const { error } = (await response.json()) as ErrorBody;
+    expect([response.status, error.code]).toEqual([404, "model_not_found"]);
+    expect(error.message).toContain("is starting");
+  });
+
+  test.each<["draining" | "unknown", ready: boolean]>([
+    ["draining", true],
+    ["unknown", true],
+    ["unknown", false],
+  ])("names the model when it is %s, ready: %p, cut where it is long", async (kind, ready) => {
+    const id = "y".repeat(300);
+    const response = noBackend(id, modelsWith(kind, ready, { id }));
+    const { error } = (await response.json()) as ErrorBody;
+    expect(error.message).toContain(`"${"y".repeat(256)}…"`);
+    expect(error.message).not.toContain("y".repeat(257));
+  });
+});
+
+test("the message for an unknown model is short, whatever the names of 10,000 known ones are", async () => {
+  const table = new RoutingTable();
+  const ids = Array.from({ length: 10_000 }, (_, n) => `${n}${"\u0001".repeat(2_000)}`);
+  table.admit(makeBackend({ models: ids.map((id) => ({ id })) }));
+  const response = noBackend("\u0001".repeat(60_000), { table, isReady: () => true });
+  const { error } = (await response.json()) as ErrorBody;
+  expect(error.code).toBe("model_not_found");
+  expect(error.message.length).toBeLessThan(11 * 6 * 257 + 200);
+});
+
+describe("modelIdOf()", () => {
+  test.each<[encoded: string, id: string]>([
+    ["llama", "llama"],
+    ["org/name", "org/name"],
+    ["org%2Fname%3A7b", "org/name:7b"],
+    ["mod%C3%A8le%20x", "modèle x"],
+    ["a+b", "a+b"],
+    ["%252F", "%2F"],
+    ["50%", "50%"],
+    ["%ff", "%ff"],
+    ["", ""],
+  ])("%p is %p", (encoded, id) => {
+    expect(modelIdOf(encoded)).toBe(id);
+  });
+});

@@ -1,0 +1,50 @@
+import { expect, test } from "bun:test";
+import { candidates, nearest } from "../../../src/proxy/own/nearest.ts";
+
+test.each<[name: string, names: readonly string[], expected: readonly string[]]>([
+  ["qwen3-8b", ["llama-3", "Qwen3-8B", "qwen3-80b"], ["Qwen3-8B", "qwen3-80b", "llama-3"]],
+  ["abc", ["abx", "xyz", "abcd"], ["abx", "abcd", "xyz"]],
+  ["", ["b", "aa"], ["b", "aa"]],
+  ["x", [], []],
+])("nearest() to %p of %p is %p", (name, names, expected) => {
+  expect(nearest(name, names, 10)).toEqual([...expected]);
+});
+
+test("nearest() gives no more than it is asked for, and is quick about long names", () => {
+  const names = Array.from({ length: 200 }, (_, n) => `${"x".repeat(5_000)}${n}`);
+  const startMs = performance.now();
+  expect(nearest("y".repeat(100_000), names, 3)).toHaveLength(3);
+  expect(performance.now() - startMs).toBeLessThan(500);
+});
+
+const MANY = Array.from(
+  { length: 10_000 },
+  (_, n) => `Organisation-${n % 97}/some-model-name-${n}-instruct-q4_k_m-gguf`,
+);
+
+test.each<[typo: string, meant: string]>([
+  ["organisation-70/some-model-name-1234-instruct-q4_k_m-guf", MANY[1234] ?? ""],
+  ["some-model-name-1234-instruct-q4_k_m-gguf", MANY[1234] ?? ""],
+  ["ORGANISATION-0/SOME_MODEL-NAME-0-INSTRUCT", MANY[0] ?? ""],
+])("nearest() finds what %p was to be among 10,000", (typo, meant) => {
+  expect(nearest(typo, MANY, 10)).toContain(meant);
+});
+
+test("nearest() compares 32 of 10,000 names, and takes about 1 ms of CPU", () => {
+  for (const name of [MANY[5] ?? "", "x", "", "y".repeat(100_000), "İ".repeat(64)]) {
+    expect(candidates(name, MANY)).toHaveLength(32);
+  }
+  expect(candidates("x", MANY.slice(0, 32))).toEqual(MANY.slice(0, 32));
+  for (let n = 0; n < 100; n += 1) nearest(`warm-${n}`, MANY, 10);
+  const before = process.cpuUsage();
+  for (let n = 0; n < 200; n += 1) nearest(`${MANY[n]}x`, MANY, 10);
+  const { user, system } = process.cpuUsage(before);
+  expect((user + system) / 1_000 / 200).toBeLessThan(4); // comparing all took 145 ms
+});
+
+test("nearest() compares names that grow when they are lower-cased", () => {
+  expect(nearest("İ".repeat(64), ["x", `${"İ".repeat(63)}x`], 2)).toEqual([
+    `${"İ".repeat(63)}x`,
+    "x",
+  ]);
+});

@@ -1,0 +1,28 @@
+import { expect, test } from "bun:test";
+import { EngineConnection } from "../../../src/sources/docker/connection.ts";
+
+test("EngineConnection is connecting until the first answer, whatever fails until then", () => {
+  const connection = new EngineConnection();
+  const { sinceMs } = connection.status;
+  expect(connection.status).toEqual({ state: "connecting", sinceMs, reason: undefined });
+  connection.failed("refused");
+  expect(connection.status).toEqual({ state: "connecting", sinceMs, reason: "refused" });
+});
+
+test("EngineConnection is lost from the first failure on, and tells the latest reason", async () => {
+  const connection = new EngineConnection();
+  connection.opened();
+  const connected = connection.status;
+  expect(connected).toMatchObject({ state: "connected", reason: undefined });
+  await Bun.sleep(2);
+  connection.opened(); // the stream was merely opened again
+  expect(connection.status).toEqual(connected);
+  connection.failed("refused");
+  const { sinceMs } = connection.status;
+  expect(sinceMs).toBeGreaterThan(connected.sinceMs);
+  await Bun.sleep(2);
+  connection.failed("no such socket");
+  expect(connection.status).toEqual({ state: "lost", sinceMs, reason: "no such socket" });
+  connection.opened();
+  expect(connection.status).toMatchObject({ state: "connected", reason: undefined });
+});

@@ -1,0 +1,187 @@
+import { describe, expect, test } from "bun:test";
+import { FakeEngine } from "../../support/engine/fake-engine.ts";
+import {
+  kindOf,
+  startDiscovery,
+  startModelServer,
+  untilKind,
+} from "../../support/proxy/discovery.ts";
+import { until } from "../../support/until.ts";
+
+function lists(fake: FakeEngine): number {
+  return fake.requests.filter((path) => path.includes("/containers/json")).length;
+}
+
+function inspects(fake: FakeEngine, id: string): number {
+  return fake.requests.filter((path) => path.includes(id)).length;
+}
+
+describe("Controller, after what once went wrong", () => {
+  test("an address that moves is followed at once: the next container may have it already", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const container = fake.add({ port: models.port });
+    using discovery = startDiscovery(fake);
+    await untilKind(discovery, "live");
+    container.ipAddress = "";
+    fake.emitNetwork(container, "disconnect");
+    await untilKind(discovery, "unavailable");
+    container.ipAddress = "127.0.0.1";
+    fake.emitNetwork(container, "connect");
+    await untilKind(discovery, "live");
+  });
+
+  test("networks of containers that are not ours are not looked at; our own are", async () => {
+    using fake = await new FakeEngine().start();
+    const stranger = fake.add({ labels: {} });
+    const own = fake.add({ labels: {} });
+    using discovery = startDiscovery(fake, { ownContainerId: own.id });
+    await until("it is ready", () => discovery.controller.isReady);
+    const before = lists(fake);
+    fake.emitNetwork(stranger, "connect");
+    fake.emitNetwork(own, "connect");
+    await until("all is read again", () => lists(fake) > before);
+    expect(inspects(fake, stranger.id)).toBe(0);
+  });
+
+  test("a list that keeps failing is asked for again at one pace, however long it fails", async () => {
+    using fake = await new FakeEngine().start();
+    fake.intercept = (path) =>
+      path.includes("/containers/json") ? { status: 500, body: "{}" } : undefined;
+    using _discovery = startDiscovery(fake, { resyncMs: 100 });
+    await Bun.sleep(2_500);
+    expect(lists(fake)).toBeWithin(10, 32); // the timer's 25; each failure alone would have added one
+  });
+
+  test("a stop that may take for ever lapses never, and asks nothing of the engine meanwhile", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const container = fake.add({ port: models.port, stopTimeoutS: -1 });
+    using discovery = startDiscovery(fake, { drainTimeoutMs: 20 });
+    await untilKind(discovery, "live");
+    fake.kill(container);
+    await untilKind(discovery, "unavailable"); // its deadline
+    await discovery.controller.resync();
+    const before = inspects(fake, container.id);
+    await Bun.sleep(100);
+    expect([kindOf(discovery), inspects(fake, container.id) - before]).toEqual(["unavailable", 0]);
+  });
+
+  test("is not ready while a container can't be inspected, unless that takes too long", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const container = fake.add({ port: models.port });
+    fake.intercept = (path) =>
+      path.includes(container.id) ? { status: 500, body: "{}" } : undefined;
+    using waiting = startDiscovery(fake);
+    using impatient = startDiscovery(fake, { readyTimeoutMs: 1 });
+    await until("the impatient one is ready", () => impatient.controller.isReady);
+    expect(waiting.controller.isReady).toBe(false);
+    fake.intercept = () => undefined;
+    await until("the waiting one is ready", () => waiting.controller.isReady);
+    expect(kindOf(waiting)).toBe("live");
+  });
+
+  test("a container that has lost its last network, and is then stopped: closed at once, and once", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const container = fake.add({ port: models.port });
+    using discovery = startDiscovery(fake, { drainTimeoutMs: 50 });
+    await untilKind(discovery, "live");
+    const route = discovery.table.route("m");
+    const told: string[] = [];
+    if (route.kind === "routed") route.lease.onClose((why) => told.push(why));
+    container.ipAddress = "";
+    fake.emitNetwork(container, "disconnect");
+    await untilKind(discovery, "unavailable");
+    fake.kill(container);
+    fake.exit(container);
+    await untilKind(discovery, "unknown");
+    expect(told).toEqual(["run-over"]);
+  });
+
+  test("a container that is set up wrong and starts again and again is one warning a minute", async () => {
+    using fake = await new FakeEngine().start();
+    const container = fake.add({ health: undefined });
+    using discovery = startDiscovery(fake);
+    await until("it is warned of", () => discovery.log.count("container ignored") === 1);
+    for (let n = 0; n < 5; n += 1) {
+      fake.exit(container);
+      await discovery.controller.resync();
+      fake.startAgain(container);
+      container.health = undefined;
+      await discovery.controller.resync();
+    }
+    const told = discovery.log.lines.filter(({ message }) => message === "container ignored");
+    expect(told.map(({ level }) => level)).toEqual(["warn", ...Array(5).fill("debug")]);
+  });
+
+  test("two containers with one model that start again and again are one warning", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    fake.add({ port: models.port });
+    const other = fake.add({ port: models.port });
+    using discovery = startDiscovery(fake);
+    await until("they are warned of", () => discovery.log.count("two containers") === 1);
+    for (let n = 0; n < 3; n += 1) {
+      fake.exit(other);
+      await until("it is gone", () => discovery.table.backends.size === 1);
+      fake.startAgain(other);
+      fake.setHealth(other, "healthy");
+      await until("it is back", () => discovery.table.backends.size === 2);
+    }
+    expect(discovery.log.count("two containers")).toBe(1);
+  });
+
+  test("a look that began before the stream was opened anew has nobody readmitted in its first moments", async () => {
+    const SETTLE_MS = 300;
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const container = fake.add({ port: models.port });
+    using discovery = startDiscovery(fake, { settleMs: SETTLE_MS });
+    await untilKind(discovery, "live");
+    fake.setHealth(container, "unhealthy");
+    await untilKind(discovery, "draining");
+    container.health = "healthy";
+    const gate = Promise.withResolvers<void>();
+    let asked = 0;
+    fake.intercept = async (path) => {
+      if (path.includes(container.id)) {
+        asked += 1;
+        await gate.promise;
+      }
+      return undefined;
+    };
+    void discovery.controller.resync();
+    await until("the inspect is under way", () => asked === 1);
+    fake.cutStreams();
+    await until("the stream is open again", () => fake.streamCount === 1);
+    gate.resolve();
+    await Bun.sleep(SETTLE_MS / 3);
+    expect(kindOf(discovery)).toBe("draining");
+    await untilKind(discovery, "live");
+  });
+
+  test("a loop that was forgotten does not take the one after it along", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    using discovery = startDiscovery(fake);
+    await until("it is ready", () => discovery.controller.isReady);
+    const container = fake.add({ port: models.port, status: "exited" });
+    for (let n = 0; n < 20; n += 1) {
+      fake.intercept = async (path) => {
+        if (path.includes(container.id)) await Bun.sleep(Math.random() * 5);
+        return undefined;
+      };
+      fake.emit(container, "die");
+      fake.emit(container, "start");
+      fake.startAgain(container);
+      fake.setHealth(container, "healthy");
+      await untilKind(discovery, "live");
+      expect(discovery.table.backends.size).toBe(1);
+      fake.exit(container);
+      await untilKind(discovery, "unknown");
+      expect(discovery.table.backends.size).toBe(0);
+    }
+  });
+});

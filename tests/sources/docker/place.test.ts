@@ -1,0 +1,98 @@
+import { describe, expect, test } from "bun:test";
+import { FakeEngine } from "../../support/engine/fake-engine.ts";
+import { startDiscovery, startModelServer, untilKind } from "../../support/proxy/discovery.ts";
+import { until } from "../../support/until.ts";
+
+describe("Controller, before and after it knows where the proxy is", () => {
+  test("an event before the first look at our own container has nobody looked at", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const own = fake.add({ labels: {} });
+    const server = fake.add({ port: models.port });
+    const gate = Promise.withResolvers<void>();
+    fake.intercept = async (path) => {
+      if (path.includes(own.id)) await gate.promise;
+      return undefined;
+    };
+    using discovery = startDiscovery(fake, { ownContainerId: own.id });
+    const asked = (id: string): boolean => fake.requests.some((path) => path.includes(id));
+    await until("it is asked for", () => asked(own.id));
+    fake.setHealth(server, "healthy");
+    await until("the event has come", () => discovery.received() === 1);
+    await Bun.sleep(100); // ten times what a fresh stream takes to settle
+    expect(asked(server.id)).toBe(false);
+    gate.resolve();
+    await untilKind(discovery, "live");
+  });
+
+  test("our own container that the engine refuses to show: served as on the host after a while", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const own = fake.add({ labels: {} });
+    fake.add({ port: models.port });
+    fake.intercept = (path) =>
+      path.includes(own.id) ? { status: 403, body: "<html>no</html>" } : undefined;
+    using discovery = startDiscovery(fake, { ownContainerId: own.id, refusedMs: 100 });
+    await untilKind(discovery, "live");
+    await discovery.controller.resync();
+    expect(discovery.log.count("takes itself to be on the host")).toBe(1);
+  });
+
+  test("its own container is ignored, whatever its labels say of it; another proxy is not", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const own = fake.add({ labels: { "inference.enable": "true", "inference.port": "8080" } });
+    const other = fake.add({ port: models.port });
+    using discovery = startDiscovery(fake, {
+      ownContainerId: own.id,
+      program: "mock-inference", // what the recorded containers run
+    });
+    await untilKind(discovery, "live");
+    const states = discovery.controller.containers.map(({ id, state, reason }) => [
+      id,
+      state,
+      reason,
+    ]);
+    expect(states).toContainEqual([own.id, "ignored", expect.stringContaining("the proxy itself")]);
+    expect(states).toContainEqual([other.id, "routed", "healthy"]);
+  });
+
+  test("an inference server whose network the proxy shares is not the proxy", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const peer = fake.add({ port: models.port });
+    using discovery = startDiscovery(fake, { ownContainerId: peer.id });
+    await untilKind(discovery, "live");
+  });
+
+  test("an address at which we listen is ignored with the reason, and is routed when it is another", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const container = fake.add({ port: models.port });
+    using discovery = startDiscovery(fake, { listening: { host: undefined, port: models.port } });
+    const status = () => discovery.controller.containers[0];
+    await until("it is ignored", () => status()?.state === "ignored");
+    expect(status()?.reason).toContain(`127.0.0.1:${models.port} is where the proxy itself`);
+    expect(models.reads()).toBe(0);
+    using elsewhere = startDiscovery(fake, { listening: { host: "10.0.0.1", port: models.port } });
+    await untilKind(elsewhere, "live");
+    expect(container.status).toBe("running");
+  });
+
+  test("an engine on another machine: what is on its host's network is sought there, in doubt", async () => {
+    using fake = await new FakeEngine().start();
+    fake.add({ port: 1 });
+    using discovery = startDiscovery(fake, {
+      remote: {
+        host: "engine.invalid",
+        lookUp: async () => ["10.9.9.9"],
+        containerAddresses: async () => [],
+      },
+    });
+    await until("it is doubted", () =>
+      (discovery.controller.containers[0]?.reason ?? "").includes(
+        "the engine is on another machine",
+      ),
+    );
+  });
+});

@@ -1,0 +1,242 @@
+import { describe, expect, test } from "bun:test";
+import type { CloseReason, Lease } from "../../../src/routing/backend.ts";
+import { FakeEngine } from "../../support/engine/fake-engine.ts";
+import {
+  type Discovery,
+  kindOf,
+  modelList,
+  startDiscovery,
+  startModelServer,
+  untilKind,
+} from "../../support/proxy/discovery.ts";
+import { startHost } from "../../support/replay/host.ts";
+import { until } from "../../support/until.ts";
+
+type Request = { readonly lease: Lease; closedBy: CloseReason | undefined };
+
+/** Takes a lease as a request does. */
+function request(discovery: Discovery): Request {
+  const route = discovery.table.route("m");
+  if (route.kind !== "routed") throw new Error(`Cannot take a lease: the model is ${route.kind}`);
+  const taken: Request = { lease: route.lease, closedBy: undefined };
+  route.lease.onClose((why) => {
+    taken.closedBy = why;
+  });
+  return taken;
+}
+
+describe("Controller, a stop", () => {
+  test("of a container that nobody knew until then has it never asked for its models", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    using discovery = startDiscovery(fake);
+    await until("it is ready", () => discovery.controller.isReady);
+    const container = fake.add({ port: models.port });
+    fake.kill(container);
+    await until("the event has come", () => discovery.received() === 1);
+    await discovery.controller.resync();
+    expect([kindOf(discovery), models.reads()]).toEqual(["unknown", 0]);
+  });
+
+  test("that is older than the run, told late, is none", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const container = fake.add({ port: models.port });
+    using discovery = startDiscovery(fake);
+    await untilKind(discovery, "live");
+    const { lease } = request(discovery);
+    fake.emit(container, "kill", { signal: "15" }, container.startedAtMs - 1);
+    await until("the event has come", () => discovery.received() === 1);
+    await discovery.controller.resync();
+    expect([kindOf(discovery), lease.backend.state]).toEqual(["live", "active"]);
+  });
+
+  test("that is asked for twice cuts at the deadline of the first", async () => {
+    const DRAIN_MS = 700;
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const container = fake.add({ port: models.port });
+    using discovery = startDiscovery(fake, { drainTimeoutMs: DRAIN_MS });
+    await untilKind(discovery, "live");
+    const running = request(discovery);
+    const beganMs = performance.now();
+    fake.kill(container);
+    await untilKind(discovery, "draining");
+    await Bun.sleep(DRAIN_MS - 100);
+    fake.kill(container);
+    await until("it is cut", () => running.closedBy !== undefined);
+    expect(running.closedBy).toBe("cut");
+    expect(performance.now() - beganMs).toBeWithin(DRAIN_MS - 10, 2 * DRAIN_MS - 110);
+  });
+
+  test("while paused gives what drains its deadline, and its end is the end", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const container = fake.add({ port: models.port });
+    using discovery = startDiscovery(fake, { drainTimeoutMs: 50 });
+    await untilKind(discovery, "live");
+    const running = request(discovery);
+    Object.assign(container, { status: "paused", health: "unhealthy" });
+    fake.emit(container, "pause");
+    await untilKind(discovery, "draining");
+    await Bun.sleep(100); // longer than the time to drain, which nobody has begun
+    expect(running.closedBy).toBeUndefined();
+    fake.kill(container);
+    await until("it is cut", () => running.closedBy === "cut");
+    fake.emit(container, "unpause");
+    fake.exit(container);
+    await until("all has come", () => discovery.received() === 4);
+    await discovery.controller.resync();
+    expect([kindOf(discovery), discovery.table.backends.size]).toEqual(["unknown", 0]);
+  });
+
+  test("while its models are read ends the read, and an answer that comes all the same is nothing", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const gate = Promise.withResolvers<void>();
+    models.answer = async () => {
+      await gate.promise;
+      return modelList("m");
+    };
+    const container = fake.add({ port: models.port });
+    using discovery = startDiscovery(fake);
+    await until("it is asked", () => models.reads() === 1);
+    fake.kill(container);
+    await until("the event has come", () => discovery.received() === 1);
+    gate.resolve();
+    await discovery.controller.resync();
+    await Bun.sleep(400); // longer than a retry would wait
+    expect([kindOf(discovery), models.reads()]).toEqual(["unknown", 1]);
+  });
+});
+
+describe("Controller, one run after another", () => {
+  test.each<[what: string, when: "late" | "never"]>([
+    ["late: the new run is not the one that ended", "late"],
+    ["never: the new run says that the one before is over", "never"],
+  ])("the end of the old run is told %s", async (_what, when) => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const container = fake.add({ port: models.port });
+    using discovery = startDiscovery(fake);
+    await untilKind(discovery, "live");
+    const before = request(discovery);
+    const endedMs = Date.now() - 1;
+    fake.startAgain(container);
+    fake.setHealth(container, "healthy");
+    await until("the old run is over", () => before.closedBy === "run-over");
+    await untilKind(discovery, "live");
+    const after = request(discovery);
+    if (when === "late") {
+      for (const action of ["die", "stop"]) fake.emit(container, action, {}, endedMs);
+      await until("all has come", () => discovery.received() === 4);
+    }
+    await discovery.controller.resync();
+    expect([after.closedBy, kindOf(discovery), discovery.table.backends.size]).toEqual([
+      undefined,
+      "live",
+      1,
+    ]);
+  });
+
+  test.each<[during: string]>([["an inspect"], ["a read of its models"], ["a drain"]])(
+    "docker rm -f during %s leaves nothing of it",
+    async (during) => {
+      using fake = await new FakeEngine().start();
+      using models = startModelServer("m");
+      const container = fake.add({ port: models.port });
+      using discovery = startDiscovery(fake);
+      await untilKind(discovery, "live");
+      const running = request(discovery);
+      const gate = Promise.withResolvers<void>();
+      if (during === "an inspect") {
+        fake.holdBack = (path) => (path.includes(container.id) ? gate.promise : undefined);
+        fake.emit(container, "health_status: healthy");
+      }
+      if (during === "a read of its models") {
+        models.answer = () => new Promise(() => undefined);
+        void discovery.controller.refreshModels();
+        await until("it is asked", () => models.reads() === 2);
+      }
+      if (during === "a drain") {
+        fake.kill(container);
+        await untilKind(discovery, "draining");
+      }
+      fake.containers.delete(container.id);
+      fake.kill(container, 9);
+      fake.emit(container, "die", { exitCode: "137" });
+      fake.emit(container, "destroy");
+      await until("it is gone", () => running.closedBy === "run-over");
+      gate.resolve();
+      await discovery.controller.resync();
+      expect([kindOf(discovery), discovery.table.backends.size]).toEqual(["unknown", 0]);
+      const before = fake.requests.length;
+      await discovery.controller.resync();
+      expect(fake.requests.length - before).toBe(1); // the list: nobody is looked at any more
+    },
+  );
+
+  test("healthy, dead and back at another address within 100 ms: only the last address is used", async () => {
+    using fake = await new FakeEngine().start();
+    using host = startHost(250);
+    const [first = "", second = ""] = host.addresses;
+    const asked: string[] = [];
+    host.answer = async (address) => {
+      asked.push(address);
+      await Bun.sleep(20);
+      return modelList("m");
+    };
+    using discovery = startDiscovery(fake, { lookPaceMs: 50 });
+    await until("it is ready", () => discovery.controller.isReady);
+    const container = fake.add({ port: host.port, health: "starting", ipAddress: first });
+    fake.emit(container, "start");
+    await Bun.sleep(10);
+    fake.setHealth(container, "healthy");
+    await Bun.sleep(60); // it is being asked, or is routed already
+    fake.exit(container);
+    await Bun.sleep(5);
+    container.ipAddress = second;
+    fake.startAgain(container);
+    fake.setHealth(container, "healthy");
+    const askedFirst = asked.filter((address) => address === first).length;
+    await untilKind(discovery, "live");
+    const { backend } = request(discovery).lease;
+    expect([backend.origin, discovery.table.backends.size]).toEqual([
+      `http://${second}:${host.port}`,
+      1,
+    ]);
+    expect(asked.filter((address) => address === first)).toHaveLength(askedFirst);
+  });
+
+  test("health that flaps under load loses no request, and leaves no backend behind", async () => {
+    const FLAPS = 60;
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const container = fake.add({ port: models.port });
+    using discovery = startDiscovery(fake);
+    await untilKind(discovery, "live");
+    const all: Request[] = [];
+    let most = 0;
+    for (let n = 0; n < FLAPS; n += 1) {
+      fake.setHealth(container, n % 2 === 0 ? "unhealthy" : "healthy");
+      for (let k = 0; k < 10; k += 1) {
+        if (kindOf(discovery) === "live") {
+          const taken = request(discovery);
+          all.push(taken);
+          setTimeout(() => taken.lease.end(), (k * 97) % 80);
+        }
+        await Bun.sleep(2);
+      }
+      most = Math.max(most, discovery.table.backends.size);
+    }
+    await untilKind(discovery, "live");
+    const backends = new Set(all.map(({ lease }) => lease.backend));
+    await until("all have ended", () => [...backends].every(({ inFlight }) => inFlight === 0));
+    await until("one is left", () => discovery.table.backends.size === 1);
+    // Each went on to its own end: an idle backend is removed, never one that is in use.
+    expect(all.filter(({ closedBy }) => closedBy !== undefined)).toEqual([]);
+    expect(backends.size).toBeWithin(FLAPS / 4, FLAPS);
+    expect(most).toBeLessThan(8);
+    expect(models.reads()).toBeLessThan(FLAPS);
+  });
+});

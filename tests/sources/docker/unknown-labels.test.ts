@@ -1,0 +1,39 @@
+import { expect, test } from "bun:test";
+import { FakeEngine } from "../../support/engine/fake-engine.ts";
+import { startDiscovery, startModelServer, untilKind } from "../../support/proxy/discovery.ts";
+import { until } from "../../support/until.ts";
+
+test("events of containers without a label of ours ask the engine nothing", async () => {
+  using fake = await new FakeEngine().start();
+  using discovery = startDiscovery(fake);
+  await until("it is ready", () => discovery.controller.isReady);
+  const stranger = fake.add({ labels: { "com.example": "x" } });
+  const before = fake.requests.length;
+  fake.emit(stranger, "start");
+  fake.setHealth(stranger, "healthy");
+  fake.kill(stranger);
+  fake.exit(stranger);
+  await until("the events have come", () => discovery.received() === 4);
+  await discovery.controller.resync();
+  expect(fake.requests.slice(before)).toEqual(["/v1.41/containers/json?all=1"]);
+});
+
+test("containers that do not run are listed, and neither routed nor in the way of those that do", async () => {
+  using fake = await new FakeEngine().start();
+  using models = startModelServer("m");
+  for (const status of ["exited", "created", "dead"]) fake.add({ status, health: undefined });
+  const other = fake.add({ status: "exited", port: models.port });
+  fake.add({ labels: { "inference.port": "1" }, health: undefined });
+  using discovery = startDiscovery(fake);
+  await until("it is ready", () => discovery.controller.isReady);
+  expect(discovery.table.models).toEqual([]);
+  const warnings = discovery.log.lines.filter(({ level }) => level === "warn");
+  expect(warnings.map(({ reason }) => reason)).toEqual([
+    "there is no label inference.enable; write inference.enable=true to have it routed",
+  ]);
+  fake.startAgain(other);
+  fake.setHealth(other, "healthy");
+  await untilKind(discovery, "live");
+  fake.exit(other);
+  await untilKind(discovery, "unknown");
+});

@@ -1,0 +1,78 @@
+/** A client of the proxy, as small as can be. */
+import { until } from "../until.ts";
+
+export async function modelIds(origin: string): Promise<readonly string[]> {
+  const response = await fetch(`${origin}/v1/models`, { keepalive: false });
+  const list = (await response.json()) as { readonly data: readonly { readonly id: string }[] };
+  return list.data.map(({ id }) => id);
+}
+
+export async function untilModels(
+  origin: string,
+  expected: readonly string[],
+  boundMs = 20_000,
+): Promise<void> {
+  const wanted = expected.join();
+  await until(
+    `models are [${wanted}]`,
+    async () => (await modelIds(origin)).join() === wanted,
+    boundMs,
+  );
+}
+
+export function post(origin: string, path: string, body: unknown): Promise<Response> {
+  return fetch(`${origin}${path}`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+    keepalive: false,
+  });
+}
+
+export function chat(origin: string, model: string, more: object = {}): Promise<Response> {
+  const messages = [{ role: "user", content: "hello" }];
+  return post(origin, "/v1/chat/completions", { model, messages, ...more });
+}
+
+export type StreamedAnswer = {
+  /** What has come so far. */
+  readonly text: () => string;
+  /** `complete` if it ended as it should, else what the client saw. */
+  readonly end: Promise<string>;
+  readonly cancel: () => void;
+};
+
+/** A streamed chat completion; resolves when its first bytes have come. */
+export async function streamedChat(
+  origin: string,
+  model: string,
+  more: object = {},
+): Promise<StreamedAnswer> {
+  const abort = new AbortController();
+  const response = await fetch(`${origin}/v1/chat/completions`, {
+    method: "POST",
+    body: JSON.stringify({ messages: [], stream: true, ...more, model }),
+    signal: abort.signal,
+    keepalive: false,
+  });
+  let text = "";
+  const first = Promise.withResolvers<void>();
+  const end = (async () => {
+    try {
+      const utf8 = new TextDecoder();
+      for await (const bytes of response.body ?? []) {
+        text += utf8.decode(bytes, { stream: true });
+        first.resolve();
+      }
+      return text.endsWith("data: [DONE]\n\n")
+        ? "complete"
+        : `ended early after ${text.length} characters`;
+    } catch (error) {
+      return `broken off: ${String(error)}`;
+    } finally {
+      first.resolve();
+    }
+  })();
+  await first.promise;
+  return { text: () => text, end, cancel: () => abort.abort() };
+}

@@ -1,0 +1,161 @@
+/** What the tests through the official clients share: the proxy with its servers, and their fetches. */
+import { expect } from "bun:test";
+import {
+  admin,
+  journal,
+  removeLeftovers,
+  removeServers,
+  type Server,
+  type ServerInit,
+  startServer,
+} from "../engine/real-engine.ts";
+import { startCompiled } from "../proxy/compiled-proxy.ts";
+import { buildInferenceImage } from "../server/inference-server/image.ts";
+import { until } from "../until.ts";
+import { chat, untilModels } from "./client.ts";
+
+export type Stage<Name extends string> = AsyncDisposable & {
+  readonly origin: string;
+  readonly servers: Readonly<Record<Name, Server>>;
+};
+
+/** Probed four times a second, so that health turns within one Retry-After of the proxy. */
+const PROBED_OFTEN = ["--health-interval=250ms"];
+
+/** The proxy in front of a container for each of the models; resolves when all are listed. */
+export async function startStage<Name extends string>(
+  inits: Readonly<Record<Name, ServerInit>>,
+): Promise<Stage<Name>> {
+  await removeLeftovers();
+  await buildInferenceImage();
+  await using stack = new AsyncDisposableStack();
+  stack.defer(removeServers);
+  const servers = await Promise.all(
+    Object.entries<ServerInit>(inits).map(async ([model, { env, ...init }]) => [
+      model,
+      await startServer({ ...init, env: { ...env, MODELS: model }, flags: PROBED_OFTEN }),
+    ]),
+  );
+  const host = process.env["DOCKER_HOST"];
+  const { origin } = stack.use(
+    await startCompiled({ env: host === undefined ? {} : { DOCKER_HOST: host } }),
+  );
+  await untilModels(origin, Object.keys(inits).sort());
+  const started = stack.move();
+  return {
+    origin,
+    servers: Object.fromEntries(servers) as Record<Name, Server>,
+    [Symbol.asyncDispose]: () => started.disposeAsync(),
+  };
+}
+
+/** Has the server fail its health checks, and waits until the proxy answers 503 for the model. */
+export async function turnUnhealthy<Name extends string>(
+  { origin, servers }: Stage<Name>,
+  model: NoInfer<Name>,
+): Promise<void> {
+  await admin(servers[model], "/health?state=bad");
+  const isRefused = async (): Promise<boolean> => (await chat(origin, model)).status === 503;
+  await until(`${model} gets 503`, isRefused, 10_000);
+}
+
+export type WatchedFetch = {
+  readonly fetch: typeof fetch;
+  /** Of every answer, retried ones too, in order. */
+  readonly statuses: readonly number[];
+  /** From each answer to the request after it. */
+  readonly pausesMs: readonly number[];
+  /** Of the last request. */
+  readonly sentBytes: () => number;
+};
+
+/** A client's `fetch`, only watched; `onStatus` is called before the client sees the answer. */
+export function watchFetch(onStatus: (status: number) => unknown = () => undefined): WatchedFetch {
+  const statuses: number[] = [];
+  const pausesMs: number[] = [];
+  let sentBytes = 0;
+  let answeredAt: number | undefined;
+  const watched = async (...[input, init]: Parameters<typeof fetch>): Promise<Response> => {
+    if (answeredAt !== undefined) pausesMs.push(performance.now() - answeredAt);
+    if (typeof init?.body === "string") sentBytes = Buffer.byteLength(init.body);
+    const response = await fetch(input, init);
+    statuses.push(response.status);
+    await onStatus(response.status);
+    answeredAt = performance.now();
+    return response;
+  };
+  const { preconnect } = fetch;
+  return {
+    fetch: Object.assign(watched, { preconnect }),
+    statuses,
+    pausesMs,
+    sentBytes: () => sentBytes,
+  };
+}
+
+/** The server is healthy again as soon as the client has had one 503: what it then does is up to it. */
+export function recoverAfter503(server: Server): WatchedFetch {
+  return watchFetch((status) => status === 503 && admin(server, "/health?state=good"));
+}
+
+/** It has had at least one 503, waited as long as Retry-After says, and then been served. */
+export function expectRetried({ statuses, pausesMs }: WatchedFetch): void {
+  expect(statuses.join(" ")).toMatch(/^(503 )+200$/);
+  expect(pausesMs[0]).toBeWithin(950, 1_900); // by themselves they would wait 0.5 s or 2 s
+}
+
+/** What the promise fails with. */
+export async function failureOf(promise: PromiseLike<unknown>): Promise<unknown> {
+  try {
+    await promise;
+  } catch (error) {
+    return error;
+  }
+  throw new Error("It was to fail, and did not");
+}
+
+/** How the server sees the last request for the model. */
+export async function lastSeen(
+  server: Server,
+  model: string,
+): Promise<"open" | "aborted" | "done" | "nothing"> {
+  const entry = (await journal(server)).findLast((one) => one.model === model);
+  if (entry === undefined) return "nothing";
+  if (entry.aborted) return "aborted";
+  return entry.done ? "done" : "open";
+}
+
+export async function untilAborted(server: Server, model: string): Promise<void> {
+  const isAborted = async (): Promise<boolean> => (await lastSeen(server, model)) === "aborted";
+  await until(`the server sees that the request for ${model} is aborted`, isAborted, 2_000);
+}
+
+/** The text of a stand-in's answer: its name, then a number a token. */
+export function textOf({ name }: Server, tokens: number): string {
+  return [name, ...Array.from({ length: tokens - 1 }, (_, index) => index + 1)].join(" ");
+}
+
+/** Eight tokens, 700 ms from the first to the last. */
+export const PACE = { tokens: 8, token_delay_ms: 100 };
+const SPREAD_MIN_MS = 100;
+
+/** Collects what a stream of `PACE` gives. */
+export class Arrivals {
+  readonly texts: string[] = [];
+  readonly #times: number[] = [];
+
+  add(text: string): void {
+    this.texts.push(text);
+    this.#times.push(performance.now());
+  }
+
+  /**
+   * One by one as the server made them: a stream that was held back comes within a few ms. A busy
+   * host may stall this client for most of the time, so no more is asked.
+   */
+  expectOneByOne(server: Server): void {
+    expect(this.texts).toHaveLength(PACE.tokens);
+    expect(this.texts.join("")).toBe(textOf(server, PACE.tokens));
+    expect((this.#times.at(-1) ?? 0) - (this.#times[0] ?? 0)).toBeGreaterThan(SPREAD_MIN_MS);
+  }
+}

@@ -1,0 +1,62 @@
+/** Networks of a real engine for a test, removed with the block that holds them. */
+import { dockerCli, TEST_LABEL } from "../server/inference-server/image.ts";
+
+let counter = 0;
+
+/**
+ * @param flags of `docker network create`
+ * @returns its name; of two, that of the earlier call comes first by name, up to the tenth
+ */
+export async function createNetwork(
+  ...flags: readonly string[]
+): Promise<AsyncDisposable & { readonly name: string }> {
+  const name = `lw-inference-proxy-test-net-${process.pid}-${counter}`;
+  counter += 1;
+  await dockerCli("network", "create", "--label", TEST_LABEL, ...flags, name);
+  return {
+    name,
+    [Symbol.asyncDispose]: async () => {
+      await dockerCli("network", "rm", name);
+    },
+  };
+}
+
+/** A container's place in a network. */
+export type Endpoint = {
+  /** IPv4; empty if there is none. */
+  readonly address: string;
+  /** The host's address in that network. */
+  readonly gateway: string;
+};
+
+/** @returns of each container, by name, its endpoints by name of the network */
+export async function endpointsOf(
+  names: readonly string[],
+): Promise<ReadonlyMap<string, ReadonlyMap<string, Endpoint>>> {
+  const format = "{{.Name}} {{json .NetworkSettings.Networks}}";
+  const lines = (await dockerCli("inspect", "--format", format, ...names)).trim().split("\n");
+  return new Map(
+    lines.map((line) => {
+      const [, name = "", json = "{}"] = /^\/(\S+) (.*)$/.exec(line) ?? [];
+      const networks = JSON.parse(json) as Readonly<
+        Record<string, { readonly IPAddress: string; readonly Gateway: string }>
+      >;
+      return [
+        name,
+        new Map(
+          Object.entries(networks).map(([network, { IPAddress, Gateway }]) => [
+            network,
+            { address: IPAddress, gateway: Gateway },
+          ]),
+        ),
+      ];
+    }),
+  );
+}
+
+/** The IPv4 address of a container in one of its networks. */
+export async function addressIn(network: string, container: string): Promise<string> {
+  const endpoint = (await endpointsOf([container])).get(container)?.get(network);
+  if (endpoint === undefined) throw new Error(`${container} is not on network ${network}`);
+  return endpoint.address;
+}

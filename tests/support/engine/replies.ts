@@ -1,0 +1,86 @@
+/** What an engine answers of a container: recorded inspect replies, made to fit. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+const FIXTURES = join(import.meta.dir, "inspect");
+
+type InspectReply = {
+  Id: string;
+  Name: string;
+  State: {
+    Status: string;
+    StartedAt: string;
+    Health?: { Status: string; Log?: { Output: string }[] } | undefined;
+  };
+  Config: { Labels: Record<string, string>; StopSignal?: string; StopTimeout?: number };
+  NetworkSettings: { Networks: Record<string, { NetworkID: string; IPAddress: string }> };
+};
+
+export type FakeContainer = {
+  readonly id: string;
+  readonly name: string;
+  readonly labels: Record<string, string>;
+  status: string;
+  /** Undefined: no HEALTHCHECK. */
+  health: string | undefined;
+  startedAtMs: number;
+  ipAddress: string;
+  stopSignal?: string;
+  /** What the last health probe printed. */
+  probeOutput?: string;
+  stopTimeoutS?: number;
+};
+
+/** What each release of Docker speaks: the newest and the oldest version of the API. Source: config.go of each tag. */
+export const RELEASES = {
+  "20.10": ["1.41", "1.12"],
+  "26": ["1.45", "1.24"],
+  "29.0": ["1.52", "1.44"],
+  "29.3": ["1.54", "1.40"],
+} as const;
+
+/** Below it a refusal is plain text; from 1.52 on events and inspect have lost what was there twice. */
+export const API_24 = 24;
+export const API_52 = 52;
+
+export function minor(version: string): number {
+  return Number(version.split(".")[1]);
+}
+
+/** @param asked number of the API's version after `1.` */
+export function inspectReplyOf(container: FakeContainer, asked = 41): InspectReply {
+  const reply = readFixture("docker-20.10.24-user-bridge.json");
+  reply.Id = container.id;
+  reply.Name = `/${container.name}`;
+  reply.State.Status = container.status;
+  reply.State.StartedAt = timeText(container.startedAtMs);
+  reply.State.Health =
+    container.health === undefined
+      ? undefined
+      : { Status: container.health, Log: [{ Output: container.probeOutput ?? "" }] };
+  reply.Config.Labels = container.labels;
+  if (container.stopSignal !== undefined) reply.Config.StopSignal = container.stopSignal;
+  if (container.stopTimeoutS !== undefined) reply.Config.StopTimeout = container.stopTimeoutS;
+  for (const network of Object.values(reply.NetworkSettings.Networks)) {
+    network.IPAddress = ["running", "paused", "stopping"].includes(container.status)
+      ? container.ipAddress
+      : "";
+  }
+  if (asked >= API_52) reply.NetworkSettings = { Networks: reply.NetworkSettings.Networks };
+  return reply;
+}
+
+export function readFixture(name: string): InspectReply {
+  return JSON.parse(readFixtureText(name)) as InspectReply;
+}
+
+export function readFixtureText(name: string): string {
+  return readFileSync(join(FIXTURES, name), "utf8");
+}
+
+/** RFC 3339 as the engine writes it, good to a microsecond: an event may be that close to a start. */
+function timeText(timeMs: number): string {
+  const wholeMs = Math.floor(timeMs);
+  const microseconds = Math.min(999, Math.round((timeMs - wholeMs) * 1000));
+  return new Date(wholeMs).toISOString().replace("Z", `${String(microseconds).padStart(3, "0")}Z`);
+}

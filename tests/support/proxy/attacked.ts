@@ -1,0 +1,72 @@
+/** The compiled binary under attack: whether it goes on to serve everybody else meanwhile. */
+import { brotliCompressSync, constants } from "node:zlib";
+import { envOf, FakeEngine } from "../engine/fake-engine.ts";
+import { type CompiledProxy, startCompiled } from "./compiled-proxy.ts";
+import { residentMib, watchResident } from "./process-figures.ts";
+
+export type Attacked = AsyncDisposable & {
+  readonly engine: FakeEngine;
+  readonly proxy: CompiledProxy;
+  /** Starts a container of the engine's: as `FakeEngine.add`, with its event. */
+  readonly run: FakeEngine["add"];
+};
+
+export async function startAttacked(env: Readonly<Record<string, string>> = {}): Promise<Attacked> {
+  const engine = await new FakeEngine().start();
+  const proxy = await startCompiled({ env: { ...envOf(engine), ...env } });
+  return {
+    engine,
+    proxy,
+    run: (init) => {
+      const container = engine.add(init);
+      engine.emit(container, "start");
+      return container;
+    },
+    [Symbol.asyncDispose]: async () => {
+      await proxy[Symbol.asyncDispose]();
+      engine[Symbol.dispose]();
+    },
+  };
+}
+
+/** What an attack did to the others. */
+export type Harm = {
+  /** The longest that anybody waited for an answer from memory, ms. */
+  readonly longestMs: number;
+  /** How much resident memory grew at its peak, MiB. */
+  readonly grewMib: number;
+};
+
+/** Asks for `/healthz` all the while. */
+export async function harmOf(proxy: CompiledProxy, attack: () => Promise<void>): Promise<Harm> {
+  const restMib = residentMib(proxy.pid);
+  const memory = watchResident(proxy.pid);
+  let longestMs = 0;
+  let isOver = false;
+  let mostMib = restMib;
+  const asking = (async () => {
+    while (!isOver) {
+      const startMs = performance.now();
+      await (await fetch(`${proxy.origin}/healthz`)).text();
+      longestMs = Math.max(longestMs, performance.now() - startMs);
+      await Bun.sleep(5);
+    }
+  })();
+  try {
+    await attack();
+  } finally {
+    isOver = true;
+    await asking.finally(() => {
+      mostMib = memory.stop();
+    });
+  }
+  return { longestMs, grewMib: mostMib - restMib };
+}
+
+/** A model list of so many MiB, in a few kB of brotli. */
+export function brotliBomb(mib: number): Uint8Array<ArrayBuffer> {
+  const list = Buffer.alloc(mib * 1024 * 1024, " ");
+  list.write('{"data":[{"id":"bomb"}]}');
+  const params = { [constants.BROTLI_PARAM_QUALITY]: 5, [constants.BROTLI_PARAM_LGWIN]: 24 };
+  return new Uint8Array(brotliCompressSync(list, { params }));
+}

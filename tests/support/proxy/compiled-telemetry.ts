@@ -1,0 +1,55 @@
+/** The compiled binary that reports to a collector, in front of one server on a fake engine. */
+
+import { untilModels } from "../client/client.ts";
+import { envOf, FakeEngine } from "../engine/fake-engine.ts";
+import { type FakeBackend, fakeBackend } from "../server/fake-backend.ts";
+import { type OtlpReceiver, startOtlpReceiver } from "../server/otlp-receiver.ts";
+import { type CompiledProxy, startCompiled } from "./compiled-proxy.ts";
+
+export type CompiledTelemetry = AsyncDisposable & {
+  readonly receiver: OtlpReceiver;
+  readonly backend: FakeBackend;
+  readonly proxy: CompiledProxy;
+  /** @returns its exit code, when all that was queued has been sent or given up */
+  readonly stop: () => Promise<number>;
+};
+
+type Environment = Readonly<Record<string, string>>;
+
+/** The answer of a server that has the model `m`. */
+type Answer = Parameters<typeof fakeBackend>[0];
+
+/**
+ * @param env what is set beside the engine; made from the collector's address
+ * @param binary another one than that of this tree
+ */
+export async function startCompiledTelemetry(
+  env: (origin: string) => Environment = (origin) => ({ OTEL_EXPORTER_OTLP_ENDPOINT: origin }),
+  answer: Answer = () => Response.json({ usage: { prompt_tokens: 3, completion_tokens: 5 } }),
+  binary?: string,
+): Promise<CompiledTelemetry> {
+  const receiver = startOtlpReceiver();
+  const backend = fakeBackend((request) =>
+    request.target.endsWith("/models") ? Response.json({ data: [{ id: "m" }] }) : answer(request),
+  );
+  const engine = await new FakeEngine().start();
+  engine.add({ name: "server-1", port: Number(new URL(backend.origin).port) });
+  const proxy = await startCompiled({
+    env: { ...envOf(engine), ...env(receiver.origin) },
+    ...(binary !== undefined && { binary }),
+  });
+  await untilModels(proxy.origin, ["m"]);
+  return {
+    receiver,
+    backend,
+    proxy,
+    stop: () => {
+      proxy.kill("SIGTERM");
+      return proxy.exited;
+    },
+    [Symbol.asyncDispose]: async () => {
+      await proxy[Symbol.asyncDispose]();
+      for (const part of [engine, backend, receiver]) part[Symbol.dispose]();
+    },
+  };
+}

@@ -1,0 +1,87 @@
+/** The proxy as it runs, on any free port, with a routing table that the test fills by hand. */
+import { createHandler, type HandlerInit } from "../../../src/proxy/handler.ts";
+import type { Patience } from "../../../src/proxy/upstream-abort.ts";
+import type { Backend } from "../../../src/routing/backend.ts";
+import { RoutingTable } from "../../../src/routing/table.ts";
+import { startServer } from "../../../src/server.ts";
+import { makeBackend } from "../server/backends.ts";
+import { type MemoryLog, memoryLog } from "./memory-log.ts";
+
+/** Times so long that nothing happens by itself; a test shortens those that it is about. */
+export const ENDLESS: Patience = {
+  headersMs: 1_000_000,
+  readMs: 1_000_000,
+  probeAfterMs: 1_000_000,
+  connectMs: 1_000_000,
+};
+
+export type RunningProxy = Disposable & {
+  readonly port: number;
+  readonly origin: string;
+  readonly table: RoutingTable;
+  readonly log: MemoryLog;
+  /** Requests whose connection is kept open just now. */
+  readonly held: () => number;
+  readonly stop: (timeoutMs: number) => Promise<number>;
+};
+
+type ProxyInit = Partial<Omit<HandlerInit, "table" | "log">> & {
+  readonly backends?: readonly Backend[];
+};
+
+export function startProxy({ backends = [], ...init }: ProxyInit = {}): RunningProxy {
+  const table = new RoutingTable();
+  for (const backend of backends) table.admit(backend);
+  const log = memoryLog();
+  const handle = createHandler({ table, log, isReady: () => true, ...init });
+  const held = new Set<object>();
+  const server = startServer({
+    port: 0,
+    log,
+    handler: (request, client) =>
+      handle(request, {
+        ...client,
+        expect: () => {
+          held.delete(client);
+          client.expect();
+        },
+        hold: () => {
+          held.add(client);
+          client.hold();
+        },
+        release: () => {
+          held.delete(client);
+          client.release();
+        },
+      }),
+  });
+  return {
+    port: server.port,
+    origin: `http://127.0.0.1:${server.port}`,
+    table,
+    log,
+    held: () => held.size,
+    stop: server.stop,
+    [Symbol.dispose]: () => void server.stop(0),
+  };
+}
+
+/** A proxy in front of one backend at `origin`, which serves the model `m`. */
+export function startProxyTo(
+  origin: string,
+  init: Omit<ProxyInit, "backends"> = {},
+): RunningProxy & { readonly backend: Backend } {
+  const backend = makeBackend({ origin, containerName: "vllm-1" });
+  return { ...startProxy({ ...init, backends: [backend] }), backend };
+}
+
+/** The head and body of a request for the model `m`, as it goes over the wire. */
+export function rawRequest(body = '{"model":"m"}', headers: readonly string[] = []): string {
+  const head = [
+    "POST /v1/chat/completions HTTP/1.1",
+    "Host: proxy.test",
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    ...headers,
+  ];
+  return `${head.join("\r\n")}\r\n\r\n${body}`;
+}

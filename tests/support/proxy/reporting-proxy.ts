@@ -1,0 +1,93 @@
+/** The proxy as it runs, with telemetry on: what it reports goes to a collector of the test's own. */
+import type { Backend } from "../../../src/routing/backend.ts";
+import { createOtel } from "../../../src/telemetry/otel.ts";
+import { readTelemetrySettings } from "../../../src/telemetry/settings.ts";
+import type { Telemetry } from "../../../src/telemetry/telemetry.ts";
+import {
+  type OtlpReceiver,
+  type ReceivedSpan,
+  startOtlpReceiver,
+} from "../server/otlp-receiver.ts";
+import { type MemoryLog, memoryLog } from "./memory-log.ts";
+import { type RunningProxy, startProxy } from "./proxy.ts";
+
+export type TestTelemetry = Disposable & {
+  readonly telemetry: Telemetry;
+  readonly receiver: OtlpReceiver;
+  readonly log: MemoryLog;
+};
+
+type Environment = Readonly<Record<string, string>>;
+
+type TestInit = {
+  readonly env?: Environment;
+  readonly scrape?: boolean;
+  readonly activeBackends?: () => number;
+  readonly containerId?: string;
+};
+
+/** Telemetry to a collector at its base endpoint, unless `env` names others. */
+export function startTestTelemetry(init: TestInit = {}): TestTelemetry {
+  const receiver = startOtlpReceiver();
+  const env = init.env ?? { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.origin };
+  const { settings, errors } = readTelemetrySettings(env, init.scrape ?? false);
+  if (settings === undefined) throw new Error(`Telemetry is off: ${errors.join("; ")}`);
+  const log = memoryLog();
+  const telemetry = inEnvironment(env, () =>
+    createOtel({
+      settings,
+      log,
+      version: "1.2.3",
+      containerId: init.containerId,
+      activeBackends: init.activeBackends ?? (() => 0),
+    }),
+  );
+  return { telemetry, receiver, log, [Symbol.dispose]: () => receiver[Symbol.dispose]() };
+}
+
+/** The exporters read their part of the environment as they are made. */
+function inEnvironment<T>(env: Environment, make: () => T): T {
+  const before = { ...process.env };
+  Object.assign(process.env, env);
+  try {
+    return make();
+  } finally {
+    for (const name of Object.keys(env)) {
+      if (before[name] === undefined) delete process.env[name];
+      else process.env[name] = before[name];
+    }
+  }
+}
+
+export type ReportingProxy = TestTelemetry & {
+  readonly proxy: RunningProxy;
+  /** Sends all there is, which ends the telemetry. */
+  readonly spans: () => Promise<{
+    readonly servers: readonly ReceivedSpan[];
+    readonly clients: readonly ReceivedSpan[];
+  }>;
+};
+
+export function startReportingProxy(
+  backends: readonly Backend[],
+  init: TestInit = {},
+): ReportingProxy {
+  const test = startTestTelemetry(init);
+  const proxy = startProxy({ backends, telemetry: test.telemetry });
+  return {
+    ...test,
+    proxy,
+    spans: async () => {
+      await test.telemetry.shutdown();
+      const { spans } = test.receiver;
+      return {
+        servers: spans.filter(({ kind }) => kind === "SERVER"),
+        clients: spans.filter(({ kind }) => kind === "CLIENT"),
+      };
+    },
+    [Symbol.dispose]: () => {
+      proxy[Symbol.dispose]();
+      test[Symbol.dispose]();
+    },
+  };
+}

@@ -1,0 +1,169 @@
+/** One run of recordings against discovery: see replay-world.ts for what is done to it. */
+import { readModels } from "../../../src/fleet/models.ts";
+import type { Backend } from "../../../src/routing/backend.ts";
+import type { RoutingTable } from "../../../src/routing/table.ts";
+import { seededRandom } from "../client/random-json.ts";
+import { FakeEngine } from "../engine/fake-engine.ts";
+import type { FakeContainer } from "../engine/replies.ts";
+import { type Discovery, startDiscovery } from "../proxy/discovery.ts";
+import { until } from "../until.ts";
+import { isRunOf, ReplayClients, Told } from "./clients.ts";
+import type { Host } from "./host.ts";
+import { ReplayWorld } from "./world.ts";
+
+/** Who is told of after everything else; nobody knows it. */
+const LAST = "f".repeat(64);
+/** Now and then the world stands still, so that what is healthy is in use when it goes on. */
+const CALM_MS = 60;
+/** Longer than any read of models that is tried again. */
+const SETTLED_BOUND_MS = 15_000;
+
+type Run = {
+  readonly world: ReplayWorld;
+  readonly told: Told;
+  readonly discovery: Discovery;
+  readonly clients: ReplayClients;
+  readonly wrong: string[];
+};
+
+/** @returns what was wrong; empty if nothing was */
+export async function replay(
+  seed: number,
+  host: Host,
+  names: readonly string[],
+): Promise<readonly string[]> {
+  const random = seededRandom(seed + 3_000_000);
+  const isShort = random(4) === 0;
+  const drainTimeoutMs = isShort ? 20 + random(60) : 60_000;
+  const stopTimeoutS = isShort ? 0.02 + random(100) / 500 : 10;
+  using fake = await new FakeEngine().start();
+  const world = new ReplayWorld({ seed, fake, host, names, stopTimeoutS });
+  const lapseMs = Math.max(drainTimeoutMs, stopTimeoutS * 1000);
+  const told = new Told(lapseMs);
+  const startAfter = random(4);
+  for (const step of world.steps.slice(0, startAfter)) await world.play(step);
+  using discovery = startDiscovery(fake, {
+    drainTimeoutMs,
+    lookPaceMs: random(3) * 4,
+    onDelivered: told.hear,
+    readModels: (url, signal) => {
+      clients.judgeRead(url);
+      return readModels(url, signal);
+    },
+  });
+  const clients = new ReplayClients(seed, { world, table: discovery.table, told });
+  const run: Run = { world, told, discovery, clients, wrong: [] };
+  for (const step of world.steps.slice(startAfter)) {
+    await world.play(step);
+    for (let n = random(4); n > 0; n -= 1) clients.request();
+    if (random(3) === 0) await until("", () => lacking(run).length === 0, CALM_MS).catch(() => 0);
+    if (random(25) === 0) await checkAfterResync(run);
+  }
+  await end(run, fake, isShort ? lapseMs : 0);
+  return [...run.wrong, ...clients.objections];
+}
+
+/**
+ * With everything told and in peace; when stop notices have lapsed by themselves; when a stream that
+ * was cut has been opened again, which is to mend everything by itself; and with all of them gone.
+ */
+async function end(run: Run, fake: FakeEngine, lapseMs: number): Promise<void> {
+  const { world, clients, discovery } = run;
+  await until("all is told", () => world.isTold);
+  for (const _ of world.modelIds) clients.request();
+  if (world.isCutAtTheEnd) await checkAfterCut(run, fake);
+  await checkAfterResync(run);
+  await checkComplete(run);
+  if (lapseMs > 0) {
+    await Bun.sleep(lapseMs);
+    await checkComplete(run);
+  }
+  await until("the stream is open", () => fake.streamCount === 1);
+  await checkComplete(run);
+  for (const _ of world.modelIds) clients.request();
+  clients.count();
+  fake.containers.clear();
+  await checkAfterResync(run);
+  if (discovery.table.backends.size > 0) run.wrong.push("backends of no container are left");
+  await clients.finish();
+}
+
+/** All that is kept of what has happened is told again, and whatever was lost is found. */
+async function checkAfterCut(run: Run, fake: FakeEngine): Promise<void> {
+  run.world.isFaulty = false;
+  fake.cutStreams();
+  fake.emitNetwork({ id: LAST }, "connect");
+  await until("all has been told again", () => run.told.hasHeardOf(LAST), SETTLED_BOUND_MS);
+  const isRight = (): boolean => objections(run).length === 0 && lacking(run).length === 0;
+  await until("a new stream has mended the table", isRight, SETTLED_BOUND_MS).catch(() => {
+    run.wrong.push(...objections(run), ...lacking(run));
+  });
+}
+
+/** What must not be in the table must be out of it when a resync has ended, whatever was lost. */
+async function checkAfterResync(run: Run): Promise<void> {
+  run.world.isFaulty = false;
+  await run.discovery.controller.resync();
+  run.wrong.push(...objections(run));
+  run.clients.count();
+  run.world.isFaulty = true;
+}
+
+function objections(run: Run): readonly string[] {
+  return [...run.discovery.table.backends].flatMap((backend) => {
+    const reason = objectionTo(backend, run);
+    return reason === undefined ? [] : [`${backend.state} at ${backend.origin}: ${reason}`];
+  });
+}
+
+function objectionTo(backend: Backend, { world, told }: Run): string | undefined {
+  const container = world.containers.find(({ id }) => id === backend.containerId);
+  if (container === undefined) return "there is no such container";
+  if (!isRunOf(backend, container)) return `that run is over: ${container.status}`;
+  if (backend.state !== "active") return undefined;
+  if (told.isStopping(container.id, container.startedAtMs, -5)) return "it is being stopped";
+  if (container.status === "paused") return "it is paused";
+  if (container.health === "unhealthy") return "it is unhealthy";
+  const { hostname } = new URL(backend.origin);
+  return hostname === container.ipAddress ? undefined : `its address is ${container.ipAddress}`;
+}
+
+/** What must be in the table comes with its models, and those may be tried for more than once. */
+async function checkComplete(run: Run): Promise<void> {
+  run.world.isFaulty = false;
+  try {
+    await until("the table is complete", () => lacking(run).length === 0, SETTLED_BOUND_MS);
+  } catch {
+    run.wrong.push(...lacking(run));
+  }
+  run.world.isFaulty = true;
+}
+
+function lacking({ world, told, discovery: { table } }: Run): readonly string[] {
+  const routable = world.containers.filter(
+    ({ id, status, health, startedAtMs }) =>
+      status === "running" && health === "healthy" && !told.isStopping(id, startedAtMs),
+  );
+  const lacks = routable
+    .filter((container) => !isServed(container, world.modelsOf(container), table))
+    .map(({ ipAddress }) => `the container at ${ipAddress} is healthy and not served as it is`);
+  const expected = [...new Set(routable.flatMap((container) => world.modelsOf(container)))].sort();
+  const listed = table.models.map(({ id }) => id);
+  if (listed.join() !== expected.join()) lacks.push(`listed are ${listed}, there are ${expected}`);
+  return lacks;
+}
+
+/** By one active backend, with its own models. */
+function isServed(
+  { id, ipAddress }: FakeContainer,
+  models: readonly string[],
+  table: RoutingTable,
+): boolean {
+  const active = [...table.backends].filter(
+    ({ containerId, state }) => containerId === id && state === "active",
+  );
+  const [backend] = active;
+  if (backend === undefined || active.length > 1) return false;
+  const served = backend.models.map((model) => model.id);
+  return backend.origin.startsWith(`http://${ipAddress}:`) && served.join() === models.join();
+}
