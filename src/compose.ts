@@ -82,7 +82,7 @@ export async function serve(
     telemetry,
     trustedHosts: config.trustedHosts,
     refreshModels: controller.refreshModels,
-    refreshModelsOf: (containerId) => controller.refreshModelsOf(containerId),
+    refreshModelsOf: (whose) => controller.refreshModelsOf(whose),
     status: () =>
       statusOf({ startedMs, address: config.engine, engine, connection, controller }, Date.now()),
   });

@@ -8,6 +8,7 @@ import type { Container } from "../engine/container.ts";
 import { EngineError } from "../engine/error.ts";
 import type { ContainerEvent } from "../engine/events.ts";
 import { atMostEvery, coalesce, spaced } from "../ground/coalesce.ts";
+import { Ranks, type Server } from "../routing/run.ts";
 import type { RoutingTable } from "../routing/table.ts";
 import { ContainerLoop } from "../sources/docker/container-loop.ts";
 import type { Itself, Listening } from "../sources/docker/itself.ts";
@@ -82,7 +83,7 @@ export class Controller {
   readonly #bugs: BugReport;
   readonly #served: ServedModels;
   readonly #ownPlace: OwnPlace;
-  #order = 0;
+  readonly #ranks = new Ranks();
   #settled: Promise<void> = Promise.resolve();
   #listFailure: EngineError | undefined;
   #retryTimer: Timer | undefined;
@@ -128,8 +129,8 @@ export class Controller {
    *
    * @returns when a read that began after this call has ended, well or not; at once if there is none
    */
-  refreshModelsOf(containerId: string): Promise<void> {
-    const loop = this.#loops.get(containerId);
+  refreshModelsOf({ id }: Server): Promise<void> {
+    const loop = this.#loops.get(id);
     if (loop === undefined) return Promise.resolve();
     const { refreshOfMs = REFRESH_OF_MS } = this.#init;
     const refresh = this.#refreshes.get(loop) ?? spaced(refreshOfMs, () => loop.rereadModels());
@@ -172,26 +173,26 @@ export class Controller {
       this.#notices.record({ containerId, signal, timeMs });
     }
     if (kind === "moved" && containerId === this.#init.ownContainerId) void this.resync();
-    this.#order += 1;
+    const rank = this.#ranks.next();
     for (const loop of this.#loops.values()) {
       if (loop.peerId !== containerId) continue;
       loop.onPeerEvent(event);
-      void loop.wake(this.#order);
+      void loop.wake(rank);
     }
     // Networks tell of any container; one that is not known yet is found by its own events.
     if ((kind === "moved" || !labelled) && !this.#loops.has(containerId)) return;
     const loop = this.#loop(containerId);
     loop.onEvent(event);
-    void loop.wake(this.#order);
+    void loop.wake(rank);
   }
 
   async #pass(): Promise<void> {
     const ids = await this.#list();
     if (ids === undefined) return;
-    this.#order += 1;
+    const rank = this.#ranks.next();
     // Who is held but not listed is looked at too: the list may be older than what made us hold it.
     const all = new Set([...ids, ...this.#loops.keys()]);
-    await Promise.all([...all].map((id) => this.#loop(id).wake(this.#order)));
+    await Promise.all([...all].map((id) => this.#loop(id).wake(rank)));
     if (!this.#readiness.passed([...this.#loops.values()])) this.#retry();
   }
 

@@ -65,10 +65,10 @@ export class DrainingBackends {
   }
 
   #cut(backend: Backend): void {
-    const { inFlight, containerName } = backend;
+    const { inFlight, name } = backend;
     this.#remove(backend, "cut");
     const level = inFlight > 0 ? "warn" : "info";
-    const fields = { container: containerName, requests_cut: inFlight };
+    const fields = { container: name, requests_cut: inFlight };
     this.#init.log[level]("the time to drain is up", fields);
   }
 

@@ -5,7 +5,8 @@
  */
 import { stackOf } from "../ground/error-stack.ts";
 import { someOf } from "../ground/some-of.ts";
-import { Backend, type Model, type Rank } from "../routing/backend.ts";
+import { Backend, type Model } from "../routing/backend.ts";
+import type { Rank } from "../routing/run.ts";
 import type { Overlap } from "../routing/table.ts";
 import type { Run } from "../sources/docker/observe.ts";
 import { DrainingBackends, type DrainingInit } from "./draining.ts";
@@ -106,14 +107,12 @@ export class TrackedContainer {
     return reading?.readNow() ?? Promise.resolve();
   }
 
-  /** @param order of the look that saw it: the greater one became routable later */
-  see(seen: Seen, run: Run, order: number): void {
+  /** @param rank of the look that saw it */
+  see(seen: Seen, run: Run, rank: Rank): void {
     this.#follow(run);
     if (seen === "stopping") this.#noticed = true;
     const step = plan(this.held, seen);
-    if (step === "probe" || step === "readmit") {
-      this.#rank = { seen: order, startedAtMs: run.startedAtMs, containerId: run.containerId };
-    }
+    if (step === "probe" || step === "readmit") this.#rank = rank;
     this.#actions[step]();
     if (seen === "stopping") this.#draining.setDeadlines();
   }
@@ -170,7 +169,7 @@ export class TrackedContainer {
         this.#init.onProgress();
       },
       onBug: (error) => {
-        const [container, reason] = [run.containerName, stackOf(error)];
+        const [container, reason] = [run.name, stackOf(error)];
         this.#init.log.error("a bug in the proxy: please report it", { container, reason });
       },
     });
@@ -185,18 +184,18 @@ export class TrackedContainer {
   #admit(): void {
     const { table, onOverlap } = this.#init;
     if (this.#run === undefined || this.#rank === undefined) return;
-    const { containerId, containerName, origin, basePath } = this.#run;
+    const { name, origin, basePath, source, id, startedAtMs } = this.#run;
     const models = this.#models;
     this.#active = new Backend({
-      containerId,
-      containerName,
+      run: { source, id, startedAtMs },
+      name,
       origin,
       basePath,
       rank: this.#rank,
       models,
       onRefused: () => this.#refused(),
     });
-    this.#served = models.map(({ id }) => id);
+    this.#served = models.map((model) => model.id);
     onOverlap(table.admit(this.#active));
     this.#draining.removeWhenIdle();
   }
@@ -220,7 +219,7 @@ export class TrackedContainer {
     if (added.length === 0 && removed.length === 0) return;
     this.#served = this.#models.map(({ id }) => id);
     this.#init.log.info("models changed", {
-      container: this.#active.containerName,
+      container: this.#active.name,
       model_count: this.#models.length,
       added_count: added.length,
       added: someOf(added),

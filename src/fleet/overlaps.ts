@@ -10,13 +10,13 @@ const MESSAGE =
 export function warnOfOverlaps(warnings: WarnOnce, overlaps: readonly Overlap[]): void {
   for (const { winner, other, modelIds } of overlaps) {
     const fields = {
-      container: winner.containerName,
-      instead_of: other.containerName,
+      container: winner.name,
+      instead_of: other.name,
       model_count: modelIds.length,
       models: someOf(modelIds),
     };
     const ids = JSON.stringify([...modelIds].sort()); // in another order they are the same
-    const said = `${winner.containerId} ${Bun.SHA256.hash(ids, "hex")}`;
-    warnings.warn([winner.containerId, other.containerId], MESSAGE, fields, said);
+    const said = `${winner.run.id} ${Bun.SHA256.hash(ids, "hex")}`;
+    warnings.warn([winner.run.id, other.run.id], MESSAGE, fields, said);
   }
 }

@@ -2,11 +2,12 @@
  * Who served which models last. A model whose container starts again is not unknown: the table says
  * so to those who ask for it, and tells them apart from those who ask for what never was.
  */
+import type { Server } from "../routing/run.ts";
 import type { RoutingTable } from "../routing/table.ts";
 
 type Told = {
-  readonly containerId: string;
-  readonly containerName: string;
+  readonly server: Server;
+  readonly name: string;
   /** Whether the engine shows it as running, paused or restarting. */
   readonly isAlive: boolean;
   /** Ids of the models that the container itself served last. */
@@ -25,13 +26,13 @@ export class ServedModels {
     this.#table = table;
   }
 
-  tell({ containerId, containerName, isAlive, served }: Told): void {
-    if (served.length > 0) this.#remember(containerName, served);
-    if (!isAlive) this.#table.expect(containerId, undefined);
-    else if (served.length > 0) this.#table.expect(containerId, { kind: "back", modelIds: served });
+  tell({ server, name, isAlive, served }: Told): void {
+    if (served.length > 0) this.#remember(name, served);
+    if (!isAlive) this.#table.expect(server, undefined);
+    else if (served.length > 0) this.#table.expect(server, { kind: "back", modelIds: served });
     else {
-      const modelIds = this.#byName.get(containerName);
-      this.#table.expect(containerId, modelIds && { kind: "anew", modelIds });
+      const modelIds = this.#byName.get(name);
+      this.#table.expect(server, modelIds && { kind: "anew", modelIds });
     }
   }
 

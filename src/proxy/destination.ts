@@ -1,17 +1,18 @@
 /** Where a request is to go: by its model, by the response it is about, or to whoever there is. */
 import type { Lease } from "../routing/backend.ts";
+import type { Run } from "../routing/run.ts";
 import type { RoutingTable } from "../routing/table.ts";
 import { type Missing, MODEL_BYTES_MAX } from "./body/model-field.ts";
 import type { ReadResult } from "./body/request-body.ts";
 import { errorResponse } from "./own/errors.ts";
 import { type Models, modelIdOf, noBackend } from "./own/models-list.ts";
-import type { ResponseIds, RunKey } from "./response-ids.ts";
+import type { ResponseIds } from "./response-ids.ts";
 import type { Target } from "./target.ts";
 
 export type Destination =
   | { readonly kind: "model"; readonly model: string }
   /** The run that made a response. */
-  | { readonly kind: "run"; readonly run: RunKey; readonly responseId: string }
+  | { readonly kind: "run"; readonly run: Run; readonly responseId: string }
   | { readonly kind: "unnamed"; readonly method: string }
   | { readonly kind: "refused"; readonly response: Response };
 
@@ -114,7 +115,7 @@ function takeRun(
   { run, responseId }: Extract<Destination, { kind: "run" }>,
   table: RoutingTable,
 ): Lease | Response {
-  const route = table.routeToRun(run.containerId, run.startedAtMs);
+  const route = table.routeToRun(run);
   if (route.kind === "routed") return route.lease;
   const id = JSON.stringify(responseId);
   return route.kind === "draining"

@@ -226,21 +226,21 @@ function both(one: Passing, other: Passing): Passing {
 
 function warnOfBreak(
   { model }: Outbound,
-  { containerName }: Backend,
+  { name }: Backend,
   log: Log,
   { bytes, why }: { readonly bytes: number; readonly why: unknown },
 ): void {
-  const fields = { container: containerName, model, bytes, reason: String(why) };
+  const fields = { container: name, model, bytes, reason: String(why) };
   log.warn("an answer broke off; its client's connection is aborted", fields);
 }
 
 function unreachable(
   { model }: Outbound,
-  { containerName }: Backend,
+  { name }: Backend,
   log: Log,
   { error, reason }: Failure,
 ): Response {
-  const fields = { container: containerName, model, reason: reason ?? String(error) };
+  const fields = { container: name, model, reason: reason ?? String(error) };
   log.warn("a request failed before its answer began", fields);
   if (hasCode(error, "EMFILE")) return outOfDescriptors("forward");
   const stopped = reason === "cut" || reason === "run-over";

@@ -1,6 +1,7 @@
 /** The phases of a request, in order. */
 import { newPseudonym } from "../ground/pseudonym.ts";
 import type { Backend } from "../routing/backend.ts";
+import type { Server } from "../routing/run.ts";
 import type { Log } from "../telemetry/log.ts";
 import {
   NO_REPORT,
@@ -42,8 +43,8 @@ export type HandlerInit = Models & {
   readonly admit?: () => boolean;
   /** Has the servers asked for their models again; may resolve at once if they just were. */
   readonly refreshModels?: () => Promise<void>;
-  /** The same for the one container. */
-  readonly refreshModelsOf?: (containerId: string) => Promise<void>;
+  /** The same for the one server. */
+  readonly refreshModelsOf?: (server: Server) => Promise<void>;
   /** Counts what is kept of bodies; made from `keptBytesMax` if it is not given. */
   readonly kept?: KeptBytes;
   /** Most bytes of bodies that fetch may keep while their answers come. */
@@ -99,9 +100,7 @@ export function createHandler(init: HandlerInit): Handler {
     kept,
     payloads: new Payloads(kept, init.fetchKeptBytesMax),
     pseudonym: init.pseudonym ?? newPseudonym(),
-    responses: new ResponseIds(({ containerId, startedAtMs }) =>
-      table.hasRun(containerId, startedAtMs),
-    ),
+    responses: new ResponseIds((run) => table.hasRun(run)),
     telemetry,
   };
   const { log, status, trustedHosts } = init;
@@ -243,7 +242,7 @@ function onAnswer(
   { responses, refreshModelsOf }: Context,
 ): ((piece: Uint8Array) => void) | undefined {
   if (!upstream.ok || request.method !== "POST") return undefined;
-  if (isLoraPath(target.path)) void refreshModelsOf?.(backend.containerId);
+  if (isLoraPath(target.path)) void refreshModelsOf?.(backend.run);
   const readable = target.path === RESPONSES && !upstream.headers.has("content-encoding");
   return readable ? responses.reader(backend) : undefined;
 }

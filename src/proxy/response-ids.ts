@@ -3,25 +3,23 @@
  * only who made a response has it. Ids are read from answers as they pass.
  */
 import type { Backend } from "../routing/backend.ts";
+import { isSameRun, type Run } from "../routing/run.ts";
 import { IdSearch } from "./id-search.ts";
-
-/** A run of a container: a backend of it may come and go with its health. */
-export type RunKey = { readonly containerId: string; readonly startedAtMs: number };
 
 const KEPT_MAX = 10_000;
 /** The id stands at the start of an answer, or in its first event. */
 const LOOKED_AT_BYTES = 16 * 1024;
 
 export class ResponseIds {
-  readonly #runs = new Map<string, RunKey>();
-  readonly #isThere: (run: RunKey) => boolean;
+  readonly #runs = new Map<string, Run>();
+  readonly #isThere: (run: Run) => boolean;
 
   /** @param isThere whether a run is not over */
-  constructor(isThere: (run: RunKey) => boolean) {
+  constructor(isThere: (run: Run) => boolean) {
     this.#isThere = isThere;
   }
 
-  find(id: string): RunKey | undefined {
+  find(id: string): Run | undefined {
     return this.#runs.get(id);
   }
 
@@ -38,13 +36,11 @@ export class ResponseIds {
   }
 
   /** Whoever named an id first keeps it for as long as its run lasts: any server can name another's. */
-  #keep(id: string, { containerId, rank }: Backend): void {
-    const { startedAtMs } = rank;
+  #keep(id: string, { run }: Backend): void {
     const known = this.#runs.get(id);
-    const isOwn = known?.containerId === containerId && known.startedAtMs === startedAtMs;
-    if (known !== undefined && !isOwn && this.#isThere(known)) return;
+    if (known !== undefined && !isSameRun(known, run) && this.#isThere(known)) return;
     this.#runs.delete(id);
-    this.#runs.set(id, { containerId, startedAtMs });
+    this.#runs.set(id, run);
     for (const oldest of this.#runs.keys()) {
       if (this.#runs.size <= KEPT_MAX) break;
       this.#runs.delete(oldest);

@@ -2,6 +2,7 @@
  * One run of one container that requests can be sent to, and the leases that count them.
  * Does no I/O: it knows where the server is, not how to talk to it.
  */
+import type { Rank, Run } from "./run.ts";
 
 /** One entry of a server's `GET /v1/models`. */
 export type Model = {
@@ -13,19 +14,10 @@ export type Model = {
 /** Only ever moves to the right: active → draining → closed. Coming back means a new Backend. */
 export type BackendState = "active" | "draining" | "closed";
 
-/**
- * Which of two backends with one model is the newer one: the order in which they were seen to
- * become routable (`seen`, a counter); within one pass by start of the container, then by id.
- */
-export type Rank = {
-  readonly seen: number;
-  readonly startedAtMs: number;
-  readonly containerId: string;
-};
-
 export type BackendInit = {
-  readonly containerId: string;
-  readonly containerName: string;
+  readonly run: Run;
+  /** What people call its server. */
+  readonly name: string;
   /** `http://host:port` without a path. */
   readonly origin: string;
   /** Prefix of the server's API: `""` or `/v1`, never with a slash at its end. */
@@ -52,8 +44,8 @@ export type Lease = {
 };
 
 export class Backend {
-  readonly containerId: string;
-  readonly containerName: string;
+  readonly run: Run;
+  readonly name: string;
   readonly origin: string;
   readonly basePath: string;
   readonly rank: Rank;
@@ -67,8 +59,8 @@ export class Backend {
   readonly #idle = Promise.withResolvers<void>();
 
   constructor(init: BackendInit) {
-    this.containerId = init.containerId;
-    this.containerName = init.containerName;
+    this.run = init.run;
+    this.name = init.name;
     this.origin = init.origin;
     this.basePath = init.basePath;
     this.rank = init.rank;

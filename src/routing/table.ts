@@ -3,6 +3,15 @@
  * every request. Synchronous throughout: nothing can happen between a look-up and its count.
  */
 import type { Backend, CloseReason, Lease, Model } from "./backend.ts";
+import {
+  compare,
+  isSameRun,
+  isSameServer,
+  keyOf,
+  newestFirst,
+  type Run,
+  type Server,
+} from "./run.ts";
 
 /** The answer to "who takes a request for this model?". */
 export type Route = { readonly kind: "routed"; readonly lease: Lease } | Nobody;
@@ -47,7 +56,7 @@ export class RoutingTable {
   /** Newest first. Rebuilt at every change: changes are rare, look-ups are not. */
   #entries = new Map<string, readonly Entry[]>();
   #list: readonly Model[] = [];
-  /** By container. */
+  /** By server. */
   readonly #expected = new Map<string, Expectation & { readonly ids: ReadonlySet<string> }>();
   /** Newest first. */
   #active: readonly Backend[] = [];
@@ -96,9 +105,9 @@ export class RoutingTable {
     return this.#active[0]?.acquire();
   }
 
-  /** Takes a lease on the active backend of one run of a container, whatever its models. */
-  routeToRun(containerId: string, startedAtMs: number): Route {
-    const backends = this.#ofRun(containerId, startedAtMs);
+  /** Takes a lease on the active backend of one run, whatever its models. */
+  routeToRun(run: Run): Route {
+    const backends = this.#ofRun(run);
     for (const backend of backends) {
       const lease = backend.acquire();
       if (lease !== undefined) return { kind: "routed", lease };
@@ -106,9 +115,9 @@ export class RoutingTable {
     return backends.length > 0 ? { kind: "draining" } : { kind: "unknown", isStarting: false };
   }
 
-  /** Whether there is a backend of one run of a container, active or draining. */
-  hasRun(containerId: string, startedAtMs: number): boolean {
-    return this.#ofRun(containerId, startedAtMs).length > 0;
+  /** Whether there is a backend of one run, active or draining. */
+  hasRun(run: Run): boolean {
+    return this.#ofRun(run).length > 0;
   }
 
   find(modelId: string): ModelLookup {
@@ -150,23 +159,22 @@ export class RoutingTable {
     this.#onUpdate("remove");
   }
 
-  /** @param expectation what a container is to serve, as far as is known; undefined: nothing */
-  expect(containerId: string, expectation: Expectation | undefined): void {
+  /** @param expectation what a server is to serve, as far as is known; undefined: nothing */
+  expect(server: Server, expectation: Expectation | undefined): void {
+    const key = keyOf(server);
     if (expectation === undefined) {
-      this.#expected.delete(containerId);
+      this.#expected.delete(key);
       return;
     }
     const { kind, modelIds } = expectation;
-    const known = this.#expected.get(containerId);
+    const known = this.#expected.get(key);
     // It is said at each look, mostly of the same list: that is not gone through again.
     const ids = known?.modelIds === modelIds ? known.ids : new Set(modelIds);
-    this.#expected.set(containerId, { kind, modelIds, ids });
+    this.#expected.set(key, { kind, modelIds, ids });
   }
 
-  #ofRun(containerId: string, startedAtMs: number): readonly Backend[] {
-    return [...this.#backends].filter(
-      ({ rank }) => rank.containerId === containerId && rank.startedAtMs === startedAtMs,
-    );
+  #ofRun(run: Run): readonly Backend[] {
+    return [...this.#backends].filter((backend) => isSameRun(backend.run, run));
   }
 
   #nobody(modelId: string): Nobody {
@@ -201,7 +209,7 @@ export class RoutingTable {
     const ids = new Set(backend.models.map(({ id }) => id));
     const overlaps: Overlap[] = [];
     for (const rival of this.#backends) {
-      if (rival.containerId === backend.containerId || rival.state !== "active") continue;
+      if (isSameServer(rival.run, backend.run) || rival.state !== "active") continue;
       const modelIds = rival.models.filter(({ id }) => ids.has(id)).map(({ id }) => id);
       if (modelIds.length === 0) continue;
       const [winner, other] = newestFirst(backend, rival) < 0 ? [backend, rival] : [rival, backend];
@@ -221,18 +229,4 @@ function sameIds(some: readonly Model[], others: readonly Model[]): boolean {
 /** Of two with the same ids; an order that is another one is another list. */
 function sameModels(some: readonly Model[], others: readonly Model[]): boolean {
   return some.every(({ json }, index) => json === others[index]?.json);
-}
-
-function newestFirst(a: Backend, b: Backend): number {
-  return (
-    b.rank.seen - a.rank.seen ||
-    b.rank.startedAtMs - a.rank.startedAtMs ||
-    compare(b.rank.containerId, a.rank.containerId)
-  );
-}
-
-/** By code unit, like the sort order of JavaScript: independent of any locale. */
-function compare(a: string, b: string): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
 }

@@ -159,7 +159,7 @@ export class OtelCallReport implements CallReport {
 
 function attributesOf(
   { method, route, model }: CallOwner,
-  { containerName, origin, basePath }: ReportedBackend,
+  { name, origin, basePath }: ReportedBackend,
   resends: number,
 ): Attributes {
   const [, address, port] = /^https?:\/\/\[?(.*?)\]?(?::(\d+))?$/.exec(origin) ?? [];
@@ -167,7 +167,7 @@ function attributesOf(
   return {
     "http.request.method": method,
     backend_url: `${origin}${basePath}`,
-    "container.name": containerName,
+    "container.name": name,
     ...(address !== undefined && { "server.address": address }),
     ...(port !== undefined && { "server.port": Number(port) }),
     ...(resends > 0 && { "http.request.resend_count": resends }),

@@ -69,7 +69,7 @@ export class OtelRequestReport implements RequestReport, CallOwner {
     this.#calls += 1;
     this.#span?.setAttributes({
       backend_url: `${backend.origin}${backend.basePath}`,
-      "container.name": backend.containerName,
+      "container.name": backend.name,
     });
     return new OtelCallReport(this, backend, this.#calls - 1);
   }

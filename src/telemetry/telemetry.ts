@@ -6,7 +6,7 @@
 
 /** A backend, as far as it is reported. */
 export type ReportedBackend = {
-  readonly containerName: string;
+  readonly name: string;
   /** `http://host:port` without a path. */
   readonly origin: string;
   readonly basePath: string;

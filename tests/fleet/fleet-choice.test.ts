@@ -77,7 +77,7 @@ describe("Controller, choosing", () => {
     gate.resolve();
     const servedBy = (): string => {
       const route = discovery.table.route("m");
-      return route.kind === "routed" ? route.lease.backend.containerName : route.kind;
+      return route.kind === "routed" ? route.lease.backend.name : route.kind;
     };
     await until("the winner serves", () => servedBy() === "winner");
     expect(discovery.log.lines.filter(({ instead_of }) => instead_of === "other")).toHaveLength(1);

@@ -3,6 +3,7 @@ import { FakeEngine } from "../support/engine/fake-engine.ts";
 import {
   kindOf,
   modelList,
+  serverOf,
   startDiscovery,
   startModelServer,
   untilKind,
@@ -109,7 +110,7 @@ describe("Controller.refreshModelsOf()", () => {
     await untilKind(discovery, "live", "other");
     for (const adapter of ["one", "two", "three"]) {
       models.answer = () => modelList("base", adapter);
-      await within("the read", discovery.controller.refreshModelsOf(container.id));
+      await within("the read", discovery.controller.refreshModelsOf(serverOf(container)));
       expect(kindOf(discovery, adapter)).toBe("live");
     }
     expect([models.reads(), other.reads()]).toEqual([4, 1]);
@@ -122,11 +123,11 @@ describe("Controller.refreshModelsOf()", () => {
     using discovery = startDiscovery(fake, { refreshOfMs: 500 });
     await untilKind(discovery, "live", "base");
     const began = performance.now();
-    await within("the first", discovery.controller.refreshModelsOf(container.id));
+    await within("the first", discovery.controller.refreshModelsOf(serverOf(container)));
     expect([models.reads(), performance.now() - began < 400]).toEqual([2, true]);
     models.answer = () => modelList("base", "adapter");
     const calls = Array.from({ length: 100 }, () =>
-      discovery.controller.refreshModelsOf(container.id),
+      discovery.controller.refreshModelsOf(serverOf(container)),
     );
     await within("the others", Promise.all(calls));
     expect([kindOf(discovery, "adapter"), models.reads()]).toEqual(["live", 3]);
@@ -140,9 +141,9 @@ describe("Controller.refreshModelsOf()", () => {
     using discovery = startDiscovery(fake, { refreshOfMs: 300 });
     await untilKind(discovery, "live", "base");
     await discovery.controller.refreshModels(); // not again within 5 s
-    await discovery.controller.refreshModelsOf(container.id);
+    await discovery.controller.refreshModelsOf(serverOf(container));
     models.answer = () => modelList("base", "adapter");
-    void discovery.controller.refreshModelsOf(container.id);
+    void discovery.controller.refreshModelsOf(serverOf(container));
     await within("the refresh", discovery.controller.refreshModels());
     expect(kindOf(discovery, "adapter")).toBe("live");
   });
@@ -160,7 +161,7 @@ describe("Controller.refreshModelsOf()", () => {
     };
     void discovery.controller.refreshModels();
     await until("it is asked", () => models.reads() === 2);
-    const calls = [1, 2, 3].map(() => discovery.controller.refreshModelsOf(container.id));
+    const calls = [1, 2, 3].map(() => discovery.controller.refreshModelsOf(serverOf(container)));
     models.answer = () => modelList("base", "adapter");
     gate.resolve();
     await within("the reads", Promise.all(calls));
@@ -174,7 +175,7 @@ describe("Controller.refreshModelsOf()", () => {
     const container = fake.add({ port: models.port });
     using discovery = startDiscovery(fake);
     await until("it is probed", () => models.reads() === 1);
-    await within("nothing", discovery.controller.refreshModelsOf(container.id));
-    await within("nothing", discovery.controller.refreshModelsOf("f".repeat(64)));
+    await within("nothing", discovery.controller.refreshModelsOf(serverOf(container)));
+    await within("nothing", discovery.controller.refreshModelsOf(serverOf({ id: "f".repeat(64) })));
   });
 });

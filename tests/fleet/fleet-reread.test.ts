@@ -3,6 +3,7 @@ import { FakeEngine } from "../support/engine/fake-engine.ts";
 import {
   kindOf,
   modelList,
+  serverOf,
   startDiscovery,
   startModelServer,
   untilKind,
@@ -112,7 +113,7 @@ describe("Controller, reading models again", () => {
     const before = models.reads();
     await Bun.sleep(60);
     await discovery.controller.refreshModels();
-    await discovery.controller.refreshModelsOf(container.id);
+    await discovery.controller.refreshModelsOf(serverOf(container));
     expect(models.reads()).toBe(before);
     models.answer = () => new Response("", { status: 503 });
     fake.setHealth(container, "healthy");
@@ -151,7 +152,7 @@ describe("Controller, reading models again", () => {
     first.answer = () => modelList("a", "b");
     await until("it is warned of", () => discovery.log.count("two containers") === 1);
     const route = discovery.table.route("b");
-    expect(route.kind === "routed" && route.lease.backend.containerId).toBe(newer.id);
+    expect(route.kind === "routed" && route.lease.backend.run.id).toBe(newer.id);
   });
 
   test("a server without /models is routed by the model of its /info", async () => {

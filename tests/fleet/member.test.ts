@@ -9,8 +9,7 @@ import { listed, listOf } from "../support/server/backends.ts";
 import { until } from "../support/until.ts";
 
 const RUN: Run = {
-  containerId: "a".repeat(64),
-  containerName: "vllm",
+  ...{ source: "docker", id: "a".repeat(64), name: "vllm" },
   startedAtMs: 1_000,
   stopSignal: 15,
   stopTimeoutMs: 10_000,

@@ -4,8 +4,8 @@ import { WarnOnce } from "../../src/telemetry/warn-once.ts";
 import { memoryLog } from "../support/proxy/memory-log.ts";
 import { makeBackend } from "../support/server/backends.ts";
 
-const A = makeBackend({ containerName: "a" });
-const B = makeBackend({ containerName: "b" });
+const A = makeBackend({ name: "a" });
+const B = makeBackend({ name: "b" });
 
 test("two containers with the same models are warned of again when the winner or the models change", () => {
   const log = memoryLog();

@@ -2,8 +2,8 @@ import { expect, test } from "bun:test";
 import { ServedModels } from "../../src/fleet/served-models.ts";
 import { RoutingTable } from "../../src/routing/table.ts";
 
-const OLD = { containerId: "old", containerName: "vllm", isAlive: true, served: ["m"] };
-const NEW = { containerId: "new", containerName: "vllm", isAlive: true, served: [] };
+const OLD = { server: { source: "docker", id: "old" }, name: "vllm", isAlive: true, served: ["m"] };
+const NEW = { server: { source: "docker", id: "new" }, name: "vllm", isAlive: true, served: [] };
 
 function rig(): { readonly table: RoutingTable; readonly served: ServedModels } {
   const table = new RoutingTable();
@@ -39,7 +39,12 @@ test("names are forgotten when there have been a thousand others", () => {
   served.tell(OLD);
   served.tell({ ...OLD, isAlive: false });
   for (let n = 0; n < 1_000; n += 1) {
-    const one = { containerId: `c${n}`, containerName: `n${n}`, isAlive: true, served: ["x"] };
+    const one = {
+      server: { source: "docker", id: `c${n}` },
+      name: `n${n}`,
+      isAlive: true,
+      served: ["x"],
+    };
     served.tell(one);
     served.tell({ ...one, isAlive: false });
   }

@@ -85,8 +85,8 @@ describe("a connection of the pool that the server is just closing", () => {
   test("of a backend that has begun to drain meanwhile: another backend of the model answers", async () => {
     using upstream = await rawServer();
     using other = fakeBackend();
-    const stale = makeBackend({ seen: 2, origin: upstream.origin });
-    const spare = makeBackend({ seen: 1, origin: other.origin });
+    const stale = makeBackend({ rank: 2, origin: upstream.origin });
+    const spare = makeBackend({ rank: 1, origin: other.origin });
     using proxy = startProxy({ backends: [stale, spare] });
     const first = post(proxy.origin);
     const connection = await upstream.request();
@@ -171,8 +171,8 @@ describe("a connection of the pool that the server is just closing", () => {
 describe("a backend that refuses connections", () => {
   test("while another one serves the model: the request goes there, if its body is at hand", async () => {
     using other = fakeBackend(() => new Response("other"));
-    const going = makeBackend({ origin: `http://127.0.0.1:${await freePort()}`, seen: 99_999_999 });
-    const staying = makeBackend({ origin: other.origin, seen: 1 });
+    const going = makeBackend({ origin: `http://127.0.0.1:${await freePort()}`, rank: 99_999_999 });
+    const staying = makeBackend({ origin: other.origin, rank: 1 });
     using proxy = startProxy({ backends: [going, staying] });
     expect(await (await post(proxy.origin)).text()).toBe("other");
     expect(new TextDecoder().decode(other.received[0]!.body)).toBe('{"model":"m"}');

@@ -4,7 +4,7 @@ import { makeBackend } from "../support/server/backends.ts";
 
 function read(answer: string, pieceBytes = answer.length): ResponseIds {
   const ids = new ResponseIds(() => true);
-  const reader = ids.reader(makeBackend({ containerId: "c" }));
+  const reader = ids.reader(makeBackend({ run: { id: "c" } }));
   const bytes = Buffer.from(answer);
   for (let at = 0; at < bytes.length; at += pieceBytes) reader(bytes.subarray(at, at + pieceBytes));
   return ids;
@@ -17,9 +17,9 @@ describe("ResponseIds", () => {
     "reads the id of a whole and of a streamed answer, in pieces of %d",
     (size) => {
       expect(read('{"id": "resp_1","object":"response"}', size).find("resp_1")).toMatchObject({
-        containerId: "c",
+        id: "c",
       });
-      expect(read(CREATED, size).find("resp_1")).toMatchObject({ containerId: "c" });
+      expect(read(CREATED, size).find("resp_1")).toMatchObject({ id: "c" });
     },
   );
 
@@ -38,17 +38,17 @@ describe("ResponseIds", () => {
   });
 
   test("leaves an id with the server that named it first, for as long as that is there", () => {
-    const [first, other] = [makeBackend({ containerId: "a" }), makeBackend({ containerId: "b" })];
+    const [first, other] = [makeBackend({ run: { id: "a" } }), makeBackend({ run: { id: "b" } })];
     let isThere = true;
     const ids = new ResponseIds(() => isThere);
     const answer = Buffer.from('{"id":"resp_1"}');
     ids.reader(first)(answer);
     ids.reader(other)(answer);
-    expect(ids.find("resp_1")).toMatchObject({ containerId: "a" });
+    expect(ids.find("resp_1")).toMatchObject({ id: "a" });
     ids.reader(first)(answer);
     isThere = false;
     ids.reader(other)(answer);
-    expect(ids.find("resp_1")).toMatchObject({ containerId: "b" });
+    expect(ids.find("resp_1")).toMatchObject({ id: "b" });
   });
 
   test.each([

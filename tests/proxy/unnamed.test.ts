@@ -69,8 +69,8 @@ describe("a request that names no model in its body", () => {
   test("OPTIONS goes to the newest backend; 503 when there is none", async () => {
     using one = answering("one");
     using two = answering("two");
-    const newest = makeBackend({ origin: two.origin, seen: 99_999_999 });
-    using proxy = startProxy({ backends: [newest, makeBackend({ origin: one.origin, seen: 1 })] });
+    const newest = makeBackend({ origin: two.origin, rank: 99_999_999 });
+    using proxy = startProxy({ backends: [newest, makeBackend({ origin: one.origin, rank: 1 })] });
     expect(await ask(proxy, "/v1/chat/completions", { method: "OPTIONS" })).toMatchObject({
       by: "two",
     });
@@ -91,7 +91,7 @@ describe("a request about a response", () => {
         : new Response("one", { headers: { "x-served-by": "one" } }),
     );
     using two = answering("two");
-    const init = { origin: one.origin, containerId: "c1", models: [{ id: "m1" }] };
+    const init = { origin: one.origin, run: { id: "c1" }, models: [{ id: "m1" }] };
     const first = makeBackend(init);
     using proxy = startProxy({ backends: [makeBackend({ origin: two.origin }), first] });
     await ask(proxy, "/v1/responses", { method: "POST", body: '{"model":"m1","input":"x"}' });
@@ -104,7 +104,7 @@ describe("a request about a response", () => {
       status: 503,
       code: "backend_draining",
     });
-    const again = makeBackend({ ...init, rank: { ...first.rank, seen: 9 } });
+    const again = makeBackend({ ...init, rank: 9_999 });
     proxy.table.admit(again);
     expect(await ask(proxy, "/v1/responses/resp_1")).toMatchObject({ by: "one" });
     proxy.table.remove(first, "run-over");
@@ -152,8 +152,8 @@ describe("an unknown model", () => {
     using one = fakeBackend(() => new Response("", { status }));
     const asked: string[] = [];
     using proxy = startProxy({
-      backends: [makeBackend({ origin: one.origin, containerId: "c1" })],
-      refreshModelsOf: async (id) => void asked.push(id),
+      backends: [makeBackend({ origin: one.origin, run: { id: "c1" } })],
+      refreshModelsOf: async ({ id }) => void asked.push(id),
     });
     const load = { method: "POST", body: '{"lora_name":"a","lora_path":"/a"}' };
     await ask(proxy, "/v1/load_lora_adapter", load);

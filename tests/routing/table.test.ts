@@ -4,7 +4,7 @@ import { listed, makeBackend, models } from "../support/server/backends.ts";
 
 function served(table: RoutingTable, model: string): string {
   const route = table.route(model);
-  return route.kind === "routed" ? route.lease.backend.containerName : route.kind;
+  return route.kind === "routed" ? route.lease.backend.name : route.kind;
 }
 
 describe("RoutingTable", () => {
@@ -14,8 +14,8 @@ describe("RoutingTable", () => {
     const b = makeBackend({ models: [{ id: "b" }] });
     table.admit(a);
     table.admit(b);
-    expect(served(table, "a2")).toBe(a.containerName);
-    expect(served(table, "b")).toBe(b.containerName);
+    expect(served(table, "a2")).toBe(a.name);
+    expect(served(table, "b")).toBe(b.name);
     expect([a.inFlight, b.inFlight]).toEqual([1, 1]);
   });
 
@@ -40,23 +40,23 @@ describe("RoutingTable", () => {
   });
 
   test("the last to become healthy wins, in whatever order they are admitted; the other serves when it leaves", () => {
-    const older = makeBackend({ seen: 1 });
-    const newer = makeBackend({ seen: 2 });
+    const older = makeBackend({ rank: 1 });
+    const newer = makeBackend({ rank: 2 });
     for (const order of [
       [older, newer],
       [newer, older],
     ]) {
       const table = new RoutingTable();
       for (const backend of order) table.admit(backend);
-      expect(served(table, "m")).toBe(newer.containerName);
+      expect(served(table, "m")).toBe(newer.name);
     }
     const table = new RoutingTable();
     table.admit(older);
     table.admit(newer);
     table.drain(newer);
-    expect(served(table, "m")).toBe(older.containerName);
+    expect(served(table, "m")).toBe(older.name);
     table.remove(newer, "cut");
-    expect(served(table, "m")).toBe(older.containerName);
+    expect(served(table, "m")).toBe(older.name);
   });
 
   test.each<
@@ -70,26 +70,20 @@ describe("RoutingTable", () => {
     ["id, when they started together", [1, "a"], [1, "b"]],
   ])("of two seen in one pass the winner is decided by %s", (_why, older, newer) => {
     const table = new RoutingTable();
-    for (const [startedAtMs, containerId] of [newer, older]) {
-      const name = containerId === newer[1] ? "newer" : "older";
-      table.admit(
-        makeBackend({
-          containerId,
-          containerName: name,
-          rank: { seen: 7, startedAtMs, containerId },
-        }),
-      );
+    for (const [startedAtMs, id] of [newer, older]) {
+      const name = id === newer[1] ? "newer" : "older";
+      table.admit(makeBackend({ run: { startedAtMs, id }, name, rank: 7 }));
     }
     expect(served(table, "m")).toBe("newer");
   });
 
   test("admit() reports each active backend of another container with one of its models", () => {
     const table = new RoutingTable();
-    const a = makeBackend({ models: [{ id: "x" }, { id: "y" }], seen: 5 });
-    const b = makeBackend({ models: [{ id: "y" }, { id: "z" }], seen: 6 });
+    const a = makeBackend({ models: [{ id: "x" }, { id: "y" }], rank: 5 });
+    const b = makeBackend({ models: [{ id: "y" }, { id: "z" }], rank: 6 });
     expect(table.admit(a)).toEqual([]);
     expect(table.admit(b)).toEqual([{ winner: b, other: a, modelIds: ["y"] }]);
-    const again = makeBackend({ containerId: b.containerId, models: [{ id: "z" }] });
+    const again = makeBackend({ run: b.run, models: [{ id: "z" }] });
     expect(table.admit(again)).toEqual([]); // the same container, coming back
     table.drain(a);
     expect(table.admit(makeBackend({ models: [{ id: "x" }] }))).toEqual([]);
@@ -97,9 +91,9 @@ describe("RoutingTable", () => {
 
   test("models are sorted by id, one object each (the winner's), with every field as it was sent", () => {
     const table = new RoutingTable();
-    table.admit(makeBackend({ seen: 1, models: [{ id: "b", from: 1 }, { id: "B" }] }));
+    table.admit(makeBackend({ rank: 1, models: [{ id: "b", from: 1 }, { id: "B" }] }));
     table.admit(
-      makeBackend({ seen: 2, models: [{ id: "b", from: 2, meta: { n: [1] } }, { id: "a" }] }),
+      makeBackend({ rank: 2, models: [{ id: "b", from: 2, meta: { n: [1] } }, { id: "a" }] }),
     );
     expect(listed(table.models)).toEqual([
       { id: "B" },
@@ -159,7 +153,8 @@ describe("RoutingTable", () => {
   test("what 100 containers are expected to serve, 10,000 models each, is looked up, not searched", () => {
     const table = new RoutingTable();
     const modelIds = Array.from({ length: 10_000 }, (_, n) => `model-${n}`);
-    for (let n = 0; n < 100; n += 1) table.expect(`c${n}`, { kind: "anew", modelIds });
+    for (let n = 0; n < 100; n += 1)
+      table.expect({ source: "docker", id: `c${n}` }, { kind: "anew", modelIds });
     const before = process.cpuUsage();
     for (let n = 0; n < 100; n += 1) expect(table.find("nobody's").kind).toBe("unknown");
     expect(process.cpuUsage(before).user / 1_000).toBeLessThan(500); // searched: 10 ms each

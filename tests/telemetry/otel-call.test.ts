@@ -15,7 +15,7 @@ const EVENT_STREAM =
 const EMPTY = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
 
 function backendOf({ origin }: FakeBackend): Backend {
-  return makeBackend({ origin, containerName: "vllm-1" });
+  return makeBackend({ origin, name: "vllm-1" });
 }
 
 describe("what goes wrong", () => {
@@ -51,7 +51,7 @@ describe("what goes wrong", () => {
   test("a refused connection is an error with a retry where there is another backend", async () => {
     using backend = fakeBackend();
     const working = backendOf(backend);
-    const newer = makeBackend({ containerName: "vllm-2" }); // nobody listens at port 9
+    const newer = makeBackend({ name: "vllm-2" }); // nobody listens at port 9
     using reporting = startReportingProxy([working, newer]);
     expect((await chat(reporting.proxy.origin, "m")).status).toBe(200);
     const { servers, clients } = await reporting.spans();

@@ -17,7 +17,7 @@ function expectInside(inner: ReceivedSpan, outer: ReceivedSpan): void {
 }
 
 function backendOf({ origin }: FakeBackend): ReturnType<typeof makeBackend> {
-  return makeBackend({ origin, containerName: "vllm-1" });
+  return makeBackend({ origin, name: "vllm-1" });
 }
 
 describe("one request", () => {

@@ -41,7 +41,7 @@ test("startTelemetry() gives one object that does nothing, for all requests", as
   expect(telemetry).toBe(NO_TELEMETRY);
   const report = telemetry.request(new Request("http://x/v1/models"), "/v1/models");
   expect(report).toBe(NO_REPORT);
-  const backend = { containerName: "c", origin: "http://x", basePath: "" };
+  const backend = { name: "c", origin: "http://x", basePath: "" };
   const call = report.call(backend);
   expect(report.call(backend)).toBe(call);
   const headers = new Headers({ traceparent: "as it came", tracestate: "as it came" });

@@ -13,10 +13,18 @@ import { type ContainerStatus, StatusReport, type Subject } from "../../fleet/re
 import type { ServedModels } from "../../fleet/served-models.ts";
 import { coalesce } from "../../ground/coalesce.ts";
 import { Alarms, Pace } from "../../ground/timers.ts";
+import type { Rank } from "../../routing/run.ts";
 import type { BugReport } from "../../telemetry/bug-report.ts";
 import type { WarnOnce } from "../../telemetry/warn-once.ts";
 import { sharedContainerId } from "./address.ts";
-import { isCutOff, type Observation, observe, type Run, type Surroundings } from "./observe.ts";
+import {
+  isCutOff,
+  type Observation,
+  observe,
+  type Run,
+  SOURCE,
+  type Surroundings,
+} from "./observe.ts";
 import type { StopNotices } from "./stop-notices.ts";
 import { warnOfUnknownLabels } from "./unknown-labels.ts";
 
@@ -52,8 +60,8 @@ export class ContainerLoop {
   readonly #look: () => Promise<void>;
   readonly #report: StatusReport;
   readonly #pace: Pace;
-  /** Of the latest wake: the greater one saw the container become routable later. */
-  #order = 0;
+  /** Of the latest wake. */
+  #rank: Rank = 0;
   /** How many looks have been asked for. */
   #asked = 0;
   /** Grows when a look under way has become too old to be trusted. */
@@ -103,12 +111,11 @@ export class ContainerLoop {
   }
 
   /** @returns when a look that began after this call has ended */
-  wake(order: number): Promise<void> {
-    this.#order = order;
+  wake(rank: Rank): Promise<void> {
+    this.#rank = rank;
     return this.#ask();
   }
 
-  /** See `TrackedContainer`. */
   rereadModels(): Promise<void> {
     return this.#tracked.rereadModels();
   }
@@ -123,7 +130,7 @@ export class ContainerLoop {
     const { run } = this.#tracked;
     if (event.kind === "run over") this.#runOver(event, run?.startedAtMs);
     if (event.kind === "kill" && run !== undefined && this.#isStopping(run)) {
-      this.#tracked.see("stopping", run, this.#order);
+      this.#tracked.see("stopping", run, this.#rank);
       if (this.#observation?.kind === "seen") {
         this.#observation = { ...this.#observation, seen: "stopping" };
         this.#tell();
@@ -152,15 +159,13 @@ export class ContainerLoop {
 
   async #inspectAndApply(): Promise<void> {
     const asked = this.#asked; // whoever asks from here on gets a look of their own after this one
-    let epoch: number;
-    let order: number;
+    let [epoch, rank] = [this.#epoch, this.#rank];
     let container: Container | undefined;
     let peer: Container | undefined;
     do {
       await this.#pace.turn();
       await this.#init.settled();
-      epoch = this.#epoch;
-      order = this.#order;
+      [epoch, rank] = [this.#epoch, this.#rank];
       try {
         container = await this.#init.inspect(this.#id);
         peer = await this.#inspectPeer(container);
@@ -172,7 +177,7 @@ export class ContainerLoop {
       }
     } while (this.#epoch !== epoch);
     this.#inspectFailure = undefined;
-    this.#apply(container, peer, order);
+    this.#apply(container, peer, rank);
     if (container === undefined) await this.#forget(asked);
   }
 
@@ -181,7 +186,7 @@ export class ContainerLoop {
     return peerId === undefined ? undefined : this.#init.inspect(peerId);
   }
 
-  #apply(container: Container | undefined, peer: Container | undefined, order: number): void {
+  #apply(container: Container | undefined, peer: Container | undefined, rank: Rank): void {
     const observation = observe(container, {
       ...this.#init.around(),
       peer,
@@ -195,7 +200,7 @@ export class ContainerLoop {
     if (observation.kind !== "seen") this.#tracked.gone();
     else {
       if (isCutOff(this.#tracked, observation)) this.#tracked.gone();
-      this.#tracked.see(observation.seen, observation.run, order);
+      this.#tracked.see(observation.seen, observation.run, rank);
     }
     if (container !== undefined) warnOfUnknownLabels(container, this.#init.warnings);
     this.#tell();
@@ -206,8 +211,8 @@ export class ContainerLoop {
     if (this.#observation === undefined) return;
     this.#report.tell(this.#subject, this.#observation, Date.now());
     this.#init.served.tell({
-      containerId: this.#id,
-      containerName: this.#name,
+      server: { source: SOURCE, id: this.#id },
+      name: this.#name,
       isAlive: this.#container !== undefined && isAlive(this.#container),
       served: this.#tracked.served,
     });

@@ -10,7 +10,7 @@ import type { NoticedRun } from "./stop-notices.ts";
 
 /** One run of a container, at one address. */
 export type Run = NoticedRun & {
-  readonly containerName: string;
+  readonly name: string;
   /** `http://host:port`. */
   readonly origin: string;
   readonly basePath: string;
@@ -43,6 +43,9 @@ export type Surroundings = {
   readonly isStopping: (run: Run) => boolean;
 };
 
+/** The name of this source. */
+export const SOURCE = "docker";
+
 const GONE: Observation = { kind: "absent", condition: { state: "stopped", reason: "removed" } };
 
 const NO_HEALTHCHECK =
@@ -72,8 +75,9 @@ export function observe(container: Container | undefined, around: Surroundings):
   if (loop !== undefined) return { kind: "ignored", reason: loop };
 
   const run: Run = {
-    containerId: container.id,
-    containerName: container.name,
+    source: SOURCE,
+    id: container.id,
+    name: container.name,
     startedAtMs: container.startedAtMs,
     stopSignal: container.stopSignal,
     stopTimeoutMs: container.stopTimeoutMs,

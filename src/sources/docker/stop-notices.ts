@@ -4,6 +4,8 @@
  * Pure: knows no clock; times are the engine's own, in ms since the epoch.
  */
 
+import type { Run } from "../../routing/run.ts";
+
 export type Kill = {
   readonly containerId: string;
   /** Undefined: the engine did not tell. */
@@ -12,9 +14,7 @@ export type Kill = {
 };
 
 /** What is known of a run once it has been inspected. */
-export type NoticedRun = {
-  readonly containerId: string;
-  readonly startedAtMs: number;
+export type NoticedRun = Run & {
   readonly stopSignal: number;
   readonly stopTimeoutMs: number;
   /** Whether what its kills say of their signal is not to be trusted: then any kill counts. */
@@ -64,7 +64,7 @@ export class StopNotices {
   }
 
   /** The latest with each signal that counts. */
-  #killsOf({ containerId, stopSignal, signalIsHidden }: NoticedRun): readonly Kill[] {
+  #killsOf({ id: containerId, stopSignal, signalIsHidden }: NoticedRun): readonly Kill[] {
     if (signalIsHidden) {
       return [...this.#kills.values()].filter((kill) => kill.containerId === containerId);
     }

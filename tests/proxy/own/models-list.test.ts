@@ -113,12 +113,14 @@ describe("modelResponse()", () => {
   });
 });
 
+const CONTAINER = { source: "docker", id: "c" };
+
 describe("noBackend()", () => {
   test.each([true, false])(
     "a model whose server starts again is 503, ready or not",
     async (ready) => {
       const models = modelsWith("unknown", ready, { id: "m" });
-      models.table.expect("c", { kind: "back", modelIds: ["m"] });
+      models.table.expect(CONTAINER, { kind: "back", modelIds: ["m"] });
       const response = noBackend("m", models);
       expect([response.status, response.headers.get("retry-after")]).toEqual([503, "1"]);
       expect(((await response.json()) as ErrorBody).error.code).toBe("backend_unavailable");
@@ -127,7 +129,7 @@ describe("noBackend()", () => {
 
   test("a model of which a container is starting for the first time is 404, and the message says so", async () => {
     const models = modelsWith("unknown", true, { id: "m" });
-    models.table.expect("c", { kind: "anew", modelIds: ["m"] });
+    models.table.expect(CONTAINER, { kind: "anew", modelIds: ["m"] });
     const response = noBackend("m", models);
     const { error } = (await response.json()) as ErrorBody;
     expect([response.status, error.code]).toEqual([404, "model_not_found"]);

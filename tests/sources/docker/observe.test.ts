@@ -57,7 +57,7 @@ describe("observe()", () => {
       run: {
         origin: "http://172.21.0.3:9000",
         basePath: "/api",
-        containerName: "nD-b",
+        name: "nD-b",
         stopSignal: 15,
         stopTimeoutMs: 10_000,
       },

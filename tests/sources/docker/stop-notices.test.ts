@@ -3,7 +3,8 @@ import { StopNotices } from "../../../src/sources/docker/stop-notices.ts";
 
 const START = 1_000_000;
 const RUN = {
-  containerId: "a",
+  source: "docker",
+  id: "a",
   startedAtMs: START,
   stopSignal: 15,
   stopTimeoutMs: 10_000,

@@ -4,10 +4,12 @@ import { Engine } from "../../../src/engine/engine.ts";
 import type { ContainerEvent } from "../../../src/engine/events.ts";
 import { Controller, type ControllerInit } from "../../../src/fleet/controller.ts";
 import { readModels } from "../../../src/fleet/models.ts";
+import type { Server } from "../../../src/routing/run.ts";
 import { RoutingTable } from "../../../src/routing/table.ts";
 import { EngineConnection } from "../../../src/sources/docker/connection.ts";
 import { watch } from "../../../src/sources/docker/follow.ts";
 import type { FakeEngine } from "../engine/fake-engine.ts";
+import type { FakeContainer } from "../engine/replies.ts";
 import { until } from "../until.ts";
 import { type MemoryLog, memoryLog } from "./memory-log.ts";
 
@@ -141,4 +143,9 @@ export function startModelServer(...ids: readonly string[]): ModelServer {
     },
   });
   return Object.assign(models, { port: server.port ?? 0 });
+}
+
+/** A container as the Docker source knows it. */
+export function serverOf({ id }: Pick<FakeContainer, "id">): Server {
+  return { source: "docker", id };
 }

@@ -71,7 +71,7 @@ export function startProxyTo(
   origin: string,
   init: Omit<ProxyInit, "backends"> = {},
 ): RunningProxy & { readonly backend: Backend } {
-  const backend = makeBackend({ origin, containerName: "vllm-1" });
+  const backend = makeBackend({ origin, name: "vllm-1" });
   return { ...startProxy({ ...init, backends: [backend] }), backend };
 }
 

@@ -130,37 +130,36 @@ export class ReplayClients {
     this.#open.delete(taken);
   }
 
-  #judgeRoute({ containerId, rank, origin }: Backend): void {
-    const { startedAtMs } = rank;
-    if (this.#told.isOver(containerId, startedAtMs)) {
+  #judgeRoute({ run: { id, startedAtMs }, origin }: Backend): void {
+    if (this.#told.isOver(id, startedAtMs)) {
       this.objections.push(`routed to ${origin} of a run whose end had been told`);
     }
-    if (this.#told.isStopping(containerId, startedAtMs, -CLOCKS_APART_MS)) {
+    if (this.#told.isStopping(id, startedAtMs, -CLOCKS_APART_MS)) {
       this.objections.push(`routed to ${origin} after its stop notice`);
     }
   }
 
   #judgeClose(backend: Backend, why: CloseReason): void {
-    const container = this.#world.containers.find(({ id }) => id === backend.containerId);
+    const container = this.#world.containers.find(({ id }) => id === backend.run.id);
     // At another address it runs on, but nothing that was sent to the old one will ever be answered.
     const goesOn =
       container !== undefined && isRunOf(backend, container) && isAt(backend, container);
     if (why === "run-over" && goesOn) this.#object(backend, "was closed though its run goes on");
-    const { containerId, rank } = backend;
+    const { run } = backend;
     // However long ago: what drains by its deadline is cut then, lapsed or not.
-    const noticed = this.#told.isStopping(containerId, rank.startedAtMs, 600_000);
+    const noticed = this.#told.isStopping(run.id, run.startedAtMs, 600_000);
     if (why === "cut" && !noticed) this.#object(backend, "was cut without a stop notice");
   }
 
-  #object({ containerId, origin }: Backend, text: string): void {
-    this.objections.push(`the backend ${origin} of ${containerId.slice(-4)} ${text}`);
+  #object({ run, origin }: Backend, text: string): void {
+    this.objections.push(`the backend ${origin} of ${run.id.slice(-4)} ${text}`);
   }
 }
 
 /** Whether the engine shows that very run of it, paused or not. */
-export function isRunOf({ rank }: Backend, { status, startedAtMs }: FakeContainer): boolean {
+export function isRunOf({ run }: Backend, { status, startedAtMs }: FakeContainer): boolean {
   const runs = status === "running" || status === "paused";
-  return runs && Math.abs(startedAtMs - rank.startedAtMs) < 0.005;
+  return runs && Math.abs(startedAtMs - run.startedAtMs) < 0.005;
 }
 
 function isAt({ origin }: Backend, { ipAddress }: FakeContainer): boolean {

@@ -117,7 +117,7 @@ function objections(run: Run): readonly string[] {
 }
 
 function objectionTo(backend: Backend, { world, told }: Run): string | undefined {
-  const container = world.containers.find(({ id }) => id === backend.containerId);
+  const container = world.containers.find(({ id }) => id === backend.run.id);
   if (container === undefined) return "there is no such container";
   if (!isRunOf(backend, container)) return `that run is over: ${container.status}`;
   if (backend.state !== "active") return undefined;
@@ -160,7 +160,7 @@ function isServed(
   table: RoutingTable,
 ): boolean {
   const active = [...table.backends].filter(
-    ({ containerId, state }) => containerId === id && state === "active",
+    ({ run, state }) => run.id === id && state === "active",
   );
   const [backend] = active;
   if (backend === undefined || active.length > 1) return false;

@@ -1,5 +1,6 @@
 /** Backends for the routing table: real objects with made-up places. */
 import { Backend, type BackendInit, type Model } from "../../../src/routing/backend.ts";
+import type { Run } from "../../../src/routing/run.ts";
 
 type Entry = { readonly id: string; readonly [field: string]: unknown };
 
@@ -22,8 +23,8 @@ export function listOf(...ids: readonly string[]): { readonly models: readonly M
   return { models: models(...ids.map((id) => ({ id }))) };
 }
 
-type Init = Partial<Omit<BackendInit, "models">> & {
-  readonly seen?: number;
+type Init = Partial<Omit<BackendInit, "models" | "run">> & {
+  readonly run?: Partial<Run>;
   readonly models?: readonly Entry[];
 };
 
@@ -31,14 +32,14 @@ let counter = 0;
 
 export function makeBackend(init: Init = {}): Backend {
   counter += 1;
-  const containerId = init.containerId ?? `${counter}`.padStart(64, "0");
+  const id = `${counter}`.padStart(64, "0");
   return new Backend({
-    containerId,
-    containerName: init.containerName ?? `container-${counter}`,
+    name: `container-${counter}`,
     origin: "http://127.0.0.1:9",
     basePath: "/v1",
-    rank: init.rank ?? { seen: init.seen ?? counter, startedAtMs: 0, containerId },
+    rank: counter,
     ...init,
+    run: { source: "docker", id, startedAtMs: 0, ...init.run },
     models: models(...(init.models ?? [{ id: "m" }])),
   });
 }
