@@ -2,7 +2,7 @@
 import type { Config } from "./config.ts";
 import { Engine } from "./engine/engine.ts";
 import { type EngineAddress, showAddress } from "./engine/error.ts";
-import { Controller } from "./fleet/controller.ts";
+import { Fleet } from "./fleet/fleet.ts";
 import { modelReader } from "./fleet/models.ts";
 import { newPseudonym, viaEntry } from "./ground/pseudonym.ts";
 import { type Descriptors, readDescriptors } from "./process/descriptors.ts";
@@ -11,13 +11,12 @@ import { VERSION } from "./process/version.ts";
 import { createHandler } from "./proxy/handler.ts";
 import { RoutingTable } from "./routing/table.ts";
 import { type ProxyServer, startServer } from "./server.ts";
-import { EngineConnection } from "./sources/docker/connection.ts";
-import { watch } from "./sources/docker/follow.ts";
+import { DockerSource, type DockerSourceInit } from "./sources/docker/docker.ts";
 import { lookUpHost } from "./sources/docker/host-address.ts";
 import { lookUpAddresses, readOwnAddresses } from "./sources/docker/own-addresses.ts";
 import { readOwnContainerId } from "./sources/docker/own-container.ts";
 import type { RemoteEngine } from "./sources/docker/own-place.ts";
-import { statusOf } from "./status.ts";
+import { type Status, statusOf } from "./status.ts";
 import type { Log } from "./telemetry/log.ts";
 import { startTelemetry } from "./telemetry/start.ts";
 
@@ -55,42 +54,30 @@ export async function serve(
   });
   const table = new RoutingTable(telemetry.tableUpdated);
   const engine = new Engine(config.engine);
-  const connection = new EngineConnection();
-  const controller = new Controller({
-    engine,
-    table,
-    log,
-    drainTimeoutMs: config.drainTimeoutMs,
-    engineNowMs: () => engine.clock.nowMs(),
-    ownContainerId,
-    listening: { host: config.host, port: config.port },
-    program: PROGRAM,
-    lookUpHost,
-    remote: remoteOf(config.engine, engine),
-    ownAddresses: readOwnAddresses,
-    readModels: modelReader(viaEntry(pseudonym)),
-    isFollowing: () => connection.isFollowed,
-  });
+  const { drainTimeoutMs } = config;
+  const readModels = modelReader(viaEntry(pseudonym));
+  const fleet = new Fleet({ table, log, drainTimeoutMs, readModels });
+  const own = ownOf(config, ownContainerId, engine);
+  const docker = new DockerSource({ engine, fleet, log, drainTimeoutMs, own });
   const descriptors = await countDescriptors(log);
   const handler = createHandler({
     table,
     log,
-    isReady: () => controller.isReady,
+    isReady: () => fleet.isReady,
     admit: () => descriptors?.admit() ?? true,
     pseudonym,
     keptBytesMax: config.modelSearchBytesMax,
     telemetry,
     trustedHosts: config.trustedHosts,
-    refreshModels: controller.refreshModels,
-    refreshModelsOf: (whose) => controller.refreshModelsOf(whose),
-    status: () =>
-      statusOf({ startedMs, address: config.engine, engine, connection, controller }, Date.now()),
+    refreshModels: fleet.refreshModels,
+    refreshModelsOf: (whose) => fleet.refreshModelsOf(whose),
+    status: () => status({ startedMs, config, engine, docker, fleet }),
   });
   const server = listen(config, handler, log);
   if ("kind" in server) return server;
 
   const watching = new AbortController();
-  void watch({ engine, controller, connection, log, signal: watching.signal });
+  void docker.follow(watching.signal);
   const signal = await terminated;
   log.info("stopping: requests in flight may finish", { signal });
   // Stop notices and deaths are followed to the end: what is in flight still depends on them.
@@ -100,6 +87,46 @@ export async function serve(
   await telemetry.shutdown();
   log.info("stopped");
   return { kind: "stopped" };
+}
+
+/** What is known of this process. */
+function ownOf(
+  { host, port, engine: address }: Config,
+  containerId: string | undefined,
+  engine: Engine,
+): DockerSourceInit["own"] {
+  return {
+    containerId,
+    addresses: readOwnAddresses,
+    listening: { host, port },
+    program: PROGRAM,
+    lookUpHost,
+    remote: remoteOf(address, engine),
+  };
+}
+
+type StatusParts = {
+  readonly startedMs: number;
+  readonly config: Config;
+  readonly engine: Engine;
+  readonly docker: DockerSource;
+  readonly fleet: Fleet;
+};
+
+/** As it is now. */
+function status({ startedMs, config, engine, docker, fleet }: StatusParts): Status {
+  const { apiVersion } = engine;
+  const connection = docker.connection.status;
+  return statusOf(
+    {
+      version: VERSION,
+      startedMs,
+      engine: { address: showAddress(config.engine), apiVersion, connection },
+      ready: fleet.isReady,
+      containers: fleet.members,
+    },
+    Date.now(),
+  );
 }
 
 /** Undefined: it is asked over a unix socket. */

@@ -1,11 +1,7 @@
-/** What `GET /status` shows: how the proxy and each labelled container are. Field names are a promise. */
-
-import type { Engine } from "./engine/engine.ts";
-import { type EngineAddress, showAddress } from "./engine/error.ts";
-import type { Controller } from "./fleet/controller.ts";
-import type { ContainerStatus } from "./fleet/report.ts";
-import { VERSION } from "./process/version.ts";
-import type { ConnectionStatus, EngineConnection } from "./sources/docker/connection.ts";
+/**
+ * What `GET /status` shows: how the proxy and each labelled container are. Field names are a promise. Only
+ * types and the one function that puts the parts together: this file imports nobody.
+ */
 
 export type Status = {
   readonly version: string;
@@ -31,27 +27,59 @@ export type Status = {
   readonly containers: readonly ContainerStatus[];
 };
 
+/** How it stands between the proxy and an engine. */
+export type ConnectionStatus = {
+  /** `connecting`: since the start no answer has come. `lost`: there was one, and there is none now. */
+  readonly state: "connecting" | "connected" | "lost";
+  /** When this state began, ms since the epoch by our own clock. */
+  readonly sinceMs: number;
+  /** What the last try came to, and what to do; undefined when connected, or before the first try ends. */
+  readonly reason: string | undefined;
+};
+
+/** One container as `GET /status` shows it. */
+export type ContainerStatus = {
+  readonly id: string;
+  readonly name: string;
+  readonly state: string;
+  readonly reason: string;
+  /** RFC 3339; when the proxy first saw it in this state. */
+  readonly since: string;
+  /** Where its requests go; null if there is no such place. */
+  readonly address: string | null;
+  readonly models: readonly string[];
+  readonly in_flight: number;
+};
+
 export type StatusInit = {
+  readonly version: string;
   readonly startedMs: number;
-  readonly address: EngineAddress;
-  readonly engine: Pick<Engine, "apiVersion">;
-  readonly connection: Pick<EngineConnection, "status">;
-  readonly controller: Pick<Controller, "isReady" | "containers">;
+  readonly engine: {
+    /** As in DOCKER_HOST. */
+    readonly address: string;
+    /** Undefined before its first answer. */
+    readonly apiVersion: string | undefined;
+    readonly connection: ConnectionStatus;
+  };
+  readonly ready: boolean;
+  /** By name. */
+  readonly containers: readonly ContainerStatus[];
 };
 
 /** What it is now. */
-export function statusOf(init: StatusInit, nowMs: number): Status {
-  const { startedMs, address, engine, connection, controller } = init;
-  const { containers, isReady } = controller;
-  const { state, reason, sinceMs } = connection.status;
+export function statusOf(
+  { version, startedMs, engine, ready, containers }: StatusInit,
+  nowMs: number,
+): Status {
+  const { state, reason, sinceMs } = engine.connection;
   return {
-    version: VERSION,
+    version,
     started_at: new Date(startedMs).toISOString(),
     uptime_seconds: Math.max(0, Math.round((nowMs - startedMs) / 1000)),
-    ready: isReady,
+    ready,
     in_flight: containers.reduce((sum, { in_flight }) => sum + in_flight, 0),
     engine: {
-      address: showAddress(address),
+      address: engine.address,
       state,
       reason: reason ?? null,
       since: new Date(sinceMs).toISOString(),

@@ -1,13 +1,13 @@
 /** The numbers that are promised. Tests of behaviour pass shorter ones, and would not see these change. */
 import { expect, test } from "bun:test";
 import { CALL_TIMEOUT_MS } from "../src/engine/engine.ts";
-import { REFRESH_MS, SETTLE_MS } from "../src/fleet/controller.ts";
+import { REFRESH_MS } from "../src/fleet/fleet.ts";
 import { REREAD_MS } from "../src/fleet/model-reading.ts";
 import { READ_LIMITS } from "../src/fleet/models.ts";
 import { READY_TIMEOUT_MS } from "../src/fleet/readiness.ts";
 import { PATIENCE } from "../src/proxy/upstream-abort.ts";
 import { IDLE_TIMEOUT_S, UPLOAD_SILENCE_S } from "../src/server.ts";
-import { LOOK_PACE_MS } from "../src/sources/docker/container-loop.ts";
+import { LOOK_PACE_MS, SETTLE_MS } from "../src/sources/docker/docker.ts";
 import { RESYNC_MS } from "../src/sources/docker/follow.ts";
 
 test.each<[what: string, is: unknown, promised: unknown]>([

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { VARIABLES } from "../src/config.ts";
-import { CONTAINER_STATES } from "../src/fleet/condition.ts";
+import { SERVER_STATES } from "../src/fleet/condition.ts";
 import { ERRORS } from "../src/proxy/own/errors.ts";
 import { LABELS } from "../src/sources/labels.ts";
 import { METRICS } from "../src/telemetry/metrics.ts";
@@ -41,7 +41,7 @@ describe("README.md", () => {
   });
 
   test("every state of a container is explained, in the order of the code", () => {
-    expect(table("State").map(([state]) => state)).toEqual([...CONTAINER_STATES]);
+    expect(table("State").map(([state]) => state)).toEqual([...SERVER_STATES]);
   });
 
   test("has every variable of OpenTelemetry's with its default, and no other", () => {

@@ -1,5 +1,4 @@
 import { expect, test } from "bun:test";
-import { VERSION } from "../src/process/version.ts";
 import { EngineConnection } from "../src/sources/docker/connection.ts";
 import { statusOf } from "../src/status.ts";
 
@@ -18,16 +17,20 @@ test("statusOf(): the field names are a promise", () => {
   const connection = new EngineConnection();
   const status = statusOf(
     {
+      version: "1.2.3",
       startedMs: 1_000,
-      address: { kind: "unix", path: "/var/run/docker.sock" },
-      engine: { apiVersion: "1.41" },
-      connection,
-      controller: { isReady: true, containers: [CONTAINER, { ...CONTAINER, in_flight: 3 }] },
+      engine: {
+        address: "unix:///var/run/docker.sock",
+        apiVersion: "1.41",
+        connection: connection.status,
+      },
+      ready: true,
+      containers: [CONTAINER, { ...CONTAINER, in_flight: 3 }],
     },
     62_400,
   );
   expect(status).toEqual({
-    version: VERSION,
+    version: "1.2.3",
     started_at: "1970-01-01T00:00:01.000Z",
     uptime_seconds: 61,
     ready: true,
@@ -48,11 +51,15 @@ test("statusOf(): what can't be reached says why, and a clock set back is no neg
   connection.failed("no such socket");
   const status = statusOf(
     {
+      version: "1.2.3",
       startedMs: 5_000,
-      address: { kind: "tcp", host: "proxy", port: 2375 },
-      engine: { apiVersion: undefined },
-      connection,
-      controller: { isReady: false, containers: [] },
+      engine: {
+        address: "tcp://proxy:2375",
+        apiVersion: undefined,
+        connection: connection.status,
+      },
+      ready: false,
+      containers: [],
     },
     1_000,
   );

@@ -1,7 +1,6 @@
 /** HTTP to the Docker Engine: version, list, inspect, event stream. Only ever GET. */
 import { z } from "zod/mini";
 import { ownRequest } from "../ground/own-request.ts";
-import { isLabelled } from "../sources/labels.ts";
 import { letGo, openBody, readReply } from "./answer.ts";
 import { EngineClock } from "./clock.ts";
 import { type Container, parseContainer } from "./container.ts";
@@ -65,15 +64,18 @@ export class Engine {
   }
 
   /**
-   * Ids of all containers, running or not, that have any label of ours: a container that is not routed
-   * is to be told of too. The engine can't filter by the beginning of a label, so that is done here.
+   * Ids of all containers, running or not, that are wanted. The engine can't filter by the beginning of a
+   * label, so that is done here.
    *
+   * @param isWanted by its labels
    * @throws {EngineError}
    */
-  async list(): Promise<readonly string[]> {
+  async list(
+    isWanted: (labels: Readonly<Record<string, string>>) => boolean,
+  ): Promise<readonly string[]> {
     const { request, text } = await this.#call("/containers/json?all=1", LIST_BYTES_MAX);
     return this.#parse(WireList.parse, request, text)
-      .filter(({ Labels }) => isLabelled(Labels ?? {}))
+      .filter(({ Labels }) => isWanted(Labels ?? {}))
       .map(({ Id }) => Id);
   }
 

@@ -2,7 +2,6 @@
 import { z } from "zod/mini";
 import { JoinedBytes } from "../ground/joined-bytes.ts";
 import { Turn } from "../ground/turn.ts";
-import { isLabelled } from "../sources/labels.ts";
 
 export type ContainerEvent = {
   /**
@@ -12,8 +11,8 @@ export type ContainerEvent = {
    */
   readonly kind: "run over" | "kill" | "moved" | "changed" | "probed";
   readonly containerId: string;
-  /** Whether the event shows a label of ours; those of networks (`moved`) show none, whoever moved. */
-  readonly labelled: boolean;
+  /** With all labels of the container among them; those of networks (`moved`) show none, whoever moved. */
+  readonly attributes: Readonly<Record<string, string>>;
   /** The engine's own time, ms since the epoch with fractions. */
   readonly timeMs: number;
   /** Number of the signal of a `kill`; Podman does not tell it. */
@@ -125,13 +124,13 @@ function parseEvent(line: string): ContainerEvent | undefined {
     const containerId = attributes["container"];
     return containerId === undefined
       ? undefined
-      : { kind: "moved", containerId, labelled: false, timeMs, signal: undefined };
+      : { kind: "moved", containerId, attributes: {}, timeMs, signal: undefined };
   }
   const signal = Number(attributes["signal"] ?? Number.NaN);
   return {
     kind: kindOf(Action),
     containerId: Actor.ID,
-    labelled: isLabelled(attributes),
+    attributes,
     timeMs,
     signal: Number.isInteger(signal) ? signal : undefined,
   };

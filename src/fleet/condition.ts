@@ -1,9 +1,8 @@
-/** What a container's state is called, and why it is in it, in words for people. Pure. */
-import type { Container } from "../engine/container.ts";
-import type { Observation } from "../sources/docker/observe.ts";
+/** What the state of a server is called, and why it is in it, in a person's words. Pure. */
+import type { Sighting } from "../sources/sighting.ts";
 import type { Held } from "./plan.ts";
 
-export const CONTAINER_STATES = [
+export const SERVER_STATES = [
   /** Its models are served by it, or would be if no newer container had them too. */
   "routed",
   /** Healthy, and being asked for its models. */
@@ -26,11 +25,11 @@ export const CONTAINER_STATES = [
   "unknown",
 ] as const;
 
-export type ContainerState = (typeof CONTAINER_STATES)[number];
+export type ServerState = (typeof SERVER_STATES)[number];
 
-export type Condition = { readonly state: ContainerState; readonly reason: string };
+export type Condition = { readonly state: ServerState; readonly reason: string };
 
-/** What is held of it: see `TrackedContainer`. */
+/** What is held of it: see `Holding`. */
 export type Progress = {
   readonly held: Held;
   /** Why its models could not be read, if that was so the last time. */
@@ -41,21 +40,17 @@ export type Progress = {
   readonly served: readonly string[];
 };
 
-/** Said of a run that an event has ended, until the engine has been asked what came of it. */
-export const ENDED: Condition = { state: "stopped", reason: "its process has ended" };
-
-/** Healthy when it was seen last; see `TrackedContainer`. */
+/** It was healthy when it was seen last, and then a connection was refused. */
 const REFUSING: Condition = {
   state: "unknown",
   reason: "nobody listens at its address any more, and the engine can't be asked what became of it",
 };
 
-export function conditionOf(observation: Observation, progress: Progress): Condition {
-  if (observation.kind === "absent") return observation.condition;
-  if (observation.kind === "ignored") return { state: "ignored", reason: observation.reason };
+export function conditionOf(sighting: Sighting, progress: Progress): Condition {
+  if (sighting.kind === "absent") return { state: sighting.state, reason: sighting.reason };
+  if (sighting.kind === "ignored") return { state: "ignored", reason: sighting.reason };
   const { held, failure } = progress;
-  const { seen, run } = observation;
-  const { doubt = "" } = run;
+  const { seen, doubt = "", trouble } = sighting;
   if (seen === "stopping") {
     return { state: "stopping", reason: "told to stop; requests in flight may finish" };
   }
@@ -65,7 +60,7 @@ export function conditionOf(observation: Observation, progress: Progress): Condi
   if (held === "probing") {
     return { state: "reading_models", reason: after(doubt, failure ?? "asked for its models") };
   }
-  if (seen === "not healthy") return observation.condition;
+  if (seen === "not healthy" && trouble !== undefined) return trouble;
   if (seen === "routable") return REFUSING;
   return { state: "starting", reason: after(doubt, "waiting for its health check to pass") };
 }
@@ -78,37 +73,4 @@ function routedReason({ failure, leftOut, served }: Progress): string {
 
 function after(doubt: string, reason: string): string {
   return doubt === "" ? reason : `${doubt}; ${reason}`;
-}
-
-/** The container runs, and its last probe has failed; or it is paused. */
-export function notHealthy({ status, probeOutput }: Container): Condition {
-  return status === "paused"
-    ? { state: "paused", reason: "paused; docker unpause has it routed again" }
-    : {
-        state: "unhealthy",
-        reason: `its health check fails: ${probeOutput || "it prints nothing"}`,
-      };
-}
-
-/** The container does not run. */
-export function notRunning(container: Container): Condition {
-  const { status, exitCode, outOfMemory, startError } = container;
-  const ended = outOfMemory
-    ? `it ran out of memory (exit code ${exitCode})`
-    : `exited with code ${exitCode}`;
-  switch (status) {
-    case "restarting":
-      return { state: "restarting", reason: `${ended}; the engine starts it again` };
-    case "created":
-      return {
-        state: "stopped",
-        reason: startError === "" ? "never started" : `could not be started: ${startError}`,
-      };
-    case "exited":
-      return { state: "stopped", reason: startError === "" ? ended : `${ended}: ${startError}` };
-    case "removing":
-      return { state: "stopped", reason: "being removed" };
-    default:
-      return { state: "stopped", reason: `the engine calls it "${status}"` };
-  }
 }

@@ -1,11 +1,11 @@
 /**
- * The backends of one container that take no new request: how long they stay in the table, and how
- * they leave it. Why a backend drains is decided in tracked-container.ts.
+ * The backends of one server that take no new request: how long they stay in the table, and how they leave
+ * it. Whether a backend drains is not decided here but in plan.ts.
  */
 import type { Backend, CloseReason } from "../routing/backend.ts";
 import type { RoutingTable } from "../routing/table.ts";
-import type { Run } from "../sources/docker/observe.ts";
 import type { Log } from "../telemetry/log.ts";
+import type { Place } from "./plan.ts";
 
 export type DrainingInit = {
   readonly table: RoutingTable;
@@ -13,7 +13,7 @@ export type DrainingInit = {
   readonly drainTimeoutMs: number;
 };
 
-type Draining = { readonly run: Run; deadline: Timer | undefined };
+type Draining = { readonly place: Place; deadline: Timer | undefined };
 
 export class DrainingBackends {
   readonly #init: DrainingInit;
@@ -23,22 +23,19 @@ export class DrainingBackends {
     this.#init = init;
   }
 
-  get isEmpty(): boolean {
-    return this.#all.size === 0;
-  }
-
   /** Requests in flight on all of them. */
   get inFlight(): number {
     return [...this.#all.keys()].reduce((sum, backend) => sum + backend.inFlight, 0);
   }
 
-  hasSomeOf(run: Run | undefined): boolean {
-    return [...this.#all.values()].some((draining) => draining.run === run);
+  /** Whether some took their requests at this very place: a run that has moved has another one. */
+  hasSomeAt(place: Place | undefined): boolean {
+    return [...this.#all.values()].some((draining) => draining.place === place);
   }
 
   /** It stays until its deadline, if it is given one, or until it is removed. */
-  add(backend: Backend, run: Run): void {
-    this.#all.set(backend, { run, deadline: undefined });
+  add(backend: Backend, place: Place): void {
+    this.#all.set(backend, { place, deadline: undefined });
     this.#init.table.drain(backend);
   }
 

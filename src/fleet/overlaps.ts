@@ -1,5 +1,6 @@
 /** Two containers that serve the same models: told again when what can be said of it changes. */
 import { someOf } from "../ground/some-of.ts";
+import { keyOf } from "../routing/run.ts";
 import type { Overlap } from "../routing/table.ts";
 import type { WarnOnce } from "../telemetry/warn-once.ts";
 
@@ -16,7 +17,7 @@ export function warnOfOverlaps(warnings: WarnOnce, overlaps: readonly Overlap[])
       models: someOf(modelIds),
     };
     const ids = JSON.stringify([...modelIds].sort()); // in another order they are the same
-    const said = `${winner.run.id} ${Bun.SHA256.hash(ids, "hex")}`;
-    warnings.warn([winner.run.id, other.run.id], MESSAGE, fields, said);
+    const said = `${keyOf(winner.run)} ${Bun.SHA256.hash(ids, "hex")}`;
+    warnings.warn([keyOf(winner.run), keyOf(other.run)], MESSAGE, fields, said);
   }
 }

@@ -1,13 +1,16 @@
-/** When the proxy is ready: each container that the first pass found routable has been asked for its models. */
-import type { ContainerLoop } from "../sources/docker/container-loop.ts";
+/**
+ * When the proxy is ready: each source has told of all its servers, and each server that was found routable
+ * then has been asked for its models.
+ */
 
-/** Longest wait for the first read of models, and for containers that can't be inspected, ms. */
+/** Longest wait for the first read of models, and for servers that can't be looked at, ms. */
 export const READY_TIMEOUT_MS = 10_000;
 
 export class Readiness {
   readonly #timeoutMs: number;
   readonly #onReady: () => void;
-  #firstPassMs: number | undefined;
+  /** Sources of which no pass has been good enough yet, and when their first one was. */
+  readonly #awaited = new Map<string, number | undefined>();
   #state: "no pass yet" | "reading models" | "ready" = "no pass yet";
 
   constructor(timeoutMs = READY_TIMEOUT_MS, onReady: () => void) {
@@ -19,26 +22,34 @@ export class Readiness {
     return this.#state === "ready";
   }
 
+  /** A source that joins later than the first passes of all others is not waited for. */
+  await(source: string): void {
+    if (this.#state === "no pass yet") this.#awaited.set(source, undefined);
+  }
+
   /**
-   * All containers have been looked at, as far as they could be.
+   * A source has told of all its servers.
    *
+   * @param isComplete whether each of them could be looked at
+   * @param firstReads of the models of all servers that are known now
    * @returns whether that will do; if not, there is to be another pass soon
    */
-  passed(loops: readonly ContainerLoop[]): boolean {
-    if (this.#state !== "no pass yet") return true;
-    // A container that could not be inspected may be one to wait for, but not for ever.
-    this.#firstPassMs ??= performance.now();
-    const isLate = performance.now() - this.#firstPassMs >= this.#timeoutMs;
-    if (!isLate && loops.some(({ hasSeen }) => !hasSeen)) return false;
-    this.#state = "reading models";
-    this.#awaitFirstReads(loops);
+  passed(source: string, isComplete: boolean, firstReads: () => readonly Promise<void>[]): boolean {
+    if (!this.#awaited.has(source)) return true;
+    // A server that could not be looked at may be one to wait for, but not for ever.
+    const firstMs = this.#awaited.get(source) ?? performance.now();
+    this.#awaited.set(source, firstMs);
+    const isLate = performance.now() - firstMs >= this.#timeoutMs;
+    if (!isLate && !isComplete) return false;
+    this.#awaited.delete(source);
+    if (this.#awaited.size === 0) this.#awaitReads(firstReads());
     return true;
   }
 
-  #awaitFirstReads(loops: readonly ContainerLoop[]): void {
+  #awaitReads(reads: readonly Promise<void>[]): void {
+    this.#state = "reading models";
     const late = Promise.withResolvers<void>();
     const timer = setTimeout(late.resolve, this.#timeoutMs);
-    const reads = loops.map(({ firstRead }) => firstRead);
     void Promise.race([Promise.all(reads), late.promise]).then(() => {
       clearTimeout(timer);
       this.#state = "ready";

@@ -1,38 +1,25 @@
 /**
- * What people are told of one container: its state, why, and since when. Each change of it is one
+ * What people are told of one server: its state, why, and since when. Each change of it is one
  * line in the log; what was said within the last minute is said again at debug level only, for
  * containers that flap or crash again and again. If it lasts it is said after all, at a later look:
  * the last line of the log is how it stands.
  */
 import { cut, someOf } from "../ground/some-of.ts";
-import type { Observation } from "../sources/docker/observe.ts";
+import type { Sighting } from "../sources/sighting.ts";
+import type { ContainerStatus } from "../status.ts";
 import type { Log, LogLevel } from "../telemetry/log.ts";
-import { type Condition, type ContainerState, conditionOf } from "./condition.ts";
-import type { TrackedContainer } from "./member.ts";
+import { type Condition, conditionOf, type ServerState } from "./condition.ts";
+import type { Holding } from "./holding.ts";
 
 /** Whom it is about. */
 export type Subject = {
   readonly id: string;
   readonly name: string;
-  readonly tracked: TrackedContainer;
-};
-
-/** One container as `GET /status` shows it; the names of its fields are a promise. */
-export type ContainerStatus = {
-  readonly id: string;
-  readonly name: string;
-  readonly state: string;
-  readonly reason: string;
-  /** RFC 3339; when the proxy first saw it in this state. */
-  readonly since: string;
-  /** Where its requests go; null if there is no such place. */
-  readonly address: string | null;
-  readonly models: readonly string[];
-  readonly in_flight: number;
+  readonly holding: Holding;
 };
 
 /** A change that is worth a look is a warning. */
-const LEVELS: Readonly<Record<ContainerState, LogLevel>> = {
+const LEVELS: Readonly<Record<ServerState, LogLevel>> = {
   routed: "info",
   reading_models: "info",
   starting: "info",
@@ -57,9 +44,10 @@ const KEPT_MAX = 32;
 
 const UNKNOWN: Condition = { state: "unknown", reason: "the engine has not told of it yet" };
 
-export class StatusReport {
+export class Report {
   readonly #log: Log;
   #condition = UNKNOWN;
+  /** When its state, not its reason, last changed: ms since the epoch. */
   #sinceMs: number;
   /** Of what the last line said: see `changeOf`. */
   #lastChange: string | undefined;
@@ -72,31 +60,22 @@ export class StatusReport {
     this.#sinceMs = nowMs;
   }
 
-  get condition(): Condition {
-    return this.#condition;
-  }
-
-  /** When its state, not its reason, last changed: ms since the epoch. */
-  get sinceMs(): number {
-    return this.#sinceMs;
-  }
-
   /** It is so, but for a moment only: nothing is logged until `tell` is called. */
   note(condition: Condition, nowMs: number): void {
     if (condition.state !== this.#condition.state) this.#sinceMs = nowMs;
     this.#condition = condition;
   }
 
-  /** The engine could not say anything of it: that matters only if it never has. */
+  /** Its source could not look at it. That matters only if it never could. */
   cannotTell(reason: string): void {
     if (this.#condition.state !== "unknown") return;
     this.#condition = { state: "unknown", reason: cut(reason, REASON_LENGTH_MAX) };
   }
 
   /** Brings it to what is seen and held. */
-  tell(subject: Subject, observation: Observation, nowMs: number): void {
-    const { held, failure, leftOut } = subject.tracked;
-    const { state, reason } = conditionOf(observation, subject.tracked);
+  tell(subject: Subject, sighting: Sighting, nowMs: number): void {
+    const { held, failure, leftOut } = subject.holding;
+    const { state, reason } = conditionOf(sighting, subject.holding);
     const condition = { state, reason: cut(reason, REASON_LENGTH_MAX) };
     const isFirst = this.#lastChange === undefined;
     this.note(condition, nowMs);
@@ -107,7 +86,7 @@ export class StatusReport {
     if (isLate && isRepeated) return;
     this.#lastChange = change;
     if (!isRepeated) this.#lastSaid = change;
-    const isDoubted = observation.kind === "seen" && observation.run.doubt !== undefined;
+    const isDoubted = sighting.kind === "present" && sighting.doubt !== undefined;
     const isPartial = condition.state === "routed" && leftOut !== undefined;
     const isFailing = failure !== undefined || isPartial || (isDoubted && held === "probing");
     const level = isFailing ? "warn" : levelOf(condition, isFirst);
@@ -117,16 +96,16 @@ export class StatusReport {
     });
   }
 
-  status({ id, name, tracked }: Subject): ContainerStatus {
+  status({ id, name, holding }: Subject): ContainerStatus {
     const { state, reason } = this.#condition;
-    const { active, inFlight, run } = tracked;
+    const { active, inFlight, place } = holding;
     return {
       id,
       name,
       state,
       reason,
       since: new Date(this.#sinceMs).toISOString(),
-      address: run?.origin ?? null,
+      address: place?.origin ?? null,
       models: active?.models.map((model) => cut(model.id, SHOWN_LENGTH_MAX)) ?? [],
       in_flight: inFlight,
     };
@@ -146,10 +125,10 @@ export class StatusReport {
 }
 
 function fields(
-  { name, tracked }: Subject,
+  { name, holding }: Subject,
   { reason }: Condition,
 ): Readonly<Record<string, unknown>> {
-  const { active, inFlight, served } = tracked;
+  const { active, inFlight, served } = holding;
   return {
     container: name,
     ...(active !== undefined && {

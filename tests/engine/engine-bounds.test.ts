@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { Engine } from "../../src/engine/engine.ts";
 import { EngineError } from "../../src/engine/error.ts";
+import { isLabelled } from "../../src/sources/labels.ts";
 import { residentWithoutGarbage } from "../support/proxy/resident-memory.ts";
 import { until, within } from "../support/until.ts";
 
@@ -48,8 +49,8 @@ async function failure(call: Promise<unknown>): Promise<EngineError> {
 }
 
 const CALLS: readonly (readonly [path: string, call: (engine: Engine) => Promise<unknown>])[] = [
-  ["/version", (engine) => engine.list()],
-  ["/v1.41/containers/json", (engine) => engine.list()],
+  ["/version", (engine) => engine.list(isLabelled)],
+  ["/v1.41/containers/json", (engine) => engine.list(isLabelled)],
   ["/v1.41/containers/x/json", (engine) => engine.inspect("x")],
   [
     "/v1.41/events",
@@ -85,7 +86,7 @@ describe("Engine, whatever answers", () => {
       if (path.endsWith("/containers/json")) return Response.json([{ Id: "x", filler }]);
       return path.endsWith("/x/json") ? Response.json({ Id: "x", filler }) : undefined;
     });
-    expect(await rig.engine.list()).toEqual([]);
+    expect(await rig.engine.list(isLabelled)).toEqual([]);
     const { kind, message } = await failure(rig.engine.inspect("x"));
     expect([kind, message.includes("larger than 4 MiB")]).toEqual(["refused", true]);
   });
@@ -94,7 +95,7 @@ describe("Engine, whatever answers", () => {
     using rig = startEngine((path) =>
       path.endsWith("/containers/json") ? endless({ status: 200 }) : undefined,
     );
-    const { message } = await failure(rig.engine.list());
+    const { message } = await failure(rig.engine.list(isLabelled));
     expect(message).toMatch(/no answer in time|larger than 64 MiB/);
   });
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { Engine, type EventsInit } from "../../src/engine/engine.ts";
 import { EngineError } from "../../src/engine/error.ts";
+import { isLabelled } from "../../src/sources/labels.ts";
 import { FakeEngine } from "../support/engine/fake-engine.ts";
 import { readFixtureText } from "../support/engine/replies.ts";
 import { until, within } from "../support/until.ts";
@@ -33,14 +34,11 @@ describe("Engine", () => {
     const container = fake.add();
     const engine = engineOf(fake);
     expect(engine.apiVersion).toBeUndefined();
-    expect(await engine.list()).toEqual([container.id]);
+    expect(await engine.list(isLabelled)).toEqual([container.id]);
     expect(fake.requests.at(-1)).toStartWith(prefix);
     expect(`/v${engine.apiVersion}/`).toBe(prefix);
-    expect(await engine.inspect(container.id)).toMatchObject({
-      id: container.id,
-      health: "healthy",
-      networks: [{ ipv4: "127.0.0.1" }],
-    });
+    const shown = { id: container.id, health: "healthy", networks: [{ ipv4: "127.0.0.1" }] };
+    expect(await engine.inspect(container.id)).toMatchObject(shown);
     const events = await engine.openEvents(from(() => 0));
     fake.kill(container, 9);
     expect((await within("the event", events.next())).value).toMatchObject({
@@ -57,7 +55,7 @@ describe("Engine", () => {
   test("an engine of the future that no longer speaks ours is asked in the oldest version it has", async () => {
     using fake = await new FakeEngine().start();
     Object.assign(fake, { apiVersion: "1.60", minApiVersion: "1.54" });
-    expect(await engineOf(fake).list()).toEqual([]);
+    expect(await engineOf(fake).list(isLabelled)).toEqual([]);
     expect(fake.requests.at(-1)).toStartWith("/v1.54/");
   });
 
@@ -70,9 +68,9 @@ describe("Engine", () => {
       using fake = (await new FakeEngine().start()).become(before);
       const container = fake.add();
       const engine = engineOf(fake);
-      await engine.list();
+      await engine.list(isLabelled);
       fake.become(after);
-      const ids = await Promise.all([engine.list(), engine.list()]);
+      const ids = await Promise.all([engine.list(isLabelled), engine.list(isLabelled)]);
       expect(ids).toEqual([[container.id], [container.id]]);
       expect(engine.apiVersion).toBe(version);
       fake.become(before);
@@ -92,7 +90,7 @@ describe("Engine", () => {
       using fake = await new FakeEngine().start();
       fake.intercept = (path) =>
         path.includes("/v1.") ? { status: 400, body, contentType } : undefined;
-      expect((await failure(engineOf(fake).list())).message).toBe(
+      expect((await failure(engineOf(fake).list(isLabelled))).message).toBe(
         "The engine answered 400 to GET /containers/json: client version 1.41 is too old",
       );
       expect(fake.requests).toEqual(["/version", "/v1.41/containers/json?all=1", "/version"]);
@@ -109,7 +107,7 @@ describe("Engine", () => {
     ].map(({ id }) => id);
     fake.add({ labels: {} });
     fake.add({ labels: { "com.example": "inference.enable" } });
-    expect(await engineOf(fake).list()).toEqual(ids);
+    expect(await engineOf(fake).list(isLabelled)).toEqual(ids);
   });
 
   test.each([
@@ -122,7 +120,7 @@ describe("Engine", () => {
     expect(expected).toHaveLength(count);
     const body = JSON.stringify([...items, { Id: "x", Labels: null }, { Id: "y" }]);
     fake.intercept = (path) => (path.includes("/containers/") ? { status: 200, body } : undefined);
-    expect(await engineOf(fake).list()).toEqual(expected);
+    expect(await engineOf(fake).list(isLabelled)).toEqual(expected);
   });
 
   test("inspect() reads a container, and a container that is not there is undefined", async () => {
@@ -145,7 +143,7 @@ describe("Engine", () => {
     async (status, body, text) => {
       using fake = await new FakeEngine().start();
       fake.intercept = (path) => (path.includes("/containers/") ? { status, body } : undefined);
-      const error = await failure(engineOf(fake).list());
+      const error = await failure(engineOf(fake).list(isLabelled));
       expect(error.kind).toBe("refused");
       expect(error.message).toContain(`${status} to GET /containers/json`);
       expect(error.message).toContain(text);
@@ -178,7 +176,7 @@ describe("Engine", () => {
     const next = events.next();
     const never = Promise.withResolvers<undefined>();
     fake.intercept = () => never.promise;
-    expect((await failure(engine.list())).message).toContain("no answer in time");
+    expect((await failure(engine.list(isLabelled))).message).toContain("no answer in time");
     const opening = engineOf(fake, 50).openEvents(from(() => 0));
     expect((await failure(opening)).message).toContain("no answer in time");
     never.resolve(undefined);
@@ -216,7 +214,9 @@ describe("Engine", () => {
     using fake = await new FakeEngine().start();
     fake.intercept = (asked) => (asked.includes(path) ? { status: 200, body } : undefined);
     const engine = engineOf(fake);
-    const { message } = await failure(path.includes("/x/") ? engine.inspect("x") : engine.list());
+    const { message } = await failure(
+      path.includes("/x/") ? engine.inspect("x") : engine.list(isLabelled),
+    );
     expect(message).toBe(
       `The answer to GET ${path} from unix://${fake.socketPath} is not that of a Docker engine`,
     );
@@ -239,7 +239,7 @@ describe("Engine", () => {
     process.env["HTTP_PROXY"] = process.env["http_proxy"] = `http://127.0.0.1:${proxy.port}`;
     try {
       const engine = new Engine({ kind: "tcp", host: "127.0.0.1", port: tcp.port ?? 0 });
-      const error = await engine.list().then(() => undefined, String);
+      const error = await engine.list(isLabelled).then(() => undefined, String);
       expect(error).not.toContain("599");
     } finally {
       delete process.env["HTTP_PROXY"];

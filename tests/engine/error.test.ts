@@ -3,6 +3,7 @@ import { chmodSync, chownSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Engine } from "../../src/engine/engine.ts";
 import { type EngineAddress, EngineError, refused } from "../../src/engine/error.ts";
+import { isLabelled } from "../../src/sources/labels.ts";
 import { failureAsUser } from "../support/as-user.ts";
 import { abandonedSocket } from "../support/engine/abandoned-socket.ts";
 import { FakeEngine } from "../support/engine/fake-engine.ts";
@@ -10,7 +11,7 @@ import { openDirectory, temporaryDirectory } from "../support/temporary-director
 
 async function failureAt(address: EngineAddress | string): Promise<EngineError> {
   const at = typeof address === "string" ? ({ kind: "unix", path: address } as const) : address;
-  const error = await new Engine(at, 2_000).list().catch((reason: unknown) => reason);
+  const error = await new Engine(at, 2_000).list(isLabelled).catch((reason: unknown) => reason);
   if (error instanceof EngineError) return error;
   throw new Error(`not an EngineError: ${String(error)}`);
 }

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type ContainerEvent, readEvents } from "../../src/engine/events.ts";
+import { isLabelled } from "../../src/sources/labels.ts";
 
 const RECORDINGS = join(import.meta.dir, "../support/replay/events");
 
@@ -90,16 +91,18 @@ describe("readEvents()", () => {
     ["one with a typing error", { "inference.enabled": "true" }, true],
     ["none of ours", { "com.example.inference.enable": "true", inference: "x" }, false],
     ["none", undefined, false],
-  ])("an event of a container with %s", async (_what, Attributes, labelled) => {
+  ])("an event of a container with %s", async (_what, Attributes, isOurs) => {
     const line = `${JSON.stringify({ ...KILL, Actor: { ID: "a", Attributes } })}\n`;
-    expect(await read(line)).toMatchObject([{ kind: "kill", containerId: "a", labelled }]);
+    const events = await read(line);
+    expect(events).toMatchObject([{ kind: "kill", containerId: "a" }]);
+    expect(isLabelled(events[0]!.attributes)).toBe(isOurs);
   });
 
   test("a recording of Podman's, with the words that we ask for: each probe, the end, the removal", async () => {
     const events = await read(
       readFileSync(join(RECORDINGS, "podman-4.3.1/p05-run-health-stop-rm.ndjson")),
     );
-    expect(events.map(({ kind, labelled }) => [kind, labelled])).toEqual([
+    expect(events.map(({ kind, attributes }) => [kind, isLabelled(attributes)])).toEqual([
       ["changed", true],
       ["probed", true],
       ["probed", true],
@@ -113,7 +116,7 @@ describe("readEvents()", () => {
     expect((await read(`${JSON.stringify(podman)}\n`))[0]).toEqual({
       kind: "kill",
       containerId: "a",
-      labelled: true,
+      attributes: { name: "x", ...LABELS },
       timeMs: 5_000,
       signal: undefined,
     });
@@ -174,7 +177,7 @@ describe("readEvents()", () => {
     expect(events.at(-1)).toEqual({
       kind: "moved",
       containerId: "c",
-      labelled: false,
+      attributes: {},
       timeMs: 5_000,
       signal: undefined,
     });

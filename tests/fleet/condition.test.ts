@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { type Container, parseContainer } from "../../src/engine/container.ts";
-import { conditionOf, notRunning, type Progress } from "../../src/fleet/condition.ts";
+import { conditionOf, type Progress } from "../../src/fleet/condition.ts";
 import type { Held } from "../../src/fleet/plan.ts";
 import { observe, type Surroundings } from "../../src/sources/docker/observe.ts";
 import { readFixture } from "../support/engine/replies.ts";
@@ -19,11 +19,11 @@ function told(
     ...around
   }: Partial<Surroundings> & Partial<Pick<Progress, "failure" | "served">> = {},
 ): string {
-  const observation = observe(
+  const sighting = observe(
     { ...HEALTHY, labels: LABELS, ...change },
     { place: { kind: "host" }, itself: NOBODY, isStopping: () => false, ...around },
   );
-  const { state, reason } = conditionOf(observation, { held, failure, served });
+  const { state, reason } = conditionOf(sighting, { held, failure, served });
   return `${state}: ${reason}`;
 }
 
@@ -116,42 +116,5 @@ describe("conditionOf()", () => {
     );
     expect(told({ health: "starting" }, "unknown", { place })).toContain("no shared network");
     expect(told({}, "active", { place })).toContain("no shared network");
-  });
-});
-
-describe("notRunning()", () => {
-  test.each<[change: Partial<Container>, expected: string]>([
-    [{ status: "exited", exitCode: 1 }, "stopped: exited with code 1"],
-    [
-      { status: "exited", exitCode: 137, outOfMemory: true },
-      "stopped: it ran out of memory (exit code 137)",
-    ],
-    [
-      { status: "exited", exitCode: 127, startError: "no such file" },
-      "stopped: exited with code 127: no such file",
-    ],
-    [{ status: "created" }, "stopped: never started"],
-    [
-      { status: "created", startError: "port is taken" },
-      "stopped: could not be started: port is taken",
-    ],
-    [
-      { status: "restarting", exitCode: 1 },
-      "restarting: exited with code 1; the engine starts it again",
-    ],
-    [{ status: "removing" }, "stopped: being removed"],
-  ])("%o", (change, expected) => {
-    const { state, reason } = notRunning({ ...HEALTHY, ...change });
-    expect(`${state}: ${reason}`).toBe(expected);
-  });
-
-  test("what the engine says of exits is read: code, memory, failed starts", () => {
-    const reply = readFixture("docker-20.10.24-exited.json");
-    Object.assign(reply.State, { ExitCode: 3, OOMKilled: true, Error: "a\nb" });
-    expect(parseContainer(reply)).toMatchObject({
-      exitCode: 3,
-      outOfMemory: true,
-      startError: "a b",
-    });
   });
 });

@@ -13,9 +13,9 @@ describe("Controller, choosing", () => {
     using fake = await new FakeEngine().start();
     const container = fake.add(change);
     using discovery = startDiscovery(fake);
-    await until("it is ready", () => discovery.controller.isReady);
-    await discovery.controller.resync();
-    await discovery.controller.resync();
+    await until("it is ready", () => discovery.fleet.isReady);
+    await discovery.docker.resync();
+    await discovery.docker.resync();
     const warnings = discovery.log.lines.filter(({ level }) => level === "warn");
     expect(warnings).toHaveLength(1);
     expect(warnings[0]).toMatchObject({
@@ -32,7 +32,7 @@ describe("Controller, choosing", () => {
     container.probeOutput = 'exec: "curl": executable file not found in $PATH\n';
     fake.setHealth(container, "unhealthy");
     await until("it is warned of", () => discovery.log.count("executable file not found") === 1);
-    await discovery.controller.resync();
+    await discovery.docker.resync();
     const told = discovery.log.lines.filter((line) => line["container"] === container.name);
     expect(told.map(({ level }) => level)).toEqual(["info", "warn"]);
   });
@@ -49,7 +49,7 @@ describe("Controller, choosing", () => {
     });
     using discovery = startDiscovery(fake);
     await untilKind(discovery, "live");
-    await discovery.controller.resync();
+    await discovery.docker.resync();
     expect(discovery.log.count('"labels":["inference.prot"]')).toBe(1);
   });
 
@@ -96,7 +96,7 @@ describe("Controller, choosing", () => {
     using models = startModelServer("m");
     fake.add({ port: models.port });
     const own = fake.add({ labels: {}, ipAddress: "127.0.0.9" });
-    using discovery = startDiscovery(fake, { ownContainerId: own.id });
+    using discovery = startDiscovery(fake, { own: { containerId: own.id } });
     await untilKind(discovery, "live");
     expect(fake.requests.filter((path) => path.includes(own.id)).length).toBeGreaterThan(0);
   });

@@ -70,12 +70,12 @@ describe("Controller, told lists that mean harm", () => {
     await until("it was read again", () => models.reads() >= 4);
     const reason =
       'healthy; 1 entry of its list was left out: model "deep" is nested more than 100 levels deep';
-    expect(discovery.controller.containers).toMatchObject([{ state: "routed", reason }]);
+    expect(discovery.containers()).toMatchObject([{ state: "routed", reason }]);
     const warnings = discovery.log.lines.filter(({ level }) => level === "warn");
     expect(warnings).toMatchObject([{ message: "container routed", reason }]);
     expect(kindOf(discovery, "deep")).toBe("unknown");
     models.answer = () => new Response('{"data":[{"id":"m"}]}');
-    await until("it is mended", () => discovery.controller.containers[0]?.reason === "healthy");
+    await until("it is mended", () => discovery.containers()[0]?.reason === "healthy");
   });
 
   test("a list that would inflate to 256 MiB is refused, and its status says what to do", async () => {
@@ -91,7 +91,7 @@ describe("Controller, told lists that mean harm", () => {
     await until("it is told of", () => discovery.log.count("container reading_models") > 0);
     const { user, system } = process.cpuUsage(before);
     expect((user + system) / 1_000).toBeLessThan(1_500); // inflated, it took seconds
-    expect(discovery.controller.containers).toMatchObject([
+    expect(discovery.containers()).toMatchObject([
       { state: "reading_models", reason: expect.stringContaining("Accept-Encoding is identity") },
     ]);
   });

@@ -27,7 +27,7 @@ describe("Controller.refreshModels()", () => {
       await gate.promise;
       return modelList("a", "new");
     };
-    const calls = [1, 2, 3].map(() => discovery.controller.refreshModels());
+    const calls = [1, 2, 3].map(() => discovery.fleet.refreshModels());
     let ended = 0;
     for (const call of calls) void call.then(() => (ended += 1));
     await until("both are asked", () => first.reads() + second.reads() === 4);
@@ -44,12 +44,11 @@ describe("Controller.refreshModels()", () => {
     fake.add({ port: models.port });
     using discovery = startDiscovery(fake, { refreshMs: 200 });
     await untilKind(discovery, "live");
-    await discovery.controller.refreshModels();
-    for (let n = 0; n < 5; n += 1)
-      await within("nothing", discovery.controller.refreshModels(), 50);
+    await discovery.fleet.refreshModels();
+    for (let n = 0; n < 5; n += 1) await within("nothing", discovery.fleet.refreshModels(), 50);
     expect(models.reads()).toBe(2);
     await until("it is asked again", async () => {
-      await discovery.controller.refreshModels();
+      await discovery.fleet.refreshModels();
       return models.reads() === 3;
     });
   });
@@ -61,10 +60,10 @@ describe("Controller.refreshModels()", () => {
     using discovery = startDiscovery(fake, { refreshMs: 0 });
     await untilKind(discovery, "live");
     models.answer = () => new Response("", { status: 500 });
-    await within("the failed read", discovery.controller.refreshModels());
+    await within("the failed read", discovery.fleet.refreshModels());
     models.answer = SILENT;
     const before = models.reads();
-    const refresh = discovery.controller.refreshModels();
+    const refresh = discovery.fleet.refreshModels();
     await until("it is asked", () => models.reads() > before);
     fake.exit(container);
     await within("the end of the read", refresh);
@@ -81,11 +80,11 @@ describe("Controller.refreshModels()", () => {
     await untilKind(discovery, "live", "a");
     await untilKind(discovery, "live", "b");
     hanging.answer = SILENT;
-    void discovery.controller.refreshModels();
+    void discovery.fleet.refreshModels();
     await until("both are asked", () => hanging.reads() + models.reads() === 4);
     models.answer = () => modelList("b", "new");
     await until("the new model is there", () => {
-      void discovery.controller.refreshModels();
+      void discovery.fleet.refreshModels();
       return kindOf(discovery, "new") === "live";
     });
     expect([kindOf(discovery, "a"), hanging.reads()]).toEqual(["live", 2]);
@@ -94,7 +93,7 @@ describe("Controller.refreshModels()", () => {
   test("resolves when nothing is there", async () => {
     using fake = await new FakeEngine().start();
     using discovery = startDiscovery(fake);
-    await within("nothing", discovery.controller.refreshModels());
+    await within("nothing", discovery.fleet.refreshModels());
   });
 });
 
@@ -110,7 +109,7 @@ describe("Controller.refreshModelsOf()", () => {
     await untilKind(discovery, "live", "other");
     for (const adapter of ["one", "two", "three"]) {
       models.answer = () => modelList("base", adapter);
-      await within("the read", discovery.controller.refreshModelsOf(serverOf(container)));
+      await within("the read", discovery.fleet.refreshModelsOf(serverOf(container)));
       expect(kindOf(discovery, adapter)).toBe("live");
     }
     expect([models.reads(), other.reads()]).toEqual([4, 1]);
@@ -123,11 +122,11 @@ describe("Controller.refreshModelsOf()", () => {
     using discovery = startDiscovery(fake, { refreshOfMs: 500 });
     await untilKind(discovery, "live", "base");
     const began = performance.now();
-    await within("the first", discovery.controller.refreshModelsOf(serverOf(container)));
+    await within("the first", discovery.fleet.refreshModelsOf(serverOf(container)));
     expect([models.reads(), performance.now() - began < 400]).toEqual([2, true]);
     models.answer = () => modelList("base", "adapter");
     const calls = Array.from({ length: 100 }, () =>
-      discovery.controller.refreshModelsOf(serverOf(container)),
+      discovery.fleet.refreshModelsOf(serverOf(container)),
     );
     await within("the others", Promise.all(calls));
     expect([kindOf(discovery, "adapter"), models.reads()]).toEqual(["live", 3]);
@@ -140,11 +139,11 @@ describe("Controller.refreshModelsOf()", () => {
     const container = fake.add({ port: models.port });
     using discovery = startDiscovery(fake, { refreshOfMs: 300 });
     await untilKind(discovery, "live", "base");
-    await discovery.controller.refreshModels(); // not again within 5 s
-    await discovery.controller.refreshModelsOf(serverOf(container));
+    await discovery.fleet.refreshModels(); // not again within 5 s
+    await discovery.fleet.refreshModelsOf(serverOf(container));
     models.answer = () => modelList("base", "adapter");
-    void discovery.controller.refreshModelsOf(serverOf(container));
-    await within("the refresh", discovery.controller.refreshModels());
+    void discovery.fleet.refreshModelsOf(serverOf(container));
+    await within("the refresh", discovery.fleet.refreshModels());
     expect(kindOf(discovery, "adapter")).toBe("live");
   });
 
@@ -159,9 +158,9 @@ describe("Controller.refreshModelsOf()", () => {
       await gate.promise;
       return modelList("base");
     };
-    void discovery.controller.refreshModels();
+    void discovery.fleet.refreshModels();
     await until("it is asked", () => models.reads() === 2);
-    const calls = [1, 2, 3].map(() => discovery.controller.refreshModelsOf(serverOf(container)));
+    const calls = [1, 2, 3].map(() => discovery.fleet.refreshModelsOf(serverOf(container)));
     models.answer = () => modelList("base", "adapter");
     gate.resolve();
     await within("the reads", Promise.all(calls));
@@ -175,7 +174,7 @@ describe("Controller.refreshModelsOf()", () => {
     const container = fake.add({ port: models.port });
     using discovery = startDiscovery(fake);
     await until("it is probed", () => models.reads() === 1);
-    await within("nothing", discovery.controller.refreshModelsOf(serverOf(container)));
-    await within("nothing", discovery.controller.refreshModelsOf(serverOf({ id: "f".repeat(64) })));
+    await within("nothing", discovery.fleet.refreshModelsOf(serverOf(container)));
+    await within("nothing", discovery.fleet.refreshModelsOf(serverOf({ id: "f".repeat(64) })));
   });
 });

@@ -95,7 +95,7 @@ describe("Controller, reading models again", () => {
     const before = models.reads();
     await until("it is asked", () => models.reads() > before);
     for (let n = 0; n < 10; n += 1) {
-      void discovery.controller.refreshModels();
+      void discovery.fleet.refreshModels();
       await Bun.sleep(10);
     }
     expect([kindOf(discovery), models.reads() - before]).toEqual(["live", 1]);
@@ -112,8 +112,8 @@ describe("Controller, reading models again", () => {
     await Bun.sleep(10); // a read that had gone out may still arrive
     const before = models.reads();
     await Bun.sleep(60);
-    await discovery.controller.refreshModels();
-    await discovery.controller.refreshModelsOf(serverOf(container));
+    await discovery.fleet.refreshModels();
+    await discovery.fleet.refreshModelsOf(serverOf(container));
     expect(models.reads()).toBe(before);
     models.answer = () => new Response("", { status: 503 });
     fake.setHealth(container, "healthy");

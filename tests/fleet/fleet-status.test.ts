@@ -10,8 +10,8 @@ import {
 } from "../support/proxy/discovery.ts";
 import { until } from "../support/until.ts";
 
-function stateOf({ controller }: Discovery, { id }: FakeContainer): string | undefined {
-  return controller.containers.find((container) => container.id === id)?.state;
+function stateOf(discovery: Discovery, { id }: FakeContainer): string | undefined {
+  return discovery.containers().find((container) => container.id === id)?.state;
 }
 
 async function untilState(
@@ -35,13 +35,13 @@ describe("Controller.containers", () => {
     fake.add({ labels: { other: "true" }, name: "not ours" });
     using discovery = startDiscovery(fake);
     await untilKind(discovery, "live");
-    expect(discovery.controller.containers.map(({ name, state }) => [name, state])).toEqual([
+    expect(discovery.containers().map(({ name, state }) => [name, state])).toEqual([
       ["a-exited", "stopped"],
       ["b-routed", "routed"],
       ["c-wrong", "ignored"],
     ]);
     const route = discovery.table.route("m");
-    expect(discovery.controller.containers[1]).toEqual({
+    expect(discovery.containers()[1]).toEqual({
       id: routed.id,
       name: "b-routed",
       state: "routed",
@@ -52,7 +52,7 @@ describe("Controller.containers", () => {
       in_flight: 1,
     });
     if (route.kind === "routed") route.lease.end();
-    expect(discovery.controller.containers[1]?.in_flight).toBe(0);
+    expect(discovery.containers()[1]?.in_flight).toBe(0);
   });
 
   test("a container that was created only is shown at once, and so is a new name", async () => {
@@ -67,7 +67,7 @@ describe("Controller.containers", () => {
     await untilState(discovery, container, "stopped");
     fake.containers.set(container.id, { ...container, name: "after" });
     fake.emit(container, "rename");
-    await until("it is shown", () => discovery.controller.containers[0]?.name === "after");
+    await until("it is shown", () => discovery.containers()[0]?.name === "after");
   });
 
   test("follows a container through its life, with one line a change", async () => {
@@ -112,7 +112,7 @@ describe("Controller.containers", () => {
       path.includes(container.id) ? { status: 500, body: '{"message":"dead store"}' } : undefined;
     using discovery = startDiscovery(fake);
     await until("it was asked for", () => discovery.log.count("dead store") > 0);
-    expect(discovery.controller.containers).toMatchObject([
+    expect(discovery.containers()).toMatchObject([
       { state: "unknown", reason: expect.stringContaining("dead store") },
     ]);
   });
@@ -197,9 +197,7 @@ describe("Controller, and containers that share another's network", () => {
     await untilKind(discovery, "live");
     fake.startAgain(vpn); // without an event of the container that shares with it
     await untilState(discovery, sharing, "ignored");
-    expect(discovery.controller.containers[0]?.reason).toContain(
-      'container "vpn", which was started again',
-    );
+    expect(discovery.containers()[0]?.reason).toContain('container "vpn", which was started again');
     sharing.startedAtMs = Date.now() + 1;
     fake.emit(sharing, "start");
     await untilKind(discovery, "live");

@@ -10,8 +10,8 @@ describe("Controller", () => {
     using models = startModelServer("m");
     fake.add({ port: models.port });
     using discovery = startDiscovery(fake);
-    expect(discovery.controller.isReady).toBe(false);
-    await until("it is ready", () => discovery.controller.isReady);
+    expect(discovery.fleet.isReady).toBe(false);
+    await until("it is ready", () => discovery.fleet.isReady);
     expect(kindOf(discovery)).toBe("live");
   });
 
@@ -23,12 +23,12 @@ describe("Controller", () => {
     silent.answer = () => new Promise(() => undefined);
     fake.add({ port: failing.port });
     using quick = startDiscovery(fake);
-    await until("it is ready", () => quick.controller.isReady);
+    await until("it is ready", () => quick.fleet.isReady);
     fake.add({ port: silent.port });
     using slow = startDiscovery(fake, { readyTimeoutMs: 100 });
     await until("the silent one is asked", () => silent.reads() > 0);
-    expect(slow.controller.isReady).toBe(false);
-    await until("it is ready", () => slow.controller.isReady);
+    expect(slow.fleet.isReady).toBe(false);
+    await until("it is ready", () => slow.fleet.isReady);
   });
 
   test("is not ready while the engine does not answer", async () => {
@@ -40,10 +40,10 @@ describe("Controller", () => {
       fake.requests.some((path) => path.includes("/containers/json")),
     );
     await Bun.sleep(20);
-    expect(discovery.controller.isReady).toBe(false);
+    expect(discovery.fleet.isReady).toBe(false);
     expect(discovery.log.count("cannot list containers")).toBe(1);
     fake.intercept = () => undefined;
-    await until("it is ready, by itself", () => discovery.controller.isReady);
+    await until("it is ready, by itself", () => discovery.fleet.isReady);
   });
 
   test("a stop under way when the proxy starts is known from the replay, and never routed", async () => {
@@ -52,8 +52,8 @@ describe("Controller", () => {
     const container = fake.add({ port: models.port });
     fake.kill(container);
     using discovery = startDiscovery(fake);
-    await until("it is ready", () => discovery.controller.isReady);
-    await discovery.controller.resync();
+    await until("it is ready", () => discovery.fleet.isReady);
+    await discovery.docker.resync();
     expect([kindOf(discovery), models.reads()]).toEqual(["unknown", 0]);
   });
 
@@ -76,7 +76,7 @@ describe("Controller", () => {
     const lease = discovery.table.route("m");
     fake.emit(container, "die", {}, container.startedAtMs - 5);
     await until("the event has come", () => discovery.received() === 1);
-    await discovery.controller.resync();
+    await discovery.docker.resync();
     expect(lease.kind === "routed" && lease.lease.backend.state).toBe("active");
   });
 
@@ -115,7 +115,7 @@ describe("Controller", () => {
       await first.promise;
       return { status: 200, body: stale };
     };
-    const resync = discovery.controller.resync();
+    const resync = discovery.docker.resync();
     await until("the inspect is under way", () => asked === 1);
     fake.exit(container);
     await untilKind(discovery, "unavailable");
@@ -160,7 +160,7 @@ describe("Controller", () => {
     await untilKind(discovery, "live");
     const never = Promise.withResolvers<undefined>();
     fake.intercept = (path) => (path.includes(container.id) ? never.promise : undefined);
-    await discovery.controller.resync();
+    await discovery.docker.resync();
     expect([kindOf(discovery), discovery.log.count("no answer in time")]).toEqual(["live", 1]);
     never.resolve(undefined);
   });
@@ -170,7 +170,7 @@ describe("Controller", () => {
     using models = startModelServer("m");
     const container = fake.add({ port: models.port, health: "starting" });
     using discovery = startDiscovery(fake, { resyncMs: 30 });
-    await until("it is ready", () => discovery.controller.isReady);
+    await until("it is ready", () => discovery.fleet.isReady);
     container.health = "healthy";
     await untilKind(discovery, "live");
     fake.containers.delete(container.id);
@@ -194,7 +194,7 @@ describe("Controller", () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     using discovery = startDiscovery(fake);
-    await until("it is ready", () => discovery.controller.isReady);
+    await until("it is ready", () => discovery.fleet.isReady);
     for (let n = 0; n < 20; n += 1) {
       const container = fake.add({ port: models.port, name: "same", health: "starting" });
       fake.setHealth(container, "healthy");
@@ -203,9 +203,9 @@ describe("Controller", () => {
       fake.containers.delete(container.id);
       await untilKind(discovery, "unknown");
     }
-    await within("the last resync", discovery.controller.resync());
+    await within("the last resync", discovery.docker.resync());
     const inspected = fake.requests.length;
-    await discovery.controller.resync();
+    await discovery.docker.resync();
     expect(fake.requests.length - inspected).toBe(1); // the list alone: nobody is left to be inspected
   });
 });

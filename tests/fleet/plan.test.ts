@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { type Held, plan, type Seen, type Step } from "../../src/fleet/plan.ts";
+import { type Held, type Place, plan, type Seen, type Step, seenIn } from "../../src/fleet/plan.ts";
+import type { Sighting } from "../../src/sources/sighting.ts";
 
 const SEEN: readonly Seen[] = [
   "routable",
@@ -11,23 +12,130 @@ const SEEN: readonly Seen[] = [
   "read failed",
 ];
 
+/** What each step says: of the run, the backends, the reading, the deadline. */
+const STEPS: Readonly<Record<string, string>> = {
+  keep: "keep keep keep keep",
+  probe: "keep keep start keep",
+  "stop probing": "keep keep stop keep",
+  "stop probing, set deadline": "keep keep stop set",
+  admit: "keep admit keep keep",
+  readmit: "keep admit start keep",
+  "replace models": "keep replace models keep keep",
+  drain: "keep drain stop keep",
+  "drain by deadline": "keep drain stop set",
+  "set deadline": "keep keep keep set",
+  remove: "forget remove stop keep",
+  replace: "take remove stop keep",
+  move: "move drain stop keep",
+};
+
+function textOf({ run, backends, reading, deadline }: Step): string {
+  return [run, backends, reading, deadline].join(" ");
+}
+
 /** The state table of the contract, cell for cell, in the order of SEEN. */
-const TABLE: readonly (readonly [held: Held, ...steps: Step[]])[] = [
-  ["unknown", "probe", "keep", "keep", "keep", "remove", "keep", "keep"],
-  ["probing", "keep", "stop probing", "stop probing", "stop probing", "remove", "admit", "keep"],
+const TABLE: readonly (readonly [held: Held, ...steps: string[]])[] = [
+  ["unknown", "probe", "set deadline", "keep", "keep", "remove", "keep", "keep"],
+  [
+    "probing",
+    ...["keep", "stop probing, set deadline", "stop probing", "stop probing"],
+    ...["remove", "admit", "keep"],
+  ],
   ["active", "keep", "drain by deadline", "drain", "keep", "remove", "replace models", "keep"],
   ["draining", "readmit", "set deadline", "keep", "keep", "remove", "keep", "keep"],
   ["draining after notice", "probe", "set deadline", "keep", "keep", "remove", "keep", "keep"],
 ];
 
 const CELLS = TABLE.flatMap(([held, ...steps]) =>
-  SEEN.map((seen, index): [Held, Seen, Step] => [held, seen, steps[index]!]),
+  SEEN.map((seen, index): [Held, Seen, string] => [held, seen, steps[index]!]),
 );
 
 test.each(CELLS)("plan() of %s that is seen %s is %s", (held, seen, step) => {
-  expect(plan(held, seen)).toBe(step);
+  expect(textOf(plan(held, seen))).toBe(STEPS[step]!);
 });
 
 test("the table covers every cell", () => {
   expect(CELLS).toHaveLength(5 * 7);
+});
+
+const HELD: readonly Held[] = ["unknown", "probing", "active", "draining", "draining after notice"];
+
+test.each(HELD)(
+  "plan() of %s: another run and a lost way replace it, another address moves it",
+  (held) => {
+    expect(textOf(plan(held, "another run"))).toBe(STEPS["replace"]!);
+    expect(textOf(plan(held, "cut off"))).toBe(STEPS["replace"]!);
+    expect(textOf(plan(held, "moved"))).toBe(STEPS["move"]!);
+  },
+);
+
+test.each(HELD)(
+  "plan() of %s: a refused connection drains what is active, and nothing else",
+  (held) => {
+    expect(textOf(plan(held, "refused"))).toBe(STEPS[held === "active" ? "drain" : "keep"]!);
+  },
+);
+
+const RUN = { source: "docker", id: "a", startedAtMs: 1 };
+const HERE: Place = { run: RUN, origin: "http://10.0.0.1:8000", basePath: "/v1" };
+
+function sighting(change: Partial<Extract<Sighting, { kind: "present" }>> = {}): Sighting {
+  const { run, origin } = HERE;
+  const common = { server: RUN, name: "vllm", kind: "present", seen: "routable" } as const;
+  const settings = { basePath: "/v1" };
+  return { ...common, run, origin, origins: [origin], settings, ...change };
+}
+
+const DOUBT = "no shared network";
+const THERE = "http://10.0.0.2:8000";
+
+test.each<[what: string, of: Sighting, held: [place: Place | undefined, held: Held], seen: Seen[]]>(
+  [
+    ["a run that is held", sighting(), [HERE, "active"], ["routable"]],
+    ["the first run", sighting(), [undefined, "unknown"], ["another run", "routable"]],
+    [
+      "another start",
+      sighting({ run: { ...RUN, startedAtMs: 2 } }),
+      [HERE, "active"],
+      ["another run", "routable"],
+    ],
+    [
+      "another address, the old one still its own",
+      sighting({ origin: THERE, origins: [THERE, HERE.origin] }),
+      [HERE, "active"],
+      ["moved", "routable"],
+    ],
+    [
+      "another address, the old one lost",
+      sighting({ origin: THERE, origins: [THERE] }),
+      [HERE, "active"],
+      ["cut off", "routable"],
+    ],
+    [
+      "a way that is doubted now",
+      sighting({ doubt: DOUBT }),
+      [HERE, "active"],
+      ["cut off", "routable"],
+    ],
+    [
+      "a way that is no longer doubted, while it is asked for its models",
+      sighting(),
+      [{ ...HERE, doubt: DOUBT }, "probing"],
+      ["cut off", "routable"],
+    ],
+    [
+      "the same, when it answered all the same",
+      sighting(),
+      [{ ...HERE, doubt: DOUBT }, "active"],
+      ["routable"],
+    ],
+    [
+      "what is to be ignored",
+      { server: RUN, name: "vllm", kind: "ignored", reason: "no HEALTHCHECK" },
+      [HERE, "active"],
+      ["absent"],
+    ],
+  ],
+)("seenIn() of %s", (_what, of, [place, held], seen) => {
+  expect(seenIn(of, place, held)).toEqual(seen);
 });

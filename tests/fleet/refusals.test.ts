@@ -19,7 +19,7 @@ test("a backend that refuses a connection while no events come is out until the 
   expect(kindOf(discovery)).toBe("live");
   backend?.refused();
   expect(kindOf(discovery)).toBe("draining");
-  expect(discovery.controller.containers).toMatchObject([
+  expect(discovery.containers()).toMatchObject([
     { state: "unknown", reason: expect.stringContaining("nobody listens at its address") },
   ]);
   await fake.start();

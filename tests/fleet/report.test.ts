@@ -1,13 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import { type Container, parseContainer } from "../../src/engine/container.ts";
-import { ENDED } from "../../src/fleet/condition.ts";
-import { TrackedContainer } from "../../src/fleet/member.ts";
-import { StatusReport, type Subject } from "../../src/fleet/report.ts";
+import { Holding } from "../../src/fleet/holding.ts";
+import { Report, type Subject } from "../../src/fleet/report.ts";
 import { RoutingTable } from "../../src/routing/table.ts";
-import { type Observation, observe } from "../../src/sources/docker/observe.ts";
+import { absent, observe } from "../../src/sources/docker/observe.ts";
+import type { Sighting } from "../../src/sources/sighting.ts";
 import { readFixture } from "../support/engine/replies.ts";
 import { type MemoryLog, memoryLog } from "../support/proxy/memory-log.ts";
 import { NOBODY } from "../support/proxy/nobody.ts";
+import { FOLLOWING } from "../support/server/sightings.ts";
 
 const HEALTHY: Container = {
   ...parseContainer(readFixture("docker-20.10.24-healthy.json")),
@@ -15,7 +16,7 @@ const HEALTHY: Container = {
 };
 const MINUTE_MS = 60_000;
 
-function seen(change: Partial<Container> = {}): Observation {
+function seen(change: Partial<Container> = {}): Sighting {
   const around = { place: { kind: "host" }, itself: NOBODY, isStopping: () => false } as const;
   return observe({ ...HEALTHY, ...change }, around);
 }
@@ -24,27 +25,27 @@ const STARTING = seen({ health: "starting" });
 const EXITED = seen({ status: "exited", exitCode: 1 });
 const UNHEALTHY = seen({ health: "unhealthy", probeOutput: "first" });
 
-type Rig = { readonly report: StatusReport; readonly log: MemoryLog; readonly subject: Subject };
+type Rig = { readonly report: Report; readonly log: MemoryLog; readonly subject: Subject };
 
 function rig(): Rig {
   const log = memoryLog();
-  const tracked = new TrackedContainer({
+  const holding = new Holding("n", {
     table: new RoutingTable(),
     log,
     drainTimeoutMs: 1,
     readModels: async () => ({ models: [] }),
-    settled: async () => undefined,
+    source: FOLLOWING,
     onOverlap: () => undefined,
     onProgress: () => undefined,
   });
-  return { report: new StatusReport(log, 0), log, subject: { id: "i", name: "n", tracked } };
+  return { report: new Report(log, 0), log, subject: { id: "i", name: "n", holding } };
 }
 
 function lines({ log }: Rig): readonly string[] {
   return log.lines.map(({ level, message }) => `${level} ${message}`);
 }
 
-describe("StatusReport", () => {
+describe("Report", () => {
   test("before anything is known the state is unknown, with why if the engine can't tell", () => {
     const { report, subject } = rig();
     expect(report.status(subject)).toEqual({
@@ -74,8 +75,8 @@ describe("StatusReport", () => {
   test("each change is one line, however often it is told", () => {
     const made = rig();
     const { report, subject } = made;
-    for (const observation of [STARTING, STARTING, EXITED, EXITED]) {
-      report.tell(subject, observation, 1_000);
+    for (const sighting of [STARTING, STARTING, EXITED, EXITED]) {
+      report.tell(subject, sighting, 1_000);
     }
     expect(lines(made)).toEqual(["info container starting", "info container stopped"]);
     expect(made.log.lines[1]).toMatchObject({ container: "n", reason: "exited with code 1" });
@@ -139,7 +140,7 @@ describe("StatusReport", () => {
     report.tell(subject, UNHEALTHY, 0);
     report.tell(subject, seen({ health: "unhealthy", probeOutput: "second" }), 1_000);
     expect(lines(made)).toEqual(["warn container unhealthy"]);
-    expect(report.condition.reason).toContain("second");
+    expect(report.status(subject).reason).toContain("second");
   });
 
   test("containers that had stopped before are no news", () => {
@@ -152,12 +153,7 @@ describe("StatusReport", () => {
     const made = rig();
     made.report.tell(made.subject, STARTING, 0);
     made.report.tell(made.subject, EXITED, 1);
-    const gone = observe(undefined, {
-      place: { kind: "host" },
-      itself: NOBODY,
-      isStopping: () => false,
-    });
-    made.report.tell(made.subject, gone, 2);
+    made.report.tell(made.subject, absent(HEALTHY.id, "n"), 2);
     expect(lines(made)).toEqual(["info container starting", "info container stopped"]);
   });
 
@@ -165,11 +161,12 @@ describe("StatusReport", () => {
     const made = rig();
     const { report, subject } = made;
     report.tell(subject, STARTING, 0);
-    report.note(ENDED, 5);
-    expect(report.status(subject)).toMatchObject({ state: "stopped", reason: ENDED.reason });
+    report.note({ state: "stopped", reason: "its process has ended" }, 5);
+    const noted = { state: "stopped", since: "1970-01-01T00:00:00.005Z" };
+    expect(report.status(subject)).toMatchObject({ ...noted, reason: "its process has ended" });
     report.tell(subject, EXITED, 6);
     expect(lines(made)).toEqual(["info container starting", "info container stopped"]);
-    expect(report.sinceMs).toBe(5);
+    expect(report.status(subject)).toMatchObject(noted);
   });
 
   test("texts that a server makes up are forgotten at some time", () => {

@@ -1,5 +1,5 @@
 /** `GET /status` and `GET /v1/models` beside `docker inspect`, when nothing is about to change. */
-import type { ContainerStatus } from "../../src/fleet/report.ts";
+import type { ContainerStatus } from "../../src/status.ts";
 import { modelIds } from "../support/client/client.ts";
 import { until } from "../support/until.ts";
 import type { EngineEvent } from "./engine-events.ts";

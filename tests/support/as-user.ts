@@ -21,12 +21,13 @@ if (import.meta.main) {
   const [path = "", gid = ""] = process.argv.slice(2);
   // Loaded first: the sources may be where that user can't read them.
   const { Engine } = await import("../../src/engine/engine.ts");
+  const { isLabelled } = await import("../../src/sources/labels.ts");
   process.setgroups?.([]);
   process.setgid?.(Number(gid));
   process.setuid?.(UID);
   const engine = new Engine({ kind: "unix", path });
   process.stdout.write(
-    await engine.list().then(
+    await engine.list(isLabelled).then(
       () => "no failure",
       ({ message }) => message,
     ),

@@ -10,7 +10,7 @@ const SRC = join(import.meta.dir, "../../src");
 /** Which modules of packages are loaded by all that the process is made of, with telemetry set up so. */
 async function loadedModules(settings: object | undefined): Promise<readonly string[]> {
   const script = `
-    for (const part of ["config", "server", "proxy/handler", "fleet/controller"])
+    for (const part of ["config", "server", "proxy/handler", "fleet/fleet"])
       await import("${SRC}/" + part + ".ts");
     const { startTelemetry } = await import("${SRC}/telemetry/start.ts");
     const nothing = () => undefined;

@@ -1,13 +1,5 @@
-/** How it stands between the proxy and the engine, for whoever asks: written by watch.ts, read by all. */
-
-export type ConnectionStatus = {
-  /** `connecting`: since the start no answer has come. `lost`: there was one, and there is none now. */
-  readonly state: "connecting" | "connected" | "lost";
-  /** When this state began, ms since the epoch by our own clock. */
-  readonly sinceMs: number;
-  /** What the last try came to, and what to do; undefined when connected, or before the first try ends. */
-  readonly reason: string | undefined;
-};
+/** How it stands between the proxy and the engine, for whoever asks. Written by follow.ts alone. */
+import type { ConnectionStatus } from "../../status.ts";
 
 export class EngineConnection {
   #status: ConnectionStatus = { state: "connecting", sinceMs: Date.now(), reason: undefined };

@@ -1,4 +1,4 @@
-/** Follows the engine: its event stream for as long as there is one, and a resync every so often. */
+/** Follows an engine: reads its event stream for as long as there is one, and resyncs every so often. */
 import type { EventsInit } from "../../engine/engine.ts";
 import { EngineError } from "../../engine/error.ts";
 import type { ContainerEvent } from "../../engine/events.ts";
@@ -8,11 +8,12 @@ import type { Log } from "../../telemetry/log.ts";
 import type { EngineConnection } from "./connection.ts";
 import { type ConnectionReport, connectionReport } from "./connection-report.ts";
 
-export type WatchInit = {
+export type FollowInit = {
   readonly engine: {
     readonly openEvents: (init: EventsInit) => Promise<AsyncGenerator<ContainerEvent>>;
   };
-  readonly controller: {
+  /** Who acts on what comes. */
+  readonly source: {
     readonly onStreamOpen: () => void;
     readonly onEvent: (event: ContainerEvent) => void;
     readonly resync: () => Promise<void>;
@@ -23,10 +24,15 @@ export type WatchInit = {
   readonly connection: EngineConnection;
   readonly log: Log;
   readonly signal: AbortSignal;
+  readonly times: FollowTimes;
+};
+
+/** All in ms. */
+export type FollowTimes = {
   readonly resyncMs?: number;
-  /** An event stream that has been silent for so long is opened again, ms. */
+  /** An event stream that has been silent for so long is opened again. */
   readonly silenceMs?: number;
-  /** An engine that has refused connections for so long will not come back by itself, ms. */
+  /** An engine that has refused connections for so long will not come back by itself. */
   readonly staleMs?: number;
 };
 
@@ -43,15 +49,15 @@ const RECONNECT_FIRST_MS = 200;
 const RECONNECT_MAX_MS = 1_000;
 
 /** Resolves when `signal` is aborted; until then it reconnects for ever. */
-export async function watch(init: WatchInit): Promise<void> {
-  const { controller, resyncMs = RESYNC_MS } = init;
+export async function follow(init: FollowInit): Promise<void> {
+  const { source } = init;
   const follower = new Follower(init);
   const timer = setInterval(async () => {
     const { doubted } = follower;
-    await controller.resync();
+    await source.resync();
     // An engine that hangs keeps its stream open and silent: whether it can be opened again tells.
-    if (controller.isUnanswered) doubted.abort();
-  }, resyncMs);
+    if (source.isUnanswered) doubted.abort();
+  }, init.times.resyncMs ?? RESYNC_MS);
   try {
     await follower.follow();
   } finally {
@@ -62,7 +68,7 @@ export async function watch(init: WatchInit): Promise<void> {
 class Follower {
   /** Ends the event stream that there is, when it is doubted that the engine still writes to it. */
   doubted = new AbortController();
-  readonly #init: WatchInit;
+  readonly #init: FollowInit;
   readonly #report: ConnectionReport;
   readonly #bugs: BugReport;
   /** Engine time from which on past events are asked for. */
@@ -71,9 +77,10 @@ class Follower {
   #mending: Timer | undefined;
   #hasToldOfLongLine = false;
 
-  constructor(init: WatchInit) {
+  constructor(init: FollowInit) {
     this.#init = init;
-    this.#report = connectionReport(init);
+    const { connection, log, times } = init;
+    this.#report = connectionReport({ connection, log, ...times });
     this.#bugs = new BugReport(init.log);
   }
 
@@ -98,11 +105,11 @@ class Follower {
 
   /** Returns when the stream has ended: a restart cuts it off, and that is normal. */
   async #followOnce(): Promise<void> {
-    const { connection, controller, log } = this.#init;
+    const { connection, source, log } = this.#init;
     const events = await this.#open();
     this.#report.open();
     this.#pauseMs = RECONNECT_FIRST_MS;
-    this.#guard("while it began to follow the engine; it goes on", () => controller.onStreamOpen());
+    this.#guard("while it began to follow the engine; it goes on", () => source.onStreamOpen());
     await this.#readAll(events);
     connection.ended();
     log.debug("the event stream has ended; opening it again");
@@ -110,7 +117,7 @@ class Follower {
 
   /** The stream ends by itself when nothing has come for too long. */
   async #open(): Promise<AsyncGenerator<ContainerEvent>> {
-    const { engine, signal, silenceMs = SILENCE_MS } = this.#init;
+    const { engine, signal, times } = this.#init;
     const doubted = new AbortController();
     const events = await engine.openEvents({
       since: (engineNowMs) => this.#since(engineNowMs),
@@ -118,7 +125,7 @@ class Follower {
       onLongLine: () => this.#tellOfLongLine(),
     });
     this.doubted = doubted;
-    return endIfSilent(events, doubted, silenceMs);
+    return endIfSilent(events, doubted, times.silenceMs ?? SILENCE_MS);
   }
 
   /** The last event may have come before the engine's clock was set back: then it tells nothing. */
@@ -138,11 +145,11 @@ class Follower {
       const sinceMs = event.timeMs - LOOK_BACK_MS;
       this.#sinceMs = Math.max(this.#sinceMs ?? sinceMs, sinceMs);
       const doing = `while it acted on an event ("${event.kind}"); it goes on and looks at all containers`;
-      this.#guard(doing, () => this.#init.controller.onEvent(event));
+      this.#guard(doing, () => this.#init.source.onEvent(event));
     }
   }
 
-  /** What the controller failed to do is found by a resync. */
+  /** What the source failed to do is found by a resync. */
   #guard(doing: string, act: () => void): void {
     try {
       act();
@@ -150,7 +157,7 @@ class Follower {
       this.#bugs.tell(doing, error);
       this.#mending ??= setTimeout(() => {
         this.#mending = undefined;
-        void this.#init.controller.resync();
+        void this.#init.source.resync();
       }, MEND_MS);
     }
   }
@@ -171,7 +178,7 @@ class Follower {
     this.#hasToldOfLongLine = true;
     this.#init.log.warn(
       "the engine told of an event in a line of more than 4 MiB, which is not read: what happens to that container, a stop too, may be seen only at the next look at all of them",
-      { resync_ms: this.#init.resyncMs ?? RESYNC_MS },
+      { resync_ms: this.#init.times.resyncMs ?? RESYNC_MS },
     );
   }
 }

@@ -3,8 +3,7 @@
  * tells by an event alone: until the process is gone, inspect says running and healthy.
  * Pure: knows no clock; times are the engine's own, in ms since the epoch.
  */
-
-import type { Run } from "../../routing/run.ts";
+import type { Container } from "../../engine/container.ts";
 
 export type Kill = {
   readonly containerId: string;
@@ -13,13 +12,11 @@ export type Kill = {
   readonly timeMs: number;
 };
 
-/** What is known of a run once it has been inspected. */
-export type NoticedRun = Run & {
-  readonly stopSignal: number;
-  readonly stopTimeoutMs: number;
-  /** Whether what its kills say of their signal is not to be trusted: then any kill counts. */
-  readonly signalIsHidden: boolean;
-};
+/** What decides which kills of a container count as a stop; if its signal is hidden, any kill does. */
+export type NoticedContainer = Pick<
+  Container,
+  "id" | "startedAtMs" | "stopSignal" | "stopTimeoutMs" | "signalIsHidden"
+>;
 
 /** SIGINT, SIGQUIT, SIGKILL and SIGTERM end most servers, whatever their own stop signal is. */
 const STOP_SIGNALS: ReadonlySet<number> = new Set([2, 3, 9, 15]);
@@ -50,21 +47,21 @@ export class StopNotices {
   }
 
   /**
-   * When the run's stop notice lapses: it has lived on for longer than any stop takes.
+   * When the stop notice of a container lapses: its run has lived on for longer than any stop takes.
    *
    * @returns undefined if there is none newer than the run, or it has lapsed
    */
-  lapseOf(run: NoticedRun, nowMs: number): number | undefined {
+  lapseOf(container: NoticedContainer, nowMs: number): number | undefined {
     let lastMs = Number.NEGATIVE_INFINITY;
-    for (const { timeMs } of this.#killsOf(run)) {
-      if (timeMs > run.startedAtMs) lastMs = Math.max(lastMs, timeMs);
+    for (const { timeMs } of this.#killsOf(container)) {
+      if (timeMs > container.startedAtMs) lastMs = Math.max(lastMs, timeMs);
     }
-    const lapseMs = lastMs + Math.max(this.#drainTimeoutMs, run.stopTimeoutMs);
+    const lapseMs = lastMs + Math.max(this.#drainTimeoutMs, container.stopTimeoutMs);
     return lapseMs > nowMs ? lapseMs : undefined;
   }
 
   /** The latest with each signal that counts. */
-  #killsOf({ id: containerId, stopSignal, signalIsHidden }: NoticedRun): readonly Kill[] {
+  #killsOf({ id: containerId, stopSignal, signalIsHidden }: NoticedContainer): readonly Kill[] {
     if (signalIsHidden) {
       return [...this.#kills.values()].filter((kill) => kill.containerId === containerId);
     }

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { Engine } from "../../../src/engine/engine.ts";
 import type { ContainerEvent } from "../../../src/engine/events.ts";
 import { EngineConnection } from "../../../src/sources/docker/connection.ts";
-import { watch } from "../../../src/sources/docker/follow.ts";
+import { follow } from "../../../src/sources/docker/follow.ts";
 import { BugReport } from "../../../src/telemetry/bug-report.ts";
 import { FakeEngine } from "../../support/engine/fake-engine.ts";
 import { startDiscovery, startModelServer, untilKind } from "../../support/proxy/discovery.ts";
@@ -48,9 +48,9 @@ describe("A bug of ours", () => {
     const stopping = new AbortController();
     const seen: ContainerEvent[] = [];
     let resyncs = 0;
-    void watch({
+    void follow({
       engine: new Engine({ kind: "unix", path: fake.socketPath }),
-      controller: {
+      source: {
         onStreamOpen: () => bugs.onStreamOpen?.(),
         onEvent: (event) => {
           seen.push(event);
@@ -64,7 +64,7 @@ describe("A bug of ours", () => {
       connection: new EngineConnection(),
       log,
       signal: stopping.signal,
-      resyncMs: 3_600_000,
+      times: { resyncMs: 3_600_000 },
     });
     return {
       log,
@@ -120,17 +120,21 @@ describe("A bug of ours", () => {
     const container = fake.add({ port: models.port, status: "exited" });
     let isBroken = false;
     using discovery = startDiscovery(fake, {
-      engineNowMs: () => {
-        if (isBroken) throw new TypeError("a bug");
-        return Date.now();
+      engine: {
+        clock: {
+          nowMs: () => {
+            if (isBroken) throw new TypeError("a bug");
+            return Date.now();
+          },
+        },
       },
     });
-    await until("it is ready", () => discovery.controller.isReady);
+    await until("it is ready", () => discovery.fleet.isReady);
     isBroken = true;
     container.status = "running";
     const looks = (): number => fake.requests.filter((path) => path.includes(container.id)).length;
     const before = looks();
-    await discovery.controller.resync();
+    await discovery.docker.resync();
     expect(discovery.log.count("TypeError: a bug")).toBe(1);
     expect(looks() - before).toBe(1);
     isBroken = false;
@@ -142,7 +146,6 @@ describe("A bug of ours", () => {
     using fake = await new FakeEngine().start();
     let isBroken = true;
     using discovery = startDiscovery(fake, {
-      ownContainerId: undefined,
       engine: {
         list: async () => {
           if (isBroken) throw new TypeError("a bug");
@@ -153,8 +156,8 @@ describe("A bug of ours", () => {
     });
     await until("it is told", () => discovery.log.count("TypeError: a bug") === 1);
     isBroken = false;
-    await discovery.controller.resync();
-    await until("it is ready", () => discovery.controller.isReady);
+    await discovery.docker.resync();
+    await until("it is ready", () => discovery.fleet.isReady);
   });
 });
 

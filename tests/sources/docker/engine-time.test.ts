@@ -31,11 +31,8 @@ describe("Discovery, with an engine whose clock is not ours", () => {
     await untilKind(discovery, "live");
     fake.kill(container);
     await untilKind(discovery, "draining");
-    for (let n = 0; n < 3; n += 1) await discovery.controller.resync();
-    expect([kindOf(discovery), discovery.controller.containers[0]?.state]).toEqual([
-      "draining",
-      "stopping",
-    ]);
+    for (let n = 0; n < 3; n += 1) await discovery.docker.resync();
+    expect([kindOf(discovery), discovery.containers()[0]?.state]).toEqual(["draining", "stopping"]);
   });
 
   test.each(OFFSETS)("%s: a stop under way at the start is known", async (_what, offMs) => {
@@ -44,9 +41,9 @@ describe("Discovery, with an engine whose clock is not ours", () => {
     const container = fake.add({ port: models.port, startedAtMs: fake.nowMs() - 60_000 });
     fake.emit(container, "kill", { signal: "15" }, fake.nowMs() - 5_000);
     using discovery = startDiscovery(fake);
-    const state = (): string | undefined => discovery.controller.containers[0]?.state;
+    const state = (): string | undefined => discovery.containers()[0]?.state;
     await until("it is stopping", () => state() === "stopping");
-    await discovery.controller.resync();
+    await discovery.docker.resync();
     expect([state(), models.reads()]).toEqual(["stopping", 0]);
   });
 
@@ -77,7 +74,7 @@ describe("Discovery, with an engine whose clock is not ours", () => {
   test("a clock that is set back: what comes is replayed from a time that the engine has had", async () => {
     using fake = await startFake(0);
     using discovery = startDiscovery(fake);
-    await until("it is ready", () => discovery.controller.isReady);
+    await until("it is ready", () => discovery.fleet.isReady);
     fake.emit(fake.add({ status: "exited" }), "start");
     await until("the event has come", () => discovery.received() === 1);
     fake.clockOffsetMs = -DAY_MS;

@@ -35,8 +35,8 @@ describe("Controller, after what once went wrong", () => {
     using fake = await new FakeEngine().start();
     const stranger = fake.add({ labels: {} });
     const own = fake.add({ labels: {} });
-    using discovery = startDiscovery(fake, { ownContainerId: own.id });
-    await until("it is ready", () => discovery.controller.isReady);
+    using discovery = startDiscovery(fake, { own: { containerId: own.id } });
+    await until("it is ready", () => discovery.fleet.isReady);
     const before = lists(fake);
     fake.emitNetwork(stranger, "connect");
     fake.emitNetwork(own, "connect");
@@ -61,7 +61,7 @@ describe("Controller, after what once went wrong", () => {
     await untilKind(discovery, "live");
     fake.kill(container);
     await untilKind(discovery, "unavailable"); // its deadline
-    await discovery.controller.resync();
+    await discovery.docker.resync();
     const before = inspects(fake, container.id);
     await Bun.sleep(100);
     expect([kindOf(discovery), inspects(fake, container.id) - before]).toEqual(["unavailable", 0]);
@@ -75,10 +75,10 @@ describe("Controller, after what once went wrong", () => {
       path.includes(container.id) ? { status: 500, body: "{}" } : undefined;
     using waiting = startDiscovery(fake);
     using impatient = startDiscovery(fake, { readyTimeoutMs: 1 });
-    await until("the impatient one is ready", () => impatient.controller.isReady);
-    expect(waiting.controller.isReady).toBe(false);
+    await until("the impatient one is ready", () => impatient.fleet.isReady);
+    expect(waiting.fleet.isReady).toBe(false);
     fake.intercept = () => undefined;
-    await until("the waiting one is ready", () => waiting.controller.isReady);
+    await until("the waiting one is ready", () => waiting.fleet.isReady);
     expect(kindOf(waiting)).toBe("live");
   });
 
@@ -107,10 +107,10 @@ describe("Controller, after what once went wrong", () => {
     await until("it is warned of", () => discovery.log.count("container ignored") === 1);
     for (let n = 0; n < 5; n += 1) {
       fake.exit(container);
-      await discovery.controller.resync();
+      await discovery.docker.resync();
       fake.startAgain(container);
       container.health = undefined;
-      await discovery.controller.resync();
+      await discovery.docker.resync();
     }
     const told = discovery.log.lines.filter(({ message }) => message === "container ignored");
     expect(told.map(({ level }) => level)).toEqual(["warn", ...Array(5).fill("debug")]);
@@ -152,7 +152,7 @@ describe("Controller, after what once went wrong", () => {
       }
       return undefined;
     };
-    void discovery.controller.resync();
+    void discovery.docker.resync();
     await until("the inspect is under way", () => asked === 1);
     fake.cutStreams();
     await until("the stream is open again", () => fake.streamCount === 1);
@@ -166,7 +166,7 @@ describe("Controller, after what once went wrong", () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     using discovery = startDiscovery(fake);
-    await until("it is ready", () => discovery.controller.isReady);
+    await until("it is ready", () => discovery.fleet.isReady);
     const container = fake.add({ port: models.port, status: "exited" });
     for (let n = 0; n < 20; n += 1) {
       fake.intercept = async (path) => {

@@ -6,7 +6,7 @@ import { startRelay } from "../../support/engine/relay.ts";
 import { startDiscovery, startModelServer } from "../../support/proxy/discovery.ts";
 import { until } from "../../support/until.ts";
 
-describe("watch()", () => {
+describe("follow()", () => {
   test("an engine that is not there yet is reported once, waited for, and reported once when it is", async () => {
     using fake = new FakeEngine();
     using models = startModelServer("m");
@@ -53,7 +53,7 @@ describe("watch()", () => {
   test("a stream that merely ends is opened again without a word above debug", async () => {
     using fake = await new FakeEngine().start();
     using discovery = startDiscovery(fake);
-    await until("it is ready", () => discovery.controller.isReady);
+    await until("it is ready", () => discovery.fleet.isReady);
     const before = discovery.log.lines.filter(({ level }) => level !== "debug").length;
     for (let n = 0; n < 3; n += 1) {
       fake.cutStreams();
@@ -84,7 +84,7 @@ describe("watch()", () => {
     using discovery = startDiscovery(fake);
     const kinds = (): readonly string[] =>
       fake.requests.map((path) => /events|json|version/.exec(path)?.[0] ?? path);
-    await until("it is ready", () => discovery.controller.isReady);
+    await until("it is ready", () => discovery.fleet.isReady);
     expect(kinds()).toEqual(["version", "events", "json"]);
     fake.cutStreams();
     await until("it was listed again", () => kinds().length === 6);
@@ -108,7 +108,7 @@ describe("watch()", () => {
     using models = startModelServer("m");
     using relay = await startRelay(fake.socketPath, join(fake.directory, "relay.sock"));
     using discovery = startDiscovery(relay, { silenceMs: 300 });
-    await until("it is ready", () => discovery.controller.isReady);
+    await until("it is ready", () => discovery.fleet.isReady);
     const before = discovery.log.lines.filter(({ level }) => level !== "debug").length;
     relay.freeze();
     const container = fake.add({ port: models.port });
@@ -127,7 +127,7 @@ describe("watch()", () => {
   test("an engine that answers nothing any more is reported at the next resync, and when it is back", async () => {
     using fake = await new FakeEngine().start();
     using discovery = startDiscovery(fake, { resyncMs: 200, callTimeoutMs: 500 });
-    await until("it is ready", () => discovery.controller.isReady);
+    await until("it is ready", () => discovery.fleet.isReady);
     const asked = (what: string): number =>
       fake.requests.filter((path) => path.includes(what)).length;
     await until("it was listed again and again", () => asked("/containers/json") >= 6);
@@ -146,7 +146,7 @@ describe("watch()", () => {
   test("a stream on which something comes is not opened again", async () => {
     using fake = await new FakeEngine().start();
     using discovery = startDiscovery(fake, { silenceMs: 200 });
-    await until("it is ready", () => discovery.controller.isReady);
+    await until("it is ready", () => discovery.fleet.isReady);
     const stranger = fake.add({ labels: {} });
     const opened = (): number => fake.requests.filter((path) => path.includes("/events")).length;
     for (let n = 0; n < 10; n += 1) {

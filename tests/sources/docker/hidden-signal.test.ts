@@ -20,7 +20,7 @@ describe("A container with a label named as an attribute of its events", () => {
     await untilKind(discovery, "live");
     fake.emit(container, "kill", { signal }); // what its label says, in place of 15
     await untilKind(discovery, "draining");
-    await discovery.controller.resync();
+    await discovery.docker.resync();
     expect(kindOf(discovery)).toBe("draining");
   });
 
@@ -31,8 +31,7 @@ describe("A container with a label named as an attribute of its events", () => {
     const container = fake.add({ labels });
     fake.emit(container, "kill", { signal: "1" });
     using discovery = startDiscovery(fake);
-    const { controller } = discovery;
-    await until("it is stopping", () => controller.containers[0]?.state === "stopping");
+    await until("it is stopping", () => discovery.containers()[0]?.state === "stopping");
     expect(models.reads()).toBe(0);
   });
 
@@ -47,7 +46,7 @@ describe("A container with a label named as an attribute of its events", () => {
     fake.kill(container, 1);
     fake.emit(container, "kill"); // as Podman tells it: without a signal
     await until("they have come", () => discovery.received() === 2);
-    await discovery.controller.resync();
+    await discovery.docker.resync();
     expect(kindOf(discovery)).toBe("live");
   });
 });

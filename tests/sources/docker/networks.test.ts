@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { type Container, type Network, parseContainer } from "../../../src/engine/container.ts";
-import { Controller } from "../../../src/fleet/controller.ts";
+import { Fleet } from "../../../src/fleet/fleet.ts";
 import type { ModelList } from "../../../src/fleet/model-list.ts";
-import type { ContainerStatus } from "../../../src/fleet/report.ts";
 import type { Lease } from "../../../src/routing/backend.ts";
 import { RoutingTable } from "../../../src/routing/table.ts";
+import { DockerSource } from "../../../src/sources/docker/docker.ts";
+import type { ContainerStatus } from "../../../src/status.ts";
 import { readFixture } from "../../support/engine/replies.ts";
 import { memoryLog } from "../../support/proxy/memory-log.ts";
 import { model } from "../../support/server/backends.ts";
@@ -29,34 +30,46 @@ class Rig {
   /** Where a server answers; elsewhere all that is sent is dropped. */
   answering: string[] = [];
   readonly #containers = new Map<string, Container>();
-  readonly #controller: Controller;
+  readonly #fleet: Fleet;
+  readonly #docker: DockerSource;
 
   constructor(own: readonly Network[], server: readonly Network[]) {
     const labels = { "inference.enable": "true" };
     this.#containers.set("own", { ...SHAPE, id: "own", labels: {}, networks: own });
     const health = "healthy";
     this.#containers.set("server", { ...SHAPE, id: "server", labels, health, networks: server });
-    this.#controller = new Controller({
-      engine: { list: async () => ["server"], inspect: async (id) => this.#containers.get(id) },
+    const [log, drainTimeoutMs] = [memoryLog(), 60_000];
+    this.#fleet = new Fleet({
       table: this.table,
-      log: memoryLog(),
-      drainTimeoutMs: 60_000,
-      engineNowMs: Date.now,
-      ownContainerId: "own",
-      listening: { host: undefined, port: 8080 },
-      program: "proxy",
-      remote: undefined,
-      ownAddresses: () => [],
-      lookUpHost: async () => undefined,
-      settleMs: 0,
-      lookPaceMs: 0,
+      log,
+      drainTimeoutMs,
       readModels: (url, signal) => this.#read(url, signal),
     });
-    this.#controller.onStreamOpen();
+    this.#docker = new DockerSource({
+      engine: {
+        list: async () => ["server"],
+        inspect: async (id) => this.#containers.get(id),
+        openEvents: () => new Promise(() => undefined),
+        clock: { nowMs: Date.now },
+      },
+      fleet: this.#fleet,
+      log,
+      drainTimeoutMs,
+      own: {
+        containerId: "own",
+        addresses: () => [],
+        listening: { host: undefined, port: 8080 },
+        program: "proxy",
+        lookUpHost: async () => undefined,
+        remote: undefined,
+      },
+      times: { settleMs: 0, lookPaceMs: 0 },
+    });
+    this.#docker.onStreamOpen();
   }
 
   get status(): ContainerStatus | undefined {
-    return this.#controller.containers[0];
+    return this.#fleet.members[0];
   }
 
   /** With the event that the engine has for it. */
@@ -65,7 +78,7 @@ class Rig {
     this.#containers.set(id, { ...container, networks });
     const timeMs = Date.now();
     const kind = "moved";
-    this.#controller.onEvent({ kind, containerId: id, labelled: false, timeMs, signal: undefined });
+    this.#docker.onEvent({ kind, containerId: id, attributes: {}, timeMs, signal: undefined });
   }
 
   async untilAt(state: string, address: string | null): Promise<void> {
@@ -97,7 +110,7 @@ const OWN_B = network("b", 3);
 const AT_A = `http://${A.ipv4}:8000`;
 const AT_B = `http://${B.ipv4}:8000`;
 
-describe("Controller, when networks are joined and left", () => {
+describe("DockerSource, when networks are joined and left", () => {
   test("the proxy joins a network: a read that has got no answer is begun anew, at the same address", async () => {
     const rig = new Rig([OWN_A], [B]);
     await rig.untilAt("reading_models", AT_B);

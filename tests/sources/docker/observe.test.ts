@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { type Container, parseContainer } from "../../../src/engine/container.ts";
-import { observe, type Surroundings } from "../../../src/sources/docker/observe.ts";
+import { absent, observe, type Surroundings } from "../../../src/sources/docker/observe.ts";
 import { readFixture } from "../../support/engine/replies.ts";
 import { NOBODY } from "../../support/proxy/nobody.ts";
 
@@ -18,7 +18,7 @@ const ON_HOST: Surroundings = { place: { kind: "host" }, itself: NOBODY, isStopp
 function seen(change: Partial<Container>, stopping = false): string {
   const around = { ...ON_HOST, isStopping: () => stopping };
   const observation = observe({ ...HEALTHY, ...change }, around);
-  return observation.kind === "seen" ? observation.seen : observation.kind;
+  return observation.kind === "present" ? observation.seen : observation.kind;
 }
 
 describe("observe()", () => {
@@ -48,19 +48,16 @@ describe("observe()", () => {
   });
 
   test("no such container is absent", () => {
-    expect(observe(undefined, ON_HOST).kind).toBe("absent");
+    expect(absent("a", "vllm").kind).toBe("absent");
   });
 
   test("the run has what labels and networks say", () => {
     const observation = observe(HEALTHY, ON_HOST);
     expect(observation).toMatchObject({
-      run: {
-        origin: "http://172.21.0.3:9000",
-        basePath: "/api",
-        name: "nD-b",
-        stopSignal: 15,
-        stopTimeoutMs: 10_000,
-      },
+      name: "nD-b",
+      run: { source: "docker", id: HEALTHY.id, startedAtMs: HEALTHY.startedAtMs },
+      origin: "http://172.21.0.3:9000",
+      settings: { basePath: "/api" },
     });
   });
 

@@ -14,7 +14,7 @@ describe("Controller, before and after it knows where the proxy is", () => {
       if (path.includes(own.id)) await gate.promise;
       return undefined;
     };
-    using discovery = startDiscovery(fake, { ownContainerId: own.id });
+    using discovery = startDiscovery(fake, { own: { containerId: own.id } });
     const asked = (id: string): boolean => fake.requests.some((path) => path.includes(id));
     await until("it is asked for", () => asked(own.id));
     fake.setHealth(server, "healthy");
@@ -32,9 +32,9 @@ describe("Controller, before and after it knows where the proxy is", () => {
     fake.add({ port: models.port });
     fake.intercept = (path) =>
       path.includes(own.id) ? { status: 403, body: "<html>no</html>" } : undefined;
-    using discovery = startDiscovery(fake, { ownContainerId: own.id, refusedMs: 100 });
+    using discovery = startDiscovery(fake, { own: { containerId: own.id }, refusedMs: 100 });
     await untilKind(discovery, "live");
-    await discovery.controller.resync();
+    await discovery.docker.resync();
     expect(discovery.log.count("takes itself to be on the host")).toBe(1);
   });
 
@@ -44,15 +44,11 @@ describe("Controller, before and after it knows where the proxy is", () => {
     const own = fake.add({ labels: { "inference.enable": "true", "inference.port": "8080" } });
     const other = fake.add({ port: models.port });
     using discovery = startDiscovery(fake, {
-      ownContainerId: own.id,
-      program: "mock-inference", // what the recorded containers run
+      // What the recorded containers run.
+      own: { containerId: own.id, program: "mock-inference" },
     });
     await untilKind(discovery, "live");
-    const states = discovery.controller.containers.map(({ id, state, reason }) => [
-      id,
-      state,
-      reason,
-    ]);
+    const states = discovery.containers().map(({ id, state, reason }) => [id, state, reason]);
     expect(states).toContainEqual([own.id, "ignored", expect.stringContaining("the proxy itself")]);
     expect(states).toContainEqual([other.id, "routed", "healthy"]);
   });
@@ -61,7 +57,7 @@ describe("Controller, before and after it knows where the proxy is", () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const peer = fake.add({ port: models.port });
-    using discovery = startDiscovery(fake, { ownContainerId: peer.id });
+    using discovery = startDiscovery(fake, { own: { containerId: peer.id } });
     await untilKind(discovery, "live");
   });
 
@@ -69,12 +65,16 @@ describe("Controller, before and after it knows where the proxy is", () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const container = fake.add({ port: models.port });
-    using discovery = startDiscovery(fake, { listening: { host: undefined, port: models.port } });
-    const status = () => discovery.controller.containers[0];
+    using discovery = startDiscovery(fake, {
+      own: { listening: { host: undefined, port: models.port } },
+    });
+    const status = () => discovery.containers()[0];
     await until("it is ignored", () => status()?.state === "ignored");
     expect(status()?.reason).toContain(`127.0.0.1:${models.port} is where the proxy itself`);
     expect(models.reads()).toBe(0);
-    using elsewhere = startDiscovery(fake, { listening: { host: "10.0.0.1", port: models.port } });
+    using elsewhere = startDiscovery(fake, {
+      own: { listening: { host: "10.0.0.1", port: models.port } },
+    });
     await untilKind(elsewhere, "live");
     expect(container.status).toBe("running");
   });
@@ -83,16 +83,16 @@ describe("Controller, before and after it knows where the proxy is", () => {
     using fake = await new FakeEngine().start();
     fake.add({ port: 1 });
     using discovery = startDiscovery(fake, {
-      remote: {
-        host: "engine.invalid",
-        lookUp: async () => ["10.9.9.9"],
-        containerAddresses: async () => [],
+      own: {
+        remote: {
+          host: "engine.invalid",
+          lookUp: async () => ["10.9.9.9"],
+          containerAddresses: async () => [],
+        },
       },
     });
     await until("it is doubted", () =>
-      (discovery.controller.containers[0]?.reason ?? "").includes(
-        "the engine is on another machine",
-      ),
+      (discovery.containers()[0]?.reason ?? "").includes("the engine is on another machine"),
     );
   });
 });

@@ -32,7 +32,7 @@ test.each(RECORDINGS)(
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     using discovery = startDiscovery(fake);
-    await until("the stream is open", () => discovery.controller.isReady);
+    await until("the stream is open", () => discovery.fleet.isReady);
     const path = `podman-4.3.1/${name}`;
     const left = [...outcomes];
     let seen = "";
@@ -65,7 +65,7 @@ test("a container that is seen to be stopping drains; what is in flight may fini
     closed = why;
   });
   container.status = "stopping";
-  await discovery.controller.resync();
+  await discovery.docker.resync();
   expect(kindOf(discovery)).toBe("draining");
   expect(closed).toBeUndefined();
   fake.exit(container);

@@ -38,14 +38,14 @@ test.each(RECORDINGS)("%s: %s", async (name, states) => {
   using fake = await new FakeEngine().start();
   using models = startModelServer("m");
   using discovery = startDiscovery(fake);
-  await until("the stream is open", () => discovery.controller.isReady);
+  await until("the stream is open", () => discovery.fleet.isReady);
   let seen = "";
   let emitted = 0;
   await play(fake, name, models.port, async () => {
     emitted += 1;
 
     await until("the event has come", () => discovery.received() === emitted);
-    await discovery.controller.resync();
+    await discovery.docker.resync();
     const state = (): string => LETTERS[discovery.table.find("m").kind];
     if (states[seen.length] === "L")
       await until("it is live", () => state() === "L", 1_000).catch(() => undefined);

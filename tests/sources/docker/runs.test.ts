@@ -30,11 +30,11 @@ describe("Controller, a stop", () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     using discovery = startDiscovery(fake);
-    await until("it is ready", () => discovery.controller.isReady);
+    await until("it is ready", () => discovery.fleet.isReady);
     const container = fake.add({ port: models.port });
     fake.kill(container);
     await until("the event has come", () => discovery.received() === 1);
-    await discovery.controller.resync();
+    await discovery.docker.resync();
     expect([kindOf(discovery), models.reads()]).toEqual(["unknown", 0]);
   });
 
@@ -47,7 +47,7 @@ describe("Controller, a stop", () => {
     const { lease } = request(discovery);
     fake.emit(container, "kill", { signal: "15" }, container.startedAtMs - 1);
     await until("the event has come", () => discovery.received() === 1);
-    await discovery.controller.resync();
+    await discovery.docker.resync();
     expect([kindOf(discovery), lease.backend.state]).toEqual(["live", "active"]);
   });
 
@@ -86,7 +86,7 @@ describe("Controller, a stop", () => {
     fake.emit(container, "unpause");
     fake.exit(container);
     await until("all has come", () => discovery.received() === 4);
-    await discovery.controller.resync();
+    await discovery.docker.resync();
     expect([kindOf(discovery), discovery.table.backends.size]).toEqual(["unknown", 0]);
   });
 
@@ -104,7 +104,7 @@ describe("Controller, a stop", () => {
     fake.kill(container);
     await until("the event has come", () => discovery.received() === 1);
     gate.resolve();
-    await discovery.controller.resync();
+    await discovery.docker.resync();
     await Bun.sleep(400); // longer than a retry would wait
     expect([kindOf(discovery), models.reads()]).toEqual(["unknown", 1]);
   });
@@ -131,7 +131,7 @@ describe("Controller, one run after another", () => {
       for (const action of ["die", "stop"]) fake.emit(container, action, {}, endedMs);
       await until("all has come", () => discovery.received() === 4);
     }
-    await discovery.controller.resync();
+    await discovery.docker.resync();
     expect([after.closedBy, kindOf(discovery), discovery.table.backends.size]).toEqual([
       undefined,
       "live",
@@ -155,7 +155,7 @@ describe("Controller, one run after another", () => {
       }
       if (during === "a read of its models") {
         models.answer = () => new Promise(() => undefined);
-        void discovery.controller.refreshModels();
+        void discovery.fleet.refreshModels();
         await until("it is asked", () => models.reads() === 2);
       }
       if (during === "a drain") {
@@ -168,10 +168,10 @@ describe("Controller, one run after another", () => {
       fake.emit(container, "destroy");
       await until("it is gone", () => running.closedBy === "run-over");
       gate.resolve();
-      await discovery.controller.resync();
+      await discovery.docker.resync();
       expect([kindOf(discovery), discovery.table.backends.size]).toEqual(["unknown", 0]);
       const before = fake.requests.length;
-      await discovery.controller.resync();
+      await discovery.docker.resync();
       expect(fake.requests.length - before).toBe(1); // the list: nobody is looked at any more
     },
   );
@@ -187,7 +187,7 @@ describe("Controller, one run after another", () => {
       return modelList("m");
     };
     using discovery = startDiscovery(fake, { lookPaceMs: 50 });
-    await until("it is ready", () => discovery.controller.isReady);
+    await until("it is ready", () => discovery.fleet.isReady);
     const container = fake.add({ port: host.port, health: "starting", ipAddress: first });
     fake.emit(container, "start");
     await Bun.sleep(10);

@@ -45,14 +45,14 @@ describe("Controller, at scale", () => {
       const base = { "inference.enable": "true", "inference.port": String(models.port) };
       const container = fake.add({ labels: { ...base, ...labels }, health: "starting" });
       using discovery = startDiscovery(fake, { lookPaceMs: 50 });
-      await until("it is ready", () => discovery.controller.isReady);
+      await until("it is ready", () => discovery.fleet.isReady);
       const before = inspects(fake, container);
       const looksMax = await burst((n) =>
         fake.setHealth(container, n % 2 === 0 ? "unhealthy" : "healthy"),
       );
       await until("all have come", () => discovery.received() === BURST);
       if (labels["inference.enable"] === undefined) await untilKind(discovery, "live");
-      await discovery.controller.resync();
+      await discovery.docker.resync();
       expect(inspects(fake, container) - before).toBeWithin(3, looksMax);
       expect(kindOf(discovery)).toBe(labels["inference.enable"] === undefined ? "live" : "unknown");
     },
@@ -67,7 +67,7 @@ describe("Controller, at scale", () => {
     const before = inspects(fake, container);
     const looksMax = await burst(() => fake.exit(container));
     await until("all have come", () => discovery.received() === BURST);
-    await discovery.controller.resync();
+    await discovery.docker.resync();
     expect([kindOf(discovery), discovery.table.backends.size]).toEqual(["unknown", 0]);
     expect(inspects(fake, container) - before).toBeWithin(3, looksMax);
   });
@@ -77,7 +77,7 @@ describe("Controller, at scale", () => {
     using fake = await new FakeEngine().start();
     const container = fake.add({ labels: { "inference.enable": "false" } });
     using discovery = startDiscovery(fake, { lookPaceMs: 200 });
-    await until("it is ready", () => discovery.controller.isReady);
+    await until("it is ready", () => discovery.fleet.isReady);
     const before = inspects(fake, container);
     const looksMax = await burst(() => fake.emit(container, "health_status: healthy"), COUNT);
     await until("all have come", () => discovery.received() === COUNT);
@@ -90,7 +90,7 @@ describe("Controller, at scale", () => {
     const noisy = fake.add({ port: 1, health: "starting" });
     const container = fake.add({ port: models.port, health: "starting" });
     using discovery = startDiscovery(fake, { lookPaceMs: 60_000 });
-    await until("it is ready", () => discovery.controller.isReady);
+    await until("it is ready", () => discovery.fleet.isReady);
     for (let n = 0; n < BURST; n += 1) fake.emit(noisy, "health_status: unhealthy");
     const late = fake.add({ port: models.port });
     fake.emit(late, "health_status: healthy");
@@ -103,13 +103,13 @@ describe("Controller, at scale", () => {
     const COUNT = 200;
     await using engine = await startCrowdedEngine(COUNT);
     using discovery = startDiscovery(engine, { lookPaceMs: 0 });
-    const { controller, table } = discovery;
+    const { docker, table } = discovery;
     await until("all are live", () => table.models.length === COUNT, 10_000);
     const times: number[] = [];
     for (let n = 0; n < 7; n += 1) {
       Bun.gc(true); // what other tests have left is not ours to clean up
       const before = process.cpuUsage();
-      await controller.resync();
+      await docker.resync();
       const { user, system } = process.cpuUsage(before);
       times.push((user + system) / 1000);
     }

@@ -6,7 +6,7 @@ import { until } from "../../support/until.ts";
 test("events of containers without a label of ours ask the engine nothing", async () => {
   using fake = await new FakeEngine().start();
   using discovery = startDiscovery(fake);
-  await until("it is ready", () => discovery.controller.isReady);
+  await until("it is ready", () => discovery.fleet.isReady);
   const stranger = fake.add({ labels: { "com.example": "x" } });
   const before = fake.requests.length;
   fake.emit(stranger, "start");
@@ -14,7 +14,7 @@ test("events of containers without a label of ours ask the engine nothing", asyn
   fake.kill(stranger);
   fake.exit(stranger);
   await until("the events have come", () => discovery.received() === 4);
-  await discovery.controller.resync();
+  await discovery.docker.resync();
   expect(fake.requests.slice(before)).toEqual(["/v1.41/containers/json?all=1"]);
 });
 
@@ -25,7 +25,7 @@ test("containers that do not run are listed, and neither routed nor in the way o
   const other = fake.add({ status: "exited", port: models.port });
   fake.add({ labels: { "inference.port": "1" }, health: undefined });
   using discovery = startDiscovery(fake);
-  await until("it is ready", () => discovery.controller.isReady);
+  await until("it is ready", () => discovery.fleet.isReady);
   expect(discovery.table.models).toEqual([]);
   const warnings = discovery.log.lines.filter(({ level }) => level === "warn");
   expect(warnings.map(({ reason }) => reason)).toEqual([

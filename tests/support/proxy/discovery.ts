@@ -2,12 +2,17 @@
 
 import { Engine } from "../../../src/engine/engine.ts";
 import type { ContainerEvent } from "../../../src/engine/events.ts";
-import { Controller, type ControllerInit } from "../../../src/fleet/controller.ts";
+import { Fleet, type FleetInit } from "../../../src/fleet/fleet.ts";
 import { readModels } from "../../../src/fleet/models.ts";
 import type { Server } from "../../../src/routing/run.ts";
 import { RoutingTable } from "../../../src/routing/table.ts";
-import { EngineConnection } from "../../../src/sources/docker/connection.ts";
-import { watch } from "../../../src/sources/docker/follow.ts";
+import type { EngineConnection } from "../../../src/sources/docker/connection.ts";
+import {
+  DockerSource,
+  type DockerSourceInit,
+  type Times,
+} from "../../../src/sources/docker/docker.ts";
+import type { ContainerStatus } from "../../../src/status.ts";
 import type { FakeEngine } from "../engine/fake-engine.ts";
 import type { FakeContainer } from "../engine/replies.ts";
 import { until } from "../until.ts";
@@ -16,20 +21,36 @@ import { type MemoryLog, memoryLog } from "./memory-log.ts";
 export type Discovery = Disposable & {
   readonly table: RoutingTable;
   readonly log: MemoryLog;
-  readonly controller: Controller;
+  readonly fleet: Fleet;
+  readonly docker: DockerSource;
   readonly connection: EngineConnection;
-  /** How many events have been handed to the controller. */
+  /** What is known of each container, by name. */
+  readonly containers: () => readonly ContainerStatus[];
+  /** How many events have been handed to the source. */
   readonly received: () => number;
 };
 
-type Options = Partial<ControllerInit> & {
-  readonly resyncMs?: number;
-  readonly silenceMs?: number;
-  readonly staleMs?: number;
-  readonly callTimeoutMs?: number;
-  /** Called when the controller has acted on an event. */
-  readonly onDelivered?: (event: ContainerEvent) => void;
-};
+type Options = Partial<Omit<FleetInit, "table" | "log">> &
+  Times & {
+    readonly own?: Partial<DockerSourceInit["own"]>;
+    /** What is asked of another engine than the fake one. */
+    readonly engine?: Partial<DockerSourceInit["engine"]>;
+    readonly callTimeoutMs?: number;
+    /** Called when the source has acted on an event. */
+    readonly onDelivered?: (event: ContainerEvent) => void;
+  };
+
+/** Takes the events of a source on their way to it. */
+class CountingSource extends DockerSource {
+  received = 0;
+  onDelivered: ((event: ContainerEvent) => void) | undefined;
+
+  override onEvent(event: ContainerEvent): void {
+    this.received += 1;
+    super.onEvent(event);
+    this.onDelivered?.(event);
+  }
+}
 
 export function startDiscovery(
   fake: Pick<FakeEngine, "socketPath">,
@@ -40,57 +61,47 @@ export function startDiscovery(
   const stopping = new AbortController();
   const { signal } = stopping;
   const engine = new Engine({ kind: "unix", path: fake.socketPath }, options.callTimeoutMs);
-  const connection = new EngineConnection();
-  const controller = new Controller({
-    isFollowing: () => connection.isFollowed,
-    engine,
+  const { readModels: read = readModels, onDelivered, own, drainTimeoutMs = 60_000 } = options;
+  const fleet = new Fleet({
+    ...options,
     table,
     log,
-    drainTimeoutMs: 60_000,
-    engineNowMs: () => engine.clock.nowMs(),
-    ownContainerId: undefined,
-    listening: { host: undefined, port: 0 },
-    program: "proxy",
-    remote: undefined,
-    ownAddresses: () => [],
-    lookUpHost: async () => undefined,
-    settleMs: 10,
-    lookPaceMs: 5,
-    ...options,
+    drainTimeoutMs,
     // Once disposed of it asks nobody any more: the port may be another test's server by then.
-    readModels: (...asked) =>
-      signal.aborted ? new Promise(() => undefined) : (options.readModels ?? readModels)(...asked),
+    readModels: (...asked) => (signal.aborted ? new Promise(() => undefined) : read(...asked)),
   });
-  let received = 0;
-  const counting = {
-    onStreamOpen: () => controller.onStreamOpen(),
-    resync: controller.resync,
-    get isUnanswered() {
-      return controller.isUnanswered;
+  const docker = new CountingSource({
+    engine: {
+      list: (isWanted) => engine.list(isWanted),
+      inspect: (id) => engine.inspect(id),
+      openEvents: (init) => engine.openEvents(init),
+      clock: engine.clock,
+      ...options.engine,
     },
-    onEvent: (event: ContainerEvent) => {
-      received += 1;
-      controller.onEvent(event);
-      options.onDelivered?.(event);
-    },
-  };
-  const watching = watch({
-    engine,
-    controller: counting,
-    connection,
+    fleet,
     log,
-    signal,
-    resyncMs: options.resyncMs ?? 3_600_000,
-    ...(options.silenceMs !== undefined && { silenceMs: options.silenceMs }),
-    ...(options.staleMs !== undefined && { staleMs: options.staleMs }),
+    drainTimeoutMs,
+    own: {
+      containerId: undefined,
+      addresses: () => [],
+      listening: { host: undefined, port: 0 },
+      program: "proxy",
+      lookUpHost: async () => undefined,
+      remote: undefined,
+      ...own,
+    },
+    times: { settleMs: 10, lookPaceMs: 5, resyncMs: 3_600_000, ...options },
   });
-  watching.catch(() => undefined);
+  docker.onDelivered = onDelivered;
+  docker.follow(signal).catch(() => undefined);
   return {
     table,
     log,
-    controller,
-    connection,
-    received: () => received,
+    fleet,
+    docker,
+    connection: docker.connection,
+    containers: () => fleet.members,
+    received: () => docker.received,
     [Symbol.dispose]: () => stopping.abort(),
   };
 }

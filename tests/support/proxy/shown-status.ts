@@ -1,6 +1,6 @@
 /** What a running proxy shows of each container, through GET /status. */
 import { expect } from "bun:test";
-import type { ContainerStatus } from "../../../src/fleet/report.ts";
+import type { ContainerStatus } from "../../../src/status.ts";
 import { until } from "../until.ts";
 
 /**

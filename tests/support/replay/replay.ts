@@ -103,7 +103,7 @@ async function checkAfterCut(run: Run, fake: FakeEngine): Promise<void> {
 /** What must not be in the table must be out of it when a resync has ended, whatever was lost. */
 async function checkAfterResync(run: Run): Promise<void> {
   run.world.isFaulty = false;
-  await run.discovery.controller.resync();
+  await run.discovery.docker.resync();
   run.wrong.push(...objections(run));
   run.clients.count();
   run.world.isFaulty = true;

@@ -1,60 +1,54 @@
 import { describe, expect, test } from "bun:test";
-import { TrackedContainer, type TrackedInit } from "../../src/fleet/member.ts";
+import { Holding, type HoldingInit } from "../../src/fleet/holding.ts";
 import type { ModelList } from "../../src/fleet/model-list.ts";
 import { ModelsUnreadable } from "../../src/fleet/models-failure.ts";
+import type { Rank } from "../../src/routing/run.ts";
 import { RoutingTable } from "../../src/routing/table.ts";
-import type { Run } from "../../src/sources/docker/observe.ts";
+import type { Health } from "../../src/sources/sighting.ts";
 import { type MemoryLog, memoryLog } from "../support/proxy/memory-log.ts";
 import { listed, listOf } from "../support/server/backends.ts";
+import { FOLLOWING, type Place, RUN, sightingOf } from "../support/server/sightings.ts";
 import { until } from "../support/until.ts";
 
-const RUN: Run = {
-  ...{ source: "docker", id: "a".repeat(64), name: "vllm" },
-  startedAtMs: 1_000,
-  stopSignal: 15,
-  stopTimeoutMs: 10_000,
-  signalIsHidden: false,
-  origin: "http://127.0.0.1:8000",
-  basePath: "/v1",
-};
-
 type Rig = {
-  readonly tracked: TrackedContainer;
+  readonly holding: Holding;
+  readonly see: (seen: Health | "absent", place: Place, rank: Rank) => void;
   readonly table: RoutingTable;
   readonly log: MemoryLog;
 };
 
-function rig(options: Partial<TrackedInit> = {}): Rig {
+function rig(options: Partial<HoldingInit> = {}): Rig {
   const table = new RoutingTable();
   const log = memoryLog();
-  const tracked = new TrackedContainer({
+  const holding = new Holding("vllm", {
     table,
     log,
     drainTimeoutMs: 60_000,
     readModels: async () => listOf("m"),
-    settled: async () => undefined,
+    source: FOLLOWING,
     onOverlap: () => undefined,
     onProgress: () => undefined,
     ...options,
   });
-  return { tracked, table, log };
+  const see: Rig["see"] = (seen, place, rank) => holding.saw(sightingOf(seen, place), rank);
+  return { holding, see, table, log };
 }
 
-async function active(options: Partial<TrackedInit> = {}): Promise<Rig> {
+async function active(options: Partial<HoldingInit> = {}): Promise<Rig> {
   const made = rig(options);
-  made.tracked.see("routable", RUN, 1);
-  await until("it is active", () => made.tracked.held === "active");
+  made.see("routable", RUN, 1);
+  await until("it is active", () => made.holding.held === "active");
   return made;
 }
 
 const NEVER = (): Promise<ModelList> => new Promise(() => undefined);
 
-describe("TrackedContainer", () => {
+describe("Holding", () => {
   test("routable → probing → active once its models are read", async () => {
-    const { tracked, table } = rig();
-    tracked.see("routable", RUN, 1);
-    expect([tracked.held, table.find("m").kind]).toEqual(["probing", "unknown"]);
-    await until("it is active", () => tracked.held === "active");
+    const { holding, see, table } = rig();
+    see("routable", RUN, 1);
+    expect([holding.held, table.find("m").kind]).toEqual(["probing", "unknown"]);
+    await until("it is active", () => holding.held === "active");
     expect(table.find("m").kind).toBe("live");
   });
 
@@ -63,7 +57,7 @@ describe("TrackedContainer", () => {
     async (seen) => {
       let aborted = false;
       const late = Promise.withResolvers<ModelList>();
-      const { tracked, table } = rig({
+      const { holding, see, table } = rig({
         readModels: (_url, signal) => {
           signal.addEventListener("abort", () => {
             aborted = true;
@@ -71,58 +65,60 @@ describe("TrackedContainer", () => {
           return late.promise;
         },
       });
-      tracked.see("routable", RUN, 1);
-      tracked.see(seen, RUN, 2);
-      expect([tracked.held, aborted]).toEqual(["unknown", true]);
+      see("routable", RUN, 1);
+      see(seen, RUN, 2);
+      expect([holding.held, aborted]).toEqual(["unknown", true]);
       late.resolve(listOf("m")); // the answer comes all the same
       await late.promise;
       await Bun.sleep(0);
-      expect([tracked.held, table.find("m").kind]).toEqual(["unknown", "unknown"]);
+      expect([holding.held, table.find("m").kind]).toEqual(["unknown", "unknown"]);
     },
   );
 
   test("models that are read while the event stream is fresh wait until it has settled", async () => {
     const settled = Promise.withResolvers<void>();
-    const { tracked, table } = rig({ settled: () => settled.promise });
-    tracked.see("routable", RUN, 1);
+    const { holding, see, table } = rig({
+      source: { ...FOLLOWING, settled: () => settled.promise },
+    });
+    see("routable", RUN, 1);
     await Bun.sleep(5);
-    expect(tracked.held).toBe("probing");
+    expect(holding.held).toBe("probing");
     settled.resolve();
     await until("it is routed", () => table.find("m").kind === "live");
   });
 
   test("a stop notice drains it by the deadline; what is left then is cut", async () => {
-    const { tracked, table, log } = await active({ drainTimeoutMs: 30 });
+    const { holding, see, table, log } = await active({ drainTimeoutMs: 30 });
     const route = table.route("m");
     const told: string[] = [];
     if (route.kind === "routed") route.lease.onClose((why) => told.push(why));
-    tracked.see("stopping", RUN, 2);
-    tracked.see("stopping", RUN, 3); // a second docker stop does not extend it
-    expect([tracked.held, table.find("m").kind]).toEqual(["draining after notice", "draining"]);
+    see("stopping", RUN, 2);
+    see("stopping", RUN, 3); // a second docker stop does not extend it
+    expect([holding.held, table.find("m").kind]).toEqual(["draining after notice", "draining"]);
     await until("it is cut", () => told.length > 0);
-    expect([told, tracked.held, table.find("m").kind]).toEqual([["cut"], "unknown", "unknown"]);
+    expect([told, holding.held, table.find("m").kind]).toEqual([["cut"], "unknown", "unknown"]);
     expect(log.count('"requests_cut":1')).toBe(1);
   });
 
   test("a draining backend stays, also with nothing in flight, and health says nothing any more", async () => {
-    const { tracked, table } = await active();
-    tracked.see("stopping", RUN, 2);
+    const { holding, see, table } = await active();
+    see("stopping", RUN, 2);
     for (const seen of ["not healthy", "starting", "stopping"] as const) {
-      tracked.see(seen, RUN, 3);
+      see(seen, RUN, 3);
       expect(table.find("m").kind).toBe("draining");
     }
-    tracked.gone();
-    expect([tracked.isEmpty, table.find("m").kind]).toEqual([true, "unknown"]);
+    holding.over();
+    expect([holding.held, table.find("m").kind]).toEqual(["unknown", "unknown"]);
   });
 
   test("unhealthy drains without a deadline; healthy again: a new backend at once, with the models it had", async () => {
-    const { tracked, table } = await active({ drainTimeoutMs: 1 });
+    const { holding, see, table } = await active({ drainTimeoutMs: 1 });
     const before = table.route("m");
-    tracked.see("not healthy", RUN, 2);
+    see("not healthy", RUN, 2);
     await Bun.sleep(10); // longer than the drain timeout, which must not apply
-    expect([tracked.held, table.find("m").kind]).toEqual(["draining", "draining"]);
-    tracked.see("routable", RUN, 3);
-    expect([tracked.held, table.find("m").kind, table.backends.size]).toEqual([
+    expect([holding.held, table.find("m").kind]).toEqual(["draining", "draining"]);
+    see("routable", RUN, 3);
+    expect([holding.held, table.find("m").kind, table.backends.size]).toEqual([
       "active",
       "live",
       2,
@@ -134,49 +130,49 @@ describe("TrackedContainer", () => {
   });
 
   test("the run's end closes the new backend and the draining ones beside it", async () => {
-    const { tracked, table } = await active();
+    const { holding, see, table } = await active();
     const told: string[] = [];
     const first = table.route("m");
     if (first.kind === "routed") first.lease.onClose((why) => told.push(why));
-    tracked.see("not healthy", RUN, 2);
-    tracked.see("routable", RUN, 3);
+    see("not healthy", RUN, 2);
+    see("routable", RUN, 3);
     const second = table.route("m");
     if (second.kind === "routed") second.lease.onClose((why) => told.push(why));
-    tracked.gone();
+    holding.over();
     expect([told, table.backends.size]).toEqual([["run-over", "run-over"], 0]);
   });
 
   test("a stop notice gives every draining backend its deadline", async () => {
-    const { tracked, table } = await active({ drainTimeoutMs: 20 });
+    const { see, table } = await active({ drainTimeoutMs: 20 });
     table.route("m");
-    tracked.see("not healthy", RUN, 2);
-    tracked.see("routable", RUN, 3);
+    see("not healthy", RUN, 2);
+    see("routable", RUN, 3);
     table.route("m");
-    tracked.see("stopping", RUN, 4);
+    see("stopping", RUN, 4);
     await until("both are cut", () => table.backends.size === 0);
   });
 
   test("after a notice that has lapsed its models are read before it is active again", async () => {
     let reads = 0;
-    const { tracked } = await active({
+    const { holding, see } = await active({
       readModels: async () => {
         reads += 1;
         return listOf(`m${reads}`);
       },
     });
-    tracked.see("stopping", RUN, 2);
-    tracked.see("routable", RUN, 3);
-    expect([tracked.held, reads]).toEqual(["probing", 2]);
-    await until("it is active again", () => tracked.held === "active");
+    see("stopping", RUN, 2);
+    see("routable", RUN, 3);
+    expect([holding.held, reads]).toEqual(["probing", 2]);
+    await until("it is active again", () => holding.held === "active");
   });
 
   test("another start: the run before is over, and the new one begins as unknown", async () => {
-    const { tracked, table } = await active();
+    const { holding, see, table } = await active();
     const told: string[] = [];
     const route = table.route("m");
     if (route.kind === "routed") route.lease.onClose((why) => told.push(why));
-    tracked.see("starting", { ...RUN, startedAtMs: 2_000 }, 2);
-    expect([told, tracked.held, table.find("m").kind]).toEqual([
+    see("starting", { ...RUN, run: { ...RUN.run, startedAtMs: 2_000 } }, 2);
+    expect([told, holding.held, table.find("m").kind]).toEqual([
       ["run-over"],
       "unknown",
       "unknown",
@@ -184,13 +180,13 @@ describe("TrackedContainer", () => {
   });
 
   test("another address: what was there drains without deadline, and the new place is probed", async () => {
-    const { tracked, table } = await active({ drainTimeoutMs: 1 });
+    const { holding, see, table } = await active({ drainTimeoutMs: 1 });
     const before = table.route("m");
-    tracked.see("routable", { ...RUN, origin: "http://127.0.0.2:8000" }, 2);
-    expect(tracked.held).toBe("probing");
+    see("routable", { ...RUN, origin: "http://127.0.0.2:8000" }, 2);
+    expect(holding.held).toBe("probing");
     if (before.kind !== "routed") throw new Error("not routed");
     expect(before.lease.backend.state).toBe("draining");
-    await until("it is active", () => tracked.held === "active");
+    await until("it is active", () => holding.held === "active");
     const after = table.route("m");
     expect(after.kind === "routed" && after.lease.backend.origin).toBe("http://127.0.0.2:8000");
   });
@@ -198,52 +194,52 @@ describe("TrackedContainer", () => {
   test("a read that fails is tried again; why is known until one succeeds", async () => {
     let reads = 0;
     const failures: (string | undefined)[] = [];
-    const { tracked } = rig({
+    const { holding, see } = rig({
       readModels: async () => {
         reads += 1;
         if (reads < 3) throw new ModelsUnreadable("the server answered 503 to GET /models");
         return listOf("m");
       },
-      onProgress: () => failures.push(tracked.failure),
+      onProgress: () => failures.push(holding.failure),
     });
-    tracked.see("routable", RUN, 1);
-    await until("it is active", () => tracked.held === "active");
+    see("routable", RUN, 1);
+    await until("it is active", () => holding.held === "active");
     const failure = "the server answered 503 to GET /models";
     expect(failures).toEqual([failure, failure, undefined]);
   });
 
   test("a re-read in the background that fails keeps the list; one that succeeds replaces it", async () => {
     let reads = 0;
-    const { tracked, table } = await active({
+    const { holding, see, table } = await active({
       readModels: async () => {
         reads += 1;
         if (reads === 2) throw new ModelsUnreadable("busy");
         return listOf(reads === 1 ? "m" : "new");
       },
     });
-    tracked.see("not healthy", RUN, 2);
-    tracked.see("routable", RUN, 3);
-    await tracked.firstRead;
+    see("not healthy", RUN, 2);
+    see("routable", RUN, 3);
+    await holding.firstRead;
     expect(table.find("m").kind).toBe("live");
     await until("the list is replaced", () => table.find("new").kind === "live");
     expect(listed(table.models)).toEqual([{ id: "new" }]);
   });
 
   test("what it served last is known beyond its run, and what is in flight on all its backends", async () => {
-    const { tracked, table } = await active();
+    const { holding, see, table } = await active();
     table.route("m");
-    tracked.see("not healthy", RUN, 2);
-    tracked.see("routable", RUN, 3);
+    see("not healthy", RUN, 2);
+    see("routable", RUN, 3);
     table.route("m");
-    expect([tracked.inFlight, tracked.served]).toEqual([2, ["m"]]);
-    tracked.gone();
-    expect([tracked.inFlight, tracked.served]).toEqual([0, ["m"]]);
+    expect([holding.inFlight, holding.served]).toEqual([2, ["m"]]);
+    holding.over();
+    expect([holding.inFlight, holding.served]).toEqual([0, ["m"]]);
   });
 
   test("firstRead is resolved when nothing is read, and when a read is given up", async () => {
-    const { tracked } = rig({ readModels: NEVER });
-    await tracked.firstRead;
-    tracked.see("routable", RUN, 1);
-    expect(tracked.held).toBe("probing");
+    const { holding, see } = rig({ readModels: NEVER });
+    await holding.firstRead;
+    see("routable", RUN, 1);
+    expect(holding.held).toBe("probing");
   });
 });

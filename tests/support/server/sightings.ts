@@ -1,0 +1,27 @@
+/** A server as a source would show it, without any source. */
+import type { Health, Present, Sighting, Source } from "../../../src/sources/sighting.ts";
+
+const SERVER = { source: "docker", id: "a".repeat(64) };
+
+/** A run, and the way to it. */
+export type Place = Pick<Present, "origin" | "origins" | "run">;
+
+/** The run that tests begin with; it has another address too. */
+export const RUN: Place = {
+  run: { ...SERVER, startedAtMs: 1_000 },
+  origin: "http://127.0.0.1:8000",
+  origins: ["http://127.0.0.1:8000", "http://127.0.0.2:8000"],
+};
+
+export function sightingOf(seen: Health | "absent", place: Place): Sighting {
+  const common = { server: SERVER, name: "vllm" };
+  return seen === "absent"
+    ? { ...common, kind: "absent", state: "stopped", reason: "removed", comesBack: false }
+    : { ...common, ...place, kind: "present", seen, settings: { basePath: "/v1" } };
+}
+
+/** A source that hears of everything as it happens. */
+export const FOLLOWING: Pick<Source, "isFollowing" | "settled"> = {
+  isFollowing: () => true,
+  settled: async () => undefined,
+};
