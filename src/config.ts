@@ -3,6 +3,7 @@ import { z } from "zod/mini";
 import type { EngineAddress } from "./engine/error.ts";
 import { hostName } from "./ground/host-name.ts";
 import { isIpv4, isIpv6 } from "./ground/ip-address.ts";
+import { TIMER_MS_MAX } from "./ground/timers.ts";
 import type { User } from "./process/privileges.ts";
 import { LOG_LEVELS, type LogLevel } from "./telemetry/log.ts";
 import { readTelemetrySettings, type TelemetrySettings } from "./telemetry/settings.ts";
@@ -162,9 +163,6 @@ function parseNames(text: string, context: Context): readonly string[] {
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
-/** The longest that a timer of the runtime can wait: 2^31 − 1 ms, 24.8 days. */
-const DURATION_MS_MAX = 2_147_483_647;
-
 /** Go's duration syntax (`time.ParseDuration`) with the units that make sense here: ms, s, m, h. */
 function parseDuration(text: string, context: Context): number {
   if (text === "0") return 0;
@@ -173,7 +171,7 @@ function parseDuration(text: string, context: Context): number {
   for (const [, count, unit] of text.matchAll(/([\d.]+)(ms|s|m|h)/g)) {
     ms += Number(count) * (UNIT_MS[unit ?? ""] ?? Number.NaN);
   }
-  return ms <= DURATION_MS_MAX ? ms : refuse(context);
+  return ms <= TIMER_MS_MAX ? ms : refuse(context);
 }
 
 const SIZE_UNITS: Readonly<Record<string, number>> = {

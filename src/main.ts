@@ -5,6 +5,7 @@
  */
 import { type Command, parseCommandLine } from "./cli/arguments.ts";
 import { type Config, loadConfig, loadPlace } from "./config.ts";
+import { errorText } from "./ground/error-text.ts";
 import { printable } from "./ground/printable.ts";
 import { relaunchIfNeeded } from "./process/launch.ts";
 import { openStandardOutput } from "./process/standard-output.ts";
@@ -58,7 +59,7 @@ function launch({ user, engine }: Config): string | undefined {
   try {
     return relaunchIfNeeded({ user, socket: engine.kind === "unix" ? engine.path : undefined });
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorText(error);
     const whom = user === undefined ? "" : `; may user ${user.uid} run this binary?`;
     return fail([`cannot start again: ${why}${whom}`], 1);
   }

@@ -1,6 +1,7 @@
 /** The commands beside running the proxy: what they print, and their exit code. */
 
 import { type LoadedPlace, type Place, VARIABLES } from "../config.ts";
+import { errorCode, errorText } from "../ground/error-text.ts";
 import { ownRequest, readText } from "../ground/own-request.ts";
 import { printable } from "../ground/printable.ts";
 import { COMMIT, VERSION } from "../process/version.ts";
@@ -103,12 +104,12 @@ async function get(url: string, boundMs: number, bytesMax: number): Promise<Repl
 }
 
 function explain(error: unknown, boundMs: number): string {
-  if (!(error instanceof Error)) return String(error);
-  if (error.name === "TimeoutError") return `nothing came within ${boundMs / 1_000} s`;
-  const code = "code" in error ? String(error.code) : "";
+  if (error instanceof Error && error.name === "TimeoutError")
+    return `nothing came within ${boundMs / 1_000} s`;
+  const code = errorCode(error);
   return code === "ECONNREFUSED" || code === "ConnectionRefused"
     ? "connection refused"
-    : code || error.message;
+    : (code ?? errorText(error));
 }
 
 function failed(code: number, ...reasons: readonly string[]): Outcome {

@@ -2,6 +2,7 @@
  * Environment → what is reported, and where to. Names and values are OpenTelemetry's own; what the
  * SDK and its exporters read by themselves is only checked here, for they take a wrong value for none.
  */
+import { TIMER_MS_MAX } from "../ground/timers.ts";
 
 export type TelemetrySettings = {
   /** Sent by OTLP. */
@@ -38,7 +39,10 @@ type Variable = {
 const BARE_GRPC = /^(?:grpc:\/\/)?([\w.-]+|\[[\da-f:]+\]):4317\/?$/i;
 
 const NUMBER = { expected: "a whole number from 1", accepts: isCount } as const;
-const MILLISECONDS = { expected: "milliseconds from 1 to 2147483647", accepts: isTimer } as const;
+const MILLISECONDS = {
+  expected: `milliseconds from 1 to ${TIMER_MS_MAX}`,
+  accepts: isTimer,
+} as const;
 const URL_EXPECTED = {
   default: "–",
   expected: "a URL like http://collector:4318",
@@ -191,9 +195,8 @@ function isCount(value: string): boolean {
   return /^\d+$/.test(value) && Number(value) >= 1 && Number.isSafeInteger(Number(value));
 }
 
-/** The longest that a timer of the runtime can wait: 2^31 − 1 ms. */
 function isTimer(value: string): boolean {
-  return isCount(value) && Number(value) <= 2_147_483_647;
+  return isCount(value) && Number(value) <= TIMER_MS_MAX;
 }
 
 /** As in a W3C baggage header, which is what OpenTelemetry says of these lists. */
