@@ -11,19 +11,13 @@ import {
 } from "./ground/environment.ts";
 import { hostName } from "./ground/host-name.ts";
 import { isIpv4, isIpv6 } from "./ground/ip-address.ts";
+import type { ListenAddress } from "./ground/listen-address.ts";
 import { TIMER_MS_MAX } from "./ground/timers.ts";
 import type { User } from "./process/privileges.ts";
 import { LOG_LEVELS, type LogLevel } from "./telemetry/log.ts";
 import { readTelemetrySettings, type TelemetrySettings } from "./telemetry/settings.ts";
 
-/** Where the proxy listens. */
-export type Place = {
-  /** IP address; undefined: all of them, of both families. */
-  readonly host: string | undefined;
-  readonly port: number;
-};
-
-export type Config = Place & {
+export type Config = ListenAddress & {
   readonly drainTimeoutMs: number;
   readonly modelSearchBytesMax: number;
   readonly engine: EngineAddress;
@@ -40,8 +34,8 @@ export type LoadedConfig =
   | { readonly kind: "config"; readonly config: Config; readonly warnings: readonly string[] }
   | { readonly kind: "wrong"; readonly errors: readonly string[] };
 
-export type LoadedPlace =
-  | { readonly kind: "place"; readonly place: Place }
+export type LoadedListenAddress =
+  | { readonly kind: "address"; readonly address: ListenAddress }
   | Extract<LoadedConfig, { kind: "wrong" }>;
 
 /** What people can set. */
@@ -127,12 +121,12 @@ export function loadConfig(env: Environment): LoadedConfig {
 }
 
 /** Reads where the proxy listens, and nothing else: to commands no other variable matters. */
-export function loadPlace(env: Environment): LoadedPlace {
+export function loadListenAddress(env: Environment): LoadedListenAddress {
   const { PROXY_PORT, PROXY_HOST } = VARIABLES;
   const read = readVariables({ PROXY_PORT, PROXY_HOST }, env);
   if (read.kind === "wrong") return { kind: "wrong", errors: linesOf(read.names, env) };
   const { values } = read;
-  return { kind: "place", place: { host: values.PROXY_HOST, port: values.PROXY_PORT } };
+  return { kind: "address", address: { host: values.PROXY_HOST, port: values.PROXY_PORT } };
 }
 
 /** One line for each variable that is wrong. */
