@@ -7,6 +7,7 @@ import { modelReader } from "./fleet/models.ts";
 import { newPseudonym, viaEntry } from "./ground/pseudonym.ts";
 import { type Descriptors, readDescriptors } from "./process/descriptors.ts";
 import { explainListen } from "./process/listen-error.ts";
+import { PROGRAM } from "./process/program.ts";
 import { VERSION } from "./process/version.ts";
 import { createHandler } from "./proxy/handler.ts";
 import { RoutingTable } from "./routing/table.ts";
@@ -20,30 +21,29 @@ import { type Status, statusOf } from "./status.ts";
 import type { Log } from "./telemetry/log.ts";
 import { startTelemetry } from "./telemetry/start.ts";
 
-/** Base name of what this process runs. */
-const PROGRAM = process.execPath.slice(process.execPath.lastIndexOf("/") + 1);
-
 /** Fewer are worth a warning. */
 const DESCRIPTORS_MIN = 4_096;
 
-export type Outcome = { readonly kind: "stopped" } | CannotListen;
+/** How the proxy ended. */
+export type ProxyEnd = { readonly kind: "stopped" } | CannotListen;
 
 type CannotListen = {
   readonly kind: "cannot listen";
   /** And what to do. */
-  readonly why: string;
+  readonly reason: string;
 };
 
 /**
- * Resolves when the last request has ended after the signal to stop, or was cut.
+ * Runs the proxy until a signal asks it to stop. Resolves when the last request has ended after that, or
+ * was cut.
  *
- * @param terminated resolves with the name of that signal
+ * @param stopSignal resolves with the name of that signal
  */
-export async function serve(
+export async function runProxy(
   config: Config,
   log: Log,
-  terminated: Promise<string>,
-): Promise<Outcome> {
+  stopSignal: Promise<string>,
+): Promise<ProxyEnd> {
   const [startedMs, pseudonym] = [Date.now(), newPseudonym()];
   const ownContainerId = await readOwnContainerId();
   const telemetry = await startTelemetry(config.telemetry, {
@@ -64,7 +64,7 @@ export async function serve(
     table,
     log,
     isReady: () => fleet.isReady,
-    admit: () => descriptors?.admit() ?? true,
+    admit: () => descriptors?.take() ?? true,
     pseudonym,
     keptBytesMax: config.modelSearchBytesMax,
     telemetry,
@@ -78,7 +78,7 @@ export async function serve(
 
   const watching = new AbortController();
   void docker.follow(watching.signal);
-  const signal = await terminated;
+  const signal = await stopSignal;
   log.info("stopping: requests in flight may finish", { signal });
   // Stop notices and deaths are followed to the end: what is in flight still depends on them.
   const cut = await server.stop(config.drainTimeoutMs);
@@ -158,10 +158,10 @@ function listen(
 ): ProxyServer | CannotListen {
   try {
     const server = startServer({ host, port, handler, log });
-    const place = { ...(host !== undefined && { host }), port: server.port };
-    log.info("listening", { ...place, engine: showAddress(engine) });
+    const address = { ...(host !== undefined && { host }), port: server.port };
+    log.info("listening", { ...address, engine: showAddress(engine) });
     return server;
   } catch (error) {
-    return { kind: "cannot listen", why: explainListen({ host, port }, error) };
+    return { kind: "cannot listen", reason: explainListen({ host, port }, error) };
   }
 }

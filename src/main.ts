@@ -1,81 +1,65 @@
 /**
- * The process: what is asked for, the configuration, what must hold before anything starts, signals, exit
- * code. Imported by nobody. The rest is loaded when it is needed: of the process that replaces itself
- * (launch.ts), nothing of it ever is.
+ * The process: what people ask for, the configuration, and what must hold before anything starts. No file
+ * imports this one. It loads the rest when it needs it: the process that replaces itself (launch.ts) never
+ * gets that far.
  */
-import { type Command, parseCommandLine } from "./cli/arguments.ts";
-import { type Config, loadConfig, loadPlace } from "./config.ts";
-import { printable } from "./ground/printable.ts";
+import { parseCommandLine, type SideCommand } from "./cli/arguments.ts";
+import { type Config, loadConfig, loadListenAddress, VARIABLES } from "./config.ts";
+import { errorText } from "./ground/error-text.ts";
+import { exitWith, fail } from "./process/exit.ts";
 import { relaunchIfNeeded } from "./process/launch.ts";
 import { openStandardOutput } from "./process/standard-output.ts";
+import { firstStopSignal } from "./process/stop-signals.ts";
+import { COMMIT, VERSION } from "./process/version.ts";
 import { createLog } from "./telemetry/log.ts";
 
-const EXIT_CONFIG = 2;
-
-function fail(lines: readonly string[], code: number): never {
-  process.stderr.write(lines.map((line) => `lw-inference-proxy: ${printable(line)}\n`).join(""));
-  process.exit(code);
-}
+/** Exit codes. */
+const CANNOT_RUN = 1;
+const WRONG_CONFIG = 2;
 
 async function main(): Promise<void> {
   const command = parseCommandLine(process.argv.slice(2));
-  if (command.kind !== "serve") return run(command);
+  if (command.kind !== "run") return runSideCommand(command);
   const loaded = loadConfig(process.env);
-  if (loaded.kind === "wrong") fail(loaded.errors, EXIT_CONFIG);
-  const { config } = loaded;
+  if (loaded.kind === "wrong") fail(loaded.errors, WRONG_CONFIG);
+  const { config, warnings } = loaded;
   const stillRoot = launch(config);
-  const terminated = firstSignal(); // before anything starts: as PID 1 a signal without a handler is lost
+  // Before anything starts: a process with number 1 loses a signal that it does not handle.
+  const stopSignal = firstStopSignal();
   const output = await openStandardOutput();
   const log = createLog({
     level: config.logLevel,
     format: output.isTerminal ? "text" : "json",
     write: output.write,
   });
-  for (const warning of loaded.warnings) log.warn(warning);
+  for (const warning of warnings) log.warn(warning);
   if (stillRoot !== undefined) log.warn("stays root", { reason: stillRoot });
-  const { serve } = await import("./compose.ts");
-  const outcome = await serve(config, log, terminated);
+  const { runProxy } = await import("./compose.ts");
+  const end = await runProxy(config, log, stopSignal);
   await output.flush();
-  if (outcome.kind === "cannot listen") fail([outcome.why], 1);
+  if (end.kind === "cannot listen") fail([end.reason], CANNOT_RUN);
   process.exit(0);
 }
 
-async function run(command: Exclude<Command, { kind: "serve" }>): Promise<never> {
-  const { runCommand } = await import("./cli/commands.ts");
-  const outcome = await runCommand(command, loadPlace(process.env));
-  if (outcome.stdout) await write(process.stdout, outcome.stdout);
-  if (outcome.stderr) await write(process.stderr, outcome.stderr);
-  process.exit(outcome.code);
+async function runSideCommand(command: SideCommand): Promise<never> {
+  const { runCommand } = await import("./cli/run-command.ts");
+  const result = await runCommand(command, {
+    version: VERSION,
+    commit: COMMIT,
+    variables: VARIABLES,
+    listening: loadListenAddress(process.env),
+  });
+  return exitWith(result);
 }
 
-/** Resolves when it is out. Not by Bun.write: that empties a file that the stream was sent to. */
-function write(stream: NodeJS.WriteStream, text: string): Promise<unknown> {
-  return new Promise((resolve) => stream.write(text, resolve));
-}
-
-/** @returns why it is still root, if it should not be */
+/** @returns the reason why the process is still root although it should not be */
 function launch({ user, engine }: Config): string | undefined {
   try {
     return relaunchIfNeeded({ user, socket: engine.kind === "unix" ? engine.path : undefined });
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
     const whom = user === undefined ? "" : `; may user ${user.uid} run this binary?`;
-    return fail([`cannot start again: ${why}${whom}`], 1);
+    return fail([`cannot start again: ${errorText(error)}${whom}`], CANNOT_RUN);
   }
-}
-
-/** The first signal is to stop gracefully; a second one ends the process at once. */
-function firstSignal(): Promise<string> {
-  const { promise, resolve } = Promise.withResolvers<string>();
-  let stopping = false;
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    process.on(signal, () => {
-      if (stopping) process.exit(1);
-      stopping = true;
-      resolve(signal);
-    });
-  }
-  return promise;
 }
 
 await main();

@@ -5,7 +5,7 @@
 import { describe, expect, test } from "bun:test";
 import { fileURLToPath } from "node:url";
 import { wrongArgument } from "../src/cli/arguments.ts";
-import { runCommand } from "../src/cli/commands.ts";
+import { runCommand } from "../src/cli/run-command.ts";
 import { parseStatus, renderJson, renderStatus } from "../src/cli/table.ts";
 import { readLabels } from "../src/sources/labels.ts";
 import { createLog } from "../src/telemetry/log.ts";
@@ -103,6 +103,8 @@ describe("the log", () => {
 });
 
 describe("standard error", () => {
+  const PROGRAM = { version: "1", commit: "1", variables: {} };
+
   test("of a wrong argument", () => {
     expect(steeringInLines(wrongArgument(NASTY))).toEqual([]);
     expect(wrongArgument("x".repeat(1_000_000)).length).toBeLessThan(2_000);
@@ -114,9 +116,12 @@ describe("standard error", () => {
       port: 0,
       fetch: () => new Response("x", { headers: { "content-encoding": encoding } }),
     });
-    const place = { host: undefined, port: server.port ?? 0 };
+    const address = { host: undefined, port: server.port ?? 0 };
     for (const command of [{ kind: "healthcheck" }, { kind: "status", json: true }] as const) {
-      const { stderr = "" } = await runCommand(command, { kind: "place", place });
+      const { stderr = "" } = await runCommand(command, {
+        ...PROGRAM,
+        listening: { kind: "address", address },
+      });
       expect(stderr).toContain("Content-Encoding");
       expect(steeringInLines(stderr)).toEqual([]);
     }
@@ -124,7 +129,10 @@ describe("standard error", () => {
 
   test("of a command whose variables are wrong", async () => {
     const errors = [`PROXY_PORT is ${NASTY}`, `PROXY_HOST is ${NASTY}`];
-    const { stderr = "" } = await runCommand({ kind: "healthcheck" }, { kind: "wrong", errors });
+    const { stderr = "" } = await runCommand(
+      { kind: "healthcheck" },
+      { ...PROGRAM, listening: { kind: "wrong", errors } },
+    );
     expect([steeringInLines(stderr), stderr.split("\n")]).toEqual([[], expect.any(Array)]);
     expect(stderr.split("\n")).toHaveLength(3);
   });

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { loadPlace, VARIABLES } from "../src/config.ts";
+import { loadListenAddress, VARIABLES } from "../src/config.ts";
 import { temporaryDirectory } from "./support/temporary-directory.ts";
 
 const ROOT = join(import.meta.dir, "..");
@@ -47,8 +47,10 @@ describe("what stands in front of the proxy", () => {
   });
 
   test("is the only way in: the proxy listens on loopback", () => {
-    const { place } = loadPlace({ PROXY_HOST: "127.0.0.1" }) as { readonly place: object };
-    expect(place).toEqual({ host: "127.0.0.1", port: 8080 });
+    const { address } = loadListenAddress({ PROXY_HOST: "127.0.0.1" }) as {
+      readonly address: object;
+    };
+    expect(address).toEqual({ host: "127.0.0.1", port: 8080 });
     const section = README.split("### Behind nginx")[1]?.split("\n### ")[0] ?? "";
     expect(section).toContain("PROXY_HOST=127.0.0.1");
     expect(lines(block("ini"))).toContain("Environment=PROXY_HOST=127.0.0.1");

@@ -45,9 +45,9 @@ describe("README.md", () => {
   });
 
   test("has every variable of OpenTelemetry's with its default, and no other", () => {
-    const defaults = Object.entries(TELEMETRY_VARIABLES).map(([name, { default: value }]) => [
+    const defaults = Object.entries(TELEMETRY_VARIABLES).map(([name, variable]) => [
       name,
-      value,
+      variable.default || "–",
     ]);
     const rows = table("OpenTelemetry's variable").flatMap(([names = "", value]) =>
       [...names.matchAll(/OTEL_\w+/g)].map(([name]) => [name, value]),

@@ -1,8 +1,10 @@
-/** Arguments → what is asked for, and the usage. Pure. */
+/** The program's arguments → what is asked for; the usage and the help. Runs no command. Pure. */
 import { quoted } from "../ground/printable.ts";
 
-export type Command =
-  | { readonly kind: "serve" }
+export type Command = { readonly kind: "run" } | SideCommand;
+
+/** All but running the proxy. */
+export type SideCommand =
   | { readonly kind: "version" }
   | { readonly kind: "help" }
   | { readonly kind: "healthcheck" }
@@ -11,7 +13,7 @@ export type Command =
 
 /** What each spelling asks for. */
 const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
-  ["", { kind: "serve" }],
+  ["", { kind: "run" }],
   ["--version", { kind: "version" }],
   ["-v", { kind: "version" }],
   ["--help", { kind: "help" }],
@@ -34,10 +36,12 @@ It is configured by its environment alone; status and healthcheck find the proxy
 and PROXY_HOST.
 `;
 
-/** @param variables what the environment can set, by name */
-export function help(
-  variables: Readonly<Record<string, { readonly default: string; readonly expected: string }>>,
-): string {
+/** What the environment can set, by name; a default is empty where there is none. */
+export type Variables = Readonly<
+  Record<string, { readonly default: string; readonly expected: string }>
+>;
+
+export function help(variables: Variables): string {
   const entries = Object.entries(variables);
   const width = Math.max(...entries.map(([name]) => name.length));
   const lines = entries.map(
@@ -49,7 +53,7 @@ export function help(
 
 /** @param args without the program and its script */
 export function parseCommandLine(args: readonly string[]): Command {
-  // The first that can't go on from those before it: what the user has to look at.
+  // The first argument that no command has at this place: the user has to look at this one.
   const wrong = args.findIndex(
     (argument, index) =>
       !/^[\w-]+$/.test(argument) || !COMMANDS.has(args.slice(0, index + 1).join(" ")),
@@ -60,7 +64,7 @@ export function parseCommandLine(args: readonly string[]): Command {
 
 const ARGUMENT_LENGTH_MAX = 256;
 
-/** What is said to an argument that there is not. */
+/** What to print when there is no such argument. */
 export function wrongArgument(argument: string): string {
   return `lw-inference-proxy: there is no argument ${quoted(argument, ARGUMENT_LENGTH_MAX)} here\n\n${USAGE}`;
 }

@@ -1,4 +1,5 @@
 /** What went wrong between us and the engine, in words that say what to do. */
+import { errorCode } from "../ground/error-text.ts";
 import { explainSocket, explainStaleSocket } from "./socket-file.ts";
 
 /** Where the Docker Engine listens. */
@@ -35,7 +36,7 @@ export function showAddress(address: EngineAddress): string {
 /** @param cause what fetch threw: a TypeError with a `code`, or a TimeoutError */
 export function unreachable(address: EngineAddress, cause: unknown): EngineError {
   const message = `Cannot reach the Docker engine at ${showAddress(address)}: ${explain(address, cause)}`;
-  const isRefused = codeOf(cause) === "ECONNREFUSED" && address.kind === "unix";
+  const isRefused = errorCode(cause) === "ECONNREFUSED" && address.kind === "unix";
   const ifItLasts = isRefused ? explainStaleSocket(address.path) : undefined;
   return new EngineError(message, { kind: "unreachable", cause, ifItLasts });
 }
@@ -43,7 +44,7 @@ export function unreachable(address: EngineAddress, cause: unknown): EngineError
 function explain(address: EngineAddress, cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause);
   if (cause.name === "TimeoutError") return "no answer in time";
-  const code = codeOf(cause);
+  const code = errorCode(cause) ?? "";
   if (address.kind === "unix") return explainSocket(address.path, code) ?? (code || cause.message);
   switch (code) {
     case "ECONNREFUSED":
@@ -53,10 +54,6 @@ function explain(address: EngineAddress, cause: unknown): string {
     default:
       return code || cause.message;
   }
-}
-
-function codeOf(cause: unknown): string {
-  return cause instanceof Error && "code" in cause ? String(cause.code) : "";
 }
 
 /** A socket proxy answers these when nothing answers behind it. */

@@ -2,6 +2,7 @@
  * Reading a backend's models for as long as it is to be routed, beside everything else: again and
  * again until it succeeds, from then on every so often and when asked to. Reads never overlap.
  */
+import { BoundedMap } from "../ground/bounded-map.ts";
 import { coalesce } from "../ground/coalesce.ts";
 import type { ModelList } from "./model-list.ts";
 import { ModelsUnreadable } from "./models-failure.ts";
@@ -31,7 +32,7 @@ export type ModelReadingInit = {
 export class ModelReading {
   readonly #init: ModelReadingInit;
   readonly #controller = new AbortController();
-  readonly #reasons = new Set<string>();
+  readonly #reasons = new BoundedMap<string, true>(REASONS_MAX);
   #retryMs = RETRY_FIRST_MS;
   #succeeded = false;
   #timer: Timer | undefined;
@@ -83,12 +84,8 @@ export class ModelReading {
   }
 
   #isNew(reason: string): boolean {
-    const isNew = !this.#reasons.delete(reason);
-    this.#reasons.add(reason);
-    for (const oldest of this.#reasons) {
-      if (this.#reasons.size <= REASONS_MAX) break;
-      this.#reasons.delete(oldest);
-    }
+    const isNew = !this.#reasons.has(reason);
+    this.#reasons.set(reason, true);
     return isNew;
   }
 }

@@ -1,4 +1,5 @@
 /** What goes wrong when a backend's models are read, in words that say what to do. Pure. */
+import { errorCode } from "../ground/error-text.ts";
 import { cut } from "../ground/some-of.ts";
 
 /** The models can't be read, for a reason that lies with their server: the message says it in a few words. */
@@ -84,13 +85,13 @@ export function refusedReason(message: string, isEncoded: boolean): string {
 export function readingReason(error: unknown, url: string): string | undefined {
   const reason = connectionReason(error, url);
   if (reason !== undefined || !(error instanceof Error)) return reason;
-  const isRequest = typeof codeOf(error) === "string" || error.name === "AbortError";
+  const isRequest = errorCode(error) !== undefined || error.name === "AbortError";
   return isRequest ? error.message : undefined;
 }
 
 function connectionReason(error: unknown, url: string): string | undefined {
   const { origin, pathname } = new URL(url);
-  switch (codeOf(error)) {
+  switch (errorCode(error)) {
     case "ECONNREFUSED":
       return `nothing listens at ${origin}: set the label inference.port, and have the server listen on 0.0.0.0`;
     case "ECONNRESET":
@@ -100,10 +101,6 @@ function connectionReason(error: unknown, url: string): string | undefined {
     default:
       return undefined;
   }
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && "code" in error ? error.code : undefined;
 }
 
 const EXCERPT_LENGTH = 60;

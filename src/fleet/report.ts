@@ -4,6 +4,7 @@
  * containers that flap or crash again and again. If it lasts it is said after all, at a later look:
  * the last line of the log is how it stands.
  */
+import { BoundedMap } from "../ground/bounded-map.ts";
 import { cut, someOf } from "../ground/some-of.ts";
 import type { Sighting } from "../sources/sighting.ts";
 import type { ContainerStatus } from "../status.ts";
@@ -53,7 +54,7 @@ export class Report {
   #lastChange: string | undefined;
   /** The same, of the last line that was no repetition. */
   #lastSaid: string | undefined;
-  readonly #saidMs = new Map<string, number>();
+  readonly #saidMs = new BoundedMap<string, number>(KEPT_MAX);
 
   constructor(log: Log, nowMs: number) {
     this.#log = log;
@@ -114,12 +115,7 @@ export class Report {
   #isRepeated(text: string, nowMs: number): boolean {
     const saidMs = this.#saidMs.get(text) ?? Number.NEGATIVE_INFINITY;
     if (nowMs - saidMs < REPEAT_MS) return true;
-    this.#saidMs.delete(text);
     this.#saidMs.set(text, nowMs);
-    for (const oldest of this.#saidMs.keys()) {
-      if (this.#saidMs.size <= KEPT_MAX) break;
-      this.#saidMs.delete(oldest);
-    }
     return false;
   }
 }

@@ -2,6 +2,7 @@
  * Who served which models last. A model whose container starts again is not unknown: the table says
  * so to those who ask for it, and tells them apart from those who ask for what never was.
  */
+import { BoundedMap } from "../ground/bounded-map.ts";
 import type { Server } from "../routing/run.ts";
 import type { RoutingTable } from "../routing/table.ts";
 
@@ -19,8 +20,7 @@ const NAMES_MAX = 1_000;
 
 export class ServedModels {
   readonly #table: RoutingTable;
-  /** Oldest first. */
-  readonly #byName = new Map<string, readonly string[]>();
+  readonly #byName = new BoundedMap<string, readonly string[]>(NAMES_MAX);
 
   constructor(table: RoutingTable) {
     this.#table = table;
@@ -38,11 +38,6 @@ export class ServedModels {
 
   #remember(name: string, served: readonly string[]): void {
     if (this.#byName.get(name) === served) return;
-    this.#byName.delete(name);
     this.#byName.set(name, served);
-    for (const oldest of this.#byName.keys()) {
-      if (this.#byName.size <= NAMES_MAX) break;
-      this.#byName.delete(oldest);
-    }
   }
 }

@@ -1,5 +1,8 @@
 /** Waiting, spacing and calling later. Knows nothing of what is called. */
 
+/** The longest that a timer of the runtime can wait: 2^31 − 1 ms, 24.8 days. A longer one fires at once. */
+export const TIMER_MS_MAX = 2_147_483_647;
+
 /** Spaces turns out: the first comes at once, each other `intervalMs` after the one before or later. */
 export class Pace {
   readonly #intervalMs: number;
@@ -33,9 +36,6 @@ export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   clearTimeout(timer);
   signal.removeEventListener("abort", end);
 }
-
-/** The longest that a timer of the runtime can wait, 24.8 days; a longer one fires at once. */
-const TIMER_MS_MAX = 2_147_483_647;
 
 /** Calls later, for several reasons: each has one time, and a new one takes the place of the old. */
 export class Alarms<Reason extends string> {

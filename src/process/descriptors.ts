@@ -6,15 +6,15 @@
 export type Descriptors = {
   /** How many the process may have open. */
   readonly limit: number;
-  /** Whether there is room for one more request; counts it in if there is. */
-  readonly admit: () => boolean;
+  /** Takes what one more request needs. Returns false, and takes nothing, if there is no room. */
+  readonly take: () => boolean;
 };
 
 const RESERVE_SHARE = 0.05;
 const RESERVE_MIN = 64;
 /** A request's client and its upstream. */
 const PER_REQUEST = 2;
-/** Requests admitted since the last count may not have opened theirs yet. */
+/** Requests taken in since the last count may not have opened theirs yet. */
 const RECOUNT_MS = 20;
 
 const OPEN = "/proc/self/fd";
@@ -45,7 +45,7 @@ export function createDescriptors({ limit, countOpen: count, now }: DescriptorsI
   let countedMs = Number.NEGATIVE_INFINITY;
   return {
     limit,
-    admit: () => {
+    take: () => {
       if (now() - countedMs >= RECOUNT_MS) {
         expected = count();
         countedMs = now();

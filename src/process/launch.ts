@@ -28,20 +28,20 @@ export type Launch = {
 /**
  * Returns if the process is as it must be; else does not return.
  *
- * @returns why it is still root although it should be `user`
+ * @returns the reason why it is still root although it should be `user`
  * @throws if another user may not run this binary
  */
 export function relaunchIfNeeded(launch: Launch): string | undefined {
-  const { dropped, why } = dropPrivileges(launch);
+  const { dropped, reason } = dropPrivileges(launch);
   const env = launchEnvironment(process.env);
-  if (env === undefined && !dropped) return why;
+  if (env === undefined && !dropped) return reason;
   // Also where the environment would do: the new program has nothing in memory that root has read.
   process.execve?.(
     process.execPath,
     [process.execPath, ...launchArguments()],
     env ?? { ...WARM_UP, ...defined(process.env) },
   );
-  return why;
+  return reason;
 }
 
 /** @returns the environment to start again with, or undefined if this one will do */
@@ -58,11 +58,10 @@ function defined(env: Environment): Record<string, string> {
   );
 }
 
-/** @returns whether the process is another user's now, and if it stayed root against the wish, why */
-function dropPrivileges({ user, socket }: Launch): {
-  readonly dropped: boolean;
-  readonly why?: string;
-} {
+/** Whether the process is another user's now; the reason, if it stayed root although it should not. */
+type DropResult = { readonly dropped: boolean; readonly reason?: string };
+
+function dropPrivileges({ user, socket }: Launch): DropResult {
   if (user === undefined || process.getuid?.() !== 0 || user.uid === 0) return { dropped: false };
   const nodes = socket === undefined ? [] : nodesOf(socket);
   const plan = planDrop(user, nodes, process.getgroups?.() ?? []);
@@ -74,7 +73,7 @@ function dropPrivileges({ user, socket }: Launch): {
     return { dropped: true };
   } catch {
     // cap_drop: ALL, or a group that the user namespace does not have. Root stays, and can do no more than before.
-    return { dropped: false, why: "the process may not change its user" };
+    return { dropped: false, reason: "the process may not change its user" };
   }
 }
 

@@ -12,7 +12,7 @@ export type Node = Pick<Stats, "uid" | "gid" | "mode">;
 
 export type Drop =
   | { readonly kind: "drop"; readonly groups: readonly number[] }
-  | { readonly kind: "keep"; readonly why?: string };
+  | { readonly kind: "keep"; readonly reason?: string };
 
 /**
  * Whom to be in a group with. Groups that came with the process (group_add) are kept, but for root's
@@ -28,7 +28,7 @@ export function planDrop(
   current: readonly number[],
 ): Drop {
   if (nodes === undefined) {
-    return { kind: "keep", why: "without the engine's socket there is no telling its group" };
+    return { kind: "keep", reason: "without the engine's socket there is no telling its group" };
   }
   const socket = nodes.at(-1);
   const own = current.filter((gid) => gid !== 0);
@@ -39,7 +39,7 @@ export function planDrop(
     ),
   );
   return groups === undefined
-    ? { kind: "keep", why: "only its owner may use the engine's socket" }
+    ? { kind: "keep", reason: "only its owner may use the engine's socket" }
     : { kind: "drop", groups };
 }
 

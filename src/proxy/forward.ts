@@ -1,5 +1,6 @@
 /** One request to a backend, and its answer; what is tried again, and which failure becomes which answer. */
 import { stackOf } from "../ground/error-stack.ts";
+import { errorCode } from "../ground/error-text.ts";
 import type { Backend, Lease } from "../routing/backend.ts";
 import type { RoutingTable } from "../routing/table.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -13,7 +14,7 @@ import { upstreamHeaders } from "./headers.ts";
 import { clientGone, errorResponse, outOfDescriptors, quoteModel } from "./own/errors.ts";
 import { type Target, urlAt } from "./target.ts";
 import { type AbortReason, type Patience, UpstreamAbort } from "./upstream-abort.ts";
-import { ask, hasCode, requestInit } from "./upstream-fetch.ts";
+import { ask, requestInit } from "./upstream-fetch.ts";
 
 export type Outbound = {
   readonly request: Request;
@@ -142,7 +143,7 @@ async function attemptOn(
     const asked = await ask(urlAt(backend, target), init);
     if (asked.kind === "no answer") {
       const { error } = asked;
-      if (abort.reason === undefined && hasCode(error, "ECONNREFUSED")) backend.refused();
+      if (abort.reason === undefined && errorCode(error) === "ECONNREFUSED") backend.refused();
       failed(error);
       const inTime = performance.now() - sentMs <= STALE_CONNECTION_MS;
       return failure(error, abort.reason, mayBeStale && inTime, body);
@@ -208,8 +209,9 @@ function failure(
 ): Failure {
   const atHand = !(body instanceof ReadableStream);
   const again = reason === undefined && atHand;
-  if (again && hasCode(error, "ECONNREFUSED")) return { kind: "connection refused", error, reason };
-  if (again && hasCode(error, "ECONNRESET") && mayBeStale)
+  if (again && errorCode(error) === "ECONNREFUSED")
+    return { kind: "connection refused", error, reason };
+  if (again && errorCode(error) === "ECONNRESET" && mayBeStale)
     return { kind: "stale connection", error, reason };
   return { kind: "failed", error, reason };
 }
@@ -242,7 +244,7 @@ function unreachable(
 ): Response {
   const fields = { container: name, model, reason: reason ?? String(error) };
   log.warn("a request failed before its answer began", fields);
-  if (hasCode(error, "EMFILE")) return outOfDescriptors("forward");
+  if (errorCode(error) === "EMFILE") return outOfDescriptors("forward");
   const stopped = reason === "cut" || reason === "run-over";
   const what = stopped ? "was stopped before it answered" : "did not answer";
   return errorResponse(

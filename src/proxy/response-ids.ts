@@ -2,6 +2,7 @@
  * Which backend made which response: GET, cancel and DELETE of /v1/responses/{id} name no model, and
  * only who made a response has it. Ids are read from answers as they pass.
  */
+import { BoundedMap } from "../ground/bounded-map.ts";
 import type { Backend } from "../routing/backend.ts";
 import { isSameRun, type Run } from "../routing/run.ts";
 import { IdSearch } from "./id-search.ts";
@@ -11,7 +12,7 @@ const KEPT_MAX = 10_000;
 const LOOKED_AT_BYTES = 16 * 1024;
 
 export class ResponseIds {
-  readonly #runs = new Map<string, Run>();
+  readonly #runs = new BoundedMap<string, Run>(KEPT_MAX);
   readonly #isThere: (run: Run) => boolean;
 
   /** @param isThere whether a run is not over */
@@ -39,11 +40,6 @@ export class ResponseIds {
   #keep(id: string, { run }: Backend): void {
     const known = this.#runs.get(id);
     if (known !== undefined && !isSameRun(known, run) && this.#isThere(known)) return;
-    this.#runs.delete(id);
     this.#runs.set(id, run);
-    for (const oldest of this.#runs.keys()) {
-      if (this.#runs.size <= KEPT_MAX) break;
-      this.#runs.delete(oldest);
-    }
   }
 }

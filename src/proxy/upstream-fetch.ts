@@ -1,4 +1,5 @@
 /** The one fetch that sends a request to a backend, and which of its failures are I/O. */
+import { errorCode } from "../ground/error-text.ts";
 import { isUsable } from "./answer.ts";
 import type { Payload } from "./body/payload.ts";
 import type { ConnectionPool } from "./connections.ts";
@@ -44,10 +45,6 @@ const WRONG_ARGUMENT = /^ERR_(?:INVALID_(?:ARG|URL|THIS)|HTTP_INVALID|OUT_OF_RAN
 /** Of fetch, every failure of I/O has a code (ECONNRESET, Malformed_HTTP_Response …: measured, 1.4.5); a TypeError of our own has none. */
 function isFailureOfIo(error: unknown): boolean {
   if (error instanceof DOMException) return true; // of a body whose client has gone
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  return typeof code === "string" && !WRONG_ARGUMENT.test(code);
-}
-
-export function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && "code" in error && error.code === code;
+  const code = errorCode(error);
+  return code !== undefined && !WRONG_ARGUMENT.test(code);
 }

@@ -2,6 +2,7 @@
  * Errors of our own code, where they must not end the process: loud, with their stack, but a bug that
  * shows again and again is one line a minute.
  */
+import { BoundedMap } from "../ground/bounded-map.ts";
 import { stackOf } from "../ground/error-stack.ts";
 import type { Log } from "./log.ts";
 
@@ -12,7 +13,7 @@ const STACK_LENGTH_MAX = 4_000;
 
 export class BugReport {
   readonly #log: Log;
-  readonly #saidMs = new Map<string, number>();
+  readonly #saidMs = new BoundedMap<string, number>(KEPT_MAX);
 
   constructor(log: Log) {
     this.#log = log;
@@ -28,12 +29,7 @@ export class BugReport {
     const key = `${doing} ${stack.split("\n").filter(isFrame).join("\n")}`;
     const isRepeated = nowMs - (this.#saidMs.get(key) ?? Number.NEGATIVE_INFINITY) < REPEAT_MS;
     if (isRepeated) return;
-    this.#saidMs.delete(key);
     this.#saidMs.set(key, nowMs);
-    for (const oldest of this.#saidMs.keys()) {
-      if (this.#saidMs.size <= KEPT_MAX) break;
-      this.#saidMs.delete(oldest);
-    }
     this.#log.error(`a bug in the proxy ${doing}; please report it`, {
       reason: String(error).slice(0, STACK_LENGTH_MAX),
       stack: stack.slice(0, STACK_LENGTH_MAX),

@@ -1,4 +1,5 @@
 /** Says once that the collector can't be reached, and once that it can again. */
+import { errorText } from "../ground/error-text.ts";
 import type { Log } from "./log.ts";
 
 export type Signal = "traces" | "metrics";
@@ -20,7 +21,7 @@ export class CollectorHealth {
     if (!isFirst) return;
     this.#log.warn("telemetry can't be sent; requests are not affected", {
       signal,
-      reason: error instanceof Error ? error.message : String(error),
+      reason: errorText(error),
     });
   }
 

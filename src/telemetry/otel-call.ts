@@ -7,6 +7,7 @@ import {
   type TextMapSetter,
   trace,
 } from "@opentelemetry/api";
+import { errorCode } from "../ground/error-text.ts";
 import { type CallOwner, type Outcome, PROPAGATOR } from "./reporting.ts";
 import type { CallEnd, CallReport, ReportedBackend } from "./telemetry.ts";
 import { UsageReader } from "./usage.ts";
@@ -196,7 +197,7 @@ function failureOf(
 ): Pick<Outcome, "errorType" | "message"> {
   const byReason = abortReason === undefined ? undefined : BY_REASON[abortReason];
   if (byReason !== undefined) return { errorType: byReason, message: abortReason };
-  const code = error instanceof Error && "code" in error ? String(error.code) : "upstream_failed";
+  const code = errorCode(error) ?? "upstream_failed";
   return { errorType: BY_CODE[code] ?? code, message: code };
 }
 

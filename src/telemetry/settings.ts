@@ -2,6 +2,16 @@
  * Environment → what is reported, and where to. Names and values are OpenTelemetry's own; what the
  * SDK and its exporters read by themselves is only checked here, for they take a wrong value for none.
  */
+import { z } from "zod/mini";
+import {
+  type Environment,
+  type ParseContext,
+  parsedBy,
+  readVariables,
+  refuse,
+  type Variable,
+} from "../ground/environment.ts";
+import { TIMER_MS_MAX } from "../ground/timers.ts";
 
 export type TelemetrySettings = {
   /** Sent by OTLP. */
@@ -17,9 +27,8 @@ export type TelemetrySettings = {
   readonly diagnostics: DiagnosticsLevel | undefined;
 };
 
-export type DiagnosticsLevel = "NONE" | "ERROR" | "WARN" | "INFO" | "DEBUG" | "VERBOSE" | "ALL";
-
-type Environment = Readonly<Record<string, string | undefined>>;
+const DIAGNOSTICS_LEVELS = ["none", "error", "warn", "info", "debug", "verbose", "all"] as const;
+export type DiagnosticsLevel = Uppercase<(typeof DIAGNOSTICS_LEVELS)[number]>;
 
 export type ReadSettings = {
   /** Undefined: everything is off. */
@@ -28,45 +37,35 @@ export type ReadSettings = {
   readonly warnings: readonly string[];
 };
 
-type Variable = {
-  readonly default: string;
-  readonly expected: string;
-  readonly accepts: (value: string) => boolean;
-};
-
 /** As exporters over gRPC take it: nothing can be sent there, and nothing is; a warning says so. */
 const BARE_GRPC = /^(?:grpc:\/\/)?([\w.-]+|\[[\da-f:]+\]):4317\/?$/i;
 
-const NUMBER = { expected: "a whole number from 1", accepts: isCount } as const;
-const MILLISECONDS = { expected: "milliseconds from 1 to 2147483647", accepts: isTimer } as const;
-const URL_EXPECTED = {
-  default: "–",
+const ENDPOINT = {
+  default: "",
   expected: "a URL like http://collector:4318",
-  accepts: (value: string) =>
-    BARE_GRPC.test(value) || /^https?:$/.test(URL.parse(value)?.protocol ?? ""),
+  schema: text((value) => BARE_GRPC.test(value) || isHttpUrl(value)),
 } as const;
 const PROTOCOL = {
-  default: "http/protobuf",
-  ...oneOf("http/protobuf"),
+  ...oneOf(["http/protobuf"], "http/protobuf"),
   expected: "http/protobuf: the proxy speaks neither grpc nor http/json",
 } as const;
 const PAIRS = {
-  default: "–",
+  default: "",
   expected: "pairs like name=value,name2=value2, percent-encoded",
-  accepts: (value: string) => arePairs(value, /^[^=]+=/),
+  schema: text((value) => arePairs(value, /^[^=]+=/)),
 } as const;
-const COMPRESSION = { default: "none", ...oneOf("none", "gzip") } as const;
-const EXPORTER = { default: "otlp", ...oneOf("otlp", "none") } as const;
+const COMPRESSION = oneOf(["none", "gzip"], "none");
+const EXPORTER = oneOf(["otlp", "none"], "otlp");
 
-/** What there is to set; only looked at where telemetry is on. */
-export const TELEMETRY_VARIABLES: Readonly<Record<string, Variable>> = {
-  OTEL_EXPORTER_OTLP_ENDPOINT: URL_EXPECTED,
-  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: URL_EXPECTED,
-  OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: URL_EXPECTED,
+/** What people can set. The proxy looks at it only where telemetry is on. */
+export const TELEMETRY_VARIABLES = {
+  OTEL_EXPORTER_OTLP_ENDPOINT: ENDPOINT,
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: ENDPOINT,
+  OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: ENDPOINT,
   OTEL_SDK_DISABLED: {
     default: "false",
     expected: "true, false",
-    accepts: (value) => /^(?:true|false)$/i.test(value),
+    schema: text((value) => /^(?:true|false)$/i.test(value)),
   },
   OTEL_TRACES_EXPORTER: EXPORTER,
   OTEL_METRICS_EXPORTER: EXPORTER,
@@ -76,88 +75,99 @@ export const TELEMETRY_VARIABLES: Readonly<Record<string, Variable>> = {
   OTEL_EXPORTER_OTLP_HEADERS: PAIRS,
   OTEL_EXPORTER_OTLP_TRACES_HEADERS: PAIRS,
   OTEL_EXPORTER_OTLP_METRICS_HEADERS: PAIRS,
-  OTEL_EXPORTER_OTLP_TIMEOUT: { default: "10000", ...MILLISECONDS },
-  OTEL_EXPORTER_OTLP_TRACES_TIMEOUT: { default: "10000", ...MILLISECONDS },
-  OTEL_EXPORTER_OTLP_METRICS_TIMEOUT: { default: "10000", ...MILLISECONDS },
+  OTEL_EXPORTER_OTLP_TIMEOUT: milliseconds("10000"),
+  OTEL_EXPORTER_OTLP_TRACES_TIMEOUT: milliseconds("10000"),
+  OTEL_EXPORTER_OTLP_METRICS_TIMEOUT: milliseconds("10000"),
   OTEL_EXPORTER_OTLP_COMPRESSION: COMPRESSION,
   OTEL_EXPORTER_OTLP_TRACES_COMPRESSION: COMPRESSION,
   OTEL_EXPORTER_OTLP_METRICS_COMPRESSION: COMPRESSION,
-  OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: {
-    default: "cumulative",
-    ...oneOf("cumulative", "delta", "lowmemory"),
-  },
-  OTEL_METRIC_EXPORT_INTERVAL: { default: "60000", ...MILLISECONDS },
-  OTEL_METRIC_EXPORT_TIMEOUT: { default: "30000", ...MILLISECONDS },
-  OTEL_TRACES_SAMPLER: {
-    default: "parentbased_always_on",
-    ...oneOf(
+  OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: oneOf(
+    ["cumulative", "delta", "lowmemory"],
+    "cumulative",
+  ),
+  OTEL_METRIC_EXPORT_INTERVAL: milliseconds("60000"),
+  OTEL_METRIC_EXPORT_TIMEOUT: milliseconds("30000"),
+  OTEL_TRACES_SAMPLER: oneOf(
+    [
       "always_on",
       "always_off",
       "traceidratio",
       "parentbased_always_on",
       "parentbased_always_off",
       "parentbased_traceidratio",
-    ),
-  },
+    ],
+    "parentbased_always_on",
+  ),
   OTEL_TRACES_SAMPLER_ARG: {
     default: "1",
     expected: "a share from 0 to 1",
-    accepts: (value) => Number(value) >= 0 && Number(value) <= 1,
+    schema: text((value) => Number(value) >= 0 && Number(value) <= 1),
   },
-  OTEL_BSP_SCHEDULE_DELAY: { default: "5000", ...MILLISECONDS },
-  OTEL_BSP_EXPORT_TIMEOUT: { default: "30000", ...MILLISECONDS },
-  OTEL_BSP_MAX_QUEUE_SIZE: { default: "2048", ...NUMBER },
-  OTEL_BSP_MAX_EXPORT_BATCH_SIZE: { default: "512", ...NUMBER },
-  OTEL_SERVICE_NAME: { default: "inference-proxy", expected: "a name", accepts: () => true },
-  OTEL_RESOURCE_ATTRIBUTES: { ...PAIRS, accepts: (value) => arePairs(value, /^[^=]+=[^=]*$/) },
+  OTEL_BSP_SCHEDULE_DELAY: milliseconds("5000"),
+  OTEL_BSP_EXPORT_TIMEOUT: milliseconds("30000"),
+  OTEL_BSP_MAX_QUEUE_SIZE: count("2048"),
+  OTEL_BSP_MAX_EXPORT_BATCH_SIZE: count("512"),
+  OTEL_SERVICE_NAME: { default: "inference-proxy", expected: "a name", schema: z.string() },
+  OTEL_RESOURCE_ATTRIBUTES: {
+    ...PAIRS,
+    schema: text((value) => arePairs(value, /^[^=]+=[^=]*$/)),
+  },
   OTEL_LOG_LEVEL: {
-    default: "–",
-    expected: "none, error, warn, info, debug, verbose, all",
-    accepts: (value) => /^(?:none|error|warn|info|debug|verbose|all)$/i.test(value),
+    default: "",
+    expected: DIAGNOSTICS_LEVELS.join(", "),
+    schema: parsedBy(parseDiagnostics),
   },
-};
+} as const;
 
-/** @param scrape whether the metrics are to be had at /metrics, which does not need OTLP */
+/** @param scrape whether people can read the metrics at /metrics, which does not need OTLP */
 export function readTelemetrySettings(env: Environment, scrape: boolean): ReadSettings {
-  const read = (name: string): string => env[name]?.trim() || "";
-  const isSent = (signal: "TRACES" | "METRICS"): boolean => {
-    const endpoint = read(`OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`) || read(BASE_ENDPOINT);
-    return (
-      read(`OTEL_${signal}_EXPORTER`) !== "none" && endpoint !== "" && !BARE_GRPC.test(endpoint)
-    );
-  };
-  const isDisabled = read("OTEL_SDK_DISABLED").toLowerCase() === "true";
-  const warnings = isDisabled ? [] : grpcWarnings(read);
-  const traces = isSent("TRACES") && !isDisabled;
-  const metrics = isSent("METRICS") && !isDisabled;
+  const set: Environment = Object.fromEntries(
+    Object.keys(TELEMETRY_VARIABLES).map((name) => [name, env[name]?.trim()]),
+  );
+  const isDisabled = set["OTEL_SDK_DISABLED"]?.toLowerCase() === "true";
+  const traces = !isDisabled && isSent("TRACES", set);
+  const metrics = !isDisabled && isSent("METRICS", set);
+  const warnings = isDisabled ? [] : grpcWarnings((name) => set[name] ?? "");
   if (!traces && !metrics && !scrape) return { settings: undefined, errors: [], warnings };
 
-  const errors = Object.entries(TELEMETRY_VARIABLES)
-    .filter(([name]) => traces || metrics || !ONLY_SENT.test(name))
-    .filter(([name, { accepts }]) => read(name) !== "" && !accepts(read(name)))
-    .map(([name, { expected }]) => {
-      const isSecret = name.endsWith("HEADERS") || read(name).includes("@"); // keys, passwords
-      const value = isSecret ? "wrong" : JSON.stringify(env[name]);
-      return `${name} is ${value}: expected ${expected}`;
-    });
-  const number = (name: string): number => Number(read(name) || TELEMETRY_VARIABLES[name]?.default);
-  const exportIntervalMs = number("OTEL_METRIC_EXPORT_INTERVAL");
+  const read = readVariables(TELEMETRY_VARIABLES, traces || metrics ? set : withoutSending(set));
+  if (read.kind === "wrong") {
+    return { settings: undefined, errors: read.names.map((name) => errorOf(name, env)), warnings };
+  }
+  const { values } = read;
+  const exportIntervalMs = values.OTEL_METRIC_EXPORT_INTERVAL;
   const settings: TelemetrySettings = {
     traces,
     metrics,
     scrape,
     exportIntervalMs,
-    exportTimeoutMs: Math.min(number("OTEL_METRIC_EXPORT_TIMEOUT"), exportIntervalMs),
+    exportTimeoutMs: Math.min(values.OTEL_METRIC_EXPORT_TIMEOUT, exportIntervalMs),
     spanExportsMax:
-      Math.ceil(number("OTEL_BSP_MAX_QUEUE_SIZE") / number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE")) + 1,
-    diagnostics: (read("OTEL_LOG_LEVEL").toUpperCase() || undefined) as
-      | DiagnosticsLevel
-      | undefined,
+      Math.ceil(values.OTEL_BSP_MAX_QUEUE_SIZE / values.OTEL_BSP_MAX_EXPORT_BATCH_SIZE) + 1,
+    diagnostics: values.OTEL_LOG_LEVEL,
   };
-  return { settings, errors, warnings };
+  return { settings, errors: [], warnings };
 }
 
-/** What says nothing to whoever only scrapes. */
+function isSent(signal: "TRACES" | "METRICS", set: Environment): boolean {
+  const endpoint = set[`OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`] || set[BASE_ENDPOINT] || "";
+  return set[`OTEL_${signal}_EXPORTER`] !== "none" && endpoint !== "" && !BARE_GRPC.test(endpoint);
+}
+
+/** Leaves out what says nothing to whoever only scrapes. */
+function withoutSending(set: Environment): Environment {
+  return Object.fromEntries(Object.entries(set).filter(([name]) => !ONLY_SENT.test(name)));
+}
+
+/** The line for a variable that is wrong. It does not show what may be a key or a password. */
+function errorOf(name: string, env: Environment): string {
+  const variables: Readonly<Record<string, Variable>> = TELEMETRY_VARIABLES;
+  const value = env[name];
+  const isSecret = name.endsWith("HEADERS") || value?.includes("@") === true;
+  const shown = isSecret ? "wrong" : JSON.stringify(value);
+  return `${name} is ${shown}: expected ${variables[name]?.expected}`;
+}
+
 const ONLY_SENT = /_EXPORT|_BSP_|_SAMPLER|_DISABLED/;
 const BASE_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const GRPC_PORT = "4317";
@@ -183,17 +193,39 @@ function grpcWarnings(read: (name: string) => string): readonly string[] {
   ];
 }
 
-function oneOf(...values: readonly string[]): Pick<Variable, "expected" | "accepts"> {
-  return { expected: values.join(", "), accepts: (value) => values.includes(value) };
+/** A schema of texts: the SDK reads the value by itself, so nothing is made of it here. */
+function text(accepts: (value: string) => boolean) {
+  return z.string().check(z.refine((value) => value === "" || accepts(value)));
 }
 
-function isCount(value: string): boolean {
-  return /^\d+$/.test(value) && Number(value) >= 1 && Number.isSafeInteger(Number(value));
+function oneOf(values: readonly string[], byDefault: string): Variable {
+  return { default: byDefault, expected: values.join(", "), schema: z.enum(values) };
 }
 
-/** The longest that a timer of the runtime can wait: 2^31 − 1 ms. */
-function isTimer(value: string): boolean {
-  return isCount(value) && Number(value) <= 2_147_483_647;
+function count(
+  byDefault: string,
+  expected = "a whole number from 1",
+  max = Number.MAX_SAFE_INTEGER,
+) {
+  const parse = (digits: string, context: ParseContext): number => {
+    const number = /^\d+$/.test(digits) ? Number(digits) : 0;
+    return number >= 1 && number <= max ? number : refuse(context);
+  };
+  return { default: byDefault, expected, schema: parsedBy(parse) } as const;
+}
+
+function milliseconds(byDefault: string) {
+  return count(byDefault, `milliseconds from 1 to ${TIMER_MS_MAX}`, TIMER_MS_MAX);
+}
+
+function isHttpUrl(value: string): boolean {
+  return /^https?:$/.test(URL.parse(value)?.protocol ?? "");
+}
+
+function parseDiagnostics(level: string, context: ParseContext): DiagnosticsLevel | undefined {
+  if (level === "") return undefined;
+  const isKnown = DIAGNOSTICS_LEVELS.some((known) => known === level.toLowerCase());
+  return isKnown ? (level.toUpperCase() as DiagnosticsLevel) : refuse(context);
 }
 
 /** As in a W3C baggage header, which is what OpenTelemetry says of these lists. */

@@ -2,6 +2,7 @@
  * Warnings that are given once for as long as nothing changes. They are kept by container, also while
  * that does not run: one that crashes and starts again for ever is not a new one each time.
  */
+import { BoundedMap } from "../ground/bounded-map.ts";
 import type { Log } from "./log.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -16,7 +17,7 @@ const KEPT_MAX = 10_000;
 
 export class WarnOnce {
   readonly #log: Log;
-  readonly #given = new Map<string, Warning>();
+  readonly #given = new BoundedMap<string, Warning>(KEPT_MAX);
 
   constructor(log: Log) {
     this.#log = log;
@@ -36,10 +37,6 @@ export class WarnOnce {
     const key = `${[...containerIds].sort().join(" ")} ${message}`;
     if (this.#given.get(key)?.text === said) return;
     this.#given.set(key, { containerIds, text: said });
-    for (const oldest of this.#given.keys()) {
-      if (this.#given.size <= KEPT_MAX) break;
-      this.#given.delete(oldest);
-    }
     this.#log.warn(message, fields);
   }
 

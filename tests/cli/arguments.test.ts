@@ -9,7 +9,7 @@ import {
 
 describe("parseCommandLine()", () => {
   test.each<[args: readonly string[], command: Command]>([
-    [[], { kind: "serve" }],
+    [[], { kind: "run" }],
     [["--version"], { kind: "version" }],
     [["-v"], { kind: "version" }],
     [["--help"], { kind: "help" }],

@@ -12,20 +12,20 @@ describe("createDescriptors()", () => {
     ["64 at least", 256, 256 - 64],
     ["5 %", 10_000, 9_500],
   ])("keeps a reserve of %s", (_what, limit, usable) => {
-    const admit = (open: number): boolean =>
-      createDescriptors({ limit, countOpen: () => open, now: () => 0 }).admit();
-    expect([admit(usable - 2), admit(usable - 1)]).toEqual([true, false]);
+    const take = (open: number): boolean =>
+      createDescriptors({ limit, countOpen: () => open, now: () => 0 }).take();
+    expect([take(usable - 2), take(usable - 1)]).toEqual([true, false]);
   });
 
-  test("counts two for each request admitted until it counts anew", () => {
+  test("counts two for each request taken in until it counts anew", () => {
     let nowMs = 0;
     let open = 100;
-    const { admit } = createDescriptors({ limit: 256, countOpen: () => open, now: () => nowMs });
-    const admitted = Array.from({ length: 100 }, admit).filter(Boolean).length;
-    expect(admitted).toBe((256 - 64 - 100) / 2);
+    const { take } = createDescriptors({ limit: 256, countOpen: () => open, now: () => nowMs });
+    const taken = Array.from({ length: 100 }, take).filter(Boolean).length;
+    expect(taken).toBe((256 - 64 - 100) / 2);
     open = 190; // most are open now, and some have ended
     nowMs = 20;
-    expect([admit(), admit()]).toEqual([true, false]);
+    expect([take(), take()]).toEqual([true, false]);
   });
 });
 
@@ -46,6 +46,6 @@ test("countOpen() counts what is open", () => {
   expect(Math.abs(countOpen() - readdirSync("/proc/self/fd").length)).toBeLessThan(5);
 });
 
-test("readDescriptors() admits on this machine", async () => {
-  expect((await readDescriptors())?.admit()).toBe(true);
+test("readDescriptors() has room on this machine", async () => {
+  expect((await readDescriptors())?.take()).toBe(true);
 });

@@ -12,7 +12,7 @@ function drop(...groups: readonly number[]): Drop {
   return { kind: "drop", groups };
 }
 
-const OWNER_ONLY: Drop = { kind: "keep", why: "only its owner may use the engine's socket" };
+const OWNER_ONLY: Drop = { kind: "keep", reason: "only its owner may use the engine's socket" };
 
 describe("planDrop()", () => {
   test.each<[what: string, drop: Drop, directory: Node, socket: Node]>([
@@ -56,7 +56,7 @@ describe("planDrop()", () => {
   test("stays while there is no socket yet: nobody knows its group", () => {
     expect(planDrop(USER, undefined, [0])).toEqual({
       kind: "keep",
-      why: "without the engine's socket there is no telling its group",
+      reason: "without the engine's socket there is no telling its group",
     });
   });
 });

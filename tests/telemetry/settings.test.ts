@@ -117,9 +117,9 @@ describe("readTelemetrySettings()", () => {
   });
 
   test("accepts each default, and what is common", () => {
-    const defaults = Object.entries(TELEMETRY_VARIABLES).map(([name, { default: value }]) => [
+    const defaults = Object.entries(TELEMETRY_VARIABLES).map(([name, variable]) => [
       name,
-      value === "–" ? "" : value,
+      variable.default,
     ]);
     const env = {
       ...Object.fromEntries(defaults),

@@ -4,6 +4,7 @@
  * Pure: knows no clock; times are the engine's own, in ms since the epoch.
  */
 import type { Container } from "../../engine/container.ts";
+import { BoundedMap } from "../../ground/bounded-map.ts";
 
 export type Kill = {
   readonly containerId: string;
@@ -25,8 +26,8 @@ const KEPT_MAX = 1_000;
 
 export class StopNotices {
   readonly #drainTimeoutMs: number;
-  /** The latest kill with each signal of each container, oldest first. */
-  readonly #kills = new Map<string, Kill>();
+  /** The latest kill with each signal of each container. */
+  readonly #kills = new BoundedMap<string, Kill>(KEPT_MAX);
 
   constructor(drainTimeoutMs: number) {
     this.#drainTimeoutMs = drainTimeoutMs;
@@ -37,13 +38,7 @@ export class StopNotices {
     const key = `${kill.containerId} ${kill.signal}`;
     const known = this.#kills.get(key);
     if (known !== undefined && known.timeMs >= kill.timeMs) return; // a replay
-    this.#kills.delete(key);
     this.#kills.set(key, kill);
-    if (this.#kills.size <= KEPT_MAX) return;
-    for (const oldest of this.#kills.keys()) {
-      this.#kills.delete(oldest);
-      break;
-    }
   }
 
   /**

@@ -1,21 +1,21 @@
 import { describe, expect, test } from "bun:test";
-import { loadPlace } from "../src/config.ts";
+import { loadListenAddress } from "../src/config.ts";
 
 const PORT = "expected a port from 1 to 65535";
 const HOST = "expected an IP address, like 127.0.0.1 or ::1";
 
-describe("loadPlace()", () => {
+describe("loadListenAddress()", () => {
   test.each<[env: Record<string, string>, host: string | undefined, port: number]>([
     [{}, undefined, 8080],
     [{ PROXY_PORT: "", PROXY_HOST: "" }, undefined, 8080],
     [{ PROXY_PORT: "9000", LOG_LEVEL: "loud" }, undefined, 9000],
     [{ PROXY_HOST: "::1", PROXY_USER: "x" }, "::1", 8080],
   ])("takes %p, and minds no other variable", (env, host, port) => {
-    expect(loadPlace(env)).toEqual({ kind: "place", place: { host, port } });
+    expect(loadListenAddress(env)).toEqual({ kind: "address", address: { host, port } });
   });
 
   test("says of each wrong one what it takes", () => {
-    expect(loadPlace({ PROXY_PORT: "http", PROXY_HOST: "x", LOG_LEVEL: "loud" })).toEqual({
+    expect(loadListenAddress({ PROXY_PORT: "http", PROXY_HOST: "x", LOG_LEVEL: "loud" })).toEqual({
       kind: "wrong",
       errors: [`PROXY_PORT is "http": ${PORT}`, `PROXY_HOST is "x": ${HOST}`],
     });

@@ -1,0 +1,25 @@
+/** The command `status`: asks the proxy that runs here, and shows its reply. How it looks is in table.ts. */
+import { ask, type ReplyLimits } from "./ask.ts";
+import { CANNOT, type CommandResult, failed, NOT_WELL, OK } from "./command-result.ts";
+import { isAllRouted, parseStatus, renderJson, renderStatus } from "./table.ts";
+
+const LIMITS: ReplyLimits = { timeoutMs: 5_000, bytesMax: 64 * 1024 * 1024 };
+
+const WHERE_TO_ASK =
+  "If the proxy listens elsewhere, set PROXY_PORT and PROXY_HOST; if it runs in a container, ask there: docker exec <container> lw-inference-proxy status";
+
+/**
+ * @param origin of the proxy that runs here
+ * @param json whether a program reads the output
+ */
+export async function status(origin: string, json: boolean): Promise<CommandResult> {
+  const reply = await ask(`${origin}/status`, LIMITS);
+  if (reply.kind === "none") return failed(CANNOT, `${reply.reason}. ${WHERE_TO_ASK}`);
+  const parsed = reply.status === 200 ? parseStatus(reply.body) : undefined;
+  const shown = parsed && (json ? renderJson(reply.body) : renderStatus(parsed, Date.now()));
+  if (parsed === undefined || shown === undefined) {
+    const reason = `the answer of ${reply.url} (${reply.status}) is not that of an lw-inference-proxy`;
+    return failed(CANNOT, `${reason}. ${WHERE_TO_ASK}`);
+  }
+  return { code: isAllRouted(parsed) ? OK : NOT_WELL, stdout: shown };
+}

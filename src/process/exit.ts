@@ -1,0 +1,28 @@
+/** Ends of the process that leave a text behind. What runs on until then is standard-output.ts's. */
+import { printable } from "../ground/printable.ts";
+
+/** Ends the process with one line on standard error for each reason. */
+export function fail(reasons: readonly string[], code: number): never {
+  const lines = reasons.map((reason) => `lw-inference-proxy: ${printable(reason)}\n`);
+  process.stderr.write(lines.join(""));
+  process.exit(code);
+}
+
+/** What a command leaves: texts, each for one stream, and an exit code. */
+export type LastWords = {
+  readonly code: number;
+  readonly stdout?: string;
+  readonly stderr?: string;
+};
+
+/** Writes all of both texts, then ends the process. */
+export async function exitWith({ code, stdout, stderr }: LastWords): Promise<never> {
+  if (stdout) await write(process.stdout, stdout);
+  if (stderr) await write(process.stderr, stderr);
+  process.exit(code);
+}
+
+/** Resolves when the reader has got it. Bun.write would empty a file that the stream is sent to. */
+function write(stream: NodeJS.WriteStream, text: string): Promise<unknown> {
+  return new Promise((resolve) => stream.write(text, resolve));
+}

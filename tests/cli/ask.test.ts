@@ -1,0 +1,49 @@
+import { describe, expect, test } from "bun:test";
+import { ask } from "../../src/cli/ask.ts";
+import { healthcheck } from "../../src/cli/healthcheck.ts";
+import { status } from "../../src/cli/status.ts";
+import { freePort } from "../support/proxy/compiled-proxy.ts";
+
+const LIMITS = { timeoutMs: 100, bytesMax: 1_024 };
+
+test("ask() gives the reply's status and all of its body", async () => {
+  using server = Bun.serve({ port: 0, fetch: () => new Response("no", { status: 404 }) });
+  const url = `http://127.0.0.1:${server.port}/x`;
+  expect(await ask(url, LIMITS)).toEqual({ kind: "reply", url, status: 404, body: "no" });
+});
+
+test("ask() says why there is no reply", async () => {
+  const url = `http://127.0.0.1:${freePort()}/`;
+  expect(await ask(url, LIMITS)).toEqual({
+    kind: "none",
+    reason: `no proxy answers at ${url}: connection refused`,
+  });
+  using server = Bun.serve({ port: 0, fetch: () => new Promise<Response>(() => undefined) });
+  expect(await ask(`${server.url}`, LIMITS)).toEqual({
+    kind: "none",
+    reason: `no proxy answers at ${server.url}: nothing came within 0.1 s`,
+  });
+});
+
+describe("whatever listens there may be hostile", () => {
+  test("an answer that inflates is refused unread", async () => {
+    const body = Bun.gzipSync(new Uint8Array(8 * 1024 * 1024));
+    const headers = { "content-encoding": "gzip" };
+    using server = Bun.serve({ port: 0, fetch: () => new Response(body, { headers }) });
+    expect(await ask(`${server.url}`, LIMITS)).toEqual({
+      kind: "none",
+      reason: expect.stringContaining('Content-Encoding "gzip", which was not asked for'),
+    });
+  });
+
+  test("an answer without end is read as far as its limit", async () => {
+    const piece = new Uint8Array(1024 * 1024).fill(0x20);
+    const endless = (): ReadableStream<Uint8Array> =>
+      new ReadableStream({ pull: (controller) => controller.enqueue(piece) });
+    using server = Bun.serve({ port: 0, fetch: () => new Response(endless()) });
+    const health = await healthcheck(server.url.origin);
+    expect([health.code, health.stderr]).toEqual([1, expect.stringContaining("than 64 KiB")]);
+    const { code, stderr } = await status(server.url.origin, false);
+    expect([code, stderr]).toEqual([2, expect.stringContaining("than 64 MiB")]);
+  });
+});

@@ -1,0 +1,51 @@
+import { expect, test } from "bun:test";
+import { USAGE } from "../../src/cli/arguments.ts";
+import { type Program, runCommand } from "../../src/cli/run-command.ts";
+
+const STATUS = { kind: "status", json: false } as const;
+const HEALTHCHECK = { kind: "healthcheck" } as const;
+
+const PROGRAM: Program = {
+  version: "1.2.3",
+  commit: "0123456789ab",
+  variables: { PROXY_DRAIN_TIMEOUT: { default: "60s", expected: "a duration" } },
+  listening: { kind: "wrong", errors: ["PROXY_PORT is wrong", "PROXY_HOST is, too"] },
+};
+
+function at(host: string, port: number | undefined): Program {
+  return { ...PROGRAM, listening: { kind: "address", address: { host, port: port ?? 0 } } };
+}
+
+test("version: with the commit, and the version of Bun", async () => {
+  expect(await runCommand({ kind: "version" }, PROGRAM)).toEqual({
+    code: 0,
+    stdout: `lw-inference-proxy 1.2.3 (commit 0123456789ab, Bun ${Bun.version})\n`,
+  });
+});
+
+test("help: on stdout, with the variables; a wrong argument: the usage on stderr, exit code 2", async () => {
+  const { code, stdout } = await runCommand({ kind: "help" }, PROGRAM);
+  expect([code, stdout?.startsWith(USAGE), stdout?.includes("PROXY_DRAIN_TIMEOUT")]).toEqual([
+    0,
+    true,
+    true,
+  ]);
+  const wrong = await runCommand({ kind: "wrong", argument: "x" }, PROGRAM);
+  expect([wrong.code, wrong.stdout, wrong.stderr?.endsWith(USAGE)]).toEqual([2, undefined, true]);
+});
+
+test.each(["127.0.0.2", "0.0.0.0", "::1", "::"])(
+  "a proxy that listens on %s is found",
+  async (host) => {
+    using server = Bun.serve({ port: 0, hostname: host, fetch: () => new Response("ok") });
+    expect(await runCommand(HEALTHCHECK, at(host, server.port))).toEqual({ code: 0 });
+    expect(await runCommand(STATUS, at(host, server.port))).toMatchObject({ code: 2 });
+  },
+);
+
+test("when PROXY_PORT or PROXY_HOST is wrong: healthcheck is 1, status 2, with a line for each", async () => {
+  const stderr =
+    "lw-inference-proxy: PROXY_PORT is wrong\nlw-inference-proxy: PROXY_HOST is, too\n";
+  expect(await runCommand(HEALTHCHECK, PROGRAM)).toEqual({ code: 1, stderr });
+  expect(await runCommand(STATUS, PROGRAM)).toEqual({ code: 2, stderr });
+});
