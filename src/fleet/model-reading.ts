@@ -2,7 +2,6 @@
  * Reading a backend's models for as long as it is to be routed, beside everything else: again and
  * again until it succeeds, from then on every so often and when asked to. Reads never overlap.
  */
-import { BoundedMap } from "../ground/bounded-map.ts";
 import { coalesce } from "../ground/coalesce.ts";
 import type { ModelList } from "./model-list.ts";
 import { ModelsUnreadable } from "./models-failure.ts";
@@ -12,16 +11,13 @@ const RETRY_FIRST_MS = 250;
 const RETRY_MAX_MS = 5_000;
 /** LoRA adapters and pulled models come and go while a server runs. */
 export const REREAD_MS = 60_000;
-/** A server may give a new reason each time. */
-const REASONS_MAX = 32;
 
 export type ModelReadingInit = {
   /** @throws {ModelsUnreadable} if they can't be read; anything else is a bug of ours */
   readonly read: (signal: AbortSignal) => Promise<ModelList>;
   readonly onRead: (list: ModelList) => void;
-  /** @param isNew whether it is the first failure for this reason since a read succeeded */
-  readonly onFailed: (reason: string, isNew: boolean) => void;
-  /** A bug of the proxy's own, told once like any new reason; `onFailed` follows. */
+  readonly onFailed: (reason: string) => void;
+  /** A bug of the proxy's own. It is told once until a read succeeds; `onFailed` follows each time. */
   readonly onBug: (error: unknown) => void;
   /** Awaited between a read that succeeded and `onRead`. */
   readonly settled: () => Promise<void>;
@@ -32,7 +28,7 @@ export type ModelReadingInit = {
 export class ModelReading {
   readonly #init: ModelReadingInit;
   readonly #controller = new AbortController();
-  readonly #reasons = new BoundedMap<string, true>(REASONS_MAX);
+  #hasToldOfBug = false;
   #retryMs = RETRY_FIRST_MS;
   #succeeded = false;
   #timer: Timer | undefined;
@@ -57,13 +53,13 @@ export class ModelReading {
     const { signal } = this.#controller;
     clearTimeout(this.#timer);
     if (signal.aborted) return;
-    const outcome = await attempt(this.#init, signal);
+    const end = await attempt(this.#init, signal);
     if (signal.aborted) return;
-    this.#timer = setTimeout(() => void this.readNow(), this.#pauseAfter(outcome));
-    this.#report(outcome); // last: whoever hears it may stop the reading
+    this.#timer = setTimeout(() => void this.readNow(), this.#pauseAfter(end));
+    this.#report(end); // last: whoever hears it may stop the reading
   }
 
-  #pauseAfter({ kind }: Outcome): number {
+  #pauseAfter({ kind }: ReadEnd): number {
     if (kind === "read") this.#succeeded = true;
     const { rereadMs = REREAD_MS } = this.#init;
     if (this.#succeeded) return rereadMs * (0.9 + Math.random() / 5);
@@ -72,29 +68,25 @@ export class ModelReading {
     return pauseMs;
   }
 
-  #report(outcome: Outcome): void {
-    if (outcome.kind === "read") {
-      this.#reasons.clear(); // what fails after this is news again
-      this.#init.onRead(outcome.list);
-    } else {
-      const isNew = this.#isNew(outcome.reason);
-      if (outcome.bug !== undefined && isNew) this.#init.onBug(outcome.bug);
-      this.#init.onFailed(outcome.reason, isNew);
+  #report(end: ReadEnd): void {
+    if (end.kind === "read") {
+      this.#hasToldOfBug = false;
+      this.#init.onRead(end.list);
+      return;
     }
-  }
-
-  #isNew(reason: string): boolean {
-    const isNew = !this.#reasons.has(reason);
-    this.#reasons.set(reason, true);
-    return isNew;
+    if (end.bug !== undefined && !this.#hasToldOfBug) {
+      this.#hasToldOfBug = true;
+      this.#init.onBug(end.bug);
+    }
+    this.#init.onFailed(end.reason);
   }
 }
 
-type Outcome =
+type ReadEnd =
   | { readonly kind: "read"; readonly list: ModelList }
   | { readonly kind: "failed"; readonly reason: string; readonly bug?: unknown };
 
-async function attempt(init: ModelReadingInit, signal: AbortSignal): Promise<Outcome> {
+async function attempt(init: ModelReadingInit, signal: AbortSignal): Promise<ReadEnd> {
   try {
     const list = await init.read(signal);
     await init.settled();

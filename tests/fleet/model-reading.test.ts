@@ -32,7 +32,7 @@ function rig(options: Partial<ModelReadingInit> = {}): Rig {
       });
     },
     onRead: (read) => told.push(read.models.map(({ id }) => id).join(" ")),
-    onFailed: (reason, isNew) => told.push(`${isNew ? "new" : "known"}: ${reason}`),
+    onFailed: (reason) => told.push(`failed: ${reason}`),
     onBug: (error) => told.push(`bug: ${error}`),
     settled: async () => undefined,
     ...options,
@@ -53,7 +53,7 @@ describe("ModelReading", () => {
     const began = performance.now();
     await until("it is read once more", () => made.reads.length === 3, 4_000);
     expect(performance.now() - began).toBeWithin(1_700, 2_500);
-    expect(made.told).toEqual(["new: loading", "a"]);
+    expect(made.told).toEqual(["failed: loading", "a"]);
   });
 
   test("a re-read that fails is not tried again before the next is due", async () => {
@@ -66,29 +66,22 @@ describe("ModelReading", () => {
     expect(performance.now() - began).toBeWithin(650, 1_200); // not 0.25 s
     made.reads[2]!.resolve(listOf("b"));
     await untilReads(made, 4);
-    expect(made.told).toEqual(["a", "new: busy", "b"]);
+    expect(made.told).toEqual(["a", "failed: busy", "b"]);
   });
 
-  test("each reason is new once, whatever comes between", async () => {
+  test("a bug of ours is told again when a read has succeeded since", async () => {
     using made = rig({ rereadMs: 1 });
-    made.reads[0]!.resolve(listOf("a"));
-    for (const [index, reason] of ["busy", "gone", "busy"].entries()) {
-      await untilReads(made, index + 2);
-      made.reads[index + 1]!.reject(new ModelsUnreadable(reason));
+    for (const [index, isRead] of [false, false, true, false].entries()) {
+      await untilReads(made, index + 1);
+      if (isRead) made.reads[index]!.resolve(listOf("a"));
+      else made.reads[index]!.reject(new TypeError("a bug"));
     }
     await untilReads(made, 5);
-    expect(made.told).toEqual(["a", "new: busy", "new: gone", "known: busy"]);
-  });
-
-  test("a reason is new again when a read has succeeded since", async () => {
-    using made = rig({ rereadMs: 1 });
-    for (const [index, outcome] of ["busy", "busy", "", "busy", "busy"].entries()) {
-      await untilReads(made, index + 1);
-      if (outcome === "") made.reads[index]!.resolve(listOf("a"));
-      else made.reads[index]!.reject(new ModelsUnreadable(outcome));
-    }
-    await untilReads(made, 6);
-    expect(made.told).toEqual(["new: busy", "known: busy", "a", "new: busy", "known: busy"]);
+    const [bug, failed] = [
+      "bug: TypeError: a bug",
+      "failed: the proxy has failed: its log says how",
+    ];
+    expect(made.told).toEqual([bug, failed, failed, "a", bug, failed]);
   });
 
   test("readNow() during a read makes one more after it, however often it is called", async () => {
@@ -111,7 +104,7 @@ describe("ModelReading", () => {
     made.reads[1]!.resolve(listOf("a"));
     await asked;
     await Bun.sleep(400); // longer than the retry had to wait
-    expect([made.told, made.reads.length]).toEqual([["new: loading", "a"], 2]);
+    expect([made.told, made.reads.length]).toEqual([["failed: loading", "a"], 2]);
   });
 
   test("readNow() resolves also when the read fails, and puts the next one off", async () => {
@@ -147,24 +140,9 @@ describe("ModelReading", () => {
     const reason = "the proxy has failed: its log says how";
     expect(made.told).toEqual([
       "bug: TypeError: undefined is not an object",
-      `new: ${reason}`,
-      `known: ${reason}`,
+      `failed: ${reason}`,
+      `failed: ${reason}`,
     ]);
-  });
-
-  test("reasons that are new each time are not kept for ever", async () => {
-    using made = rig({ rereadMs: 1 });
-    made.reads[0]!.resolve(listOf("a"));
-    for (let n = 1; n <= 40; n += 1) {
-      await untilReads(made, n + 1);
-      made.reads[n]!.reject(new ModelsUnreadable(`reason ${n}`));
-    }
-    await untilReads(made, 42);
-    made.reads[41]!.reject(new ModelsUnreadable("reason 1"));
-    await untilReads(made, 43);
-    made.reads[42]!.reject(new ModelsUnreadable("reason 40"));
-    await untilReads(made, 44);
-    expect(made.told.slice(-2)).toEqual(["new: reason 1", "known: reason 40"]);
   });
 
   test("stop() ends all of it: nothing is called back, who waits is let go", async () => {
