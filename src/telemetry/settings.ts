@@ -1,6 +1,7 @@
 /**
- * Environment → what is reported, and where to. Names and values are OpenTelemetry's own; what the
- * SDK and its exporters read by themselves is only checked here, for they take a wrong value for none.
+ * Environment → what is reported, and where to. Names and values are OpenTelemetry's own. The SDK and its
+ * exporters read most of them by themselves and ignore a wrong value. So this checks those too, though it uses
+ * few of them. Sends nothing.
  */
 import { z } from "zod/mini";
 import {
@@ -14,16 +15,17 @@ import {
 import { TIMER_MS_MAX } from "../ground/timers.ts";
 
 export type TelemetrySettings = {
-  /** Sent by OTLP. */
+  /** Whether they are sent over OTLP. */
   readonly traces: boolean;
+  /** Whether they are sent over OTLP. */
   readonly metrics: boolean;
-  /** Answered at /metrics. */
+  /** Whether /metrics shows the metrics. */
   readonly scrape: boolean;
   readonly exportIntervalMs: number;
   readonly exportTimeoutMs: number;
-  /** Batches of spans that may be under way at once: as many as the queue has, and one. */
+  /** How many batches of spans may be under way at once: as many as the queue holds, and one more. */
   readonly spanExportsMax: number;
-  /** What OpenTelemetry says of itself goes to the log from this level up. */
+  /** From this level up, what OpenTelemetry says of itself goes to the log; undefined: nothing does. */
   readonly diagnostics: DiagnosticsLevel | undefined;
 };
 
@@ -37,7 +39,7 @@ export type ReadSettings = {
   readonly warnings: readonly string[];
 };
 
-/** As exporters over gRPC take it: nothing can be sent there, and nothing is; a warning says so. */
+/** An endpoint as exporters over gRPC take it. We can't send there, so we don't, and a warning says so. */
 const BARE_GRPC = /^(?:grpc:\/\/)?([\w.-]+|\[[\da-f:]+\]):4317\/?$/i;
 
 const ENDPOINT = {
@@ -173,7 +175,7 @@ const BASE_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const GRPC_PORT = "4317";
 const HTTP_PORT = "4318";
 
-/** One for all variables that decide where something is sent. */
+/** @returns one warning at most, for all endpoints that are used and have the port of gRPC */
 function grpcWarnings(read: (name: string) => string): readonly string[] {
   const nameOf = (signal: string): string => `OTEL_EXPORTER_OTLP${signal}_ENDPOINT`;
   const own = ["_TRACES", "_METRICS"].filter((signal) => read(nameOf(signal)) !== "");
@@ -228,7 +230,7 @@ function parseDiagnostics(level: string, context: ParseContext): DiagnosticsLeve
   return isKnown ? (level.toUpperCase() as DiagnosticsLevel) : refuse(context);
 }
 
-/** As in a W3C baggage header, which is what OpenTelemetry says of these lists. */
+/** Whether it is a list as in a W3C baggage header, which is OpenTelemetry's format for these variables. */
 function arePairs(value: string, form: RegExp): boolean {
   try {
     decodeURIComponent(value);
