@@ -43,7 +43,7 @@ export class UsageReader {
 }
 
 /** A body that is no event stream: OpenAI and Anthropic have `usage` as its member. */
-export function bodyUsage(text: string): Usage {
+function bodyUsage(text: string): Usage {
   return text.includes(QUOTED) ? usageIn(text, []) : NO_USAGE;
 }
 
@@ -53,7 +53,7 @@ export function bodyUsage(text: string): Usage {
  *
  * @param isCut whether the first line may lack its beginning, and `data:` with it
  */
-export function eventsUsage(text: string, isCut = false): Usage {
+function eventsUsage(text: string, isCut = false): Usage {
   let usage = NO_USAGE;
   let end = text.length;
   while (end > 0 && (usage.input === undefined || usage.output === undefined)) {
