@@ -56,6 +56,14 @@ const PAIRS = {
   expected: "pairs like name=value,name2=value2, percent-encoded",
   schema: text((value) => arePairs(value, /^[^=]+=/)),
 } as const;
+const COUNT = {
+  expected: "a whole number from 1",
+  schema: numberUpTo(Number.MAX_SAFE_INTEGER),
+} as const;
+const MILLISECONDS = {
+  expected: `milliseconds from 1 to ${TIMER_MS_MAX}`,
+  schema: numberUpTo(TIMER_MS_MAX),
+} as const;
 const COMPRESSION = oneOf(["none", "gzip"], "none");
 const EXPORTER = oneOf(["otlp", "none"], "otlp");
 
@@ -77,9 +85,9 @@ export const TELEMETRY_VARIABLES = {
   OTEL_EXPORTER_OTLP_HEADERS: PAIRS,
   OTEL_EXPORTER_OTLP_TRACES_HEADERS: PAIRS,
   OTEL_EXPORTER_OTLP_METRICS_HEADERS: PAIRS,
-  OTEL_EXPORTER_OTLP_TIMEOUT: milliseconds("10000"),
-  OTEL_EXPORTER_OTLP_TRACES_TIMEOUT: milliseconds("10000"),
-  OTEL_EXPORTER_OTLP_METRICS_TIMEOUT: milliseconds("10000"),
+  OTEL_EXPORTER_OTLP_TIMEOUT: { default: "10000", ...MILLISECONDS },
+  OTEL_EXPORTER_OTLP_TRACES_TIMEOUT: { default: "10000", ...MILLISECONDS },
+  OTEL_EXPORTER_OTLP_METRICS_TIMEOUT: { default: "10000", ...MILLISECONDS },
   OTEL_EXPORTER_OTLP_COMPRESSION: COMPRESSION,
   OTEL_EXPORTER_OTLP_TRACES_COMPRESSION: COMPRESSION,
   OTEL_EXPORTER_OTLP_METRICS_COMPRESSION: COMPRESSION,
@@ -87,8 +95,8 @@ export const TELEMETRY_VARIABLES = {
     ["cumulative", "delta", "lowmemory"],
     "cumulative",
   ),
-  OTEL_METRIC_EXPORT_INTERVAL: milliseconds("60000"),
-  OTEL_METRIC_EXPORT_TIMEOUT: milliseconds("30000"),
+  OTEL_METRIC_EXPORT_INTERVAL: { default: "60000", ...MILLISECONDS },
+  OTEL_METRIC_EXPORT_TIMEOUT: { default: "30000", ...MILLISECONDS },
   OTEL_TRACES_SAMPLER: oneOf(
     [
       "always_on",
@@ -105,10 +113,10 @@ export const TELEMETRY_VARIABLES = {
     expected: "a share from 0 to 1",
     schema: text((value) => Number(value) >= 0 && Number(value) <= 1),
   },
-  OTEL_BSP_SCHEDULE_DELAY: milliseconds("5000"),
-  OTEL_BSP_EXPORT_TIMEOUT: milliseconds("30000"),
-  OTEL_BSP_MAX_QUEUE_SIZE: count("2048"),
-  OTEL_BSP_MAX_EXPORT_BATCH_SIZE: count("512"),
+  OTEL_BSP_SCHEDULE_DELAY: { default: "5000", ...MILLISECONDS },
+  OTEL_BSP_EXPORT_TIMEOUT: { default: "30000", ...MILLISECONDS },
+  OTEL_BSP_MAX_QUEUE_SIZE: { default: "2048", ...COUNT },
+  OTEL_BSP_MAX_EXPORT_BATCH_SIZE: { default: "512", ...COUNT },
   OTEL_SERVICE_NAME: { default: "inference-proxy", expected: "a name", schema: z.string() },
   OTEL_RESOURCE_ATTRIBUTES: {
     ...PAIRS,
@@ -204,20 +212,12 @@ function oneOf(values: readonly string[], byDefault: string): Variable {
   return { default: byDefault, expected: values.join(", "), schema: z.enum(values) };
 }
 
-function count(
-  byDefault: string,
-  expected = "a whole number from 1",
-  max = Number.MAX_SAFE_INTEGER,
-) {
-  const parse = (digits: string, context: ParseContext): number => {
+/** A schema of whole numbers. Variables share it: making one takes about 0.1 ms of each start. */
+function numberUpTo(max: number) {
+  return parsedBy((digits, context) => {
     const number = /^\d+$/.test(digits) ? Number(digits) : 0;
     return number >= 1 && number <= max ? number : refuse(context);
-  };
-  return { default: byDefault, expected, schema: parsedBy(parse) } as const;
-}
-
-function milliseconds(byDefault: string) {
-  return count(byDefault, `milliseconds from 1 to ${TIMER_MS_MAX}`, TIMER_MS_MAX);
+  });
 }
 
 function isHttpUrl(value: string): boolean {
