@@ -105,7 +105,7 @@ export async function runProxy(
   return { kind: "stopped" };
 }
 
-/** @returns undefined for an engine behind a unix socket, which is on this machine */
+/** Undefined: it is asked over a unix socket. */
 function remoteOf(address: EngineAddress, engine: Engine): RemoteEngine | undefined {
   if (address.kind === "unix") return undefined;
   const { host } = address;
