@@ -1,9 +1,9 @@
-/** What is baked into a build: its version and commit. */
+/** Version and commit of a build, from the environment, package.json or git. Builds nothing. */
 import { join } from "node:path";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** As semver.org has it, without build metadata: `+` is not allowed in an image's tag. */
+/** Semantic version, by semver.org, without build metadata: an image's tag can't have a `+`. */
 const VERSION =
   /^(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)(?:-[\dA-Za-z-]+(?:\.[\dA-Za-z-]+)*)?$/;
 
@@ -23,7 +23,7 @@ export async function buildVersion(root: string, env: Environment): Promise<stri
   return version;
 }
 
-/** The commit's first 12 digits, `-dirty` behind them if files were changed; `unknown` without git. */
+/** The commit's first 12 digits, with `-dirty` after them if files were changed; `unknown` without git. */
 export async function buildCommit(root: string, env: Environment): Promise<string> {
   const given = env["COMMIT"];
   if (given) return /^[\da-f]{40}$/.test(given) ? given.slice(0, 12) : given;

@@ -3,8 +3,8 @@
  * `--arch=arm64` for another; `bun .ci/build.ts --all` makes the four binaries of a release and their
  * SHA-256 sums. For another target Bun gets its runtime from the npm registry.
  *
- * Version and commit are VERSION and COMMIT of the environment (a release, an image's build), else
- * those of package.json and git.
+ * Version and commit are VERSION and COMMIT of the environment (a release, an image's build). Without
+ * them build-version.ts takes those of package.json and git.
  */
 import { mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -14,18 +14,18 @@ const ROOT = join(import.meta.dir, "..");
 const DIST = join(ROOT, "dist");
 const NAME = "lw-inference-proxy";
 
-/** Bun's names of what a release is made for. */
+/** Bun's names of the machines that a release is for. */
 const TARGETS = ["linux-x64", "linux-arm64", "linux-x64-musl", "linux-arm64-musl"] as const;
 
 const FLAGS = [
   "--compile",
   "--minify",
   "--sourcemap",
-  "--splitting", // what is loaded late is mapped late: 2 MiB of telemetry's code, where that is off
-  // Compiled ahead: 27 of 46 ms of CPU time less for each start, and it starts twice (src/process/launch.ts).
+  "--splitting", // code that is imported late is mapped late: without telemetry, 2 MiB less
+  // Compiles ahead: a start takes 19 ms of CPU time, not 46, and it starts twice (src/process/launch.ts).
   "--bytecode",
   "--format=esm",
-  // Else both are read from wherever it happens to be started, and bunfig.toml can name code to run.
+  // Otherwise Bun reads both files from the directory of the start, and bunfig.toml can name code to run.
   "--no-compile-autoload-dotenv",
   "--no-compile-autoload-bunfig",
   "--compile-exec-argv=--max-http-header-size=65536",
@@ -50,10 +50,10 @@ async function main(args: readonly string[]): Promise<number> {
   return 0;
 }
 
-/** Docker's names for what Bun calls x64 and arm64; our own machine's runtime is at hand. */
+/** Docker's names of architectures → Bun's. */
 const ARCHITECTURES: Readonly<Record<string, string>> = { amd64: "x64", arm64: "arm64" };
 
-/** @param argument `--arch=amd64`, with nothing behind `=` or undefined for this machine's */
+/** @param argument `--arch=amd64`; with nothing after `=`, or undefined, for this machine */
 function targetOf(argument = "--arch="): readonly string[] {
   const docker = /^--arch=(\w*)$/.exec(argument)?.[1];
   if (docker === "") return [];
@@ -62,7 +62,7 @@ function targetOf(argument = "--arch="): readonly string[] {
   return architecture === process.arch ? [] : [`--target=bun-linux-${architecture}`];
 }
 
-/** In a directory of its own: beside the binary, Bun leaves the source maps that are in the binary. */
+/** Compiles in a directory of its own, because Bun leaves source maps beside the binary. The binary has them too. */
 async function compile(name: string, flags: readonly string[]): Promise<number> {
   const directory = mkdtempSync(join(DIST, "build-"));
   const command = ["build", ...flags, "src/main.ts", "--outfile", join(directory, name)];
@@ -79,7 +79,7 @@ async function compile(name: string, flags: readonly string[]): Promise<number> 
   }
 }
 
-/** As `sha256sum --check` reads them. */
+/** Writes them as `sha256sum --check` reads them. */
 async function writeSums(): Promise<void> {
   let sums = "";
   for (const target of TARGETS) {

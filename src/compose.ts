@@ -1,4 +1,7 @@
-/** The proxy itself: connects the parts, and takes them apart again. Imported by main.ts alone. */
+/**
+ * The proxy itself: connects the rooms, and stops them in order. Only main.ts imports it. Decides nothing
+ * about a request or a server.
+ */
 import type { Config } from "./config.ts";
 import { Engine } from "./engine/engine.ts";
 import { type EngineAddress, showAddress } from "./engine/error.ts";
@@ -21,7 +24,7 @@ import { type Status, statusOf } from "./status.ts";
 import type { Log } from "./telemetry/log.ts";
 import { startTelemetry } from "./telemetry/start.ts";
 
-/** Fewer are worth a warning. */
+/** Fewer file descriptors than this deserve a warning. */
 const DESCRIPTORS_MIN = 4_096;
 
 /** How the proxy ended. */
@@ -29,7 +32,7 @@ export type ProxyEnd = { readonly kind: "stopped" } | CannotListen;
 
 type CannotListen = {
   readonly kind: "cannot listen";
-  /** And what to do. */
+  /** It also says what to do. */
   readonly reason: string;
 };
 
@@ -80,7 +83,7 @@ export async function runProxy(
   void docker.follow(watching.signal);
   const signal = await stopSignal;
   log.info("stopping: requests in flight may finish", { signal });
-  // Stop notices and deaths are followed to the end: what is in flight still depends on them.
+  // We watch the containers until the last request ends: requests in flight still depend on them.
   const cut = await server.stop(config.drainTimeoutMs);
   watching.abort();
   if (cut > 0) log.warn("the time to drain is up; requests were cut", { requests_cut: cut });

@@ -1,4 +1,7 @@
-/** Environment → Config. Nothing is silently replaced: each wrong variable gets a line of its own. */
+/**
+ * Environment → Config. Replaces no wrong value in silence: each wrong variable gets a line of its own.
+ * Telemetry's variables are in telemetry/settings.ts. Reads no environment itself: main.ts passes it in.
+ */
 import { z } from "zod/mini";
 import type { EngineAddress } from "./engine/error.ts";
 import {
@@ -22,11 +25,11 @@ export type Config = ListenAddress & {
   readonly modelSearchBytesMax: number;
   readonly engine: EngineAddress;
   readonly logLevel: LogLevel;
-  /** Whom to become when started as root; undefined: stay root. */
+  /** The user to become when started as root; undefined: stay root. */
   readonly user: User | undefined;
-  /** Names under which inner pages may be asked for, beside local ones: as `hostName` has them. */
+  /** Host names under which people may open inner pages, beside local ones. In the form of `hostName`. */
   readonly trustedHosts: readonly string[];
-  /** Undefined if it is all off. */
+  /** Undefined if all of it is off. */
   readonly telemetry: TelemetrySettings | undefined;
 };
 
@@ -162,7 +165,7 @@ function parseNames(text: string, context: ParseContext): readonly string[] {
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
-/** Go's duration syntax (`time.ParseDuration`) with the units that make sense here: ms, s, m, h. */
+/** Accepts Go's duration syntax (`time.ParseDuration`), with the units that make sense here: ms, s, m, h. */
 function parseDuration(text: string, context: ParseContext): number {
   if (text === "0") return 0;
   if (!/^(?:(?:\d+\.?\d*|\.\d+)(?:ms|s|m|h))+$/.test(text)) return refuse(context);
@@ -179,7 +182,7 @@ const SIZE_UNITS: Readonly<Record<string, number>> = {
   GiB: 1024 ** 3,
 };
 
-/** The largest that makes sense: the memory of a large machine. */
+/** The largest size that makes sense, in bytes: the memory of a large machine. */
 const SIZE_MAX = 1024 ** 4;
 
 function parseSize(text: string, context: ParseContext): number {
@@ -188,10 +191,10 @@ function parseSize(text: string, context: ParseContext): number {
   return bytes >= 1 && bytes <= SIZE_MAX ? bytes : refuse(context);
 }
 
-/** The largest number of a user or group; 2^32 − 1 means none. */
+/** The largest number of a user or group: 2^32 − 1 means none. */
 const ID_MAX = 4_294_967_294;
 
-/** Numbers alone: the image has no names to look up. */
+/** Accepts numbers only: the image has no file of user names. */
 function parseUser(text: string, context: ParseContext): User | undefined {
   if (text === "") return undefined;
   const [, first, second] = /^(\d{1,10})(?::(\d{1,10}))?$/.exec(text) ?? [];

@@ -1,26 +1,29 @@
-/** Bun.serve around the handler: connections that stay open while they are needed, and a graceful stop. */
+/**
+ * Bun.serve around the handler: keeps connections open while a request needs them, and stops gracefully. What a
+ * request is answered is the handler's.
+ */
 
 import type { Client, Handler } from "./proxy/handler.ts";
 import { errorResponse } from "./proxy/own/errors.ts";
 import type { Log } from "./telemetry/log.ts";
 
 export type ServerInit = {
-  /** 0 takes any free port. */
+  /** 0: any free port. */
   readonly port: number;
   /** IP address to listen on; undefined: all of them, of both families. */
   readonly host?: string | undefined;
   readonly handler: Handler;
   readonly log: Log;
-  /** An idle client connection is closed after this, s. */
+  /** How long a client's connection may be idle before it is closed, s. */
   readonly idleTimeoutS?: number;
-  /** A client that is to send, and stays silent for so long, is disconnected, s. */
+  /** How long a client that should send may be silent before it is disconnected, s. */
   readonly uploadSilenceS?: number;
 };
 
 export type ProxyServer = {
   readonly port: number;
   /**
-   * Stops listening at once, lets requests in flight finish, and cuts what is left after `timeoutMs`.
+   * Stops listening at once, lets requests in flight finish, and cuts those that are left after `timeoutMs`.
    *
    * @returns how many requests were cut
    */
@@ -28,16 +31,16 @@ export type ProxyServer = {
 };
 
 /**
- * Longer than any front proxy keeps an idle connection (Traefik 90 s, nginx 60 s): the one that may still
- * send a request must be the one that closes. A POST that meets our close is not sent again by anybody.
+ * Longer than any front proxy keeps an idle connection (Traefik 90 s, nginx 60 s). The side that may still send
+ * a request must be the one that closes: if we close while a POST is on its way, nobody sends it again.
  */
 export const IDLE_TIMEOUT_S = 120;
 export const UPLOAD_SILENCE_S = 60;
-/** Bun looks at its timeouts in steps of 4 s: one of 60 s may end after 56 s (measured, 1.4.5). */
+/** Bun checks its timeouts every 4 s, so one of 60 s may end after 56 s (measured, 1.4.5). */
 const TIMEOUT_STEP_S = 4;
 const STOP_POLL_MS = 10;
 
-/** @throws if it can't listen there: the error has the system's `code` */
+/** @throws if it can't listen there; the error has the system's `code` */
 export function startServer(init: ServerInit): ProxyServer {
   const { port, host, handler, log } = init;
   const { idleTimeoutS = IDLE_TIMEOUT_S, uploadSilenceS = UPLOAD_SILENCE_S } = init;
@@ -48,7 +51,7 @@ export function startServer(init: ServerInit): ProxyServer {
     idleTimeout: idleTimeoutS,
     maxRequestBodySize: Number.POSITIVE_INFINITY,
     development: false,
-    reusePort: false, // else, with development off, a second proxy would share the port in silence
+    reusePort: false, // with development off it would be true, and a second proxy would share the port in silence
     fetch: (request) => handler(request, clientOf(request)),
     error: (error) => {
       log.error("a request failed inside the proxy: please report this", { reason: error.stack });
@@ -58,7 +61,7 @@ export function startServer(init: ServerInit): ProxyServer {
   const clientOf = (request: Request): Client => {
     let isOver = false;
     return {
-      // A socket for both families shows IPv4 addresses as IPv6 (RFC 4291 §2.5.5.2): no access rule expects that.
+      // A socket for both families shows IPv4 addresses as IPv6 (RFC 4291 §2.5.5.2). No access rule expects that.
       address: withoutFamily(server.requestIP(request)?.address),
       expect: () => {
         open.delete(request);
@@ -72,12 +75,12 @@ export function startServer(init: ServerInit): ProxyServer {
       release: () => {
         isOver = true;
         open.delete(request);
-        server.timeout(request, idleTimeoutS); // it may have been expected to send
+        server.timeout(request, idleTimeoutS); // `expect` may have set a shorter one
       },
     };
   };
-  // Bun closes a connection that has been silent for its timeout, whatever is still to come on it, and
-  // 255 s is the most it takes. So open requests are given it anew, well before it is over.
+  // Bun closes a connection that was silent for its timeout, even if an answer is still to come, and takes no
+  // timeout above 255 s. So this renews the timeout of open requests well before it is over.
   const renewal = setInterval(
     () => {
       for (const request of open) server.timeout(request, idleTimeoutS);
@@ -88,7 +91,7 @@ export function startServer(init: ServerInit): ProxyServer {
   return {
     port: server.port ?? port,
     stop: async (timeoutMs) => {
-      // Not awaited: a client in the middle of its headers would hold it up for 12 s.
+      // Not awaited: a client in the middle of its headers would delay it by 12 s.
       void server.stop();
       const deadline = performance.now() + timeoutMs;
       while (server.pendingRequests > 0 && performance.now() < deadline) {

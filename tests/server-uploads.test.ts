@@ -47,7 +47,7 @@ async function sendSlowly(client: RawConnection, body: string): Promise<void> {
   const size = Math.ceil(body.length / steps);
   for (let at = 0; at < body.length; at += size) {
     client.send(body.slice(at, at + size));
-    await Bun.sleep(1_000);
+    await Bun.sleep(1_000); // the pace of the client
   }
 }
 
@@ -97,7 +97,7 @@ describe("startServer()", () => {
     client.send(`${head(30_000_000)}{"model":"m","pad":"${"x".repeat(29_000_000)}`);
     const request = await upstream.request();
     request.pause();
-    await Bun.sleep(GONE_MS);
+    await Bun.sleep(GONE_MS); // nobody closes it
     expect(client.closed()).toBe(false);
     expect(proxy.backend.inFlight).toBe(1);
   }, 40_000);
@@ -110,7 +110,7 @@ describe("startServer()", () => {
     const request = await upstream.request();
     request.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nearly\r\n");
     await client.waitFor("early");
-    await Bun.sleep(GONE_MS);
+    await Bun.sleep(GONE_MS); // nobody closes it
     expect(client.closed()).toBe(false);
     request.send("4\r\nlate\r\n0\r\n\r\n");
     await client.waitFor("late");

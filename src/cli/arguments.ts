@@ -11,7 +11,7 @@ export type SideCommand =
   | { readonly kind: "status"; readonly json: boolean }
   | { readonly kind: "wrong"; readonly argument: string };
 
-/** What each spelling asks for. */
+/** What people can write → the command. */
 const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
   ["", { kind: "run" }],
   ["--version", { kind: "version" }],

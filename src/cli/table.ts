@@ -1,10 +1,16 @@
-/** The reply of `GET /status` → a table for people, JSON for programs, and whether all is well. Pure. */
+/**
+ * The reply of `GET /status` → a table for people, JSON for programs, and whether all is well. Asks nobody.
+ * Pure.
+ */
 import { z } from "zod/mini";
 import { printable, printableInTable } from "../ground/printable.ts";
 
 const Container = z.object({
   name: z.string(),
-  /** `routed`, `reading_models`, `starting`, `unhealthy` …: a word that is new since is shown as it is. */
+  /**
+   * `routed`, `reading_models`, `starting`, `unhealthy` … A newer proxy may have other words: they are shown
+   * too.
+   */
   state: z.string(),
   reason: z.string(),
   since: z.string(),
@@ -13,7 +19,7 @@ const Container = z.object({
   in_flight: z.number(),
 });
 
-/** What is used of it; unknown fields are ignored, so that an older binary can ask a newer proxy. */
+/** The fields that the commands use. Others are ignored, so that an older binary can ask a newer proxy. */
 const StatusReply = z.object({
   version: z.string(),
   uptime_seconds: z.number(),
@@ -32,7 +38,7 @@ const StatusReply = z.object({
 export type StatusReply = z.infer<typeof StatusReply>;
 type ContainerStatus = StatusReply["containers"][number];
 
-/** @returns undefined if it is not the reply of a proxy */
+/** @returns undefined if it is not a proxy's reply */
 export function parseStatus(body: string): StatusReply | undefined {
   try {
     return StatusReply.safeParse(JSON.parse(body)).data;
@@ -42,8 +48,8 @@ export function parseStatus(body: string): StatusReply | undefined {
 }
 
 /**
- * Whether the engine is heard and each container that opted in is routed. Without the engine what is
- * shown may be out of date, so it does not count as well.
+ * Whether the proxy hears the engine and routes to every container that opted in. A proxy that does not hear
+ * the engine may show an old state, so that does not count as well.
  */
 export function isAllRouted({ engine, containers }: StatusReply): boolean {
   return (
@@ -72,10 +78,10 @@ export function renderStatus(status: StatusReply, nowMs: number): string {
 }
 
 /**
- * The reply written anew, so that nothing in it steers a terminal: the same JSON, in one line.
+ * Writes the reply anew: the same JSON in one line, in which nothing steers a terminal.
  *
- * @param body that `parseStatus` takes
- * @returns undefined if it is nested so deep that it can't be written
+ * @param body one that `parseStatus` accepts
+ * @returns undefined if it is nested so deep that JSON.stringify can't write it
  */
 export function renderJson(body: string): string | undefined {
   try {
@@ -88,13 +94,13 @@ export function renderJson(body: string): string | undefined {
 function engineLine({ engine }: StatusReply, nowMs: number): string {
   const { address, state, reason, since, api_version } = engine;
   const api = api_version === null ? "" : `, API ${api_version}`;
-  const why = reason === null ? "" : `: ${reason}`;
+  const shownReason = reason === null ? "" : `: ${reason}`;
   return printableInTable(
-    `Docker engine at ${address}: ${state} for ${sinceText(since, nowMs)}${api}${why}`,
+    `Docker engine at ${address}: ${state} for ${sinceText(since, nowMs)}${api}${shownReason}`,
   );
 }
 
-/** To an operator whose socket can't be read the other line would say that the labels are wrong. */
+/** Two texts: while the proxy can't reach the engine, the second would blame the labels for it. */
 function nothingLine(engineState: string): string {
   return engineState === "connecting"
     ? "The engine has told of no container yet."
@@ -105,13 +111,13 @@ function row(container: ContainerStatus, nowMs: number): readonly string[] {
   const { name, state, reason, since, address, models, in_flight } = container;
   const last = state === "routed" && models.length > 0 ? models.join(", ") : reason;
   const cells = [name, state, sinceText(since, nowMs), String(in_flight), address ?? "–", last];
-  return cells.map(printableInTable); // before their width is measured: an escape sequence has none
+  return cells.map(printableInTable); // before anything measures them: an escape sequence has no width
 }
 
-/** Wider cells stand out of their column: whoever answers decides how wide they are, and how many rows. */
+/** A wider cell does not widen its column. Otherwise one wide cell and many rows would make a huge output. */
 const WIDTH_MAX = 100;
 
-/** Two spaces between columns, none behind the last. */
+/** Aligns the cells of all rows. Two spaces between columns, none after the last. */
 function columns(rows: readonly (readonly string[])[]): readonly string[] {
   const widths = HEADINGS.slice(0, -1).map((_, index) =>
     rows.reduce((widest, cells) => Math.max(widest, Math.min(width(cells[index]), WIDTH_MAX)), 0),

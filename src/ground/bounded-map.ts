@@ -1,16 +1,16 @@
-/** A map that others may fill: it keeps no more than so many entries, the newest. Knows nothing of them. */
+/** A map with a limit, for entries that others cause. It keeps the newest. Knows nothing of what is in it. */
 
-/** Entries stand in the order in which they were set last, oldest first. */
+/** Iterates in the order in which the entries were last set, oldest first. Reading changes nothing. */
 export class BoundedMap<Key, Value> extends Map<Key, Value> {
   readonly #sizeMax: number;
 
-  /** @param sizeMax entries that are kept */
+  /** @param sizeMax the most entries that it keeps */
   constructor(sizeMax: number) {
     super();
     this.#sizeMax = sizeMax;
   }
 
-  /** Makes the entry the newest one, and forgets the oldest if there are too many. */
+  /** Sets the entry, which is the newest then. Drops the oldest entry if there are too many. */
   override set(key: Key, value: Value): this {
     this.delete(key);
     super.set(key, value);

@@ -1,7 +1,7 @@
-/** Calls that come too often, folded into fewer runs. Knows nothing of what is run. */
+/** Folds many calls of a task into fewer runs. Three ways, by when the next run may begin. Knows no task. */
 
 /**
- * Folds calls of `task`. A call while it runs makes one more run after it, however many calls come.
+ * Runs never overlap: all calls that come during a run share one run after it.
  *
  * @param task must not throw
  * @returns a function whose promise resolves when a run that began after the call has ended
@@ -24,11 +24,11 @@ export function coalesce(task: () => Promise<void>): () => Promise<void> {
 }
 
 /**
- * Folds calls of `task`. A call within `intervalMs` after a run began gets that run, under way or
- * over; a run that takes longer than that holds up nobody: the next may begin beside it.
+ * A call within `intervalMs` after a run began starts nothing: it shares that run, which may be over. A
+ * run that takes longer than `intervalMs` delays nobody: the next one begins beside it.
  *
  * @param task must not throw
- * @returns a function whose promise resolves when the run that the call was folded into has ended
+ * @returns a function whose promise resolves when the run that the call shares has ended
  */
 export function atMostEvery(intervalMs: number, task: () => Promise<void>): () => Promise<void> {
   let beganMs = Number.NEGATIVE_INFINITY;
@@ -44,8 +44,8 @@ export function atMostEvery(intervalMs: number, task: () => Promise<void>): () =
 }
 
 /**
- * Folds calls of `task`. The first run begins at once, each other `intervalMs` after the one before
- * began at the earliest; calls until then share it. The last call is never lost.
+ * The first run begins at once, each further one `intervalMs` or more after the one before began. Calls
+ * until then share it. So a run always follows the last call.
  *
  * @param task must not throw
  * @returns a function whose promise resolves when a run that began after the call has ended

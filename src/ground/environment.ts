@@ -1,10 +1,10 @@
-/** Environment variables → values, by one schema for each. Knows no variable by its name. */
+/** Environment variables → values, by one schema for each. Knows no variable by name and words no error. */
 import { z } from "zod/mini";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 export type Variable = {
-  /** As one would write it; empty where there is none. */
+  /** Written as people write it; empty where there is none. */
   readonly default: string;
   /** What is accepted, in words. */
   readonly expected: string;

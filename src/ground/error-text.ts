@@ -1,4 +1,4 @@
-/** What a thrown value says of itself: its message and its code. Stacks are in error-stack.ts. Pure. */
+/** A thrown value → its message and its code. Its stack is in error-stack.ts. Pure. */
 
 /** @returns the message; the value as text where it is no Error */
 export function errorText(error: unknown): string {
@@ -6,9 +6,9 @@ export function errorText(error: unknown): string {
 }
 
 /**
- * The name that the system or the runtime has for what went wrong: `ECONNREFUSED`, `Malformed_HTTP_Response`.
+ * The system's or the runtime's name for what went wrong: `ECONNREFUSED`, `Malformed_HTTP_Response`.
  *
- * @returns undefined where there is none; the number that a DOMException has as its `code` is none
+ * @returns undefined where there is none. A DOMException has a number as its `code`: that is no name.
  */
 export function errorCode(error: unknown): string | undefined {
   const code = error instanceof Error && "code" in error ? error.code : undefined;

@@ -1,6 +1,7 @@
 /**
- * Bytes that come in pieces, copied into one buffer as they come: what is kept is at most twice what
- * came, whatever the sizes of the pieces. (Pieces of one byte, kept as they are, take some 100 bytes each.)
+ * Joins bytes that come in pieces, by copying each piece into one buffer as it comes. The buffer is at most
+ * twice as large as what came. (A piece of one byte, kept as it is, takes about 100 bytes.) Has no limit of
+ * its own: whoever appends must stop.
  */
 
 const EMPTY = new Uint8Array(0);
@@ -10,17 +11,17 @@ export class JoinedBytes {
   #buffer = EMPTY;
   #length = 0;
 
-  /** Bytes that were appended. */
+  /** How many bytes were appended. */
   get length(): number {
     return this.#length;
   }
 
-  /** Bytes of memory that they take. */
+  /** How many bytes of memory they take. */
   get capacity(): number {
     return this.#buffer.length;
   }
 
-  /** What has been appended, not copied: good until the next call. */
+  /** The appended bytes, not a copy of them: valid until the next call. */
   get bytes(): Uint8Array<ArrayBuffer> {
     return this.#buffer.subarray(0, this.#length);
   }
@@ -32,7 +33,7 @@ export class JoinedBytes {
     this.#length = length;
   }
 
-  /** Starts anew; a large buffer is let go of, a small one is used again. */
+  /** Starts anew. Drops a large buffer, and uses a small one again. */
   clear(): void {
     if (this.#buffer.length > CAPACITY_MIN) this.#buffer = EMPTY;
     this.#length = 0;

@@ -1,17 +1,17 @@
 /**
- * Where the values of a JSON text begin and end, without making anything of them: in one pass, without
- * recursion, however long or deep they are. What it passes over is not checked: that is for JSON.parse,
- * once it is known that this is not too much for it. Pure.
+ * Finds where the values of a JSON text begin and end, in one pass and without recursion, so that neither
+ * their length nor their depth matters. It creates no values and does not check what it passes over. Callers
+ * hand a value to JSON.parse once they know that it is small enough. Pure.
  */
 
-/** One value of a text. */
+/** Where one value of a text is, and how large it is. */
 export type Extent = {
   readonly start: number;
-  /** Behind its last character. */
+  /** Index after its last character. */
   readonly end: number;
-  /** How many arrays and objects are within each other at the most; 0 for anything else. */
+  /** How deep arrays and objects are nested; 0 for other values. */
   readonly depth: number;
-  /** How many values it has in all, itself included; what JSON.parse takes grows with it. */
+  /** How many values it has in all, itself included. The cost of JSON.parse grows with it. */
   readonly values: number;
 };
 
@@ -23,23 +23,23 @@ const LIST_CLOSE = 0x5d;
 const OBJECT_OPEN = 0x7b;
 const OBJECT_CLOSE = 0x7d;
 
-/** So many characters take some 1 ms: after these whoever asks may let others have their turn. */
+/** Characters that one step reads, in about 1 ms. Between two steps the caller may let others have a turn. */
 const STEP_LENGTH = 256 * 1024;
 
-/** A value whose end is being sought. */
+/** A value whose end is not known yet. */
 type Search = { -readonly [Field in keyof Extent]: Extent[Field] } & {
-  /** How many arrays and objects `end` is within. */
+  /** How many arrays and objects are open at `end`. */
   level: number;
 };
 
-/** @param start where the value begins, white space left out */
+/** @param start where the value begins, after white space */
 function search(start: number): Search {
   return { start, end: start, depth: 0, values: 1, level: 0 };
 }
 
 /**
- * @returns whether the end has come: else there is more to do
- * @throws {SyntaxError} if the value does not end, or is none
+ * @returns whether it has found the end; call again if not
+ * @throws {SyntaxError} if the text ends before the value does, or there is no value
  */
 function step(text: string, found: Search): boolean {
   const code = text.charCodeAt(found.end);
@@ -71,7 +71,7 @@ function stepNested(text: string, found: Search): boolean {
   return level === 0;
 }
 
-/** `[` and `{` are one bit apart, and so are `]` and `}`. */
+/** `[` and `{` differ in one bit, and so do `]` and `}`. */
 function opens(code: number): boolean {
   return (code | 0x20) === OBJECT_OPEN;
 }
@@ -80,12 +80,12 @@ function closes(code: number): boolean {
   return (code | 0x20) === OBJECT_CLOSE;
 }
 
-/** @param start of the quote that begins it */
+/** @param start index of the quote that begins the string */
 function afterString(text: string, start: number): number {
   for (let from = start + 1; ; ) {
     const end = text.indexOf('"', from);
     if (end === -1) throw new SyntaxError("a string does not end");
-    // An odd number of backslashes before a quote makes it part of the string.
+    // A quote after an odd number of backslashes is escaped, so it does not end the string.
     let before = end;
     while (before > from && text.charCodeAt(before - 1) === BACKSLASH) before -= 1;
     from = end + 1;
@@ -93,7 +93,7 @@ function afterString(text: string, start: number): number {
   }
 }
 
-/** Of a number, `true`, `false` or `null`. */
+/** Index after a number, `true`, `false` or `null`. */
 function afterWord(text: string, start: number): number {
   let end = start;
   while (end < text.length && !endsWord(text.charCodeAt(end))) end += 1;
@@ -109,7 +109,7 @@ function isSpace(code: number): boolean {
   return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
 }
 
-/** Past white space (RFC 8259 §2). */
+/** Index of the first character that is not white space (RFC 8259 §2). */
 export function afterSpace(text: string, start: number): number {
   let at = start;
   while (isSpace(text.charCodeAt(at))) at += 1;
@@ -117,10 +117,11 @@ export function afterSpace(text: string, start: number): number {
 }
 
 /**
- * The values of a list, one by one; `undefined` is a pause within one, see `STEP_LENGTH`.
+ * Yields the values of a list, one by one. Yields `undefined` after each step within a long one (see
+ * `STEP_LENGTH`).
  *
- * @param start of its `[`
- * @throws {SyntaxError} where the text goes on as no list does
+ * @param start index of its `[`
+ * @throws {SyntaxError} at a character that no list has there
  */
 export function* elements(text: string, start: number): Generator<Extent | undefined> {
   let at = afterSpace(text, start + 1);
@@ -138,12 +139,12 @@ export function* elements(text: string, start: number): Generator<Extent | undef
 export type Member = { readonly key: string; readonly value: Extent };
 
 /**
- * The members of an object, one by one; `undefined` is a pause within one. A key may come twice: to
- * JSON.parse the last one counts.
+ * Yields the members of an object, one by one. Yields `undefined` after each step within a long one. A key
+ * may come twice: JSON.parse takes the last.
  *
- * @param start of its `{`
- * @returns where the object ends
- * @throws {SyntaxError} where the text goes on as no object does
+ * @param start index of its `{`
+ * @returns index after its `}`
+ * @throws {SyntaxError} at a character that no object has there
  */
 export function* members(text: string, start: number): Generator<Member | undefined, number> {
   let at = afterSpace(text, start + 1);
@@ -161,7 +162,7 @@ export function* members(text: string, start: number): Generator<Member | undefi
   }
 }
 
-/** Past one character, which must be there, and the white space behind it. */
+/** Index after one character, which must be there, and after the white space that follows it. */
 function after(text: string, at: number, code: number): number {
   if (text.charCodeAt(at) !== code) {
     throw new SyntaxError(`${JSON.stringify(String.fromCharCode(code))} is missing`);

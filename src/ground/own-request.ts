@@ -1,7 +1,7 @@
 /**
- * The requests that the proxy makes for itself: to a server for its models, to the engine, to another
- * proxy for its status. What answers may be hostile, so nothing of an answer is decoded or inflated
- * before it is counted, and no answer is read further than its limit.
+ * Requests that the proxy makes for itself: to a server for its models, to the engine, to another proxy for
+ * its status. Whoever answers may be hostile. So this counts bytes before it decodes them, inflates nothing,
+ * and stops reading at a limit. Requests of clients are not sent from here.
  */
 import { JoinedBytes } from "./joined-bytes.ts";
 
@@ -12,14 +12,14 @@ export type OwnRequestInit = {
   readonly headers?: Readonly<Record<string, string>>;
 };
 
-/** An answer that is refused for what it is, whatever it says: the message tells why, in a few words. */
+/** We do not read this answer, whatever it says. The message gives the reason in a few words. */
 export class AnswerRefused extends Error {
   override readonly name = "AnswerRefused";
 }
 
 /**
- * A GET over a connection of its own. Redirects are not followed; proxies in the environment never
- * apply. There is no limit of time but `signal`'s.
+ * Sends a GET over a connection of its own. Follows no redirect and uses no proxy that the environment
+ * names. Only `signal` limits the time.
  *
  * @throws what fetch throws: a TypeError with a `code`, or the signal's reason
  */
@@ -39,7 +39,7 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 
 /**
- * All of an answer's body, as UTF-8; a byte order mark is left out.
+ * Reads all of an answer's body, as UTF-8. Leaves out a byte order mark.
  *
  * @throws {AnswerRefused} if it is encoded, or larger than `bytesMax`
  * @throws what reading a body throws, if the answer breaks off or the signal is aborted
@@ -58,7 +58,7 @@ export async function readText(response: Response, bytesMax: number): Promise<st
 /**
  * The bytes of an answer's body as they come.
  *
- * @throws {AnswerRefused} if it is encoded: we asked for it as it is (RFC 9110 §12.5.3)
+ * @throws {AnswerRefused} if it is encoded, though we asked for it as it is (RFC 9110 §12.5.3)
  */
 export async function identityBody(response: Response): Promise<AsyncIterable<Uint8Array>> {
   const encoding = response.headers.get("content-encoding")?.trim() || "identity";

@@ -1,9 +1,11 @@
-/** Text from outside → text that can't steer the terminal it is shown on, nor break a line of a log. Pure. */
+/**
+ * Text from outside → text that can't steer a terminal, and can't break a line of a log. Writes nothing. Pure.
+ */
 
-/** C0, DEL and C1 controls, and what breaks lines or turns text around. */
+/** Control characters (C0, DEL, C1), those that change the direction of text, and line separators. */
 const STEERING = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu;
 
-/** Each such character as `\uXXXX`: in a JSON text that is the same string, written otherwise. */
+/** Writes each such character as `\uXXXX`. A JSON text keeps its meaning. */
 export function printable(text: string): string {
   return text.replace(
     STEERING,
@@ -11,23 +13,23 @@ export function printable(text: string): string {
   );
 }
 
-/** Each such character as `?`: where the width counts. */
+/** Writes each such character as `?`, which is as wide as it looks. */
 export function printableInTable(text: string): string {
   return text.replace(STEERING, "?");
 }
 
 /**
- * In quotes, as JSON has it, and printable: the way to name in a message what somebody has sent.
+ * Puts a text in quotes, as JSON does, and makes it printable. Messages show with it what somebody sent.
  *
- * @param lengthMax UTF-16 code units that are shown; `…` stands for the rest
+ * @param lengthMax how many UTF-16 code units to show; `…` stands for the rest
  */
 export function quoted(text: string, lengthMax: number): string {
   return printable(JSON.stringify(text.length > lengthMax ? `${text.slice(0, lengthMax)}…` : text));
 }
 
 /**
- * For Prometheus' text format, whose escapes in a label's value are `\\`, `\"` and `\n` alone: each such
- * character as `\\uXXXX`, which is read as text. Line feeds are the format's own and stay.
+ * For Prometheus' text format. In the value of a label it knows the escapes `\\`, `\"` and `\n` only, so each
+ * such character becomes `\\uXXXX`, which it reads as plain text. Line feeds belong to the format and stay.
  */
 export function printableInMetrics(text: string): string {
   return text.replace(STEERING, (control) =>

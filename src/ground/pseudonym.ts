@@ -1,11 +1,13 @@
-/** The name of this process in `Via` (RFC 9110 §7.6.3): it tells a loop from two proxies in a row. */
+/**
+ * The name of this process in the header `Via` (RFC 9110 §7.6.3). It tells a loop from two proxies in a row.
+ */
 
-/** A name that this process alone has, for as long as it lives. */
+/** Makes a name that no other process has. */
 export function newPseudonym(): string {
   return `lw-inference-proxy-${crypto.randomUUID().slice(0, 8)}`;
 }
 
-/** What this hop adds. Bun does not tell a request's version: 1.1 is what it nearly always is. */
+/** What this proxy adds to `Via`. Bun does not tell a request's HTTP version; nearly always it is 1.1. */
 export function viaEntry(pseudonym: string): string {
   return `1.1 ${pseudonym}`;
 }

@@ -1,9 +1,9 @@
-/** Waiting, spacing and calling later. Knows nothing of what is called. */
+/** Waiting, spacing and calling later. Knows nothing of what it calls. Folding calls is in coalesce.ts. */
 
-/** The longest that a timer of the runtime can wait: 2^31 − 1 ms, 24.8 days. A longer one fires at once. */
+/** The longest time of a timer: 2^31 − 1 ms, 24.8 days. The runtime fires a longer one at once. */
 export const TIMER_MS_MAX = 2_147_483_647;
 
-/** Spaces turns out: the first comes at once, each other `intervalMs` after the one before or later. */
+/** Spaces turns: the first comes at once, each further one `intervalMs` or more after the one before. */
 export class Pace {
   readonly #intervalMs: number;
   #nextMs = Number.NEGATIVE_INFINITY;
@@ -12,20 +12,20 @@ export class Pace {
     this.#intervalMs = intervalMs;
   }
 
-  /** Takes a turn; for one caller at a time. */
+  /** Waits for a turn and takes it. One caller at a time. */
   async turn(): Promise<void> {
     await this.due();
     this.#nextMs = performance.now() + this.#intervalMs;
   }
 
-  /** Resolves when a turn may be taken, and takes none. */
+  /** Resolves when the next turn is due. Takes none. */
   async due(): Promise<void> {
     const waitMs = this.#nextMs - performance.now();
     if (waitMs > 0) await Bun.sleep(waitMs);
   }
 }
 
-/** Resolves when the time is over, or the signal is aborted. */
+/** Resolves when the time is over, or when the signal is aborted. Never rejects. */
 export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   const over = Promise.withResolvers<void>();
   const end = (): void => over.resolve();
@@ -37,7 +37,7 @@ export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   signal.removeEventListener("abort", end);
 }
 
-/** Calls later, for several reasons: each has one time, and a new one takes the place of the old. */
+/** Calls later, for several reasons. Each reason has one time: setting a new one replaces the old. */
 export class Alarms<Reason extends string> {
   readonly #call: () => void;
   readonly #timers = new Map<Reason, Timer>();
@@ -46,6 +46,7 @@ export class Alarms<Reason extends string> {
     this.#call = call;
   }
 
+  /** @param delayMs a time that is longer than a timer can wait is cut to that */
   set(reason: Reason, delayMs: number): void {
     clearTimeout(this.#timers.get(reason));
     this.#timers.set(reason, setTimeout(this.#call, Math.min(delayMs, TIMER_MS_MAX)));

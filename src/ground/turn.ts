@@ -1,8 +1,11 @@
-/** Long work in turns: so that what somebody sends in one go does not keep all others waiting. */
+/**
+ * Splits long work into turns, so that what one client sends does not keep all others waiting. Does no work.
+ */
 
-/** So long may we work without letting others have their turn, ms. */
+/** How long one turn may take, ms. */
 const TURN_MS = 5;
 
+/** One piece of work asks `isOver` now and then, and awaits `next()` when it is. */
 export class Turn {
   #beganMs = performance.now();
 
@@ -10,7 +13,7 @@ export class Turn {
     return performance.now() - this.#beganMs > TURN_MS;
   }
 
-  /** Resolves when the others have had theirs. */
+  /** Lets others have their turn, then begins a new one. */
   async next(): Promise<void> {
     await new Promise(setImmediate);
     this.#beganMs = performance.now();

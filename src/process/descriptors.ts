@@ -1,6 +1,7 @@
 /**
- * File descriptors: each request takes two, and when they run out Bun spins a core in accept and may
- * end the process (measured, 1.4.5). So new requests are refused while a reserve is left.
+ * Counts file descriptors and says whether there is room for one more request. When they run out, Bun keeps
+ * a core busy in accept and may end the process (measured, 1.4.5). So there is no room any more while a
+ * reserve is left. What a request is told then is the proxy's affair.
  */
 
 export type Descriptors = {
@@ -12,9 +13,9 @@ export type Descriptors = {
 
 const RESERVE_SHARE = 0.05;
 const RESERVE_MIN = 64;
-/** A request's client and its upstream. */
+/** A request takes one for its client and one for its backend. */
 const PER_REQUEST = 2;
-/** Requests taken in since the last count may not have opened theirs yet. */
+/** How old a count may get, ms. What was taken since is added to it, because it may not be open yet. */
 const RECOUNT_MS = 20;
 
 const OPEN = "/proc/self/fd";
@@ -27,7 +28,7 @@ export type DescriptorsInit = {
   readonly now: () => number;
 };
 
-/** @returns undefined where the system does not tell (no Linux): nothing is refused there */
+/** @returns undefined where the system does not say (it is no Linux): there is always room then */
 export async function readDescriptors(): Promise<Descriptors | undefined> {
   try {
     const limit = parseLimit(await Bun.file(LIMITS).text());
@@ -57,17 +58,20 @@ export function createDescriptors({ limit, countOpen: count, now }: DescriptorsI
   };
 }
 
-/** The soft limit, which Bun has raised to the hard one. Source: proc(5), `Max open files <soft> <hard> files`. */
+/**
+ * Reads the soft limit; Bun has raised it to the hard one. Source: proc(5), `Max open files <soft> <hard>
+ * files`.
+ */
 export function parseLimit(limits: string): number | undefined {
   const soft = /^Max open files\s+(\d+)/m.exec(limits)?.[1];
   return soft === undefined ? undefined : Number(soft);
 }
 
 /**
- * Since Linux 6.2 the directory's size is the count; before, it is 0, of which Bun makes Infinity
- * (measured, 1.4.5), and the entries have to be counted.
+ * Counts the open ones. Since Linux 6.2 the size of the directory is their number. Before that it is 0, which
+ * Bun turns into Infinity (measured, 1.4.5); then this counts the entries.
  *
- * @param path a directory of procfs with an entry for each
+ * @param path a directory of procfs with one entry for each
  */
 export function countOpen(path = OPEN): number {
   const { size } = Bun.file(path);

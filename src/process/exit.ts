@@ -1,4 +1,4 @@
-/** Ends of the process that leave a text behind. What runs on until then is standard-output.ts's. */
+/** Ends the process with a last text. Lines while it runs are in standard-output.ts. */
 import { printable } from "../ground/printable.ts";
 
 /** Ends the process with one line on standard error for each reason. */

@@ -1,32 +1,33 @@
 /**
- * What must hold before anything starts. Bun reads its cap on simultaneous fetches (256) once, from
- * the environment of the process, and every streaming answer holds a place until it ends. So the
- * process replaces itself, once, with the cap lifted, and as another user if it is to be one: same
- * pid, arguments, stdin and signals.
+ * What must hold before anything starts. Bun reads its cap on simultaneous fetches (256) once, from the
+ * environment of the process, and every streaming answer takes a place until it ends. So the process replaces
+ * itself once: with the cap lifted, and as another user if root should not stay root. Process number,
+ * arguments, standard input and signals stay the same. How to give up root is decided in privileges.ts.
  */
 import { type Node, planDrop, type User } from "./privileges.ts";
 
 const CAP = "BUN_CONFIG_MAX_HTTP_REQUESTS";
-/** Bun ignores anything above, and is back at 256 then. */
+/** Bun ignores a larger number and takes 256. */
 const CAP_MAX = 65_535;
 
 /**
- * How often a function runs before JavaScriptCore compiles it. Its own 500 has it compile what runs only
- * while the proxy starts: 5 ms and 2.7 MiB (measured, 1.4.5). A matter of a second once there are requests.
+ * How often a function runs before JavaScriptCore compiles it. By default 500: then it also compiles what runs
+ * only while the proxy starts, which takes 5 ms and 2.7 MiB (measured, 1.4.5). With 2,000, the rest is compiled
+ * about a second after requests come.
  */
 const WARM_UP = { BUN_JSC_thresholdForJITAfterWarmUp: "2000" } as const;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 export type Launch = {
-  /** Whom to become, if this is root. */
+  /** The user to become if this is root. */
   readonly user: User | undefined;
-  /** Path of the engine's socket, which that user has to reach; undefined if there is none. */
+  /** Path of the engine's socket, which that user must be able to use; undefined if there is none. */
   readonly socket: string | undefined;
 };
 
 /**
- * Returns if the process is as it must be; else does not return.
+ * Returns if the process is as it must be. Otherwise the process starts again and this does not return.
  *
  * @returns the reason why it is still root although it should be `user`
  * @throws if another user may not run this binary
@@ -35,7 +36,7 @@ export function relaunchIfNeeded(launch: Launch): string | undefined {
   const { dropped, reason } = dropPrivileges(launch);
   const env = launchEnvironment(process.env);
   if (env === undefined && !dropped) return reason;
-  // Also where the environment would do: the new program has nothing in memory that root has read.
+  // A new user starts again even with the right environment: the memory holds what root has read.
   process.execve?.(
     process.execPath,
     [process.execPath, ...launchArguments()],
@@ -44,10 +45,10 @@ export function relaunchIfNeeded(launch: Launch): string | undefined {
   return reason;
 }
 
-/** @returns the environment to start again with, or undefined if this one will do */
+/** @returns the environment to start again with; undefined if this one will do */
 export function launchEnvironment(env: Environment): Record<string, string> | undefined {
   const cap = env[CAP] ?? "";
-  // Digits only and in range: what this returns is never asked for again, so there is no loop.
+  // Digits only and in range. This accepts what it returns below, so the process starts again only once.
   if (/^\d{1,5}$/.test(cap) && Number(cap) >= 1 && Number(cap) <= CAP_MAX) return undefined;
   return { ...WARM_UP, ...defined(env), [CAP]: String(CAP_MAX) };
 }
@@ -72,13 +73,13 @@ function dropPrivileges({ user, socket }: Launch): DropResult {
     process.setuid?.(user.uid);
     return { dropped: true };
   } catch {
-    // cap_drop: ALL, or a group that the user namespace does not have. Root stays, and can do no more than before.
+    // The container has cap_drop: ALL, or the user namespace lacks a group. Root stays, with the same rights.
     return { dropped: false, reason: "the process may not change its user" };
   }
 }
 
 function nodesOf(socket: string): readonly Node[] | undefined {
-  // Loaded here: the process that stays needs neither.
+  // Loaded here, because a process that keeps its user needs neither.
   const { dirname } = process.getBuiltinModule("node:path");
   const { statSync } = process.getBuiltinModule("node:fs");
   const paths = [socket];
@@ -93,7 +94,7 @@ function nodesOf(socket: string): readonly Node[] | undefined {
   }
 }
 
-/** A compiled binary carries its script: argv[1] names a place inside it. */
+/** A compiled binary has its script inside: argv[1] names a place there, and is no argument. */
 function launchArguments(): readonly string[] {
   const compiled = Bun.main.startsWith("/$bunfs/");
   return compiled ? process.argv.slice(2) : [...process.execArgv, ...process.argv.slice(1)];

@@ -1,13 +1,14 @@
 /**
- * How root is given up. Pure; `launch.ts` does it. The image starts as root, because only root can join whatever group owns the mounted
- * socket (its number differs from host to host), and names in PROXY_USER whom to become then.
+ * Decides how root is given up; launch.ts does it. The image starts as root, because only root can join the
+ * group that owns the mounted socket, whose number differs from host to host. PROXY_USER names the user to
+ * become. Pure.
  */
 import type { Stats } from "node:fs";
 
 /** The user to become. */
 export type User = { readonly uid: number; readonly gid: number };
 
-/** A directory or socket as far as it matters here: numbers of its owner, and permission bits. */
+/** What matters of a directory or socket: the numbers of its owner and group, and its permission bits. */
 export type Node = Pick<Stats, "uid" | "gid" | "mode">;
 
 export type Drop =
@@ -15,12 +16,13 @@ export type Drop =
   | { readonly kind: "keep"; readonly reason?: string };
 
 /**
- * Whom to be in a group with. Groups that came with the process (group_add) are kept, but for root's
- * own; that of the socket is joined only if the socket can't be reached without it. Then it is joined
- * even if it is root's: the socket itself gives more than it does.
+ * Decides which groups the user will be in. The user keeps the groups that came with the process (group_add),
+ * except root's. It joins the socket's group only if it can't use the socket without. It joins even root's
+ * group then: access to the socket gives more rights than that group does.
  *
- * @param nodes the directories to the socket and the socket, last; undefined if it is not there;
- *   empty if no socket is needed
+ * @param nodes the directories on the way to the socket, then the socket; undefined if there is no such
+ *   socket; empty if none is needed
+ * @param current the groups that came with the process
  */
 export function planDrop(
   user: User,
@@ -46,7 +48,7 @@ export function planDrop(
 const READ_WRITE = 0o6;
 const SEARCH = 0o1;
 
-/** The first class that applies decides, as in the kernel. */
+/** The first class that applies (owner, group, others) decides, as in the kernel. */
 function permits(node: Node, user: User, groups: readonly number[], wanted: number): boolean {
   const shift = node.uid === user.uid ? 6 : groups.includes(node.gid) ? 3 : 0;
   return ((node.mode >> shift) & wanted) === wanted;

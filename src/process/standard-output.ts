@@ -1,17 +1,20 @@
 /**
- * Lines to standard output, by Bun's own means: `process.stdout` takes 10 ms of a start and 7 MiB for
- * as long as the process lives (measured, 1.4.5).
+ * Writes lines to standard output for as long as the proxy runs. It uses Bun's own writer: `process.stdout`
+ * takes 10 ms at the start and 7 MiB for good (measured, 1.4.5). Texts at the end of the process are in exit.ts.
  */
 
 export type StandardOutput = {
   readonly isTerminal: boolean;
-  /** Never throws and never waits: what a slow reader has not taken is kept, what nobody can take is lost. */
+  /**
+   * Never throws and never waits. Keeps what a slow reader has not taken yet. Text that nobody can take is
+   * lost.
+   */
   readonly write: (text: string) => void;
-  /** Resolves when it is all out, or `LAST_WORDS_MS` later. */
+  /** Resolves when the reader has taken everything, after `LAST_WORDS_MS` at the latest. */
   readonly flush: () => Promise<void>;
 };
 
-/** How long the last words wait for a reader that has stopped reading. */
+/** How long `flush()` waits for a reader that has stopped reading, ms. */
 const LAST_WORDS_MS = 1_000;
 
 export async function openStandardOutput(): Promise<StandardOutput> {
@@ -21,7 +24,7 @@ export async function openStandardOutput(): Promise<StandardOutput> {
       sink.write(text);
       await sink.flush();
     } catch {
-      // closed by its reader, or a full disk: there is nobody to tell
+      // The reader has closed it, or the disk is full: there is nobody to tell.
     }
   };
   return {
@@ -31,7 +34,7 @@ export async function openStandardOutput(): Promise<StandardOutput> {
   };
 }
 
-/** A character device: a terminal, or /dev/null, for which it does not matter. */
+/** Takes every character device for a terminal. The other one, /dev/null, shows nothing anyway. */
 async function isTerminal(): Promise<boolean> {
   try {
     return (await Bun.stdout.stat()).isCharacterDevice();

@@ -1,4 +1,4 @@
-/** SIGTERM and SIGINT: how people and engines ask the process to stop. Knows not what stopping takes. */
+/** SIGTERM and SIGINT, by which people and engines ask the process to stop. Stopping is compose.ts's. */
 
 /**
  * Listens for both signals from now on. A second one ends the process at once, with exit code 1.

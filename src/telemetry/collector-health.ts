@@ -1,4 +1,7 @@
-/** Says once that the collector can't be reached, and once that it can again. */
+/**
+ * Says in the log when nothing reaches the collector any more, and when it does again: each once. Sends
+ * nothing.
+ */
 import { errorText } from "../ground/error-text.ts";
 import type { Log } from "./log.ts";
 
@@ -13,7 +16,7 @@ export class CollectorHealth {
     this.#log = log;
   }
 
-  /** @param begunMs when the attempt began: one from before a success says nothing new */
+  /** @param begunMs when the attempt began; if that was before the last success, it says nothing new */
   failed(signal: Signal, error: unknown, begunMs: number): void {
     if (begunMs <= this.#lastSuccessMs) return;
     const isFirst = this.#failing.size === 0;

@@ -1,4 +1,4 @@
-/** Exporters that say how they fare; what goes wrong in them goes no further. */
+/** Exporters that tell CollectorHealth how each attempt ended. An error in one of them goes no further. */
 import { type ExportResult, ExportResultCode } from "@opentelemetry/core";
 import type { PushMetricExporter } from "@opentelemetry/sdk-metrics";
 import type { SpanExporter } from "@opentelemetry/sdk-trace-base";

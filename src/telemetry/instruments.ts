@@ -1,4 +1,4 @@
-/** The metrics as OpenTelemetry's instruments. */
+/** The metrics as OpenTelemetry's instruments. Their names and units are in metrics.ts. Records nothing. */
 import type { Counter, Histogram, Meter, UpDownCounter } from "@opentelemetry/api";
 import { METRICS } from "./metrics.ts";
 
@@ -13,7 +13,7 @@ export type Instruments = {
   readonly tokens: Histogram;
 };
 
-/** @param activeBackends is asked when metrics are collected */
+/** @param activeBackends called each time metrics are collected */
 export function createInstruments(meter: Meter, activeBackends: () => number): Instruments {
   const counter = (key: keyof typeof METRICS): Counter =>
     meter.createCounter(METRICS[key].name, METRICS[key]);

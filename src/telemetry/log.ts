@@ -1,20 +1,20 @@
 /**
- * The log: what changed and why, never a line a request. JSON lines, or readable text for a terminal.
- * Nothing in a line steers the terminal that shows it, and no value makes a line endless: whoever logs
- * what comes from outside cuts it shorter, and this is the net below.
+ * The log: what changed and why, never a line for each request. It writes JSON lines, or readable text for a
+ * terminal. Nothing in a line steers that terminal, and no value makes a line endless. Callers cut texts from
+ * outside shorter than that; the limits here hold if one forgets. Does not know where lines go.
  */
 import { printable } from "../ground/printable.ts";
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** Field names are snake_case, values JSON. */
+/** Names are in snake_case, values are JSON. */
 type Fields = Readonly<Record<string, unknown>>;
 
 export type Log = Readonly<Record<LogLevel, (message: string, fields?: Fields) => void>>;
 
 export type LogInit = {
-  /** The least level that is written. */
+  /** Lines below this level are left out. */
   readonly level: LogLevel;
   readonly format: "json" | "text";
   /** Takes one line with its line feed. */
@@ -60,14 +60,14 @@ function show(value: unknown): string {
   return printable(JSON.stringify(value) ?? String(value));
 }
 
-/** Of a string, in UTF-16 code units. */
+/** The most UTF-16 code units of a string. */
 const LENGTH_MAX = 4_096;
-/** Of an array, and names of an object. */
+/** The most elements of an array, or members of an object. */
 const ENTRIES_MAX = 100;
-/** Arrays and objects inside each other. */
+/** How deep arrays and objects may be nested. */
 const DEPTH_MAX = 8;
 
-/** The value with what is too long cut off, and a mark in its place. */
+/** Returns the value; where it is too long or too deep, a mark stands for the rest. */
 function bounded(value: unknown, depth = 0): unknown {
   if (typeof value === "string") return cut(value);
   if (typeof value !== "object" || value === null || "toJSON" in value) return value;

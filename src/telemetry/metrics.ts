@@ -1,8 +1,11 @@
-/** The metrics: names, units, labels and boundaries. Names of the original first, then OpenTelemetry's. */
+/**
+ * The metrics: names, units, labels and boundaries. The proxy's own first, then those of OpenTelemetry's
+ * conventions. Records nothing.
+ */
 
 type Metric = {
   readonly name: string;
-  /** UCUM, as OpenTelemetry has it. */
+  /** In UCUM, as OpenTelemetry writes units. */
   readonly unit: string;
   readonly labels: readonly string[];
   readonly description: string;
@@ -10,11 +13,11 @@ type Metric = {
   readonly boundaries?: readonly number[];
 };
 
-/** Conventions' list for HTTP, made to reach the length of long answers. */
+/** The conventions' list for HTTP, with more at its end for long answers. */
 const REQUEST_S = [
   0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 300, 600,
 ];
-/** Conventions' list for generative AI, made to reach a long prompt on a slow machine. */
+/** The conventions' list for generative AI, with more at its end for a long prompt on a slow machine. */
 const FIRST_CHUNK_S = [
   0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80,
   160,
@@ -23,7 +26,7 @@ const PER_CHUNK_S = [
   0.001, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5, 5, 10, 20,
   40, 80, 160,
 ];
-/** Conventions' list: powers of 4. */
+/** The conventions' list: powers of 4. */
 const TOKENS = [
   1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864,
 ];
@@ -92,5 +95,5 @@ export const METRICS = {
   },
 } as const satisfies Readonly<Record<string, Metric>>;
 
-/** Of one metric: what is above goes into one series labelled `otel.metric.overflow`. */
+/** The most series of one metric. Further ones go into one series labelled `otel.metric.overflow`. */
 export const SERIES_MAX = 1_000;

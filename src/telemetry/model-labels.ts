@@ -1,11 +1,14 @@
-/** The values of the label `model`: bounded in number and length, whatever clients and servers send. */
+/**
+ * The values of the label `model`: limited in number and length, whatever clients and servers send. Counts
+ * nothing.
+ */
 
 export const UNKNOWN = "unknown";
 const LABELS_MAX = 1_000;
 const LENGTH_MAX = 256;
 
 export class ModelLabels {
-  /** Each is kept for good, as is its series: one that is gone may be back. */
+  /** A label stays for good, as its series does: a model that is gone may come back. */
   readonly #labels = new Set<string>([UNKNOWN]);
 
   /** @returns the model's id if it is in the routing table and there is room for it, else `unknown` */

@@ -1,4 +1,7 @@
-/** One request to a backend as OpenTelemetry sees it: a CLIENT span to the last byte of the answer, and its metrics. */
+/**
+ * Reports one request to a backend: a CLIENT span that lasts to the last byte of the answer, and metrics. The
+ * client's request is in otel-request.ts.
+ */
 import {
   type Attributes,
   type Span,
@@ -8,7 +11,7 @@ import {
   trace,
 } from "@opentelemetry/api";
 import { errorCode } from "../ground/error-text.ts";
-import { type CallOwner, type Outcome, PROPAGATOR } from "./reporting.ts";
+import { type CallOwner, PROPAGATOR, type ReportEnd } from "./reporting.ts";
 import type { CallEnd, CallReport, ReportedBackend } from "./telemetry.ts";
 import { UsageReader } from "./usage.ts";
 
@@ -17,7 +20,7 @@ const SETTER: TextMapSetter<Headers> = { set: (headers, name, value) => headers.
 export class OtelCallReport implements CallReport {
   readonly #request: CallOwner;
   readonly #span: Span | undefined;
-  /** As at its start: an id may leave the routing table meanwhile. */
+  /** Read once, at the start: the model may leave the routing table meanwhile. */
   readonly #label: string;
   readonly #startMs = performance.now();
   #genAi: Attributes | undefined;
@@ -55,7 +58,7 @@ export class OtelCallReport implements CallReport {
 
   trace(headers: Headers): void {
     if (this.#span === undefined) return;
-    headers.delete("tracestate"); // the client's own, if its traceparent was worth nothing
+    headers.delete("tracestate"); // the client's: it must not stay if its traceparent was invalid
     PROPAGATOR.inject(trace.setSpan(this.#request.context, this.#span), headers, SETTER);
   }
 
@@ -110,7 +113,7 @@ export class OtelCallReport implements CallReport {
     this.#lastPieceMs = nowMs;
   }
 
-  /** Records what the answer says of its tokens. */
+  /** Records how many tokens the answer says it took. */
   #tokens(): Attributes {
     const { input, output } = this.#usage?.usage ?? {};
     const { tokens } = this.#request.reporting.instruments;
@@ -129,7 +132,7 @@ export class OtelCallReport implements CallReport {
     return status >= from ? String(status) : undefined;
   }
 
-  #broken(word: string, { bytes, error }: CallEnd, abortReason: string | undefined): Outcome {
+  #broken(word: string, { bytes, error }: CallEnd, abortReason: string | undefined): ReportEnd {
     const ms = Math.round(performance.now() - this.#startMs);
     const reason = abortReason ?? (error === undefined ? "client gone" : String(error));
     this.#request.addEvent(word, { bytes, ms, reason });
@@ -137,7 +140,7 @@ export class OtelCallReport implements CallReport {
     return { status: this.#status, errorType: word, message };
   }
 
-  #end({ status, errorType, message }: Outcome, more: Attributes): void {
+  #end({ status, errorType, message }: ReportEnd, more: Attributes): void {
     this.#open = false;
     this.#request.reporting.instruments.inflight.add(-1, { model: this.#label });
     const span = this.#span;
@@ -190,11 +193,11 @@ function wordOfBreak(
   return abortReason === "cut" ? "drain_timeout" : "upstream_broken_off";
 }
 
-/** What there is to say of a call without an answer; addresses in messages stay out of it. */
+/** Describes a call that got no answer. Leaves out error messages, which may have addresses in them. */
 function failureOf(
   error: unknown,
   abortReason: string | undefined,
-): Pick<Outcome, "errorType" | "message"> {
+): Pick<ReportEnd, "errorType" | "message"> {
   const byReason = abortReason === undefined ? undefined : BY_REASON[abortReason];
   if (byReason !== undefined) return { errorType: byReason, message: abortReason };
   const code = errorCode(error) ?? "upstream_failed";

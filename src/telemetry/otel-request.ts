@@ -1,4 +1,7 @@
-/** One request as OpenTelemetry sees it: a SERVER span from its first byte to the last of its answer, and the metrics. */
+/**
+ * Reports one request of a client: a SERVER span from its first byte to the last byte of its answer, and
+ * metrics. Its calls to backends are in otel-call.ts.
+ */
 import {
   type Attributes,
   type Context,
@@ -11,7 +14,7 @@ import {
 } from "@opentelemetry/api";
 import { UNKNOWN } from "./model-labels.ts";
 import { OtelCallReport } from "./otel-call.ts";
-import { type CallOwner, type Outcome, PROPAGATOR, type Reporting, short } from "./reporting.ts";
+import { type CallOwner, PROPAGATOR, type ReportEnd, type Reporting, short } from "./reporting.ts";
 import { type Route, routeOf } from "./routes.ts";
 import type { CallReport, ReportedBackend, RequestReport } from "./telemetry.ts";
 
@@ -31,7 +34,7 @@ export class OtelRequestReport implements RequestReport, CallOwner {
   #model: string | undefined;
   #label = UNKNOWN;
   #calls = 0;
-  #failure: Outcome | undefined;
+  #failure: ReportEnd | undefined;
   #open = true;
 
   constructor(request: Request, path: string, reporting: Reporting) {
@@ -74,20 +77,20 @@ export class OtelRequestReport implements RequestReport, CallOwner {
     return new OtelCallReport(this, backend, this.#calls - 1);
   }
 
-  retry(why: string): void {
-    this.#span?.addEvent("retry", { reason: why });
+  retry(reason: string): void {
+    this.#span?.addEvent("retry", { reason });
   }
 
   answered(status: number, code: string | undefined): void {
     if (code !== undefined) {
       this.#span?.addEvent(code, this.#model === undefined ? {} : { model: this.#model });
     }
-    // What befell the last call says more than that there was no other.
+    // Why the last call failed says more than the proxy's own code.
     const failed = status === 502 ? this.#failure?.errorType : undefined;
     this.end({ status, errorType: failed ?? code, message: this.#failure?.message ?? code }, false);
   }
 
-  callFailed(failure: Outcome): void {
+  callFailed(failure: ReportEnd): void {
     this.#failure = failure;
   }
 
@@ -96,7 +99,7 @@ export class OtelRequestReport implements RequestReport, CallOwner {
   }
 
   end(
-    { status = NO_ANSWER, errorType, message }: Outcome,
+    { status = NO_ANSWER, errorType, message }: ReportEnd,
     streaming: boolean,
     more?: Attributes,
   ): void {
@@ -117,7 +120,7 @@ export class OtelRequestReport implements RequestReport, CallOwner {
       ...(errorType !== undefined && { "error.type": errorType }),
       ...more,
     });
-    // HTTP conventions: what is the client's fault (4xx) is no error of the server's.
+    // Conventions for HTTP: a fault of the client's (4xx) is no error of a SERVER span.
     const isClientsFault = status >= 400 && status < 499;
     if (errorType !== undefined && !isClientsFault) {
       span.setStatus({ code: SpanStatusCode.ERROR, message: message ?? "" });
@@ -144,5 +147,5 @@ export class OtelRequestReport implements RequestReport, CallOwner {
   }
 }
 
-/** nginx's word for a client that left before it was answered. */
+/** nginx's status for a client that left before its answer came. */
 const NO_ANSWER = 499;

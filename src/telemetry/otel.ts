@@ -1,4 +1,7 @@
-/** Telemetry by OpenTelemetry: traces and metrics over OTLP, metrics at /metrics. Imported only when it is on. */
+/**
+ * Sets OpenTelemetry up, and ends it: traces and metrics over OTLP, metrics at /metrics. Only start.ts imports
+ * it, and only if telemetry is on.
+ */
 import { hostname } from "node:os";
 import { type DiagLogger, DiagLogLevel, diag } from "@opentelemetry/api";
 import { OTLPMetricExporter } from "@opentelemetry/exporter-metrics-otlp-proto";
@@ -31,22 +34,25 @@ import type { Telemetry } from "./telemetry.ts";
 export type OtelInit = {
   readonly settings: TelemetrySettings;
   readonly log: Log;
-  /** Of this program. */
+  /** This program's. */
   readonly version: string;
-  /** The container we run in, if any. */
+  /** The container that the proxy runs in; undefined if it runs in none. */
   readonly containerId: string | undefined;
-  /** How many backends take new requests just now. */
+  /** How many backends take new requests now. */
   readonly activeBackends: () => number;
 };
 
 const SCOPE = "lw-inference-proxy";
 const SERVICE_NAME = "inference-proxy";
-/** Longest wait at shutdown for what is queued, ms. */
+/** How long shutdown waits until everything queued is sent, ms. */
 const FLUSH_MS = 5_000;
-/** Requests that were cut just now come to their ends in the next turns of the loop; later ones would be lost. */
+/**
+ * Requests that were cut just now end in the next turns of the event loop. Shutdown waits so long for their
+ * reports, ms.
+ */
 const CUT_MS = 20;
 
-/** One that hangs, and the last one. */
+/** Two exports at once: one that hangs, and the last one. */
 const METRIC_EXPORTS_MAX = 2;
 
 type Part = { readonly shutdown: () => Promise<unknown> };
@@ -80,15 +86,15 @@ function resourceOf({ version, containerId }: OtelInit): Resource {
     "host.name": hostname(),
     ...(containerId !== undefined && { "container.id": containerId }),
   });
-  // What the operator says wins.
+  // Later ones win: what the operator sets comes last.
   return defaultResource()
     .merge(own)
     .merge(detectResources({ detectors: [envDetector] }));
 }
 
 /**
- * After a batch that failed the SDK's processor (2.12) no longer waits for the one under way, so it is
- * the exporter's limit that bounds what a failing collector makes us hold (30 by default: 200 MiB).
+ * After a failed batch the SDK's processor (2.12) no longer waits for the batch under way. So the exporter's
+ * limit decides how much memory a failing collector costs us (30 batches by default: 200 MiB).
  */
 function createTraces(
   resource: Resource,
@@ -105,7 +111,7 @@ function createTraces(
   });
   return {
     provider,
-    // A batch that fails ends the provider's wait for the others: the exporter has them all.
+    // The provider stops waiting when one batch fails, so we also wait for the exporter, which has all batches.
     shutdown: () => provider.shutdown().finally(() => exporter.forceFlush?.()),
   };
 }
@@ -134,7 +140,7 @@ function createMetrics(
   return { provider, shutdown: () => provider.shutdown() };
 }
 
-/** Read when somebody asks for it. */
+/** Collects the metrics when somebody asks for them. */
 class ScrapedReader extends MetricReader {
   readonly #serializer = new PrometheusSerializer();
 
@@ -166,7 +172,7 @@ async function shutDown(parts: readonly Part[], log: Log): Promise<void> {
   if (outcome === "late") log.warn("telemetry could not all be sent in time", { ms: FLUSH_MS });
 }
 
-/** What OpenTelemetry has to say of itself. */
+/** Writes to the log what OpenTelemetry says of itself. */
 function showDiagnostics(level: DiagnosticsLevel, log: Log): void {
   const to =
     (write: Log["info"]) =>

@@ -1,4 +1,4 @@
-/** What a request and its calls report with. */
+/** What the report of a request and those of its calls share. Reports nothing itself. */
 import type { Attributes, Context, Tracer } from "@opentelemetry/api";
 import { W3CTraceContextPropagator } from "@opentelemetry/core";
 import type { Instruments } from "./instruments.ts";
@@ -12,37 +12,38 @@ export type Reporting = {
   readonly tracer: Tracer | undefined;
 };
 
-/** How a request or a call came out. */
-export type Outcome = {
+/** How a request or a call ended. */
+export type ReportEnd = {
   /** Undefined if no answer has come. */
   readonly status: number | undefined;
-  /** Undefined if all is well. A word of ours, or the status. */
+  /** Undefined if all is well; otherwise a word of ours, or the status. */
   readonly errorType: string | undefined;
-  /** For the span's status, where that is an error's. */
+  /** For the span's status, if that is an error. */
   readonly message?: string | undefined;
 };
 
-/** What a call has to know of the request that it serves, and tells it. */
+/** The request that a call serves: what the call must know of it, and what it tells it. */
 export type CallOwner = {
   readonly reporting: Reporting;
   readonly method: string;
   readonly route: Route;
-  /** The calls' parent. */
+  /** The parent of the calls' spans. */
   readonly context: Context;
-  /** The value of the metrics' label. */
+  /** The value of the label `model` in metrics. */
   readonly label: string;
   readonly model: string | undefined;
   readonly addEvent: (name: string, attributes: Attributes) => void;
-  /** The call has come to nothing; what is made of it is for the proxy to say. */
-  readonly callFailed: (failure: Outcome) => void;
-  readonly end: (outcome: Outcome, streaming: boolean, more?: Attributes) => void;
+  /** The call got no answer. The proxy decides what the client gets then. */
+  readonly callFailed: (failure: ReportEnd) => void;
+  readonly end: (outcome: ReportEnd, streaming: boolean, more?: Attributes) => void;
 };
 
 export const PROPAGATOR = new W3CTraceContextPropagator();
 
-/** Of what a client or a server has written, in a span. */
+/** The most characters that a span takes of a text from a client or a server. */
 const TEXT_LENGTH_MAX = 1_024;
 
+/** Cuts a text to what a span takes. */
 export function short(text: string): string {
   return text.length > TEXT_LENGTH_MAX ? text.slice(0, TEXT_LENGTH_MAX) : text;
 }

@@ -1,11 +1,14 @@
-/** Path → what is reported instead of it: a name out of a short list, never what a client wrote. */
+/**
+ * Path → the name that is reported in its place: one of a short list, never what a client wrote. Routes no
+ * request. Pure.
+ */
 
 export type Route = {
   /** As `http.route`. */
   readonly name: string;
-  /** `gen_ai.operation.name`, where the conventions have one. */
+  /** `gen_ai.operation.name`; undefined if the conventions have none for it. */
   readonly operation: "chat" | "text_completion" | "embeddings" | undefined;
-  /** `gen_ai.provider.name`: by the dialect that is spoken. */
+  /** `gen_ai.provider.name`: whose API it is. */
   readonly provider: "openai" | "anthropic";
 };
 

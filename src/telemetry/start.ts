@@ -1,4 +1,4 @@
-/** Telemetry as it is set up. With all of it off, nothing of OpenTelemetry is even evaluated. */
+/** Starts telemetry. If all of it is off, no module of OpenTelemetry is even loaded. */
 import type { OtelInit } from "./otel.ts";
 import type { TelemetrySettings } from "./settings.ts";
 import { NO_TELEMETRY, type Telemetry } from "./telemetry.ts";

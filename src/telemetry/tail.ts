@@ -1,12 +1,12 @@
-/** The last bytes of a body, kept as it passes. */
+/** Keeps the last bytes of a body while it passes. Does not read them. */
 
 const TAIL_BYTES_MAX = 16 * 1024;
 const TAIL_BYTES_MIN = 1024;
 
-/** A ring that grows as it must: short answers, of which there are most, take little. */
+/** A ring that grows when it must: most answers are short and take little memory. */
 export class Tail {
   #ring: Buffer = EMPTY;
-  /** Bytes seen so far, of which the ring has the last. */
+  /** How many bytes have passed. The ring has the last of them. */
   #seen = 0;
 
   push(piece: Uint8Array): void {
@@ -21,19 +21,19 @@ export class Tail {
     this.#seen += last.length;
   }
 
-  /** Whether bytes have been let go of. */
+  /** Whether the first bytes are lost. */
   get isCut(): boolean {
     return this.#seen > this.#ring.length;
   }
 
-  /** A character that was cut at the start is replaced. */
+  /** As UTF-8. If the first character is cut, a replacement character stands for it. */
   get text(): string {
     if (!this.isCut) return this.#ring.toString("utf8", 0, this.#seen);
     const at = this.#seen % this.#ring.length;
     return Buffer.concat([this.#ring.subarray(at), this.#ring.subarray(0, at)]).toString("utf8");
   }
 
-  /** Only ever while nothing has been let go of, so what is kept starts at 0. */
+  /** Grows only before any byte is lost, so the kept bytes start at 0. */
   #grow(bytes: number): void {
     if (bytes <= this.#ring.length || this.#ring.length === TAIL_BYTES_MAX) return;
     let length = Math.max(this.#ring.length, TAIL_BYTES_MIN);

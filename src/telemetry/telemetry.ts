@@ -1,10 +1,10 @@
 /**
- * What is reported of requests and of the routing table, as a small type. With telemetry off the
- * no-op below is used: one object for all requests, so that off costs nothing; nothing of
- * OpenTelemetry is imported here. All calls are quick, and none throws or waits.
+ * The types by which the proxy and the fleet report: all that they see of telemetry. With telemetry off they
+ * get the no-op below, one object for all requests, so that it costs nothing. Imports nothing of OpenTelemetry.
+ * All calls are quick; none throws or waits.
  */
 
-/** A backend, as far as it is reported. */
+/** What is reported of a backend. */
 export type ReportedBackend = {
   readonly name: string;
   /** `http://host:port` without a path. */
@@ -12,14 +12,14 @@ export type ReportedBackend = {
   readonly basePath: string;
 };
 
-/** Who can tell whether a model is served. */
+/** Tells whether somebody serves a model. */
 type KnownModels = { readonly find: (modelId: string) => { readonly kind: string } };
 
 /** How a request to a backend ended. */
 export type CallEnd = {
-  /** Of the answer's body, so far. */
+  /** How many bytes of the answer's body came. */
   readonly bytes: number;
-  /** Set if the upstream broke off, or has never answered. */
+  /** Set if the upstream broke off, or never answered. */
   readonly error?: unknown;
   /** Set if the client left while the answer was under way. */
   readonly cancelled?: true;
@@ -27,24 +27,24 @@ export type CallEnd = {
 
 /** One request to a backend. */
 export type CallReport = {
-  /** Has the backend's own trace hang together with ours: replaces the client's trace headers. */
+  /** Replaces the client's trace headers by ours, so that the backend's spans join our trace. */
   readonly trace: (headers: Headers) => void;
-  /** @returns what is to be shown each piece of the answer's body as it passes */
+  /** @returns a function that must see each piece of the answer's body as it passes; undefined: none must */
   readonly answered: (upstream: Response) => ((piece: Uint8Array) => void) | undefined;
-  /** The answer's body has ended, one way or another: ends the report of the whole request. */
+  /** The answer's body has ended, completely or not. Ends the report of the whole request. */
   readonly ended: (end: CallEnd, abortReason: string | undefined) => void;
-  /** There is no answer; another call, or an answer of the proxy's own, may follow. */
+  /** There was no answer. Another call, or an answer of the proxy's own, may follow. */
   readonly failed: (error: unknown, abortReason: string | undefined) => void;
 };
 
 /** One request of a client. */
 export type RequestReport = {
-  /** The model it is for. */
+  /** The request is for this model. */
   readonly named: (model: string, known: KnownModels) => void;
   readonly call: (backend: ReportedBackend) => CallReport;
-  /** Another call follows because of what befell the last one. */
-  readonly retry: (why: string) => void;
-  /** The proxy answers itself: ends the report. `code` says why, if it is an error. */
+  /** Another call follows, because the last one failed for this reason. */
+  readonly retry: (reason: string) => void;
+  /** The proxy answers itself. Ends the report. `code` names the error, if it is one. */
   readonly answered: (status: number, code: string | undefined) => void;
 };
 
@@ -55,9 +55,9 @@ export type Telemetry = {
   /** @param path of the request, as the client sent it */
   readonly request: (request: Request, path: string) => RequestReport;
   readonly tableUpdated: (update: TableUpdate) => void;
-  /** The metrics in Prometheus' text form; undefined if they are not to be had. */
+  /** Gives the metrics in Prometheus' text format; undefined if /metrics is off. */
   readonly scrape: (() => Promise<string>) | undefined;
-  /** Sends what is queued: at most 5 s, never rejects. */
+  /** Sends everything queued. Takes 5 s at most and never rejects. */
   readonly shutdown: () => Promise<void>;
 };
 

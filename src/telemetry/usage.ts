@@ -1,14 +1,17 @@
-/** How many tokens an answer took, from the end of its body; of what is in between nothing is kept. */
+/**
+ * Reads from an answer's body how many tokens it took. Keeps only the end of the body, and its first event
+ * where that is needed.
+ */
 import { JoinedBytes } from "../ground/joined-bytes.ts";
 import { memberAtEnd } from "./json-tail.ts";
 import { Tail } from "./tail.ts";
 
-/** Undefined where the answer does not say. */
+/** Numbers of tokens; undefined where the answer does not say. */
 export type Usage = { readonly input: number | undefined; readonly output: number | undefined };
 
 const NO_USAGE: Usage = { input: undefined, output: undefined };
 
-/** Anthropic's first event has the tokens of the input, and is not at the end; a ping may come before it. */
+/** Anthropic puts the tokens of the input into the first event, before which a ping may come. */
 const HEAD_BYTES_MAX = 4 * 1024;
 
 export class UsageReader {
@@ -17,7 +20,7 @@ export class UsageReader {
   readonly #head = new JoinedBytes();
   readonly #headBytesMax: number;
 
-  /** @param keepsHead whether the first event may be needed too */
+  /** @param keepsHead whether the first event may have some of the numbers */
   constructor(isEventStream: boolean, keepsHead: boolean) {
     this.#isEventStream = isEventStream;
     this.#headBytesMax = isEventStream && keepsHead ? HEAD_BYTES_MAX : 0;
@@ -29,7 +32,7 @@ export class UsageReader {
     this.#tail.push(piece);
   }
 
-  /** To be asked when the body is complete. */
+  /** Valid when the body is complete. */
   get usage(): Usage {
     if (!this.#isEventStream) return bodyUsage(this.#tail.text);
     const last = eventsUsage(this.#tail.text, this.#tail.isCut);
@@ -39,18 +42,18 @@ export class UsageReader {
   }
 }
 
-/** OpenAI and Anthropic: `usage` is a member of the body. */
-export function bodyUsage(text: string): Usage {
+/** A body that is no event stream: OpenAI and Anthropic have `usage` as its member. */
+function bodyUsage(text: string): Usage {
   return text.includes(QUOTED) ? usageIn(text, []) : NO_USAGE;
 }
 
 /**
- * OpenAI: the last event with a `usage`. Responses: in `response` of the last event. Anthropic: the
- * output in `message_delta`, the input there or in `message` of `message_start`.
+ * An event stream. OpenAI: `usage` of the last event that has one. Its Responses: `usage` in `response` of the
+ * last event. Anthropic: the output's in `message_delta`, the input's there or in `message` of `message_start`.
  *
- * @param isCut whether the first line may have lost its beginning, and `data:` with it
+ * @param isCut whether the first line may lack its beginning, and `data:` with it
  */
-export function eventsUsage(text: string, isCut = false): Usage {
+function eventsUsage(text: string, isCut = false): Usage {
   let usage = NO_USAGE;
   let end = text.length;
   while (end > 0 && (usage.input === undefined || usage.output === undefined)) {
@@ -85,7 +88,7 @@ function countsOf(usage: unknown): Usage {
       : undefined;
   };
   const input = count("prompt_tokens") ?? count("input_tokens");
-  // Anthropic counts what the cache had apart; the conventions count it in.
+  // Anthropic counts cached tokens apart from the input; OpenTelemetry's conventions include them.
   const cached =
     (count("cache_read_input_tokens") ?? 0) + (count("cache_creation_input_tokens") ?? 0);
   return {

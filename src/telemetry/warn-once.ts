@@ -1,6 +1,7 @@
 /**
- * Warnings that are given once for as long as nothing changes. They are kept by container, also while
- * that does not run: one that crashes and starts again for ever is not a new one each time.
+ * Gives a warning once for as long as nothing changes. It remembers warnings for each container, also while
+ * the container does not run: one that crashes and starts again and again is not new each time. Decides nothing
+ * about what deserves a warning.
  */
 import { BoundedMap } from "../ground/bounded-map.ts";
 import type { Log } from "./log.ts";
@@ -12,7 +13,9 @@ type Warning = {
   readonly text: string;
 };
 
-/** Containers that are gone are forgotten; this is for an engine that never says so. */
+/**
+ * Warnings that are remembered. `forget` drops those of gone containers; this limit holds if nobody calls it.
+ */
 const KEPT_MAX = 10_000;
 
 export class WarnOnce {
@@ -24,9 +27,9 @@ export class WarnOnce {
   }
 
   /**
-   * Warns, unless the last warning with this message about these containers said the same.
+   * Warns, unless the last warning with this message about these containers had the same `said`.
    *
-   * @param said what makes it another warning; must be short, for it is kept
+   * @param said if it differs from last time, the warning is given again; must be short, because it is kept
    */
   warn(
     containerIds: readonly string[],
@@ -40,7 +43,7 @@ export class WarnOnce {
     this.#log.warn(message, fields);
   }
 
-  /** There is no such container any more. */
+  /** Forgets the warnings about a container that is gone. */
   forget(containerId: string): void {
     for (const [key, { containerIds }] of this.#given) {
       if (containerIds.includes(containerId)) this.#given.delete(key);

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { atMostEvery, coalesce } from "../../src/ground/coalesce.ts";
+import { atMostEvery, coalesce, spaced } from "../../src/ground/coalesce.ts";
+import { until } from "../support/until.ts";
 
 test("coalesce() makes one more run of any number of calls during a run, and never two at once", async () => {
   const gates: PromiseWithResolvers<void>[] = [];
@@ -32,7 +33,7 @@ test("the promise of a call during a run resolves only when a run that began aft
   const wake = coalesce(async () => {
     runs += 1;
     const run = runs;
-    await Bun.sleep(1);
+    await new Promise(setImmediate);
     ended.push(run);
   });
   void wake();
@@ -50,7 +51,7 @@ test("atMostEvery() gives calls within the interval the run that began it, under
   const calls = [run(), run(), run()];
   let ended = 0;
   for (const call of calls) void call.then(() => (ended += 1));
-  await Bun.sleep(0);
+  await Bun.sleep(0); // none of them resolves before the run has ended
   expect([gates.length, ended]).toEqual([1, 0]);
   gates[0]!.resolve();
   await Promise.all(calls);
@@ -65,7 +66,23 @@ test("atMostEvery() runs again after the interval, also beside a run that hangs"
     return runs === 1 ? new Promise(() => undefined) : Promise.resolve();
   });
   void run();
-  await Bun.sleep(30);
+  await until("the interval is over", () => {
+    void run();
+    return runs === 2;
+  });
+  await run(); // shares the second run, which has ended
+});
+
+test("spaced() begins a run at once, and shares the next one, after the interval, among all calls until then", async () => {
+  const beganMs: number[] = [];
+  const run = spaced(50, () => {
+    beganMs.push(performance.now());
+    return Promise.resolve();
+  });
   await run();
-  expect(runs).toBe(2);
+  expect(beganMs).toHaveLength(1);
+  await Promise.all([run(), run(), run()]);
+  const [first = 0, second = 0] = beganMs;
+  expect(beganMs).toHaveLength(2);
+  expect(second - first).toBeGreaterThanOrEqual(49);
 });

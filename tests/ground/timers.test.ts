@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { Alarms, Pace } from "../../src/ground/timers.ts";
-import { until } from "../support/until.ts";
+import { Alarms, Pace, pause } from "../../src/ground/timers.ts";
+import { until, within } from "../support/until.ts";
 
 test("Pace gives the first turn at once and the others at intervals; due() takes none", async () => {
   const pace = new Pace(200);
@@ -17,7 +17,7 @@ test("Pace gives the first turn at once and the others at intervals; due() takes
   expect(again).toBeGreaterThan(190);
   expect(second - again).toBeLessThan(100); // due() has put nothing off
   expect(third - second).toBeGreaterThan(190);
-  await Bun.sleep(250);
+  await pace.due();
   const restedMs = performance.now();
   await pace.turn();
   expect(performance.now() - restedMs).toBeLessThan(100);
@@ -33,10 +33,21 @@ test("Alarms: each reason has one time, and a new one takes the place of the old
   alarms.set("b", 1);
   alarms.set("b", Number.POSITIVE_INFINITY); // further away than a timer can wait
   await until("a's time has come", () => calls > 0);
-  await Bun.sleep(20);
+  await Bun.sleep(20); // nothing calls for a's first time, nor for b
   expect(calls).toBe(1);
   alarms.set("a", 1);
   alarms.clear();
-  await Bun.sleep(20);
+  await Bun.sleep(20); // nothing calls after clear()
   expect(calls).toBe(1);
+});
+
+test("pause() ends when the time is over, and at once when its signal is aborted", async () => {
+  const beganMs = performance.now();
+  await pause(20, new AbortController().signal);
+  expect(performance.now() - beganMs).toBeGreaterThanOrEqual(19);
+  await within("a pause that is over before it begins", pause(60_000, AbortSignal.abort()));
+  const controller = new AbortController();
+  const paused = pause(60_000, controller.signal);
+  controller.abort();
+  await within("a pause that is broken off", paused);
 });

@@ -23,7 +23,7 @@ test("createOtel() has no more batches under way than the queue has, however man
   };
   for (let batch = 0; failed < 30 && batch < 2_000; batch += 1) {
     for (let sent = 0; sent < 512; sent += 1) report(reporting);
-    await Bun.sleep(5);
+    await Bun.sleep(5); // the pace of the batches: no condition to wait for
   }
   expect(failed).toBeGreaterThanOrEqual(30);
   expect(most).toBeLessThanOrEqual(5);

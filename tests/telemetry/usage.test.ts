@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { bodyUsage, eventsUsage, UsageReader } from "../../src/telemetry/usage.ts";
+import { type Usage, UsageReader } from "../../src/telemetry/usage.ts";
 
 const NONE = { input: undefined, output: undefined };
 
@@ -7,7 +7,14 @@ function events(...values: readonly unknown[]): string {
   return values.map((value) => `data: ${JSON.stringify(value)}\n\n`).join("");
 }
 
-describe("bodyUsage()", () => {
+/** The usage of an answer that comes in one piece. */
+function usageOf(text: string, isEventStream: boolean): Usage {
+  const reader = new UsageReader(isEventStream, false);
+  reader.push(new TextEncoder().encode(text));
+  return reader.usage;
+}
+
+describe("UsageReader, of a body", () => {
   test.each<[what: string, body: string, usage: object]>([
     [
       "OpenAI",
@@ -51,11 +58,11 @@ describe("bodyUsage()", () => {
     ["not JSON", 'x"usage":{x}}', NONE],
     ["broken off", '{"usage":{"prompt_tokens":3,"comple', NONE],
   ])("reads %s", (_what, body, usage) => {
-    expect(bodyUsage(body)).toEqual(usage as ReturnType<typeof bodyUsage>);
+    expect(usageOf(body, false)).toEqual(usage as Usage);
   });
 });
 
-describe("eventsUsage()", () => {
+describe("UsageReader, of an event stream", () => {
   test.each<[what: string, text: string, usage: object]>([
     [
       "OpenAI",
@@ -113,16 +120,12 @@ describe("eventsUsage()", () => {
     ["nothing", "", NONE],
     ["line feeds", "\n\n\n", NONE],
   ])("reads %s", (_what, text, usage) => {
-    expect(eventsUsage(text)).toEqual(usage as ReturnType<typeof eventsUsage>);
+    expect(usageOf(text, true)).toEqual(usage as Usage);
   });
 });
 
 describe("UsageReader", () => {
-  function read(
-    reader: UsageReader,
-    body: string,
-    pieceBytes: number,
-  ): ReturnType<typeof bodyUsage> {
+  function read(reader: UsageReader, body: string, pieceBytes: number): Usage {
     const bytes = Buffer.from(body);
     for (let at = 0; at < bytes.length; at += pieceBytes)
       reader.push(bytes.subarray(at, at + pieceBytes));
