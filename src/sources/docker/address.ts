@@ -43,8 +43,7 @@ const SHARES_WITH = "container:";
  * Docker silently drops packets to a network that the proxy is not on, so a wrong choice would cost
  * a connect time-out. Such a choice gets a doubt, in words.
  *
- * @param peer the container whose network this one shares; undefined if it shares none, or if that
- * container does not exist
+ * @param peer the container whose network this one shares; undefined if there is none
  */
 export function chooseAddress(
   container: Container,

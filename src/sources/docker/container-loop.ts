@@ -63,7 +63,7 @@ export class ContainerLoop {
   #epoch = 0;
   /** The container, as the last inspect showed it. */
   #container: Container | undefined;
-  /** The container whose network it shares, as the last inspect showed that one. */
+  /** The container whose network it shares, as the last inspect showed it. */
   #peer: Container | undefined;
   #name: string;
   /**
@@ -125,8 +125,8 @@ export class ContainerLoop {
   }
 
   /**
-   * Acts on an event of the container whose network this one shares. When the run of that one ends,
-   * this container loses its address and its network.
+   * Acts on an event of the container whose network this one shares. When the run of that container
+   * ends, this one loses its address and its network.
    */
   onPeerEvent(event: ContainerEvent): void {
     if (event.kind === "run over") this.#runOver(event, this.#peer?.startedAtMs);
