@@ -60,8 +60,8 @@ async function* untilCut(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
 }
 
 /**
- * Makes the error for a refusal. The status is told even if the body can't be used: it says more
- * than "can't be read" would.
+ * Makes the error for a refusal. A body that we refuse to read still leaves the status, which tells
+ * more. If the body breaks off, the engine counts as unreachable.
  */
 async function refusal({ address, request, response }: EngineAnswer): Promise<EngineError> {
   const { status } = response;
