@@ -1,6 +1,7 @@
 /**
- * What `GET /status` shows: how the proxy and each labelled container are. Field names are a promise. Only
- * types and the one function that puts the parts together: this file imports nobody.
+ * What `GET /status` shows: the state of the proxy and of each labelled container. The field names
+ * are a promise to users. Holds the types, and the one function that puts the parts together. It
+ * imports nothing, and does not find out any state itself.
  */
 
 export type Status = {
@@ -8,32 +9,38 @@ export type Status = {
   /** RFC 3339. */
   readonly started_at: string;
   readonly uptime_seconds: number;
-  /** As `GET /readyz`. */
+  /** The same as `GET /readyz` tells. */
   readonly ready: boolean;
-  /** Requests that are with a backend. */
+  /** Requests that a backend is working on. */
   readonly in_flight: number;
   readonly engine: {
-    /** As in DOCKER_HOST. */
+    /** As written in DOCKER_HOST. */
     readonly address: string;
     readonly state: ConnectionStatus["state"];
-    /** Why it can't be reached, and what to do; null if it can. */
+    /** Why the engine can't be reached, and what to do; null if it can be reached. */
     readonly reason: string | null;
     /** RFC 3339; when this state began. */
     readonly since: string;
-    /** The version of its API that is spoken; null before its first answer. */
+    /** The API version that we use with the engine; null before its first answer. */
     readonly api_version: string | null;
   };
-  /** By name. */
+  /** Sorted by name. */
   readonly containers: readonly ContainerStatus[];
 };
 
-/** How it stands between the proxy and an engine. */
+/** The state of the connection between the proxy and an engine. */
 export type ConnectionStatus = {
-  /** `connecting`: since the start no answer has come. `lost`: there was one, and there is none now. */
+  /**
+   * `connecting`: the engine has not answered since the proxy started. `lost`: it did answer, and
+   * does not any more.
+   */
   readonly state: "connecting" | "connected" | "lost";
   /** When this state began, ms since the epoch by our own clock. */
   readonly sinceMs: number;
-  /** What the last try came to, and what to do; undefined when connected, or before the first try ends. */
+  /**
+   * Why the last try failed, and what to do. Undefined while connected, and before the first try
+   * has ended.
+   */
   readonly reason: string | undefined;
 };
 
@@ -43,9 +50,9 @@ export type ContainerStatus = {
   readonly name: string;
   readonly state: string;
   readonly reason: string;
-  /** RFC 3339; when the proxy first saw it in this state. */
+  /** RFC 3339; when the proxy first saw the container in this state. */
   readonly since: string;
-  /** Where its requests go; null if there is no such place. */
+  /** The origin that its requests go to; null if there is none. */
   readonly address: string | null;
   readonly models: readonly string[];
   readonly in_flight: number;
@@ -55,18 +62,18 @@ export type StatusInit = {
   readonly version: string;
   readonly startedMs: number;
   readonly engine: {
-    /** As in DOCKER_HOST. */
+    /** As written in DOCKER_HOST. */
     readonly address: string;
-    /** Undefined before its first answer. */
+    /** Undefined before the engine's first answer. */
     readonly apiVersion: string | undefined;
     readonly connection: ConnectionStatus;
   };
   readonly ready: boolean;
-  /** By name. */
+  /** Sorted by name. */
   readonly containers: readonly ContainerStatus[];
 };
 
-/** What it is now. */
+/** Puts together what `GET /status` shows at `nowMs` (ms since the epoch). */
 export function statusOf(
   { version, startedMs, engine, ready, containers }: StatusInit,
   nowMs: number,

@@ -1,18 +1,27 @@
-/** An answer of the engine, or of what stands in front of it → its text or its bytes, or an EngineError. */
+/**
+ * Reads an answer of the engine, or of a socket proxy in front of it: as text, or as a stream of
+ * bytes. An answer that can't be used becomes an `EngineError`. This file does not know what an
+ * answer means.
+ */
 import { AnswerRefused, identityBody, readText } from "../ground/own-request.ts";
 import { type EngineAddress, EngineError, refused, showAddress, unreachable } from "./error.ts";
 
 export type EngineAnswer = {
   readonly address: EngineAddress;
-  /** What it answers, like `GET /containers/json`. */
+  /** The request that this answers, like `GET /containers/json`. */
   readonly request: string;
   readonly response: Response;
 };
 
-/** Of what comes with a refusal: a sentence, or a page of a socket proxy's. */
+/**
+ * The most that we read of a refusal's body: it is a sentence, or an HTML page of a socket proxy.
+ */
 const REFUSAL_BYTES_MAX = 64 * 1024;
 
-/** @throws {EngineError} if it is a refusal, larger than `bytesMax`, encoded, or breaks off */
+/**
+ * @throws {EngineError} if the answer is a refusal, is larger than `bytesMax`, is encoded, or
+ * breaks off
+ */
 export async function readReply(answer: EngineAnswer, bytesMax: number): Promise<string> {
   if (!answer.response.ok) throw await refusal(answer);
   try {
@@ -23,9 +32,10 @@ export async function readReply(answer: EngineAnswer, bytesMax: number): Promise
 }
 
 /**
- * The bytes as they come; however they end, that is normal: a restart of the engine cuts them off.
+ * Opens the body as a stream of bytes. The stream never throws when it is cut off: every restart of
+ * the engine does that, so any end is a normal end.
  *
- * @throws {EngineError} if it is a refusal, or encoded
+ * @throws {EngineError} if the answer is a refusal, or is encoded
  */
 export async function openBody(answer: EngineAnswer): Promise<AsyncIterable<Uint8Array>> {
   if (!answer.response.ok) throw await refusal(answer);
@@ -36,7 +46,7 @@ export async function openBody(answer: EngineAnswer): Promise<AsyncIterable<Uint
   }
 }
 
-/** Nobody reads the rest of it. */
+/** Drops the rest of an answer that we do not read. */
 export function letGo(response: Response): void {
   response.body?.cancel().catch(() => undefined);
 }
@@ -45,11 +55,14 @@ async function* untilCut(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
   try {
     for await (const piece of body) yield piece;
   } catch {
-    // the engine stopped, or something between us lost patience
+    // The engine has stopped, or something between us and the engine has closed the connection.
   }
 }
 
-/** Whatever comes with it, its status tells more than that it can't be read. */
+/**
+ * Makes the error for a refusal. A body that we refuse to read still leaves the status, which tells
+ * more. If the body breaks off, the engine counts as unreachable.
+ */
 async function refusal({ address, request, response }: EngineAnswer): Promise<EngineError> {
   const { status } = response;
   try {

@@ -1,21 +1,23 @@
 /**
- * The engine's clock. Its events and the starts of its containers are timed by it, so whatever is
- * judged by those times is judged in it; ours may be days away from it. Pure but for our own clock.
+ * The engine's clock, as we know it from the engine's answers and events. The engine times its
+ * events and the starts of its containers by this clock, and it may be days away from ours. So
+ * everything that depends on those times is judged in the engine's clock. Pure but for reading our
+ * own clock.
  */
 
-/** A `Date` header tells whole seconds (RFC 9110 §5.6.7). */
+/** A `Date` header gives whole seconds only (RFC 9110 §5.6.7). */
 const SECOND_MS = 1_000;
-/** Our own clock tells whole milliseconds. */
+/** Our own clock gives whole milliseconds only. */
 const OWN_STEP_MS = 1;
 
 export class EngineClock {
   readonly #now: () => number;
-  /** The engine's time less ours; 0 for as long as nothing says otherwise. */
+  /** The engine's time minus ours. It is 0 until an answer or an event shows that it can't be 0. */
   #offsetMs = 0;
-  /** The most that it may be, as the last `Date` has it. */
+  /** The largest offset that the last `Date` allows. */
   #mostMs = Number.POSITIVE_INFINITY;
 
-  /** @param now our own clock, ms since the epoch */
+  /** @param now reads our own clock, ms since the epoch */
   constructor(now: () => number = Date.now) {
     this.#now = now;
   }
@@ -31,24 +33,33 @@ export class EngineClock {
   }
 
   /**
-   * The engine has just answered. Its `Date` bounds the offset on both sides; one that lies within is
-   * kept, so that on one machine it stays 0. Any other is set to the least that may be: what lapses
-   * lapses up to a second late, never early. Either clock may have been set since: the offset follows.
+   * Corrects the offset after an answer of the engine. The answer's `Date` gives a least and a most
+   * value for the offset.
    *
-   * @param date header of the answer
-   * @param sentMs our own time before it was asked
+   * An offset between the two is kept, so it stays 0 if the engine is on this machine. Any other
+   * offset is set to the least value: then what lapses lapses up to a second late, and never early.
+   * The offset can go up and down, because either clock may have been set in the meantime.
+   *
+   * @param date the `Date` header of the answer
+   * @param sentMs our own time just before we sent the request
    */
   answered(date: string | null, sentMs: number): void {
     const dateMs = Date.parse(date ?? "");
     if (Number.isNaN(dateMs)) return;
     const leastMs = dateMs - this.#now() - OWN_STEP_MS;
     const mostMs = dateMs + SECOND_MS - sentMs;
-    if (mostMs < leastMs) return; // our own clock was set while the engine answered
+    // Our own clock was set while the engine answered: the two bounds contradict each other.
+    if (mostMs < leastMs) return;
     this.#mostMs = mostMs;
     if (this.#offsetMs < leastMs || this.#offsetMs > mostMs) this.#offsetMs = leastMs;
   }
 
-  /** Something has happened at this time of the engine's. Where its `Date` says that it can't have, that counts. */
+  /**
+   * Corrects the offset after an event: the engine's clock has reached the time of that event. If
+   * the last `Date` says that this can't be, `Date` wins.
+   *
+   * @param timeMs the engine's time of the event, ms since the epoch
+   */
   hasPassed(timeMs: number): void {
     const leastMs = Math.min(timeMs - this.#now() - OWN_STEP_MS, this.#mostMs);
     this.#offsetMs = Math.max(this.#offsetMs, leastMs);

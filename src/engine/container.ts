@@ -1,4 +1,7 @@
-/** Inspect reply → Container: what the engine says of one container, as far as we use it. Pure. */
+/**
+ * Turns the engine's reply to an inspect into a `Container`: the fields of one container that we
+ * use. Pure. It does not judge whether the container can be routed.
+ */
 import { z } from "zod/mini";
 import { isIpv4, isIpv6 } from "../ground/ip-address.ts";
 
@@ -7,46 +10,49 @@ type Health = "none" | "starting" | "healthy" | "unhealthy";
 export type Network = {
   readonly name: string;
   readonly id: string;
-  /** Empty if there is none: the container is not running, or the network has no such addresses. */
+  /** Empty, like `ipv6`, if the container does not run or the network has no such addresses. */
   readonly ipv4: string;
   readonly ipv6: string;
-  /** IPv4 address of the host in this network; empty if there is none. */
+  /** IPv4 address of the host in this network; empty if the host has none there. */
   readonly gateway: string;
 };
 
-/** A TCP port of the host that leads to one of the container's. */
+/** A TCP port of the host that leads to a port of the container. */
 export type PublishedPort = {
   readonly port: number;
   readonly hostPort: number;
-  /** Empty, `0.0.0.0` or `::`: all. */
+  /** The host's address that the port is bound to. Empty, `0.0.0.0` and `::` mean all addresses. */
   readonly hostAddress: string;
 };
 
 export type Container = {
   readonly id: string;
-  /** Without the leading slash. */
+  /** Without the leading slash that the engine writes. */
   readonly name: string;
   /** `created`, `running`, `paused`, `restarting`, `removing`, `exited` or `dead`. */
   readonly status: string;
   readonly health: Health;
   /** The end of what the last probe printed, in one line. */
   readonly probeOutput: string;
-  /** Of the last run that has ended; 0 while the first one goes on. */
+  /** Exit code of the last run that has ended; 0 while the first run goes on. */
   readonly exitCode: number;
-  /** Whether that run was killed for want of memory. */
+  /** True if the kernel killed that run because it ran out of memory. */
   readonly outOfMemory: boolean;
-  /** Why the engine could not start it; empty if it could. */
+  /** Why the engine could not start the container; empty if it could. */
   readonly startError: string;
-  /** When this run began; a new run of the same container has another one. */
+  /** When the current run began. A new run of the same container has another value. */
   readonly startedAtMs: number;
-  /** Number of the signal that `docker stop` sends. */
+  /** Number of the signal that `docker stop` sends to this container. */
   readonly stopSignal: number;
-  /** How long `docker stop` waits before SIGKILL; may be infinite. */
+  /** How long `docker stop` waits before it sends SIGKILL; may be infinite. */
   readonly stopTimeoutMs: number;
   readonly labels: Readonly<Record<string, string>>;
-  /** Docker merges labels into the attributes of its events: one named `signal` hides that of a kill. */
+  /**
+   * True if the container has a label named `signal`. Docker merges labels into the attributes of
+   * its events, so this label hides the signal of a kill event.
+   */
   readonly signalIsHidden: boolean;
-  /** Base names of the words in the command that it runs. */
+  /** Base names of all words in the command that the container runs. */
   readonly programs: readonly string[];
   /** `default`, `bridge`, `host`, `none`, `container:<id>` or the name of a network. */
   readonly networkMode: string;
@@ -54,7 +60,10 @@ export type Container = {
   readonly published: readonly PublishedPort[];
 };
 
-/** Engine API `GET /containers/{id}/json`, 1.24 to 1.52; only what is used, the rest may pass. */
+/**
+ * The reply to Engine API `GET /containers/{id}/json`, versions 1.24 to 1.52. It names the fields
+ * that we use; others are let through unchecked.
+ */
 const WireContainer = z.object({
   Id: z.string(),
   Name: z.string(),
@@ -135,7 +144,7 @@ export function parseContainer(reply: unknown): Container {
   };
 }
 
-/** A wrapper may have all of a command in one argument: `sh -c "exec program"`. */
+/** Splits into words, since one argument may hold a whole command: `sh -c "exec program"`. */
 function baseNames(words: string): readonly string[] {
   return words
     .split(/\s+/)
@@ -148,7 +157,7 @@ type Binding = {
   readonly HostPort?: string | null | undefined;
 };
 
-/** @param binding like `8000/tcp`, and where on the host that is */
+/** @param binding a container port like `8000/tcp`, and the ports of the host that lead to it */
 function publishedPorts([name, bindings]: readonly [
   name: string,
   bindings: readonly Binding[] | null | undefined,
@@ -162,7 +171,7 @@ function publishedPorts([name, bindings]: readonly [
   }));
 }
 
-/** It goes into URLs: what is no address counts as none. */
+/** These addresses go into URLs. A text that is no address counts as none. */
 function addressOf(isOne: (text: string) => boolean, text: string | null | undefined): string {
   return text && isOne(text) ? text : "";
 }
@@ -173,36 +182,44 @@ function oneLine(text: string): string {
   return text.replace(/\s+/g, " ").trim().slice(-LINE_LENGTH_MAX);
 }
 
-/** Whether the engine has it run, or will: not yet stopped for good. `stopping` is Podman's. */
+/**
+ * True if the container runs, or the engine will start it again. Podman alone has the status
+ * `stopping`.
+ */
 export function isAlive({ status }: Container): boolean {
   return ["running", "paused", "restarting", "stopping"].includes(status);
 }
 
-/** Negative: for ever (`docker run --stop-timeout -1`). */
+/** A negative number means for ever (`docker run --stop-timeout -1`). */
 function stopTimeoutMs(seconds: number): number {
   return seconds < 0 ? Number.POSITIVE_INFINITY : seconds * 1000;
 }
 
-/** No HEALTHCHECK: the key is absent on Docker, `none` or empty elsewhere. */
+/** Without a HEALTHCHECK, Docker shows no status at all; other engines show `none` or nothing. */
 function healthOf(status: string | undefined): Health {
   return status === "starting" || status === "healthy" || status === "unhealthy" ? status : "none";
 }
 
 /**
- * RFC 3339 with nanoseconds → ms since the epoch with fractions (a double is good to 0.3 µs today).
- * Date.parse alone drops what is below a millisecond, and a run and an event can be that close.
+ * Parses RFC 3339 with nanoseconds into ms since the epoch, with fractions (a double is good to
+ * 0.3 µs today). `Date.parse` alone drops all below a millisecond, and a run and an event can be
+ * that close.
  */
 export function parseTimeMs(text: string): number {
   const subMs = /\.\d{3}(\d+)/.exec(text)?.[1] ?? "0";
   const timeMs = Date.parse(text) + Number(`0.${subMs}`);
-  return Number.isNaN(timeMs) ? 0 : timeMs; // NaN is no time that is the same when it is read again
+  // NaN never equals itself: with NaN, each inspect would seem to show another run.
+  return Number.isNaN(timeMs) ? 0 : timeMs;
 }
 
 const SIGTERM = 15;
 const SIGRTMIN = 34;
 const SIGRTMAX = 64;
 
-/** `SIGINT`, `INT`, `2`, `SIGRTMIN+3`; empty or unknown means Docker's default. */
+/**
+ * Reads `SIGINT`, `INT`, `2` or `SIGRTMIN+3`. An empty or unknown text means Docker's default,
+ * SIGTERM.
+ */
 function signalNumber(text: string): number {
   if (/^\d+$/.test(text)) return Number(text);
   const name = text.toUpperCase().replace(/^SIG/, "");
@@ -211,7 +228,8 @@ function signalNumber(text: string): number {
     const [, end, sign, offset = "0"] = realTime;
     return (end === "MIN" ? SIGRTMIN : SIGRTMAX) + Number(`${sign ?? ""}${offset}`);
   }
-  if (name === "" || name === "TERM") return SIGTERM; // nearly all: the rest is not loaded for them
+  // Nearly all containers use SIGTERM: for them we need not load `node:os`.
+  if (name === "" || name === "TERM") return SIGTERM;
   const { constants } = process.getBuiltinModule("node:os");
   const signals: Readonly<Record<string, number>> = constants.signals;
   return signals[`SIG${name}`] ?? SIGTERM;

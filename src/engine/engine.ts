@@ -1,4 +1,7 @@
-/** HTTP to the Docker Engine: version, list, inspect, event stream. Only ever GET. */
+/**
+ * Speaks HTTP to a Docker Engine: version, list, inspect and the event stream. It only sends GET,
+ * so it changes nothing there. It does not know which containers matter, nor when to ask.
+ */
 import { z } from "zod/mini";
 import { ownRequest } from "../ground/own-request.ts";
 import { letGo, openBody, readReply } from "./answer.ts";
@@ -7,14 +10,17 @@ import { type Container, parseContainer } from "./container.ts";
 import { type EngineAddress, EngineError, showAddress, unreachable } from "./error.ts";
 import { type ContainerEvent, EVENT_ACTIONS, readEvents } from "./events.ts";
 
-/** The newest API whose answers we have read about. Older engines are asked in their own version. */
+/**
+ * The newest API version whose answers we have read about. An older engine is asked in its own
+ * version.
+ */
 const API_VERSION_NEWEST = "1.52";
 
-/** Every call but the event stream is given up after this. */
+/** We give up every call after this time, except the event stream. */
 export const CALL_TIMEOUT_MS = 5_000;
 
 const MIB = 1024 * 1024;
-/** A list shows all containers with all their labels. */
+/** A list shows all containers, each with all its labels. */
 const LIST_BYTES_MAX = 64 * MIB;
 const REPLY_BYTES_MAX = 4 * MIB;
 
@@ -37,16 +43,19 @@ const WireAddresses = z.array(
 type Reply = { readonly request: string; readonly text: string };
 
 export type EventsInit = {
-  /** The engine's time now → from when on past events come too (it keeps the last 256 of all kinds), ms. */
+  /**
+   * Takes the engine's time now, and returns the time since when the engine is to send past
+   * events too (it keeps the last 256 of all kinds). Both are ms since the epoch.
+   */
   readonly since: (engineNowMs: number) => number;
-  /** Ends the stream. */
+  /** Aborting it ends the stream. */
   readonly signal: AbortSignal;
-  /** A line was too long to be read: an event is lost. */
+  /** Called when a line is too long to be read: that event is lost. */
   readonly onLongLine?: () => void;
 };
 
 export class Engine {
-  /** The engine's own clock, by which its events and starts are timed. */
+  /** The engine's own clock. The engine times its events and the starts of its containers by it. */
   readonly clock = new EngineClock();
   readonly #address: EngineAddress;
   readonly #callTimeoutMs: number;
@@ -58,16 +67,19 @@ export class Engine {
     this.#callTimeoutMs = callTimeoutMs;
   }
 
-  /** The version of the API that was last agreed on, like `1.41`; undefined before the first answer. */
+  /**
+   * The API version that we last agreed on with the engine, like `1.41`; undefined before its first
+   * answer.
+   */
   get apiVersion(): string | undefined {
     return this.#apiVersion;
   }
 
   /**
-   * Ids of all containers, running or not, that are wanted. The engine can't filter by the beginning of a
-   * label, so that is done here.
+   * Returns the ids of all wanted containers, running or not. We filter them here, because the
+   * engine can't filter by the beginning of a label.
    *
-   * @param isWanted by its labels
+   * @param isWanted decides by the labels of a container
    * @throws {EngineError}
    */
   async list(
@@ -80,7 +92,7 @@ export class Engine {
   }
 
   /**
-   * Addresses of all containers that run, in whatever form the engine writes them.
+   * Returns the addresses of all running containers, as the engine writes them.
    *
    * @throws {EngineError}
    */
@@ -103,15 +115,16 @@ export class Engine {
   }
 
   /**
-   * Opens the event stream: resolves when the engine has answered. Asks for the engine's version
-   * first: it may be another one since the last stream. The stream ends when the engine closes it,
-   * however it does: what it throws is a bug.
+   * Opens the event stream, and resolves when the engine has answered. It first asks for the
+   * engine's version, since another engine may run there than at the last stream. The stream ends
+   * without an error when the connection closes, for any reason. An error that it throws is a bug
+   * of ours.
    *
    * @throws {EngineError}
    */
   async openEvents(init: EventsInit): Promise<AsyncGenerator<ContainerEvent>> {
     this.#version = undefined;
-    await this.#negotiated(); // its answer tells the time as well
+    await this.#negotiated(); // the `Date` of its answer also corrects `clock`
     const filters = { type: ["container", "network"], event: EVENT_ACTIONS };
     const since = (init.since(this.clock.nowMs()) / 1000).toFixed(9);
     const path = `/events?since=${since}&filters=${encodeURIComponent(JSON.stringify(filters))}`;
@@ -135,7 +148,7 @@ export class Engine {
   }
 
   async #call(path: string, bytesMax: number): Promise<Reply>;
-  /** @param absent a status that is an answer without anything in it */
+  /** @param absent a status that means "there is none": the result is then undefined */
   async #call(path: string, bytesMax: number, absent: number): Promise<Reply | undefined>;
   async #call(path: string, bytesMax: number, absent?: number): Promise<Reply | undefined> {
     const request = `GET ${path.split("?", 1)[0]}`;
@@ -148,7 +161,11 @@ export class Engine {
     return { request, text };
   }
 
-  /** In the version agreed on. A 400 may mean that another engine is there by now: agrees anew, once. */
+  /**
+   * Sends a request in the API version agreed on. A 400 may mean that another engine has taken its
+   * place: then it asks for the version again, and repeats the request once if the version has
+   * changed.
+   */
   async #ask(path: string, signal: AbortSignal): Promise<Response> {
     const version = await this.#negotiated();
     const response = await this.#get(`/v${version}${path}`, signal);
@@ -160,7 +177,7 @@ export class Engine {
     return this.#get(`/v${renewed}${path}`, signal);
   }
 
-  /** Whoever answers what no engine answers is none: a wrong address, more likely than not. */
+  /** Parses an answer. If no engine would answer this way, the address is most likely wrong. */
   #parse<T>(parse: (reply: unknown) => T, request: string, text: string): T {
     try {
       return parse(JSON.parse(text));
@@ -175,14 +192,17 @@ export class Engine {
     if (this.#version !== undefined) return this.#version;
     const version = this.#negotiate();
     this.#version = version;
-    // Another one may have been asked for since: only what failed is given up.
+    // Only a failed negotiation is dropped: a newer one may have begun in the meantime.
     version.catch(() => {
       if (this.#version === version) this.#version = undefined;
     });
     return version;
   }
 
-  /** 20.10 knows nothing above 1.41, 29.0 refuses everything below 1.44: no one number fits both. */
+  /**
+   * Agrees on an API version. No single version suits all engines: 20.10 knows nothing above 1.41,
+   * and 29.0 refuses everything below 1.44.
+   */
   async #negotiate(): Promise<string> {
     const response = await this.#get("/version", AbortSignal.timeout(this.#callTimeoutMs));
     const request = "GET /version";
@@ -192,7 +212,10 @@ export class Engine {
     return this.#apiVersion;
   }
 
-  /** Over a connection of its own: one that has been idle may be dead, and would be so for the whole call. */
+  /**
+   * Sends a GET over a new connection. An idle connection may be dead, and the whole call would
+   * wait on it.
+   */
   async #get(path: string, signal: AbortSignal): Promise<Response> {
     const address = this.#address;
     const origin =
@@ -221,7 +244,7 @@ function newer(a: string, b: string): string {
   return minor(a) > minor(b) ? a : b;
 }
 
-/** The number after `1.`: there has been no other major version in ten years. */
+/** The number after `1.`: the API has had no other major version in ten years. */
 function minor(version: string): number {
   return Number(version.split(".")[1] ?? 0);
 }

@@ -1,4 +1,7 @@
-/** What went wrong between us and the engine, in words that say what to do. */
+/**
+ * The error of a failed call to the engine, and the words for it: what went wrong and what to do.
+ * It does not decide what follows from the error.
+ */
 import { errorCode } from "../ground/error-text.ts";
 import { explainSocket, explainStaleSocket } from "./socket-file.ts";
 
@@ -8,13 +11,13 @@ export type EngineAddress =
   | { readonly kind: "tcp"; readonly host: string; readonly port: number };
 
 /**
- * `unreachable`: no answer of the engine at all. `forbidden`: a socket proxy in front of it does not let
- * the question through. `refused`: an answer, but not the one asked for.
+ * `unreachable`: the engine did not answer. `forbidden`: a socket proxy in front of it does not let
+ * the request through. `refused`: there was an answer, but not the one that we asked for.
  */
 export class EngineError extends Error {
   override readonly name = "EngineError";
   readonly kind: "unreachable" | "forbidden" | "refused";
-  /** What to say besides if it stays so for half a minute. */
+  /** More advice, for an error that lasts for half a minute. */
   readonly ifItLasts: string | undefined;
 
   constructor(
@@ -56,12 +59,12 @@ function explain(address: EngineAddress, cause: unknown): string {
   }
 }
 
-/** A socket proxy answers these when nothing answers behind it. */
+/** A socket proxy answers with one of these when the engine behind it does not answer. */
 const NOBODY_BEHIND: ReadonlySet<number> = new Set([502, 503, 504]);
 
 /**
  * @param request like `GET /containers/json`
- * @param body whatever came with the status: the engine's JSON, or a socket proxy's HTML
+ * @param body the body of the answer: the engine's JSON, or the HTML of a socket proxy
  */
 export function refused(request: string, status: number, body: string): EngineError {
   const kind = kindOf(status, body);
@@ -69,7 +72,10 @@ export function refused(request: string, status: number, body: string): EngineEr
   return new EngineError(message, { kind });
 }
 
-/** The engine itself words its answers in JSON: whatever else speaks stands in front of it. */
+/**
+ * The engine writes its errors as JSON. Any other error comes from something in front of the
+ * engine.
+ */
 function kindOf(status: number, body: string): EngineError["kind"] {
   if (messageInJson(body) !== undefined) return "refused";
   if (NOBODY_BEHIND.has(status)) return "unreachable";
@@ -104,6 +110,7 @@ function messageInJson(body: string): string | undefined {
       ? String(parsed.message)
       : undefined;
   } catch {
-    return undefined; // not the engine's JSON: the text itself has to do
+    // Not the engine's JSON: the caller uses the text itself.
+    return undefined;
   }
 }

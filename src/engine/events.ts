@@ -1,28 +1,38 @@
-/** Bytes of the engine's event stream → ContainerEvent. Wire names stop here. */
+/**
+ * Parses the engine's event stream, from bytes to `ContainerEvent`. Names of the wire format stay
+ * inside this file. It does not know what follows from an event.
+ */
 import { z } from "zod/mini";
 import { JoinedBytes } from "../ground/joined-bytes.ts";
 import { Turn } from "../ground/turn.ts";
 
 export type ContainerEvent = {
   /**
-   * `run over`: the process is gone. `kill`: a signal was sent, whatever came of it.
-   * `moved`: connected to a network or disconnected. `changed`: look again. `probed`: look again, and
-   * once more shortly after: what came of the probe may not be there yet (Podman).
+   * `run over`: the process has ended. `kill`: a signal was sent, with whatever effect. `moved`:
+   * the container was connected to a network, or disconnected. `changed`: inspect the container.
+   * `probed`: inspect it now and once more shortly after, since Podman may not have stored the
+   * probe's result yet.
    */
   readonly kind: "run over" | "kill" | "moved" | "changed" | "probed";
   readonly containerId: string;
-  /** With all labels of the container among them; those of networks (`moved`) show none, whoever moved. */
+  /**
+   * Contain all labels of the container. They are empty for `moved`: events of networks show no
+   * labels.
+   */
   readonly attributes: Readonly<Record<string, string>>;
-  /** The engine's own time, ms since the epoch with fractions. */
+  /** Time of the event by the engine's own clock, ms since the epoch with fractions. */
   readonly timeMs: number;
-  /** Number of the signal of a `kill`; Podman does not tell it. */
+  /**
+   * Number of the signal of a `kill`. Undefined if the engine does not tell it, as Podman does not.
+   */
   readonly signal: number | undefined;
 };
 
 /**
- * Asked for in the query: unfiltered, health probes alone make a dozen lines a second. `died` and
- * `remove` are what Podman calls `die` and `destroy`; Docker ignores words it does not know.
- * `connect` and `disconnect` come from networks and have no labels, so labels are not asked for.
+ * The events that we ask for. Without this filter, health probes alone make a dozen lines a second.
+ * Podman says `died` and `remove` for `die` and `destroy`; Docker ignores words that it does not
+ * know. `connect` and `disconnect` come from networks, which have no labels, so we can't filter by
+ * label.
  */
 export const EVENT_ACTIONS = [
   "create",
@@ -41,10 +51,14 @@ export const EVENT_ACTIONS = [
   "disconnect",
 ] as const;
 
-/** `die` and `stop` come in either order, and one of them may be missing: each alone is enough. */
+/**
+ * Each of these alone ends a run: `die` and `stop` come in either order, and one may be missing.
+ */
 const RUN_OVER: ReadonlySet<string> = new Set(["die", "stop", "destroy", "died", "remove"]);
 
-/** Engine API `GET /events`; from 1.52 on without `status`, `id` and `from`. */
+/**
+ * Engine API `GET /events`. From 1.52 on an event has no `status`, `id` and `from`, so we use none.
+ */
 const WireEvent = z.object({
   Type: z.enum(["container", "network"]),
   Action: z.string(),
@@ -52,19 +66,20 @@ const WireEvent = z.object({
   timeNano: z.number(),
 });
 
-/** A line holds all labels of a container, and those are not small with everybody. */
+/** A line contains all labels of a container, and some people's labels are large. */
 const LINE_BYTES_MAX = 4 * 1024 * 1024;
 const LINE_FEED = 10;
 
-/** The last time that there is for a Date; what comes after it was never written by an engine. */
+/** The latest time that a `Date` can hold. No engine writes a later one. */
 const TIME_MS_MAX = 8.64e15;
 
 /**
- * Yields the events of all containers until the engine closes the stream (it restarts: normal).
- * Source: Engine API `GET /events`, one JSON object a line. A line that is no event of ours is
- * passed over: what it may have hidden is found by the next resync. So is a line of more than 4 MiB.
+ * Yields the events of all containers until the engine closes the stream, as it does when it
+ * restarts. Source: Engine API `GET /events`, one JSON object a line. A line that is no event for
+ * us is skipped, and so is a line of more than 4 MiB. The next resync finds what a skipped line
+ * would have told.
  *
- * @param onLongLine called once for each such line
+ * @param onLongLine called once for each line of more than 4 MiB
  * @throws what reading `body` throws
  */
 export async function* readEvents(
@@ -81,8 +96,9 @@ export async function* readEvents(
 }
 
 /**
- * Looks at each byte once and copies it once, whatever the sizes of the pieces. A line is good until
- * the next one is asked for; one that does not end is none.
+ * Yields the lines without their line feeds, at a bounded cost a byte, whatever the sizes of the
+ * pieces. The bytes of a line are valid until the next line is requested. A last line without a
+ * line feed is dropped.
  */
 async function* readLines(
   body: AsyncIterable<Uint8Array>,
@@ -118,7 +134,7 @@ function parseEvent(line: string): ContainerEvent | undefined {
   if (!wire.success) return undefined;
   const { Type, Action, Actor, timeNano } = wire.data;
   const attributes = Actor.Attributes ?? {};
-  const timeMs = timeNano / 1e6; // JSON.parse has rounded it to 256 ns; nothing here needs better
+  const timeMs = timeNano / 1e6; // JSON.parse has rounded it to 256 ns: good enough here
   if (!(timeMs >= 0 && timeMs <= TIME_MS_MAX)) return undefined;
   if (Type === "network") {
     const containerId = attributes["container"];
@@ -137,8 +153,9 @@ function parseEvent(line: string): ContainerEvent | undefined {
 }
 
 /**
- * Docker says `health_status: healthy` when health has changed. Podman says `health_status` at each
- * probe, before 5.0 or so with the state that the probe is about to replace.
+ * Docker sends `health_status: healthy` when the health has changed: inspect once. Podman sends
+ * `health_status` at each probe, and before 5.0 or so with the state that the probe is about to
+ * replace.
  */
 function kindOf(action: string): ContainerEvent["kind"] {
   if (RUN_OVER.has(action)) return "run over";

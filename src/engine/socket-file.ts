@@ -1,10 +1,17 @@
-/** What stands where the engine's unix socket should be: why nobody can be reached there, and what to do. */
+/**
+ * Explains why the engine can't be reached at its unix socket, and what to do, from what lies at
+ * that path. It looks at files only: it opens no connection, and does not know the engine's
+ * answers.
+ */
 import type { Stats } from "node:fs";
 
 const WRITE_GROUP = 0o020;
 const WRITE_ALL = 0o002;
 
-/** @param code of the error that connecting came to; undefined if it has nothing to do with the file */
+/**
+ * @param code the error code of the failed connection
+ * @returns undefined if the error has nothing to do with the file
+ */
 export function explainSocket(path: string, code: string): string | undefined {
   switch (code) {
     case "ENOENT":
@@ -21,8 +28,8 @@ export function explainSocket(path: string, code: string): string | undefined {
 }
 
 /**
- * What to say when a socket has refused connections for longer than any engine takes to start: the
- * mount of a socket follows the file that was there, not the one that the engine has made since.
+ * Advice for a socket that has refused connections for longer than any engine takes to start. A
+ * mounted socket stays the old file, even after the engine has made a new one at the same path.
  */
 export function explainStaleSocket(path: string): string | undefined {
   if (!statOf(path)?.isSocket()) return undefined;
@@ -30,7 +37,7 @@ export function explainStaleSocket(path: string): string | undefined {
   return `if the engine runs, it has made a new socket since the proxy's container was started: restart the proxy, or mount the socket's directory in place of the socket (${mount(directory, "/host/run")}, and DOCKER_HOST=unix:///host/run/${path.slice(path.lastIndexOf("/") + 1)})`;
 }
 
-/** Connecting to a directory or a file is refused, too. */
+/** A directory and a plain file refuse connections, too. */
 function refused(path: string): string {
   const stats = statOf(path);
   if (stats?.isDirectory()) {
@@ -56,7 +63,7 @@ function permission(path: string): string {
   return `add the proxy to group ${gid}, which owns the socket (docker run --group-add ${gid}; in Compose group_add: ["${gid}"])`;
 }
 
-/** The innermost directory that can be looked at is the one that lets nobody further. */
+/** Finds the directory that keeps us out: the innermost one that we can still stat. */
 function closedDirectory(path: string): string {
   let directory = dirname(path);
   let stats = statOf(directory);
@@ -67,7 +74,8 @@ function closedDirectory(path: string): string {
   return `the proxy's user may not enter ${directory}, which belongs to user ${stats?.uid}; run the proxy as that user (docker run --user ${stats?.uid}; in Compose user: "${stats?.uid}")`;
 }
 
-// What follows loads 5 MiB of Bun's for the first failure: while all is well nobody needs it.
+// The functions below load 5 MiB of Bun's modules. They do it at the first failure only, since
+// nothing needs them while all is well.
 
 function dirname(path: string): string {
   return process.getBuiltinModule("node:path").dirname(path);

@@ -1,27 +1,30 @@
-/** What the state of a server is called, and why it is in it, in a person's words. Pure. */
+/**
+ * Names the state of a server, and gives the reason for it in words for people. Pure. It decides
+ * nothing about the server, and does not log.
+ */
 import type { Sighting } from "../sources/sighting.ts";
 import type { Held } from "./plan.ts";
 
 export const SERVER_STATES = [
-  /** Its models are served by it, or would be if no newer container had them too. */
+  /** Its backend takes requests, unless a newer one has the same models and takes them instead. */
   "routed",
-  /** Healthy, and being asked for its models. */
+  /** It is healthy, and we are asking it for its models. */
   "reading_models",
   /** It runs, and no probe has passed yet. */
   "starting",
   "unhealthy",
   "paused",
-  /** It was told to stop; requests in flight may finish. */
+  /** It was told to stop. Requests in flight may finish. */
   "stopping",
   /** Its run has ended, and the engine will start it again. */
   "restarting",
   /** It does not run. */
   "stopped",
-  /** It runs, but as it is set up it can't be routed. */
+  /** It runs, but its setup makes it impossible to route. */
   "ignored",
-  /** Opted out by its label. */
+  /** Its label opts it out. */
   "disabled",
-  /** The engine has not told of it, or can't tell any more. */
+  /** The engine has not told of it yet, or can't tell any more. */
   "unknown",
 ] as const;
 
@@ -29,18 +32,18 @@ export type ServerState = (typeof SERVER_STATES)[number];
 
 export type Condition = { readonly state: ServerState; readonly reason: string };
 
-/** What is held of it: see `Holding`. */
+/** What is held of a server: see `Holding`. */
 export type Progress = {
   readonly held: Held;
-  /** Why its models could not be read, if that was so the last time. */
+  /** Why the last read of its models failed; undefined if it did not fail. */
   readonly failure: string | undefined;
-  /** What of its list of models could not be taken, and why. */
+  /** Which entries of its model list could not be taken, and why; undefined if all could be. */
   readonly leftOut?: string | undefined;
-  /** Ids of the models it served last. */
+  /** Ids of the models that it served last. */
   readonly served: readonly string[];
 };
 
-/** It was healthy when it was seen last, and then a connection was refused. */
+/** The server was healthy at the last sighting, and has refused a connection since. */
 const REFUSING: Condition = {
   state: "unknown",
   reason: "nobody listens at its address any more, and the engine can't be asked what became of it",

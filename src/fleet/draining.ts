@@ -1,6 +1,6 @@
 /**
- * The backends of one server that take no new request: how long they stay in the table, and how they leave
- * it. Whether a backend drains is not decided here but in plan.ts.
+ * The draining backends of one server: how long they stay in the routing table, and how they leave
+ * it. plan.ts decides whether a backend drains, this file does not.
  */
 import type { Backend, CloseReason } from "../routing/backend.ts";
 import type { RoutingTable } from "../routing/table.ts";
@@ -23,30 +23,33 @@ export class DrainingBackends {
     this.#init = init;
   }
 
-  /** Requests in flight on all of them. */
+  /** Requests in flight on all draining backends together. */
   get inFlight(): number {
     return [...this.#all.keys()].reduce((sum, backend) => sum + backend.inFlight, 0);
   }
 
-  /** Whether some took their requests at this very place: a run that has moved has another one. */
+  /**
+   * True if one of them took its requests at this very place. A run that has moved has a new
+   * `Place`, so places are compared by identity.
+   */
   hasSomeAt(place: Place | undefined): boolean {
     return [...this.#all.values()].some((draining) => draining.place === place);
   }
 
-  /** It stays until its deadline, if it is given one, or until it is removed. */
+  /** Drains a backend. It stays until its deadline, if it gets one, or until it is removed. */
   add(backend: Backend, place: Place): void {
     this.#all.set(backend, { place, deadline: undefined });
     this.#init.table.drain(backend);
   }
 
-  /** A stop notice gives every one its deadline, unless it has one. */
+  /** Gives a deadline to each draining backend that has none. A stop notice asks for this. */
   setDeadlines(): void {
     for (const [backend, draining] of this.#all) {
       draining.deadline ??= setTimeout(() => this.#cut(backend), this.#init.drainTimeoutMs);
     }
   }
 
-  /** Another backend serves in their place: each has nothing to say any more once it has nothing to do. */
+  /** Removes each once its last request has ended: by now another backend serves in their place. */
   removeWhenIdle(): void {
     for (const backend of this.#all.keys()) {
       backend.idle.then(
@@ -56,7 +59,7 @@ export class DrainingBackends {
     }
   }
 
-  /** The run is over. */
+  /** Removes all at once, because their run is over. */
   removeAll(): void {
     for (const backend of this.#all.keys()) this.#remove(backend, "run-over");
   }

@@ -1,7 +1,8 @@
 /**
- * The fleet: what is held of all servers of all sources. The only writer of the routing table. It is
- * level-triggered: whatever a source shows of a server, what is held of it is brought to that. It knows no
- * engine: sources tell it what they see, through the listener that they get when they join.
+ * The fleet: what is held of all servers of all sources. It is the only writer of the routing
+ * table. It is level-triggered: it brings what it holds of a server to whatever the source shows of
+ * it. It knows no engine: each source gets a listener when it joins, and tells the fleet through it
+ * what it sees.
  */
 import { atMostEvery, spaced } from "../ground/coalesce.ts";
 import { keyOf, Ranks, type Server } from "../routing/run.ts";
@@ -19,22 +20,22 @@ import { ServedModels } from "./served-models.ts";
 export type FleetInit = {
   readonly table: RoutingTable;
   readonly log: Log;
-  /** How long requests may go on when their server is stopped, ms. */
+  /** How long requests may go on after a stop notice, ms. */
   readonly drainTimeoutMs: number;
   readonly readModels: ReadModels;
-  /** Longest wait for the first read of models until ready, ms. */
+  /** The longest wait for the first reads of models before the proxy is ready, ms. */
   readonly readyTimeoutMs?: number;
-  /** Between two reads of an active backend's models, ms. */
+  /** The time between two reads of the models of an active backend, ms. */
   readonly rereadMs?: number;
-  /** Between two reads of all models that were asked for, ms. */
+  /** The least time between two reads of all models that clients cause, ms. */
   readonly refreshMs?: number;
-  /** Between two reads of one server's models that were asked for, ms. */
+  /** The least time between two reads of one server's models that clients cause, ms. */
   readonly refreshOfMs?: number;
 };
 
-/** Anybody who asks for models that don't exist makes us read them. */
+/** Every client that asks for an unknown model makes us read all models: this bounds how often. */
 export const REFRESH_MS = 5_000;
-/** Whoever may load adapters makes us read them. */
+/** Every client that may load adapters makes us read a server's models: this bounds how often. */
 const REFRESH_OF_MS = 1_000;
 
 export class Fleet {
@@ -45,13 +46,16 @@ export class Fleet {
   readonly #served: ServedModels;
   readonly #readiness: Readiness;
   /**
-   * Reads the models of all active backends, at most every 5 s: calls until then share what the first one
-   * began. Resolves when all those reads have ended, well or not. Never throws.
+   * Reads the models of all active backends again, at most every 5 s: the calls of those 5 s share
+   * one read of each. Also waits for the reads that `refreshModelsOf` has asked for. Resolves when
+   * all these reads have ended, well or not. Never throws.
    */
   readonly refreshModels: () => Promise<void>;
-  /** Reads of single servers that are to come or under way: they are known to be needed. */
+  /**
+   * Reads that `refreshModelsOf` asked for and that have not ended. They are known to be needed.
+   */
   readonly #asked = new Set<Promise<void>>();
-  /** What `refreshModelsOf` calls. */
+  /** For each member, the function that `refreshModelsOf` calls: it spaces the reads. */
   readonly #refreshes = new WeakMap<Member, () => Promise<void>>();
 
   constructor(init: FleetInit) {
@@ -67,19 +71,22 @@ export class Fleet {
     this.refreshModels = async () => void (await Promise.all([refresh(), ...this.#asked]));
   }
 
-  /** What is known of each server, by name. */
+  /** What `GET /status` shows of each server, sorted by name. */
   get members(): readonly ContainerStatus[] {
     return [...this.#members.values()]
       .map(({ status }) => status)
       .sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  /** Whether each server that the first passes found routable has been asked for its models. */
+  /**
+   * True once each server that the first passes found routable has been asked for its models, or
+   * the wait for that is over: see `Readiness`.
+   */
   get isReady(): boolean {
     return this.#readiness.isReady;
   }
 
-  /** @returns whom the source is to tell what it sees */
+  /** @returns the listener that the source tells what it sees */
   join(source: Source): SightingListener {
     this.#readiness.await(source.name);
     const member = (server: Server, name: string): Member => this.#member(server, name, source);
@@ -98,10 +105,11 @@ export class Fleet {
   }
 
   /**
-   * Reads the models of one server's active backend, which are known to have changed: at once, but no sooner
-   * than 1 s after it was asked for the last time.
+   * Reads the models of one server's active backend again, because we know that they have changed.
+   * It reads at once, but at least 1 s after the last read of this kind began.
    *
-   * @returns when a read that began after this call has ended, well or not; at once if there is none
+   * @returns a promise that resolves when a read that began after this call has ended, well or not;
+   * at once if there is nothing to read
    */
   refreshModelsOf(server: Server): Promise<void> {
     const member = this.#members.get(keyOf(server));

@@ -1,7 +1,8 @@
 /**
- * What is held of one server: the run that was seen last, at most one probing or active backend, any number
- * of draining ones. Carries out the steps of plan.ts, and changes by nothing else. All of it is synchronous
- * but the reading of models, which runs beside it and comes back as one more thing seen.
+ * What is held of one server: the run that was seen last, at most one probing or active backend,
+ * and any number of draining ones. It changes only by carrying out the steps that plan.ts decides.
+ * It does all at once but the reading of models: that runs beside it, and its result comes back as
+ * one more thing seen.
  */
 import { stackOf } from "../ground/error-stack.ts";
 import { someOf } from "../ground/some-of.ts";
@@ -18,68 +19,71 @@ export type HoldingInit = DrainingInit & {
   readonly source: Pick<Source, "isFollowing" | "settled">;
   /** @param url of the server's API */
   readonly readModels: (url: string, signal: AbortSignal) => Promise<ModelList>;
-  /** Between two reads of an active backend's models, ms. */
+  /** The time between two reads of the models of an active backend, ms. */
   readonly rereadMs?: number;
   readonly onOverlap: (overlaps: readonly Overlap[]) => void;
-  /** Something was seen that its source has not told: models, a read that failed, a refused connection. */
+  /**
+   * Called when we have seen something that the source has not told: models, a failed read of them,
+   * or a refused connection.
+   */
   readonly onProgress: () => void;
 };
 
 export class Holding {
   readonly #init: HoldingInit;
-  /** What its server is called. */
+  /** What people call the server. */
   #name: string;
   #place: Place | undefined;
-  /** Of the sighting that its backend comes from. */
+  /** The rank of the sighting that started the reading of models. Its backend gets this rank. */
   #rank: Rank = 0;
-  /** The models this run had when it was last asked. */
+  /** The models that the last read of this run gave. */
   #models: readonly Model[] = [];
-  /** Ids of the models it served last, in whatever run. */
+  /** Ids of the models that the server served last, in this run or an earlier one. */
   #served: readonly string[] = [];
-  /** Why the last read of its models failed. */
+  /** Why the last read of its models failed; undefined if it did not fail. */
   #failure: string | undefined;
-  /** What of its list could not be taken when it was last read. */
+  /** Which entries of its model list the last read could not take; undefined if it took all. */
   #leftOut: string | undefined;
-  /** Whether this run has had a stop notice. */
+  /** True if this run has had a stop notice. */
   #noticed = false;
   #active: Backend | undefined;
-  /** There is one for as long as it is probing or active. */
+  /** The reading of its models. Exists while the server is probing or active. */
   #reading: ModelReading | undefined;
   readonly #draining: DrainingBackends;
 
-  /** @param name what its server is called, until it is seen */
+  /** @param name what people call the server, until the first sighting tells its name */
   constructor(name: string, init: HoldingInit) {
     this.#name = name;
     this.#init = init;
     this.#draining = new DrainingBackends(init);
   }
 
-  /** Where its requests go; undefined: there is no such place. */
+  /** The run that is held and the way to it; undefined if no run is held. */
   get place(): Place | undefined {
     return this.#place;
   }
 
-  /** Why its models could not be read, if that was so the last time. */
+  /** Why the last read of its models failed; undefined if it did not fail. */
   get failure(): string | undefined {
     return this.#reading === undefined ? undefined : this.#failure;
   }
 
-  /** What of its list could not be taken when that was last read, and why. */
+  /** Which entries of its model list the last read could not take, and why. */
   get leftOut(): string | undefined {
     return this.#leftOut;
   }
 
-  /** Ids of the models it served last, in whatever run of the server. */
+  /** Ids of the models that the server served last, in this run or an earlier one. */
   get served(): readonly string[] {
     return this.#served;
   }
 
-  /** The backend that takes its new requests. */
+  /** The backend that takes the server's new requests. */
   get active(): Backend | undefined {
     return this.#active;
   }
 
-  /** Requests in flight on all its backends. */
+  /** Requests in flight on all backends of the server. */
   get inFlight(): number {
     return (this.#active?.inFlight ?? 0) + this.#draining.inFlight;
   }
@@ -91,22 +95,24 @@ export class Holding {
     return this.#noticed ? "draining after notice" : "draining";
   }
 
-  /** Resolves when the first read of its models has ended, well or not; at once if none is under way. */
+  /**
+   * Resolves when the first read of its models has ended, well or not; at once without a reading.
+   */
   get firstRead(): Promise<void> {
     return this.#reading?.firstTry ?? Promise.resolve();
   }
 
   /**
-   * Reads the models of an active backend again. There is nothing to read of any other.
+   * Reads the models of an active backend again. Any other backend has nothing to read.
    *
-   * @returns when a read that began after this call has ended, well or not
+   * @returns a promise that resolves when a read that began after this call has ended, well or not
    */
   rereadModels(): Promise<void> {
     const reading = this.#active === undefined ? undefined : this.#reading;
     return reading?.readNow() ?? Promise.resolve();
   }
 
-  /** @param rank of the wake that saw it */
+  /** @param rank the rank of the wake that led to this sighting */
   saw(sighting: Sighting, rank: Rank): void {
     this.#name = sighting.name;
     const place = placeOf(sighting);
@@ -115,17 +121,20 @@ export class Holding {
     }
   }
 
-  /** Its run is over. */
+  /** The run that is held is over. */
   over(): void {
     this.#see("absent");
   }
 
-  /** Of the run that is held. */
+  /** Acts on something seen of the run that is held. */
   #see(seen: Seen): void {
     this.#carryOut(plan(this.held, seen), { place: this.#place, rank: this.#rank });
   }
 
-  /** The reading ends first and begins last: it is of the run that is held in between. */
+  /**
+   * Carries out a step. It stops the reading first and starts it last: a reading belongs to the run
+   * that is held, and the step may change that run in between.
+   */
   #carryOut(step: Step, { place, rank }: { readonly place: Place | undefined; rank: Rank }): void {
     if (step.reading !== "keep") this.#stopReading();
     if (step.reading === "start") this.#rank = rank;
@@ -147,7 +156,7 @@ export class Holding {
     remove: () => this.#remove(),
   };
 
-  /** Nothing is known of the run that is held from here on. */
+  /** Forgets what we knew of the run that was held before. */
   #begin(): void {
     this.#noticed = false;
     this.#models = [];
@@ -207,8 +216,9 @@ export class Holding {
   }
 
   /**
-   * While its source hears of nothing, the run may be over and its address another server's: a daemon that
-   * starts again has started containers before it answers anybody. The next sighting has it back.
+   * Drains the backend after a refused connection, if the source is not following. In that case the
+   * run may be over and its address may belong to another server: a daemon that starts again starts
+   * containers before it answers any call. If the run goes on, the next sighting admits it again.
    */
   #refused(backend: Backend): void {
     if (backend !== this.#active || this.#init.source.isFollowing()) return;

@@ -1,6 +1,7 @@
 /**
- * One server of the fleet: brings what is held of it and what is told of it to what its source shows. What to
- * do is decided in plan.ts and done in holding.ts; how it is put into words is in condition.ts and report.ts.
+ * One server of the fleet. A member brings what is held of its server, and what people are told of
+ * it, in line with what the source shows. It decides nothing itself: plan.ts decides what to do and
+ * holding.ts does it; condition.ts and report.ts put it into words.
  */
 import type { Rank, Run, Server } from "../routing/run.ts";
 import type { Sighting } from "../sources/sighting.ts";
@@ -17,7 +18,7 @@ export class Member {
   readonly #holding: Holding;
   readonly #report: Report;
   #name: string;
-  /** As its source showed it last. */
+  /** The last sighting that its source told. */
   #sighting: Sighting | undefined;
 
   constructor(server: Server, name: string, init: MemberInit) {
@@ -33,7 +34,7 @@ export class Member {
     return this.#holding.firstRead;
   }
 
-  /** What is known of it now. */
+  /** What `GET /status` shows of it now. */
   get status(): ContainerStatus {
     return this.#report.status(this.#subject);
   }
@@ -50,7 +51,7 @@ export class Member {
     this.#tell();
   }
 
-  /** Acts only if that run is held. The sighting that follows knows what came of it. */
+  /** Acts only if the run that has ended is held. The next sighting tells what came of it. */
   over({ startedAtMs }: Run, reason: string): void {
     if (this.#holding.place?.run.startedAtMs !== startedAtMs) return;
     this.#holding.over();
@@ -61,7 +62,7 @@ export class Member {
     this.#report.cannotTell(reason);
   }
 
-  /** Brings what is told of it to what is seen and held of it. */
+  /** Tells the report and `ServedModels` what is seen and held of the server now. */
   #tell(): void {
     const sighting = this.#sighting;
     if (sighting === undefined) return;

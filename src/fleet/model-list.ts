@@ -1,6 +1,7 @@
 /**
- * The text of a list of models → its models, each with its object as it is written there. Whoever wrote
- * it may mean harm: nothing here takes the event loop for longer than some 50 ms, whatever the text is.
+ * Parses the text of a model list into models. Each model keeps its object as it is written in the
+ * text. The text may be hostile: whatever it is, nothing here blocks the event loop for longer than
+ * some 50 ms. This file does not fetch anything.
  */
 import { afterSpace, type Extent, elements, members } from "../ground/json-text.ts";
 import { cut } from "../ground/some-of.ts";
@@ -8,26 +9,33 @@ import { Turn } from "../ground/turn.ts";
 import type { Model } from "../routing/backend.ts";
 import { ModelsUnreadable, notJsonReason } from "./models-failure.ts";
 
-/** What came of one read. */
+/** The result of one read. */
 export type ModelList = {
   readonly models: readonly Model[];
-  /** What of the list is no model of these, and why, in words; undefined: nothing. */
+  /** Which entries could not be taken into `models`, and why, in words; undefined if none. */
   readonly leftOut?: string | undefined;
 };
 
 /**
- * Each is checked, and is an entry of the routing table; the longest lists there are have hundreds.
- * Without it, a list as long as the bytes allow held up everything for 4.5 s (measured).
+ * The most models that we take of one list. Each is checked, and becomes an entry of the routing
+ * table. The longest real lists have hundreds. Without this limit, a list as long as `bytesMax`
+ * allows blocked everything for 4.5 s (measured).
  */
 const MODELS_MAX = 10_000;
-/** Parsers of clients give up at some 1,000 levels (Python's); real entries have three. */
+/**
+ * The deepest nesting of an entry. Clients' parsers give up at some 1,000 levels (Python's); real
+ * entries have three.
+ */
 const DEPTH_MAX = 100;
-/** In one entry: real ones have some 30, and JSON.parse takes up to 0.6 µs for each. */
+/** The most values in one entry. Real ones have some 30; JSON.parse takes up to 0.6 µs for each. */
 const VALUES_MAX = 50_000;
-/** A request can't ask for a longer one. */
+/** The longest id. A request can't ask for a longer one. */
 const ID_BYTES_MAX = 64 * 1024;
 
-/** @throws {ModelsUnreadable} if it is no list of models; or the signal's reason */
+/**
+ * @throws {ModelsUnreadable} if the text is no list of models
+ * @throws the signal's reason, if that is aborted
+ */
 export async function parseModels(text: string, signal: AbortSignal): Promise<ModelList> {
   const turn = new Turn();
   const entries = new Entries(text);
@@ -43,7 +51,7 @@ export async function parseModels(text: string, signal: AbortSignal): Promise<Mo
   return entries.list;
 }
 
-/** @returns where the list at `data` begins */
+/** @returns where in the text the list at `data` begins */
 async function findList(text: string, turn: Turn, signal: AbortSignal): Promise<number> {
   const begin = afterSpace(text, 0);
   if (text[begin] === "[" || isScalar(text)) throw new ModelsUnreadable(NO_LIST);
@@ -77,17 +85,18 @@ class Entries {
   readonly #models = new Map<string, Model>();
   #count = 0;
   #leftOutCount = 0;
-  /** Of the first that was left out. */
+  /** Why the first of the left-out entries was left out. */
   #leftOutReason = "";
 
   constructor(text: string) {
     this.#text = text;
   }
 
-  /** @throws {ModelsUnreadable | SyntaxError} if it can't be of a list of models */
+  /** @throws {ModelsUnreadable | SyntaxError} if a list of models can't have such an entry */
   take(entry: Extent): void {
     this.#count += 1;
-    if (this.#count > MODELS_MAX) return; // only counted
+    // Any further entry is only counted.
+    if (this.#count > MODELS_MAX) return;
     if (this.#text[entry.start] !== "{") throw new ModelsUnreadable(NO_LIST);
     const excess = excessOf(entry);
     if (excess === undefined) this.#add(this.#text.slice(entry.start, entry.end));
@@ -103,7 +112,7 @@ class Entries {
     } else this.#leaveOut(id, "has an id over 64 KiB");
   }
 
-  /** @throws {ModelsUnreadable} if there are too many */
+  /** @throws {ModelsUnreadable} if the list has too many models */
   get list(): ModelList {
     if (this.#count > MODELS_MAX) {
       throw new ModelsUnreadable(
@@ -132,7 +141,7 @@ function excessOf({ depth, values }: Extent): string | undefined {
   return values > VALUES_MAX ? `has more than ${VALUES_MAX} values` : undefined;
 }
 
-/** The id of an entry that is too much for JSON.parse. */
+/** Finds the id of an entry that is too large for JSON.parse. */
 function idIn(text: string, { start }: Extent): string | undefined {
   for (const member of members(text, start)) {
     if (member?.key !== "id") continue;
@@ -148,12 +157,16 @@ function quote(id: string): string {
   return JSON.stringify(cut(id, QUOTED_LENGTH_MAX));
 }
 
-/** A part of a text keeps all of the text in memory: this is the same without it. */
+/** Copies a part of a text. The part itself would keep the whole text in memory. */
 function copied(part: string): string {
   return Buffer.from(part).toString();
 }
 
-/** @throws the signal's reason, if it was aborted meanwhile */
+/**
+ * Lets other work run.
+ *
+ * @throws the signal's reason, if it was aborted in the meantime
+ */
 async function nextTurn(turn: Turn, signal: AbortSignal): Promise<void> {
   await turn.next();
   signal.throwIfAborted();

@@ -1,27 +1,37 @@
 /**
- * Reading a backend's models for as long as it is to be routed, beside everything else: again and
- * again until it succeeds, from then on every so often and when asked to. Reads never overlap.
+ * Reads the models of a backend for as long as it is probing or active, beside everything else. It
+ * repeats a read until one succeeds, and from then on reads at regular times and when it is asked
+ * to. Two reads never overlap. It does not know how a read is done, nor what follows from it.
  */
 import { coalesce } from "../ground/coalesce.ts";
 import type { ModelList } from "./model-list.ts";
 import { ModelsUnreadable } from "./models-failure.ts";
 
-/** A loading server answers 503 for minutes: ask again, and again, but not all the time. */
+/**
+ * The first pause after a failed read; it doubles up to `RETRY_MAX_MS`. A server that is loading
+ * answers 503 for minutes, so we keep asking, but not all the time.
+ */
 const RETRY_FIRST_MS = 250;
 const RETRY_MAX_MS = 5_000;
-/** LoRA adapters and pulled models come and go while a server runs. */
+/** We read again because LoRA adapters and pulled models come and go while a server runs. */
 export const REREAD_MS = 60_000;
 
 export type ModelReadingInit = {
-  /** @throws {ModelsUnreadable} if they can't be read; anything else is a bug of ours */
+  /**
+   * @throws {ModelsUnreadable} if the models can't be read; anything else that it throws is a bug
+   * of ours
+   */
   readonly read: (signal: AbortSignal) => Promise<ModelList>;
   readonly onRead: (list: ModelList) => void;
   readonly onFailed: (reason: string) => void;
-  /** A bug of the proxy's own. It is told once until a read succeeds; `onFailed` follows each time. */
+  /** Called for a bug of ours: once, until a read succeeds again. `onFailed` follows each time. */
   readonly onBug: (error: unknown) => void;
-  /** Awaited between a read that succeeded and `onRead`. */
+  /** Awaited after a read has succeeded, before `onRead` is called. */
   readonly settled: () => Promise<void>;
-  /** From the end of a read to the next, once one has succeeded; spread by a tenth, ms. */
+  /**
+   * The time from the end of a read to the next, once a read has succeeded; varied by up to a
+   * tenth, ms.
+   */
   readonly rereadMs?: number | undefined;
 };
 
@@ -32,7 +42,10 @@ export class ModelReading {
   #retryMs = RETRY_FIRST_MS;
   #succeeded = false;
   #timer: Timer | undefined;
-  /** Reads now, or after the read under way; resolves when that has ended, well or not. Never rejects. */
+  /**
+   * Reads now, or after the read that is under way. Resolves when that new read has ended, well or
+   * not. Never rejects.
+   */
   readonly readNow: () => Promise<void>;
   /** Resolves when the first read has ended, well or not. */
   readonly firstTry: Promise<void>;
@@ -43,7 +56,7 @@ export class ModelReading {
     this.firstTry = this.readNow();
   }
 
-  /** Nothing is called back after this. */
+  /** Ends the reading. Nothing is called back after this. */
   stop(): void {
     this.#controller.abort();
     clearTimeout(this.#timer);
@@ -56,7 +69,7 @@ export class ModelReading {
     const end = await attempt(this.#init, signal);
     if (signal.aborted) return;
     this.#timer = setTimeout(() => void this.readNow(), this.#pauseAfter(end));
-    this.#report(end); // last: whoever hears it may stop the reading
+    this.#report(end); // comes last, since the listener may stop the reading
   }
 
   #pauseAfter({ kind }: ReadEnd): number {

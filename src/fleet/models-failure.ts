@@ -1,8 +1,11 @@
-/** What goes wrong when a backend's models are read, in words that say what to do. Pure. */
+/**
+ * Says in words why the models of a backend can't be read, and what to do about it. Pure: it
+ * neither reads nor logs.
+ */
 import { errorCode } from "../ground/error-text.ts";
 import { cut } from "../ground/some-of.ts";
 
-/** The models can't be read, for a reason that lies with their server: the message says it in a few words. */
+/** The models can't be read, and the reason lies with the server. The message tells it briefly. */
 export class ModelsUnreadable extends Error {
   override readonly name = "ModelsUnreadable";
 }
@@ -11,7 +14,7 @@ const BASE_PATH = "set the label inference.api.base_path to where its API is";
 const PORT = "set the label inference.port to that of its API";
 
 /**
- * @param path of what was asked: `/v1/models`
+ * @param path the path that was asked for, like `/v1/models`
  * @param location where a redirect leads to
  */
 export function statusReason(status: number, path: string, location: string | null): string {
@@ -21,7 +24,7 @@ export function statusReason(status: number, path: string, location: string | nu
   return `${name} – ${ADVICE[status]?.(path) ?? otherAdvice(status, path)}`;
 }
 
-/** The likely ones: `node:http` knows all of them, and takes 8 MiB. */
+/** The likely statuses. `node:http` knows all of them, but loading it takes 8 MiB. */
 const NAMES: Readonly<Record<number, string>> = {
   401: "Unauthorized",
   403: "Forbidden",
@@ -69,8 +72,8 @@ export function notJsonReason(text: string): string {
 }
 
 /**
- * @param message of an answer that was refused for what it is
- * @param isEncoded whether it came with a Content-Encoding
+ * @param message why we refused to read the answer, like its size
+ * @param isEncoded true if the answer came with a Content-Encoding
  */
 export function refusedReason(message: string, isEncoded: boolean): string {
   return isEncoded
@@ -79,8 +82,8 @@ export function refusedReason(message: string, isEncoded: boolean): string {
 }
 
 /**
- * @param error of a request that brought no answer, or only a part of one
- * @returns undefined if it is none that a request fails with
+ * @param error of a request that got no answer, or only a part of one
+ * @returns undefined if requests do not fail with such an error: then it is a bug
  */
 export function readingReason(error: unknown, url: string): string | undefined {
   const reason = connectionReason(error, url);

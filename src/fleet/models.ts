@@ -1,6 +1,8 @@
 /**
- * GET {base_path}/models of a backend → its models, the objects as it sent them. A server without
- * such a list may name its one model in GET /info: text-embeddings-inference.
+ * Asks a backend for its models: `GET {base_path}/models`. Each model keeps the object that the
+ * server sent. A server without such a list may name its one model in `GET /info`, as
+ * text-embeddings-inference does. This file does not decide when to ask, or what to do with the
+ * models.
  */
 import { z } from "zod/mini";
 import { AnswerRefused, ownRequest, readText } from "../ground/own-request.ts";
@@ -9,18 +11,18 @@ import { type ModelList, parseModels } from "./model-list.ts";
 import { ModelsUnreadable, readingReason, refusedReason, statusReason } from "./models-failure.ts";
 
 export type ReadLimits = {
-  /** For all that is asked in one read, and what is made of it. */
+  /** For all requests of one read together, parsing included. */
   readonly timeoutMs: number;
-  /** Sent as `Via`, if it is given. */
+  /** The value to send as `Via`; none is sent without it. */
   readonly via?: string;
-  /** Of a list of models. */
+  /** The most bytes of a model list. */
   readonly bytesMax: number;
 };
 
-/** Asks for the models of a server: see `readModels`. */
+/** Reads the models of a server: see `readModels`. */
 export type ReadModels = (url: string, signal: AbortSignal) => Promise<ModelList>;
 
-/** @param via the proxy's own entry in `Via`: a list that leads back to us is no server's */
+/** @param via the proxy's own entry in `Via`: by it we find a model list that leads back to us */
 export function modelReader(via: string): ReadModels {
   return (url, signal) => readModels(url, signal, { ...READ_LIMITS, via });
 }
@@ -29,15 +31,17 @@ const KIB = 1024;
 
 export const READ_LIMITS: ReadLimits = { timeoutMs: 10_000, bytesMax: 16 * KIB * KIB };
 
-/** Of a server's /info, which has some 500. */
+/** The most bytes of an /info; a real one has some 500. */
 const INFO_BYTES_MAX = 64 * KIB;
 
-/** `Info` of text-embeddings-inference, router/src/lib.rs. */
+/** The part that we need of `Info` of text-embeddings-inference, router/src/lib.rs. */
 const WireInfo = z.object({ model_id: z.string().check(z.minLength(1)) });
 
 /**
+ * Asks for the model list and parses it.
+ *
  * @param url of the server's API: `http://host:port/v1`
- * @throws {ModelsUnreadable} whose message says why in a few words: it follows "cannot read models:"
+ * @throws {ModelsUnreadable} its message says why in a few words, to follow "cannot read models:"
  * @throws the signal's reason, if that is aborted
  */
 export async function readModels(
@@ -63,16 +67,20 @@ export async function readModels(
   }
 }
 
-/** There is nothing at this path, now or later; any other status is of a server that has a list. */
+/**
+ * True if the server has nothing at this path, now or later. Any other status may come from a
+ * server that has a list.
+ */
 function hasNoModels(status: number): boolean {
   return status === 404 || status === 405;
 }
 
 /**
- * The one model of text-embeddings-inference, whose /info lies at the root whatever the base path.
- * It has what OpenAI's clients declare as always there; 0 is a time that is not known.
+ * Asks for the one model of text-embeddings-inference. Its /info lies at the root, whatever the
+ * base path. The model gets the fields that OpenAI's clients declare as always present; a time of 0
+ * means unknown.
  *
- * @returns undefined whatever goes wrong: then it is no such server
+ * @returns undefined if anything goes wrong: then it is no such server
  */
 async function readInfo(url: string, signal: AbortSignal): Promise<Model | undefined> {
   const infoUrl = new URL("/info", url).href;

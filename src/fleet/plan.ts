@@ -1,41 +1,47 @@
 /**
- * The state machine of one server in one screen: what is held × what is seen → a step. Pure. A step says what
- * becomes of the run that is held, of its backends, of the reading of its models and of the deadline; nothing
- * changes any of these but a step. holding.ts carries steps out; a source decides how healthy a server is seen.
+ * The state machine of one server, on one screen: what is held and what is seen give a step. Pure.
+ * A step says what becomes of the run that is held, of its backends, of the reading of its models
+ * and of the deadline. Only steps change these. holding.ts carries steps out. The source decides
+ * how healthy a server is.
  */
 
 import { isSameRun, type Run } from "../routing/run.ts";
 import type { Health, Sighting } from "../sources/sighting.ts";
 
-/** `draining after notice`: a stop notice was seen in this run, whatever became of it. */
+/** `draining after notice`: this run has had a stop notice, even if that has lapsed. */
 export type Held = "unknown" | "probing" | "active" | "draining" | "draining after notice";
 
 export type Seen =
   | Health
-  /** The run is over, or nothing is to be routed. */
+  /** The run is over, or the server is not to be routed. */
   | "absent"
-  /** Another run than the one that is held: that one is over. Or the first one. */
+  /** A new run, so the run that is held is over. Or the first run at all. */
   | "another run"
-  /** The run has another address; what is in flight still reaches it at the old one. */
+  /** The run has another address. Requests in flight still reach it at the old one. */
   | "moved"
-  /** The way to the run has changed so that nothing in flight will ever arrive. */
+  /** The way to the run has changed, and no answer to the requests in flight will ever arrive. */
   | "cut off"
-  /** Nobody listens at its address, and its source can't say what became of it. */
+  /** Nothing listens at the address, and the source can't say why. */
   | "refused"
   | "models read"
   | "read failed";
 
 export type Step = {
-  /** The run that is held. `take`: the one that is seen, from its beginning. `move`: the same, elsewhere. */
+  /**
+   * What becomes of the run that is held. `take`: the run that is seen is held from now on, and
+   * nothing is known of it yet. `move`: the same run is held, at its new place. `forget`: no run is
+   * held.
+   */
   readonly run: "keep" | "take" | "move" | "forget";
   /**
-   * `admit`: a new backend takes requests; those that drain leave when they are idle. `drain`: the active one
-   * takes no new requests. `remove`: all leave at once, draining or not.
+   * `admit`: a new backend takes requests; draining ones leave when they are idle. `replace
+   * models`: the active one gets the models that were read. `drain`: the active one takes no new
+   * requests. `remove`: all leave at once, draining or not.
    */
   readonly backends: "keep" | "admit" | "replace models" | "drain" | "remove";
-  /** Of the models, again and again. */
+  /** What becomes of the reading of the models, which repeats itself until it is stopped. */
   readonly reading: "keep" | "start" | "stop";
-  /** `set`: every draining backend that has no deadline gets one, and the run has had its notice. */
+  /** `set`: each draining backend without a deadline gets one, and the run has had its notice. */
   readonly deadline: "keep" | "set";
 };
 
@@ -43,16 +49,16 @@ const KEEP: Step = { run: "keep", backends: "keep", reading: "keep", deadline: "
 const PROBE: Step = { ...KEEP, reading: "start" };
 const STOP_PROBING: Step = { ...KEEP, reading: "stop" };
 const ADMIT: Step = { ...KEEP, backends: "admit" };
-/** At once, with the models it had: a new backend beside the old one. */
+/** Admits at once, with the models that the run had: a new backend beside the old one. */
 const READMIT: Step = { ...KEEP, backends: "admit", reading: "start" };
 const REPLACE_MODELS: Step = { ...KEEP, backends: "replace models" };
-/** Without a deadline: the process lives, and requests in flight may finish. */
+/** Sets no deadline: the process lives, and requests in flight may finish. */
 const DRAIN: Step = { ...KEEP, backends: "drain", reading: "stop" };
 const DRAIN_BY_DEADLINE: Step = { ...DRAIN, deadline: "set" };
 const STOP_PROBING_BY_DEADLINE: Step = { ...STOP_PROBING, deadline: "set" };
 const SET_DEADLINE: Step = { ...KEEP, deadline: "set" };
 
-/** What is done whatever is held. */
+/** The steps that are the same whatever is held. */
 const ALWAYS = {
   absent: { run: "forget", backends: "remove", reading: "stop", deadline: "keep" },
   "another run": { run: "take", backends: "remove", reading: "stop", deadline: "keep" },
@@ -86,7 +92,7 @@ const STEPS: Readonly<Record<Held, Readonly<Record<Seen, Step>>>> = {
     routable: KEEP,
     stopping: DRAIN_BY_DEADLINE,
     "not healthy": DRAIN,
-    // Docker 26 forgets health for a probe interval when a daemon with live-restore comes back.
+    // Docker 26 forgets health for one probe interval when a daemon with live-restore comes back.
     starting: KEEP,
     refused: DRAIN,
     "models read": REPLACE_MODELS,
@@ -118,16 +124,19 @@ export function plan(held: Held, seen: Seen): Step {
   return STEPS[held][seen];
 }
 
-/** A run and the way to it, as they were seen when they were taken. */
+/** A run and the way to it, as they were when the run was taken. */
 export type Place = {
   readonly run: Run;
   readonly origin: string;
   readonly basePath: string;
-  /** Why it may well not be reachable there. */
+  /** Why `origin` may not reach the run. */
   readonly doubt?: string | undefined;
 };
 
-/** What a sighting says of a server, one after the other: first of the run that is held, then of itself. */
+/**
+ * What a sighting says of a server, in the order to act on: first about the run that is held, then
+ * about the server itself.
+ */
 export function seenIn(sighting: Sighting, place: Place | undefined, held: Held): readonly Seen[] {
   if (sighting.kind !== "present") return ["absent"];
   const { run, origin, origins, doubt, seen } = sighting;
@@ -137,8 +146,9 @@ export function seenIn(sighting: Sighting, place: Place | undefined, held: Held)
 }
 
 /**
- * Whether the server or the proxy has left the network between them, or has joined it while the models are
- * still asked for. Nothing ends a connection whose network is gone: whoever waits on one would wait for ever.
+ * True if the server or the proxy has left the network between them, or if it joined that network
+ * while we still ask for the models. If a network is gone, nothing ends the connections over it:
+ * what waits on one would wait for ever.
  */
 function isCutOff(before: string | undefined, now: string | undefined, held: Held): boolean {
   const isDoubted = now !== undefined;

@@ -1,15 +1,19 @@
 /**
- * When the proxy is ready: each source has told of all its servers, and each server that was found routable
- * then has been asked for its models.
+ * Decides when the proxy is ready. That is when each source has told of all its servers, and each
+ * server found routable by then has been asked for its models. It does not know how sources look or
+ * how models are read.
  */
 
-/** Longest wait for the first read of models, and for servers that can't be looked at, ms. */
+/** The longest wait for the first reads of models, and for servers that can't be seen, ms each. */
 export const READY_TIMEOUT_MS = 10_000;
 
 export class Readiness {
   readonly #timeoutMs: number;
   readonly #onReady: () => void;
-  /** Sources of which no pass has been good enough yet, and when their first one was. */
+  /**
+   * The sources that we still wait for, each with the time of its first pass. Undefined if it has
+   * made none.
+   */
   readonly #awaited = new Map<string, number | undefined>();
   #state: "no pass yet" | "reading models" | "ready" = "no pass yet";
 
@@ -22,7 +26,10 @@ export class Readiness {
     return this.#state === "ready";
   }
 
-  /** A source that joins later than the first passes of all others is not waited for. */
+  /**
+   * Waits for a source too. A source that joins after the first passes of all others is not waited
+   * for.
+   */
   await(source: string): void {
     if (this.#state === "no pass yet") this.#awaited.set(source, undefined);
   }
@@ -30,13 +37,13 @@ export class Readiness {
   /**
    * A source has told of all its servers.
    *
-   * @param isComplete whether each of them could be looked at
-   * @param firstReads of the models of all servers that are known now
-   * @returns whether that will do; if not, there is to be another pass soon
+   * @param isComplete true if the source could look at each of them
+   * @param firstReads returns the first reads of the models of all servers that are known now
+   * @returns false if the source is to make another pass soon
    */
   passed(source: string, isComplete: boolean, firstReads: () => readonly Promise<void>[]): boolean {
     if (!this.#awaited.has(source)) return true;
-    // A server that could not be looked at may be one to wait for, but not for ever.
+    // We may have to wait for a server that could not be looked at, but not for ever.
     const firstMs = this.#awaited.get(source) ?? performance.now();
     this.#awaited.set(source, firstMs);
     const isLate = performance.now() - firstMs >= this.#timeoutMs;

@@ -1,8 +1,9 @@
 /**
- * What people are told of one server: its state, why, and since when. Each change of it is one
- * line in the log; what was said within the last minute is said again at debug level only, for
- * containers that flap or crash again and again. If it lasts it is said after all, at a later look:
- * the last line of the log is how it stands.
+ * What people are told of one server: its state, the reason, and since when. Each change is one
+ * line in the log. A line that was logged within the last minute is repeated at debug level only,
+ * for containers that flap or crash again and again. If such a state lasts, a later sighting logs
+ * it after all, so the last line of the log always tells the present state. This file decides
+ * nothing about the server.
  */
 import { BoundedMap } from "../ground/bounded-map.ts";
 import { cut, someOf } from "../ground/some-of.ts";
@@ -12,14 +13,14 @@ import type { Log, LogLevel } from "../telemetry/log.ts";
 import { type Condition, conditionOf, type ServerState } from "./condition.ts";
 import type { Holding } from "./holding.ts";
 
-/** Whom it is about. */
+/** The server that a report is about. */
 export type Subject = {
   readonly id: string;
   readonly name: string;
   readonly holding: Holding;
 };
 
-/** A change that is worth a look is a warning. */
+/** A change that somebody should look into is a warning. */
 const LEVELS: Readonly<Record<ServerState, LogLevel>> = {
   routed: "info",
   reading_models: "info",
@@ -34,13 +35,13 @@ const LEVELS: Readonly<Record<ServerState, LogLevel>> = {
   unknown: "debug",
 };
 
-/** Of a reason, which may have in it what a server, a health probe or the engine said. */
+/** The longest reason. It may contain what a server, a health probe or the engine said. */
 const REASON_LENGTH_MAX = 1_000;
-/** Of the id of a model: a list of long ones would be megabytes. */
+/** The longest id of a model in `GET /status`. A list of longer ones would be megabytes. */
 const SHOWN_LENGTH_MAX = 1_000;
 
 const REPEAT_MS = 60_000;
-/** Texts that are remembered: a container has a handful, unless its server makes up new ones. */
+/** How many texts we remember. A container has a handful, unless its server makes up new ones. */
 const KEPT_MAX = 32;
 
 const UNKNOWN: Condition = { state: "unknown", reason: "the engine has not told of it yet" };
@@ -48,11 +49,11 @@ const UNKNOWN: Condition = { state: "unknown", reason: "the engine has not told 
 export class Report {
   readonly #log: Log;
   #condition = UNKNOWN;
-  /** When its state, not its reason, last changed: ms since the epoch. */
+  /** When its state (not its reason) last changed, ms since the epoch. */
   #sinceMs: number;
-  /** Of what the last line said: see `changeOf`. */
+  /** What the last line in the log said, at any level: see `changeOf`. */
   #lastChange: string | undefined;
-  /** The same, of the last line that was no repetition. */
+  /** What the last line said that was no repetition. Repetitions are logged at debug level. */
   #lastSaid: string | undefined;
   readonly #saidMs = new BoundedMap<string, number>(KEPT_MAX);
 
@@ -61,19 +62,25 @@ export class Report {
     this.#sinceMs = nowMs;
   }
 
-  /** It is so, but for a moment only: nothing is logged until `tell` is called. */
+  /**
+   * Sets the condition that `GET /status` shows, and logs nothing. `tell` soon follows and logs
+   * what lasts.
+   */
   note(condition: Condition, nowMs: number): void {
     if (condition.state !== this.#condition.state) this.#sinceMs = nowMs;
     this.#condition = condition;
   }
 
-  /** Its source could not look at it. That matters only if it never could. */
+  /**
+   * Notes that the source could not look at the server. That shows only while the state is
+   * `unknown`: otherwise the last state stays.
+   */
   cannotTell(reason: string): void {
     if (this.#condition.state !== "unknown") return;
     this.#condition = { state: "unknown", reason: cut(reason, REASON_LENGTH_MAX) };
   }
 
-  /** Brings it to what is seen and held. */
+  /** Brings the report to what is seen and held, and logs it if it has changed. */
   tell(subject: Subject, sighting: Sighting, nowMs: number): void {
     const { held, failure, leftOut } = subject.holding;
     const { state, reason } = conditionOf(sighting, subject.holding);
@@ -137,17 +144,23 @@ function fields(
   };
 }
 
-/** Containers that had stopped before we came are no news. */
+/** A container that had stopped before the proxy started is no news. */
 function levelOf({ state }: Condition, isFirst: boolean): LogLevel {
   return isFirst && state === "stopped" ? "debug" : LEVELS[state];
 }
 
-/** What makes it another line: a container that has stopped and is removed is no news again. */
+/**
+ * The text that makes a new line if it changes. A stopped container that is removed is no news
+ * again, so its reason does not count.
+ */
 function changeOf(condition: Condition): string {
   return condition.state === "stopped" ? condition.state : textOf(condition);
 }
 
-/** What a health probe prints may be another text each time; that it fails is the news. */
+/**
+ * The text that makes a line a repetition. A health probe may print another text each time, and
+ * only its failure is news, so the reason does not count there.
+ */
 function textOf({ state, reason }: Condition): string {
   return state === "unhealthy" ? state : `${state} ${reason}`;
 }

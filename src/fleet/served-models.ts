@@ -1,6 +1,7 @@
 /**
- * Who served which models last. A model whose container starts again is not unknown: the table says
- * so to those who ask for it, and tells them apart from those who ask for what never was.
+ * Remembers which server served which models last, and tells the routing table which models are
+ * expected back. So the table can tell a model whose container starts again from one that never
+ * existed. This file does not answer any request.
  */
 import { BoundedMap } from "../ground/bounded-map.ts";
 import type { Server } from "../routing/run.ts";
@@ -9,13 +10,16 @@ import type { RoutingTable } from "../routing/table.ts";
 type Told = {
   readonly server: Server;
   readonly name: string;
-  /** Whether the engine shows it as running, paused or restarting. */
+  /** True if the server runs, or its source is going to start it again. */
   readonly isAlive: boolean;
-  /** Ids of the models that the container itself served last. */
+  /** Ids of the models that this server itself served last. */
   readonly served: readonly string[];
 };
 
-/** Names that are remembered, of containers that may come again under another id. */
+/**
+ * How many names of containers we remember. A container may come back with the same name and
+ * another id.
+ */
 const NAMES_MAX = 1_000;
 
 export class ServedModels {

@@ -1,22 +1,25 @@
-/** The inference.* labels of a container → settings, or why not. Pure. */
+/**
+ * Reads the inference.* labels of a container into `Settings`, or says what is wrong with them.
+ * Pure. It does not know what a container is, nor whether it can be reached.
+ */
 import { hasDotSegment } from "../ground/dot-segments.ts";
 
 export type Settings = {
-  /** Port inside the container. */
+  /** The port that the server listens on, inside the container. */
   readonly port: number;
-  /** `""` or with a leading slash, never with one at the end. */
+  /** Either `""`, or a path with a slash at its beginning and none at its end. */
   readonly basePath: string;
-  /** Name of the network to use, if one was asked for. */
+  /** Name of the network to use; undefined if the label names none. */
   readonly network: string | undefined;
 };
 
 export type Labels =
   | { readonly kind: "enabled"; readonly settings: Settings }
-  /** Opted out. */
+  /** The label opts the container out. */
   | { readonly kind: "disabled"; readonly reason: string }
   | { readonly kind: "wrong"; readonly reason: string };
 
-/** Each label with its default, as one would write it. */
+/** Each label with its default value, written as a user would write it. */
 export const LABELS = {
   "inference.enable": undefined,
   "inference.port": "8000",
@@ -24,7 +27,10 @@ export const LABELS = {
   "inference.network": undefined,
 } as const;
 
-/** Its value is compared here, so that a wrong one is not met with silence. */
+/**
+ * We compare its value ourselves, and do not let the engine filter by it. So a wrong value gets a
+ * warning and not silence.
+ */
 const ENABLE_LABEL = "inference.enable";
 
 const PORT_LABEL = "inference.port";
@@ -58,15 +64,15 @@ export function readLabels(labels: Readonly<Record<string, string>>): Labels {
   };
 }
 
-/** Of all labels that are ours, and of those that somebody takes for ours. */
+/** The prefix of all our labels, and of labels that users mistake for ours. */
 const PREFIX = "inference.";
 
-/** Whether anything in the labels is meant for us. */
+/** True if the container has a label that is meant for us. */
 export function isLabelled(labels: Readonly<Record<string, string>>): boolean {
   return Object.keys(labels).some((label) => label.startsWith(PREFIX));
 }
 
-/** Labels that look like ours and are none: typing errors, more likely than not. */
+/** Returns the labels that look like ours but are not. Most of them are typing errors. */
 export function unknownLabels(labels: Readonly<Record<string, string>>): readonly string[] {
   return Object.keys(labels).filter((label) => label.startsWith(PREFIX) && !(label in LABELS));
 }
@@ -81,8 +87,10 @@ function readPort(text: string = LABELS[PORT_LABEL]): number | undefined {
 }
 
 /**
- * Characters of RFC 3986 `pchar` only, so that it can be put before a path as it is; no dot segments,
- * however hidden: servers decode what fetch leaves as it is, and then climb.
+ * Reads the base path; undefined if it is not allowed. It may only have characters of RFC 3986
+ * `pchar`, so that it can be put before a path as it is. It must not have a dot segment, in any
+ * encoding: fetch leaves an encoded one as it is, but servers decode it and then leave the base
+ * path.
  */
 function readBasePath(text: string = LABELS[BASE_PATH_LABEL]): string | undefined {
   const path = `/${text.trim()}`.replace(/^\/+/, "/").replace(/\/+$/, "");
@@ -90,12 +98,15 @@ function readBasePath(text: string = LABELS[BASE_PATH_LABEL]): string | undefine
   return hidesNothing(path) ? path : undefined;
 }
 
-/** What may hide a dot segment from us and not from a server: no path of an API has these encoded. */
+/**
+ * Characters that, when encoded, may hide a dot segment from us but not from a server. No API path
+ * needs them encoded.
+ */
 const HIDING = /[\0- "%.;\\\x7f]/;
 
 function hidesNothing(path: string): boolean {
   try {
-    decodeURIComponent(path); // throws at what is no UTF-8: `%c0%ae` is a dot to some
+    decodeURIComponent(path); // throws if it is not UTF-8: some servers read `%c0%ae` as a dot
   } catch {
     return false;
   }

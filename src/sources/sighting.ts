@@ -1,7 +1,7 @@
 /**
- * What all sources speak: what one of them shows of a server at one moment, and whom it tells. This is the
- * wall between what is there (sources/) and what is held of it (fleet/): it knows no engine, no model and no
- * request.
+ * What every source tells the fleet: a sighting is what a source shows of one server at one moment.
+ * These types are the wall between what exists (sources/) and what is held of it (fleet/). They
+ * know no engine, no model and no request.
  */
 import type { Rank, Run, Server } from "../routing/run.ts";
 import type { Settings } from "./labels.ts";
@@ -9,36 +9,36 @@ import type { Settings } from "./labels.ts";
 /** What a source shows of one server at one moment. */
 export type Sighting = {
   readonly server: Server;
-  /** What people call it: the name of its container. */
+  /** What people call the server: the name of its container. */
   readonly name: string;
 } & (Absent | Ignored | Present);
 
-/** It does not run, or is not to be routed. */
+/** The server does not run, or its label opts it out. */
 type Absent = {
   readonly kind: "absent";
   readonly state: "stopped" | "restarting" | "disabled";
-  /** In a person's words, like all reasons. */
+  /** In words for people, like all reasons. */
   readonly reason: string;
-  /** Whether it runs all the same, or its source is going to start it again. */
+  /** True if the server runs all the same, or its source is going to start it again. */
   readonly comesBack: boolean;
 };
 
-/** It runs, but as it is set up it can't be routed. */
+/** The server runs, but its setup makes it impossible to route. */
 type Ignored = { readonly kind: "ignored"; readonly reason: string };
 
-/** It runs and is to be routed when it is healthy. */
+/** The server runs, and is to be routed while it is healthy. */
 export type Present = {
   readonly kind: "present";
   readonly run: Run;
-  /** Where it is reached: `http://host:port`. */
+  /** Where requests reach it: `http://host:port`. */
   readonly origin: string;
-  /** Where else it is reached without a doubt, perhaps `origin` too. */
+  /** All origins that reach it without a doubt. `origin` may be one of them. */
   readonly origins: readonly string[];
-  /** Why it may well not be reachable at `origin`. */
+  /** Why `origin` may not reach it. */
   readonly doubt?: string | undefined;
   readonly settings: Pick<Settings, "basePath">;
   readonly seen: Health;
-  /** What is wrong with it. Only of one that is seen as not healthy. */
+  /** What is wrong with the server. Only present while `seen` is `not healthy`. */
   readonly trouble?:
     | { readonly state: "unhealthy" | "paused"; readonly reason: string }
     | undefined;
@@ -46,42 +46,55 @@ export type Present = {
 
 export type Health =
   | "routable"
-  /** It was told to stop, and that has not lapsed. */
+  /** The server was told to stop, and its stop notice has not lapsed. */
   | "stopping"
-  /** Unhealthy or paused. */
+  /** The server is unhealthy or paused. */
   | "not healthy"
-  /** It runs, and no health check has passed yet. */
+  /** The server runs, and no health check has passed yet. */
   | "starting";
 
-/** What the fleet asks of the source that shows it a server. */
+/** What the fleet asks of a source. */
 export type Source = {
-  /** Part of the identity of all its servers. */
+  /** A part of the identity of each of its servers. */
   readonly name: string;
-  /** Whether it hears of a run's end as it happens; if not, addresses may be another's by now. */
+  /**
+   * True while the source hears of the end of a run at once. While it does not, the address of a
+   * run may already belong to another server.
+   */
   readonly isFollowing: () => boolean;
-  /** Resolves when all has been told that happened before this call: nobody is admitted until then. */
+  /**
+   * Resolves when the source has told all that happened before this call. The fleet waits for this
+   * before it admits a backend.
+   */
   readonly settled: () => Promise<void>;
 };
 
-/** Whom a source tells. All of it acts at once, and waits for nothing. */
+/**
+ * The functions by which a source tells the fleet what it sees. Each acts at once, and waits for
+ * nothing.
+ */
 export type SightingListener = {
-  /** For the wake that is about to look: later ones have a greater rank. */
+  /** Returns the rank of a wake, before the source looks. Later wakes have greater ranks. */
   readonly nextRank: () => Rank;
-  /** There is such a server, and nothing else is known of it yet. */
+  /** The source has met a server, and knows nothing else of it yet. */
   readonly met: (server: Server, name: string) => void;
-  /** @param rank of the wake that saw it */
+  /**
+   * The source has looked at a server.
+   *
+   * @param rank the rank of the wake that led to this look
+   */
   readonly saw: (sighting: Sighting, rank: Rank) => void;
-  /** A run is over; what is seen next tells what came of it. */
+  /** A run has ended. The next sighting tells what came of it. */
   readonly over: (run: Run, reason: string) => void;
-  /** The source could not look: what is held of the server stays as it is. */
+  /** The source could not look at a server. The fleet keeps what it holds of it. */
   readonly couldNotSee: (server: Server, reason: string) => void;
-  /** There is no such server any more. Comes after a sighting of it as absent. */
+  /** The server no longer exists. The source has already told a sighting of it as absent. */
   readonly gone: (server: Server) => void;
   /**
-   * All servers that there are have been told of.
+   * The source has told of all servers that exist.
    *
-   * @param isComplete whether each of them could be looked at
-   * @returns whether that will do; if not, there is to be another pass soon
+   * @param isComplete true if it could look at each of them
+   * @returns false if the source is to make another pass soon
    */
   readonly passed: (isComplete: boolean) => boolean;
 };

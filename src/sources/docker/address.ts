@@ -1,30 +1,34 @@
-/** Container (and where the proxy itself is) → the address to reach it at, or why there is none. Pure. */
+/**
+ * Chooses the address at which the proxy reaches a container, from what the engine shows and from
+ * where the proxy itself runs; or says why there is none. Pure. It does not try whether the address
+ * answers.
+ */
 import type { Container, Network } from "../../engine/container.ts";
 import type { Settings } from "../labels.ts";
 
 /** Where the proxy itself runs. */
 export type Place =
-  /** On the host, or in a container on the host's network: it reaches every bridge network. */
+  /** On the host, or in a container on the host's network: it can reach all bridge networks. */
   | { readonly kind: "host" }
   | {
       readonly kind: "container";
       readonly networks: readonly Network[];
-      /** What `host.docker.internal` resolves to, if it does. */
+      /** What `host.docker.internal` resolves to; undefined if it does not resolve. */
       readonly hostAddress: string | undefined;
     }
   /** On another machine than the engine. */
   | {
       readonly kind: "foreign";
-      /** Of the engine's machine, as in DOCKER_HOST. */
+      /** Name or address of the engine's machine, as written in DOCKER_HOST. */
       readonly engineHost: string;
     };
 
 export type Address =
   | {
       readonly kind: "address";
-      /** As it stands in a URL: an IPv6 address in brackets. */
+      /** Written as in a URL: an IPv6 address stands in brackets. */
       readonly host: string;
-      /** Why it may well not be reachable there. */
+      /** Why the container may not be reachable at this address. */
       readonly doubt?: string;
     }
   | { readonly kind: "none"; readonly reason: string };
@@ -33,11 +37,13 @@ const LOOPBACK = "127.0.0.1";
 const SHARES_WITH = "container:";
 
 /**
- * The network that `inference.network` names; else one that the proxy shares, by id; else the first
- * by name. Another user network drops packets silently, so a wrong choice costs a connect time-out:
- * it is doubted in words.
+ * Chooses the network that `inference.network` names. Without that label it chooses a network that
+ * the proxy is on too (compared by id), and else the first network by name.
  *
- * @param peer the container whose network this one shares; undefined if it shares none or is not there
+ * Docker silently drops packets to a network that the proxy is not on, so a wrong choice would cost
+ * a connect time-out. Such a choice gets a doubt, in words.
+ *
+ * @param peer the container whose network this one shares; undefined if there is none
  */
 export function chooseAddress(
   container: Container,
@@ -61,8 +67,8 @@ export function chooseAddress(
 }
 
 /**
- * Every host at which it can be reached without a doubt, as `Address` has them: what has been sent to
- * any other one may never arrive.
+ * Returns every host at which the proxy can reach the container without a doubt, in the form of
+ * `Address`. Requests that went to any other host may never arrive.
  *
  * @param peer as for `chooseAddress`
  */
@@ -90,12 +96,15 @@ function ownAddresses({ networks }: Container, place: Place): readonly string[] 
     .flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6]);
 }
 
-/** The id of the container whose network it shares (`--network container:x`), if it does so. */
+/** The id of the container whose network this one shares (`--network container:x`), if it does. */
 export function sharedContainerId({ networkMode }: Container): string | undefined {
   return networkMode.startsWith(SHARES_WITH) ? networkMode.slice(SHARES_WITH.length) : undefined;
 }
 
-/** It answers at the other's address, for as long as the network it joined at its start exists. */
+/**
+ * The container answers at the address of its peer. That holds as long as the network that it
+ * joined at its start exists, so not after the peer has been started again.
+ */
 function viaPeer(
   container: Container,
   settings: Settings,

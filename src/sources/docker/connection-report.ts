@@ -1,4 +1,7 @@
-/** What is said of the connection to the engine, in the log and in `GET /status`. */
+/**
+ * Tells the log and `GET /status` how the connection to the engine is. It does not open the
+ * connection, and does not decide when to try again.
+ */
 import type { EngineError } from "../../engine/error.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { EngineConnection } from "./connection.ts";
@@ -6,7 +9,7 @@ import type { EngineConnection } from "./connection.ts";
 export type ConnectionReportInit = {
   readonly connection: EngineConnection;
   readonly log: Log;
-  /** An engine that has refused connections for so long will not come back by itself, ms. */
+  /** An engine that has refused connections for this long will not come back by itself, ms. */
   readonly staleMs?: number;
 };
 
@@ -18,7 +21,9 @@ export type ConnectionReport = {
 /** Longer than any engine takes to start. */
 const STALE_MS = 30_000;
 
-/** Says once when the engine goes, and once when it is back; a stream that merely ends is not worth a word. */
+/**
+ * Logs once when the engine goes away and once when it is back, but not when a stream just ends.
+ */
 export function connectionReport({
   connection,
   log,
@@ -47,7 +52,7 @@ export function connectionReport({
   };
 }
 
-/** How long a failure has lasted that calls for something else if it lasts. */
+/** Measures for how long a failure has lasted that needs other advice if it lasts. */
 class Staleness {
   readonly #staleMs: number;
   #sinceMs: number | undefined;
@@ -60,7 +65,7 @@ class Staleness {
     this.#sinceMs = undefined;
   }
 
-  /** @returns what to do, if it has lasted for long enough */
+  /** @returns what to do, once the failure has lasted for `staleMs` */
   adviceFor({ ifItLasts: advice }: EngineError, nowMs: number): string | undefined {
     this.#sinceMs = advice === undefined ? undefined : (this.#sinceMs ?? nowMs);
     if (this.#sinceMs === undefined) return undefined;

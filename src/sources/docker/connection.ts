@@ -1,4 +1,7 @@
-/** How it stands between the proxy and the engine, for whoever asks. Written by follow.ts alone. */
+/**
+ * Holds the state of the connection between the proxy and the engine. Only follow.ts and
+ * connection-report.ts change it. It opens no connection and logs nothing.
+ */
 import type { ConnectionStatus } from "../../status.ts";
 
 export class EngineConnection {
@@ -6,7 +9,7 @@ export class EngineConnection {
 
   #isFollowed = false;
 
-  /** Whether its events come just now. */
+  /** True while the event stream is open. */
   get isFollowed(): boolean {
     return this.#isFollowed;
   }
@@ -21,12 +24,14 @@ export class EngineConnection {
     this.#status = { state: "connected", sinceMs: Date.now(), reason: undefined };
   }
 
-  /** The event stream has ended: that alone says nothing of the engine. */
+  /**
+   * The event stream has ended. That alone does not mean that the engine is away: the state stays.
+   */
   ended(): void {
     this.#isFollowed = false;
   }
 
-  /** One more try has failed, or the first one has. */
+  /** A try to reach the engine has failed. */
   failed(reason: string): void {
     const { state, sinceMs } = this.#status;
     this.#status =

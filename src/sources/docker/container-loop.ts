@@ -1,7 +1,8 @@
 /**
- * The loop of one container: an event acts at once and asks for a look; a look reads what the engine shows
- * and tells it. Looks at one container never overlap, and any number of wakes during one make one more. What
- * is held of the container is not known here.
+ * The loop of one container. An event acts at once, and asks for a look. A look inspects the
+ * container (and the one whose network it shares), and tells the listener what the engine shows.
+ * Looks at one container never overlap, and any number of wakes during a look lead to one more. The
+ * loop does not know what the fleet holds of the container.
  */
 import type { Container } from "../../engine/container.ts";
 import { EngineError } from "../../engine/error.ts";
@@ -24,26 +25,29 @@ export type ContainerLoopInit = {
   readonly warnings: WarnOnce;
   readonly log: Log;
   readonly bugs: BugReport;
-  /** @throws {EngineError} if it can't tell: then nothing was seen */
+  /** @throws {EngineError} if the engine can't tell; then nothing was seen */
   readonly inspect: (id: string) => Promise<Container | undefined>;
-  /** The engine's time, by which its events and starts are timed, ms since the epoch. */
+  /** The engine's time, ms since the epoch. The engine times events and starts by this clock. */
   readonly engineNowMs: () => number;
   readonly around: () => Pick<Surroundings, "place" | "itself">;
-  /** Resolves when the event stream has been open for long enough to look at somebody. */
+  /** Resolves when the event stream has been open for long enough to look at a container. */
   readonly settled: () => Promise<void>;
-  /** From one look to the next at the least, ms. */
+  /** The least time from the start of one look to the start of the next, ms. */
   readonly lookPaceMs: number;
-  /** There is no such container any more, and no look is to come. */
+  /** Called when the container no longer exists, and no look at it is due. */
   readonly onGone: () => void;
 };
 
-/** After an inspect that failed. */
+/** How long we wait after a failed inspect. */
 const RETRY_MS = 1_000;
-/** After a probe whose outcome the engine had yet to write down: Podman 4.3 took 20 to 100 ms. */
+/**
+ * How long we wait after a probe before we look again, since the engine may not have stored its
+ * result yet. Podman 4.3 took 20 to 100 ms for that.
+ */
 const SECOND_LOOK_MS = 500;
-/** See `BugReport`. */
+/** Says what failed and what follows, as `BugReport` wants it. */
 const LOOKING = "while it looked at a container; it looks again at the next event or resync";
-/** Said of a run that an event has ended, until the engine has been asked what came of it. */
+/** The reason shown after an event has ended a run, until the next inspect tells more. */
 const ENDED = "its process has ended";
 
 export class ContainerLoop {
@@ -51,70 +55,84 @@ export class ContainerLoop {
   readonly #init: ContainerLoopInit;
   readonly #look: () => Promise<void>;
   readonly #pace: Pace;
-  /** Of the latest wake. */
+  /** The rank of the latest wake. */
   #rank: Rank = 0;
-  /** How many looks have been asked for. */
+  /** How many looks have been asked for so far. */
   #asked = 0;
-  /** Grows when a look under way has become too old to be trusted. */
+  /** Grows when an event or a new event stream makes the inspect that is under way out of date. */
   #epoch = 0;
-  /** As the engine showed it last. */
+  /** The container, as the last inspect showed it. */
   #container: Container | undefined;
-  /** The container whose network it shares, as the engine showed that last. */
+  /** The container whose network it shares, as the last inspect showed it. */
   #peer: Container | undefined;
   #name: string;
-  /** What was told last, if it was there then and its run is not over. */
+  /**
+   * The last sighting told. Undefined if the container was not present then, or its run has ended.
+   */
   #present: (Sighting & Present) | undefined;
   #inspectFailure: string | undefined;
   readonly #alarms = new Alarms<"lapse" | "retry" | "second look">(() => void this.#ask());
 
   constructor(id: string, init: ContainerLoopInit) {
     this.#id = id;
-    this.#name = id.slice(0, 12); // until the engine tells
+    this.#name = id.slice(0, 12); // until the first inspect tells the name
     this.#init = init;
     this.#pace = new Pace(init.lookPaceMs);
     this.#look = coalesce(() => init.bugs.guard(LOOKING, () => this.#inspectAndTell()));
     init.listener.met(serverOf(id), this.#name);
   }
 
-  /** The container whose network this one shares, if it does. */
+  /** The id of the container whose network this one shares; undefined if it shares none. */
   get peerId(): string | undefined {
     return this.#container && sharedContainerId(this.#container);
   }
 
-  /** Whether it is on the host's network. */
+  /** True if the container is on the host's network. */
   get isOnHost(): boolean {
     return this.#container?.networkMode === "host";
   }
 
-  /** Whether the last look saw anything. */
+  /** True if the last inspect succeeded. */
   get hasSeen(): boolean {
     return this.#inspectFailure === undefined;
   }
 
-  /** @returns when a look that began after this call has ended */
+  /**
+   * Asks for a look.
+   *
+   * @returns a promise that resolves when a look that began after this call has ended
+   */
   wake(rank: Rank): Promise<void> {
     this.#rank = rank;
     return this.#ask();
   }
 
-  /** What a look under way has read may be older than what is known now: it is made again. */
+  /**
+   * Makes the inspect that is under way out of date: the loop then inspects again before it tells.
+   */
   invalidate(): void {
     this.#epoch += 1;
   }
 
-  /** Acts at once, and only if the event is of the run that was seen last: an older one is a replay. */
+  /**
+   * Acts on an event at once. An event that is older than the run we saw last is a replay: it has
+   * no effect on that run.
+   */
   onEvent(event: ContainerEvent): void {
     if (event.kind === "run over") this.#runOver(event, this.#present?.run.startedAtMs);
     if (event.kind === "kill" && this.#isStopping(this.#container)) this.#tellOfStop();
     if (event.kind === "probed") this.#alarms.set("second look", SECOND_LOOK_MS);
   }
 
-  /** With the other's run its address goes, and the network with it. */
+  /**
+   * Acts on an event of the container whose network this one shares. When the run of that container
+   * ends, this one loses its address and its network.
+   */
   onPeerEvent(event: ContainerEvent): void {
     if (event.kind === "run over") this.#runOver(event, this.#peer?.startedAtMs);
   }
 
-  /** @param startedAtMs of the run that the event may end; undefined: there is none */
+  /** @param startedAtMs start of the run that the event may end; undefined if there is none */
   #runOver({ timeMs }: ContainerEvent, startedAtMs: number | undefined): void {
     this.invalidate();
     if (startedAtMs === undefined || timeMs <= startedAtMs) return;
@@ -134,7 +152,7 @@ export class ContainerLoop {
   }
 
   async #inspectAndTell(): Promise<void> {
-    const asked = this.#asked; // whoever asks from here on gets a look of their own after this one
+    const asked = this.#asked; // a call of `#ask` from here on gets another look after this one
     let [epoch, rank] = [this.#epoch, this.#rank];
     let container: Container | undefined;
     let peer: Container | undefined;
@@ -164,7 +182,7 @@ export class ContainerLoop {
     return peerId === undefined ? undefined : this.#init.inspect(peerId);
   }
 
-  /** Tells what the engine showed. */
+  /** Tells the listener what the last inspect showed. */
   #tell(rank: Rank): void {
     const container = this.#container;
     const sighting =
@@ -181,7 +199,7 @@ export class ContainerLoop {
     if (container !== undefined) warnOfUnknownLabels(container, this.#init.warnings);
   }
 
-  /** Judges the notices against its run, and sees to it that it is judged again when they lapse. */
+  /** True if the run has a stop notice. Sets an alarm to look again when the notice lapses. */
   #isStopping(container: Container | undefined): boolean {
     if (container === undefined) return false;
     const nowMs = this.#init.engineNowMs();
@@ -192,8 +210,9 @@ export class ContainerLoop {
   }
 
   /**
-   * Not if a look was asked for since: no second loop may start beside it. It waits its turn, or each
-   * event of a burst would have a loop of its own, whose first look comes at once.
+   * Ends this loop, unless a look was asked for in the meantime: then a second loop must not start
+   * beside it. It first waits until another look may begin. Else each event of a burst would start
+   * a loop of its own, and the first look of a loop comes at once.
    */
   async #forget(asked: number): Promise<void> {
     await this.#pace.due();
@@ -208,7 +227,8 @@ export class ContainerLoop {
     if (this.#inspectFailure === reason) return;
     this.#inspectFailure = reason;
     this.#init.listener.couldNotSee(serverOf(this.#id), reason);
-    // That the engine is away, or forbids it, is said once, and not by each container.
+    // docker.ts and follow.ts say once that the engine is away, or forbids this. Here each
+    // container would repeat it.
     const message = "cannot inspect a container; keeping what is known of it";
     this.#init.log[kind === "refused" ? "warn" : "debug"](message, {
       container: this.#name,

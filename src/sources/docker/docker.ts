@@ -1,7 +1,8 @@
 /**
- * The source that shows the labelled containers of one Docker engine. Level-triggered: a container is looked
- * at when an event names it, and all are at every resync. Looks at several run side by side, so a slow one
- * holds up no other. What is held of what it shows is not known here.
+ * The source that shows the labelled containers of one Docker engine. It is level-triggered: it
+ * looks at one container when an event names it, and at all of them at every resync. It looks at
+ * several containers side by side, so a slow inspect holds up no other. It does not know what the
+ * fleet holds of what it shows.
  */
 
 import type { EngineClock } from "../../engine/clock.ts";
@@ -27,24 +28,24 @@ export type DockerSourceInit = {
   readonly engine: EngineReader;
   readonly fleet: { readonly join: (source: Source) => SightingListener };
   readonly log: Log;
-  /** How long requests may go on when their server is stopped: a stop notice lapses no sooner, ms. */
+  /** How long requests may go on after a stop notice, ms. No stop notice lapses sooner. */
   readonly drainTimeoutMs: number;
-  /** What is known of the proxy itself. */
+  /** What we know of the proxy itself. */
   readonly own: OwnInit;
   readonly times?: Times;
 };
 
-/** What is asked of the engine. */
+/** The calls to the engine that this source makes. */
 type EngineReader = Pick<Engine, "list" | "inspect" | "openEvents"> & {
   readonly clock: Pick<EngineClock, "nowMs">;
 };
 
 type OwnInit = Pick<OwnPlaceInit, "lookUpHost" | "remote"> & {
-  /** The container we run in, if any. */
+  /** The id of the container that the proxy runs in; undefined if it runs in none. */
   readonly containerId: string | undefined;
-  /** Of our interfaces, canonical. */
+  /** The addresses of our network interfaces, canonical (see `canonicalAddress`). */
   readonly addresses: () => readonly string[];
-  /** Where we take requests. */
+  /** Where the proxy takes requests. */
   readonly listening: Listening;
   /** See `Itself`. */
   readonly program: string;
@@ -52,28 +53,34 @@ type OwnInit = Pick<OwnPlaceInit, "lookUpHost" | "remote"> & {
 
 /** All in ms. */
 export type Times = FollowTimes & {
-  /** For this long after the event stream has opened nobody is looked at or admitted. */
+  /**
+   * For this long after the event stream has opened, the source looks at no container and the fleet
+   * admits no backend.
+   */
   readonly settleMs?: number;
-  /** From one look at a container to the next at the least. */
+  /** The least time from one look at a container to the next. */
   readonly lookPaceMs?: number;
   /** See `OwnPlaceInit`. */
   readonly refusedMs?: number;
 };
 
-/** Replayed events come right after the headers of the stream: a stop under way is known by then. */
+/**
+ * Replayed events come right after the headers of the stream. After this time we know of each stop
+ * that is under way.
+ */
 export const SETTLE_MS = 100;
-/** A burst of events is one look at its beginning, and twenty a second while it lasts. */
+/** A burst of events leads to one look at its beginning, then to twenty a second while it lasts. */
 export const LOOK_PACE_MS = 50;
-/** See `BugReport`. */
+/** Says what failed and what follows, as `BugReport` wants it. */
 const PASSING = "while it looked at all containers; it does so again at the next resync";
-/** After a list that failed, or a pass that could not look at everybody. */
+/** How long we wait after a failed list, or after a pass that could not look at each container. */
 const RETRY_MS = 1_000;
 
 export class DockerSource implements Source {
   readonly name = SOURCE;
-  /** How it stands with the engine. */
+  /** The state of the connection to the engine. */
   readonly connection = new EngineConnection();
-  /** Reads what is there and looks at all of it; never throws. */
+  /** Lists the containers and looks at each of them; never throws. */
   readonly resync: () => Promise<void>;
   readonly #init: DockerSourceInit;
   readonly #listener: SightingListener;
@@ -106,7 +113,9 @@ export class DockerSource implements Source {
     this.#listener = init.fleet.join(this);
   }
 
-  /** Resolves when `signal` is aborted; until then it follows the engine, and reconnects for ever. */
+  /**
+   * Follows the engine and reconnects for as long as it takes. Resolves when `signal` is aborted.
+   */
   follow(signal: AbortSignal): Promise<void> {
     const { engine, log, times = {} } = this.#init;
     const { connection } = this;
@@ -118,16 +127,20 @@ export class DockerSource implements Source {
   }
 
   settled(): Promise<void> {
-    // Read when the place is known: a stream may have been opened since.
+    // We read `#settled` only after the place is known: a new stream may have been opened in the
+    // meantime.
     return this.#ownPlace.known.then(() => this.#settled);
   }
 
-  /** Whether the engine gave no answer when it was asked last who is there. */
+  /** True if the engine did not answer the last list. */
   get isUnanswered(): boolean {
     return this.#listFailure?.kind === "unreachable";
   }
 
-  /** The event stream is open, again or for the first time: nobody is looked at until it has settled. */
+  /**
+   * The event stream has been opened, for the first time or again. The source looks at no container
+   * until the stream has settled.
+   */
   onStreamOpen(): void {
     const { promise, resolve } = Promise.withResolvers<void>();
     setTimeout(resolve, this.#init.times?.settleMs ?? SETTLE_MS);
@@ -136,7 +149,7 @@ export class DockerSource implements Source {
     void this.resync();
   }
 
-  /** Must not wait for anything: the engine slows down if its events are not read. */
+  /** Acts on one event. Must not wait for anything: a reader that waits slows the engine down. */
   onEvent(event: ContainerEvent): void {
     const { kind, containerId, timeMs, signal } = event;
     const labelled = isLabelled(event.attributes);
@@ -150,7 +163,7 @@ export class DockerSource implements Source {
       loop.onPeerEvent(event);
       void loop.wake(rank);
     }
-    // Networks tell of any container; one that is not known yet is found by its own events.
+    // Networks send events of every container. An unknown one is found by its own events.
     if ((kind === "moved" || !labelled) && !this.#loops.has(containerId)) return;
     const loop = this.#loop(containerId);
     loop.onEvent(event);
@@ -161,7 +174,8 @@ export class DockerSource implements Source {
     const ids = await this.#list();
     if (ids === undefined) return;
     const rank = this.#listener.nextRank();
-    // Who is known but not listed is looked at too: the list may be older than what made us know it.
+    // We also look at known containers that are not listed: the list may be older than the event by
+    // which we know them.
     const all = new Set([...ids, ...this.#loops.keys()]);
     await Promise.all([...all].map((id) => this.#loop(id).wake(rank)));
     const isComplete = [...this.#loops.values()].every(({ hasSeen }) => hasSeen);
@@ -221,7 +235,8 @@ export class DockerSource implements Source {
     const isKnown = this.#listFailure?.message === reason;
     this.#listFailure = error;
     if (isKnown) return;
-    // Whether the engine can be reached at all is for who follows its event stream to say.
+    // follow.ts tells whether the engine can be reached at all: here that is worth a debug line
+    // only.
     const level = this.isUnanswered ? "debug" : "warn";
     this.#init.log[level]("cannot list containers; keeping what is known", { reason });
   }

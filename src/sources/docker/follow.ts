@@ -1,4 +1,7 @@
-/** Follows an engine: reads its event stream for as long as there is one, and resyncs every so often. */
+/**
+ * Follows an engine: keeps its event stream open, hands on each event, and asks for a resync at
+ * regular times. It does not know what an event means.
+ */
 import type { EventsInit } from "../../engine/engine.ts";
 import { EngineError } from "../../engine/error.ts";
 import type { ContainerEvent } from "../../engine/events.ts";
@@ -12,15 +15,15 @@ export type FollowInit = {
   readonly engine: {
     readonly openEvents: (init: EventsInit) => Promise<AsyncGenerator<ContainerEvent>>;
   };
-  /** Who acts on what comes. */
+  /** The source that acts on the events. */
   readonly source: {
     readonly onStreamOpen: () => void;
     readonly onEvent: (event: ContainerEvent) => void;
     readonly resync: () => Promise<void>;
-    /** Whether the engine gave no answer to the last resync. */
+    /** True if the engine did not answer the last resync. */
     readonly isUnanswered: boolean;
   };
-  /** Is told how it stands with the engine. */
+  /** Where the state of the connection is kept; see connection.ts. */
   readonly connection: EngineConnection;
   readonly log: Log;
   readonly signal: AbortSignal;
@@ -30,32 +33,38 @@ export type FollowInit = {
 /** All in ms. */
 export type FollowTimes = {
   readonly resyncMs?: number;
-  /** An event stream that has been silent for so long is opened again. */
+  /** An event stream that has been silent for this long is opened again. */
   readonly silenceMs?: number;
-  /** An engine that has refused connections for so long will not come back by itself. */
+  /** An engine that has refused connections for this long will not come back by itself. */
   readonly staleMs?: number;
 };
 
 export const RESYNC_MS = 30_000;
-/** Nothing tells a silent stream from one whose other end is gone; opening another one costs next to nothing. */
+/** A silent stream may have a dead peer: nothing tells the two apart. Reopening it is cheap. */
 const SILENCE_MS = 300_000;
-/** So that a `docker stop` that began before us is known: the longest anybody's stop is likely to take. */
+/**
+ * How far back the first stream asks for events, so that we know of a `docker stop` that began
+ * before us. Hardly any stop takes longer.
+ */
 const LOOK_BACK_AT_START_MS = 600_000;
-/** Events are not in strict order, and their times are rounded. */
+/**
+ * How far back from the last event a later stream asks for events. Events are not in strict order,
+ * and their times are rounded.
+ */
 const LOOK_BACK_MS = 2_000;
-/** From an event that met with a bug to the resync that mends what it was to change. */
+/** How long after a bug in the handling of an event we resync, to make up for that event. */
 const MEND_MS = 200;
 const RECONNECT_FIRST_MS = 200;
 const RECONNECT_MAX_MS = 1_000;
 
-/** Resolves when `signal` is aborted; until then it reconnects for ever. */
+/** Follows the engine and reconnects for as long as it takes. Resolves when `signal` is aborted. */
 export async function follow(init: FollowInit): Promise<void> {
   const { source } = init;
   const follower = new Follower(init);
   const timer = setInterval(async () => {
     const { doubted } = follower;
     await source.resync();
-    // An engine that hangs keeps its stream open and silent: whether it can be opened again tells.
+    // An engine that hangs keeps its stream open and silent. Only opening it again shows the truth.
     if (source.isUnanswered) doubted.abort();
   }, init.times.resyncMs ?? RESYNC_MS);
   try {
@@ -66,12 +75,12 @@ export async function follow(init: FollowInit): Promise<void> {
 }
 
 class Follower {
-  /** Ends the event stream that there is, when it is doubted that the engine still writes to it. */
+  /** Ends the event stream that is open, when we doubt that the engine still writes to it. */
   doubted = new AbortController();
   readonly #init: FollowInit;
   readonly #report: ConnectionReport;
   readonly #bugs: BugReport;
-  /** Engine time from which on past events are asked for. */
+  /** The engine's time since when the next stream asks for past events. */
   #sinceMs: number | undefined;
   #pauseMs = RECONNECT_FIRST_MS;
   #mending: Timer | undefined;
@@ -88,7 +97,9 @@ class Follower {
     const { signal } = this.#init;
     while (!signal.aborted) {
       const beganMs = performance.now();
-      let spentMs = 0; // on a try that failed: an engine that has let us wait for it is asked again at once
+      // How long a failed try took. It counts as a part of the pause: if we have already waited for
+      // the engine that long, we ask it again at once.
+      let spentMs = 0;
       try {
         await this.#followOnce();
       } catch (error) {
@@ -103,7 +114,7 @@ class Follower {
     clearTimeout(this.#mending);
   }
 
-  /** Returns when the stream has ended: a restart cuts it off, and that is normal. */
+  /** Reads one event stream to its end. A restart of the engine ends it, and that is normal. */
   async #followOnce(): Promise<void> {
     const { connection, source, log } = this.#init;
     const events = await this.#open();
@@ -115,7 +126,7 @@ class Follower {
     log.debug("the event stream has ended; opening it again");
   }
 
-  /** The stream ends by itself when nothing has come for too long. */
+  /** Opens the event stream. The stream ends by itself when it has been silent for too long. */
   async #open(): Promise<AsyncGenerator<ContainerEvent>> {
     const { engine, signal, times } = this.#init;
     const doubted = new AbortController();
@@ -128,7 +139,10 @@ class Follower {
     return endIfSilent(events, doubted, times.silenceMs ?? SILENCE_MS);
   }
 
-  /** The last event may have come before the engine's clock was set back: then it tells nothing. */
+  /**
+   * Chooses since when to ask for events. If the last event seems to lie in the future, the
+   * engine's clock was set back: then the event's time is useless, and we ask as at the start.
+   */
   #since(engineNowMs: number): number {
     const atStartMs = engineNowMs - LOOK_BACK_AT_START_MS;
     this.#sinceMs ??= atStartMs;
@@ -137,8 +151,9 @@ class Follower {
   }
 
   /**
-   * Hands on each event as it comes; nothing here waits for anything slow: a reader that stops slows
-   * the whole engine down. An event that meets with a bug of ours counts as seen: it would do so again.
+   * Hands on each event as it comes. Nothing here waits for anything slow: a reader that stops
+   * slows the whole engine down. An event that meets a bug of ours counts as seen, because it would
+   * meet it again.
    */
   async #readAll(events: AsyncGenerator<ContainerEvent>): Promise<void> {
     for await (const event of events) {
@@ -149,7 +164,7 @@ class Follower {
     }
   }
 
-  /** What the source failed to do is found by a resync. */
+  /** Calls `act`. If that throws, a resync soon makes up for what the source failed to do. */
   #guard(doing: string, act: () => void): void {
     try {
       act();
@@ -172,7 +187,7 @@ class Follower {
     this.#pauseMs = RECONNECT_MAX_MS;
   }
 
-  /** Once is enough: whoever has such labels has them at each start. */
+  /** Warns once only: a container with labels that long has them at each start. */
   #tellOfLongLine(): void {
     if (this.#hasToldOfLongLine) return;
     this.#hasToldOfLongLine = true;

@@ -1,14 +1,17 @@
 /**
- * The host's address as a container knows it. Docker Desktop resolves the name by itself, Docker on
- * Linux where it was added (`extra_hosts: host.docker.internal:host-gateway`), Podman by its own name.
+ * Looks up the host's address as a container sees it, by the names that engines give the host.
+ * Docker Desktop resolves the first name by itself. Docker on Linux resolves it if the user has
+ * added it (`extra_hosts: host.docker.internal:host-gateway`). Podman has a name of its own. This
+ * file does not know whether we run in a container.
  */
 
 const NAMES = ["host.docker.internal", "host.containers.internal"] as const;
 
 /**
- * Without a working DNS this takes 10 s: whoever calls must not wait for it.
+ * Looks up each name until one resolves. Without a working DNS this takes 10 s, so no caller may
+ * wait for it.
  *
- * @returns undefined if neither name resolves
+ * @returns undefined if no name resolves
  */
 export async function lookUpHost(names: readonly string[] = NAMES): Promise<string | undefined> {
   const { lookup } = await import("node:dns/promises");

@@ -1,41 +1,47 @@
-/** Whether a container is the proxy itself, or an address leads back to it. Pure. */
+/**
+ * Tells whether a container is the proxy itself, and whether an address leads back to the proxy.
+ * Pure: it judges what others have read.
+ */
 import type { Container, PublishedPort } from "../../engine/container.ts";
 import { canonicalAddress, isLoopback } from "./own-addresses.ts";
 
 export type Listening = {
-  /** The address that we listen at; undefined: all. */
+  /** The address that the proxy listens at; undefined means all addresses. */
   readonly host: string | undefined;
   readonly port: number;
 };
 
-/** What is known of us. */
+/** What we know of the proxy itself. */
 export type Itself = {
-  /** The container whose network we are in, if the engine knows it: ours, or the one that ours shares it with. */
+  /**
+   * The container whose network we are in: our own, or the one whose network ours shares. Undefined
+   * if the engine knows none.
+   */
   readonly container: Container | undefined;
   /** Base name of the program that this process runs. */
   readonly program: string;
-  /** Of our interfaces, canonical. */
+  /** The addresses of our network interfaces, canonical (see `canonicalAddress`). */
   readonly addresses: readonly string[];
   readonly listening: Listening;
 };
 
 /**
- * With `--network container:x` all that a process can learn of its container's id is x: what x runs
- * tells whether it is us.
+ * True if the container runs this proxy. With `--network container:x`, the only id that our process
+ * can learn is that of x. So the id alone is not enough: x must also run our program.
  */
 export function isItself({ id, programs }: Container, { container, program }: Itself): boolean {
   return id === container?.id && programs.includes(program);
 }
 
 type Target = {
-  /** As in a URL. */
+  /** Written as in a URL. */
   readonly host: string;
   readonly port: number;
-  /** Whether it is on the host's network. */
+  /** True if the target is on the host's network. */
   readonly isOnHost: boolean;
 };
 
-/** @returns why what is sent there would come back to us; undefined: it would not */
+/** @returns why a request sent to the target would come back to us; undefined if it would not */
 export function loopAt({ host, port, isOnHost }: Target, itself: Itself): string | undefined {
   const { addresses, container, listening } = itself;
   const address = canonicalAddress(host);
@@ -54,7 +60,10 @@ export function loopAt({ host, port, isOnHost }: Target, itself: Itself): string
 
 const LOOP = "requests would come back to it; write the server's own port in label inference.port";
 
-/** All addresses of both kinds: what a port is published at is not always told for each. */
+/**
+ * Each of these stands for all addresses, IPv4 and IPv6: the engine does not always list such a
+ * port for both kinds.
+ */
 const ANY: readonly string[] = ["", "0.0.0.0", "::"];
 
 /** @param address canonical */

@@ -1,4 +1,8 @@
-/** What the engine shows of one container → a sighting. Pure; the order of the questions is the contract's. */
+/**
+ * Turns what the engine shows of one container into a sighting. Pure. The order of its checks is
+ * part of the contract: the first that applies decides. It does not know what the fleet holds of
+ * the container.
+ */
 
 import { type Container, isAlive } from "../../engine/container.ts";
 import type { Server } from "../../routing/run.ts";
@@ -12,13 +16,16 @@ export type Surroundings = {
   /** Where the proxy runs. */
   readonly place: Place;
   readonly itself: Itself;
-  /** The container whose network this one shares, if it does and that is there. */
+  /**
+   * The container whose network this one shares; undefined if it shares none, or if that one does
+   * not exist.
+   */
   readonly peer?: Container | undefined;
-  /** Whether its run has a stop notice that has not lapsed. */
+  /** True if the current run of the container has a stop notice that has not lapsed. */
   readonly isStopping: (container: Container) => boolean;
 };
 
-/** The name of this source. */
+/** The name of this source, and a part of the identity of its servers. */
 export const SOURCE = "docker";
 
 const NO_HEALTHCHECK =
@@ -26,15 +33,15 @@ const NO_HEALTHCHECK =
 
 const ITSELF = "it is the proxy itself; remove its inference.* labels";
 
-/** Podman has a state of its own for a stop under way, and no event. */
+/** Podman has the status `stopping` for a stop under way, in place of an event. */
 const RUNNING: ReadonlySet<string> = new Set(["running", "paused", "stopping"]);
 
-/** What a container is, to the fleet. */
+/** The identity that a container has in the fleet. */
 export function serverOf(id: string): Server {
   return { source: SOURCE, id };
 }
 
-/** What is seen of a container that the engine does not know (any more). */
+/** The sighting of a container that the engine does not know, or does not know any more. */
 export function absent(id: string, name: string): Sighting {
   const server = serverOf(id);
   return { server, name, kind: "absent", state: "stopped", reason: "removed", comesBack: false };

@@ -1,7 +1,11 @@
-/** Addresses of this machine, or of the container we run in; and whether two addresses are the same one. */
+/**
+ * Reads the addresses of the machine or container that we run in, looks up those of other hosts,
+ * and writes all in one form, so that equal addresses are equal texts. It does not decide what an
+ * address is used for.
+ */
 import { networkInterfaces } from "node:os";
 
-/** Those of all interfaces, loopback too, in the form that `canonicalAddress` gives them. */
+/** Returns the addresses of all interfaces, loopback too, as `canonicalAddress` writes them. */
 export function readOwnAddresses(): readonly string[] {
   return Object.values(networkInterfaces()).flatMap((all = []) =>
     all.map(({ address }) => canonicalAddress(address)),
@@ -25,8 +29,8 @@ export async function lookUpAddresses(
 }
 
 /**
- * @param address as anybody writes it: in brackets, with a zone, an IPv4 one as IPv6
- * @returns as it was if it is none
+ * @param address in any way it may be written: in brackets, with a zone, or IPv4 written as IPv6
+ * @returns the one form of that address; a text that is no address stays as it is
  */
 export function canonicalAddress(address: string): string {
   const bare = address.replace(/^\[|\]$/g, "").replace(/%.*$/, "");

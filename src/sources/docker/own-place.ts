@@ -1,4 +1,7 @@
-/** Where the proxy itself is: on the host, in which networks, or on another machine than the engine. */
+/**
+ * Finds out and holds where the proxy itself runs: on the host, in which networks, or on another
+ * machine than the engine. It does not choose the address of any container.
+ */
 
 import type { Container } from "../../engine/container.ts";
 import { EngineError } from "../../engine/error.ts";
@@ -7,31 +10,41 @@ import type { Log } from "../../telemetry/log.ts";
 import type { Place } from "./address.ts";
 import { canonicalAddress, isLoopback } from "./own-addresses.ts";
 
-/** An engine that is asked over the network. */
+/** An engine that we ask over the network. */
 export type RemoteEngine = {
-  /** As in DOCKER_HOST. */
+  /** As written in DOCKER_HOST. */
   readonly host: string;
-  /** Its addresses, canonical; none if it does not resolve. Takes seconds at the most, and must not throw. */
+  /**
+   * Returns its addresses, canonical; none if its name does not resolve. Must end within seconds,
+   * and must not throw.
+   */
   readonly lookUp: () => Promise<readonly string[]>;
-  /** @throws {EngineError} if it can't tell */
+  /**
+   * Returns the addresses of its containers.
+   *
+   * @throws {EngineError} if the engine can't tell
+   */
   readonly containerAddresses: () => Promise<readonly string[]>;
 };
 
 export type OwnPlaceInit = {
-  /** The container we run in, as far as the kernel tells; undefined: none. */
+  /**
+   * The id of the container that we run in, as far as the kernel tells it; undefined if we run in
+   * none.
+   */
   readonly ownContainerId: string | undefined;
-  /** @throws {EngineError} if it can't tell */
+  /** @throws {EngineError} if the engine can't tell */
   readonly inspect: (id: string) => Promise<Container | undefined>;
-  /** The host's address as a container knows it; may take long, and must not throw. */
+  /** Looks up the host's address as a container sees it. May take long, and must not throw. */
   readonly lookUpHost: () => Promise<string | undefined>;
-  /** Undefined: it is asked over a unix socket, so that it is on this machine. */
+  /** Undefined if we ask the engine over a unix socket: then it is on our machine. */
   readonly remote: RemoteEngine | undefined;
-  /** Of our interfaces, canonical. */
+  /** Returns the addresses of our network interfaces, canonical (see `canonicalAddress`). */
   readonly ownAddresses: () => readonly string[];
-  /** The host has another address than before. */
+  /** Called when the host has another address than before. */
   readonly onChange: () => void;
   readonly log: Log;
-  /** For how long an engine that refuses to tell of our own container is asked again, ms. */
+  /** How long we keep asking an engine that refuses to tell of our own container, ms. */
   readonly refusedMs?: number;
 };
 
@@ -40,14 +53,14 @@ const REFUSED_MS = 5_000;
 
 export class OwnPlace {
   readonly #init: OwnPlaceInit;
-  /** Undefined: not asked yet. */
+  /** Our own container, or why we know none. Undefined until it was read for the first time. */
   #own: Container | "none" | "refused" | undefined;
   #isForeign = false;
   #addresses: readonly string[] = [];
   #refusedSinceMs: number | undefined;
   readonly #known = Promise.withResolvers<void>();
   #hostAddress: string | undefined;
-  /** Beside everything else: a name look-up may take 10 s. */
+  /** Looks up the host's address. It may take 10 s, so it runs beside everything else. */
   readonly #lookUp: () => Promise<void>;
   #hasLookedUp = false;
 
@@ -61,12 +74,15 @@ export class OwnPlace {
     });
   }
 
-  /** Resolves when it has been read for the first time: until then there is no telling where anybody is. */
+  /**
+   * Resolves when the place has been read for the first time. Before that we can't tell how to
+   * reach any container.
+   */
   get known(): Promise<void> {
     return this.#known.promise;
   }
 
-  /** Only once it is known. */
+  /** Where the proxy runs. May be read only once it is known. */
   get place(): Place {
     const own = this.#own;
     if (own === undefined) throw new Error("where the proxy is has not been read yet");
@@ -77,21 +93,21 @@ export class OwnPlace {
     return { kind: "container", networks: own.networks, hostAddress: this.#hostAddress };
   }
 
-  /** The container whose network we are in, if the engine knows it. */
+  /** The container whose network we are in; undefined if the engine knows none. */
   get container(): Container | undefined {
     return typeof this.#own === "object" ? this.#own : undefined;
   }
 
-  /** Of our interfaces, canonical. */
+  /** The addresses of our network interfaces, canonical. */
   get addresses(): readonly string[] {
     return this.#addresses;
   }
 
   /**
-   * Reads it again: networks are joined and left while the proxy runs.
+   * Reads the place again, since networks are joined and left while the proxy runs.
    *
-   * @param isHostAsked whether some container is on the host's network
-   * @throws {EngineError} if it was never read and can't be
+   * @param isHostAsked true if some container is on the host's network
+   * @throws {EngineError} if the place has never been read, and can't be read now
    */
   async read(isHostAsked: boolean): Promise<void> {
     this.#addresses = this.#init.ownAddresses();
@@ -112,7 +128,7 @@ export class OwnPlace {
     const { ownContainerId, inspect } = this.#init;
     if (ownContainerId === undefined) return "none";
     try {
-      // Not found: we are in a container, but of another engine, so that its networks are not ours.
+      // Not found: we run in a container of another engine, so its networks are not this engine's.
       const own = (await inspect(ownContainerId)) ?? "none";
       this.#refusedSinceMs = undefined;
       return own;
@@ -122,7 +138,11 @@ export class OwnPlace {
     }
   }
 
-  /** Whoever is refused for good has to go on all the same; who gets no answer has nobody to look at. */
+  /**
+   * Decides whether to go on without our own container. We do when the engine has refused to tell
+   * of it for long enough. We do not when the engine gives no answer: then there is nothing to look
+   * at anyway.
+   */
   #isRefusedForLong(error: unknown): boolean {
     if (!(error instanceof EngineError) || error.kind === "unreachable") {
       this.#refusedSinceMs = undefined;
@@ -138,16 +158,19 @@ export class OwnPlace {
     return true;
   }
 
-  /** The engine knows no container of ours: it is on this machine, or in reach of it only by the network. */
+  /**
+   * True if the engine seems to be on another machine. Asked when the engine knows no container of
+   * ours: then we are on its host, or reach it only over the network.
+   */
   async #seemsForeign(): Promise<boolean> {
     const { remote } = this.#init;
     if (remote === undefined) return false;
     const found = await remote.lookUp();
-    if (found.length === 0) return this.#isForeign; // it can't tell
+    if (found.length === 0) return this.#isForeign; // not resolved: the last answer stays
     const isHere = (address: string): boolean =>
       isLoopback(address) || this.#addresses.includes(address);
     if (found.some(isHere)) return false;
-    // A socket proxy in a container, and we are on the host beside it.
+    // A container has the engine's address: it is a socket proxy, and we run on the host beside it.
     const containers = (await remote.containerAddresses()).map(canonicalAddress);
     return !found.some((address) => containers.includes(address));
   }

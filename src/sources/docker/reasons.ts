@@ -1,10 +1,13 @@
-/** Why a container is not healthy, or does not run, in a person's words. Pure. */
+/**
+ * Says in words for people why a container is not healthy, or why it does not run. Pure. It does
+ * not decide whether that is so.
+ */
 import type { Container } from "../../engine/container.ts";
 import type { Present, Sighting } from "../sighting.ts";
 
 type Absence = Pick<Extract<Sighting, { readonly kind: "absent" }>, "state" | "reason">;
 
-/** The container runs, and its last probe has failed; or it is paused. */
+/** For a container that runs, but is paused or has failed its last probe. */
 export function notHealthy({ status, probeOutput }: Container): Present["trouble"] {
   return status === "paused"
     ? { state: "paused", reason: "paused; docker unpause has it routed again" }
@@ -14,7 +17,7 @@ export function notHealthy({ status, probeOutput }: Container): Present["trouble
       };
 }
 
-/** The container does not run. */
+/** For a container that does not run. */
 export function notRunning(container: Container): Absence {
   const { status, exitCode, outOfMemory, startError } = container;
   const ended = outOfMemory

@@ -1,19 +1,22 @@
 /**
- * Who got a stop signal, and when that lapses. A stop under way is the one fact that the engine
- * tells by an event alone: until the process is gone, inspect says running and healthy.
- * Pure: knows no clock; times are the engine's own, in ms since the epoch.
+ * Keeps which containers got a stop signal, and judges when that lapses. A stop under way is the
+ * one fact that the engine tells by an event alone: until the process has ended, an inspect still
+ * says running and healthy. This file reads no clock: all times are the engine's own, in ms since
+ * the epoch.
  */
 import type { Container } from "../../engine/container.ts";
 import { BoundedMap } from "../../ground/bounded-map.ts";
 
 export type Kill = {
   readonly containerId: string;
-  /** Undefined: the engine did not tell. */
+  /** Undefined if the engine did not tell it. */
   readonly signal: number | undefined;
   readonly timeMs: number;
 };
 
-/** What decides which kills of a container count as a stop; if its signal is hidden, any kill does. */
+/**
+ * What decides which kills of a container count as a stop. If labels hide the signal, all count.
+ */
 export type NoticedContainer = Pick<
   Container,
   "id" | "startedAtMs" | "stopSignal" | "stopTimeoutMs" | "signalIsHidden"
@@ -26,14 +29,17 @@ const KEPT_MAX = 1_000;
 
 export class StopNotices {
   readonly #drainTimeoutMs: number;
-  /** The latest kill with each signal of each container. */
+  /** For each container and each signal, the latest kill. */
   readonly #kills = new BoundedMap<string, Kill>(KEPT_MAX);
 
   constructor(drainTimeoutMs: number) {
     this.#drainTimeoutMs = drainTimeoutMs;
   }
 
-  /** Keeps any signal to any container: what it means is known only when that is inspected. */
+  /**
+   * Keeps a kill, with any signal and of any container. Only the next inspect of the container
+   * tells what the signal means to it.
+   */
   record(kill: Kill): void {
     const key = `${kill.containerId} ${kill.signal}`;
     const known = this.#kills.get(key);
@@ -42,9 +48,10 @@ export class StopNotices {
   }
 
   /**
-   * When the stop notice of a container lapses: its run has lived on for longer than any stop takes.
+   * Returns when the stop notice of a container lapses. By then the run has lived on for longer
+   * than any stop takes.
    *
-   * @returns undefined if there is none newer than the run, or it has lapsed
+   * @returns undefined if no notice is newer than the run, or if it has already lapsed
    */
   lapseOf(container: NoticedContainer, nowMs: number): number | undefined {
     let lastMs = Number.NEGATIVE_INFINITY;
@@ -55,7 +62,7 @@ export class StopNotices {
     return lapseMs > nowMs ? lapseMs : undefined;
   }
 
-  /** The latest with each signal that counts. */
+  /** For each signal that counts as a stop, the latest kill. */
   #killsOf({ id: containerId, stopSignal, signalIsHidden }: NoticedContainer): readonly Kill[] {
     if (signalIsHidden) {
       return [...this.#kills.values()].filter((kill) => kill.containerId === containerId);

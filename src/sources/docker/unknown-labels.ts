@@ -1,4 +1,7 @@
-/** Labels that look like ours and are none: typing errors, more likely than not. */
+/**
+ * Warns of labels that look like ours but are not. Most of them are typing errors. It does not
+ * decide which labels those are.
+ */
 import type { Container } from "../../engine/container.ts";
 import { someOf } from "../../ground/some-of.ts";
 import type { WarnOnce } from "../../telemetry/warn-once.ts";
