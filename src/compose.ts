@@ -73,7 +73,7 @@ export async function serve(
   });
   const descriptors = await countDescriptors(log);
   const handler = createHandler({
-    table,
+    routes: table,
     log,
     isReady: () => controller.isReady,
     admit: () => descriptors?.admit() ?? true,

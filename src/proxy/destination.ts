@@ -1,7 +1,7 @@
 /** Where a request is to go: by its model, by the response it is about, or to whoever there is. */
 import type { Lease } from "../routing/backend.ts";
+import type { Routes } from "../routing/routes.ts";
 import type { Run } from "../routing/run.ts";
-import type { RoutingTable } from "../routing/table.ts";
 import { type Missing, MODEL_BYTES_MAX } from "./body/model-field.ts";
 import type { ReadResult } from "./body/request-body.ts";
 import { errorResponse } from "./own/errors.ts";
@@ -101,21 +101,21 @@ export function take(destination: Destination, models: Models): Lease | Response
     case "refused":
       return destination.response;
     case "model": {
-      const route = models.table.route(destination.model);
-      return route.kind === "routed" ? route.lease : noBackend(destination.model, models);
+      const route = models.routes.route(destination.model);
+      return route.kind === "routed" ? route.lease : noBackend(destination.model, route, models);
     }
     case "run":
-      return takeRun(destination, models.table);
+      return takeRun(destination, models.routes);
     case "unnamed":
-      return takeUnnamed(destination.method, models.table);
+      return takeUnnamed(destination.method, models.routes);
   }
 }
 
 function takeRun(
   { run, responseId }: Extract<Destination, { kind: "run" }>,
-  table: RoutingTable,
+  routes: Routes,
 ): Lease | Response {
-  const route = table.routeToRun(run);
+  const route = routes.routeToRun(run);
   if (route.kind === "routed") return route.lease;
   const id = JSON.stringify(responseId);
   return route.kind === "draining"
@@ -129,9 +129,9 @@ function takeRun(
       );
 }
 
-/** The only backend there is; a browser's preflight goes to any, since all answer it alike. */
-function takeUnnamed(method: string, table: RoutingTable): Lease | Response {
-  const lease = table.only() ?? (method === "OPTIONS" ? table.newest() : undefined);
+/** The only backend, or one of the only model; a browser's preflight goes to any, since all answer it alike. */
+function takeUnnamed(method: string, routes: Routes): Lease | Response {
+  const lease = routes.only() ?? (method === "OPTIONS" ? routes.newest() : undefined);
   if (lease !== undefined) return lease;
   return method === "OPTIONS"
     ? errorResponse(

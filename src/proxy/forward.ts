@@ -1,7 +1,7 @@
 /** One request to a backend, and its answer; what is tried again, and which failure becomes which answer. */
 import { stackOf } from "../ground/error-stack.ts";
 import type { Backend, Lease } from "../routing/backend.ts";
-import type { RoutingTable } from "../routing/table.ts";
+import type { Routes } from "../routing/routes.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { CallReport, RequestReport } from "../telemetry/telemetry.ts";
 import { answerOf } from "./answer.ts";
@@ -39,7 +39,7 @@ export type Forwarded = {
 };
 
 export type ForwardInit = {
-  readonly table: RoutingTable;
+  readonly routes: Routes;
   readonly log: Log;
   readonly patience: Patience;
   readonly payloads: Payloads;
@@ -63,13 +63,13 @@ export async function forward(
   lease: Lease,
   init: ForwardInit,
 ): Promise<Forwarded> {
-  const tried = new Set<Backend>();
+  const failed = new Set<Backend>();
   const attempt = (taken: Lease, connection: "pooled" | "fresh"): Promise<Outcome> =>
     attemptOn({ outbound, body, connection }, taken, init);
   const elsewhere = ({ backend }: Lease): Lease | undefined => {
     if (outbound.model === undefined) return undefined;
-    tried.add(backend);
-    const route = init.table.route(outbound.model, tried);
+    failed.add(backend);
+    const route = init.routes.route(outbound.model, { failed });
     return route.kind === "routed" ? route.lease : undefined;
   };
   let on = lease;

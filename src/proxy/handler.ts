@@ -1,6 +1,7 @@
 /** The phases of a request, in order. */
 import { newPseudonym } from "../ground/pseudonym.ts";
 import type { Backend } from "../routing/backend.ts";
+import type { ModelLookup } from "../routing/routes.ts";
 import type { Server } from "../routing/run.ts";
 import type { Log } from "../telemetry/log.ts";
 import {
@@ -79,7 +80,6 @@ type Context = HandlerInit & {
   readonly telemetry: Telemetry;
 };
 
-/** One request on its way. */
 type Incoming = {
   readonly request: Request;
   readonly target: Target;
@@ -94,13 +94,13 @@ const RESPONSES = "/v1/responses";
 
 export function createHandler(init: HandlerInit): Handler {
   const kept = init.kept ?? new KeptBytes(init.keptBytesMax ?? KEPT_BYTES_MAX);
-  const { table, telemetry = NO_TELEMETRY } = init;
+  const { routes, telemetry = NO_TELEMETRY } = init;
   const context: Context = {
     ...init,
     kept,
     payloads: new Payloads(kept, init.fetchKeptBytesMax),
     pseudonym: init.pseudonym ?? newPseudonym(),
-    responses: new ResponseIds((run) => table.hasRun(run)),
+    responses: new ResponseIds((run) => routes.hasRun(run)),
     telemetry,
   };
   const { log, status, trustedHosts } = init;
@@ -148,17 +148,15 @@ async function routed(
 ): Promise<Forwarded> {
   if (readsModel(request, target)) {
     const id = modelIdOf(target.path.slice(MODELS.length + 1));
-    await refreshIfUnknown(id, context);
-    return ofOurs(modelResponse(request, id, context));
+    return ofOurs(modelResponse(request, id, await findOrRefresh(id, context), context));
   }
   const refused = loopOf(request, context.pseudonym) ?? unreadable(request, context);
   if (refused !== undefined) return ofOurs(refused);
 
   const read = await readModelField(request, context.kept, client);
   const destination = destinationOf(request, target, read.verdict, context.responses);
-  // Asked before the rest of the body is read, and again when it is: that may take a while.
-  const nobody = await nobodyFor(destination, context);
-  if (destination.kind === "model") report.named(destination.model, context.table);
+  // We look twice: reading the rest of the body may take long, and the server may go meanwhile.
+  const nobody = await nobodyFor(destination, report, context);
   if (nobody !== undefined) {
     read.discard();
     return ofOurs(nobody);
@@ -170,7 +168,7 @@ async function routed(
     read.discard();
     return ofOurs(lease);
   }
-  const { table, log, payloads, pseudonym, patience = PATIENCE } = context;
+  const { routes, log, payloads, pseudonym, patience = PATIENCE } = context;
   const forwarded = await forward(
     {
       request,
@@ -186,7 +184,7 @@ async function routed(
     },
     body,
     lease,
-    { table, log, patience, payloads, pseudonym },
+    { routes, log, patience, payloads, pseudonym },
   );
   // A stream lets go of what it holds as it is read; one that was never read is let go of here.
   if (!forwarded.fromBackend) read.discard();
@@ -215,23 +213,27 @@ function unreadable(request: Request, { admit }: Context): Response | undefined 
 /** The answer where it is clear already that nobody can take the request. */
 async function nobodyFor(
   destination: Destination,
+  report: RequestReport,
   context: Context,
 ): Promise<Response | undefined> {
   if (destination.kind === "refused") return destination.response;
   if (destination.kind !== "model") return undefined;
-  await refreshIfUnknown(destination.model, context);
-  const live = context.table.find(destination.model).kind === "live";
-  return live ? undefined : noBackend(destination.model, context);
+  const { model } = destination;
+  const found = await findOrRefresh(model, context);
+  report.named(model, found.kind !== "unknown");
+  return found.kind === "live" ? undefined : noBackend(model, found, context);
 }
 
 /** Adapters and pulled models come while a server runs: it is asked before a model is called unknown. */
-async function refreshIfUnknown(model: string, context: Context): Promise<void> {
-  const { table, isReady, refreshModels } = context;
-  if (refreshModels === undefined || !isReady() || table.find(model).kind !== "unknown") return;
+async function findOrRefresh(model: string, context: Context): Promise<ModelLookup> {
+  const { routes, isReady, refreshModels } = context;
+  const found = routes.find(model);
+  if (found.kind !== "unknown" || refreshModels === undefined || !isReady()) return found;
   const late = Promise.withResolvers<void>();
   const timer = setTimeout(late.resolve, REFRESH_MS);
   await Promise.race([refreshModels(), late.promise]);
   clearTimeout(timer);
+  return routes.find(model);
 }
 
 /** What an answer tells us as it passes: who made a response, and that a server's models have changed. */

@@ -1,8 +1,10 @@
 /**
- * The routing table: model → who takes a request for it. Written by discovery only; read by
- * every request. Synchronous throughout: nothing can happen between a look-up and its count.
+ * The routing table: model → the backends that serve it. The fleet alone changes it; requests see the face
+ * of it that `routes.ts` describes. Holds no policy: `choose.ts` says who is asked first.
  */
 import type { Backend, CloseReason, Lease, Model } from "./backend.ts";
+import { type Asking, choose } from "./choose.ts";
+import type { ModelLookup, Nobody, Route, Routes } from "./routes.ts";
 import {
   compare,
   isSameRun,
@@ -13,24 +15,9 @@ import {
   type Server,
 } from "./run.ts";
 
-/** The answer to "who takes a request for this model?". */
-export type Route = { readonly kind: "routed"; readonly lease: Lease } | Nobody;
-
-/** Why nobody takes one. */
-type Nobody =
-  /** Whoever serves it takes no new request. */
-  | { readonly kind: "draining" }
-  /** Nobody serves it, but who did runs on or starts again. */
-  | { readonly kind: "unavailable" }
-  | {
-      readonly kind: "unknown";
-      /** Whether a container is starting that takes the place of one that served it. */
-      readonly isStarting: boolean;
-    };
-
-/** What a container that has no backend in the table is expected to serve. */
+/** What a server that has no backend in the table is expected to serve. */
 export type Expectation = {
-  /** `back`: the container itself served them last. `anew`: another one of its name did. */
+  /** `back`: the server itself served them last. `anew`: another one of its name did. */
   readonly kind: "back" | "anew";
   readonly modelIds: readonly string[];
 };
@@ -42,19 +29,22 @@ export type Overlap = {
   readonly modelIds: readonly string[];
 };
 
-/** What the table answers about one model without taking a lease. */
-export type ModelLookup = { readonly kind: "live"; readonly model: Model } | Nobody;
-
-type Entry = { readonly backend: Backend; readonly model: Model };
+/** Who serves a model. */
+type Served = {
+  /** Newest first; draining ones too. */
+  readonly backends: readonly Backend[];
+  /** As the newest active one has it; undefined if all of them are draining. */
+  readonly model: Model | undefined;
+};
 
 /** What has happened to the table. */
 export type TableUpdate = "admit" | "replace models" | "drain" | "remove";
 
-export class RoutingTable {
+export class RoutingTable implements Routes {
   readonly #onUpdate: (update: TableUpdate) => void;
   readonly #backends = new Set<Backend>();
-  /** Newest first. Rebuilt at every change: changes are rare, look-ups are not. */
-  #entries = new Map<string, readonly Entry[]>();
+  /** By model. Rebuilt at every change: changes are rare, look-ups are not. */
+  #served: ReadonlyMap<string, Served> = new Map();
   #list: readonly Model[] = [];
   /** By server. */
   readonly #expected = new Map<string, Expectation & { readonly ids: ReadonlySet<string> }>();
@@ -66,7 +56,6 @@ export class RoutingTable {
     this.#onUpdate = onUpdate;
   }
 
-  /** All active models, one object each (the winner's), sorted by id; another list when they change. */
   get models(): readonly Model[] {
     return this.#list;
   }
@@ -76,55 +65,41 @@ export class RoutingTable {
     return this.#active.length;
   }
 
-  get backends(): ReadonlySet<Backend> {
-    return this.#backends;
+  find(modelId: string): ModelLookup {
+    const served = this.#served.get(modelId);
+    if (served === undefined) return this.#nobody(modelId);
+    const { model } = served;
+    return model === undefined ? { kind: "draining" } : { kind: "live", model };
   }
 
-  /**
-   * Takes the lease: there must be no `await` between this call and the forwarding.
-   *
-   * @param except backends that have failed the request already
-   */
-  route(modelId: string, except?: ReadonlySet<Backend>): Route {
-    const entries = this.#entries.get(modelId);
-    if (entries === undefined) return this.#nobody(modelId);
-    for (const { backend } of entries) {
-      const lease = except?.has(backend) ? undefined : backend.acquire();
-      if (lease !== undefined) return { kind: "routed", lease };
-    }
-    return { kind: "draining" };
+  route(modelId: string, asking?: Asking<Backend>): Route {
+    const served = this.#served.get(modelId);
+    if (served === undefined) return this.#nobody(modelId);
+    const lease = firstLease(choose(served.backends, asking));
+    return lease === undefined ? { kind: "draining" } : { kind: "routed", lease };
   }
 
-  /** Takes a lease on the only active backend, if there is exactly one. */
   only(): Lease | undefined {
-    return this.#active.length === 1 ? this.#active[0]?.acquire() : undefined;
+    if (this.#active.length === 1) return firstLease(this.#active);
+    const [model] = this.#list;
+    if (model === undefined || this.#list.length > 1) return undefined;
+    const route = this.route(model.id);
+    return route.kind === "routed" ? route.lease : undefined;
   }
 
-  /** Takes a lease on the active backend that became routable last. */
   newest(): Lease | undefined {
-    return this.#active[0]?.acquire();
+    return firstLease(this.#active);
   }
 
-  /** Takes a lease on the active backend of one run, whatever its models. */
   routeToRun(run: Run): Route {
     const backends = this.#ofRun(run);
-    for (const backend of backends) {
-      const lease = backend.acquire();
-      if (lease !== undefined) return { kind: "routed", lease };
-    }
+    const lease = firstLease(backends);
+    if (lease !== undefined) return { kind: "routed", lease };
     return backends.length > 0 ? { kind: "draining" } : { kind: "unknown", isStarting: false };
   }
 
-  /** Whether there is a backend of one run, active or draining. */
   hasRun(run: Run): boolean {
     return this.#ofRun(run).length > 0;
-  }
-
-  find(modelId: string): ModelLookup {
-    const entries = this.#entries.get(modelId);
-    if (entries === undefined) return this.#nobody(modelId);
-    const live = entries.find(({ backend }) => backend.state === "active");
-    return live === undefined ? { kind: "draining" } : { kind: "live", model: live.model };
   }
 
   /** @returns the active backends of other containers that serve one of its models too */
@@ -151,10 +126,10 @@ export class RoutingTable {
     this.#onUpdate("drain");
   }
 
-  /** Its requests in flight are told why: see `CloseReason`. */
-  remove(backend: Backend, why: CloseReason): void {
+  /** Tells its requests in flight the reason. */
+  remove(backend: Backend, reason: CloseReason): void {
     this.#backends.delete(backend);
-    backend.close(why);
+    backend.close(reason);
     this.#rebuild();
     this.#onUpdate("remove");
   }
@@ -188,21 +163,22 @@ export class RoutingTable {
   }
 
   #rebuild(): void {
-    const entries = new Map<string, Entry[]>();
     const newest = [...this.#backends].sort(newestFirst);
+    const backends = new Map<string, Backend[]>();
+    const live = new Map<string, Model>();
     for (const backend of newest) {
       for (const model of backend.models) {
-        const known = entries.get(model.id);
-        if (known === undefined) entries.set(model.id, [{ backend, model }]);
-        else known.push({ backend, model });
+        const others = backends.get(model.id);
+        if (others === undefined) backends.set(model.id, [backend]);
+        else others.push(backend);
+        if (backend.state === "active" && !live.has(model.id)) live.set(model.id, model);
       }
     }
-    this.#entries = entries;
+    this.#served = new Map(
+      [...backends].map(([id, serving]) => [id, { backends: serving, model: live.get(id) }]),
+    );
     this.#active = newest.filter(({ state }) => state === "active");
-    this.#list = [...entries.values()]
-      .map((all) => all.find(({ backend }) => backend.state === "active")?.model)
-      .filter((model) => model !== undefined)
-      .sort((a, b) => compare(a.id, b.id));
+    this.#list = [...live.values()].sort((a, b) => compare(a.id, b.id));
   }
 
   #overlaps(backend: Backend): readonly Overlap[] {
@@ -217,6 +193,15 @@ export class RoutingTable {
     }
     return overlaps;
   }
+}
+
+/** Asks one after the other. The count is taken in the same step. */
+function firstLease(backends: readonly Backend[]): Lease | undefined {
+  for (const backend of backends) {
+    const lease = backend.acquire();
+    if (lease !== undefined) return lease;
+  }
+  return undefined;
 }
 
 /** In whatever order; an id comes once in each. */

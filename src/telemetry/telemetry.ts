@@ -12,9 +12,6 @@ export type ReportedBackend = {
   readonly basePath: string;
 };
 
-/** Who can tell whether a model is served. */
-type KnownModels = { readonly find: (modelId: string) => { readonly kind: string } };
-
 /** How a request to a backend ended. */
 export type CallEnd = {
   /** Of the answer's body, so far. */
@@ -39,8 +36,8 @@ export type CallReport = {
 
 /** One request of a client. */
 export type RequestReport = {
-  /** The model it is for. */
-  readonly named: (model: string, known: KnownModels) => void;
+  /** The model it is for, and whether any server has or had it: others are not told apart in metrics. */
+  readonly named: (model: string, isKnown: boolean) => void;
   readonly call: (backend: ReportedBackend) => CallReport;
   /** Another call follows because of what befell the last one. */
   readonly retry: (why: string) => void;

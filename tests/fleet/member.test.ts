@@ -2,9 +2,9 @@ import { describe, expect, test } from "bun:test";
 import { TrackedContainer, type TrackedInit } from "../../src/fleet/member.ts";
 import type { ModelList } from "../../src/fleet/model-list.ts";
 import { ModelsUnreadable } from "../../src/fleet/models-failure.ts";
-import { RoutingTable } from "../../src/routing/table.ts";
 import type { Run } from "../../src/sources/docker/observe.ts";
 import { type MemoryLog, memoryLog } from "../support/proxy/memory-log.ts";
+import { WatchedTable } from "../support/proxy/watched-table.ts";
 import { listed, listOf } from "../support/server/backends.ts";
 import { until } from "../support/until.ts";
 
@@ -20,12 +20,12 @@ const RUN: Run = {
 
 type Rig = {
   readonly tracked: TrackedContainer;
-  readonly table: RoutingTable;
+  readonly table: WatchedTable;
   readonly log: MemoryLog;
 };
 
 function rig(options: Partial<TrackedInit> = {}): Rig {
-  const table = new RoutingTable();
+  const table = new WatchedTable();
   const log = memoryLog();
   const tracked = new TrackedContainer({
     table,

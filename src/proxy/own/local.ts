@@ -21,7 +21,8 @@ export function local(request: Request, target: Target, context: Local): Respons
   if (!path.startsWith("/v1/")) return notServed();
   if (path === MODELS && isRead(request)) {
     return (
-      ownListOf(request, context.pseudonym) ?? modelsResponse(request, target, context.table.models)
+      ownListOf(request, context.pseudonym) ??
+      modelsResponse(request, target, context.routes.models)
     );
   }
   return undefined;

@@ -5,16 +5,17 @@ import type { ContainerEvent } from "../../../src/engine/events.ts";
 import { Controller, type ControllerInit } from "../../../src/fleet/controller.ts";
 import { readModels } from "../../../src/fleet/models.ts";
 import type { Server } from "../../../src/routing/run.ts";
-import { RoutingTable } from "../../../src/routing/table.ts";
+
 import { EngineConnection } from "../../../src/sources/docker/connection.ts";
 import { watch } from "../../../src/sources/docker/follow.ts";
 import type { FakeEngine } from "../engine/fake-engine.ts";
 import type { FakeContainer } from "../engine/replies.ts";
 import { until } from "../until.ts";
 import { type MemoryLog, memoryLog } from "./memory-log.ts";
+import { WatchedTable } from "./watched-table.ts";
 
 export type Discovery = Disposable & {
-  readonly table: RoutingTable;
+  readonly table: WatchedTable;
   readonly log: MemoryLog;
   readonly controller: Controller;
   readonly connection: EngineConnection;
@@ -35,7 +36,7 @@ export function startDiscovery(
   fake: Pick<FakeEngine, "socketPath">,
   options: Options = {},
 ): Discovery {
-  const table = new RoutingTable();
+  const table = new WatchedTable();
   const log = memoryLog();
   const stopping = new AbortController();
   const { signal } = stopping;

@@ -25,7 +25,7 @@ export type RunningProxy = Disposable & {
   readonly stop: (timeoutMs: number) => Promise<number>;
 };
 
-type ProxyInit = Partial<Omit<HandlerInit, "table" | "log">> & {
+type ProxyInit = Partial<Omit<HandlerInit, "routes" | "log">> & {
   readonly backends?: readonly Backend[];
 };
 
@@ -33,7 +33,7 @@ export function startProxy({ backends = [], ...init }: ProxyInit = {}): RunningP
   const table = new RoutingTable();
   for (const backend of backends) table.admit(backend);
   const log = memoryLog();
-  const handle = createHandler({ table, log, isReady: () => true, ...init });
+  const handle = createHandler({ routes: table, log, isReady: () => true, ...init });
   const held = new Set<object>();
   const server = startServer({
     port: 0,
