@@ -1,6 +1,7 @@
 /** Bun.serve around the handler: connections that stay open while they are needed, and a graceful stop. */
 
-import type { Client, Handler } from "./proxy/handler.ts";
+import type { Client } from "./proxy/exchange.ts";
+import type { Handler } from "./proxy/handler.ts";
 import { errorResponse } from "./proxy/own/errors.ts";
 import type { Log } from "./telemetry/log.ts";
 

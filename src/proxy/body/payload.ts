@@ -34,8 +34,17 @@ export class Payloads {
   }
 
   of(body: RequestBody): Payload {
-    if (body === undefined) return { body: null, release: NOTHING };
-    if (!(body instanceof Uint8Array)) return { body, release: NOTHING };
+    switch (body.kind) {
+      case "none":
+        return { body: null, release: NOTHING };
+      case "stream":
+        return { body: body.stream, release: NOTHING };
+      case "bytes":
+        return this.#ofBytes(body.bytes);
+    }
+  }
+
+  #ofBytes(body: Uint8Array<ArrayBuffer>): Payload {
     let { length } = body;
     const fits = this.#fetchKept + length <= this.#max;
     const end = fits ? this.#kept.reserve(length) : undefined;

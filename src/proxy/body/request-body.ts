@@ -3,6 +3,7 @@
  * the rest as it comes, at the pace of whoever takes it.
  */
 import { Turn } from "../../ground/turn.ts";
+import type { Upload } from "../exchange.ts";
 import type { Keep, KeptBytes } from "./kept-bytes.ts";
 import { A_JSON_OBJECT, ModelScanner, type Verdict } from "./model-field.ts";
 import { boundaryOf, MultipartScanner } from "./multipart-field.ts";
@@ -10,10 +11,15 @@ import { BodyPieces } from "./pieces.ts";
 import { type BodyReader, type Turns, UploadReader } from "./upload-reader.ts";
 import { wholeBody } from "./whole-body.ts";
 
-/** What is to be sent on: bytes that are all at hand, a stream that can be read once, or nothing. */
-export type RequestBody = Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | undefined;
+/** What is to be sent on. */
+export type RequestBody =
+  | { readonly kind: "none" }
+  /** All of it is at hand: it can be sent again. */
+  | { readonly kind: "bytes"; readonly bytes: Uint8Array<ArrayBuffer> }
+  /** Comes as it is read: it can be sent once. */
+  | { readonly kind: "stream"; readonly stream: ReadableStream<Uint8Array> };
 
-export type ReadResult = {
+export type ReadResult = Upload & {
   readonly verdict:
     | Verdict
     /** Neither JSON nor multipart, and does not say it is: nothing to find a model in. */
@@ -22,12 +28,6 @@ export type ReadResult = {
     | { readonly kind: "too much" | "overloaded" };
   /** All of the body, what was read included. To be called once, or else `discard`. */
   readonly body: () => Promise<RequestBody>;
-  /** Nobody will send the body. */
-  readonly discard: () => void;
-  /** A body at hand has been sent and will not be sent again. */
-  readonly release: () => void;
-  /** The answer has begun: from here on it does not matter whether the client sends the rest. */
-  readonly answered: () => void;
 };
 
 /** Bodies up to this length are read whole: one piece costs less than a stream, and can be sent again. */
@@ -42,6 +42,8 @@ type Source = {
   readonly keep: Keep;
   /** There was no room for a piece: the body goes on as it comes, and can be sent once. */
   isFull: boolean;
+  /** All of it has been given on as bytes. */
+  isAtHand: boolean;
 };
 
 /**
@@ -56,18 +58,21 @@ export async function readModelField(
   const reader = await readerOf(request, turns);
   if (reader === undefined) return NO_BODY;
   const keep = kept.open();
-  const source: Source = { reader, pieces: new BodyPieces(), keep, isFull: false };
+  const source: Source = { reader, pieces: new BodyPieces(), keep, isFull: false, isAtHand: false };
   try {
     const verdict = await scan(source, request.headers.get("content-type") ?? "");
     return {
       verdict,
       body: () => bodyOf(request, source),
+      answered: () => reader.answered(),
+      sent: () => {
+        if (source.isAtHand) keep.end(); // a stream lets go of each piece as it is read
+      },
+      release: keep.end,
       discard: () => {
         keep.end();
         reader.cancel().catch(() => undefined);
       },
-      release: keep.end,
-      answered: () => reader.answered(),
     };
   } catch (error) {
     keep.end();
@@ -84,10 +89,11 @@ async function readerOf(request: Request, turns: Turns): Promise<BodyReader | un
 
 const NO_BODY: ReadResult = {
   verdict: { kind: "missing", why: "no body" },
-  body: async () => undefined,
-  discard: () => undefined,
-  release: () => undefined,
+  body: async () => ({ kind: "none" }),
   answered: () => undefined,
+  sent: () => undefined,
+  release: () => undefined,
+  discard: () => undefined,
 };
 
 async function scan(source: Source, contentType: string): Promise<ReadResult["verdict"]> {
@@ -143,7 +149,8 @@ async function bodyOf(request: Request, source: Source): Promise<RequestBody> {
       if (done) break;
       if (keep.take(value.length, pieces.push(value)) !== "taken") return keptThenRest(source);
     }
-    return pieces.takeAll();
+    source.isAtHand = true;
+    return { kind: "bytes", bytes: pieces.takeAll() };
   } catch (error) {
     keep.end();
     throw error;
@@ -151,8 +158,8 @@ async function bodyOf(request: Request, source: Source): Promise<RequestBody> {
 }
 
 /** One piece a pull, no read-ahead: the backend's pace is the client's pace. Each is let go of as it goes. */
-function keptThenRest({ reader, pieces, keep }: Source): ReadableStream<Uint8Array> {
-  return new ReadableStream<Uint8Array>(
+function keptThenRest({ reader, pieces, keep }: Source): RequestBody {
+  const stream = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
         const first = pieces.shift();
@@ -173,4 +180,5 @@ function keptThenRest({ reader, pieces, keep }: Source): ReadableStream<Uint8Arr
     },
     { highWaterMark: 0 },
   );
+  return { kind: "stream", stream };
 }

@@ -1,7 +1,7 @@
-/** What is refused whatever the path. */
+/** What is refused whatever the path, and what can't be read. */
 import { climbs } from "../../ground/dot-segments.ts";
 import type { Target } from "../target.ts";
-import { errorResponse } from "./errors.ts";
+import { errorResponse, outOfDescriptors } from "./errors.ts";
 
 export function refusal({ method, headers }: Request, { path }: Target): Response | undefined {
   if (method === "CONNECT" || method === "TRACE") {
@@ -23,4 +23,20 @@ export function refusal({ method, headers }: Request, { path }: Target): Respons
     );
   }
   return undefined;
+}
+
+/** @param hasRoom counts the request in, if there is room for one more */
+export function unreadable(
+  request: Request,
+  hasRoom: (() => boolean) | undefined,
+): Response | undefined {
+  const encoding = request.headers.get("content-encoding");
+  // The body last: asked for, it is made a stream, and no longer read as cheaply as it can be.
+  if (encoding && encoding.toLowerCase() !== "identity" && request.body !== null) {
+    return errorResponse(
+      "unsupported_encoding",
+      "Cannot read the model of the request: its body is encoded; send it without Content-Encoding",
+    );
+  }
+  return hasRoom?.() === false ? outOfDescriptors("route") : undefined;
 }
