@@ -29,21 +29,24 @@ function turn(): Promise<void> {
 
 /** Nobody waits for the client any more, so it is nobody's turn. */
 class WholeBodyReader implements BodyReader {
-  readonly #whole: Uint8Array;
-  #isRead = false;
+  /** Undefined once it is read: the reader lives as long as the answer, and the body need not. */
+  #whole: Uint8Array | undefined;
+  #bytes = 0;
 
   constructor(whole: Uint8Array) {
     this.#whole = whole;
   }
 
   get bytes(): number {
-    return this.#isRead ? this.#whole.length : 0;
+    return this.#bytes;
   }
 
   async read(): ReturnType<BodyReader["read"]> {
-    if (this.#isRead) return { done: true };
-    this.#isRead = true;
-    return { done: false, value: this.#whole };
+    const value = this.#whole;
+    if (value === undefined) return { done: true };
+    this.#whole = undefined;
+    this.#bytes = value.length;
+    return { done: false, value };
   }
 
   answered(): void {
