@@ -1,4 +1,5 @@
 /** Where a request is to go: by its model, by the response it is about, or to whoever there is. */
+import { LOAD_LORA, responseIdIn, UNLOAD_LORA } from "../ground/paths.ts";
 import type { Lease } from "../routing/backend.ts";
 import type { Routes } from "../routing/routes.ts";
 import type { Run } from "../routing/run.ts";
@@ -17,22 +18,14 @@ export type Destination =
   | { readonly kind: "refused"; readonly response: Response };
 
 /** What loads and unloads adapters names an adapter, not a model. vLLM. */
-const LORA_PATHS: ReadonlySet<string> = new Set([
-  "/v1/load_lora_adapter",
-  "/v1/unload_lora_adapter",
-]);
-
 export function isLoraPath(path: string): boolean {
-  return LORA_PATHS.has(path);
+  return path === LOAD_LORA || path === UNLOAD_LORA;
 }
 
 /** Whose bodies are no requests for a model: adapters, and what is done with a response. */
 function namesNoModel(path: string): boolean {
-  return isLoraPath(path) || RESPONSE_PATH.test(path);
+  return isLoraPath(path) || responseIdIn(path) !== undefined;
 }
-
-/** `input_tokens` is llama.cpp's, and has a model in its body. */
-const RESPONSE_PATH = /^\/v1\/responses\/(?!input_tokens$)([^/]+)/;
 
 /** Pure but for the table of ids. */
 export function destinationOf(
@@ -80,7 +73,7 @@ const MISSING = {
 } as const satisfies Record<Missing, string>;
 
 function unnamed(method: string, { path, query }: Target, responses: ResponseIds): Destination {
-  const responseId = RESPONSE_PATH.exec(path)?.[1];
+  const responseId = responseIdIn(path);
   const run = responseId === undefined ? undefined : responses.find(modelIdOf(responseId));
   if (responseId !== undefined && run !== undefined) return { kind: "run", run, responseId };
   const model = new URLSearchParams(query).get("model");

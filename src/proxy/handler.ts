@@ -1,4 +1,5 @@
 /** The phases of a request, in order. */
+import { MODELS, RESPONSES } from "../ground/paths.ts";
 import { newPseudonym } from "../ground/pseudonym.ts";
 import type { Backend } from "../routing/backend.ts";
 import type { Server } from "../routing/run.ts";
@@ -18,7 +19,7 @@ import { type FindInit, findModel } from "./find-model.ts";
 import { type Answer, Forwarder, type ForwardInit, type Passing } from "./forward.ts";
 import { clientGone, codeOf, readableByBrowsers } from "./own/errors.ts";
 import { createInner } from "./own/inner.ts";
-import { isRead, local, MODELS } from "./own/local.ts";
+import { isRead, local } from "./own/local.ts";
 import { modelIdOf, modelResponse, noBackend } from "./own/models-list.ts";
 import { refusal, unreadable } from "./own/refusal.ts";
 import { ResponseIds } from "./response-ids.ts";
@@ -62,7 +63,6 @@ type Context = HandlerInit & {
 };
 
 const KEPT_BYTES_MAX = 128 * 1024 * 1024;
-const RESPONSES = "/v1/responses";
 
 export function createHandler(init: HandlerInit): Handler {
   const context = contextOf(init);

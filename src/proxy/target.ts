@@ -2,6 +2,7 @@
  * The request target, taken from `request.url` by cutting, never by a URL object: that would
  * normalise what is to be sent on byte for byte, and throw where the Host header was bad.
  */
+import { PUBLIC_PREFIX } from "../ground/paths.ts";
 import type { Backend } from "../routing/backend.ts";
 
 export type Target = {
@@ -21,9 +22,7 @@ export function splitTarget(url: string): Target {
     : { path: target.slice(0, query), query: target.slice(query) };
 }
 
-/** Path prefix of the public surface, which the backend's own base path replaces. */
-const PUBLIC_PREFIX = "/v1";
-
+/** The backend's own base path takes the place of the public prefix. */
 export function urlAt({ origin, basePath }: Backend, { path, query }: Target): string {
   return `${origin}${basePath}${path.slice(PUBLIC_PREFIX.length)}${query}`;
 }

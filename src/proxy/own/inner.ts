@@ -6,6 +6,7 @@
  */
 import { hostName } from "../../ground/host-name.ts";
 import { isIpv4, isIpv6 } from "../../ground/ip-address.ts";
+import { METRICS, STATUS } from "../../ground/paths.ts";
 import { printable, quoted } from "../../ground/printable.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { Target } from "../target.ts";
@@ -35,8 +36,8 @@ export function createInner(init: InnerInit): Inner {
   const { log, status = () => ({}), scrape, trustedHosts = [] } = init;
   // What is off has its path all the same, so that no page can tell whether it is.
   const answers = new Map<string, Answer | undefined>([
-    ["/status", () => statusResponse(status())],
-    ["/metrics", scrape && (() => metricsResponse(scrape))],
+    [STATUS, () => statusResponse(status())],
+    [METRICS, scrape && (() => metricsResponse(scrape))],
   ]);
   const trusted = new Set(trustedHosts);
   const warnOfHost = hostWarnings(log);
