@@ -76,7 +76,7 @@ export async function serve(
     routes: table,
     log,
     isReady: () => controller.isReady,
-    admit: () => descriptors?.admit() ?? true,
+    hasRoom: () => descriptors?.admit() ?? true,
     pseudonym,
     keptBytesMax: config.modelSearchBytesMax,
     telemetry,

@@ -65,7 +65,7 @@ export function startServer(init: ServerInit): ProxyServer {
         open.delete(request);
         if (!isOver) server.timeout(request, uploadSilenceS + TIMEOUT_STEP_S);
       },
-      hold: () => {
+      keepOpen: () => {
         if (isOver) return;
         open.add(request);
         server.timeout(request, idleTimeoutS);

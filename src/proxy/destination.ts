@@ -40,21 +40,21 @@ export function destinationOf(
     case "other":
       return unnamed(method, target, responses);
     case "missing":
-      return verdict.why === "no body" || namesNoModel(target.path)
+      return verdict.reason === "no body" || namesNoModel(target.path)
         ? unnamed(method, target, responses)
-        : refused("model_required", `${MISSING[verdict.why]}; ${HOW_TO_NAME}`);
+        : refuseWith("model_required", `${MISSING[verdict.reason]}; ${HOW_TO_NAME}`);
     case "invalid":
-      return refused(
+      return refuseWith(
         "invalid_json",
         `its body can't be read: expected ${verdict.expected} at byte ${verdict.offset}`,
       );
     case "too much":
-      return refused(
+      return refuseWith(
         "model_search_limit",
         'too many bytes came before its model; put "model" first, or raise PROXY_MODEL_SEARCH_LIMIT',
       );
     case "overloaded":
-      return refused(
+      return refuseWith(
         "proxy_overloaded",
         "too many bytes are held of requests that are not with a server yet; try again shortly",
       );
@@ -80,8 +80,8 @@ function unnamed(method: string, { path, query }: Target, responses: ResponseIds
   return model ? { kind: "model", model } : { kind: "unnamed", method };
 }
 
-function refused(code: Parameters<typeof errorResponse>[0], why: string): Destination {
-  return { kind: "refused", response: errorResponse(code, `Cannot route the request: ${why}`) };
+function refuseWith(code: Parameters<typeof errorResponse>[0], reason: string): Destination {
+  return { kind: "refused", response: errorResponse(code, `Cannot route the request: ${reason}`) };
 }
 
 /**

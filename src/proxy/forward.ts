@@ -113,7 +113,7 @@ export class Forwarder {
       }
       const { error } = asked;
       const { abortReason } = attempt;
-      if (abortReason === undefined && hasCode(error, "ECONNREFUSED")) backend.refused();
+      if (abortReason === undefined && hasCode(error, "ECONNREFUSED")) backend.reportRefusal();
       attempt.failed(error);
       const mayBeStale = mayReuse && performance.now() - sentMs <= STALE_CONNECTION_MS;
       return failureOf(error, { abortReason: attempt.abortReason, canResend, mayBeStale });

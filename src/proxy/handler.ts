@@ -17,7 +17,7 @@ import { type Destination, destinationOf, isLoraPath, take } from "./destination
 import { type Client, Exchange } from "./exchange.ts";
 import { type FindInit, findModel } from "./find-model.ts";
 import { type Answer, Forwarder, type ForwardInit, type Passing } from "./forward.ts";
-import { clientGone, codeOf, readableByBrowsers } from "./own/errors.ts";
+import { clientGone, errorCodeOf, readableByBrowsers } from "./own/errors.ts";
 import { createInner } from "./own/inner.ts";
 import { isRead, local } from "./own/local.ts";
 import { modelIdOf, modelResponse, noBackend } from "./own/models-list.ts";
@@ -37,7 +37,7 @@ export type HandlerInit = FindInit & {
   readonly keptBytesMax?: number;
   readonly patience?: Patience;
   /** Whether there is room for one more request; counts it in if there is. */
-  readonly admit?: () => boolean;
+  readonly hasRoom?: () => boolean;
   /** Asks one server for its model list again. Resolves at once when that was done moments ago. */
   readonly refreshModelsOf?: (server: Server) => Promise<void>;
   /** Counts what is kept of bodies; made from `keptBytesMax` if it is not given. */
@@ -107,7 +107,7 @@ async function proxied(exchange: Exchange, context: Context): Promise<Response> 
   try {
     const { response, by } = await routed(exchange, context);
     if (by === "backend") return response; // whose end is the end of the exchange
-    exchange.answeredByProxy(response.status, codeOf(response));
+    exchange.answeredByProxy(response.status, errorCodeOf(response));
     return readableByBrowsers(request, response);
   } catch (error) {
     if (!request.signal.aborted) {
@@ -125,7 +125,7 @@ async function routed(exchange: Exchange, context: Context): Promise<Answer> {
     const id = modelIdOf(target.path.slice(MODELS.length + 1));
     return ofOurs(modelResponse(request, id, await findModel(id, context), context));
   }
-  const refused = loopOf(request, context.pseudonym) ?? unreadable(request, context.admit);
+  const refused = loopOf(request, context.pseudonym) ?? unreadable(request, context.hasRoom);
   if (refused !== undefined) return ofOurs(refused);
 
   const read = exchange.owns(await readModelField(request, context.kept, client));
@@ -134,7 +134,7 @@ async function routed(exchange: Exchange, context: Context): Promise<Answer> {
   const nobody = await nobodyFor(destination, exchange, context);
   if (nobody !== undefined) return ofOurs(nobody);
   const body = await read.body();
-  client.hold(); // from here on it may be silent for long, unless there is more for it to send
+  client.keepOpen(); // from here on it may be silent for long, unless there is more for it to send
   const lease = take(destination, context); // no await between here and forward()
   if (lease instanceof Response) return ofOurs(lease);
   return context.forwarder.forward(exchange, body, lease);

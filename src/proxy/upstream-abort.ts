@@ -51,8 +51,8 @@ export class UpstreamAbort {
     this.#probeTimer = setTimeout(() => void this.#probe(), patience.probeAfterMs);
     clientSignal.addEventListener("abort", this.#onClientGone);
     if (clientSignal.aborted) this.#onClientGone();
-    lease.onClose((why) => {
-      if (why === "cut") return this.#abort("cut");
+    lease.onClose((reason) => {
+      if (reason === "cut") return this.#abort("cut");
       this.#runOver = true;
       this.#arm();
     });

@@ -24,7 +24,7 @@ export type BackendInit = {
   readonly basePath: string;
   readonly rank: Rank;
   readonly models: readonly Model[];
-  /** See `Backend.refused`. */
+  /** See `Backend.reportRefusal`. */
   readonly onRefused?: () => void;
 };
 
@@ -38,7 +38,7 @@ export type CloseReason = "run-over" | "cut";
 export type Lease = {
   readonly backend: Backend;
   /** Tells, once, that the backend has closed under the request. At most one listener. */
-  readonly onClose: (listener: (why: CloseReason) => void) => void;
+  readonly onClose: (listener: (reason: CloseReason) => void) => void;
   /** Counts the request out. It ends once, however often it is ended. */
   readonly end: () => void;
 };
@@ -54,7 +54,7 @@ export class Backend {
   #state: BackendState = "active";
   #inFlight = 0;
   #closedBy: CloseReason | undefined;
-  readonly #listeners = new Set<(why: CloseReason) => void>();
+  readonly #listeners = new Set<(reason: CloseReason) => void>();
   readonly #left = new AbortController();
   readonly #idle = Promise.withResolvers<void>();
 
@@ -99,7 +99,7 @@ export class Backend {
     if (this.#state !== "active") return undefined;
     this.#inFlight += 1;
     let open = true;
-    let closeListener: ((why: CloseReason) => void) | undefined;
+    let closeListener: ((reason: CloseReason) => void) | undefined;
     return {
       backend: this,
       onClose: (listener) => {
@@ -119,7 +119,7 @@ export class Backend {
   }
 
   /** Nobody listens at its address: whoever forwards a request reports it, discovery judges it. */
-  refused(): void {
+  reportRefusal(): void {
     this.#onRefused?.();
   }
 
@@ -136,12 +136,12 @@ export class Backend {
   }
 
   /** A run that ends after its drain was cut short says so too; nothing else comes twice. */
-  close(why: CloseReason): void {
-    if (this.#closedBy === why) return;
-    this.#closedBy = why;
+  close(reason: CloseReason): void {
+    if (this.#closedBy === reason) return;
+    this.#closedBy = reason;
     this.#state = "closed";
     this.#left.abort();
-    for (const listener of this.#listeners) listener(why);
+    for (const listener of this.#listeners) listener(reason);
     this.#settle();
   }
 

@@ -9,8 +9,8 @@ import { makeBackend } from "../support/server/backends.ts";
 
 type Verdict = ReadResult["verdict"];
 
-const NO_BODY: Verdict = { kind: "missing", why: "no body" };
-const NO_MODEL: Verdict = { kind: "missing", why: "no model" };
+const NO_BODY: Verdict = { kind: "missing", reason: "no body" };
+const NO_MODEL: Verdict = { kind: "missing", reason: "no model" };
 const FOUND: Verdict = { kind: "found", model: "m" };
 const OTHER: Verdict = { kind: "other" };
 
@@ -69,9 +69,9 @@ describe("destinationOf()", () => {
     ["one, whatever the query says", "/v1/x?model=m", NO_MODEL, "400 model_required"],
     ["one that makes a response", "/v1/responses", NO_MODEL, "400 model_required"],
     ["one of input_tokens", "/v1/responses/input_tokens", NO_MODEL, "400 model_required"],
-    ["an empty model", "/v1/x", { kind: "missing", why: "empty" }, "400 model_required"],
-    ["no string", "/v1/x", { kind: "missing", why: "not a string" }, "400 model_required"],
-    ["a novel", "/v1/x", { kind: "missing", why: "too long" }, "400 model_required"],
+    ["an empty model", "/v1/x", { kind: "missing", reason: "empty" }, "400 model_required"],
+    ["no string", "/v1/x", { kind: "missing", reason: "not a string" }, "400 model_required"],
+    ["a novel", "/v1/x", { kind: "missing", reason: "too long" }, "400 model_required"],
     ["bad JSON", "/v1/x", { kind: "invalid", offset: 3, expected: '":"' }, "400 invalid_json"],
     ["too much", "/v1/x", { kind: "too much" }, "413 model_search_limit"],
     ["too much of all", "/v1/x", { kind: "overloaded" }, "503 proxy_overloaded"],

@@ -22,7 +22,7 @@ function rig(): Rig {
   const client: Client = {
     address: undefined,
     expect: say("expect"),
-    hold: say("hold"),
+    keepOpen: say("keepOpen"),
     release: say("client"),
   };
   const call: CallReport = {

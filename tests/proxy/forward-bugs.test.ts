@@ -27,7 +27,7 @@ test("forward() takes a bug of ours for no fault of the server's: 500, and loud"
   expect(proxy.log.count("undefined is not a function")).toBe(1);
   expect(proxy.log.lines.map(({ level }) => level)).toEqual(["error"]);
   await until("its lease has ended", () => proxy.backend.inFlight === 0);
-  expect([proxy.held(), kept.total]).toEqual([0, 0]); // what was kept of the body stayed counted once
+  expect([proxy.keptOpen(), kept.total]).toEqual([0, 0]); // what was kept of the body stayed counted once
 });
 
 test("forward() aborts an answer under way at a bug of ours, and says that it is one", async () => {

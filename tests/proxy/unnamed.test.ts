@@ -178,7 +178,10 @@ describe("an unknown model", () => {
 
 test("a request for which there are no descriptors gets 503, and its connection is closed", async () => {
   using one = answering("one");
-  using proxy = startProxy({ backends: [makeBackend({ origin: one.origin })], admit: () => false });
+  using proxy = startProxy({
+    backends: [makeBackend({ origin: one.origin })],
+    hasRoom: () => false,
+  });
   using client = await rawConnect(proxy.port);
   client.send(rawRequest());
   await client.waitForClose();

@@ -30,7 +30,7 @@ export const MODEL_BYTES_MAX = 64 * 1024;
 
 export type Verdict =
   | { readonly kind: "found"; readonly model: string }
-  | { readonly kind: "missing"; readonly why: Missing }
+  | { readonly kind: "missing"; readonly reason: Missing }
   /** `offset` in bytes from the start of the body. */
   | { readonly kind: "invalid"; readonly offset: number; readonly expected: string };
 
@@ -57,7 +57,7 @@ const COLON = 0x3a;
 const COMMA = 0x2c;
 const BOM = [0xef, 0xbb, 0xbf];
 
-const NO_MODEL: Verdict = { kind: "missing", why: "no model" };
+const NO_MODEL: Verdict = { kind: "missing", reason: "no model" };
 
 /** `model` with each letter written as `\uXXXX`: no longer key can mean it. */
 const MODEL_KEY_BYTES_MAX = 30;
@@ -107,7 +107,7 @@ export class ModelScanner {
 
   /** The body has ended without a verdict. */
   end(): Verdict {
-    if (this.#before === 0) return { kind: "missing", why: "no body" };
+    if (this.#before === 0) return { kind: "missing", reason: "no body" };
     return { kind: "invalid", offset: this.#before, expected: EXPECTED[this.#state] };
   }
 
@@ -169,7 +169,7 @@ export class ModelScanner {
   #startValue(byte: number): State | Verdict | undefined {
     if (byte === COMMA || byte === COLON || closes(byte)) return undefined;
     if (this.#isModel) {
-      return byte === QUOTE ? "inModel" : { kind: "missing", why: "not a string" };
+      return byte === QUOTE ? "inModel" : { kind: "missing", reason: "not a string" };
     }
     if (byte === QUOTE) return "inString";
     if (!opens(byte)) return "inScalar";
@@ -216,13 +216,13 @@ export class ModelScanner {
 
   #readModel(piece: Uint8Array): Verdict | undefined {
     this.#at = this.#string.read(piece, this.#at, MODEL_BYTES_MAX);
-    if (this.#string.tooLong) return { kind: "missing", why: "too long" };
+    if (this.#string.tooLong) return { kind: "missing", reason: "too long" };
     if (!this.#string.complete) return undefined;
     const model = this.#string.text();
     if (model === undefined) {
       return { kind: "invalid", offset: this.#modelOffset, expected: "a valid JSON string" };
     }
-    return model === "" ? { kind: "missing", why: "empty" } : { kind: "found", model };
+    return model === "" ? { kind: "missing", reason: "empty" } : { kind: "found", model };
   }
 
   /** Of the byte at hand, from the start of the body. */

@@ -52,8 +52,8 @@ const HEADER_BYTES_MAX = 16 * KIB;
 /** Of padding behind the boundary that ends the model: it is kept too, until it is known to be padding. */
 const PADDING_BYTES_MAX = KIB;
 
-const NO_MODEL: Verdict = { kind: "missing", why: "no model" };
-const TOO_LONG: Verdict = { kind: "missing", why: "too long" };
+const NO_MODEL: Verdict = { kind: "missing", reason: "no model" };
+const TOO_LONG: Verdict = { kind: "missing", reason: "too long" };
 
 const DISPOSITION = 'the header "Content-Disposition: form-data; name=…" of a part';
 
@@ -98,7 +98,7 @@ export class MultipartScanner {
 
   /** The body has ended without a verdict. */
   end(): Verdict {
-    if (this.#before === 0) return { kind: "missing", why: "no body" };
+    if (this.#before === 0) return { kind: "missing", reason: "no body" };
     switch (this.#state) {
       case "closing":
       case "closingEnd":
@@ -184,7 +184,7 @@ export class MultipartScanner {
     const length = Math.max(0, this.#delimiterStart - this.#start);
     if (length > MODEL_BYTES_MAX) return TOO_LONG;
     const model = utf8.decode(this.#kept.bytes.subarray(0, length));
-    return model === "" ? { kind: "missing", why: "empty" } : { kind: "found", model };
+    return model === "" ? { kind: "missing", reason: "empty" } : { kind: "found", model };
   }
 
   /** Takes the bytes up to `end`, and keeps them if they are of headers or of the model. */

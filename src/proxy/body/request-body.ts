@@ -88,7 +88,7 @@ async function readerOf(request: Request, turns: Turns): Promise<BodyReader | un
 }
 
 const NO_BODY: ReadResult = {
-  verdict: { kind: "missing", why: "no body" },
+  verdict: { kind: "missing", reason: "no body" },
   body: async () => ({ kind: "none" }),
   answered: () => undefined,
   sent: () => undefined,

@@ -7,7 +7,7 @@ export type Turns = {
   /** It is for the client to send: if it stays silent, its connection is closed. */
   readonly expect: () => void;
   /** The client waits for us, for however long. */
-  readonly hold: () => void;
+  readonly keepOpen: () => void;
 };
 
 /** What a body is read by. */
@@ -33,7 +33,7 @@ export class UploadReader {
   async read(): Promise<{ done: false; value: Uint8Array } | { done: true; value?: undefined }> {
     if (!this.#isAnswered) this.#turns.expect();
     const { done, value } = await this.#reader.read();
-    this.#turns.hold();
+    this.#turns.keepOpen();
     if (done) return { done };
     this.#bytes += value.length;
     return { done, value };
@@ -42,7 +42,7 @@ export class UploadReader {
   /** The answer has begun: it is delivered, whatever the client still sends or does not send. */
   answered(): void {
     this.#isAnswered = true;
-    this.#turns.hold();
+    this.#turns.keepOpen();
   }
 
   cancel(reason?: unknown): Promise<void> {

@@ -58,7 +58,7 @@ export function errorResponse(code: ErrorCode, message: string): Response {
 }
 
 /** @returns undefined if it is no error of the proxy's */
-export function codeOf(response: Response): string | undefined {
+export function errorCodeOf(response: Response): string | undefined {
   return codes.get(response);
 }
 

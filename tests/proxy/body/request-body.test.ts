@@ -68,7 +68,7 @@ describe("readModelField() through a server", () => {
     ["no body", undefined],
     ["an empty body", ""],
   ])("finds nothing in a request with %s", async (_what, body) => {
-    expect((await throughServer(body)).field).toMatchObject({ kind: "missing", why: "no body" });
+    expect((await throughServer(body)).field).toMatchObject({ kind: "missing", reason: "no body" });
   });
 
   test.each<[what: string, body: Buffer<ArrayBuffer>, form: string]>([
