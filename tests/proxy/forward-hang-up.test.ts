@@ -164,6 +164,7 @@ describe("a client that hangs up ends the upstream request at once", () => {
   });
 
   test("also many at once, at any moment", async () => {
+    // The sleeps wait for no condition: the moments at which clients leave are what the test is about.
     const random = seededRandom(1);
     using upstream = fakeBackend(async () => {
       await Bun.sleep(random(6));
@@ -185,6 +186,7 @@ describe("a client that hangs up ends the upstream request at once", () => {
   });
 });
 
+/** An answer that goes on at the pace of a model, until somebody gives it up. */
 async function* endless(): AsyncGenerator<string> {
   for (;;) {
     yield "data: hello\n\n";

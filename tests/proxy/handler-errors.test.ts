@@ -162,10 +162,10 @@ describe("createHandler() refuses", () => {
     using proxy = startProxy();
     using client = await rawConnect(proxy.port);
     client.send(`POST ${CHAT} HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{"a":`);
-    await Bun.sleep(50);
+    await Bun.sleep(50); // to prove that it does not keep the connection open
     expect(proxy.keptOpen()).toBe(0);
     client.reset();
-    await Bun.sleep(50);
+    await Bun.sleep(50); // and does not do so afterwards
     expect(proxy.keptOpen()).toBe(0);
     expect(proxy.log.lines).toEqual([]);
   });
