@@ -1,4 +1,7 @@
-/** Where a request is to go: by its model, by the response it is about, or to whoever there is. */
+/**
+ * Decides where a request goes: to a server of its model, to the server that made the response it is about,
+ * or to the only server there is. Takes the lease there, and sends nothing.
+ */
 import { LOAD_LORA, responseIdIn, UNLOAD_LORA } from "../ground/paths.ts";
 import type { Lease } from "../routing/backend.ts";
 import type { Routes } from "../routing/routes.ts";
@@ -17,17 +20,17 @@ export type Destination =
   | { readonly kind: "unnamed"; readonly method: string }
   | { readonly kind: "refused"; readonly response: Response };
 
-/** What loads and unloads adapters names an adapter, not a model. vLLM. */
+/** Says whether a path loads or unloads adapters. vLLM. */
 export function isLoraPath(path: string): boolean {
   return path === LOAD_LORA || path === UNLOAD_LORA;
 }
 
-/** Whose bodies are no requests for a model: adapters, and what is done with a response. */
+/** Says whether bodies sent there name no model: those of adapters, and of what is done with a response. */
 function namesNoModel(path: string): boolean {
   return isLoraPath(path) || responseIdIn(path) !== undefined;
 }
 
-/** Pure but for the table of ids. */
+/** @param verdict what the body says of its model */
 export function destinationOf(
   { method }: { readonly method: string },
   target: Target,
@@ -122,7 +125,7 @@ function takeRun(
       );
 }
 
-/** The only backend, or one of the only model; a browser's preflight goes to any, since all answer it alike. */
+/** Without a doubt: the only backend, or one of the only model. A preflight goes to any: all answer it alike. */
 function takeUnnamed(method: string, routes: Routes): Lease | Response {
   const lease = routes.only() ?? (method === "OPTIONS" ? routes.newest() : undefined);
   if (lease !== undefined) return lease;

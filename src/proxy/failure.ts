@@ -10,7 +10,7 @@ export type Failure = {
   /**
    * - `stale connection`: the server was just closing the connection. The request may be sent again.
    * - `connection refused`: nothing was sent. Another server of the model may take it.
-   * - `failed`: the server may have been at work on it. It must not get it twice.
+   * - `failed`: it must not be sent again. The server may have been at work on it, or the body is gone.
    */
   readonly kind: "failed" | "stale connection" | "connection refused";
   readonly error: unknown;

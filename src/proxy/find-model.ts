@@ -1,4 +1,4 @@
-/** Looks a model up. Has the servers asked for their lists before it calls a model unknown. */
+/** Looks a model up, and asks the servers for their lists before it calls the model unknown. */
 import type { ModelLookup } from "../routing/routes.ts";
 import type { Models } from "./own/models-list.ts";
 
@@ -10,7 +10,7 @@ export type FindInit = Models & {
 /** How long a request for an unknown model waits for the servers to be asked again. */
 const REFRESH_MS = 1_000;
 
-/** Adapters and pulled models come while a server runs: that is why the servers are asked. */
+/** Asks the servers since adapters and pulled models come while a server runs. */
 export async function findModel(model: string, init: FindInit): Promise<ModelLookup> {
   const { routes, isReady, refreshModels } = init;
   const found = routes.find(model);

@@ -1,4 +1,7 @@
-/** The phases of a request, in order. */
+/**
+ * The phases of a request, in order: what the proxy answers itself, reading the model, the choice of a
+ * server, the forwarding. Each phase is in a file of its own.
+ */
 import { MODELS, RESPONSES } from "../ground/paths.ts";
 import { newPseudonym } from "../ground/pseudonym.ts";
 import type { Backend } from "../routing/backend.ts";
@@ -31,22 +34,22 @@ export type HandlerInit = FindInit & {
   readonly log: Log;
   /** What `GET /status` shows, as JSON. */
   readonly status?: () => unknown;
-  /** Names under which inner pages may be asked for, beside local ones: as `hostName` has them. */
+  /** Names under which inner pages may be asked for, beside local ones; as `hostName` returns them. */
   readonly trustedHosts?: readonly string[];
-  /** Most bytes of one request to keep while its model has not come. */
+  /** Most bytes of one request that are kept while its model has not come. */
   readonly keptBytesMax?: number;
   readonly patience?: Patience;
-  /** Whether there is room for one more request; counts it in if there is. */
+  /** Says whether there are descriptors for one more request, and counts the request in if there are. */
   readonly hasRoom?: () => boolean;
   /** Asks one server for its model list again. Resolves at once when that was done moments ago. */
   readonly refreshModelsOf?: (server: Server) => Promise<void>;
-  /** Counts what is kept of bodies; made from `keptBytesMax` if it is not given. */
+  /** Counts the bytes kept of bodies. Made from `keptBytesMax` if it is not given. */
   readonly kept?: KeptBytes;
   /** Most bytes of bodies that fetch may keep while their answers come. */
   readonly fetchKeptBytesMax?: number;
-  /** The proxy's name in `Via`; a new one if it is not given. */
+  /** The proxy's name in `Via`. Made up if it is not given. */
   readonly pseudonym?: string;
-  /** Off if it is not given. */
+  /** No telemetry if it is not given. */
   readonly telemetry?: Telemetry;
 };
 
@@ -97,7 +100,7 @@ function readsModel(request: Request, { path }: Target): boolean {
   return path.startsWith(`${MODELS}/`) && isRead(request);
 }
 
-/** What is answered from memory is not reported. */
+/** Answers from memory are not reported. */
 function reportOf(request: Request, target: Target, { telemetry }: Context): RequestReport {
   return readsModel(request, target) ? NO_REPORT : telemetry.request(request, target.path);
 }
@@ -106,7 +109,7 @@ async function proxied(exchange: Exchange, context: Context): Promise<Response> 
   const { request } = exchange;
   try {
     const { response, by } = await routed(exchange, context);
-    if (by === "backend") return response; // whose end is the end of the exchange
+    if (by === "backend") return response; // the exchange ends with its body
     exchange.answeredByProxy(response.status, errorCodeOf(response));
     return readableByBrowsers(request, response);
   } catch (error) {
@@ -134,7 +137,7 @@ async function routed(exchange: Exchange, context: Context): Promise<Answer> {
   const nobody = await nobodyFor(destination, exchange, context);
   if (nobody !== undefined) return ofOurs(nobody);
   const body = await read.body();
-  client.keepOpen(); // from here on it may be silent for long, unless there is more for it to send
+  client.keepOpen(); // the client may be silent for long now, unless it has more to send
   const lease = take(destination, context); // no await between here and forward()
   if (lease instanceof Response) return ofOurs(lease);
   return context.forwarder.forward(exchange, body, lease);
@@ -144,7 +147,7 @@ function ofOurs(response: Response): Answer {
   return { response, by: "proxy" };
 }
 
-/** The answer where it is clear already that nobody can take the request. */
+/** @returns the answer, if it is clear already that nobody can take the request */
 async function nobodyFor(
   destination: Destination,
   exchange: Exchange,
@@ -158,7 +161,7 @@ async function nobodyFor(
   return found.kind === "live" ? undefined : noBackend(model, found, context);
 }
 
-/** What an answer tells us: who made a response, and that the models of a server have changed. */
+/** Learns from an answer: who made a response, and that the models of a server have changed. */
 function learn(
   { request, target }: Exchange,
   upstream: Response,

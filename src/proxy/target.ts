@@ -1,6 +1,6 @@
 /**
- * The request target, taken from `request.url` by cutting, never by a URL object: that would
- * normalise what is to be sent on byte for byte, and throw where the Host header was bad.
+ * The target of a request, cut out of `request.url`. Uses no URL object: it would normalise what must be sent
+ * on byte for byte, and throw where the Host header is bad. Pure.
  */
 import { PUBLIC_PREFIX } from "../ground/paths.ts";
 import type { Backend } from "../routing/backend.ts";
@@ -12,7 +12,7 @@ export type Target = {
   readonly query: string;
 };
 
-/** @param url `http://host/path?query`, or just `/path?query` where Bun could make nothing of the Host */
+/** @param url `http://host/path?query`, or only `/path?query` if Bun could not use the Host header */
 export function splitTarget(url: string): Target {
   const start = url.startsWith("/") ? 0 : url.indexOf("/", url.indexOf("://") + 3);
   const [target = ""] = (start === -1 ? "/" : url.slice(start)).split("#", 1);

@@ -46,12 +46,12 @@ export class RoutingTable implements Routes {
   /** By model. Rebuilt at every change: changes are rare, look-ups are not. */
   #served: ReadonlyMap<string, Served> = new Map();
   #list: readonly Model[] = [];
-  /** By server. */
+  /** What each server is expected to serve, by `keyOf`. */
   readonly #expected = new Map<string, Expectation & { readonly ids: ReadonlySet<string> }>();
-  /** Newest first. */
+  /** Those that take new requests, newest first. */
   #active: readonly Backend[] = [];
 
-  /** @param onUpdate told of each change that was made; must be quick */
+  /** @param onUpdate called after each change; must be quick */
   constructor(onUpdate: (update: TableUpdate) => void = () => undefined) {
     this.#onUpdate = onUpdate;
   }
@@ -102,7 +102,7 @@ export class RoutingTable implements Routes {
     return this.#ofRun(run).length > 0;
   }
 
-  /** @returns the active backends of other containers that serve one of its models too */
+  /** @returns the active backends of other servers that serve one of its models too */
   admit(backend: Backend): readonly Overlap[] {
     this.#backends.add(backend);
     this.#rebuild();
@@ -134,7 +134,7 @@ export class RoutingTable implements Routes {
     this.#onUpdate("remove");
   }
 
-  /** @param expectation what a server is to serve, as far as is known; undefined: nothing */
+  /** @param expectation what the server will probably serve; undefined if nothing is known of that */
   expect(server: Server, expectation: Expectation | undefined): void {
     const key = keyOf(server);
     if (expectation === undefined) {
@@ -143,7 +143,7 @@ export class RoutingTable implements Routes {
     }
     const { kind, modelIds } = expectation;
     const known = this.#expected.get(key);
-    // It is said at each look, mostly of the same list: that is not gone through again.
+    // The fleet says it at each look, mostly with the same list: then the set need not be made again.
     const ids = known?.modelIds === modelIds ? known.ids : new Set(modelIds);
     this.#expected.set(key, { kind, modelIds, ids });
   }
@@ -204,14 +204,14 @@ function firstLease(backends: readonly Backend[]): Lease | undefined {
   return undefined;
 }
 
-/** In whatever order; an id comes once in each. */
+/** Says whether two lists have the same ids, in whatever order. No list has an id twice. */
 function sameIds(some: readonly Model[], others: readonly Model[]): boolean {
   if (some.length !== others.length) return false;
   const ids = new Set(others.map(({ id }) => id));
   return some.every(({ id }) => ids.has(id));
 }
 
-/** Of two with the same ids; an order that is another one is another list. */
+/** Says whether two lists that have the same ids are equal, order included. */
 function sameModels(some: readonly Model[], others: readonly Model[]): boolean {
   return some.every(({ json }, index) => json === others[index]?.json);
 }

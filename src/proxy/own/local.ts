@@ -1,5 +1,4 @@
-/** What the proxy answers from memory, to anybody. */
-
+/** What the proxy answers from memory, to anybody: its health and the list of models. */
 import { HEALTHZ, MODELS, PUBLIC_PREFIX, READYZ } from "../../ground/paths.ts";
 import type { Target } from "../target.ts";
 import { ownListOf } from "../via.ts";

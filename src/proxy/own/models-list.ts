@@ -1,4 +1,7 @@
-/** GET /v1/models and GET /v1/models/{id}: from memory, the objects as the backends sent them. */
+/**
+ * The answers to GET /v1/models and GET /v1/models/{id}, from memory, with the objects as the backends sent
+ * them; and the answer for a model that nobody takes a request for.
+ */
 import type { Model } from "../../routing/backend.ts";
 import type { ModelLookup, Nobody, Routes } from "../../routing/routes.ts";
 import type { Target } from "../target.ts";
@@ -7,13 +10,13 @@ import { errorResponse, quoteModel } from "./errors.ts";
 import { jsonAnswer, sharedAnswer, sharedJson } from "./json-answer.ts";
 import { nearest } from "./nearest.ts";
 
-/** What there is, and whether all of it is known yet. */
+/** Which models there are, and whether all of them are known yet. */
 export type Models = {
   readonly routes: Routes;
   readonly isReady: () => boolean;
 };
 
-/** Anthropic's own SDKs say which of its API versions they speak; nobody else does. */
+/** Only Anthropic's SDKs say which version of its API they speak. */
 function speaksAnthropic(request: Request): boolean {
   return request.headers.has("anthropic-version");
 }
@@ -28,7 +31,7 @@ export function modelsResponse(
     : sharedAnswer(listOf(models));
 }
 
-/** What is made of a list once, and is good for as long as the table has that list. */
+/** Made of a list once, and used as long as the table has that list. */
 type MadeOfList = { json?: Blob; ids?: readonly string[] };
 
 const madeOf = new WeakMap<readonly Model[], MadeOfList>();
@@ -67,7 +70,7 @@ export function modelResponse(
 
 const SUGGESTIONS_MAX = 10;
 
-/** The answer for a model that nobody takes a request for just now, and why. */
+/** @param nobody the reason why nobody takes a request for the model */
 export function noBackend(model: string, nobody: Nobody, { routes, isReady }: Models): Response {
   const name = quoteModel(model);
   if (nobody.kind === "draining") {
@@ -104,7 +107,7 @@ function suggestion(model: string, { models }: Routes): string {
     : `did you mean ${near.join(", ")}?`;
 }
 
-/** The id in a path below /v1/models/, slashes raw or as %2F. */
+/** Decodes an id in a path: its slashes may be raw or %2F. */
 export function modelIdOf(encoded: string): string {
   try {
     return decodeURIComponent(encoded);

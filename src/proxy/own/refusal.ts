@@ -1,8 +1,9 @@
-/** What is refused whatever the path, and what can't be read. */
+/** What the proxy refuses before it reads a body: methods, upgrades, paths, encodings, and for want of room. */
 import { climbs } from "../../ground/dot-segments.ts";
 import type { Target } from "../target.ts";
 import { errorResponse, outOfDescriptors } from "./errors.ts";
 
+/** Refuses a request whatever its path, or for what is hidden in it. */
 export function refusal({ method, headers }: Request, { path }: Target): Response | undefined {
   if (method === "CONNECT" || method === "TRACE") {
     return errorResponse(
@@ -25,13 +26,17 @@ export function refusal({ method, headers }: Request, { path }: Target): Respons
   return undefined;
 }
 
-/** @param hasRoom counts the request in, if there is room for one more */
+/**
+ * Refuses a request whose body can't be read, or for which there is no room.
+ *
+ * @param hasRoom says whether there is room for one more, and counts it in if there is
+ */
 export function unreadable(
   request: Request,
   hasRoom: (() => boolean) | undefined,
 ): Response | undefined {
   const encoding = request.headers.get("content-encoding");
-  // The body last: asked for, it is made a stream, and no longer read as cheaply as it can be.
+  // Looks at the body last: Bun makes a stream of it then, which costs more to read.
   if (encoding && encoding.toLowerCase() !== "identity" && request.body !== null) {
     return errorResponse(
       "unsupported_encoding",
