@@ -64,10 +64,10 @@ export async function runProxy(
   const docker = new DockerSource({ engine, fleet, log, drainTimeoutMs, own });
   const descriptors = await countDescriptors(log);
   const handler = createHandler({
-    table,
+    routes: table,
     log,
     isReady: () => fleet.isReady,
-    admit: () => descriptors?.take() ?? true,
+    hasRoom: () => descriptors?.take() ?? true,
     pseudonym,
     keptBytesMax: config.modelSearchBytesMax,
     telemetry,

@@ -3,7 +3,8 @@
  * request is answered is the handler's.
  */
 
-import type { Client, Handler } from "./proxy/handler.ts";
+import type { Client } from "./proxy/exchange.ts";
+import type { Handler } from "./proxy/handler.ts";
 import { errorResponse } from "./proxy/own/errors.ts";
 import type { Log } from "./telemetry/log.ts";
 
@@ -67,7 +68,7 @@ export function startServer(init: ServerInit): ProxyServer {
         open.delete(request);
         if (!isOver) server.timeout(request, uploadSilenceS + TIMEOUT_STEP_S);
       },
-      hold: () => {
+      keepOpen: () => {
         if (isOver) return;
         open.add(request);
         server.timeout(request, idleTimeoutS);

@@ -24,7 +24,7 @@ test("startServer() renews the timeout of held requests for as long as they are 
     log: memoryLog(),
     idleTimeoutS: 8,
     handler: async (_request, client) => {
-      client.hold();
+      client.keepOpen();
       const response = await answer.promise;
       client.release();
       released = true;

@@ -24,7 +24,7 @@ function startProxyTo(origin: string): Running {
   const backend = makeBackend({ origin });
   table.admit(backend);
   const log = memoryLog();
-  const handler = createHandler({ table, log, isReady: () => true });
+  const handler = createHandler({ routes: table, log, isReady: () => true });
   const server = startServer({ port: 0, log, handler, uploadSilenceS: SILENCE_S });
   return { ...server, backend, [Symbol.dispose]: () => void server.stop(0) };
 }

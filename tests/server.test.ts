@@ -20,7 +20,7 @@ function start(handler: Handler): TestServer {
 function startStreaming(): TestServer & { readonly answers: readonly StreamedAnswer[] } {
   const answers: StreamedAnswer[] = [];
   const server = start((_request, client) => {
-    client.hold();
+    client.keepOpen();
     const answer = streamedAnswer();
     answer.send("first,");
     answers.push(answer);

@@ -1,11 +1,14 @@
-/** Ties what a request holds (its lease, its timers) to the end of the answer's body. */
+/**
+ * The body of a backend's answer on its way to the client: passed on at the client's pace, and watched to
+ * its end. Holds nothing that must be let go of; whoever watches does that.
+ */
 
 export type BodyWatch = {
-  /** Before each read from the upstream, and after it. */
+  /** Called before each read from the upstream, and after it. */
   readonly waitFor: (what: "read" | "client") => void;
-  /** Shown each piece before it goes on; must be quick, and must not change it. */
+  /** Called with each piece before it goes on. Must be quick, and must not change the piece. */
   readonly passing?: ((piece: Uint8Array) => void) | undefined;
-  /** Once, whichever way the body ends. */
+  /** Called once, whichever way the body ends. */
   readonly ended: (end: BodyEnd) => void;
 };
 
@@ -13,15 +16,16 @@ type BodyEnd = {
   readonly bytes: number;
   /** Set if the upstream broke off. */
   readonly error?: unknown;
-  /** Set if that was not the upstream but our own code: a bug. */
+  /** Set if our own code failed, and not the upstream: a bug. */
   readonly isBug?: boolean;
   /** Set if the client left before the end. */
   readonly cancelled?: true;
 };
 
 /**
- * The same bytes, at the client's pace: no read-ahead, and what has come since the last read goes on
- * at once. An upstream that breaks off makes this stream fail, never end: Bun then resets the client.
+ * Returns a stream of the same bytes, which the client's pace drives. It reads nothing ahead; whatever has
+ * come since the last read goes on at once. If the upstream breaks off, the stream fails and never ends:
+ * Bun then resets the client's connection.
  */
 export function watchBody(
   body: ReadableStream<Uint8Array>,
@@ -47,7 +51,7 @@ class Passage {
     this.#watch = watch;
   }
 
-  /** To the end of the body, whichever it is. */
+  /** Passes the body on to its end, whichever way it ends. */
   async run(controller: ReadableStreamDirectController): Promise<void> {
     try {
       await this.#passOn(controller);
@@ -63,8 +67,8 @@ class Passage {
   }
 
   /**
-   * No await where there is nothing to wait for: each lets Bun send what it has, so that a fast
-   * answer would go out in twice as many writes, for almost twice the CPU time.
+   * Awaits only what must be waited for. At each await Bun sends what it has: a fast answer would go out in
+   * twice as many writes, for almost twice the CPU time.
    */
   async #passOn(controller: ReadableStreamDirectController): Promise<void> {
     while (this.#open) {
@@ -75,13 +79,13 @@ class Passage {
       this.#watch.waitFor("client");
       this.#write(pieces, controller);
       if (done) return;
-      // `true`: until the client has taken it all. Without, it would be piled up in memory.
+      // `true`: waits until the client has taken it all. Without it the answer would pile up in memory.
       const taken = controller.flush(true);
       if (taken instanceof Promise) await taken;
     }
   }
 
-  /** Whatever it throws is the upstream's doing. */
+  /** Whatever this throws is the upstream's fault. */
   #read(): ReturnType<ReadableStreamDefaultReader<Uint8Array>["readMany"]> {
     const broken = (error: unknown): never => {
       this.#hasBroken = true;
@@ -116,8 +120,8 @@ class Passage {
 }
 
 /**
- * Fails the stream, so that the client's connection is aborted. Not in the same turn: a body that
- * fails as soon as Bun.serve asks for it has its error printed on stderr (measured, 1.4.5).
+ * Fails the stream, so that the client's connection is aborted. Waits for the next turn first: Bun prints
+ * the error on stderr if a body fails as soon as Bun.serve asks for it (measured, 1.4.5).
  */
 export async function breakOff(
   controller: ReadableStreamDefaultController<Uint8Array>,
@@ -127,7 +131,7 @@ export async function breakOff(
   controller.error(error);
 }
 
-/** A stream of bytes that are all at hand. */
+/** Makes a stream of bytes that are all at hand. */
 export function onePiece(bytes: Uint8Array): ReadableStream<Uint8Array> {
   return new ReadableStream({
     pull(controller) {

@@ -1,16 +1,19 @@
-/** The backend's answer → the client's: status, headers and bytes as they came. */
+/**
+ * Makes the client's answer of the backend's: status, headers and bytes as they came. How a body is passed
+ * on is in `answer-body.ts`.
+ */
 import { type BodyWatch, breakOff, onePiece, watchBody } from "./answer-body.ts";
 import { endToEndHeaders } from "./headers.ts";
 
-/** Answers of known length up to this are read whole: only so do they keep their Content-Length. */
+/** An answer of known length up to this is read whole. Only then does it keep its Content-Length. */
 const WHOLE_BYTES_MAX = 1024 * 1024;
 
-/** Whether the backend's status can be sent on: 600 and more are none (RFC 9110 §15). */
+/** Says whether the backend's status can be sent on: 600 and more are none (RFC 9110 §15). */
 export function isUsable({ status }: Response): boolean {
   return status >= 200 && status <= 599;
 }
 
-/** @param upstream whose status is usable */
+/** @param upstream must have a status that `isUsable` */
 export async function answerOf(
   upstream: Response,
   method: string,
@@ -22,7 +25,7 @@ export async function answerOf(
     watch.ended({ bytes: 0 });
     return response;
   }
-  // Chunked wins over a length (RFC 9112 §6.3), and may be of any length.
+  // Chunked wins over a length (RFC 9112 §6.3), and tells no length.
   const chunked = upstream.headers.has("transfer-encoding");
   const length = chunked
     ? Number.NaN
@@ -35,8 +38,9 @@ export async function answerOf(
 }
 
 /**
- * One that broke off is a stream that fails, so that the client's connection is aborted. Bun invents
- * a Content-Type for bytes; a stream of one piece goes out without, and with its length if it is small.
+ * Reads the whole body. If it breaks off, returns a stream that fails, so that the client's connection is
+ * aborted. An answer without a Content-Type becomes a stream of one piece: for bytes Bun would invent a
+ * Content-Type. Bun sends such a stream with its length if it is small.
  */
 async function whole(
   upstream: Response,

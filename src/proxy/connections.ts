@@ -1,23 +1,23 @@
 /**
- * The connections to each backend. Each has a pool of its own, which is emptied when the backend
- * takes no new request and when its last lease ends: addresses are reused at once, and nothing of a
- * pool may outlive its container.
+ * The connections to each backend. Each backend has a pool of its own. The pool is emptied when the backend
+ * takes no new request, and again when its last lease ends: Docker reuses addresses at once, so no
+ * connection may outlive its container. Sends no requests.
  */
 import type { Backend } from "../routing/backend.ts";
 
-/** uvicorn and cpp-httplib close idle connections after 5 s: be well before them. */
+/** uvicorn and cpp-httplib close idle connections after 5 s: we close them well before that. */
 const IDLE_MS = 3_000;
 
 export class ConnectionPool {
   readonly session = new Bun.FetchSession();
   #emptying: Timer | undefined;
 
-  /** Whether a request may get a connection that has been used before, and that the server may just be closing. */
+  /** True if a request may get a used connection, which the server may just be closing. */
   get mayReuse(): boolean {
     return this.#emptying !== undefined;
   }
 
-  /** A request has ended well: its connection is idle now, and goes in `IDLE_MS` at the latest. */
+  /** Called when a request has ended well: its connection is idle now, and is closed within `IDLE_MS`. */
   keep(): void {
     this.#emptying ??= setTimeout(() => this.empty(), IDLE_MS);
   }
@@ -42,12 +42,12 @@ export function poolOf(backend: Backend): ConnectionPool {
   return pool;
 }
 
-/** Under way, by backend: many requests that wait for a slow first token ask only once. */
+/** Probes under way. Many requests that wait for a slow first token share one. */
 const probes = new WeakMap<Backend, Promise<boolean>>();
 
 /**
- * Whether a connection to the backend can be made: fetch does not tell a hanging connect from a slow
- * first token. A refusal counts as reachable: a server that is stopping closes its listener first and
+ * Tries whether a connection to the backend can be made: fetch does not tell a hanging connect from a slow
+ * first token. A refused connection counts as reachable: a server that stops closes its listener first and
  * goes on answering.
  */
 export function isReachable(backend: Backend, timeoutMs: number): Promise<boolean> {
@@ -58,7 +58,7 @@ export function isReachable(backend: Backend, timeoutMs: number): Promise<boolea
   return probe;
 }
 
-/** By `node:net`, whose attempts can be given up; loaded with the first of them, for it is 5 MiB. */
+/** Uses `node:net`, whose attempts can be given up. It takes 5 MiB, and is loaded by the first attempt. */
 async function tryConnect(origin: string, timeoutMs: number): Promise<boolean> {
   const { connect } = await import("node:net");
   const { hostname, port } = new URL(origin);

@@ -1,7 +1,11 @@
-/** Where a request is to go: by its model, by the response it is about, or to whoever there is. */
+/**
+ * Decides where a request goes: to a server of its model, to the server that made the response it is about,
+ * or to the only server there is. Takes the lease there, and sends nothing.
+ */
+import { LOAD_LORA, responseIdIn, UNLOAD_LORA } from "../ground/paths.ts";
 import type { Lease } from "../routing/backend.ts";
+import type { Routes } from "../routing/routes.ts";
 import type { Run } from "../routing/run.ts";
-import type { RoutingTable } from "../routing/table.ts";
 import { type Missing, MODEL_BYTES_MAX } from "./body/model-field.ts";
 import type { ReadResult } from "./body/request-body.ts";
 import { errorResponse } from "./own/errors.ts";
@@ -16,25 +20,17 @@ export type Destination =
   | { readonly kind: "unnamed"; readonly method: string }
   | { readonly kind: "refused"; readonly response: Response };
 
-/** What loads and unloads adapters names an adapter, not a model. vLLM. */
-const LORA_PATHS: ReadonlySet<string> = new Set([
-  "/v1/load_lora_adapter",
-  "/v1/unload_lora_adapter",
-]);
-
+/** Says whether a path loads or unloads adapters. vLLM. */
 export function isLoraPath(path: string): boolean {
-  return LORA_PATHS.has(path);
+  return path === LOAD_LORA || path === UNLOAD_LORA;
 }
 
-/** Whose bodies are no requests for a model: adapters, and what is done with a response. */
+/** Says whether bodies sent there name no model: those of adapters, and of what is done with a response. */
 function namesNoModel(path: string): boolean {
-  return isLoraPath(path) || RESPONSE_PATH.test(path);
+  return isLoraPath(path) || responseIdIn(path) !== undefined;
 }
 
-/** `input_tokens` is llama.cpp's, and has a model in its body. */
-const RESPONSE_PATH = /^\/v1\/responses\/(?!input_tokens$)([^/]+)/;
-
-/** Pure but for the table of ids. */
+/** @param verdict what the body says of its model */
 export function destinationOf(
   { method }: { readonly method: string },
   target: Target,
@@ -47,21 +43,21 @@ export function destinationOf(
     case "other":
       return unnamed(method, target, responses);
     case "missing":
-      return verdict.why === "no body" || namesNoModel(target.path)
+      return verdict.reason === "no body" || namesNoModel(target.path)
         ? unnamed(method, target, responses)
-        : refused("model_required", `${MISSING[verdict.why]}; ${HOW_TO_NAME}`);
+        : refuseWith("model_required", `${MISSING[verdict.reason]}; ${HOW_TO_NAME}`);
     case "invalid":
-      return refused(
+      return refuseWith(
         "invalid_json",
         `its body can't be read: expected ${verdict.expected} at byte ${verdict.offset}`,
       );
     case "too much":
-      return refused(
+      return refuseWith(
         "model_search_limit",
         'too many bytes came before its model; put "model" first, or raise PROXY_MODEL_SEARCH_LIMIT',
       );
     case "overloaded":
-      return refused(
+      return refuseWith(
         "proxy_overloaded",
         "too many bytes are held of requests that are not with a server yet; try again shortly",
       );
@@ -80,15 +76,15 @@ const MISSING = {
 } as const satisfies Record<Missing, string>;
 
 function unnamed(method: string, { path, query }: Target, responses: ResponseIds): Destination {
-  const responseId = RESPONSE_PATH.exec(path)?.[1];
+  const responseId = responseIdIn(path);
   const run = responseId === undefined ? undefined : responses.find(modelIdOf(responseId));
   if (responseId !== undefined && run !== undefined) return { kind: "run", run, responseId };
   const model = new URLSearchParams(query).get("model");
   return model ? { kind: "model", model } : { kind: "unnamed", method };
 }
 
-function refused(code: Parameters<typeof errorResponse>[0], why: string): Destination {
-  return { kind: "refused", response: errorResponse(code, `Cannot route the request: ${why}`) };
+function refuseWith(code: Parameters<typeof errorResponse>[0], reason: string): Destination {
+  return { kind: "refused", response: errorResponse(code, `Cannot route the request: ${reason}`) };
 }
 
 /**
@@ -101,21 +97,21 @@ export function take(destination: Destination, models: Models): Lease | Response
     case "refused":
       return destination.response;
     case "model": {
-      const route = models.table.route(destination.model);
-      return route.kind === "routed" ? route.lease : noBackend(destination.model, models);
+      const route = models.routes.route(destination.model);
+      return route.kind === "routed" ? route.lease : noBackend(destination.model, route, models);
     }
     case "run":
-      return takeRun(destination, models.table);
+      return takeRun(destination, models.routes);
     case "unnamed":
-      return takeUnnamed(destination.method, models.table);
+      return takeUnnamed(destination.method, models.routes);
   }
 }
 
 function takeRun(
   { run, responseId }: Extract<Destination, { kind: "run" }>,
-  table: RoutingTable,
+  routes: Routes,
 ): Lease | Response {
-  const route = table.routeToRun(run);
+  const route = routes.routeToRun(run);
   if (route.kind === "routed") return route.lease;
   const id = JSON.stringify(responseId);
   return route.kind === "draining"
@@ -129,9 +125,9 @@ function takeRun(
       );
 }
 
-/** The only backend there is; a browser's preflight goes to any, since all answer it alike. */
-function takeUnnamed(method: string, table: RoutingTable): Lease | Response {
-  const lease = table.only() ?? (method === "OPTIONS" ? table.newest() : undefined);
+/** Without a doubt: the only backend, or one of the only model. A preflight goes to any: all answer it alike. */
+function takeUnnamed(method: string, routes: Routes): Lease | Response {
+  const lease = routes.only() ?? (method === "OPTIONS" ? routes.newest() : undefined);
   if (lease !== undefined) return lease;
   return method === "OPTIONS"
     ? errorResponse(

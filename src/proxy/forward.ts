@@ -1,51 +1,40 @@
-/** One request to a backend, and its answer; what is tried again, and which failure becomes which answer. */
+/**
+ * Sends a request to a backend over HTTP and streams its answer; says what is tried again, and where. What
+ * is held meanwhile belongs to the exchange; what a failure means is said in `failure.ts`.
+ */
+
 import { stackOf } from "../ground/error-stack.ts";
 import { errorCode } from "../ground/error-text.ts";
 import type { Backend, Lease } from "../routing/backend.ts";
-import type { RoutingTable } from "../routing/table.ts";
+import type { Routes } from "../routing/routes.ts";
 import type { Log } from "../telemetry/log.ts";
-import type { CallReport, RequestReport } from "../telemetry/telemetry.ts";
 import { answerOf } from "./answer.ts";
 import type { BodyWatch } from "./answer-body.ts";
 import type { Payloads } from "./body/payload.ts";
 import type { RequestBody } from "./body/request-body.ts";
 import { type ConnectionPool, poolOf } from "./connections.ts";
+import type { Attempt, Exchange } from "./exchange.ts";
+import { type Failure, failureOf, failureResponse } from "./failure.ts";
 import { upstreamHeaders } from "./headers.ts";
-import { clientGone, errorResponse, outOfDescriptors, quoteModel } from "./own/errors.ts";
-import { type Target, urlAt } from "./target.ts";
-import { type AbortReason, type Patience, UpstreamAbort } from "./upstream-abort.ts";
+import { urlAt } from "./target.ts";
+import type { Patience } from "./upstream-abort.ts";
 import { ask, requestInit } from "./upstream-fetch.ts";
 
-export type Outbound = {
-  readonly request: Request;
-  readonly target: Target;
-  /** Undefined if the request names none and went to whoever there was. */
-  readonly model: string | undefined;
-  /** IP address of the client, for X-Forwarded-For. */
-  readonly clientAddress: string | undefined;
-  readonly report: RequestReport;
-  /** Called once, when the answer's last byte is out or the request has failed. */
-  readonly onEnd: () => void;
-  /** Called when the answer's headers have come; shown each piece of its body as it passes. */
-  readonly onAnswer: (
-    upstream: Response,
-    backend: Backend,
-  ) => ((piece: Uint8Array) => void) | undefined;
-};
+/** The answer to a request, and who made it. */
+export type Answer = { readonly response: Response; readonly by: "backend" | "proxy" };
 
-export type Forwarded = {
-  readonly response: Response;
-  /** Whether the backend made it. */
-  readonly fromBackend: boolean;
-};
+/** Is shown each piece of an answer as it passes; must be quick, and must not change it. */
+export type Passing = ((piece: Uint8Array) => void) | undefined;
 
 export type ForwardInit = {
-  readonly table: RoutingTable;
+  readonly routes: Routes;
   readonly log: Log;
   readonly patience: Patience;
   readonly payloads: Payloads;
   /** The proxy's name in `Via`. */
   readonly pseudonym: string;
+  /** Called when the head of a backend's answer has come. */
+  readonly onAnswer: (exchange: Exchange, upstream: Response, backend: Backend) => Passing;
 };
 
 /**
@@ -54,169 +43,124 @@ export type ForwardInit = {
  */
 const STALE_CONNECTION_MS = 100;
 
-/**
- * Sends the request and streams the answer. The lease ends with the body of the answer.
- * Must be called in the same step that took the lease.
- */
-export async function forward(
-  outbound: Outbound,
-  body: RequestBody,
-  lease: Lease,
-  init: ForwardInit,
-): Promise<Forwarded> {
-  const tried = new Set<Backend>();
-  const attempt = (taken: Lease, connection: "pooled" | "fresh"): Promise<Outcome> =>
-    attemptOn({ outbound, body, connection }, taken, init);
-  const elsewhere = ({ backend }: Lease): Lease | undefined => {
-    if (outbound.model === undefined) return undefined;
-    tried.add(backend);
-    const route = init.table.route(outbound.model, tried);
-    return route.kind === "routed" ? route.lease : undefined;
-  };
-  let on = lease;
-  let outcome = await attempt(on, "pooled");
-  while (outcome.kind === "stale connection" || outcome.kind === "connection refused") {
-    // The same backend, unless it has begun to drain since. No await between here and attempt().
-    const again = outcome.kind === "stale connection" ? on.backend.acquire() : undefined;
-    const next = again ?? elsewhere(on);
-    if (next === undefined) break;
-    outbound.report.retry(outcome.kind);
-    on = next;
-    outcome = await attempt(on, "fresh");
+type AttemptResult = { readonly kind: "answered"; readonly response: Response } | Failure;
+
+export class Forwarder {
+  readonly #init: ForwardInit;
+
+  constructor(init: ForwardInit) {
+    this.#init = init;
   }
-  if (outcome.kind === "answered") return { response: outcome.response, fromBackend: true };
-  outbound.onEnd();
-  const gone = outcome.reason === "client gone";
-  const response = gone ? clientGone() : unreachable(outbound, on.backend, init.log, outcome);
-  return { response, fromBackend: false };
-}
 
-type Failure = {
-  /** `stale connection`: may be sent again. `connection refused`: nothing has been sent, another may do. */
-  readonly kind: "failed" | "stale connection" | "connection refused";
-  readonly error: unknown;
-  readonly reason: AbortReason | undefined;
-};
-
-type Outcome = { readonly kind: "answered"; readonly response: Response } | Failure;
-
-type Sending = {
-  readonly outbound: Outbound;
-  readonly body: RequestBody;
-  readonly connection: "pooled" | "fresh";
-};
-
-/**
- * Ends the lease, unless there is an answer: then that does.
- *
- * @throws what is no failure of the backend's or the client's: a bug of ours
- */
-async function attemptOn(
-  { outbound, body, connection }: Sending,
-  lease: Lease,
-  { log, patience, payloads, pseudonym }: ForwardInit,
-): Promise<Outcome> {
-  const { request, target, clientAddress, report } = outbound;
-  const { backend } = lease;
-  const abort = new UpstreamAbort(request.signal, lease, patience);
-  const call = report.call(backend);
-  const pool = poolOf(backend);
-  // Where the body can't be sent again, no connection may be used that the server may be closing.
-  const pooled = connection === "pooled" && !(body instanceof ReadableStream);
-  const mayBeStale = pooled && pool.mayReuse;
-  const payload = payloads.of(body);
-  const sentMs = performance.now();
-  const failed = (error: unknown): void => {
-    abort.abandon(); // an answer may have come that is of no use
-    abort.release();
-    payload.release();
-    lease.end();
-    call.failed(error, abort.reason);
-  };
-  try {
-    const headers = upstreamHeaders(request.headers, clientAddress, pseudonym);
-    call.trace(headers);
-    const init = requestInit(request.method, headers, payload, {
-      signal: abort.signal,
-      pool: pooled ? pool : undefined,
-    });
-    const asked = await ask(urlAt(backend, target), init);
-    if (asked.kind === "no answer") {
-      const { error } = asked;
-      if (abort.reason === undefined && errorCode(error) === "ECONNREFUSED") backend.refused();
-      failed(error);
-      const inTime = performance.now() - sentMs <= STALE_CONNECTION_MS;
-      return failure(error, abort.reason, mayBeStale && inTime, body);
+  /**
+   * Resolves when the answer has begun; the lease ends with its body. Must be called in the same step that
+   * took the lease.
+   *
+   * @throws what is no failure of the backend's or the client's: a bug of ours
+   */
+  async forward(exchange: Exchange, body: RequestBody, first: Lease): Promise<Answer> {
+    const failed = new Set<Backend>();
+    let { backend } = first;
+    let result = await this.#attempt(exchange.attempt(first, this.#init.patience), body, "pooled");
+    while (result.kind === "stale connection" || result.kind === "connection refused") {
+      // The same backend, unless it has begun to drain since.
+      const again = result.kind === "stale connection" ? backend.acquire() : undefined;
+      const lease = again ?? this.#elsewhere(exchange, failed.add(backend));
+      if (lease === undefined) break;
+      exchange.report.retry(result.kind);
+      ({ backend } = lease);
+      result = await this.#attempt(exchange.attempt(lease, this.#init.patience), body, "fresh");
     }
-    const { upstream } = asked;
-    const passing = both(outbound.onAnswer(upstream, backend), call.answered(upstream));
-    const watch = watchOf(
-      { outbound, lease, abort, call, log, pool, release: payload.release },
-      passing,
-    );
-    return { kind: "answered", response: await answerOf(upstream, request.method, watch) };
-  } catch (error) {
-    failed(error);
-    throw error;
+    if (result.kind === "answered") {
+      exchange.bodyIsSent();
+      return { response: result.response, by: "backend" };
+    }
+    this.#warnOfFailure(exchange, backend, result);
+    return { response: failureResponse(result, exchange.model), by: "proxy" };
+  }
+
+  #elsewhere({ model }: Exchange, failed: ReadonlySet<Backend>): Lease | undefined {
+    if (model === undefined) return undefined;
+    const route = this.#init.routes.route(model, { failed });
+    return route.kind === "routed" ? route.lease : undefined;
+  }
+
+  async #attempt(
+    attempt: Attempt,
+    body: RequestBody,
+    connection: "pooled" | "fresh",
+  ): Promise<AttemptResult> {
+    const { exchange, backend } = attempt;
+    const { request, target, client } = exchange;
+    const pool = poolOf(backend);
+    const canResend = body.kind !== "stream";
+    // Where the body can't be sent again, no connection may be used that the server may be closing.
+    const pooled = connection === "pooled" && canResend ? pool : undefined;
+    const mayReuse = pooled?.mayReuse === true;
+    const payload = this.#init.payloads.of(body);
+    attempt.owns(payload.release);
+    const sentMs = performance.now();
+    try {
+      const headers = upstreamHeaders(request.headers, client.address, this.#init.pseudonym);
+      attempt.call.trace(headers);
+      const { signal } = attempt;
+      const init = requestInit(request.method, headers, payload, { signal, pool: pooled });
+      const asked = await ask(urlAt(backend, target), init);
+      if (asked.kind === "answer") {
+        const watch = this.#watch(attempt, asked.upstream, pool);
+        return {
+          kind: "answered",
+          response: await answerOf(asked.upstream, request.method, watch),
+        };
+      }
+      const { error } = asked;
+      const { abortReason } = attempt;
+      if (abortReason === undefined && errorCode(error) === "ECONNREFUSED") backend.reportRefusal();
+      attempt.failed(error);
+      const mayBeStale = mayReuse && performance.now() - sentMs <= STALE_CONNECTION_MS;
+      return failureOf(error, { abortReason: attempt.abortReason, canResend, mayBeStale });
+    } catch (error) {
+      attempt.failed(error);
+      throw error;
+    }
+  }
+
+  /**
+   * Not inside `#attempt`: what lives as long as the answer would keep the parameters of an async
+   * function around it, and so the body of the request (measured, 1.4.5).
+   */
+  #watch(attempt: Attempt, upstream: Response, pool: ConnectionPool): BodyWatch {
+    const { exchange, backend, call } = attempt;
+    const { log, onAnswer } = this.#init;
+    exchange.answerBegins();
+    return {
+      waitFor: (whom) => attempt.waitFor(whom),
+      passing: both(onAnswer(exchange, upstream, backend), call.answered(upstream)),
+      ended: (end) => {
+        const { bytes, error, isBug } = end;
+        const ending = attempt.ended(end);
+        if (isBug)
+          log.error("an answer failed inside the proxy: please report this", {
+            reason: stackOf(error),
+          });
+        if (error === undefined) pool.keep();
+        if (ending === "broken off")
+          log.warn("an answer broke off; its client's connection is aborted", {
+            container: backend.name,
+            model: exchange.model,
+            bytes,
+            reason: String(attempt.abortReason ?? error),
+          });
+      },
+    };
+  }
+
+  #warnOfFailure({ model }: Exchange, { name }: Backend, { error, abortReason }: Failure): void {
+    if (abortReason === "client gone") return;
+    const fields = { container: name, model, reason: abortReason ?? String(error) };
+    this.#init.log.warn("a request failed before its answer began", fields);
   }
 }
-
-type Answering = {
-  readonly outbound: Outbound;
-  readonly lease: Lease;
-  readonly abort: UpstreamAbort;
-  readonly call: CallReport;
-  readonly log: Log;
-  readonly pool: ConnectionPool;
-  /** Of the request's body. */
-  readonly release: () => void;
-};
-
-/**
- * Not inside `attemptOn`: what lives as long as the answer would keep the parameters of an async
- * function around it, and so the body of the request (measured, 1.4.5).
- */
-function watchOf(
-  { outbound, lease, abort, call, log, pool, release }: Answering,
-  passing: Passing,
-): BodyWatch {
-  return {
-    waitFor: (what) => abort.waitFor(what),
-    passing,
-    ended: (end) => {
-      const { bytes, error, isBug } = end;
-      abort.release();
-      release();
-      lease.end();
-      outbound.onEnd();
-      call.ended(end, abort.reason);
-      if (isBug)
-        log.error("an answer failed inside the proxy: please report this", {
-          reason: stackOf(error),
-        });
-      if (error === undefined) pool.keep();
-      else if (abort.reason !== "client gone")
-        warnOfBreak(outbound, lease.backend, log, { bytes, why: abort.reason ?? error });
-    },
-  };
-}
-
-function failure(
-  error: unknown,
-  reason: AbortReason | undefined,
-  mayBeStale: boolean,
-  body: RequestBody,
-): Failure {
-  const atHand = !(body instanceof ReadableStream);
-  const again = reason === undefined && atHand;
-  if (again && errorCode(error) === "ECONNREFUSED")
-    return { kind: "connection refused", error, reason };
-  if (again && errorCode(error) === "ECONNRESET" && mayBeStale)
-    return { kind: "stale connection", error, reason };
-  return { kind: "failed", error, reason };
-}
-
-type Passing = ((piece: Uint8Array) => void) | undefined;
 
 function both(one: Passing, other: Passing): Passing {
   if (one === undefined || other === undefined) return one ?? other;
@@ -224,31 +168,4 @@ function both(one: Passing, other: Passing): Passing {
     one(piece);
     other(piece);
   };
-}
-
-function warnOfBreak(
-  { model }: Outbound,
-  { name }: Backend,
-  log: Log,
-  { bytes, why }: { readonly bytes: number; readonly why: unknown },
-): void {
-  const fields = { container: name, model, bytes, reason: String(why) };
-  log.warn("an answer broke off; its client's connection is aborted", fields);
-}
-
-function unreachable(
-  { model }: Outbound,
-  { name }: Backend,
-  log: Log,
-  { error, reason }: Failure,
-): Response {
-  const fields = { container: name, model, reason: reason ?? String(error) };
-  log.warn("a request failed before its answer began", fields);
-  if (errorCode(error) === "EMFILE") return outOfDescriptors("forward");
-  const stopped = reason === "cut" || reason === "run-over";
-  const what = stopped ? "was stopped before it answered" : "did not answer";
-  return errorResponse(
-    "backend_unreachable",
-    `Cannot forward the request: the server ${model === undefined ? "" : `of model ${quoteModel(model)} `}${what}`,
-  );
 }

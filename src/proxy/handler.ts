@@ -1,4 +1,8 @@
-/** The phases of a request, in order. */
+/**
+ * The phases of a request, in order: what the proxy answers itself, reading the model, the choice of a
+ * server, the forwarding. Each phase is in a file of its own.
+ */
+import { MODELS, RESPONSES } from "../ground/paths.ts";
 import { newPseudonym } from "../ground/pseudonym.ts";
 import type { Backend } from "../routing/backend.ts";
 import type { Server } from "../routing/run.ts";
@@ -13,58 +17,40 @@ import { KeptBytes } from "./body/kept-bytes.ts";
 import { Payloads } from "./body/payload.ts";
 import { readModelField } from "./body/request-body.ts";
 import { type Destination, destinationOf, isLoraPath, take } from "./destination.ts";
-import { type Forwarded, forward } from "./forward.ts";
-import {
-  clientGone,
-  codeOf,
-  errorResponse,
-  outOfDescriptors,
-  readableByBrowsers,
-} from "./own/errors.ts";
+import { type Client, Exchange } from "./exchange.ts";
+import { type FindInit, findModel } from "./find-model.ts";
+import { type Answer, Forwarder, type ForwardInit, type Passing } from "./forward.ts";
+import { clientGone, errorCodeOf, readableByBrowsers } from "./own/errors.ts";
 import { createInner } from "./own/inner.ts";
-import { isRead, local, MODELS } from "./own/local.ts";
-import { type Models, modelIdOf, modelResponse, noBackend } from "./own/models-list.ts";
-import { refusal } from "./own/refusal.ts";
+import { isRead, local } from "./own/local.ts";
+import { modelIdOf, modelResponse, noBackend } from "./own/models-list.ts";
+import { refusal, unreadable } from "./own/refusal.ts";
 import { ResponseIds } from "./response-ids.ts";
 import { splitTarget, type Target } from "./target.ts";
 import { PATIENCE, type Patience } from "./upstream-abort.ts";
 import { loopOf } from "./via.ts";
 
-export type HandlerInit = Models & {
+export type HandlerInit = FindInit & {
   readonly log: Log;
   /** What `GET /status` shows, as JSON. */
   readonly status?: () => unknown;
-  /** Names under which inner pages may be asked for, beside local ones: as `hostName` has them. */
+  /** Names under which inner pages may be asked for, beside local ones; as `hostName` returns them. */
   readonly trustedHosts?: readonly string[];
-  /** Most bytes of one request to keep while its model has not come. */
+  /** Most bytes of one request that are kept while its model has not come. */
   readonly keptBytesMax?: number;
   readonly patience?: Patience;
-  /** Whether there is room for one more request; counts it in if there is. */
-  readonly admit?: () => boolean;
-  /** Has the servers asked for their models again; may resolve at once if they just were. */
-  readonly refreshModels?: () => Promise<void>;
-  /** The same for the one server. */
+  /** Says whether there are descriptors for one more request, and counts the request in if there are. */
+  readonly hasRoom?: () => boolean;
+  /** Asks one server for its model list again. Resolves at once when that was done moments ago. */
   readonly refreshModelsOf?: (server: Server) => Promise<void>;
-  /** Counts what is kept of bodies; made from `keptBytesMax` if it is not given. */
+  /** Counts the bytes kept of bodies. Made from `keptBytesMax` if it is not given. */
   readonly kept?: KeptBytes;
   /** Most bytes of bodies that fetch may keep while their answers come. */
   readonly fetchKeptBytesMax?: number;
-  /** The proxy's name in `Via`; a new one if it is not given. */
+  /** The proxy's name in `Via`. Made up if it is not given. */
   readonly pseudonym?: string;
-  /** Off if it is not given. */
+  /** No telemetry if it is not given. */
   readonly telemetry?: Telemetry;
-};
-
-/** What the handler has to know of a client's connection. */
-export type Client = {
-  /** IP address. */
-  readonly address: string | undefined;
-  /** It is for the client to send: if it stays silent, its connection is closed. */
-  readonly expect: () => void;
-  /** Keeps the connection open however silent it is, until `release` or `expect` is called. */
-  readonly hold: () => void;
-  /** The request is over. */
-  readonly release: () => void;
 };
 
 export type Handler = (request: Request, client: Client) => Response | Promise<Response>;
@@ -72,175 +58,116 @@ export type Handler = (request: Request, client: Client) => Response | Promise<R
 /** What lasts from request to request. */
 type Context = HandlerInit & {
   readonly kept: KeptBytes;
-  readonly payloads: Payloads;
   /** Of this process, in `Via`. */
   readonly pseudonym: string;
   readonly responses: ResponseIds;
   readonly telemetry: Telemetry;
-};
-
-/** One request on its way. */
-type Incoming = {
-  readonly request: Request;
-  readonly target: Target;
-  readonly client: Client;
-  readonly report: RequestReport;
+  readonly forwarder: Forwarder;
 };
 
 const KEPT_BYTES_MAX = 128 * 1024 * 1024;
-/** How long a request for an unknown model waits for the servers to be asked again. */
-const REFRESH_MS = 1_000;
-const RESPONSES = "/v1/responses";
 
 export function createHandler(init: HandlerInit): Handler {
-  const kept = init.kept ?? new KeptBytes(init.keptBytesMax ?? KEPT_BYTES_MAX);
-  const { table, telemetry = NO_TELEMETRY } = init;
-  const context: Context = {
-    ...init,
-    kept,
-    payloads: new Payloads(kept, init.fetchKeptBytesMax),
-    pseudonym: init.pseudonym ?? newPseudonym(),
-    responses: new ResponseIds((run) => table.hasRun(run)),
-    telemetry,
-  };
+  const context = contextOf(init);
   const { log, status, trustedHosts } = init;
-  const inner = createInner({ log, status, trustedHosts, scrape: telemetry.scrape });
+  const inner = createInner({ log, status, trustedHosts, scrape: context.telemetry.scrape });
   return (request, client) => {
     const target = splitTarget(request.url);
     const refused = refusal(request, target);
     if (inner.has(target.path)) return refused ?? inner.answer(request, target);
     const own = refused ?? local(request, target, context);
-    return own === undefined
-      ? proxied({ request, target, client, report: reportOf(request, target, context) }, context)
-      : readableByBrowsers(request, own);
+    if (own !== undefined) return readableByBrowsers(request, own);
+    const report = reportOf(request, target, context);
+    return proxied(new Exchange(request, target, client, report), context);
   };
+}
+
+function contextOf(init: HandlerInit): Context {
+  const { routes, log, patience = PATIENCE, telemetry = NO_TELEMETRY } = init;
+  const kept = init.kept ?? new KeptBytes(init.keptBytesMax ?? KEPT_BYTES_MAX);
+  const payloads = new Payloads(kept, init.fetchKeptBytesMax);
+  const pseudonym = init.pseudonym ?? newPseudonym();
+  const responses = new ResponseIds((run) => routes.hasRun(run));
+  const onAnswer = (
+    ...[exchange, upstream, backend]: Parameters<ForwardInit["onAnswer"]>
+  ): Passing => learn(exchange, upstream, backend, context);
+  const forwarder = new Forwarder({ routes, log, patience, payloads, pseudonym, onAnswer });
+  const context: Context = { ...init, kept, pseudonym, responses, telemetry, forwarder };
+  return context;
 }
 
 function readsModel(request: Request, { path }: Target): boolean {
   return path.startsWith(`${MODELS}/`) && isRead(request);
 }
 
-/** What is answered from memory is not reported. */
+/** Answers from memory are not reported. */
 function reportOf(request: Request, target: Target, { telemetry }: Context): RequestReport {
   return readsModel(request, target) ? NO_REPORT : telemetry.request(request, target.path);
 }
 
-async function proxied(incoming: Incoming, context: Context): Promise<Response> {
-  const { request, client, report } = incoming;
+async function proxied(exchange: Exchange, context: Context): Promise<Response> {
+  const { request } = exchange;
   try {
-    const { response, fromBackend } = await routed(incoming, context);
-    if (fromBackend) return response; // which lets go of the client when it ends
-    client.release();
-    report.answered(response.status, codeOf(response));
+    const { response, by } = await routed(exchange, context);
+    if (by === "backend") return response; // the exchange ends with its body
+    exchange.answeredByProxy(response.status, errorCodeOf(response));
     return readableByBrowsers(request, response);
   } catch (error) {
-    client.release();
-    const isGone = request.signal.aborted;
-    report.answered(isGone ? 499 : 500, isGone ? "client_gone" : "internal_error");
-    if (!isGone) throw error;
+    if (!request.signal.aborted) {
+      exchange.answeredByProxy(500, "internal_error");
+      throw error;
+    }
+    exchange.answeredByProxy(499, "client_gone");
     return clientGone();
   }
 }
 
-async function routed(
-  { request, target, client, report }: Incoming,
-  context: Context,
-): Promise<Forwarded> {
+async function routed(exchange: Exchange, context: Context): Promise<Answer> {
+  const { request, target, client } = exchange;
   if (readsModel(request, target)) {
     const id = modelIdOf(target.path.slice(MODELS.length + 1));
-    await refreshIfUnknown(id, context);
-    return ofOurs(modelResponse(request, id, context));
+    return ofOurs(modelResponse(request, id, await findModel(id, context), context));
   }
-  const refused = loopOf(request, context.pseudonym) ?? unreadable(request, context);
+  const refused = loopOf(request, context.pseudonym) ?? unreadable(request, context.hasRoom);
   if (refused !== undefined) return ofOurs(refused);
 
-  const read = await readModelField(request, context.kept, client);
+  const read = exchange.owns(await readModelField(request, context.kept, client));
   const destination = destinationOf(request, target, read.verdict, context.responses);
-  // Asked before the rest of the body is read, and again when it is: that may take a while.
-  const nobody = await nobodyFor(destination, context);
-  if (destination.kind === "model") report.named(destination.model, context.table);
-  if (nobody !== undefined) {
-    read.discard();
-    return ofOurs(nobody);
-  }
+  // We look twice: reading the rest of the body may take long, and the server may go meanwhile.
+  const nobody = await nobodyFor(destination, exchange, context);
+  if (nobody !== undefined) return ofOurs(nobody);
   const body = await read.body();
-  client.hold(); // from here on it may be silent for long, unless there is more for it to send
+  client.keepOpen(); // the client may be silent for long now, unless it has more to send
   const lease = take(destination, context); // no await between here and forward()
-  if (lease instanceof Response) {
-    read.discard();
-    return ofOurs(lease);
-  }
-  const { table, log, payloads, pseudonym, patience = PATIENCE } = context;
-  const forwarded = await forward(
-    {
-      request,
-      target,
-      model: destination.kind === "model" ? destination.model : undefined,
-      clientAddress: client.address,
-      report,
-      onEnd: client.release,
-      onAnswer: (upstream, backend) => {
-        read.answered();
-        return onAnswer({ request, target }, upstream, backend, context);
-      },
-    },
-    body,
-    lease,
-    { table, log, patience, payloads, pseudonym },
-  );
-  // A stream lets go of what it holds as it is read; one that was never read is let go of here.
-  if (!forwarded.fromBackend) read.discard();
-  else if (!(body instanceof ReadableStream)) read.release();
-  return forwarded;
+  if (lease instanceof Response) return ofOurs(lease);
+  return context.forwarder.forward(exchange, body, lease);
 }
 
-function ofOurs(response: Response): Forwarded {
-  return { response, fromBackend: false };
+function ofOurs(response: Response): Answer {
+  return { response, by: "proxy" };
 }
 
-/** What can't be read, or there is no room for. */
-function unreadable(request: Request, { admit }: Context): Response | undefined {
-  const encoding = request.headers.get("content-encoding");
-  // The body last: asked for, it is made a stream, and no longer read as cheaply as it can be.
-  if (encoding && encoding.toLowerCase() !== "identity" && request.body !== null) {
-    return errorResponse(
-      "unsupported_encoding",
-      "Cannot read the model of the request: its body is encoded; send it without Content-Encoding",
-    );
-  }
-  if (admit?.() !== false) return undefined;
-  return outOfDescriptors("route");
-}
-
-/** The answer where it is clear already that nobody can take the request. */
+/** @returns the answer, if it is clear already that nobody can take the request */
 async function nobodyFor(
   destination: Destination,
+  exchange: Exchange,
   context: Context,
 ): Promise<Response | undefined> {
   if (destination.kind === "refused") return destination.response;
   if (destination.kind !== "model") return undefined;
-  await refreshIfUnknown(destination.model, context);
-  const live = context.table.find(destination.model).kind === "live";
-  return live ? undefined : noBackend(destination.model, context);
+  const { model } = destination;
+  const found = await findModel(model, context);
+  exchange.name(model, found.kind !== "unknown");
+  return found.kind === "live" ? undefined : noBackend(model, found, context);
 }
 
-/** Adapters and pulled models come while a server runs: it is asked before a model is called unknown. */
-async function refreshIfUnknown(model: string, context: Context): Promise<void> {
-  const { table, isReady, refreshModels } = context;
-  if (refreshModels === undefined || !isReady() || table.find(model).kind !== "unknown") return;
-  const late = Promise.withResolvers<void>();
-  const timer = setTimeout(late.resolve, REFRESH_MS);
-  await Promise.race([refreshModels(), late.promise]);
-  clearTimeout(timer);
-}
-
-/** What an answer tells us as it passes: who made a response, and that a server's models have changed. */
-function onAnswer(
-  { request, target }: { readonly request: Request; readonly target: Target },
+/** Learns from an answer: who made a response, and that the models of a server have changed. */
+function learn(
+  { request, target }: Exchange,
   upstream: Response,
   backend: Backend,
   { responses, refreshModelsOf }: Context,
-): ((piece: Uint8Array) => void) | undefined {
+): Passing {
   if (!upstream.ok || request.method !== "POST") return undefined;
   if (isLoraPath(target.path)) void refreshModelsOf?.(backend.run);
   const readable = target.path === RESPONSES && !upstream.headers.has("content-encoding");

@@ -15,10 +15,10 @@ const HOP_BY_HOP: readonly string[] = [
   "upgrade",
 ];
 
-/** An authority as RFC 3986 §3.2.2 and RFC 9110 §7.2 have it, without user information. */
+/** An authority by RFC 3986 §3.2.2 and RFC 9110 §7.2, without user information. */
 const HOST = /^(?:[\w.~!$&'()*+,;=%-]+|\[[\da-fA-F:.]+\])(?::\d{1,5})?$/;
 
-/** Copied whole, then cut: a third of the CPU time of copying header by header. */
+/** Copies all headers, then deletes: that takes a third of the CPU time of copying them one by one. */
 export function endToEndHeaders(headers: Headers): Headers {
   const kept = new Headers(headers);
   const connection = headers.get("connection");
@@ -29,7 +29,7 @@ export function endToEndHeaders(headers: Headers): Headers {
   return kept;
 }
 
-/** What is no name of a header can't be one of them, and would throw. RFC 9110 §5.6.2. */
+/** Skips what can't be a header's name (RFC 9110 §5.6.2): `delete` would throw. */
 function deleteNamed(headers: Headers, name: string): void {
   if (/^[!#$%&'*+.^_`|~\w-]+$/.test(name)) headers.delete(name);
 }

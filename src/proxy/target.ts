@@ -1,7 +1,8 @@
 /**
- * The request target, taken from `request.url` by cutting, never by a URL object: that would
- * normalise what is to be sent on byte for byte, and throw where the Host header was bad.
+ * The target of a request, cut out of `request.url`. Uses no URL object: it would normalise what must be sent
+ * on byte for byte, and throw where the Host header is bad. Pure.
  */
+import { PUBLIC_PREFIX } from "../ground/paths.ts";
 import type { Backend } from "../routing/backend.ts";
 
 export type Target = {
@@ -11,7 +12,7 @@ export type Target = {
   readonly query: string;
 };
 
-/** @param url `http://host/path?query`, or just `/path?query` where Bun could make nothing of the Host */
+/** @param url `http://host/path?query`, or only `/path?query` if Bun could not use the Host header */
 export function splitTarget(url: string): Target {
   const start = url.startsWith("/") ? 0 : url.indexOf("/", url.indexOf("://") + 3);
   const [target = ""] = (start === -1 ? "/" : url.slice(start)).split("#", 1);
@@ -21,9 +22,7 @@ export function splitTarget(url: string): Target {
     : { path: target.slice(0, query), query: target.slice(query) };
 }
 
-/** Path prefix of the public surface, which the backend's own base path replaces. */
-const PUBLIC_PREFIX = "/v1";
-
+/** The backend's own base path takes the place of the public prefix. */
 export function urlAt({ origin, basePath }: Backend, { path, query }: Target): string {
   return `${origin}${basePath}${path.slice(PUBLIC_PREFIX.length)}${query}`;
 }

@@ -1,13 +1,13 @@
 /**
- * Who may end a request to a backend before its answer is complete, and when:
- * - the client, at once, when it hangs up: that frees the GPU;
- * - a drain whose time is up, at once;
- * - a container that is gone: before the answer's headers after a short while (a connection still
- *   being made would be repeated by the kernel after 1 s, and reach whatever container has the
- *   address by then); later once a read from the upstream has been pending for long. Time spent
- *   waiting for a slow client does not count, so nothing already received is lost;
- * - a connection that can't be made: while there are no headers after a second, another connection
- *   to the same address decides. A slow first token is never given up.
+ * Ends a request to a backend before its answer is complete. Nothing else does. The reasons:
+ * - The client hangs up: at once. That frees the GPU.
+ * - The time to drain is up: at once.
+ * - The container is gone. Before the answer's headers: after a short while, since the kernel would repeat
+ *   a connection attempt after 1 s, and reach whatever container has the address by then. Later: when a read
+ *   from the upstream has been pending for long. Time spent waiting for a slow client does not count, so
+ *   nothing already received is lost.
+ * - A connection can't be made. If there are no headers after a second, another connection to the same
+ *   address decides. A slow first token is never given up.
  */
 import type { CloseReason, Lease } from "../routing/backend.ts";
 import { isReachable } from "./connections.ts";
@@ -20,9 +20,9 @@ export type Patience = {
   readonly headersMs: number;
   /** How long a read may be pending on a container that is gone. */
   readonly readMs: number;
-  /** How long there may be no headers before it is asked whether the backend can be reached at all. */
+  /** How long to wait for headers before trying whether the backend can be reached at all. */
   readonly probeAfterMs: number;
-  /** How long that may take. */
+  /** How long that try may take. */
   readonly connectMs: number;
 };
 
@@ -51,8 +51,8 @@ export class UpstreamAbort {
     this.#probeTimer = setTimeout(() => void this.#probe(), patience.probeAfterMs);
     clientSignal.addEventListener("abort", this.#onClientGone);
     if (clientSignal.aborted) this.#onClientGone();
-    lease.onClose((why) => {
-      if (why === "cut") return this.#abort("cut");
+    lease.onClose((reason) => {
+      if (reason === "cut") return this.#abort("cut");
       this.#runOver = true;
       this.#arm();
     });
@@ -66,19 +66,19 @@ export class UpstreamAbort {
     return this.#reason;
   }
 
-  /** The headers have come. */
+  /** Called when the headers have come, and whenever it is another's turn. */
   waitFor(what: "read" | "client"): void {
     clearTimeout(this.#probeTimer);
     this.#waitingFor = what;
     this.#arm();
   }
 
-  /** The answer is not wanted: ends the upstream request. */
+  /** Ends the upstream request, whose answer is not wanted. Gives no reason. */
   abandon(): void {
     this.#controller.abort();
   }
 
-  /** The request is over: nothing may end it any more. */
+  /** Called when the request is over: nothing ends it any more. */
   release(): void {
     clearTimeout(this.#timer);
     clearTimeout(this.#probeTimer);

@@ -1,4 +1,4 @@
-/** The one fetch that sends a request to a backend, and which of its failures are I/O. */
+/** The one fetch that sends a request to a backend. Says which of its failures are I/O, and which are bugs. */
 import { errorCode } from "../ground/error-text.ts";
 import { isUsable } from "./answer.ts";
 import type { Payload } from "./body/payload.ts";
@@ -27,7 +27,7 @@ export type Asked =
   | { readonly kind: "answer"; readonly upstream: Response }
   | { readonly kind: "no answer"; readonly error: unknown };
 
-/** @throws what is no failure of I/O */
+/** @throws what is no failure of I/O: a bug of ours */
 export async function ask(url: string, init: BunFetchRequestInit): Promise<Asked> {
   try {
     const upstream = await fetch(url, init);
@@ -39,12 +39,12 @@ export async function ask(url: string, init: BunFetchRequestInit): Promise<Asked
   }
 }
 
-/** What Node's errors are called that tell of a wrong argument: nobody but us has made it. */
+/** The codes of Node's errors for a wrong argument. Only we give arguments. */
 const WRONG_ARGUMENT = /^ERR_(?:INVALID_(?:ARG|URL|THIS)|HTTP_INVALID|OUT_OF_RANGE)/;
 
-/** Of fetch, every failure of I/O has a code (ECONNRESET, Malformed_HTTP_Response …: measured, 1.4.5); a TypeError of our own has none. */
+/** Each failure of fetch's I/O has a code (ECONNRESET, Malformed_HTTP_Response …: measured, 1.4.5). A TypeError of ours has none. */
 function isFailureOfIo(error: unknown): boolean {
-  if (error instanceof DOMException) return true; // of a body whose client has gone
+  if (error instanceof DOMException) return true; // the client that sent the body has gone
   const code = errorCode(error);
   return code !== undefined && !WRONG_ARGUMENT.test(code);
 }

@@ -1,12 +1,11 @@
-/** The `Via` header: through which proxies a request has come. RFC 9110 §7.6.3. */
-
+/** The `Via` header says through which proxies a request has come (RFC 9110 §7.6.3): adds us, and detects loops. */
 import { viaEntry } from "../ground/pseudonym.ts";
 import { errorResponse } from "./own/errors.ts";
 
-/** A gateway behind us that renames models sends a request back to us on purpose, once. */
+/** More than once through us is no loop yet: a gateway behind us that renames models sends requests back on purpose. */
 const LOOP_TIMES = 3;
 
-/** @returns the answer to a request that comes again and again: something behind us sends to us */
+/** @returns the answer to a request that comes again and again, because a server behind us sends to us */
 export function loopOf({ headers }: Request, pseudonym: string): Response | undefined {
   if (timesThrough(headers, pseudonym) < LOOP_TIMES) return undefined;
   return errorResponse(
@@ -15,26 +14,26 @@ export function loopOf({ headers }: Request, pseudonym: string): Response | unde
   );
 }
 
-/** How often a request has come through the proxy of this name. */
+/** Counts how often a request has come through the proxy of this name. */
 function timesThrough(headers: Headers, pseudonym: string): number {
   const via = headers.get("via");
   if (via === null) return 0;
   return via.split(",").filter((hop) => receivedBy(hop) === pseudonym).length;
 }
 
-/** `1.1 name (comment)`: the second word. */
+/** @returns the second word of `1.1 name (comment)` */
 function receivedBy(hop: string): string | undefined {
   return hop.trim().split(/\s+/, 2)[1];
 }
 
-/** Adds this hop to those that are there. */
+/** Adds this proxy to the hops that are there. */
 export function appendVia(headers: Headers, pseudonym: string): void {
   headers.append("via", viaEntry(pseudonym));
 }
 
 /**
- * @returns the answer to a list of models that the proxy asks itself for, through a relay: a model that it
- *   read from itself would never go
+ * @returns the answer if the proxy asks itself for its model list, through a relay. It must not get the list:
+ *   a model that it has read from itself would stay for ever
  */
 export function ownListOf({ headers }: Request, pseudonym: string): Response | undefined {
   if (timesThrough(headers, pseudonym) === 0) return undefined;

@@ -1,6 +1,6 @@
 /**
- * One run of one container that requests can be sent to, and the leases that count them.
- * Does no I/O: it knows where the server is, not how to talk to it.
+ * One run of a server that requests can be sent to, and the leases that count them. Does no I/O: it knows
+ * where the server is, not how to talk to it.
  */
 import type { Rank, Run } from "./run.ts";
 
@@ -16,7 +16,7 @@ export type BackendState = "active" | "draining" | "closed";
 
 export type BackendInit = {
   readonly run: Run;
-  /** What people call its server. */
+  /** The server's name, as people know it. */
   readonly name: string;
   /** `http://host:port` without a path. */
   readonly origin: string;
@@ -24,22 +24,23 @@ export type BackendInit = {
   readonly basePath: string;
   readonly rank: Rank;
   readonly models: readonly Model[];
-  /** See `Backend.refused`. */
+  /** See `Backend.reportRefusal`. */
   readonly onRefused?: () => void;
 };
 
 /**
- * Why a backend closed. `run-over`: the container is gone, the requests in flight end with their
- * connections. `cut`: the time to drain is up, the requests in flight are to be ended now.
+ * The reason why a backend closed.
+ * - `run-over`: the server is gone. Requests in flight end with their connections.
+ * - `cut`: the time to drain is up. Requests in flight must end now.
  */
 export type CloseReason = "run-over" | "cut";
 
 /** One request counted in on a backend. */
 export type Lease = {
   readonly backend: Backend;
-  /** Tells, once, that the backend has closed under the request. At most one listener. */
-  readonly onClose: (listener: (why: CloseReason) => void) => void;
-  /** Counts the request out. It ends once, however often it is ended. */
+  /** Calls the listener when the backend closes while the lease is open. At most one listener. */
+  readonly onClose: (listener: (reason: CloseReason) => void) => void;
+  /** Counts the request out. Only the first call counts. */
   readonly end: () => void;
 };
 
@@ -54,7 +55,7 @@ export class Backend {
   #state: BackendState = "active";
   #inFlight = 0;
   #closedBy: CloseReason | undefined;
-  readonly #listeners = new Set<(why: CloseReason) => void>();
+  readonly #listeners = new Set<(reason: CloseReason) => void>();
   readonly #left = new AbortController();
   readonly #idle = Promise.withResolvers<void>();
 
@@ -80,7 +81,7 @@ export class Backend {
     return this.#models;
   }
 
-  /** Aborted as soon as no new request is taken: when the drain begins, or at the close. */
+  /** Aborted as soon as the backend takes no new request: when it begins to drain, or closes. */
   get left(): AbortSignal {
     return this.#left.signal;
   }
@@ -99,7 +100,7 @@ export class Backend {
     if (this.#state !== "active") return undefined;
     this.#inFlight += 1;
     let open = true;
-    let closeListener: ((why: CloseReason) => void) | undefined;
+    let closeListener: ((reason: CloseReason) => void) | undefined;
     return {
       backend: this,
       onClose: (listener) => {
@@ -118,8 +119,8 @@ export class Backend {
     };
   }
 
-  /** Nobody listens at its address: whoever forwards a request reports it, discovery judges it. */
-  refused(): void {
+  /** Called when a connection to its address was refused. The fleet judges what that means. */
+  reportRefusal(): void {
     this.#onRefused?.();
   }
 
@@ -127,7 +128,7 @@ export class Backend {
     this.#models = models;
   }
 
-  /** No new requests; those in flight go on. */
+  /** Takes no new request from now on. Those in flight go on. */
   drain(): void {
     if (this.#state !== "active") return;
     this.#state = "draining";
@@ -135,13 +136,16 @@ export class Backend {
     this.#settle();
   }
 
-  /** A run that ends after its drain was cut short says so too; nothing else comes twice. */
-  close(why: CloseReason): void {
-    if (this.#closedBy === why) return;
-    this.#closedBy = why;
+  /**
+   * Takes no new request, and tells each open lease the reason. Each reason is told once: a run may end
+   * after its drain was cut.
+   */
+  close(reason: CloseReason): void {
+    if (this.#closedBy === reason) return;
+    this.#closedBy = reason;
     this.#state = "closed";
     this.#left.abort();
-    for (const listener of this.#listeners) listener(why);
+    for (const listener of this.#listeners) listener(reason);
     this.#settle();
   }
 

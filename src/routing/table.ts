@@ -1,8 +1,10 @@
 /**
- * The routing table: model → who takes a request for it. Written by discovery only; read by
- * every request. Synchronous throughout: nothing can happen between a look-up and its count.
+ * The routing table: model → the backends that serve it. The fleet alone changes it; requests see the face
+ * of it that `routes.ts` describes. Holds no policy: `choose.ts` says who is asked first.
  */
 import type { Backend, CloseReason, Lease, Model } from "./backend.ts";
+import { type Asking, choose } from "./choose.ts";
+import type { ModelLookup, Nobody, Route, Routes } from "./routes.ts";
 import {
   compare,
   isSameRun,
@@ -13,24 +15,9 @@ import {
   type Server,
 } from "./run.ts";
 
-/** The answer to "who takes a request for this model?". */
-export type Route = { readonly kind: "routed"; readonly lease: Lease } | Nobody;
-
-/** Why nobody takes one. */
-type Nobody =
-  /** Whoever serves it takes no new request. */
-  | { readonly kind: "draining" }
-  /** Nobody serves it, but who did runs on or starts again. */
-  | { readonly kind: "unavailable" }
-  | {
-      readonly kind: "unknown";
-      /** Whether a container is starting that takes the place of one that served it. */
-      readonly isStarting: boolean;
-    };
-
-/** What a container that has no backend in the table is expected to serve. */
+/** What a server that has no backend in the table is expected to serve. */
 export type Expectation = {
-  /** `back`: the container itself served them last. `anew`: another one of its name did. */
+  /** `back`: the server itself served them last. `anew`: another one of its name did. */
   readonly kind: "back" | "anew";
   readonly modelIds: readonly string[];
 };
@@ -42,31 +29,33 @@ export type Overlap = {
   readonly modelIds: readonly string[];
 };
 
-/** What the table answers about one model without taking a lease. */
-export type ModelLookup = { readonly kind: "live"; readonly model: Model } | Nobody;
-
-type Entry = { readonly backend: Backend; readonly model: Model };
+/** Who serves a model. */
+type Served = {
+  /** Newest first; draining ones too. */
+  readonly backends: readonly Backend[];
+  /** As the newest active one has it; undefined if all of them are draining. */
+  readonly model: Model | undefined;
+};
 
 /** What has happened to the table. */
 export type TableUpdate = "admit" | "replace models" | "drain" | "remove";
 
-export class RoutingTable {
+export class RoutingTable implements Routes {
   readonly #onUpdate: (update: TableUpdate) => void;
   readonly #backends = new Set<Backend>();
-  /** Newest first. Rebuilt at every change: changes are rare, look-ups are not. */
-  #entries = new Map<string, readonly Entry[]>();
+  /** By model. Rebuilt at every change: changes are rare, look-ups are not. */
+  #served: ReadonlyMap<string, Served> = new Map();
   #list: readonly Model[] = [];
-  /** By server. */
+  /** What each server is expected to serve, by `keyOf`. */
   readonly #expected = new Map<string, Expectation & { readonly ids: ReadonlySet<string> }>();
-  /** Newest first. */
+  /** Those that take new requests, newest first. */
   #active: readonly Backend[] = [];
 
-  /** @param onUpdate told of each change that was made; must be quick */
+  /** @param onUpdate called after each change; must be quick */
   constructor(onUpdate: (update: TableUpdate) => void = () => undefined) {
     this.#onUpdate = onUpdate;
   }
 
-  /** All active models, one object each (the winner's), sorted by id; another list when they change. */
   get models(): readonly Model[] {
     return this.#list;
   }
@@ -76,58 +65,44 @@ export class RoutingTable {
     return this.#active.length;
   }
 
-  get backends(): ReadonlySet<Backend> {
-    return this.#backends;
+  find(modelId: string): ModelLookup {
+    const served = this.#served.get(modelId);
+    if (served === undefined) return this.#nobody(modelId);
+    const { model } = served;
+    return model === undefined ? { kind: "draining" } : { kind: "live", model };
   }
 
-  /**
-   * Takes the lease: there must be no `await` between this call and the forwarding.
-   *
-   * @param except backends that have failed the request already
-   */
-  route(modelId: string, except?: ReadonlySet<Backend>): Route {
-    const entries = this.#entries.get(modelId);
-    if (entries === undefined) return this.#nobody(modelId);
-    for (const { backend } of entries) {
-      const lease = except?.has(backend) ? undefined : backend.acquire();
-      if (lease !== undefined) return { kind: "routed", lease };
-    }
-    return { kind: "draining" };
+  route(modelId: string, asking?: Asking<Backend>): Route {
+    const served = this.#served.get(modelId);
+    if (served === undefined) return this.#nobody(modelId);
+    const lease = firstLease(choose(served.backends, asking));
+    return lease === undefined ? { kind: "draining" } : { kind: "routed", lease };
   }
 
-  /** Takes a lease on the only active backend, if there is exactly one. */
   only(): Lease | undefined {
-    return this.#active.length === 1 ? this.#active[0]?.acquire() : undefined;
+    if (this.#active.length === 1) return firstLease(this.#active);
+    const [model] = this.#list;
+    if (model === undefined || this.#list.length > 1) return undefined;
+    const route = this.route(model.id);
+    return route.kind === "routed" ? route.lease : undefined;
   }
 
-  /** Takes a lease on the active backend that became routable last. */
   newest(): Lease | undefined {
-    return this.#active[0]?.acquire();
+    return firstLease(this.#active);
   }
 
-  /** Takes a lease on the active backend of one run, whatever its models. */
   routeToRun(run: Run): Route {
     const backends = this.#ofRun(run);
-    for (const backend of backends) {
-      const lease = backend.acquire();
-      if (lease !== undefined) return { kind: "routed", lease };
-    }
+    const lease = firstLease(backends);
+    if (lease !== undefined) return { kind: "routed", lease };
     return backends.length > 0 ? { kind: "draining" } : { kind: "unknown", isStarting: false };
   }
 
-  /** Whether there is a backend of one run, active or draining. */
   hasRun(run: Run): boolean {
     return this.#ofRun(run).length > 0;
   }
 
-  find(modelId: string): ModelLookup {
-    const entries = this.#entries.get(modelId);
-    if (entries === undefined) return this.#nobody(modelId);
-    const live = entries.find(({ backend }) => backend.state === "active");
-    return live === undefined ? { kind: "draining" } : { kind: "live", model: live.model };
-  }
-
-  /** @returns the active backends of other containers that serve one of its models too */
+  /** @returns the active backends of other servers that serve one of its models too */
   admit(backend: Backend): readonly Overlap[] {
     this.#backends.add(backend);
     this.#rebuild();
@@ -151,15 +126,15 @@ export class RoutingTable {
     this.#onUpdate("drain");
   }
 
-  /** Its requests in flight are told why: see `CloseReason`. */
-  remove(backend: Backend, why: CloseReason): void {
+  /** Tells its requests in flight the reason. */
+  remove(backend: Backend, reason: CloseReason): void {
     this.#backends.delete(backend);
-    backend.close(why);
+    backend.close(reason);
     this.#rebuild();
     this.#onUpdate("remove");
   }
 
-  /** @param expectation what a server is to serve, as far as is known; undefined: nothing */
+  /** @param expectation what the server will probably serve; undefined if nothing is known of that */
   expect(server: Server, expectation: Expectation | undefined): void {
     const key = keyOf(server);
     if (expectation === undefined) {
@@ -168,7 +143,7 @@ export class RoutingTable {
     }
     const { kind, modelIds } = expectation;
     const known = this.#expected.get(key);
-    // It is said at each look, mostly of the same list: that is not gone through again.
+    // The fleet says it at each look, mostly with the same list: then the set need not be made again.
     const ids = known?.modelIds === modelIds ? known.ids : new Set(modelIds);
     this.#expected.set(key, { kind, modelIds, ids });
   }
@@ -188,21 +163,22 @@ export class RoutingTable {
   }
 
   #rebuild(): void {
-    const entries = new Map<string, Entry[]>();
     const newest = [...this.#backends].sort(newestFirst);
+    const backends = new Map<string, Backend[]>();
+    const live = new Map<string, Model>();
     for (const backend of newest) {
       for (const model of backend.models) {
-        const known = entries.get(model.id);
-        if (known === undefined) entries.set(model.id, [{ backend, model }]);
-        else known.push({ backend, model });
+        const others = backends.get(model.id);
+        if (others === undefined) backends.set(model.id, [backend]);
+        else others.push(backend);
+        if (backend.state === "active" && !live.has(model.id)) live.set(model.id, model);
       }
     }
-    this.#entries = entries;
+    this.#served = new Map(
+      [...backends].map(([id, serving]) => [id, { backends: serving, model: live.get(id) }]),
+    );
     this.#active = newest.filter(({ state }) => state === "active");
-    this.#list = [...entries.values()]
-      .map((all) => all.find(({ backend }) => backend.state === "active")?.model)
-      .filter((model) => model !== undefined)
-      .sort((a, b) => compare(a.id, b.id));
+    this.#list = [...live.values()].sort((a, b) => compare(a.id, b.id));
   }
 
   #overlaps(backend: Backend): readonly Overlap[] {
@@ -219,14 +195,23 @@ export class RoutingTable {
   }
 }
 
-/** In whatever order; an id comes once in each. */
+/** Asks one after the other. The count is taken in the same step. */
+function firstLease(backends: readonly Backend[]): Lease | undefined {
+  for (const backend of backends) {
+    const lease = backend.acquire();
+    if (lease !== undefined) return lease;
+  }
+  return undefined;
+}
+
+/** Says whether two lists have the same ids, in whatever order. No list has an id twice. */
 function sameIds(some: readonly Model[], others: readonly Model[]): boolean {
   if (some.length !== others.length) return false;
   const ids = new Set(others.map(({ id }) => id));
   return some.every(({ id }) => ids.has(id));
 }
 
-/** Of two with the same ids; an order that is another one is another list. */
+/** Says whether two lists that have the same ids are equal, order included. */
 function sameModels(some: readonly Model[], others: readonly Model[]): boolean {
   return some.every(({ json }, index) => json === others[index]?.json);
 }

@@ -63,9 +63,9 @@ export class OtelRequestReport implements RequestReport, CallOwner {
     return this.#model;
   }
 
-  named(model: string, known: Parameters<RequestReport["named"]>[1]): void {
+  named(model: string, isKnown: boolean): void {
     this.#model = short(model);
-    this.#label = this.reporting.labels.of(model, known.find(model).kind !== "unknown");
+    this.#label = this.reporting.labels.of(model, isKnown);
   }
 
   call(backend: ReportedBackend): CallReport {

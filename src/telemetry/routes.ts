@@ -2,6 +2,13 @@
  * Path → the name that is reported in its place: one of a short list, never what a client wrote. Routes no
  * request. Pure.
  */
+import {
+  LOAD_LORA,
+  PUBLIC_PREFIX,
+  RESPONSES,
+  RESPONSES_INPUT_TOKENS,
+  UNLOAD_LORA,
+} from "../ground/paths.ts";
 
 export type Route = {
   /** As `http.route`. */
@@ -12,49 +19,57 @@ export type Route = {
   readonly provider: "openai" | "anthropic";
 };
 
-/** The APIs of vLLM, SGLang, llama.cpp and Ollama below /v1, of OpenAI and of Anthropic. */
+type Operation = Route["operation"];
+
+/** The APIs of vLLM, SGLang, llama.cpp and Ollama, of OpenAI and of Anthropic. */
 const ROUTES: readonly Route[] = [
-  { name: "/v1/chat/completions", operation: "chat", provider: "openai" },
-  { name: "/v1/completions", operation: "text_completion", provider: "openai" },
-  { name: "/v1/embeddings", operation: "embeddings", provider: "openai" },
-  { name: "/v1/responses", operation: "chat", provider: "openai" },
-  { name: "/v1/messages", operation: "chat", provider: "anthropic" },
-  { name: "/v1/messages/count_tokens", operation: undefined, provider: "anthropic" },
-  ...[
-    "/v1/audio/speech",
-    "/v1/audio/transcriptions",
-    "/v1/audio/translations",
-    "/v1/chat/completions/batch",
-    "/v1/chat/completions/input_tokens",
-    "/v1/classify",
-    "/v1/detokenize",
-    "/v1/images/edits",
-    "/v1/images/generations",
-    "/v1/images/variations",
-    "/v1/load_lora_adapter",
-    "/v1/moderations",
-    "/v1/pooling",
-    "/v1/rerank",
-    "/v1/responses/input_tokens",
-    "/v1/score",
-    "/v1/tokenize",
-    "/v1/unload_lora_adapter",
-  ].map((name) => unnamed(name)),
+  below("/chat/completions", "chat"),
+  below("/completions", "text_completion"),
+  below("/embeddings", "embeddings"),
+  below("/messages", "chat", "anthropic"),
+  below("/messages/count_tokens", undefined, "anthropic"),
+  below("/audio/speech"),
+  below("/audio/transcriptions"),
+  below("/audio/translations"),
+  below("/chat/completions/batch"),
+  below("/chat/completions/input_tokens"),
+  below("/classify"),
+  below("/detokenize"),
+  below("/images/edits"),
+  below("/images/generations"),
+  below("/images/variations"),
+  below("/moderations"),
+  below("/pooling"),
+  below("/rerank"),
+  below("/score"),
+  below("/tokenize"),
+  route(RESPONSES, "chat"),
+  route(RESPONSES_INPUT_TOKENS),
+  route(LOAD_LORA),
+  route(UNLOAD_LORA),
 ];
 
-const BY_PATH: ReadonlyMap<string, Route> = new Map(ROUTES.map((route) => [route.name, route]));
+const BY_PATH: ReadonlyMap<string, Route> = new Map(ROUTES.map((known) => [known.name, known]));
 
-const RESPONSE = unnamed("/v1/responses/{response_id}");
-const RESPONSE_ACTION = unnamed("/v1/responses/{response_id}/{action}");
-const OTHER = unnamed("/v1/*");
+const RESPONSE = route(`${RESPONSES}/{response_id}`);
+const RESPONSE_ACTION = route(`${RESPONSES}/{response_id}/{action}`);
+const OTHER = below("/*");
+
+/** One segment below responses, or two. */
+const RESPONSE_PATH = new RegExp(`^${RESPONSES}/[^/]+(/[^/]+)?$`);
 
 export function routeOf(path: string): Route {
   const known = BY_PATH.get(path);
   if (known !== undefined) return known;
-  if (/^\/v1\/responses\/[^/]+$/.test(path)) return RESPONSE;
-  return /^\/v1\/responses\/[^/]+\/[^/]+$/.test(path) ? RESPONSE_ACTION : OTHER;
+  const response = RESPONSE_PATH.exec(path);
+  if (response === null) return OTHER;
+  return response[1] === undefined ? RESPONSE : RESPONSE_ACTION;
 }
 
-function unnamed(name: string): Route {
-  return { name, operation: undefined, provider: "openai" };
+function below(path: string, operation?: Operation, provider?: Route["provider"]): Route {
+  return route(`${PUBLIC_PREFIX}${path}`, operation, provider);
+}
+
+function route(name: string, operation?: Operation, provider: Route["provider"] = "openai"): Route {
+  return { name, operation, provider };
 }

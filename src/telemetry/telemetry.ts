@@ -12,9 +12,6 @@ export type ReportedBackend = {
   readonly basePath: string;
 };
 
-/** Tells whether somebody serves a model. */
-type KnownModels = { readonly find: (modelId: string) => { readonly kind: string } };
-
 /** How a request to a backend ended. */
 export type CallEnd = {
   /** How many bytes of the answer's body came. */
@@ -39,8 +36,8 @@ export type CallReport = {
 
 /** One request of a client. */
 export type RequestReport = {
-  /** The request is for this model. */
-  readonly named: (model: string, known: KnownModels) => void;
+  /** Names the model that the request is for. Metrics tell known models apart; all others are one. */
+  readonly named: (model: string, isKnown: boolean) => void;
   readonly call: (backend: ReportedBackend) => CallReport;
   /** Another call follows, because the last one failed for this reason. */
   readonly retry: (reason: string) => void;

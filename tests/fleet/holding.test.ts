@@ -3,9 +3,9 @@ import { Holding, type HoldingInit } from "../../src/fleet/holding.ts";
 import type { ModelList } from "../../src/fleet/model-list.ts";
 import { ModelsUnreadable } from "../../src/fleet/models-failure.ts";
 import type { Rank } from "../../src/routing/run.ts";
-import { RoutingTable } from "../../src/routing/table.ts";
 import type { Health } from "../../src/sources/sighting.ts";
 import { type MemoryLog, memoryLog } from "../support/proxy/memory-log.ts";
+import { WatchedTable } from "../support/proxy/watched-table.ts";
 import { listed, listOf } from "../support/server/backends.ts";
 import { FOLLOWING, type Place, RUN, sightingOf } from "../support/server/sightings.ts";
 import { until } from "../support/until.ts";
@@ -13,12 +13,12 @@ import { until } from "../support/until.ts";
 type Rig = {
   readonly holding: Holding;
   readonly see: (seen: Health | "absent", place: Place, rank: Rank) => void;
-  readonly table: RoutingTable;
+  readonly table: WatchedTable;
   readonly log: MemoryLog;
 };
 
 function rig(options: Partial<HoldingInit> = {}): Rig {
-  const table = new RoutingTable();
+  const table = new WatchedTable();
   const log = memoryLog();
   const holding = new Holding("vllm", {
     table,

@@ -46,7 +46,7 @@ describe("watchBody()", () => {
     const reader = body.getReader();
     source.enqueue(bytes("one"));
     source.enqueue(bytes("two"));
-    await Bun.sleep(0);
+    await Bun.sleep(0); // to prove that nothing is read
     expect(events).toEqual([]);
     const { value } = await within("the pieces", reader.read());
     expect(Buffer.from(value!).toString()).toBe("onetwo");
@@ -99,8 +99,7 @@ describe("watchBody()", () => {
     await until("the upstream is being read", () => events.includes("read"));
     await within("the cancel", reader.cancel("client gone"));
     await within("the pending read", pending);
-    await Bun.sleep(0); // the upstream's read ends with the cancel too
-    expect(events).toContain("cancel client gone");
+    await until("the upstream is cancelled", () => events.includes("cancel client gone"));
     expect(ends).toEqual([{ bytes: 0, cancelled: true }]);
   });
 });

@@ -32,7 +32,7 @@ describe("a drain that is cut", () => {
     expect(at.client.received()).toStartWith("HTTP/1.1 502 ");
     expect(at.client.received()).toContain('"code":"backend_unreachable"');
     await at.connection.waitForClose();
-    expect([at.proxy.backend.inFlight, at.proxy.held()]).toEqual([0, 0]);
+    expect([at.proxy.backend.inFlight, at.proxy.keptOpen()]).toEqual([0, 0]);
     expect(at.proxy.log.lines).toMatchObject([{ level: "warn", model: "m", reason: "cut" }]);
   });
 
@@ -45,7 +45,7 @@ describe("a drain that is cut", () => {
     await at.connection.waitForClose();
     expect(completeBody(at.client.received())).toBeUndefined();
     await until("the lease has ended", () => at.proxy.backend.inFlight === 0);
-    expect(at.proxy.held()).toBe(0);
+    expect(at.proxy.keptOpen()).toBe(0);
     expect(at.proxy.log.lines).toMatchObject([
       { level: "warn", container: "vllm-1", model: "m", bytes: 5, reason: "cut" },
     ]);
@@ -60,7 +60,7 @@ describe("a drain that is cut", () => {
     at.proxy.table.remove(at.proxy.backend, "cut");
     await at.connection.waitForClose();
     await until("the lease has ended", () => at.proxy.backend.inFlight === 0, 2_000);
-    expect(at.proxy.held()).toBe(0);
+    expect(at.proxy.keptOpen()).toBe(0);
   });
 
   test("leaves an answer under way alone until then", async () => {

@@ -70,6 +70,7 @@ describe("a connection of the pool that the server is just closing", () => {
         const response = await post(proxy.origin);
         await response.bytes();
         statuses[response.status] = (statuses[response.status] ?? 0) + 1;
+        // Waits for no condition: the moment of the next request is what the test is about.
         await Bun.sleep(IDLE_MS - 5 + ((index * 50 + n) % 11));
       }
     };
@@ -148,7 +149,7 @@ describe("a connection of the pool that the server is just closing", () => {
         "it has the request",
         () => connection.received().split("POST ").length === requests + 2,
       );
-      if (requests === 1) await Bun.sleep(120); // longer than a closing connection takes to fail
+      if (requests === 1) await Bun.sleep(120); // to prove that it is not sent again so late
       connection.reset();
       expect((await within("the answer", asked)).status).toBe(502);
       expect(upstream.connections).toHaveLength(1);
@@ -217,7 +218,7 @@ describe("a connection that can't be made", () => {
     upstream.stopListening();
     using late = await rawConnect(proxy.port);
     late.send(rawRequest()); // over the connection below, or refused: either way it does not disturb the first
-    await Bun.sleep(150); // longer than all of its patience
+    await Bun.sleep(150); // longer than all of its patience, to prove that it is not given up
     connection.send(ANSWER);
     await client.waitFor("answer");
   });

@@ -18,7 +18,7 @@ const LAST_CHUNK = "0\r\n\r\n";
 
 async function expectRelease(proxy: RunningProxy & { readonly backend: Backend }): Promise<void> {
   await until("the lease has ended", () => proxy.backend.inFlight === 0);
-  await until("the connection is held no more", () => proxy.held() === 0);
+  await until("the connection is kept open no longer", () => proxy.keptOpen() === 0);
 }
 
 describe("forward() answers 502", () => {

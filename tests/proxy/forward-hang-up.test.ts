@@ -20,13 +20,13 @@ describe("a lease", () => {
     expect(proxy.backend.inFlight).toBe(1);
     connection.send(`${CHUNKED}${PIECE}`);
     await client.waitFor("hello");
-    expect([proxy.backend.inFlight, proxy.held()]).toEqual([1, 1]);
+    expect([proxy.backend.inFlight, proxy.keptOpen()]).toEqual([1, 1]);
     connection.send("5\r\nworld\r\n");
     await client.waitFor("world");
-    expect([proxy.backend.inFlight, proxy.held()]).toEqual([1, 1]);
+    expect([proxy.backend.inFlight, proxy.keptOpen()]).toEqual([1, 1]);
     connection.send("0\r\n\r\n");
     await client.waitFor("0\r\n\r\n");
-    expect([proxy.backend.inFlight, proxy.held()]).toEqual([0, 0]);
+    expect([proxy.backend.inFlight, proxy.keptOpen()]).toEqual([0, 0]);
   });
 
   test("is one of several, each for itself, on connections that are used again", async () => {
@@ -137,7 +137,7 @@ describe("a client that hangs up ends the upstream request at once", () => {
     await until("the backend sees it", connection.closed, 1_000);
     elapsedMs.push(performance.now() - goneMs);
     await until("the lease has ended", () => proxy.backend.inFlight === 0, 1_000);
-    await until("the connection is held no more", () => proxy.held() === 0, 1_000);
+    await until("the connection is kept open no longer", () => proxy.keptOpen() === 0, 1_000);
     expect(connection.received()).not.toContain("\r\n0\r\n\r\n"); // an upload never looks complete
     expect(proxy.log.lines).toEqual([]);
   });
@@ -159,11 +159,12 @@ describe("a client that hangs up ends the upstream request at once", () => {
     expect(connection.received()).not.toContain("\r\n0\r\n\r\n");
     await client.waitForClose();
     await until("the lease has ended", () => proxy.backend.inFlight === 0, 1_000);
-    await until("the connection is held no more", () => proxy.held() === 0, 1_000);
+    await until("the connection is kept open no longer", () => proxy.keptOpen() === 0, 1_000);
     expect(proxy.log.lines).toEqual([]);
   });
 
   test("also many at once, at any moment", async () => {
+    // The sleeps wait for no condition: the moments at which clients leave are what the test is about.
     const random = seededRandom(1);
     using upstream = fakeBackend(async () => {
       await Bun.sleep(random(6));
@@ -179,12 +180,13 @@ describe("a client that hangs up ends the upstream request at once", () => {
       await Promise.all(Array.from({ length: 40 }, hangUp));
     }
     await until("all leases have ended", () => proxy.backend.inFlight === 0, 1_000);
-    await until("nothing is held", () => proxy.held() === 0, 1_000);
+    await until("no connection is kept open", () => proxy.keptOpen() === 0, 1_000);
     expect(upstream.received.length).toBeGreaterThan(0); // or all hung up too early to matter
     expect(proxy.log.lines).toEqual([]);
   });
 });
 
+/** An answer that goes on at the pace of a model, until somebody gives it up. */
 async function* endless(): AsyncGenerator<string> {
   for (;;) {
     yield "data: hello\n\n";

@@ -216,7 +216,7 @@ describe("forward() gives the answer back", () => {
     for (const [name, value] of Object.entries(headers))
       expect(answer.headers.get(name)).toBe(value);
     await until("the lease has ended", () => proxy.backend.inFlight === 0);
-    expect(proxy.held()).toBe(0);
+    expect(proxy.keptOpen()).toBe(0);
     expect(proxy.log.lines).toEqual([]);
   });
 

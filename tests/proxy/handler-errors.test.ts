@@ -77,7 +77,7 @@ describe("createHandler() refuses", () => {
     expect([answer.status, body.type, body.error.code]).toEqual([status, "error", code]);
     expect(answer.headers.get("retry-after")).toBe(status === 503 ? "1" : null);
     expect(upstream.received).toEqual([]);
-    expect([proxy.backend.inFlight, proxy.held()]).toEqual([0, 0]);
+    expect([proxy.backend.inFlight, proxy.keptOpen()]).toEqual([0, 0]);
     expect(proxy.log.lines).toEqual([]);
   });
 
@@ -127,7 +127,7 @@ describe("createHandler() refuses", () => {
     expect(client.received()).toStartWith("HTTP/1.1 413 ");
     expect(client.received()).toContain('"code":"model_search_limit"');
     expect(upstream.received).toEqual([]);
-    expect(proxy.held()).toBe(0);
+    expect(proxy.keptOpen()).toBe(0);
   });
 
   test("nothing when Content-Encoding is identity, nor an upgrade to HTTP/2", async () => {
@@ -158,15 +158,15 @@ describe("createHandler() refuses", () => {
   });
 
   test("and keeps no connection open for a client that has not sent its model, or hangs up before", async () => {
-    // Once held for ever: by a client that went silent, and by one whose body could not be read to its end.
+    // Once kept open for ever: by a client that went silent, and by one whose body could not be read to its end.
     using proxy = startProxy();
     using client = await rawConnect(proxy.port);
     client.send(`POST ${CHAT} HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{"a":`);
-    await Bun.sleep(50);
-    expect(proxy.held()).toBe(0);
+    await Bun.sleep(50); // to prove that it does not keep the connection open
+    expect(proxy.keptOpen()).toBe(0);
     client.reset();
-    await Bun.sleep(50);
-    expect(proxy.held()).toBe(0);
+    await Bun.sleep(50); // and does not do so afterwards
+    expect(proxy.keptOpen()).toBe(0);
     expect(proxy.log.lines).toEqual([]);
   });
 });

@@ -46,6 +46,17 @@ describe("a request that names no model in its body", () => {
     await until("all leases have ended", () => first.inFlight + second.inFlight === 0);
   });
 
+  test("goes to the newest of those that serve the only model", async () => {
+    using one = answering("one");
+    using two = answering("two");
+    const first = makeBackend({ origin: one.origin });
+    const second = makeBackend({ origin: two.origin });
+    using proxy = startProxy({ backends: [first, second] });
+    expect(await ask(proxy, "/v1/files")).toMatchObject({ status: 200, by: "two" });
+    proxy.table.drain(second);
+    expect(await ask(proxy, "/v1/files")).toMatchObject({ status: 200, by: "one" });
+  });
+
   test("but has a JSON body: always 400, whatever the query says and however many there are", async () => {
     using one = answering("one");
     using proxy = startProxy({ backends: [makeBackend({ origin: one.origin })] });
@@ -167,7 +178,10 @@ describe("an unknown model", () => {
 
 test("a request for which there are no descriptors gets 503, and its connection is closed", async () => {
   using one = answering("one");
-  using proxy = startProxy({ backends: [makeBackend({ origin: one.origin })], admit: () => false });
+  using proxy = startProxy({
+    backends: [makeBackend({ origin: one.origin })],
+    hasRoom: () => false,
+  });
   using client = await rawConnect(proxy.port);
   client.send(rawRequest());
   await client.waitForClose();

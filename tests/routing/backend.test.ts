@@ -32,7 +32,7 @@ describe("Backend", () => {
       idle = true;
     });
     backend.drain();
-    await Bun.sleep(0);
+    await Bun.sleep(0); // to prove that it does not resolve
     expect(idle).toBe(false);
     lease.end();
     await within("idle", waited);
@@ -43,7 +43,7 @@ describe("Backend", () => {
     backend.acquire()!.end();
     const first = await Promise.race([
       backend.idle.then(() => "idle"),
-      Bun.sleep(5).then(() => "pending"),
+      Bun.sleep(5).then(() => "pending"), // to prove that it does not resolve
     ]);
     expect(first).toBe("pending");
   });

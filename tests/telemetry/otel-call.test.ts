@@ -113,7 +113,7 @@ describe("what goes wrong", () => {
     answer.send("data: {}\n\n");
     const stream = await streamedChat(reporting.proxy.origin, "m");
     stream.cancel();
-    await until("the request is over", () => reporting.proxy.held() === 0);
+    await until("the request is over", () => reporting.proxy.keptOpen() === 0);
     const { servers, clients } = await reporting.spans();
     for (const span of [servers[0]!, clients[0]!]) {
       expect(span.attributes["error.type"]).toBe("client_gone");
@@ -136,7 +136,7 @@ describe("what goes wrong", () => {
     await until("the backend has it", () => backend.received.length === 1);
     abort.abort();
     await request;
-    await until("the request is over", () => reporting.proxy.held() === 0);
+    await until("the request is over", () => reporting.proxy.keptOpen() === 0);
     await Bun.sleep(0); // the answer that nobody gets
     const { servers, clients } = await reporting.spans();
     expect(servers[0]).toMatchObject({

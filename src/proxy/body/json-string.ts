@@ -1,6 +1,6 @@
 /**
- * One JSON string of a body that comes in pieces: to get past it, or to read it. RFC 8259 §7.
- * Starts behind the opening quote; what it skips it neither decodes nor keeps.
+ * Reads or skips one JSON string of a body that comes in pieces (RFC 8259 §7). Starts behind the opening
+ * quote. Neither decodes nor keeps what it skips. Pure over bytes.
  */
 import { JoinedBytes } from "../../ground/joined-bytes.ts";
 
@@ -8,18 +8,18 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
 export class JsonString {
-  /** The last byte of the piece before was a backslash that escapes the next one. */
+  /** True if the last byte of the piece before was a backslash that escapes the next byte. */
   #escaped = false;
   #complete = false;
   readonly #raw = new JoinedBytes();
   #tooLong = false;
 
-  /** Whether the closing quote has come. The next call begins another string. */
+  /** True if the closing quote has come. The next call begins another string. */
   get complete(): boolean {
     return this.#complete;
   }
 
-  /** Whether more bytes have come than were to be kept, as they are written. */
+  /** True if more bytes have come than may be kept, as they are written. */
   get tooLong(): boolean {
     return this.#tooLong;
   }
@@ -32,7 +32,7 @@ export class JsonString {
     return Math.min(quote + 1, piece.length);
   }
 
-  /** As `skip`, and keeps the string's bytes for `text()`, unless there are more than `bytesMax`. */
+  /** Like `skip`, but keeps the string's bytes for `text()`, unless there are more than `bytesMax`. */
   read(piece: Uint8Array, start: number, bytesMax: number): number {
     if (this.#complete) this.#forget();
     const end = this.skip(piece, start);
@@ -47,7 +47,7 @@ export class JsonString {
     return this.#tooLong ? undefined : parse(this.#raw.bytes);
   }
 
-  /** Whether `text()` is this ASCII word: without decoding, unless there are escapes. */
+  /** Says whether `text()` is this ASCII word. Decodes only if there are escapes. */
   is(word: string): boolean {
     if (this.#tooLong || this.#raw.length < word.length) return false;
     const raw = this.#raw.bytes;
@@ -75,7 +75,7 @@ function parse(raw: Uint8Array): string | undefined {
 }
 
 /**
- * Linear whatever comes: a byte is looked back at once at most, from the quote behind it.
+ * Takes linear time whatever comes: it looks back at each byte once at most, from the quote behind it.
  *
  * @param start not escaped
  * @returns the position of the closing quote; without one the piece's length, or one more if a

@@ -1,9 +1,10 @@
 /**
- * How much of bodies may be kept in memory: so much of one request while its `model` has not come, four
- * times that of all together. What is kept to be sent again counts as well, and what fetch keeps.
+ * Counts the bytes of bodies that are kept in memory, and says when there are too many: of one request while
+ * its `model` has not come, and four times that of all requests together. What is kept to be sent again
+ * counts too, and so does what fetch keeps. Keeps no bytes itself.
  */
 
-/** What is kept of one request's body. */
+/** Counts what is kept of one request's body. */
 export type Keep = {
   /**
    * Counts bytes in, or says which limit they would cross.
@@ -12,9 +13,9 @@ export type Keep = {
    * @param memory what keeping them takes
    */
   readonly take: (bytes: number, memory?: number) => "taken" | "request limit" | "total limit";
-  /** Counts memory out that is kept no longer. */
+  /** Counts out memory that is kept no longer. */
   readonly give: (memory: number) => void;
-  /** Counts out whatever is left. */
+  /** Counts out all that is left. */
   readonly end: () => void;
 };
 
@@ -29,12 +30,12 @@ export class KeptBytes {
     this.#requestMax = requestMax;
   }
 
-  /** Bytes that are kept of all requests. */
+  /** Bytes that are kept of all requests together. */
   get total(): number {
     return this.#total;
   }
 
-  /** @returns what counts the bytes out again, once; undefined if there is no room for them */
+  /** @returns a function that counts the bytes out again; undefined if there is no room for them */
   reserve(bytes: number): (() => void) | undefined {
     if (!this.#hasRoom(bytes)) return undefined;
     let left = bytes;

@@ -1,7 +1,7 @@
 /**
  * Finds the top-level string `model` of a JSON object, wherever it stands, in a body that comes
- * in pieces. Source: RFC 8259. Pure over bytes: it decodes nothing but keys and the model itself,
- * keeps nothing but those, and counts nested levels instead of recursing into them.
+ * in pieces. Source: RFC 8259. Pure over bytes: it decodes and keeps only keys and the model itself,
+ * and counts nested levels instead of recursing into them.
  *
  * The way through a body, one state for each place in the top-level object:
  *
@@ -11,26 +11,26 @@
  *                                └── key ◀─,── afterValue ◀─┴─ else      ▶ inScalar
  *                                                └─ } ▶ missing
  *
- * White space may stand between them, a byte order mark (inBom) before them. A nested string that
- * a piece ends in is an inString too, which goes back to inNested.
+ * White space may stand between them, and a byte order mark (inBom) before them. If a piece ends in a
+ * nested string, the state is inString too, and goes back to inNested.
  *
- * Only the top level is checked, so a body is refused where it can't be followed any further; what
- * is wrong inside a value is the backend's to judge. That includes brackets: `}` and `]` each end
- * one level, whichever began it, because to know which would take a bit for every level that a
- * client cares to open. No parser takes `{"a":[}`, so nothing is served by a model found behind it.
- * Of duplicate keys the first wins: what comes after `model` is never read.
+ * Checks only the top level: it refuses a body where it can't follow it any further. What is wrong inside
+ * a value is for the backend to judge. That includes brackets: `}` and `]` each end one level, whichever
+ * bracket began it; to know that would take a bit for every level that a client opens. No parser accepts
+ * `{"a":[}`, so it does no harm to find a model behind it. Of duplicate keys the first wins: what comes
+ * after `model` is never read.
  */
 import { JsonString } from "./json-string.ts";
 
-/** Why there is no model in a body. */
+/** The reason why there is no model in a body. */
 export type Missing = "no body" | "no model" | "not a string" | "empty" | "too long";
 
-/** Of a model as it is written in a body, JSON or form: names of models have a hundred. */
+/** How long a model may be as it is written in a JSON body or a form. Real names have about a hundred bytes. */
 export const MODEL_BYTES_MAX = 64 * 1024;
 
 export type Verdict =
   | { readonly kind: "found"; readonly model: string }
-  | { readonly kind: "missing"; readonly why: Missing }
+  | { readonly kind: "missing"; readonly reason: Missing }
   /** `offset` in bytes from the start of the body. */
   | { readonly kind: "invalid"; readonly offset: number; readonly expected: string };
 
@@ -57,12 +57,12 @@ const COLON = 0x3a;
 const COMMA = 0x2c;
 const BOM = [0xef, 0xbb, 0xbf];
 
-const NO_MODEL: Verdict = { kind: "missing", why: "no model" };
+const NO_MODEL: Verdict = { kind: "missing", reason: "no model" };
 
 /** `model` with each letter written as `\uXXXX`: no longer key can mean it. */
 const MODEL_KEY_BYTES_MAX = 30;
 
-/** What is expected where not even the start of one has come. */
+/** What is expected where not even the beginning of an object has come. */
 export const A_JSON_OBJECT = 'a JSON object ("{")';
 
 const REST = "the rest of the JSON object";
@@ -84,17 +84,17 @@ const EXPECTED: Record<State, string> = {
 
 export class ModelScanner {
   #state: State = "start";
-  /** Bytes of the pieces before this one. */
+  /** How many bytes the pieces before this one have. */
   #before = 0;
   /** Position in the piece at hand. */
   #at = 0;
-  /** Open brackets of the value at hand, the top-level object not counted. */
+  /** How many brackets of the current value are open, the top-level object not counted. */
   #depth = 0;
   readonly #string = new JsonString();
   #isModel = false;
   #modelOffset = 0;
 
-  /** @returns the verdict as soon as there is one; later pieces need not be given then */
+  /** @returns the verdict as soon as there is one; no later piece is needed then */
   push(piece: Uint8Array): Verdict | undefined {
     this.#at = 0;
     while (this.#at < piece.length) {
@@ -105,9 +105,9 @@ export class ModelScanner {
     return undefined;
   }
 
-  /** The body has ended without a verdict. */
+  /** Called when the body has ended without a verdict. */
   end(): Verdict {
-    if (this.#before === 0) return { kind: "missing", why: "no body" };
+    if (this.#before === 0) return { kind: "missing", reason: "no body" };
     return { kind: "invalid", offset: this.#before, expected: EXPECTED[this.#state] };
   }
 
@@ -169,7 +169,7 @@ export class ModelScanner {
   #startValue(byte: number): State | Verdict | undefined {
     if (byte === COMMA || byte === COLON || closes(byte)) return undefined;
     if (this.#isModel) {
-      return byte === QUOTE ? "inModel" : { kind: "missing", why: "not a string" };
+      return byte === QUOTE ? "inModel" : { kind: "missing", reason: "not a string" };
     }
     if (byte === QUOTE) return "inString";
     if (!opens(byte)) return "inScalar";
@@ -216,16 +216,16 @@ export class ModelScanner {
 
   #readModel(piece: Uint8Array): Verdict | undefined {
     this.#at = this.#string.read(piece, this.#at, MODEL_BYTES_MAX);
-    if (this.#string.tooLong) return { kind: "missing", why: "too long" };
+    if (this.#string.tooLong) return { kind: "missing", reason: "too long" };
     if (!this.#string.complete) return undefined;
     const model = this.#string.text();
     if (model === undefined) {
       return { kind: "invalid", offset: this.#modelOffset, expected: "a valid JSON string" };
     }
-    return model === "" ? { kind: "missing", why: "empty" } : { kind: "found", model };
+    return model === "" ? { kind: "missing", reason: "empty" } : { kind: "found", model };
   }
 
-  /** Of the byte at hand, from the start of the body. */
+  /** Where the current byte stands in the body. */
   get #offset(): number {
     return this.#before + this.#at;
   }

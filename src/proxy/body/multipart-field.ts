@@ -1,7 +1,7 @@
 /**
  * Finds the form field `model` of a multipart/form-data body that comes in pieces, before or behind
- * its files. Source: RFC 7578, RFC 2046 §5.1. Pure over bytes: it keeps the headers at hand, or the
- * model; in every other content it only looks for the boundary.
+ * its files. Source: RFC 7578, RFC 2046 §5.1. Pure over bytes: it keeps only the headers of the current part,
+ * or the model. In all other content it only looks for the boundary.
  *
  *     content of        CRLF--boundary           CRLF              empty line
  *     the preamble ─┐                        ┌─────────▶ headers ─┬──────────▶ content of the model
@@ -9,21 +9,21 @@
  *     the model    ─┘                        ├─ --, end of line or body ─▶ missing
  *                                            └─ else: back, it was content
  *
- * The model is found when the whole line of a boundary has ended it; nothing behind is read, so of
- * two the first wins.
+ * The model is found when the whole line of a boundary has ended it. Nothing behind it is read, so that the
+ * first of two models wins.
  *
- * - Lines end in CRLF, and LF alone is refused: as a line break it would let a text file end its own
- *   part, and python-multipart (behind vLLM, SGLang) refuses it too. Only the closing line may end in
- *   LF: nothing is read behind it.
- * - A line that goes on behind the boundary is content, as it is to python-multipart (RFC 2046 would
- *   have it end the part).
- * - A part's encoding and charset are not looked at (RFC 7578 §4.7 deprecates them): the model is UTF-8.
+ * - Lines end in CRLF; LF alone is refused. As a line break it would let a text file end its own part, and
+ *   python-multipart (used by vLLM and SGLang) refuses it too. Only the closing line may end in LF, since
+ *   nothing is read behind it.
+ * - If a line goes on behind the boundary, it is content. So says python-multipart (RFC 2046 says that it
+ *   ends the part).
+ * - The encoding and the charset of a part are ignored (RFC 7578 §4.7 deprecates them): the model is UTF-8.
  */
 import { JoinedBytes } from "../../ground/joined-bytes.ts";
 import { MODEL_BYTES_MAX, type Verdict } from "./model-field.ts";
 import { BoundarySearch, headerParameters, withoutParameters } from "./multipart-syntax.ts";
 
-/** Whose bytes `content` is; a preamble may stand before the first boundary. */
+/** What the current content belongs to. A preamble may stand before the first boundary. */
 type Part = "preamble" | "other" | "model";
 
 /** Behind a boundary: padding (RFC 2046 §5.1.1) may come before the end of the line. */
@@ -47,13 +47,13 @@ const KIB = 1024;
 const BOUNDARY_LENGTH_MAX = 256;
 const PRINTABLE_ASCII = /^[\x20-\x7e]+$/;
 
-/** Of one part, all together. */
+/** Of all headers of one part together. */
 const HEADER_BYTES_MAX = 16 * KIB;
-/** Of padding behind the boundary that ends the model: it is kept too, until it is known to be padding. */
+/** Of padding behind the boundary that ends the model. It is kept until it is known to be padding. */
 const PADDING_BYTES_MAX = KIB;
 
-const NO_MODEL: Verdict = { kind: "missing", why: "no model" };
-const TOO_LONG: Verdict = { kind: "missing", why: "too long" };
+const NO_MODEL: Verdict = { kind: "missing", reason: "no model" };
+const TOO_LONG: Verdict = { kind: "missing", reason: "too long" };
 
 const DISPOSITION = 'the header "Content-Disposition: form-data; name=…" of a part';
 
@@ -63,7 +63,7 @@ const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 export class MultipartScanner {
   #state: State = "content";
   #part: Part = "preamble";
-  /** Bytes of the pieces before this one. */
+  /** How many bytes the pieces before this one have. */
   #before = 0;
   /** Position in the piece at hand. */
   #at = 0;
@@ -71,11 +71,11 @@ export class MultipartScanner {
   readonly #search: BoundarySearch;
   /** Where in the body the last delimiter began, its line break included. */
   #delimiterStart = 0;
-  /** Where in the body the headers or the content at hand began. */
+  /** Where in the body the current headers or content began. */
   #start = 0;
-  /** The header line at hand, or the model with what may be the line of a boundary. */
+  /** The current header line, or the model with what may be the line of a boundary. */
   readonly #kept = new JoinedBytes();
-  /** Of the part at hand, folded lines joined. */
+  /** The headers of the current part, folded lines joined. */
   #headers: string[] = [];
 
   /** @param boundary as `boundaryOf` gives it */
@@ -84,7 +84,7 @@ export class MultipartScanner {
     this.#search = new BoundarySearch(boundary);
   }
 
-  /** @returns the verdict as soon as there is one; later pieces need not be given then */
+  /** @returns the verdict as soon as there is one; no later piece is needed then */
   push(piece: Uint8Array): Verdict | undefined {
     this.#at = 0;
     while (this.#at < piece.length) {
@@ -96,9 +96,9 @@ export class MultipartScanner {
     return undefined;
   }
 
-  /** The body has ended without a verdict. */
+  /** Called when the body has ended without a verdict. */
   end(): Verdict {
-    if (this.#before === 0) return { kind: "missing", why: "no body" };
+    if (this.#before === 0) return { kind: "missing", reason: "no body" };
     switch (this.#state) {
       case "closing":
       case "closingEnd":
@@ -184,7 +184,7 @@ export class MultipartScanner {
     const length = Math.max(0, this.#delimiterStart - this.#start);
     if (length > MODEL_BYTES_MAX) return TOO_LONG;
     const model = utf8.decode(this.#kept.bytes.subarray(0, length));
-    return model === "" ? { kind: "missing", why: "empty" } : { kind: "found", model };
+    return model === "" ? { kind: "missing", reason: "empty" } : { kind: "found", model };
   }
 
   /** Takes the bytes up to `end`, and keeps them if they are of headers or of the model. */
@@ -228,7 +228,7 @@ export function boundaryOf(contentType: string): string | undefined {
   return usable ? boundary : undefined;
 }
 
-/** RFC 7578 §4.2: what has a file name is a file. @returns undefined if it is no part of a form */
+/** A part with a file name is a file (RFC 7578 §4.2). @returns undefined if it is no part of a form */
 function partOf(headers: readonly string[]): Part | undefined {
   const header = headers.find((line) => /^content-disposition[ \t]*:/i.test(line)) ?? "";
   const disposition = header.slice(header.indexOf(":") + 1);

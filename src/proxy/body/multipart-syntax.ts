@@ -1,18 +1,18 @@
 /**
- * What multipart is written in: parameters, as of Content-Type and Content-Disposition, and the
- * delimiter between the parts. Knows nothing of what a part means.
+ * The syntax of multipart: the parameters of Content-Type and Content-Disposition, and the delimiter between
+ * the parts. Knows nothing of what a part means. Pure over bytes and text.
  */
 
 const CR = 0x0d;
 
 /**
- * Finds CRLF, "--" and the boundary (RFC 2046 §5.1.1: the line break before it belongs to it) in
- * bytes that come in pieces. Holds no bytes, only how many of the delimiter were matched last:
- * CR stands at its start alone, so a match that fails can only begin anew at the byte at hand.
+ * Finds the delimiter in bytes that come in pieces: CRLF, "--" and the boundary (RFC 2046 §5.1.1: the line
+ * break before a boundary belongs to it). Keeps no bytes, only how many bytes of the delimiter have matched.
+ * CR stands only at its beginning: so a match that fails can only begin anew at the current byte.
  */
 export class BoundarySearch {
   readonly #delimiter: Buffer;
-  /** Bytes of the delimiter that the bytes before end with. */
+  /** How many bytes of the delimiter have come, at the end of the bytes so far. */
   #matched = 0;
 
   constructor(boundary: string) {
@@ -24,7 +24,7 @@ export class BoundarySearch {
     return this.#delimiter.length;
   }
 
-  /** At the start of a body, or behind a line break that may be the delimiter's own. */
+  /** Called at the beginning of a body, and behind a line break that may be the delimiter's own. */
   restartBehindLineBreak(): void {
     this.#matched = 2;
   }
@@ -32,7 +32,7 @@ export class BoundarySearch {
   /** @returns the position behind the delimiter; -1 if it does not end in this piece */
   find(piece: Uint8Array, from: number): number {
     let at = from;
-    // As long as what is matched began before `from`; the native search takes it from there.
+    // Byte by byte while the match began before `from`. The native search goes on from there.
     while (this.#matched > at - from) {
       if (at === piece.length) return -1;
       this.#match(piece[at]);
@@ -63,17 +63,17 @@ export class BoundarySearch {
   }
 }
 
-/** `;name=value` or `;name="value"`; a quote that is never closed ends with the header. */
+/** `;name=value` or `;name="value"`. A quote that is never closed ends with the header. */
 const PARAMETER = /;\s*([^=;\s"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)|([^;]*))/gs;
 
-/** What stands before the parameters, in lower case. */
+/** @returns what stands before the parameters, in lower case */
 export function withoutParameters(value: string): string {
   return value.replace(/;.*/s, "").trim().toLowerCase();
 }
 
 /**
- * RFC 9110 §5.6.6, with white space around `=` as in RFC 2045; names in lower case, escapes undone.
- * Of two with one name the first counts.
+ * Reads parameters by RFC 9110 §5.6.6, with white space around `=` as in RFC 2045. Names are in lower case,
+ * and escapes undone. Of two with the same name the first counts.
  */
 export function headerParameters(value: string): ReadonlyMap<string, string> {
   const parameters = new Map<string, string>();

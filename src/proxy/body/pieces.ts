@@ -1,21 +1,21 @@
 /**
- * The pieces of a body that are kept, in order. Small ones are joined: a body of one-byte chunks, each
- * kept as it came, would take a hundred times its length.
+ * Keeps the pieces of a body, in order. Joins small ones: a body of one-byte chunks, each kept as it came,
+ * would take a hundred times its length. Says what it takes of memory, and has no limit of its own.
  */
 import { JoinedBytes } from "../../ground/joined-bytes.ts";
 
-/** From here on a piece is kept as it is: what it takes beside its bytes does not matter any more. */
+/** A piece of this size is kept as it is: what it takes beside its bytes does not matter any more. */
 const LARGE_BYTES = 4 * 1024;
 const BLOCK_BYTES_MAX = 64 * 1024;
 
 export class BodyPieces {
   readonly #pieces: Uint8Array[] = [];
-  /** Of the small pieces that came last. */
+  /** The small pieces that came last, joined. */
   #block = new JoinedBytes();
-  /** Pieces before this one have been given on. */
+  /** The index of the first piece that was not given on yet. */
   #next = 0;
 
-  /** @returns how much more memory is taken now */
+  /** @returns how much more memory it takes now, bytes */
   push(piece: Uint8Array): number {
     if (piece.length >= LARGE_BYTES) {
       this.#closeBlock();
@@ -28,17 +28,17 @@ export class BodyPieces {
     return this.#block.capacity - before;
   }
 
-  /** Gives on the first of them. */
+  /** Gives on the first piece. */
   shift(): { readonly piece: Uint8Array; readonly memory: number } | undefined {
     this.#closeBlock();
     const piece = this.#pieces[this.#next];
     if (piece === undefined) return undefined;
-    this.#pieces[this.#next] = EMPTY; // else it would live as long as the request
+    this.#pieces[this.#next] = EMPTY; // else the piece would live as long as the request
     this.#next += 1;
     return { piece, memory: piece.buffer.byteLength };
   }
 
-  /** Gives on all that were not, as one. */
+  /** Gives on all that is left, as one piece. */
   takeAll(): Uint8Array<ArrayBuffer> {
     this.#closeBlock();
     const left = this.#pieces.slice(this.#next);

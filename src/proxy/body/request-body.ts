@@ -1,8 +1,9 @@
 /**
- * Reads a request's body as far as its `model`, and gives it on whole: what was read first, then
- * the rest as it comes, at the pace of whoever takes it.
+ * Reads a request's body as far as its `model`, and gives the whole body on: first what was read, then the
+ * rest as it comes, at the pace of whoever takes it. Finding the model in the bytes is the scanners' work.
  */
 import { Turn } from "../../ground/turn.ts";
+import type { Upload } from "../exchange.ts";
 import type { Keep, KeptBytes } from "./kept-bytes.ts";
 import { A_JSON_OBJECT, ModelScanner, type Verdict } from "./model-field.ts";
 import { boundaryOf, MultipartScanner } from "./multipart-field.ts";
@@ -10,27 +11,26 @@ import { BodyPieces } from "./pieces.ts";
 import { type BodyReader, type Turns, UploadReader } from "./upload-reader.ts";
 import { wholeBody } from "./whole-body.ts";
 
-/** What is to be sent on: bytes that are all at hand, a stream that can be read once, or nothing. */
-export type RequestBody = Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | undefined;
+/** What is to be sent on. */
+export type RequestBody =
+  | { readonly kind: "none" }
+  /** All of it is at hand: it can be sent again. */
+  | { readonly kind: "bytes"; readonly bytes: Uint8Array<ArrayBuffer> }
+  /** Comes as it is read: it can be sent once. */
+  | { readonly kind: "stream"; readonly stream: ReadableStream<Uint8Array> };
 
-export type ReadResult = {
+export type ReadResult = Upload & {
   readonly verdict:
     | Verdict
-    /** Neither JSON nor multipart, and does not say it is: nothing to find a model in. */
+    /** The body is neither JSON nor multipart, and does not claim to be: there is no model to find in it. */
     | { readonly kind: "other" }
-    /** Too much came before the model, of this request or of all together. */
+    /** Too many bytes came before the model: `too much` of this request, `overloaded` of all together. */
     | { readonly kind: "too much" | "overloaded" };
-  /** All of the body, what was read included. To be called once, or else `discard`. */
+  /** Gives on all of the body, what was read included. Call this once, or `discard`. */
   readonly body: () => Promise<RequestBody>;
-  /** Nobody will send the body. */
-  readonly discard: () => void;
-  /** A body at hand has been sent and will not be sent again. */
-  readonly release: () => void;
-  /** The answer has begun: from here on it does not matter whether the client sends the rest. */
-  readonly answered: () => void;
 };
 
-/** Bodies up to this length are read whole: one piece costs less than a stream, and can be sent again. */
+/** A body up to this length is read whole: one piece costs less than a stream, and can be sent again. */
 const WHOLE_BYTES_MAX = 1024 * 1024;
 
 type Scanner = Pick<ModelScanner, "push" | "end">;
@@ -40,12 +40,14 @@ type Source = {
   readonly reader: BodyReader;
   readonly pieces: BodyPieces;
   readonly keep: Keep;
-  /** There was no room for a piece: the body goes on as it comes, and can be sent once. */
+  /** There was no room to keep a piece. So the body is sent on as a stream. */
   isFull: boolean;
+  /** All of the body has been given on as bytes. */
+  isAtHand: boolean;
 };
 
 /**
- * @param turns told whose turn it is, the client's to send or ours
+ * @param turns is told whose turn it is, the client's to send or ours
  * @throws the stream's error if the client goes away
  */
 export async function readModelField(
@@ -56,18 +58,21 @@ export async function readModelField(
   const reader = await readerOf(request, turns);
   if (reader === undefined) return NO_BODY;
   const keep = kept.open();
-  const source: Source = { reader, pieces: new BodyPieces(), keep, isFull: false };
+  const source: Source = { reader, pieces: new BodyPieces(), keep, isFull: false, isAtHand: false };
   try {
     const verdict = await scan(source, request.headers.get("content-type") ?? "");
     return {
       verdict,
       body: () => bodyOf(request, source),
+      answered: () => reader.answered(),
+      sent: () => {
+        if (source.isAtHand) keep.end(); // a stream lets go of each piece as it is read
+      },
+      release: keep.end,
       discard: () => {
         keep.end();
         reader.cancel().catch(() => undefined);
       },
-      release: keep.end,
-      answered: () => reader.answered(),
     };
   } catch (error) {
     keep.end();
@@ -75,7 +80,7 @@ export async function readModelField(
   }
 }
 
-/** The stream last: to ask for it alone makes one. @returns undefined if there is no body */
+/** Asks for the stream last, since asking makes one. @returns undefined if there is no body */
 async function readerOf(request: Request, turns: Turns): Promise<BodyReader | undefined> {
   const whole = await wholeBody(request);
   if (whole !== undefined) return whole;
@@ -83,11 +88,12 @@ async function readerOf(request: Request, turns: Turns): Promise<BodyReader | un
 }
 
 const NO_BODY: ReadResult = {
-  verdict: { kind: "missing", why: "no body" },
-  body: async () => undefined,
-  discard: () => undefined,
-  release: () => undefined,
+  verdict: { kind: "missing", reason: "no body" },
+  body: async () => ({ kind: "none" }),
   answered: () => undefined,
+  sent: () => undefined,
+  release: () => undefined,
+  discard: () => undefined,
 };
 
 async function scan(source: Source, contentType: string): Promise<ReadResult["verdict"]> {
@@ -97,7 +103,7 @@ async function scan(source: Source, contentType: string): Promise<ReadResult["ve
   }
   const turn = new Turn();
   for (;;) {
-    if (turn.isOver) await turn.next(); // a read of what has come already lets nobody else in
+    if (turn.isOver) await turn.next(); // a read of what has come already would let nobody else have a turn
     const { done, value } = await source.reader.read();
     if (done) return judge(scanner.end(), contentType);
     const verdict = scanner.push(value);
@@ -124,15 +130,15 @@ function scannerOf(contentType: string): Scanner | undefined {
 }
 
 /**
- * Whether what is no JSON object does not claim to be one. The Content-Type of JSON does not matter
- * (curl says it is a form), so only a type of something else counts.
+ * Says whether a body that is no JSON object does not claim to be one either. For JSON the Content-Type does
+ * not matter (curl says that it is a form); only the type of something else counts.
  */
 function isOther(verdict: Verdict, contentType: string): boolean {
   const notAnObject = verdict.kind === "invalid" && verdict.expected === A_JSON_OBJECT;
   return notAnObject && contentType !== "" && !/json|x-www-form-urlencoded/i.test(contentType);
 }
 
-/** A body of known and small length comes in one piece; Content-Length and chunked stay what they were. */
+/** Reads a small body of known length whole. So a Content-Length stays one, and a chunked body stays chunked. */
 async function bodyOf(request: Request, source: Source): Promise<RequestBody> {
   const length = Number(request.headers.get("content-length") ?? Number.POSITIVE_INFINITY);
   const { reader, pieces, keep } = source;
@@ -143,16 +149,17 @@ async function bodyOf(request: Request, source: Source): Promise<RequestBody> {
       if (done) break;
       if (keep.take(value.length, pieces.push(value)) !== "taken") return keptThenRest(source);
     }
-    return pieces.takeAll();
+    source.isAtHand = true;
+    return { kind: "bytes", bytes: pieces.takeAll() };
   } catch (error) {
     keep.end();
     throw error;
   }
 }
 
-/** One piece a pull, no read-ahead: the backend's pace is the client's pace. Each is let go of as it goes. */
-function keptThenRest({ reader, pieces, keep }: Source): ReadableStream<Uint8Array> {
-  return new ReadableStream<Uint8Array>(
+/** Gives one piece for each pull and reads nothing ahead: the backend sets the pace. Keeps no piece that it has given. */
+function keptThenRest({ reader, pieces, keep }: Source): RequestBody {
+  const stream = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
         const first = pieces.shift();
@@ -173,4 +180,5 @@ function keptThenRest({ reader, pieces, keep }: Source): ReadableStream<Uint8Arr
     },
     { highWaterMark: 0 },
   );
+  return { kind: "stream", stream };
 }

@@ -1,16 +1,16 @@
 /**
- * Reads the body of a request piece by piece, and tells whose turn it is meanwhile: while a read is pending it is the
- * client's, whose silence may then end the connection; between two reads it is ours, or the server's.
+ * Reads the body of a request piece by piece, and tells whose turn it is. While a read is pending it is the
+ * client's turn, and its silence may end the connection. Between two reads it is ours, or the server's.
  */
 
 export type Turns = {
-  /** It is for the client to send: if it stays silent, its connection is closed. */
+  /** It is the client's turn to send. If it stays silent, its connection is closed. */
   readonly expect: () => void;
-  /** The client waits for us, for however long. */
-  readonly hold: () => void;
+  /** It is our turn: the connection stays open, however long the client is silent. */
+  readonly keepOpen: () => void;
 };
 
-/** What a body is read by. */
+/** What reads a body, whichever way it comes. */
 export type BodyReader = Pick<UploadReader, "read" | "bytes" | "answered" | "cancel">;
 
 export class UploadReader {
@@ -24,7 +24,7 @@ export class UploadReader {
     this.#turns = turns;
   }
 
-  /** How many have come. */
+  /** How many bytes have come so far. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -33,16 +33,16 @@ export class UploadReader {
   async read(): Promise<{ done: false; value: Uint8Array } | { done: true; value?: undefined }> {
     if (!this.#isAnswered) this.#turns.expect();
     const { done, value } = await this.#reader.read();
-    this.#turns.hold();
+    this.#turns.keepOpen();
     if (done) return { done };
     this.#bytes += value.length;
     return { done, value };
   }
 
-  /** The answer has begun: it is delivered, whatever the client still sends or does not send. */
+  /** Called when the answer has begun: from now on the client need not send the rest. */
   answered(): void {
     this.#isAnswered = true;
-    this.#turns.hold();
+    this.#turns.keepOpen();
   }
 
   cancel(reason?: unknown): Promise<void> {

@@ -1,25 +1,25 @@
 /**
- * Small bodies that have come by the time the handler looks, as nearly all do: Bun hands them out as one
- * piece for half of the CPU time that their stream takes (tests/bench/README.md).
+ * Takes a small body as one piece if all of it has come by the time the handler looks, as nearly all have.
+ * That takes half of the CPU time of reading a stream (tests/bench/README.md).
  */
 import type { BodyReader } from "./upload-reader.ts";
 
-/** Of what fits into a few segments: a larger one would seldom be there yet. */
+/** What fits into a few TCP segments. A larger body would seldom be there yet. */
 const WHOLE_BYTES_MAX = 64 * 1024;
 
 /**
- * A body that is asked for whole can't be read piece by piece any more, and would not tell a slow client
- * from a silent one. So a copy of the request is asked: if that has it at once, it is all there; if not,
- * the request itself is still to be read, and what has come is kept twice for a while.
+ * Asks a copy of the request for its body. If the copy has the body at once, all of it has come. If not, the
+ * request itself can still be read piece by piece, which tells a slow client from a silent one; what has come
+ * is then kept twice for a while.
  *
  * @returns undefined if there is no body, or not all of it has come
  */
 export async function wholeBody(request: Request): Promise<BodyReader | undefined> {
   const length = Number(request.headers.get("content-length") ?? 0);
   if (request.method !== "POST" || !(length > 0 && length <= WHOLE_BYTES_MAX)) return undefined;
-  await turn(); // the body is delivered after the handler was called
+  await turn(); // Bun delivers the body after it has called the handler
   const bytes = request.clone().bytes();
-  bytes.catch(() => undefined); // the client has gone: whoever reads the request itself hears of it
+  bytes.catch(() => undefined); // the client has gone: whoever reads the request itself gets the error
   return Bun.peek.status(bytes) === "fulfilled" ? new WholeBodyReader(await bytes) : undefined;
 }
 
@@ -27,23 +27,26 @@ function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Nobody waits for the client any more, so it is nobody's turn. */
+/** Tells nobody whose turn it is: there is nothing to wait for. */
 class WholeBodyReader implements BodyReader {
-  readonly #whole: Uint8Array;
-  #isRead = false;
+  /** Undefined once it has been read: the reader lives as long as the answer, and the body need not. */
+  #whole: Uint8Array | undefined;
+  #bytes = 0;
 
   constructor(whole: Uint8Array) {
     this.#whole = whole;
   }
 
   get bytes(): number {
-    return this.#isRead ? this.#whole.length : 0;
+    return this.#bytes;
   }
 
   async read(): ReturnType<BodyReader["read"]> {
-    if (this.#isRead) return { done: true };
-    this.#isRead = true;
-    return { done: false, value: this.#whole };
+    const value = this.#whole;
+    if (value === undefined) return { done: true };
+    this.#whole = undefined;
+    this.#bytes = value.length;
+    return { done: false, value };
   }
 
   answered(): void {

@@ -1,4 +1,4 @@
-/** The model list in Anthropic's shape: the same objects, with what its list needs added where it is missing. */
+/** The model list in Anthropic's shape: the same objects, with the fields added that Anthropic's SDKs need. */
 import { members } from "../../ground/json-text.ts";
 import type { Model } from "../../routing/backend.ts";
 
@@ -28,7 +28,7 @@ export function anthropicList(models: readonly Model[], query: URLSearchParams):
   return ['{"data":[', ...data, "],", rest.slice(1)];
 }
 
-/** What it was made of stays the same for many requests. */
+/** A model's text is made once, and used for many requests. */
 const written = new WeakMap<Model, string>();
 
 /** @returns its JSON text */
@@ -40,7 +40,7 @@ export function anthropicModel(model: Model): string {
   return text;
 }
 
-/** Its fields stay as they are, to the letter; what it lacks is put before them. */
+/** Puts the fields that are missing before those that are there, which stay as they are to the letter. */
 function completed({ id, json }: Model): string {
   const own = new Map<string, string>();
   for (const member of members(json, 0)) {
@@ -64,7 +64,7 @@ function limitOf(text: string | null): number {
 }
 
 /**
- * RFC 3339, from OpenAI's `created` in seconds; the epoch where there is none, as Anthropic does.
+ * Makes an RFC 3339 time of OpenAI's `created` in seconds. Without one it is the epoch, as at Anthropic.
  *
  * @param created its JSON text
  */

@@ -1,6 +1,6 @@
 /**
- * The answers the proxy makes itself: one case, one status, one body. The body is at once what the
- * OpenAI SDKs (`error.code`, `error.param`) and the Anthropic SDKs (`type`, `error.type`) read.
+ * The errors that the proxy answers itself: each case has one status and one body, which both the OpenAI SDKs
+ * (`error.code`, `error.param`) and the Anthropic SDKs (`type`, `error.type`) can read. Decides nothing.
  */
 import { printable, quoted } from "../../ground/printable.ts";
 
@@ -8,7 +8,7 @@ type Case = {
   readonly status: number;
   /** Anthropic's word for it. */
   readonly type: "invalid_request_error" | "not_found_error" | "overloaded_error" | "api_error";
-  /** The field at fault, if it is one. */
+  /** The field at fault, if a field is. */
   readonly param: "model" | null;
 };
 
@@ -36,15 +36,15 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
-/** Why an answer of the proxy's own was given, for what is reported of it. */
+/** The code of each error that was made, for telemetry. */
 const codes = new WeakMap<Response, string>();
 
 const RETRY_AFTER_S = "1";
 const MODEL_LENGTH_MAX = 256;
 
 /**
- * @param message what was being done and what to do; names no inner address. Clients show it on terminals,
- *   so that whatever it quotes is made printable here
+ * @param message says what went wrong and what to do, and names no inner address. It is made printable here:
+ *   clients show it on terminals
  */
 export function errorResponse(code: ErrorCode, message: string): Response {
   const { status, type, param } = ERRORS[code];
@@ -57,12 +57,12 @@ export function errorResponse(code: ErrorCode, message: string): Response {
   return response;
 }
 
-/** @returns undefined if it is no error of the proxy's */
-export function codeOf(response: Response): string | undefined {
+/** @returns undefined if the answer is no error of the proxy's */
+export function errorCodeOf(response: Response): string | undefined {
   return codes.get(response);
 }
 
-/** No room for one more request; the connection goes too, for it takes a descriptor as well. */
+/** There is no room for one more request. Closes the connection too, since it takes a descriptor. */
 export function outOfDescriptors(cannot: "route" | "forward"): Response {
   const response = errorResponse(
     "proxy_overloaded",
@@ -72,20 +72,20 @@ export function outOfDescriptors(cannot: "route" | "forward"): Response {
   return response;
 }
 
-/** An answer of the proxy's own that a page in a browser may read. */
+/** Lets a page in a browser read an answer of the proxy's own. */
 export function readableByBrowsers(request: Request, response: Response): Response {
   if (request.headers.has("origin")) response.headers.set("access-control-allow-origin", "*");
   return response;
 }
 
-/** The client is gone, so nobody reads it: no status of ours to send, but nginx's word for the case. */
+/** Nobody reads this answer, since the client is gone. 499 is nginx's status for the case. */
 export function clientGone(): Response {
   const response = new Response(null, { status: 499 });
   codes.set(response, "client_gone");
   return response;
 }
 
-/** The model as messages name it: in quotes, cut where somebody sent a novel, and printable: clients show it. */
+/** A model as messages name it: in quotes, printable, and cut if it is long. */
 export function quoteModel(model: string): string {
   return quoted(model, MODEL_LENGTH_MAX);
 }

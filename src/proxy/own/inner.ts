@@ -1,11 +1,12 @@
 /**
- * What tells inner things: names and addresses of the host's containers. It is for operators, who ask the
- * proxy itself, by its address or a local name. It is not for pages of the web (no CORS), not for pages
- * whose name was made to resolve to the proxy (DNS rebinding: their Host gives them away), and not for
- * whoever comes through another proxy.
+ * The pages that tell inner things, such as names and addresses of the host's containers, and who may read
+ * them: operators, who ask the proxy itself by its address or a local name. Web pages may not (no CORS),
+ * nor pages whose name was made to resolve to the proxy (DNS rebinding: their Host header gives them away),
+ * nor anybody who comes through another proxy.
  */
 import { hostName } from "../../ground/host-name.ts";
 import { isIpv4, isIpv6 } from "../../ground/ip-address.ts";
+import { METRICS, STATUS } from "../../ground/paths.ts";
 import { printable, quoted } from "../../ground/printable.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { Target } from "../target.ts";
@@ -19,12 +20,12 @@ export type InnerInit = {
   readonly status?: (() => unknown) | undefined;
   /** What `GET /metrics` shows; undefined if it is off. */
   readonly scrape: (() => Promise<string>) | undefined;
-  /** Names under which it may be asked for, beside local ones; in lower case. */
+  /** Names under which they may be asked for, beside local ones; in lower case. */
   readonly trustedHosts?: readonly string[] | undefined;
 };
 
 export type Inner = {
-  /** Whether the path is one of these. No answer to it may be read by pages, whatever it says. */
+  /** Says whether a path is one of these. Pages may read no answer to it, whatever it says. */
   readonly has: (path: string) => boolean;
   readonly answer: (request: Request, target: Target) => Response | Promise<Response>;
 };
@@ -33,10 +34,10 @@ type Answer = () => Response | Promise<Response>;
 
 export function createInner(init: InnerInit): Inner {
   const { log, status = () => ({}), scrape, trustedHosts = [] } = init;
-  // What is off has its path all the same, so that no page can tell whether it is.
+  // A page that is off keeps its path, so that nobody can tell whether it is off.
   const answers = new Map<string, Answer | undefined>([
-    ["/status", () => statusResponse(status())],
-    ["/metrics", scrape && (() => metricsResponse(scrape))],
+    [STATUS, () => statusResponse(status())],
+    [METRICS, scrape && (() => metricsResponse(scrape))],
   ]);
   const trusted = new Set(trustedHosts);
   const warnOfHost = hostWarnings(log);
@@ -56,33 +57,33 @@ export function createInner(init: InnerInit): Inner {
   };
 }
 
-/** Printable: people read it with curl. It is the same JSON. */
+/** Made printable, since people read it with curl. It stays the same JSON. */
 function statusResponse(status: unknown): Response {
   const headers = { "content-type": "application/json;charset=utf-8" };
   return new Response(printable(JSON.stringify(status)), { headers });
 }
 
 /**
- * Whether it has come past no other proxy. What is for operators alone is not to be reached through one
- * that passes on what begins with `/v1`: of `/v1/../status` Bun leaves `/status` before it is ours to see.
+ * Says whether a request has come through no other proxy. A proxy in front that passes on what begins with
+ * `/v1` must not open these pages: Bun turns `/v1/../status` into `/status` before we see it.
  */
 function isDirect(request: Request): boolean {
   const { headers } = request;
   return isRead(request) && !headers.has("x-forwarded-for") && !headers.has("forwarded");
 }
 
-/** Of a Host, in messages. */
+/** How much of a Host messages show. */
 const HOST_LENGTH_MAX = 100;
 
 /** Names that nobody can have in the DNS of the internet. RFC 6762 §3, RFC 8375, ICANN's `.internal`. */
 const LOCAL_DOMAINS = [".local", ".internal", ".lan", ".home.arpa"];
 
 /**
- * Whether a Host is one that no stranger's page can have: an IP address, a name without a dot (also
- * `localhost`), one of a domain that is never public, or one that was named. Two Host headers come joined
- * by a comma, and are no name.
+ * Says whether no stranger's page can have this Host: an IP address, a name without a dot (such as
+ * `localhost`), a name in a domain that is never public, or a trusted name. Two Host headers come joined by a
+ * comma, which is no name.
  *
- * @param trusted as `hostName` has them
+ * @param trusted names as `hostName` returns them
  */
 export function isLocalHost(header: string, trusted: ReadonlySet<string>): boolean {
   const host = header.replace(/:\d{1,5}$/, "");
@@ -98,7 +99,7 @@ export function isLocalHost(header: string, trusted: ReadonlySet<string>): boole
   );
 }
 
-/** Whoever asks makes up as many Hosts as he likes: these are all that are ever told of. */
+/** Anybody can make up Hosts: no more than this many are ever logged. */
 const HOSTS_MAX = 10;
 
 function hostWarnings(log: Log): (host: string) => void {

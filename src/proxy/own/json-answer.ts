@@ -1,20 +1,20 @@
-/** Answers made of JSON that is written already: what a slow client has not taken yet costs no memory. */
+/** Answers made of JSON text that is there already. A slow client costs no memory for what it has not read yet. */
 
-/** As Response.json says it. */
+/** The same as Response.json sets. */
 const HEADERS = { "content-type": "application/json;charset=utf-8" };
 
-/** Bun copies a text for each answer it goes out in; a longer one goes out piece by piece. */
+/** Bun copies a text for each answer. A longer text is sent piece by piece instead. */
 const WHOLE_LENGTH_MAX = 1024 * 1024;
 const PIECE_LENGTH = 64 * 1024;
 
-/** @param parts of one JSON text, in order */
+/** @param parts one JSON text in parts, in order */
 export function jsonAnswer(parts: readonly string[]): Response {
   const length = parts.reduce((sum, part) => sum + part.length, 0);
   const body = length <= WHOLE_LENGTH_MAX ? parts.join("") : inPieces(parts);
   return new Response(body, { headers: HEADERS });
 }
 
-/** All answers made of it share its bytes: Bun does not copy a Blob (measured, 1.4.5). */
+/** All answers made of it share its bytes, since Bun does not copy a Blob (measured, 1.4.5). */
 export function sharedJson(text: string): Blob {
   return new Blob([text]);
 }
@@ -53,7 +53,7 @@ function* piecesOf(parts: readonly string[]): Generator<Uint8Array, undefined> {
   if (gathered !== "") yield encoder.encode(gathered);
 }
 
-/** Two halves of one character stay together. */
+/** Moves an end that would cut a character in two (a surrogate pair) behind it. */
 function wholeCharacters(text: string, end: number): number {
   const code = text.charCodeAt(end - 1);
   return code >= 0xd800 && code < 0xdc00 ? Math.min(end + 1, text.length) : end;

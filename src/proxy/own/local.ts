@@ -1,12 +1,9 @@
-/** What the proxy answers from memory, to anybody. */
-
+/** What the proxy answers from memory, to anybody: its health and the list of models. */
+import { HEALTHZ, MODELS, PUBLIC_PREFIX, READYZ } from "../../ground/paths.ts";
 import type { Target } from "../target.ts";
 import { ownListOf } from "../via.ts";
 import { errorResponse } from "./errors.ts";
 import { type Models, modelsResponse } from "./models-list.ts";
-
-/** Of the list of models; each has a path of its own below. */
-export const MODELS = "/v1/models";
 
 export type Local = Models & {
   /** The proxy's name in `Via`. */
@@ -16,12 +13,13 @@ export type Local = Models & {
 /** @returns undefined if it is not the proxy's own to answer */
 export function local(request: Request, target: Target, context: Local): Response | undefined {
   const { path } = target;
-  if (path === "/healthz") return text(200, "ok");
-  if (path === "/readyz") return context.isReady() ? text(200, "ready") : text(503, "starting");
-  if (!path.startsWith("/v1/")) return notServed();
+  if (path === HEALTHZ) return text(200, "ok");
+  if (path === READYZ) return context.isReady() ? text(200, "ready") : text(503, "starting");
+  if (!path.startsWith(`${PUBLIC_PREFIX}/`)) return notServed();
   if (path === MODELS && isRead(request)) {
     return (
-      ownListOf(request, context.pseudonym) ?? modelsResponse(request, target, context.table.models)
+      ownListOf(request, context.pseudonym) ??
+      modelsResponse(request, target, context.routes.models)
     );
   }
   return undefined;
@@ -29,7 +27,7 @@ export function local(request: Request, target: Target, context: Local): Respons
 
 /** The answer to a path that leads nowhere. */
 export function notServed(): Response {
-  return errorResponse("not_found", "Cannot serve the request: the API is below /v1/");
+  return errorResponse("not_found", `Cannot serve the request: the API is below ${PUBLIC_PREFIX}/`);
 }
 
 export function isRead({ method }: Request): boolean {

@@ -1,4 +1,4 @@
-/** GET /metrics. */
+/** The answer to GET /metrics. What the metrics are is telemetry's. */
 import { printableInMetrics } from "../../ground/printable.ts";
 
 /** Source: Prometheus' text format 0.0.4. */

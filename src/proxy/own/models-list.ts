@@ -1,19 +1,22 @@
-/** GET /v1/models and GET /v1/models/{id}: from memory, the objects as the backends sent them. */
+/**
+ * The answers to GET /v1/models and GET /v1/models/{id}, from memory, with the objects as the backends sent
+ * them; and the answer for a model that nobody takes a request for.
+ */
 import type { Model } from "../../routing/backend.ts";
-import type { RoutingTable } from "../../routing/table.ts";
+import type { ModelLookup, Nobody, Routes } from "../../routing/routes.ts";
 import type { Target } from "../target.ts";
 import { anthropicList, anthropicModel } from "./anthropic-models.ts";
 import { errorResponse, quoteModel } from "./errors.ts";
 import { jsonAnswer, sharedAnswer, sharedJson } from "./json-answer.ts";
 import { nearest } from "./nearest.ts";
 
-/** What there is, and whether all of it is known yet. */
+/** Which models there are, and whether all of them are known yet. */
 export type Models = {
-  readonly table: RoutingTable;
+  readonly routes: Routes;
   readonly isReady: () => boolean;
 };
 
-/** Anthropic's own SDKs say which of its API versions they speak; nobody else does. */
+/** Only Anthropic's SDKs say which version of its API they speak. */
 function speaksAnthropic(request: Request): boolean {
   return request.headers.has("anthropic-version");
 }
@@ -28,7 +31,7 @@ export function modelsResponse(
     : sharedAnswer(listOf(models));
 }
 
-/** What is made of a list once, and is good for as long as the table has that list. */
+/** Made of a list once, and used as long as the table has that list. */
 type MadeOfList = { json?: Blob; ids?: readonly string[] };
 
 const madeOf = new WeakMap<readonly Model[], MadeOfList>();
@@ -53,26 +56,30 @@ function idsOf(models: readonly Model[]): readonly string[] {
   return of.ids;
 }
 
-export function modelResponse(request: Request, id: string, models: Models): Response {
-  const lookup = models.table.find(id);
-  if (lookup.kind !== "live") return noBackend(id, models);
-  const { model } = lookup;
+/** @param found what the table has said of this id */
+export function modelResponse(
+  request: Request,
+  id: string,
+  found: ModelLookup,
+  models: Models,
+): Response {
+  if (found.kind !== "live") return noBackend(id, found, models);
+  const { model } = found;
   return jsonAnswer([speaksAnthropic(request) ? anthropicModel(model) : model.json]);
 }
 
 const SUGGESTIONS_MAX = 10;
 
-/** The answer for a model that nobody takes a request for just now. */
-export function noBackend(model: string, { table, isReady }: Models): Response {
+/** @param nobody the reason why nobody takes a request for the model */
+export function noBackend(model: string, nobody: Nobody, { routes, isReady }: Models): Response {
   const name = quoteModel(model);
-  const lookup = table.find(model);
-  if (lookup.kind === "draining") {
+  if (nobody.kind === "draining") {
     return errorResponse(
       "backend_draining",
       `Cannot route the request: every server of model ${name} is stopping or unhealthy; try again shortly`,
     );
   }
-  if (lookup.kind === "unavailable") {
+  if (nobody.kind === "unavailable") {
     return errorResponse(
       "backend_unavailable",
       `Cannot route the request: the server of model ${name} is starting again; try again shortly`,
@@ -84,24 +91,23 @@ export function noBackend(model: string, { table, isReady }: Models): Response {
       `Cannot route the request: the proxy is starting and has not seen model ${name} yet; try again shortly`,
     );
   }
-  const isStarting = lookup.kind === "unknown" && lookup.isStarting;
-  const hint = isStarting
+  const hint = nobody.isStarting
     ? "a container that takes the place of one that served it is starting; try again when it has"
-    : suggestion(model, table);
+    : suggestion(model, routes);
   return errorResponse(
     "model_not_found",
     `Cannot route the request: no server has model ${name}; ${hint}`,
   );
 }
 
-function suggestion(model: string, table: RoutingTable): string {
-  const near = nearest(model, idsOf(table.models), SUGGESTIONS_MAX).map(quoteModel);
+function suggestion(model: string, { models }: Routes): string {
+  const near = nearest(model, idsOf(models), SUGGESTIONS_MAX).map(quoteModel);
   return near.length === 0
     ? "there is no model at all just now"
     : `did you mean ${near.join(", ")}?`;
 }
 
-/** The id in a path below /v1/models/, slashes raw or as %2F. */
+/** Decodes an id in a path: its slashes may be raw or %2F. */
 export function modelIdOf(encoded: string): string {
   try {
     return decodeURIComponent(encoded);

@@ -1,11 +1,12 @@
 /**
- * Which of some names somebody may have meant. Anybody can ask for a name that nobody has, and there may
- * be 10,000: so only a few are compared letter by letter, those that share most pairs of letters with it.
+ * Finds the names that somebody may have meant. There may be 10,000 names, and anybody can ask for one that
+ * does not exist. So only a few are compared letter by letter: those that share most pairs of letters with
+ * it. Pure but for what it remembers of a list.
  */
 
-/** More of a name than this says nothing about what was meant. */
+/** What comes behind this says nothing about what was meant. */
 const COMPARED_LENGTH_MAX = 64;
-/** Names that are compared: some 0.3 ms at most. */
+/** How many names are compared letter by letter: that takes 0.3 ms at most. */
 const COMPARED_MAX = 32;
 
 /** @returns up to `count` names, the nearest by edit distance first (without regard to case) */
@@ -34,7 +35,7 @@ export function candidates(name: string, names: readonly string[]): readonly str
   return least(names, scores, counts);
 }
 
-/** The names of the lowest scores; of those with the highest of these, the first. */
+/** @returns the names with the lowest scores; where not all of one score fit, the first of them */
 function least(
   names: readonly string[],
   scores: Uint8Array,
@@ -54,11 +55,11 @@ function least(
   });
 }
 
-/** Of each name: which pairs of neighbouring letters it has, as bits. An edit changes four at the most. */
+/** For each name, bits that say which pairs of neighbouring letters it has. One edit changes four at most. */
 const WORDS = 4;
 const BITS = WORDS * 32;
 
-/** A list of names is the same for many requests. */
+/** Remembered, since many requests come with the same list. */
 const indexes = new WeakMap<readonly string[], Uint32Array>();
 
 function indexOf(names: readonly string[]): Uint32Array {
@@ -81,7 +82,7 @@ function markPairs(name: string, words: Uint32Array, first: number): void {
   }
 }
 
-/** How many pairs only one of both has. */
+/** Counts the pairs that only one of the two has. */
 function difference(wanted: Uint32Array, index: Uint32Array, first: number): number {
   let sum = 0;
   for (let word = 0; word < WORDS; word += 1) {
@@ -90,23 +91,23 @@ function difference(wanted: Uint32Array, index: Uint32Array, first: number): num
   return sum;
 }
 
-/** How many bits of a word are set: in pairs, in fours, in bytes, and these added up. */
+/** Counts the bits that are set: in pairs, in fours, in bytes, and then adds these up. */
 function bitsOf(word: number): number {
   const pairs = word - ((word >>> 1) & 0x55555555);
   const fours = (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333);
   return Math.imul((fours + (fours >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
 }
 
-/** Cut twice: a letter may have more than one of the other case (İ). */
+/** Cuts twice, since a letter may become two in lower case (İ). */
 function comparable(name: string): string {
   return name.slice(0, COMPARED_LENGTH_MAX).toLowerCase().slice(0, COMPARED_LENGTH_MAX);
 }
 
-/** One row of the table at a time, and the same two for all. */
+/** The two rows of the table that are needed, shared by all calls. */
 let row = new Uint16Array(COMPARED_LENGTH_MAX + 1);
 let next = new Uint16Array(COMPARED_LENGTH_MAX + 1);
 
-/** Levenshtein: how many characters to insert, delete or replace. */
+/** Levenshtein's distance: how many characters to insert, delete or replace. */
 function editDistance(a: string, b: string): number {
   for (let j = 0; j <= b.length; j += 1) row[j] = j;
   for (let i = 1; i <= a.length; i += 1) {

@@ -1,8 +1,9 @@
-/** What is refused whatever the path. */
+/** What the proxy refuses before it reads a body: methods, upgrades, paths, encodings, and for want of room. */
 import { climbs } from "../../ground/dot-segments.ts";
 import type { Target } from "../target.ts";
-import { errorResponse } from "./errors.ts";
+import { errorResponse, outOfDescriptors } from "./errors.ts";
 
+/** Refuses a request whatever its path, or for what is hidden in it. */
 export function refusal({ method, headers }: Request, { path }: Target): Response | undefined {
   if (method === "CONNECT" || method === "TRACE") {
     return errorResponse(
@@ -23,4 +24,24 @@ export function refusal({ method, headers }: Request, { path }: Target): Respons
     );
   }
   return undefined;
+}
+
+/**
+ * Refuses a request whose body can't be read, or for which there is no room.
+ *
+ * @param hasRoom says whether there is room for one more, and counts it in if there is
+ */
+export function unreadable(
+  request: Request,
+  hasRoom: (() => boolean) | undefined,
+): Response | undefined {
+  const encoding = request.headers.get("content-encoding");
+  // Looks at the body last: Bun makes a stream of it then, which costs more to read.
+  if (encoding && encoding.toLowerCase() !== "identity" && request.body !== null) {
+    return errorResponse(
+      "unsupported_encoding",
+      "Cannot read the model of the request: its body is encoded; send it without Content-Encoding",
+    );
+  }
+  return hasRoom?.() === false ? outOfDescriptors("route") : undefined;
 }

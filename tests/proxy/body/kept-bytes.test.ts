@@ -2,39 +2,39 @@ import { describe, expect, test } from "bun:test";
 import { KeptBytes } from "../../../src/proxy/body/kept-bytes.ts";
 
 describe("KeptBytes", () => {
-  test("one request may hold so much and no more", () => {
-    const hold = new KeptBytes(100).open();
-    expect([hold.take(60), hold.take(40), hold.take(1)]).toEqual([
+  test("one request may keep so much and no more", () => {
+    const keep = new KeptBytes(100).open();
+    expect([keep.take(60), keep.take(40), keep.take(1)]).toEqual([
       "taken",
       "taken",
       "request limit",
     ]);
   });
 
-  test("all together may hold four times that", () => {
+  test("all together may keep four times that", () => {
     const kept = new KeptBytes(100);
-    const holds = Array.from({ length: 5 }, () => kept.open());
-    expect(holds.map((hold) => hold.take(100))).toEqual([
+    const keeps = Array.from({ length: 5 }, () => kept.open());
+    expect(keeps.map((keep) => keep.take(100))).toEqual([
       "taken",
       "taken",
       "taken",
       "taken",
       "total limit",
     ]);
-    holds[0]!.give(30);
-    expect([holds[4]!.take(31), holds[4]!.take(30)]).toEqual(["total limit", "taken"]);
+    keeps[0]!.give(30);
+    expect([keeps[4]!.take(31), keeps[4]!.take(30)]).toEqual(["total limit", "taken"]);
   });
 
   test("what is given on or given up is counted out once", () => {
     const kept = new KeptBytes(100);
-    const hold = kept.open();
-    hold.take(80);
-    hold.give(50);
-    hold.give(50);
+    const keep = kept.open();
+    keep.take(80);
+    keep.give(50);
+    keep.give(50);
     expect(kept.total).toBe(0);
-    hold.take(10);
-    hold.end();
-    hold.end();
+    keep.take(10);
+    keep.end();
+    keep.end();
     expect(kept.total).toBe(0);
   });
 

@@ -12,7 +12,7 @@ import {
 } from "../../support/client/random-json.ts";
 import { cutAt, scanModel } from "../../support/client/scan-model.ts";
 
-const NO_MODEL: Verdict = { kind: "missing", why: "no model" };
+const NO_MODEL: Verdict = { kind: "missing", reason: "no model" };
 
 const SEED = 20_261_123;
 const DOCUMENTS = 100_000;
@@ -103,8 +103,8 @@ function byJsonParse(bytes: Uint8Array): Verdict | undefined {
 function verdictOn(models: readonly unknown[]): Verdict {
   if (models.length === 0) return NO_MODEL;
   const [model] = models;
-  if (typeof model !== "string") return { kind: "missing", why: "not a string" };
-  return model === "" ? { kind: "missing", why: "empty" } : { kind: "found", model };
+  if (typeof model !== "string") return { kind: "missing", reason: "not a string" };
+  return model === "" ? { kind: "missing", reason: "empty" } : { kind: "found", model };
 }
 
 /**
@@ -115,7 +115,7 @@ function verdictOn(models: readonly unknown[]): Verdict {
  * only of such a row that ends in `}`. Everything else is invalid.
  */
 function expectedByShape(bytes: Uint8Array): { expected: Verdict | "invalid"; models: number } {
-  if (bytes.length === 0) return { expected: { kind: "missing", why: "no body" }, models: 0 };
+  if (bytes.length === 0) return { expected: { kind: "missing", reason: "no body" }, models: 0 };
   const { shape, texts } = topLevel(utf8.decode(bytes));
   const keys = [...shape.matchAll(/s:/g)].map(({ index }) => index);
   const models = keys.filter((key) => parse(texts[key] ?? "") === "model");

@@ -103,7 +103,7 @@ describe("ModelScanner leaves to the backend what is wrong inside a value", () =
 });
 
 describe("ModelScanner misses the model", () => {
-  test.each<[body: string, why: "no body" | "no model" | "not a string" | "empty"]>([
+  test.each<[body: string, reason: "no body" | "no model" | "not a string" | "empty"]>([
     ["", "no body"],
     ["{}", "no model"],
     [" { } ", "no model"],
@@ -119,8 +119,8 @@ describe("ModelScanner misses the model", () => {
     ['{"model":1,"model":"m"}', "not a string"],
     ['{"model":""}', "empty"],
     ['{"model":"","model":"m"}', "empty"],
-  ])("in %p: %s", (body, why) => {
-    expect(scan(body)).toEqual({ kind: "missing", why });
+  ])("in %p: %s", (body, reason) => {
+    expect(scan(body)).toEqual({ kind: "missing", reason });
   });
 });
 

@@ -38,7 +38,7 @@ describe.each(KINDS)("a model in %s", (_kind, start, bodyOf, scan) => {
         ...Array.from({ length: Math.floor((body.length - 1) / size) }, (_, n) => (n + 1) * size),
       );
     expect(scan(inPieces(bodyOf(longest)))).toEqual({ kind: "found", model: longest });
-    const tooLong = { kind: "missing", why: "too long" } as const;
+    const tooLong = { kind: "missing", reason: "too long" } as const;
     expect(scan(inPieces(bodyOf(`${longest}x`)))).toEqual(tooLong);
   });
 
@@ -49,7 +49,7 @@ describe.each(KINDS)("a model in %s", (_kind, start, bodyOf, scan) => {
       for (; given < 120 * MIB; given += 1) yield Uint8Array.of(0x78);
     }
     const before = residentWithoutGarbage();
-    expect(scan(endless())).toEqual({ kind: "missing", why: "too long" });
+    expect(scan(endless())).toEqual({ kind: "missing", reason: "too long" });
     expect(given).toBeLessThan(MODEL_BYTES_MAX + 2 * 1024);
     expect(process.memoryUsage().rss - before).toBeLessThan(40 * MIB);
   });
@@ -59,7 +59,7 @@ test("an escape counts as it is written, and a model of many bytes a character t
   const count = MODEL_BYTES_MAX / 6;
   const escaped = (times: number): Buffer => Buffer.from(`{"model":"${"\\u0078".repeat(times)}"}`);
   expect(scanModel([escaped(Math.floor(count))]).kind).toBe("found");
-  expect(scanModel([escaped(Math.ceil(count))])).toEqual({ kind: "missing", why: "too long" });
+  expect(scanModel([escaped(Math.ceil(count))])).toEqual({ kind: "missing", reason: "too long" });
   const euros = (times: number): Buffer => Buffer.from(`{"model":"${"€".repeat(times)}"}`);
   expect(scanModel([euros(Math.floor(MODEL_BYTES_MAX / 3))]).kind).toBe("found");
   expect(scanModel([euros(Math.ceil(MODEL_BYTES_MAX / 3))]).kind).toBe("missing");

@@ -88,10 +88,10 @@ describe("MultipartScanner reads what FormData makes", () => {
     const empty = await sentByFormData(form);
     expect(scanMultipart(empty.boundary, [empty.bytes])).toEqual({
       kind: "missing",
-      why: "no model",
+      reason: "no model",
     });
     form.append("file", FILE);
     const { boundary, bytes } = await sentByFormData(form);
-    expect(scanMultipart(boundary, [bytes])).toEqual({ kind: "missing", why: "no model" });
+    expect(scanMultipart(boundary, [bytes])).toEqual({ kind: "missing", reason: "no model" });
   });
 });

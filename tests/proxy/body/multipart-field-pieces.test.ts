@@ -19,9 +19,9 @@ const TRICKY: readonly [body: string, verdict: Verdict][] = [
   ],
   [
     `--a--\r\n${FORM}name=a\r\n\r\n--a--\r\n${FORM}name=model\r\n\r\n--a----`,
-    { kind: "missing", why: "empty" },
+    { kind: "missing", reason: "empty" },
   ],
-  [`--a--\r\n${FORM}name=a\r\n\r\nx\r\n--a---- \t\r\n`, { kind: "missing", why: "no model" }],
+  [`--a--\r\n${FORM}name=a\r\n\r\nx\r\n--a---- \t\r\n`, { kind: "missing", reason: "no model" }],
   [
     `--a--\n${FORM}`,
     { kind: "invalid", offset: 5, expected: 'CRLF (not LF alone) after the boundary "--a--"' },

@@ -163,7 +163,7 @@ describe("MultipartScanner finds the model", () => {
 });
 
 describe("MultipartScanner misses the model", () => {
-  test.each<[body: string, why: "no body" | "no model" | "empty"]>([
+  test.each<[body: string, reason: "no body" | "no model" | "empty"]>([
     ["", "no body"],
     [END, "no model"],
     ["--abc--", "no model"],
@@ -174,7 +174,7 @@ describe("MultipartScanner misses the model", () => {
     [part("name=model", "") + END, "empty"],
     [part("name=model", "") + MODEL + END, "empty"],
     [`--abc\r\nContent-Disposition: form-data; name=model\r\n\r\n${END}`, "empty"],
-  ])("in %p: %s", (body, why) => {
-    expect(scan(body)).toEqual({ kind: "missing", why });
+  ])("in %p: %s", (body, reason) => {
+    expect(scan(body)).toEqual({ kind: "missing", reason });
   });
 });

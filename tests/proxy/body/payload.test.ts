@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { KeptBytes } from "../../../src/proxy/body/kept-bytes.ts";
 import { Payloads } from "../../../src/proxy/body/payload.ts";
+import type { RequestBody } from "../../../src/proxy/body/request-body.ts";
 import { rawServer } from "../../support/client/raw-http.ts";
 import { startProxyTo } from "../../support/proxy/proxy.ts";
 import { until, within } from "../../support/until.ts";
@@ -11,6 +12,10 @@ function bytes(length: number): Uint8Array<ArrayBuffer> {
   return new Uint8Array(length).fill(7);
 }
 
+function ofBytes(content: Uint8Array<ArrayBuffer>): RequestBody {
+  return { kind: "bytes", bytes: content };
+}
+
 /** Room that is never used up. */
 const ROOM = (): KeptBytes => new KeptBytes(Number.POSITIVE_INFINITY);
 
@@ -18,16 +23,20 @@ describe("Payloads", () => {
   test("gives on what is no bytes, and bytes as they are", () => {
     const payloads = new Payloads(ROOM());
     const stream = new ReadableStream<Uint8Array>();
-    expect(payloads.of(undefined).body).toBeNull();
-    expect(payloads.of(stream).body).toBe(stream);
+    expect(payloads.of({ kind: "none" }).body).toBeNull();
+    expect(payloads.of({ kind: "stream", stream }).body).toBe(stream);
     const few = bytes(16 * KIB);
-    expect(payloads.of(few).body).toBe(few);
+    expect(payloads.of(ofBytes(few)).body).toBe(few);
   });
 
   test("gives bytes as a stream of the same where fetch would keep too many", async () => {
     const body = bytes(17 * KIB);
     const payloads = new Payloads(ROOM(), 2 * body.length);
-    const [first, second, third] = [payloads.of(body), payloads.of(body), payloads.of(body)];
+    const [first, second, third] = [
+      payloads.of(ofBytes(body)),
+      payloads.of(ofBytes(body)),
+      payloads.of(ofBytes(body)),
+    ];
     expect([first.body, second.body]).toEqual([body, body]);
     expect(third.body).toBeInstanceOf(ReadableStream);
     expect(await new Response(third.body).bytes()).toEqual(body);
@@ -37,19 +46,19 @@ describe("Payloads", () => {
     const body = bytes(17 * KIB);
     const kept = new KeptBytes(body.length / 4);
     const payloads = new Payloads(kept);
-    expect([payloads.of(body).body, kept.total]).toEqual([body, body.length]);
-    expect(payloads.of(body).body).toBeInstanceOf(ReadableStream);
+    expect([payloads.of(ofBytes(body)).body, kept.total]).toEqual([body, body.length]);
+    expect(payloads.of(ofBytes(body)).body).toBeInstanceOf(ReadableStream);
   });
 
   test("counts what has been let go of once, however often it is said", () => {
     const body = bytes(17 * KIB);
     const payloads = new Payloads(ROOM(), body.length);
-    const kept = payloads.of(body);
-    expect(payloads.of(body).body).toBeInstanceOf(ReadableStream);
+    const kept = payloads.of(ofBytes(body));
+    expect(payloads.of(ofBytes(body)).body).toBeInstanceOf(ReadableStream);
     kept.release();
     kept.release();
-    expect(payloads.of(body).body).toBe(body);
-    expect(payloads.of(body).body).toBeInstanceOf(ReadableStream);
+    expect(payloads.of(ofBytes(body)).body).toBe(body);
+    expect(payloads.of(ofBytes(body)).body).toBeInstanceOf(ReadableStream);
   });
 });
 

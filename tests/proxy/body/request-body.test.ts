@@ -1,8 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import { KeptBytes } from "../../../src/proxy/body/kept-bytes.ts";
-import { type ReadResult, readModelField } from "../../../src/proxy/body/request-body.ts";
+import {
+  type ReadResult,
+  type RequestBody,
+  readModelField,
+} from "../../../src/proxy/body/request-body.ts";
 import { piecewise } from "../../support/client/piecewise.ts";
 import { rawExchange } from "../../support/client/raw-http.ts";
+import { contentOf, streamOf } from "../../support/client/sent-body.ts";
 import { NO_TURNS } from "../../support/client/turns.ts";
 import { until, within } from "../../support/until.ts";
 
@@ -35,8 +40,8 @@ async function throughServer(
     fetch: async (request) => {
       const field = await readField(request, keptBytesMax);
       const kept = field.kind === "found" ? await field.body() : undefined;
-      const bytes = kept === undefined ? new Uint8Array() : await new Response(kept).bytes();
-      seen.resolve({ field, form: formOf(kept), bytes });
+      const bytes = kept === undefined ? new Uint8Array() : await bytesOf(kept);
+      seen.resolve({ field, form: kept?.kind ?? "none", bytes });
       return new Response();
     },
   });
@@ -45,9 +50,8 @@ async function throughServer(
   return await within("the body", seen.promise);
 }
 
-function formOf(body: unknown): string {
-  if (body instanceof Uint8Array) return "bytes";
-  return body instanceof ReadableStream ? "stream" : "none";
+function bytesOf(body: RequestBody): Promise<Uint8Array> {
+  return new Response(contentOf(body)).bytes();
 }
 
 /** `{"messages":"…","model":"m",…` of a length in bytes, with bytes behind the model that are no text. */
@@ -64,7 +68,7 @@ describe("readModelField() through a server", () => {
     ["no body", undefined],
     ["an empty body", ""],
   ])("finds nothing in a request with %s", async (_what, body) => {
-    expect((await throughServer(body)).field).toMatchObject({ kind: "missing", why: "no body" });
+    expect((await throughServer(body)).field).toMatchObject({ kind: "missing", reason: "no body" });
   });
 
   test.each<[what: string, body: Buffer<ArrayBuffer>, form: string]>([
@@ -119,7 +123,7 @@ describe("readModelField() of pieces", () => {
     const field = await readField(request, NO_LIMIT);
     if (field.kind !== "found") throw new Error(`Found nothing: ${field.kind}`);
     expect(state.pulls).toBe(2);
-    const reader = ((await field.body()) as ReadableStream<Uint8Array>).getReader();
+    const reader = streamOf(await field.body()).getReader();
     const taken: [piece: string | undefined, pulls: number][] = [];
     for (let count = 0; count < 4; count += 1) {
       const { value } = await within("a piece", reader.read());
@@ -168,7 +172,7 @@ describe("readModelField() of pieces", () => {
     const { request, state } = piecewise(['{"model":"m"', "}"]);
     const field = await readField(request, NO_LIMIT);
     if (field.kind !== "found") throw new Error(`Found nothing: ${field.kind}`);
-    await ((await field.body()) as ReadableStream<Uint8Array>).cancel("upstream gone");
+    await streamOf(await field.body()).cancel("upstream gone");
     expect(state.cancelled).toBe("upstream gone");
   });
 
@@ -196,9 +200,7 @@ describe("readModelField() of pieces", () => {
       NO_LIMIT,
     );
     if (field.kind !== "found") throw new Error(`Found nothing: ${field.kind}`);
-    const failure = new Response((await field.body()) ?? null)
-      .bytes()
-      .catch((error: unknown) => error);
+    const failure = bytesOf(await field.body()).catch((error: unknown) => error);
     expect(await within("the failure", failure)).toBe(gone);
   });
 });
@@ -230,5 +232,5 @@ function failing(first: string, error: Error): ReadableStream<Uint8Array> {
 }
 
 async function bodyAtHand(field: ModelField): Promise<unknown> {
-  return field.kind === "found" ? field.body() : field;
+  return field.kind === "found" ? contentOf(await field.body()) : field;
 }

@@ -21,12 +21,28 @@ const REQUEST = new Request("http://proxy.test/v1/models");
 const TARGET = { path: "/v1/models", query: "" };
 
 /** A table in which model `id` is what `kind` says. */
-function modelsWith(kind: "live" | "draining" | "unknown", ready: boolean, model: Entry): Models {
+function modelsWith(
+  kind: "live" | "draining" | "unknown",
+  ready: boolean,
+  model: Entry,
+): Models & { readonly table: RoutingTable } {
   const table = new RoutingTable();
   const backend = makeBackend({ models: [model] });
   if (kind !== "unknown") table.admit(backend);
   if (kind === "draining") table.drain(backend);
-  return { table, isReady: () => ready };
+  return { table, routes: table, isReady: () => ready };
+}
+
+/** The answer about one model. */
+function responseOf(id: string, models: Models): Response {
+  return modelResponse(REQUEST, id, models.routes.find(id), models);
+}
+
+/** The answer for a model that nobody takes a request for. */
+function refusalOf(id: string, models: Models): Response {
+  const route = models.routes.route(id);
+  if (route.kind === "routed") throw new Error(`model ${id} is routed`);
+  return noBackend(id, route, models);
 }
 
 describe("modelsResponse()", () => {
@@ -96,7 +112,7 @@ describe("modelsResponse() of a long list", () => {
 describe("modelResponse()", () => {
   test("is the model's object alone, with every field", async () => {
     const model = { id: "a", owned_by: "vllm", created: 1 };
-    const response = modelResponse(REQUEST, "a", modelsWith("live", true, model));
+    const response = responseOf("a", modelsWith("live", true, model));
     expect(response.status).toBe(200);
     expect(await response.json()).toEqual(model);
   });
@@ -107,7 +123,7 @@ describe("modelResponse()", () => {
     ["unknown", true, 404, "model_not_found"],
     ["unknown", false, 503, "starting"],
   ])("of a %s model, ready: %p, is a %d %s", async (kind, ready, status, code) => {
-    const response = modelResponse(REQUEST, "a", modelsWith(kind, ready, { id: "a" }));
+    const response = responseOf("a", modelsWith(kind, ready, { id: "a" }));
     expect(response.status).toBe(status);
     expect(((await response.json()) as ErrorBody).error.code).toBe(code);
   });
@@ -121,7 +137,7 @@ describe("noBackend()", () => {
     async (ready) => {
       const models = modelsWith("unknown", ready, { id: "m" });
       models.table.expect(CONTAINER, { kind: "back", modelIds: ["m"] });
-      const response = noBackend("m", models);
+      const response = refusalOf("m", models);
       expect([response.status, response.headers.get("retry-after")]).toEqual([503, "1"]);
       expect(((await response.json()) as ErrorBody).error.code).toBe("backend_unavailable");
     },
@@ -130,7 +146,7 @@ describe("noBackend()", () => {
   test("a model of which a container is starting for the first time is 404, and the message says so", async () => {
     const models = modelsWith("unknown", true, { id: "m" });
     models.table.expect(CONTAINER, { kind: "anew", modelIds: ["m"] });
-    const response = noBackend("m", models);
+    const response = refusalOf("m", models);
     const { error } = (await response.json()) as ErrorBody;
     expect([response.status, error.code]).toEqual([404, "model_not_found"]);
     expect(error.message).toContain("is starting");
@@ -142,7 +158,7 @@ describe("noBackend()", () => {
     ["unknown", false],
   ])("names the model when it is %s, ready: %p, cut where it is long", async (kind, ready) => {
     const id = "y".repeat(300);
-    const response = noBackend(id, modelsWith(kind, ready, { id }));
+    const response = refusalOf(id, modelsWith(kind, ready, { id }));
     const { error } = (await response.json()) as ErrorBody;
     expect(error.message).toContain(`"${"y".repeat(256)}…"`);
     expect(error.message).not.toContain("y".repeat(257));
@@ -153,7 +169,7 @@ test("the message for an unknown model is short, whatever the names of 10,000 kn
   const table = new RoutingTable();
   const ids = Array.from({ length: 10_000 }, (_, n) => `${n}${"\u0001".repeat(2_000)}`);
   table.admit(makeBackend({ models: ids.map((id) => ({ id })) }));
-  const response = noBackend("\u0001".repeat(60_000), { table, isReady: () => true });
+  const response = refusalOf("\u0001".repeat(60_000), { routes: table, isReady: () => true });
   const { error } = (await response.json()) as ErrorBody;
   expect(error.code).toBe("model_not_found");
   expect(error.message.length).toBeLessThan(11 * 6 * 257 + 200);

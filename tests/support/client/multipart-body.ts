@@ -46,8 +46,8 @@ export function randomBody(random: Random): RandomBody {
 }
 
 function verdictOn(content: Buffer | undefined): Verdict {
-  if (content === undefined) return { kind: "missing", why: "no model" };
-  if (content.length === 0) return { kind: "missing", why: "empty" };
+  if (content === undefined) return { kind: "missing", reason: "no model" };
+  if (content.length === 0) return { kind: "missing", reason: "empty" };
   return { kind: "found", model: new TextDecoder("utf-8", { ignoreBOM: true }).decode(content) };
 }
 

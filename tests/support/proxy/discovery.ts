@@ -5,7 +5,6 @@ import type { ContainerEvent } from "../../../src/engine/events.ts";
 import { Fleet, type FleetInit } from "../../../src/fleet/fleet.ts";
 import { readModels } from "../../../src/fleet/models.ts";
 import type { Server } from "../../../src/routing/run.ts";
-import { RoutingTable } from "../../../src/routing/table.ts";
 import type { EngineConnection } from "../../../src/sources/docker/connection.ts";
 import {
   DockerSource,
@@ -17,9 +16,10 @@ import type { FakeEngine } from "../engine/fake-engine.ts";
 import type { FakeContainer } from "../engine/replies.ts";
 import { until } from "../until.ts";
 import { type MemoryLog, memoryLog } from "./memory-log.ts";
+import { WatchedTable } from "./watched-table.ts";
 
 export type Discovery = Disposable & {
-  readonly table: RoutingTable;
+  readonly table: WatchedTable;
   readonly log: MemoryLog;
   readonly fleet: Fleet;
   readonly docker: DockerSource;
@@ -56,7 +56,7 @@ export function startDiscovery(
   fake: Pick<FakeEngine, "socketPath">,
   options: Options = {},
 ): Discovery {
-  const table = new RoutingTable();
+  const table = new WatchedTable();
   const log = memoryLog();
   const stopping = new AbortController();
   const { signal } = stopping;

@@ -21,11 +21,11 @@ export type RunningProxy = Disposable & {
   readonly table: RoutingTable;
   readonly log: MemoryLog;
   /** Requests whose connection is kept open just now. */
-  readonly held: () => number;
+  readonly keptOpen: () => number;
   readonly stop: (timeoutMs: number) => Promise<number>;
 };
 
-type ProxyInit = Partial<Omit<HandlerInit, "table" | "log">> & {
+type ProxyInit = Partial<Omit<HandlerInit, "routes" | "log">> & {
   readonly backends?: readonly Backend[];
 };
 
@@ -33,8 +33,8 @@ export function startProxy({ backends = [], ...init }: ProxyInit = {}): RunningP
   const table = new RoutingTable();
   for (const backend of backends) table.admit(backend);
   const log = memoryLog();
-  const handle = createHandler({ table, log, isReady: () => true, ...init });
-  const held = new Set<object>();
+  const handle = createHandler({ routes: table, log, isReady: () => true, ...init });
+  const open = new Set<object>();
   const server = startServer({
     port: 0,
     log,
@@ -42,15 +42,15 @@ export function startProxy({ backends = [], ...init }: ProxyInit = {}): RunningP
       handle(request, {
         ...client,
         expect: () => {
-          held.delete(client);
+          open.delete(client);
           client.expect();
         },
-        hold: () => {
-          held.add(client);
-          client.hold();
+        keepOpen: () => {
+          open.add(client);
+          client.keepOpen();
         },
         release: () => {
-          held.delete(client);
+          open.delete(client);
           client.release();
         },
       }),
@@ -60,7 +60,7 @@ export function startProxy({ backends = [], ...init }: ProxyInit = {}): RunningP
     origin: `http://127.0.0.1:${server.port}`,
     table,
     log,
-    held: () => held.size,
+    keptOpen: () => open.size,
     stop: server.stop,
     [Symbol.dispose]: () => void server.stop(0),
   };

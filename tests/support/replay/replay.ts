@@ -1,11 +1,11 @@
 /** One run of recordings against discovery: see replay-world.ts for what is done to it. */
 import { readModels } from "../../../src/fleet/models.ts";
 import type { Backend } from "../../../src/routing/backend.ts";
-import type { RoutingTable } from "../../../src/routing/table.ts";
 import { seededRandom } from "../client/random-json.ts";
 import { FakeEngine } from "../engine/fake-engine.ts";
 import type { FakeContainer } from "../engine/replies.ts";
 import { type Discovery, startDiscovery } from "../proxy/discovery.ts";
+import type { WatchedTable } from "../proxy/watched-table.ts";
 import { until } from "../until.ts";
 import { isRunOf, ReplayClients, Told } from "./clients.ts";
 import type { Host } from "./host.ts";
@@ -157,7 +157,7 @@ function lacking({ world, told, discovery: { table } }: Run): readonly string[] 
 function isServed(
   { id, ipAddress }: FakeContainer,
   models: readonly string[],
-  table: RoutingTable,
+  table: WatchedTable,
 ): boolean {
   const active = [...table.backends].filter(
     ({ run, state }) => run.id === id && state === "active",

@@ -1,0 +1,176 @@
+/**
+ * One request and its answer, and all that must be let go of at their end: the client's connection, what is
+ * kept of the body, and for each backend that is asked a lease, its timers and its report. It is let go of
+ * here and nowhere else, once, whichever way the exchange ends. Sends nothing itself: it knows no fetch, no
+ * sockets and no body of an answer.
+ */
+import type { Backend, Lease } from "../routing/backend.ts";
+import type { CallEnd, CallReport, RequestReport } from "../telemetry/telemetry.ts";
+import type { Turns } from "./body/upload-reader.ts";
+import type { Target } from "./target.ts";
+import { type AbortReason, type Patience, UpstreamAbort } from "./upstream-abort.ts";
+
+/** What there is to know of a client's connection, and whose turn it is on it. */
+export type Client = Turns & {
+  /** IP address. */
+  readonly address: string | undefined;
+  /** The exchange is over. */
+  readonly release: () => void;
+};
+
+/** What is held of the body of a request. */
+export type Upload = {
+  /** The answer has begun: it is delivered, whatever the client still sends or does not send. */
+  readonly answered: () => void;
+  /** The body will not be sent again. Lets go of it, unless it is still on its way to the backend. */
+  readonly sent: () => void;
+  /** Lets go of what is kept of it. */
+  readonly release: () => void;
+  /** Lets go of what is kept of it, and stops reading the rest: nobody will send it. */
+  readonly discard: () => void;
+};
+
+export class Exchange {
+  readonly request: Request;
+  readonly target: Target;
+  readonly client: Client;
+  readonly report: RequestReport;
+  #model: string | undefined;
+  #upload: Upload | undefined;
+  #isOpen = true;
+
+  constructor(request: Request, target: Target, client: Client, report: RequestReport) {
+    this.request = request;
+    this.target = target;
+    this.client = client;
+    this.report = report;
+  }
+
+  /** Undefined as long as the request has named none: it then goes to whoever there is. */
+  get model(): string | undefined {
+    return this.#model;
+  }
+
+  /** @param isKnown whether any server has the model, or had it just now */
+  name(model: string, isKnown: boolean): void {
+    this.#model = model;
+    this.report.named(model, isKnown);
+  }
+
+  /** Takes over what is held of the request's body. */
+  owns<U extends Upload>(upload: U): U {
+    this.#upload = upload;
+    return upload;
+  }
+
+  /**
+   * Takes over a lease, to ask its backend. There may be another attempt when one has failed.
+   * Must be called in the step that took the lease.
+   */
+  attempt(lease: Lease, patience: Patience): Attempt {
+    return new Attempt(this, lease, patience);
+  }
+
+  /** The head of a backend's answer has come. */
+  answerBegins(): void {
+    this.#upload?.answered();
+  }
+
+  /** The body of the request will not be needed for another attempt. */
+  bodyIsSent(): void {
+    this.#upload?.sent();
+  }
+
+  /**
+   * Ends the exchange: the proxy answers itself.
+   *
+   * @param code says why, if the answer is an error
+   */
+  answeredByProxy(status: number, code: string | undefined): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#upload?.discard();
+    this.client.release();
+    this.report.answered(status, code);
+  }
+
+  /** Ends the exchange: the answer of a backend has ended, which its attempt reports. */
+  answeredByBackend(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#upload?.release();
+    this.client.release();
+  }
+}
+
+/** How the answer of a backend has ended. */
+export type Ending = "complete" | "client gone" | "broken off";
+
+/** One backend that is asked: holds a lease on it until the attempt has failed or the answer has ended. */
+export class Attempt {
+  readonly exchange: Exchange;
+  readonly backend: Backend;
+  readonly call: CallReport;
+  readonly #lease: Lease;
+  readonly #abort: UpstreamAbort;
+  readonly #releases: (() => void)[] = [];
+  #isOpen = true;
+
+  constructor(exchange: Exchange, lease: Lease, patience: Patience) {
+    this.exchange = exchange;
+    this.backend = lease.backend;
+    this.#lease = lease;
+    this.#abort = new UpstreamAbort(exchange.request.signal, lease, patience);
+    this.call = exchange.report.call(lease.backend);
+  }
+
+  /** Aborted when the request to the backend must end early. */
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  /** Why it was aborted, if it was. */
+  get abortReason(): AbortReason | undefined {
+    return this.#abort.reason;
+  }
+
+  /**
+   * Takes over what is held for this attempt alone.
+   *
+   * @param release called once; must not refer to the body of the request, since it lives as long as the answer
+   */
+  owns(release: () => void): void {
+    this.#releases.push(release);
+  }
+
+  /** The head of the answer has come: says whose turn it is from now on. */
+  waitFor(whom: "read" | "client"): void {
+    this.#abort.waitFor(whom);
+  }
+
+  /** There is no answer. The exchange goes on: with another attempt, or an answer of the proxy's own. */
+  failed(error: unknown): void {
+    if (!this.#isOpen) return;
+    this.#abort.abandon(); // an answer may have come that is of no use
+    this.#letGo();
+    this.call.failed(error, this.abortReason);
+  }
+
+  /** The answer has ended, and with it the exchange. */
+  ended(end: CallEnd): Ending {
+    if (this.#isOpen) {
+      this.#letGo();
+      this.exchange.answeredByBackend();
+      this.call.ended(end, this.abortReason);
+    }
+    if (end.cancelled || this.abortReason === "client gone") return "client gone";
+    return end.error === undefined ? "complete" : "broken off";
+  }
+
+  #letGo(): void {
+    this.#isOpen = false;
+    this.#abort.release();
+    for (const release of this.#releases) release();
+    this.#lease.end();
+  }
+}

@@ -1,0 +1,23 @@
+/** Looks a model up, and asks the servers for their lists before it calls the model unknown. */
+import type { ModelLookup } from "../routing/routes.ts";
+import type { Models } from "./own/models-list.ts";
+
+export type FindInit = Models & {
+  /** Asks every server for its model list again. Resolves at once when that was done moments ago. */
+  readonly refreshModels?: () => Promise<void>;
+};
+
+/** How long a request for an unknown model waits for the servers to be asked again. */
+const REFRESH_MS = 1_000;
+
+/** Asks the servers since adapters and pulled models come while a server runs. */
+export async function findModel(model: string, init: FindInit): Promise<ModelLookup> {
+  const { routes, isReady, refreshModels } = init;
+  const found = routes.find(model);
+  if (found.kind !== "unknown" || refreshModels === undefined || !isReady()) return found;
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(late.resolve, REFRESH_MS);
+  await Promise.race([refreshModels(), late.promise]);
+  clearTimeout(timer);
+  return routes.find(model);
+}

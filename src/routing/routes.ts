@@ -1,0 +1,49 @@
+/**
+ * What a request may do with the routing table: look up a model, and take a lease on a backend. Holds the
+ * types of that face alone; what changes the table is the fleet's, in `table.ts`.
+ */
+import type { Backend, Lease, Model } from "./backend.ts";
+import type { Asking } from "./choose.ts";
+import type { Run } from "./run.ts";
+
+/** Why nobody takes a request for a model. */
+export type Nobody =
+  /** All who serve it take no new request. */
+  | { readonly kind: "draining" }
+  /** Nobody serves it, but who did runs on or starts again. */
+  | { readonly kind: "unavailable" }
+  | {
+      readonly kind: "unknown";
+      /** Whether a container is starting that takes the place of one that served it. */
+      readonly isStarting: boolean;
+    };
+
+/** What is known of a model. */
+export type ModelLookup = { readonly kind: "live"; readonly model: Model } | Nobody;
+
+/** Who takes a request: the lease is taken already, and must be ended. */
+export type Route = { readonly kind: "routed"; readonly lease: Lease } | Nobody;
+
+/**
+ * All of it is synchronous, and nothing can happen between a choice and its count. What takes a lease must
+ * be called in the same step in which the request is sent: no `await` may stand between.
+ */
+export type Routes = {
+  /** All active models, one object each (the newest backend's), sorted by id; another list when they change. */
+  readonly models: readonly Model[];
+  /** Says what is known of a model, and takes no lease. */
+  readonly find: (modelId: string) => ModelLookup;
+  /** Takes a lease on the first backend of the model that gives one, in the order of `choose()`. */
+  readonly route: (modelId: string, asking?: Asking<Backend>) => Route;
+  /**
+   * Takes a lease for a request that names no model, if there is no doubt where it belongs: only one
+   * backend is active, or only one model.
+   */
+  readonly only: () => Lease | undefined;
+  /** Takes a lease on the active backend that became routable last. */
+  readonly newest: () => Lease | undefined;
+  /** Takes a lease on the active backend of one run, whatever its models. */
+  readonly routeToRun: (run: Run) => Route;
+  /** Says whether there is a backend of one run, active or draining. */
+  readonly hasRun: (run: Run) => boolean;
+};

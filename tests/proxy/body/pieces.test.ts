@@ -1,0 +1,68 @@
+import { describe, expect, test } from "bun:test";
+import { BodyPieces } from "../../../src/proxy/body/pieces.ts";
+
+const KIB = 1024;
+
+function bytes(length: number, value: number): Uint8Array {
+  return new Uint8Array(length).fill(value);
+}
+
+function allOf(pieces: BodyPieces): Uint8Array[] {
+  const all: Uint8Array[] = [];
+  for (let next = pieces.shift(); next !== undefined; next = pieces.shift()) all.push(next.piece);
+  return all;
+}
+
+describe("BodyPieces", () => {
+  test("keeps a large piece as it is, and joins small ones, in order", () => {
+    const pieces = new BodyPieces();
+    const large = bytes(4 * KIB, 9);
+    for (const piece of [bytes(1, 1), bytes(2, 2), large, bytes(1, 3)]) pieces.push(piece);
+    const [first, second, third, ...more] = allOf(pieces);
+    expect(Buffer.from(first!)).toEqual(Buffer.from([1, 2, 2]));
+    expect(second).toBe(large);
+    expect(Buffer.from(third!)).toEqual(Buffer.from([3]));
+    expect(more).toEqual([]);
+  });
+
+  test("counts what it takes, and gives the same amount back piece by piece", () => {
+    const pieces = new BodyPieces();
+    let taken = 0;
+    for (let n = 0; n < 1_000; n += 1) taken += pieces.push(bytes(1 + (n % 300), n % 256));
+    taken += pieces.push(bytes(10 * KIB, 1));
+    let given = 0;
+    for (let next = pieces.shift(); next !== undefined; next = pieces.shift()) given += next.memory;
+    expect(given).toBe(taken);
+  });
+
+  test("takes about as much memory for one-byte pieces as they have bytes", () => {
+    const pieces = new BodyPieces();
+    let taken = 0;
+    for (let n = 0; n < 100_000; n += 1) taken += pieces.push(bytes(1, 1));
+    expect(taken).toBeWithin(100_000, 200_000);
+  });
+
+  test("takeAll() gives what was not given yet, as one, and leaves nothing", () => {
+    const pieces = new BodyPieces();
+    for (const value of [1, 2, 3]) pieces.push(bytes(4 * KIB, value));
+    expect(pieces.shift()?.piece[0]).toBe(1);
+    const rest = pieces.takeAll();
+    expect([rest.length, rest[0], rest.at(-1)]).toEqual([8 * KIB, 2, 3]);
+    expect([pieces.takeAll().length, pieces.shift()]).toEqual([0, undefined]);
+  });
+
+  test("takeAll() does not copy what is in one piece", () => {
+    const pieces = new BodyPieces();
+    const only = bytes(8 * KIB, 1);
+    pieces.push(only);
+    expect(pieces.takeAll()).toBe(only as Uint8Array<ArrayBuffer>);
+  });
+
+  test("clear() forgets all", () => {
+    const pieces = new BodyPieces();
+    pieces.push(bytes(10, 1));
+    pieces.push(bytes(5 * KIB, 1));
+    pieces.clear();
+    expect(pieces.shift()).toBeUndefined();
+  });
+});

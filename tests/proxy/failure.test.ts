@@ -1,0 +1,63 @@
+import { describe, expect, test } from "bun:test";
+import {
+  type Circumstances,
+  type Failure,
+  failureOf,
+  failureResponse,
+} from "../../src/proxy/failure.ts";
+
+function coded(code: string): Error {
+  return Object.assign(new Error(code), { code });
+}
+
+const REFUSED = coded("ECONNREFUSED");
+const RESET = coded("ECONNRESET");
+const BEST: Circumstances = { abortReason: undefined, canResend: true, mayBeStale: true };
+
+describe("failureOf()", () => {
+  test.each<[what: string, error: unknown, but: Partial<Circumstances>, kind: Failure["kind"]]>([
+    ["a refused connection", REFUSED, {}, "connection refused"],
+    ["one on a fresh connection", REFUSED, { mayBeStale: false }, "connection refused"],
+    ["one of a body that streams", REFUSED, { canResend: false }, "failed"],
+    ["one that we have ended", REFUSED, { abortReason: "client gone" }, "failed"],
+    ["an early reset of a used connection", RESET, {}, "stale connection"],
+    ["a reset of a fresh one, or a late one", RESET, { mayBeStale: false }, "failed"],
+    ["one of a body that streams", RESET, { canResend: false }, "failed"],
+    ["one that we have ended", RESET, { abortReason: "cut" }, "failed"],
+    ["anything else", coded("ETIMEDOUT"), {}, "failed"],
+    ["what is no error", "reset", {}, "failed"],
+  ])("%s: %p", (_what, error, but, kind) => {
+    const circumstances = { ...BEST, ...but };
+    const { abortReason } = circumstances;
+    expect(failureOf(error, circumstances)).toEqual({ kind, error, abortReason });
+  });
+});
+
+describe("failureResponse()", () => {
+  test.each<[what: string, failure: Partial<Failure>, status: number, says: string]>([
+    ["a server that is not there", {}, 502, 'the server of model \\"m\\" did not answer'],
+    ["a drain that was cut", { abortReason: "cut" }, 502, "was stopped before it answered"],
+    ["a run that is over", { abortReason: "run-over" }, 502, "was stopped before it answered"],
+    ["a connection that hangs", { abortReason: "connect timed out" }, 502, "did not answer"],
+    ["no descriptors", { error: coded("EMFILE") }, 503, "out of file descriptors"],
+    ["a client that has left", { abortReason: "client gone" }, 499, ""],
+    [
+      "one that left with no descriptors",
+      { abortReason: "client gone", error: coded("EMFILE") },
+      499,
+      "",
+    ],
+  ])("for %s", async (_what, but, status, says) => {
+    const failure: Failure = { kind: "failed", error: RESET, abortReason: undefined, ...but };
+    const response = failureResponse(failure, "m");
+    expect(response.status).toBe(status);
+    expect(await response.text()).toContain(says);
+  });
+
+  test("names no model where the request has named none", async () => {
+    const failure: Failure = { kind: "failed", error: RESET, abortReason: undefined };
+    expect(await failureResponse(failure, undefined).text()).toContain(
+      "Cannot forward the request: the server did not answer",
+    );
+  });
+});

@@ -1,0 +1,54 @@
+import { describe, expect, test } from "bun:test";
+import { refusal, unreadable } from "../../../src/proxy/own/refusal.ts";
+
+const WEBSOCKET = { upgrade: "WebSocket", connection: "upgrade" };
+
+type Asked = { readonly method: string; readonly headers: Headers };
+
+function asked(method: string, headers: Record<string, string> = {}): Asked {
+  return { method, headers: new Headers(headers) };
+}
+
+describe("refusal()", () => {
+  test.each<[what: string, request: Asked, path: string, status: number | undefined]>([
+    ["CONNECT", asked("CONNECT"), "/v1/x", 405],
+    ["TRACE", asked("TRACE"), "/healthz", 405],
+    ["a WebSocket", asked("GET", WEBSOCKET), "/v1/realtime", 501],
+    ["another upgrade", asked("POST", { upgrade: "h2c" }), "/v1/x", undefined],
+    ["a path that climbs", asked("GET"), "/v1/%2e%2e%2fadmin", 400],
+    ["anything else", asked("POST"), "/v1/x", undefined],
+  ])("of %s", (_what, request, path, status) => {
+    expect(refusal(request as Request, { path, query: "" })?.status).toBe(status);
+  });
+});
+
+describe("unreadable()", () => {
+  const body = "x";
+  test.each<[what: string, init: RequestInit, status: number | undefined]>([
+    ["an encoded body", { body, headers: { "content-encoding": "gzip" } }, 415],
+    [
+      "one that says it is not encoded",
+      { body, headers: { "content-encoding": "Identity" } },
+      undefined,
+    ],
+    ["an encoding of no body", { headers: { "content-encoding": "gzip" } }, undefined],
+    ["a plain body", { body }, undefined],
+  ])("%s", (_what, init, status) => {
+    const request = new Request("http://a/", { method: "POST", ...init });
+    expect(unreadable(request, undefined)?.status).toBe(status);
+    expect(unreadable(request, () => true)?.status).toBe(status);
+  });
+
+  test("asks for room once, and only for what it can read", () => {
+    let asks = 0;
+    const hasRoom = (): boolean => {
+      asks += 1;
+      return false;
+    };
+    const init = { method: "POST", body, headers: { "content-encoding": "gzip" } };
+    expect(unreadable(new Request("http://a/", init), hasRoom)?.status).toBe(415);
+    expect(asks).toBe(0);
+    expect(unreadable(new Request("http://a/"), hasRoom)?.status).toBe(503);
+    expect(asks).toBe(1);
+  });
+});
