@@ -10,15 +10,15 @@ import type { Routes } from "../routing/routes.ts";
 import type { Log } from "../telemetry/log.ts";
 import { answerOf } from "./answer.ts";
 import type { BodyWatch } from "./answer-body.ts";
-import type { Payloads } from "./body/payload.ts";
+import type { Payload, Payloads } from "./body/payload.ts";
 import type { RequestBody } from "./body/request-body.ts";
 import { type ConnectionPool, poolOf } from "./connections.ts";
 import type { Attempt, Exchange } from "./exchange.ts";
-import { type Failure, failureOf, failureResponse } from "./failure.ts";
+import { type Circumstances, type Failure, failureOf, failureResponse } from "./failure.ts";
 import { upstreamHeaders } from "./headers.ts";
 import { urlAt } from "./target.ts";
 import type { Patience } from "./upstream-abort.ts";
-import { ask, requestInit } from "./upstream-fetch.ts";
+import { type Asked, ask, requestInit } from "./upstream-fetch.ts";
 
 /** The answer to a request, and who made it. */
 export type Answer = { readonly response: Response; readonly by: "backend" | "proxy" };
@@ -90,9 +90,7 @@ export class Forwarder {
     body: RequestBody,
     connection: "pooled" | "fresh",
   ): Promise<AttemptResult> {
-    const { exchange, backend } = attempt;
-    const { request, target, client } = exchange;
-    const pool = poolOf(backend);
+    const pool = poolOf(attempt.backend);
     const canResend = body.kind !== "stream";
     // Where the body can't be sent again, no connection may be used that the server may be closing.
     const pooled = connection === "pooled" && canResend ? pool : undefined;
@@ -101,28 +99,30 @@ export class Forwarder {
     attempt.owns(payload.release);
     const sentMs = performance.now();
     try {
-      const headers = upstreamHeaders(request.headers, client.address, this.#init.pseudonym);
-      attempt.call.trace(headers);
-      const { signal } = attempt;
-      const init = requestInit(request.method, headers, payload, { signal, pool: pooled });
-      const asked = await ask(urlAt(backend, target), init);
+      const asked = await this.#send(attempt, payload, pooled);
       if (asked.kind === "answer") {
-        const watch = this.#watch(attempt, asked.upstream, pool);
-        return {
-          kind: "answered",
-          response: await answerOf(asked.upstream, request.method, watch),
-        };
+        const { upstream } = asked;
+        const watch = this.#watch(attempt, upstream, pool);
+        const { method } = attempt.exchange.request;
+        return { kind: "answered", response: await answerOf(upstream, method, watch) };
       }
-      const { error } = asked;
-      const { abortReason } = attempt;
-      if (abortReason === undefined && errorCode(error) === "ECONNREFUSED") backend.reportRefusal();
-      attempt.failed(error);
       const mayBeStale = mayReuse && performance.now() - sentMs <= STALE_CONNECTION_MS;
-      return failureOf(error, { abortReason: attempt.abortReason, canResend, mayBeStale });
+      return fail(attempt, asked.error, { canResend, mayBeStale });
     } catch (error) {
       attempt.failed(error);
       throw error;
     }
+  }
+
+  #send(attempt: Attempt, payload: Payload, pool: ConnectionPool | undefined): Promise<Asked> {
+    const { exchange, backend, call, signal } = attempt;
+    const { request, target, client } = exchange;
+    const headers = upstreamHeaders(request.headers, client.address, this.#init.pseudonym);
+    call.trace(headers);
+    return ask(
+      urlAt(backend, target),
+      requestInit(request.method, headers, payload, { signal, pool }),
+    );
   }
 
   /**
@@ -160,6 +160,17 @@ export class Forwarder {
     const fields = { container: name, model, reason: abortReason ?? String(error) };
     this.#init.log.warn("a request failed before its answer began", fields);
   }
+}
+
+function fail(
+  attempt: Attempt,
+  error: unknown,
+  circumstances: Omit<Circumstances, "abortReason">,
+): Failure {
+  const { abortReason, backend } = attempt;
+  if (abortReason === undefined && errorCode(error) === "ECONNREFUSED") backend.reportRefusal();
+  attempt.failed(error);
+  return failureOf(error, { abortReason, ...circumstances });
 }
 
 function both(one: Passing, other: Passing): Passing {
