@@ -92,7 +92,7 @@ export async function runProxy(
   return { kind: "stopped" };
 }
 
-/** What is known of this process. */
+/** What the source must know of this process, to find its way to containers and to leave itself out. */
 function ownOf(
   { host, port, engine: address }: Config,
   containerId: string | undefined,
@@ -116,7 +116,7 @@ type StatusParts = {
   readonly fleet: Fleet;
 };
 
-/** As it is now. */
+/** What `GET /status` shows now. */
 function status({ startedMs, config, engine, docker, fleet }: StatusParts): Status {
   const { apiVersion } = engine;
   const connection = docker.connection.status;
@@ -132,7 +132,7 @@ function status({ startedMs, config, engine, docker, fleet }: StatusParts): Stat
   );
 }
 
-/** Undefined: it is asked over a unix socket. */
+/** What is known of an engine that is asked over the network; undefined for a unix socket. */
 function remoteOf(address: EngineAddress, engine: Engine): RemoteEngine | undefined {
   if (address.kind === "unix") return undefined;
   const { host } = address;

@@ -4,7 +4,13 @@
  * answer means.
  */
 import { AnswerRefused, identityBody, readText } from "../ground/own-request.ts";
-import { type EngineAddress, EngineError, refused, showAddress, unreachable } from "./error.ts";
+import {
+  type EngineAddress,
+  EngineError,
+  refusalError,
+  showAddress,
+  unreachable,
+} from "./error.ts";
 
 export type EngineAnswer = {
   readonly address: EngineAddress;
@@ -66,10 +72,10 @@ async function* untilCut(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
 async function refusal({ address, request, response }: EngineAnswer): Promise<EngineError> {
   const { status } = response;
   try {
-    return refused(request, status, await readText(response, REFUSAL_BYTES_MAX));
+    return refusalError(request, status, await readText(response, REFUSAL_BYTES_MAX));
   } catch (error) {
     return error instanceof AnswerRefused
-      ? refused(request, status, error.message)
+      ? refusalError(request, status, error.message)
       : unreachable(address, error);
   }
 }

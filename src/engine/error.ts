@@ -66,7 +66,7 @@ const NOBODY_BEHIND: ReadonlySet<number> = new Set([502, 503, 504]);
  * @param request like `GET /containers/json`
  * @param body the body of the answer: the engine's JSON, or the HTML of a socket proxy
  */
-export function refused(request: string, status: number, body: string): EngineError {
+export function refusalError(request: string, status: number, body: string): EngineError {
   const kind = kindOf(status, body);
   const message = `The engine answered ${status} to ${request}: ${messageOf(body)}${advice(kind, request)}`;
   return new EngineError(message, { kind });

@@ -21,7 +21,7 @@ export function explainSocket(path: string, code: string): string | undefined {
     case "EPERM":
       return `permission denied; ${permission(path)}`;
     case "ECONNREFUSED":
-      return refused(path);
+      return refusedAt(path);
     default:
       return undefined;
   }
@@ -38,7 +38,7 @@ export function explainStaleSocket(path: string): string | undefined {
 }
 
 /** A directory and a plain file refuse connections, too. */
-function refused(path: string): string {
+function refusedAt(path: string): string {
   const stats = statOf(path);
   if (stats?.isDirectory()) {
     return `it is a directory, which Docker makes when the path to mount does not exist on the host; create the container anew with the path that the engine's socket has there (${mount("/host/path/docker.sock", path)})`;

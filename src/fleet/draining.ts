@@ -72,11 +72,11 @@ export class DrainingBackends {
     this.#init.log[level]("the time to drain is up", fields);
   }
 
-  #remove(backend: Backend, why: CloseReason): void {
+  #remove(backend: Backend, reason: CloseReason): void {
     const draining = this.#all.get(backend);
     if (draining === undefined) return;
     clearTimeout(draining.deadline);
     this.#all.delete(backend);
-    this.#init.table.remove(backend, why);
+    this.#init.table.remove(backend, reason);
   }
 }

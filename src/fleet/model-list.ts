@@ -128,11 +128,11 @@ class Entries {
     return { models, leftOut };
   }
 
-  #leaveOut(id: string | undefined, why: string): void {
+  #leaveOut(id: string | undefined, reason: string): void {
     this.#leftOutCount += 1;
     if (this.#leftOutCount > 1) return;
     const name = id === undefined ? `number ${this.#count}` : quote(id);
-    this.#leftOutReason = `model ${name} ${why}`;
+    this.#leftOutReason = `model ${name} ${reason}`;
   }
 }
 

@@ -18,7 +18,7 @@ export type Client = Turns & {
   readonly release: () => void;
 };
 
-/** What is held of the body of a request. */
+/** What is kept of the body of a request. */
 export type Upload = {
   /** The answer has begun: it is delivered, whatever the client still sends or does not send. */
   readonly answered: () => void;
@@ -57,7 +57,7 @@ export class Exchange {
     this.report.named(model, isKnown);
   }
 
-  /** Takes over what is held of the request's body. */
+  /** Takes over what is kept of the request's body. */
   owns<U extends Upload>(upload: U): U {
     this.#upload = upload;
     return upload;
@@ -135,7 +135,7 @@ export class Attempt {
   }
 
   /**
-   * Takes over what is held for this attempt alone.
+   * Takes over what belongs to this attempt alone.
    *
    * @param release called once; must not refer to the body of the request, since it lives as long as the answer
    */

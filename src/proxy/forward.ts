@@ -1,6 +1,6 @@
 /**
  * Sends a request to a backend over HTTP and streams its answer; says what is tried again, and where. What
- * is held meanwhile belongs to the exchange; what a failure means is said in `failure.ts`.
+ * must be let go of at the end belongs to the exchange; `failure.ts` says what a failure means.
  */
 
 import { stackOf } from "../ground/error-stack.ts";

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { chmodSync, chownSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Engine } from "../../src/engine/engine.ts";
-import { type EngineAddress, EngineError, refused } from "../../src/engine/error.ts";
+import { type EngineAddress, EngineError, refusalError } from "../../src/engine/error.ts";
 import { isLabelled } from "../../src/sources/labels.ts";
 import { failureAsUser } from "../support/as-user.ts";
 import { abandonedSocket } from "../support/engine/abandoned-socket.ts";
@@ -106,7 +106,7 @@ describe.skipIf(process.getuid?.() !== 0)("what is said when permission is denie
   });
 });
 
-describe("refused()", () => {
+describe("refusalError()", () => {
   test.each([
     ["GET /containers/json", "set CONTAINERS=1 there"],
     ["GET /containers/abc/json", "set CONTAINERS=1 there"],
@@ -115,7 +115,7 @@ describe("refused()", () => {
   ])("%s that a socket proxy forbids", (request, advice) => {
     const html =
       "<html><body><h1>403 Forbidden</h1>\nRequest forbidden by administrative rules.\n</body></html>";
-    const error = refused(request, 403, html);
+    const error = refusalError(request, 403, html);
     expect(error.kind).toBe("forbidden");
     expect(error.message).toStartWith(
       `The engine answered 403 to ${request}: 403 Forbidden Request forbidden by administrative rules.; have the socket proxy allow it: ${advice}`,
@@ -124,7 +124,7 @@ describe("refused()", () => {
 
   test.each([502, 503, 504])("a socket proxy's %p means that the engine is away", (status) => {
     const html = `<html><body><h1>${status} Service Unavailable</h1>\nNo server is available.</body></html>`;
-    const error = refused("GET /version", status, html);
+    const error = refusalError("GET /version", status, html);
     expect(error.kind).toBe("unreachable");
     expect(error.message).toEndWith(
       "No server is available.; the socket proxy is there, the engine behind it does not answer",
@@ -132,7 +132,7 @@ describe("refused()", () => {
   });
 
   test.each([403, 503])("a %p of the engine itself is in JSON and means what it says", (status) => {
-    const error = refused("GET /containers/json", status, '{"message":"not today"}');
+    const error = refusalError("GET /containers/json", status, '{"message":"not today"}');
     expect(error).toMatchObject({
       kind: "refused",
       message: `The engine answered ${status} to GET /containers/json: not today`,

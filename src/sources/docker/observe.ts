@@ -52,11 +52,11 @@ export function observe(container: Container, around: Surroundings): Sighting {
   const ignored = (reason: string): Sighting => ({ ...common, kind: "ignored", reason });
   const labels = readLabels(container.labels);
   if (labels.kind === "disabled" || !RUNNING.has(container.status)) {
-    const why =
+    const absence =
       labels.kind === "disabled"
         ? { state: "disabled" as const, reason: labels.reason }
         : notRunning(container);
-    return { ...common, kind: "absent", ...why, comesBack: isAlive(container) };
+    return { ...common, kind: "absent", ...absence, comesBack: isAlive(container) };
   }
   if (isItself(container, around.itself)) return ignored(ITSELF);
   if (labels.kind === "wrong") return ignored(labels.reason);
