@@ -1,4 +1,4 @@
-/** The attacks of tests/e2e/attacks.e2e.ts in other forms and many times over: about a minute. */
+/** The attacks of tests/e2e/binary/attacks.e2e.ts in other forms and many times over: about a minute. */
 import { expect, test } from "bun:test";
 import { deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { chat, untilModels } from "../support/client/client.ts";

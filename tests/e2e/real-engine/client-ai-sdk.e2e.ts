@@ -15,7 +15,7 @@ import {
   untilAborted,
   type WatchedFetch,
   watchFetch,
-} from "../support/client/official-clients.ts";
+} from "../../support/client/official-clients.ts";
 
 const CHAT = "org/model";
 const EMBED = "embed";

@@ -6,19 +6,19 @@
  * (`docker network create --ipv4=false` is passed over); tests/sources/docker/address.test.ts has it.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { chat } from "../support/client/client.ts";
-import { addressIn } from "../support/engine/networks.ts";
-import { removeLeftovers, startProxy } from "../support/engine/real-engine.ts";
-import { freePort } from "../support/proxy/compiled-proxy.ts";
+import { chat } from "../../support/client/client.ts";
+import { addressIn } from "../../support/engine/networks.ts";
+import { removeLeftovers, startProxy } from "../../support/engine/real-engine.ts";
+import { freePort } from "../../support/proxy/compiled-proxy.ts";
 import {
   buildProxyImage,
   CAN_RUN,
   type ProxyContainerInit,
   socketMount,
   startProxyContainer,
-} from "../support/proxy/proxy-image.ts";
-import { isWarned, startOf, untilShown } from "../support/proxy/shown-status.ts";
-import { buildInferenceImage } from "../support/server/inference-server/image.ts";
+} from "../../support/proxy/proxy-image.ts";
+import { isWarned, startOf, untilShown } from "../../support/proxy/shown-status.ts";
+import { buildInferenceImage } from "../../support/server/inference-server/image.ts";
 import {
   CONNECTED,
   GATEWAY_V6,
@@ -27,8 +27,8 @@ import {
   SERVERS,
   type ServerKey,
   startNetworkedServers,
-} from "../support/server/networked-servers.ts";
-import { until } from "../support/until.ts";
+} from "../../support/server/networked-servers.ts";
+import { until } from "../../support/until.ts";
 
 const TIMEOUT_MS = 60_000;
 

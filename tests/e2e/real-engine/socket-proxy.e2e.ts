@@ -1,20 +1,20 @@
 /** The compiled binary behind a socket proxy, over TCP: HAProxy in front of the real engine's socket. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { chat, modelIds, streamedChat, untilModels } from "../support/client/client.ts";
-import { provide } from "../support/debian-package.ts";
+import { chat, modelIds, streamedChat, untilModels } from "../../support/client/client.ts";
+import { provide } from "../../support/debian-package.ts";
 import {
   removeLeftovers,
   removeServers,
   startHealthy,
   startProxy,
-} from "../support/engine/real-engine.ts";
-import { startRelay } from "../support/engine/relay.ts";
-import { startSocketProxy } from "../support/engine/socket-proxy.ts";
-import type { CompiledProxy } from "../support/proxy/compiled-proxy.ts";
-import { buildInferenceImage, dockerCli } from "../support/server/inference-server/image.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { until, within } from "../support/until.ts";
+} from "../../support/engine/real-engine.ts";
+import { startRelay } from "../../support/engine/relay.ts";
+import { startSocketProxy } from "../../support/engine/socket-proxy.ts";
+import type { CompiledProxy } from "../../support/proxy/compiled-proxy.ts";
+import { buildInferenceImage, dockerCli } from "../../support/server/inference-server/image.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
+import { until, within } from "../../support/until.ts";
 
 const TIMEOUT_MS = 60_000;
 const ENGINE_SOCKET = /^unix:\/\/(.+)$/.exec(

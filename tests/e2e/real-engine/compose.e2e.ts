@@ -7,16 +7,21 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { chat, untilModels } from "../support/client/client.ts";
-import { buildSocketProxyImage } from "../support/engine/socket-proxy-image.ts";
-import { installFrontProxies } from "../support/front-proxies/front-proxies.ts";
-import { buildProxyImage, CAN_RUN, PROXY_IMAGE, socketPath } from "../support/proxy/proxy-image.ts";
+import { chat, untilModels } from "../../support/client/client.ts";
+import { buildSocketProxyImage } from "../../support/engine/socket-proxy-image.ts";
+import { installFrontProxies } from "../../support/front-proxies/front-proxies.ts";
+import {
+  buildProxyImage,
+  CAN_RUN,
+  PROXY_IMAGE,
+  socketPath,
+} from "../../support/proxy/proxy-image.ts";
 import {
   buildInferenceImage,
   dockerCli,
   TEST_LABEL,
-} from "../support/server/inference-server/image.ts";
-import { until } from "../support/until.ts";
+} from "../../support/server/inference-server/image.ts";
+import { until } from "../../support/until.ts";
 
 type Service = {
   readonly environment?: Readonly<Record<string, string | number>>;
@@ -34,7 +39,7 @@ type ComposeFile = {
 };
 
 const COMPOSE = Bun.YAML.parse(
-  readFileSync(join(import.meta.dir, "../../compose.yaml"), "utf8"),
+  readFileSync(join(import.meta.dir, "../../../compose.yaml"), "utf8"),
 ) as ComposeFile;
 const TIMEOUT_MS = 60_000;
 const PREFIX = `lw-inference-proxy-test-compose-${process.pid}`;

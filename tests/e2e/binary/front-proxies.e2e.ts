@@ -4,7 +4,7 @@
  * whose lines that matter are in the README.
  */
 import { beforeAll, describe, expect, test } from "bun:test";
-import { untilModels } from "../support/client/client.ts";
+import { untilModels } from "../../support/client/client.ts";
 import {
   completeBody,
   type RawConnection,
@@ -12,18 +12,18 @@ import {
   rawConnect,
   rawServer,
   serveModel,
-} from "../support/client/raw-http.ts";
-import { envOf, FakeEngine } from "../support/engine/fake-engine.ts";
+} from "../../support/client/raw-http.ts";
+import { envOf, FakeEngine } from "../../support/engine/fake-engine.ts";
 import {
   FRONT_PROXIES,
   type FrontProxyName,
   installFrontProxies,
   isInstalled,
   startFrontProxy,
-} from "../support/front-proxies/front-proxies.ts";
-import { startCompiled } from "../support/proxy/compiled-proxy.ts";
-import { rawRequest } from "../support/proxy/proxy.ts";
-import { until } from "../support/until.ts";
+} from "../../support/front-proxies/front-proxies.ts";
+import { startCompiled } from "../../support/proxy/compiled-proxy.ts";
+import { rawRequest } from "../../support/proxy/proxy.ts";
+import { until } from "../../support/until.ts";
 
 const MAY_INSTALL = process.env["TEST_ENGINE"] === "install";
 const CAN_RUN = MAY_INSTALL || isInstalled();

@@ -1,10 +1,10 @@
 /** The compiled binary in front of Podman: its socket speaks Docker's API, but not all of it alike. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { chat, modelIds, streamedChat, untilModels } from "../support/client/client.ts";
-import { provide } from "../support/debian-package.ts";
-import { PODMAN_PACKAGES, type Podman, startPodman } from "../support/engine/podman.ts";
-import { type CompiledProxy, startCompiled } from "../support/proxy/compiled-proxy.ts";
-import { until, within } from "../support/until.ts";
+import { chat, modelIds, streamedChat, untilModels } from "../../support/client/client.ts";
+import { provide } from "../../support/debian-package.ts";
+import { PODMAN_PACKAGES, type Podman, startPodman } from "../../support/engine/podman.ts";
+import { type CompiledProxy, startCompiled } from "../../support/proxy/compiled-proxy.ts";
+import { until, within } from "../../support/until.ts";
 
 const TIMEOUT_MS = 60_000;
 /** Podman reads its own events from a file, four times a second; a resync would come after 30 s. */

@@ -1,6 +1,6 @@
 /** The compiled binary on this host in front of containers of a real engine: what is found and routed. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { chat, modelIds, post, streamedChat, untilModels } from "../support/client/client.ts";
+import { chat, modelIds, post, streamedChat, untilModels } from "../../support/client/client.ts";
 import {
   addressOf,
   admin,
@@ -11,9 +11,9 @@ import {
   startProxy,
   startServer,
   untilHealth,
-} from "../support/engine/real-engine.ts";
-import { buildInferenceImage, dockerCli } from "../support/server/inference-server/image.ts";
-import { until, within } from "../support/until.ts";
+} from "../../support/engine/real-engine.ts";
+import { buildInferenceImage, dockerCli } from "../../support/server/inference-server/image.ts";
+import { until, within } from "../../support/until.ts";
 
 const TIMEOUT_MS = 60_000;
 

@@ -1,24 +1,24 @@
 /** Networks joined and left while everything runs, by the proxy and by servers, on a real engine. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { chat, streamedChat } from "../support/client/client.ts";
-import { addressIn, createNetwork } from "../support/engine/networks.ts";
+import { chat, streamedChat } from "../../support/client/client.ts";
+import { addressIn, createNetwork } from "../../support/engine/networks.ts";
 import {
   removeLeftovers,
   removeServers,
   type Server,
   startServer,
   untilHealth,
-} from "../support/engine/real-engine.ts";
+} from "../../support/engine/real-engine.ts";
 import {
   buildProxyImage,
   CAN_RUN,
   type ProxyContainer,
   socketMount,
   startProxyContainer,
-} from "../support/proxy/proxy-image.ts";
-import { isWarned, startOf, untilShown } from "../support/proxy/shown-status.ts";
-import { buildInferenceImage, dockerCli } from "../support/server/inference-server/image.ts";
-import { until, within } from "../support/until.ts";
+} from "../../support/proxy/proxy-image.ts";
+import { isWarned, startOf, untilShown } from "../../support/proxy/shown-status.ts";
+import { buildInferenceImage, dockerCli } from "../../support/server/inference-server/image.ts";
+import { until, within } from "../../support/until.ts";
 
 const TIMEOUT_MS = 60_000;
 /** Far from the 30 s after which a resync would find it anyway. */

@@ -3,12 +3,12 @@
  * middle of a stream, of a `docker stop`, of a read of models; with live-restore and without.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { modelIds, streamedChat, untilModels } from "../support/client/client.ts";
-import { outcomeOf, startLoad } from "../support/client/load.ts";
-import { PrivateEngine } from "../support/engine/private-engine.ts";
-import { crash, journal, RealEngine, type Server } from "../support/engine/real-engine.ts";
-import { buildInferenceImage } from "../support/server/inference-server/image.ts";
-import { until, within } from "../support/until.ts";
+import { modelIds, streamedChat, untilModels } from "../../support/client/client.ts";
+import { outcomeOf, startLoad } from "../../support/client/load.ts";
+import { PrivateEngine } from "../../support/engine/private-engine.ts";
+import { crash, journal, RealEngine, type Server } from "../../support/engine/real-engine.ts";
+import { buildInferenceImage } from "../../support/server/inference-server/image.ts";
+import { until, within } from "../../support/until.ts";
 
 const TIMEOUT_MS = 60_000;
 /** From when the engine answers again, or shows a container as healthy, until the table is right. */

@@ -1,12 +1,12 @@
 /** The compiled binary with few file descriptors, and more clients than it has room for. */
 import { expect, test } from "bun:test";
-import { untilModels } from "../support/client/client.ts";
-import { rawConnect } from "../support/client/raw-http.ts";
-import { FakeEngine } from "../support/engine/fake-engine.ts";
-import { startCompiled } from "../support/proxy/compiled-proxy.ts";
-import { rawRequest } from "../support/proxy/proxy.ts";
-import { startTokenServer } from "../support/server/token-server.ts";
-import { until } from "../support/until.ts";
+import { untilModels } from "../../support/client/client.ts";
+import { rawConnect } from "../../support/client/raw-http.ts";
+import { FakeEngine } from "../../support/engine/fake-engine.ts";
+import { startCompiled } from "../../support/proxy/compiled-proxy.ts";
+import { rawRequest } from "../../support/proxy/proxy.ts";
+import { startTokenServer } from "../../support/server/token-server.ts";
+import { until } from "../../support/until.ts";
 
 const RUNS = 20;
 const LIMIT = 256;

@@ -2,16 +2,16 @@
 import { describe, expect, test } from "bun:test";
 import { chmodSync, constants, copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { chat, streamedChat, untilModels } from "../support/client/client.ts";
-import { rawConnect, rawServer, serveModel } from "../support/client/raw-http.ts";
+import { chat, streamedChat, untilModels } from "../../support/client/client.ts";
+import { rawConnect, rawServer, serveModel } from "../../support/client/raw-http.ts";
 
-import { envOf, FakeEngine } from "../support/engine/fake-engine.ts";
-import { BINARY, runCompiled, startCompiled } from "../support/proxy/compiled-proxy.ts";
-import { descriptorsOf } from "../support/proxy/process-figures.ts";
-import { rawRequest } from "../support/proxy/proxy.ts";
-import { startTokenServer } from "../support/server/token-server.ts";
-import { openDirectory, temporaryDirectory } from "../support/temporary-directory.ts";
-import { until, within } from "../support/until.ts";
+import { envOf, FakeEngine } from "../../support/engine/fake-engine.ts";
+import { BINARY, runCompiled, startCompiled } from "../../support/proxy/compiled-proxy.ts";
+import { descriptorsOf } from "../../support/proxy/process-figures.ts";
+import { rawRequest } from "../../support/proxy/proxy.ts";
+import { startTokenServer } from "../../support/server/token-server.ts";
+import { openDirectory, temporaryDirectory } from "../../support/temporary-directory.ts";
+import { until, within } from "../../support/until.ts";
 
 const LOW_PORT = 1023;
 

@@ -14,8 +14,8 @@ import {
   turnUnhealthy,
   untilAborted,
   watchFetch,
-} from "../support/client/official-clients.ts";
-import { until, within } from "../support/until.ts";
+} from "../../support/client/official-clients.ts";
+import { until, within } from "../../support/until.ts";
 
 const CHAT = "org/model";
 const EMBED = "embed";

@@ -1,15 +1,15 @@
 /** The compiled binary in front of containers of a real engine that stop, die, and turn unhealthy. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { chat, modelIds, streamedChat, untilModels } from "../support/client/client.ts";
+import { chat, modelIds, streamedChat, untilModels } from "../../support/client/client.ts";
 import {
   admin,
   removeServers,
   startHealthy,
   startProxy,
   untilHealth,
-} from "../support/engine/real-engine.ts";
-import { buildInferenceImage, dockerCli } from "../support/server/inference-server/image.ts";
-import { until, within } from "../support/until.ts";
+} from "../../support/engine/real-engine.ts";
+import { buildInferenceImage, dockerCli } from "../../support/server/inference-server/image.ts";
+import { until, within } from "../../support/until.ts";
 
 const TIMEOUT_MS = 60_000;
 

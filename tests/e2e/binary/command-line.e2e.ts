@@ -2,15 +2,20 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { version } from "../../package.json" with { type: "json" };
-import { USAGE } from "../../src/cli/arguments.ts";
-import { untilModels } from "../support/client/client.ts";
-import { envOf, FakeEngine } from "../support/engine/fake-engine.ts";
-import { BINARY, freePort, runCompiled, startCompiled } from "../support/proxy/compiled-proxy.ts";
-import { startModelServer } from "../support/proxy/discovery.ts";
-import { containerStatus, statusReply } from "../support/proxy/status-reply.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { until, within } from "../support/until.ts";
+import { version } from "../../../package.json" with { type: "json" };
+import { USAGE } from "../../../src/cli/arguments.ts";
+import { untilModels } from "../../support/client/client.ts";
+import { envOf, FakeEngine } from "../../support/engine/fake-engine.ts";
+import {
+  BINARY,
+  freePort,
+  runCompiled,
+  startCompiled,
+} from "../../support/proxy/compiled-proxy.ts";
+import { startModelServer } from "../../support/proxy/discovery.ts";
+import { containerStatus, statusReply } from "../../support/proxy/status-reply.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
+import { until, within } from "../../support/until.ts";
 
 type Reply = { readonly containers: readonly unknown[] };
 

@@ -1,13 +1,13 @@
 /** The compiled binary with a collector that does not do as it should: requests must not notice. */
 import { describe, expect, test } from "bun:test";
 import { type AddressInfo, createServer } from "node:net";
-import { chat } from "../support/client/client.ts";
-import { freePort } from "../support/proxy/compiled-proxy.ts";
+import { chat } from "../../support/client/client.ts";
+import { freePort } from "../../support/proxy/compiled-proxy.ts";
 import {
   type CompiledTelemetry,
   startCompiledTelemetry,
-} from "../support/proxy/compiled-telemetry.ts";
-import { until } from "../support/until.ts";
+} from "../../support/proxy/compiled-telemetry.ts";
+import { until } from "../../support/until.ts";
 
 const FAILING = "telemetry can't be sent";
 const RECOVERED = "telemetry is sent again";

@@ -13,8 +13,8 @@ import {
   turnUnhealthy,
   untilAborted,
   watchFetch,
-} from "../support/client/official-clients.ts";
-import { within } from "../support/until.ts";
+} from "../../support/client/official-clients.ts";
+import { within } from "../../support/until.ts";
 
 const CHAT = "org/model";
 const FLAKY = "flaky";

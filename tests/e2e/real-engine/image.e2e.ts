@@ -1,11 +1,11 @@
 /** The image of the real Dockerfile as a container beside inference servers, on a real engine. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, statSync } from "node:fs";
-import { version } from "../../package.json" with { type: "json" };
-import { chat, modelIds, streamedChat, untilModels } from "../support/client/client.ts";
-import { FakeEngine } from "../support/engine/fake-engine.ts";
-import { createNetwork } from "../support/engine/networks.ts";
-import { removeServers, type Server, startHealthy } from "../support/engine/real-engine.ts";
+import { version } from "../../../package.json" with { type: "json" };
+import { chat, modelIds, streamedChat, untilModels } from "../../support/client/client.ts";
+import { FakeEngine } from "../../support/engine/fake-engine.ts";
+import { createNetwork } from "../../support/engine/networks.ts";
+import { removeServers, type Server, startHealthy } from "../../support/engine/real-engine.ts";
 import {
   buildProxyImage,
   CAN_RUN,
@@ -13,9 +13,9 @@ import {
   socketMount,
   socketPath,
   startProxyContainer,
-} from "../support/proxy/proxy-image.ts";
-import { buildInferenceImage, dockerCli } from "../support/server/inference-server/image.ts";
-import { until, within } from "../support/until.ts";
+} from "../../support/proxy/proxy-image.ts";
+import { buildInferenceImage, dockerCli } from "../../support/server/inference-server/image.ts";
+import { until, within } from "../../support/until.ts";
 
 const TIMEOUT_MS = 60_000;
 if (!CAN_RUN)

@@ -1,14 +1,14 @@
 /** The compiled binary, what it sends to a collector, and each variable that says how. */
 import { describe, expect, test } from "bun:test";
-import { chat, streamedChat } from "../support/client/client.ts";
-import { freePort, runCompiled } from "../support/proxy/compiled-proxy.ts";
+import { chat, streamedChat } from "../../support/client/client.ts";
+import { freePort, runCompiled } from "../../support/proxy/compiled-proxy.ts";
 import {
   type CompiledTelemetry,
   startCompiledTelemetry,
-} from "../support/proxy/compiled-telemetry.ts";
-import { hasWritten } from "../support/proxy/process-memory.ts";
-import { streamedAnswer } from "../support/server/fake-backend.ts";
-import { until } from "../support/until.ts";
+} from "../../support/proxy/compiled-telemetry.ts";
+import { hasWritten } from "../../support/proxy/process-memory.ts";
+import { streamedAnswer } from "../../support/server/fake-backend.ts";
+import { until } from "../../support/until.ts";
 
 const TRACE_ID = "0af7651916cd43dd8448eb211c80319c";
 const PARENT_ID = "b7ad6b7169203331";

@@ -1,7 +1,7 @@
 /** The compiled binary in front of containers of a real engine that are stopped, crash or waver at awkward moments. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { modelIds, streamedChat, untilModels } from "../support/client/client.ts";
-import { outcomeOf, startLoad } from "../support/client/load.ts";
+import { modelIds, streamedChat, untilModels } from "../../support/client/client.ts";
+import { outcomeOf, startLoad } from "../../support/client/load.ts";
 import {
   addressOf,
   admin,
@@ -12,9 +12,9 @@ import {
   startProxy,
   startServer,
   untilHealth,
-} from "../support/engine/real-engine.ts";
-import { buildInferenceImage, dockerCli } from "../support/server/inference-server/image.ts";
-import { until, within } from "../support/until.ts";
+} from "../../support/engine/real-engine.ts";
+import { buildInferenceImage, dockerCli } from "../../support/server/inference-server/image.ts";
+import { until, within } from "../../support/until.ts";
 
 const TIMEOUT_MS = 60_000;
 

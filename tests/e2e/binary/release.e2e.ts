@@ -5,10 +5,10 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type StandIns, standIns } from "../support/release/stand-in-programs.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { type StandIns, standIns } from "../../support/release/stand-in-programs.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
-const ROOT = join(import.meta.dir, "../..");
+const ROOT = join(import.meta.dir, "../../..");
 const COMMIT = "0123456789abcdef0123456789abcdef01234567";
 
 /** ELF header: machine at byte 18; the loader's path tells the C library. */

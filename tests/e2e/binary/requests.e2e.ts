@@ -1,15 +1,15 @@
 /** Requests through the compiled binary, in front of a fake engine. */
 import { describe, expect, test } from "bun:test";
 
-import { chat, modelIds, streamedChat, untilModels } from "../support/client/client.ts";
-import { completeBody, rawConnect, rawServer, serveModel } from "../support/client/raw-http.ts";
-import { envOf, FakeEngine } from "../support/engine/fake-engine.ts";
-import { freePort, startCompiled } from "../support/proxy/compiled-proxy.ts";
-import { startModelServer } from "../support/proxy/discovery.ts";
-import { rawRequest } from "../support/proxy/proxy.ts";
-import { play } from "../support/replay/recordings.ts";
-import { startTokenServer } from "../support/server/token-server.ts";
-import { until, within } from "../support/until.ts";
+import { chat, modelIds, streamedChat, untilModels } from "../../support/client/client.ts";
+import { completeBody, rawConnect, rawServer, serveModel } from "../../support/client/raw-http.ts";
+import { envOf, FakeEngine } from "../../support/engine/fake-engine.ts";
+import { freePort, startCompiled } from "../../support/proxy/compiled-proxy.ts";
+import { startModelServer } from "../../support/proxy/discovery.ts";
+import { rawRequest } from "../../support/proxy/proxy.ts";
+import { play } from "../../support/replay/recordings.ts";
+import { startTokenServer } from "../../support/server/token-server.ts";
+import { until, within } from "../../support/until.ts";
 
 describe("requests", () => {
   test("300 answers stream at once: the runtime's cap of 256 fetches is lifted", async () => {

@@ -2,10 +2,10 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { until, within } from "../support/until.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
+import { until, within } from "../../support/until.ts";
 
-const DEMO = fileURLToPath(import.meta.resolve("../demo/main.ts"));
+const DEMO = fileURLToPath(import.meta.resolve("../../demo/main.ts"));
 const BOUND_MS = 30_000;
 
 type Demo = Disposable & {
