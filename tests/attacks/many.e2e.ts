@@ -89,7 +89,7 @@ test("answers of /v1/responses in pieces of one byte cost next to nothing", asyn
     let sent = 0;
     const body = new ReadableStream<Uint8Array>({
       async pull(controller) {
-        await Bun.sleep(0);
+        await Bun.sleep(0); // so that each byte comes by itself
         controller.enqueue(encoder.encode(sent % 2 === 0 ? '"' : " "));
         sent += 1;
         if (sent === 16_000) controller.close();

@@ -28,7 +28,7 @@ function head(bytes: number): string {
 async function sendAt(client: RawConnection, body: string, bytesASecond: number): Promise<void> {
   for (let at = 0; at < body.length && !client.closed(); at += bytesASecond) {
     client.send(body.slice(at, at + bytesASecond));
-    await Bun.sleep(1_000);
+    await Bun.sleep(1_000); // a client that is slow on purpose
   }
 }
 

@@ -30,7 +30,7 @@ function stream(): Response {
   const pieces = async function* (): AsyncGenerator<string> {
     for (let piece = 0; piece < PIECES; piece += 1) {
       yield 'data: {"choices":[{"delta":{"content":"word"}}]}\n\n';
-      await Bun.sleep(0);
+      await Bun.sleep(0); // so that each piece comes by itself
     }
     yield 'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":5}}\n\ndata: [DONE]\n\n';
   };

@@ -89,7 +89,7 @@ export class Chaos {
     const { random } = this.#acting;
     while (Date.now() < endMs) {
       this.#begin();
-      await Bun.sleep(between(random, 200, 1_200));
+      await Bun.sleep(between(random, 200, 1_200)); // the pace of the chaos
     }
     await Promise.all(this.#busy.values());
   }
@@ -175,13 +175,13 @@ function restart({ name }: Slot, { random }: Acting): Promise<string> {
 
 async function stopTwice({ name }: Slot, { random }: Acting): Promise<void> {
   const first = dockerCli("stop", name);
-  await Bun.sleep(random(1_000));
+  await Bun.sleep(random(1_000)); // any moment of the stop
   await Promise.all([first, dockerCli("stop", name)]);
 }
 
 async function removeWhileItStops({ name }: Slot, { random }: Acting): Promise<void> {
   const stopping = dockerCli("stop", name).catch(() => undefined); // it may find nothing left to stop
-  await Bun.sleep(random(2_000));
+  await Bun.sleep(random(2_000)); // any moment of the stop
   await dockerCli("rm", "--force", name);
   await stopping;
 }

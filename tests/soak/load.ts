@@ -65,6 +65,7 @@ export class Load {
       this.#number += 1;
       const exchange = await ask(this.#init, this.#number, random);
       this.exchanges.push(exchange);
+      // The client's pace.
       await Bun.sleep(exchange.outcome.kind === "complete" ? random(50) : RETRY_MS);
     }
   }

@@ -23,7 +23,7 @@ export async function untilQuiet(fleet: Fleet, events: readonly EngineEvent[]): 
   await until(
     "the engine is quiet",
     async () => {
-      await Bun.sleep(200);
+      await Bun.sleep(200); // so that asking does not keep the engine busy
       if (Date.now() - (events.at(-1)?.atMs ?? 0) < QUIET_MS) return false;
       const containers = await fleet.inspect();
       return containers.every(({ status, health }) => !isTransient(status, health));

@@ -101,7 +101,7 @@ describe("a client that", () => {
       client.send('a\r\n{"model":"\r\n');
       for (let sent = 0; sent < 1_700_000 && !client.closed(); sent += 20_000) {
         client.send("1\r\nx\r\n".repeat(20_000));
-        await Bun.sleep(1);
+        await Bun.sleep(1); // so that others in this process have their turn
       }
       await client.waitFor("model_required");
     });

@@ -131,7 +131,7 @@ describe("SIGTERM", () => {
       OTEL_BSP_MAX_EXPORT_BATCH_SIZE: "2048",
     }));
     const well = run.receiver.answer;
-    run.receiver.answer = () => Bun.sleep(1_000).then(well);
+    run.receiver.answer = () => Bun.sleep(1_000).then(well); // a slow collector
     for (let batch = 0; batch < 50; batch += 1) {
       const some = Array.from({ length: 20 }, () => chat(run.proxy.origin, "m"));
       for (const answer of await Promise.all(some)) await answer.bytes();

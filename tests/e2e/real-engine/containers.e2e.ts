@@ -125,16 +125,20 @@ test(
     await untilModels(proxy.origin, ["a"]);
     const address = await addressOf(stopping.name);
     let sending = true;
+    let sent = 0;
     const load = Promise.all(
       Array.from({ length: 4 }, async () => {
-        while (sending) await (await chat(proxy.origin, "a", { tokens: 1 })).arrayBuffer();
+        for (; sending; sent += 1) {
+          await (await chat(proxy.origin, "a", { tokens: 1 })).arrayBuffer();
+        }
       }),
     );
     await until("some have been answered", async () => (await journal(stopping)).length > 20);
     const since = Math.floor(Date.now() / 1000).toString();
     const stopped = dockerCli("stop", "--time", "2", stopping.name);
     await until("it is not routed", async () => (await chat(proxy.origin, "a")).status === 503);
-    await Bun.sleep(500); // the load goes on meanwhile, and must reach nobody
+    const before = sent;
+    await until("the load has gone on, to nobody", () => sent >= before + 200);
     const entries = await journal(stopping);
     await stopped;
     const format = [

@@ -45,7 +45,7 @@ export async function startDockerd(
   while (performance.now() < deadline && child.exitCode === null) {
     const version = await versionAt(host);
     if (version !== undefined) return { host, version, end };
-    await Bun.sleep(20);
+    await Bun.sleep(20); // until it answers, or ends
   }
   await end("SIGTERM");
   const lastWords = readFileSync(logPath, "utf8").trim().split("\n").slice(-5).join("\n");

@@ -49,7 +49,7 @@ export async function harmOf(proxy: CompiledProxy, attack: () => Promise<void>):
       const startMs = performance.now();
       await (await fetch(`${proxy.origin}/healthz`)).text();
       longestMs = Math.max(longestMs, performance.now() - startMs);
-      await Bun.sleep(5);
+      await Bun.sleep(5); // the client's pace
     }
   })();
   try {

@@ -91,6 +91,7 @@ export class ReplayClients {
       taken.closedBy = why;
       this.#judgeClose(lease.backend, why);
     });
+    // Its answer takes so long.
     if (this.#random(8) > 0) setTimeout(() => this.#end(taken), this.#random(30));
   }
 

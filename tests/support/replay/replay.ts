@@ -59,7 +59,7 @@ export async function replay(
     if (random(3) === 0) await until("", () => lacking(run).length === 0, CALM_MS).catch(() => 0);
     if (random(25) === 0) await checkAfterResync(run);
   }
-  await end(run, fake, isShort ? lapseMs : 0);
+  await end(run, fake, isShort);
   return [...run.wrong, ...clients.objections];
 }
 
@@ -67,15 +67,17 @@ export async function replay(
  * With everything told and in peace; when stop notices have lapsed by themselves; when a stream that
  * was cut has been opened again, which is to mend everything by itself; and with all of them gone.
  */
-async function end(run: Run, fake: FakeEngine, lapseMs: number): Promise<void> {
-  const { world, clients, discovery } = run;
+async function end(run: Run, fake: FakeEngine, noticesLapse: boolean): Promise<void> {
+  const { world, told, clients, discovery } = run;
   await until("all is told", () => world.isTold);
   for (const _ of world.modelIds) clients.request();
   if (world.isCutAtTheEnd) await checkAfterCut(run, fake);
   await checkAfterResync(run);
   await checkComplete(run);
-  if (lapseMs > 0) {
-    await Bun.sleep(lapseMs);
+  if (noticesLapse) {
+    const isStopping = ({ id, startedAtMs }: FakeContainer): boolean =>
+      told.isStopping(id, startedAtMs);
+    await until("every notice has lapsed", () => !world.containers.some(isStopping));
     await checkComplete(run);
   }
   await until("the stream is open", () => fake.streamCount === 1);

@@ -113,7 +113,7 @@ export class ReplayWorld {
       this.#init.fake.emit(container, event.Action, attributesOf(event), timeMs);
     });
     const pauseMs = this.#random(this.#faults.paceMs + 1);
-    if (pauseMs > 0) await Bun.sleep(pauseMs);
+    if (pauseMs > 0) await Bun.sleep(pauseMs); // the pace at which things happen
   }
 
   #chooseFaults(): Faults {
@@ -194,7 +194,7 @@ export class ReplayWorld {
 
   async #delay(path: string): Promise<void> {
     const delayMs = isInspect(path) ? this.#delays(this.#faults.answerMs + 1) : 0;
-    if (delayMs > 0) await Bun.sleep(delayMs);
+    if (delayMs > 0) await Bun.sleep(delayMs); // a slow engine
   }
 
   async #answerModels(address: string): Promise<Response> {

@@ -26,7 +26,7 @@ export async function blackhole(): Promise<Blackhole> {
     fillers.push(socket);
     hanging = await Promise.race([
       new Promise<boolean>((resolve) => socket.once("connect", () => resolve(false))),
-      Bun.sleep(200).then(() => true),
+      Bun.sleep(200).then(() => true), // it does not connect, when any other takes 1 ms
     ]);
   }
   return {

@@ -9,7 +9,7 @@ export function startTokenServer(open: () => boolean): Disposable & { readonly p
       const tokens = async function* (): AsyncGenerator<string> {
         do {
           yield "data: {}\n\n";
-          await Bun.sleep(10);
+          await Bun.sleep(10); // the tick
         } while (open());
         yield "data: [DONE]\n\n";
       };
