@@ -4,16 +4,12 @@
  * whose lines that matter are in the README.
  */
 import { beforeAll, describe, expect, test } from "bun:test";
-import { untilModels } from "../../support/client/client.ts";
 import {
   completeBody,
   type RawConnection,
   type RawServer,
   rawConnect,
-  rawServer,
-  serveModel,
 } from "../../support/client/raw-http.ts";
-import { envOf, FakeEngine } from "../../support/engine/fake-engine.ts";
 import {
   FRONT_PROXIES,
   type FrontProxyName,
@@ -21,7 +17,7 @@ import {
   isInstalled,
   startFrontProxy,
 } from "../../support/front-proxies/front-proxies.ts";
-import { startCompiled } from "../../support/proxy/compiled-proxy.ts";
+import { startCompiledChain } from "../../support/proxy/compiled-chain.ts";
 import { rawRequest } from "../../support/proxy/proxy.ts";
 import { until } from "../../support/until.ts";
 
@@ -39,16 +35,12 @@ type Chain = AsyncDisposable & {
 };
 
 async function startChain(name: FrontProxyName): Promise<Chain> {
-  const stack = new AsyncDisposableStack();
-  const fake = stack.use(await new FakeEngine().start());
-  const upstream = stack.use(await rawServer());
-  fake.add({ port: upstream.port });
-  const proxy = stack.use(await startCompiled({ env: envOf(fake) }));
-  await serveModel(upstream);
-  await untilModels(proxy.origin, ["m"]);
+  await using stack = new AsyncDisposableStack();
+  const { proxy, upstream } = stack.use(await startCompiledChain());
   const front = stack.use(await startFrontProxy(name, proxy.port));
   const client = stack.use(await rawConnect(front.port));
-  return { client, upstream, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+  const started = stack.move();
+  return { client, upstream, [Symbol.asyncDispose]: () => started.disposeAsync() };
 }
 
 function chunk(text: string): string {

@@ -3,9 +3,9 @@ import { describe, expect, test } from "bun:test";
 import { chmodSync, constants, copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { chat, streamedChat, untilModels } from "../../support/client/client.ts";
-import { rawConnect, rawServer, serveModel } from "../../support/client/raw-http.ts";
-
+import { rawConnect } from "../../support/client/raw-http.ts";
 import { envOf, FakeEngine } from "../../support/engine/fake-engine.ts";
+import { startCompiledChain } from "../../support/proxy/compiled-chain.ts";
 import { BINARY, runCompiled, startCompiled } from "../../support/proxy/compiled-proxy.ts";
 import { descriptorsOf } from "../../support/proxy/process-figures.ts";
 import { rawRequest } from "../../support/proxy/proxy.ts";
@@ -153,12 +153,8 @@ describe("stop", () => {
   });
 
   test("stop notices and deaths are followed to the end: docker compose down stops all at once", async () => {
-    using fake = await new FakeEngine().start();
-    using upstream = await rawServer();
-    const container = fake.add({ port: upstream.port });
-    await using proxy = await startCompiled({ env: envOf(fake) });
-    await serveModel(upstream);
-    await untilModels(proxy.origin, ["m"]);
+    await using chain = await startCompiledChain();
+    const { engine, container, proxy, upstream } = chain;
     using silent = await rawConnect(proxy.port);
     silent.send(rawRequest());
     await upstream.request(1);
@@ -168,11 +164,11 @@ describe("stop", () => {
     await until("it has come", () => descriptorsOf(proxy.pid) > before);
     proxy.kill("SIGTERM");
     await until("it is stopping", () => proxy.logged("stopping"));
-    fake.kill(container);
+    engine.kill(container);
     await until("the stop is known", () => proxy.logged("container stopping"));
     halfSent.send('"}');
     await halfSent.waitFor("backend_draining");
-    fake.exit(container);
+    engine.exit(container);
     await silent.waitFor("backend_unreachable");
     expect(await within("the exit", proxy.exited)).toBe(0);
     expect(

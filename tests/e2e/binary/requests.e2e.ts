@@ -1,9 +1,9 @@
 /** Requests through the compiled binary, in front of a fake engine. */
 import { describe, expect, test } from "bun:test";
-
 import { chat, modelIds, streamedChat, untilModels } from "../../support/client/client.ts";
-import { completeBody, rawConnect, rawServer, serveModel } from "../../support/client/raw-http.ts";
+import { completeBody, rawConnect } from "../../support/client/raw-http.ts";
 import { envOf, FakeEngine } from "../../support/engine/fake-engine.ts";
+import { startCompiledChain } from "../../support/proxy/compiled-chain.ts";
 import { freePort, startCompiled } from "../../support/proxy/compiled-proxy.ts";
 import { startModelServer } from "../../support/proxy/discovery.ts";
 import { rawRequest } from "../../support/proxy/proxy.ts";
@@ -73,12 +73,8 @@ describe("requests", () => {
   ] as const)(
     "an answer that breaks off %s (%j, %s) is one warning of ours, and nothing on stderr",
     async (_where, sent, how, status) => {
-      using fake = await new FakeEngine().start();
-      using upstream = await rawServer();
-      fake.add({ port: upstream.port });
-      await using proxy = await startCompiled({ env: envOf(fake) });
-      await serveModel(upstream);
-      await untilModels(proxy.origin, ["m"]);
+      await using chain = await startCompiledChain();
+      const { proxy, upstream } = chain;
       using client = await rawConnect(proxy.port);
       client.send(rawRequest(undefined, ["Connection: close"]));
       const connection = await upstream.request(1);
@@ -96,12 +92,8 @@ describe("requests", () => {
   );
 
   test("190 request headers of 64 KB in all are accepted, and forwarded", async () => {
-    using fake = await new FakeEngine().start();
-    using upstream = await rawServer();
-    fake.add({ port: upstream.port });
-    await using proxy = await startCompiled({ env: envOf(fake) });
-    await serveModel(upstream);
-    await untilModels(proxy.origin, ["m"]);
+    await using chain = await startCompiledChain();
+    const { proxy, upstream } = chain;
     using client = await rawConnect(proxy.port);
     const many = Array.from({ length: 187 }, (_, n) => `X-${n}: ${"v".repeat(330)}`); // Host and length on top
     client.send(rawRequest(undefined, [...many, "Connection: close"]));

@@ -1,5 +1,5 @@
 /** Vercel's AI SDK with its provider for OpenAI-compatible servers, in front of containers of a real engine. */
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { APICallError, embed, embedMany, generateText, streamText } from "ai";
 import {
@@ -8,11 +8,10 @@ import {
   failureOf,
   PACE,
   recoverAfter503,
-  type Stage,
-  startStage,
   textOf,
   turnUnhealthy,
   untilAborted,
+  useStage,
   type WatchedFetch,
   watchFetch,
 } from "../../support/client/official-clients.ts";
@@ -23,7 +22,8 @@ const FLAKY = "flaky";
 const PROMPT = "hello";
 const VECTOR = [0.25, -0.5, 0.125];
 
-let stage: Stage<typeof CHAT | typeof EMBED | typeof FLAKY>;
+const ENV = { TOKENS: String(PACE.tokens), TOKEN_DELAY_MS: String(PACE.token_delay_ms) };
+const stage = useStage({ [CHAT]: { env: ENV }, [EMBED]: {}, [FLAKY]: {} });
 
 function connect({ fetch }: Pick<WatchedFetch, "fetch"> = watchFetch()) {
   return createOpenAICompatible({
@@ -33,15 +33,6 @@ function connect({ fetch }: Pick<WatchedFetch, "fetch"> = watchFetch()) {
     fetch,
   });
 }
-
-setDefaultTimeout(60_000);
-beforeAll(async () => {
-  const pace = { TOKENS: String(PACE.tokens), TOKEN_DELAY_MS: String(PACE.token_delay_ms) };
-  stage = await startStage({ [CHAT]: { env: pace }, [EMBED]: {}, [FLAKY]: {} });
-}, 120_000);
-afterAll(async () => {
-  await stage?.[Symbol.asyncDispose]();
-});
 
 test("generateText", async () => {
   const { text, usage, finishReason, response } = await generateText({

@@ -1,5 +1,5 @@
 /** Anthropic's own client, in front of containers of a real engine. */
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import Anthropic from "@anthropic-ai/sdk";
 import {
   Arrivals,
@@ -7,11 +7,10 @@ import {
   failureOf,
   PACE,
   recoverAfter503,
-  type Stage,
-  startStage,
   textOf,
   turnUnhealthy,
   untilAborted,
+  useStage,
   watchFetch,
 } from "../../support/client/official-clients.ts";
 import { within } from "../../support/until.ts";
@@ -23,19 +22,11 @@ const QUESTION = {
   messages: [{ role: "user" as const, content: "hello" }],
 };
 
-let stage: Stage<typeof CHAT | typeof FLAKY>;
+const stage = useStage({ [CHAT]: {}, [FLAKY]: {} });
 
 function connect(options: ConstructorParameters<typeof Anthropic>[0] = {}): Anthropic {
   return new Anthropic({ apiKey: "unused", baseURL: stage.origin, ...options });
 }
-
-setDefaultTimeout(60_000);
-beforeAll(async () => {
-  stage = await startStage({ [CHAT]: {}, [FLAKY]: {} });
-}, 120_000);
-afterAll(async () => {
-  await stage?.[Symbol.asyncDispose]();
-});
 
 describe("messages", () => {
   test("whole", async () => {

@@ -1,5 +1,5 @@
 /** OpenAI's own client, in front of containers of a real engine. */
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import OpenAI from "openai";
 import {
   Arrivals,
@@ -8,11 +8,10 @@ import {
   lastSeen,
   PACE,
   recoverAfter503,
-  type Stage,
-  startStage,
   textOf,
   turnUnhealthy,
   untilAborted,
+  useStage,
   watchFetch,
 } from "../../support/client/official-clients.ts";
 import { until, within } from "../../support/until.ts";
@@ -24,26 +23,18 @@ const MESSAGES = [{ role: "user" as const, content: "hello" }];
 /** Fields of the stand-in server's own. Takes longer than any test waits: only a hang-up ends it. */
 const ENDLESS = { tokens: 1_000, token_delay_ms: 100 };
 
-let stage: Stage<typeof CHAT | typeof EMBED | typeof FLAKY>;
+const stage = useStage({
+  [CHAT]: {},
+  [EMBED]: {
+    env: { PORT: "9000", BASE_PATH: "/api" },
+    labels: { "inference.port": "9000", "inference.api.base_path": "/api" },
+  },
+  [FLAKY]: {},
+});
 
 function connect(options: ConstructorParameters<typeof OpenAI>[0] = {}): OpenAI {
   return new OpenAI({ apiKey: "unused", baseURL: `${stage.origin}/v1`, ...options });
 }
-
-setDefaultTimeout(60_000);
-beforeAll(async () => {
-  stage = await startStage({
-    [CHAT]: {},
-    [EMBED]: {
-      env: { PORT: "9000", BASE_PATH: "/api" },
-      labels: { "inference.port": "9000", "inference.api.base_path": "/api" },
-    },
-    [FLAKY]: {},
-  });
-}, 120_000);
-afterAll(async () => {
-  await stage?.[Symbol.asyncDispose]();
-});
 
 describe("models", () => {
   test("list: all of them, as the servers sent them", async () => {

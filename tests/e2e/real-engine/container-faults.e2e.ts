@@ -1,19 +1,19 @@
 /** The compiled binary in front of containers of a real engine that are stopped, crash or waver at awkward moments. */
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { modelIds, streamedChat, untilModels } from "../../support/client/client.ts";
 import { outcomeOf, startLoad } from "../../support/client/load.ts";
+import { startEachTestWithoutServers } from "../../support/engine/each-test.ts";
 import {
   addressOf,
   admin,
   crash,
   journal,
-  removeServers,
   startHealthy,
   startProxy,
   startServer,
   untilHealth,
 } from "../../support/engine/real-engine.ts";
-import { buildInferenceImage, dockerCli } from "../../support/server/inference-server/image.ts";
+import { dockerCli } from "../../support/server/inference-server/image.ts";
 import { expectNever, until, within } from "../../support/until.ts";
 
 const TIMEOUT_MS = 60_000;
@@ -29,9 +29,7 @@ function untilOutcome(origin: string, model: string, outcome: string): Promise<v
   return until(`${model}: ${outcome}`, holds, 2_000);
 }
 
-beforeAll(() => buildInferenceImage(), 120_000);
-afterEach(removeServers, TIMEOUT_MS);
-afterAll(removeServers, TIMEOUT_MS);
+startEachTestWithoutServers();
 
 describe("a stop notice", () => {
   test(

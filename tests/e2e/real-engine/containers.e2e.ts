@@ -1,18 +1,18 @@
 /** The compiled binary on this host in front of containers of a real engine: what is found and routed. */
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { chat, modelIds, post, streamedChat, untilModels } from "../../support/client/client.ts";
+import { startEachTestWithoutServers } from "../../support/engine/each-test.ts";
 import {
   addressOf,
   admin,
   journal,
-  removeLeftovers,
   removeServers,
   startHealthy,
   startProxy,
   startServer,
   untilHealth,
 } from "../../support/engine/real-engine.ts";
-import { buildInferenceImage, dockerCli } from "../../support/server/inference-server/image.ts";
+import { dockerCli } from "../../support/server/inference-server/image.ts";
 import { until, within } from "../../support/until.ts";
 
 const TIMEOUT_MS = 60_000;
@@ -26,12 +26,7 @@ async function untilListed(origin: string, model: string): Promise<void> {
   await until(`${model} is listed`, async () => (await modelIds(origin)).includes(model), 1_000);
 }
 
-beforeAll(async () => {
-  await removeLeftovers();
-  await buildInferenceImage();
-}, 120_000);
-afterEach(removeServers, TIMEOUT_MS);
-afterAll(removeServers, TIMEOUT_MS);
+startEachTestWithoutServers();
 
 describe("two containers with different models, ports and base paths", () => {
   test(

@@ -1,18 +1,14 @@
 /** The compiled binary behind a socket proxy, over TCP: HAProxy in front of the real engine's socket. */
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { chat, modelIds, streamedChat, untilModels } from "../../support/client/client.ts";
 import { provide } from "../../support/debian-package.ts";
-import {
-  removeLeftovers,
-  removeServers,
-  startHealthy,
-  startProxy,
-} from "../../support/engine/real-engine.ts";
+import { startEachTestWithoutServers } from "../../support/engine/each-test.ts";
+import { startHealthy, startProxy } from "../../support/engine/real-engine.ts";
 import { startRelay } from "../../support/engine/relay.ts";
 import { startSocketProxy } from "../../support/engine/socket-proxy.ts";
 import type { CompiledProxy } from "../../support/proxy/compiled-proxy.ts";
-import { buildInferenceImage, dockerCli } from "../../support/server/inference-server/image.ts";
+import { dockerCli } from "../../support/server/inference-server/image.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { expectNever, until, within } from "../../support/until.ts";
 
@@ -41,12 +37,7 @@ function streamsEnded(proxy: CompiledProxy): number {
 describe.skipIf(missing !== undefined)("behind a socket proxy", () => {
   const socketPath = ENGINE_SOCKET ?? "";
 
-  beforeAll(async () => {
-    await removeLeftovers();
-    await buildInferenceImage();
-  }, 120_000);
-  afterEach(removeServers, TIMEOUT_MS);
-  afterAll(removeServers, TIMEOUT_MS);
+  startEachTestWithoutServers();
 
   test(
     "that allows what the README asks for and cuts idle streams, it routes, and says nothing of the cuts",

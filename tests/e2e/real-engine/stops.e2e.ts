@@ -1,14 +1,9 @@
 /** The compiled binary in front of containers of a real engine that stop, die, and turn unhealthy. */
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { chat, modelIds, streamedChat, untilModels } from "../../support/client/client.ts";
-import {
-  admin,
-  removeServers,
-  startHealthy,
-  startProxy,
-  untilHealth,
-} from "../../support/engine/real-engine.ts";
-import { buildInferenceImage, dockerCli } from "../../support/server/inference-server/image.ts";
+import { startEachTestWithoutServers } from "../../support/engine/each-test.ts";
+import { admin, startHealthy, startProxy, untilHealth } from "../../support/engine/real-engine.ts";
+import { dockerCli } from "../../support/server/inference-server/image.ts";
 import { until, within } from "../../support/until.ts";
 
 const TIMEOUT_MS = 60_000;
@@ -19,9 +14,7 @@ async function statusAndCode(origin: string): Promise<string> {
   return `${response.status} ${body.error?.code}`;
 }
 
-beforeAll(() => buildInferenceImage(), 120_000);
-afterEach(removeServers, TIMEOUT_MS);
-afterAll(removeServers, TIMEOUT_MS);
+startEachTestWithoutServers();
 
 describe("docker stop while an answer streams", () => {
   test(

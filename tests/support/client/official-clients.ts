@@ -1,5 +1,5 @@
 /** What the tests through the official clients share: the proxy with its servers, and their fetches. */
-import { expect } from "bun:test";
+import { afterAll, beforeAll, expect, setDefaultTimeout } from "bun:test";
 import {
   admin,
   journal,
@@ -14,7 +14,7 @@ import { buildInferenceImage } from "../server/inference-server/image.ts";
 import { until } from "../until.ts";
 import { chat, untilModels } from "./client.ts";
 
-export type Stage<Name extends string> = AsyncDisposable & {
+type Stage<Name extends string> = AsyncDisposable & {
   readonly origin: string;
   readonly servers: Readonly<Record<Name, Server>>;
 };
@@ -22,8 +22,37 @@ export type Stage<Name extends string> = AsyncDisposable & {
 /** Probed four times a second, so that health turns within one Retry-After of the proxy. */
 const PROBED_OFTEN = ["--health-interval=250ms"];
 
+/**
+ * Sets the stage before the first test of the file, and takes it down after the last. To be called at the
+ * top of the file; what it returns may be looked at in tests only.
+ */
+export function useStage<Name extends string>(
+  inits: Readonly<Record<Name, ServerInit>>,
+): Pick<Stage<Name>, "origin" | "servers"> {
+  let stage: Stage<Name> | undefined;
+  setDefaultTimeout(60_000);
+  beforeAll(async () => {
+    stage = await startStage(inits);
+  }, 120_000);
+  afterAll(async () => {
+    await stage?.[Symbol.asyncDispose]();
+  });
+  const started = (): Stage<Name> => {
+    if (stage === undefined) throw new Error("Cannot use the stage outside of a test");
+    return stage;
+  };
+  return {
+    get origin() {
+      return started().origin;
+    },
+    get servers() {
+      return started().servers;
+    },
+  };
+}
+
 /** The proxy in front of a container for each of the models; resolves when all are listed. */
-export async function startStage<Name extends string>(
+async function startStage<Name extends string>(
   inits: Readonly<Record<Name, ServerInit>>,
 ): Promise<Stage<Name>> {
   await removeLeftovers();
@@ -51,7 +80,7 @@ export async function startStage<Name extends string>(
 
 /** Has the server fail its health checks, and waits until the proxy answers 503 for the model. */
 export async function turnUnhealthy<Name extends string>(
-  { origin, servers }: Stage<Name>,
+  { origin, servers }: Pick<Stage<Name>, "origin" | "servers">,
   model: NoInfer<Name>,
 ): Promise<void> {
   await admin(servers[model], "/health?state=bad");
