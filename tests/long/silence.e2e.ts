@@ -1,4 +1,4 @@
-/** No time-out of ours: a first token and a stream that are silent for longer than any default. */
+/** The proxy has no time-out of its own: a first token and a stream may be silent for longer than any default allows. */
 import { expect, test } from "bun:test";
 import { untilModels } from "../support/client/client.ts";
 import { rawConnect, rawServer } from "../support/client/raw-http.ts";

@@ -1,4 +1,4 @@
-/** Thousands of streams at once through the compiled binary: none delayed, none lost, nothing kept. */
+/** Thousands of streams at the same time through the compiled binary: none is delayed or lost, and all memory is given back. */
 import { expect, test } from "bun:test";
 import { connect, type Socket } from "node:net";
 import { untilModels } from "../support/client/client.ts";

@@ -19,9 +19,13 @@ export const FOLDERS = {
 /** `npm run test:long` and `npm run test:attacks` run these. */
 export const SLOW_FOLDERS = { long: "tests/long", attacks: "tests/attacks" } as const;
 
-/** @returns the test files of a folder, as Bun's test runner wants to be told them: it looks for *.test.ts by itself */
+/**
+ * The test files of a folder, as paths for `bun test`: by itself it finds *.test.ts only.
+ *
+ * @throws if there is none: `bun test` without a path would run the unit tests
+ */
 export function filesIn(folder: string): readonly string[] {
   const files = [...new Bun.Glob(`${folder}/*.e2e.ts`).scanSync(ROOT)].sort();
-  if (files.length === 0) throw new Error(`Cannot find a test file in ${folder}`); // else Bun runs the unit tests
+  if (files.length === 0) throw new Error(`Cannot find a test file in ${folder}`);
   return files.map((file) => `./${file}`);
 }

@@ -1,10 +1,10 @@
 /**
- * `npm test`: every check and test there is, in order, each step named as it begins. Ends with how
- * many tests passed and failed, as the test runner itself counted them.
+ * `npm test`: runs every check and every test, step by step, and names each step as it begins. At the end it says how many
+ * tests passed and failed, as the test runner counted them. Which tests there are: see end-to-end.ts.
  *
- * The tests on a real engine use the one at DOCKER_HOST or the default socket. With
- * TEST_ENGINE=install they install Debian's docker.io if they must, and start an engine of their own.
- * Root also starts a private one, to stop and kill it.
+ * The tests on a real engine use the one at DOCKER_HOST or at the default socket. If no engine is there and
+ * TEST_ENGINE=install, we install Debian's docker.io and start an engine. As root we also start a private engine, which
+ * tests stop and kill.
  */
 import { FOLDERS, filesIn } from "./end-to-end.ts";
 import { whyNoPrivateEngine } from "./engine/private-engine.ts";
@@ -15,9 +15,9 @@ const BUN = process.execPath;
 type Counts = { passed: number; failed: number };
 
 const UNIT_TESTS = "Unit tests";
-/** Unit tests are *.test.ts, which is all that Bun's own runner finds; the others are given by their paths. */
+/** Without a path Bun's test runner runs *.test.ts: the unit tests. All other tests are given by their paths. */
 const UNIT = ["--randomize", "--coverage"];
-/** Of one test that starts processes or containers; those that take longer say so. */
+/** The most time that a test may take which starts processes or containers. Tests that need more say so. */
 const BOUND = ["--timeout=60000"];
 async function main(): Promise<number> {
   const counts: Counts = { passed: 0, failed: 0 };

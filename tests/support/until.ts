@@ -1,10 +1,10 @@
 /**
  * How a test waits: for a condition, for a promise, or to see that something does not happen. Each wait
  * has a bound, so a hang fails as an assertion that says what was awaited, never as a time-out of the
- * test runner. Keeps out waits for a mere time: on a slow machine they are too short, on any other too long.
+ * test runner. It holds no wait for a mere time: that is too short on a slow machine, and too long on any other.
  */
 
-/** Between two looks at a condition. */
+/** From one look at a condition to the next, ms. */
 const LOOK_MS = 5;
 
 /** Waits until the condition holds. */

@@ -1,7 +1,7 @@
 /**
- * The compiled binary behind what people put in front of it: client → nginx, HAProxy or Caddy → proxy
- * → server, the ends on bare sockets. Each with its configuration in tests/support/front-proxies/config/,
- * whose lines that matter are in the README.
+ * The compiled binary behind the proxies that people put in front of it: client → nginx, HAProxy or Caddy → our proxy
+ * → server. Client and server are bare sockets. The configurations are in tests/support/front-proxies/config/; the README
+ * has the lines of them that matter.
  */
 import { beforeAll, describe, expect, test } from "bun:test";
 import {

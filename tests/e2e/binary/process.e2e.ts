@@ -181,7 +181,7 @@ describe("stop", () => {
     await using proxy = await startCompiled({ env: envOf(fake) });
     using client = await rawConnect(proxy.port);
     client.send("POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nX-");
-    await fetch(`${proxy.origin}/healthz`); // who comes later is answered, so the client was heard
+    await fetch(`${proxy.origin}/healthz`); // a later client is answered, so the proxy has read what this one sent
     const startMs = performance.now();
     proxy.kill("SIGTERM");
     expect(await within("the exit", proxy.exited)).toBe(0);

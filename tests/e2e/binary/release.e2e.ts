@@ -1,6 +1,6 @@
 /**
- * What builds a release: the four binaries for real; the image with a stand-in of docker on PATH that writes
- * down what it was told. What publishes it is tested under tests/ci/.
+ * The scripts that build a release. The four binaries are really built; for the image, a stand-in for docker on PATH
+ * writes down how it was called. The scripts that publish a release are tested in tests/ci/.
  */
 import { beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";

@@ -1,4 +1,4 @@
-/** The compiled binary with a collector that does not do as it should: requests must not notice. */
+/** The compiled binary with a collector that misbehaves: requests must not be affected. */
 import { describe, expect, test } from "bun:test";
 import { type AddressInfo, createServer } from "node:net";
 import { chat } from "../../support/client/client.ts";

@@ -11,7 +11,7 @@ import { buildInferenceImage } from "../../support/server/inference-server/image
 import { until, within } from "../../support/until.ts";
 
 const TIMEOUT_MS = 60_000;
-/** From when the engine answers again, or shows a container as healthy, until the table is right. */
+/** How long the table may be wrong after the engine answers again, or shows a container as healthy, ms. */
 const RIGHT_MS = 2_000;
 const READ_MS = 3_000;
 
@@ -20,7 +20,7 @@ const FAULTS = ["stop", "kill"] as const;
 
 const DRAINING = "503 backend_draining";
 const UNKNOWN = "404 model_not_found";
-/** What may come of a container that takes no new request, stopping or not there, or not yet again. */
+/** The answers for a model whose container takes no new requests: it is stopping, not there, or not there again yet. */
 const OUT = [DRAINING, UNKNOWN, "503 backend_unavailable"];
 const UNREACHABLE = "502 backend_unreachable";
 

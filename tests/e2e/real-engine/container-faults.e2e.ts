@@ -20,7 +20,7 @@ const TIMEOUT_MS = 60_000;
 
 const DRAINING = "503 backend_draining";
 const UNKNOWN = "404 model_not_found";
-/** What may come of a container that takes no new request, stopping or not there, or not yet again. */
+/** The answers for a model whose container takes no new requests: it is stopping, not there, or not there again yet. */
 const OUT = [DRAINING, UNKNOWN, "503 backend_unavailable"];
 const UNREACHABLE = "502 backend_unreachable";
 
@@ -160,7 +160,7 @@ test(
     await using proxy = await startProxy();
     const flags = ["--restart", "always"];
     const steady = await startHealthy({ env: { MODELS: "steady" } });
-    await startServer({ env: { MODELS: "steady", PORT: "none" }, flags }); // ends at its start, again and again
+    await startServer({ env: { MODELS: "steady", PORT: "none" }, flags }); // its process ends at its start, again and again
     await untilModels(proxy.origin, ["steady"]);
     await using load = startLoad(proxy.origin, "steady");
     const looping = await startServer({ env: { MODELS: "looping" }, flags });

@@ -1,6 +1,6 @@
 /**
- * Where each proxy looks for each server: every network that a container can be on, seen from every
- * place that the proxy can be in, on a real engine. All run side by side; each proxy sees all servers.
+ * Where the proxy looks for a server: servers in every network that a container can be on, and proxies in every place
+ * that a proxy can be in, on a real engine. All run at the same time, and each proxy sees all servers.
  *
  * Not here: a server without an IPv4 address. Engines before 28 give each container of a bridge one
  * (`docker network create --ipv4=false` is passed over); tests/sources/docker/address.test.ts has it.

@@ -39,7 +39,7 @@ describe.skipIf(missing !== undefined)("in front of Podman", () => {
     await podman.probe(name); // of two retries
   }
 
-  /** The list is asked, and not the model: a request to a container that is paused would wait for it. */
+  /** We look at the list and send no chat: a request to a paused container would wait until it goes on. */
   async function untilGone(proxy: CompiledProxy, model: string, status: number): Promise<void> {
     const isGone = async (): Promise<boolean> => !(await modelIds(proxy.origin)).includes(model);
     await until(`${model} is gone`, isGone, SEEN_MS);

@@ -78,7 +78,7 @@ describe.skipIf(missing !== undefined)("behind a socket proxy", () => {
       relay[Symbol.dispose]();
       await until("it is said", () => proxy.logged("behind it does not answer"), 15_000);
       const isSaidAgain = (): boolean => linesAbove(proxy, "debug").length > before + 1;
-      await expectNever("it is said again", isSaidAgain, 6_000); // HAProxy itself tries for 3 s each time
+      await expectNever("it is said again", isSaidAgain, 6_000); // one more try, which takes HAProxy 3 s
       expect(linesAbove(proxy, "debug").slice(before)).toEqual([
         "The engine answered 503 to GET /version: 503 Service Unavailable No server is available to handle this request.; the socket proxy is there, the engine behind it does not answer; trying on until it answers",
       ]);
@@ -98,7 +98,7 @@ describe.skipIf(missing !== undefined)("behind a socket proxy", () => {
       await until("it is said", () => proxy.logged("set CONTAINERS=1 there"));
       const said = (): number =>
         proxy.log().filter((line) => JSON.stringify(line).includes("CONTAINERS=1")).length;
-      await expectNever("it is said again", () => said() > 1, 2_500); // it lists once a second
+      await expectNever("it is said again", () => said() > 1, 2_500); // it asks for the list once a second
       expect(proxy.log().filter(({ level }) => level === "error")).toEqual([]);
     },
     TIMEOUT_MS,

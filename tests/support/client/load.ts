@@ -1,4 +1,4 @@
-/** Small requests for one model, one after the other for as long as it is held, and what became of them. */
+/** Constant load: clients that send small requests for one model, one after the other, and count what comes of them. */
 import { chat } from "./client.ts";
 
 export type Load = AsyncDisposable & {

@@ -1,4 +1,4 @@
-/** Many small requests, so many at once. */
+/** Sends many small requests through the proxy, some of them at the same time. What comes of them does not matter. */
 
 const BODY = JSON.stringify({ model: "m", messages: [{ role: "user", content: "hello" }] });
 

@@ -1,4 +1,4 @@
-/** What the tests through the official clients share: the proxy with its servers, and their fetches. */
+/** What the tests with the official clients share: the proxy with its servers on a real engine, and a fetch that watches. */
 import { afterAll, beforeAll, expect, setDefaultTimeout } from "bun:test";
 import {
   admin,
@@ -23,8 +23,8 @@ type Stage<Name extends string> = AsyncDisposable & {
 const PROBED_OFTEN = ["--health-interval=250ms"];
 
 /**
- * Sets the stage before the first test of the file, and takes it down after the last. To be called at the
- * top of the file; what it returns may be looked at in tests only.
+ * Starts the stage before the first test of the file, and ends it after the last one. To be called at the top of the
+ * file. Only tests may look at what it returns.
  */
 export function useStage<Name extends string>(
   inits: Readonly<Record<Name, ServerInit>>,
@@ -51,7 +51,7 @@ export function useStage<Name extends string>(
   };
 }
 
-/** The proxy in front of a container for each of the models; resolves when all are listed. */
+/** Starts the proxy, and a container for each of the models. Resolves when all models are listed. */
 async function startStage<Name extends string>(
   inits: Readonly<Record<Name, ServerInit>>,
 ): Promise<Stage<Name>> {
@@ -90,7 +90,7 @@ export async function turnUnhealthy<Name extends string>(
 
 export type WatchedFetch = {
   readonly fetch: typeof fetch;
-  /** Of every answer, retried ones too, in order. */
+  /** The status of every answer, in order. A retry has one of its own. */
   readonly statuses: readonly number[];
   /** From each answer to the request after it. */
   readonly pausesMs: readonly number[];
@@ -98,7 +98,7 @@ export type WatchedFetch = {
   readonly sentBytes: () => number;
 };
 
-/** A client's `fetch`, only watched; `onStatus` is called before the client sees the answer. */
+/** A `fetch` for a client, which watches and changes nothing. Calls `onStatus` before the client sees the answer. */
 export function watchFetch(onStatus: (status: number) => unknown = () => undefined): WatchedFetch {
   const statuses: number[] = [];
   const pausesMs: number[] = [];
@@ -122,12 +122,12 @@ export function watchFetch(onStatus: (status: number) => unknown = () => undefin
   };
 }
 
-/** The server is healthy again as soon as the client has had one 503: what it then does is up to it. */
+/** Makes the server healthy again as soon as a 503 has come. Whether to retry is then up to the client. */
 export function recoverAfter503(server: Server): WatchedFetch {
   return watchFetch((status) => status === 503 && admin(server, "/health?state=good"));
 }
 
-/** It has had at least one 503, waited as long as Retry-After says, and then been served. */
+/** Checks that the client had at least one 503, waited for as long as Retry-After says, and was then served. */
 export function expectRetried({ statuses, pausesMs }: WatchedFetch): void {
   expect(statuses.join(" ")).toMatch(/^(503 )+200$/);
   expect(pausesMs[0]).toBeWithin(950, 1_900); // by themselves they would wait 0.5 s or 2 s

@@ -1,4 +1,4 @@
-/** What the tests of one file do before and after each of them, on the real engine that they share. */
+/** The hooks of test files that use the real engine: what happens before a file's tests, and after each of them. */
 import { afterAll, afterEach, beforeAll } from "bun:test";
 import { buildInferenceImage } from "../server/inference-server/image.ts";
 import { removeLeftovers, removeServers } from "./real-engine.ts";
@@ -6,7 +6,10 @@ import { removeLeftovers, removeServers } from "./real-engine.ts";
 const BUILD_BOUND_MS = 120_000;
 const REMOVE_BOUND_MS = 60_000;
 
-/** The image is there and nothing of an earlier run; no test sees the servers of the one before it. */
+/**
+ * Before the file's tests: builds the image and removes what an earlier run left behind. After each test: removes its
+ * servers, so that the next one does not see them.
+ */
 export function startEachTestWithoutServers(): void {
   beforeAll(async () => {
     await removeLeftovers();

@@ -1,8 +1,7 @@
 /**
- * A Docker engine of a test's own, that may be stopped, killed and started again: it shares nothing
- * with any other engine of the host. It has a bridge of its own and sets no firewall rule, so its
- * containers can be reached from this host, and from nowhere else. (`--bridge=none` is no way to
- * keep out of the others' way: it makes dockerd delete the host's docker0.)
+ * A real Docker engine that belongs to one test, which may stop it, kill it and start it again. It shares nothing with
+ * other engines of the host. It has a bridge of its own and sets no firewall rules, so only this host reaches its
+ * containers. (`--bridge=none` would be no solution: it makes dockerd delete the host's docker0.)
  */
 import { existsSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -16,7 +15,7 @@ export type PrivateEngineOptions = {
   readonly liveRestore: boolean;
 };
 
-/** @returns why none can be started here, if none can */
+/** @returns undefined if an engine can be started here, else why not */
 export function whyNoPrivateEngine(): string | undefined {
   if (process.getuid?.() !== 0) return "only root can start a private Docker engine";
   const missing = ["dockerd", "docker", "ip"].filter((program) => Bun.which(program) === null);
@@ -31,7 +30,7 @@ export class PrivateEngine implements AsyncDisposable {
   readonly host = `unix://${join(this.#directory, "docker.sock")}`;
   readonly docker: Docker = dockerCliAt(this.host);
 
-  /** Resolves when it answers; with all that it had when it ran before. */
+  /** Starts it, with all that it had when it ran before. Resolves when it answers. */
   async start({ liveRestore }: PrivateEngineOptions): Promise<void> {
     await makeBridge(this.#bridge);
     this.#daemon = await startDockerd(this.#directory, [
@@ -44,17 +43,17 @@ export class PrivateEngine implements AsyncDisposable {
     ]);
   }
 
-  /** As an upgrade does, or `systemctl stop docker`; resolves when the daemon has ended. */
+  /** Stops it, as an upgrade or `systemctl stop docker` does. Resolves when the daemon has ended. */
   async stop(): Promise<void> {
     await this.#end("SIGTERM");
   }
 
-  /** The daemon alone: its containers live on until it is started again. */
+  /** Kills the daemon alone. Its containers live on until it is started again. */
   async kill(): Promise<void> {
     await this.#end("SIGKILL");
   }
 
-  /** With its containerd, which dies with it: a daemon that finds it dying waits for it in vain. */
+  /** Ends the daemon, and waits for its containerd too: the next daemon would wait in vain for one that is dying. */
   async #end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
     const containerd = textOf(join(this.#directory, "exec/containerd/containerd.pid"));
     await this.#daemon?.end(signal);
@@ -63,7 +62,7 @@ export class PrivateEngine implements AsyncDisposable {
     await until("its containerd has ended", () => !existsSync(`/proc/${containerd}`), 10_000);
   }
 
-  /** Leaves nothing behind, whatever state it is in. */
+  /** Ends it in whatever state it is, and removes all of it. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#removeContainers().catch(() => undefined); // what is left of them is swept up below
     await this.stop();
@@ -72,7 +71,7 @@ export class PrivateEngine implements AsyncDisposable {
     removeWithMounts(this.#directory);
   }
 
-  /** Only a daemon removes all of a container: its cgroups outlive its processes. */
+  /** Removes its containers. That takes a daemon: a container's cgroups outlive its processes. */
   async #removeContainers(): Promise<void> {
     if (this.#daemon === undefined) await this.start({ liveRestore: false });
     const ids = (await this.docker("ps", "--all", "--quiet")).split("\n").filter(Boolean);
@@ -82,7 +81,7 @@ export class PrivateEngine implements AsyncDisposable {
 
 const BRIDGE_ADDRESS = "02:42:0a:fe:00:01";
 
-/** Unless it is there: it outlives the daemon. */
+/** Makes the bridge, unless it is there: it outlives the daemon. */
 async function makeBridge(name: string): Promise<void> {
   const taken = await run("ip", "-oneline", "address", "show"); // node:os leaves out those that are down
   if (taken.includes(` ${name} `)) return;

@@ -1,4 +1,7 @@
-/** Containers of our own image on a real engine. Nothing else on that engine is ever touched. */
+/**
+ * Stand-in inference servers as containers of a real engine, and the compiled proxy in front of them. It never
+ * touches a container that it did not start.
+ */
 import { type CompiledProxy, startCompiled } from "../proxy/compiled-proxy.ts";
 import {
   buildInferenceImage,
@@ -11,7 +14,7 @@ import { until } from "../until.ts";
 export type Server = {
   readonly name: string;
   readonly id: string;
-  /** Where it is from this host. */
+  /** Its address as seen from this host. */
   readonly origin: () => Promise<string>;
 };
 
@@ -19,7 +22,7 @@ export type ServerInit = {
   /** Environment of the stand-in server; see tests/support/server/inference-server/settings.ts. */
   readonly env?: Readonly<Record<string, string>>;
   readonly labels?: Readonly<Record<string, string>>;
-  /** More of `docker run`, before the image. */
+  /** More flags of `docker run`. */
   readonly flags?: readonly string[];
 };
 
@@ -31,13 +34,13 @@ export class RealEngine {
   readonly #host: string | undefined;
   readonly #started = new Set<string>();
 
-  /** @param host as in DOCKER_HOST, and what `docker` talks to */
+  /** @param host the engine that `docker` talks to, as in DOCKER_HOST */
   constructor(docker: Docker, host: string | undefined) {
     this.#docker = docker;
     this.#host = host;
   }
 
-  /** Starts a labelled container and does not wait for anything. */
+  /** Starts a labelled container. Does not wait until it is healthy. */
   async startServer({ env = {}, labels = {}, flags = [] }: ServerInit = {}): Promise<Server> {
     counter += 1;
     const name = `lw-inference-proxy-test-${process.pid}-${counter}`;
@@ -102,7 +105,7 @@ function repeated(flag: string, values: Readonly<Record<string, string>>): reado
 
 const shared = new RealEngine(dockerCli, process.env["DOCKER_HOST"]);
 
-/** On the engine of DOCKER_HOST, that all tests share. */
+/** The engine of DOCKER_HOST, which all test files share. */
 export const startServer = shared.startServer.bind(shared);
 export const startHealthy = shared.startHealthy.bind(shared);
 export const untilHealth = shared.untilHealth.bind(shared);
@@ -111,12 +114,12 @@ export const startProxy = shared.startProxy.bind(shared);
 export const removeServers = shared.removeServers.bind(shared);
 export const removeLeftovers = shared.removeLeftovers.bind(shared);
 
-/** Asks a server directly, past the proxy. */
+/** Tells a server to do something, directly, not through the proxy. */
 export async function admin(server: Server, path: string): Promise<Response> {
   return fetch(`${await server.origin()}/admin${path}`, { keepalive: false });
 }
 
-/** Ends its process, from inside. Not by a GET, which Bun sends again after a reset: to nobody, or to the next run. */
+/** Has the server end its own process. By POST: Bun repeats a GET after a reset, which might reach the next run. */
 export async function crash(server: Server): Promise<void> {
   const answer = fetch(`${await server.origin()}/admin/crash`, {
     method: "POST",

@@ -1,4 +1,4 @@
-/** A socket proxy as compose.yaml has one, which can't be pulled: Debian's HAProxy with the same rules. */
+/** Stands in for the image of the socket proxy in compose.yaml, which tests can't pull: Debian's HAProxy with the same rules. */
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";

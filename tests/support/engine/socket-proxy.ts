@@ -1,11 +1,11 @@
-/** HAProxy between a client of the engine and the engine's socket; see socket-proxy.cfg. */
+/** Stands in for a socket proxy as people run it: HAProxy over TCP in front of an engine's socket. Its rules: socket-proxy.cfg. */
 import { join } from "node:path";
 import { freePort } from "../proxy/compiled-proxy.ts";
 import { until } from "../until.ts";
 
 const CONFIG = join(import.meta.dir, "socket-proxy.cfg");
 
-/** What it is set to allow; all of it is what the README asks for. */
+/** What it allows. The README asks for all of it. */
 export type Allowed = Partial<Record<"CONTAINERS" | "EVENTS" | "PING" | "VERSION", "0" | "1">>;
 
 export type SocketProxy = AsyncDisposable & {

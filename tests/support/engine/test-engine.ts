@@ -1,4 +1,4 @@
-/** The Docker engine that the tests use: one that is there, or one that is installed and started for them. */
+/** Finds the real Docker engine for the tests: one that is there already, or one that it installs and starts. */
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -37,13 +37,13 @@ export async function findEngine(say: (line: string) => void): Promise<TestEngin
 const PROGRAMS = ["dockerd", "docker", "ip"];
 const PACKAGES = ["docker.io", "iptables", "iproute2"];
 
-/** The tests need the command-line client as well. */
+/** Refuses an engine without the command-line client, which the tests need too. */
 function usable(engine: TestEngine): TestEngine {
   if (Bun.which("docker") !== null) return engine;
   return { kind: "none", why: "the command-line client `docker` is not installed" };
 }
 
-/** Its data, its socket and its pid file go with it; the bridge is the host's own, docker0. */
+/** Starts an engine. Its data, socket and pid file are removed with it. It uses the host's bridge, docker0. */
 async function startEngine(say: (line: string) => void): Promise<TestEngine> {
   const directory = mkdtempSync(join(tmpdir(), "lw-test-engine-"));
   say("Starting a Docker engine …");

@@ -1,4 +1,4 @@
-/** nginx, HAProxy and Caddy of Debian as the proxies that people put in front, each with its file of front-proxies/. */
+/** Stand in for the proxies that people put in front of ours: Debian's nginx, HAProxy and Caddy, each with its file in config/. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { freePort, rawConnect } from "../client/raw-http.ts";
@@ -10,7 +10,7 @@ type FrontProxyKind = {
   readonly program: string;
   readonly file: string;
   readonly args: (config: string) => readonly string[];
-  /** What else is replaced in the file. */
+  /** More placeholders in the file: `@KEY@` → value. */
   readonly values?: Readonly<Record<string, string>>;
 };
 
@@ -38,12 +38,12 @@ export function isInstalled(): boolean {
   return Object.values(FRONT_PROXIES).every(({ program }) => Bun.which(program) !== null);
 }
 
-/** From Debian, as root. */
+/** Installs them from Debian, as root. */
 export function installFrontProxies(): Promise<void> {
   return installPackages(["nginx-light", "haproxy", "caddy"]);
 }
 
-/** Starts it in front of `proxyPort`, and waits until it listens. It is ended with the block that holds it. */
+/** Starts one in front of `proxyPort`, and waits until it listens. It ends at the end of the block that holds it. */
 export async function startFrontProxy(
   name: FrontProxyName,
   proxyPort: number,

@@ -1,4 +1,4 @@
-/** The compiled binary under attack: whether it goes on to serve everybody else meanwhile. */
+/** The compiled binary under attack, in front of a fake engine. Measures whether it still serves everybody else. */
 import { brotliCompressSync, constants } from "node:zlib";
 import { envOf, FakeEngine } from "../engine/fake-engine.ts";
 import { type CompiledProxy, startCompiled } from "./compiled-proxy.ts";

@@ -1,4 +1,4 @@
-/** What the kernel tells of a process. */
+/** What the kernel tells of a running process: memory, descriptors, CPU time. What is in its memory: see process-memory.ts. */
 import { readdirSync, readFileSync } from "node:fs";
 
 /** Resident memory, MiB. */
@@ -11,7 +11,7 @@ export function descriptorsOf(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length;
 }
 
-/** The most that is seen while something goes on, looking every 50 ms. */
+/** Looks at a process's resident memory every 50 ms. `stop()` gives the most it has seen, MiB. */
 export function watchResident(pid: number): { readonly stop: () => number } {
   let most = residentMib(pid);
   const timer = setInterval(() => {

@@ -1,4 +1,4 @@
-/** The image of the real Dockerfile, built by the engine at hand on stand-ins of its bases, and containers of it. */
+/** Builds the image of the real Dockerfile on stand-ins of its base images, which tests can't pull, and starts containers of it. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { dockerCli, TEST_LABEL } from "../server/inference-server/image.ts";

@@ -1,4 +1,4 @@
-/** What a publishing job has: a clone with tags, the scripts of .ci, and what was built in dist/. */
+/** Stands in for the checkout of a publishing job: a clone with tags, the scripts of .ci, and built files in dist/. */
 import { cpSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { temporaryDirectory } from "../temporary-directory.ts";
@@ -31,7 +31,7 @@ export async function releaseClone(tags: readonly string[]): Promise<ReleaseClon
   };
 }
 
-/** As the checkout is without `fetch-depth: 0`: one commit, and of all tags that one's. */
+/** A clone as actions/checkout makes it without `fetch-depth: 0`: one commit, and the tags of that commit. */
 export async function makeShallow({ path }: ReleaseClone): Promise<void> {
   const { output } = await outcome(["git", "rev-parse", "HEAD"], path, {});
   await Bun.write(join(path, ".git/shallow"), output);

@@ -1,4 +1,4 @@
-/** Programs on PATH in place of docker, skopeo, cosign and gh: they write down what they were told. */
+/** Stand in for docker, skopeo, cosign and gh: programs on PATH that write down how they were called. */
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -10,7 +10,7 @@ export type StandIns = {
 
 /**
  * @param programs shell code by name, run after the call is written down
- * @param directory where they come to lie
+ * @param directory gets the programs
  */
 export function standIns(directory: string, programs: Readonly<Record<string, string>>): StandIns {
   const log = join(directory, "calls.log");

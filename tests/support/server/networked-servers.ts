@@ -1,11 +1,11 @@
-/** One server in each kind of network that a container can be on, on a real engine, side by side. */
+/** Inference servers on a real engine, one in each kind of network that a container can be on, all at the same time. */
 
 import { createNetwork, type Endpoint, endpointsOf } from "../engine/networks.ts";
 import { removeServers, type Server, type ServerInit, startServer } from "../engine/real-engine.ts";
 import { freePort } from "../proxy/compiled-proxy.ts";
 import { dockerCli } from "./inference-server/image.ts";
 
-/** What a server is called, which is its only model, too. */
+/** The name of each server. Its only model has the same name. */
 export const SERVERS = [
   "bridge",
   "on a",
@@ -32,7 +32,7 @@ export type NetworkedServers = {
   readonly networks: Readonly<Record<NetworkKey, string>>;
   readonly server: (key: ServerKey) => Server;
   readonly port: (key: ServerKey) => string;
-  /** Those of `container` are the ones of the container that it shares them with. */
+  /** The server `container` shares the network of another one, so it has that one's endpoints. */
   readonly endpoint: (key: ServerKey, network: NetworkKey) => Endpoint;
 };
 
@@ -49,7 +49,7 @@ export const CONNECTED: Readonly<Record<ServerKey, readonly NetworkKey[]>> = {
   none: [],
 };
 
-/** @param cleanUp what removes them all; holds what was made also when this throws */
+/** @param cleanUp gets all that is made, so that it can be removed even if this throws */
 export async function startNetworkedServers(
   cleanUp: AsyncDisposableStack,
 ): Promise<NetworkedServers> {

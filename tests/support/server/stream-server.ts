@@ -1,9 +1,9 @@
-/** A backend on bare sockets for thousands of streams: it says what goes out, and when. */
+/** Stands in for an inference server with thousands of streams open: on bare sockets, it sends what the test says, when it says so. */
 import { type AddressInfo, createServer, type Socket } from "node:net";
 
 export type StreamServer = Disposable & {
   readonly port: number;
-  /** Connections with a request that has not been ended. */
+  /** How many connections have a request whose answer has not ended. */
   readonly open: () => number;
   /** Sends a piece on every open stream. */
   readonly sendAll: (text: string) => void;

@@ -1,4 +1,4 @@
-/** A backend that streams a token a tick for as long as `open` says, then ends. */
+/** Stands in for an inference server that streams: a token every 10 ms for as long as `open()` is true, then the end. */
 export function startTokenServer(open: () => boolean): Disposable & { readonly port: number } {
   const server = Bun.serve({
     port: 0,
@@ -9,7 +9,7 @@ export function startTokenServer(open: () => boolean): Disposable & { readonly p
       const tokens = async function* (): AsyncGenerator<string> {
         do {
           yield "data: {}\n\n";
-          await Bun.sleep(10); // the tick
+          await Bun.sleep(10); // the server's pace
         } while (open());
         yield "data: [DONE]\n\n";
       };
