@@ -3,8 +3,8 @@ import { expect, test } from "bun:test";
 import { deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { chat, untilModels } from "../support/client/client.ts";
 import { rawConnect } from "../support/client/raw-http.ts";
+import { cpuMs, residentMib } from "../support/process/figures.ts";
 import { brotliBomb, harmOf, startAttacked } from "../support/proxy/attacked.ts";
-import { cpuMs, residentMib } from "../support/proxy/process-figures.ts";
 import { fakeBackend } from "../support/server/fake-backend.ts";
 import { until } from "../support/until.ts";
 

@@ -2,8 +2,8 @@
 import { expect, test } from "bun:test";
 import { untilModels } from "../support/client/client.ts";
 import { completeBody, type RawConnection, rawConnect } from "../support/client/raw-http.ts";
+import { descriptorsOf } from "../support/process/figures.ts";
 import { type Attacked, startAttacked } from "../support/proxy/attacked.ts";
-import { descriptorsOf } from "../support/proxy/process-figures.ts";
 import { fakeBackend } from "../support/server/fake-backend.ts";
 import { until } from "../support/until.ts";
 

@@ -5,12 +5,12 @@
  * with telemetry off, in the same rounds, for comparison.
  */
 
-import { sendMany } from "../support/client/many-requests.ts";
+import { sendMany } from "../support/client/many.ts";
+import { cpuMs, residentMib } from "../support/process/figures.ts";
 import {
   type CompiledTelemetry,
   startCompiledTelemetry,
 } from "../support/proxy/compiled-telemetry.ts";
-import { cpuMs, residentMib } from "../support/proxy/process-figures.ts";
 
 const ROUNDS = 5;
 const PIECES = 200;

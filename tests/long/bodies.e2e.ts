@@ -4,8 +4,8 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { ChunkReader } from "../support/client/chunk-reader.ts";
 import { untilModels } from "../support/client/client.ts";
 import { FakeEngine } from "../support/engine/fake-engine.ts";
+import { watchResident } from "../support/process/figures.ts";
 import { type CompiledProxy, startCompiled } from "../support/proxy/compiled-proxy.ts";
-import { watchResident } from "../support/proxy/process-figures.ts";
 import { until, within } from "../support/until.ts";
 
 const GIBIBYTE = 1024 ** 3;

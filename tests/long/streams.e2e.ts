@@ -3,10 +3,10 @@ import { expect, test } from "bun:test";
 import { connect, type Socket } from "node:net";
 import { untilModels } from "../support/client/client.ts";
 import { FakeEngine } from "../support/engine/fake-engine.ts";
+import { descriptorsOf, residentMib, watchResident } from "../support/process/figures.ts";
 import { type CompiledProxy, startCompiled } from "../support/proxy/compiled-proxy.ts";
-import { descriptorsOf, residentMib, watchResident } from "../support/proxy/process-figures.ts";
 import { rawRequest } from "../support/proxy/proxy.ts";
-import { startStreamServer } from "../support/server/stream-server.ts";
+import { startStreamServer } from "../support/server/streams.ts";
 import { until } from "../support/until.ts";
 
 type Client = { readonly socket: Socket; text: string };

@@ -1,5 +1,5 @@
 /** Measures the proxy's memory and descriptors once a second. */
-import { descriptorsOf, residentMib } from "../support/proxy/process-figures.ts";
+import { descriptorsOf, residentMib } from "../support/process/figures.ts";
 
 type Sample = { readonly mib: number; readonly descriptors: number };
 

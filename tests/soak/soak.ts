@@ -3,9 +3,9 @@
 import { join } from "node:path";
 import { untilModels } from "../support/client/client.ts";
 import { seededRandom } from "../support/client/random-json.ts";
-import { startProxy } from "../support/engine/real-engine.ts";
+import { startProxy } from "../support/engine/real.ts";
+import { descriptorsOf } from "../support/process/figures.ts";
 import type { CompiledProxy } from "../support/proxy/compiled-proxy.ts";
-import { descriptorsOf } from "../support/proxy/process-figures.ts";
 import { until } from "../support/until.ts";
 import { Chaos, unpauseAll } from "./chaos.ts";
 import { type EventFollower, followEvents } from "./engine-events.ts";

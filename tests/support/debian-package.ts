@@ -1,4 +1,4 @@
-/** Installs the programs of Debian that a test needs. Installing the engine: see test-engine.ts. */
+/** Installs the programs of Debian that a test needs. Installing the engine: see engine/find.ts. */
 
 /**
  * Makes sure that a program is there. Installs it only if TEST_ENGINE=install (as root, on Debian).

@@ -7,8 +7,8 @@
  * tests stop and kill.
  */
 import { FOLDERS, filesIn } from "./end-to-end.ts";
-import { whyNoPrivateEngine } from "./engine/private-engine.ts";
-import { findEngine, type TestEngine } from "./engine/test-engine.ts";
+import { findEngine, type TestEngine } from "./engine/find.ts";
+import { whyNoPrivateEngine } from "./engine/private.ts";
 
 const BUN = process.execPath;
 

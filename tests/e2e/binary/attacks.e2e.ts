@@ -5,8 +5,8 @@
 import { describe, expect, test } from "bun:test";
 import { chat, untilModels } from "../../support/client/client.ts";
 import { rawConnect, rawServer, serveModel } from "../../support/client/raw-http.ts";
+import { cpuMs, descriptorsOf, residentMib } from "../../support/process/figures.ts";
 import { brotliBomb, harmOf, startAttacked } from "../../support/proxy/attacked.ts";
-import { cpuMs, descriptorsOf, residentMib } from "../../support/proxy/process-figures.ts";
 import { untilShown } from "../../support/proxy/shown-status.ts";
 import { fakeBackend } from "../../support/server/fake-backend.ts";
 import { until } from "../../support/until.ts";

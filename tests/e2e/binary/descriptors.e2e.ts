@@ -5,7 +5,7 @@ import { rawConnect } from "../../support/client/raw-http.ts";
 import { FakeEngine } from "../../support/engine/fake-engine.ts";
 import { startCompiled } from "../../support/proxy/compiled-proxy.ts";
 import { rawRequest } from "../../support/proxy/proxy.ts";
-import { startTokenServer } from "../../support/server/token-server.ts";
+import { startTokenServer } from "../../support/server/tokens.ts";
 import { until } from "../../support/until.ts";
 
 const RUNS = 20;

@@ -16,7 +16,7 @@ import {
   installFrontProxies,
   isInstalled,
   startFrontProxy,
-} from "../../support/front-proxies/front-proxies.ts";
+} from "../../support/front-proxies/programs.ts";
 import { startCompiledChain } from "../../support/proxy/compiled-chain.ts";
 import { rawRequest } from "../../support/proxy/proxy.ts";
 import { until } from "../../support/until.ts";

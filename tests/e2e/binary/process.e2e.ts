@@ -5,11 +5,11 @@ import { join } from "node:path";
 import { chat, streamedChat, untilModels } from "../../support/client/client.ts";
 import { rawConnect } from "../../support/client/raw-http.ts";
 import { envOf, FakeEngine } from "../../support/engine/fake-engine.ts";
+import { descriptorsOf } from "../../support/process/figures.ts";
 import { startCompiledChain } from "../../support/proxy/compiled-chain.ts";
 import { BINARY, runCompiled, startCompiled } from "../../support/proxy/compiled-proxy.ts";
-import { descriptorsOf } from "../../support/proxy/process-figures.ts";
 import { rawRequest } from "../../support/proxy/proxy.ts";
-import { startTokenServer } from "../../support/server/token-server.ts";
+import { startTokenServer } from "../../support/server/tokens.ts";
 import { openDirectory, temporaryDirectory } from "../../support/temporary-directory.ts";
 import { until, within } from "../../support/until.ts";
 

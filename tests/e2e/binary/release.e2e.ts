@@ -5,7 +5,7 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type StandIns, standIns } from "../../support/release/stand-in-programs.ts";
+import { type StandIns, standIns } from "../../support/release/stand-ins.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const ROOT = join(import.meta.dir, "../../..");

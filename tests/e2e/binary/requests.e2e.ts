@@ -8,7 +8,7 @@ import { freePort, startCompiled } from "../../support/proxy/compiled-proxy.ts";
 import { startModelServer } from "../../support/proxy/discovery.ts";
 import { rawRequest } from "../../support/proxy/proxy.ts";
 import { play } from "../../support/replay/recordings.ts";
-import { startTokenServer } from "../../support/server/token-server.ts";
+import { startTokenServer } from "../../support/server/tokens.ts";
 import { until, within } from "../../support/until.ts";
 
 describe("requests", () => {

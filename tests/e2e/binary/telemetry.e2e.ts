@@ -1,12 +1,12 @@
 /** The compiled binary, what it sends to a collector, and each variable that says how. */
 import { describe, expect, test } from "bun:test";
 import { chat, streamedChat } from "../../support/client/client.ts";
+import { hasWritten } from "../../support/process/memory.ts";
 import { freePort, runCompiled } from "../../support/proxy/compiled-proxy.ts";
 import {
   type CompiledTelemetry,
   startCompiledTelemetry,
 } from "../../support/proxy/compiled-telemetry.ts";
-import { hasWritten } from "../../support/proxy/process-memory.ts";
 import { streamedAnswer } from "../../support/server/fake-backend.ts";
 import { until } from "../../support/until.ts";
 

@@ -5,8 +5,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { modelIds, streamedChat, untilModels } from "../../support/client/client.ts";
 import { outcomeOf, startLoad } from "../../support/client/load.ts";
-import { PrivateEngine } from "../../support/engine/private-engine.ts";
-import { crash, journal, RealEngine, type Server } from "../../support/engine/real-engine.ts";
+import { PrivateEngine } from "../../support/engine/private.ts";
+import { crash, journal, RealEngine, type Server } from "../../support/engine/real.ts";
 import { buildInferenceImage } from "../../support/server/inference-server/image.ts";
 import { until, within } from "../../support/until.ts";
 

@@ -14,7 +14,7 @@ import {
   useStage,
   type WatchedFetch,
   watchFetch,
-} from "../../support/client/official-clients.ts";
+} from "../../support/client/official.ts";
 
 const CHAT = "org/model";
 const EMBED = "embed";

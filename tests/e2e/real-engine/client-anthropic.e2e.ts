@@ -12,7 +12,7 @@ import {
   untilAborted,
   useStage,
   watchFetch,
-} from "../../support/client/official-clients.ts";
+} from "../../support/client/official.ts";
 import { within } from "../../support/until.ts";
 
 const CHAT = "org/model";

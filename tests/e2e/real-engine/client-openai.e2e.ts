@@ -13,7 +13,7 @@ import {
   untilAborted,
   useStage,
   watchFetch,
-} from "../../support/client/official-clients.ts";
+} from "../../support/client/official.ts";
 import { until, within } from "../../support/until.ts";
 
 const CHAT = "org/model";

@@ -8,14 +8,9 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { chat, untilModels } from "../../support/client/client.ts";
-import { buildSocketProxyImage } from "../../support/engine/socket-proxy-image.ts";
-import { installFrontProxies } from "../../support/front-proxies/front-proxies.ts";
-import {
-  buildProxyImage,
-  CAN_RUN,
-  PROXY_IMAGE,
-  socketPath,
-} from "../../support/proxy/proxy-image.ts";
+import { buildSocketProxyImage } from "../../support/engine/socket-proxy/image.ts";
+import { installFrontProxies } from "../../support/front-proxies/programs.ts";
+import { buildProxyImage, CAN_RUN, PROXY_IMAGE, socketPath } from "../../support/proxy/image.ts";
 import {
   buildInferenceImage,
   dockerCli,

@@ -12,7 +12,7 @@ import {
   startProxy,
   startServer,
   untilHealth,
-} from "../../support/engine/real-engine.ts";
+} from "../../support/engine/real.ts";
 import { dockerCli } from "../../support/server/inference-server/image.ts";
 import { expectNever, until, within } from "../../support/until.ts";
 

@@ -11,7 +11,7 @@ import {
   startProxy,
   startServer,
   untilHealth,
-} from "../../support/engine/real-engine.ts";
+} from "../../support/engine/real.ts";
 import { dockerCli } from "../../support/server/inference-server/image.ts";
 import { until, within } from "../../support/until.ts";
 

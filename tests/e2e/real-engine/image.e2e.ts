@@ -5,7 +5,7 @@ import { version } from "../../../package.json" with { type: "json" };
 import { chat, modelIds, streamedChat, untilModels } from "../../support/client/client.ts";
 import { FakeEngine } from "../../support/engine/fake-engine.ts";
 import { createNetwork } from "../../support/engine/networks.ts";
-import { removeServers, type Server, startHealthy } from "../../support/engine/real-engine.ts";
+import { removeServers, type Server, startHealthy } from "../../support/engine/real.ts";
 import {
   buildProxyImage,
   CAN_RUN,
@@ -13,7 +13,7 @@ import {
   socketMount,
   socketPath,
   startProxyContainer,
-} from "../../support/proxy/proxy-image.ts";
+} from "../../support/proxy/image.ts";
 import { buildInferenceImage, dockerCli } from "../../support/server/inference-server/image.ts";
 import { until, within } from "../../support/until.ts";
 

@@ -8,14 +8,14 @@ import {
   type Server,
   startServer,
   untilHealth,
-} from "../../support/engine/real-engine.ts";
+} from "../../support/engine/real.ts";
 import {
   buildProxyImage,
   CAN_RUN,
   type ProxyContainer,
   socketMount,
   startProxyContainer,
-} from "../../support/proxy/proxy-image.ts";
+} from "../../support/proxy/image.ts";
 import { isWarned, startOf, untilShown } from "../../support/proxy/shown-status.ts";
 import { buildInferenceImage, dockerCli } from "../../support/server/inference-server/image.ts";
 import { until, within } from "../../support/until.ts";

@@ -8,7 +8,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chat } from "../../support/client/client.ts";
 import { addressIn } from "../../support/engine/networks.ts";
-import { removeLeftovers, startProxy } from "../../support/engine/real-engine.ts";
+import { removeLeftovers, startProxy } from "../../support/engine/real.ts";
 import { freePort } from "../../support/proxy/compiled-proxy.ts";
 import {
   buildProxyImage,
@@ -16,7 +16,7 @@ import {
   type ProxyContainerInit,
   socketMount,
   startProxyContainer,
-} from "../../support/proxy/proxy-image.ts";
+} from "../../support/proxy/image.ts";
 import { isWarned, startOf, untilShown } from "../../support/proxy/shown-status.ts";
 import { buildInferenceImage } from "../../support/server/inference-server/image.ts";
 import {
@@ -27,7 +27,7 @@ import {
   SERVERS,
   type ServerKey,
   startNetworkedServers,
-} from "../../support/server/networked-servers.ts";
+} from "../../support/server/networked.ts";
 import { until } from "../../support/until.ts";
 
 const TIMEOUT_MS = 60_000;

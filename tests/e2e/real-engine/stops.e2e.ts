@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { chat, modelIds, streamedChat, untilModels } from "../../support/client/client.ts";
 import { startEachTestWithoutServers } from "../../support/engine/each-test.ts";
-import { admin, startHealthy, startProxy, untilHealth } from "../../support/engine/real-engine.ts";
+import { admin, startHealthy, startProxy, untilHealth } from "../../support/engine/real.ts";
 import { dockerCli } from "../../support/server/inference-server/image.ts";
 import { until, within } from "../../support/until.ts";
 

@@ -1,7 +1,7 @@
 /** The hooks of test files that use the real engine: what happens before a file's tests, and after each of them. */
 import { afterAll, afterEach, beforeAll } from "bun:test";
 import { buildInferenceImage } from "../server/inference-server/image.ts";
-import { removeLeftovers, removeServers } from "./real-engine.ts";
+import { removeLeftovers, removeServers } from "./real.ts";
 
 const BUILD_BOUND_MS = 120_000;
 const REMOVE_BOUND_MS = 60_000;

@@ -8,7 +8,7 @@ import {
   type Server,
   type ServerInit,
   startServer,
-} from "../engine/real-engine.ts";
+} from "../engine/real.ts";
 import { startCompiled } from "../proxy/compiled-proxy.ts";
 import { buildInferenceImage } from "../server/inference-server/image.ts";
 import { until } from "../until.ts";

@@ -1,4 +1,4 @@
-/** What the kernel tells of a running process: memory, descriptors, CPU time. What is in its memory: see process-memory.ts. */
+/** What the kernel tells of a running process: memory, descriptors, CPU time. What is in its memory: see memory.ts. */
 import { readdirSync, readFileSync } from "node:fs";
 
 /** Resident memory, MiB. */

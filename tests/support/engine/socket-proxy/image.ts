@@ -2,7 +2,7 @@
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { dockerCli, sharedLibraries, TEST_LABEL } from "../server/inference-server/image.ts";
+import { dockerCli, sharedLibraries, TEST_LABEL } from "../../server/inference-server/image.ts";
 
 const TAG = "lw-inference-proxy-test/socket-proxy";
 
@@ -18,7 +18,7 @@ export async function buildSocketProxyImage(): Promise<string> {
   if (haproxy === null) throw new Error("Cannot build a socket proxy: HAProxy is not installed");
   const context = mkdtempSync(join(tmpdir(), "socket-proxy-image-"));
   try {
-    const config = join(import.meta.dir, "socket-proxy/haproxy.cfg");
+    const config = join(import.meta.dir, "image.cfg");
     const files: [from: string, to: string][] = [
       [haproxy, "/usr/sbin/haproxy"],
       [config, "/haproxy.cfg"],

@@ -1,7 +1,7 @@
 /** Inference servers on a real engine, one in each kind of network that a container can be on, all at the same time. */
 
 import { createNetwork, type Endpoint, endpointsOf } from "../engine/networks.ts";
-import { removeServers, type Server, type ServerInit, startServer } from "../engine/real-engine.ts";
+import { removeServers, type Server, type ServerInit, startServer } from "../engine/real.ts";
 import { freePort } from "../proxy/compiled-proxy.ts";
 import { dockerCli } from "./inference-server/image.ts";
 

@@ -1,9 +1,9 @@
-/** Stands in for a socket proxy as people run it: HAProxy over TCP in front of an engine's socket. Its rules: socket-proxy.cfg. */
+/** Stands in for a socket proxy as people run it: HAProxy over TCP in front of an engine's socket. Its rules: process.cfg. */
 import { join } from "node:path";
-import { freePort } from "../proxy/compiled-proxy.ts";
-import { until } from "../until.ts";
+import { freePort } from "../../proxy/compiled-proxy.ts";
+import { until } from "../../until.ts";
 
-const CONFIG = join(import.meta.dir, "socket-proxy.cfg");
+const CONFIG = join(import.meta.dir, "process.cfg");
 
 /** What it allows. The README asks for all of it. */
 export type Allowed = Partial<Record<"CONTAINERS" | "EVENTS" | "PING" | "VERSION", "0" | "1">>;
