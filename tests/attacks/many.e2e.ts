@@ -1,10 +1,10 @@
-/** The attacks of tests/e2e/attacks.e2e.ts in other forms and many times over: about a minute. */
+/** The attacks of tests/e2e/binary/attacks.e2e.ts in other forms and many times over: about a minute. */
 import { expect, test } from "bun:test";
 import { deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { chat, untilModels } from "../support/client/client.ts";
 import { rawConnect } from "../support/client/raw-http.ts";
+import { cpuMs, residentMib } from "../support/process/figures.ts";
 import { brotliBomb, harmOf, startAttacked } from "../support/proxy/attacked.ts";
-import { cpuMs, residentMib } from "../support/proxy/process-figures.ts";
 import { fakeBackend } from "../support/server/fake-backend.ts";
 import { until } from "../support/until.ts";
 
@@ -89,7 +89,7 @@ test("answers of /v1/responses in pieces of one byte cost next to nothing", asyn
     let sent = 0;
     const body = new ReadableStream<Uint8Array>({
       async pull(controller) {
-        await Bun.sleep(0);
+        await Bun.sleep(0); // so that each byte comes by itself
         controller.enqueue(encoder.encode(sent % 2 === 0 ? '"' : " "));
         sent += 1;
         if (sent === 16_000) controller.close();

@@ -2,8 +2,8 @@
 import { expect, test } from "bun:test";
 import { untilModels } from "../support/client/client.ts";
 import { completeBody, type RawConnection, rawConnect } from "../support/client/raw-http.ts";
+import { descriptorsOf } from "../support/process/figures.ts";
 import { type Attacked, startAttacked } from "../support/proxy/attacked.ts";
-import { descriptorsOf } from "../support/proxy/process-figures.ts";
 import { fakeBackend } from "../support/server/fake-backend.ts";
 import { until } from "../support/until.ts";
 
@@ -28,7 +28,7 @@ function head(bytes: number): string {
 async function sendAt(client: RawConnection, body: string, bytesASecond: number): Promise<void> {
   for (let at = 0; at < body.length && !client.closed(); at += bytesASecond) {
     client.send(body.slice(at, at + bytesASecond));
-    await Bun.sleep(1_000);
+    await Bun.sleep(1_000); // a client that is slow on purpose
   }
 }
 

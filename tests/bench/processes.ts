@@ -1,6 +1,6 @@
 /** What the kernel tells of a proxy: all its processes, all their threads. */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { descriptorsOf, residentMib } from "../support/proxy/process-figures.ts";
+import { descriptorsOf, residentMib } from "../support/process/figures.ts";
 
 /** Ticks of /proc/PID/stat a second: fixed in Linux's interface to user space (USER_HZ). */
 const TICKS_PER_S = 100;

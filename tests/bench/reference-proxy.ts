@@ -1,7 +1,7 @@
 /**
  * `UPSTREAM=http://… bun tests/bench/reference-proxy.ts`: the least that a proxy on Bun can do: no
  * routing, no bookkeeping, bodies by Bun's own means. Prints its port. What ours costs is told as
- * so many times this, which holds on any machine (tests/e2e/cpu.e2e.ts).
+ * so many times this, which holds on any machine (tests/e2e/binary/cpu.e2e.ts).
  */
 const upstream = process.env["UPSTREAM"] ?? "";
 

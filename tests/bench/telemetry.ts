@@ -5,12 +5,12 @@
  * with telemetry off, in the same rounds, for comparison.
  */
 
-import { sendMany } from "../support/client/many-requests.ts";
+import { sendMany } from "../support/client/many.ts";
+import { cpuMs, residentMib } from "../support/process/figures.ts";
 import {
   type CompiledTelemetry,
   startCompiledTelemetry,
 } from "../support/proxy/compiled-telemetry.ts";
-import { cpuMs, residentMib } from "../support/proxy/process-figures.ts";
 
 const ROUNDS = 5;
 const PIECES = 200;
@@ -30,7 +30,7 @@ function stream(): Response {
   const pieces = async function* (): AsyncGenerator<string> {
     for (let piece = 0; piece < PIECES; piece += 1) {
       yield 'data: {"choices":[{"delta":{"content":"word"}}]}\n\n';
-      await Bun.sleep(0);
+      await Bun.sleep(0); // so that each piece comes by itself
     }
     yield 'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":5}}\n\ndata: [DONE]\n\n';
   };

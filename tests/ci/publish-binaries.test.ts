@@ -2,8 +2,8 @@
 import { describe, expect, test } from "bun:test";
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { makeShallow, type ReleaseClone, releaseClone } from "../support/release/release-clone.ts";
-import { type StandIns, standIns } from "../support/release/stand-in-programs.ts";
+import { makeShallow, type ReleaseClone, releaseClone } from "../support/release/clone.ts";
+import { type StandIns, standIns } from "../support/release/stand-ins.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const NAMES = ["lw-inference-proxy-linux-x64", "lw-inference-proxy-linux-arm64-musl"];

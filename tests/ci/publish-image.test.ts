@@ -2,8 +2,8 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { makeShallow, type ReleaseClone, releaseClone } from "../support/release/release-clone.ts";
-import { type StandIns, standIns } from "../support/release/stand-in-programs.ts";
+import { makeShallow, type ReleaseClone, releaseClone } from "../support/release/clone.ts";
+import { type StandIns, standIns } from "../support/release/stand-ins.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const TAGS = ["v1.2.3", "v1.2.4", "v1.3.0", "v2.0.0-rc.1"];

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { buildVersion } from "../../.ci/build-version.ts";
-import { makeShallow, type ReleaseClone, releaseClone } from "../support/release/release-clone.ts";
+import { makeShallow, type ReleaseClone, releaseClone } from "../support/release/clone.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 

@@ -2,6 +2,7 @@
  * `npm run demo`: the proxy's main job for somebody with neither Docker nor a GPU. The proxy is the
  * real one; the engine and the two inference servers are stand-ins on this machine.
  */
+import { until } from "../support/until.ts";
 import { createScreen, type Screen } from "./screen.ts";
 import { type DemoContainer, type Stage, setStage } from "./stage.ts";
 
@@ -104,9 +105,9 @@ async function stopDuringAnswer(
   const body = { model: llama.model, stream: true, messages: [{ role: "user", content: "Hello" }] };
   await screen.step(`docker stop ${llama.name}, while it is answering`);
   const answer = screen.stream(url, body);
-  await Bun.sleep(PAUSE_MS);
+  await Bun.sleep(PAUSE_MS); // so that the eye sees the answer begin
   const stopped = llama.stop();
-  await Bun.sleep(PAUSE_MS / 4);
+  await untilListed(origin, llama.model, false);
   const meanwhile = await fetch(url, { method: "POST", body: JSON.stringify(body), proxy: false });
   const { error } = (await meanwhile.json()) as { readonly error: { readonly code: string } };
   await answer;
@@ -118,20 +119,19 @@ async function stopDuringAnswer(
   await screen.get(`${origin}/v1/models`);
   await screen.step(`docker start ${llama.name}: it is back by itself`);
   await llama.start();
-  await untilListed(origin, llama.model);
+  await untilListed(origin, llama.model, true);
   await screen.get(`${origin}/v1/models`);
 }
 
 const LIST_BOUND_MS = 5_000;
 
-async function untilListed(origin: string, model: string): Promise<void> {
-  const deadline = performance.now() + LIST_BOUND_MS;
-  while (performance.now() < deadline) {
-    const response = await fetch(`${origin}/v1/models/${model}`, { proxy: false });
-    if (response.ok) return;
-    await Bun.sleep(20);
-  }
-  throw new Error(`${model} did not come back`);
+async function untilListed(origin: string, model: string, isListed: boolean): Promise<void> {
+  const url = `${origin}/v1/models/${model}`;
+  await until(
+    `${model} is ${isListed ? "listed" : "not listed"}`,
+    async () => (await fetch(url, { proxy: false })).ok === isListed,
+    LIST_BOUND_MS,
+  );
 }
 
 await main();

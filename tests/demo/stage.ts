@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { FakeEngine } from "../support/engine/fake-engine.ts";
 import type { FakeContainer } from "../support/engine/replies.ts";
+import { until } from "../support/until.ts";
 
 export type DemoContainer = {
   readonly name: string;
@@ -109,13 +110,10 @@ async function* linesOf(child: Child): AsyncGenerator<string> {
 const START_BOUND_MS = 10_000;
 
 async function untilReady(origin: string): Promise<void> {
-  const deadline = performance.now() + START_BOUND_MS;
-  while (performance.now() < deadline) {
-    const response = await fetch(`${origin}/readyz`, { keepalive: false, proxy: false }).catch(
-      () => undefined,
+  const isReady = (): Promise<boolean> =>
+    fetch(`${origin}/readyz`, { keepalive: false, proxy: false }).then(
+      ({ status }) => status === 200,
+      () => false,
     );
-    if (response?.status === 200) return;
-    await Bun.sleep(20);
-  }
-  throw new Error("The proxy did not start");
+  await until("the proxy is ready", isReady, START_BOUND_MS);
 }

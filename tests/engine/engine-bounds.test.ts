@@ -29,7 +29,7 @@ function endless(init: ResponseInit, piece = "x".repeat(MIB)): Response {
   const bytes = new TextEncoder().encode(piece);
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
-      await Bun.sleep(1);
+      await Bun.sleep(1); // it comes for ever, but others have their turn
       controller.enqueue(bytes);
     },
   });

@@ -4,7 +4,7 @@ import { EngineError } from "../../src/engine/error.ts";
 import { isLabelled } from "../../src/sources/labels.ts";
 import { FakeEngine } from "../support/engine/fake-engine.ts";
 import { readFixtureText } from "../support/engine/replies.ts";
-import { until, within } from "../support/until.ts";
+import { expectNever, until, within } from "../support/until.ts";
 
 function engineOf(fake: FakeEngine, timeoutMs = 500): Engine {
   return new Engine({ kind: "unix", path: fake.socketPath }, timeoutMs);
@@ -181,7 +181,8 @@ describe("Engine", () => {
     expect((await failure(opening)).message).toContain("no answer in time");
     never.resolve(undefined);
     fake.intercept = () => undefined;
-    await Bun.sleep(100); // twice what a call may take
+    const isOver = (): boolean => Bun.peek.status(next) !== "pending";
+    await expectNever("the silent stream is given up", isOver, 100); // twice what a call may take
     fake.emit(fake.add(), "start");
     expect((await within("the event", next)).value).toMatchObject({ kind: "changed" });
   });

@@ -8,7 +8,7 @@ import {
   startModelServer,
   untilKind,
 } from "../support/proxy/discovery.ts";
-import { until } from "../support/until.ts";
+import { expectNever, until } from "../support/until.ts";
 
 const SOON = { rereadMs: 20 };
 const SILENT = (): Promise<Response> => new Promise(() => undefined);
@@ -94,11 +94,11 @@ describe("Controller, reading models again", () => {
     models.answer = SILENT;
     const before = models.reads();
     await until("it is asked", () => models.reads() > before);
-    for (let n = 0; n < 10; n += 1) {
+    const isAskedAgain = (): boolean => {
       void discovery.fleet.refreshModels();
-      await Bun.sleep(10);
-    }
-    expect([kindOf(discovery), models.reads() - before]).toEqual(["live", 1]);
+      return kindOf(discovery) !== "live" || models.reads() > before + 1;
+    };
+    await expectNever("it is asked beside the read under way", isAskedAgain, 100);
   });
 
   test("a container that drains is not asked; healthy again it is, until that succeeds", async () => {
@@ -109,9 +109,10 @@ describe("Controller, reading models again", () => {
     await untilKind(discovery, "live");
     fake.setHealth(container, "unhealthy");
     await untilKind(discovery, "draining");
-    await Bun.sleep(10); // a read that had gone out may still arrive
+    const drainingAt = models.reads();
+    // One read that had gone out may still arrive.
+    await expectNever("it is read every 20 ms", () => models.reads() > drainingAt + 1, 60);
     const before = models.reads();
-    await Bun.sleep(60);
     await discovery.fleet.refreshModels();
     await discovery.fleet.refreshModelsOf(serverOf(container));
     expect(models.reads()).toBe(before);
@@ -119,8 +120,8 @@ describe("Controller, reading models again", () => {
     fake.setHealth(container, "healthy");
     await untilKind(discovery, "live");
     await until("it is asked", () => models.reads() === before + 1);
-    await Bun.sleep(100); // no periodic reads beside the retry, which waits 0.25 s
-    expect(models.reads()).toBe(before + 1);
+    // 100 ms: the retry waits 0.25 s.
+    await expectNever("it is read beside the retry", () => models.reads() > before + 1, 100);
     models.answer = () => modelList("new");
     await untilKind(discovery, "live", "new");
   });
@@ -133,10 +134,9 @@ describe("Controller, reading models again", () => {
     await untilKind(discovery, "live");
     fake.exit(container);
     await untilKind(discovery, "unknown");
-    await Bun.sleep(10);
     const before = models.reads();
-    await Bun.sleep(60);
-    expect(models.reads()).toBe(before);
+    // One read that had gone out may still arrive.
+    await expectNever("it is read every 20 ms", () => models.reads() > before + 1, 60);
   });
 
   test("two containers with one model since a re-read are warned of, and the newer one serves it", async () => {

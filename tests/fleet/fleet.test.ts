@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { FakeEngine } from "../support/engine/fake-engine.ts";
 import { inspectReplyOf } from "../support/engine/replies.ts";
 import { kindOf, startDiscovery, startModelServer, untilKind } from "../support/proxy/discovery.ts";
-import { until, within } from "../support/until.ts";
+import { expectNever, until, within } from "../support/until.ts";
 
 describe("Controller", () => {
   test("finds containers that were running before it, and is ready then", async () => {
@@ -39,8 +39,7 @@ describe("Controller", () => {
     await until("the list was asked for", () =>
       fake.requests.some((path) => path.includes("/containers/json")),
     );
-    await Bun.sleep(20);
-    expect(discovery.fleet.isReady).toBe(false);
+    await expectNever("it is ready", () => discovery.fleet.isReady, 20);
     expect(discovery.log.count("cannot list containers")).toBe(1);
     fake.intercept = () => undefined;
     await until("it is ready, by itself", () => discovery.fleet.isReady);
@@ -121,8 +120,8 @@ describe("Controller", () => {
     await untilKind(discovery, "unavailable");
     first.resolve();
     await until("it is asked again", () => asked === 2);
-    await Bun.sleep(50); // time enough to ask it for its models, if it were taken for running
-    expect([kindOf(discovery), models.reads()]).toEqual(["unavailable", 1]);
+    const isBack = (): boolean => kindOf(discovery) !== "unavailable" || models.reads() > 1;
+    await expectNever("it is taken for running", isBack, 50);
     second.resolve();
     await resync;
     expect([kindOf(discovery), models.reads()]).toEqual(["unknown", 1]);

@@ -3,7 +3,7 @@ import type { ModelList } from "../../src/fleet/model-list.ts";
 import { ModelReading, type ModelReadingInit } from "../../src/fleet/model-reading.ts";
 import { ModelsUnreadable } from "../../src/fleet/models-failure.ts";
 import { listOf } from "../support/server/backends.ts";
-import { until, within } from "../support/until.ts";
+import { expectNever, until, within } from "../support/until.ts";
 
 type Rig = Disposable & {
   readonly reading: ModelReading;
@@ -103,20 +103,20 @@ describe("ModelReading", () => {
     expect(made.reads).toHaveLength(2); // at once
     made.reads[1]!.resolve(listOf("a"));
     await asked;
-    await Bun.sleep(400); // longer than the retry had to wait
-    expect([made.told, made.reads.length]).toEqual([["failed: loading", "a"], 2]);
+    // 400 ms: longer than the retry had to wait.
+    await expectNever("the retry comes beside it", () => made.reads.length > 2, 400);
+    expect(made.told).toEqual(["failed: loading", "a"]);
   });
 
   test("readNow() resolves also when the read fails, and puts the next one off", async () => {
     using made = rig({ rereadMs: 300 });
     made.reads[0]!.resolve(listOf("a"));
     await made.reading.firstTry;
-    await Bun.sleep(200);
+    await expectNever("it is read before 300 ms", () => made.reads.length > 1, 200);
     const asked = made.reading.readNow();
     made.reads[1]!.reject(new ModelsUnreadable("busy"));
     await within("the read", asked);
-    await Bun.sleep(200); // what was due at 300 ms is not read
-    expect(made.reads).toHaveLength(2);
+    await expectNever("what was due at 300 ms is read", () => made.reads.length > 2, 200);
     await untilReads(made, 3);
   });
 
@@ -125,7 +125,7 @@ describe("ModelReading", () => {
     for (let n = 0; n < 20; n += 1) {
       await untilReads(made, n + 1);
       void made.reading.readNow();
-      await Bun.sleep(3);
+      await expectNever("another read begins beside it", () => made.reads.length > n + 1, 3);
       made.reads[n]!.resolve(listOf("a"));
     }
     expect(made.most()).toBe(1);
@@ -153,15 +153,15 @@ describe("ModelReading", () => {
     made.reading.stop();
     await within("who waits", asked);
     await within("who asks too late", made.reading.readNow());
-    await Bun.sleep(20);
-    expect([made.told, made.reads.length]).toEqual([["a"], 2]);
+    const goesOn = (): boolean => made.told.length > 1 || made.reads.length > 2;
+    await expectNever("it goes on", goesOn, 20);
+    expect(made.told).toEqual(["a"]);
   });
 
   test("stop() from within a call back is the end too", async () => {
     using made = rig({ rereadMs: 1, onRead: () => made.reading.stop() });
     made.reads[0]!.resolve(listOf("a"));
     await made.reading.firstTry;
-    await Bun.sleep(20);
-    expect(made.reads).toHaveLength(1);
+    await expectNever("it is read again", () => made.reads.length > 1, 20);
   });
 });

@@ -41,7 +41,7 @@ describe("readModels()", () => {
       async start(controller) {
         for (const byte of bytes) {
           controller.enqueue(Uint8Array.of(byte));
-          await Bun.sleep(1);
+          await Bun.sleep(1); // so that the bytes come one by one
         }
         controller.close();
       },
@@ -128,7 +128,7 @@ describe("readModels() of a server without a list", () => {
   test("both together take no longer than one read may", async () => {
     using server = startModelServer();
     server.answer = async () => {
-      await Bun.sleep(500);
+      await Bun.sleep(500); // a slow server
       return new Response("", { status: 404 });
     };
     server.info = () => new Promise(() => undefined);

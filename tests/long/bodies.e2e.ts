@@ -4,8 +4,8 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { ChunkReader } from "../support/client/chunk-reader.ts";
 import { untilModels } from "../support/client/client.ts";
 import { FakeEngine } from "../support/engine/fake-engine.ts";
+import { watchResident } from "../support/process/figures.ts";
 import { type CompiledProxy, startCompiled } from "../support/proxy/compiled-proxy.ts";
-import { watchResident } from "../support/proxy/process-figures.ts";
 import { until, within } from "../support/until.ts";
 
 const GIBIBYTE = 1024 ** 3;
@@ -108,6 +108,7 @@ test(
     using upstream = startUpstream((socket, first) => {
       sink.take(first);
       socket.pause();
+      // A server that is slow on purpose.
       setTimeout(() => socket.on("data", (bytes: Buffer) => sink.take(bytes)).resume(), STALL_MS);
     });
     await withProxy(upstream, async (proxy) => {
@@ -142,7 +143,7 @@ test(
       const client = connect({ port: proxy.port, host: "127.0.0.1" });
       client.write(head + body);
       client.pause();
-      await Bun.sleep(STALL_MS);
+      await Bun.sleep(STALL_MS); // a client that is slow on purpose
       const hash = new Bun.CryptoHasher("md5");
       const chunks = new ChunkReader((bytes) => hash.update(bytes));
       const ended = new Promise<void>((resolve) => client.on("close", () => resolve()));

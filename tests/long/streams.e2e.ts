@@ -1,12 +1,12 @@
-/** Thousands of streams at once through the compiled binary: none delayed, none lost, nothing kept. */
+/** Thousands of streams at the same time through the compiled binary: none is delayed or lost, and all memory is given back. */
 import { expect, test } from "bun:test";
 import { connect, type Socket } from "node:net";
 import { untilModels } from "../support/client/client.ts";
 import { FakeEngine } from "../support/engine/fake-engine.ts";
+import { descriptorsOf, residentMib, watchResident } from "../support/process/figures.ts";
 import { type CompiledProxy, startCompiled } from "../support/proxy/compiled-proxy.ts";
-import { descriptorsOf, residentMib, watchResident } from "../support/proxy/process-figures.ts";
 import { rawRequest } from "../support/proxy/proxy.ts";
-import { startStreamServer } from "../support/server/stream-server.ts";
+import { startStreamServer } from "../support/server/streams.ts";
 import { until } from "../support/until.ts";
 
 type Client = { readonly socket: Socket; text: string };
@@ -58,7 +58,7 @@ test("2,000 streams: under 150 MB resident, no event lost, and all is given back
     const EVENTS = 50;
     for (let n = 0; n < EVENTS; n += 1) {
       backend.sendAll(`data: event ${n} of a stream\n\n`);
-      await Bun.sleep(20);
+      await Bun.sleep(20); // the server's pace
     }
     const complete = (): number =>
       clients.filter(({ text }) => text.includes(`data: event ${EVENTS - 1} `)).length;
@@ -74,13 +74,13 @@ test("2,000 streams: under 150 MB resident, no event lost, and all is given back
       () => descriptorsOf(proxy.pid) <= before.fds + 5,
       5_000,
     );
-    await Bun.sleep(3_000);
+    const isGivenBack = (): boolean => residentMib(proxy.pid) < before.mib + 64;
+    await until("memory is given back", isGivenBack, 5_000);
     const after = residentMib(proxy.pid);
     console.log(
       `2,000 streams: ${before.mib.toFixed(0)} MiB before, ${most.toFixed(0)} at most, ${after.toFixed(0)} after; upstream closed in ${closedMs.toFixed(0)} ms`,
     );
     expect(most).toBeLessThan(150);
-    expect(after).toBeLessThan(before.mib + 64);
   });
 }, 120_000);
 
@@ -137,7 +137,7 @@ test("events are forwarded as they come: median under 1 ms, 99th percentile unde
     const EVENTS = 500;
     for (let n = 0; n < EVENTS; n += 1) {
       backend.sendAll(`data: at ${performance.now()};\n\n`);
-      await Bun.sleep(5);
+      await Bun.sleep(5); // the server's pace
     }
     await until("all events have come", () => latencies.length === EVENTS * 10);
     latencies.sort((a, b) => a - b);

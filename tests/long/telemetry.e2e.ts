@@ -1,8 +1,8 @@
-/** The compiled binary that reports 180,000 requests: its memory stays where it is. */
+/** The compiled binary reports 180,000 requests to a collector, and its memory does not grow. */
 import { expect, test } from "bun:test";
-import { sendMany } from "../support/client/many-requests.ts";
+import { sendMany } from "../support/client/many.ts";
+import { residentMib } from "../support/process/figures.ts";
 import { startCompiledTelemetry } from "../support/proxy/compiled-telemetry.ts";
-import { residentMib } from "../support/proxy/process-figures.ts";
 
 const WARM_UP = 20_000;
 const STEPS = 10;

@@ -1,4 +1,4 @@
-/** What is done to the containers, at random: one thing at a time to each, several at once in all. */
+/** Does things to the containers at random: one at a time to each container, several at the same time in all. */
 
 import type { Random } from "../support/client/random-json.ts";
 import { dockerCli } from "../support/server/inference-server/image.ts";
@@ -7,7 +7,7 @@ import { between, pick } from "./random.ts";
 
 type Action = {
   readonly name: string;
-  /** How often, beside the others that are possible. */
+  /** How often it is chosen, compared with the other actions that are possible. */
   readonly weight: number;
   readonly run: (slot: Slot, act: Acting) => Promise<unknown>;
 };
@@ -15,7 +15,7 @@ type Action = {
 type Acting = {
   readonly fleet: Fleet;
   readonly random: Random;
-  /** @param atMs not later than its process ends; ms since the epoch */
+  /** @param atMs when it was told to crash, ms since the epoch: its process ends then or later */
   readonly onCrash: (containerId: string, atMs: number) => void;
 };
 
@@ -37,7 +37,7 @@ const recreate: Action = {
   },
 };
 
-/** By what the engine shows of the container. */
+/** State that the engine shows of a container → what may be done to it. */
 const ACTIONS: Readonly<Record<string, readonly Action[]>> = {
   absent: [{ name: "create", weight: 1, run: (slot, { fleet }) => fleet.create(slot) }],
   exited: [
@@ -77,19 +77,19 @@ export class Chaos {
   readonly #busy = new Map<Slot, Promise<void>>();
   /** How often each was done. */
   readonly counts = new Map<string, number>();
-  /** What the engine refused, which happens where two things meet: a restart by policy, say. */
+  /** What the engine refused to do. That happens when two things meet, such as our stop and a restart by policy. */
   readonly refusals: string[] = [];
 
   constructor(acting: Acting) {
     this.#acting = acting;
   }
 
-  /** Acts until then; resolves when all that was begun has ended. */
+  /** Acts until `endMs`. Resolves when every action has ended. */
   async runUntil(endMs: number): Promise<void> {
     const { random } = this.#acting;
     while (Date.now() < endMs) {
       this.#begin();
-      await Bun.sleep(between(random, 200, 1_200));
+      await Bun.sleep(between(random, 200, 1_200)); // the pace of the actions
     }
     await Promise.all(this.#busy.values());
   }
@@ -123,7 +123,7 @@ export class Chaos {
     await action.run(slot, this.#acting);
   }
 
-  /** Each is created anew where the other one's address has just become free. */
+  /** Removes both and creates both anew, so that each may get the address that the other one had. */
   async #exchange(a: Slot, b: Slot): Promise<void> {
     this.#count("exchange addresses");
     const { fleet } = this.#acting;
@@ -137,7 +137,7 @@ export class Chaos {
   }
 }
 
-/** Has every container that is paused go on, so that requests can end. */
+/** Unpauses every container, so that requests can end. */
 export async function unpauseAll(): Promise<void> {
   for (const { name } of SLOTS) {
     if ((await statusOf(name)) === "paused") await dockerCli("unpause", name);
@@ -154,14 +154,14 @@ async function statusOf(name: string): Promise<string> {
   );
 }
 
-/** The engine's own word of it may come much later. */
+/** Notes the crash ourselves: the engine may tell it much later. */
 async function crash({ name }: Slot, { onCrash }: Acting): Promise<void> {
   const id = await dockerCli("inspect", "--format", "{{.Id}}", name);
   onCrash(id.trim(), Date.now());
   await tell(name, "/crash");
 }
 
-/** Past the proxy. One that crashes does not answer. */
+/** Tells a server to do something, directly, not through the proxy. A server that crashes does not answer. */
 async function tell(name: string, what: string): Promise<void> {
   const address = await dockerCli("inspect", "--format", "{{.NetworkSettings.IPAddress}}", name);
   const url = `http://${address.trim()}:8000/admin${what}`;
@@ -175,13 +175,13 @@ function restart({ name }: Slot, { random }: Acting): Promise<string> {
 
 async function stopTwice({ name }: Slot, { random }: Acting): Promise<void> {
   const first = dockerCli("stop", name);
-  await Bun.sleep(random(1_000));
+  await Bun.sleep(random(1_000)); // any moment of the stop
   await Promise.all([first, dockerCli("stop", name)]);
 }
 
 async function removeWhileItStops({ name }: Slot, { random }: Acting): Promise<void> {
   const stopping = dockerCli("stop", name).catch(() => undefined); // it may find nothing left to stop
-  await Bun.sleep(random(2_000));
+  await Bun.sleep(random(2_000)); // any moment of the stop
   await dockerCli("rm", "--force", name);
   await stopping;
 }

@@ -1,4 +1,4 @@
-/** What the engine says happened to containers, in its own words and by its own clock. */
+/** Records the engine's events of containers, in the engine's words and by its clock. */
 
 export type EngineEvent = {
   readonly containerId: string;
@@ -15,7 +15,7 @@ export type EngineEvent = {
 export type EventFollower = AsyncDisposable & {
   /** Since `followEvents` was called, in the order in which they came. */
   readonly events: readonly EngineEvent[];
-  /** Something that the engine does not tell, or not in time. */
+  /** Adds an event of our own, for what the engine does not tell, or tells late. */
   readonly add: (containerId: string, action: string, atMs: number) => void;
 };
 
@@ -30,7 +30,7 @@ type WireEvent = {
   readonly timeNano: number;
 };
 
-/** By the command-line client: what is judged by it must not be read by the code that is judged. */
+/** Follows events with the command-line client: the proxy's own code must not read what the proxy is judged by. */
 export function followEvents(): EventFollower {
   const filters = ["type=container", ...ACTIONS.map((action) => `event=${action}`)];
   const since = String(Math.floor(Date.now() / 1000));

@@ -1,4 +1,4 @@
-/** The containers of the soak: a few names, and under each of them one container after the other. */
+/** Creates and removes the containers of the soak. There are a few names; each is used by one container after another. */
 import { existsSync } from "node:fs";
 import type { Random } from "../support/client/random-json.ts";
 import { buildInferenceImage, dockerCli } from "../support/server/inference-server/image.ts";
@@ -53,12 +53,12 @@ export class Fleet {
     this.#journalFolder = journalFolder;
   }
 
-  /** Every container that there ever was, by id. */
+  /** All containers so far, by id, those that are gone too. */
   get members(): ReadonlyMap<string, Member> {
     return this.#members;
   }
 
-  /** Creates and starts one. It names itself by its own short id. */
+  /** Creates and starts a container. It answers with its own short id as its name. */
   async create(under: Slot): Promise<void> {
     const { name, models, restartPolicy } = under;
     const termMode = pick<TermMode>(this.#random, ["drain", "drain", "exit", "ignore"]);
@@ -77,7 +77,7 @@ export class Fleet {
     await dockerCli("start", id);
   }
 
-  /** What the engine shows of them. */
+  /** What the engine shows of the containers now. */
   async inspect(): Promise<readonly Inspected[]> {
     const names = (await dockerCli("ps", "--all", "--format", "{{.Names}}")).split("\n");
     const ours = names.filter((name) => SLOTS.some((each) => each.name === name));

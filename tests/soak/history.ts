@@ -6,17 +6,17 @@ export type Span = { readonly fromMs: number; toMs: number };
 
 /** One run of a container's process. */
 export type Run = Span & {
-  /** While it was healthy, neither paused nor told to stop. */
+  /** When it was healthy, and neither paused nor told to stop. */
   readonly live: readonly Span[];
-  /** The engine's last word of it, which may come seconds after its end. */
+  /** When the engine told its end, which may be seconds after it ended. */
   readonly clearedMs: number;
-  /** When it was told to end by itself; the engine sees that later. */
+  /** When the soak made it crash. The engine sees that later. */
   readonly crashMs: number | undefined;
-  /** SIGKILL: it is dead, whenever the engine says so. */
+  /** When it got SIGKILL: it is dead from then on, whenever the engine says so. */
   readonly killedMs: number | undefined;
   /** The first stop notice. */
   readonly noticeMs: number | undefined;
-  /** Whether the engine had sent it any signal: its restart policy does not apply any more. */
+  /** Whether the engine had sent it a signal. Then its restart policy no longer applies. */
   readonly signalled: boolean;
   readonly exitCode: number | undefined;
 };

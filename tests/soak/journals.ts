@@ -1,9 +1,9 @@
-/** What requests the servers say they got, those that are long gone included. */
+/** Reads the requests that the servers wrote down, those of servers that are gone too. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 export type Delivery = {
-  /** Of the exchange: see load.ts. */
+  /** The number of the exchange: see load.ts. */
   readonly number: number;
   readonly model: string | null;
   /** When the request came in at the server, ms since the epoch. */

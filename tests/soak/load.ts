@@ -1,18 +1,18 @@
-/** Constant load through the proxy: clients that ask for streams of random models, one after the other. */
+/** Constant load: clients that ask the proxy for streams of random models, one after the other, and check each answer. */
 import type { Random } from "../support/client/random-json.ts";
 import { between, pick } from "./random.ts";
 import { StreamedText } from "./streamed-text.ts";
 
 export type Outcome =
   | { readonly kind: "complete" }
-  /** By the client, which was told to. */
+  /** The client hung up, as it was told to. */
   | { readonly kind: "hung up" }
   | { readonly kind: "error"; readonly status: number; readonly code: string }
   /** The connection ended before the answer did. */
   | { readonly kind: "broken"; readonly why: string }
-  /** Bytes lost, added or changed; or an end that looks like one, and is none. */
+  /** Bytes were lost, added or changed, or an answer that was cut looked complete. */
   | { readonly kind: "garbled"; readonly why: string }
-  /** Nothing for far too long. */
+  /** Nothing came for far too long. */
   | { readonly kind: "silent" };
 
 export type Exchange = {
@@ -54,7 +54,7 @@ export class Load {
     );
   }
 
-  /** Resolves when the answers under way have ended. */
+  /** Sends no more requests. Resolves when the answers under way have ended. */
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#clients;
@@ -65,6 +65,7 @@ export class Load {
       this.#number += 1;
       const exchange = await ask(this.#init, this.#number, random);
       this.exchanges.push(exchange);
+      // The client's pace.
       await Bun.sleep(exchange.outcome.kind === "complete" ? random(50) : RETRY_MS);
     }
   }

@@ -1,5 +1,5 @@
-/** The proxy's memory and descriptors, once a second. */
-import { descriptorsOf, residentMib } from "../support/proxy/process-figures.ts";
+/** Measures the proxy's memory and descriptors once a second. */
+import { descriptorsOf, residentMib } from "../support/process/figures.ts";
 
 type Sample = { readonly mib: number; readonly descriptors: number };
 
@@ -17,7 +17,7 @@ export class ProcessWatch {
     clearInterval(this.#timer);
   }
 
-  /** The median over a part of the time, both ends given as shares of it. */
+  /** The median of a part of the samples. `from` and `to` are shares of the whole time, 0 to 1. */
   median(what: keyof Sample, from: number, to: number): number {
     const { length } = this.#samples;
     const part = this.#samples.slice(Math.floor(from * length), Math.ceil(to * length));

@@ -1,4 +1,4 @@
-/** The table of figures at the end, and what was wrong, each with what happened around it. */
+/** Prints the table of figures at the end, and each fault with what happened around it. Judges nothing: see verdict.ts. */
 import type { Chaos } from "./chaos.ts";
 import type { EngineEvent } from "./engine-events.ts";
 import type { Fleet } from "./fleet.ts";
@@ -18,7 +18,7 @@ export type Findings = {
   readonly deliveries: readonly Delivery[];
   readonly drainMs: number;
   readonly statusChecks: number;
-  /** Found on the way: /status beside the engine, and what was left at the end. */
+  /** Faults found on the way: differences of /status from the engine, and what was left at the end. */
   readonly faults: readonly string[];
   /** Of the proxy, before the load and after it. */
   readonly descriptors: readonly [number, number];
@@ -84,7 +84,7 @@ function outcomeRows(exchanges: readonly Exchange[]): readonly (readonly [string
   return [["requests", exchanges.length], ...rows];
 }
 
-/** By the engine's clock and the server's, which are one. */
+/** In the engine's clock, which is the servers' too: they are on one machine. */
 function latestMs(deliveries: readonly Delivery[], history: History): number {
   const runsByContainer = new Map(
     [...history].map(([id, runs]) => [id.slice(0, 12), runs] as const),

@@ -1,11 +1,11 @@
-/** One soak, from the first container to the table. */
+/** Runs one soak, from its first container to the table of figures. */
 
 import { join } from "node:path";
 import { untilModels } from "../support/client/client.ts";
 import { seededRandom } from "../support/client/random-json.ts";
-import { startProxy } from "../support/engine/real-engine.ts";
+import { startProxy } from "../support/engine/real.ts";
+import { descriptorsOf } from "../support/process/figures.ts";
 import type { CompiledProxy } from "../support/proxy/compiled-proxy.ts";
-import { descriptorsOf } from "../support/proxy/process-figures.ts";
 import { until } from "../support/until.ts";
 import { Chaos, unpauseAll } from "./chaos.ts";
 import { type EventFollower, followEvents } from "./engine-events.ts";
@@ -19,21 +19,21 @@ import { statusFaults, untilQuiet } from "./status-check.ts";
 export type SoakInit = {
   readonly minutes: number;
   readonly seed: number;
-  /** For what it sees; must have an empty folder `JOURNALS`. */
+  /** Where it writes what it sees. Must hold an empty folder `JOURNALS`. */
   readonly folder: string;
 };
 
-/** Where the servers write down what requests they get. */
+/** The folder in which the servers write down the requests they get. */
 export const JOURNALS = "journals";
 
 /** Shorter than the containers' own stop time-out, so that it runs out now and then. */
 const DRAIN_MS = 6_000;
 const CLIENTS = 20;
-/** A model that nobody ever had. */
+/** A model that no server ever has. */
 const UNKNOWN_MODEL = "unknown";
 /** From one quiet moment to the next. */
 const ROUND_MS = 40_000;
-/** Idle connections of the proxy's are closed within that. */
+/** Within this time the proxy closes its idle connections. */
 const IDLE_BOUND_MS = 30_000;
 
 /** @returns whether nothing was wrong */
@@ -111,7 +111,7 @@ async function run(init: SoakInit, parts: Parts): Promise<boolean> {
   });
 }
 
-/** What is still held when nobody asks for anything any more. */
+/** Checks what the proxy still holds when there are no requests any more. */
 async function restFaults(proxy: CompiledProxy, descriptorsBefore: number): Promise<string[]> {
   const inFlight = async (): Promise<number> => {
     const reply = await fetch(`${proxy.origin}/status`, { keepalive: false });

@@ -1,4 +1,4 @@
-/** A streamed chat completion of the stand-in server, checked event by event as it comes. */
+/** Checks a streamed chat completion of the stand-in server, event by event as it comes. */
 
 type Chunk = {
   readonly id: string;
@@ -20,7 +20,7 @@ export class StreamedText {
   #rest = "";
   #id: string | undefined;
   #seen = 0;
-  /** What was wrong first. */
+  /** The first fault, if there was one. */
   fault: string | undefined;
 
   constructor(asked: { readonly model: string; readonly tokens: number }, servedBy: string) {

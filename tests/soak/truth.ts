@@ -1,18 +1,18 @@
 /**
- * What was so at which time, by the engine's own account: whether a model was live, whether a container of
- * it ran, and what can explain that a request failed. Every question allows for the time that news takes.
+ * Answers what was true at a given time, by what the engine told: whether a model was live, whether one of its containers
+ * ran, and what explains that a request failed. Each answer allows for the time that an event takes to reach the proxy.
  * Pure.
  */
 import type { Member } from "./fleet.ts";
 import type { History, Run, Span } from "./history.ts";
 
-/** From an event to what the proxy makes of it, on a machine that is busy, ms. */
+/** How long the proxy may take to act on an event, on a busy machine, ms. */
 export const SLACK_MS = 500;
-/** The same where the engine must be asked first, and the server perhaps. */
+/** How long it may take when it must ask the engine first, and perhaps the server, ms. */
 const LOOK_MS = 3_000;
 /** The engine may go on showing a container as running until it has cleared up, or not answer that long. */
 const CLEARED_UP_MS = 6_000;
-/** A read that is pending on a container that is gone is given up after 5 s. */
+/** The proxy gives up reading from a container that is gone after 5 s. */
 const PENDING_READ_MS = 5_000;
 
 export type TruthInit = {

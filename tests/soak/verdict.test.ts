@@ -1,4 +1,4 @@
-/** Each kind of wrong answer is seen, and what has a reason is not. */
+/** The verdict finds each kind of wrong answer, and excuses what has a reason. */
 import { describe, expect, test } from "bun:test";
 import type { EngineEvent } from "./engine-events.ts";
 import type { Member } from "./fleet.ts";

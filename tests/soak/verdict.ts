@@ -1,4 +1,4 @@
-/** Which answers were wrong, and which requests went where they should not. Pure. */
+/** Judges which answers were wrong, and which requests reached a server that should not have got them. Pure. */
 import type { Member } from "./fleet.ts";
 import type { Delivery } from "./journals.ts";
 import type { Exchange } from "./load.ts";
@@ -12,7 +12,7 @@ export type Wrong = {
   readonly container: string;
 };
 
-/** From the engine's word of a stop to the last request, at most: the event's way to the proxy, ms. */
+/** How long after the engine tells a stop a request may still arrive, ms: the event takes that long to reach the proxy. */
 const NOTICE_MS = 250;
 
 type Case = {
@@ -94,7 +94,7 @@ function isBreakExplained(each: Case): boolean {
   return suspects(each).some((member) => each.truth.explainsBreak(member, each.exchange.endMs));
 }
 
-/** Who may have failed it: the server says who it was, or the journals do; else any of the model's. */
+/** The containers that may have failed the request: the one that the answer or the journals name, else all of its model. */
 function suspects({ exchange, deliveries, truth }: Case): readonly Member[] {
   const containers = [exchange.servedBy, ...deliveries.map(({ container }) => container)];
   const known = containers.map((id) => truth.member(id)).filter((member) => member !== undefined);

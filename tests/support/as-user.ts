@@ -1,12 +1,12 @@
-/** Does something as another user: a child process, because a process can't come back from that. */
+/** Runs code as another user, in a child process: a process that has become another user cannot go back. */
 
-/** Nobody's, and in no group. */
+/** A user whom nobody is, in no group. */
 const UID = 65_532;
 
 /**
  * Opens the event stream of the engine at this socket as a user in no group but `gid`.
  *
- * @returns what went wrong, in the words of src/docker/
+ * @returns what went wrong, in the words of src/engine/
  */
 export async function failureAsUser(socketPath: string, gid: number = UID): Promise<string> {
   const child = Bun.spawn([process.execPath, import.meta.path, socketPath, String(gid)], {

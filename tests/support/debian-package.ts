@@ -1,9 +1,9 @@
-/** Programs of Debian that a test needs beside the engine. */
+/** Installs the programs of Debian that a test needs. Installing the engine: see engine/find.ts. */
 
 /**
- * Sees to it that a program is there: with TEST_ENGINE=install it is installed (as root, on Debian).
+ * Makes sure that a program is there. Installs it only if TEST_ENGINE=install (as root, on Debian).
  *
- * @returns why it is not there, if it is not
+ * @returns undefined if it is there, else why not
  */
 export async function provide(
   program: string,
@@ -19,7 +19,7 @@ export async function provide(
     : undefined;
 }
 
-/** As root, on Debian. None of them is started as a service. */
+/** Installs packages, as root, on Debian. Starts none of them as a service. */
 export async function installPackages(packages: readonly string[]): Promise<void> {
   process.stderr.write(`Installing Debian's ${packages.join(", ")} …\n`);
   await aptGet("update", "-qq");

@@ -1,54 +1,24 @@
 /**
- * `npm test`: every check and test there is, in order, each step named as it begins. Ends with how
- * many tests passed and failed, as the test runner itself counted them.
+ * `npm test`: runs every check and every test, step by step, and names each step as it begins. At the end it says how many
+ * tests passed and failed, as the test runner counted them. Which tests there are: see end-to-end.ts.
  *
- * The tests on a real engine use the one at DOCKER_HOST or the default socket. With
- * TEST_ENGINE=install they install Debian's docker.io if they must, and start an engine of their own.
- * Root also starts a private one, to stop and kill it.
+ * The tests on a real engine use the one at DOCKER_HOST or at the default socket. If no engine is there and
+ * TEST_ENGINE=install, we install Debian's docker.io and start an engine. As root we also start a private engine, which
+ * tests stop and kill.
  */
-import { whyNoPrivateEngine } from "./engine/private-engine.ts";
-import { findEngine, type TestEngine } from "./engine/test-engine.ts";
+import { FOLDERS, filesIn } from "./end-to-end.ts";
+import { findEngine, type TestEngine } from "./engine/find.ts";
+import { whyNoPrivateEngine } from "./engine/private.ts";
 
 const BUN = process.execPath;
 
 type Counts = { passed: number; failed: number };
 
 const UNIT_TESTS = "Unit tests";
-/** Unit tests are *.test.ts, which is all that Bun's own runner finds; the others are named. */
+/** Without a path Bun's test runner runs *.test.ts: the unit tests. All other tests are given by their paths. */
 const UNIT = ["--randomize", "--coverage"];
-/** Of one test that starts processes or containers; those that take longer say so. */
+/** The most time that a test may take which starts processes or containers. Tests that need more say so. */
 const BOUND = ["--timeout=60000"];
-const COMPILED = [
-  "./tests/e2e/process.e2e.ts",
-  "./tests/e2e/command-line.e2e.ts",
-  "./tests/e2e/front-proxies.e2e.ts",
-  "./tests/e2e/release.e2e.ts",
-  "./tests/e2e/requests.e2e.ts",
-  "./tests/e2e/model-routing.e2e.ts",
-  "./tests/e2e/demo.e2e.ts",
-  "./tests/e2e/descriptors.e2e.ts",
-  "./tests/e2e/telemetry.e2e.ts",
-  "./tests/e2e/telemetry-collector.e2e.ts",
-  "./tests/e2e/cpu.e2e.ts",
-  "./tests/e2e/attacks.e2e.ts",
-];
-const REAL_ENGINE = [
-  "./tests/e2e/containers.e2e.ts",
-  "./tests/e2e/stops.e2e.ts",
-  "./tests/e2e/image.e2e.ts",
-  "./tests/e2e/container-faults.e2e.ts",
-  "./tests/e2e/front-proxies.e2e.ts",
-  "./tests/e2e/networks.e2e.ts",
-  "./tests/e2e/network-changes.e2e.ts",
-  "./tests/e2e/compose.e2e.ts",
-  "./tests/e2e/client-openai.e2e.ts",
-  "./tests/e2e/client-anthropic.e2e.ts",
-  "./tests/e2e/client-ai-sdk.e2e.ts",
-  "./tests/e2e/socket-proxy.e2e.ts",
-  "./tests/e2e/podman.e2e.ts",
-];
-const PRIVATE_ENGINE = ["./tests/e2e/engine-faults.e2e.ts"];
-
 async function main(): Promise<number> {
   const counts: Counts = { passed: 0, failed: 0 };
   const failures: string[] = [];
@@ -67,7 +37,7 @@ async function main(): Promise<number> {
   await step(UNIT_TESTS, () => tests(counts, UNIT));
   await step("Build of dist/lw-inference-proxy", () => spawn([BUN, "run", "build"]));
   await step("The demo, and the compiled binary in front of a fake engine", () =>
-    tests(counts, [...BOUND, ...COMPILED]),
+    tests(counts, [...BOUND, ...filesIn(FOLDERS.binary)]),
   );
   const skipped = await realEngine(counts, step);
 
@@ -88,7 +58,7 @@ async function realEngine(
   if (engine.kind === "none") return [`the tests on a real engine: ${engine.why}`];
   try {
     await step(`on Docker ${engine.version} at ${engine.host}`, () =>
-      tests(counts, [...BOUND, ...REAL_ENGINE], { DOCKER_HOST: engine.host }),
+      tests(counts, [...BOUND, ...filesIn(FOLDERS.realEngine)], { DOCKER_HOST: engine.host }),
     );
   } finally {
     await engine.stop();
@@ -96,7 +66,7 @@ async function realEngine(
   const why = whyNoPrivateEngine();
   if (why !== undefined) return [`the tests that stop and kill a real engine: ${why}`];
   await step("on a private engine that stops, dies and comes back", () =>
-    tests(counts, [...BOUND, ...PRIVATE_ENGINE]),
+    tests(counts, [...BOUND, ...filesIn(FOLDERS.privateEngine)]),
   );
   return [];
 }

@@ -1,4 +1,4 @@
-/** A directory that goes with the block that holds it. */
+/** A directory that is removed at the end of the block that holds it (`using`). */
 import { chmodSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { EngineConnection } from "../../../src/sources/docker/connection.ts";
+import { until } from "../../support/until.ts";
 
 test("EngineConnection is connecting until the first answer, whatever fails until then", () => {
   const connection = new EngineConnection();
@@ -14,13 +15,13 @@ test("EngineConnection is lost from the first failure on, and tells the latest r
   connection.opened();
   const connected = connection.status;
   expect(connected).toMatchObject({ state: "connected", reason: undefined });
-  await Bun.sleep(2);
+  await until("time has passed", () => Date.now() > connected.sinceMs);
   connection.opened(); // the stream was merely opened again
   expect(connection.status).toEqual(connected);
   connection.failed("refused");
   const { sinceMs } = connection.status;
   expect(sinceMs).toBeGreaterThan(connected.sinceMs);
-  await Bun.sleep(2);
+  await until("time has passed", () => Date.now() > sinceMs);
   connection.failed("no such socket");
   expect(connection.status).toEqual({ state: "lost", sinceMs, reason: "no such socket" });
   connection.opened();

@@ -4,7 +4,7 @@ import { abandonedSocket } from "../../support/engine/abandoned-socket.ts";
 import { FakeEngine } from "../../support/engine/fake-engine.ts";
 import { startRelay } from "../../support/engine/relay.ts";
 import { startDiscovery, startModelServer } from "../../support/proxy/discovery.ts";
-import { until } from "../../support/until.ts";
+import { expectNever, until } from "../../support/until.ts";
 
 describe("follow()", () => {
   test("an engine that is not there yet is reported once, waited for, and reported once when it is", async () => {
@@ -13,8 +13,8 @@ describe("follow()", () => {
     fake.add({ port: models.port });
     using discovery = startDiscovery(fake);
     await until("it has said so", () => discovery.log.count("no such socket") > 0);
-    await Bun.sleep(600); // two more tries or so
-    expect(discovery.log.count("no such socket")).toBe(1);
+    // 600 ms: two more tries or so.
+    await expectNever("it says so again", () => discovery.log.count("no such socket") > 1, 600);
     expect(discovery.connection.status).toMatchObject({
       state: "connecting",
       reason: expect.stringContaining("no such socket"),
@@ -41,9 +41,10 @@ describe("follow()", () => {
       reason: expect.stringContaining("no such socket"),
     });
     expect(lost.sinceMs).toBeGreaterThanOrEqual(sinceMs);
-    await Bun.sleep(300); // another try or so
-    expect(discovery.connection.status.sinceMs).toBe(lost.sinceMs);
-    expect(discovery.table.find("m").kind).toBe("live");
+    const isChanged = (): boolean =>
+      discovery.connection.status.sinceMs !== lost.sinceMs ||
+      discovery.table.find("m").kind !== "live";
+    await expectNever("another try changes anything", isChanged, 300);
     fake.containers.delete(container.id);
     await fake.start();
     await until("the table is right", () => discovery.table.find("m").kind === "unknown");
@@ -149,11 +150,11 @@ describe("follow()", () => {
     await until("it is ready", () => discovery.fleet.isReady);
     const stranger = fake.add({ labels: {} });
     const opened = (): number => fake.requests.filter((path) => path.includes("/events")).length;
-    for (let n = 0; n < 10; n += 1) {
+    const isOpenedAgain = (): boolean => {
       fake.emit(stranger, "start");
-      await Bun.sleep(50);
-    }
-    expect(opened()).toBe(1);
+      return opened() > 1;
+    };
+    await expectNever("it is opened again while something comes", isOpenedAgain, 500);
     await until("it has been silent for too long", () => opened() === 2);
   });
 
@@ -165,8 +166,9 @@ describe("follow()", () => {
     expect(stale()).toBe(0);
     await until("it has lasted", () => stale() === 1);
     expect(discovery.connection.status.reason).toContain("restart the proxy, or mount");
-    await Bun.sleep(1_500); // another try or two
-    expect([stale(), discovery.log.count("trying on")]).toEqual([1, 1]);
+    // 1.5 s: another try or two.
+    const isRepeated = (): boolean => stale() > 1 || discovery.log.count("trying on") > 1;
+    await expectNever("it is said again", isRepeated, 1_500);
     using fake = await new FakeEngine(socket.path).start();
     await until("it is back", () => discovery.log.count("is back") === 1);
     expect(fake.streamCount).toBe(1);

@@ -4,7 +4,7 @@ import { EngineError } from "../../../src/engine/error.ts";
 import { OwnPlace, type OwnPlaceInit } from "../../../src/sources/docker/own-place.ts";
 import { readFixture } from "../../support/engine/replies.ts";
 import { memoryLog } from "../../support/proxy/memory-log.ts";
-import { until } from "../../support/until.ts";
+import { expectNever, until } from "../../support/until.ts";
 
 const BRIDGED = parseContainer(readFixture("docker-20.10.24-user-bridge.json"));
 const ON_HOST = parseContainer(readFixture("docker-20.10.24-host-network.json"));
@@ -99,8 +99,7 @@ describe("OwnPlace", () => {
     const own = placeOf();
     let isKnown = false;
     void own.known.then(() => (isKnown = true));
-    await Bun.sleep(1);
-    expect(isKnown).toBe(false);
+    await expectNever("anybody is known to be anywhere", () => isKnown, 5);
     expect(() => own.place).toThrow("not been read");
     await own.read(false);
     await own.known;
@@ -143,10 +142,13 @@ describe("OwnPlace", () => {
         throw UNREACHABLE;
       },
     });
-    for (let n = 0; n < 3; n += 1) {
-      expect(own.read(false)).rejects.toThrow("no answer in time");
-      await Bun.sleep(2);
-    }
+    const goesOn = (): Promise<boolean> =>
+      own.read(false).then(
+        () => true,
+        () => false,
+      );
+    await expectNever("it goes on without having been told", goesOn, 20);
+    expect(own.read(false)).rejects.toThrow("no answer in time");
   });
 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { FakeEngine } from "../../support/engine/fake-engine.ts";
 import { startDiscovery, startModelServer, untilKind } from "../../support/proxy/discovery.ts";
-import { until } from "../../support/until.ts";
+import { expectNever, until } from "../../support/until.ts";
 
 describe("Controller, before and after it knows where the proxy is", () => {
   test("an event before the first look at our own container has nobody looked at", async () => {
@@ -19,8 +19,8 @@ describe("Controller, before and after it knows where the proxy is", () => {
     await until("it is asked for", () => asked(own.id));
     fake.setHealth(server, "healthy");
     await until("the event has come", () => discovery.received() === 1);
-    await Bun.sleep(100); // ten times what a fresh stream takes to settle
-    expect(asked(server.id)).toBe(false);
+    // 100 ms: ten times what a fresh stream takes to settle.
+    await expectNever("the server is looked at", () => asked(server.id), 100);
     gate.resolve();
     await untilKind(discovery, "live");
   });

@@ -39,7 +39,7 @@ test.each(RECORDINGS)(
     await play(fake, path, models.port, async ({ Action, Actor }) => {
       const container = fake.containers.get(Actor.ID);
       if (Action === "health_status" && container !== undefined) {
-        await Bun.sleep(OUTCOME_MS);
+        await Bun.sleep(OUTCOME_MS); // as slow as Podman is
         container.health = left.shift();
       }
       if (Action === "pause" && container !== undefined) container.health = "healthy"; // as it was

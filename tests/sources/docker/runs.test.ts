@@ -10,7 +10,7 @@ import {
   untilKind,
 } from "../../support/proxy/discovery.ts";
 import { startHost } from "../../support/replay/host.ts";
-import { until } from "../../support/until.ts";
+import { expectNever, until } from "../../support/until.ts";
 
 type Request = { readonly lease: Lease; closedBy: CloseReason | undefined };
 
@@ -62,7 +62,7 @@ describe("Controller, a stop", () => {
     const beganMs = performance.now();
     fake.kill(container);
     await untilKind(discovery, "draining");
-    await Bun.sleep(DRAIN_MS - 100);
+    await expectNever("it is cut early", () => running.closedBy !== undefined, DRAIN_MS - 100);
     fake.kill(container);
     await until("it is cut", () => running.closedBy !== undefined);
     expect(running.closedBy).toBe("cut");
@@ -79,8 +79,8 @@ describe("Controller, a stop", () => {
     Object.assign(container, { status: "paused", health: "unhealthy" });
     fake.emit(container, "pause");
     await untilKind(discovery, "draining");
-    await Bun.sleep(100); // longer than the time to drain, which nobody has begun
-    expect(running.closedBy).toBeUndefined();
+    // 100 ms: longer than the time to drain, which nobody has begun.
+    await expectNever("it is cut", () => running.closedBy !== undefined, 100);
     fake.kill(container);
     await until("it is cut", () => running.closedBy === "cut");
     fake.emit(container, "unpause");
@@ -105,8 +105,9 @@ describe("Controller, a stop", () => {
     await until("the event has come", () => discovery.received() === 1);
     gate.resolve();
     await discovery.docker.resync();
-    await Bun.sleep(400); // longer than a retry would wait
-    expect([kindOf(discovery), models.reads()]).toEqual(["unknown", 1]);
+    // 400 ms: longer than a retry would wait.
+    const isRead = (): boolean => kindOf(discovery) !== "unknown" || models.reads() > 1;
+    await expectNever("it is routed, or asked again", isRead, 400);
   });
 });
 
@@ -183,18 +184,18 @@ describe("Controller, one run after another", () => {
     const asked: string[] = [];
     host.answer = async (address) => {
       asked.push(address);
-      await Bun.sleep(20);
+      await Bun.sleep(20); // a slow server
       return modelList("m");
     };
     using discovery = startDiscovery(fake, { lookPaceMs: 50 });
     await until("it is ready", () => discovery.fleet.isReady);
     const container = fake.add({ port: host.port, health: "starting", ipAddress: first });
     fake.emit(container, "start");
-    await Bun.sleep(10);
+    await until("its start is known", () => discovery.received() === 1);
     fake.setHealth(container, "healthy");
-    await Bun.sleep(60); // it is being asked, or is routed already
+    await until("it is being asked", () => asked.length === 1);
     fake.exit(container);
-    await Bun.sleep(5);
+    await until("its end is known", () => discovery.received() === 3);
     container.ipAddress = second;
     fake.startAgain(container);
     fake.setHealth(container, "healthy");
@@ -223,9 +224,9 @@ describe("Controller, one run after another", () => {
         if (kindOf(discovery) === "live") {
           const taken = request(discovery);
           all.push(taken);
-          setTimeout(() => taken.lease.end(), (k * 97) % 80);
+          setTimeout(() => taken.lease.end(), (k * 97) % 80); // a client that takes so long
         }
-        await Bun.sleep(2);
+        await Bun.sleep(2); // so that health flaps every 20 ms or so
       }
       most = Math.max(most, discovery.table.backends.size);
     }

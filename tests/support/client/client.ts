@@ -1,4 +1,4 @@
-/** A client of the proxy, as small as can be. */
+/** The smallest client of the proxy: asks for its models, sends chats, reads streams. By fetch; for raw bytes see raw-http.ts. */
 import { until } from "../until.ts";
 
 export async function modelIds(origin: string): Promise<readonly string[]> {

@@ -1,4 +1,4 @@
-/** HTTP/1.1 messages taken apart by hand, so that what arrived can be held against what was sent. */
+/** Takes HTTP/1.1 messages apart by hand, so that a test can compare what arrived with what was sent. Sends nothing. */
 
 export type HttpMessage = {
   /** Request line or status line. */
@@ -14,7 +14,7 @@ export type HttpMessage = {
 /**
  * The first message in `bytes`, if it is all there.
  *
- * @param ended whether the connection has ended: a response without a length ends with it
+ * @param ended whether the connection has ended, which ends a response without a length
  */
 export function parseMessage(bytes: Buffer, ended = false): HttpMessage | undefined {
   const headEnd = bytes.indexOf("\r\n\r\n");

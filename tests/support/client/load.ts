@@ -1,4 +1,4 @@
-/** Small requests for one model, one after the other for as long as it is held, and what became of them. */
+/** Constant load: clients that send small requests for one model, one after the other, and count what comes of them. */
 import { chat } from "./client.ts";
 
 export type Load = AsyncDisposable & {
@@ -21,7 +21,7 @@ export function startLoad(origin: string, model: string, clients = 2): Load {
     while (sending) {
       const outcome = await outcomeOf(origin, model);
       outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
-      await Bun.sleep(PAUSE_MS);
+      await Bun.sleep(PAUSE_MS); // the client's pace
     }
   };
   const all = Promise.all(Array.from({ length: clients }, send));

@@ -1,4 +1,4 @@
-/** Multipart bodies as a test likes them, random ones too, and a scanner's verdict on them. */
+/** Makes multipart bodies, random ones too, and runs them through the scanner. */
 import type { Verdict } from "../../../src/proxy/body/model-field.ts";
 import { MultipartScanner } from "../../../src/proxy/body/multipart-field.ts";
 import type { Random } from "./random-json.ts";

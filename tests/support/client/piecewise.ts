@@ -1,4 +1,4 @@
-/** Bodies that a test gives piece by piece. */
+/** Request bodies that a test sends piece by piece, and what the reader took of them. */
 
 /** A request of pieces that come one at each pull; `pulls` and `cancelled` tell what was taken. */
 export function piecewise(pieces: readonly string[], headers: Record<string, string> = {}) {

@@ -1,4 +1,4 @@
-/** Runs a body through a ModelScanner, cut into pieces as a test likes. */
+/** Runs a body through a ModelScanner in the pieces that a test chooses. */
 import { ModelScanner, type Verdict } from "../../../src/proxy/body/model-field.ts";
 
 export function scanModel(pieces: Iterable<Uint8Array>): Verdict {

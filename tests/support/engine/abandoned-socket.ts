@@ -1,5 +1,4 @@
-/** A unix socket whose owner was killed: the file is there, and nobody listens. */
-
+/** Stands in for an engine that was killed: its socket's file is there, and nobody listens. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { temporaryDirectory } from "../temporary-directory.ts";

@@ -1,7 +1,7 @@
 /**
- * A process of its own: a fake engine with as many containers as its argument says, each with a model
- * of its own, so that whoever follows them can measure what that costs without counting the engine's
- * part. Prints the socket's path, and ends with its standard input.
+ * `bun crowded-engine.ts COUNT`: a fake engine with so many containers, each with a model of its own. It is a process
+ * of its own, so that a test can measure what following them costs without the engine's part. It prints the path of its
+ * socket, and ends when its standard input does.
  */
 import { modelList } from "../proxy/discovery.ts";
 import { FakeEngine } from "./fake-engine.ts";

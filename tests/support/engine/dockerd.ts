@@ -1,4 +1,4 @@
-/** A Docker daemon as a child process: all that it keeps is in one directory. */
+/** A Docker daemon as a child process. It keeps all its files in one directory. */
 import { closeSync, openSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
@@ -6,16 +6,16 @@ export type Dockerd = {
   /** As in DOCKER_HOST. */
   readonly host: string;
   readonly version: string;
-  /** Asks it to end, or kills it and nothing else; resolves when it has ended. */
+  /** SIGTERM: asks it to end. SIGKILL: kills the daemon, but not its containers. Resolves when it has ended. */
   readonly end: (signal: "SIGTERM" | "SIGKILL") => Promise<void>;
 };
 
 const START_BOUND_MS = 60_000;
 
 /**
- * Resolves when it answers.
+ * Starts a daemon. Resolves when it answers.
  *
- * @param flags more of its command line
+ * @param flags more flags of its command line
  * @throws if it ends instead, with its last words
  */
 export async function startDockerd(
@@ -45,7 +45,7 @@ export async function startDockerd(
   while (performance.now() < deadline && child.exitCode === null) {
     const version = await versionAt(host);
     if (version !== undefined) return { host, version, end };
-    await Bun.sleep(20);
+    await Bun.sleep(20); // until it answers, or ends
   }
   await end("SIGTERM");
   const lastWords = readFileSync(logPath, "utf8").trim().split("\n").slice(-5).join("\n");
@@ -53,8 +53,8 @@ export async function startDockerd(
 }
 
 /**
- * Removes a daemon's directory after its end. The daemon leaves mounts in it: the network namespace
- * of `--network host` always, the file systems of containers that it did not end in time.
+ * Removes a daemon's directory after the daemon has ended. First it unmounts what the daemon left mounted: always the
+ * network namespace of `--network host`, sometimes the file systems of containers that did not end in time.
  */
 export function removeWithMounts(directory: string): void {
   const points = readFileSync("/proc/self/mounts", "utf8")

@@ -1,7 +1,7 @@
 /**
- * A Docker engine without Docker: a real HTTP server on a unix socket that answers what the engine
- * answers (recorded inspect replies, the event stream with its replay) and does as it is told.
- * On node:http, because an idle event stream must have sent its headers and Bun.serve holds them back.
+ * Stands in for a Docker engine: a real HTTP server on a unix socket. It answers as the engine does (recorded inspect
+ * replies, the event stream with its replay), and its containers do what the test says. It runs no process.
+ * It is on node:http because Bun.serve holds back the headers of an event stream until the first event.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
@@ -17,32 +17,32 @@ export class FakeEngine {
   readonly directory = mkdtempSync(join(tmpdir(), "fake-engine-"));
   readonly socketPath: string;
   readonly containers = new Map<string, FakeContainer>();
-  /** Paths of all requests, with their query. */
+  /** The path and query of every request so far. */
   readonly requests: string[] = [];
-  /** Its clock less ours: applies to `Date`, and to the events and starts that are given no time. */
+  /** How far its clock is ahead of ours, ms. Applies to `Date`, and to events and starts without a time of their own. */
   clockOffsetMs = 0;
   apiVersion = "1.41";
   minApiVersion = "1.12";
-  /** Answers before anything else does, if it returns something; may wait. */
+  /** Asked first, for every request: what it returns is the answer. May wait. */
   intercept: (path: string) => Answer | undefined | Promise<Answer | undefined> = () => undefined;
-  /** Awaited when an answer has been made and before it is sent: what it says may be old by then. */
+  /** Awaited after an answer is made and before it is sent, so that a test can make the answer old. */
   holdBack: (path: string) => void | Promise<void> = () => undefined;
   readonly #streams = new Set<ServerResponse>();
   #history: { readonly timeMs: number; readonly line: string }[] = [];
   #server: Server | undefined;
 
-  /** @param socketPath where it listens; what is there is replaced, as the engine does */
+  /** @param socketPath where it listens. It replaces a file that is there, as the engine does */
   constructor(socketPath?: string) {
     this.socketPath = socketPath ?? join(this.directory, "docker.sock");
   }
 
-  /** From now on it is this release, as after an upgrade; those who are connected stay so. */
+  /** Becomes another release, as after an upgrade. Open connections stay. */
   become(release: keyof typeof RELEASES): this {
     [this.apiVersion, this.minApiVersion] = RELEASES[release];
     return this;
   }
 
-  /** By its own clock. */
+  /** The time by its own clock, ms since 1970. */
   nowMs(): number {
     return Date.now() + this.clockOffsetMs;
   }
@@ -56,7 +56,7 @@ export class FakeEngine {
     return this;
   }
 
-  /** As when the daemon dies: the streams are cut off, the socket is gone; what it knew of events too. */
+  /** As when the daemon dies: cuts the streams off, removes the socket, and forgets all events. */
   stop(): void {
     this.cutStreams();
     this.#server?.closeAllConnections();
@@ -74,7 +74,7 @@ export class FakeEngine {
     return this.#streams.size;
   }
 
-  /** @param rest the beginning of an event, of which no more comes */
+  /** @param rest sent before the cut: the beginning of an event that never comes whole */
   cutStreams(rest?: string): void {
     for (const stream of this.#streams) {
       if (rest === undefined) stream.destroy();
@@ -83,7 +83,7 @@ export class FakeEngine {
     this.#streams.clear();
   }
 
-  /** A running, healthy container at 127.0.0.1 with the labels that have it routed, unless said otherwise. */
+  /** Adds a container and tells no event. Unless said otherwise it runs, is healthy, is at 127.0.0.1, and is labelled. */
   add(init: Partial<FakeContainer> & { readonly port?: number } = {}): FakeContainer {
     counter += 1;
     const id = init.id ?? counter.toString(16).padStart(64, "0");
@@ -125,7 +125,7 @@ export class FakeEngine {
     this.emitLine(`${JSON.stringify(event).slice(0, -1)},"timeNano":${timeNano}}`, timeMs);
   }
 
-  /** As when `docker network connect` or `disconnect` is used: an event of the network, without labels. */
+  /** Tells what `docker network connect` or `disconnect` does: an event of the network, without labels. */
   emitNetwork(container: Pick<FakeContainer, "id">, action: "connect" | "disconnect"): void {
     const attributes = { container: container.id, name: "net", type: "bridge" };
     const event = { Type: "network", Action: action, Actor: { ID: "net", Attributes: attributes } };
@@ -137,22 +137,25 @@ export class FakeEngine {
     for (const stream of this.#streams) stream.write(`${line}\n`);
   }
 
-  /** What `docker stop`, `docker kill` and the like do to the state, and the events that come of it. */
+  /** A health probe came to another result. */
   setHealth(container: FakeContainer, health: "healthy" | "unhealthy"): void {
     container.health = health;
     this.emit(container, `health_status: ${health}`);
   }
 
+  /** `docker stop` and `docker kill` begin with this: a signal. The container still runs. */
   kill(container: FakeContainer, signal = 15): void {
     this.emit(container, "kill", { signal: String(signal) });
   }
 
+  /** Its process has ended. */
   exit(container: FakeContainer): void {
     container.status = "exited";
     container.health = "unhealthy";
     this.emit(container, "die", { exitCode: "0" });
   }
 
+  /** `docker start`: a new run, not healthy yet. */
   startAgain(container: FakeContainer): void {
     container.status = "running";
     container.health = "starting";
@@ -184,7 +187,7 @@ export class FakeEngine {
     return this.#inspect(/^\/containers\/([^/]+)\/json$/.exec(path)?.[1] ?? "", asked);
   }
 
-  /** The exact words of Docker 20.10 to 29. */
+  /** Refuses a version of the API, in the exact words of Docker 20.10 to 29. */
   #refuse(version: string): Answer | undefined {
     const { apiVersion, minApiVersion } = this;
     if (minor(version) > minor(apiVersion)) {
@@ -241,7 +244,7 @@ function json(body: unknown, status = 200): Answer {
   return { status, body: JSON.stringify(body) };
 }
 
-/** Has a proxy follow it. */
+/** The environment of a proxy that follows this engine. */
 export function envOf(fake: FakeEngine): Record<string, string> {
   return { DOCKER_HOST: `unix://${fake.socketPath}` };
 }

@@ -1,11 +1,11 @@
-/** Networks of a real engine for a test, removed with the block that holds them. */
+/** Networks of a real engine. Each is removed at the end of the block that holds it (`await using`). */
 import { dockerCli, TEST_LABEL } from "../server/inference-server/image.ts";
 
 let counter = 0;
 
 /**
  * @param flags of `docker network create`
- * @returns its name; of two, that of the earlier call comes first by name, up to the tenth
+ * @returns its name. Names sort in the order of the calls, for the first ten of them
  */
 export async function createNetwork(
   ...flags: readonly string[]
@@ -29,7 +29,7 @@ export type Endpoint = {
   readonly gateway: string;
 };
 
-/** @returns of each container, by name, its endpoints by name of the network */
+/** @returns container's name → network's name → its endpoint there */
 export async function endpointsOf(
   names: readonly string[],
 ): Promise<ReadonlyMap<string, ReadonlyMap<string, Endpoint>>> {

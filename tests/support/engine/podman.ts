@@ -1,11 +1,11 @@
-/** A Podman of our own: its storage, networks and socket go with it; no other container is touched. */
+/** A real Podman that belongs to one test. Its storage, networks and socket are removed with it; it touches no other container. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildInferenceImage, type Docker } from "../server/inference-server/image.ts";
 import { until } from "../until.ts";
 
-/** Of Debian, without what is recommended: enough to run containers as root. */
+/** Debian's packages that suffice to run containers as root, without those they recommend. */
 export const PODMAN_PACKAGES = ["podman", "runc", "containernetworking-plugins", "iptables"];
 
 /** Where CNI's host-local keeps the addresses of a network, and leaves an empty directory behind. */
@@ -25,11 +25,11 @@ export type Podman = AsyncDisposable & {
   readonly version: string;
   /** Runs the command-line client and gives its standard output. @throws if it exits with anything but 0 */
   readonly cli: Docker;
-  /** Starts a labelled container of the stand-in server, and does not wait for anything. */
+  /** Starts a labelled container of the stand-in server. Does not wait until it is healthy. */
   readonly startServer: (name: string, env: Readonly<Record<string, string>>) => Promise<void>;
-  /** What systemd's timers do on a host that has systemd. @returns whether the probe succeeded */
+  /** Probes a container's health, as systemd's timers would. @returns whether the probe succeeded */
   readonly probe: (name: string) => Promise<boolean>;
-  /** Ends what serves the socket; the containers live on. */
+  /** Ends the process that serves the socket. The containers live on. */
   readonly stopService: () => Promise<void>;
   readonly startService: () => Promise<void>;
 };

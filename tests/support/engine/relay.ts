@@ -1,9 +1,12 @@
-/** A relay between a unix socket of its own and another one, whose connections can go dead without an end. */
+/**
+ * Stands between a client and an engine: a unix socket whose connections it relays to another one. It can freeze them, as
+ * a network that fails does: nothing comes any more, and no connection ends.
+ */
 import { connect, createServer, type Socket } from "node:net";
 
 export type Relay = Disposable & {
   readonly socketPath: string;
-  /** Nothing passes on the connections that there are, in either direction; new ones are relayed. */
+  /** Stops relaying on the open connections, both ways. New connections are relayed. */
   readonly freeze: () => void;
 };
 

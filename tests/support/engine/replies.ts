@@ -1,4 +1,4 @@
-/** What an engine answers of a container: recorded inspect replies, made to fit. */
+/** The JSON of an engine's answers: recorded replies, with the values that the test wants. Sends nothing: see fake-engine.ts. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -21,7 +21,7 @@ export type FakeContainer = {
   readonly name: string;
   readonly labels: Record<string, string>;
   status: string;
-  /** Undefined: no HEALTHCHECK. */
+  /** Undefined: the container has no HEALTHCHECK. */
   health: string | undefined;
   startedAtMs: number;
   ipAddress: string;

@@ -1,8 +1,8 @@
-/** The compiled binary under attack: whether it goes on to serve everybody else meanwhile. */
+/** The compiled binary under attack, in front of a fake engine. Measures whether it still serves everybody else. */
 import { brotliCompressSync, constants } from "node:zlib";
 import { envOf, FakeEngine } from "../engine/fake-engine.ts";
+import { residentMib, watchResident } from "../process/figures.ts";
 import { type CompiledProxy, startCompiled } from "./compiled-proxy.ts";
-import { residentMib, watchResident } from "./process-figures.ts";
 
 export type Attacked = AsyncDisposable & {
   readonly engine: FakeEngine;
@@ -49,7 +49,7 @@ export async function harmOf(proxy: CompiledProxy, attack: () => Promise<void>):
       const startMs = performance.now();
       await (await fetch(`${proxy.origin}/healthz`)).text();
       longestMs = Math.max(longestMs, performance.now() - startMs);
-      await Bun.sleep(5);
+      await Bun.sleep(5); // the client's pace
     }
   })();
   try {

@@ -25,7 +25,7 @@ type Options = {
   readonly binary?: string;
 };
 
-/** Starts it and waits until it listens. It is ended with the block that holds it. */
+/** Starts it, and waits until it listens. It is killed at the end of the block that holds it. */
 export async function startCompiled(options: Options): Promise<CompiledProxy> {
   const { env, cwd, descriptors, binary = BINARY } = options;
   const port = freePort();
@@ -61,7 +61,7 @@ export async function startCompiled(options: Options): Promise<CompiledProxy> {
   return proxy;
 }
 
-/** Runs it to its end. */
+/** Runs it until it ends. */
 export async function runCompiled(
   env: Readonly<Record<string, string>>,
   args: readonly string[] = [],

@@ -1,4 +1,4 @@
-/** A real log that keeps its lines. */
+/** Stands in for standard output: a real log whose lines are kept for the test. */
 import { createLog, type Log, type LogLevel } from "../../../src/telemetry/log.ts";
 
 type LogLine = { readonly level: LogLevel; readonly message: string } & Readonly<

@@ -1,4 +1,4 @@
-/** A proxy that nothing leads back to. */
+/** Stands in for what the proxy knows of itself: here no container and no address is the proxy. */
 import type { Itself } from "../../../src/sources/docker/itself.ts";
 
 export const NOBODY: Itself = {

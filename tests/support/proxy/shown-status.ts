@@ -1,10 +1,10 @@
-/** What a running proxy shows of each container, through GET /status. */
+/** Waits for what a running proxy shows of a container in GET /status. */
 import { expect } from "bun:test";
 import type { ContainerStatus } from "../../../src/status.ts";
 import { until } from "../until.ts";
 
 /**
- * Waits until it is so, and says what it is instead if that takes too long.
+ * Waits until a container's status is as expected. Fails with what it is instead.
  *
  * @param expected fields of its status; a text may be a matcher of the test runner
  * @returns how long it took, ms

@@ -1,4 +1,4 @@
-/** Replies of GET /status, in the shape that the proxy gives them. */
+/** Stands in for a proxy's reply to GET /status, in the shape that the proxy gives it. */
 
 const STARTED = "2026-01-02T03:04:05.000Z";
 export const STARTED_MS = Date.parse(STARTED);

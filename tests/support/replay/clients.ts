@@ -1,7 +1,7 @@
 /**
- * Clients of a replay: they take leases as requests do, keep books of their own, and object to being
- * sent where the proxy has been told that nobody may be sent. What may be known comes from the events
- * that were delivered; what is so, from the world.
+ * Stand in for clients in a replay. They take leases as requests do and count them. They object when they are sent
+ * somewhere although the proxy had been told not to send anybody there. What the proxy had been told comes from the events
+ * that were delivered (`Told`); what is true comes from the world.
  */
 import type { ContainerEvent } from "../../../src/engine/events.ts";
 import type { Backend, CloseReason, Lease } from "../../../src/routing/backend.ts";
@@ -10,7 +10,7 @@ import { type Random, seededRandom } from "../client/random-json.ts";
 import type { FakeContainer } from "../engine/replies.ts";
 import type { ReplayWorld } from "./world.ts";
 
-/** What has been delivered of stops and ends, judged as DESIGN.md's section on discovery has it. */
+/** The stops and ends that the proxy has been told of. Judged by the rules for discovery in DESIGN.md. */
 export class Told {
   readonly #lapseMs: number;
   readonly #overMs = new Map<string, number>();
@@ -58,7 +58,7 @@ type Surroundings = {
 
 type Taken = { readonly lease: Lease; closedBy: CloseReason | undefined };
 
-/** Between the clock of the runtime and that of its timers. */
+/** How far the clock of the runtime and that of its timers may be apart, ms. */
 const CLOCKS_APART_MS = 5;
 
 export class ReplayClients {
@@ -77,7 +77,7 @@ export class ReplayClients {
     this.#told = told;
   }
 
-  /** A request for some model: short ones, and a few that last for as long as they may. */
+  /** Sends a request for some model. Most are short; one in eight goes on for as long as it may. */
   request(): void {
     const { modelIds } = this.#world;
     const route = this.#table.route(modelIds[this.#random(modelIds.length)] ?? "");
@@ -91,10 +91,11 @@ export class ReplayClients {
       taken.closedBy = why;
       this.#judgeClose(lease.backend, why);
     });
+    // How long its answer takes.
     if (this.#random(8) > 0) setTimeout(() => this.#end(taken), this.#random(30));
   }
 
-  /** To be called when the models of whoever is there are read. */
+  /** To be called when the proxy reads models at this URL. */
   judgeRead(url: string): void {
     const { hostname } = new URL(url);
     const tenant = this.#world.tenantOf(hostname);
@@ -102,7 +103,7 @@ export class ReplayClients {
     this.objections.push(`models are read at ${hostname}, of a run whose end had been told`);
   }
 
-  /** Compares its books with those of the backends. */
+  /** Compares the requests in flight that it counts with those that the backends count. */
   count(): void {
     for (const backend of this.#backends) {
       const open = [...this.#open].filter(({ lease }) => lease.backend === backend).length;
@@ -141,12 +142,12 @@ export class ReplayClients {
 
   #judgeClose(backend: Backend, why: CloseReason): void {
     const container = this.#world.containers.find(({ id }) => id === backend.run.id);
-    // At another address it runs on, but nothing that was sent to the old one will ever be answered.
+    // At another address the run goes on, but no request to the old address will ever be answered.
     const goesOn =
       container !== undefined && isRunOf(backend, container) && isAt(backend, container);
     if (why === "run-over" && goesOn) this.#object(backend, "was closed though its run goes on");
     const { run } = backend;
-    // However long ago: what drains by its deadline is cut then, lapsed or not.
+    // However long ago the notice was: a backend is cut at its deadline, whether the notice has lapsed or not.
     const noticed = this.#told.isStopping(run.id, run.startedAtMs, 600_000);
     if (why === "cut" && !noticed) this.#object(backend, "was cut without a stop notice");
   }
@@ -156,7 +157,7 @@ export class ReplayClients {
   }
 }
 
-/** Whether the engine shows that very run of it, paused or not. */
+/** Whether the engine shows that the backend's run still goes on, paused or not. */
 export function isRunOf({ run }: Backend, { status, startedAtMs }: FakeContainer): boolean {
   const runs = status === "running" || status === "paused";
   return runs && Math.abs(startedAtMs - run.startedAtMs) < 0.005;

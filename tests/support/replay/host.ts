@@ -1,6 +1,6 @@
-/** Where the containers of a replay are: some addresses of the loopback network. */
+/** Stands in for the containers' network in a replay: some addresses of the loopback network. */
 
-/** Addresses of this host, all of them served, whoever has them. */
+/** Addresses of this host. One server answers at all of them, whether a container has the address or not. */
 export type Host = Disposable & {
   readonly addresses: readonly string[];
   readonly port: number;

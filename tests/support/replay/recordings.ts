@@ -1,4 +1,4 @@
-/** Plays recorded event streams to a fake engine, and has its containers do what was recorded. */
+/** Reads recorded event streams, and plays one on a fake engine: its containers do what was recorded, then its events are told. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { FakeEngine } from "../engine/fake-engine.ts";
@@ -14,7 +14,7 @@ export type RecordedEvent = {
   readonly timeNano: number;
 };
 
-/** The names of all there are, as `readRecording()` takes them. */
+/** The names of all recordings, for `readRecording()`. */
 export function recordingNames(): readonly string[] {
   return readdirSync(RECORDINGS, { recursive: true, encoding: "utf8" })
     .filter((path) => path.endsWith(".ndjson"))
@@ -32,7 +32,7 @@ export function readRecording(name: string): readonly RecordedEvent[] {
 
 type Effect = (container: FakeContainer, timeMs: number) => void;
 
-/** What each event says has just happened, as inspect shows it from then on. */
+/** Event → what inspect shows of the container from then on. */
 const EFFECTS: Readonly<Record<string, Effect>> = {
   start: (container, timeMs) => {
     container.status = "running";
@@ -61,7 +61,7 @@ function exited(container: FakeContainer): void {
   container.health = "unhealthy";
 }
 
-/** Has the container do what the event says, a hundredth of a millisecond before it. */
+/** Makes the container do what the event tells, 0.01 ms before the time of the event. */
 export function apply(event: RecordedEvent, container: FakeContainer, timeMs: number): void {
   EFFECTS[event.Action]?.(container, timeMs);
   if (event.HealthStatus !== undefined) container.health = event.HealthStatus;
@@ -76,7 +76,7 @@ export function attributesOf({ Actor }: RecordedEvent): Readonly<Record<string, 
 /**
  * Plays a recording with its containers at `port` of this host.
  *
- * @param settled awaited after each event; whoever looks then sees what came of it
+ * @param settled awaited after each event, before the next thing happens
  */
 export async function play(
   engine: FakeEngine,

@@ -1,4 +1,4 @@
-/** One run of recordings against discovery: see replay-world.ts for what is done to it. */
+/** One replay of recordings, and what must be true of the routing table during it and after it. What is played: see world.ts. */
 import { readModels } from "../../../src/fleet/models.ts";
 import type { Backend } from "../../../src/routing/backend.ts";
 import { seededRandom } from "../client/random-json.ts";
@@ -11,9 +11,9 @@ import { isRunOf, ReplayClients, Told } from "./clients.ts";
 import type { Host } from "./host.ts";
 import { ReplayWorld } from "./world.ts";
 
-/** Who is told of after everything else; nobody knows it. */
+/** The container of the last event of all. Nobody knows it. */
 const LAST = "f".repeat(64);
-/** Now and then the world stands still, so that what is healthy is in use when it goes on. */
+/** How long the world stands still now and then, so that healthy containers are in use when it goes on. */
 const CALM_MS = 60;
 /** Longer than any read of models that is tried again. */
 const SETTLED_BOUND_MS = 15_000;
@@ -59,23 +59,25 @@ export async function replay(
     if (random(3) === 0) await until("", () => lacking(run).length === 0, CALM_MS).catch(() => 0);
     if (random(25) === 0) await checkAfterResync(run);
   }
-  await end(run, fake, isShort ? lapseMs : 0);
+  await end(run, fake, isShort);
   return [...run.wrong, ...clients.objections];
 }
 
 /**
- * With everything told and in peace; when stop notices have lapsed by themselves; when a stream that
- * was cut has been opened again, which is to mend everything by itself; and with all of them gone.
+ * Checks the table at the end, four times: when all events have come; when a stream that was cut is open again, which
+ * alone must mend everything; when the stop notices have lapsed; and when all containers are gone.
  */
-async function end(run: Run, fake: FakeEngine, lapseMs: number): Promise<void> {
-  const { world, clients, discovery } = run;
+async function end(run: Run, fake: FakeEngine, noticesLapse: boolean): Promise<void> {
+  const { world, told, clients, discovery } = run;
   await until("all is told", () => world.isTold);
   for (const _ of world.modelIds) clients.request();
   if (world.isCutAtTheEnd) await checkAfterCut(run, fake);
   await checkAfterResync(run);
   await checkComplete(run);
-  if (lapseMs > 0) {
-    await Bun.sleep(lapseMs);
+  if (noticesLapse) {
+    const isStopping = ({ id, startedAtMs }: FakeContainer): boolean =>
+      told.isStopping(id, startedAtMs);
+    await until("every notice has lapsed", () => !world.containers.some(isStopping));
     await checkComplete(run);
   }
   await until("the stream is open", () => fake.streamCount === 1);
@@ -88,7 +90,7 @@ async function end(run: Run, fake: FakeEngine, lapseMs: number): Promise<void> {
   await clients.finish();
 }
 
-/** All that is kept of what has happened is told again, and whatever was lost is found. */
+/** Cuts the stream. The engine tells its events again, and the proxy must find what it had missed. */
 async function checkAfterCut(run: Run, fake: FakeEngine): Promise<void> {
   run.world.isFaulty = false;
   fake.cutStreams();
@@ -100,7 +102,7 @@ async function checkAfterCut(run: Run, fake: FakeEngine): Promise<void> {
   });
 }
 
-/** What must not be in the table must be out of it when a resync has ended, whatever was lost. */
+/** After a resync nothing may be in the table that must not be there, whatever events were lost. */
 async function checkAfterResync(run: Run): Promise<void> {
   run.world.isFaulty = false;
   await run.discovery.docker.resync();
@@ -128,7 +130,7 @@ function objectionTo(backend: Backend, { world, told }: Run): string | undefined
   return hostname === container.ipAddress ? undefined : `its address is ${container.ipAddress}`;
 }
 
-/** What must be in the table comes with its models, and those may be tried for more than once. */
+/** Waits until everything is in the table that must be: its models may have to be read more than once. */
 async function checkComplete(run: Run): Promise<void> {
   run.world.isFaulty = false;
   try {
@@ -153,7 +155,7 @@ function lacking({ world, told, discovery: { table } }: Run): readonly string[] 
   return lacks;
 }
 
-/** By one active backend, with its own models. */
+/** Whether exactly one active backend serves the container, with the container's models. */
 function isServed(
   { id, ipAddress }: FakeContainer,
   models: readonly string[],

@@ -1,4 +1,4 @@
-/** What happens in a replay, and in which order. */
+/** Chooses the steps of a replay: which recordings, how much of each, in which order. Plays none of them: see world.ts. */
 import type { Random } from "../client/random-json.ts";
 import { type RecordedEvent, readRecording } from "./recordings.ts";
 
@@ -26,7 +26,7 @@ export function chooseSteps(random: Random, names: readonly string[]): readonly 
   return interleave(random, tracks);
 }
 
-/** All of it, some of it, or until somebody gets a signal and lives on. */
+/** How much of a recording is played: all, some, or up to a signal that a container survives. */
 function chooseLength(random: Random, events: readonly RecordedEvent[]): number {
   const kill = events.findIndex(({ Action }) => Action === "kill");
   const choice = random(6);

@@ -1,7 +1,7 @@
 /**
- * An engine on which recordings happen at once and side by side: containers start, stop and move as
- * recorded, each at an address of its own that the next one gets when it is free, while what is told
- * of it is lost, late, doubled or cut off, and answers are slow. Everything comes from a seed.
+ * Plays several recordings on a fake engine at the same time. Containers start, stop and move as recorded. Each has an
+ * address of its own, which the next one gets once it is free. Meanwhile events are lost, late, doubled or cut off, and
+ * answers are slow. Everything is chosen from a seed. Judging what the proxy does: see replay.ts and clients.ts.
  */
 
 import { type Random, seededRandom } from "../client/random-json.ts";
@@ -12,7 +12,7 @@ import type { Host } from "./host.ts";
 import { apply, attributesOf } from "./recordings.ts";
 import { chooseSteps, type Step } from "./steps.ts";
 
-/** What is done to the events of one run, in percent of them, and to the answers. */
+/** What is done to the events of one replay, in percent of them, and to the answers. */
 type Faults = {
   readonly lost: number;
   readonly lateMs: number;
@@ -20,13 +20,13 @@ type Faults = {
   readonly moved: number;
   readonly inspectFailed: number;
   readonly answerMs: number;
-  /** From one thing that happens to the next at most. */
+  /** The longest pause from one step to the next, ms. */
   readonly paceMs: number;
-  /** Of how many steps no event is told any more, though the stream stays open. */
+  /** How many steps at the end have no events, though the stream stays open. */
   readonly silentLast: number;
 };
 
-/** A run that an address was given to. */
+/** The run that was given an address. */
 export type Tenant = Pick<FakeContainer, "id" | "startedAtMs">;
 
 type WorldInit = {
@@ -40,13 +40,13 @@ type WorldInit = {
 
 export class ReplayWorld {
   readonly steps: readonly Step[];
-  /** One each, and one that they all serve. */
+  /** A model for each container, and one that all of them serve. */
   readonly modelIds: readonly string[];
   /** While false, answers are slow but never failures. */
   isFaulty = true;
   readonly #init: WorldInit;
   readonly #random: Random;
-  /** For what happens in an order that no seed decides. */
+  /** Chooses where timing decides the order: so the other choices stay the same for a seed. */
   readonly #delays: Random;
   readonly #faults: Faults;
   readonly #containers = new Map<string, FakeContainer>();
@@ -77,7 +77,7 @@ export class ReplayWorld {
     return this.#faults.cut > 0;
   }
 
-  /** Everything that was to be told has been told, or is lost. */
+  /** Whether every event has been sent, or is lost. */
   get isTold(): boolean {
     return this.#onTheirWay === 0;
   }
@@ -90,12 +90,12 @@ export class ReplayWorld {
     return this.#models.get(container) ?? [];
   }
 
-  /** Who was given the address last, there still or not. */
+  /** The run that was given the address last, whether it still has it or not. */
   tenantOf(address: string): Tenant | undefined {
     return this.#tenants.get(address);
   }
 
-  /** Has one more thing happen. */
+  /** Makes one more step happen. */
   async play(step: Step): Promise<void> {
     const { event, key } = step;
     this.#done += 1;
@@ -113,7 +113,7 @@ export class ReplayWorld {
       this.#init.fake.emit(container, event.Action, attributesOf(event), timeMs);
     });
     const pauseMs = this.#random(this.#faults.paceMs + 1);
-    if (pauseMs > 0) await Bun.sleep(pauseMs);
+    if (pauseMs > 0) await Bun.sleep(pauseMs); // the pace at which things happen
   }
 
   #chooseFaults(): Faults {
@@ -139,7 +139,7 @@ export class ReplayWorld {
     return container;
   }
 
-  /** As Docker does: none while it does not run, and the first that is free when it starts. */
+  /** Gives addresses as Docker does: the first free one when a container starts, none while it does not run. */
   #giveAddress(container: FakeContainer): void {
     const runs = container.status === "running" || container.status === "paused";
     if (!runs || !this.containers.includes(container)) container.ipAddress = "";
@@ -156,7 +156,7 @@ export class ReplayWorld {
     return this.#init.host.addresses.find((address) => !taken.has(address));
   }
 
-  /** `docker network disconnect` and `connect` of one that runs. */
+  /** Does `docker network disconnect` and `connect` to a container that runs. */
   #move(): void {
     const running = this.containers.filter(({ ipAddress }) => ipAddress !== "");
     const container = running[this.#random(running.length)];
@@ -194,7 +194,7 @@ export class ReplayWorld {
 
   async #delay(path: string): Promise<void> {
     const delayMs = isInspect(path) ? this.#delays(this.#faults.answerMs + 1) : 0;
-    if (delayMs > 0) await Bun.sleep(delayMs);
+    if (delayMs > 0) await Bun.sleep(delayMs); // a slow engine
   }
 
   async #answerModels(address: string): Promise<Response> {
@@ -208,14 +208,14 @@ export class ReplayWorld {
     return answer;
   }
 
-  /** Of the engine, with fractions: no two events have the same time. */
+  /** The engine's time, ms, with fractions: no two events have the same time. */
   #nowMs(): number {
     this.#lastMs = Math.max(this.#lastMs + 0.05, performance.timeOrigin + performance.now());
     return this.#lastMs;
   }
 }
 
-/** The list too: it may be older than what has been heard since. */
+/** Whether a request looks at containers. The list counts too: it may be older than an event that comes before it. */
 function isInspect(path: string): boolean {
   return path.includes("/containers/") || path === "models";
 }

@@ -1,4 +1,4 @@
-/** Backends for the routing table: real objects with made-up places. */
+/** Backends and models for the routing table: real objects of servers that are not there. */
 import { Backend, type BackendInit, type Model } from "../../../src/routing/backend.ts";
 import type { Run } from "../../../src/routing/run.ts";
 
@@ -13,7 +13,7 @@ export function models(...entries: readonly Entry[]): readonly Model[] {
   return entries.map(model);
 }
 
-/** What the servers of these models listed. */
+/** The objects as which the servers listed these models. */
 export function listed(list: readonly Model[]): readonly unknown[] {
   return list.map(({ json }) => JSON.parse(json) as unknown);
 }

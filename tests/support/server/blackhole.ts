@@ -1,6 +1,6 @@
 /**
- * A port of this machine where connecting hangs: the child listens with the smallest backlog, never
- * accepts, and its backlog is filled; the kernel then drops every further SYN.
+ * Stands in for a server that cannot be reached: a port of this machine where connecting hangs. A child process
+ * listens with the smallest backlog and never accepts. We fill the backlog; from then on the kernel drops every SYN.
  */
 import { connect, type Socket } from "node:net";
 
@@ -26,7 +26,7 @@ export async function blackhole(): Promise<Blackhole> {
     fillers.push(socket);
     hanging = await Promise.race([
       new Promise<boolean>((resolve) => socket.once("connect", () => resolve(false))),
-      Bun.sleep(200).then(() => true),
+      Bun.sleep(200).then(() => true), // proves that it hangs: any other connection takes 1 ms
     ]);
   }
   return {

@@ -1,4 +1,4 @@
-/** An inference server that a test scripts: a real Bun.serve that keeps what it was sent. */
+/** Stands in for an inference server: a real Bun.serve that answers as the test says, and keeps what it was sent. */
 
 type ReceivedRequest = {
   readonly method: string;
@@ -44,7 +44,7 @@ export type StreamedAnswer = {
   readonly response: Response;
   readonly send: (text: string) => void;
   readonly end: () => void;
-  /** Whether whoever read it has gone. */
+  /** Whether the reader has gone. */
   readonly cancelled: () => boolean;
 };
 

@@ -1,6 +1,6 @@
 /**
- * A collector: a real HTTP server that decodes what it is sent by the published definitions, through
- * a decoder that has nothing to do with the exporter's code.
+ * Stands in for an OpenTelemetry collector: a real HTTP server that keeps the spans and metrics it is sent. It
+ * decodes them by the published definitions (otlp.proto), and uses none of the exporter's code.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -53,7 +53,7 @@ export type OtlpReceiver = Disposable & {
   /** The last state of each metric, by name. */
   readonly metrics: ReadonlyMap<string, ReceivedMetric>;
   readonly requests: readonly { readonly path: string; readonly headers: Headers }[];
-  /** What it answers from now on; what it is sent with another answer than 200 is not kept. */
+  /** What it answers from now on. It keeps what it is sent only when it answers 200. */
   answer: () => Response | Promise<Response>;
 };
 

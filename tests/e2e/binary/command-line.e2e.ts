@@ -1,0 +1,91 @@
+/** The commands of the compiled binary, as an operator or Docker types them. */
+import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { version } from "../../../package.json" with { type: "json" };
+import { USAGE } from "../../../src/cli/arguments.ts";
+import { untilModels } from "../../support/client/client.ts";
+import { envOf, FakeEngine } from "../../support/engine/fake-engine.ts";
+import {
+  BINARY,
+  freePort,
+  runCompiled,
+  startCompiled,
+} from "../../support/proxy/compiled-proxy.ts";
+import { startModelServer } from "../../support/proxy/discovery.ts";
+import { containerStatus, statusReply } from "../../support/proxy/status-reply.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
+import { until, within } from "../../support/until.ts";
+
+type Reply = { readonly containers: readonly unknown[] };
+
+test("--version has version, commit, and version of Bun, and is quick", async () => {
+  const startMs = performance.now();
+  const { code, stdout, stderr } = await runCompiled({}, ["--version"]);
+  expect([code, stderr]).toEqual([0, ""]);
+  expect(stdout).toMatch(
+    new RegExp(`^lw-inference-proxy ${version} \\(commit [\\w-]+, Bun ${Bun.version}\\)\\n$`),
+  );
+  expect(performance.now() - startMs).toBeLessThan(1_000);
+});
+
+test("--help goes to stdout, and minds no wrong variable", async () => {
+  const { code, stdout } = await runCompiled({ PROXY_PORT: "x" }, ["--help"]);
+  expect([code, stdout.startsWith(USAGE)]).toEqual([0, true]);
+});
+
+test("an unknown argument: exit code 2 with the usage, and nothing is started", async () => {
+  const port = String(freePort());
+  const { code, stdout, stderr } = await runCompiled({ PROXY_PORT: port }, ["--port", "80"]);
+  expect([code, stdout]).toEqual([2, ""]);
+  expect(stderr).toBe(`lw-inference-proxy: there is no argument "--port" here\n\n${USAGE}`);
+});
+
+test("healthcheck finds the proxy by PROXY_PORT; HTTP_PROXY does not apply", async () => {
+  using fake = await new FakeEngine().start();
+  await using proxy = await startCompiled({ env: envOf(fake) });
+  const dead = `http://127.0.0.1:${freePort()}`;
+  const env = { PROXY_PORT: String(proxy.port), HTTP_PROXY: dead, http_proxy: dead };
+  expect(await runCompiled(env, ["healthcheck"])).toEqual({ code: 0, stdout: "", stderr: "" });
+  expect((await runCompiled({ PROXY_PORT: String(freePort()) }, ["healthcheck"])).code).toBe(1);
+});
+
+test("status: 0 with a table while everything is routed, 1 with the reason when something is not", async () => {
+  using fake = await new FakeEngine().start();
+  using models = startModelServer("org/m");
+  fake.add({ port: models.port });
+  await using proxy = await startCompiled({ env: envOf(fake) });
+  await untilModels(proxy.origin, ["org/m"]);
+  const env = { PROXY_PORT: String(proxy.port) };
+  const well = await runCompiled(env, ["status"]);
+  expect([well.code, well.stderr]).toEqual([0, ""]);
+  expect(well.stdout).toMatch(/^lw-inference-proxy \S+, up \d+ s, ready, 0 in flight\n/);
+  expect(well.stdout).toMatch(/^\S+ +routed .* org\/m$/m);
+  const sick = fake.add({ port: models.port, name: "sick-1" });
+  fake.setHealth(sick, "unhealthy");
+  await until("it is told of", async () => (await runCompiled(env, ["status"])).code === 1);
+  expect((await runCompiled(env, ["status"])).stdout).toMatch(/^sick-1 +unhealthy /m);
+  const shown = JSON.parse((await runCompiled(env, ["status", "--json"])).stdout) as Reply;
+  const reply = (await (await fetch(`${proxy.origin}/status`)).json()) as Reply;
+  expect(shown.containers).toEqual(reply.containers); // the rest goes with the time
+});
+
+test("what a file has already is kept, with both streams in it", async () => {
+  using directory = temporaryDirectory();
+  const file = join(directory.path, "log");
+  const commands = 'echo before; "$0" --version; "$0" wrong; "$0" healthcheck; echo after';
+  const child = Bun.spawn(["sh", "-c", `(${commands}) > ${file} 2>&1`, BINARY], {
+    env: { PROXY_PORT: String(freePort()) },
+  });
+  await within("its end", child.exited);
+  const text = readFileSync(file, "utf8");
+  expect(text).toMatch(/^before\nlw-inference-proxy \d.*\n[^\0]*Usage: [^\0]*refused\nafter\n$/);
+});
+
+test("status --json of 5,000 containers comes whole through a pipe", async () => {
+  const containers = Array.from({ length: 5_000 }, (_, n) => containerStatus({ name: `c${n}` }));
+  const reply = JSON.stringify(statusReply({ containers }));
+  using server = Bun.serve({ port: 0, fetch: () => new Response(reply) });
+  const result = await runCompiled({ PROXY_PORT: String(server.port) }, ["status", "--json"]);
+  expect([result.code, result.stdout === `${reply}\n`, result.stderr]).toEqual([0, true, ""]);
+});

@@ -1,0 +1,98 @@
+/** `bun run demo`, as a newcomer runs it. */
+import { describe, expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
+import { until, within } from "../../support/until.ts";
+
+const DEMO = fileURLToPath(import.meta.resolve("../../demo/main.ts"));
+const BOUND_MS = 30_000;
+
+type Demo = Disposable & {
+  readonly child: Bun.Subprocess<"ignore", "pipe", "pipe">;
+  readonly directory: string;
+};
+
+function startDemo(...args: readonly string[]): Demo {
+  const temporary = temporaryDirectory();
+  const directory = temporary.path;
+  const child = Bun.spawn([process.execPath, DEMO, ...args], {
+    env: { PATH: process.env["PATH"] ?? "", TMPDIR: directory },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  return { child, directory, [Symbol.dispose]: temporary[Symbol.dispose] };
+}
+
+/** Processes that were started by the demo, or by what it started. */
+function processesOf(directory: string): readonly string[] {
+  return readdirSync("/proc").filter((pid) => {
+    if (!/^\d+$/.test(pid)) return false;
+    return environmentOf(pid).includes(directory);
+  });
+}
+
+function environmentOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, "latin1");
+  } catch {
+    return ""; // it has just ended
+  }
+}
+
+describe("the demo", () => {
+  test(
+    "--once shows the whole job as plain text, ends by itself and leaves nothing behind",
+    async () => {
+      using demo = startDemo("--once");
+      const { child, directory } = demo;
+      const output = await within("its output", child.stdout.text(), BOUND_MS);
+      expect([await child.exited, await child.stderr.text()]).toEqual([0, ""]);
+      expect(output).not.toContain("\x1b");
+      const order = [
+        '"id":"claude-local"',
+        "200 The answer comes word by word",
+        '"type":"message"',
+        "404 ",
+        "docker stop llama-1",
+        "200 The answer comes word by word, just as the server behind the proxy sends it.",
+        "503 backend_draining",
+        "docker start llama-1",
+      ];
+      let at = 0;
+      for (const text of order) {
+        const found = output.indexOf(text, at);
+        expect(found, `"${text}" after the one before`).toBeGreaterThan(-1);
+        at = found;
+      }
+      expect([readdirSync(directory), processesOf(directory)]).toEqual([[], []]);
+    },
+    BOUND_MS,
+  );
+
+  test(
+    "takes another port if 8080 is taken and says so; Ctrl-C ends it and leaves nothing behind",
+    async () => {
+      let blocker: Bun.Server<undefined> | undefined;
+      try {
+        blocker = Bun.serve({ port: 8080, fetch: () => new Response() });
+      } catch {
+        // somebody else has it, which is as good
+      }
+      using demo = startDemo();
+      const { child, directory } = demo;
+      let output = "";
+      const reading = (async () => {
+        for await (const bytes of child.stdout) output += Buffer.from(bytes).toString();
+      })();
+      await until("it stays up", () => output.includes("Ctrl-C"), BOUND_MS);
+      const port = /Port 8080 is taken, so the proxy gets port (\d+)/.exec(output)?.[1];
+      expect((await fetch(`http://127.0.0.1:${port}/v1/models`)).status).toBe(200);
+      child.kill("SIGINT");
+      expect(await within("its end", child.exited)).toBe(0);
+      await reading;
+      void blocker?.stop(true);
+      expect([readdirSync(directory), processesOf(directory)]).toEqual([[], []]);
+    },
+    BOUND_MS,
+  );
+});

@@ -1,0 +1,117 @@
+/** Requests through the compiled binary, in front of a fake engine. */
+import { describe, expect, test } from "bun:test";
+import { chat, modelIds, streamedChat, untilModels } from "../../support/client/client.ts";
+import { completeBody, rawConnect } from "../../support/client/raw-http.ts";
+import { envOf, FakeEngine } from "../../support/engine/fake-engine.ts";
+import { startCompiledChain } from "../../support/proxy/compiled-chain.ts";
+import { freePort, startCompiled } from "../../support/proxy/compiled-proxy.ts";
+import { startModelServer } from "../../support/proxy/discovery.ts";
+import { rawRequest } from "../../support/proxy/proxy.ts";
+import { play } from "../../support/replay/recordings.ts";
+import { startTokenServer } from "../../support/server/tokens.ts";
+import { until, within } from "../../support/until.ts";
+
+describe("requests", () => {
+  test("300 answers stream at once: the runtime's cap of 256 fetches is lifted", async () => {
+    using fake = await new FakeEngine().start();
+    let open = true;
+    using backend = startTokenServer(() => open);
+    fake.add({ port: backend.port });
+    await using proxy = await startCompiled({ env: envOf(fake) });
+    await untilModels(proxy.origin, ["m"]);
+    // By hand: the same cap holds for fetches of this process.
+    const connections = await Promise.all(
+      Array.from({ length: 300 }, () => rawConnect(proxy.port)),
+    );
+    for (const connection of connections) connection.send(rawRequest());
+    await Promise.all(connections.map((connection) => connection.waitFor("data: {}")));
+    open = false;
+    await Promise.all(connections.map((connection) => connection.waitFor("0\r\n\r\n")));
+    for (const connection of connections) connection[Symbol.dispose]();
+  }, 60_000);
+
+  test("a recorded docker stop while an answer streams: it goes on, new requests get 503, then 404", async () => {
+    using fake = await new FakeEngine().start();
+    let open = true;
+    using backend = startTokenServer(() => open);
+    await using proxy = await startCompiled({ env: envOf(fake) });
+    await until("it is ready", () => proxy.logged('"ready"'));
+    const seen: string[] = [];
+    let end = Promise.resolve("");
+    const status = async (): Promise<number> => (await chat(proxy.origin, "m")).status;
+    const reactions: Record<string, () => Promise<void>> = {
+      "health_status: healthy": async () => {
+        await untilModels(proxy.origin, ["m"]);
+        ({ end } = await streamedChat(proxy.origin, "m"));
+      },
+      kill: async () => {
+        await untilModels(proxy.origin, []);
+        seen.push(`kill ${await status()}`);
+      },
+      "health_status: unhealthy": async () => {
+        seen.push(`unhealthy ${await status()}`);
+        open = false; // the answer ends before the process does
+        seen.push(await within("the answer", end));
+      },
+      die: () => until("it is removed", async () => (await status()) === 404),
+    };
+    const recording = "docker-20.10.24/02-stop-drain-inflight-3s";
+    await play(fake, recording, backend.port, async ({ Action }) => reactions[Action]?.());
+    expect(seen).toEqual(["kill 503", "unhealthy 503", "complete"]);
+  });
+
+  test.each([
+    ["before its headers", "", "end", 502],
+    ["before its headers", "", "reset", 502],
+    ["in its headers", "HTTP/1.1 200 OK\r\nX-", "end", 502],
+    ["behind its headers", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "end", 0],
+    ["behind its headers", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", "reset", 0],
+    ["in a chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nabc", "end", 0],
+    ["in a long body", "HTTP/1.1 200 OK\r\nContent-Length: 3000000\r\n\r\nabc", "reset", 0],
+    ["by a status that is none", "HTTP/1.1 999 OK\r\nContent-Length: 3\r\n\r\nabc", "end", 502],
+    ["by garbage", "what?\r\n\r\n", "end", 502],
+  ] as const)(
+    "an answer that breaks off %s (%j, %s) is one warning of ours, and nothing on stderr",
+    async (_where, sent, how, status) => {
+      await using chain = await startCompiledChain();
+      const { proxy, upstream } = chain;
+      using client = await rawConnect(proxy.port);
+      client.send(rawRequest(undefined, ["Connection: close"]));
+      const connection = await upstream.request(1);
+      if (sent !== "") connection.send(sent);
+      connection[how]();
+      await client.waitForClose();
+      expect(client.received().includes("502")).toBe(status === 502);
+      expect(completeBody(client.received()) === undefined).toBe(status === 0);
+      await until("it is logged", () =>
+        proxy.log().some(({ level, model }) => level === "warn" && model === "m"),
+      );
+      expect(proxy.log().filter(({ level }) => level === "warn")).toHaveLength(1);
+      expect(proxy.stderr()).toBe("");
+    },
+  );
+
+  test("190 request headers of 64 KB in all are accepted, and forwarded", async () => {
+    await using chain = await startCompiledChain();
+    const { proxy, upstream } = chain;
+    using client = await rawConnect(proxy.port);
+    const many = Array.from({ length: 187 }, (_, n) => `X-${n}: ${"v".repeat(330)}`); // Host and length on top
+    client.send(rawRequest(undefined, [...many, "Connection: close"]));
+    const connection = await upstream.request(1);
+    for (const header of many)
+      expect(connection.received().toLowerCase()).toContain(header.toLowerCase());
+  });
+
+  test("the models of a container appear, and HTTP_PROXY applies to neither engine nor backend", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    fake.add({ port: models.port });
+    const dead = `http://127.0.0.1:${freePort()}`;
+    await using proxy = await startCompiled({
+      env: { ...envOf(fake), HTTP_PROXY: dead, http_proxy: dead },
+    });
+    await untilModels(proxy.origin, ["m"]);
+    expect(await modelIds(proxy.origin)).toEqual(["m"]);
+    expect((await chat(proxy.origin, "m")).status).toBe(404); // the model server's own
+  });
+});

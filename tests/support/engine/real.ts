@@ -1,0 +1,141 @@
+/**
+ * Stand-in inference servers as containers of a real engine, and the compiled proxy in front of them. It never
+ * touches a container that it did not start.
+ */
+import { type CompiledProxy, startCompiled } from "../proxy/compiled-proxy.ts";
+import {
+  buildInferenceImage,
+  type Docker,
+  dockerCli,
+  TEST_LABEL,
+} from "../server/inference-server/image.ts";
+import { until } from "../until.ts";
+
+export type Server = {
+  readonly name: string;
+  readonly id: string;
+  /** Its address as seen from this host. */
+  readonly origin: () => Promise<string>;
+};
+
+export type ServerInit = {
+  /** Environment of the stand-in server; see tests/support/server/inference-server/settings.ts. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** More flags of `docker run`. */
+  readonly flags?: readonly string[];
+};
+
+let counter = 0;
+
+/** The containers of one engine, and the proxy in front of it. */
+export class RealEngine {
+  readonly #docker: Docker;
+  readonly #host: string | undefined;
+  readonly #started = new Set<string>();
+
+  /** @param host the engine that `docker` talks to, as in DOCKER_HOST */
+  constructor(docker: Docker, host: string | undefined) {
+    this.#docker = docker;
+    this.#host = host;
+  }
+
+  /** Starts a labelled container. Does not wait until it is healthy. */
+  async startServer({ env = {}, labels = {}, flags = [] }: ServerInit = {}): Promise<Server> {
+    counter += 1;
+    const name = `lw-inference-proxy-test-${process.pid}-${counter}`;
+    const image = await buildInferenceImage(this.#docker);
+    const allLabels = { "inference.enable": "true", ...labels };
+    const id = await this.#docker(
+      ...["run", "--detach", "--name", name],
+      ...repeated("--label", allLabels),
+      ...repeated("--env", { NAME: name, ...env }),
+      ...flags,
+      image,
+    );
+    this.#started.add(name);
+    const port = labels["inference.port"] ?? "8000";
+    const origin = async (): Promise<string> => `http://${await this.addressOf(name)}:${port}`;
+    return { name, id: id.trim(), origin };
+  }
+
+  async startHealthy(init: ServerInit = {}): Promise<Server> {
+    const server = await this.startServer(init);
+    await this.untilHealth(server, "healthy");
+    return server;
+  }
+
+  async untilHealth({ name }: Server, health: string): Promise<void> {
+    await until(`${name} is ${health}`, async () => (await this.healthOf(name)) === health, 20_000);
+  }
+
+  async healthOf(name: string): Promise<string> {
+    return (await this.#docker("inspect", "--format", "{{.State.Health.Status}}", name)).trim();
+  }
+
+  async addressOf(name: string): Promise<string> {
+    const format = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
+    return (await this.#docker("inspect", "--format", format, name)).trim();
+  }
+
+  /** The compiled proxy in front of the engine that the containers are on. */
+  startProxy(env: Readonly<Record<string, string>> = {}): Promise<CompiledProxy> {
+    const host = this.#host;
+    return startCompiled({ env: { ...(host !== undefined && { DOCKER_HOST: host }), ...env } });
+  }
+
+  /** Removes all containers that were started through this. */
+  async removeServers(): Promise<void> {
+    const names = [...this.#started];
+    this.#started.clear();
+    if (names.length > 0) await this.#docker("rm", "--force", "--volumes", ...names);
+  }
+
+  /** Removes what earlier runs left behind when they were killed. */
+  async removeLeftovers(): Promise<void> {
+    const ids = await this.#docker("ps", "--all", "--quiet", "--filter", `label=${TEST_LABEL}`);
+    const all = ids.split("\n").filter((id) => id !== "");
+    if (all.length > 0) await this.#docker("rm", "--force", "--volumes", ...all);
+  }
+}
+
+function repeated(flag: string, values: Readonly<Record<string, string>>): readonly string[] {
+  return Object.entries(values).flatMap(([key, value]) => [flag, `${key}=${value}`]);
+}
+
+const shared = new RealEngine(dockerCli, process.env["DOCKER_HOST"]);
+
+/** The engine of DOCKER_HOST, which all test files share. */
+export const startServer = shared.startServer.bind(shared);
+export const startHealthy = shared.startHealthy.bind(shared);
+export const untilHealth = shared.untilHealth.bind(shared);
+export const addressOf = shared.addressOf.bind(shared);
+export const startProxy = shared.startProxy.bind(shared);
+export const removeServers = shared.removeServers.bind(shared);
+export const removeLeftovers = shared.removeLeftovers.bind(shared);
+
+/** Tells a server to do something, directly, not through the proxy. */
+export async function admin(server: Server, path: string): Promise<Response> {
+  return fetch(`${await server.origin()}/admin${path}`, { keepalive: false });
+}
+
+/** Has the server end its own process. By POST: Bun repeats a GET after a reset, which might reach the next run. */
+export async function crash(server: Server): Promise<void> {
+  const answer = fetch(`${await server.origin()}/admin/crash`, {
+    method: "POST",
+    keepalive: false,
+  });
+  await answer.catch(() => undefined);
+}
+
+export type JournalEntry = {
+  readonly path: string;
+  readonly model: string | null;
+  readonly at: number;
+  readonly aborted: boolean;
+  readonly done: boolean;
+};
+
+export async function journal(server: Server): Promise<readonly JournalEntry[]> {
+  return (await admin(server, "/requests")).json() as Promise<readonly JournalEntry[]>;
+}

@@ -1,0 +1,47 @@
+/** Stands in for a socket proxy as people run it: HAProxy over TCP in front of an engine's socket. Its rules: process.cfg. */
+import { join } from "node:path";
+import { freePort } from "../../proxy/compiled-proxy.ts";
+import { until } from "../../until.ts";
+
+const CONFIG = join(import.meta.dir, "process.cfg");
+
+/** What it allows. The README asks for all of it. */
+export type Allowed = Partial<Record<"CONTAINERS" | "EVENTS" | "PING" | "VERSION", "0" | "1">>;
+
+export type SocketProxy = AsyncDisposable & {
+  /** As in DOCKER_HOST. */
+  readonly host: string;
+  readonly origin: string;
+};
+
+export async function startSocketProxy(
+  socketPath: string,
+  allowed: Allowed = {},
+): Promise<SocketProxy> {
+  const port = freePort();
+  const child = Bun.spawn(["haproxy", "-db", "-f", CONFIG], {
+    env: {
+      PATH: process.env["PATH"] ?? "",
+      SOCKET_PATH: socketPath,
+      PORT: String(port),
+      ...{ CONTAINERS: "1", EVENTS: "1", PING: "1", VERSION: "1", ...allowed },
+    },
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  const origin = `http://127.0.0.1:${port}`;
+  await until("HAProxy listens", async () => {
+    if (child.exitCode !== null) throw new Error(`HAProxy has ended with ${child.exitCode}`);
+    return fetch(`${origin}/info`, { keepalive: false }).then(
+      ({ status }) => status === 403,
+      () => false,
+    );
+  });
+  return {
+    host: `tcp://127.0.0.1:${port}`,
+    origin,
+    [Symbol.asyncDispose]: async () => {
+      child.kill("SIGKILL");
+      await child.exited;
+    },
+  };
+}

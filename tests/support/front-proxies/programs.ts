@@ -1,0 +1,90 @@
+/** Stand in for the proxies that people put in front of ours: Debian's nginx, HAProxy and Caddy, each with its file in config/. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { freePort, rawConnect } from "../client/raw-http.ts";
+import { installPackages } from "../debian-package.ts";
+import { openDirectory } from "../temporary-directory.ts";
+import { until } from "../until.ts";
+
+type FrontProxyKind = {
+  readonly program: string;
+  readonly file: string;
+  readonly args: (config: string) => readonly string[];
+  /** More placeholders in the file: `@KEY@` → value. */
+  readonly values?: Readonly<Record<string, string>>;
+};
+
+const nginx = (version: string): FrontProxyKind => ({
+  program: "nginx",
+  file: "nginx.conf",
+  args: (config) => ["-c", config],
+  values: { HTTP: version },
+});
+
+export const FRONT_PROXIES = {
+  "nginx, HTTP/1.0": nginx("1.0"),
+  "nginx, HTTP/1.1": nginx("1.1"),
+  HAProxy: { program: "haproxy", file: "haproxy.cfg", args: (config) => ["-db", "-f", config] },
+  Caddy: {
+    program: "caddy",
+    file: "Caddyfile",
+    args: (config) => ["run", "--adapter", "caddyfile", "--config", config],
+  },
+} satisfies Readonly<Record<string, FrontProxyKind>>;
+
+export type FrontProxyName = keyof typeof FRONT_PROXIES;
+
+export function isInstalled(): boolean {
+  return Object.values(FRONT_PROXIES).every(({ program }) => Bun.which(program) !== null);
+}
+
+/** Installs them from Debian, as root. */
+export function installFrontProxies(): Promise<void> {
+  return installPackages(["nginx-light", "haproxy", "caddy"]);
+}
+
+/** Starts one in front of `proxyPort`, and waits until it listens. It ends at the end of the block that holds it. */
+export async function startFrontProxy(
+  name: FrontProxyName,
+  proxyPort: number,
+): Promise<AsyncDisposable & { readonly port: number }> {
+  const kind: FrontProxyKind = FRONT_PROXIES[name];
+  const directory = openDirectory(); // nginx's worker is another user
+  const port = await freePort();
+  const values = {
+    ...kind.values,
+    LISTEN: String(port),
+    PROXY: String(proxyPort),
+    DIRECTORY: directory.path,
+  };
+  let text = readFileSync(join(import.meta.dir, "config", kind.file), "utf8");
+  for (const [key, value] of Object.entries(values)) text = text.replaceAll(`@${key}@`, value);
+  const config = join(directory.path, kind.file);
+  writeFileSync(config, text);
+  const child = Bun.spawn([kind.program, ...kind.args(config)], {
+    env: { PATH: process.env["PATH"] ?? "", HOME: directory.path },
+    stdio: ["ignore", "ignore", "ignore"],
+  });
+  await until(
+    `${name} listens`,
+    () =>
+      rawConnect(port).then(
+        (connection) => {
+          connection[Symbol.dispose]();
+          return true;
+        },
+        () => false,
+      ),
+    10_000,
+  );
+  return {
+    port,
+    [Symbol.asyncDispose]: async () => {
+      child.kill("SIGTERM"); // which nginx hands on to its workers
+      const patience = setTimeout(() => child.kill("SIGKILL"), 2_000); // Caddy waits for its clients
+      await child.exited;
+      clearTimeout(patience);
+      directory[Symbol.dispose]();
+    },
+  };
+}

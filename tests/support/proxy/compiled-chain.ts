@@ -1,0 +1,33 @@
+/** The compiled binary in front of a fake engine with one server, whose every byte the test writes itself. */
+import { untilModels } from "../client/client.ts";
+import { type RawServer, rawServer, serveModel } from "../client/raw-http.ts";
+import { envOf, FakeEngine } from "../engine/fake-engine.ts";
+import type { FakeContainer } from "../engine/replies.ts";
+import { type CompiledProxy, startCompiled } from "./compiled-proxy.ts";
+
+export type CompiledChain = AsyncDisposable & {
+  readonly engine: FakeEngine;
+  /** The server's. */
+  readonly container: FakeContainer;
+  readonly proxy: CompiledProxy;
+  readonly upstream: RawServer;
+};
+
+/** Resolves when the server's model `m` is listed: its connection 0 was for that. */
+export async function startCompiledChain(): Promise<CompiledChain> {
+  await using stack = new AsyncDisposableStack();
+  const engine = stack.use(await new FakeEngine().start());
+  const upstream = stack.use(await rawServer());
+  const container = engine.add({ port: upstream.port });
+  const proxy = stack.use(await startCompiled({ env: envOf(engine) }));
+  await serveModel(upstream);
+  await untilModels(proxy.origin, ["m"]);
+  const started = stack.move();
+  return {
+    engine,
+    container,
+    proxy,
+    upstream,
+    [Symbol.asyncDispose]: () => started.disposeAsync(),
+  };
+}

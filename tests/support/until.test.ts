@@ -1,0 +1,44 @@
+import { expect, test } from "bun:test";
+import { expectNever, until, within } from "./until.ts";
+
+const HANGS = new Promise<never>(() => undefined);
+
+test("until() goes on as soon as the condition holds, and fails when it does not in time", async () => {
+  let looks = 0;
+  await until("the third look", () => {
+    looks += 1;
+    return looks === 3;
+  });
+  expect(looks).toBe(3);
+  await expect(until("it ends", () => false, 10)).rejects.toThrow(
+    "Waited 10 ms in vain until it ends",
+  );
+});
+
+test("within() gives the value, or says what did not come in time", async () => {
+  expect(await within("a value", Promise.resolve(1))).toBe(1);
+  await expect(within("its end", HANGS, 10)).rejects.toThrow("Waited 10 ms in vain for its end");
+});
+
+test("expectNever() looks for as long as it is told, and at the end once more", async () => {
+  let looks = 0;
+  const startMs = performance.now();
+  await expectNever(
+    "it ends",
+    () => {
+      looks += 1;
+      return false;
+    },
+    20,
+  );
+  expect(performance.now() - startMs).toBeGreaterThanOrEqual(20);
+  expect(looks).toBeGreaterThan(1);
+});
+
+test("expectNever() fails at once when it happens, however long it was to look", async () => {
+  const startMs = performance.now();
+  await expect(expectNever("it ends", async () => true, 60_000)).rejects.toThrow(
+    "did after 0 ms: it ends",
+  );
+  expect(performance.now() - startMs).toBeLessThan(1_000);
+});
