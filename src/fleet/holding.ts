@@ -5,12 +5,12 @@
  * one more thing seen.
  */
 import { stackOf } from "../ground/error-stack.ts";
-import { someOf } from "../ground/some-of.ts";
 import { Backend, type Model } from "../routing/backend.ts";
 import type { Rank } from "../routing/run.ts";
 import type { Overlap } from "../routing/table.ts";
 import type { Sighting, Source } from "../sources/sighting.ts";
 import { DrainingBackends, type DrainingInit } from "./draining.ts";
+import { modelChanges } from "./model-changes.ts";
 import type { ModelList } from "./model-list.ts";
 import { ModelReading } from "./model-reading.ts";
 import { type Held, type Place, plan, type Seen, type Step, seenIn } from "./plan.ts";
@@ -230,18 +230,10 @@ export class Holding {
     if (this.#active === undefined) return;
     const before = this.#active.models;
     const overlaps = this.#init.table.replaceModels(this.#active, this.#models);
-    const added = idsOnlyIn(this.#models, before);
-    const removed = idsOnlyIn(before, this.#models);
-    if (added.length === 0 && removed.length === 0) return;
+    const changes = modelChanges(before, this.#models);
+    if (changes === undefined) return;
     this.#served = this.#models.map(({ id }) => id);
-    this.#init.log.info("models changed", {
-      container: this.#active.name,
-      model_count: this.#models.length,
-      added_count: added.length,
-      added: someOf(added),
-      removed_count: removed.length,
-      removed: someOf(removed),
-    });
+    this.#init.log.info("models changed", { container: this.#active.name, ...changes });
     this.#init.onOverlap(overlaps);
   }
 
@@ -263,9 +255,4 @@ function placeOf(sighting: Sighting): Place | undefined {
   if (sighting.kind !== "present") return undefined;
   const { run, origin, doubt, settings } = sighting;
   return { run, origin, basePath: settings.basePath, doubt };
-}
-
-function idsOnlyIn(models: readonly Model[], others: readonly Model[]): readonly string[] {
-  const known = new Set(others.map(({ id }) => id));
-  return models.filter(({ id }) => !known.has(id)).map(({ id }) => id);
 }
