@@ -3,12 +3,12 @@
  * Pure. It does not know what a container is, nor whether it can be reached.
  */
 import { hasDotSegment } from "../ground/dot-segments.ts";
+import type { ServerSettings } from "./sighting.ts";
 
-export type Settings = {
+/** What the labels of a server say. A source needs its own part to find the server's address. */
+export type Settings = ServerSettings & {
   /** The port that the server listens on, inside the container. */
   readonly port: number;
-  /** Either `""`, or a path with a slash at its beginning and none at its end. */
-  readonly basePath: string;
   /** Name of the network to use; undefined if the label names none. */
   readonly network: string | undefined;
 };

@@ -4,7 +4,6 @@
  * know no engine, no model and no request.
  */
 import type { Rank, Run, Server } from "../routing/run.ts";
-import type { Settings } from "./labels.ts";
 
 /** What a source shows of one server at one moment. */
 export type Sighting = {
@@ -36,12 +35,18 @@ export type Present = {
   readonly origins: readonly string[];
   /** Why `origin` may not reach it. */
   readonly doubt?: string | undefined;
-  readonly settings: Pick<Settings, "basePath">;
+  readonly settings: ServerSettings;
   readonly seen: Health;
   /** What is wrong with the server. Only present while `seen` is `not healthy`. */
   readonly trouble?:
     | { readonly state: "unhealthy" | "paused"; readonly reason: string }
     | undefined;
+};
+
+/** What the labels of a server say about its requests, whatever its source. */
+export type ServerSettings = {
+  /** Either `""`, or a path with a slash at its beginning and none at its end. */
+  readonly basePath: string;
 };
 
 export type Health =
