@@ -195,8 +195,8 @@ export class ContainerLoop {
           });
     this.#name = sighting.name;
     this.#present = sighting.kind === "present" ? sighting : undefined;
-    this.#init.listener.saw(sighting, rank);
     if (container !== undefined) warnOfUnknownLabels(container, this.#init.warnings);
+    this.#init.listener.saw(sighting, rank);
   }
 
   /** True if the run has a stop notice. Sets an alarm to look again when the notice lapses. */

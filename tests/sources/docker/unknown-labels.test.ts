@@ -37,3 +37,13 @@ test("containers that do not run are listed, and neither routed nor in the way o
   fake.exit(other);
   await untilKind(discovery, "unknown");
 });
+
+test("a warning of a label with a typing error comes before what becomes of its container", async () => {
+  using fake = await new FakeEngine().start();
+  fake.add({ labels: { "inference.enable": "true", "inference.prot": "1" }, health: undefined });
+  using discovery = startDiscovery(fake);
+  await until("it is ready", () => discovery.fleet.isReady);
+  const told = discovery.log.lines.map(({ message }) => message);
+  const ofIt = told.filter((message) => /unknown labels|^container /.test(message));
+  expect(ofIt).toEqual(["unknown labels", "container ignored"]);
+});
