@@ -10,7 +10,7 @@ import { parseStatus, renderJson, renderStatus } from "../src/cli/table.ts";
 import { readLabels } from "../src/sources/labels.ts";
 import { createLog } from "../src/telemetry/log.ts";
 import { NO_TELEMETRY } from "../src/telemetry/telemetry.ts";
-import { startProxy } from "./support/proxy/proxy.ts";
+import { startProxy } from "./support/proxy/in-process.ts";
 import { containerStatus, STARTED_MS, statusReply } from "./support/proxy/status-reply.ts";
 import { makeBackend } from "./support/server/backends.ts";
 import { within } from "./support/until.ts";

@@ -3,7 +3,7 @@ import type { Handler } from "../src/proxy/handler.ts";
 import { type ProxyServer, startServer } from "../src/server.ts";
 import { completeBody, rawConnect, rawServer } from "./support/client/raw-http.ts";
 import { memoryLog } from "./support/proxy/memory-log.ts";
-import { type StreamedAnswer, streamedAnswer } from "./support/server/fake-backend.ts";
+import { type StreamedAnswer, streamedAnswer } from "./support/server/scripted.ts";
 import { until, within } from "./support/until.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";

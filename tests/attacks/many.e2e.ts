@@ -1,11 +1,11 @@
 /** The attacks of tests/e2e/binary/attacks.e2e.ts in other forms and many times over: about a minute. */
 import { expect, test } from "bun:test";
 import { deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
-import { chat, untilModels } from "../support/client/client.ts";
 import { rawConnect } from "../support/client/raw-http.ts";
+import { chat, untilModels } from "../support/client/requests.ts";
 import { cpuMs, residentMib } from "../support/process/figures.ts";
 import { brotliBomb, harmOf, startAttacked } from "../support/proxy/attacked.ts";
-import { fakeBackend } from "../support/server/fake-backend.ts";
+import { fakeBackend } from "../support/server/scripted.ts";
 import { until } from "../support/until.ts";
 
 const MIB = 1024 * 1024;

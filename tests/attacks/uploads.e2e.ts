@@ -1,10 +1,10 @@
 /** Slow and stalled uploads through the compiled binary, at the times that hold in production: about 3 minutes. */
 import { expect, test } from "bun:test";
-import { untilModels } from "../support/client/client.ts";
 import { completeBody, type RawConnection, rawConnect } from "../support/client/raw-http.ts";
+import { untilModels } from "../support/client/requests.ts";
 import { descriptorsOf } from "../support/process/figures.ts";
 import { type Attacked, startAttacked } from "../support/proxy/attacked.ts";
-import { fakeBackend } from "../support/server/fake-backend.ts";
+import { fakeBackend } from "../support/server/scripted.ts";
 import { until } from "../support/until.ts";
 
 const KIB = 1024;

@@ -5,8 +5,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus, release } from "node:os";
 import { dirname } from "node:path";
-import { untilModels } from "../support/client/client.ts";
-import { FakeEngine } from "../support/engine/fake-engine.ts";
+import { untilModels } from "../support/client/requests.ts";
+import { FakeEngine } from "../support/engine/fake.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { MODEL } from "./answers.ts";
 import { type Options, OUR_BINARY, parseOptions, USAGE } from "./options.ts";

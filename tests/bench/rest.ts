@@ -1,5 +1,5 @@
 /** What is no traffic: start, memory at rest, and thousands of streams in which nothing happens. */
-import { FakeEngine } from "../support/engine/fake-engine.ts";
+import { FakeEngine } from "../support/engine/fake.ts";
 import { descriptors, memoryMib } from "./processes.ts";
 import type { Sample } from "./samples.ts";
 import { launchOfOurs, type Started, start, type Target, type Upstream } from "./targets.ts";

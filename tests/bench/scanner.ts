@@ -4,7 +4,7 @@
  * of many rounds over all of them, because machines are noisy.
  */
 import { type Random, seededRandom } from "../support/client/random-json.ts";
-import { scanModel } from "../support/client/scan-model.ts";
+import { scanModel } from "../support/proxy/scan-model.ts";
 
 type Workload = {
   readonly name: string;

@@ -1,7 +1,7 @@
 /** What is measured: the upstream itself, and each proxy in front of it, started for the run. */
 import { mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { freePort } from "../support/proxy/compiled-proxy.ts";
+import { freePort } from "../support/proxy/compiled.ts";
 import { processesOf } from "./processes.ts";
 import { find, type Program } from "./programs.ts";
 

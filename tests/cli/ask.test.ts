@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { ask } from "../../src/cli/ask.ts";
 import { healthcheck } from "../../src/cli/healthcheck.ts";
 import { status } from "../../src/cli/status.ts";
-import { freePort } from "../support/proxy/compiled-proxy.ts";
+import { freePort } from "../support/proxy/compiled.ts";
 
 const LIMITS = { timeoutMs: 100, bytesMax: 1_024 };
 

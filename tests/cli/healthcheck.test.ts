@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { healthcheck } from "../../src/cli/healthcheck.ts";
-import { freePort } from "../support/proxy/compiled-proxy.ts";
+import { freePort } from "../support/proxy/compiled.ts";
 import { startOnePath } from "../support/server/one-path-server.ts";
 
 /** The origin of a proxy that listens at this port. */

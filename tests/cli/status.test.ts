@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { status } from "../../src/cli/status.ts";
-import { freePort } from "../support/proxy/compiled-proxy.ts";
+import { freePort } from "../support/proxy/compiled.ts";
 import { containerStatus, statusReply } from "../support/proxy/status-reply.ts";
 import { startOnePath } from "../support/server/one-path-server.ts";
 

@@ -1,7 +1,7 @@
 /** What the demo runs on: a stand-in engine, containers that are processes, and the real proxy. */
 import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
-import { FakeEngine } from "../support/engine/fake-engine.ts";
+import { FakeEngine } from "../support/engine/fake.ts";
 import type { FakeContainer } from "../support/engine/replies.ts";
 import { until } from "../support/until.ts";
 

@@ -3,7 +3,7 @@ import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { Engine } from "../../src/engine/engine.ts";
 import { EngineError } from "../../src/engine/error.ts";
 import { isLabelled } from "../../src/sources/labels.ts";
-import { residentWithoutGarbage } from "../support/proxy/resident-memory.ts";
+import { residentWithoutGarbage } from "../support/process/own-memory.ts";
 import { until, within } from "../support/until.ts";
 
 const MIB = 1024 * 1024;

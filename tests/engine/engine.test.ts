@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { Engine, type EventsInit } from "../../src/engine/engine.ts";
 import { EngineError } from "../../src/engine/error.ts";
 import { isLabelled } from "../../src/sources/labels.ts";
-import { FakeEngine } from "../support/engine/fake-engine.ts";
+import { FakeEngine } from "../support/engine/fake.ts";
 import { readFixtureText } from "../support/engine/replies.ts";
 import { expectNever, until, within } from "../support/until.ts";
 

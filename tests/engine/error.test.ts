@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { Engine } from "../../src/engine/engine.ts";
 import { type EngineAddress, EngineError, refusalError } from "../../src/engine/error.ts";
 import { isLabelled } from "../../src/sources/labels.ts";
-import { failureAsUser } from "../support/as-user.ts";
 import { abandonedSocket } from "../support/engine/abandoned-socket.ts";
-import { FakeEngine } from "../support/engine/fake-engine.ts";
+import { FakeEngine } from "../support/engine/fake.ts";
+import { failureAsUser } from "../support/process/as-user.ts";
 import { openDirectory, temporaryDirectory } from "../support/temporary-directory.ts";
 
 async function failureAt(address: EngineAddress | string): Promise<EngineError> {

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { brotliCompressSync, constants } from "node:zlib";
 import { readModels } from "../../src/fleet/models.ts";
-import { FakeEngine } from "../support/engine/fake-engine.ts";
+import { FakeEngine } from "../support/engine/fake.ts";
 import { kindOf, startDiscovery, startModelServer, untilKind } from "../support/proxy/discovery.ts";
 import { until } from "../support/until.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { FakeEngine } from "../support/engine/fake-engine.ts";
+import { FakeEngine } from "../support/engine/fake.ts";
 import { type FakeContainer, inspectReplyOf } from "../support/engine/replies.ts";
 import type { Discovery } from "../support/proxy/discovery.ts";
 import {

@@ -3,7 +3,7 @@
  * One of them got the address of another one's run before, and with it that one's requests.
  */
 import { expect, test } from "bun:test";
-import { FakeEngine } from "../support/engine/fake-engine.ts";
+import { FakeEngine } from "../support/engine/fake.ts";
 import { kindOf, startDiscovery, startModelServer, untilKind } from "../support/proxy/discovery.ts";
 import { until } from "../support/until.ts";
 

@@ -3,7 +3,7 @@ import { Fleet } from "../../src/fleet/fleet.ts";
 import type { Server } from "../../src/routing/run.ts";
 import { RoutingTable } from "../../src/routing/table.ts";
 import type { Health, Sighting, SightingListener, Source } from "../../src/sources/sighting.ts";
-import { FakeEngine } from "../support/engine/fake-engine.ts";
+import { FakeEngine } from "../support/engine/fake.ts";
 import { startDiscovery, startModelServer } from "../support/proxy/discovery.ts";
 import { memoryLog } from "../support/proxy/memory-log.ts";
 import { listOf } from "../support/server/backends.ts";

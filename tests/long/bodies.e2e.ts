@@ -2,10 +2,10 @@
 import { expect, test } from "bun:test";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { ChunkReader } from "../support/client/chunk-reader.ts";
-import { untilModels } from "../support/client/client.ts";
-import { FakeEngine } from "../support/engine/fake-engine.ts";
+import { untilModels } from "../support/client/requests.ts";
+import { FakeEngine } from "../support/engine/fake.ts";
 import { watchResident } from "../support/process/figures.ts";
-import { type CompiledProxy, startCompiled } from "../support/proxy/compiled-proxy.ts";
+import { type CompiledProxy, startCompiled } from "../support/proxy/compiled.ts";
 import { until, within } from "../support/until.ts";
 
 const GIBIBYTE = 1024 ** 3;

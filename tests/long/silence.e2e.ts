@@ -1,10 +1,10 @@
 /** The proxy has no time-out of its own: a first token and a stream may be silent for longer than any default allows. */
 import { expect, test } from "bun:test";
-import { untilModels } from "../support/client/client.ts";
 import { rawConnect, rawServer } from "../support/client/raw-http.ts";
-import { FakeEngine } from "../support/engine/fake-engine.ts";
-import { startCompiled } from "../support/proxy/compiled-proxy.ts";
-import { rawRequest } from "../support/proxy/proxy.ts";
+import { untilModels } from "../support/client/requests.ts";
+import { FakeEngine } from "../support/engine/fake.ts";
+import { startCompiled } from "../support/proxy/compiled.ts";
+import { rawRequest } from "../support/proxy/in-process.ts";
 import { expectNever, until } from "../support/until.ts";
 
 const SILENCE_MS = 400_000;

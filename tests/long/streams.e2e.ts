@@ -1,11 +1,11 @@
 /** Thousands of streams at the same time through the compiled binary: none is delayed or lost, and all memory is given back. */
 import { expect, test } from "bun:test";
 import { connect, type Socket } from "node:net";
-import { untilModels } from "../support/client/client.ts";
-import { FakeEngine } from "../support/engine/fake-engine.ts";
+import { untilModels } from "../support/client/requests.ts";
+import { FakeEngine } from "../support/engine/fake.ts";
 import { descriptorsOf, residentMib, watchResident } from "../support/process/figures.ts";
-import { type CompiledProxy, startCompiled } from "../support/proxy/compiled-proxy.ts";
-import { rawRequest } from "../support/proxy/proxy.ts";
+import { type CompiledProxy, startCompiled } from "../support/proxy/compiled.ts";
+import { rawRequest } from "../support/proxy/in-process.ts";
 import { startStreamServer } from "../support/server/streams.ts";
 import { until } from "../support/until.ts";
 

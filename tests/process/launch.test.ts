@@ -4,7 +4,7 @@ import { launchEnvironment } from "../../src/process/launch.ts";
 
 const CAP = "BUN_CONFIG_MAX_HTTP_REQUESTS";
 const WARM_UP = { BUN_JSC_thresholdForJITAfterWarmUp: "2000" };
-const SCRIPT = fileURLToPath(import.meta.resolve("../support/proxy/relaunched.ts"));
+const SCRIPT = fileURLToPath(import.meta.resolve("../support/process/relaunched.ts"));
 
 describe("launchEnvironment()", () => {
   test.each(["1", "256", "65534", "65535", "00256"])("is satisfied with a cap of %p", (cap) => {

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { within } from "../support/until.ts";
 
-const SCRIPT = fileURLToPath(import.meta.resolve("../support/proxy/line-writer.ts"));
+const SCRIPT = fileURLToPath(import.meta.resolve("../support/process/line-writer.ts"));
 const LINE = 1_000;
 /** Far more than a pipe holds. */
 const MANY = 2_000;

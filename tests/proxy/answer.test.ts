@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { rawConnect, rawServer } from "../support/client/raw-http.ts";
-import { rawRequest, startProxyTo } from "../support/proxy/proxy.ts";
+import { rawRequest, startProxyTo } from "../support/proxy/in-process.ts";
 
 /** What a client gets, byte for byte, when the backend sends `answer`. */
 async function received(answer: string, request = rawRequest()): Promise<string> {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { poolOf } from "../../src/proxy/connections.ts";
 import { rawConnect, rawServer } from "../support/client/raw-http.ts";
-import { rawRequest, startProxyTo } from "../support/proxy/proxy.ts";
+import { rawRequest, startProxyTo } from "../support/proxy/in-process.ts";
 import { makeBackend } from "../support/server/backends.ts";
 import { until } from "../support/until.ts";
 

@@ -4,7 +4,7 @@ import { splitTarget } from "../../src/proxy/target.ts";
 import type { Backend } from "../../src/routing/backend.ts";
 import type { CallReport, RequestReport } from "../../src/telemetry/telemetry.ts";
 import { type Random, seededRandom } from "../support/client/random-json.ts";
-import { ENDLESS } from "../support/proxy/proxy.ts";
+import { ENDLESS } from "../support/proxy/in-process.ts";
 import { makeBackend } from "../support/server/backends.ts";
 import { until } from "../support/until.ts";
 

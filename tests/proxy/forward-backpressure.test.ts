@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { rawConnect, rawServer } from "../support/client/raw-http.ts";
-import { rawRequest, startProxyTo } from "../support/proxy/proxy.ts";
-import { fakeBackend } from "../support/server/fake-backend.ts";
+import { rawRequest, startProxyTo } from "../support/proxy/in-process.ts";
+import { fakeBackend } from "../support/server/scripted.ts";
 import { until, within } from "../support/until.ts";
 
 const MIB = 1024 * 1024;

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { chunked } from "../support/client/piecewise.ts";
-import { startProxyTo } from "../support/proxy/proxy.ts";
-import { fakeBackend } from "../support/server/fake-backend.ts";
+import { startProxyTo } from "../support/proxy/in-process.ts";
+import { fakeBackend } from "../support/server/scripted.ts";
 
 const HEAD = '{"model":"m","pad":"';
 const SIZES = { "a minimal body": 0, "64 KB": 64 * 1024, "10 MB": 10_000_000 } as const;

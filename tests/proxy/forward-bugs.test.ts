@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
 import { KeptBytes } from "../../src/proxy/body/kept-bytes.ts";
 import { NO_REPORT, NO_TELEMETRY, type Telemetry } from "../../src/telemetry/telemetry.ts";
-import { chat } from "../support/client/client.ts";
 import { rawServer } from "../support/client/raw-http.ts";
-import { startProxyTo } from "../support/proxy/proxy.ts";
-import { fakeBackend } from "../support/server/fake-backend.ts";
+import { chat } from "../support/client/requests.ts";
+import { startProxyTo } from "../support/proxy/in-process.ts";
+import { fakeBackend } from "../support/server/scripted.ts";
 import { until } from "../support/until.ts";
 
 function bug(): never {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Patience } from "../../src/proxy/upstream-abort.ts";
 import { completeBody, rawConnect, rawServer } from "../support/client/raw-http.ts";
-import { ENDLESS, rawRequest, startProxyTo } from "../support/proxy/proxy.ts";
+import { ENDLESS, rawRequest, startProxyTo } from "../support/proxy/in-process.ts";
 import { until } from "../support/until.ts";
 
 const CHUNKED = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";

@@ -8,10 +8,10 @@ import {
   rawRequest,
   startProxy,
   startProxyTo,
-} from "../support/proxy/proxy.ts";
+} from "../support/proxy/in-process.ts";
 import { makeBackend } from "../support/server/backends.ts";
 import { blackhole } from "../support/server/blackhole.ts";
-import { fakeBackend } from "../support/server/fake-backend.ts";
+import { fakeBackend } from "../support/server/scripted.ts";
 import { until, within } from "../support/until.ts";
 
 const ANSWER = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nanswer";

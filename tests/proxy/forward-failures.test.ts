@@ -7,7 +7,7 @@ import {
   rawConnect,
   rawServer,
 } from "../support/client/raw-http.ts";
-import { type RunningProxy, rawRequest, startProxyTo } from "../support/proxy/proxy.ts";
+import { type RunningProxy, rawRequest, startProxyTo } from "../support/proxy/in-process.ts";
 import { until } from "../support/until.ts";
 
 const UNREACHABLE = '"code":"backend_unreachable"';

@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { seededRandom } from "../support/client/random-json.ts";
 import { type RawConnection, rawConnect, rawServer } from "../support/client/raw-http.ts";
-import { rawRequest, startProxyTo } from "../support/proxy/proxy.ts";
-import { fakeBackend } from "../support/server/fake-backend.ts";
+import { rawRequest, startProxyTo } from "../support/proxy/in-process.ts";
+import { fakeBackend } from "../support/server/scripted.ts";
 import { until } from "../support/until.ts";
 
 const CHUNKED = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";

@@ -1,7 +1,7 @@
 import { heapStats } from "bun:jsc";
 import { expect, test } from "bun:test";
 import { rawConnect } from "../support/client/raw-http.ts";
-import { startProxy } from "../support/proxy/proxy.ts";
+import { startProxy } from "../support/proxy/in-process.ts";
 import { makeBackend } from "../support/server/backends.ts";
 
 const MIB = 1024 * 1024;

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
-import { chat } from "../support/client/client.ts";
-import { startProxy } from "../support/proxy/proxy.ts";
+import { chat } from "../support/client/requests.ts";
+import { startProxy } from "../support/proxy/in-process.ts";
 import { makeBackend } from "../support/server/backends.ts";
-import { fakeBackend } from "../support/server/fake-backend.ts";
+import { fakeBackend } from "../support/server/scripted.ts";
 
 test("forward() reports a backend at whose address nobody listens, and no other", async () => {
   const reported: string[] = [];

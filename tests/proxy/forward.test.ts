@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { rawConnect, rawExchange, rawServer } from "../support/client/raw-http.ts";
-import { rawRequest, startProxyTo } from "../support/proxy/proxy.ts";
-import { fakeBackend, streamedAnswer } from "../support/server/fake-backend.ts";
+import { rawRequest, startProxyTo } from "../support/proxy/in-process.ts";
+import { fakeBackend, streamedAnswer } from "../support/server/scripted.ts";
 import { until, within } from "../support/until.ts";
 
 const CHAT = "/v1/chat/completions";

@@ -3,7 +3,7 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { type HttpMessage, parseMessage } from "../support/client/http-message.ts";
 import { type Exchange, randomExchange } from "../support/client/random-exchange.ts";
 import { seededRandom } from "../support/client/random-json.ts";
-import { startProxyTo } from "../support/proxy/proxy.ts";
+import { startProxyTo } from "../support/proxy/in-process.ts";
 import { until, within } from "../support/until.ts";
 
 const EXCHANGES = 5_000;

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import type { ErrorCode } from "../../src/proxy/own/errors.ts";
 import { freePort, rawConnect, rawExchange } from "../support/client/raw-http.ts";
-import { rawRequest, startProxy, startProxyTo } from "../support/proxy/proxy.ts";
+import { rawRequest, startProxy, startProxyTo } from "../support/proxy/in-process.ts";
 import { makeBackend } from "../support/server/backends.ts";
-import { fakeBackend } from "../support/server/fake-backend.ts";
+import { fakeBackend } from "../support/server/scripted.ts";
 
 type ErrorBody = {
   readonly type: string;

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { rawConnect, rawExchange } from "../support/client/raw-http.ts";
-import { rawRequest, startProxy, startProxyTo } from "../support/proxy/proxy.ts";
+import { rawRequest, startProxy, startProxyTo } from "../support/proxy/in-process.ts";
 import { makeBackend } from "../support/server/backends.ts";
-import { fakeBackend } from "../support/server/fake-backend.ts";
+import { fakeBackend } from "../support/server/scripted.ts";
 
 const HEAD_END = "\r\n\r\n";
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { rawConnect } from "../support/client/raw-http.ts";
-import { type RunningProxy, rawRequest, startProxy } from "../support/proxy/proxy.ts";
+import { type RunningProxy, rawRequest, startProxy } from "../support/proxy/in-process.ts";
 import { makeBackend, models } from "../support/server/backends.ts";
-import { type FakeBackend, fakeBackend } from "../support/server/fake-backend.ts";
+import { type FakeBackend, fakeBackend } from "../support/server/scripted.ts";
 import { until } from "../support/until.ts";
 
 function answering(name: string): FakeBackend {

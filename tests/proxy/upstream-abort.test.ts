@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { type AbortReason, type Patience, UpstreamAbort } from "../../src/proxy/upstream-abort.ts";
-import { ENDLESS } from "../support/proxy/proxy.ts";
+import { ENDLESS } from "../support/proxy/in-process.ts";
 import { makeBackend } from "../support/server/backends.ts";
 import { until } from "../support/until.ts";
 

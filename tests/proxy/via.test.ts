@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { newPseudonym } from "../../src/ground/pseudonym.ts";
 import { loopOf } from "../../src/proxy/via.ts";
-import { chat } from "../support/client/client.ts";
-import { startProxy, startProxyTo } from "../support/proxy/proxy.ts";
+import { chat } from "../support/client/requests.ts";
+import { startProxy, startProxyTo } from "../support/proxy/in-process.ts";
 import { makeBackend } from "../support/server/backends.ts";
-import { fakeBackend } from "../support/server/fake-backend.ts";
+import { fakeBackend } from "../support/server/scripted.ts";
 
 describe("loopOf()", () => {
   const US = "lw-inference-proxy-00c0ffee";

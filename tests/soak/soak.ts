@@ -1,11 +1,11 @@
 /** Runs one soak, from its first container to the table of figures. */
 
 import { join } from "node:path";
-import { untilModels } from "../support/client/client.ts";
 import { seededRandom } from "../support/client/random-json.ts";
+import { untilModels } from "../support/client/requests.ts";
 import { startProxy } from "../support/engine/real.ts";
 import { descriptorsOf } from "../support/process/figures.ts";
-import type { CompiledProxy } from "../support/proxy/compiled-proxy.ts";
+import type { CompiledProxy } from "../support/proxy/compiled.ts";
 import { until } from "../support/until.ts";
 import { Chaos, unpauseAll } from "./chaos.ts";
 import { type EventFollower, followEvents } from "./engine-events.ts";

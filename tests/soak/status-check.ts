@@ -1,6 +1,6 @@
 /** Compares `GET /status` and `GET /v1/models` with `docker inspect`, at a time when nothing is about to change. */
 import type { ContainerStatus } from "../../src/status.ts";
-import { modelIds } from "../support/client/client.ts";
+import { modelIds } from "../support/client/requests.ts";
 import { until } from "../support/until.ts";
 import type { EngineEvent } from "./engine-events.ts";
 import { type Fleet, type Inspected, SLOTS } from "./fleet.ts";

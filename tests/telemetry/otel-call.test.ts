@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import type { Backend } from "../../src/routing/backend.ts";
 import type { RoutingTable } from "../../src/routing/table.ts";
-import { chat, streamedChat } from "../support/client/client.ts";
 import { type RawConnection, rawServer } from "../support/client/raw-http.ts";
-import { startReportingProxy } from "../support/proxy/reporting-proxy.ts";
+import { chat, streamedChat } from "../support/client/requests.ts";
+import { startReportingProxy } from "../support/proxy/reporting.ts";
 import { makeBackend } from "../support/server/backends.ts";
-import { type FakeBackend, fakeBackend, streamedAnswer } from "../support/server/fake-backend.ts";
+import { type FakeBackend, fakeBackend, streamedAnswer } from "../support/server/scripted.ts";
 import { until } from "../support/until.ts";
 
 type CutBackend = { readonly table: RoutingTable; readonly backend: Backend };

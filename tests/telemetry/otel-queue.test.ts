@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { startTestTelemetry, type TestTelemetry } from "../support/proxy/reporting-proxy.ts";
+import { startTestTelemetry, type TestTelemetry } from "../support/proxy/reporting.ts";
 
 /** A request that has ended, without the HTTP around it. */
 function report({ telemetry }: TestTelemetry): void {

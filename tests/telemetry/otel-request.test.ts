@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { post, streamedChat } from "../support/client/client.ts";
-import { startReportingProxy } from "../support/proxy/reporting-proxy.ts";
+import { post, streamedChat } from "../support/client/requests.ts";
+import type { ReceivedSpan } from "../support/collector/receiver.ts";
+import { startReportingProxy } from "../support/proxy/reporting.ts";
 import { makeBackend } from "../support/server/backends.ts";
-import { type FakeBackend, fakeBackend, streamedAnswer } from "../support/server/fake-backend.ts";
-import type { ReceivedSpan } from "../support/server/otlp-receiver.ts";
+import { type FakeBackend, fakeBackend, streamedAnswer } from "../support/server/scripted.ts";
 
 const TRACE_ID = "0af7651916cd43dd8448eb211c80319c";
 const PARENT_ID = "b7ad6b7169203331";

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { chat, post } from "../support/client/client.ts";
-import { startReportingProxy } from "../support/proxy/reporting-proxy.ts";
+import { chat, post } from "../support/client/requests.ts";
+import { startReportingProxy } from "../support/proxy/reporting.ts";
 import { makeBackend } from "../support/server/backends.ts";
-import { fakeBackend } from "../support/server/fake-backend.ts";
+import { fakeBackend } from "../support/server/scripted.ts";
 
 const USAGE = { prompt_tokens: 3, completion_tokens: 5 };
 

@@ -1,15 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import { diag } from "@opentelemetry/api";
 import { METRICS } from "../../src/telemetry/metrics.ts";
-import { chat, post, streamedChat } from "../support/client/client.ts";
+import { chat, post, streamedChat } from "../support/client/requests.ts";
+import type { ReceivedMetric } from "../support/collector/receiver.ts";
 import {
   type ReportingProxy,
   startReportingProxy,
   startTestTelemetry,
-} from "../support/proxy/reporting-proxy.ts";
+} from "../support/proxy/reporting.ts";
 import { makeBackend } from "../support/server/backends.ts";
-import { fakeBackend, streamedAnswer } from "../support/server/fake-backend.ts";
-import type { ReceivedMetric } from "../support/server/otlp-receiver.ts";
+import { fakeBackend, streamedAnswer } from "../support/server/scripted.ts";
 
 const STREAM = { headers: { "content-type": "text/event-stream" } };
 const USAGE = { prompt_tokens: 3, completion_tokens: 5 };

@@ -3,12 +3,12 @@
  * seconds is in tests/attacks (`npm run test:attacks`).
  */
 import { describe, expect, test } from "bun:test";
-import { chat, untilModels } from "../../support/client/client.ts";
 import { rawConnect, rawServer, serveModel } from "../../support/client/raw-http.ts";
+import { chat, untilModels } from "../../support/client/requests.ts";
 import { cpuMs, descriptorsOf, residentMib } from "../../support/process/figures.ts";
 import { brotliBomb, harmOf, startAttacked } from "../../support/proxy/attacked.ts";
 import { untilShown } from "../../support/proxy/shown-status.ts";
-import { fakeBackend } from "../../support/server/fake-backend.ts";
+import { fakeBackend } from "../../support/server/scripted.ts";
 import { until } from "../../support/until.ts";
 
 const MIB = 1024 * 1024;

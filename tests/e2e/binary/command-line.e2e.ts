@@ -4,14 +4,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { version } from "../../../package.json" with { type: "json" };
 import { USAGE } from "../../../src/cli/arguments.ts";
-import { untilModels } from "../../support/client/client.ts";
-import { envOf, FakeEngine } from "../../support/engine/fake-engine.ts";
-import {
-  BINARY,
-  freePort,
-  runCompiled,
-  startCompiled,
-} from "../../support/proxy/compiled-proxy.ts";
+import { untilModels } from "../../support/client/requests.ts";
+import { envOf, FakeEngine } from "../../support/engine/fake.ts";
+import { BINARY, freePort, runCompiled, startCompiled } from "../../support/proxy/compiled.ts";
 import { startModelServer } from "../../support/proxy/discovery.ts";
 import { containerStatus, statusReply } from "../../support/proxy/status-reply.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";

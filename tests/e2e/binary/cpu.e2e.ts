@@ -8,9 +8,9 @@ import { join } from "node:path";
 import { FLOOD_PATH, JSON_PATH, MODEL, padded } from "../../bench/answers.ts";
 import { cpuSeconds } from "../../bench/processes.ts";
 import { startProcess, startUpstream } from "../../bench/targets.ts";
-import { untilModels } from "../../support/client/client.ts";
-import { envOf, FakeEngine } from "../../support/engine/fake-engine.ts";
-import { startCompiled } from "../../support/proxy/compiled-proxy.ts";
+import { untilModels } from "../../support/client/requests.ts";
+import { envOf, FakeEngine } from "../../support/engine/fake.ts";
+import { startCompiled } from "../../support/proxy/compiled.ts";
 
 const REFERENCE = join(import.meta.dir, "../../bench/reference-proxy.ts");
 const CLIENTS = 16;

@@ -1,10 +1,10 @@
 /** The compiled binary with few file descriptors, and more clients than it has room for. */
 import { expect, test } from "bun:test";
-import { untilModels } from "../../support/client/client.ts";
 import { rawConnect } from "../../support/client/raw-http.ts";
-import { FakeEngine } from "../../support/engine/fake-engine.ts";
-import { startCompiled } from "../../support/proxy/compiled-proxy.ts";
-import { rawRequest } from "../../support/proxy/proxy.ts";
+import { untilModels } from "../../support/client/requests.ts";
+import { FakeEngine } from "../../support/engine/fake.ts";
+import { startCompiled } from "../../support/proxy/compiled.ts";
+import { rawRequest } from "../../support/proxy/in-process.ts";
 import { startTokenServer } from "../../support/server/tokens.ts";
 import { until } from "../../support/until.ts";
 

@@ -18,7 +18,7 @@ import {
   startFrontProxy,
 } from "../../support/front-proxies/programs.ts";
 import { startCompiledChain } from "../../support/proxy/compiled-chain.ts";
-import { rawRequest } from "../../support/proxy/proxy.ts";
+import { rawRequest } from "../../support/proxy/in-process.ts";
 import { until } from "../../support/until.ts";
 
 const MAY_INSTALL = process.env["TEST_ENGINE"] === "install";

@@ -2,9 +2,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import Anthropic from "@anthropic-ai/sdk";
 import OpenAI, { toFile } from "openai";
-import { modelIds, post, untilModels } from "../../support/client/client.ts";
-import { FakeEngine } from "../../support/engine/fake-engine.ts";
-import { type CompiledProxy, startCompiled } from "../../support/proxy/compiled-proxy.ts";
+import { modelIds, post, untilModels } from "../../support/client/requests.ts";
+import { FakeEngine } from "../../support/engine/fake.ts";
+import { type CompiledProxy, startCompiled } from "../../support/proxy/compiled.ts";
 import { until } from "../../support/until.ts";
 
 /** A server that tells who it is, and keeps the models it has been given. */

@@ -2,13 +2,13 @@
 import { describe, expect, test } from "bun:test";
 import { chmodSync, constants, copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { chat, streamedChat, untilModels } from "../../support/client/client.ts";
 import { rawConnect } from "../../support/client/raw-http.ts";
-import { envOf, FakeEngine } from "../../support/engine/fake-engine.ts";
+import { chat, streamedChat, untilModels } from "../../support/client/requests.ts";
+import { envOf, FakeEngine } from "../../support/engine/fake.ts";
 import { descriptorsOf } from "../../support/process/figures.ts";
+import { BINARY, runCompiled, startCompiled } from "../../support/proxy/compiled.ts";
 import { startCompiledChain } from "../../support/proxy/compiled-chain.ts";
-import { BINARY, runCompiled, startCompiled } from "../../support/proxy/compiled-proxy.ts";
-import { rawRequest } from "../../support/proxy/proxy.ts";
+import { rawRequest } from "../../support/proxy/in-process.ts";
 import { startTokenServer } from "../../support/server/tokens.ts";
 import { openDirectory, temporaryDirectory } from "../../support/temporary-directory.ts";
 import { until, within } from "../../support/until.ts";

@@ -1,12 +1,12 @@
 /** Requests through the compiled binary, in front of a fake engine. */
 import { describe, expect, test } from "bun:test";
-import { chat, modelIds, streamedChat, untilModels } from "../../support/client/client.ts";
 import { completeBody, rawConnect } from "../../support/client/raw-http.ts";
-import { envOf, FakeEngine } from "../../support/engine/fake-engine.ts";
+import { chat, modelIds, streamedChat, untilModels } from "../../support/client/requests.ts";
+import { envOf, FakeEngine } from "../../support/engine/fake.ts";
+import { freePort, startCompiled } from "../../support/proxy/compiled.ts";
 import { startCompiledChain } from "../../support/proxy/compiled-chain.ts";
-import { freePort, startCompiled } from "../../support/proxy/compiled-proxy.ts";
 import { startModelServer } from "../../support/proxy/discovery.ts";
-import { rawRequest } from "../../support/proxy/proxy.ts";
+import { rawRequest } from "../../support/proxy/in-process.ts";
 import { play } from "../../support/replay/recordings.ts";
 import { startTokenServer } from "../../support/server/tokens.ts";
 import { until, within } from "../../support/until.ts";

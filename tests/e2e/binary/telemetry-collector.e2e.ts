@@ -1,8 +1,8 @@
 /** The compiled binary with a collector that misbehaves: requests must not be affected. */
 import { describe, expect, test } from "bun:test";
 import { type AddressInfo, createServer } from "node:net";
-import { chat } from "../../support/client/client.ts";
-import { freePort } from "../../support/proxy/compiled-proxy.ts";
+import { chat } from "../../support/client/requests.ts";
+import { freePort } from "../../support/proxy/compiled.ts";
 import {
   type CompiledTelemetry,
   startCompiledTelemetry,

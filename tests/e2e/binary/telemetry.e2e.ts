@@ -1,13 +1,13 @@
 /** The compiled binary, what it sends to a collector, and each variable that says how. */
 import { describe, expect, test } from "bun:test";
-import { chat, streamedChat } from "../../support/client/client.ts";
+import { chat, streamedChat } from "../../support/client/requests.ts";
 import { hasWritten } from "../../support/process/memory.ts";
-import { freePort, runCompiled } from "../../support/proxy/compiled-proxy.ts";
+import { freePort, runCompiled } from "../../support/proxy/compiled.ts";
 import {
   type CompiledTelemetry,
   startCompiledTelemetry,
 } from "../../support/proxy/compiled-telemetry.ts";
-import { streamedAnswer } from "../../support/server/fake-backend.ts";
+import { streamedAnswer } from "../../support/server/scripted.ts";
 import { until } from "../../support/until.ts";
 
 const TRACE_ID = "0af7651916cd43dd8448eb211c80319c";

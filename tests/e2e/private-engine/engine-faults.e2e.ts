@@ -3,8 +3,8 @@
  * middle of a stream, of a `docker stop`, of a read of models; with live-restore and without.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { modelIds, streamedChat, untilModels } from "../../support/client/client.ts";
 import { outcomeOf, startLoad } from "../../support/client/load.ts";
+import { modelIds, streamedChat, untilModels } from "../../support/client/requests.ts";
 import { PrivateEngine } from "../../support/engine/private.ts";
 import { crash, journal, RealEngine, type Server } from "../../support/engine/real.ts";
 import { buildInferenceImage } from "../../support/server/inference-server/image.ts";

@@ -7,7 +7,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { chat, untilModels } from "../../support/client/client.ts";
+import { chat, untilModels } from "../../support/client/requests.ts";
 import { buildSocketProxyImage } from "../../support/engine/socket-proxy/image.ts";
 import { installFrontProxies } from "../../support/front-proxies/programs.ts";
 import { buildProxyImage, CAN_RUN, PROXY_IMAGE, socketPath } from "../../support/proxy/image.ts";

@@ -1,7 +1,7 @@
 /** The compiled binary in front of containers of a real engine that are stopped, crash or waver at awkward moments. */
 import { describe, expect, test } from "bun:test";
-import { modelIds, streamedChat, untilModels } from "../../support/client/client.ts";
 import { outcomeOf, startLoad } from "../../support/client/load.ts";
+import { modelIds, streamedChat, untilModels } from "../../support/client/requests.ts";
 import { startEachTestWithoutServers } from "../../support/engine/each-test.ts";
 import {
   addressOf,

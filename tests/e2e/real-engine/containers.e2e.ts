@@ -1,6 +1,6 @@
 /** The compiled binary on this host in front of containers of a real engine: what is found and routed. */
 import { describe, expect, test } from "bun:test";
-import { chat, modelIds, post, streamedChat, untilModels } from "../../support/client/client.ts";
+import { chat, modelIds, post, streamedChat, untilModels } from "../../support/client/requests.ts";
 import { startEachTestWithoutServers } from "../../support/engine/each-test.ts";
 import {
   addressOf,

@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, statSync } from "node:fs";
 import { version } from "../../../package.json" with { type: "json" };
-import { chat, modelIds, streamedChat, untilModels } from "../../support/client/client.ts";
-import { FakeEngine } from "../../support/engine/fake-engine.ts";
+import { chat, modelIds, streamedChat, untilModels } from "../../support/client/requests.ts";
+import { FakeEngine } from "../../support/engine/fake.ts";
 import { createNetwork } from "../../support/engine/networks.ts";
 import { removeServers, type Server, startHealthy } from "../../support/engine/real.ts";
 import {

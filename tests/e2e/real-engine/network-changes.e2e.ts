@@ -1,6 +1,6 @@
 /** Networks joined and left while everything runs, by the proxy and by servers, on a real engine. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { chat, streamedChat } from "../../support/client/client.ts";
+import { chat, streamedChat } from "../../support/client/requests.ts";
 import { addressIn, createNetwork } from "../../support/engine/networks.ts";
 import {
   removeLeftovers,

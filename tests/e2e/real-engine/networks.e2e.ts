@@ -6,10 +6,10 @@
  * (`docker network create --ipv4=false` is passed over); tests/sources/docker/address.test.ts has it.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { chat } from "../../support/client/client.ts";
+import { chat } from "../../support/client/requests.ts";
 import { addressIn } from "../../support/engine/networks.ts";
 import { removeLeftovers, startProxy } from "../../support/engine/real.ts";
-import { freePort } from "../../support/proxy/compiled-proxy.ts";
+import { freePort } from "../../support/proxy/compiled.ts";
 import {
   buildProxyImage,
   CAN_RUN,

@@ -1,9 +1,9 @@
 /** The compiled binary in front of Podman: its socket speaks Docker's API, but not all of it alike. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { chat, modelIds, streamedChat, untilModels } from "../../support/client/client.ts";
+import { chat, modelIds, streamedChat, untilModels } from "../../support/client/requests.ts";
 import { provide } from "../../support/debian-package.ts";
 import { PODMAN_PACKAGES, type Podman, startPodman } from "../../support/engine/podman.ts";
-import { type CompiledProxy, startCompiled } from "../../support/proxy/compiled-proxy.ts";
+import { type CompiledProxy, startCompiled } from "../../support/proxy/compiled.ts";
 import { until, within } from "../../support/until.ts";
 
 const TIMEOUT_MS = 60_000;

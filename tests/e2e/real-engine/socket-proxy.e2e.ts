@@ -1,13 +1,13 @@
 /** The compiled binary behind a socket proxy, over TCP: HAProxy in front of the real engine's socket. */
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { chat, modelIds, streamedChat, untilModels } from "../../support/client/client.ts";
+import { chat, modelIds, streamedChat, untilModels } from "../../support/client/requests.ts";
 import { provide } from "../../support/debian-package.ts";
 import { startEachTestWithoutServers } from "../../support/engine/each-test.ts";
 import { startHealthy, startProxy } from "../../support/engine/real.ts";
 import { startRelay } from "../../support/engine/relay.ts";
 import { startSocketProxy } from "../../support/engine/socket-proxy/process.ts";
-import type { CompiledProxy } from "../../support/proxy/compiled-proxy.ts";
+import type { CompiledProxy } from "../../support/proxy/compiled.ts";
 import { dockerCli } from "../../support/server/inference-server/image.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { expectNever, until, within } from "../../support/until.ts";

@@ -1,6 +1,6 @@
 /** The compiled binary in front of containers of a real engine that stop, die, and turn unhealthy. */
 import { describe, expect, test } from "bun:test";
-import { chat, modelIds, streamedChat, untilModels } from "../../support/client/client.ts";
+import { chat, modelIds, streamedChat, untilModels } from "../../support/client/requests.ts";
 import { startEachTestWithoutServers } from "../../support/engine/each-test.ts";
 import { admin, startHealthy, startProxy, untilHealth } from "../../support/engine/real.ts";
 import { dockerCli } from "../../support/server/inference-server/image.ts";

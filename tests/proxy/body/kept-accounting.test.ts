@@ -3,11 +3,11 @@ import { KeptBytes } from "../../../src/proxy/body/kept-bytes.ts";
 import { readModelField } from "../../../src/proxy/body/request-body.ts";
 import { chunked } from "../../support/client/piecewise.ts";
 import { freePort, rawConnect } from "../../support/client/raw-http.ts";
-import { NO_TURNS } from "../../support/client/turns.ts";
-import { startProxy } from "../../support/proxy/proxy.ts";
-import { residentWithoutGarbage } from "../../support/proxy/resident-memory.ts";
+import { residentWithoutGarbage } from "../../support/process/own-memory.ts";
+import { startProxy } from "../../support/proxy/in-process.ts";
+import { NO_TURNS } from "../../support/proxy/turns.ts";
 import { makeBackend } from "../../support/server/backends.ts";
-import { fakeBackend } from "../../support/server/fake-backend.ts";
+import { fakeBackend } from "../../support/server/scripted.ts";
 import { until } from "../../support/until.ts";
 
 const MIB = 1024 * 1024;

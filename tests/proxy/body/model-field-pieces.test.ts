@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { Verdict } from "../../../src/proxy/body/model-field.ts";
-import { cutAt, scanModel } from "../../support/client/scan-model.ts";
+import { cutAt, scanModel } from "../../support/proxy/scan-model.ts";
 
 /** Bodies where a cut can fall between an escape and what it escapes, or into a character. */
 const TRICKY: readonly [body: string, verdict: Verdict][] = [

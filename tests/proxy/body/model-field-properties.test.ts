@@ -10,7 +10,7 @@ import {
   randomDocument,
   seededRandom,
 } from "../../support/client/random-json.ts";
-import { cutAt, scanModel } from "../../support/client/scan-model.ts";
+import { cutAt, scanModel } from "../../support/proxy/scan-model.ts";
 
 const NO_MODEL: Verdict = { kind: "missing", reason: "no model" };
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { ModelScanner } from "../../../src/proxy/body/model-field.ts";
-import { cutAt, scanModel } from "../../support/client/scan-model.ts";
+import { cutAt, scanModel } from "../../support/proxy/scan-model.ts";
 
 const scan = (text: string) => scanModel([Buffer.from(text)]);
 

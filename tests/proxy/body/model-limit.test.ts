@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { MODEL_BYTES_MAX, type Verdict } from "../../../src/proxy/body/model-field.ts";
-import { chat } from "../../support/client/client.ts";
 import { scanMultipart } from "../../support/client/multipart-body.ts";
-import { cutAt, scanModel } from "../../support/client/scan-model.ts";
-import { startProxyTo } from "../../support/proxy/proxy.ts";
-import { residentWithoutGarbage } from "../../support/proxy/resident-memory.ts";
-import { fakeBackend } from "../../support/server/fake-backend.ts";
+import { chat } from "../../support/client/requests.ts";
+import { residentWithoutGarbage } from "../../support/process/own-memory.ts";
+import { startProxyTo } from "../../support/proxy/in-process.ts";
+import { cutAt, scanModel } from "../../support/proxy/scan-model.ts";
+import { fakeBackend } from "../../support/server/scripted.ts";
 
 const MIB = 1024 * 1024;
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { MultipartScanner } from "../../../src/proxy/body/multipart-field.ts";
 import { scanMultipart } from "../../support/client/multipart-body.ts";
-import { cutAt } from "../../support/client/scan-model.ts";
+import { cutAt } from "../../support/proxy/scan-model.ts";
 
 const scan = (text: string) => scanMultipart("abc", [Buffer.from(text)]);
 

@@ -3,7 +3,7 @@ import OpenAI from "openai";
 import { boundaryOf } from "../../../src/proxy/body/multipart-field.ts";
 import { scanMultipart } from "../../support/client/multipart-body.ts";
 import { seededRandom } from "../../support/client/random-json.ts";
-import { cutAt } from "../../support/client/scan-model.ts";
+import { cutAt } from "../../support/proxy/scan-model.ts";
 
 type Sent = { readonly boundary: string; readonly bytes: Buffer };
 

@@ -3,7 +3,7 @@ import { KeptBytes } from "../../../src/proxy/body/kept-bytes.ts";
 import { Payloads } from "../../../src/proxy/body/payload.ts";
 import type { RequestBody } from "../../../src/proxy/body/request-body.ts";
 import { rawServer } from "../../support/client/raw-http.ts";
-import { startProxyTo } from "../../support/proxy/proxy.ts";
+import { startProxyTo } from "../../support/proxy/in-process.ts";
 import { until, within } from "../../support/until.ts";
 
 const KIB = 1024;

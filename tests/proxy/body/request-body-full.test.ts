@@ -3,7 +3,7 @@ import { KeptBytes } from "../../../src/proxy/body/kept-bytes.ts";
 import { readModelField } from "../../../src/proxy/body/request-body.ts";
 import { piecewise } from "../../support/client/piecewise.ts";
 import { streamOf } from "../../support/client/sent-body.ts";
-import { NO_TURNS } from "../../support/client/turns.ts";
+import { NO_TURNS } from "../../support/proxy/turns.ts";
 
 const MIB = 1024 * 1024;
 

@@ -8,7 +8,7 @@ import {
 import { piecewise } from "../../support/client/piecewise.ts";
 import { rawExchange } from "../../support/client/raw-http.ts";
 import { contentOf, streamOf } from "../../support/client/sent-body.ts";
-import { NO_TURNS } from "../../support/client/turns.ts";
+import { NO_TURNS } from "../../support/proxy/turns.ts";
 import { until, within } from "../../support/until.ts";
 
 const NO_LIMIT = Number.POSITIVE_INFINITY;

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { isLocalHost } from "../../../src/proxy/own/inner.ts";
 import { NO_TELEMETRY } from "../../../src/telemetry/telemetry.ts";
 import { rawExchange } from "../../support/client/raw-http.ts";
-import { type RunningProxy, startProxy } from "../../support/proxy/proxy.ts";
+import { type RunningProxy, startProxy } from "../../support/proxy/in-process.ts";
 
 const PATHS = ["/status", "/metrics"];
 const SECRET = "vllm-1 at 172.17.0.2";

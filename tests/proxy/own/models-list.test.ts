@@ -9,7 +9,7 @@ import {
 } from "../../../src/proxy/own/models-list.ts";
 
 import { RoutingTable } from "../../../src/routing/table.ts";
-import { residentWithoutGarbage } from "../../support/proxy/resident-memory.ts";
+import { residentWithoutGarbage } from "../../support/process/own-memory.ts";
 import { makeBackend, models as modelsOf } from "../../support/server/backends.ts";
 import { until } from "../../support/until.ts";
 

@@ -4,7 +4,7 @@ import type { ContainerEvent } from "../../../src/engine/events.ts";
 import { EngineConnection } from "../../../src/sources/docker/connection.ts";
 import { follow } from "../../../src/sources/docker/follow.ts";
 import { BugReport } from "../../../src/telemetry/bug-report.ts";
-import { FakeEngine } from "../../support/engine/fake-engine.ts";
+import { FakeEngine } from "../../support/engine/fake.ts";
 import { startDiscovery, startModelServer, untilKind } from "../../support/proxy/discovery.ts";
 import { memoryLog } from "../../support/proxy/memory-log.ts";
 import { until } from "../../support/until.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { FakeEngine } from "../../support/engine/fake-engine.ts";
+import { FakeEngine } from "../../support/engine/fake.ts";
 import {
   kindOf,
   startDiscovery,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { abandonedSocket } from "../../support/engine/abandoned-socket.ts";
-import { FakeEngine } from "../../support/engine/fake-engine.ts";
+import { FakeEngine } from "../../support/engine/fake.ts";
 import { startRelay } from "../../support/engine/relay.ts";
 import { startDiscovery, startModelServer } from "../../support/proxy/discovery.ts";
 import { expectNever, until } from "../../support/until.ts";

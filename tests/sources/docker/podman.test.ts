@@ -1,7 +1,7 @@
 /** Where Podman's engine differs from Docker's, by what was recorded of Podman 4.3.1. */
 import { expect, test } from "bun:test";
 import type { CloseReason } from "../../../src/routing/backend.ts";
-import { FakeEngine } from "../../support/engine/fake-engine.ts";
+import { FakeEngine } from "../../support/engine/fake.ts";
 import {
   kindOf,
   startDiscovery,

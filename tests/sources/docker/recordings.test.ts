@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { FakeEngine } from "../../support/engine/fake-engine.ts";
+import { FakeEngine } from "../../support/engine/fake.ts";
 import { startDiscovery, startModelServer } from "../../support/proxy/discovery.ts";
 import { play, readRecording } from "../../support/replay/recordings.ts";
 import { until } from "../../support/until.ts";

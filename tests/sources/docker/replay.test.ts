@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { type Host, startHost } from "../../support/replay/host.ts";
 import { recordingNames } from "../../support/replay/recordings.ts";
-import { replay } from "../../support/replay/replay.ts";
+import { replay } from "../../support/replay/run.ts";
 
 const RUNS = 2_000;
 const AT_ONCE = 64;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { CloseReason, Lease } from "../../../src/routing/backend.ts";
-import { FakeEngine } from "../../support/engine/fake-engine.ts";
+import { FakeEngine } from "../../support/engine/fake.ts";
 import {
   type Discovery,
   kindOf,

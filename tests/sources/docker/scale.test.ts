@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { fileURLToPath } from "node:url";
-import { FakeEngine } from "../../support/engine/fake-engine.ts";
+import { FakeEngine } from "../../support/engine/fake.ts";
 import type { FakeContainer } from "../../support/engine/replies.ts";
 import {
   kindOf,
@@ -10,7 +10,7 @@ import {
 } from "../../support/proxy/discovery.ts";
 import { until } from "../../support/until.ts";
 
-const SCRIPT = fileURLToPath(import.meta.resolve("../../support/engine/crowded-engine.ts"));
+const SCRIPT = fileURLToPath(import.meta.resolve("../../support/engine/crowded.ts"));
 const BURST = 1_000;
 const BURST_MS = 1_000;
 

@@ -1,5 +1,5 @@
 /** Constant load: clients that send small requests for one model, one after the other, and count what comes of them. */
-import { chat } from "./client.ts";
+import { chat } from "./requests.ts";
 
 export type Load = AsyncDisposable & {
   /**

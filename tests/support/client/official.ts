@@ -9,10 +9,10 @@ import {
   type ServerInit,
   startServer,
 } from "../engine/real.ts";
-import { startCompiled } from "../proxy/compiled-proxy.ts";
+import { startCompiled } from "../proxy/compiled.ts";
 import { buildInferenceImage } from "../server/inference-server/image.ts";
 import { until } from "../until.ts";
-import { chat, untilModels } from "./client.ts";
+import { chat, untilModels } from "./requests.ts";
 
 type Stage<Name extends string> = AsyncDisposable & {
   readonly origin: string;

@@ -2,7 +2,7 @@
  * Stand-in inference servers as containers of a real engine, and the compiled proxy in front of them. It never
  * touches a container that it did not start.
  */
-import { type CompiledProxy, startCompiled } from "../proxy/compiled-proxy.ts";
+import { type CompiledProxy, startCompiled } from "../proxy/compiled.ts";
 import {
   buildInferenceImage,
   type Docker,

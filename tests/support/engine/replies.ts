@@ -1,4 +1,4 @@
-/** The JSON of an engine's answers: recorded replies, with the values that the test wants. Sends nothing: see fake-engine.ts. */
+/** The JSON of an engine's answers: recorded replies, with the values that the test wants. Sends nothing: see fake.ts. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 

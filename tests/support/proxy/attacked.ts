@@ -1,8 +1,8 @@
 /** The compiled binary under attack, in front of a fake engine. Measures whether it still serves everybody else. */
 import { brotliCompressSync, constants } from "node:zlib";
-import { envOf, FakeEngine } from "../engine/fake-engine.ts";
+import { envOf, FakeEngine } from "../engine/fake.ts";
 import { residentMib, watchResident } from "../process/figures.ts";
-import { type CompiledProxy, startCompiled } from "./compiled-proxy.ts";
+import { type CompiledProxy, startCompiled } from "./compiled.ts";
 
 export type Attacked = AsyncDisposable & {
   readonly engine: FakeEngine;

@@ -1,9 +1,10 @@
 /** The compiled binary in front of a fake engine with one server, whose every byte the test writes itself. */
-import { untilModels } from "../client/client.ts";
+
 import { type RawServer, rawServer, serveModel } from "../client/raw-http.ts";
-import { envOf, FakeEngine } from "../engine/fake-engine.ts";
+import { untilModels } from "../client/requests.ts";
+import { envOf, FakeEngine } from "../engine/fake.ts";
 import type { FakeContainer } from "../engine/replies.ts";
-import { type CompiledProxy, startCompiled } from "./compiled-proxy.ts";
+import { type CompiledProxy, startCompiled } from "./compiled.ts";
 
 export type CompiledChain = AsyncDisposable & {
   readonly engine: FakeEngine;

@@ -1,10 +1,10 @@
 /** The compiled binary that reports to a collector, in front of one server on a fake engine. */
 
-import { untilModels } from "../client/client.ts";
-import { envOf, FakeEngine } from "../engine/fake-engine.ts";
-import { type FakeBackend, fakeBackend } from "../server/fake-backend.ts";
-import { type OtlpReceiver, startOtlpReceiver } from "../server/otlp-receiver.ts";
-import { type CompiledProxy, startCompiled } from "./compiled-proxy.ts";
+import { untilModels } from "../client/requests.ts";
+import { type OtlpReceiver, startOtlpReceiver } from "../collector/receiver.ts";
+import { envOf, FakeEngine } from "../engine/fake.ts";
+import { type FakeBackend, fakeBackend } from "../server/scripted.ts";
+import { type CompiledProxy, startCompiled } from "./compiled.ts";
 
 export type CompiledTelemetry = AsyncDisposable & {
   readonly receiver: OtlpReceiver;

@@ -1,4 +1,4 @@
-/** Discovery as main.ts connects it, against a fake engine, with short times. */
+/** The Docker source, the fleet and a routing table as compose.ts connects them, against a fake engine, with short times. */
 
 import { Engine } from "../../../src/engine/engine.ts";
 import type { ContainerEvent } from "../../../src/engine/events.ts";
@@ -12,7 +12,7 @@ import {
   type Times,
 } from "../../../src/sources/docker/docker.ts";
 import type { ContainerStatus } from "../../../src/status.ts";
-import type { FakeEngine } from "../engine/fake-engine.ts";
+import type { FakeEngine } from "../engine/fake.ts";
 import type { FakeContainer } from "../engine/replies.ts";
 import { until } from "../until.ts";
 import { type MemoryLog, memoryLog } from "./memory-log.ts";

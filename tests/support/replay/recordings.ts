@@ -1,7 +1,7 @@
 /** Reads recorded event streams, and plays one on a fake engine: its containers do what was recorded, then its events are told. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { FakeEngine } from "../engine/fake-engine.ts";
+import type { FakeEngine } from "../engine/fake.ts";
 import type { FakeContainer } from "../engine/replies.ts";
 
 const RECORDINGS = join(import.meta.dir, "events");

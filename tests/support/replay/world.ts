@@ -5,7 +5,7 @@
  */
 
 import { type Random, seededRandom } from "../client/random-json.ts";
-import type { FakeEngine } from "../engine/fake-engine.ts";
+import type { FakeEngine } from "../engine/fake.ts";
 import type { FakeContainer } from "../engine/replies.ts";
 import { modelList } from "../proxy/discovery.ts";
 import type { Host } from "./host.ts";

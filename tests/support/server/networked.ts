@@ -2,7 +2,7 @@
 
 import { createNetwork, type Endpoint, endpointsOf } from "../engine/networks.ts";
 import { removeServers, type Server, type ServerInit, startServer } from "../engine/real.ts";
-import { freePort } from "../proxy/compiled-proxy.ts";
+import { freePort } from "../proxy/compiled.ts";
 import { dockerCli } from "./inference-server/image.ts";
 
 /** The name of each server. Its only model has the same name. */

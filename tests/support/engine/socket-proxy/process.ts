@@ -1,6 +1,6 @@
 /** Stands in for a socket proxy as people run it: HAProxy over TCP in front of an engine's socket. Its rules: process.cfg. */
 import { join } from "node:path";
-import { freePort } from "../../proxy/compiled-proxy.ts";
+import { freePort } from "../../proxy/compiled.ts";
 import { until } from "../../until.ts";
 
 const CONFIG = join(import.meta.dir, "process.cfg");

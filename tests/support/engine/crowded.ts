@@ -1,10 +1,10 @@
 /**
- * `bun crowded-engine.ts COUNT`: a fake engine with so many containers, each with a model of its own. It is a process
+ * `bun crowded.ts COUNT`: a fake engine with so many containers, each with a model of its own. It is a process
  * of its own, so that a test can measure what following them costs without the engine's part. It prints the path of its
  * socket, and ends when its standard input does.
  */
 import { modelList } from "../proxy/discovery.ts";
-import { FakeEngine } from "./fake-engine.ts";
+import { FakeEngine } from "./fake.ts";
 
 const count = Number(process.argv[2]);
 using fake = await new FakeEngine().start();

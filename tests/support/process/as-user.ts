@@ -20,8 +20,8 @@ export async function failureAsUser(socketPath: string, gid: number = UID): Prom
 if (import.meta.main) {
   const [path = "", gid = ""] = process.argv.slice(2);
   // Loaded first: the sources may be where that user can't read them.
-  const { Engine } = await import("../../src/engine/engine.ts");
-  const { isLabelled } = await import("../../src/sources/labels.ts");
+  const { Engine } = await import("../../../src/engine/engine.ts");
+  const { isLabelled } = await import("../../../src/sources/labels.ts");
   process.setgroups?.([]);
   process.setgid?.(Number(gid));
   process.setuid?.(UID);

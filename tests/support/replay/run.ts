@@ -2,7 +2,7 @@
 import { readModels } from "../../../src/fleet/models.ts";
 import type { Backend } from "../../../src/routing/backend.ts";
 import { seededRandom } from "../client/random-json.ts";
-import { FakeEngine } from "../engine/fake-engine.ts";
+import { FakeEngine } from "../engine/fake.ts";
 import type { FakeContainer } from "../engine/replies.ts";
 import { type Discovery, startDiscovery } from "../proxy/discovery.ts";
 import type { WatchedTable } from "../proxy/watched-table.ts";

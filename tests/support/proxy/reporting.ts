@@ -3,13 +3,9 @@ import type { Backend } from "../../../src/routing/backend.ts";
 import { createOtel } from "../../../src/telemetry/otel.ts";
 import { readTelemetrySettings } from "../../../src/telemetry/settings.ts";
 import type { Telemetry } from "../../../src/telemetry/telemetry.ts";
-import {
-  type OtlpReceiver,
-  type ReceivedSpan,
-  startOtlpReceiver,
-} from "../server/otlp-receiver.ts";
+import { type OtlpReceiver, type ReceivedSpan, startOtlpReceiver } from "../collector/receiver.ts";
+import { type RunningProxy, startProxy } from "./in-process.ts";
 import { type MemoryLog, memoryLog } from "./memory-log.ts";
-import { type RunningProxy, startProxy } from "./proxy.ts";
 
 export type TestTelemetry = Disposable & {
   readonly telemetry: Telemetry;
