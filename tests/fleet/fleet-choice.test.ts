@@ -3,7 +3,7 @@ import { FakeEngine } from "../support/engine/fake.ts";
 import { startDiscovery, startModelServer, untilKind } from "../support/proxy/discovery.ts";
 import { until } from "../support/until.ts";
 
-describe("Controller, choosing", () => {
+describe("Fleet, choosing", () => {
   test.each([
     [{ health: undefined }, "HEALTHCHECK"],
     [{ labels: { "inference.enable": "yes" } }, 'write "true"'],

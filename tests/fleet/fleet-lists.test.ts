@@ -21,7 +21,7 @@ function changingList(): () => Response {
   };
 }
 
-describe("Controller, told lists that mean harm", () => {
+describe("Fleet, told lists that mean harm", () => {
   test("a list of long names that changes at every read takes short lines", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer();

@@ -12,7 +12,7 @@ import { expectNever, until, within } from "../support/until.ts";
 
 const SILENT = (): Promise<Response> => new Promise(() => undefined);
 
-describe("Controller.refreshModels()", () => {
+describe("Fleet.refreshModels()", () => {
   test("reads all active backends once, and all who ask meanwhile wait for the same reads", async () => {
     using fake = await new FakeEngine().start();
     using first = startModelServer("a");
@@ -96,7 +96,7 @@ describe("Controller.refreshModels()", () => {
   });
 });
 
-describe("Controller.refreshModelsOf()", () => {
+describe("Fleet.refreshModelsOf()", () => {
   test("reads that container's models, and no other's", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("base");

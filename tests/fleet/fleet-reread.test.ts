@@ -13,7 +13,7 @@ import { expectNever, until } from "../support/until.ts";
 const SOON = { rereadMs: 20 };
 const SILENT = (): Promise<Response> => new Promise(() => undefined);
 
-describe("Controller, reading models again", () => {
+describe("Fleet, reading models again", () => {
   test("models that come and go are followed; what runs with one that is gone finishes", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("base", "old");

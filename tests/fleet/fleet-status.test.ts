@@ -25,7 +25,7 @@ async function untilState(
   );
 }
 
-describe("Controller.containers", () => {
+describe("Fleet.members", () => {
   test("shows every labelled container, by name, with where it is and what it serves", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m", "n");
@@ -118,7 +118,7 @@ describe("Controller.containers", () => {
   });
 });
 
-describe("Controller, and models whose container is not there just now", () => {
+describe("Fleet, and models whose container is not there just now", () => {
   test("restarting and starting again: unavailable; exited: unknown", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
@@ -168,7 +168,7 @@ function shownSharing(
   return { status: 200, body: JSON.stringify(reply) };
 }
 
-describe("Controller, and containers that share another's network", () => {
+describe("Fleet, and containers that share another's network", () => {
   test("are gone with the other's run at once, however slow the engine is; not by a replay", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");

@@ -4,7 +4,7 @@ import { inspectReplyOf } from "../support/engine/replies.ts";
 import { kindOf, startDiscovery, startModelServer, untilKind } from "../support/proxy/discovery.ts";
 import { expectNever, until, within } from "../support/until.ts";
 
-describe("Controller", () => {
+describe("Fleet", () => {
   test("finds containers that were running before it, and is ready then", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");

@@ -6,7 +6,7 @@ import {
   quoteModel,
 } from "../../../src/proxy/own/errors.ts";
 
-/** DESIGN: status and code of every case, Anthropic's word for it, and the field at fault. */
+/** The contract: status and code of every case, Anthropic's word for it, and the field at fault. */
 const CASES: readonly [code: ErrorCode, status: number, type: string, param: "model" | null][] = [
   ["invalid_json", 400, "invalid_request_error", null],
   ["model_required", 400, "invalid_request_error", "model"],

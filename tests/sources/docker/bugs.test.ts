@@ -11,7 +11,7 @@ import { until } from "../../support/until.ts";
 
 const PIECE = "x".repeat(1024 * 1024);
 
-describe("watch(), when a line is too long", () => {
+describe("follow(), when a line is too long", () => {
   test("goes on with the same stream, sees what follows at once, and warns once", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");

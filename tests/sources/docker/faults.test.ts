@@ -16,7 +16,7 @@ function inspects(fake: FakeEngine, id: string): number {
   return fake.requests.filter((path) => path.includes(id)).length;
 }
 
-describe("Controller, after what once went wrong", () => {
+describe("DockerSource, after what once went wrong", () => {
   test("an address that moves is followed at once: the next container may have it already", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");

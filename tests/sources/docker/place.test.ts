@@ -3,7 +3,7 @@ import { FakeEngine } from "../../support/engine/fake.ts";
 import { startDiscovery, startModelServer, untilKind } from "../../support/proxy/discovery.ts";
 import { expectNever, until } from "../../support/until.ts";
 
-describe("Controller, before and after it knows where the proxy is", () => {
+describe("DockerSource, before and after it knows where the proxy is", () => {
   test("an event before the first look at our own container has nobody looked at", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");

@@ -25,7 +25,7 @@ function request(discovery: Discovery): Request {
   return taken;
 }
 
-describe("Controller, a stop", () => {
+describe("DockerSource, a stop", () => {
   test("of a container that nobody knew until then has it never asked for its models", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
@@ -111,7 +111,7 @@ describe("Controller, a stop", () => {
   });
 });
 
-describe("Controller, one run after another", () => {
+describe("DockerSource, one run after another", () => {
   test.each<[what: string, when: "late" | "never"]>([
     ["late: the new run is not the one that ended", "late"],
     ["never: the new run says that the one before is over", "never"],

@@ -33,7 +33,7 @@ async function burst(emit: (n: number) => void, count = BURST): Promise<number> 
   return (performance.now() - beganMs) / 50 + 6;
 }
 
-describe("Controller, at scale", () => {
+describe("DockerSource, at scale", () => {
   test.each<[what: string, labels: Record<string, string>]>([
     ["a container", {}],
     ["a container that is not routed", { "inference.enable": "false" }],

@@ -10,7 +10,7 @@ import { type Random, seededRandom } from "../client/random-json.ts";
 import type { FakeContainer } from "../engine/replies.ts";
 import type { ReplayWorld } from "./world.ts";
 
-/** The stops and ends that the proxy has been told of. Judged by the rules for discovery in DESIGN.md. */
+/** The stops and ends that the proxy has been told of. Judged by the rules of src/README.md. */
 export class Told {
   readonly #lapseMs: number;
   readonly #overMs = new Map<string, number>();
