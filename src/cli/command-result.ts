@@ -1,5 +1,5 @@
 /** What a command comes to: texts and an exit code. Writes nothing and ends nothing. */
-import { printable } from "../ground/printable.ts";
+import { reasonLines } from "../ground/reason-lines.ts";
 
 export type CommandResult = {
   readonly code: number;
@@ -15,6 +15,5 @@ export const CANNOT = 2;
 
 /** A result with one line for each reason, on standard error. */
 export function failed(code: number, ...reasons: readonly string[]): CommandResult {
-  const lines = reasons.map((reason) => `lw-inference-proxy: ${printable(reason)}\n`);
-  return { code, stderr: lines.join("") };
+  return { code, stderr: reasonLines(reasons) };
 }

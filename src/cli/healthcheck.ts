@@ -1,4 +1,5 @@
 /** The command `healthcheck`, for an image without a shell. Docker keeps what it prints beside the result. */
+import { HEALTHZ } from "../ground/paths.ts";
 import { ask, type ReplyLimits } from "./ask.ts";
 import { type CommandResult, failed, NOT_WELL, OK } from "./command-result.ts";
 
@@ -7,7 +8,7 @@ const LIMITS: ReplyLimits = { timeoutMs: 3_000, bytesMax: 64 * 1024 };
 
 /** @param origin of the proxy that runs here */
 export async function healthcheck(origin: string): Promise<CommandResult> {
-  const reply = await ask(`${origin}/healthz`, LIMITS);
+  const reply = await ask(`${origin}${HEALTHZ}`, LIMITS);
   if (reply.kind === "none") return failed(NOT_WELL, reply.reason);
   return reply.status === 200
     ? { code: OK }

@@ -1,4 +1,5 @@
 /** The command `status`: asks the proxy that runs here, and shows its reply. How it looks is in table.ts. */
+import { STATUS } from "../ground/paths.ts";
 import { ask, type ReplyLimits } from "./ask.ts";
 import { CANNOT, type CommandResult, failed, NOT_WELL, OK } from "./command-result.ts";
 import { isAllRouted, parseStatus, renderJson, renderStatus } from "./table.ts";
@@ -13,7 +14,7 @@ const WHERE_TO_ASK =
  * @param json whether a program reads the output
  */
 export async function status(origin: string, json: boolean): Promise<CommandResult> {
-  const reply = await ask(`${origin}/status`, LIMITS);
+  const reply = await ask(`${origin}${STATUS}`, LIMITS);
   if (reply.kind === "none") return failed(CANNOT, `${reply.reason}. ${WHERE_TO_ASK}`);
   const parsed = reply.status === 200 ? parseStatus(reply.body) : undefined;
   const shown = parsed && (json ? renderJson(reply.body) : renderStatus(parsed, Date.now()));

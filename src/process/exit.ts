@@ -1,10 +1,9 @@
 /** Ends the process with a last text. Lines while it runs are in standard-output.ts. */
-import { printable } from "../ground/printable.ts";
+import { reasonLines } from "../ground/reason-lines.ts";
 
 /** Ends the process with one line on standard error for each reason. */
 export function fail(reasons: readonly string[], code: number): never {
-  const lines = reasons.map((reason) => `lw-inference-proxy: ${printable(reason)}\n`);
-  process.stderr.write(lines.join(""));
+  process.stderr.write(reasonLines(reasons));
   process.exit(code);
 }
 

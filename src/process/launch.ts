@@ -4,6 +4,7 @@
  * itself once: with the cap lifted, and as another user if root should not stay root. Process number,
  * arguments, standard input and signals stay the same. How to give up root is decided in privileges.ts.
  */
+import type { Environment } from "../ground/environment.ts";
 import { type Node, planDrop, type User } from "./privileges.ts";
 
 const CAP = "BUN_CONFIG_MAX_HTTP_REQUESTS";
@@ -16,8 +17,6 @@ const CAP_MAX = 65_535;
  * about a second after requests come.
  */
 const WARM_UP = { BUN_JSC_thresholdForJITAfterWarmUp: "2000" } as const;
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 export type Launch = {
   /** The user to become if this is root. */

@@ -1,0 +1,7 @@
+/** Reasons → lines for standard error. Writes nothing. Pure. */
+import { printable } from "./printable.ts";
+
+/** One line for each reason, that begins with the name of the program. */
+export function reasonLines(reasons: readonly string[]): string {
+  return reasons.map((reason) => `lw-inference-proxy: ${printable(reason)}\n`).join("");
+}
