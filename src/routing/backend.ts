@@ -9,6 +9,10 @@ export type Model = {
   readonly id: string;
   /** The whole entry, a JSON object, as the server wrote it. */
   readonly json: string;
+  /** Other names by which the server takes requests for it, as the entry lists them. */
+  readonly aliases?: readonly string[];
+  /** Id of the model that this one is an adapter of, as the entry names it. */
+  readonly parent?: string;
 };
 
 /** Only ever moves to the right: active → draining → closed. Coming back means a new Backend. */
