@@ -1,13 +1,15 @@
 /**
  * The paths that the proxy knows by name, each written here alone: its public prefix, what it answers
- * itself, and those below the prefix that it treats in a way of their own. All other paths below the prefix
- * are passed on without being known.
+ * itself, those below the prefix that it treats in a way of their own, and the few outside it that it passes
+ * on. All other paths below the prefix are passed on without being known.
  */
 
-/** Of all that is routed to a server, whose own base path takes its place. */
+/** Of all that is routed to a server, whose own base path takes its place, but for the unprefixed paths. */
 export const PUBLIC_PREFIX = "/v1";
 
 export const HEALTHZ = "/healthz";
+/** What most servers call it. */
+export const HEALTH = "/health";
 export const READYZ = "/readyz";
 export const STATUS = "/status";
 export const METRICS = "/metrics";
@@ -23,6 +25,34 @@ export const RESPONSES_INPUT_TOKENS = `${RESPONSES}/input_tokens`;
 /** vLLM: they name an adapter, and no model. */
 export const LOAD_LORA = `${PUBLIC_PREFIX}/load_lora_adapter`;
 export const UNLOAD_LORA = `${PUBLIC_PREFIX}/unload_lora_adapter`;
+
+/** Ollama's own API. Its other paths manage models, and are never passed on. */
+export const OLLAMA_CHAT = "/api/chat";
+export const OLLAMA_GENERATE = "/api/generate";
+export const OLLAMA_EMBED = "/api/embed";
+/** text-embeddings-inference's own API. */
+export const TEI_EMBED = "/embed";
+export const TEI_EMBED_SPARSE = "/embed_sparse";
+
+/**
+ * The inference paths that servers have outside the prefix: those of vLLM, SGLang, text-embeddings-inference,
+ * llama.cpp and Ollama. A POST that names its model reaches them as they are. This is a list, and no prefix,
+ * since bodies with a `model` also load and delete models elsewhere.
+ */
+export const UNPREFIXED_PATHS: ReadonlySet<string> = new Set([
+  ...["/rerank", "/v2/rerank", "/score", "/classify", "/pooling", "/predict"],
+  ...["/tokenize", "/detokenize", "/infill"],
+  ...[TEI_EMBED, TEI_EMBED_SPARSE, OLLAMA_CHAT, OLLAMA_GENERATE, OLLAMA_EMBED],
+]);
+
+/** Paths of the APIs of OpenAI and Anthropic as they look if the base URL lacks the prefix. */
+const WITHOUT_PREFIX =
+  /^\/(?:chat\/completions|completions|embeddings|messages|responses|models|audio|images|moderations|files|batches|conversations|vector_stores)(?:\/|$)/;
+
+/** Says whether a path would be one of the API's if the prefix stood before it. */
+export function lacksPrefix(path: string): boolean {
+  return WITHOUT_PREFIX.test(path);
+}
 
 /** A path below that of a response, with the id of that response. */
 const BELOW_RESPONSE = new RegExp(`^${RESPONSES}/([^/]+)`);

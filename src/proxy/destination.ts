@@ -2,7 +2,7 @@
  * Decides where a request goes: to a server of its model, to the server that made the response it is about,
  * or to the only server there is. Takes the lease there, and sends nothing.
  */
-import { LOAD_LORA, responseIdIn, UNLOAD_LORA } from "../ground/paths.ts";
+import { LOAD_LORA, responseIdIn, UNLOAD_LORA, UNPREFIXED_PATHS } from "../ground/paths.ts";
 import type { Lease } from "../routing/backend.ts";
 import type { Routes } from "../routing/routes.ts";
 import type { Run } from "../routing/run.ts";
@@ -25,9 +25,12 @@ export function isLoraPath(path: string): boolean {
   return path === LOAD_LORA || path === UNLOAD_LORA;
 }
 
-/** Says whether bodies sent there name no model: those of adapters, and of what is done with a response. */
+/**
+ * Says whether bodies sent there may name no model: those of adapters, of what is done with a response, and
+ * those of text-embeddings-inference's own API.
+ */
 function namesNoModel(path: string): boolean {
-  return isLoraPath(path) || responseIdIn(path) !== undefined;
+  return isLoraPath(path) || responseIdIn(path) !== undefined || UNPREFIXED_PATHS.has(path);
 }
 
 /** @param verdict what the body says of its model */
@@ -80,7 +83,11 @@ function unnamed(method: string, { path, query }: Target, responses: ResponseIds
   const run = responseId === undefined ? undefined : responses.find(modelIdOf(responseId));
   if (responseId !== undefined && run !== undefined) return { kind: "run", run, responseId };
   const model = new URLSearchParams(query).get("model");
-  return model ? { kind: "model", model } : { kind: "unnamed", method };
+  if (model) return { kind: "model", model };
+  // Outside the public prefix even the only server must be named.
+  return UNPREFIXED_PATHS.has(path)
+    ? refuseWith("model_required", `it names no model; ${HOW_TO_NAME}`)
+    : { kind: "unnamed", method };
 }
 
 function refuseWith(code: Parameters<typeof errorResponse>[0], reason: string): Destination {
@@ -125,7 +132,7 @@ function takeRun(
       );
 }
 
-/** Without a doubt: the only backend, or one of the only model. A preflight goes to any: all answer it alike. */
+/** Without a doubt: the only backend, or one of the only model. `OPTIONS` goes to any: all answer it alike. */
 function takeUnnamed(method: string, routes: Routes): Lease | Response {
   const lease = routes.only() ?? (method === "OPTIONS" ? routes.newest() : undefined);
   if (lease !== undefined) return lease;

@@ -2,7 +2,7 @@
  * The target of a request, cut out of `request.url`. Uses no URL object: it would normalise what must be sent
  * on byte for byte, and throw where the Host header is bad. Pure.
  */
-import { PUBLIC_PREFIX } from "../ground/paths.ts";
+import { PUBLIC_PREFIX, UNPREFIXED_PATHS } from "../ground/paths.ts";
 import type { Backend } from "../routing/backend.ts";
 
 export type Target = {
@@ -22,7 +22,8 @@ export function splitTarget(url: string): Target {
     : { path: target.slice(0, query), query: target.slice(query) };
 }
 
-/** The backend's own base path takes the place of the public prefix. */
+/** The backend's own base path takes the place of the public prefix. Unprefixed paths stay as they are. */
 export function urlAt({ origin, basePath }: Backend, { path, query }: Target): string {
+  if (UNPREFIXED_PATHS.has(path)) return `${origin}${path}${query}`;
   return `${origin}${basePath}${path.slice(PUBLIC_PREFIX.length)}${query}`;
 }

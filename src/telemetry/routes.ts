@@ -4,10 +4,16 @@
  */
 import {
   LOAD_LORA,
+  OLLAMA_CHAT,
+  OLLAMA_EMBED,
+  OLLAMA_GENERATE,
   PUBLIC_PREFIX,
   RESPONSES,
   RESPONSES_INPUT_TOKENS,
+  TEI_EMBED,
+  TEI_EMBED_SPARSE,
   UNLOAD_LORA,
+  UNPREFIXED_PATHS,
 } from "../ground/paths.ts";
 
 export type Route = {
@@ -15,11 +21,20 @@ export type Route = {
   readonly name: string;
   /** `gen_ai.operation.name`; undefined if the conventions have none for it. */
   readonly operation: "chat" | "text_completion" | "embeddings" | undefined;
-  /** `gen_ai.provider.name`: whose API it is. */
-  readonly provider: "openai" | "anthropic";
+  /** `gen_ai.provider.name`: whose API it is. Of consequence only where there is an operation. */
+  readonly provider: "openai" | "anthropic" | "ollama" | "huggingface";
 };
 
 type Operation = Route["operation"];
+
+/** What is known of unprefixed paths; all others are routes without an operation. */
+const UNPREFIXED: readonly Route[] = [
+  route(OLLAMA_CHAT, "chat", "ollama"),
+  route(OLLAMA_GENERATE, "text_completion", "ollama"),
+  route(OLLAMA_EMBED, "embeddings", "ollama"),
+  route(TEI_EMBED, "embeddings", "huggingface"),
+  route(TEI_EMBED_SPARSE, "embeddings", "huggingface"),
+];
 
 /** The APIs of vLLM, SGLang, llama.cpp and Ollama, of OpenAI and of Anthropic. */
 const ROUTES: readonly Route[] = [
@@ -47,6 +62,8 @@ const ROUTES: readonly Route[] = [
   route(RESPONSES_INPUT_TOKENS),
   route(LOAD_LORA),
   route(UNLOAD_LORA),
+  ...[...UNPREFIXED_PATHS].map((path) => route(path)),
+  ...UNPREFIXED,
 ];
 
 const BY_PATH: ReadonlyMap<string, Route> = new Map(ROUTES.map((known) => [known.name, known]));

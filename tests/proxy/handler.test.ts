@@ -33,9 +33,11 @@ describe("createHandler() routes", () => {
     ["/v1", "/v1/x?to=http://y/../z", "/v1/x?to=http://y/../z"],
     ["/v1", "/v1/files/a%2Fb%20c%25", "/v1/files/a%2Fb%20c%25"],
     ["/v1", "/v1/%E2%82%AC/~x'(y)", "/v1/%E2%82%AC/~x'(y)"],
-    ["/v1", "/v1//double///slash/", "/v1//double///slash/"],
+    ["/v1", "/v1/double///slash//", "/v1/double///slash//"],
     ["/v1", "/v1/models", "/v1/models"],
-    ["/v1", "/v1/v1/x", "/v1/v1/x"],
+    ["/v1", "/v1/x/v1/x", "/v1/x/v1/x"],
+    ["/v1", "/embed?a=1", "/embed?a=1"],
+    ["/api/v3", "/api/chat", "/api/chat"],
   ])("to base path %p, %p as %p", async (basePath, sent, received) => {
     using upstream = fakeBackend();
     using proxy = startProxy({ backends: [makeBackend({ origin: upstream.origin, basePath })] });
@@ -117,6 +119,9 @@ describe("createHandler() answers from memory", () => {
 
   test.each<[path: string, status: number]>([
     ["/v1/models", 200],
+    ["/v1/models/", 200],
+    ["/v1", 200],
+    ["/v1/", 200],
     ["/v1/models/org%2Fname", 200],
     ["/v1/models/nobody", 404],
   ])("HEAD %s: as GET, without the body", async (path, status) => {
@@ -133,6 +138,7 @@ describe("createHandler() answers from memory", () => {
   test.each<[isReady: boolean, path: string, status: number, text: string]>([
     [false, "/healthz", 200, "ok\n"],
     [true, "/healthz", 200, "ok\n"],
+    [false, "/health", 200, "ok\n"],
     [false, "/readyz", 503, "starting\n"],
     [true, "/readyz", 200, "ready\n"],
     [true, "/readyz?verbose", 200, "ready\n"],

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { splitTarget } from "../../src/proxy/target.ts";
+import { splitTarget, urlAt } from "../../src/proxy/target.ts";
+import { makeBackend } from "../support/server/backends.ts";
 
 describe("splitTarget()", () => {
   test.each<[url: string, path: string, query: string]>([
@@ -20,5 +21,19 @@ describe("splitTarget()", () => {
     ["example.com:443", "/", ""],
   ])("of %p is %p and %p", (url, path, query) => {
     expect(splitTarget(url)).toEqual({ path, query });
+  });
+});
+
+describe("urlAt()", () => {
+  test.each<[basePath: string, path: string, url: string]>([
+    ["/v1", "/v1/x", "http://s/v1/x?q"],
+    ["", "/v1/x", "http://s/x?q"],
+    ["/api/v3", "/v1/x/v1/y", "http://s/api/v3/x/v1/y?q"],
+    ["/v1", "/v1/embed", "http://s/v1/embed?q"],
+    ["/v1", "/embed", "http://s/embed?q"],
+    ["/api/v3", "/api/chat", "http://s/api/chat?q"],
+  ])("at base path %p of %p is %p", (basePath, path, url) => {
+    const backend = makeBackend({ origin: "http://s", basePath });
+    expect(urlAt(backend, { path, query: "?q" })).toBe(url);
   });
 });

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { UNPREFIXED_PATHS } from "../../src/ground/paths.ts";
 import { routeOf } from "../../src/telemetry/routes.ts";
 
 test.each([
@@ -10,6 +11,12 @@ test.each([
   ["/v1/messages/count_tokens", "/v1/messages/count_tokens", undefined, "anthropic"],
   ["/v1/audio/speech", "/v1/audio/speech", undefined, "openai"],
   ["/v1/responses/input_tokens", "/v1/responses/input_tokens", undefined, "openai"],
+  ["/api/chat", "/api/chat", "chat", "ollama"],
+  ["/api/generate", "/api/generate", "text_completion", "ollama"],
+  ["/api/embed", "/api/embed", "embeddings", "ollama"],
+  ["/embed", "/embed", "embeddings", "huggingface"],
+  ["/embed_sparse", "/embed_sparse", "embeddings", "huggingface"],
+  ["/v2/rerank", "/v2/rerank", undefined, "openai"],
   ["/v1/responses/resp_1", "/v1/responses/{response_id}", undefined, "openai"],
   ["/v1/responses/resp_1/cancel", "/v1/responses/{response_id}/{action}", undefined, "openai"],
   ["/v1/responses/resp_1/a/b", "/v1/*", undefined, "openai"],
@@ -17,4 +24,9 @@ test.each([
   ["/v1/whatever/a/client/writes", "/v1/*", undefined, "openai"],
 ])("routeOf(%s) is %s", (path, name, operation, provider) => {
   expect(routeOf(path)).toEqual({ name, operation, provider } as ReturnType<typeof routeOf>);
+});
+
+test("every unprefixed path is a route of its own", () => {
+  const paths = [...UNPREFIXED_PATHS];
+  expect(paths.map((path) => routeOf(path).name)).toEqual(paths);
 });

@@ -15,34 +15,69 @@ function answer(path: string, init: RequestInit = {}, isReady = true): Response 
 describe("local()", () => {
   test.each<[path: string, isReady: boolean, status: number, says: string]>([
     ["/healthz", false, 200, "ok\n"],
+    ["/health", false, 200, "ok\n"],
     ["/readyz", true, 200, "ready\n"],
     ["/readyz", false, 503, "starting\n"],
     ["/v1/models", true, 200, '{"object":"list","data":[{"id":"m"}]}'],
     ["/v1/models?x=1", false, 200, '{"object":"list","data":[{"id":"m"}]}'],
+    ["/v1/models/", true, 200, '{"object":"list","data":[{"id":"m"}]}'],
   ])("answers %s, ready: %p, with %d", async (path, isReady, status, says) => {
     const response = answer(path, {}, isReady)!;
     expect([response.status, await response.text()]).toEqual([status, says]);
   });
 
-  test.each(["/", "/v1", "/v2/models", "/healthz/", "/V1/models"])(
+  test.each(["/", "/v2/models", "/healthz/", "/health/", "/V1/models", "/V1"])(
     "knows no path %s",
     async (path) => {
       expect(await answer(path)?.json()).toMatchObject({ error: { code: "not_found" } });
     },
   );
 
+  test.each(["/v1", "/v1/"])("says at %s what it is and where its list is", async (path) => {
+    for (const method of ["GET", "HEAD"]) {
+      const about = answer(path, { method });
+      expect([about?.status, about?.headers.get("content-type")]).toEqual([
+        200,
+        "application/json;charset=utf-8",
+      ]);
+    }
+    const about = await answer(path, {}, false)?.json();
+    expect(about).toMatchObject({ name: "lw-inference-proxy", models: "/v1/models" });
+    expect(JSON.stringify(about)).not.toMatch(/version|\d+\.\d+/);
+    expect(answer(path, { headers: { via: "1.1 proxy-1" } })?.status).toBe(200);
+  });
+
+  test.each<[path: string, method: string]>([
+    ["/v1", "POST"],
+    ["/v1", "OPTIONS"],
+    ["/embed", "GET"],
+    ["/api/chat", "DELETE"],
+    ["/api/delete", "POST"],
+  ])("refuses %s with %s", async (path, method) => {
+    const refused = answer(path, { method });
+    expect([refused?.status, await refused?.json()]).toMatchObject([
+      404,
+      { error: { code: "not_found" } },
+    ]);
+  });
+
   test.each<[path: string, method: string]>([
     ["/v1/models", "POST"],
     ["/v1/models", "OPTIONS"],
     ["/v1/models/m", "GET"],
     ["/v1/chat/completions", "POST"],
-    ["/v1/", "GET"],
+    ["/v1/models/", "POST"],
+    ["/v1/", "POST"],
+    ["/v1/", "OPTIONS"],
+    ["/embed", "POST"],
   ])("leaves %s with %s to others", (path, method) => {
     expect(answer(path, { method })).toBeUndefined();
   });
 
   test("refuses its list to itself", () => {
-    expect(answer("/v1/models", { headers: { via: "1.1 proxy-1" } })?.status).toBe(508);
+    for (const path of ["/v1/models", "/v1/models/"]) {
+      expect(answer(path, { headers: { via: "1.1 proxy-1" } })?.status).toBe(508);
+    }
     expect(answer("/v1/models", { headers: { via: "1.1 proxy-2" } })?.status).toBe(200);
   });
 });
