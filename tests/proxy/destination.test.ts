@@ -121,7 +121,7 @@ describe("take()", () => {
     ["no name, no server", UNNAMED, () => table([]), "400 model_required"],
     ["OPTIONS", { kind: "unnamed", method: "OPTIONS" }, () => table([a, b]), b.name],
     [
-      "a preflight, no server",
+      "OPTIONS, no server",
       { kind: "unnamed", method: "OPTIONS" },
       () => table([]),
       "503 backend_unavailable",
