@@ -74,6 +74,29 @@ describe("README.md", () => {
     expect(rows).toHaveLength(codes.length);
   });
 
+  test("gives every server a port, and a health check on that port", () => {
+    const rows = table("Server");
+    expect(rows.length).toBeGreaterThan(8);
+    for (const [server = "", port = "", check = ""] of rows) {
+      const number = /\d+/.exec(port)?.[0];
+      const isDefault = number === LABELS["inference.port"];
+      expect([server, port]).toEqual([
+        server,
+        isDefault ? `${number}, the default` : `"${number}"`,
+      ]);
+      if (!check.startsWith("`ollama list`")) expect(check).toContain(`${number}`);
+    }
+  });
+
+  test("compose.yaml and the table of servers agree on images", () => {
+    const servers = table("Server").map(([server = ""]) => server.split(":")[0]);
+    const compose = readFileSync(join(ROOT, "compose.yaml"), "utf8");
+    for (const image of ["vllm/vllm-openai", "lmsysorg/sglang", "ghcr.io/ggml-org/llama.cpp"]) {
+      expect(compose).toContain(`image: ${image}:`);
+      expect(servers).toContain(image);
+    }
+  });
+
   test("names only commands that there are", () => {
     const { scripts } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
       readonly scripts: Readonly<Record<string, string>>;
@@ -110,11 +133,12 @@ describe("compose.yaml", () => {
   });
 
   test.each(servers)(
-    "%s can be found, is checked on the port of its label, and may finish its answers",
-    (_name, server) => {
+    "%s can be found, is checked on the port of its label, and may finish its answers if it does",
+    (name, server) => {
       const port = server.labels?.["inference.port"] ?? LABELS["inference.port"];
       expect(server.healthcheck?.test.at(-1)).toContain(`http://localhost:${port}/`);
-      expect(server.stop_grace_period).toBe("75s");
+      // llama.cpp keeps connections open in silence until it is killed.
+      expect(server.stop_grace_period).toBe(name === "llama-cpp" ? "10s" : "75s");
       expect(server.networks).toEqual(["inference"]);
       for (const label of Object.keys(server.labels ?? {}))
         expect(Object.keys(LABELS)).toContain(label);

@@ -5,16 +5,11 @@
 import { z } from "zod/mini";
 import { ownRequest } from "../ground/own-request.ts";
 import { letGo, openBody, readReply } from "./answer.ts";
+import { agreeOnVersion } from "./api-version.ts";
 import { EngineClock } from "./clock.ts";
 import { type Container, parseContainer } from "./container.ts";
-import { type EngineAddress, EngineError, showAddress, unreachable } from "./error.ts";
+import { type EngineAddress, notAnEngine, unreachable } from "./error.ts";
 import { type ContainerEvent, EVENT_ACTIONS, readEvents } from "./events.ts";
-
-/**
- * The newest API version whose answers we have read about. An older engine is asked in its own
- * version.
- */
-const API_VERSION_NEWEST = "1.52";
 
 /** We give up every call after this time, except the event stream. */
 export const CALL_TIMEOUT_MS = 5_000;
@@ -24,7 +19,6 @@ const MIB = 1024 * 1024;
 const LIST_BYTES_MAX = 64 * MIB;
 const REPLY_BYTES_MAX = 4 * MIB;
 
-const WireVersion = z.object({ ApiVersion: z.string(), MinAPIVersion: z.optional(z.string()) });
 const WireList = z.array(
   z.object({ Id: z.string(), Labels: z.nullish(z.record(z.string(), z.string())) }),
 );
@@ -183,8 +177,7 @@ export class Engine {
       return parse(JSON.parse(text));
     } catch (error) {
       if (!(error instanceof SyntaxError || error instanceof z.core.$ZodError)) throw error;
-      const message = `The answer to ${request} from ${showAddress(this.#address)} is not that of a Docker engine`;
-      throw new EngineError(message, { kind: "refused", cause: error });
+      throw notAnEngine(this.#address, request, error);
     }
   }
 
@@ -199,16 +192,9 @@ export class Engine {
     return version;
   }
 
-  /**
-   * Agrees on an API version. No single version suits all engines: 20.10 knows nothing above 1.41,
-   * and 29.0 refuses everything below 1.44.
-   */
   async #negotiate(): Promise<string> {
-    const response = await this.#get("/version", AbortSignal.timeout(this.#callTimeoutMs));
-    const request = "GET /version";
-    const text = await readReply({ address: this.#address, request, response }, REPLY_BYTES_MAX);
-    const { ApiVersion, MinAPIVersion = "1.24" } = this.#parse(WireVersion.parse, request, text);
-    this.#apiVersion = newer(MinAPIVersion, older(ApiVersion, API_VERSION_NEWEST));
+    const signal = AbortSignal.timeout(this.#callTimeoutMs);
+    this.#apiVersion = await agreeOnVersion(this.#address, (path) => this.#get(path, signal));
     return this.#apiVersion;
   }
 
@@ -234,17 +220,4 @@ export class Engine {
 
 function timeout(): DOMException {
   return new DOMException("The engine did not answer in time", "TimeoutError");
-}
-
-function older(a: string, b: string): string {
-  return minor(a) < minor(b) ? a : b;
-}
-
-function newer(a: string, b: string): string {
-  return minor(a) > minor(b) ? a : b;
-}
-
-/** The number after `1.`: the API has had no other major version in ten years. */
-function minor(version: string): number {
-  return Number(version.split(".")[1] ?? 0);
 }

@@ -59,8 +59,20 @@ function explain(address: EngineAddress, cause: unknown): string {
   }
 }
 
+/** @param cause what is wrong with the answer, if that was thrown */
+export function notAnEngine(address: EngineAddress, request: string, cause?: unknown): EngineError {
+  const message = `The answer to ${request} from ${showAddress(address)} is not that of a Docker engine`;
+  return new EngineError(message, { kind: "refused", cause });
+}
+
 /** A socket proxy answers with one of these when the engine behind it does not answer. */
 const NOBODY_BEHIND: ReadonlySet<number> = new Set([502, 503, 504]);
+
+/** A socket proxy answers with 405 when its rules allow no GET at all. */
+const FORBIDDEN: ReadonlySet<number> = new Set([403, 405]);
+
+/** All paths that we ask for, as a rule of a socket proxy that takes a regular expression. */
+const PATHS_RULE = "/v1\\.\\d+/(version|events|containers/json|containers/[^/]+/json)";
 
 /**
  * @param request like `GET /containers/json`
@@ -68,7 +80,7 @@ const NOBODY_BEHIND: ReadonlySet<number> = new Set([502, 503, 504]);
  */
 export function refusalError(request: string, status: number, body: string): EngineError {
   const kind = kindOf(status, body);
-  const message = `The engine answered ${status} to ${request}: ${messageOf(body)}${advice(kind, request)}`;
+  const message = `The engine answered ${status} to ${request}: ${messageOf(body)}${advice(kind, request, body)}`;
   return new EngineError(message, { kind });
 }
 
@@ -79,20 +91,30 @@ export function refusalError(request: string, status: number, body: string): Eng
 function kindOf(status: number, body: string): EngineError["kind"] {
   if (messageInJson(body) !== undefined) return "refused";
   if (NOBODY_BEHIND.has(status)) return "unreachable";
-  return status === 403 ? "forbidden" : "refused";
+  return FORBIDDEN.has(status) ? "forbidden" : "refused";
 }
 
-function advice(kind: EngineError["kind"], request: string): string {
+function advice(kind: EngineError["kind"], request: string, body: string): string {
   switch (kind) {
     case "unreachable":
       return "; the socket proxy is there, the engine behind it does not answer";
-    case "forbidden": {
-      const section = request.split("/")[1]?.toUpperCase();
-      return `; have the socket proxy allow it: set ${section}=1 there (the proxy needs CONTAINERS, EVENTS and VERSION)`;
-    }
+    case "forbidden":
+      return `; have the socket proxy allow it: ${ruleFor(request, body)}`;
     case "refused":
       return "";
   }
+}
+
+/**
+ * Socket proxies with a variable for each kind of request answer with a page of HTML (Tecnativa's,
+ * linuxserver's). Wollomatic's has regular expressions, and answers with plain text.
+ */
+function ruleFor(request: string, body: string): string {
+  if (!body.trimStart().startsWith("<")) {
+    return `-allowGET=${PATHS_RULE} and -allowfrom=<this proxy's host name> there`;
+  }
+  const section = request.split("/")[1]?.toUpperCase();
+  return `set ${section}=1 there (the proxy needs CONTAINERS, EVENTS and VERSION)`;
 }
 
 function messageOf(body: string): string {

@@ -122,6 +122,14 @@ describe("refusalError()", () => {
     );
   });
 
+  test.each([403, 405])("a %p in plain text: a socket proxy with regular expressions", (status) => {
+    const error = refusalError("GET /events", status, "Forbidden\n");
+    expect(error.kind).toBe("forbidden");
+    expect(error.message).toBe(
+      String.raw`The engine answered ${status} to GET /events: Forbidden; have the socket proxy allow it: -allowGET=/v1\.\d+/(version|events|containers/json|containers/[^/]+/json) and -allowfrom=<this proxy's host name> there`,
+    );
+  });
+
   test.each([502, 503, 504])("a socket proxy's %p means that the engine is away", (status) => {
     const html = `<html><body><h1>${status} Service Unavailable</h1>\nNo server is available.</body></html>`;
     const error = refusalError("GET /version", status, html);

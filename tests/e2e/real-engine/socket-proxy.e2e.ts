@@ -6,7 +6,8 @@ import { provide } from "../../support/debian-package.ts";
 import { startEachTestWithoutServers } from "../../support/engine/each-test.ts";
 import { startHealthy, startProxy } from "../../support/engine/real.ts";
 import { startRelay } from "../../support/engine/relay.ts";
-import { startSocketProxy } from "../../support/engine/socket-proxy/process.ts";
+import { type SocketProxy, startSocketProxy } from "../../support/engine/socket-proxy/process.ts";
+import { RULE_FOR_TRAEFIK, startWollomatic } from "../../support/engine/socket-proxy/wollomatic.ts";
 import type { CompiledProxy } from "../../support/proxy/compiled.ts";
 import { dockerCli } from "../../support/server/inference-server/image.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
@@ -59,6 +60,26 @@ describe.skipIf(missing !== undefined)("behind a socket proxy", () => {
       expect(await within("the answer", streamed.end)).toBe("complete");
       await stopped;
       await until("it is gone", async () => (await chat(proxy.origin, "m")).status === 404);
+    },
+    TIMEOUT_MS,
+  );
+
+  test.each<[name: string, start: () => Promise<SocketProxy>]>([
+    ["linuxserver's", () => startSocketProxy(socketPath, {}, "linuxserver")],
+    ["wollomatic's", () => startWollomatic(socketPath, { allowGet: RULE_FOR_TRAEFIK })],
+  ])(
+    "%s: it routes, and sees a stop at once",
+    async (_name, start) => {
+      await using socketProxy = await start();
+      const server = await startHealthy({ env: { MODELS: "m", TERM_MODE: "drain" } });
+      await using proxy = await startProxy({ DOCKER_HOST: socketProxy.host });
+      await untilModels(proxy.origin, ["m"]);
+      const streamed = await streamedChat(proxy.origin, "m", { tokens: 50 });
+      const stopped = dockerCli("stop", "--time", "10", server.name);
+      await until("the stop is known", async () => (await modelIds(proxy.origin)).length === 0);
+      expect(await within("the answer", streamed.end)).toBe("complete");
+      await stopped;
+      expect(proxy.logged("answered 403")).toBe(false);
     },
     TIMEOUT_MS,
   );

@@ -180,6 +180,7 @@ export class FakeEngine {
   }
 
   #reply(path: string, query: URLSearchParams, asked: number): Answer {
+    if (path === "/_ping") return { status: 200, body: "OK", contentType: "text/plain" };
     if (path === "/version") {
       return json({ ApiVersion: this.apiVersion, MinAPIVersion: this.minApiVersion });
     }
@@ -221,7 +222,7 @@ export class FakeEngine {
   #stream(response: ServerResponse, query: URLSearchParams, asked: number): void {
     const sinceMs = Number(query.get("since") ?? Number.POSITIVE_INFINITY) * 1000;
     const contentType = asked >= API_52 ? "application/jsonl" : "application/json";
-    response.writeHead(200, { "content-type": contentType, date: this.#date() });
+    response.writeHead(200, { "content-type": contentType, ...this.#headers() });
     response.flushHeaders();
     const past = this.#history.filter(({ timeMs }) => timeMs >= sinceMs);
     for (const { line } of past) response.write(`${line}\n`);
@@ -231,12 +232,13 @@ export class FakeEngine {
 
   #send(response: ServerResponse, answer: Answer): void {
     const { status, body, contentType = "application/json" } = answer;
-    response.writeHead(status, { "content-type": contentType, date: this.#date() });
+    response.writeHead(status, { "content-type": contentType, ...this.#headers() });
     response.end(body);
   }
 
-  #date(): string {
-    return new Date(this.nowMs()).toUTCString();
+  /** What every answer has, a refusal too. */
+  #headers(): Readonly<Record<string, string>> {
+    return { "api-version": this.apiVersion, date: new Date(this.nowMs()).toUTCString() };
   }
 }
 

@@ -1,11 +1,14 @@
-/** Stands in for a socket proxy as people run it: HAProxy over TCP in front of an engine's socket. Its rules: process.cfg. */
+/**
+ * Stands in for a socket proxy as people run it: HAProxy over TCP in front of an engine's socket. The rules of
+ * Tecnativa's are in process.cfg, those of linuxserver's in linuxserver.cfg.
+ */
 import { join } from "node:path";
 import { freePort } from "../../proxy/compiled.ts";
 import { until } from "../../until.ts";
 
-const CONFIG = join(import.meta.dir, "process.cfg");
+const CONFIGS = { Tecnativa: "process.cfg", linuxserver: "linuxserver.cfg" } as const;
 
-/** What it allows. The README asks for all of it. */
+/** What it allows. Unset: both images allow all of it but CONTAINERS, which our README has people set. */
 export type Allowed = Partial<Record<"CONTAINERS" | "EVENTS" | "PING" | "VERSION", "0" | "1">>;
 
 export type SocketProxy = AsyncDisposable & {
@@ -17,9 +20,10 @@ export type SocketProxy = AsyncDisposable & {
 export async function startSocketProxy(
   socketPath: string,
   allowed: Allowed = {},
+  maker: keyof typeof CONFIGS = "Tecnativa",
 ): Promise<SocketProxy> {
   const port = freePort();
-  const child = Bun.spawn(["haproxy", "-db", "-f", CONFIG], {
+  const child = Bun.spawn(["haproxy", "-db", "-f", join(import.meta.dir, CONFIGS[maker])], {
     env: {
       PATH: process.env["PATH"] ?? "",
       SOCKET_PATH: socketPath,

@@ -1,0 +1,72 @@
+/**
+ * The compiled binary behind each of the socket proxies in the README, with the rules that the README gives, in front of
+ * a fake engine. It runs no process of Docker's, so every release of the engine can be tried. Behind a real engine:
+ * real-engine/socket-proxy.e2e.ts.
+ */
+import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { modelIds, untilModels } from "../../support/client/requests.ts";
+import { provide } from "../../support/debian-package.ts";
+import { FakeEngine } from "../../support/engine/fake.ts";
+import { type SocketProxy, startSocketProxy } from "../../support/engine/socket-proxy/process.ts";
+import { RULE_FOR_TRAEFIK, startWollomatic } from "../../support/engine/socket-proxy/wollomatic.ts";
+import { startCompiled } from "../../support/proxy/compiled.ts";
+import { until } from "../../support/until.ts";
+
+const README = readFileSync(join(import.meta.dir, "../../../README.md"), "utf8");
+/** The rule in the README for wollomatic's, as it is to be copied. */
+const OUR_RULE = /-allowGET=([^'`]+)'/.exec(README)?.[1] ?? "";
+
+const missing = await provide("haproxy", "haproxy");
+if (missing !== undefined) process.stderr.write(`Not tested with HAProxy's rules: ${missing}\n`);
+
+type Start = (socketPath: string) => Promise<SocketProxy>;
+
+/** What each image allows by itself, and CONTAINERS=1. */
+const BY_VARIABLES: readonly [name: string, start: Start][] = [
+  ["Tecnativa's", (path) => startSocketProxy(path, {}, "Tecnativa")],
+  ["linuxserver's", (path) => startSocketProxy(path, {}, "linuxserver")],
+  [
+    "linuxserver's, without VERSION",
+    (path) => startSocketProxy(path, { VERSION: "0" }, "linuxserver"),
+  ],
+];
+const BY_EXPRESSIONS: readonly [name: string, start: Start][] = [
+  ["wollomatic's", (path) => startWollomatic(path, { allowGet: OUR_RULE })],
+  [
+    "wollomatic's, as set up for Traefik",
+    (path) => startWollomatic(path, { allowGet: RULE_FOR_TRAEFIK }),
+  ],
+];
+const STARTS = [...(missing === undefined ? BY_VARIABLES : []), ...BY_EXPRESSIONS];
+
+describe.each(STARTS)("behind %s socket proxy", (_name, start) => {
+  test.each(["20.10", "29.0", "29.3"] as const)(
+    "it routes, and sees a stop, of Docker %s",
+    async (release) => {
+      using fake = (await new FakeEngine().start()).become(release);
+      using server = Bun.serve({
+        port: 0,
+        hostname: "127.0.0.1",
+        fetch: () => Response.json({ object: "list", data: [{ id: "m" }] }),
+      });
+      const container = fake.add({ port: server.port ?? 0 });
+      await using socketProxy = await start(fake.socketPath);
+      await using proxy = await startCompiled({ env: { DOCKER_HOST: socketProxy.host } });
+      await untilModels(proxy.origin, ["m"]);
+      fake.kill(container);
+      await until("the stop is known", async () => (await modelIds(proxy.origin)).length === 0);
+      expect(proxy.log().filter(({ level }) => level === "error" || level === "warn")).toEqual([]);
+    },
+  );
+});
+
+test("behind wollomatic's socket proxy that allows too little, it says what to allow", async () => {
+  using fake = await new FakeEngine().start();
+  await using socketProxy = await startWollomatic(fake.socketPath, { allowGet: "/version" });
+  await using proxy = await startCompiled({ env: { DOCKER_HOST: socketProxy.host } });
+  await until("it is said", () => proxy.logged("have the socket proxy allow it"));
+  const said = proxy.log().map(({ message }) => String(message));
+  expect(said.filter((message) => message.includes(`-allowGET=${OUR_RULE} `))).toHaveLength(1);
+});

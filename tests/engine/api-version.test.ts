@@ -1,0 +1,123 @@
+import { describe, expect, test } from "bun:test";
+import { Engine } from "../../src/engine/engine.ts";
+import { EngineError } from "../../src/engine/error.ts";
+import { isLabelled } from "../../src/sources/labels.ts";
+import { FakeEngine } from "../support/engine/fake.ts";
+import { RULE_FOR_TRAEFIK, startWollomatic } from "../support/engine/socket-proxy/wollomatic.ts";
+
+const RELEASES = [
+  ["20.10", "1.41"],
+  ["26", "1.45"],
+  ["29.0", "1.52"],
+  ["29.3", "1.52"],
+] as const;
+
+const OUR_PATHS = String.raw`/v1\.\d+/(version|events|containers/json|containers/[^/]+/json)`;
+
+function engineAt(host: string): Engine {
+  const port = Number(new URL(host).port);
+  return new Engine({ kind: "tcp", host: "127.0.0.1", port }, 2_000);
+}
+
+async function failureOf(engine: Engine): Promise<EngineError> {
+  const error = await engine.list(isLabelled).catch((reason: unknown) => reason);
+  if (error instanceof EngineError) return error;
+  throw new Error(`not an EngineError: ${String(error)}`);
+}
+
+/** Lists, inspects and opens the events, as the proxy does. */
+async function useAll(engine: Engine, id: string): Promise<void> {
+  const { signal } = new AbortController();
+  const events = await engine.openEvents({ since: () => 0, signal });
+  expect(await engine.list(isLabelled)).toEqual([id]);
+  expect((await engine.inspect(id))?.id).toBe(id);
+  await events.return(undefined);
+}
+
+describe("agreeOnVersion()", () => {
+  test.each(RELEASES)("Docker %s tells its version with the first request", async (release, v) => {
+    using fake = (await new FakeEngine().start()).become(release);
+    const engine = new Engine({ kind: "unix", path: fake.socketPath });
+    await engine.list(isLabelled);
+    expect(fake.requests).toEqual(["/v1.52/version", `/v${v}/containers/json?all=1`]);
+    expect(engine.apiVersion).toBe(v);
+  });
+
+  test("an engine of the future that no longer speaks ours is asked in the oldest version it has", async () => {
+    using fake = await new FakeEngine().start();
+    Object.assign(fake, { apiVersion: "1.60", minApiVersion: "1.54" });
+    expect(await new Engine({ kind: "unix", path: fake.socketPath }).list(isLabelled)).toEqual([]);
+    expect(fake.requests.at(-1)).toStartWith("/v1.54/");
+  });
+
+  describe.each(RELEASES)("Docker %s behind wollomatic's socket-proxy", (release, version) => {
+    test.each([
+      ["its README's rule for Traefik", RULE_FOR_TRAEFIK],
+      ["our README's rule", OUR_PATHS],
+      ["a rule for /_ping in place of the version", `/_ping|${OUR_PATHS.replace("version|", "")}`],
+      ["a rule for /version without a version", `/version|${OUR_PATHS.replace("version|", "")}`],
+    ])("%s is enough", async (_what, allowGet) => {
+      using fake = (await new FakeEngine().start()).become(release);
+      const { id } = fake.add();
+      await using proxy = await startWollomatic(fake.socketPath, { allowGet });
+      const engine = engineAt(proxy.host);
+      await useAll(engine, id);
+      expect(engine.apiVersion).toBe(version);
+    });
+  });
+
+  test("our README's rule forbids what we do not need", async () => {
+    using fake = await new FakeEngine().start();
+    await using proxy = await startWollomatic(fake.socketPath, { allowGet: OUR_PATHS });
+    for (const path of ["/v1.41/containers/x/logs", "/v1.41/containers/x/archive", "/v1.41/info"]) {
+      expect((await fetch(`${proxy.origin}${path}`)).status).toBe(403);
+    }
+    const created = await fetch(`${proxy.origin}/v1.41/containers/create`, { method: "POST" });
+    expect(created.status).toBe(405);
+  });
+
+  test.each([
+    [403, "Forbidden", { allowGet: "/info" }],
+    [405, "Method Not Allowed", {}],
+  ])("a %p on every path says what to allow", async (status, text, rules) => {
+    using fake = await new FakeEngine().start();
+    await using proxy = await startWollomatic(fake.socketPath, rules);
+    const { kind, message } = await failureOf(engineAt(proxy.host));
+    expect(kind).toBe("forbidden");
+    expect(message).toBe(
+      `The engine answered ${status} to GET /version: ${text}; have the socket proxy allow it: -allowGET=${OUR_PATHS} and -allowfrom=<this proxy's host name> there`,
+    );
+  });
+
+  test("a refusal that names no version, without a header: the next path is asked", async () => {
+    const asked: string[] = [];
+    using server = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      fetch: ({ url }) => {
+        const { pathname } = new URL(url);
+        asked.push(pathname);
+        if (pathname === "/v1.52/version") return new Response("what?", { status: 400 });
+        return pathname === "/version" ? Response.json({ ApiVersion: "1.44" }) : Response.json([]);
+      },
+    });
+    expect(await engineAt(`tcp://127.0.0.1:${server.port}`).list(isLabelled)).toEqual([]);
+    expect(asked).toEqual(["/v1.52/version", "/version", "/v1.44/containers/json"]);
+  });
+
+  test.each([
+    ["nothing", new Headers()],
+    ["a path", new Headers({ "api-version": "1.41/../../x" })],
+  ])("a /_ping that names %s as its version is no engine's", async (_what, headers) => {
+    using server = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      fetch: ({ url }) =>
+        url.endsWith("/_ping")
+          ? new Response("OK", { headers })
+          : new Response("no", { status: 404 }),
+    });
+    const { message } = await failureOf(engineAt(`tcp://127.0.0.1:${server.port}`));
+    expect(message).toContain("is not that of a Docker engine");
+  });
+});
