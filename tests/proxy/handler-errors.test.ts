@@ -93,6 +93,13 @@ describe("createHandler() refuses", () => {
       "GET /v1/realtime HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n" +
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
     ],
+    [
+      "a WebSocket for responses",
+      "upgrade_required",
+      426,
+      "GET /v1/responses?a=b HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    ],
     ["a double slash at the start", "not_found", 404, "GET //v1/models HTTP/1.1\r\nHost: a"],
     ["a bad Host elsewhere", "not_found", 404, "GET /x HTTP/1.1\r\nHost: a b"],
   ])("%s: %s, %d", async (_what, code, status, request) => {

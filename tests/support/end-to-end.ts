@@ -16,8 +16,12 @@ export const FOLDERS = {
   privateEngine: "tests/e2e/private-engine",
 } as const;
 
-/** `npm run test:long` and `npm run test:attacks` run these. */
-export const SLOW_FOLDERS = { long: "tests/long", attacks: "tests/attacks" } as const;
+/** `npm run test:long`, `npm run test:attacks` and `npm run test:clients` run these. */
+export const SLOW_FOLDERS = {
+  long: "tests/long",
+  attacks: "tests/attacks",
+  clients: "tests/clients",
+} as const;
 
 /**
  * The test files of a folder, as paths for `bun test`: by itself it finds *.test.ts only.

@@ -24,6 +24,7 @@ export const ERRORS = {
   method_not_allowed: { status: 405, type: INVALID, param: null },
   model_search_limit: { status: 413, type: INVALID, param: "model" },
   unsupported_encoding: { status: 415, type: INVALID, param: null },
+  upgrade_required: { status: 426, type: INVALID, param: null },
   internal_error: { status: 500, type: "api_error", param: null },
   upgrade_unsupported: { status: 501, type: INVALID, param: null },
   backend_unreachable: { status: 502, type: "api_error", param: null },
@@ -40,6 +41,8 @@ export type ErrorCode = keyof typeof ERRORS;
 const codes = new WeakMap<Response, string>();
 
 const RETRY_AFTER_S = "1";
+/** What a client has to use instead (RFC 9110 §15.5.22). */
+const PROTOCOL = "HTTP/1.1";
 const MODEL_LENGTH_MAX = 256;
 
 /**
@@ -51,6 +54,10 @@ export function errorResponse(code: ErrorCode, message: string): Response {
   const headers = new Headers({ "content-type": "application/json" });
   if (status === 503) headers.set("retry-after", RETRY_AFTER_S);
   if (status === 405) headers.set("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+  if (status === 426) {
+    headers.set("upgrade", PROTOCOL);
+    headers.set("connection", "Upgrade"); // RFC 9110 §7.8: whoever sends Upgrade names it there
+  }
   const body = { type: "error", error: { type, message: printable(message), param, code } };
   const response = new Response(JSON.stringify(body), { status, headers });
   codes.set(response, code);

@@ -4,6 +4,7 @@
  * has the lines of them that matter.
  */
 import { beforeAll, describe, expect, test } from "bun:test";
+import { CODEX_WEBSOCKET, written } from "../../support/client/openings.ts";
 import {
   completeBody,
   type RawConnection,
@@ -125,6 +126,13 @@ describe.skipIf(!CAN_RUN).each(NAMES)("behind %s", (name) => {
       expect(completeBody(chain.client.received())).toBeUndefined();
     },
   );
+
+  test("Codex' WebSocket is told to go on over HTTP, though not every proxy passes on its Upgrade", async () => {
+    await using chain = await startChain(name);
+    chain.client.send(written(CODEX_WEBSOCKET));
+    await chain.client.waitFor('"code":"upgrade_required"');
+    expect(chain.client.received()).toStartWith("HTTP/1.1 426 ");
+  });
 
   test("the server sees the client's Host, and X-Forwarded-* of both proxies", async () => {
     await using chain = await startChain(name);

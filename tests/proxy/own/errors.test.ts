@@ -16,6 +16,7 @@ const CASES: readonly [code: ErrorCode, status: number, type: string, param: "mo
   ["method_not_allowed", 405, "invalid_request_error", null],
   ["model_search_limit", 413, "invalid_request_error", "model"],
   ["unsupported_encoding", 415, "invalid_request_error", null],
+  ["upgrade_required", 426, "invalid_request_error", null],
   ["internal_error", 500, "api_error", null],
   ["upgrade_unsupported", 501, "invalid_request_error", null],
   ["backend_unreachable", 502, "api_error", null],
@@ -54,6 +55,12 @@ describe("errorResponse()", () => {
     const { headers } = errorResponse(code, "Cannot do it");
     const allowed = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
     expect(headers.get("allow")).toBe(status === 405 ? allowed : null);
+  });
+
+  test.each(CASES)("%s (%d) says which protocol to use only if it is a 426", (code, status) => {
+    const { headers } = errorResponse(code, "Cannot do it");
+    const [protocol, connection] = status === 426 ? ["HTTP/1.1", "Upgrade"] : [null, null];
+    expect([headers.get("upgrade"), headers.get("connection")]).toEqual([protocol, connection]);
   });
 
   test("keeps a message that would break out of JSON in its place, or steer a terminal", async () => {

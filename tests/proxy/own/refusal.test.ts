@@ -2,6 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { refusal, unreadable } from "../../../src/proxy/own/refusal.ts";
 
 const WEBSOCKET = { upgrade: "WebSocket", connection: "upgrade" };
+/** What is left of the same behind a proxy that passes on no upgrades, as nginx by itself. */
+const STRIPPED = { "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==", "sec-websocket-version": "13" };
 
 type Asked = { readonly method: string; readonly headers: Headers };
 
@@ -14,6 +16,19 @@ describe("refusal()", () => {
     ["CONNECT", asked("CONNECT"), "/v1/x", 405],
     ["TRACE", asked("TRACE"), "/healthz", 405],
     ["a WebSocket", asked("GET", WEBSOCKET), "/v1/realtime", 501],
+    ["a WebSocket for responses", asked("GET", WEBSOCKET), "/v1/responses", 426],
+    ["the same by HEAD", asked("HEAD", WEBSOCKET), "/v1/responses", 426],
+    ["the same by POST", asked("POST", WEBSOCKET), "/v1/responses", 426],
+    ["the same without its Upgrade", asked("GET", STRIPPED), "/v1/responses", 426],
+    ["the same by TRACE", asked("TRACE", WEBSOCKET), "/v1/responses", 405],
+    ["a WebSocket of one response", asked("GET", WEBSOCKET), "/v1/responses/resp_1", 501],
+    ["one elsewhere without its Upgrade", asked("GET", STRIPPED), "/v1/realtime", undefined],
+    [
+      "another upgrade for responses",
+      asked("POST", { upgrade: "h2c" }),
+      "/v1/responses",
+      undefined,
+    ],
     ["another upgrade", asked("POST", { upgrade: "h2c" }), "/v1/x", undefined],
     ["a path that climbs", asked("GET"), "/v1/%2e%2e%2fadmin", 400],
     ["anything else", asked("POST"), "/v1/x", undefined],
