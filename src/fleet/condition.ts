@@ -68,10 +68,13 @@ export function conditionOf(sighting: Sighting, progress: Progress): Condition {
   return { state: "starting", reason: after(doubt, "waiting for its health check to pass") };
 }
 
+/** So it is with an Ollama until a model is pulled, and when the last one is removed. */
+const NO_MODELS = "healthy, but it has no models yet: its list is empty";
+
 function routedReason({ failure, leftOut, served }: Progress): string {
   if (failure !== undefined) return `models: ${failure}; keeping those it had`;
   if (leftOut !== undefined) return `healthy; ${leftOut}`;
-  return served.length > 0 ? "healthy" : "healthy, but its list of models is empty";
+  return served.length > 0 ? "healthy" : NO_MODELS;
 }
 
 function after(doubt: string, reason: string): string {

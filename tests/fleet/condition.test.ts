@@ -104,7 +104,7 @@ describe("conditionOf()", () => {
 
   test("a server without any model is told from one that has some", () => {
     expect(told({}, "active", { served: [] })).toBe(
-      "routed: healthy, but its list of models is empty",
+      "routed: healthy, but it has no models yet: its list is empty",
     );
   });
 
