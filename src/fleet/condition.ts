@@ -53,25 +53,35 @@ export function conditionOf(sighting: Sighting, progress: Progress): Condition {
   if (sighting.kind === "absent") return { state: sighting.state, reason: sighting.reason };
   if (sighting.kind === "ignored") return { state: "ignored", reason: sighting.reason };
   const { held, failure } = progress;
-  const { seen, doubt = "", trouble } = sighting;
+  const { seen, doubt = "", trouble, settings } = sighting;
+  const named = settings.models === undefined ? undefined : NAMED;
   if (seen === "stopping") {
     return { state: "stopping", reason: "told to stop; requests in flight may finish" };
   }
   if (held === "active") {
-    return { state: "routed", reason: after(doubt, routedReason(progress)) };
+    return { state: "routed", reason: after(doubt, routedReason(progress, named)) };
   }
   if (held === "probing") {
-    return { state: "reading_models", reason: after(doubt, failure ?? "asked for its models") };
+    return {
+      state: "reading_models",
+      reason: after(doubt, failure ?? named ?? "asked for its models"),
+    };
   }
   if (seen === "not healthy" && trouble !== undefined) return trouble;
   if (seen === "routable") return REFUSING;
   return { state: "starting", reason: after(doubt, "waiting for its health check to pass") };
 }
 
-function routedReason({ failure, leftOut, served }: Progress): string {
+/** So it is with an Ollama until a model is pulled, and when the last one is removed. */
+const NO_MODELS = "healthy, but it has no models yet: its list is empty";
+
+const NAMED = "the label inference.models names its models";
+
+function routedReason({ failure, leftOut, served }: Progress, named: string | undefined): string {
   if (failure !== undefined) return `models: ${failure}; keeping those it had`;
+  if (named !== undefined) return `healthy; ${named}`;
   if (leftOut !== undefined) return `healthy; ${leftOut}`;
-  return served.length > 0 ? "healthy" : "healthy, but its list of models is empty";
+  return served.length > 0 ? "healthy" : NO_MODELS;
 }
 
 function after(doubt: string, reason: string): string {

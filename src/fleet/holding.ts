@@ -11,6 +11,7 @@ import type { Overlap } from "../routing/table.ts";
 import type { Sighting, Source } from "../sources/sighting.ts";
 import { DrainingBackends, type DrainingInit } from "./draining.ts";
 import { modelChanges } from "./model-changes.ts";
+import { modelWithoutEntry } from "./model-entry.ts";
 import type { ModelList } from "./model-list.ts";
 import { ModelReading } from "./model-reading.ts";
 import { type Held, type Place, plan, type Seen, type Step, seenIn } from "./plan.ts";
@@ -165,9 +166,12 @@ export class Holding {
 
   #startReading(): void {
     if (this.#place === undefined) return;
-    const { origin, basePath } = this.#place;
+    const { origin, basePath, named } = this.#place;
     this.#reading = new ModelReading({
-      read: (signal) => this.#init.readModels(`${origin}${basePath}`, signal),
+      read: (signal) =>
+        named === undefined
+          ? this.#init.readModels(`${origin}${basePath}`, signal)
+          : Promise.resolve(this.#namedList(named)),
       settled: () => this.#init.source.settled(),
       rereadMs: this.#init.rereadMs,
       onRead: ({ models, leftOut }) => {
@@ -187,6 +191,11 @@ export class Holding {
         this.#init.log.error("a bug in the proxy: please report it", fields);
       },
     });
+  }
+
+  /** The list of a server that is not asked for one. It is made anew, since a name may change. */
+  #namedList(ids: readonly string[]): ModelList {
+    return { models: ids.map((id) => modelWithoutEntry(id, this.#name)) };
   }
 
   #stopReading(): void {
@@ -254,5 +263,5 @@ export class Holding {
 function placeOf(sighting: Sighting): Place | undefined {
   if (sighting.kind !== "present") return undefined;
   const { run, origin, doubt, settings } = sighting;
-  return { run, origin, basePath: settings.basePath, doubt };
+  return { run, origin, basePath: settings.basePath, named: settings.models, doubt };
 }

@@ -67,11 +67,13 @@ export class Member {
     const sighting = this.#sighting;
     if (sighting === undefined) return;
     this.#report.tell(this.#subject, sighting, Date.now());
+    const { active, served } = this.#holding;
     this.#init.served.tell({
       server: this.#server,
       name: this.#name,
       isAlive: sighting.kind !== "absent" || sighting.comesBack,
-      served: this.#holding.served,
+      served,
+      hasNone: active !== undefined && served.length === 0,
     });
   }
 

@@ -7,6 +7,7 @@ import { afterSpace, type Extent, elements, members } from "../ground/json-text.
 import { cut } from "../ground/some-of.ts";
 import { Turn } from "../ground/turn.ts";
 import type { Model } from "../routing/backend.ts";
+import { isTooLong, namesIn, type WireEntry } from "./model-entry.ts";
 import { ModelsUnreadable, notJsonReason } from "./models-failure.ts";
 
 /** The result of one read. */
@@ -29,8 +30,8 @@ const MODELS_MAX = 10_000;
 const DEPTH_MAX = 100;
 /** The most values in one entry. Real ones have some 30; JSON.parse takes up to 0.6 µs for each. */
 const VALUES_MAX = 50_000;
-/** The longest id. A request can't ask for a longer one. */
-const ID_BYTES_MAX = 64 * 1024;
+/** The most aliases that we take of one list; each becomes a name by which models are looked up. */
+const ALIASES_MAX = 10_000;
 
 /**
  * @throws {ModelsUnreadable} if the text is no list of models
@@ -40,32 +41,54 @@ export async function parseModels(text: string, signal: AbortSignal): Promise<Mo
   const turn = new Turn();
   const entries = new Entries(text);
   try {
-    const start = await findList(text, turn, signal);
-    for (const entry of elements(text, start)) {
-      if (entry !== undefined) entries.take(entry);
+    const isBare = text[afterSpace(text, 0)] === "[";
+    const start = isBare ? afterSpace(text, 0) : await findList(text, turn, signal);
+    if (start === undefined) return { models: [] };
+    const list = elements(text, start);
+    let next = list.next();
+    for (; next.done !== true; next = list.next()) {
+      if (next.value !== undefined) entries.take(next.value);
       if (turn.isOver) await nextTurn(turn, signal);
     }
+    if (isBare) refuseMore(text, next.value);
   } catch (error) {
     throw error instanceof SyntaxError ? new ModelsUnreadable(notJsonReason(text)) : error;
   }
   return entries.list;
 }
 
-/** @returns where in the text the list at `data` begins */
-async function findList(text: string, turn: Turn, signal: AbortSignal): Promise<number> {
+/**
+ * @returns where in the text the list at `data` begins; undefined if `null` stands there, as in the answer
+ *   of an Ollama without models
+ */
+async function findList(
+  text: string,
+  turn: Turn,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  if (isScalar(text)) throw new ModelsUnreadable(NO_LIST);
   const begin = afterSpace(text, 0);
-  if (text[begin] === "[" || isScalar(text)) throw new ModelsUnreadable(NO_LIST);
   if (text[begin] !== "{") throw new SyntaxError("no object");
   const object = members(text, begin);
-  let start: number | undefined;
+  let data: Extent | undefined;
   let next = object.next();
   for (; next.done !== true; next = object.next()) {
-    if (next.value?.key === "data") start = next.value.value.start;
+    if (next.value?.key === "data") data = next.value.value;
     if (turn.isOver) await nextTurn(turn, signal);
   }
-  if (afterSpace(text, next.value) < text.length) throw new SyntaxError("more than an object");
-  if (start === undefined || text[start] !== "[") throw new ModelsUnreadable(NO_LIST);
-  return start;
+  refuseMore(text, next.value);
+  if (data === undefined) throw new ModelsUnreadable(NO_LIST);
+  const { start, end } = data;
+  if (text[start] === "[") return start;
+  if (end - start === NULL.length && text.startsWith(NULL, start)) return undefined;
+  throw new ModelsUnreadable(NO_LIST);
+}
+
+const NULL = "null";
+
+/** @throws {SyntaxError} if anything but white space follows the value that ends at `end` */
+function refuseMore(text: string, end: number): void {
+  if (afterSpace(text, end) < text.length) throw new SyntaxError("more than one value");
 }
 
 const SCALAR_LENGTH_MAX = 1024;
@@ -84,7 +107,10 @@ class Entries {
   readonly #text: string;
   readonly #models = new Map<string, Model>();
   #count = 0;
+  #aliasCount = 0;
   #leftOutCount = 0;
+  /** How many entries have no id. */
+  #namelessCount = 0;
   /** Why the first of the left-out entries was left out. */
   #leftOutReason = "";
 
@@ -92,33 +118,41 @@ class Entries {
     this.#text = text;
   }
 
-  /** @throws {ModelsUnreadable | SyntaxError} if a list of models can't have such an entry */
+  /** @throws {SyntaxError} if the entry is not JSON */
   take(entry: Extent): void {
     this.#count += 1;
     // Any further entry is only counted.
     if (this.#count > MODELS_MAX) return;
-    if (this.#text[entry.start] !== "{") throw new ModelsUnreadable(NO_LIST);
+    if (this.#text[entry.start] !== "{") {
+      this.#leaveOutNameless();
+      return;
+    }
     const excess = excessOf(entry);
     if (excess === undefined) this.#add(this.#text.slice(entry.start, entry.end));
     else this.#leaveOut(idIn(this.#text, entry), excess);
   }
 
   #add(written: string): void {
-    const { id } = JSON.parse(written) as { readonly id?: unknown };
-    if (typeof id !== "string") throw new ModelsUnreadable(NO_LIST);
-    if (id === "" || this.#models.has(id)) return;
-    if (Buffer.byteLength(id) <= ID_BYTES_MAX) {
-      this.#models.set(id, { id, json: copied(written) });
-    } else this.#leaveOut(id, "has an id over 64 KiB");
+    const entry = JSON.parse(written) as WireEntry;
+    const { id } = entry;
+    if (typeof id !== "string" || id === "") this.#leaveOutNameless();
+    else if (isTooLong(id)) this.#leaveOut(id, "has an id over 64 KiB");
+    else if (!this.#models.has(id)) {
+      const names = namesIn(entry, ALIASES_MAX - this.#aliasCount);
+      this.#aliasCount += names.aliases?.length ?? 0;
+      this.#models.set(id, { id, json: copied(written), ...names });
+    }
   }
 
-  /** @throws {ModelsUnreadable} if the list has too many models */
+  /** @throws {ModelsUnreadable} if the list has too many models, or no entry of it has an id */
   get list(): ModelList {
     if (this.#count > MODELS_MAX) {
       throw new ModelsUnreadable(
         `the answer lists ${this.#count} models, of which ${MODELS_MAX} can be routed`,
       );
     }
+    // It is the list of something else, so it must not count as one without models.
+    if (this.#count > 0 && this.#namelessCount === this.#count) throw new ModelsUnreadable(NO_LIST);
     const models = [...this.#models.values()];
     if (this.#leftOutCount === 0) return { models };
     const many = this.#leftOutCount > 1;
@@ -126,6 +160,11 @@ class Entries {
     const first = many ? ", the first" : "";
     const leftOut = `${count} of its list ${many ? "were" : "was"} left out${first}: ${this.#leftOutReason}`;
     return { models, leftOut };
+  }
+
+  #leaveOutNameless(): void {
+    this.#namelessCount += 1;
+    this.#leaveOut(undefined, "has no id");
   }
 
   #leaveOut(id: string | undefined, reason: string): void {

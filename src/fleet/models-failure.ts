@@ -11,6 +11,7 @@ export class ModelsUnreadable extends Error {
 }
 
 const BASE_PATH = "set the label inference.api.base_path to where its API is";
+const NAME_MODELS = "name its models in the label inference.models";
 const PORT = "set the label inference.port to that of its API";
 
 /**
@@ -24,8 +25,21 @@ export function statusReason(status: number, path: string, location: string | nu
   return `${name} – ${ADVICE[status]?.(path) ?? otherAdvice(status, path)}`;
 }
 
+/**
+ * @param path the path that was asked for
+ * @param location where it led to, on the same server
+ * @param reason why there is no list there
+ */
+export function redirectedReason(path: string, location: string, reason: string): string {
+  return `GET ${path} leads to ${excerpt(location)}: ${reason}`;
+}
+
 /** The likely statuses. `node:http` knows all of them, but loading it takes 8 MiB. */
 const NAMES: Readonly<Record<number, string>> = {
+  301: "Moved Permanently",
+  302: "Found",
+  307: "Temporary Redirect",
+  308: "Permanent Redirect",
   401: "Unauthorized",
   403: "Forbidden",
   404: "Not Found",
@@ -43,10 +57,10 @@ function nameOf(status: number): string {
 }
 
 const ADVICE: Readonly<Record<number, (path: string) => string>> = {
-  401: (path) => `the server wants an API key for ${path}`,
-  403: (path) => `the server lets nobody read ${path} without a permission`,
-  404: (path) => `the server has no ${path}: ${BASE_PATH}`,
-  405: (path) => `the server has no ${path} to be read: ${BASE_PATH}`,
+  401: (path) => `the server wants an API key for ${path}: ${NAME_MODELS}`,
+  403: (path) => `the server lets nobody read ${path} without a permission: ${NAME_MODELS}`,
+  404: (path) => `the server has no ${path}: ${BASE_PATH}, or ${NAME_MODELS}`,
+  405: (path) => `the server has no ${path} to be read: ${BASE_PATH}, or ${NAME_MODELS}`,
   429: () => "the server says that it is asked too often",
   502: () => "the server is a gateway, and what is behind it does not answer",
   503: () => "the server is still loading its model",

@@ -1,14 +1,21 @@
 /**
  * Asks a backend for its models: `GET {base_path}/models`. Each model keeps the object that the
- * server sent. A server without such a list may name its one model in `GET /info`, as
- * text-embeddings-inference does. This file does not decide when to ask, or what to do with the
- * models.
+ * server sent. The server may redirect us to another path of its own, once. A server without such a
+ * list may name its one model in `GET /info`, as text-embeddings-inference does. This file does not
+ * decide when to ask, or what to do with the models.
  */
 import { z } from "zod/mini";
 import { AnswerRefused, ownRequest, readText } from "../ground/own-request.ts";
 import type { Model } from "../routing/backend.ts";
+import { modelWithoutEntry } from "./model-entry.ts";
 import { type ModelList, parseModels } from "./model-list.ts";
-import { ModelsUnreadable, readingReason, refusedReason, statusReason } from "./models-failure.ts";
+import {
+  ModelsUnreadable,
+  readingReason,
+  redirectedReason,
+  refusedReason,
+  statusReason,
+} from "./models-failure.ts";
 
 export type ReadLimits = {
   /** For all requests of one read together, parsing included. */
@@ -54,17 +61,57 @@ export async function readModels(
   const modelsUrl = `${url}/models`;
   const { origin, pathname } = new URL(modelsUrl);
   try {
-    const answer = await get(modelsUrl, either, limits);
-    if (answer.kind === "text") return await parseModels(answer.text, either);
-    const model = hasNoModels(answer.status) ? await readInfo(url, either) : undefined;
-    if (model !== undefined) return { models: [model] };
-    throw new ModelsUnreadable(statusReason(answer.status, pathname, answer.location));
+    return await readList(modelsUrl, either, limits);
   } catch (cause) {
     if (cause instanceof ModelsUnreadable) throw cause;
     const late = `no answer to GET ${pathname} of ${origin} within ${limits.timeoutMs / 1000} s`;
     const reason = timeout.aborted ? late : readingReason(cause, modelsUrl);
     throw reason === undefined ? cause : new ModelsUnreadable(reason, { cause });
   }
+}
+
+/** Asks for the list, and follows a redirect once: some servers have it at `/v1/models/` (aibrix). */
+async function readList(url: string, signal: AbortSignal, limits: ReadLimits): Promise<ModelList> {
+  const answer = await get(url, signal, limits);
+  const target = answer.kind === "refused" ? targetOf(answer, url) : undefined;
+  if (target === undefined) return modelsOf(answer, url, signal);
+  try {
+    return await modelsOf(await get(target.url, signal, limits), target.url, signal);
+  } catch (cause) {
+    if (!(cause instanceof ModelsUnreadable)) throw cause;
+    const { pathname } = new URL(url);
+    throw new ModelsUnreadable(redirectedReason(pathname, target.location, cause.message), {
+      cause,
+    });
+  }
+}
+
+const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+
+/**
+ * Finds where a redirect leads to. We never ask another origin: the label says which server it is.
+ *
+ * @param from the URL that was asked for
+ * @returns undefined if the answer is no redirect within its own origin
+ */
+function targetOf(
+  { status, location }: Refused,
+  from: string,
+): { readonly url: string; readonly location: string } | undefined {
+  if (location === null || !REDIRECTS.has(status)) return undefined;
+  const url = URL.parse(location, from);
+  const { origin } = new URL(from);
+  if (url?.origin !== origin) return undefined;
+  return { url: `${origin}${url.pathname}${url.search}`, location };
+}
+
+/** @param url that gave the answer */
+async function modelsOf(answer: Answer, url: string, signal: AbortSignal): Promise<ModelList> {
+  if (answer.kind === "text") return await parseModels(answer.text, signal);
+  const { status, location } = answer;
+  const model = hasNoModels(status) ? await readInfo(url, signal) : undefined;
+  if (model !== undefined) return { models: [model] };
+  throw new ModelsUnreadable(statusReason(status, new URL(url).pathname, location));
 }
 
 /**
@@ -77,8 +124,7 @@ function hasNoModels(status: number): boolean {
 
 /**
  * Asks for the one model of text-embeddings-inference. Its /info lies at the root, whatever the
- * base path. The model gets the fields that OpenAI's clients declare as always present; a time of 0
- * means unknown.
+ * base path.
  *
  * @returns undefined if anything goes wrong: then it is no such server
  */
@@ -88,9 +134,7 @@ async function readInfo(url: string, signal: AbortSignal): Promise<Model | undef
   if (answer?.kind !== "text") return undefined;
   const info = WireInfo.safeParse(parseJson(answer.text));
   if (!info.success) return undefined;
-  const id = info.data.model_id;
-  const owner = "text-embeddings-inference";
-  return { id, json: JSON.stringify({ id, object: "model", created: 0, owned_by: owner }) };
+  return modelWithoutEntry(info.data.model_id, "text-embeddings-inference");
 }
 
 function parseJson(text: string): unknown {
@@ -101,9 +145,13 @@ function parseJson(text: string): unknown {
   }
 }
 
-type Answer =
-  | { readonly kind: "text"; readonly text: string }
-  | { readonly kind: "refused"; readonly status: number; readonly location: string | null };
+type Refused = {
+  readonly kind: "refused";
+  readonly status: number;
+  readonly location: string | null;
+};
+
+type Answer = { readonly kind: "text"; readonly text: string } | Refused;
 
 async function get(
   url: string,

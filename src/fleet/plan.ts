@@ -129,6 +129,8 @@ export type Place = {
   readonly run: Run;
   readonly origin: string;
   readonly basePath: string;
+  /** See `ServerSettings`. */
+  readonly named?: readonly string[] | undefined;
   /** Why `origin` may not reach the run. */
   readonly doubt?: string | undefined;
 };

@@ -14,6 +14,8 @@ type Told = {
   readonly isAlive: boolean;
   /** Ids of the models that this server itself served last. */
   readonly served: readonly string[];
+  /** True if its list is empty now. It is not enough that `served` is: it may not have a list yet. */
+  readonly hasNone: boolean;
 };
 
 /**
@@ -30,7 +32,8 @@ export class ServedModels {
     this.#table = table;
   }
 
-  tell({ server, name, isAlive, served }: Told): void {
+  tell({ server, name, isAlive, served, hasNone }: Told): void {
+    if (hasNone) this.#byName.delete(name);
     if (served.length > 0) this.#remember(name, served);
     if (!isAlive) this.#table.expect(server, undefined);
     else if (served.length > 0) this.#table.expect(server, { kind: "back", modelIds: served });

@@ -121,17 +121,18 @@ export function afterSpace(text: string, start: number): number {
  * `STEP_LENGTH`).
  *
  * @param start index of its `[`
+ * @returns index after its `]`
  * @throws {SyntaxError} at a character that no list has there
  */
-export function* elements(text: string, start: number): Generator<Extent | undefined> {
+export function* elements(text: string, start: number): Generator<Extent | undefined, number> {
   let at = afterSpace(text, start + 1);
-  if (text.charCodeAt(at) === LIST_CLOSE) return;
+  if (text.charCodeAt(at) === LIST_CLOSE) return at + 1;
   for (;;) {
     const value = search(at);
     while (!step(text, value)) yield;
     yield value;
     at = afterSpace(text, value.end);
-    if (text.charCodeAt(at) === LIST_CLOSE) return;
+    if (text.charCodeAt(at) === LIST_CLOSE) return at + 1;
     at = after(text, at, COMMA);
   }
 }

@@ -3,6 +3,7 @@
  * Pure. It does not know what a container is, nor whether it can be reached.
  */
 import { hasDotSegment } from "../ground/dot-segments.ts";
+import { cut } from "../ground/some-of.ts";
 import type { ServerSettings } from "./sighting.ts";
 
 /** What the labels of a server say. A source needs its own part to find the server's address. */
@@ -25,6 +26,7 @@ export const LABELS = {
   "inference.port": "8000",
   "inference.api.base_path": "/v1",
   "inference.network": undefined,
+  "inference.models": undefined,
 } as const;
 
 /**
@@ -36,21 +38,39 @@ const ENABLE_LABEL = "inference.enable";
 const PORT_LABEL = "inference.port";
 const BASE_PATH_LABEL = "inference.api.base_path";
 const NETWORK_LABEL = "inference.network";
+const MODELS_LABEL = "inference.models";
 
+/**
+ * Reads the labels of a container. A label that is set to nothing is the same as none, as for our
+ * environment: an unset variable in a Compose file leaves it so.
+ */
 export function readLabels(labels: Readonly<Record<string, string>>): Labels {
-  const enable = labels[ENABLE_LABEL];
-  if (enable === "false") return { kind: "disabled", reason: `label ${ENABLE_LABEL} is "false"` };
-  if (enable === undefined) {
-    const reason = `there is no label ${ENABLE_LABEL}; write ${ENABLE_LABEL}=true to have it routed`;
-    return { kind: "wrong", reason };
-  }
-  if (enable !== "true") return wrong(ENABLE_LABEL, enable, 'write "true" to have it routed');
+  return notEnabled(labels[ENABLE_LABEL]) ?? readSettings(labels);
+}
 
-  const port = readPort(labels[PORT_LABEL]);
+function notEnabled(enable: string | undefined): Labels | undefined {
+  switch (enable) {
+    case "true":
+      return undefined;
+    case "false":
+      return { kind: "disabled", reason: `label ${ENABLE_LABEL} is "false"` };
+    case undefined:
+      return { kind: "wrong", reason: `there is no label ${ENABLE_LABEL}; ${WRITE_ENABLE}` };
+    case "":
+      return { kind: "wrong", reason: `label ${ENABLE_LABEL} is empty; ${WRITE_ENABLE}` };
+    default:
+      return wrong(ENABLE_LABEL, enable, 'write "true" to have it routed');
+  }
+}
+
+const WRITE_ENABLE = `write ${ENABLE_LABEL}=true to have it routed`;
+
+function readSettings(labels: Readonly<Record<string, string>>): Labels {
+  const port = readPort(labels[PORT_LABEL] || undefined);
   if (port === undefined) {
     return wrong(PORT_LABEL, labels[PORT_LABEL], "write a port from 1 to 65535");
   }
-  const basePath = readBasePath(labels[BASE_PATH_LABEL]);
+  const basePath = readBasePath(labels[BASE_PATH_LABEL] || undefined);
   if (basePath === undefined) {
     return wrong(
       BASE_PATH_LABEL,
@@ -58,18 +78,27 @@ export function readLabels(labels: Readonly<Record<string, string>>): Labels {
       'write a path like "/v1", or "/" for none',
     );
   }
+  const named = readModels(labels[MODELS_LABEL] ?? "");
+  if (named.kind === "wrong") return named;
+  const { models } = named;
+  const network = labels[NETWORK_LABEL] || undefined;
   return {
     kind: "enabled",
-    settings: { port, basePath, network: labels[NETWORK_LABEL] || undefined },
+    settings: { port, basePath, network, ...(models.length > 0 && { models }) },
   };
 }
 
 /** The prefix of all our labels, and of labels that users mistake for ours. */
 const PREFIX = "inference.";
 
-/** True if the container has a label that is meant for us. */
+/**
+ * True if the container has a label that is meant for us. One of ours that is set to nothing is the
+ * same as none. An unknown one counts whatever its value: it is a typing error to be told of.
+ */
 export function isLabelled(labels: Readonly<Record<string, string>>): boolean {
-  return Object.keys(labels).some((label) => label.startsWith(PREFIX));
+  return Object.keys(labels).some(
+    (label) => label.startsWith(PREFIX) && (labels[label] !== "" || !(label in LABELS)),
+  );
 }
 
 /** Returns the labels that look like ours but are not. Most of them are typing errors. */
@@ -77,8 +106,38 @@ export function unknownLabels(labels: Readonly<Record<string, string>>): readonl
   return Object.keys(labels).filter((label) => label.startsWith(PREFIX) && !(label in LABELS));
 }
 
-function wrong(label: string, value: string | undefined, advice: string): Labels {
-  return { kind: "wrong", reason: `label ${label} is ${JSON.stringify(value)}: ${advice}` };
+type Wrong = Extract<Labels, { readonly kind: "wrong" }>;
+
+const SHOWN_LENGTH_MAX = 200;
+
+function wrong(label: string, value = "", advice: string): Wrong {
+  const shown = JSON.stringify(cut(value, SHOWN_LENGTH_MAX));
+  return { kind: "wrong", reason: `label ${label} is ${shown}: ${advice}` };
+}
+
+/** As many models as we take of a server's own list, and no longer ids: see fleet/model-list.ts. */
+const MODELS_MAX = 10_000;
+const ID_BYTES_MAX = 64 * 1024;
+
+const NAME_MODELS = "write the names of its models, separated by commas";
+
+/** Reads the names of the models. There is none only if the label is set to nothing. */
+function readModels(
+  text: string,
+): { readonly kind: "named"; readonly models: readonly string[] } | Wrong {
+  if (text === "") return { kind: "named", models: [] };
+  const pieces = text.split(",", MODELS_MAX + 1);
+  if (pieces.length > MODELS_MAX) return wrongModels(`more than ${MODELS_MAX} names`);
+  const names = new Set(pieces.map((name) => name.trim()));
+  names.delete("");
+  if (names.size === 0) return wrong(MODELS_LABEL, text, NAME_MODELS);
+  const models = [...names];
+  const isLong = models.some((name) => Buffer.byteLength(name) > ID_BYTES_MAX);
+  return isLong ? wrongModels("a name over 64 KiB") : { kind: "named", models };
+}
+
+function wrongModels(what: string): Wrong {
+  return { kind: "wrong", reason: `label ${MODELS_LABEL} has ${what}: ${NAME_MODELS}` };
 }
 
 function readPort(text: string = LABELS[PORT_LABEL]): number | undefined {

@@ -47,6 +47,11 @@ export type Present = {
 export type ServerSettings = {
   /** Either `""`, or a path with a slash at its beginning and none at its end. */
   readonly basePath: string;
+  /**
+   * Ids of the only models to route to it, each once. Then it is not asked for its list. Undefined if
+   * its list is to be asked for.
+   */
+  readonly models?: readonly string[];
 };
 
 export type Health =

@@ -102,9 +102,19 @@ describe("conditionOf()", () => {
     );
   });
 
+  test("models that a label names", () => {
+    const change = { labels: { ...LABELS, "inference.models": "m" } };
+    expect(told(change, "active")).toBe(
+      "routed: healthy; the label inference.models names its models",
+    );
+    expect(told(change, "probing")).toBe(
+      "reading_models: the label inference.models names its models",
+    );
+  });
+
   test("a server without any model is told from one that has some", () => {
     expect(told({}, "active", { served: [] })).toBe(
-      "routed: healthy, but its list of models is empty",
+      "routed: healthy, but it has no models yet: its list is empty",
     );
   });
 

@@ -3,7 +3,14 @@ import { describe, expect, test } from "bun:test";
 import { brotliCompressSync, constants } from "node:zlib";
 import { readModels } from "../../src/fleet/models.ts";
 import { FakeEngine } from "../support/engine/fake.ts";
-import { kindOf, startDiscovery, startModelServer, untilKind } from "../support/proxy/discovery.ts";
+import {
+  kindOf,
+  modelList,
+  startDiscovery,
+  startModelServer,
+  untilKind,
+} from "../support/proxy/discovery.ts";
+import { listed } from "../support/server/backends.ts";
 import { until } from "../support/until.ts";
 
 const SOON = { rereadMs: 20 };
@@ -76,6 +83,73 @@ describe("Fleet, told lists that mean harm", () => {
     expect(kindOf(discovery, "deep")).toBe("unknown");
     models.answer = () => new Response('{"data":[{"id":"m"}]}');
     await until("it is mended", () => discovery.containers()[0]?.reason === "healthy");
+  });
+
+  test("an Ollama whose last model is removed has none: they go, status says so, and its name expects none back", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const container = fake.add({ port: models.port });
+    using discovery = startDiscovery(fake, SOON);
+    await untilKind(discovery, "live");
+    models.answer = () => new Response('{"object":"list","data":null}');
+    await until("its models are gone", () => discovery.table.models.length === 0);
+    expect(discovery.table.find("m")).toEqual({ kind: "unknown", isStarting: false });
+    const reason = "healthy, but it has no models yet: its list is empty";
+    expect(discovery.containers()).toMatchObject([{ state: "routed", reason, models: [] }]);
+    expect(discovery.log.lines.filter(({ level }) => level === "warn")).toEqual([]);
+    fake.setHealth(container, "unhealthy");
+    await until("it drains", () => discovery.containers()[0]?.state === "unhealthy");
+    expect(discovery.table.find("m")).toEqual({ kind: "unknown", isStarting: false });
+    fake.setHealth(container, "healthy");
+    models.answer = () => modelList("m");
+    await untilKind(discovery, "live");
+  });
+
+  test("an entry without an id is left out; a list without any id is no list, and keeps the models", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer();
+    models.answer = () => Response.json([{ id: "m" }, { name: "x" }]);
+    fake.add({ port: models.port });
+    using discovery = startDiscovery(fake, SOON);
+    await untilKind(discovery, "live");
+    const [reason] = discovery.containers().map((container) => container.reason);
+    expect(reason).toBe("healthy; 1 entry of its list was left out: model number 2 has no id");
+    models.answer = () => Response.json([{ name: "x" }]);
+    await until("it is no list", () => discovery.log.count("no list") === 1);
+    expect(kindOf(discovery)).toBe("live");
+  });
+
+  test("a server whose list is elsewhere on it is routed", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer();
+    models.info = () => modelList("m"); // stands for another path
+    models.answer = () => new Response(null, { status: 307, headers: { location: "/info" } });
+    fake.add({ port: models.port });
+    using discovery = startDiscovery(fake, SOON);
+    await untilKind(discovery, "live");
+  });
+
+  test("a router's list whose models come and go from memory is no change, and shows it as listed last", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer();
+    let reads = 0;
+    models.answer = () => {
+      reads += 1;
+      const [value, created] = [reads % 2 === 0 ? "loaded" : "unloaded", 1_700_000_000 + reads];
+      return Response.json({ data: [{ id: "m", created, status: { value } }] });
+    };
+    fake.add({ port: models.port });
+    using discovery = startDiscovery(fake, SOON);
+    await untilKind(discovery, "live");
+    const [updates, lines] = [discovery.table.updates.length, discovery.log.lines.length];
+    for (const value of ["loaded", "unloaded", "loaded"]) {
+      const shows = (): boolean => discovery.table.models[0]?.json.includes(`"${value}"`) === true;
+      await until(`it is shown as ${value}`, shows);
+    }
+    const newest = listed(discovery.table.models)[0] as { readonly created: number };
+    expect(newest.created).toBeGreaterThanOrEqual(1_700_000_004);
+    expect(discovery.table.updates.slice(updates)).toEqual([]);
+    expect(discovery.log.lines.slice(lines)).toEqual([]);
   });
 
   test("a list that would inflate to 256 MiB is refused, and its status says what to do", async () => {

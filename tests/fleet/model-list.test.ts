@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { type ModelList, parseModels } from "../../src/fleet/model-list.ts";
+import { ModelsUnreadable } from "../../src/fleet/models-failure.ts";
+import type { Model } from "../../src/routing/backend.ts";
 
 const MIB = 1024 * 1024;
 
@@ -74,6 +76,52 @@ describe("parseModels()", () => {
     expect([list.models.length, list.leftOut]).toEqual([3, undefined]);
   });
 
+  test.each<[what: string, text: string, ids: string[]]>([
+    ["null in place of a list", '{"object":"list","data":null}', []],
+    ["null with white space around it", '{ "data" : null }', []],
+    ["a list without entries", '{"data":[]}', []],
+    ["a bare list", ' [ {"id":"a"} , {"id":"b"} ] ', ["a", "b"]],
+    ["a bare list without entries", "[]", []],
+  ])("takes %s", async (_what, text, ids) => {
+    const { models, leftOut } = await parse(text);
+    expect([models.map(({ id }) => id), leftOut]).toEqual([ids, undefined]);
+  });
+
+  test.each<[what: string, entry: string]>([
+    ["is a string", '"b"'],
+    ["is null", "null"],
+    ["is a number", "1"],
+    ["is a list", '[{"id":"b"}]'],
+    ["is a deep list", nested(41_000)],
+    ["has no id", '{"name":"b"}'],
+    ["has null as its id", '{"id":null}'],
+    ["has a number as its id", '{"id":1}'],
+    ["has an empty id", '{"id":""}'],
+  ])("leaves out an entry that %s, and keeps the others", async (_what, entry) => {
+    for (const text of [
+      `{"data":[{"id":"a"},${entry},{"id":"c"}]}`,
+      `[{"id":"a"},${entry},{"id":"c"}]`,
+    ]) {
+      const { models, leftOut } = await parse(text);
+      expect(models.map(({ id }) => id)).toEqual(["a", "c"]);
+      expect(leftOut).toBe("1 entry of its list was left out: model number 2 has no id");
+    }
+  });
+
+  test.each<[what: string, text: string]>([
+    ["no entry of which has an id", '{"data":[{"name":"a"},"b",{"id":""}]}'],
+    ["of texts", '["/v1","/v2"]'],
+    ["that is an object", '{"data":{"id":"a"}}'],
+    ["that is a text", '{"data":"null"}'],
+    ["that is a number", '{"data":0}'],
+    ["that is missing", '{"models":[{"id":"a"}]}'],
+    ["that is null itself", "null"],
+  ])("refuses a list %s", async (_what, text) => {
+    const error = await parse(text).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(ModelsUnreadable);
+    expect(String(error)).toContain('the answer has no list "data" of objects with an "id"');
+  });
+
   test("counts all that are left out, and names the first", async () => {
     const entries = Array.from({ length: 3 }, (_, n) => `{"id":"m${n}","x":${nested(150)}}`);
     const { models, leftOut } = await parse(`{"data":[${entries}]}`);
@@ -87,6 +135,9 @@ describe("parseModels()", () => {
     ["an entry that is cut off", '{"data":[{"id":"a"},{"id":'],
     ["an entry that is no JSON", '{"data":[{"id":"a",oops}]}'],
     ["something behind it", '{"data":[]} {}'],
+    ["something behind a bare list", '[{"id":"a"}] {}'],
+    ["a bare list that is cut off", '[{"id":"a"},'],
+    ["a bare list of 16 MiB of open brackets", "[".repeat(16 * MIB)],
     ["a comma too many", '{"data":[{"id":"a"},]}'],
     ["16 MiB of open brackets", `{"data":${"[".repeat(16 * MIB)}`],
   ])("refuses %s", async (_what, text) => {
@@ -94,6 +145,53 @@ describe("parseModels()", () => {
     // 16 MiB, which takes a dozen turns, that made 5 to 9 s of 70 ms (measured, Bun 1.4.5).
     const error = await parse(text).catch((thrown: unknown) => thrown);
     expect(String(error)).toContain("the answer is not JSON: it begins with");
+  });
+});
+
+describe("parseModels() of names beside the id", () => {
+  async function first(entry: string): Promise<Model | undefined> {
+    return (await parse(`{"data":[${entry}]}`)).models[0];
+  }
+
+  test("takes aliases and the parent, as llama.cpp and SGLang list them", async () => {
+    expect(await first('{"id":"a","aliases":["b","org/c"],"parent":"base"}')).toMatchObject({
+      aliases: ["b", "org/c"],
+      parent: "base",
+    });
+  });
+
+  test.each<[what: string, fields: string]>([
+    ["none", '"x":1'],
+    ["null", '"aliases":null,"parent":null'],
+    ["none in it", '"aliases":[],"parent":""'],
+    ["other types", '"aliases":{"0":"b"},"parent":["base"]'],
+    ["a text", '"aliases":"b,c","parent":1'],
+    ["wrong ones", `"aliases":[1,null,"",["b"],{"id":"b"},"${"y".repeat(65_537)}"]`],
+    ["its own id", '"aliases":["a"]'],
+    ["a parent over 64 KiB", `"parent":"${"ü".repeat(32_769)}"`],
+  ])("leaves them out without a word: %s", async (_what, fields) => {
+    const { models, leftOut } = await parse(`{"data":[{"id":"a",${fields}}]}`);
+    expect(models.map((model) => Object.keys(model))).toEqual([["id", "json"]]);
+    expect(leftOut).toBeUndefined();
+  });
+
+  test("keeps the right ones beside wrong ones, each once", async () => {
+    const model = await first('{"id":"a","aliases":["b",1,"b","a","","c"]}');
+    expect(model?.aliases).toEqual(["b", "c"]);
+  });
+
+  test("takes 100 of one entry, and 10,000 of a list", async () => {
+    const entry = (n: number, count: number): string =>
+      `{"id":"m${n}","aliases":[${Array.from({ length: count }, (_, k) => `"a${n}-${k}"`)}]}`;
+    expect((await first(entry(0, 49_000)))?.aliases).toHaveLength(100);
+    const entries = Array.from({ length: 150 }, (_, n) => entry(n, 99));
+    const { models, leftOut } = await parse(`{"data":[${entries}]}`);
+    const counts = models.map(({ aliases }) => aliases?.length ?? 0);
+    expect([models.length, counts[0], counts[100], counts[101], counts[149]]).toEqual([
+      150, 99, 99, 1, 0,
+    ]);
+    expect(counts.reduce((sum, count) => sum + count)).toBe(10_000);
+    expect(leftOut).toBeUndefined();
   });
 });
 
@@ -123,6 +221,12 @@ test.each<[what: string, text: () => string]>([
   ["nested lists", () => `{"data":[{"id":"a","x":${nested(8 * MIB)}}]}`],
   ["open brackets", () => "[".repeat(16 * MIB)],
   ["open brackets in data", () => `{"data":${"[".repeat(16 * MIB)}`],
+  ["empty lists as entries", () => `{"data":[${filled("[],")}1]}`],
+  ["empty lists in a bare list", () => `[${filled("[],")}1]`],
+  [
+    "aliases",
+    () => `{"data":[${filled(`{"id":"a","aliases":[${'"b",'.repeat(9_000)}"c"]},`)}{"id":"a"}]}`,
+  ],
   ["entries", () => `{"data":[${filled('{"id":"a"},')}{"id":"a"}]}`],
   ["keys beside data", () => `{${filled('"a":1,')}"data":[]}`],
   [

@@ -49,17 +49,17 @@ describe("readModels(), failing", () => {
     [
       "401",
       () => new Response("", { status: 401 }),
-      "401 Unauthorized – the server wants an API key for /v1/models",
+      "401 Unauthorized – the server wants an API key for /v1/models: name its models in the label inference.models",
     ],
     [
       "403",
       () => new Response("", { status: 403 }),
-      "403 Forbidden – the server lets nobody read /v1/models without a permission",
+      "403 Forbidden – the server lets nobody read /v1/models without a permission: name its models in the label inference.models",
     ],
     [
       "404",
       () => new Response("", { status: 404 }),
-      "404 Not Found – the server has no /v1/models: set the label inference.api.base_path to where its API is",
+      "404 Not Found – the server has no /v1/models: set the label inference.api.base_path to where its API is, or name its models in the label inference.models",
     ],
     [
       "503 while loading",
@@ -82,18 +82,13 @@ describe("readModels(), failing", () => {
       "599 – the server has failed: its own log says why",
     ],
     [
-      "a redirect",
-      () => new Response(null, { status: 302, headers: { location: "/v1/elsewhere" } }),
-      '302 Found – it leads to "/v1/elsewhere": set the label inference.api.base_path to where its API is',
-    ],
-    [
       "HTML",
       () => new Response("\n<!DOCTYPE html><html>"),
       "the answer is HTML, not JSON: set the label inference.port to that of its API, and inference.api.base_path to its path",
     ],
     ["no data", () => Response.json({ object: "list" }), NO_LIST],
     ["data that is no list", () => Response.json({ data: { id: "a" } }), NO_LIST],
-    ["an id that is no string", () => Response.json({ data: [{ id: "a" }, { id: 1 }] }), NO_LIST],
+    ["ids that are no strings", () => Response.json({ data: [{ id: 1 }, { id: 2 }] }), NO_LIST],
     ["an entry that is no object", () => Response.json({ data: ["a"] }), NO_LIST],
     ["null", () => Response.json(null), NO_LIST],
     [

@@ -29,7 +29,7 @@ describe("readModels()", () => {
     );
   });
 
-  test("skips empty ids and takes the first of two with one id", async () => {
+  test("leaves out empty ids and takes the first of two with one id", async () => {
     const data = [{ id: "" }, { id: "a", n: 1 }, { id: "a", n: 2 }];
     expect(await read(() => Response.json({ data }))).toBe('[{"id":"a","n":1}]');
   });

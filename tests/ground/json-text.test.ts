@@ -45,6 +45,16 @@ describe("elements()", () => {
     expect(() => elementsOf(text)).toThrow(SyntaxError);
   });
 
+  test.each<[text: string, end: number]>([
+    ["[]", 2],
+    [" [ 1 , [2] ] x", 12],
+  ])("of %p end at %d", (text, end) => {
+    const list = elements(text, text.indexOf("["));
+    let next = list.next();
+    while (next.done !== true) next = list.next();
+    expect(next.value).toBe(end);
+  });
+
   test("tells how deep a value is, and how many are in it", () => {
     const extents = [...elements('[1,"[[",[],[1,2],{"a":[{"b":[]}]}]', 0)];
     expect(extents.map((extent) => [extent?.depth, extent?.values])).toEqual([

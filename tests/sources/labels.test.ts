@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { readLabels } from "../../src/sources/labels.ts";
+import { isLabelled, LABELS, readLabels, unknownLabels } from "../../src/sources/labels.ts";
 
 const ENABLED = { "inference.enable": "true" };
 
@@ -22,7 +22,7 @@ describe("readLabels()", () => {
     });
   });
 
-  test.each(["yes", "1", "True", "TRUE", "on", "", " true"])(
+  test.each(["yes", "1", "True", "TRUE", "on", " ", " true"])(
     "enable=%p is wrong, and the reason says what to write",
     (value) => {
       const read = readLabels({ "inference.enable": value });
@@ -38,7 +38,6 @@ describe("readLabels()", () => {
     ["v1", "/v1"],
     ["/api/v1/", "/api/v1"],
     ["/", ""],
-    ["", ""],
     ["//v1//", "/v1"],
     ["/v1/a..b", "/v1/a..b"],
     ["/v1/...", "/v1/..."],
@@ -54,7 +53,7 @@ describe("readLabels()", () => {
     ["inference.port", "0"],
     ["inference.port", "65536"],
     ["inference.port", "80a"],
-    ["inference.port", ""],
+    ["inference.port", " "],
     ["inference.port", "-1"],
     ["inference.api.base_path", "/v1?x=1"],
     ["inference.api.base_path", "/v1#x"],
@@ -104,4 +103,69 @@ describe("readLabels()", () => {
       settings: { network: "ai" },
     });
   });
+
+  test("labels that are set to nothing, as by an unset Compose variable, are no labels", () => {
+    const empty = Object.fromEntries(Object.keys(LABELS).map((label) => [label, ""]));
+    expect(readLabels({ ...empty, ...ENABLED })).toEqual(readLabels(ENABLED));
+    expect(readLabels(empty)).toEqual({
+      kind: "wrong",
+      reason: "label inference.enable is empty; write inference.enable=true to have it routed",
+    });
+  });
+
+  test.each<[value: string, models: string[]]>([
+    ["a", ["a"]],
+    ["a,b", ["a", "b"]],
+    [" org/a:7b ,\tb,\n c\n", ["org/a:7b", "b", "c"]],
+    [",a,,b, ,a,", ["a", "b"]],
+    ["a b", ["a b"]],
+    ["i".repeat(65_536), ["i".repeat(65_536)]],
+  ])("models %p are named", (value, models) => {
+    expect(readLabels({ ...ENABLED, "inference.models": value })).toMatchObject({
+      kind: "enabled",
+      settings: { models },
+    });
+  });
+
+  test("10,000 models are taken", () => {
+    const names = Array.from({ length: 10_000 }, (_, n) => `m${n}`);
+    const read = readLabels({ ...ENABLED, "inference.models": names.join() });
+    expect(read).toMatchObject({ settings: { models: names } });
+  });
+
+  test.each<[what: string, value: string, reason: string]>([
+    ["a comma", ",", 'is ",": write the names'],
+    ["white space", " \n", String.raw`is " \n": write the names`],
+    ["a long name", `a,${"i".repeat(65_537)}`, "has a name over 64 KiB: write the names"],
+    ["a name over 64 KiB of UTF-8", "ü".repeat(32_769), "has a name over 64 KiB: write the names"],
+    ["too many", Array(10_001).fill("m").join(), "has more than 10000 names: write the names"],
+    ["megabytes of commas", ",".repeat(8_000_000), "has more than 10000 names: write the names"],
+  ])("models that are %s are wrong, and the reason says what to write", (_what, value, reason) => {
+    const read = readLabels({ ...ENABLED, "inference.models": value });
+    expect(read).toEqual({
+      kind: "wrong",
+      reason: `label inference.models ${reason} of its models, separated by commas`,
+    });
+  });
+});
+
+describe("isLabelled()", () => {
+  test.each<[labels: Record<string, string>, expected: boolean]>([
+    [{}, false],
+    [{ "com.example": "x" }, false],
+    [ENABLED, true],
+    [{ "inference.enable": "false" }, true],
+    [{ "inference.port": "1" }, true],
+    [{ "inference.enable": "" }, false],
+    [{ "inference.enable": "", "inference.models": "" }, false],
+    [{ "inference.enable": "", "inference.port": "1" }, true],
+    [{ "inference.eneble": "" }, true], // a typing error is told of, whatever its value
+  ])("of %p is %p", (labels, expected) => {
+    expect(isLabelled(labels)).toBe(expected);
+  });
+});
+
+test("unknownLabels() has those with a typing error, and no other", () => {
+  const labels = { ...ENABLED, "inference.modles": "", "inference.prot": "1", "x.y": "z" };
+  expect(unknownLabels(labels)).toEqual(["inference.modles", "inference.prot"]);
 });
