@@ -6,6 +6,7 @@
  */
 import { stackOf } from "../ground/error-stack.ts";
 import { Backend, type Model } from "../routing/backend.ts";
+import { type ModelNames, namesOf, sameNames } from "../routing/names.ts";
 import type { Rank } from "../routing/run.ts";
 import type { Overlap } from "../routing/table.ts";
 import type { Sighting, Source } from "../sources/sighting.ts";
@@ -38,8 +39,8 @@ export class Holding {
   #rank: Rank = 0;
   /** The models that the last read of this run gave. */
   #models: readonly Model[] = [];
-  /** Ids of the models that the server served last, in this run or an earlier one. */
-  #served: readonly string[] = [];
+  /** The models that the server served last, in this run or an earlier one. */
+  #served: readonly ModelNames[] = [];
   /** Why the last read of its models failed; undefined if it did not fail. */
   #failure: string | undefined;
   /** Which entries of its model list the last read could not take; undefined if it took all. */
@@ -73,8 +74,11 @@ export class Holding {
     return this.#leftOut;
   }
 
-  /** Ids of the models that the server served last, in this run or an earlier one. */
-  get served(): readonly string[] {
+  /**
+   * The models that the server served last, in this run or an earlier one. The same array until it
+   * serves others.
+   */
+  get served(): readonly ModelNames[] {
     return this.#served;
   }
 
@@ -210,7 +214,7 @@ export class Holding {
       onRefused: () => this.#refused(backend),
     });
     this.#active = backend;
-    this.#served = models.map(({ id }) => id);
+    this.#remember(models);
     onOverlap(table.admit(backend));
     this.#draining.removeWhenIdle();
   }
@@ -230,11 +234,15 @@ export class Holding {
     if (this.#active === undefined) return;
     const before = this.#active.models;
     const overlaps = this.#init.table.replaceModels(this.#active, this.#models);
+    this.#remember(this.#models);
     const changes = modelChanges(before, this.#models);
     if (changes === undefined) return;
-    this.#served = this.#models.map(({ id }) => id);
     this.#init.log.info("models changed", { container: this.#active.name, ...changes });
     this.#init.onOverlap(overlaps);
+  }
+
+  #remember(models: readonly Model[]): void {
+    if (!sameNames(models, this.#served)) this.#served = models.map(namesOf);
   }
 
   #drain(): void {

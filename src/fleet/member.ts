@@ -3,6 +3,7 @@
  * it, in line with what the source shows. It decides nothing itself: plan.ts decides what to do and
  * holding.ts does it; condition.ts and report.ts put it into words.
  */
+import type { Trouble } from "../routing/routes.ts";
 import type { Rank, Run, Server } from "../routing/run.ts";
 import type { Sighting } from "../sources/sighting.ts";
 import type { ContainerStatus } from "../status.ts";
@@ -71,6 +72,9 @@ export class Member {
       server: this.#server,
       name: this.#name,
       isAlive: sighting.kind !== "absent" || sighting.comesBack,
+      isRoutable: isRoutable(sighting),
+      isActive: this.#holding.active !== undefined,
+      trouble: troubleOf(sighting),
       served: this.#holding.served,
     });
   }
@@ -78,4 +82,16 @@ export class Member {
   get #subject(): Subject {
     return { id: this.#server.id, name: this.#name, holding: this.#holding };
   }
+}
+
+/** Also true of a server that its source is about to start again. */
+function isRoutable(sighting: Sighting): boolean {
+  return (
+    sighting.kind === "present" || (sighting.kind === "absent" && sighting.state === "restarting")
+  );
+}
+
+function troubleOf(sighting: Sighting): Trouble | undefined {
+  if (sighting.kind !== "present") return undefined;
+  return sighting.seen === "stopping" ? "stopping" : sighting.trouble?.state;
 }

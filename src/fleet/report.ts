@@ -137,7 +137,7 @@ function fields(
     ...(active !== undefined && {
       address: active.origin,
       model_count: served.length,
-      models: someOf(served),
+      models: someOf(served.map(({ id }) => id)),
     }),
     ...(active === undefined && inFlight > 0 && { in_flight: inFlight }),
     reason,

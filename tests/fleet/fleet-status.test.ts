@@ -140,7 +140,7 @@ describe("Fleet, and models whose container is not there just now", () => {
     expect(discovery.table.find("m").kind).toBe("unavailable");
   });
 
-  test("recreated under its name: unknown, but said to be starting", async () => {
+  test("recreated under its name: unavailable while it starts, as after a restart", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const old = fake.add({ port: models.port, name: "vllm" });
@@ -152,7 +152,7 @@ describe("Fleet, and models whose container is not there just now", () => {
     const young = fake.add({ port: models.port, name: "vllm", health: "starting" });
     fake.emit(young, "start");
     await untilState(discovery, young, "starting");
-    expect(discovery.table.find("m")).toEqual({ kind: "unknown", isStarting: true });
+    expect(discovery.table.find("m")).toEqual({ kind: "unavailable", id: "m" });
   });
 });
 
