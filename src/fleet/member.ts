@@ -3,6 +3,7 @@
  * it, in line with what the source shows. It decides nothing itself: plan.ts decides what to do and
  * holding.ts does it; condition.ts and report.ts put it into words.
  */
+import type { Backend } from "../routing/backend.ts";
 import type { Trouble } from "../routing/routes.ts";
 import type { Rank, Run, Server } from "../routing/run.ts";
 import type { Sighting } from "../sources/sighting.ts";
@@ -35,9 +36,14 @@ export class Member {
     return this.#holding.firstRead;
   }
 
-  /** What `GET /status` shows of it now. */
-  get status(): ContainerStatus {
-    return this.#report.status(this.#subject);
+  /**
+   * Returns what `GET /status` shows of it now.
+   *
+   * @param notes see `sharingNotes`
+   */
+  status(notes: ReadonlyMap<Backend, string>): ContainerStatus {
+    const { active } = this.#holding;
+    return this.#report.status(this.#subject, active && notes.get(active));
   }
 
   /** See `Holding.rereadModels`. */

@@ -105,6 +105,27 @@ describe("Fleet.members", () => {
     ]);
   });
 
+  test("two containers with one model: who gets its requests and who waits, as it is then", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    fake.add({ port: models.port, name: "old" });
+    using discovery = startDiscovery(fake);
+    await untilKind(discovery, "live");
+    const young = fake.add({ port: models.port, name: "young" });
+    fake.emit(young, "health_status: healthy");
+    await untilState(discovery, young, "routed");
+    const reasons = (): readonly string[] => discovery.containers().map(({ reason }) => reason);
+    expect(reasons()).toEqual([
+      "healthy; model m goes to young, which became healthy later",
+      "healthy; takes the requests of model m instead of old",
+    ]);
+    const lines = discovery.log.lines.length;
+    fake.kill(young);
+    await untilState(discovery, young, "stopping");
+    expect(reasons()).toEqual(["healthy", "told to stop; requests in flight may finish"]);
+    expect(discovery.log.lines.length).toBe(lines + 1); // that it is stopping, and no more
+  });
+
   test("a container that the engine can't show is unknown, with why", async () => {
     using fake = await new FakeEngine().start();
     const container = fake.add();
