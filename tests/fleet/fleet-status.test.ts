@@ -161,6 +161,29 @@ describe("Fleet, and models whose container is not there just now", () => {
     expect(discovery.table.find("m").kind).toBe("unavailable");
   });
 
+  test("paused: that is known, of a model that was routed, and of one that was starting again", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const container = fake.add({ port: models.port });
+    using discovery = startDiscovery(fake);
+    await untilKind(discovery, "live");
+    container.status = "paused";
+    fake.emit(container, "pause");
+    await untilState(discovery, container, "paused");
+    expect(discovery.table.find("m")).toEqual({ kind: "draining", id: "m", trouble: "paused" });
+    container.status = "running";
+    fake.kill(container);
+    await untilState(discovery, container, "stopping");
+    expect(discovery.table.find("m")).toEqual({ kind: "draining", id: "m", trouble: "stopping" });
+    fake.startAgain(container);
+    await untilState(discovery, container, "starting");
+    expect(discovery.table.find("m")).toEqual({ kind: "unavailable", id: "m" });
+    container.status = "paused";
+    fake.emit(container, "pause");
+    await untilState(discovery, container, "paused");
+    expect(discovery.table.find("m")).toEqual({ kind: "unavailable", id: "m", trouble: "paused" });
+  });
+
   test("recreated under its name: unavailable while it starts, as after a restart", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
