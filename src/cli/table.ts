@@ -109,9 +109,15 @@ function nothingLine(engineState: string): string {
 
 function row(container: ContainerStatus, nowMs: number): readonly string[] {
   const { name, state, reason, since, address, models, in_flight } = container;
-  const last = state === "routed" && models.length > 0 ? models.join(", ") : reason;
+  const last = state === "routed" && models.length > 0 ? servedText(models, reason) : reason;
   const cells = [name, state, sinceText(since, nowMs), String(in_flight), address ?? "–", last];
   return cells.map(printableInTable); // before anything measures them: an escape sequence has no width
+}
+
+/** Its models, and behind them what is to be said of it beside that it is healthy. */
+function servedText(models: readonly string[], reason: string): string {
+  const notes = reason.split("; ").filter((note) => note !== "healthy");
+  return `${models.join(", ")}${notes.length === 0 ? "" : ` (${notes.join("; ")})`}`;
 }
 
 /** A wider cell does not widen its column. Otherwise one wide cell and many rows would make a huge output. */

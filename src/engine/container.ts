@@ -34,6 +34,8 @@ export type Container = {
   readonly health: Health;
   /** The end of what the last probe printed, in one line. */
   readonly probeOutput: string;
+  /** True if a probe has ended in this run, and the last one that has did not pass. */
+  readonly hasFailedProbe: boolean;
   /** Exit code of the last run that has ended; 0 while the first run goes on. */
   readonly exitCode: number;
   /** True if the kernel killed that run because it ran out of memory. */
@@ -60,6 +62,11 @@ export type Container = {
   readonly published: readonly PublishedPort[];
 };
 
+const WireProbe = z.object({
+  Output: z.nullish(z.string()),
+  ExitCode: z.nullish(z.number()),
+});
+
 /**
  * The reply to Engine API `GET /containers/{id}/json`, versions 1.24 to 1.52. It names the fields
  * that we use; others are let through unchecked.
@@ -78,7 +85,7 @@ const WireContainer = z.object({
     Health: z.nullish(
       z.object({
         Status: z.string(),
-        Log: z.nullish(z.array(z.object({ Output: z.nullish(z.string()) }))),
+        Log: z.nullish(z.array(WireProbe)),
       }),
     ),
   }),
@@ -122,7 +129,7 @@ export function parseContainer(reply: unknown): Container {
     name: wire.Name.replace(/^\//, ""),
     status: wire.State.Status,
     health: healthOf(wire.State.Health?.Status),
-    probeOutput: oneLine(wire.State.Health?.Log?.at(-1)?.Output ?? ""),
+    ...lastProbeOf(wire.State.Health?.Log),
     exitCode: wire.State.ExitCode ?? 0,
     outOfMemory: wire.State.OOMKilled ?? false,
     startError: oneLine(wire.State.Error ?? ""),
@@ -141,6 +148,17 @@ export function parseContainer(reply: unknown): Container {
       gateway: addressOf(isIpv4, network.Gateway),
     })),
     published: Object.entries(wire.NetworkSettings.Ports ?? {}).flatMap(publishedPorts),
+  };
+}
+
+/** @param log the last probes that have ended, oldest first */
+function lastProbeOf(
+  log: readonly z.infer<typeof WireProbe>[] | null | undefined,
+): Pick<Container, "probeOutput" | "hasFailedProbe"> {
+  const last = log?.at(-1);
+  return {
+    probeOutput: oneLine(last?.Output ?? ""),
+    hasFailedProbe: last !== undefined && last.ExitCode !== 0,
   };
 }
 

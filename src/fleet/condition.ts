@@ -39,8 +39,8 @@ export type Progress = {
   readonly failure: string | undefined;
   /** Which entries of its model list could not be taken, and why; undefined if all could be. */
   readonly leftOut?: string | undefined;
-  /** Ids of the models that it served last. */
-  readonly served: readonly string[];
+  /** The models that it served last. */
+  readonly served: readonly unknown[];
 };
 
 /** The server was healthy at the last sighting, and has refused a connection since. */

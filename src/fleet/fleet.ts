@@ -16,6 +16,7 @@ import type { ReadModels } from "./models.ts";
 import { warnOfOverlaps } from "./overlaps.ts";
 import { Readiness } from "./readiness.ts";
 import { ServedModels } from "./served-models.ts";
+import { sharingNotes } from "./sharing.ts";
 
 export type FleetInit = {
   readonly table: RoutingTable;
@@ -73,8 +74,9 @@ export class Fleet {
 
   /** What `GET /status` shows of each server, sorted by name. */
   get members(): readonly ContainerStatus[] {
+    const notes = sharingNotes(this.#init.table.overlaps);
     return [...this.#members.values()]
-      .map(({ status }) => status)
+      .map((member) => member.status(notes))
       .sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 

@@ -6,6 +6,7 @@
  */
 import { stackOf } from "../ground/error-stack.ts";
 import { Backend, type Model } from "../routing/backend.ts";
+import { type ModelNames, namesOf, sameNames } from "../routing/names.ts";
 import type { Rank } from "../routing/run.ts";
 import type { Overlap } from "../routing/table.ts";
 import type { Sighting, Source } from "../sources/sighting.ts";
@@ -14,7 +15,7 @@ import { modelChanges } from "./model-changes.ts";
 import { modelWithoutEntry } from "./model-entry.ts";
 import type { ModelList } from "./model-list.ts";
 import { ModelReading } from "./model-reading.ts";
-import { type Held, type Place, plan, type Seen, type Step, seenIn } from "./plan.ts";
+import { type Held, type Place, placeOf, plan, type Seen, type Step, seenIn } from "./plan.ts";
 
 export type HoldingInit = DrainingInit & {
   readonly source: Pick<Source, "isFollowing" | "settled">;
@@ -39,8 +40,8 @@ export class Holding {
   #rank: Rank = 0;
   /** The models that the last read of this run gave. */
   #models: readonly Model[] = [];
-  /** Ids of the models that the server served last, in this run or an earlier one. */
-  #served: readonly string[] = [];
+  /** The models that the server served last, in this run or an earlier one. */
+  #served: readonly ModelNames[] = [];
   /** Why the last read of its models failed; undefined if it did not fail. */
   #failure: string | undefined;
   /** Which entries of its model list the last read could not take; undefined if it took all. */
@@ -74,8 +75,11 @@ export class Holding {
     return this.#leftOut;
   }
 
-  /** Ids of the models that the server served last, in this run or an earlier one. */
-  get served(): readonly string[] {
+  /**
+   * The models that the server served last, in this run or an earlier one. The same array until it
+   * serves others.
+   */
+  get served(): readonly ModelNames[] {
     return this.#served;
   }
 
@@ -219,7 +223,7 @@ export class Holding {
       onRefused: () => this.#refused(backend),
     });
     this.#active = backend;
-    this.#served = models.map(({ id }) => id);
+    this.#remember(models);
     onOverlap(table.admit(backend));
     this.#draining.removeWhenIdle();
   }
@@ -239,11 +243,15 @@ export class Holding {
     if (this.#active === undefined) return;
     const before = this.#active.models;
     const overlaps = this.#init.table.replaceModels(this.#active, this.#models);
+    this.#remember(this.#models);
     const changes = modelChanges(before, this.#models);
     if (changes === undefined) return;
-    this.#served = this.#models.map(({ id }) => id);
     this.#init.log.info("models changed", { container: this.#active.name, ...changes });
     this.#init.onOverlap(overlaps);
+  }
+
+  #remember(models: readonly Model[]): void {
+    if (!sameNames(models, this.#served)) this.#served = models.map(namesOf);
   }
 
   #drain(): void {
@@ -258,10 +266,4 @@ export class Holding {
     this.#active = undefined;
     this.#draining.removeAll();
   }
-}
-
-function placeOf(sighting: Sighting): Place | undefined {
-  if (sighting.kind !== "present") return undefined;
-  const { run, origin, doubt, settings } = sighting;
-  return { run, origin, basePath: settings.basePath, named: settings.models, doubt };
 }

@@ -3,6 +3,8 @@
  * it, in line with what the source shows. It decides nothing itself: plan.ts decides what to do and
  * holding.ts does it; condition.ts and report.ts put it into words.
  */
+import type { Backend } from "../routing/backend.ts";
+import type { Trouble } from "../routing/routes.ts";
 import type { Rank, Run, Server } from "../routing/run.ts";
 import type { Sighting } from "../sources/sighting.ts";
 import type { ContainerStatus } from "../status.ts";
@@ -34,9 +36,14 @@ export class Member {
     return this.#holding.firstRead;
   }
 
-  /** What `GET /status` shows of it now. */
-  get status(): ContainerStatus {
-    return this.#report.status(this.#subject);
+  /**
+   * Returns what `GET /status` shows of it now.
+   *
+   * @param notes see `sharingNotes`
+   */
+  status(notes: ReadonlyMap<Backend, string>): ContainerStatus {
+    const { active } = this.#holding;
+    return this.#report.status(this.#subject, active && notes.get(active));
   }
 
   /** See `Holding.rereadModels`. */
@@ -67,17 +74,30 @@ export class Member {
     const sighting = this.#sighting;
     if (sighting === undefined) return;
     this.#report.tell(this.#subject, sighting, Date.now());
-    const { active, served } = this.#holding;
     this.#init.served.tell({
       server: this.#server,
       name: this.#name,
       isAlive: sighting.kind !== "absent" || sighting.comesBack,
-      served,
-      hasNone: active !== undefined && served.length === 0,
+      isRoutable: isRoutable(sighting),
+      isActive: this.#holding.active !== undefined,
+      trouble: troubleOf(sighting),
+      served: this.#holding.served,
     });
   }
 
   get #subject(): Subject {
     return { id: this.#server.id, name: this.#name, holding: this.#holding };
   }
+}
+
+/** Also true of a server that its source is about to start again. */
+function isRoutable(sighting: Sighting): boolean {
+  return (
+    sighting.kind === "present" || (sighting.kind === "absent" && sighting.state === "restarting")
+  );
+}
+
+function troubleOf(sighting: Sighting): Trouble | undefined {
+  if (sighting.kind !== "present") return undefined;
+  return sighting.seen === "stopping" ? "stopping" : sighting.trouble?.state;
 }

@@ -135,6 +135,13 @@ export type Place = {
   readonly doubt?: string | undefined;
 };
 
+/** @returns undefined if the server has no run to hold */
+export function placeOf(sighting: Sighting): Place | undefined {
+  if (sighting.kind !== "present") return undefined;
+  const { run, origin, doubt, settings } = sighting;
+  return { run, origin, basePath: settings.basePath, named: settings.models, doubt };
+}
+
 /**
  * What a sighting says of a server, in the order to act on: first about the run that is held, then
  * about the server itself.

@@ -104,19 +104,25 @@ export class Report {
     });
   }
 
-  status({ id, name, holding }: Subject): ContainerStatus {
-    const { state, reason } = this.#condition;
+  /** @param note what is to be added to the reason while the server is routed */
+  status({ id, name, holding }: Subject, note?: string): ContainerStatus {
+    const { state } = this.#condition;
     const { active, inFlight, place } = holding;
     return {
       id,
       name,
       state,
-      reason,
+      reason: this.#reasonWith(state === "routed" ? note : undefined),
       since: new Date(this.#sinceMs).toISOString(),
       address: place?.origin ?? null,
       models: active?.models.map((model) => cut(model.id, SHOWN_LENGTH_MAX)) ?? [],
       in_flight: inFlight,
     };
+  }
+
+  #reasonWith(note: string | undefined): string {
+    const { reason } = this.#condition;
+    return note === undefined ? reason : `${reason}; ${note}`;
   }
 
   #isRepeated(text: string, nowMs: number): boolean {
@@ -137,7 +143,7 @@ function fields(
     ...(active !== undefined && {
       address: active.origin,
       model_count: served.length,
-      models: someOf(served),
+      models: someOf(served.map(({ id }) => id)),
     }),
     ...(active === undefined && inFlight > 0 && { in_flight: inFlight }),
     reason,

@@ -4,6 +4,8 @@
  * existed. This file does not answer any request.
  */
 import { BoundedMap } from "../ground/bounded-map.ts";
+import type { ModelNames } from "../routing/names.ts";
+import type { Trouble } from "../routing/routes.ts";
 import type { Server } from "../routing/run.ts";
 import type { RoutingTable } from "../routing/table.ts";
 
@@ -12,10 +14,14 @@ type Told = {
   readonly name: string;
   /** True if the server runs, or its source is going to start it again. */
   readonly isAlive: boolean;
-  /** Ids of the models that this server itself served last. */
-  readonly served: readonly string[];
-  /** True if its list is empty now. It is not enough that `served` is: it may not have a list yet. */
-  readonly hasNone: boolean;
+  /** True if it may be routed as it is set up, sooner or later. */
+  readonly isRoutable: boolean;
+  /** True if its models are known, even if there are none, and it takes requests for them. */
+  readonly isActive: boolean;
+  /** What keeps it from taking requests; undefined if nothing is known to. */
+  readonly trouble: Trouble | undefined;
+  /** The models that this server itself served last. */
+  readonly served: readonly ModelNames[];
 };
 
 /**
@@ -26,24 +32,22 @@ const NAMES_MAX = 1_000;
 
 export class ServedModels {
   readonly #table: RoutingTable;
-  readonly #byName = new BoundedMap<string, readonly string[]>(NAMES_MAX);
+  readonly #byName = new BoundedMap<string, readonly ModelNames[]>(NAMES_MAX);
 
   constructor(table: RoutingTable) {
     this.#table = table;
   }
 
-  tell({ server, name, isAlive, served, hasNone }: Told): void {
-    if (hasNone) this.#byName.delete(name);
-    if (served.length > 0) this.#remember(name, served);
-    if (!isAlive) this.#table.expect(server, undefined);
-    else if (served.length > 0) this.#table.expect(server, { kind: "back", modelIds: served });
-    else {
-      const modelIds = this.#byName.get(name);
-      this.#table.expect(server, modelIds && { kind: "anew", modelIds });
-    }
+  tell({ server, name, isAlive, isRoutable, isActive, trouble, served }: Told): void {
+    const isKnown = isActive || served.length > 0;
+    if (isKnown) this.#remember(name, served);
+    const before = isRoutable ? this.#byName.get(name) : undefined;
+    const models = (isKnown ? served : before) ?? [];
+    const isExpected = isAlive && models.length > 0;
+    this.#table.expect(server, isExpected ? { models, trouble } : undefined);
   }
 
-  #remember(name: string, served: readonly string[]): void {
+  #remember(name: string, served: readonly ModelNames[]): void {
     if (this.#byName.get(name) === served) return;
     this.#byName.set(name, served);
   }

@@ -9,7 +9,7 @@ import type { Run } from "../routing/run.ts";
 import { type Missing, MODEL_BYTES_MAX } from "./body/model-field.ts";
 import type { ReadResult } from "./body/request-body.ts";
 import { errorResponse } from "./own/errors.ts";
-import { type Models, modelIdOf, noBackend } from "./own/models-list.ts";
+import { type Models, modelIdOf, noBackend, SOME_TROUBLE } from "./own/models-list.ts";
 import type { ResponseIds } from "./response-ids.ts";
 import type { Target } from "./target.ts";
 
@@ -121,15 +121,17 @@ function takeRun(
   const route = routes.routeToRun(run);
   if (route.kind === "routed") return route.lease;
   const id = JSON.stringify(responseId);
-  return route.kind === "draining"
-    ? errorResponse(
-        "backend_draining",
-        `Cannot route the request: the server that made response ${id} is stopping or unhealthy; try again shortly`,
-      )
-    : errorResponse(
-        "response_not_found",
-        `Cannot route the request: the server that made response ${id} is gone`,
-      );
+  if (route.kind === "draining") {
+    const { trouble = SOME_TROUBLE } = route;
+    return errorResponse(
+      "backend_draining",
+      `Cannot route the request: the server that made response ${id} is ${trouble}; try again shortly`,
+    );
+  }
+  return errorResponse(
+    "response_not_found",
+    `Cannot route the request: the server that made response ${id} is gone`,
+  );
 }
 
 /** Without a doubt: the only backend, or one of the only model. `OPTIONS` goes to any: all answer it alike. */

@@ -36,6 +36,7 @@ export class Exchange {
   readonly client: Client;
   readonly report: RequestReport;
   #model: string | undefined;
+  #asked: string | undefined;
   #upload: Upload | undefined;
   #isOpen = true;
 
@@ -46,15 +47,24 @@ export class Exchange {
     this.report = report;
   }
 
-  /** Undefined as long as the request has named none: it then goes to whoever there is. */
+  /**
+   * The model's id, as logs and reports name it. Undefined as long as the request has named no model: it then
+   * goes to whoever there is.
+   */
   get model(): string | undefined {
     return this.#model;
   }
 
-  /** @param isKnown whether any server has the model, or had it just now */
-  name(model: string, isKnown: boolean): void {
-    this.#model = model;
-    this.report.named(model, isKnown);
+  /** The name by which the request asks for the model: servers are sought by it, since they get it as it is. */
+  get asked(): string | undefined {
+    return this.#asked;
+  }
+
+  /** @param id under which a server lists the model, or did just now; undefined if no server has it */
+  name(asked: string, id: string | undefined): void {
+    this.#asked = asked;
+    this.#model = id ?? asked;
+    this.report.named(this.#model, id !== undefined);
   }
 
   /** Takes over what is kept of the request's body. */

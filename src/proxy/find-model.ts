@@ -11,13 +11,13 @@ export type FindInit = Models & {
 const REFRESH_MS = 1_000;
 
 /** Asks the servers since adapters and pulled models come while a server runs. */
-export async function findModel(model: string, init: FindInit): Promise<ModelLookup> {
+export async function findModel(name: string, init: FindInit): Promise<ModelLookup> {
   const { routes, isReady, refreshModels } = init;
-  const found = routes.find(model);
+  const found = routes.find(name);
   if (found.kind !== "unknown" || refreshModels === undefined || !isReady()) return found;
   const late = Promise.withResolvers<void>();
   const timer = setTimeout(late.resolve, REFRESH_MS);
   await Promise.race([refreshModels(), late.promise]);
   clearTimeout(timer);
-  return routes.find(model);
+  return routes.find(name);
 }

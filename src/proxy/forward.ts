@@ -76,12 +76,13 @@ export class Forwarder {
       return { response: result.response, by: "backend" };
     }
     this.#warnOfFailure(exchange, backend, result);
-    return { response: failureResponse(result, exchange.model), by: "proxy" };
+    return { response: failureResponse(result, exchange.asked), by: "proxy" };
   }
 
-  #elsewhere({ model }: Exchange, failed: ReadonlySet<Backend>): Lease | undefined {
-    if (model === undefined) return undefined;
-    const route = this.#init.routes.route(model, { failed });
+  /** Asks only those that know the model by the name in the request. */
+  #elsewhere({ asked }: Exchange, failed: ReadonlySet<Backend>): Lease | undefined {
+    if (asked === undefined) return undefined;
+    const route = this.#init.routes.route(asked, { failed });
     return route.kind === "routed" ? route.lease : undefined;
   }
 

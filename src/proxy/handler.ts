@@ -5,6 +5,7 @@
 import { MODELS, RESPONSES } from "../ground/paths.ts";
 import { newPseudonym } from "../ground/pseudonym.ts";
 import type { Backend } from "../routing/backend.ts";
+import type { ModelLookup } from "../routing/routes.ts";
 import type { Server } from "../routing/run.ts";
 import type { Log } from "../telemetry/log.ts";
 import {
@@ -157,8 +158,14 @@ async function nobodyFor(
   if (destination.kind !== "model") return undefined;
   const { model } = destination;
   const found = await findModel(model, context);
-  exchange.name(model, found.kind !== "unknown");
+  exchange.name(model, listedId(found));
   return found.kind === "live" ? undefined : noBackend(model, found, context);
+}
+
+/** Models are reported by the ids that servers list: clients can't make up more of these. */
+function listedId(found: ModelLookup): string | undefined {
+  if (found.kind === "unknown") return undefined;
+  return found.kind === "live" ? found.model.id : found.id;
 }
 
 /** Learns from an answer: who made a response, and that the models of a server have changed. */

@@ -6,20 +6,31 @@ import type { Backend, Lease, Model } from "./backend.ts";
 import type { Asking } from "./choose.ts";
 import type { Run } from "./run.ts";
 
+/** What keeps a server from taking requests, where that is known. */
+export type Trouble = "paused" | "unhealthy" | "stopping";
+
 /** Why nobody takes a request for a model. */
 export type Nobody =
   /** All who serve it take no new request. */
-  | { readonly kind: "draining" }
-  /** Nobody serves it, but who did runs on or starts again. */
-  | { readonly kind: "unavailable" }
   | {
-      readonly kind: "unknown";
-      /** Whether a container is starting that takes the place of one that served it. */
-      readonly isStarting: boolean;
-    };
+      readonly kind: "draining";
+      /** What keeps all of them from it, if that is the same. */
+      readonly trouble?: Trouble | undefined;
+    }
+  /** Nobody serves it, but who did runs on, or it starts: again, or another one of its name. */
+  | {
+      readonly kind: "unavailable";
+      /** What keeps all of them from serving it, if that is the same. */
+      readonly trouble?: Trouble | undefined;
+    }
+  | { readonly kind: "unknown" };
 
 /** What is known of a model. */
-export type ModelLookup = { readonly kind: "live"; readonly model: Model } | Nobody;
+export type ModelLookup =
+  | { readonly kind: "live"; readonly model: Model }
+  /** `id` is the one under which it is listed when somebody serves it. */
+  | (Exclude<Nobody, { readonly kind: "unknown" }> & { readonly id: string })
+  | Extract<Nobody, { readonly kind: "unknown" }>;
 
 /** Who takes a request: the lease is taken already, and must be ended. */
 export type Route = { readonly kind: "routed"; readonly lease: Lease } | Nobody;
@@ -31,10 +42,17 @@ export type Route = { readonly kind: "routed"; readonly lease: Lease } | Nobody;
 export type Routes = {
   /** All active models, one object each (the newest backend's), sorted by id; another list when they change. */
   readonly models: readonly Model[];
-  /** Says what is known of a model, and takes no lease. */
-  readonly find: (modelId: string) => ModelLookup;
-  /** Takes a lease on the first backend of the model that gives one, in the order of `choose()`. */
-  readonly route: (modelId: string, asking?: Asking<Backend>) => Route;
+  /**
+   * Says what is known of a model, and takes no lease.
+   *
+   * @param name its id, or another name by which its server takes requests: see `names.ts`
+   */
+  readonly find: (name: string) => ModelLookup;
+  /**
+   * Takes a lease on the first backend that has the model by this name and gives one, in the order of
+   * `choose()`.
+   */
+  readonly route: (name: string, asking?: Asking<Backend>) => Route;
   /**
    * Takes a lease for a request that names no model, if there is no doubt where it belongs: only one
    * backend is active, or only one model.

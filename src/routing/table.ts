@@ -1,9 +1,12 @@
 /**
  * The routing table: model → the backends that serve it. The fleet alone changes it; requests see the face
- * of it that `routes.ts` describes. Holds no policy: `choose.ts` says who is asked first.
+ * of it that `routes.ts` describes. Holds no policy: `choose.ts` says who is asked first, and `names.ts`
+ * which model a name means.
  */
 import type { Backend, CloseReason, Lease, Model } from "./backend.ts";
 import { type Asking, choose } from "./choose.ts";
+import { type Expectation, Expectations, type Expected } from "./expectations.ts";
+import { NameMap } from "./names.ts";
 import type { ModelLookup, Nobody, Route, Routes } from "./routes.ts";
 import {
   compare,
@@ -15,13 +18,6 @@ import {
   type Server,
 } from "./run.ts";
 
-/** What a server that has no backend in the table is expected to serve. */
-export type Expectation = {
-  /** `back`: the server itself served them last. `anew`: another one of its name did. */
-  readonly kind: "back" | "anew";
-  readonly modelIds: readonly string[];
-};
-
 /** Two active backends with the same models: `winner` gets the requests, `other` waits. */
 export type Overlap = {
   readonly winner: Backend;
@@ -29,12 +25,14 @@ export type Overlap = {
   readonly modelIds: readonly string[];
 };
 
-/** Who serves a model. */
+/** Who serves a model by one of its names. */
 type Served = {
   /** Newest first; draining ones too. */
-  readonly backends: readonly Backend[];
+  readonly backends: Backend[];
+  /** The id under which the newest lists it. */
+  readonly id: string;
   /** As the newest active one has it; undefined if all of them are draining. */
-  readonly model: Model | undefined;
+  model: Model | undefined;
 };
 
 /** What has happened to the table. */
@@ -43,11 +41,10 @@ export type TableUpdate = "admit" | "replace models" | "drain" | "remove";
 export class RoutingTable implements Routes {
   readonly #onUpdate: (update: TableUpdate) => void;
   readonly #backends = new Set<Backend>();
-  /** By model. Rebuilt at every change: changes are rare, look-ups are not. */
-  #served: ReadonlyMap<string, Served> = new Map();
+  /** Rebuilt at every change: changes are rare, look-ups are not. */
+  #served = new NameMap<Served>();
   #list: readonly Model[] = [];
-  /** What each server is expected to serve, by `keyOf`. */
-  readonly #expected = new Map<string, Expectation & { readonly ids: ReadonlySet<string> }>();
+  readonly #expected = new Expectations();
   /** Those that take new requests, newest first. */
   #active: readonly Backend[] = [];
 
@@ -65,18 +62,22 @@ export class RoutingTable implements Routes {
     return this.#active.length;
   }
 
-  find(modelId: string): ModelLookup {
-    const served = this.#served.get(modelId);
-    if (served === undefined) return this.#nobody(modelId);
-    const { model } = served;
-    return model === undefined ? { kind: "draining" } : { kind: "live", model };
+  find(name: string): ModelLookup {
+    const found = this.#lookUp(name);
+    if (found === undefined) return { kind: "unknown" };
+    if ("keys" in found) return { ...this.#unavailable(found), id: found.id };
+    const { model, id } = found;
+    return model === undefined
+      ? { ...this.#draining(found.backends), id }
+      : { kind: "live", model };
   }
 
-  route(modelId: string, asking?: Asking<Backend>): Route {
-    const served = this.#served.get(modelId);
-    if (served === undefined) return this.#nobody(modelId);
-    const lease = firstLease(choose(served.backends, asking));
-    return lease === undefined ? { kind: "draining" } : { kind: "routed", lease };
+  route(name: string, asking?: Asking<Backend>): Route {
+    const found = this.#lookUp(name);
+    if (found === undefined) return { kind: "unknown" };
+    if ("keys" in found) return this.#unavailable(found);
+    const lease = firstLease(choose(found.backends, asking));
+    return lease === undefined ? this.#draining(found.backends) : { kind: "routed", lease };
   }
 
   only(): Lease | undefined {
@@ -95,7 +96,7 @@ export class RoutingTable implements Routes {
     const backends = this.#ofRun(run);
     const lease = firstLease(backends);
     if (lease !== undefined) return { kind: "routed", lease };
-    return backends.length > 0 ? { kind: "draining" } : { kind: "unknown", isStarting: false };
+    return backends.length > 0 ? this.#draining(backends) : { kind: "unknown" };
   }
 
   hasRun(run: Run): boolean {
@@ -136,49 +137,65 @@ export class RoutingTable implements Routes {
 
   /** @param expectation what the server will probably serve; undefined if nothing is known of that */
   expect(server: Server, expectation: Expectation | undefined): void {
-    const key = keyOf(server);
-    if (expectation === undefined) {
-      this.#expected.delete(key);
-      return;
+    this.#expected.set(server, expectation);
+  }
+
+  /** Who gets the requests for the models that several active backends have, one for each two of them. */
+  get overlaps(): readonly Overlap[] {
+    const byWinner = new Map<Backend, Map<Backend, string[]>>();
+    for (const { id, backends } of this.#served.ofIds) {
+      if (backends.length === 1) continue;
+      const [winner, ...others] = backends.filter(({ state }) => state === "active");
+      for (const other of others) {
+        if (winner === undefined) continue;
+        const byOther = byWinner.getOrInsertComputed(winner, () => new Map<Backend, string[]>());
+        byOther.getOrInsertComputed(other, () => []).push(id);
+      }
     }
-    const { kind, modelIds } = expectation;
-    const known = this.#expected.get(key);
-    // The fleet says it at each look, mostly with the same list: then the set need not be made again.
-    const ids = known?.modelIds === modelIds ? known.ids : new Set(modelIds);
-    this.#expected.set(key, { kind, modelIds, ids });
+    return [...byWinner].flatMap(([winner, byOther]) =>
+      [...byOther].map(([other, modelIds]) => ({ winner, other, modelIds })),
+    );
   }
 
   #ofRun(run: Run): readonly Backend[] {
     return [...this.#backends].filter((backend) => isSameRun(backend.run, run));
   }
 
-  #nobody(modelId: string): Nobody {
-    let isStarting = false;
-    for (const { kind, ids } of this.#expected.values()) {
-      if (!ids.has(modelId)) continue;
-      if (kind === "back") return { kind: "unavailable" };
-      isStarting = true;
+  /**
+   * A rule that finds the model among those that are only expected counts before a later rule that finds
+   * one that is served: a name means the same while its server starts again.
+   */
+  #lookUp(name: string): Served | Expected | undefined {
+    const exact = this.#served.ofId(name);
+    if (exact !== undefined) return exact;
+    const expected = this.#expected.ofName(name);
+    for (const [rule, served] of this.#served.ofName(name).entries()) {
+      const found = served ?? expected[rule];
+      if (found !== undefined) return found;
     }
-    return { kind: "unknown", isStarting };
+    return undefined;
+  }
+
+  #draining(backends: readonly Backend[]): Extract<Nobody, { readonly kind: "draining" }> {
+    const keys = backends.map(({ run }) => keyOf(run));
+    return { kind: "draining", trouble: this.#expected.troubleOf(keys) };
+  }
+
+  #unavailable({ keys }: Expected): Extract<Nobody, { readonly kind: "unavailable" }> {
+    return { kind: "unavailable", trouble: this.#expected.troubleOf(keys) };
   }
 
   #rebuild(): void {
     const newest = [...this.#backends].sort(newestFirst);
-    const backends = new Map<string, Backend[]>();
-    const live = new Map<string, Model>();
+    const served = new NameMap<Served>();
     for (const backend of newest) {
-      for (const model of backend.models) {
-        const others = backends.get(model.id);
-        if (others === undefined) backends.set(model.id, [backend]);
-        else others.push(backend);
-        if (backend.state === "active" && !live.has(model.id)) live.set(model.id, model);
-      }
+      for (const model of backend.models) served.add(model, (known) => put(known, model, backend));
     }
-    this.#served = new Map(
-      [...backends].map(([id, serving]) => [id, { backends: serving, model: live.get(id) }]),
-    );
+    this.#served = served;
     this.#active = newest.filter(({ state }) => state === "active");
-    this.#list = [...live.values()].sort((a, b) => compare(a.id, b.id));
+    this.#list = served.ofIds
+      .flatMap(({ model }) => model ?? [])
+      .sort((a, b) => compare(a.id, b.id));
   }
 
   #overlaps(backend: Backend): readonly Overlap[] {
@@ -193,6 +210,16 @@ export class RoutingTable implements Routes {
     }
     return overlaps;
   }
+}
+
+/** @param known who has the model by the same name, of those that are newer */
+function put(known: Served | undefined, model: Model, backend: Backend): Served {
+  const served = known ?? { backends: [], id: model.id, model: undefined };
+  // A server may give one name to two of its models: then the first of them has it.
+  if (served.backends.at(-1) === backend) return served;
+  served.backends.push(backend);
+  if (backend.state === "active") served.model ??= model;
+  return served;
 }
 
 /** Asks one after the other. The count is taken in the same step. */

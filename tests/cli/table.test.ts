@@ -129,6 +129,19 @@ describe("renderStatus()", () => {
     expect(second).toContain("?[31mred");
   });
 
+  test.each<[reason: string, shown: string]>([
+    ["healthy", "org/a, b"],
+    [
+      "healthy; model b goes to vllm-2, which became healthy later",
+      "org/a, b (model b goes to vllm-2, which became healthy later)",
+    ],
+    ["models: 503; keeping those it had", "org/a, b (models: 503; keeping those it had)"],
+    ["no shared network; healthy", "org/a, b (no shared network)"],
+  ])("the models of a routed container, and what else there is to say: %p", (reason, shown) => {
+    const containers = [containerStatus({ reason })];
+    expect(renderStatus(parsed({ containers }), STARTED_MS)).toEndWith(`  ${shown}\n`);
+  });
+
   test("a routed container without any model has the reason in their place", () => {
     const containers = [containerStatus({ models: [], reason: "its list is empty" })];
     expect(renderStatus(parsed({ containers }), STARTED_MS)).toContain("  its list is empty\n");

@@ -40,13 +40,13 @@ describe("conditionOf()", () => {
     ["routed, though its health is forgotten", { health: "starting" }, "active", "routed: healthy"],
     [
       "unhealthy",
-      { health: "unhealthy", probeOutput: "connection refused" },
+      { health: "unhealthy", hasFailedProbe: true, probeOutput: "connection refused" },
       "draining",
       "unhealthy: its health check fails: connection refused",
     ],
     [
       "unhealthy without a word",
-      { health: "unhealthy", probeOutput: "" },
+      { health: "unhealthy", hasFailedProbe: true, probeOutput: "" },
       "unknown",
       "unhealthy: its health check fails: it prints nothing",
     ],

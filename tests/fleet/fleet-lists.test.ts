@@ -93,13 +93,13 @@ describe("Fleet, told lists that mean harm", () => {
     await untilKind(discovery, "live");
     models.answer = () => new Response('{"object":"list","data":null}');
     await until("its models are gone", () => discovery.table.models.length === 0);
-    expect(discovery.table.find("m")).toEqual({ kind: "unknown", isStarting: false });
+    expect(discovery.table.find("m")).toEqual({ kind: "unknown" });
     const reason = "healthy, but it has no models yet: its list is empty";
     expect(discovery.containers()).toMatchObject([{ state: "routed", reason, models: [] }]);
     expect(discovery.log.lines.filter(({ level }) => level === "warn")).toEqual([]);
     fake.setHealth(container, "unhealthy");
     await until("it drains", () => discovery.containers()[0]?.state === "unhealthy");
-    expect(discovery.table.find("m")).toEqual({ kind: "unknown", isStarting: false });
+    expect(discovery.table.find("m")).toEqual({ kind: "unknown" });
     fake.setHealth(container, "healthy");
     models.answer = () => modelList("m");
     await untilKind(discovery, "live");

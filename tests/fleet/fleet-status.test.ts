@@ -105,6 +105,27 @@ describe("Fleet.members", () => {
     ]);
   });
 
+  test("two containers with one model: who gets its requests and who waits, as it is then", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    fake.add({ port: models.port, name: "old" });
+    using discovery = startDiscovery(fake);
+    await untilKind(discovery, "live");
+    const young = fake.add({ port: models.port, name: "young" });
+    fake.emit(young, "health_status: healthy");
+    await untilState(discovery, young, "routed");
+    const reasons = (): readonly string[] => discovery.containers().map(({ reason }) => reason);
+    expect(reasons()).toEqual([
+      "healthy; model m goes to young, which became healthy later",
+      "healthy; takes the requests of model m instead of old",
+    ]);
+    const lines = discovery.log.lines.length;
+    fake.kill(young);
+    await untilState(discovery, young, "stopping");
+    expect(reasons()).toEqual(["healthy", "told to stop; requests in flight may finish"]);
+    expect(discovery.log.lines.length).toBe(lines + 1); // that it is stopping, and no more
+  });
+
   test("a container that the engine can't show is unknown, with why", async () => {
     using fake = await new FakeEngine().start();
     const container = fake.add();
@@ -140,7 +161,30 @@ describe("Fleet, and models whose container is not there just now", () => {
     expect(discovery.table.find("m").kind).toBe("unavailable");
   });
 
-  test("recreated under its name: unknown, but said to be starting", async () => {
+  test("paused: that is known, of a model that was routed, and of one that was starting again", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const container = fake.add({ port: models.port });
+    using discovery = startDiscovery(fake);
+    await untilKind(discovery, "live");
+    container.status = "paused";
+    fake.emit(container, "pause");
+    await untilState(discovery, container, "paused");
+    expect(discovery.table.find("m")).toEqual({ kind: "draining", id: "m", trouble: "paused" });
+    container.status = "running";
+    fake.kill(container);
+    await untilState(discovery, container, "stopping");
+    expect(discovery.table.find("m")).toEqual({ kind: "draining", id: "m", trouble: "stopping" });
+    fake.startAgain(container);
+    await untilState(discovery, container, "starting");
+    expect(discovery.table.find("m")).toEqual({ kind: "unavailable", id: "m" });
+    container.status = "paused";
+    fake.emit(container, "pause");
+    await untilState(discovery, container, "paused");
+    expect(discovery.table.find("m")).toEqual({ kind: "unavailable", id: "m", trouble: "paused" });
+  });
+
+  test("recreated under its name: unavailable while it starts, as after a restart", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const old = fake.add({ port: models.port, name: "vllm" });
@@ -152,7 +196,7 @@ describe("Fleet, and models whose container is not there just now", () => {
     const young = fake.add({ port: models.port, name: "vllm", health: "starting" });
     fake.emit(young, "start");
     await untilState(discovery, young, "starting");
-    expect(discovery.table.find("m")).toEqual({ kind: "unknown", isStarting: true });
+    expect(discovery.table.find("m")).toEqual({ kind: "unavailable", id: "m" });
   });
 });
 

@@ -232,9 +232,9 @@ describe("Holding", () => {
     see("not healthy", RUN, 2);
     see("routable", RUN, 3);
     table.route("m");
-    expect([holding.inFlight, holding.served]).toEqual([2, ["m"]]);
+    expect([holding.inFlight, holding.served]).toEqual([2, [{ id: "m" }]]);
     holding.over();
-    expect([holding.inFlight, holding.served]).toEqual([0, ["m"]]);
+    expect([holding.inFlight, holding.served]).toEqual([0, [{ id: "m" }]]);
   });
 
   test("firstRead is resolved when nothing is read, and when a read is given up", async () => {

@@ -23,7 +23,7 @@ function seen(change: Partial<Container> = {}): Sighting {
 
 const STARTING = seen({ health: "starting" });
 const EXITED = seen({ status: "exited", exitCode: 1 });
-const UNHEALTHY = seen({ health: "unhealthy", probeOutput: "first" });
+const UNHEALTHY = seen({ health: "unhealthy", hasFailedProbe: true, probeOutput: "first" });
 
 type Rig = { readonly report: Report; readonly log: MemoryLog; readonly subject: Subject };
 
@@ -138,7 +138,11 @@ describe("Report", () => {
     const made = rig();
     const { report, subject } = made;
     report.tell(subject, UNHEALTHY, 0);
-    report.tell(subject, seen({ health: "unhealthy", probeOutput: "second" }), 1_000);
+    report.tell(
+      subject,
+      seen({ health: "unhealthy", hasFailedProbe: true, probeOutput: "second" }),
+      1_000,
+    );
     expect(lines(made)).toEqual(["warn container unhealthy"]);
     expect(report.status(subject).reason).toContain("second");
   });

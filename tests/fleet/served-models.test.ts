@@ -2,20 +2,14 @@ import { expect, test } from "bun:test";
 import { ServedModels } from "../../src/fleet/served-models.ts";
 import { RoutingTable } from "../../src/routing/table.ts";
 
+const RUNNING = { isAlive: true, isRoutable: true, isActive: false, trouble: undefined };
 const OLD = {
+  ...RUNNING,
   server: { source: "docker", id: "old" },
   name: "vllm",
-  isAlive: true,
-  served: ["m"],
-  hasNone: false,
+  served: [{ id: "m", aliases: ["a"] }],
 };
-const NEW = {
-  server: { source: "docker", id: "new" },
-  name: "vllm",
-  isAlive: true,
-  served: [],
-  hasNone: false,
-};
+const NEW = { ...RUNNING, server: { source: "docker", id: "new" }, name: "vllm", served: [] };
 
 function rig(): { readonly table: RoutingTable; readonly served: ServedModels } {
   const table = new RoutingTable();
@@ -25,32 +19,51 @@ function rig(): { readonly table: RoutingTable; readonly served: ServedModels } 
 test("a model whose container runs on without serving it is unavailable, not unknown", () => {
   const { table, served } = rig();
   served.tell(OLD);
-  expect([table.find("m"), table.route("m")]).toEqual([
-    { kind: "unavailable" },
-    { kind: "unavailable" },
-  ]);
+  expect(table.find("m")).toEqual({ kind: "unavailable", id: "m" });
+  expect(table.route("m")).toEqual({ kind: "unavailable" });
   served.tell({ ...OLD, isAlive: false });
-  expect(table.find("m")).toEqual({ kind: "unknown", isStarting: false });
+  expect(table.find("m")).toEqual({ kind: "unknown" });
 });
 
-test("a container that takes another's place is known to be starting, once that one is gone", () => {
+test("so is an alias of it, and what keeps the container from serving it is known", () => {
+  const { table, served } = rig();
+  served.tell({ ...OLD, trouble: "paused" });
+  expect(table.find("a")).toEqual({ kind: "unavailable", id: "m", trouble: "paused" });
+  served.tell(OLD);
+  expect(table.find("a")).toEqual({ kind: "unavailable", id: "m" });
+});
+
+// Until issue 15 the model was unknown: a final 404 that asked to try again.
+test("so is a model whose container was replaced by another one of its name, which starts", () => {
   const { table, served } = rig();
   served.tell(NEW);
-  expect(table.find("m")).toEqual({ kind: "unknown", isStarting: false });
+  expect(table.find("m")).toEqual({ kind: "unknown" });
   served.tell(OLD);
   served.tell({ ...OLD, isAlive: false });
+  expect(table.find("m")).toEqual({ kind: "unknown" });
   served.tell(NEW);
-  expect(table.find("m")).toEqual({ kind: "unknown", isStarting: true });
-  expect(table.find("other")).toEqual({ kind: "unknown", isStarting: false });
+  expect(table.find("m")).toEqual({ kind: "unavailable", id: "m" });
+  expect(table.find("other")).toEqual({ kind: "unknown" });
   served.tell({ ...NEW, isAlive: false });
-  expect(table.find("m")).toEqual({ kind: "unknown", isStarting: false });
+  expect(table.find("m")).toEqual({ kind: "unknown" });
+});
+
+test.each([
+  ["is set up so that it is never routed", { isRoutable: false }],
+  ["has read its list, and has no models", { isActive: true }],
+])("the models of the container before are unknown where the new one %s", (_why, change) => {
+  const { table, served } = rig();
+  served.tell(OLD);
+  served.tell({ ...OLD, isAlive: false });
+  served.tell({ ...NEW, ...change });
+  expect(table.find("m")).toEqual({ kind: "unknown" });
 });
 
 test("a server whose list has become empty is expected to serve nothing, and so is one of its name", () => {
   const { table, served } = rig();
-  const nothing = { kind: "unknown", isStarting: false } as const;
+  const nothing = { kind: "unknown" } as const;
   served.tell(OLD);
-  served.tell({ ...OLD, served: [], hasNone: true });
+  served.tell({ ...OLD, served: [], isActive: true });
   expect(table.find("m")).toEqual(nothing);
   served.tell({ ...OLD, served: [] }); // it is unhealthy, say
   expect(table.find("m")).toEqual(nothing);
@@ -65,15 +78,14 @@ test("names are forgotten when there have been a thousand others", () => {
   served.tell({ ...OLD, isAlive: false });
   for (let n = 0; n < 1_000; n += 1) {
     const one = {
+      ...RUNNING,
       server: { source: "docker", id: `c${n}` },
       name: `n${n}`,
-      isAlive: true,
-      served: ["x"],
-      hasNone: false,
+      served: [{ id: "x" }],
     };
     served.tell(one);
     served.tell({ ...one, isAlive: false });
   }
   served.tell(NEW);
-  expect(table.find("m")).toEqual({ kind: "unknown", isStarting: false });
+  expect(table.find("m")).toEqual({ kind: "unknown" });
 });

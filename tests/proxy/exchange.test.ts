@@ -72,7 +72,7 @@ describe("Exchange", () => {
   test("says which model it is for", () => {
     const at = rig();
     expect(at.exchange.model).toBeUndefined();
-    at.exchange.name("m", true);
+    at.exchange.name("m", "m");
     expect([at.exchange.model, at.said]).toEqual(["m", ["named m, known"]]);
   });
 

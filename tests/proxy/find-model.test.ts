@@ -36,7 +36,27 @@ describe("findModel()", () => {
     routes.drain(backend);
     const refreshModels = (): Promise<void> => Promise.reject(new Error("it was asked"));
     const init = { routes, isReady: () => true, refreshModels };
-    expect(await findModel("m", init)).toEqual({ kind: "draining" });
+    expect(await findModel("m", init)).toEqual({ kind: "draining", id: "m" });
+  });
+
+  test.each(["alias", "name", "base:adapter"])("a live one by %p: asks nobody", async (name) => {
+    const routes = new RoutingTable();
+    const listed = [
+      { id: "name:latest", aliases: ["alias"] },
+      { id: "adapter", parent: "base" },
+    ];
+    routes.admit(makeBackend({ models: listed }));
+    const refreshModels = (): Promise<void> => Promise.reject(new Error("it was asked"));
+    const found = await findModel(name, { routes, isReady: () => true, refreshModels });
+    expect(found).toMatchObject({ kind: "live" });
+  });
+
+  test("an alias that comes with the refresh is found", async () => {
+    const routes = table();
+    const refreshModels = async (): Promise<void> =>
+      void routes.replaceModels(BACKEND, models({ id: "m", aliases: ["new"] }));
+    const found = await findModel("new", { routes, isReady: () => true, refreshModels });
+    expect(found).toMatchObject({ kind: "live", model: { id: "m" } });
   });
 
   test("finds what has come with the refresh", async () => {

@@ -70,19 +70,24 @@ export function modelResponse(
 
 const SUGGESTIONS_MAX = 10;
 
+/** What keeps a server from taking requests where nobody says which of these it is. */
+export const SOME_TROUBLE = "stopping, unhealthy or paused";
+
 /** @param nobody the reason why nobody takes a request for the model */
 export function noBackend(model: string, nobody: Nobody, { routes, isReady }: Models): Response {
   const name = quoteModel(model);
   if (nobody.kind === "draining") {
+    const { trouble = SOME_TROUBLE } = nobody;
     return errorResponse(
       "backend_draining",
-      `Cannot route the request: every server of model ${name} is stopping or unhealthy; try again shortly`,
+      `Cannot route the request: every server of model ${name} is ${trouble}; try again shortly`,
     );
   }
   if (nobody.kind === "unavailable") {
+    const { trouble = "starting" } = nobody;
     return errorResponse(
       "backend_unavailable",
-      `Cannot route the request: the server of model ${name} is starting again; try again shortly`,
+      `Cannot route the request: the server of model ${name} is ${trouble}; try again shortly`,
     );
   }
   if (!isReady()) {
@@ -91,12 +96,9 @@ export function noBackend(model: string, nobody: Nobody, { routes, isReady }: Mo
       `Cannot route the request: the proxy is starting and has not seen model ${name} yet; try again shortly`,
     );
   }
-  const hint = nobody.isStarting
-    ? "a container that takes the place of one that served it is starting; try again when it has"
-    : suggestion(model, routes);
   return errorResponse(
     "model_not_found",
-    `Cannot route the request: no server has model ${name}; ${hint}`,
+    `Cannot route the request: no server has model ${name}; ${suggestion(model, routes)}`,
   );
 }
 

@@ -7,14 +7,22 @@ import type { Present, Sighting } from "../sighting.ts";
 
 type Absence = Pick<Extract<Sighting, { readonly kind: "absent" }>, "state" | "reason">;
 
-/** For a container that runs, but is paused or has failed its last probe. */
-export function notHealthy({ status, probeOutput }: Container): Present["trouble"] {
-  return status === "paused"
-    ? { state: "paused", reason: "paused; docker unpause has it routed again" }
-    : {
-        state: "unhealthy",
-        reason: `its health check fails: ${probeOutput || "it prints nothing"}`,
-      };
+const AFTER_PAUSE =
+  "it was paused, and the engine calls it unhealthy until its next health check passes";
+
+/**
+ * For a container that runs, but is paused or called unhealthy. A pause makes the engine call it
+ * unhealthy, and leaves it so until the next probe (20.10, recorded): only then no probe
+ * has failed.
+ */
+export function notHealthy({ status, probeOutput, hasFailedProbe }: Container): Present["trouble"] {
+  if (status === "paused") {
+    return { state: "paused", reason: "paused; docker unpause has it routed again" };
+  }
+  const reason = hasFailedProbe
+    ? `its health check fails: ${probeOutput || "it prints nothing"}`
+    : AFTER_PAUSE;
+  return { state: "unhealthy", reason };
 }
 
 /** For a container that does not run. */

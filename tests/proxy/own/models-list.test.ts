@@ -117,6 +117,21 @@ describe("modelResponse()", () => {
     expect(await response.json()).toEqual(model);
   });
 
+  test.each<[name: string, id: string]>([
+    ["alias", "name:latest"],
+    ["name", "name:latest"],
+    ["base:adapter", "adapter"],
+  ])("of %p is the object that the server lists", async (name, id) => {
+    const table = new RoutingTable();
+    const listed = [
+      { id: "name:latest", aliases: ["alias"] },
+      { id: "adapter", parent: "base" },
+    ];
+    table.admit(makeBackend({ models: listed }));
+    const response = responseOf(name, { routes: table, isReady: () => true });
+    expect<unknown>(await response.json()).toEqual(listed.find((entry) => entry.id === id));
+  });
+
   test.each<[kind: "draining" | "unknown", ready: boolean, status: number, code: string]>([
     ["draining", true, 503, "backend_draining"],
     ["draining", false, 503, "backend_draining"],
@@ -136,20 +151,43 @@ describe("noBackend()", () => {
     "a model whose server starts again is 503, ready or not",
     async (ready) => {
       const models = modelsWith("unknown", ready, { id: "m" });
-      models.table.expect(CONTAINER, { kind: "back", modelIds: ["m"] });
+      models.table.expect(CONTAINER, { models: [{ id: "m" }] });
       const response = refusalOf("m", models);
       expect([response.status, response.headers.get("retry-after")]).toEqual([503, "1"]);
       expect(((await response.json()) as ErrorBody).error.code).toBe("backend_unavailable");
     },
   );
 
-  test("a model of which a container is starting for the first time is 404, and the message says so", async () => {
-    const models = modelsWith("unknown", true, { id: "m" });
-    models.table.expect(CONTAINER, { kind: "anew", modelIds: ["m"] });
-    const response = refusalOf("m", models);
+  test.each([undefined, "paused", "unhealthy", "stopping"] as const)(
+    "says what keeps the server of a model from taking requests: %p",
+    async (trouble) => {
+      const models = modelsWith("unknown", true, { id: "m" });
+      models.table.expect(CONTAINER, { models: [{ id: "n" }], trouble });
+      const { error } = (await refusalOf("n", models).json()) as ErrorBody;
+      expect(error.message).toBe(
+        `Cannot route the request: the server of model "n" is ${trouble ?? "starting"}; try again shortly`,
+      );
+    },
+  );
+
+  test.each<[trouble: "paused" | "unhealthy" | "stopping" | undefined, said: string]>([
+    ["paused", "paused"],
+    ["unhealthy", "unhealthy"],
+    ["stopping", "stopping"],
+    [undefined, "stopping, unhealthy or paused"],
+  ])("says what keeps a draining server from it: %p", async (trouble, said) => {
+    const table = new RoutingTable();
+    const backend = makeBackend();
+    table.admit(backend);
+    table.drain(backend);
+    table.expect(backend.run, { models: [{ id: "m" }], trouble });
+    const response = refusalOf("m", { routes: table, isReady: () => true });
     const { error } = (await response.json()) as ErrorBody;
-    expect([response.status, error.code]).toEqual([404, "model_not_found"]);
-    expect(error.message).toContain("is starting");
+    expect([response.status, error.code, error.message]).toEqual([
+      503,
+      "backend_draining",
+      `Cannot route the request: every server of model "m" is ${said}; try again shortly`,
+    ]);
   });
 
   test.each<["draining" | "unknown", ready: boolean]>([

@@ -1,9 +1,50 @@
 import { describe, expect, test } from "bun:test";
 import { type Container, parseContainer } from "../../../src/engine/container.ts";
-import { notRunning } from "../../../src/sources/docker/reasons.ts";
+import { notHealthy, notRunning } from "../../../src/sources/docker/reasons.ts";
 import { readFixture } from "../../support/engine/replies.ts";
 
 const HEALTHY = parseContainer(readFixture("docker-20.10.24-healthy.json"));
+
+/** The reply of a paused container, after `docker unpause`: recorded, but for `Status` and `Paused`. */
+function unpaused(log: readonly object[] | null): Container {
+  const reply = readFixture("docker-20.10.24-paused.json");
+  Object.assign(reply.State, { Status: "running", Paused: false });
+  Object.assign((reply.State as { Health: object }).Health, log && { Log: log });
+  return parseContainer(reply);
+}
+
+describe("notHealthy()", () => {
+  const AFTER_PAUSE =
+    "it was paused, and the engine calls it unhealthy until its next health check passes";
+
+  test.each<[what: string, container: Container, reason: string]>([
+    ["straight after docker unpause: no probe has failed", unpaused(null), AFTER_PAUSE],
+    ["the same, before the first probe", unpaused([]), AFTER_PAUSE],
+    [
+      "a probe that has failed since",
+      unpaused([{ ExitCode: 0 }, { ExitCode: 1, Output: "refused\n" }]),
+      "its health check fails: refused",
+    ],
+    [
+      "a probe without an exit code",
+      unpaused([{ Output: "" }]),
+      "its health check fails: it prints nothing",
+    ],
+    [
+      "one whose probes fail",
+      parseContainer(readFixture("docker-20.10.24-unhealthy.json")),
+      "its health check fails: wget: server returned error: HTTP/1.1 503 Service Unavailable",
+    ],
+  ])("%s", (_what, container, reason) => {
+    expect(container.health).toBe("unhealthy");
+    expect(notHealthy(container)).toEqual({ state: "unhealthy", reason });
+  });
+
+  test("while it is paused", () => {
+    const paused = parseContainer(readFixture("docker-20.10.24-paused.json"));
+    expect(notHealthy(paused)?.state).toBe("paused");
+  });
+});
 
 describe("notRunning()", () => {
   test.each<[change: Partial<Container>, expected: string]>([

@@ -2,11 +2,17 @@
 import { Backend, type BackendInit, type Model } from "../../../src/routing/backend.ts";
 import type { Run } from "../../../src/routing/run.ts";
 
-type Entry = { readonly id: string; readonly [field: string]: unknown };
+export type Entry = Omit<Model, "json"> & { readonly [field: string]: unknown };
 
 /** The model whose server lists it as this object. */
 export function model(entry: Entry): Model {
-  return { id: entry.id, json: JSON.stringify(entry) };
+  const { id, aliases, parent } = entry;
+  return {
+    id,
+    json: JSON.stringify(entry),
+    ...(aliases && { aliases }),
+    ...(parent && { parent }),
+  };
 }
 
 export function models(...entries: readonly Entry[]): readonly Model[] {
