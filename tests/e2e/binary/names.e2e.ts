@@ -14,7 +14,14 @@ const server = Bun.serve({
   port: 0,
   hostname: "127.0.0.1",
   routes: {
-    "/v1/models": () => Response.json({ object: "list", data: [{ id: ID, object: "model" }] }),
+    "/v1/models": () =>
+      Response.json({
+        object: "list",
+        data: [
+          { id: ID, object: "model", aliases: ["gpt-4o"] },
+          { id: "adapter", object: "model", parent: "base" },
+        ],
+      }),
     "/v1/chat/completions": async (request) => {
       const { model } = (await request.json()) as { readonly model: string };
       return Response.json({ id: "c", object: "chat.completion", choices: [], model });
@@ -30,7 +37,7 @@ beforeAll(async () => {
   fake = await new FakeEngine().start();
   container = fake.add({ name: "ollama", port: server.port ?? 0 });
   proxy = await startCompiled({ env: { DOCKER_HOST: `unix://${fake.socketPath}` } });
-  await untilModels(proxy.origin, [ID]);
+  await untilModels(proxy.origin, ["adapter", ID]);
 });
 
 afterAll(async () => {
@@ -57,11 +64,21 @@ test("a name without a tag means latest, never another tag or another case", asy
   const answer = await openai.chat.completions.create({ model: "llama3.2", messages: [] });
   expect(answer.model).toBe("llama3.2");
   expect((await openai.models.retrieve("llama3.2")).id).toBe(ID);
-  expect(await modelIds(proxy.origin)).toEqual([ID]);
+  expect(await modelIds(proxy.origin)).toEqual(["adapter", ID]);
   for (const model of ["llama3.2:7b", "Llama3.2"]) {
     expect(await told(model)).toStartWith("404 model_not_found: ");
   }
   expect(await told("LLAMA3.2:latest")).toContain(`"${ID}"`);
+});
+
+test("a server is found by an alias, and by the base and the name of an adapter, as its list has them", async () => {
+  expect([await told("gpt-4o"), await told("base:adapter")]).toEqual([
+    expect.stringMatching(/^200 /),
+    expect.stringMatching(/^200 /),
+  ]);
+  for (const model of ["gpt-4", "adapter:base", "other:adapter"]) {
+    expect(await told(model)).toStartWith("404 model_not_found: ");
+  }
 });
 
 test("of two containers with one model status says which one gets the requests", async () => {
@@ -71,9 +88,11 @@ test("of two containers with one model status says which one gets the requests",
   const shown = async (): Promise<string> => (await runCompiled(env, ["status"])).stdout;
   await until("both are routed", async () => (await shown()).match(/ routed /g)?.length === 2);
   expect(await shown()).toContain(
-    `${ID} (model ${ID} goes to young, which became healthy later)\n`,
+    `${ID}, adapter (models ${ID}, adapter go to young, which became healthy later)\n`,
   );
-  expect(await shown()).toContain(`${ID} (takes the requests of model ${ID} instead of ollama)\n`);
+  expect(await shown()).toContain(
+    `${ID}, adapter (takes the requests of models ${ID}, adapter instead of ollama)\n`,
+  );
   fake.exit(young);
   await until("one is routed", async () => (await shown()).match(/ routed /g)?.length === 1);
   expect(await shown()).not.toContain("requests of");
