@@ -6,6 +6,7 @@ import {
   LOAD_LORA,
   PUBLIC_PREFIX,
   RESPONSES,
+  RESPONSES_COMPACT,
   RESPONSES_INPUT_TOKENS,
   UNLOAD_LORA,
 } from "../ground/paths.ts";
@@ -45,6 +46,7 @@ const ROUTES: readonly Route[] = [
   below("/tokenize"),
   route(RESPONSES, "chat"),
   route(RESPONSES_INPUT_TOKENS),
+  route(RESPONSES_COMPACT),
   route(LOAD_LORA),
   route(UNLOAD_LORA),
 ];

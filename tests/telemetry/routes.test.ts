@@ -10,6 +10,7 @@ test.each([
   ["/v1/messages/count_tokens", "/v1/messages/count_tokens", undefined, "anthropic"],
   ["/v1/audio/speech", "/v1/audio/speech", undefined, "openai"],
   ["/v1/responses/input_tokens", "/v1/responses/input_tokens", undefined, "openai"],
+  ["/v1/responses/compact", "/v1/responses/compact", undefined, "openai"],
   ["/v1/responses/resp_1", "/v1/responses/{response_id}", undefined, "openai"],
   ["/v1/responses/resp_1/cancel", "/v1/responses/{response_id}/{action}", undefined, "openai"],
   ["/v1/responses/resp_1/a/b", "/v1/*", undefined, "openai"],

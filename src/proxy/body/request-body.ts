@@ -5,10 +5,11 @@
 import { Turn } from "../../ground/turn.ts";
 import type { Upload } from "../exchange.ts";
 import type { Keep, KeptBytes } from "./kept-bytes.ts";
-import { A_JSON_OBJECT, ModelScanner, type Verdict } from "./model-field.ts";
+import { A_JSON_OBJECT, ModelScanner } from "./model-field.ts";
 import { boundaryOf, MultipartScanner } from "./multipart-field.ts";
 import { BodyPieces } from "./pieces.ts";
 import { type BodyReader, type Turns, UploadReader } from "./upload-reader.ts";
+import type { Verdict } from "./verdict.ts";
 import { wholeBody } from "./whole-body.ts";
 
 /** What is to be sent on. */
@@ -22,7 +23,7 @@ export type RequestBody =
 export type ReadResult = Upload & {
   readonly verdict:
     | Verdict
-    /** The body is neither JSON nor multipart, and does not claim to be: there is no model to find in it. */
+    /** The body is neither JSON nor multipart, and does not claim to be; or it is a form that is not searched. */
     | { readonly kind: "other" }
     /** Too many bytes came before the model: `too much` of this request, `overloaded` of all together. */
     | { readonly kind: "too much" | "overloaded" };
@@ -48,19 +49,24 @@ type Source = {
 
 /**
  * @param turns is told whose turn it is, the client's to send or ours
+ * @param searchesForm says whether a form is searched for its model; if not, nothing of it is read. It is
+ *   asked about forms alone
  * @throws the stream's error if the client goes away
  */
 export async function readModelField(
   request: Request,
   kept: KeptBytes,
   turns: Turns,
+  searchesForm: () => boolean = () => true,
 ): Promise<ReadResult> {
   const reader = await readerOf(request, turns);
   if (reader === undefined) return NO_BODY;
   const keep = kept.open();
   const source: Source = { reader, pieces: new BodyPieces(), keep, isFull: false, isAtHand: false };
   try {
-    const verdict = await scan(source, request.headers.get("content-type") ?? "");
+    const contentType = request.headers.get("content-type") ?? "";
+    const isSearched = !isForm(contentType) || searchesForm();
+    const verdict = isSearched ? await scan(source, contentType) : OTHER;
     return {
       verdict,
       body: () => bodyOf(request, source),
@@ -96,6 +102,12 @@ const NO_BODY: ReadResult = {
   discard: () => undefined,
 };
 
+function isForm(contentType: string): boolean {
+  return /^\s*multipart\/form-data\b/i.test(contentType);
+}
+
+const OTHER = { kind: "other" } as const;
+
 async function scan(source: Source, contentType: string): Promise<ReadResult["verdict"]> {
   const scanner = scannerOf(contentType);
   if (scanner === undefined) {
@@ -120,11 +132,11 @@ const NOT_TAKEN = {
 } as const;
 
 function judge(verdict: Verdict, contentType: string): ReadResult["verdict"] {
-  return isOther(verdict, contentType) ? { kind: "other" } : verdict;
+  return isOther(verdict, contentType) ? OTHER : verdict;
 }
 
 function scannerOf(contentType: string): Scanner | undefined {
-  if (!/^\s*multipart\/form-data\b/i.test(contentType)) return new ModelScanner();
+  if (!isForm(contentType)) return new ModelScanner();
   const boundary = boundaryOf(contentType);
   return boundary === undefined ? undefined : new MultipartScanner(boundary);
 }
