@@ -218,7 +218,8 @@ export class ModelScanner {
   #readKey(piece: Uint8Array): undefined {
     this.#at = this.#string.read(piece, this.#at, KEY_BYTES_MAX);
     if (!this.#string.complete) return;
-    this.#field = FIELD_NAMES.find((name) => this.#string.is(name));
+    this.#field = undefined;
+    for (const name of FIELD_NAMES) if (this.#string.is(name)) this.#field = name;
     this.#state = "colon";
   }
 
