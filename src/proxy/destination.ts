@@ -183,7 +183,7 @@ export function take(destination: Destination, models: Models): Lease | Response
     case "run":
       return takeRun(destination, models.routes);
     case "unnamed":
-      return takeUnnamed(destination, models.routes);
+      return takeUnnamed(destination, models);
   }
 }
 
@@ -208,7 +208,7 @@ function takeRun(
 /** Without a doubt: the only backend, or one of the only model. A preflight goes to any: all answer it alike. */
 function takeUnnamed(
   { method, namedIn, responseId }: Extract<Destination, { kind: "unnamed" }>,
-  routes: Routes,
+  { routes, isReady }: Models,
 ): Lease | Response {
   const lease = routes.only() ?? (method === "OPTIONS" ? routes.newest() : undefined);
   if (lease !== undefined) return lease;
@@ -218,13 +218,20 @@ function takeUnnamed(
       "Cannot route the request: no server is there; try again shortly",
     );
   }
-  return responseId === undefined
+  if (responseId === undefined) {
+    return errorResponse(
+      "model_required",
+      `Cannot route the request: it names no model; ${HOW_TO_NAME[namedIn]}`,
+    );
+  }
+  const id = quoteModel(responseId);
+  return isReady()
     ? errorResponse(
-        "model_required",
-        `Cannot route the request: it names no model; ${HOW_TO_NAME[namedIn]}`,
+        "response_not_found",
+        `Cannot route the request: no server is known to have made response ${id}: it was made elsewhere, or before the proxy was started; ${HOW_TO_NAME.query}`,
       )
     : errorResponse(
-        "response_not_found",
-        `Cannot route the request: no server is known to have made response ${quoteModel(responseId)}: it was made elsewhere, or before the proxy was started; ${HOW_TO_NAME.query}`,
+        "starting",
+        `Cannot route the request: the proxy is starting and has not seen yet who made response ${id}; try again shortly`,
       );
 }

@@ -195,6 +195,12 @@ describe("take()", () => {
     expect(await taken(to, all())).toBe(expected);
   });
 
+  test("does not call a response unknown while the proxy is starting", async () => {
+    const routes = table([a, b]);
+    const answer = take(UNKNOWN, { routes, isReady: () => false });
+    expect(answer instanceof Response && (await shown(answer))).toBe("503 starting");
+  });
+
   test("says that a server is stopping, by model and by run", async () => {
     const stopping = makeBackend();
     const routes = table([stopping]);

@@ -65,8 +65,9 @@ export async function readModelField(
   const source: Source = { reader, pieces: new BodyPieces(), keep, isFull: false, isAtHand: false };
   try {
     const contentType = request.headers.get("content-type") ?? "";
-    const isSearched = !isForm(contentType) || searchesForm();
-    const verdict = isSearched ? await scan(source, contentType) : OTHER;
+    const isForm = FORM.test(contentType);
+    const scanner = isForm ? formScanner(contentType) : new ModelScanner();
+    const verdict = isForm && !searchesForm() ? OTHER : await scan(source, scanner, contentType);
     return {
       verdict,
       body: () => bodyOf(request, source),
@@ -102,14 +103,15 @@ const NO_BODY: ReadResult = {
   discard: () => undefined,
 };
 
-function isForm(contentType: string): boolean {
-  return /^\s*multipart\/form-data\b/i.test(contentType);
-}
+const FORM = /^\s*multipart\/form-data\b/i;
 
 const OTHER = { kind: "other" } as const;
 
-async function scan(source: Source, contentType: string): Promise<ReadResult["verdict"]> {
-  const scanner = scannerOf(contentType);
+async function scan(
+  source: Source,
+  scanner: Scanner | undefined,
+  contentType: string,
+): Promise<ReadResult["verdict"]> {
   if (scanner === undefined) {
     return { kind: "invalid", offset: 0, expected: 'a "boundary" in the Content-Type' };
   }
@@ -135,8 +137,8 @@ function judge(verdict: Verdict, contentType: string): ReadResult["verdict"] {
   return isOther(verdict, contentType) ? OTHER : verdict;
 }
 
-function scannerOf(contentType: string): Scanner | undefined {
-  if (!isForm(contentType)) return new ModelScanner();
+/** @returns undefined if the header names no boundary */
+function formScanner(contentType: string): Scanner | undefined {
   const boundary = boundaryOf(contentType);
   return boundary === undefined ? undefined : new MultipartScanner(boundary);
 }
