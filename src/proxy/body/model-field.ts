@@ -20,6 +20,7 @@
  * `{"a":[}`, so it does no harm to find a model behind it. Of duplicate keys the first that has a text wins:
  * what comes after the model is never read. A model that is null or empty counts as none.
  */
+import { EXPECTED, type State } from "./json-states.ts";
 import { JsonString } from "./json-string.ts";
 import {
   BOM,
@@ -50,40 +51,6 @@ const FIELD_NAMES = Object.keys(FIELDS) as readonly Field[];
 
 /** The longest of them with each letter written as `\uXXXX`: no longer key can mean one. */
 const KEY_BYTES_MAX = 6 * Math.max(...FIELD_NAMES.map(({ length }) => length));
-
-type State =
-  | "start"
-  | "inBom"
-  | "keyOrEnd"
-  | "key"
-  | "inKey"
-  | "colon"
-  | "value"
-  | "inText"
-  | "inString"
-  | "inNested"
-  | "inScalar"
-  | "afterValue";
-
-/** What is expected where not even the beginning of an object has come. */
-export const A_JSON_OBJECT = 'a JSON object ("{")';
-
-const REST = "the rest of the JSON object";
-
-const EXPECTED: Record<State, string> = {
-  start: A_JSON_OBJECT,
-  inBom: A_JSON_OBJECT,
-  keyOrEnd: 'a key in double quotes or "}"',
-  key: "a key in double quotes",
-  inKey: REST,
-  colon: '":"',
-  value: "a value",
-  inText: REST,
-  inString: REST,
-  inNested: REST,
-  inScalar: '"," or "}"',
-  afterValue: '"," or "}"',
-};
 
 export class ModelScanner {
   #state: State = "start";
@@ -231,7 +198,7 @@ export class ModelScanner {
     this.#state = "afterValue";
     const text = this.#string.text();
     if (field === "model") return this.#judgeModel(text);
-    this.#previousResponseId ||= text;
+    if (field === "previous_response_id") this.#previousResponseId ||= text;
     return undefined;
   }
 

@@ -4,8 +4,9 @@
  */
 import { Turn } from "../../ground/turn.ts";
 import type { Upload } from "../exchange.ts";
+import { A_JSON_OBJECT } from "./json-states.ts";
 import type { Keep, KeptBytes } from "./kept-bytes.ts";
-import { A_JSON_OBJECT, ModelScanner } from "./model-field.ts";
+import { ModelScanner } from "./model-field.ts";
 import { boundaryOf, MultipartScanner } from "./multipart-field.ts";
 import { BodyPieces } from "./pieces.ts";
 import { type BodyReader, type Turns, UploadReader } from "./upload-reader.ts";
