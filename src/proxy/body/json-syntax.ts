@@ -9,6 +9,8 @@ export const COMMA = 0x2c;
 export const FIRST_OF_NULL = 0x6e;
 /** A byte order mark in UTF-8. */
 export const BOM = [0xef, 0xbb, 0xbf];
+/** `[`, the lowest byte of all brackets. */
+export const FIRST_BRACKET = 0x5b;
 /** The one bit in which `[` and `]` differ from `{` and `}`. */
 const BRACE_BIT = 0x20;
 
@@ -27,6 +29,12 @@ export function opens(byte: number): boolean {
 
 export function closes(byte: number): boolean {
   return (byte | BRACE_BIT) === CLOSE_BRACE;
+}
+
+/** @returns by how many levels it is deeper behind the byte */
+export function levelsOf(byte: number): number {
+  if (opens(byte)) return 1;
+  return closes(byte) ? -1 : 0;
 }
 
 /** @returns where the bytes of a kind end, at the piece's end if not before */

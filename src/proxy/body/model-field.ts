@@ -29,9 +29,11 @@ import {
   COMMA,
   closes,
   endOf,
+  FIRST_BRACKET,
   FIRST_OF_NULL,
   isScalar,
   isSpace,
+  levelsOf,
   OPEN_BRACE,
   opens,
   QUOTE,
@@ -159,8 +161,7 @@ export class ModelScanner {
       const byte = piece[at] ?? 0;
       at += 1;
       if (byte === QUOTE) at = this.#string.skip(piece, at);
-      else if (opens(byte)) depth += 1;
-      else if (closes(byte)) depth -= 1;
+      else if (byte >= FIRST_BRACKET) depth += levelsOf(byte); // numbers and commas are below
     }
     this.#at = at;
     this.#depth = depth;
