@@ -19,8 +19,9 @@ export const MODELS = `${PUBLIC_PREFIX}/models`;
 
 /** Where responses are made; each has a path of its own below it. */
 export const RESPONSES = `${PUBLIC_PREFIX}/responses`;
-/** llama.cpp: counts tokens, and is no response. */
+/** They count tokens and shorten a conversation, and are about no response that is there. */
 export const RESPONSES_INPUT_TOKENS = `${RESPONSES}/input_tokens`;
+export const RESPONSES_COMPACT = `${RESPONSES}/compact`;
 
 /** vLLM: they name an adapter, and no model. */
 export const LOAD_LORA = `${PUBLIC_PREFIX}/load_lora_adapter`;
@@ -59,5 +60,16 @@ const BELOW_RESPONSE = new RegExp(`^${RESPONSES}/([^/]+)`);
 
 /** @returns the id of the response that a path is about, as it is written there; undefined if it is about none */
 export function responseIdIn(path: string): string | undefined {
-  return path === RESPONSES_INPUT_TOKENS ? undefined : BELOW_RESPONSE.exec(path)?.[1];
+  if (path === RESPONSES_INPUT_TOKENS || path === RESPONSES_COMPACT) return undefined;
+  return BELOW_RESPONSE.exec(path)?.[1];
+}
+
+/** What one server makes and keeps, and gives an id. Its requests name no model. */
+const ID_ROUTE = new RegExp(
+  `^${PUBLIC_PREFIX}/(?:files|batches|conversations|vector_stores)(?:/|$)`,
+);
+
+/** Says whether a path is about what only the server has that made it: files, batches and such. */
+export function isIdRoute(path: string): boolean {
+  return ID_ROUTE.test(path);
 }

@@ -23,6 +23,7 @@ async function ask(proxy: RunningProxy, path: string, init: RequestInit = {}): P
 }
 
 const AUDIO = { method: "POST", body: "RIFF", headers: { "content-type": "audio/wav" } };
+const NOT_FOUND = { status: 404, by: null, code: "response_not_found" };
 const REQUIRED = { status: 400, by: null, code: "model_required" };
 
 describe("a request that names no model in its body", () => {
@@ -57,11 +58,12 @@ describe("a request that names no model in its body", () => {
     expect(await ask(proxy, "/v1/files")).toMatchObject({ status: 200, by: "one" });
   });
 
-  test("but has a JSON body: always 400, whatever the query says and however many there are", async () => {
+  test("but has a JSON body: by the query, else 400, however many there are", async () => {
     using one = answering("one");
     using proxy = startProxy({ backends: [makeBackend({ origin: one.origin })] });
     const init = { method: "POST", body: '{"messages":[]}' };
-    expect(await ask(proxy, "/v1/chat/completions?model=m", init)).toEqual(REQUIRED);
+    expect(await ask(proxy, "/v1/chat/completions", init)).toEqual(REQUIRED);
+    expect(await ask(proxy, "/v1/chat/completions?model=m", init)).toMatchObject({ by: "one" });
   });
 
   test("claims to be JSON or a form and is not: 400 invalid_json", async () => {
@@ -109,7 +111,7 @@ describe("a request about a response", () => {
     for (const method of ["GET", "DELETE"]) {
       expect(await ask(proxy, "/v1/responses/resp_1", { method })).toMatchObject({ by: "one" });
     }
-    expect(await ask(proxy, "/v1/responses/resp_2")).toEqual(REQUIRED);
+    expect(await ask(proxy, "/v1/responses/resp_2")).toMatchObject(NOT_FOUND);
     proxy.table.drain(first);
     expect(await ask(proxy, "/v1/responses/resp_1")).toMatchObject({
       status: 503,
@@ -120,10 +122,7 @@ describe("a request about a response", () => {
     expect(await ask(proxy, "/v1/responses/resp_1")).toMatchObject({ by: "one" });
     proxy.table.remove(first, "run-over");
     proxy.table.remove(again, "run-over");
-    expect(await ask(proxy, "/v1/responses/resp_1")).toMatchObject({
-      status: 404,
-      code: "response_not_found",
-    });
+    expect(await ask(proxy, "/v1/responses/resp_1")).toMatchObject(NOT_FOUND);
   });
 });
 

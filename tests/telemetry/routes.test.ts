@@ -17,6 +17,7 @@ test.each([
   ["/embed", "/embed", "embeddings", "huggingface"],
   ["/embed_sparse", "/embed_sparse", "embeddings", "huggingface"],
   ["/v2/rerank", "/v2/rerank", undefined, "openai"],
+  ["/v1/responses/compact", "/v1/responses/compact", undefined, "openai"],
   ["/v1/responses/resp_1", "/v1/responses/{response_id}", undefined, "openai"],
   ["/v1/responses/resp_1/cancel", "/v1/responses/{response_id}/{action}", undefined, "openai"],
   ["/v1/responses/resp_1/a/b", "/v1/*", undefined, "openai"],

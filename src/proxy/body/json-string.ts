@@ -6,6 +6,8 @@ import { JoinedBytes } from "../../ground/joined-bytes.ts";
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
+/** How much longer `\uXXXX` is than the letter that it stands for: no other escape stands for a letter. */
+const ESCAPED_BYTES_MORE = 5;
 
 export class JsonString {
   /** True if the last byte of the piece before was a backslash that escapes the next byte. */
@@ -47,11 +49,12 @@ export class JsonString {
     return this.#tooLong ? undefined : parse(this.#raw.bytes);
   }
 
-  /** Says whether `text()` is this ASCII word. Decodes only if there are escapes. */
+  /** Says whether `text()` is this word of ASCII letters and `_`. Decodes only if there are escapes. */
   is(word: string): boolean {
-    if (this.#tooLong || this.#raw.length < word.length) return false;
+    const more = this.#raw.length - word.length;
+    if (this.#tooLong || more < 0 || more % ESCAPED_BYTES_MORE !== 0) return false;
     const raw = this.#raw.bytes;
-    if (raw.length > word.length) return raw.includes(BACKSLASH) && parse(raw) === word;
+    if (more > 0) return raw.includes(BACKSLASH) && parse(raw) === word;
     for (let at = 0; at < word.length; at += 1) if (raw[at] !== word.charCodeAt(at)) return false;
     return true;
   }

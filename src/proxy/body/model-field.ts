@@ -1,14 +1,14 @@
 /**
  * Finds the top-level string `model` of a JSON object, wherever it stands, in a body that comes
- * in pieces. Source: RFC 8259. Pure over bytes: it decodes and keeps only keys and the model itself,
- * and counts nested levels instead of recursing into them.
+ * in pieces. Source: RFC 8259. Pure over bytes: it decodes and keeps only keys and the texts that it looks
+ * for, and counts nested levels instead of recursing into them.
  *
  * The way through a body, one state for each place in the top-level object:
  *
- *     start ─{─▶ keyOrEnd ─"─▶ inKey ─"─▶ colon ─:─▶ value ─┬─ model: "  ▶ inModel ─"─▶ found
- *                   │            ▲                          ├─ "         ▶ inString ─"─▶ afterValue
- *                   } ▶ missing  "                          ├─ { or [    ▶ inNested, depth 0 ─▶ afterValue
- *                                └── key ◀─,── afterValue ◀─┴─ else      ▶ inScalar
+ *     start ─{─▶ keyOrEnd ─"─▶ inKey ─"─▶ colon ─:─▶ value ─┬─ of a field: " ▶ inText ─"─▶ found, or afterValue
+ *                   │            ▲                          ├─ "            ▶ inString ─"─▶ afterValue
+ *                   } ▶ missing  "                          ├─ { or [       ▶ inNested, depth 0 ─▶ afterValue
+ *                                └── key ◀─,── afterValue ◀─┴─ else         ▶ inScalar
  *                                                └─ } ▶ missing
  *
  * White space may stand between them, and a byte order mark (inBom) before them. If a piece ends in a
@@ -17,70 +17,42 @@
  * Checks only the top level: it refuses a body where it can't follow it any further. What is wrong inside
  * a value is for the backend to judge. That includes brackets: `}` and `]` each end one level, whichever
  * bracket began it; to know that would take a bit for every level that a client opens. No parser accepts
- * `{"a":[}`, so it does no harm to find a model behind it. Of duplicate keys the first wins: what comes
- * after `model` is never read.
+ * `{"a":[}`, so it does no harm to find a model behind it. Of duplicate keys the first that has a text wins:
+ * what comes after the model is never read. A model that is null or empty counts as none.
  */
+import { EXPECTED, type State } from "./json-states.ts";
 import { JsonString } from "./json-string.ts";
+import {
+  BOM,
+  CLOSE_BRACE,
+  COLON,
+  COMMA,
+  closes,
+  endOf,
+  FIRST_BRACKET,
+  FIRST_OF_NULL,
+  isScalar,
+  isSpace,
+  levelsOf,
+  OPEN_BRACE,
+  opens,
+  QUOTE,
+} from "./json-syntax.ts";
+import { type Missing, MODEL_BYTES_MAX, type Verdict } from "./verdict.ts";
 
-/** The reason why there is no model in a body. */
-export type Missing = "no body" | "no model" | "not a string" | "empty" | "too long";
+/** The top-level fields whose text is read, and how long it may be as it is written, in bytes. */
+const FIELDS = {
+  model: MODEL_BYTES_MAX,
+  /** What made responses have as ids is far shorter: a longer one is known to nobody. */
+  previous_response_id: 256,
+} as const;
 
-/** How long a model may be as it is written in a JSON body or a form. Real names have about a hundred bytes. */
-export const MODEL_BYTES_MAX = 64 * 1024;
+type Field = keyof typeof FIELDS;
 
-export type Verdict =
-  | { readonly kind: "found"; readonly model: string }
-  | { readonly kind: "missing"; readonly reason: Missing }
-  /** `offset` in bytes from the start of the body. */
-  | { readonly kind: "invalid"; readonly offset: number; readonly expected: string };
+const FIELD_NAMES = Object.keys(FIELDS) as readonly Field[];
 
-type State =
-  | "start"
-  | "inBom"
-  | "keyOrEnd"
-  | "key"
-  | "inKey"
-  | "colon"
-  | "value"
-  | "inModel"
-  | "inString"
-  | "inNested"
-  | "inScalar"
-  | "afterValue";
-
-const QUOTE = 0x22;
-const OPEN_BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;
-/** The one bit in which `[` and `]` differ from `{` and `}`. */
-const BRACE_BIT = 0x20;
-const COLON = 0x3a;
-const COMMA = 0x2c;
-const BOM = [0xef, 0xbb, 0xbf];
-
-const NO_MODEL: Verdict = { kind: "missing", reason: "no model" };
-
-/** `model` with each letter written as `\uXXXX`: no longer key can mean it. */
-const MODEL_KEY_BYTES_MAX = 30;
-
-/** What is expected where not even the beginning of an object has come. */
-export const A_JSON_OBJECT = 'a JSON object ("{")';
-
-const REST = "the rest of the JSON object";
-
-const EXPECTED: Record<State, string> = {
-  start: A_JSON_OBJECT,
-  inBom: A_JSON_OBJECT,
-  keyOrEnd: 'a key in double quotes or "}"',
-  key: "a key in double quotes",
-  inKey: REST,
-  colon: '":"',
-  value: "a value",
-  inModel: REST,
-  inString: REST,
-  inNested: REST,
-  inScalar: '"," or "}"',
-  afterValue: '"," or "}"',
-};
+/** The longest of them with each letter written as `\uXXXX`: no longer key can mean one. */
+const KEY_BYTES_MAX = 6 * Math.max(...FIELD_NAMES.map(({ length }) => length));
 
 export class ModelScanner {
   #state: State = "start";
@@ -91,8 +63,12 @@ export class ModelScanner {
   /** How many brackets of the current value are open, the top-level object not counted. */
   #depth = 0;
   readonly #string = new JsonString();
-  #isModel = false;
-  #modelOffset = 0;
+  /** The field of the key at hand. */
+  #field: Field | undefined;
+  /** Where the text of that field begins in the body. */
+  #textOffset = 0;
+  #reason: Missing = "no model";
+  #previousResponseId: string | undefined;
 
   /** @returns the verdict as soon as there is one; no later piece is needed then */
   push(piece: Uint8Array): Verdict | undefined {
@@ -120,8 +96,8 @@ export class ModelScanner {
         return this.#skipNested(piece);
       case "inKey":
         return this.#readKey(piece);
-      case "inModel":
-        return this.#readModel(piece);
+      case "inText":
+        return this.#readText(piece);
       case "inScalar":
         return this.#skipScalar(piece);
       case "start":
@@ -144,7 +120,7 @@ export class ModelScanner {
     if (typeof next !== "string") return next;
     this.#state = next;
     if (next !== "inScalar") this.#at += 1;
-    if (next === "inModel") this.#modelOffset = this.#offset;
+    if (next === "inText") this.#textOffset = this.#offset;
     return undefined;
   }
 
@@ -158,9 +134,9 @@ export class ModelScanner {
       case "colon":
         return either(byte === COLON, "value");
       case "afterValue":
-        return byte === CLOSE_BRACE ? NO_MODEL : either(byte === COMMA, "key");
+        return byte === CLOSE_BRACE ? this.#missing() : either(byte === COMMA, "key");
       case "keyOrEnd":
-        return byte === CLOSE_BRACE ? NO_MODEL : either(byte === QUOTE, "inKey");
+        return byte === CLOSE_BRACE ? this.#missing() : either(byte === QUOTE, "inKey");
       default:
         return either(byte === QUOTE, "inKey");
     }
@@ -168,10 +144,11 @@ export class ModelScanner {
 
   #startValue(byte: number): State | Verdict | undefined {
     if (byte === COMMA || byte === COLON || closes(byte)) return undefined;
-    if (this.#isModel) {
-      return byte === QUOTE ? "inModel" : { kind: "missing", reason: "not a string" };
+    if (this.#field === "model" && byte !== QUOTE) {
+      if (byte !== FIRST_OF_NULL) return { kind: "missing", reason: "not a string" };
+      this.#reason = "null";
     }
-    if (byte === QUOTE) return "inString";
+    if (byte === QUOTE) return this.#field === undefined ? "inString" : "inText";
     if (!opens(byte)) return "inScalar";
     this.#depth = 1;
     return "inNested";
@@ -184,8 +161,7 @@ export class ModelScanner {
       const byte = piece[at] ?? 0;
       at += 1;
       if (byte === QUOTE) at = this.#string.skip(piece, at);
-      else if (opens(byte)) depth += 1;
-      else if (closes(byte)) depth -= 1;
+      else if (byte >= FIRST_BRACKET) depth += levelsOf(byte); // numbers and commas are below
     }
     this.#at = at;
     this.#depth = depth;
@@ -208,21 +184,39 @@ export class ModelScanner {
   }
 
   #readKey(piece: Uint8Array): undefined {
-    this.#at = this.#string.read(piece, this.#at, MODEL_KEY_BYTES_MAX);
+    this.#at = this.#string.read(piece, this.#at, KEY_BYTES_MAX);
     if (!this.#string.complete) return;
-    this.#isModel = this.#string.is("model");
+    this.#field = undefined;
+    for (const name of FIELD_NAMES) if (this.#string.is(name)) this.#field = name;
     this.#state = "colon";
   }
 
-  #readModel(piece: Uint8Array): Verdict | undefined {
-    this.#at = this.#string.read(piece, this.#at, MODEL_BYTES_MAX);
-    if (this.#string.tooLong) return { kind: "missing", reason: "too long" };
+  #readText(piece: Uint8Array): Verdict | undefined {
+    const field = this.#field ?? "model"; // this state has a field
+    this.#at = this.#string.read(piece, this.#at, FIELDS[field]);
+    if (field === "model" && this.#string.tooLong) return { kind: "missing", reason: "too long" };
     if (!this.#string.complete) return undefined;
-    const model = this.#string.text();
-    if (model === undefined) {
-      return { kind: "invalid", offset: this.#modelOffset, expected: "a valid JSON string" };
+    this.#state = "afterValue";
+    const text = this.#string.text();
+    if (field === "model") return this.#judgeModel(text);
+    if (field === "previous_response_id") this.#previousResponseId ||= text;
+    return undefined;
+  }
+
+  /** @param text undefined if it is no JSON string */
+  #judgeModel(text: string | undefined): Verdict | undefined {
+    if (text === undefined) {
+      return { kind: "invalid", offset: this.#textOffset, expected: "a valid JSON string" };
     }
-    return model === "" ? { kind: "missing", reason: "empty" } : { kind: "found", model };
+    if (text !== "") return { kind: "found", model: text };
+    this.#reason = "empty";
+    return undefined;
+  }
+
+  #missing(): Verdict {
+    const missing = { kind: "missing", reason: this.#reason } as const;
+    const previousResponseId = this.#previousResponseId;
+    return previousResponseId ? { ...missing, previousResponseId } : missing;
   }
 
   /** Where the current byte stands in the body. */
@@ -233,30 +227,6 @@ export class ModelScanner {
   #refuse(): Verdict {
     return { kind: "invalid", offset: this.#offset, expected: EXPECTED[this.#state] };
   }
-}
-
-function isSpace(byte: number): boolean {
-  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
-}
-
-function isScalar(byte: number): boolean {
-  if (isSpace(byte) || opens(byte) || closes(byte)) return false;
-  return byte !== QUOTE && byte !== COLON && byte !== COMMA;
-}
-
-function opens(byte: number): boolean {
-  return (byte | BRACE_BIT) === OPEN_BRACE;
-}
-
-function closes(byte: number): boolean {
-  return (byte | BRACE_BIT) === CLOSE_BRACE;
-}
-
-/** @returns where the bytes of a kind end, at the piece's end if not before */
-function endOf(isOfKind: (byte: number) => boolean, piece: Uint8Array, start: number): number {
-  let at = start;
-  while (at < piece.length && isOfKind(piece[at] ?? 0)) at += 1;
-  return at;
 }
 
 function either(holds: boolean, state: State): State | undefined {

@@ -20,8 +20,8 @@
  * - The encoding and the charset of a part are ignored (RFC 7578 §4.7 deprecates them): the model is UTF-8.
  */
 import { JoinedBytes } from "../../ground/joined-bytes.ts";
-import { MODEL_BYTES_MAX, type Verdict } from "./model-field.ts";
 import { BoundarySearch, headerParameters, withoutParameters } from "./multipart-syntax.ts";
+import { MODEL_BYTES_MAX, type Verdict } from "./verdict.ts";
 
 /** What the current content belongs to. A preamble may stand before the first boundary. */
 type Part = "preamble" | "other" | "model";

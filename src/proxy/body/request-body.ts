@@ -4,11 +4,13 @@
  */
 import { Turn } from "../../ground/turn.ts";
 import type { Upload } from "../exchange.ts";
+import { A_JSON_OBJECT } from "./json-states.ts";
 import type { Keep, KeptBytes } from "./kept-bytes.ts";
-import { A_JSON_OBJECT, ModelScanner, type Verdict } from "./model-field.ts";
+import { ModelScanner } from "./model-field.ts";
 import { boundaryOf, MultipartScanner } from "./multipart-field.ts";
 import { BodyPieces } from "./pieces.ts";
 import { type BodyReader, type Turns, UploadReader } from "./upload-reader.ts";
+import type { Verdict } from "./verdict.ts";
 import { wholeBody } from "./whole-body.ts";
 
 /** What is to be sent on. */
@@ -22,7 +24,7 @@ export type RequestBody =
 export type ReadResult = Upload & {
   readonly verdict:
     | Verdict
-    /** The body is neither JSON nor multipart, and does not claim to be: there is no model to find in it. */
+    /** The body is neither JSON nor multipart, and does not claim to be; or it is a form that is not searched. */
     | { readonly kind: "other" }
     /** Too many bytes came before the model: `too much` of this request, `overloaded` of all together. */
     | { readonly kind: "too much" | "overloaded" };
@@ -48,19 +50,25 @@ type Source = {
 
 /**
  * @param turns is told whose turn it is, the client's to send or ours
+ * @param searchesForm says whether a form is searched for its model; if not, nothing of it is read. It is
+ *   asked about forms alone
  * @throws the stream's error if the client goes away
  */
 export async function readModelField(
   request: Request,
   kept: KeptBytes,
   turns: Turns,
+  searchesForm: () => boolean = () => true,
 ): Promise<ReadResult> {
   const reader = await readerOf(request, turns);
   if (reader === undefined) return NO_BODY;
   const keep = kept.open();
   const source: Source = { reader, pieces: new BodyPieces(), keep, isFull: false, isAtHand: false };
   try {
-    const verdict = await scan(source, request.headers.get("content-type") ?? "");
+    const contentType = request.headers.get("content-type") ?? "";
+    const isForm = FORM.test(contentType);
+    const scanner = isForm ? formScanner(contentType) : new ModelScanner();
+    const verdict = isForm && !searchesForm() ? OTHER : await scan(source, scanner, contentType);
     return {
       verdict,
       body: () => bodyOf(request, source),
@@ -96,8 +104,15 @@ const NO_BODY: ReadResult = {
   discard: () => undefined,
 };
 
-async function scan(source: Source, contentType: string): Promise<ReadResult["verdict"]> {
-  const scanner = scannerOf(contentType);
+const FORM = /^\s*multipart\/form-data\b/i;
+
+const OTHER = { kind: "other" } as const;
+
+async function scan(
+  source: Source,
+  scanner: Scanner | undefined,
+  contentType: string,
+): Promise<ReadResult["verdict"]> {
   if (scanner === undefined) {
     return { kind: "invalid", offset: 0, expected: 'a "boundary" in the Content-Type' };
   }
@@ -120,11 +135,11 @@ const NOT_TAKEN = {
 } as const;
 
 function judge(verdict: Verdict, contentType: string): ReadResult["verdict"] {
-  return isOther(verdict, contentType) ? { kind: "other" } : verdict;
+  return isOther(verdict, contentType) ? OTHER : verdict;
 }
 
-function scannerOf(contentType: string): Scanner | undefined {
-  if (!/^\s*multipart\/form-data\b/i.test(contentType)) return new ModelScanner();
+/** @returns undefined if the header names no boundary */
+function formScanner(contentType: string): Scanner | undefined {
   const boundary = boundaryOf(contentType);
   return boundary === undefined ? undefined : new MultipartScanner(boundary);
 }

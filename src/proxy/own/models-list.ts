@@ -2,6 +2,7 @@
  * The answers to GET /v1/models and GET /v1/models/{id}, from memory, with the objects as the backends sent
  * them; and the answer for a model that nobody takes a request for.
  */
+import { MODELS } from "../../ground/paths.ts";
 import type { Model } from "../../routing/backend.ts";
 import type { ModelLookup, Nobody, Routes } from "../../routing/routes.ts";
 import type { Target } from "../target.ts";
@@ -103,10 +104,11 @@ export function noBackend(model: string, nobody: Nobody, { routes, isReady }: Mo
 }
 
 function suggestion(model: string, { models }: Routes): string {
+  if (models.length === 0) return "there is no model at all just now";
   const near = nearest(model, idsOf(models), SUGGESTIONS_MAX).map(quoteModel);
-  return near.length === 0
-    ? "there is no model at all just now"
-    : `did you mean ${near.join(", ")}?`;
+  if (near.length > 0) return `did you mean ${near.join(", ")}?`;
+  const all = models.length === 1 ? "is 1 model" : `are ${models.length} models`;
+  return `there ${all}; GET ${MODELS} has the list`;
 }
 
 /** Decodes an id in a path: its slashes may be raw or %2F. */

@@ -1,7 +1,8 @@
 /**
- * Finds the names that somebody may have meant. There may be 10,000 names, and anybody can ask for one that
- * does not exist. So only a few are compared letter by letter: those that share most pairs of letters with
- * it. Pure but for what it remembers of a list.
+ * Finds the names that somebody may have meant: those that are near by their letters, or have a part in common
+ * with it. There may be 10,000 names, and anybody can ask for one that does not exist. So only a few are
+ * compared letter by letter: those that share most pairs of letters with it. Pure but for what it remembers
+ * of a list.
  */
 
 /** What comes behind this says nothing about what was meant. */
@@ -9,14 +10,51 @@ const COMPARED_LENGTH_MAX = 64;
 /** How many names are compared letter by letter: that takes 0.3 ms at most. */
 const COMPARED_MAX = 32;
 
-/** @returns up to `count` names, the nearest by edit distance first (without regard to case) */
+/**
+ * @returns up to `count` names that are near (without regard to case), the nearest by edit distance first; none
+ *   if no name is near
+ */
 export function nearest(name: string, names: readonly string[], count: number): readonly string[] {
   const wanted = comparable(name);
+  const words = wordsOf(wanted);
   return candidates(name, names)
-    .map((each) => ({ each, distance: editDistance(wanted, comparable(each)) }))
+    .map((each) => ({ each, text: comparable(each) }))
+    .map(({ each, text }) => ({ each, text, distance: editDistance(wanted, text) }))
+    .filter(
+      ({ text, distance }) => isNear(wanted, text, distance) || sharesPart(wanted, words, text),
+    )
     .sort((a, b) => a.distance - b.distance)
     .slice(0, count)
     .map(({ each }) => each);
+}
+
+/** How much of the longer name may be different. */
+const DIFFERENT_SHARE = 1 / 3;
+
+function isNear(wanted: string, name: string, distance: number): boolean {
+  return distance <= Math.max(wanted.length, name.length) * DIFFERENT_SHARE;
+}
+
+/** A shorter part says nothing: `8b`, `it`, `v2`. */
+const PART_LENGTH_MIN = 3;
+
+/** Says whether one contains the other, or both have a word that says what a model is. */
+function sharesPart(wanted: string, words: ReadonlySet<string>, name: string): boolean {
+  const [short, long] = wanted.length < name.length ? [wanted, name] : [name, wanted];
+  if (short.length >= PART_LENGTH_MIN && long.includes(short)) return true;
+  return !words.isDisjointFrom(wordsOf(name));
+}
+
+/** They say which variant of a model it is, and of which format: models of all kinds have them. */
+const OF_ALL_MODELS = new Set([
+  ...["model", "instruct", "chat", "base", "latest", "large", "medium", "small", "mini", "preview"],
+  ...["gguf", "awq", "gptq", "int", "float", "quantized"],
+]);
+
+/** Letters in a row: digits, and whatever else stands between, end a word. */
+function wordsOf(name: string): Set<string> {
+  const words = name.match(/\p{L}{3,}/gu) ?? [];
+  return new Set(words.filter((word) => !OF_ALL_MODELS.has(word)));
 }
 
 /** @returns at most 32, in the order of the list: all of them, or those most like it */

@@ -41,6 +41,8 @@ function startServer(name: string, models: string[]): Bun.Server<undefined> {
         return new Response("Success");
       },
       "/v1/chat/completions": () => new Response(name),
+      "/v1/rerank": () => new Response(name),
+      "/v1/files": async (request) => new Response(`${name} ${(await request.bytes()).length}`),
     },
   });
 }
@@ -122,7 +124,30 @@ test("a response is got, cancelled and deleted where it was made", async () => {
   expect((await openai.responses.cancel(id)).metadata).toEqual({ name: "llama" });
   await openai.responses.delete(id);
   const nobody = await openai.responses.retrieve("resp_nobody").catch((error: unknown) => error);
-  expect(nobody).toBeInstanceOf(OpenAI.BadRequestError);
+  expect(nobody).toBeInstanceOf(OpenAI.NotFoundError);
+  expect(nobody).toMatchObject({ code: "response_not_found" });
+});
+
+test("a response goes on where the one before was made, without a model", async () => {
+  const { id } = await openai.responses.create({ model: "llama-3", input: "x" });
+  const next = await openai.responses.create({ previous_response_id: id, input: "y" });
+  expect(next.id).toBe("resp_llama");
+});
+
+test("?model= says where a body goes that names no model, and a file larger than the limit", async () => {
+  for (const model of ["llama-3", "whisper-1"]) {
+    const [name] = model.split("-");
+    const ranked = await post(proxy.origin, `/v1/rerank?model=${model}`, { query: "q", texts: [] });
+    expect(await ranked.text()).toBe(name ?? "");
+    const form = new FormData();
+    form.append("file", new Blob([Buffer.alloc(3_000_000)]));
+    const init = { method: "POST", body: form };
+    const file = await fetch(`${proxy.origin}/v1/files?model=${model}`, init);
+    expect(await file.text()).toMatch(new RegExp(`^${name} 3000\\d{3}$`));
+  }
+  const nowhere = await fetch(`${proxy.origin}/v1/files`);
+  expect(nowhere.status).toBe(400);
+  expect(await nowhere.text()).toContain("?model=");
 });
 
 test("an adapter that was loaded through the proxy is there at once", async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { Verdict } from "../../../src/proxy/body/model-field.ts";
+import type { Verdict } from "../../../src/proxy/body/verdict.ts";
 import { cutAt, scanModel } from "../../support/proxy/scan-model.ts";
 
 /** Bodies where a cut can fall between an escape and what it escapes, or into a character. */

@@ -3,7 +3,7 @@
  * JSON.parse refuses a document, the scanner is held to its shape: see `expectedByShape`.
  */
 import { beforeAll, describe, expect, test } from "bun:test";
-import type { Verdict } from "../../../src/proxy/body/model-field.ts";
+import type { Verdict } from "../../../src/proxy/body/verdict.ts";
 import {
   damaged,
   type Random,
@@ -100,44 +100,45 @@ function byJsonParse(bytes: Uint8Array): Verdict | undefined {
   return verdictOn(Object.hasOwn(value, "model") ? [Reflect.get(value, "model")] : []);
 }
 
+/** Those that are null or empty count as none. */
 function verdictOn(models: readonly unknown[]): Verdict {
-  if (models.length === 0) return NO_MODEL;
-  const [model] = models;
-  if (typeof model !== "string") return { kind: "missing", reason: "not a string" };
-  return model === "" ? { kind: "missing", reason: "empty" } : { kind: "found", model };
+  const named = models.find((model) => model !== null && model !== "");
+  if (typeof named === "string") return { kind: "found", model: named };
+  if (named !== undefined) return { kind: "missing", reason: "not a string" };
+  const last = models.at(-1);
+  if (last === undefined) return NO_MODEL;
+  return { kind: "missing", reason: last === "" ? "empty" : "null" };
 }
 
 /**
  * What any document is to give, valid or not, by its tokens on the top level. A model is found only
- * if it is a complete and valid string behind the first key that means `model`, and all before it
- * is `{`, then key, colon, value and comma by turns, where a nested value is whatever stands
- * between as many opening as closing brackets that are in no string. Likewise "no model" is told
- * only of such a row that ends in `}`. Everything else is invalid.
+ * if it is a complete and valid string behind the first key that means `model` (and has another value than
+ * null or the empty string), and all before it is `{`, then key, colon, value and comma by turns, where a
+ * nested value is whatever stands between as many opening as closing brackets that are in no string.
+ * Likewise "no model" is told only of such a row that ends in `}`. Everything else is invalid.
  */
 function expectedByShape(bytes: Uint8Array): { expected: Verdict | "invalid"; models: number } {
   if (bytes.length === 0) return { expected: { kind: "missing", reason: "no body" }, models: 0 };
   const { shape, texts } = topLevel(utf8.decode(bytes));
   const keys = [...shape.matchAll(/s:/g)].map(({ index }) => index);
   const models = keys.filter((key) => parse(texts[key] ?? "") === "model");
-  const [first = shape.length] = models;
   const whole = /^\{(?:s:[svn](?:,s:[svn])*)?\}/.exec(shape)?.[0];
-  const before = /^\{(?:s:[svn],)*$/.test(shape.slice(0, first));
-  const value = before ? shape[first + 2] : undefined;
-  return {
-    expected: expectedOf(value, texts[first + 2]) ?? noModel(whole, first),
-    models: models.length,
-  };
+  const reached = models.filter((key) => /^\{(?:s:[svn],)*$/.test(shape.slice(0, key)));
+  const values = reached.map((key) => meantBy(shape[key + 2], texts[key + 2]));
+  const end = values.findIndex((value) => value !== null && value !== "");
+  if (end === -1) return { expected: whole ? verdictOn(values) : "invalid", models: models.length };
+  const expected = values[end] === BROKEN ? "invalid" : verdictOn(values.slice(0, end + 1));
+  return { expected, models: models.length };
 }
 
-/** @param letter of the first model's value, if all before it is well */
-function expectedOf(letter = "", text = ""): Verdict | undefined {
-  if (["v", "n", "N"].includes(letter)) return verdictOn([undefined]);
-  const model = letter === "s" ? parse(text) : undefined;
-  return typeof model === "string" ? verdictOn([model]) : undefined;
-}
+/** A value that can't be followed, or is no valid string. */
+const BROKEN = Symbol("broken");
 
-function noModel(whole: string | undefined, firstModel: number): Verdict | "invalid" {
-  return whole !== undefined && whole.length <= firstModel ? NO_MODEL : "invalid";
+/** Of what is no string only the first byte is looked at. */
+function meantBy(letter = "", text = ""): unknown {
+  if (letter === "v" && text.startsWith("n")) return null;
+  if (["v", "n", "N"].includes(letter)) return {};
+  return letter === "s" ? (parse(text) ?? BROKEN) : BROKEN;
 }
 
 const STRING = /^"(?:[^"\\]|\\[\s\S])*(?:"|\\?$)/;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { ModelScanner } from "../../../src/proxy/body/model-field.ts";
+import type { Missing } from "../../../src/proxy/body/verdict.ts";
 import { cutAt, scanModel } from "../../support/proxy/scan-model.ts";
 
 const scan = (text: string) => scanModel([Buffer.from(text)]);
@@ -36,6 +37,7 @@ describe("ModelScanner finds the model", () => {
     ["behind a key that is no valid string", '{"\\q":"x","model":"m"}', "m"],
     ["before bytes that are no JSON", '{"model":"m"#]', "m"],
     ["and takes the first of two", '{"model":"first","model":"second"}', "first"],
+    ["behind one that is null or empty", '{"model":null,"model":"","model":"m"}', "m"],
     ["with slashes, colons and spaces in it", '{"model":"org/name:7b q4"}', "org/name:7b q4"],
     ["with escapes in it", '{"model":"a\\"b\\\\c\\/d\\n\\u00e9"}', 'a"b\\c/d\né'],
     ["with an escaped surrogate pair in it", '{"model":"\\ud83d\\ude00"}', "😀"],
@@ -103,7 +105,7 @@ describe("ModelScanner leaves to the backend what is wrong inside a value", () =
 });
 
 describe("ModelScanner misses the model", () => {
-  test.each<[body: string, reason: "no body" | "no model" | "not a string" | "empty"]>([
+  test.each<[body: string, reason: Missing]>([
     ["", "no body"],
     ["{}", "no model"],
     [" { } ", "no model"],
@@ -112,13 +114,16 @@ describe("ModelScanner misses the model", () => {
     ['{"a":{"model":"x"},"b":[{"model":"x"}]}', "no model"],
     ['{"a":1} and more', "no model"],
     ['{"model":1}', "not a string"],
-    ['{"model":null}', "not a string"],
+    ['{"model":null}', "null"],
+    ['{"model" : null , "a":1}', "null"],
     ['{"model": true', "not a string"],
     ['{"model":["m"]}', "not a string"],
     ['{"model":{"model":"m"}}', "not a string"],
     ['{"model":1,"model":"m"}', "not a string"],
     ['{"model":""}', "empty"],
-    ['{"model":"","model":"m"}', "empty"],
+    ['{"a":"","model":"", "b":[]}', "empty"],
+    ['{"model":null,"model":""}', "empty"],
+    ['{"model":"","model":[]}', "not a string"],
   ])("in %p: %s", (body, reason) => {
     expect(scan(body)).toEqual({ kind: "missing", reason });
   });
@@ -180,6 +185,9 @@ describe("ModelScanner refuses what is no JSON object", () => {
     ['{"a":[{}', 8, REST],
     ['{"a":["x', 8, REST],
     ['{"model":"m', 11, REST],
+    ['{"model":""', 11, COMMA],
+    ['{"model":null', 13, COMMA],
+    ['{"previous_response_id":"r', 26, REST],
     ['{"model":"a\u0001"}', 10, STRING],
     ['{"model":"a\nb"}', 10, STRING],
     ['{ "model": "\\q"}', 12, STRING],

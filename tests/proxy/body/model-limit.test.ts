@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { MODEL_BYTES_MAX, type Verdict } from "../../../src/proxy/body/model-field.ts";
+import { MODEL_BYTES_MAX, type Verdict } from "../../../src/proxy/body/verdict.ts";
 import { scanMultipart } from "../../support/client/multipart-body.ts";
 import { chat } from "../../support/client/requests.ts";
 import { residentWithoutGarbage } from "../../support/process/own-memory.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { Verdict } from "../../../src/proxy/body/model-field.ts";
+import type { Verdict } from "../../../src/proxy/body/verdict.ts";
 import { endsClosed, randomBody, scanMultipart } from "../../support/client/multipart-body.ts";
 import { type Random, seededRandom } from "../../support/client/random-json.ts";
 import { cutAt } from "../../support/proxy/scan-model.ts";

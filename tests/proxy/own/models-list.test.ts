@@ -203,6 +203,20 @@ describe("noBackend()", () => {
   });
 });
 
+test.each<[known: readonly string[], hint: string]>([
+  [["llama-3.1", "qwen", "other"], 'did you mean "llama-3.1"?'],
+  [["LLAMA-3", "llama-3.1", "bge"], 'did you mean "LLAMA-3", "llama-3.1"?'],
+  [["bge-m3"], "there is 1 model; GET /v1/models has the list"],
+  [["bge-m3", "whisper"], "there are 2 models; GET /v1/models has the list"],
+  [[], "there is no model at all just now"],
+])("the message for the unknown model llama-3 where %p are known", async (known, hint) => {
+  const table = new RoutingTable();
+  table.admit(makeBackend({ models: known.map((id) => ({ id })) }));
+  const response = refusalOf("llama-3", { routes: table, isReady: () => true });
+  const { error } = (await response.json()) as ErrorBody;
+  expect(error.message).toBe(`Cannot route the request: no server has model "llama-3"; ${hint}`);
+});
+
 test("the message for an unknown model is short, whatever the names of 10,000 known ones are", async () => {
   const table = new RoutingTable();
   const ids = Array.from({ length: 10_000 }, (_, n) => `${n}${"\u0001".repeat(2_000)}`);

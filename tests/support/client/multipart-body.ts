@@ -1,6 +1,7 @@
 /** Makes multipart bodies, random ones too, and runs them through the scanner. */
-import type { Verdict } from "../../../src/proxy/body/model-field.ts";
+
 import { MultipartScanner } from "../../../src/proxy/body/multipart-field.ts";
+import type { Verdict } from "../../../src/proxy/body/verdict.ts";
 import type { Random } from "./random-json.ts";
 
 export function scanMultipart(boundary: string, pieces: Iterable<Uint8Array>): Verdict {

@@ -1,5 +1,6 @@
 /** Runs a body through a ModelScanner in the pieces that a test chooses. */
-import { ModelScanner, type Verdict } from "../../../src/proxy/body/model-field.ts";
+import { ModelScanner } from "../../../src/proxy/body/model-field.ts";
+import type { Verdict } from "../../../src/proxy/body/verdict.ts";
 
 export function scanModel(pieces: Iterable<Uint8Array>): Verdict {
   const scanner = new ModelScanner();
