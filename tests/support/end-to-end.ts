@@ -23,6 +23,8 @@ export const SLOW_FOLDERS = {
   long: "tests/long",
   attacks: "tests/attacks",
   clients: "tests/clients",
+  /** With those of `FOLDERS.llamaCpp`. */
+  real: "tests/real",
 } as const;
 
 /**

@@ -71,11 +71,11 @@ async function realEngine(counts: Counts, step: Step): Promise<readonly string[]
   return [];
 }
 
-/** Does not insist on it: a mirror may be down, and Debian may break its package. */
+/** The nightly run insists on it, and this one does not: a mirror may be down, and Debian may break its package. */
 async function realServer(counts: Counts, step: Step, host: string): Promise<void> {
   const why = await whyNoLlamaCpp();
   if (why !== undefined) {
-    say(`Not tested with the real llama.cpp: ${why}`);
+    say(`Not tested with the real llama.cpp (npm run test:real insists on it): ${why}`);
     return;
   }
   await step("in front of the real llama.cpp", () =>
