@@ -12,15 +12,19 @@ export const FOLDERS = {
   binary: "tests/e2e/binary",
   /** A Docker engine, whose other containers are left alone. */
   realEngine: "tests/e2e/real-engine",
+  /** A Docker engine, and the real llama.cpp from Debian's mirror. */
+  llamaCpp: "tests/e2e/llama-cpp",
   /** Root, for an engine of their own that they stop and kill. */
   privateEngine: "tests/e2e/private-engine",
 } as const;
 
-/** `npm run test:long`, `npm run test:attacks` and `npm run test:clients` run these. */
+/** Each is run by the script of its name: `npm run test:long` and so on. */
 export const SLOW_FOLDERS = {
   long: "tests/long",
   attacks: "tests/attacks",
   clients: "tests/clients",
+  /** With those of `FOLDERS.llamaCpp`. */
+  real: "tests/real",
 } as const;
 
 /**

@@ -9,10 +9,12 @@
 import { FOLDERS, filesIn } from "./end-to-end.ts";
 import { findEngine, type TestEngine } from "./engine/find.ts";
 import { whyNoPrivateEngine } from "./engine/private.ts";
+import { whyNoLlamaCpp } from "./llama-cpp/package.ts";
 
 const BUN = process.execPath;
 
 type Counts = { passed: number; failed: number };
+type Step = (name: string, run: () => Promise<boolean>) => Promise<void>;
 
 const UNIT_TESTS = "Unit tests";
 /** Without a path Bun's test runner runs *.test.ts: the unit tests. All other tests are given by their paths. */
@@ -22,7 +24,7 @@ const BOUND = ["--timeout=60000"];
 async function main(): Promise<number> {
   const counts: Counts = { passed: 0, failed: 0 };
   const failures: string[] = [];
-  const step = async (name: string, run: () => Promise<boolean>): Promise<void> => {
+  const step: Step = async (name, run) => {
     say(`\n── ${name}`);
     const failedBefore = counts.failed;
     if (await run()) return;
@@ -49,10 +51,7 @@ async function main(): Promise<number> {
 }
 
 /** @returns what was skipped, and why */
-async function realEngine(
-  counts: Counts,
-  step: (name: string, run: () => Promise<boolean>) => Promise<void>,
-): Promise<readonly string[]> {
+async function realEngine(counts: Counts, step: Step): Promise<readonly string[]> {
   say("\n── The compiled binary in front of containers of a real engine");
   const engine: TestEngine = await findEngine(say);
   if (engine.kind === "none") return [`the tests on a real engine: ${engine.why}`];
@@ -60,6 +59,7 @@ async function realEngine(
     await step(`on Docker ${engine.version} at ${engine.host}`, () =>
       tests(counts, [...BOUND, ...filesIn(FOLDERS.realEngine)], { DOCKER_HOST: engine.host }),
     );
+    await realServer(counts, step, engine.host);
   } finally {
     await engine.stop();
   }
@@ -69,6 +69,18 @@ async function realEngine(
     tests(counts, [...BOUND, ...filesIn(FOLDERS.privateEngine)]),
   );
   return [];
+}
+
+/** The nightly run insists on it, and this one does not: a mirror may be down, and Debian may break its package. */
+async function realServer(counts: Counts, step: Step, host: string): Promise<void> {
+  const why = await whyNoLlamaCpp();
+  if (why !== undefined) {
+    say(`Not tested with the real llama.cpp (npm run test:real insists on it): ${why}`);
+    return;
+  }
+  await step("in front of the real llama.cpp", () =>
+    tests(counts, [...BOUND, ...filesIn(FOLDERS.llamaCpp)], { DOCKER_HOST: host }),
+  );
 }
 
 function command(name: string, ...args: readonly string[]): Promise<boolean> {

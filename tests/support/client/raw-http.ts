@@ -29,8 +29,8 @@ export type RawServer = Disposable & {
   readonly stopListening: () => void;
 };
 
-export async function rawConnect(port: number): Promise<RawConnection> {
-  const socket = connect({ port, host: "127.0.0.1" });
+export async function rawConnect(port: number, host = "127.0.0.1"): Promise<RawConnection> {
+  const socket = connect({ port, host });
   const connected = Promise.withResolvers<void>();
   socket.once("connect", connected.resolve);
   socket.once("error", connected.reject);

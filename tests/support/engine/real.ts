@@ -1,6 +1,6 @@
 /**
- * Stand-in inference servers as containers of a real engine, and the compiled proxy in front of them. It never
- * touches a container that it did not start.
+ * Inference servers, stand-ins unless told otherwise, as containers of a real engine, and the compiled proxy in
+ * front of them. It never touches a container that it did not start.
  */
 import { type CompiledProxy, startCompiled } from "../proxy/compiled.ts";
 import {
@@ -24,6 +24,12 @@ export type ServerInit = {
   readonly labels?: Readonly<Record<string, string>>;
   /** More flags of `docker run`. */
   readonly flags?: readonly string[];
+  /** Not the stand-in server's, but this one. It must have TEST_LABEL. */
+  readonly image?: string;
+  /** The container's command, after the image. */
+  readonly args?: readonly string[];
+  /** That of a container which was removed. */
+  readonly name?: string;
 };
 
 let counter = 0;
@@ -41,10 +47,11 @@ export class RealEngine {
   }
 
   /** Starts a labelled container. Does not wait until it is healthy. */
-  async startServer({ env = {}, labels = {}, flags = [] }: ServerInit = {}): Promise<Server> {
+  async startServer(init: ServerInit = {}): Promise<Server> {
+    const { env = {}, labels = {}, flags = [], args = [] } = init;
     counter += 1;
-    const name = `lw-inference-proxy-test-${process.pid}-${counter}`;
-    const image = await buildInferenceImage(this.#docker);
+    const name = init.name ?? `lw-inference-proxy-test-${process.pid}-${counter}`;
+    const image = init.image ?? (await buildInferenceImage(this.#docker));
     const allLabels = { "inference.enable": "true", ...labels };
     const id = await this.#docker(
       ...["run", "--detach", "--name", name],
@@ -52,6 +59,7 @@ export class RealEngine {
       ...repeated("--env", { NAME: name, ...env }),
       ...flags,
       image,
+      ...args,
     );
     this.#started.add(name);
     const port = labels["inference.port"] ?? "8000";

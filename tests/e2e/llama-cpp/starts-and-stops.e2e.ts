@@ -1,0 +1,87 @@
+/** The real llama.cpp starts, loads slowly, is stopped, restarted and replaced, behind the compiled binary. */
+import { expect, test } from "bun:test";
+import { chat, modelIds, streamedChat } from "../../support/client/requests.ts";
+import { startLlama } from "../../support/llama-cpp/containers.ts";
+import { untilListed, useLlamaStage } from "../../support/llama-cpp/stage.ts";
+import { untilShown } from "../../support/proxy/shown-status.ts";
+import { dockerCli } from "../../support/server/inference-server/image.ts";
+import { until, within } from "../../support/until.ts";
+
+const ENDLESS = { messages: [{ role: "user", content: "hello" }], max_tokens: 1_000_000 };
+const LOAD_BOUND_MS = 60_000;
+const TIMEOUT_MS = 150_000;
+
+const llama = useLlamaStage("chat");
+
+async function outcome(model: string): Promise<string> {
+  const response = await chat(llama.origin, model, { max_tokens: 2 });
+  if (response.ok) return String(response.status);
+  const { error } = (await response.json()) as { readonly error: { readonly code: string } };
+  return `${response.status} ${error.code}`;
+}
+
+/** Asks again and again until there is an answer. Resolves with all that was said before it, each once. */
+async function outcomesUntilAnswered(model: string): Promise<readonly string[]> {
+  const seen = new Set<string>();
+  const isAnswered = async (): Promise<boolean> => {
+    const last = await outcome(model);
+    if (last === "200") return true;
+    seen.add(last);
+    return false;
+  };
+  await until(`${model} answers`, isAnswered, LOAD_BOUND_MS);
+  return [...seen];
+}
+
+async function untilUnlisted(model: string): Promise<void> {
+  const isGone = async (): Promise<boolean> => !(await modelIds(llama.origin)).includes(model);
+  await until(`${model} is not listed`, isGone, 5_000);
+}
+
+test(
+  "a server that loads 300 MB: starting until it has, then routed; removed and run again, 503 until it has loaded",
+  async () => {
+    const server = await startLlama("slow");
+    await untilShown(llama.origin, server.name, { state: "starting" });
+    expect(await modelIds(llama.origin)).toEqual(["chat"]);
+    await untilListed(llama.origin, ["slow"], LOAD_BOUND_MS);
+
+    await dockerCli("rm", "--force", server.name);
+    await startLlama("slow", { name: server.name });
+    await untilShown(llama.origin, server.name, { state: "starting" });
+    expect(await outcomesUntilAnswered("slow")).toEqual(["503 backend_unavailable"]);
+    await dockerCli("rm", "--force", server.name);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "docker restart: 503 once it is told to stop, 503 from its new start on, and back by itself",
+  async () => {
+    const { name } = llama.servers.chat;
+    const restarted = dockerCli("restart", "--time", "3", name);
+    await untilUnlisted("chat");
+    await restarted;
+    // Between the two it is a container that was stopped: the engine does not say that it is going to start it.
+    await untilShown(llama.origin, name, { state: expect.not.stringMatching("stop") });
+    for (const one of await outcomesUntilAnswered("chat")) expect(one).toMatch(/^503 /);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "docker stop while it streams: nothing new goes there, and the answer that it does not finish does not look complete",
+  async () => {
+    const { end, text } = await streamedChat(llama.origin, "chat", ENDLESS);
+    const stopped = dockerCli("stop", "--time", "3", llama.servers.chat.name);
+    await untilUnlisted("chat");
+    expect(await outcome("chat")).toBe("503 backend_draining");
+    expect(await within("the answer's end", end, 20_000)).toStartWith("broken off");
+    expect(text()).not.toContain("[DONE]");
+    await stopped;
+    const isForgotten = async (): Promise<boolean> =>
+      (await outcome("chat")) === "404 model_not_found";
+    await until("it is forgotten", isForgotten);
+  },
+  TIMEOUT_MS,
+);
