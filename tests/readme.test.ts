@@ -31,7 +31,7 @@ function table(firstHeading: string): readonly (readonly string[])[] {
 describe("README.md", () => {
   test("has every label with its default, and no other", () => {
     const rows = table("Label").map(([label, value]) => [label, value === "–" ? undefined : value]);
-    expect(Object.fromEntries(rows)).toEqual(LABELS);
+    expect(Object.fromEntries(rows)).toStrictEqual(LABELS);
   });
 
   test("has every variable with its default, and no other", () => {

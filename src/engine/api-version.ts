@@ -15,7 +15,7 @@ import { type EngineAddress, EngineError, notAnEngine } from "./error.ts";
  */
 const NEWEST = "1.52";
 
-/** Asked in this order. The next one is asked only when the one before was refused. */
+/** Asked in this order. The next one is asked only when the answer to the one before was of no use. */
 const PATHS = [`/v${NEWEST}/version`, "/version", "/_ping"] as const;
 
 /** All paths mean this request. Error messages and advice name it. */
@@ -26,31 +26,46 @@ const REPLY_BYTES_MAX = 1024 * 1024;
 const WireVersion = z.object({ ApiVersion: z.string(), MinAPIVersion: z.optional(z.string()) });
 
 /** How Docker from 20.10 to 29 refuses a version. The number is the nearest one that it speaks. */
-const NEAREST_SPOKEN = /(?:Maximum|Minimum) supported API version is (1\.\d{1,4})\b/;
+const NEAREST_SPOKEN = /(Maximum|Minimum) supported API version is (1\.\d{1,4})\b/;
 
 /** The engine sends this header with every answer, also with refusals (Engine API, `/_ping`). */
 const VERSION_HEADER = "api-version";
 
 /**
  * @param get sends a GET for a path; throws an EngineError if no answer comes
- * @throws {EngineError} the first refusal, if every path is refused
+ * @throws {EngineError} if the answer to every path is of no use: that of the first, or of one that is no engine's
  */
 export async function agreeOnVersion(
   address: EngineAddress,
   get: (path: string) => Promise<Response>,
 ): Promise<string> {
-  let refused: EngineError | undefined;
+  const failures: Failure[] = [];
   for (const path of PATHS) {
     const response = await get(path);
-    try {
-      return await versionIn(address, response, path);
-    } catch (error) {
-      const mayAskOn = response.status >= 400 && response.status < 500;
-      if (!(mayAskOn && error instanceof EngineError && error.kind !== "unreachable")) throw error;
-      refused ??= error;
-    }
+    const found = await versionOrFailure(address, response, path);
+    if (typeof found === "string") return found;
+    failures.push(found);
   }
-  throw refused ?? notAnEngine(address, REQUEST);
+  // That it is no engine is worse than that one path is not allowed.
+  const worst = failures.find(({ isOk }) => isOk) ?? failures[0];
+  throw worst?.error ?? notAnEngine(address, REQUEST);
+}
+
+type Failure = { readonly error: EngineError; readonly isOk: boolean };
+
+async function versionOrFailure(
+  address: EngineAddress,
+  response: Response,
+  path: (typeof PATHS)[number],
+): Promise<string | Failure> {
+  try {
+    return await versionIn(address, response, path);
+  } catch (error) {
+    const isOk = response.ok;
+    // A good answer that breaks off tells nothing of the path.
+    if (!(error instanceof EngineError) || (isOk && error.kind === "unreachable")) throw error;
+    return { error, isOk };
+  }
 }
 
 async function versionIn(
@@ -79,7 +94,8 @@ async function versionIn(
 /** The version to speak, if the engine does not speak the one in our path and says so. */
 function nearestIn(error: unknown, newestSpoken: string | undefined): string | undefined {
   if (!(error instanceof EngineError) || error.kind !== "refused") return undefined;
-  return NEAREST_SPOKEN.exec(error.message)?.[1] ?? newestSpoken;
+  const [, bound, nearest = newestSpoken] = NEAREST_SPOKEN.exec(error.message) ?? [];
+  return bound === "Minimum" || nearest === undefined ? nearest : older(nearest, NEWEST);
 }
 
 /** @throws {SyntaxError | z.core.$ZodError} if the text is not the answer of an engine */

@@ -72,7 +72,7 @@ export function conditionOf(sighting: Sighting, progress: Progress): Condition {
   return { state: "starting", reason: after(doubt, "waiting for its health check to pass") };
 }
 
-/** So it is with an Ollama until a model is pulled, and when the last one is removed. */
+/** An Ollama says so until a model is pulled, and after the last one is removed. */
 const NO_MODELS = "healthy, but it has no models yet: its list is empty";
 
 const NAMED = "the label inference.models names its models";

@@ -4,6 +4,7 @@
  * holding.ts does it; condition.ts and report.ts put it into words.
  */
 import type { Backend } from "../routing/backend.ts";
+import { type ModelNames, sameNames } from "../routing/names.ts";
 import type { Trouble } from "../routing/routes.ts";
 import type { Rank, Run, Server } from "../routing/run.ts";
 import type { Sighting } from "../sources/sighting.ts";
@@ -20,6 +21,8 @@ export class Member {
   readonly #holding: Holding;
   readonly #report: Report;
   #name: string;
+  /** The models that its label names. The same array for as long as they are the same. */
+  #named: readonly ModelNames[] | undefined;
   /** The last sighting that its source told. */
   #sighting: Sighting | undefined;
 
@@ -54,6 +57,7 @@ export class Member {
   saw(sighting: Sighting, rank: Rank): void {
     this.#sighting = sighting;
     this.#name = sighting.name;
+    if (sighting.kind === "present") this.#nameModels(sighting.settings.models);
     this.#holding.saw(sighting, rank);
     this.#tell();
   }
@@ -80,9 +84,15 @@ export class Member {
       isAlive: sighting.kind !== "absent" || sighting.comesBack,
       isRoutable: isRoutable(sighting),
       isActive: this.#holding.active !== undefined,
+      named: this.#named,
       trouble: troubleOf(sighting),
       served: this.#holding.served,
     });
+  }
+
+  #nameModels(ids: readonly string[] | undefined): void {
+    const named = ids?.map((id) => ({ id }));
+    if (named === undefined || !sameNames(named, this.#named ?? [])) this.#named = named;
   }
 
   get #subject(): Subject {
@@ -98,6 +108,7 @@ function isRoutable(sighting: Sighting): boolean {
 }
 
 function troubleOf(sighting: Sighting): Trouble | undefined {
+  if (sighting.kind === "ignored") return "misconfigured";
   if (sighting.kind !== "present") return undefined;
   return sighting.seen === "stopping" ? "stopping" : sighting.trouble?.state;
 }

@@ -9,6 +9,13 @@ const ID_BYTES_MAX = 64 * 1024;
 /** The most aliases of one entry that we take. Real entries have a handful. */
 const ALIASES_MAX = 100;
 
+/** How many names of a list may still be taken. Each becomes a name by which models are looked up. */
+export type NamesLeft = {
+  aliasCount: number;
+  /** UTF-16 code units of all parents together: each is written once more for its adapter's name. */
+  parentLength: number;
+};
+
 /** What JSON.parse makes of an entry, as far as we read it. */
 export type WireEntry = {
   readonly id?: unknown;
@@ -24,17 +31,17 @@ export function isTooLong(id: string): boolean {
  * Reads the other names of a model. A value that can't be such a name is left out without a word: servers
  * put much into their entries that is not meant for us.
  *
- * @param aliasesMax how many aliases may be taken, if an entry may have that many
+ * @param left is counted down by what is taken
  */
 export function namesIn(
   { id, aliases, parent }: WireEntry,
-  aliasesMax: number,
+  left: NamesLeft,
 ): Pick<Model, "aliases" | "parent"> {
-  const taken = aliasesIn(aliases, id, Math.min(aliasesMax, ALIASES_MAX));
-  return {
-    ...(taken.length > 0 && { aliases: taken }),
-    ...(isName(parent) && { parent }),
-  };
+  const taken = aliasesIn(aliases, id, Math.min(left.aliasCount, ALIASES_MAX));
+  left.aliasCount -= taken.length;
+  const isAdapter = isName(parent) && parent.length <= left.parentLength;
+  if (isAdapter) left.parentLength -= parent.length;
+  return { ...(taken.length > 0 && { aliases: taken }), ...(isAdapter && { parent }) };
 }
 
 function aliasesIn(aliases: unknown, id: unknown, countMax: number): readonly string[] {

@@ -30,8 +30,8 @@ const MODELS_MAX = 10_000;
 const DEPTH_MAX = 100;
 /** The most values in one entry. Real ones have some 30; JSON.parse takes up to 0.6 µs for each. */
 const VALUES_MAX = 50_000;
-/** The most aliases that we take of one list; each becomes a name by which models are looked up. */
-const ALIASES_MAX = 10_000;
+/** The most that we take of one list. Real lists have a handful of aliases, and adapters of one model. */
+const NAMES_MAX = { aliasCount: 10_000, parentLength: 1024 * 1024 };
 
 /**
  * @throws {ModelsUnreadable} if the text is no list of models
@@ -107,7 +107,7 @@ class Entries {
   readonly #text: string;
   readonly #models = new Map<string, Model>();
   #count = 0;
-  #aliasCount = 0;
+  readonly #namesLeft = { ...NAMES_MAX };
   #leftOutCount = 0;
   /** How many entries have no id. */
   #namelessCount = 0;
@@ -138,9 +138,7 @@ class Entries {
     if (typeof id !== "string" || id === "") this.#leaveOutNameless();
     else if (isTooLong(id)) this.#leaveOut(id, "has an id over 64 KiB");
     else if (!this.#models.has(id)) {
-      const names = namesIn(entry, ALIASES_MAX - this.#aliasCount);
-      this.#aliasCount += names.aliases?.length ?? 0;
-      this.#models.set(id, { id, json: copied(written), ...names });
+      this.#models.set(id, { id, json: copied(written), ...namesIn(entry, this.#namesLeft) });
     }
   }
 
@@ -151,7 +149,7 @@ class Entries {
         `the answer lists ${this.#count} models, of which ${MODELS_MAX} can be routed`,
       );
     }
-    // It is the list of something else, so it must not count as one without models.
+    // This is a list of something else. It must not count as a list without models.
     if (this.#count > 0 && this.#namelessCount === this.#count) throw new ModelsUnreadable(NO_LIST);
     const models = [...this.#models.values()];
     if (this.#leftOutCount === 0) return { models };

@@ -18,6 +18,8 @@ type Told = {
   readonly isRoutable: boolean;
   /** True if its models are known, even if there are none, and it takes requests for them. */
   readonly isActive: boolean;
+  /** The models that its label names, if it does. They are known before the server has served any. */
+  readonly named: readonly ModelNames[] | undefined;
   /** What keeps it from taking requests; undefined if nothing is known to. */
   readonly trouble: Trouble | undefined;
   /** The models that this server itself served last. */
@@ -38,10 +40,10 @@ export class ServedModels {
     this.#table = table;
   }
 
-  tell({ server, name, isAlive, isRoutable, isActive, trouble, served }: Told): void {
+  tell({ server, name, isAlive, isRoutable, isActive, named, trouble, served }: Told): void {
     const isKnown = isActive || served.length > 0;
     if (isKnown) this.#remember(name, served);
-    const before = isRoutable ? this.#byName.get(name) : undefined;
+    const before = isRoutable ? (named ?? this.#byName.get(name)) : undefined;
     const models = (isKnown ? served : before) ?? [];
     const isExpected = isAlive && models.length > 0;
     this.#table.expect(server, isExpected ? { models, trouble } : undefined);

@@ -19,7 +19,7 @@ export const MODELS = `${PUBLIC_PREFIX}/models`;
 
 /** Where responses are made; each has a path of its own below it. */
 export const RESPONSES = `${PUBLIC_PREFIX}/responses`;
-/** They count tokens and shorten a conversation, and are about no response that is there. */
+/** These are no ids of responses: one counts tokens, the other shortens a conversation. */
 export const RESPONSES_INPUT_TOKENS = `${RESPONSES}/input_tokens`;
 export const RESPONSES_COMPACT = `${RESPONSES}/compact`;
 

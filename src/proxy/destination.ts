@@ -1,6 +1,6 @@
 /**
  * Decides where a request goes: to a server of its model, to the server that made the response it is about,
- * or to the only server there is. Takes the lease there, and sends nothing.
+ * or to the only server there is. Pure: `lease.ts` takes the lease there.
  */
 import {
   isIdRoute,
@@ -9,13 +9,12 @@ import {
   UNLOAD_LORA,
   UNPREFIXED_PATHS,
 } from "../ground/paths.ts";
-import type { Lease } from "../routing/backend.ts";
-import type { Routes } from "../routing/routes.ts";
 import type { Run } from "../routing/run.ts";
+import { A_JSON_OBJECT } from "./body/json-states.ts";
 import type { ReadResult } from "./body/request-body.ts";
 import { type Missing, MODEL_BYTES_MAX, type Verdict } from "./body/verdict.ts";
-import { errorResponse, quoteModel } from "./own/errors.ts";
-import { type Models, modelIdOf, noBackend, SOME_TROUBLE } from "./own/models-list.ts";
+import { errorResponse } from "./own/errors.ts";
+import { modelIdOf } from "./own/models-list.ts";
 import type { ResponseIds } from "./response-ids.ts";
 import type { Target } from "./target.ts";
 
@@ -23,24 +22,28 @@ export type Destination =
   | { readonly kind: "model"; readonly model: string }
   /** The run that made a response. */
   | { readonly kind: "run"; readonly run: Run; readonly responseId: string }
-  /** Any server may be meant, if there is only one. */
+  /** It goes to the only server, if there is only one. */
   | {
       readonly kind: "unnamed";
       readonly method: string;
       /** Where a request like it can name its model. */
       readonly namedIn: "body" | "query";
+      /** True if it is about what one server has made: no other server of the same model can take it. */
+      readonly isOfOneServer: boolean;
       /** The response that it is about, which nobody is known to have made. */
       readonly responseId?: string;
     }
   | { readonly kind: "refused"; readonly response: Response };
+
+export type Unnamed = Extract<Destination, { kind: "unnamed" }>;
 
 /** Says whether a path loads or unloads adapters. vLLM. */
 export function isLoraPath(path: string): boolean {
   return path === LOAD_LORA || path === UNLOAD_LORA;
 }
 
-/** Says whether requests there have no body by nature. */
-function hasNoBody(path: string): boolean {
+/** Says whether requests there may have no body. */
+function mayHaveNoBody(path: string): boolean {
   return isIdRoute(path) || responseIdIn(path) !== undefined || path.endsWith("/cancel");
 }
 
@@ -50,15 +53,11 @@ function namesNoModel(path: string): boolean {
 }
 
 /**
- * Says whether a form may have a field `model` that decides where it goes. Files can be large, and a form that
- * is searched is kept until it has one: so those of id routes are searched only if nothing else decides.
+ * Says whether a form sent there may have a field `model`. Those of id routes have none. They may hold large
+ * files, and what is searched in vain is kept in memory.
  */
-export function searchesForm({ path, query }: Target, routes: Routes): boolean {
-  if (!isIdRoute(path)) return true;
-  if (modelInQuery(query) !== undefined) return false;
-  const lease = routes.only();
-  lease?.end(); // the one for the request itself is taken when that is sent
-  return lease === undefined;
+export function searchesForm(path: string): boolean {
+  return !isIdRoute(path);
 }
 
 /** @param verdict what the body says of its model */
@@ -76,10 +75,8 @@ export function destinationOf(
     case "missing":
       return withoutModel(method, target, verdict, responses);
     case "invalid":
-      return refuseWith(
-        "invalid_json",
-        `its body can't be read: expected ${verdict.expected} at byte ${verdict.offset}`,
-      );
+      // A body that is not even the beginning of an object has no model either.
+      return (verdict.expected === A_JSON_OBJECT ? byQuery(target) : undefined) ?? invalid(verdict);
     case "too much":
       return byQuery(target) ?? refuseWith("model_search_limit", TOO_MUCH);
     case "overloaded":
@@ -90,9 +87,14 @@ export function destinationOf(
   }
 }
 
-const HOW_TO_NAME = {
+function invalid({ expected, offset }: Extract<Verdict, { kind: "invalid" }>): Destination {
+  const reason = `its body can't be read: expected ${expected} at byte ${offset}`;
+  return refuseWith("invalid_json", reason);
+}
+
+export const HOW_TO_NAME = {
   body: 'name the model in a JSON object ({"model": "…"}), in a form field "model", or in the query (?model=…)',
-  query: "name a model of its server in the query (?model=…)",
+  query: "name a model of the server that you mean in the query (?model=…)",
 } as const;
 
 const TOO_MUCH =
@@ -123,9 +125,10 @@ function withoutModel(
   if (previousResponseId !== undefined && !UNPREFIXED_PATHS.has(path)) {
     return byResponse(previousResponseId, responses) ?? unnamed(method, path, previousResponseId);
   }
-  const mayHaveNone =
-    reason === "no body" ? !WITH_BODY.has(method) || hasNoBody(path) : namesNoModel(path);
-  return mayHaveNone ? unnamed(method, path) : required(reason, method, path);
+  const mayNameNone = reason === "no body" ? mayHaveNoBody(path) : namesNoModel(path);
+  return mayNameNone || !WITH_BODY.has(method)
+    ? unnamed(method, path)
+    : required(reason, method, path);
 }
 
 /** In the path, or in the query. */
@@ -156,12 +159,14 @@ function unnamed(method: string, path: string, previousResponseId?: string): Des
   if (UNPREFIXED_PATHS.has(path)) return required("no model", method, path);
   const inPath = responseIdIn(path);
   const responseId = inPath === undefined ? previousResponseId : modelIdOf(inPath);
-  const to = { kind: "unnamed", method, namedIn: whereToName(method, path) } as const;
+  const isOfOneServer = responseId !== undefined || isIdRoute(path);
+  const namedIn = whereToName(method, path);
+  const to = { kind: "unnamed", method, namedIn, isOfOneServer } as const;
   return responseId === undefined ? to : { ...to, responseId };
 }
 
 function whereToName(method: string, path: string): keyof typeof HOW_TO_NAME {
-  return WITH_BODY.has(method) && !hasNoBody(path) ? "body" : "query";
+  return WITH_BODY.has(method) && !mayHaveNoBody(path) ? "body" : "query";
 }
 
 function required(reason: Missing, method: string, path: string): Destination {
@@ -173,75 +178,4 @@ function required(reason: Missing, method: string, path: string): Destination {
 
 function refuseWith(code: Parameters<typeof errorResponse>[0], reason: string): Destination {
   return { kind: "refused", response: errorResponse(code, `Cannot route the request: ${reason}`) };
-}
-
-/**
- * Takes the lease: there must be no `await` between this call and the forwarding.
- *
- * @returns a lease, or the answer to give instead
- */
-export function take(destination: Destination, models: Models): Lease | Response {
-  switch (destination.kind) {
-    case "refused":
-      return destination.response;
-    case "model": {
-      const route = models.routes.route(destination.model);
-      return route.kind === "routed" ? route.lease : noBackend(destination.model, route, models);
-    }
-    case "run":
-      return takeRun(destination, models.routes);
-    case "unnamed":
-      return takeUnnamed(destination, models);
-  }
-}
-
-function takeRun(
-  { run, responseId }: Extract<Destination, { kind: "run" }>,
-  routes: Routes,
-): Lease | Response {
-  const route = routes.routeToRun(run);
-  if (route.kind === "routed") return route.lease;
-  const id = quoteModel(responseId);
-  if (route.kind === "draining") {
-    const { trouble = SOME_TROUBLE } = route;
-    return errorResponse(
-      "backend_draining",
-      `Cannot route the request: the server that made response ${id} is ${trouble}; try again shortly`,
-    );
-  }
-  return errorResponse(
-    "response_not_found",
-    `Cannot route the request: the server that made response ${id} is gone`,
-  );
-}
-
-/** Without a doubt: the only backend, or one of the only model. `OPTIONS` goes to any: all answer it alike. */
-function takeUnnamed(
-  { method, namedIn, responseId }: Extract<Destination, { kind: "unnamed" }>,
-  { routes, isReady }: Models,
-): Lease | Response {
-  const lease = routes.only() ?? (method === "OPTIONS" ? routes.newest() : undefined);
-  if (lease !== undefined) return lease;
-  if (method === "OPTIONS") {
-    return errorResponse(
-      "backend_unavailable",
-      "Cannot route the request: no server is there; try again shortly",
-    );
-  }
-  if (responseId === undefined) {
-    return errorResponse(
-      "model_required",
-      `Cannot route the request: it names no model; ${HOW_TO_NAME[namedIn]}`,
-    );
-  }
-  const id = quoteModel(responseId);
-  return isReady()
-    ? errorResponse(
-        "response_not_found",
-        `Cannot route the request: no server is known to have made response ${id}: it was made elsewhere, or before the proxy was started; ${HOW_TO_NAME.query}`,
-      )
-    : errorResponse(
-        "starting",
-        `Cannot route the request: the proxy is starting and has not seen yet who made response ${id}; try again shortly`,
-      );
 }

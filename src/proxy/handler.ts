@@ -17,10 +17,11 @@ import {
 import { KeptBytes } from "./body/kept-bytes.ts";
 import { Payloads } from "./body/payload.ts";
 import { readModelField } from "./body/request-body.ts";
-import { type Destination, destinationOf, isLoraPath, searchesForm, take } from "./destination.ts";
+import { type Destination, destinationOf, isLoraPath, searchesForm } from "./destination.ts";
 import { type Client, Exchange } from "./exchange.ts";
 import { type FindInit, findModel } from "./find-model.ts";
 import { type Answer, Forwarder, type ForwardInit, type Passing } from "./forward.ts";
+import { take } from "./lease.ts";
 import { clientGone, errorCodeOf, readableByBrowsers } from "./own/errors.ts";
 import { createInner } from "./own/inner.ts";
 import { isRead, local } from "./own/local.ts";
@@ -132,7 +133,7 @@ async function routed(exchange: Exchange, context: Context): Promise<Answer> {
   const refused = loopOf(request, context.pseudonym) ?? unreadable(request, context.hasRoom);
   if (refused !== undefined) return ofOurs(refused);
 
-  const isSearched = (): boolean => searchesForm(target, context.routes);
+  const isSearched = searchesForm(target.path);
   const read = exchange.owns(await readModelField(request, context.kept, client, isSearched));
   const destination = destinationOf(request, target, read.verdict, context.responses);
   // We look twice: reading the rest of the body may take long, and the server may go meanwhile.

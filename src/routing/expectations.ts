@@ -15,25 +15,53 @@ export type Expectation = {
 /** A model that some servers are expected to serve. */
 export type Expected = { readonly id: string; readonly keys: string[] };
 
+type Kept = Expectation & {
+  /** The id of the model that has a name. */
+  readonly ids: NameMap<string>;
+};
+
+/** With these a server can't be told from one that is gone for good. */
+const LEAVING: ReadonlySet<Trouble | undefined> = new Set(["stopping", "misconfigured"]);
+
 export class Expectations {
-  /** By `keyOf`. */
-  readonly #byServer = new Map<string, Expectation>();
-  /** Made when somebody looks, and again when other models are expected: that happens rarely. */
-  #names: NameMap<Expected> | undefined;
+  /** By `keyOf`. Each server has names of its own, so that a change of one costs nothing for the others. */
+  readonly #byServer = new Map<string, Kept>();
 
   /** @param expectation undefined if nothing is known of what the server will serve */
   set(server: Server, expectation: Expectation | undefined): void {
     const key = keyOf(server);
-    // The fleet says it at each look, mostly with the same list.
-    if (this.#byServer.get(key)?.models !== expectation?.models) this.#names = undefined;
-    if (expectation === undefined) this.#byServer.delete(key);
-    else this.#byServer.set(key, expectation);
+    if (expectation === undefined) {
+      this.#byServer.delete(key);
+      return;
+    }
+    const known = this.#byServer.get(key);
+    // The fleet says it at each look, mostly with the same list: then the names need not be made again.
+    const isSame = known?.models === expectation.models;
+    this.#byServer.set(key, {
+      ...expectation,
+      ids: isSame ? known.ids : idsByName(expectation.models),
+    });
+  }
+
+  /** The servers that are there to stay, by `keyOf`. */
+  get staying(): readonly string[] {
+    return [...this.#byServer]
+      .filter(([, { trouble }]) => !LEAVING.has(trouble))
+      .map(([key]) => key);
   }
 
   /** By each rule of `names.ts` the model that has the name. */
   ofName(name: string): readonly (Expected | undefined)[] {
-    this.#names ??= this.#namesNow();
-    return this.#names.ofName(name);
+    const found: (Expected | undefined)[] = [];
+    for (const [key, { ids }] of this.#byServer) {
+      for (const [rule, id] of ids.ofName(name).entries()) {
+        if (id === undefined) continue;
+        const known = found[rule];
+        if (known === undefined) found[rule] = { id, keys: [key] };
+        else known.keys.push(key);
+      }
+    }
+    return found;
   }
 
   /** @returns what keeps all of these servers from taking requests, if that is the same */
@@ -41,18 +69,10 @@ export class Expectations {
     const [first, ...others] = keys.map((key) => this.#byServer.get(key)?.trouble);
     return others.every((other) => other === first) ? first : undefined;
   }
+}
 
-  #namesNow(): NameMap<Expected> {
-    const names = new NameMap<Expected>();
-    for (const [key, { models }] of this.#byServer) {
-      for (const model of models) {
-        names.add(model, (known) => {
-          if (known === undefined) return { id: model.id, keys: [key] };
-          if (known.keys.at(-1) !== key) known.keys.push(key);
-          return known;
-        });
-      }
-    }
-    return names;
-  }
+function idsByName(models: readonly ModelNames[]): NameMap<string> {
+  const ids = new NameMap<string>();
+  for (const model of models) ids.add(model, (known) => known ?? model.id);
+  return ids;
 }

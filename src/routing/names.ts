@@ -27,52 +27,56 @@ export function sameNames(some: readonly ModelNames[], others: readonly ModelNam
   );
 }
 
-/**
- * The rules by which a model has names. A later rule counts only where no model has the name by an earlier
- * one.
- */
-const RULES: readonly ((model: ModelNames) => readonly string[])[] = [
-  ({ id }) => [id],
-  ({ aliases }) => aliases ?? NONE,
-  ({ id }) => untagged(id),
-  // SGLang takes requests for an adapter by this name.
-  ({ id, parent }) => (parent === undefined ? NONE : [`${parent}:${id}`]),
-];
-
-const NONE: readonly string[] = [];
 const LATEST = ":latest";
 
 /** Ollama takes `llama3.2` for `llama3.2:latest`, and never for another tag. */
-function untagged(id: string): readonly string[] {
-  if (!id.endsWith(LATEST) || id.length === LATEST.length) return NONE;
+function untagged(id: string): string | undefined {
+  if (!id.endsWith(LATEST) || id.length === LATEST.length) return undefined;
   const name = id.slice(0, -LATEST.length);
   // A colon before the last slash is that of a port: `host:5000/library/model`.
-  return name.includes(":", name.lastIndexOf("/") + 1) ? NONE : [name];
+  return name.includes(":", name.lastIndexOf("/") + 1) ? undefined : name;
 }
 
-/** What is known under each name, by each rule. */
+/**
+ * What is known under each name. There are four rules by which a model has names: its id, its aliases, its id
+ * without `:latest`, and `parent:id` if it is an adapter (SGLang). A later rule counts only where no model has
+ * the name by an earlier one.
+ */
 export class NameMap<T> {
-  readonly #byRule = RULES.map(() => new Map<string, T>());
+  readonly #ids = new Map<string, T>();
+  readonly #aliases = new Map<string, T>();
+  readonly #untagged = new Map<string, T>();
+  readonly #adapters = new Map<string, T>();
 
   /** @param put makes what is kept of a name out of what is kept of it so far */
-  add(model: ModelNames, put: (known: T | undefined) => T): void {
-    for (const [rule, names] of RULES.entries()) {
-      const map = this.#byRule[rule];
-      for (const name of names(model)) map?.set(name, put(map.get(name)));
-    }
+  add({ id, aliases, parent }: ModelNames, put: (known: T | undefined) => T): void {
+    set(this.#ids, id, put);
+    if (aliases !== undefined) for (const alias of aliases) set(this.#aliases, alias, put);
+    const short = untagged(id);
+    if (short !== undefined) set(this.#untagged, short, put);
+    if (parent !== undefined) set(this.#adapters, `${parent}:${id}`, put);
   }
 
   /** By each rule what is kept of the name: the first that counts comes first. */
   ofName(name: string): readonly (T | undefined)[] {
-    return this.#byRule.map((map) => map.get(name));
+    return [
+      this.#ids.get(name),
+      this.#aliases.get(name),
+      this.#untagged.get(name),
+      this.#adapters.get(name),
+    ];
   }
 
   ofId(id: string): T | undefined {
-    return this.#byRule[0]?.get(id);
+    return this.#ids.get(id);
   }
 
   /** What is kept of all ids, in the order in which they came. */
   get ofIds(): readonly T[] {
-    return [...(this.#byRule[0]?.values() ?? [])];
+    return [...this.#ids.values()];
   }
+}
+
+function set<T>(map: Map<string, T>, name: string, put: (known: T | undefined) => T): void {
+  map.set(name, put(map.get(name)));
 }

@@ -7,7 +7,12 @@ import type { Asking } from "./choose.ts";
 import type { Run } from "./run.ts";
 
 /** What keeps a server from taking requests, where that is known. */
-export type Trouble = "paused" | "unhealthy" | "stopping";
+export type Trouble =
+  | "paused"
+  | "unhealthy"
+  | "stopping"
+  /** It runs, but its setup makes it impossible to route. */
+  | "misconfigured";
 
 /** Why nobody takes a request for a model. */
 export type Nobody =
@@ -55,9 +60,16 @@ export type Routes = {
   readonly route: (name: string, asking?: Asking<Backend>) => Route;
   /**
    * Takes a lease for a request that names no model, if there is no doubt where it belongs: only one
-   * backend is active, or only one model.
+   * backend that has models is active, or only one model.
    */
   readonly only: () => Lease | undefined;
+  /**
+   * Takes a lease on the only server there is. One that is starting again, unhealthy or paused counts as a
+   * server too, since it may have made what a request is about; one that is stopping does not.
+   */
+  readonly onlyServer: () => Lease | undefined;
+  /** How many backends take new requests. */
+  readonly activeCount: number;
   /** Takes a lease on the active backend that became routable last. */
   readonly newest: () => Lease | undefined;
   /** Takes a lease on the active backend of one run, whatever its models. */

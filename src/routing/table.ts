@@ -47,6 +47,8 @@ export class RoutingTable implements Routes {
   readonly #expected = new Expectations();
   /** Those that take new requests, newest first. */
   #active: readonly Backend[] = [];
+  /** Those of them that have models. All of them, if none has: a server may have nothing to list yet. */
+  #serving: readonly Backend[] = [];
 
   /** @param onUpdate called after each change; must be quick */
   constructor(onUpdate: (update: TableUpdate) => void = () => undefined) {
@@ -81,15 +83,21 @@ export class RoutingTable implements Routes {
   }
 
   only(): Lease | undefined {
-    if (this.#active.length === 1) return firstLease(this.#active);
+    if (this.#serving.length === 1) return firstLease(this.#serving);
     const [model] = this.#list;
     if (model === undefined || this.#list.length > 1) return undefined;
     const route = this.route(model.id);
     return route.kind === "routed" ? route.lease : undefined;
   }
 
+  onlyServer(): Lease | undefined {
+    const servers = new Set(this.#expected.staying);
+    for (const { run } of this.#serving) servers.add(keyOf(run));
+    return servers.size === 1 ? firstLease(this.#serving) : undefined;
+  }
+
   newest(): Lease | undefined {
-    return firstLease(this.#active);
+    return firstLease(this.#serving);
   }
 
   routeToRun(run: Run): Route {
@@ -162,8 +170,8 @@ export class RoutingTable implements Routes {
   }
 
   /**
-   * A rule that finds the model among those that are only expected counts before a later rule that finds
-   * one that is served: a name means the same while its server starts again.
+   * The first rule that finds a model decides, even if that model is only expected and a later rule would find
+   * one that is served. So a name means the same while its server starts again.
    */
   #lookUp(name: string): Served | Expected | undefined {
     const exact = this.#served.ofId(name);
@@ -193,6 +201,8 @@ export class RoutingTable implements Routes {
     }
     this.#served = served;
     this.#active = newest.filter(({ state }) => state === "active");
+    const serving = this.#active.filter(({ models }) => models.length > 0);
+    this.#serving = serving.length > 0 ? serving : this.#active;
     this.#list = served.ofIds
       .flatMap(({ model }) => model ?? [])
       .sort((a, b) => compare(a.id, b.id));

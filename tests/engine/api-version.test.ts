@@ -89,7 +89,7 @@ describe("agreeOnVersion()", () => {
     );
   });
 
-  test("a refusal that names no version, without a header: the next path is asked", async () => {
+  test("no newer version is spoken than one that we know, whatever a refusal says", async () => {
     const asked: string[] = [];
     using server = Bun.serve({
       port: 0,
@@ -97,7 +97,30 @@ describe("agreeOnVersion()", () => {
       fetch: ({ url }) => {
         const { pathname } = new URL(url);
         asked.push(pathname);
-        if (pathname === "/v1.52/version") return new Response("what?", { status: 400 });
+        if (!pathname.endsWith("/version")) return Response.json([]);
+        const message = "client version 1.52 is too new. Maximum supported API version is 1.9999";
+        return Response.json({ message }, { status: 400 });
+      },
+    });
+    await engineAt(`tcp://127.0.0.1:${server.port}`).list(isLabelled);
+    expect(asked).toEqual(["/v1.52/version", "/v1.52/containers/json"]);
+  });
+
+  test.each<[what: string, status: number, body: string, headers: Record<string, string>]>([
+    ["a refusal that names no version, without a header", 400, "what?", {}],
+    ["a redirect", 302, "", { location: "/login" }],
+    ["a page", 200, "<html>hello</html>", { "content-type": "text/html" }],
+    ["a failure", 500, "sorry", {}],
+    ["a gateway without an engine", 502, "<html>Bad Gateway</html>", {}],
+  ])("%s: the next path is asked", async (_what, status, body, headers) => {
+    const asked: string[] = [];
+    using server = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      fetch: ({ url }) => {
+        const { pathname } = new URL(url);
+        asked.push(pathname);
+        if (pathname === "/v1.52/version") return new Response(body, { status, headers });
         return pathname === "/version" ? Response.json({ ApiVersion: "1.44" }) : Response.json([]);
       },
     });

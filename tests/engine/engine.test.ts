@@ -204,7 +204,6 @@ describe("Engine", () => {
   });
 
   test.each([
-    ["/version", "<html>welcome</html>"],
     ["/containers/json", "[{}]"],
     ["/containers/x/json", "{}"],
   ])("an answer to %s that is no engine's says so, in one line", async (path, body) => {

@@ -46,7 +46,10 @@ describe("Fleet, with a server whose label names its models", () => {
     const container = addNamed({ fake, port: server.port }, "org/b, a", { health: "starting" });
     using discovery = startDiscovery(fake, { rereadMs: 5, refreshMs: 0, refreshOfMs: 0 });
     await until("it is ready", () => discovery.fleet.isReady);
-    expect(kindOf(discovery, "a")).toBe("unknown");
+    expect([kindOf(discovery, "a"), kindOf(discovery, "other")]).toEqual([
+      "unavailable",
+      "unknown",
+    ]);
     fake.setHealth(container, "healthy");
     await untilKind(discovery, "live", "a");
     const entry = { object: "model", created: 0, owned_by: "vllm" };

@@ -1,29 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import { FakeEngine } from "../support/engine/fake.ts";
-import { type FakeContainer, inspectReplyOf } from "../support/engine/replies.ts";
-import type { Discovery } from "../support/proxy/discovery.ts";
 import {
   modelList,
   startDiscovery,
   startModelServer,
+  stateOf,
   untilKind,
+  untilState,
 } from "../support/proxy/discovery.ts";
 import { until } from "../support/until.ts";
-
-function stateOf(discovery: Discovery, { id }: FakeContainer): string | undefined {
-  return discovery.containers().find((container) => container.id === id)?.state;
-}
-
-async function untilState(
-  discovery: Discovery,
-  container: FakeContainer,
-  state: string,
-): Promise<void> {
-  await until(
-    `${container.name} is ${state} (${stateOf(discovery, container)})`,
-    () => stateOf(discovery, container) === state,
-  );
-}
 
 describe("Fleet.members", () => {
   test("shows every labelled container, by name, with where it is and what it serves", async () => {
@@ -198,52 +183,18 @@ describe("Fleet, and models whose container is not there just now", () => {
     await untilState(discovery, young, "starting");
     expect(discovery.table.find("m")).toEqual({ kind: "unavailable", id: "m" });
   });
-});
 
-function shownSharing(
-  container: FakeContainer,
-  { id }: FakeContainer,
-): { readonly status: number; readonly body: string } {
-  const reply = {
-    ...inspectReplyOf(container),
-    HostConfig: { NetworkMode: `container:${id}` },
-    NetworkSettings: { Networks: {} },
-  };
-  return { status: 200, body: JSON.stringify(reply) };
-}
-
-describe("Fleet, and containers that share another's network", () => {
-  test("are gone with the other's run at once, however slow the engine is; not by a replay", async () => {
+  test("recreated under its name so that it can't be routed: unknown", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
-    const vpn = fake.add({ labels: {}, startedAtMs: Date.now() - 60_000 });
-    const sharing = fake.add({ port: models.port });
-    fake.intercept = (path) => (path.includes(sharing.id) ? shownSharing(sharing, vpn) : undefined);
+    const old = fake.add({ port: models.port, name: "vllm" });
     using discovery = startDiscovery(fake);
     await untilKind(discovery, "live");
-    fake.emit(vpn, "die", {}, vpn.startedAtMs - 1);
-    await until("the replay has come", () => discovery.received() === 1);
-    expect(discovery.table.find("m").kind).toBe("live");
-    const never = Promise.withResolvers<undefined>();
-    fake.intercept = () => never.promise;
-    fake.emit(vpn, "die");
-    await untilKind(discovery, "unavailable");
-    never.resolve(undefined);
-  });
-
-  test("they are at the other's address, and follow it when it starts again", async () => {
-    using fake = await new FakeEngine().start();
-    using models = startModelServer("m");
-    const vpn = fake.add({ labels: {}, name: "vpn", startedAtMs: Date.now() - 60_000 });
-    const sharing = fake.add({ port: models.port });
-    fake.intercept = (path) => (path.includes(sharing.id) ? shownSharing(sharing, vpn) : undefined);
-    using discovery = startDiscovery(fake);
-    await untilKind(discovery, "live");
-    fake.startAgain(vpn); // without an event of the container that shares with it
-    await untilState(discovery, sharing, "ignored");
-    expect(discovery.containers()[0]?.reason).toContain('container "vpn", which was started again');
-    sharing.startedAtMs = Date.now() + 1;
-    fake.emit(sharing, "start");
-    await untilKind(discovery, "live");
+    fake.containers.delete(old.id);
+    fake.emit(old, "destroy");
+    const young = fake.add({ port: models.port, name: "vllm", health: undefined });
+    fake.emit(young, "start");
+    await untilState(discovery, young, "ignored");
+    expect(discovery.table.find("m")).toEqual({ kind: "unknown" });
   });
 });

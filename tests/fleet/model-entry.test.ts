@@ -8,10 +8,14 @@ test("a model without an entry gets one with the fields that clients expect", ()
   expect(json).toStartWith(String.raw`{"id":"a\"b","object":"model"`);
 });
 
-test("namesIn() takes no more aliases than it may", () => {
+test("namesIn() takes no more aliases and parents than are left, and counts them down", () => {
   const entry = { id: "a", aliases: ["b", "c", "d"], parent: "base" };
-  expect(namesIn(entry, 2)).toEqual({ aliases: ["b", "c"], parent: "base" });
-  expect(namesIn(entry, 0)).toEqual({ parent: "base" });
+  const left = { aliasCount: 5, parentLength: 7 };
+  expect(namesIn(entry, left)).toEqual({ aliases: ["b", "c", "d"], parent: "base" });
+  expect(left).toEqual({ aliasCount: 2, parentLength: 3 });
+  expect(namesIn(entry, left)).toEqual({ aliases: ["b", "c"] });
+  expect(namesIn({ ...entry, parent: "lm" }, left)).toEqual({ parent: "lm" });
+  expect(left).toEqual({ aliasCount: 0, parentLength: 1 });
 });
 
 test.each([

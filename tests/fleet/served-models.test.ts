@@ -2,7 +2,13 @@ import { expect, test } from "bun:test";
 import { ServedModels } from "../../src/fleet/served-models.ts";
 import { RoutingTable } from "../../src/routing/table.ts";
 
-const RUNNING = { isAlive: true, isRoutable: true, isActive: false, trouble: undefined };
+const RUNNING = {
+  isAlive: true,
+  isRoutable: true,
+  isActive: false,
+  named: undefined,
+  trouble: undefined,
+};
 const OLD = {
   ...RUNNING,
   server: { source: "docker", id: "old" },
@@ -46,6 +52,14 @@ test("so is a model whose container was replaced by another one of its name, whi
   expect(table.find("other")).toEqual({ kind: "unknown" });
   served.tell({ ...NEW, isAlive: false });
   expect(table.find("m")).toEqual({ kind: "unknown" });
+});
+
+test("models that a label names are expected before their server has served any", () => {
+  const { table, served } = rig();
+  served.tell({ ...NEW, named: [{ id: "a" }] });
+  expect(table.find("a")).toEqual({ kind: "unavailable", id: "a" });
+  served.tell({ ...NEW, named: [{ id: "a" }], isRoutable: false });
+  expect(table.find("a")).toEqual({ kind: "unknown" });
 });
 
 test.each([

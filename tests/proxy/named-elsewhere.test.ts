@@ -2,61 +2,12 @@
 import { describe, expect, test } from "bun:test";
 import { KeptBytes } from "../../src/proxy/body/kept-bytes.ts";
 import { rawExchange } from "../support/client/raw-http.ts";
-import { type RunningProxy, startProxy } from "../support/proxy/in-process.ts";
+import type { RunningProxy } from "../support/proxy/in-process.ts";
+import { ask, form, json, proxyTo } from "../support/proxy/numbered.ts";
 import { makeBackend } from "../support/server/backends.ts";
-import { type FakeBackend, fakeBackend } from "../support/server/scripted.ts";
 import { until } from "../support/until.ts";
 
 const MIB = 1024 * 1024;
-
-function answering(name: string): FakeBackend {
-  return fakeBackend(({ target }) =>
-    Response.json(target.endsWith("/responses") ? { id: `resp_${name}` } : {}, {
-      headers: { "x-served-by": name },
-    }),
-  );
-}
-
-type Proxy = RunningProxy & { readonly servers: readonly FakeBackend[] };
-
-/** In front of servers that serve m1, m2 and so on. */
-function proxyTo(count: number, init: Parameters<typeof startProxy>[0] = {}): Proxy {
-  const servers = Array.from({ length: count }, (_, n) => answering(`${n + 1}`));
-  const backends = servers.map(({ origin }, n) =>
-    makeBackend({ origin, models: [{ id: `m${n + 1}` }], run: { id: `c${n + 1}` } }),
-  );
-  const proxy = startProxy({ backends, ...init });
-  return {
-    ...proxy,
-    servers,
-    [Symbol.dispose]: () => {
-      proxy[Symbol.dispose]();
-      for (const server of servers) server[Symbol.dispose]();
-    },
-  };
-}
-
-/** Who served it, or the status, the code and the message of the error. */
-async function ask(
-  proxy: RunningProxy,
-  path: string,
-  init: RequestInit & { readonly duplex?: "half" } = {},
-): Promise<string> {
-  const response = await fetch(`${proxy.origin}/v1${path}`, init);
-  const text = await response.text();
-  const by = response.headers.get("x-served-by");
-  if (by !== null) return by;
-  const { error } = JSON.parse(text) as { error: { code: string; message: string } };
-  return `${response.status} ${error.code}: ${error.message}`;
-}
-
-const json = (body: string, method = "POST"): RequestInit => ({ method, body });
-
-function form(fields: Readonly<Record<string, string>>): RequestInit {
-  const body = new FormData();
-  for (const [name, value] of Object.entries(fields)) body.append(name, value);
-  return { method: "POST", body };
-}
 
 /** A form of 3 MiB without a field `model`. */
 const UPLOAD = form({ purpose: "batch", file: "x".repeat(3 * MIB) });
@@ -176,7 +127,12 @@ describe("what only the server has that made it", () => {
   test("goes by a model in its body, too", async () => {
     using proxy = proxyTo(2);
     expect(await ask(proxy, "/batches?model=m1", json('{"model":"m2"}'))).toBe("2");
-    expect(await ask(proxy, "/files", form({ file: "x", model: "m2" }))).toBe("2");
+  });
+
+  test("does not go by a field of a form", async () => {
+    using proxy = proxyTo(2);
+    const upload = form({ file: "x", model: "m2" });
+    expect(await ask(proxy, "/files", upload)).toMatch(/^400 model_required: .*\?model=/);
   });
 
   test.each([
@@ -191,11 +147,12 @@ describe("what only the server has that made it", () => {
     expect(received.includes('name="purpose"')).toBe(true);
     await until("nothing is kept", () => kept.total === 0);
   });
+});
 
-  test("is told ?model= where too much of a form came", async () => {
-    using proxy = proxyTo(2, { kept: new KeptBytes(MIB) });
-    expect(await ask(proxy, "/files", UPLOAD)).toMatch(/^413 model_search_limit: .*\?model=/);
-  });
+test("a form of which too much came before its model is told ?model=", async () => {
+  using proxy = proxyTo(2, { kept: new KeptBytes(MIB) });
+  const told = await ask(proxy, "/audio/transcriptions", UPLOAD);
+  expect(told).toMatch(/^413 model_search_limit: .*\?model=/);
 });
 
 describe("a request that goes on from a response", () => {

@@ -162,65 +162,18 @@ describe("RoutingTable", () => {
     expect([older.inFlight, newer.inFlight]).toEqual([1, 0]);
   });
 
-  test.each<[when: string, models: (readonly string[])[], taken: number | undefined]>([
-    ["no backend is there", [], undefined],
-    ["one backend has no model", [[]], 0],
-    ["one backend has one model", [["m"]], 0],
-    ["one backend has two models", [["m", "n"]], 0],
-    ["two have one model, the same: the newest", [["m"], ["m"]], 1],
-    ["two have a model each", [["m"], ["n"]], undefined],
-    ["two share a model, and one has another", [["m"], ["m", "n"]], undefined],
-    ["of two one has no model: the other", [["m"], []], 0],
-  ])("only() when %s", (_when, lists, taken) => {
+  test("a server has two models under one alias once", () => {
     const table = new RoutingTable();
-    const backends = lists.map((ids) => makeBackend({ models: ids.map((id) => ({ id })) }));
-    for (const backend of backends) table.admit(backend);
-    const lease = table.only();
-    expect(lease?.backend.name).toBe(taken === undefined ? undefined : backends[taken]!.name);
-    expect(backends.map(({ inFlight }) => inFlight)).toEqual(
-      backends.map((_backend, index) => (index === taken ? 1 : 0)),
-    );
-  });
-
-  test("only() does not count a draining backend, nor a model that only it serves", () => {
-    const table = new RoutingTable();
-    const [a, b, c] = ["m", "m", "n"].map((id) => makeBackend({ models: [{ id }] }));
-    for (const backend of [a!, b!, c!]) table.admit(backend);
-    expect(table.only()).toBeUndefined();
-    table.drain(c!);
-    expect(table.only()?.backend).toBe(b!);
-    table.drain(b!);
-    expect(table.only()?.backend).toBe(a!);
-    table.drain(a!);
-    expect(table.only()).toBeUndefined();
-  });
-
-  test("newest() takes the active backend of the highest rank, whatever its models", () => {
-    const table = new RoutingTable();
-    expect(table.newest()).toBeUndefined();
-    const newest = makeBackend({ rank: 9_999_999 });
-    table.admit(newest);
-    table.admit(makeBackend({ models: [{ id: "n" }] }));
-    expect(table.newest()?.backend).toBe(newest);
-  });
-
-  test("routeToRun() finds who is that run, draining or gone, and not another start of it", () => {
-    const table = new RoutingTable();
-    const backend = makeBackend();
+    const [one, other] = [
+      { id: "m", aliases: ["x"] },
+      { id: "n", aliases: ["x"] },
+    ];
+    const backend = makeBackend({ models: [one, other] });
     table.admit(backend);
-    const later = { ...backend.run, startedAtMs: backend.run.startedAtMs + 1 };
-    expect(table.routeToRun(backend.run)).toMatchObject({ kind: "routed", lease: { backend } });
-    expect(table.routeToRun(later).kind).toBe("unknown");
-    table.drain(backend);
-    expect([table.routeToRun(backend.run).kind, table.hasRun(backend.run)]).toEqual([
-      "draining",
-      true,
-    ]);
-    table.remove(backend, "cut");
-    expect([table.routeToRun(backend.run).kind, table.hasRun(backend.run)]).toEqual([
-      "unknown",
-      false,
-    ]);
+    expect(table.find("x")).toMatchObject({ kind: "live", model: { id: "m" } });
+    expect(table.route("x")).toMatchObject({ kind: "routed", lease: { backend } });
+    expect(table.route("x", { failed: new Set([backend]) })).toEqual({ kind: "draining" });
+    expect(backend.inFlight).toBe(1);
   });
 
   test("what 100 containers are expected to serve, 10,000 models each, is looked up, not searched", () => {

@@ -17,7 +17,7 @@ export type State =
   | "inScalar"
   | "afterValue";
 
-/** What is expected where not even the beginning of an object has come. */
+/** What is expected before an object has begun. */
 export const A_JSON_OBJECT = 'a JSON object ("{")';
 
 const REST = "the rest of the JSON object";

@@ -50,15 +50,14 @@ type Source = {
 
 /**
  * @param turns is told whose turn it is, the client's to send or ours
- * @param searchesForm says whether a form is searched for its model; if not, nothing of it is read. It is
- *   asked about forms alone
+ * @param searchesForm whether a form is searched for its model; if not, nothing of it is read
  * @throws the stream's error if the client goes away
  */
 export async function readModelField(
   request: Request,
   kept: KeptBytes,
   turns: Turns,
-  searchesForm: () => boolean = () => true,
+  searchesForm = true,
 ): Promise<ReadResult> {
   const reader = await readerOf(request, turns);
   if (reader === undefined) return NO_BODY;
@@ -68,7 +67,7 @@ export async function readModelField(
     const contentType = request.headers.get("content-type") ?? "";
     const isForm = FORM.test(contentType);
     const scanner = isForm ? formScanner(contentType) : new ModelScanner();
-    const verdict = isForm && !searchesForm() ? OTHER : await scan(source, scanner, contentType);
+    const verdict = isForm && !searchesForm ? OTHER : await scan(source, scanner, contentType);
     return {
       verdict,
       body: () => bodyOf(request, source),

@@ -52,7 +52,7 @@ function unrouted(request: Request, path: string): Response | undefined {
   const isBelow = path.startsWith(BELOW_PREFIX);
   const isRouted = isBelow || UNPREFIXED_PATHS.has(path);
   const mistake = baseUrlMistake(path);
-  // Where the base URL is mistyped too: only after a preflight may a page read what the mistake is.
+  // A page may read what is wrong with its base URL only after a preflight.
   const mayBeSent = isRouted || path === PUBLIC_PREFIX || mistake !== undefined;
   if (mayBeSent && isPreflight(request)) return preflightResponse(request);
   if (mistake !== undefined || !isRouted) return notServed(mistake);

@@ -5,8 +5,9 @@
  * of a list.
  */
 
-/** What comes behind this says nothing about what was meant. */
+/** Only the first letters are compared. Longer names differ there. */
 const COMPARED_LENGTH_MAX = 64;
+const LATEST = ":latest";
 /** How many names are compared letter by letter: that takes 0.3 ms at most. */
 const COMPARED_MAX = 32;
 
@@ -136,9 +137,13 @@ function bitsOf(word: number): number {
   return Math.imul((fours + (fours >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
 }
 
-/** Cuts twice, since a letter may become two in lower case (İ). */
+/**
+ * Cuts twice, since a letter may become two in lower case (İ). Leaves out the tag that most names of an Ollama
+ * share.
+ */
 function comparable(name: string): string {
-  return name.slice(0, COMPARED_LENGTH_MAX).toLowerCase().slice(0, COMPARED_LENGTH_MAX);
+  const lower = name.slice(0, COMPARED_LENGTH_MAX).toLowerCase().slice(0, COMPARED_LENGTH_MAX);
+  return lower.endsWith(LATEST) ? lower.slice(0, -LATEST.length) : lower;
 }
 
 /** The two rows of the table that are needed, shared by all calls. */

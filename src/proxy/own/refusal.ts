@@ -2,6 +2,7 @@
 import { climbs } from "../../ground/dot-segments.ts";
 import { RESPONSES } from "../../ground/paths.ts";
 import type { Target } from "../target.ts";
+import { baseUrlMistake } from "./base-url.ts";
 import { errorResponse, outOfDescriptors } from "./errors.ts";
 
 /** Refuses a request whatever its path, or for what is hidden in it. */
@@ -30,7 +31,7 @@ export function refusal({ method, headers }: Request, { path }: Target): Respons
 function webSocketRefusal(headers: Headers, path: string): Response | undefined {
   const isUpgrade = headers.get("upgrade")?.toLowerCase().includes("websocket") === true;
   // A proxy in front that passes on no upgrades, as nginx by itself, still passes on the key (RFC 6455 §4.1).
-  if (path === RESPONSES && (isUpgrade || headers.has("sec-websocket-key"))) {
+  if (isOfResponses(path) && (isUpgrade || headers.has("sec-websocket-key"))) {
     return errorResponse(
       "upgrade_required",
       `Cannot serve the request: WebSockets are not supported; send POST ${RESPONSES} over HTTP instead`,
@@ -39,6 +40,11 @@ function webSocketRefusal(headers: Headers, path: string): Response | undefined 
   return isUpgrade
     ? errorResponse("upgrade_unsupported", "Cannot serve the request: WebSockets are not supported")
     : undefined;
+}
+
+/** Also where the base URL is mistyped: only the POST that follows is told so in words. */
+function isOfResponses(path: string): boolean {
+  return path === RESPONSES || (path.endsWith("/responses") && baseUrlMistake(path) !== undefined);
 }
 
 /**

@@ -7,6 +7,8 @@ test.each<[name: string, names: readonly string[], expected: readonly string[]]>
   ["LLAMA", ["llama"], ["llama"]],
   ["M", ["n", "m", "mm"], ["m"]],
   ["", ["b", "aa"], []],
+  ["qq:latest", ["yi:latest", "llama3:latest"], []],
+  ["Llama3:latest", ["yi:latest", "llama3:latest"], ["llama3:latest"]],
   ["x", [], []],
   // one contains the other
   [

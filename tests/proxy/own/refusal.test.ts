@@ -17,6 +17,8 @@ describe("refusal()", () => {
     ["TRACE", asked("TRACE"), "/healthz", 405],
     ["a WebSocket", asked("GET", WEBSOCKET), "/v1/realtime", 501],
     ["a WebSocket for responses", asked("GET", WEBSOCKET), "/v1/responses", 426],
+    ["one where the base URL lacks its prefix", asked("GET", WEBSOCKET), "/responses", 426],
+    ["one where the prefix is there twice", asked("GET", WEBSOCKET), "/v1/v1/responses", 426],
     ["the same by HEAD", asked("HEAD", WEBSOCKET), "/v1/responses", 426],
     ["the same by POST", asked("POST", WEBSOCKET), "/v1/responses", 426],
     ["the same without its Upgrade", asked("GET", STRIPPED), "/v1/responses", 426],

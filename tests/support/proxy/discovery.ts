@@ -160,3 +160,18 @@ export function startModelServer(...ids: readonly string[]): ModelServer {
 export function serverOf({ id }: Pick<FakeContainer, "id">): Server {
   return { source: "docker", id };
 }
+
+export function stateOf(discovery: Discovery, { id }: FakeContainer): string | undefined {
+  return discovery.containers().find((container) => container.id === id)?.state;
+}
+
+export async function untilState(
+  discovery: Discovery,
+  container: FakeContainer,
+  state: string,
+): Promise<void> {
+  await until(
+    `${container.name} is ${state} (${stateOf(discovery, container)})`,
+    () => stateOf(discovery, container) === state,
+  );
+}

@@ -1,0 +1,89 @@
+import { describe, expect, test } from "bun:test";
+import type { Destination } from "../../src/proxy/destination.ts";
+import { take } from "../../src/proxy/lease.ts";
+import type { Backend } from "../../src/routing/backend.ts";
+import { RoutingTable } from "../../src/routing/table.ts";
+import { makeBackend } from "../support/server/backends.ts";
+
+const MODEL_M: Destination = { kind: "model", model: "m" };
+const UNNAMED = {
+  kind: "unnamed",
+  method: "POST",
+  namedIn: "body",
+  isOfOneServer: false,
+} as const satisfies Destination;
+/** About a file or the like, which only one server has. */
+const BY_ID: Destination = { ...UNNAMED, namedIn: "query", isOfOneServer: true };
+/** About the response `resp_2`, which nobody knows. */
+const UNKNOWN: Destination = { ...BY_ID, responseId: "resp_2" };
+const OPTIONS: Destination = { ...UNNAMED, method: "OPTIONS", namedIn: "query" };
+
+/** An answer of the proxy's own: its status and its code. */
+async function shown(response: Response): Promise<string> {
+  const { error } = (await response.json()) as { error: { code: string } };
+  return `${response.status} ${error.code}`;
+}
+
+describe("take()", () => {
+  const [a, b, b2] = ["a", "b", "b"].map((id) => makeBackend({ models: [{ id }] })) as [
+    Backend,
+    Backend,
+    Backend,
+  ];
+
+  function table(active: readonly Backend[], draining: readonly Backend[] = []): RoutingTable {
+    const made = new RoutingTable();
+    for (const backend of [...active, ...draining]) made.admit(backend);
+    return made;
+  }
+
+  async function taken(to: Destination, routes: RoutingTable): Promise<string> {
+    const lease = take(to, { routes, isReady: () => true });
+    if (!(lease instanceof Response)) {
+      lease.end();
+      return lease.backend.name;
+    }
+    return shown(lease);
+  }
+
+  test.each<[what: string, to: Destination, all: () => RoutingTable, taken: string]>([
+    ["a model", { kind: "model", model: "a" }, () => table([a, b]), a.name],
+    ["an unknown model", { kind: "model", model: "c" }, () => table([a]), "404 model_not_found"],
+    ["a run", { kind: "run", run: a.run, responseId: "r" }, () => table([a, b]), a.name],
+    [
+      "a run that is gone",
+      { kind: "run", run: a.run, responseId: "r" },
+      () => table([b]),
+      "404 response_not_found",
+    ],
+    ["no name, one server", UNNAMED, () => table([b]), b.name],
+    ["no name, two servers", UNNAMED, () => table([a, b]), "400 model_required"],
+    ["an unknown response, one server", UNKNOWN, () => table([b]), b.name],
+    ["an unknown response, two servers", UNKNOWN, () => table([a, b]), "404 response_not_found"],
+    ["an unknown response, no server", UNKNOWN, () => table([]), "503 backend_unavailable"],
+    ["no name, no server", UNNAMED, () => table([]), "503 backend_unavailable"],
+    ["a file, one server", BY_ID, () => table([b]), b.name],
+    ["a file, two servers of one model", BY_ID, () => table([b, b2]), "400 model_required"],
+    ["no name, two servers of one model", UNNAMED, () => table([b, b2]), b2.name],
+    ["OPTIONS", OPTIONS, () => table([a, b]), b.name],
+    ["OPTIONS, no server", OPTIONS, () => table([]), "503 backend_unavailable"],
+  ])("%s", async (_what, to, all, expected) => {
+    expect(await taken(to, all())).toBe(expected);
+  });
+
+  test("does not call a response unknown while the proxy is starting", async () => {
+    for (const routes of [table([a, b]), table([])]) {
+      const answer = take(UNKNOWN, { routes, isReady: () => false });
+      expect(answer instanceof Response && (await shown(answer))).toBe("503 starting");
+    }
+  });
+
+  test("says that a server is stopping, by model and by run", async () => {
+    const stopping = makeBackend();
+    const routes = table([stopping]);
+    routes.drain(stopping);
+    expect(await taken(MODEL_M, routes)).toBe("503 backend_draining");
+    const run: Destination = { kind: "run", run: stopping.run, responseId: "r" };
+    expect(await taken(run, routes)).toBe("503 backend_draining");
+  });
+});

@@ -1,0 +1,93 @@
+/** Requests that name no model: who takes them. */
+import { describe, expect, test } from "bun:test";
+import { RoutingTable } from "../../src/routing/table.ts";
+import { makeBackend } from "../support/server/backends.ts";
+
+describe("RoutingTable", () => {
+  test.each<[when: string, models: (readonly string[])[], taken: number | undefined]>([
+    ["no backend is there", [], undefined],
+    ["one backend has no model", [[]], 0],
+    ["one backend has one model", [["m"]], 0],
+    ["one backend has two models", [["m", "n"]], 0],
+    ["two have one model, the same: the newest", [["m"], ["m"]], 1],
+    ["two have a model each", [["m"], ["n"]], undefined],
+    ["two share a model, and one has another", [["m"], ["m", "n"]], undefined],
+    ["of two one has no model: the other", [["m"], []], 0],
+    ["of two one has no model, and the other has two", [["m", "n"], []], 0],
+    ["neither has a model", [[], []], undefined],
+  ])("only() when %s", (_when, lists, taken) => {
+    const table = new RoutingTable();
+    const backends = lists.map((ids) => makeBackend({ models: ids.map((id) => ({ id })) }));
+    for (const backend of backends) table.admit(backend);
+    const lease = table.only();
+    expect(lease?.backend.name).toBe(taken === undefined ? undefined : backends[taken]!.name);
+    expect(backends.map(({ inFlight }) => inFlight)).toEqual(
+      backends.map((_backend, index) => (index === taken ? 1 : 0)),
+    );
+  });
+
+  test("only() does not count a draining backend, nor a model that only it serves", () => {
+    const table = new RoutingTable();
+    const [a, b, c] = ["m", "m", "n"].map((id) => makeBackend({ models: [{ id }] }));
+    for (const backend of [a!, b!, c!]) table.admit(backend);
+    expect(table.only()).toBeUndefined();
+    table.drain(c!);
+    expect(table.only()?.backend).toBe(b!);
+    table.drain(b!);
+    expect(table.only()?.backend).toBe(a!);
+    table.drain(a!);
+    expect(table.only()).toBeUndefined();
+  });
+
+  test("onlyServer() counts servers that come back, and none that stops or can't be routed", () => {
+    const table = new RoutingTable();
+    const [a, b] = [makeBackend({ models: [{ id: "m" }] }), makeBackend({ models: [{ id: "m" }] })];
+    expect([table.onlyServer(), table.activeCount]).toEqual([undefined, 0]);
+    table.admit(a);
+    expect(table.onlyServer()?.backend).toBe(a);
+    table.admit(b);
+    expect(table.onlyServer()).toBeUndefined();
+    table.drain(b);
+    for (const [trouble, only] of [
+      [undefined, undefined],
+      ["paused", undefined],
+      ["unhealthy", undefined],
+      ["stopping", a],
+      ["misconfigured", a],
+    ] as const) {
+      table.expect(b.run, { models: [{ id: "m" }], trouble });
+      expect(table.onlyServer()?.backend).toBe(only!);
+    }
+    table.drain(a);
+    table.expect(a.run, { models: [{ id: "m" }], trouble: "paused" });
+    expect([table.onlyServer(), table.activeCount]).toEqual([undefined, 0]);
+  });
+
+  test("newest() takes the active backend of the highest rank, whatever its models", () => {
+    const table = new RoutingTable();
+    expect(table.newest()).toBeUndefined();
+    const newest = makeBackend({ rank: 9_999_999 });
+    table.admit(newest);
+    table.admit(makeBackend({ models: [{ id: "n" }] }));
+    expect(table.newest()?.backend).toBe(newest);
+  });
+
+  test("routeToRun() finds who is that run, draining or gone, and not another start of it", () => {
+    const table = new RoutingTable();
+    const backend = makeBackend();
+    table.admit(backend);
+    const later = { ...backend.run, startedAtMs: backend.run.startedAtMs + 1 };
+    expect(table.routeToRun(backend.run)).toMatchObject({ kind: "routed", lease: { backend } });
+    expect(table.routeToRun(later).kind).toBe("unknown");
+    table.drain(backend);
+    expect([table.routeToRun(backend.run).kind, table.hasRun(backend.run)]).toEqual([
+      "draining",
+      true,
+    ]);
+    table.remove(backend, "cut");
+    expect([table.routeToRun(backend.run).kind, table.hasRun(backend.run)]).toEqual([
+      "unknown",
+      false,
+    ]);
+  });
+});
