@@ -2,10 +2,9 @@
  * One entry of a model list: which names are taken out of an entry that a server wrote, and the entry that
  * we write for a server that lists none. Pure. It does not know where in a list an entry is.
  */
+import { MODEL_ID_BYTES_MAX } from "../ground/model-limits.ts";
 import type { Model } from "../routing/backend.ts";
 
-/** The longest id, in bytes. A request can't ask for a longer one. */
-const ID_BYTES_MAX = 64 * 1024;
 /** The most aliases of one entry that we take. Real entries have a handful. */
 const ALIASES_MAX = 100;
 
@@ -24,7 +23,7 @@ export type WireEntry = {
 };
 
 export function isTooLong(id: string): boolean {
-  return Buffer.byteLength(id) > ID_BYTES_MAX;
+  return Buffer.byteLength(id) > MODEL_ID_BYTES_MAX;
 }
 
 /**

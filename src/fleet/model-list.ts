@@ -4,6 +4,7 @@
  * some 50 ms. This file does not fetch anything.
  */
 import { afterSpace, type Extent, elements, members } from "../ground/json-text.ts";
+import { MODELS_MAX } from "../ground/model-limits.ts";
 import { cut } from "../ground/some-of.ts";
 import { Turn } from "../ground/turn.ts";
 import type { Model } from "../routing/backend.ts";
@@ -17,12 +18,6 @@ export type ModelList = {
   readonly leftOut?: string | undefined;
 };
 
-/**
- * The most models that we take of one list. Each is checked, and becomes an entry of the routing
- * table. The longest real lists have hundreds. Without this limit, a list as long as `bytesMax`
- * allows blocked everything for 4.5 s (measured).
- */
-const MODELS_MAX = 10_000;
 /**
  * The deepest nesting of an entry. Clients' parsers give up at some 1,000 levels (Python's); real
  * entries have three.

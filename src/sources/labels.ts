@@ -3,6 +3,7 @@
  * Pure. It does not know what a container is, nor whether it can be reached.
  */
 import { hasDotSegment } from "../ground/dot-segments.ts";
+import { MODEL_ID_BYTES_MAX, MODELS_MAX } from "../ground/model-limits.ts";
 import { cut } from "../ground/some-of.ts";
 import type { ServerSettings } from "./sighting.ts";
 
@@ -115,10 +116,6 @@ function wrong(label: string, value = "", advice: string): Wrong {
   return { kind: "wrong", reason: `label ${label} is ${shown}: ${advice}` };
 }
 
-/** As many models as we take of a server's own list, and no longer ids: see fleet/model-list.ts. */
-const MODELS_MAX = 10_000;
-const ID_BYTES_MAX = 64 * 1024;
-
 const NAME_MODELS = "write the names of its models, separated by commas";
 
 /** Reads the names of the models. There is none only if the label is set to nothing. */
@@ -132,7 +129,7 @@ function readModels(
   names.delete("");
   if (names.size === 0) return wrong(MODELS_LABEL, text, NAME_MODELS);
   const models = [...names];
-  const isLong = models.some((name) => Buffer.byteLength(name) > ID_BYTES_MAX);
+  const isLong = models.some((name) => Buffer.byteLength(name) > MODEL_ID_BYTES_MAX);
   return isLong ? wrongModels("a name over 64 KiB") : { kind: "named", models };
 }
 
