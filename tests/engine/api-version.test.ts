@@ -19,6 +19,25 @@ function engineAt(host: string): Engine {
   return new Engine({ kind: "tcp", host: "127.0.0.1", port }, 2_000);
 }
 
+/** Some server, which answers by the path. */
+function answering(answer: (path: string) => Response) {
+  const asked: string[] = [];
+  const server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    fetch: ({ url }) => {
+      const { pathname } = new URL(url);
+      asked.push(pathname);
+      return answer(pathname);
+    },
+  });
+  return {
+    asked,
+    host: `tcp://127.0.0.1:${server.port}`,
+    [Symbol.dispose]: () => void server.stop(true),
+  };
+}
+
 async function failureOf(engine: Engine): Promise<EngineError> {
   const error = await engine.list(isLabelled).catch((reason: unknown) => reason);
   if (error instanceof EngineError) return error;
@@ -90,20 +109,13 @@ describe("agreeOnVersion()", () => {
   });
 
   test("no newer version is spoken than one that we know, whatever a refusal says", async () => {
-    const asked: string[] = [];
-    using server = Bun.serve({
-      port: 0,
-      hostname: "127.0.0.1",
-      fetch: ({ url }) => {
-        const { pathname } = new URL(url);
-        asked.push(pathname);
-        if (!pathname.endsWith("/version")) return Response.json([]);
-        const message = "client version 1.52 is too new. Maximum supported API version is 1.9999";
-        return Response.json({ message }, { status: 400 });
-      },
+    using server = answering((path) => {
+      if (!path.endsWith("/version")) return Response.json([]);
+      const message = "client version 1.52 is too new. Maximum supported API version is 1.9999";
+      return Response.json({ message }, { status: 400 });
     });
-    await engineAt(`tcp://127.0.0.1:${server.port}`).list(isLabelled);
-    expect(asked).toEqual(["/v1.52/version", "/v1.52/containers/json"]);
+    await engineAt(server.host).list(isLabelled);
+    expect(server.asked).toEqual(["/v1.52/version", "/v1.52/containers/json"]);
   });
 
   test.each<[what: string, status: number, body: string, headers: Record<string, string>]>([
@@ -113,34 +125,22 @@ describe("agreeOnVersion()", () => {
     ["a failure", 500, "sorry", {}],
     ["a gateway without an engine", 502, "<html>Bad Gateway</html>", {}],
   ])("%s: the next path is asked", async (_what, status, body, headers) => {
-    const asked: string[] = [];
-    using server = Bun.serve({
-      port: 0,
-      hostname: "127.0.0.1",
-      fetch: ({ url }) => {
-        const { pathname } = new URL(url);
-        asked.push(pathname);
-        if (pathname === "/v1.52/version") return new Response(body, { status, headers });
-        return pathname === "/version" ? Response.json({ ApiVersion: "1.44" }) : Response.json([]);
-      },
+    using server = answering((path) => {
+      if (path === "/v1.52/version") return new Response(body, { status, headers });
+      return path === "/version" ? Response.json({ ApiVersion: "1.44" }) : Response.json([]);
     });
-    expect(await engineAt(`tcp://127.0.0.1:${server.port}`).list(isLabelled)).toEqual([]);
-    expect(asked).toEqual(["/v1.52/version", "/version", "/v1.44/containers/json"]);
+    expect(await engineAt(server.host).list(isLabelled)).toEqual([]);
+    expect(server.asked).toEqual(["/v1.52/version", "/version", "/v1.44/containers/json"]);
   });
 
   test.each([
     ["nothing", new Headers()],
     ["a path", new Headers({ "api-version": "1.41/../../x" })],
   ])("a /_ping that names %s as its version is no engine's", async (_what, headers) => {
-    using server = Bun.serve({
-      port: 0,
-      hostname: "127.0.0.1",
-      fetch: ({ url }) =>
-        url.endsWith("/_ping")
-          ? new Response("OK", { headers })
-          : new Response("no", { status: 404 }),
-    });
-    const { message } = await failureOf(engineAt(`tcp://127.0.0.1:${server.port}`));
+    using server = answering((path) =>
+      path === "/_ping" ? new Response("OK", { headers }) : new Response("no", { status: 404 }),
+    );
+    const { message } = await failureOf(engineAt(server.host));
     expect(message).toContain("is not that of a Docker engine");
   });
 });

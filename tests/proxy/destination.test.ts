@@ -9,6 +9,14 @@ import {
 } from "../../src/proxy/destination.ts";
 import { ResponseIds } from "../../src/proxy/response-ids.ts";
 import { splitTarget } from "../../src/proxy/target.ts";
+import {
+  BY_ID,
+  BY_QUERY,
+  MODEL_M,
+  statusAndCode,
+  UNKNOWN,
+  UNNAMED,
+} from "../support/proxy/destinations.ts";
 import { makeBackend } from "../support/server/backends.ts";
 
 type Verdict = ReadResult["verdict"];
@@ -39,24 +47,6 @@ function destination(path: string, verdict: Verdict, method = "POST"): Destinati
   return destinationOf({ method }, splitTarget(`http://a${path}`), verdict, responses());
 }
 
-/** An answer of the proxy's own: its status and its code. */
-async function shown(response: Response): Promise<string> {
-  const { error } = (await response.json()) as { error: { code: string } };
-  return `${response.status} ${error.code}`;
-}
-
-const MODEL_M: Destination = { kind: "model", model: "m" };
-const UNNAMED = {
-  kind: "unnamed",
-  method: "POST",
-  namedIn: "body",
-  isOfOneServer: false,
-} as const satisfies Destination;
-const BY_QUERY = { ...UNNAMED, namedIn: "query" } as const;
-/** About a file or the like, which only one server has. */
-const BY_ID: Destination = { ...BY_QUERY, isOfOneServer: true };
-/** About the response `resp_2`, which nobody knows. */
-const UNKNOWN: Destination = { ...BY_ID, responseId: "resp_2" };
 const BY_MAKER: Destination = { kind: "run", run: MAKER.run, responseId: "resp_1" };
 
 describe("destinationOf()", () => {
@@ -140,7 +130,7 @@ describe("destinationOf()", () => {
   ])("refuses %s", async (_what, path, verdict, answer) => {
     const refused = destination(path, verdict);
     if (refused.kind !== "refused") throw new Error(`It is ${refused.kind}`);
-    expect(await shown(refused.response)).toBe(answer);
+    expect(await statusAndCode(refused.response)).toBe(answer);
   });
 });
 

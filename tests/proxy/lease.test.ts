@@ -3,26 +3,17 @@ import type { Destination } from "../../src/proxy/destination.ts";
 import { take } from "../../src/proxy/lease.ts";
 import type { Backend } from "../../src/routing/backend.ts";
 import { RoutingTable } from "../../src/routing/table.ts";
+import {
+  BY_ID,
+  BY_QUERY,
+  MODEL_M,
+  statusAndCode,
+  UNKNOWN,
+  UNNAMED,
+} from "../support/proxy/destinations.ts";
 import { makeBackend } from "../support/server/backends.ts";
 
-const MODEL_M: Destination = { kind: "model", model: "m" };
-const UNNAMED = {
-  kind: "unnamed",
-  method: "POST",
-  namedIn: "body",
-  isOfOneServer: false,
-} as const satisfies Destination;
-/** About a file or the like, which only one server has. */
-const BY_ID: Destination = { ...UNNAMED, namedIn: "query", isOfOneServer: true };
-/** About the response `resp_2`, which nobody knows. */
-const UNKNOWN: Destination = { ...BY_ID, responseId: "resp_2" };
-const OPTIONS: Destination = { ...UNNAMED, method: "OPTIONS", namedIn: "query" };
-
-/** An answer of the proxy's own: its status and its code. */
-async function shown(response: Response): Promise<string> {
-  const { error } = (await response.json()) as { error: { code: string } };
-  return `${response.status} ${error.code}`;
-}
+const OPTIONS: Destination = { ...BY_QUERY, method: "OPTIONS" };
 
 describe("take()", () => {
   const [a, b, b2] = ["a", "b", "b"].map((id) => makeBackend({ models: [{ id }] })) as [
@@ -43,7 +34,7 @@ describe("take()", () => {
       lease.end();
       return lease.backend.name;
     }
-    return shown(lease);
+    return statusAndCode(lease);
   }
 
   test.each<[what: string, to: Destination, all: () => RoutingTable, taken: string]>([
@@ -74,7 +65,7 @@ describe("take()", () => {
   test("does not call a response unknown while the proxy is starting", async () => {
     for (const routes of [table([a, b]), table([])]) {
       const answer = take(UNKNOWN, { routes, isReady: () => false });
-      expect(answer instanceof Response && (await shown(answer))).toBe("503 starting");
+      expect(answer instanceof Response && (await statusAndCode(answer))).toBe("503 starting");
     }
   });
 

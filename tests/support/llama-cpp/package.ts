@@ -11,8 +11,8 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { homedir } from "node:os";
 import { dirname, join } from "node:path";
+import { cacheFolder } from "../cache-folder.ts";
 
 export type LlamaCpp = {
   readonly version: string;
@@ -32,12 +32,7 @@ const COMMAND_BOUND_MS = 120_000;
 const SHOWN_WORDS = 4;
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/** Outside of the repository. What lies there may be removed at any time. */
-export const CACHE = join(
-  process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"),
-  "lw-inference-proxy",
-  "llama.cpp",
-);
+export const CACHE = cacheFolder("llama.cpp");
 
 let provided: Promise<LlamaCpp> | undefined;
 

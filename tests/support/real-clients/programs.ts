@@ -3,8 +3,8 @@
  * too large for devDependencies (1.2 GB), so they lie in a cache folder outside of the repository. install.ts fills it.
  */
 import { readdirSync } from "node:fs";
-import { homedir } from "node:os";
 import { join } from "node:path";
+import { cacheFolder } from "../cache-folder.ts";
 
 export type NpmProgram = {
   readonly package: string;
@@ -25,10 +25,7 @@ export const CLAUDE_CODE: NpmProgram = {
   program: "claude",
 };
 
-const CACHE = join(
-  process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"),
-  "lw-inference-proxy/test-clients",
-);
+const CACHE = cacheFolder("test-clients");
 
 export function npmFolder({ program, version }: NpmProgram): string {
   return join(CACHE, `${program}-${version}`);
