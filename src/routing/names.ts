@@ -21,7 +21,7 @@ export function sameNames(some: readonly ModelNames[], others: readonly ModelNam
       return (
         one.id === other?.id &&
         one.parent === other.parent &&
-        Bun.deepEquals(one.aliases ?? [], other.aliases ?? [])
+        (one.aliases === other.aliases || Bun.deepEquals(one.aliases ?? [], other.aliases ?? []))
       );
     })
   );
