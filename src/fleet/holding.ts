@@ -6,9 +6,10 @@
  */
 import { stackOf } from "../ground/error-stack.ts";
 import { Backend, type Model } from "../routing/backend.ts";
+import { Load } from "../routing/load.ts";
 import { type ModelNames, namesOf, sameNames } from "../routing/names.ts";
+import type { Overlap } from "../routing/overlap.ts";
 import type { Rank } from "../routing/run.ts";
-import type { Overlap } from "../routing/table.ts";
 import type { Sighting, Source } from "../sources/sighting.ts";
 import { DrainingBackends, type DrainingInit } from "./draining.ts";
 import { modelChanges } from "./model-changes.ts";
@@ -46,6 +47,8 @@ export class Holding {
   #failure: string | undefined;
   /** Which entries of its model list the last read could not take; undefined if it took all. */
   #leftOut: string | undefined;
+  /** How busy this run is: all its backends count in one load. */
+  #load = new Load();
   /** True if this run has had a stop notice. */
   #noticed = false;
   #active: Backend | undefined;
@@ -164,6 +167,7 @@ export class Holding {
   /** Forgets what we knew of the run that was held before. */
   #begin(): void {
     this.#noticed = false;
+    this.#load = new Load(this.#place?.maxInFlight);
     this.#models = [];
     this.#leftOut = undefined;
   }
@@ -211,19 +215,20 @@ export class Holding {
   #admit(): void {
     const { table, onOverlap } = this.#init;
     if (this.#place === undefined) return;
-    const { run, origin, basePath } = this.#place;
-    const models = this.#models;
+    const { run, origin, basePath, isReplica = false } = this.#place;
     const backend = new Backend({
       run,
       name: this.#name,
       origin,
       basePath,
       rank: this.#rank,
-      models,
+      models: this.#models,
+      isReplica,
+      load: this.#load,
       onRefused: () => this.#refused(backend),
     });
     this.#active = backend;
-    this.#remember(models);
+    this.#remember(this.#models);
     onOverlap(table.admit(backend));
     this.#draining.removeWhenIdle();
   }

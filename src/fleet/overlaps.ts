@@ -1,7 +1,7 @@
 /** Warns of containers that serve the same models. Does not decide which gets the requests. */
 import { someOf } from "../ground/some-of.ts";
+import type { Overlap } from "../routing/overlap.ts";
 import { keyOf } from "../routing/run.ts";
-import type { Overlap } from "../routing/table.ts";
 import type { WarnOnce } from "../telemetry/warn-once.ts";
 
 const MESSAGE =

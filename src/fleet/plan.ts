@@ -131,6 +131,9 @@ export type Place = {
   readonly basePath: string;
   /** See `ServerSettings`. */
   readonly named?: readonly string[] | undefined;
+  /** These two: see `ServerSettings`. */
+  readonly isReplica?: boolean | undefined;
+  readonly maxInFlight?: number | undefined;
   /** Why `origin` may not reach the run. */
   readonly doubt?: string | undefined;
 };
@@ -139,7 +142,8 @@ export type Place = {
 export function placeOf(sighting: Sighting): Place | undefined {
   if (sighting.kind !== "present") return undefined;
   const { run, origin, doubt, settings } = sighting;
-  return { run, origin, basePath: settings.basePath, named: settings.models, doubt };
+  const { basePath, models: named, isReplica, maxInFlight } = settings;
+  return { run, origin, basePath, named, isReplica, maxInFlight, doubt };
 }
 
 /**

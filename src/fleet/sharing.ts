@@ -4,7 +4,7 @@
  */
 import { someOf } from "../ground/some-of.ts";
 import type { Backend } from "../routing/backend.ts";
-import type { Overlap } from "../routing/table.ts";
+import type { Overlap } from "../routing/overlap.ts";
 
 /** How many models, and how many containers, a text names at a time. */
 const NAMED_MAX = 3;

@@ -141,9 +141,9 @@ async function routed(exchange: Exchange, context: Context): Promise<Answer> {
   if (nobody !== undefined) return ofOurs(nobody);
   const body = await read.body();
   client.keepOpen(); // the client may be silent for long now, unless it has more to send
-  const lease = take(destination, context); // no await between here and forward()
-  if (lease instanceof Response) return ofOurs(lease);
-  return context.forwarder.forward(exchange, body, lease);
+  const taken = take(destination, context); // no await between here and forward()
+  if (taken instanceof Response) return ofOurs(taken);
+  return context.forwarder.forward(exchange, body, taken.lease);
 }
 
 function ofOurs(response: Response): Answer {

@@ -2,8 +2,7 @@
  * Takes the lease of a request on a backend, or says in an answer why there is none. Decides nothing about
  * where a request belongs, and sends nothing.
  */
-import type { Lease } from "../routing/backend.ts";
-import type { Routes } from "../routing/routes.ts";
+import type { Asking, Nobody, Route, Routed } from "../routing/routes.ts";
 import { type Destination, HOW_TO_NAME, type Unnamed } from "./destination.ts";
 import { errorResponse, quoteModel } from "./own/errors.ts";
 import { type Models, noBackend, SOME_TROUBLE } from "./own/models-list.ts";
@@ -11,49 +10,77 @@ import { type Models, noBackend, SOME_TROUBLE } from "./own/models-list.ts";
 /**
  * Takes the lease: there must be no `await` between this call and the forwarding.
  *
+ * @param asking what the request says beside its model
  * @returns a lease, or the answer to give instead
  */
-export function take(destination: Destination, models: Models): Lease | Response {
+export function take(
+  destination: Destination,
+  models: Models,
+  asking: Asking = {},
+): Routed | Response {
+  const { routes } = models;
   switch (destination.kind) {
     case "refused":
       return destination.response;
     case "model": {
-      const route = models.routes.route(destination.model);
-      return route.kind === "routed" ? route.lease : noBackend(destination.model, route, models);
+      const { model } = destination;
+      return leaseOf(routes.route(model, asking), model, (nobody) =>
+        noBackend(model, nobody, models),
+      );
     }
     case "run":
-      return takeRun(destination, models.routes);
+      return takeRun(destination, models);
     case "unnamed":
-      return takeUnnamed(destination, models);
+      return takeUnnamed(destination, models, asking);
   }
+}
+
+/** @param refuse makes the answer if nobody takes the request */
+function leaseOf(
+  route: Route,
+  model: string | undefined,
+  refuse: (nobody: Nobody) => Response,
+): Routed | Response {
+  if (route.kind === "routed") return route;
+  return route.kind === "saturated" ? saturated(model) : refuse(route);
+}
+
+function saturated(model: string | undefined): Response {
+  const of = model === undefined ? "that could take it" : `of model ${quoteModel(model)}`;
+  return errorResponse(
+    "backend_saturated",
+    `Cannot route the request: every server ${of} has as many requests as it may (inference.max_in_flight); try again shortly`,
+  );
 }
 
 function takeRun(
   { run, responseId }: Extract<Destination, { kind: "run" }>,
-  routes: Routes,
-): Lease | Response {
-  const route = routes.routeToRun(run);
-  if (route.kind === "routed") return route.lease;
-  const id = quoteModel(responseId);
-  if (route.kind === "draining") {
-    const { trouble = SOME_TROUBLE } = route;
+  { routes }: Models,
+): Routed | Response {
+  return leaseOf(routes.routeToRun(run), undefined, (nobody) => {
+    const id = quoteModel(responseId);
+    if (nobody.kind === "unknown") {
+      return errorResponse(
+        "response_not_found",
+        `Cannot route the request: the server that made response ${id} is gone`,
+      );
+    }
+    const { trouble = SOME_TROUBLE } = nobody;
     return errorResponse(
       "backend_draining",
       `Cannot route the request: the server that made response ${id} is ${trouble}; try again shortly`,
     );
-  }
-  return errorResponse(
-    "response_not_found",
-    `Cannot route the request: the server that made response ${id} is gone`,
-  );
+  });
 }
 
 /** `OPTIONS` goes to any server: all answer it alike. */
-function takeUnnamed(to: Unnamed, models: Models): Lease | Response {
+function takeUnnamed(to: Unnamed, models: Models, asking: Asking): Routed | Response {
   const { routes } = models;
-  const only = to.isOfOneServer ? routes.onlyServer() : routes.only();
-  const lease = only ?? (to.method === "OPTIONS" ? routes.newest() : undefined);
-  return lease ?? noOnlyServer(to, models);
+  const only = to.isOfOneServer ? routes.onlyServer() : routes.only(asking);
+  const route = only ?? (to.method === "OPTIONS" ? routes.newest() : undefined);
+  return route === undefined
+    ? noOnlyServer(to, models)
+    : leaseOf(route, undefined, () => noOnlyServer(to, models));
 }
 
 function noOnlyServer({ namedIn, responseId }: Unnamed, { routes, isReady }: Models): Response {

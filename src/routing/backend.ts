@@ -2,6 +2,7 @@
  * One run of a server that requests can be sent to, and the leases that count them. Does no I/O: it knows
  * where the server is, not how to talk to it.
  */
+import { Load } from "./load.ts";
 import type { Rank, Run } from "./run.ts";
 
 /** One entry of a server's `GET /v1/models`. */
@@ -28,6 +29,10 @@ export type BackendInit = {
   readonly basePath: string;
   readonly rank: Rank;
   readonly models: readonly Model[];
+  /** Says whether it shares the requests of its models with others that say so too. */
+  readonly isReplica?: boolean;
+  /** How busy its run is: that of all backends of one run. A new one if it is not given. */
+  readonly load?: Load;
   /** See `Backend.reportRefusal`. */
   readonly onRefused?: () => void;
 };
@@ -44,6 +49,8 @@ export type Lease = {
   readonly backend: Backend;
   /** Calls the listener when the backend closes while the lease is open. At most one listener. */
   readonly onClose: (listener: (reason: CloseReason) => void) => void;
+  /** The first byte of the answer's body has come: the server has read the prompt. Only the first call counts. */
+  readonly answering: () => void;
   /** Counts the request out. Only the first call counts. */
   readonly end: () => void;
 };
@@ -54,6 +61,8 @@ export class Backend {
   readonly origin: string;
   readonly basePath: string;
   readonly rank: Rank;
+  readonly isReplica: boolean;
+  readonly load: Load;
   readonly #onRefused: (() => void) | undefined;
   #models: readonly Model[];
   #state: BackendState = "active";
@@ -69,6 +78,8 @@ export class Backend {
     this.origin = init.origin;
     this.basePath = init.basePath;
     this.rank = init.rank;
+    this.isReplica = init.isReplica ?? false;
+    this.load = init.load ?? new Load();
     this.#models = init.models;
     this.#onRefused = init.onRefused;
   }
@@ -96,14 +107,22 @@ export class Backend {
   }
 
   /**
-   * Counts one request in, or refuses.
+   * Counts one request in, or refuses: it takes no new request, or is full.
    * Invariant: state check and count happen in one synchronous step, so no request
    * can slip in after `drain()` has looked at the count.
+   *
+   * @param unreadBytes of the prompt, that count as load until the answer begins
    */
-  acquire(): Lease | undefined {
-    if (this.#state !== "active") return undefined;
+  acquire(unreadBytes = 0): Lease | undefined {
+    if (this.#state !== "active" || this.load.isFull) return undefined;
     this.#inFlight += 1;
+    this.load.began(unreadBytes);
     let open = true;
+    let unread = unreadBytes;
+    const answering = (): void => {
+      this.load.wasRead(unread);
+      unread = 0;
+    };
     let closeListener: ((reason: CloseReason) => void) | undefined;
     return {
       backend: this,
@@ -113,9 +132,12 @@ export class Backend {
         this.#listeners.add(listener);
         if (this.#closedBy !== undefined) listener(this.#closedBy);
       },
+      answering,
       end: () => {
         if (!open) return; // end of body, hang-up and error may all report
         open = false;
+        answering();
+        this.load.ended();
         if (closeListener !== undefined) this.#listeners.delete(closeListener);
         this.#inFlight -= 1;
         this.#settle();

@@ -3,7 +3,7 @@
  * types of that face alone; what changes the table is the fleet's, in `table.ts`.
  */
 import type { Backend, Lease, Model } from "./backend.ts";
-import type { Asking } from "./choose.ts";
+import type { Decision } from "./decisions.ts";
 import type { Run } from "./run.ts";
 
 /** What keeps a server from taking requests, where that is known. */
@@ -32,13 +32,42 @@ export type Nobody =
 
 /** What is known of a model. */
 export type ModelLookup =
-  | { readonly kind: "live"; readonly model: Model }
+  | {
+      readonly kind: "live";
+      readonly model: Model;
+      /** Several replicas share its requests: it matters what a request says beside its model. */
+      readonly isShared: boolean;
+    }
   /** `id` is the one under which it is listed when somebody serves it. */
   | (Exclude<Nobody, { readonly kind: "unknown" }> & { readonly id: string })
   | Extract<Nobody, { readonly kind: "unknown" }>;
 
+/** What routing may look at of a request beside its model. It matters only for models with replicas. */
+export type Asking = {
+  /** Who has failed this request already: they are not asked again. */
+  readonly failed?: ReadonlySet<Backend> | undefined;
+  /** See `choose.ts`. */
+  readonly prompt?: Uint8Array | undefined;
+  /** The run that made what the request goes on from: only its replica can take the request. */
+  readonly madeBy?: Run | undefined;
+  /** The request is about what a server keeps: it goes to the newest replica, as all of its kind do. */
+  readonly goesToNewest?: boolean | undefined;
+};
+
 /** Who takes a request: the lease is taken already, and must be ended. */
-export type Route = { readonly kind: "routed"; readonly lease: Lease } | Nobody;
+export type Routed = {
+  readonly kind: "routed";
+  readonly lease: Lease;
+  /** Why this replica; undefined if the model has none. */
+  readonly decision?: Decision;
+  /** Says whether other replicas may take the request if this one fails it. */
+  readonly mayMove: boolean;
+};
+
+/** All that could take the request have as many in flight as they may. */
+export type Saturated = { readonly kind: "saturated" };
+
+export type Route = Routed | Saturated | Nobody;
 
 /**
  * All of it is synchronous, and nothing can happen between a choice and its count. What takes a lease must
@@ -54,24 +83,29 @@ export type Routes = {
    */
   readonly find: (name: string) => ModelLookup;
   /**
-   * Takes a lease on the first backend that has the model by this name and gives one, in the order of
-   * `choose()`.
+   * Takes a lease on a backend that has the model by this name. The newest decides: it takes all, or, if it is
+   * a replica, shares with the others that are.
    */
-  readonly route: (name: string, asking?: Asking<Backend>) => Route;
+  readonly route: (name: string, asking?: Asking) => Route;
   /**
    * Takes a lease for a request that names no model, if there is no doubt where it belongs: only one
    * backend that has models is active, or only one model.
+   *
+   * @returns undefined if there is doubt
    */
-  readonly only: () => Lease | undefined;
+  readonly only: (asking?: Asking) => Route | undefined;
   /**
    * Takes a lease on the only server there is. One that is starting again, unhealthy or paused counts as a
-   * server too, since it may have made what a request is about; one that is stopping does not.
+   * server too, since it may have made what a request is about; one that is stopping does not. The replicas
+   * of one model count as one server, and the newest of them takes the request.
+   *
+   * @returns undefined if there are several
    */
-  readonly onlyServer: () => Lease | undefined;
+  readonly onlyServer: () => Route | undefined;
   /** How many backends take new requests. */
   readonly activeCount: number;
   /** Takes a lease on the active backend that became routable last. */
-  readonly newest: () => Lease | undefined;
+  readonly newest: () => Route | undefined;
   /** Takes a lease on the active backend of one run, whatever its models. */
   readonly routeToRun: (run: Run) => Route;
   /** Says whether there is a backend of one run, active or draining. */

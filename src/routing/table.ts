@@ -1,29 +1,15 @@
 /**
  * The routing table: model → the backends that serve it. The fleet alone changes it; requests see the face
- * of it that `routes.ts` describes. Holds no policy: `choose.ts` says who is asked first, and `names.ts`
+ * of it that `routes.ts` describes. Holds no policy: `dispatcher.ts` takes the leases, and `names.ts` says
  * which model a name means.
  */
-import type { Backend, CloseReason, Lease, Model } from "./backend.ts";
-import { type Asking, choose } from "./choose.ts";
+import type { Backend, CloseReason, Model } from "./backend.ts";
+import { Dispatcher, type DispatcherInit, firstOf } from "./dispatcher.ts";
 import { type Expectation, Expectations, type Expected } from "./expectations.ts";
 import { NameMap } from "./names.ts";
-import type { ModelLookup, Nobody, Route, Routes } from "./routes.ts";
-import {
-  compare,
-  isSameRun,
-  isSameServer,
-  keyOf,
-  newestFirst,
-  type Run,
-  type Server,
-} from "./run.ts";
-
-/** Two active backends with the same models: `winner` gets the requests, `other` waits. */
-export type Overlap = {
-  readonly winner: Backend;
-  readonly other: Backend;
-  readonly modelIds: readonly string[];
-};
+import { type Overlap, overlapsByModel, overlapsWith } from "./overlap.ts";
+import type { Asking, ModelLookup, Nobody, Route, Routes } from "./routes.ts";
+import { compare, isSameRun, keyOf, newestFirst, type Run, type Server } from "./run.ts";
 
 /** Who serves a model by one of its names. */
 type Served = {
@@ -33,7 +19,11 @@ type Served = {
   readonly id: string;
   /** As the newest active one has it; undefined if all of them are draining. */
   model: Model | undefined;
+  /** Those that share its requests, newest first; undefined if the newest active one takes all. */
+  replicas: Backend[] | undefined;
 };
+
+const NOTHING_KNOWN = {};
 
 /** What has happened to the table. */
 export type TableUpdate = "admit" | "replace models" | "drain" | "remove";
@@ -49,10 +39,14 @@ export class RoutingTable implements Routes {
   #active: readonly Backend[] = [];
   /** Those of them that have models. All of them, if none has: a server may have nothing to list yet. */
   #serving: readonly Backend[] = [];
+  /** Id of a model whose requests all of these share; undefined if there is none. */
+  #sharedByAll: string | undefined;
+  readonly #dispatcher: Dispatcher;
 
   /** @param onUpdate called after each change; must be quick */
-  constructor(onUpdate: (update: TableUpdate) => void = () => undefined) {
+  constructor(onUpdate: (update: TableUpdate) => void = () => undefined, init?: DispatcherInit) {
     this.#onUpdate = onUpdate;
+    this.#dispatcher = new Dispatcher(init);
   }
 
   get models(): readonly Model[] {
@@ -68,43 +62,44 @@ export class RoutingTable implements Routes {
     const found = this.#lookUp(name);
     if (found === undefined) return { kind: "unknown" };
     if ("keys" in found) return { ...this.#unavailable(found), id: found.id };
-    const { model, id } = found;
+    const { model, id, replicas = [] } = found;
     return model === undefined
       ? { ...this.#draining(found.backends), id }
-      : { kind: "live", model };
+      : { kind: "live", model, isShared: replicas.length > 1 };
   }
 
-  route(name: string, asking?: Asking<Backend>): Route {
+  route(name: string, asking: Asking = NOTHING_KNOWN): Route {
     const found = this.#lookUp(name);
     if (found === undefined) return { kind: "unknown" };
     if ("keys" in found) return this.#unavailable(found);
-    const lease = firstLease(choose(found.backends, asking));
-    return lease === undefined ? this.#draining(found.backends) : { kind: "routed", lease };
+    return this.#dispatcher.take(found, asking) ?? this.#draining(found.backends);
   }
 
-  only(): Lease | undefined {
-    if (this.#serving.length === 1) return firstLease(this.#serving);
+  only(asking?: Asking): Route | undefined {
+    if (this.#serving.length === 1) return firstOf(this.#serving);
     const [model] = this.#list;
-    if (model === undefined || this.#list.length > 1) return undefined;
-    const route = this.route(model.id);
-    return route.kind === "routed" ? route.lease : undefined;
+    return model === undefined || this.#list.length > 1 ? undefined : this.route(model.id, asking);
   }
 
-  onlyServer(): Lease | undefined {
-    const servers = new Set(this.#expected.staying);
-    for (const { run } of this.#serving) servers.add(keyOf(run));
-    return servers.size === 1 ? firstLease(this.#serving) : undefined;
+  onlyServer(): Route | undefined {
+    const [newest, ...others] = this.#serving;
+    if (newest === undefined) return undefined;
+    const model = this.#sharedByAll;
+    const strangers = new Set(this.#expected.stayingWithout(model));
+    if (model === undefined) for (const { run } of others) strangers.add(keyOf(run));
+    strangers.delete(keyOf(newest.run));
+    return strangers.size === 0 ? firstOf(this.#serving) : undefined;
   }
 
-  newest(): Lease | undefined {
-    return firstLease(this.#serving);
+  newest(): Route | undefined {
+    return firstOf(this.#serving);
   }
 
   routeToRun(run: Run): Route {
     const backends = this.#ofRun(run);
-    const lease = firstLease(backends);
-    if (lease !== undefined) return { kind: "routed", lease };
-    return backends.length > 0 ? this.#draining(backends) : { kind: "unknown" };
+    return (
+      firstOf(backends) ?? (backends.length > 0 ? this.#draining(backends) : { kind: "unknown" })
+    );
   }
 
   hasRun(run: Run): boolean {
@@ -116,7 +111,7 @@ export class RoutingTable implements Routes {
     this.#backends.add(backend);
     this.#rebuild();
     this.#onUpdate("admit");
-    return this.#overlaps(backend);
+    return overlapsWith(backend, this.#backends);
   }
 
   replaceModels(backend: Backend, models: readonly Model[]): readonly Overlap[] {
@@ -126,7 +121,7 @@ export class RoutingTable implements Routes {
       this.#rebuild();
     }
     if (isNew) this.#onUpdate("replace models");
-    return this.#overlaps(backend);
+    return overlapsWith(backend, this.#backends);
   }
 
   drain(backend: Backend): void {
@@ -150,19 +145,12 @@ export class RoutingTable implements Routes {
 
   /** Who gets the requests for the models that several active backends have, one for each two of them. */
   get overlaps(): readonly Overlap[] {
-    const byWinner = new Map<Backend, Map<Backend, string[]>>();
-    for (const { id, backends } of this.#served.ofIds) {
-      if (backends.length === 1) continue;
-      const [winner, ...others] = backends.filter(({ state }) => state === "active");
-      for (const other of others) {
-        if (winner === undefined) continue;
-        const byOther = byWinner.getOrInsertComputed(winner, () => new Map<Backend, string[]>());
-        byOther.getOrInsertComputed(other, () => []).push(id);
-      }
-    }
-    return [...byWinner].flatMap(([winner, byOther]) =>
-      [...byOther].map(([other, modelIds]) => ({ winner, other, modelIds })),
-    );
+    return overlapsByModel(this.#served.ofIds);
+  }
+
+  /** Those whose models may have replicas, active ones alone. */
+  get replicas(): readonly Backend[] {
+    return this.#active.filter(({ isReplica }) => isReplica);
   }
 
   #ofRun(run: Run): readonly Backend[] {
@@ -203,42 +191,34 @@ export class RoutingTable implements Routes {
     this.#active = newest.filter(({ state }) => state === "active");
     const serving = this.#active.filter(({ models }) => models.length > 0);
     this.#serving = serving.length > 0 ? serving : this.#active;
+    this.#sharedByAll = served.ofIds.find(
+      ({ replicas }) => replicas !== undefined && replicas.length === serving.length,
+    )?.id;
+    this.#dispatcher.keep(
+      (id) => served.ofId(id)?.backends.some(({ isReplica }) => isReplica) === true,
+    );
     this.#list = served.ofIds
       .flatMap(({ model }) => model ?? [])
       .sort((a, b) => compare(a.id, b.id));
-  }
-
-  #overlaps(backend: Backend): readonly Overlap[] {
-    const ids = new Set(backend.models.map(({ id }) => id));
-    const overlaps: Overlap[] = [];
-    for (const rival of this.#backends) {
-      if (isSameServer(rival.run, backend.run) || rival.state !== "active") continue;
-      const modelIds = rival.models.filter(({ id }) => ids.has(id)).map(({ id }) => id);
-      if (modelIds.length === 0) continue;
-      const [winner, other] = newestFirst(backend, rival) < 0 ? [backend, rival] : [rival, backend];
-      overlaps.push({ winner, other, modelIds });
-    }
-    return overlaps;
   }
 }
 
 /** @param known who has the model by the same name, of those that are newer */
 function put(known: Served | undefined, model: Model, backend: Backend): Served {
-  const served = known ?? { backends: [], id: model.id, model: undefined };
+  const served = known ?? newlyServed(model.id);
   // A server may give one name to two of its models: then the first of them has it.
   if (served.backends.at(-1) === backend) return served;
   served.backends.push(backend);
-  if (backend.state === "active") served.model ??= model;
+  if (backend.state !== "active") return served;
+  if (served.model === undefined) {
+    served.model = model;
+    if (backend.isReplica) served.replicas = [backend];
+  } else if (backend.isReplica) served.replicas?.push(backend);
   return served;
 }
 
-/** Asks one after the other. The count is taken in the same step. */
-function firstLease(backends: readonly Backend[]): Lease | undefined {
-  for (const backend of backends) {
-    const lease = backend.acquire();
-    if (lease !== undefined) return lease;
-  }
-  return undefined;
+function newlyServed(id: string): Served {
+  return { backends: [], id, model: undefined, replicas: undefined };
 }
 
 /** Says whether two lists have the same ids, in whatever order. No list has an id twice. */

@@ -28,6 +28,8 @@ export const LABELS = {
   "inference.api.base_path": "/v1",
   "inference.network": undefined,
   "inference.models": undefined,
+  "inference.replica": undefined,
+  "inference.max_in_flight": undefined,
 } as const;
 
 /**
@@ -40,6 +42,8 @@ const PORT_LABEL = "inference.port";
 const BASE_PATH_LABEL = "inference.api.base_path";
 const NETWORK_LABEL = "inference.network";
 const MODELS_LABEL = "inference.models";
+const REPLICA_LABEL = "inference.replica";
+const MAX_IN_FLIGHT_LABEL = "inference.max_in_flight";
 
 /**
  * Reads the labels of a container. A label that is set to nothing is the same as none, as for our
@@ -83,10 +87,45 @@ function readSettings(labels: Readonly<Record<string, string>>): Labels {
   if (named.kind === "wrong") return named;
   const { models } = named;
   const network = labels[NETWORK_LABEL] || undefined;
+  const sharing = readSharing(labels);
+  if (sharing.kind === "wrong") return sharing;
   return {
     kind: "enabled",
-    settings: { port, basePath, network, ...(models.length > 0 && { models }) },
+    settings: {
+      port,
+      basePath,
+      network,
+      ...(models.length > 0 && { models }),
+      ...sharing.settings,
+    },
   };
+}
+
+type Sharing = Pick<ServerSettings, "isReplica" | "maxInFlight">;
+
+/** Reads how much of the requests for its models a server takes. */
+function readSharing(
+  labels: Readonly<Record<string, string>>,
+): { readonly kind: "read"; readonly settings: Sharing } | Wrong {
+  const replica = labels[REPLICA_LABEL] || "false";
+  if (replica !== "true" && replica !== "false") {
+    return wrong(REPLICA_LABEL, replica, 'write "true" to share the requests of its models');
+  }
+  const max = labels[MAX_IN_FLIGHT_LABEL] || undefined;
+  const maxInFlight = readMaxInFlight(max);
+  if (max !== undefined && maxInFlight === undefined) {
+    return wrong(MAX_IN_FLIGHT_LABEL, max, "write a number of requests from 1 to 1000000");
+  }
+  const settings = {
+    ...(replica === "true" && { isReplica: true }),
+    ...(maxInFlight !== undefined && { maxInFlight }),
+  };
+  return { kind: "read", settings };
+}
+
+function readMaxInFlight(text = ""): number | undefined {
+  const max = /^\d{1,7}$/.test(text) ? Number(text) : 0;
+  return max >= 1 && max <= 1_000_000 ? max : undefined;
 }
 
 /** The prefix of all our labels, and of labels that users mistake for ours. */

@@ -52,6 +52,10 @@ export type ServerSettings = {
    * its list is to be asked for.
    */
   readonly models?: readonly string[];
+  /** It shares the requests of its models with all other servers that serve them and say so too. */
+  readonly isReplica?: boolean;
+  /** Most requests at once to it; no limit if it is not given. */
+  readonly maxInFlight?: number;
 };
 
 export type Health =

@@ -81,6 +81,14 @@ export class OtelRequestReport implements RequestReport, CallOwner {
     this.#span?.addEvent("retry", { reason });
   }
 
+  decided(_decision: Parameters<RequestReport["decided"]>[0]): void {
+    // Filled in by the telemetry part.
+  }
+
+  failover(reason: string, from: string): void {
+    this.#span?.addEvent("failover", { reason, "container.name": from });
+  }
+
   answered(status: number, code: string | undefined): void {
     if (code !== undefined) {
       this.#span?.addEvent(code, this.#model === undefined ? {} : { model: this.#model });

@@ -41,6 +41,14 @@ export type RequestReport = {
   readonly call: (backend: ReportedBackend) => CallReport;
   /** Another call follows, because the last one failed for this reason. */
   readonly retry: (reason: string) => void;
+  /**
+   * A replica gets the request. `failover`: another one has failed it.
+   *
+   * @param decision see `Decision` in routing/
+   */
+  readonly decided: (decision: "prefix" | "load" | "only" | "failover") => void;
+  /** Another replica is asked, because one has failed the request for this reason. */
+  readonly failover: (reason: string, from: string) => void;
   /** The proxy answers itself. Ends the report. `code` names the error, if it is one. */
   readonly answered: (status: number, code: string | undefined) => void;
 };
@@ -69,6 +77,8 @@ export const NO_REPORT: RequestReport = {
   named: () => undefined,
   call: () => NO_CALL,
   retry: () => undefined,
+  decided: () => undefined,
+  failover: () => undefined,
   answered: () => undefined,
 };
 

@@ -12,7 +12,7 @@ test("two containers with the same models are warned of again when the winner or
   const warnings = new WarnOnce(log);
   const warn = (winner: typeof A, ...modelIds: readonly string[]): number => {
     const other = winner === A ? B : A;
-    warnOfOverlaps(warnings, [{ winner, other, modelIds }]);
+    warnOfOverlaps(warnings, [{ winner, other, modelIds, areReplicas: false }]);
     return log.lines.length;
   };
   expect(warn(B, "m", "n")).toBe(1);
@@ -33,7 +33,7 @@ test("two containers with the same models are warned of again when the winner or
 test("a warning of 10,000 common models with long names is a short line", () => {
   const log = memoryLog();
   const modelIds = Array.from({ length: 10_000 }, (_, n) => `${n}${"x".repeat(5_000)}`);
-  warnOfOverlaps(new WarnOnce(log), [{ winner: A, other: B, modelIds }]);
+  warnOfOverlaps(new WarnOnce(log), [{ winner: A, other: B, modelIds, areReplicas: false }]);
   expect(log.lines[0]).toMatchObject({ model_count: 10_000 });
   expect(JSON.stringify(log.lines[0]).length).toBeLessThan(1_500);
 });

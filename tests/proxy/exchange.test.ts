@@ -35,6 +35,8 @@ function rig(): Rig {
     named: (model, isKnown) => void said.push(`named ${model}, ${isKnown ? "known" : "unknown"}`),
     call: () => call,
     retry: say("retry"),
+    decided: say("decided"),
+    failover: say("failover"),
     answered: (status, code) => void said.push(`answered ${status} ${code}`),
   };
   const hungUp = new AbortController();

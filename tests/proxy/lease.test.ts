@@ -29,12 +29,10 @@ describe("take()", () => {
   }
 
   async function taken(to: Destination, routes: RoutingTable): Promise<string> {
-    const lease = take(to, { routes, isReady: () => true });
-    if (!(lease instanceof Response)) {
-      lease.end();
-      return lease.backend.name;
-    }
-    return statusAndCode(lease);
+    const routed = take(to, { routes, isReady: () => true });
+    if (routed instanceof Response) return statusAndCode(routed);
+    routed.lease.end();
+    return routed.lease.backend.name;
   }
 
   test.each<[what: string, to: Destination, all: () => RoutingTable, taken: string]>([

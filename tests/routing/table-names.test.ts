@@ -172,11 +172,11 @@ describe("RoutingTable.overlaps", () => {
     const c = makeBackend({ rank: 3, models: [{ id: "x" }, { id: "y" }] });
     for (const backend of [a, b, c]) table.admit(backend);
     expect(table.overlaps).toEqual([
-      { winner: c, other: a, modelIds: ["x", "y"] },
-      { winner: c, other: b, modelIds: ["y"] },
+      { winner: c, other: a, modelIds: ["x", "y"], areReplicas: false },
+      { winner: c, other: b, modelIds: ["y"], areReplicas: false },
     ]);
     table.drain(c); // it is in the table still, and takes no requests
-    expect(table.overlaps).toEqual([{ winner: b, other: a, modelIds: ["y"] }]);
+    expect(table.overlaps).toEqual([{ winner: b, other: a, modelIds: ["y"], areReplicas: false }]);
     table.remove(b, "run-over");
     expect(table.overlaps).toEqual([]);
   });

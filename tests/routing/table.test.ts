@@ -82,7 +82,7 @@ describe("RoutingTable", () => {
     const a = makeBackend({ models: [{ id: "x" }, { id: "y" }], rank: 5 });
     const b = makeBackend({ models: [{ id: "y" }, { id: "z" }], rank: 6 });
     expect(table.admit(a)).toEqual([]);
-    expect(table.admit(b)).toEqual([{ winner: b, other: a, modelIds: ["y"] }]);
+    expect(table.admit(b)).toEqual([{ winner: b, other: a, modelIds: ["y"], areReplicas: false }]);
     const again = makeBackend({ run: b.run, models: [{ id: "z" }] });
     expect(table.admit(again)).toEqual([]); // the same container, coming back
     table.drain(a);

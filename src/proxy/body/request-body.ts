@@ -21,6 +21,26 @@ export type RequestBody =
   /** Comes as it is read: it can be sent once. */
   | { readonly kind: "stream"; readonly stream: ReadableStream<Uint8Array> };
 
+/**
+ * How far a body is read on once its model is known.
+ * - `model`: no further.
+ * - `prompt`: to the end of its prompt, in the bytes that are at hand anyway.
+ * - `object`: to the end of its top-level object, as far as it may be kept.
+ */
+export type ReadTo = "model" | "prompt" | "object";
+
+/** What a body says beside its model, as far as it was read. */
+export type Told = {
+  /** The value of `messages`, `input` or `prompt`, its bytes as they came: the first of them, 1 MiB at most. */
+  readonly prompt?: Uint8Array | undefined;
+  /** The response that the request goes on from. */
+  readonly previousResponseId?: string | undefined;
+  /** It names a conversation that a server keeps. */
+  readonly hasConversation: boolean;
+  /** The server is to answer at once, and to work on it afterwards; also if that is not known. */
+  readonly mayBeBackground: boolean;
+};
+
 export type ReadResult = Upload & {
   readonly verdict:
     | Verdict
@@ -29,7 +49,9 @@ export type ReadResult = Upload & {
     /** Too many bytes came before the model: `too much` of this request, `overloaded` of all together. */
     | { readonly kind: "too much" | "overloaded" };
   /** Gives on all of the body, what was read included. Call this once, or `discard`. */
-  readonly body: () => Promise<RequestBody>;
+  readonly body: (to?: ReadTo) => Promise<RequestBody>;
+  /** To be called when `body()` has resolved, in the same step: what is kept moves on later. */
+  readonly told: () => Told;
 };
 
 /** A body up to this length is read whole: one piece costs less than a stream, and can be sent again. */
@@ -71,6 +93,7 @@ export async function readModelField(
     return {
       verdict,
       body: () => bodyOf(request, source),
+      told: () => NOTHING_TOLD,
       answered: () => reader.answered(),
       sent: () => {
         if (source.isAtHand) keep.end(); // a stream lets go of each piece as it is read
@@ -94,9 +117,12 @@ async function readerOf(request: Request, turns: Turns): Promise<BodyReader | un
   return request.body === null ? undefined : new UploadReader(request.body, turns);
 }
 
+const NOTHING_TOLD: Told = { hasConversation: false, mayBeBackground: false };
+
 const NO_BODY: ReadResult = {
   verdict: { kind: "missing", reason: "no body" },
   body: async () => ({ kind: "none" }),
+  told: () => NOTHING_TOLD,
   answered: () => undefined,
   sent: () => undefined,
   release: () => undefined,

@@ -7,7 +7,12 @@ import { printable, quoted } from "../../ground/printable.ts";
 type Case = {
   readonly status: number;
   /** Anthropic's word for it. */
-  readonly type: "invalid_request_error" | "not_found_error" | "overloaded_error" | "api_error";
+  readonly type:
+    | "invalid_request_error"
+    | "not_found_error"
+    | "rate_limit_error"
+    | "overloaded_error"
+    | "api_error";
   /** The field at fault, if a field is. */
   readonly param: "model" | null;
 };
@@ -25,6 +30,7 @@ export const ERRORS = {
   model_search_limit: { status: 413, type: INVALID, param: "model" },
   unsupported_encoding: { status: 415, type: INVALID, param: null },
   upgrade_required: { status: 426, type: INVALID, param: null },
+  backend_saturated: { status: 429, type: "rate_limit_error", param: "model" },
   internal_error: { status: 500, type: "api_error", param: null },
   upgrade_unsupported: { status: 501, type: INVALID, param: null },
   backend_unreachable: { status: 502, type: "api_error", param: null },
@@ -52,7 +58,7 @@ const MODEL_LENGTH_MAX = 256;
 export function errorResponse(code: ErrorCode, message: string): Response {
   const { status, type, param } = ERRORS[code];
   const headers = new Headers({ "content-type": "application/json" });
-  if (status === 503) headers.set("retry-after", RETRY_AFTER_S);
+  if (status === 429 || status === 503) headers.set("retry-after", RETRY_AFTER_S);
   if (status === 405) headers.set("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
   if (status === 426) {
     headers.set("upgrade", PROTOCOL);

@@ -17,6 +17,7 @@ const CASES: readonly [code: ErrorCode, status: number, type: string, param: "mo
   ["model_search_limit", 413, "invalid_request_error", "model"],
   ["unsupported_encoding", 415, "invalid_request_error", null],
   ["upgrade_required", 426, "invalid_request_error", null],
+  ["backend_saturated", 429, "rate_limit_error", "model"],
   ["internal_error", 500, "api_error", null],
   ["upgrade_unsupported", 501, "invalid_request_error", null],
   ["backend_unreachable", 502, "api_error", null],
@@ -46,10 +47,13 @@ describe("errorResponse()", () => {
     },
   );
 
-  test.each(CASES)("%s (%d) says when to try again only if it is a 503", (code, status) => {
-    const { headers } = errorResponse(code, "Cannot do it");
-    expect(headers.get("retry-after")).toBe(status === 503 ? "1" : null);
-  });
+  test.each(CASES)(
+    "%s (%d) says when to try again only if it is a 429 or a 503",
+    (code, status) => {
+      const { headers } = errorResponse(code, "Cannot do it");
+      expect(headers.get("retry-after")).toBe(status === 429 || status === 503 ? "1" : null);
+    },
+  );
 
   test.each(CASES)("%s (%d) says which methods there are only if it is a 405", (code, status) => {
     const { headers } = errorResponse(code, "Cannot do it");

@@ -41,7 +41,8 @@ function responseOf(id: string, models: Models): Response {
 /** The answer for a model that nobody takes a request for. */
 function refusalOf(id: string, models: Models): Response {
   const route = models.routes.route(id);
-  if (route.kind === "routed") throw new Error(`model ${id} is routed`);
+  if (route.kind === "routed" || route.kind === "saturated")
+    throw new Error(`model ${id} is routed`);
   return noBackend(id, route, models);
 }
 

@@ -1,6 +1,7 @@
 /** A routing table whose backends and updates a test can see, draining ones too: the proxy itself has no need to. */
 import type { Backend, CloseReason } from "../../../src/routing/backend.ts";
-import { type Overlap, RoutingTable, type TableUpdate } from "../../../src/routing/table.ts";
+import type { Overlap } from "../../../src/routing/overlap.ts";
+import { RoutingTable, type TableUpdate } from "../../../src/routing/table.ts";
 
 export class WatchedTable extends RoutingTable {
   readonly backends = new Set<Backend>();
