@@ -11,17 +11,25 @@ export type HttpMessage = {
   readonly length: number;
 };
 
+type Head = Pick<HttpMessage, "start" | "headers" | "length">;
+
+/** The head of the first message in `bytes`, if it is all there. Its length is that of the head. */
+export function parseHead(bytes: Buffer): Head | undefined {
+  const headEnd = bytes.indexOf("\r\n\r\n");
+  if (headEnd === -1) return undefined;
+  const [start = "", ...lines] = bytes.subarray(0, headEnd).toString("latin1").split("\r\n");
+  return { start, headers: parseHeaders(lines), length: headEnd + 4 };
+}
+
 /**
  * The first message in `bytes`, if it is all there.
  *
  * @param ended whether the connection has ended, which ends a response without a length
  */
 export function parseMessage(bytes: Buffer, ended = false): HttpMessage | undefined {
-  const headEnd = bytes.indexOf("\r\n\r\n");
-  if (headEnd === -1) return undefined;
-  const [start = "", ...lines] = bytes.subarray(0, headEnd).toString("latin1").split("\r\n");
-  const headers = parseHeaders(lines);
-  const at = headEnd + 4;
+  const head = parseHead(bytes);
+  if (head === undefined) return undefined;
+  const { start, headers, length: at } = head;
   const framing = framingOf(start, headers);
   const body = bodyOf(
     bytes.subarray(at),

@@ -1,6 +1,7 @@
 /** The inference API: which route gives which answer. Decides only; handler.ts turns an answer into bytes. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { anthropicError, MESSAGES, tokenCount } from "./anthropic.ts";
+import type { Gate } from "./control.ts";
 import { type Call, type Dialect, streamedAnswer, wholeAnswer } from "./generation.ts";
 import type { JournalEntry } from "./journal.ts";
 import { CHAT, COMPLETION, embeddings, modelList, openAiError } from "./openai.ts";
@@ -18,6 +19,8 @@ export type Exchange = {
   /** Below the base path. */
   readonly path: string;
   readonly entry: JournalEntry;
+  /** Requests for text pass it when their body is read. */
+  readonly gate: Gate;
 };
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -63,6 +66,7 @@ async function generation(exchange: Exchange, produce: Produce): Promise<Answer>
   const fields = parseFields(bytes);
   if (fields === undefined) return failure(exchange, 400, "BadRequestError", "Cannot parse JSON");
   entry.model = modelOf(fields);
+  await exchange.gate.pass(request.signal);
 
   // As vLLM: a request without a model is for the first one.
   const model = entry.model ?? settings.models[0] ?? "";

@@ -1,5 +1,6 @@
-/** Requests in, responses out: the API under the base path, /health and the /admin routes. */
+/** Requests in, responses out: the API under the base path, and the routes of control.ts. */
 import { type Answer, answer } from "./answers.ts";
+import { type Control, createControl } from "./control.ts";
 import { abortEntry, finishEntry, type JournalEntry, keepEntry, openEntry } from "./journal.ts";
 import { openAiError } from "./openai.ts";
 import type { Settings } from "./settings.ts";
@@ -8,61 +9,27 @@ export function createHandler(settings: Settings): (request: Request) => Promise
   const control = createControl(settings.healthy);
   return async (request) => {
     const url = new URL(request.url);
-    const response =
-      control.respond(url) ?? (await respondAsApi(settings, request, url, control.journal));
+    const response = control.respond(url) ?? (await respondAsApi(settings, request, url, control));
     response.headers.set("x-served-by", settings.name);
     return response;
   };
-}
-
-type Control = {
-  readonly journal: JournalEntry[];
-  /** Nothing if the path is neither /health nor below /admin. */
-  readonly respond: (url: URL) => Response | undefined;
-};
-
-/**
- * The routes outside the API: for Docker's health check and for the test that owns the container.
- * A test that crashes it by a GET may see ECONNREFUSED: Bun's fetch sends a GET again after a reset.
- */
-function createControl(initiallyHealthy: boolean): Control {
-  const journal: JournalEntry[] = [];
-  let healthy = initiallyHealthy;
-
-  const respond = ({ pathname, searchParams }: URL): Response | undefined => {
-    switch (pathname) {
-      case "/health":
-        return Response.json({ healthy }, { status: healthy ? 200 : 503 });
-      case "/admin/health": {
-        const state = searchParams.get("state");
-        if (state !== "good" && state !== "bad") return new Response(null, { status: 400 });
-        healthy = state === "good";
-        return Response.json({ healthy });
-      }
-      case "/admin/crash":
-        return process.exit(1); // the caller sees a connection that breaks, as everyone else
-      case "/admin/requests":
-        return Response.json(journal);
-      default:
-        return pathname.startsWith("/admin/") ? new Response(null, { status: 404 }) : undefined;
-    }
-  };
-  return { journal, respond };
 }
 
 async function respondAsApi(
   settings: Settings,
   request: Request,
   { pathname, search }: URL,
-  journal: JournalEntry[],
+  control: Control,
 ): Promise<Response> {
   const entry = openEntry(request, pathname + search);
-  journal.push(entry);
+  control.journal.push(entry);
   const path = pathname.startsWith(`${settings.basePath}/`)
     ? pathname.slice(settings.basePath.length)
     : "";
   try {
-    const given = await answer({ settings, request, path, entry });
+    const refused = request.method === "POST" ? control.refusal() : undefined;
+    if (refused !== undefined) return refused;
+    const given = await answer({ settings, request, path, entry, gate: control.gate });
     if (settings.journalFolder !== undefined) keepEntry(settings.journalFolder, entry);
     return toResponse(given, entry);
   } catch (error) {

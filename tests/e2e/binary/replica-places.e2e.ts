@@ -1,0 +1,213 @@
+/** Requests that are sent once, or belong to one replica, through the compiled binary in front of a fake engine. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { rawConnect } from "../../support/client/raw-http.ts";
+import {
+  CHAT,
+  CompiledReplicas,
+  namesOf,
+  type Reaction,
+} from "../../support/proxy/compiled-replicas.ts";
+import { rawRequest } from "../../support/proxy/in-process.ts";
+import { answer } from "../../support/server/wire-server.ts";
+import { until } from "../../support/until.ts";
+
+const FINE: Reaction = ({ send, server }) => send(answer(200, { "X-By": server.name }, "fine"));
+const RESET: Reaction = ({ reset }) => reset();
+const JSON_TYPE = { "Content-Type": "application/json" };
+
+let replicas: CompiledReplicas;
+
+beforeAll(async () => {
+  const models = [{ id: "m:latest", aliases: ["m", "gpt-4o"] }];
+  replicas = await CompiledReplicas.start(3, { models });
+  // So that no connection is open that could look as if the server was just closing it.
+  replicas.play(({ send }) => send(answer(200, { Connection: "close" })));
+});
+
+afterAll(async () => {
+  await replicas[Symbol.asyncDispose]();
+});
+
+type Ask = NonNullable<Parameters<CompiledReplicas["ask"]>[0]>;
+
+function oneOfEach(...names: readonly string[]): readonly string[] {
+  return [...new Set(names)].sort();
+}
+
+const ALL = ["replica-1", "replica-2", "replica-3"];
+
+describe("a request that must not be done twice", () => {
+  test.each<[string, Ask]>([
+    ["DELETE", { method: "DELETE", path: "/v1/x?model=m" }],
+    ["PUT", { method: "PUT", path: "/v1/x?model=m", body: "{}" }],
+    ["a file", { path: "/v1/files?model=m", body: '{"model":"m"}' }],
+    ["a batch", { path: "/v1/batches?model=m", body: '{"model":"m"}' }],
+    ["a cancel", { path: "/v1/batches/b/cancel?model=m", body: '{"model":"m"}' }],
+    ["an adapter", { path: "/v1/load_lora_adapter?model=m", body: '{"lora_name":"a"}' }],
+    [
+      "work in the background",
+      { path: "/v1/responses", body: '{"model":"m","background":true,"input":"x"}' },
+    ],
+    ["a body that is not at hand", { chunked: true }],
+    ["a long body", { body: `{"model":"m","x":"${"x".repeat(1_100_000)}"}` }],
+  ])("(%s) goes to nobody else when its server resets", async (_what, ask) => {
+    const arrivals = replicas.play(RESET);
+    expect(await replicas.ask(ask)).toMatchObject({ status: 502 });
+    expect(oneOfEach(...namesOf(arrivals))).toHaveLength(1);
+  });
+
+  test.each<[string, Ask]>([
+    ["a body that is not at hand", { chunked: true }],
+    ["a file", { path: "/v1/files?model=m", body: '{"model":"m"}' }],
+  ])("(%s) gets the 503 of its server", async (_what, ask) => {
+    const arrivals = replicas.play(({ send }) => send(answer(503, { "Retry-After": "1" }, "busy")));
+    expect(await replicas.ask(ask)).toMatchObject({ status: 503, body: "busy" });
+    expect(arrivals).toHaveLength(1);
+  });
+});
+
+test.each(["/v1/completions", "/v1/embeddings", "/v1/messages", "/v1/responses", "/v1/rerank"])(
+  "POST %s goes to another one when its server resets",
+  async (path) => {
+    const arrivals = replicas.play((arrival, nth) => (nth === 0 ? RESET : FINE)(arrival, nth));
+    expect(await replicas.ask({ path })).toMatchObject({ status: 200, body: "fine" });
+    expect(arrivals).toHaveLength(2);
+  },
+);
+
+test.each(["m", "gpt-4o", "m:latest"])("by the name %s all of them are found", async (model) => {
+  const arrivals = replicas.play(FINE);
+  const body = `{"model":"${model}","messages":[]}`;
+  for (let n = 0; n < 6; n += 1) expect((await replicas.ask({ body })).status).toBe(200);
+  expect(oneOfEach(...namesOf(arrivals))).toEqual(ALL);
+  const again = replicas.play(({ send }) => send(answer(429, {}, "busy")));
+  expect((await replicas.ask({ body })).status).toBe(429);
+  expect([...namesOf(again)].sort()).toEqual(ALL);
+});
+
+describe("what one replica has", () => {
+  let ids: ReadonlyMap<string, string>;
+
+  beforeAll(async () => {
+    const made = new Map<string, string>();
+    replicas.play(({ send, server }) => {
+      const id = `resp_${server.name}`;
+      made.set(id, server.name);
+      send(answer(200, JSON_TYPE, `{"id":"${id}","object":"response","output":[]}`));
+    });
+    const body = '{"model":"m","input":"x"}';
+    for (let n = 0; n < 20 && made.size < 3; n += 1) {
+      await replicas.ask({ path: "/v1/responses", body });
+    }
+    ids = made;
+    expect(oneOfEach(...ids.values())).toEqual(ALL);
+  });
+
+  test.each<[string, (id: string) => Ask]>([
+    ["is got there", (id) => ({ method: "GET", path: `/v1/responses/${id}` })],
+    ["is deleted there", (id) => ({ method: "DELETE", path: `/v1/responses/${id}` })],
+    ["is cancelled there", (id) => ({ path: `/v1/responses/${id}/cancel`, body: "{}" })],
+    [
+      "goes on there, with a model",
+      (id) => ({
+        path: "/v1/responses",
+        body: `{"model":"m","input":"y","previous_response_id":"${id}"}`,
+      }),
+    ],
+    [
+      "goes on there, the response named first",
+      (id) => ({
+        path: "/v1/responses",
+        body: `{"previous_response_id":"${id}","input":"y","model":"m"}`,
+      }),
+    ],
+    [
+      "goes on there, without a model",
+      (id) => ({ path: "/v1/responses", body: `{"previous_response_id":"${id}","input":"y"}` }),
+    ],
+  ])("(a response) %s", async (_what, ask) => {
+    for (const [id, name] of ids) {
+      const arrivals = replicas.play(FINE);
+      for (let n = 0; n < 3; n += 1) {
+        expect(await replicas.ask(ask(id))).toMatchObject({ status: 200, body: "fine" });
+      }
+      expect(namesOf(arrivals)).toEqual([name, name, name]);
+    }
+  });
+
+  test.each<[string, Ask]>([
+    ["GET /v1/files", { method: "GET", path: "/v1/files" }],
+    ["GET /v1/files/f-1/content", { method: "GET", path: "/v1/files/f-1/content" }],
+    ["POST /v1/batches", { path: "/v1/batches", body: '{"input_file_id":"f-1"}' }],
+    ["GET /v1/conversations/c-1", { method: "GET", path: "/v1/conversations/c-1" }],
+    ["POST /v1/vector_stores with a model", { path: "/v1/vector_stores", body: '{"model":"m"}' }],
+    ["GET /v1/files?model=m", { method: "GET", path: "/v1/files?model=m" }],
+  ])("%s goes to the newest, always", async (_what, ask) => {
+    const arrivals = replicas.play(FINE);
+    for (let n = 0; n < 4; n += 1) {
+      expect(await replicas.ask(ask)).toMatchObject({ status: 200, body: "fine" });
+    }
+    expect(namesOf(arrivals)).toEqual(Array(4).fill(replicas.newest.name));
+  });
+});
+
+describe("inference.max_in_flight", () => {
+  test.each([
+    ["with the replica label: 429 only when all are full", "true", ["replica-1", "replica-2"]],
+    ["without: what is too much for the newest goes to no other", "false", ["replica-2"]],
+  ])("%s", async (_what, replica, expected) => {
+    const labels = { "inference.replica": replica, "inference.max_in_flight": "2" };
+    await using two = await CompiledReplicas.start(2, { labels });
+    const arrivals = two.play(() => undefined);
+    const room = 2 * expected.length;
+    const clients = await Promise.all(
+      Array.from({ length: room }, () => rawConnect(two.proxy.port)),
+    );
+    for (const client of clients) client.send(rawRequest(CHAT, ["Connection: close"]));
+    await until("all are full", () => arrivals.length === room);
+    expect(oneOfEach(...namesOf(arrivals))).toEqual([...expected]);
+    const refused = await two.ask();
+    expect(refused.status).toBe(429);
+    expect(refused.headers.get("retry-after")).toEqual(["1"]);
+    expect(JSON.parse(refused.body)).toMatchObject({
+      error: { type: "rate_limit_error", code: "backend_saturated" },
+    });
+    for (const { send } of arrivals) send(answer(200, {}, "fine"));
+    await Promise.all(clients.map((client) => client.waitForClose()));
+    for (const client of clients) expect(client.received()).toEndWith("\r\n\r\nfine");
+    two.play(FINE);
+    expect((await two.ask()).status).toBe(200);
+  });
+});
+
+describe("a replica that answers 503 or 429 is left alone", () => {
+  test.each<[string, number, Record<string, string>, number]>([
+    ["1 s, if it says nothing", 503, {}, 1_000],
+    ["for as long as it says", 429, { "Retry-After": "2" }, 2_000],
+    ["5 s, if it says an hour", 503, { "Retry-After": "3600" }, 5_000],
+  ])("for %s", async (_how, status, headers, coolMs) => {
+    await using two = await CompiledReplicas.start(2);
+    let busyMs = 0;
+    const backMs = Promise.withResolvers<number>();
+    two.play(({ server, send }) => {
+      const isBusy = server === two.newest;
+      if (!isBusy) return send(answer(200, {}, "fine"));
+      if (busyMs === 0) {
+        busyMs = performance.now();
+        return send(answer(status, headers, "busy"));
+      }
+      backMs.resolve(performance.now() - busyMs);
+      return send(answer(200, {}, "fine"));
+    });
+    let cooledMs: number | undefined;
+    void backMs.promise.then((ms) => {
+      cooledMs = ms;
+    });
+    const asks = async (): Promise<boolean> => {
+      expect(await two.ask()).toMatchObject({ status: 200, body: "fine" });
+      return cooledMs !== undefined;
+    };
+    await until("it is asked again", asks, coolMs + 4_000);
+    expect(cooledMs).toBeWithin(coolMs - 50, coolMs + 3_000);
+  });
+});

@@ -1,0 +1,158 @@
+/** The compiled binary in front of a fake engine with replicas of one model, whose every byte the test writes itself. */
+import { parseHead, parseMessage } from "../client/http-message.ts";
+import { rawConnect } from "../client/raw-http.ts";
+import { envOf, FakeEngine } from "../engine/fake.ts";
+import type { FakeContainer } from "../engine/replies.ts";
+import { type Arrival, WireServer } from "../server/wire-server.ts";
+import { until } from "../until.ts";
+import { type CompiledProxy, startCompiled } from "./compiled.ts";
+import { untilShown } from "./shown-status.ts";
+
+/** Called for each request that comes to any of the servers. @param nth from 0, since the last `play` */
+export type Reaction = (arrival: Arrival, nth: number) => void;
+
+export type Reply = {
+  /** 0 if the connection broke off before a head had come. */
+  readonly status: number;
+  readonly headers: ReadonlyMap<string, readonly string[]>;
+  readonly body: string;
+  /** Whether the answer has come whole. */
+  readonly complete: boolean;
+};
+
+type Ask = {
+  readonly method?: string;
+  readonly path?: string;
+  readonly headers?: readonly string[];
+  /** A request without one has no body. */
+  readonly body?: string;
+  /** Sends the body without telling its length, in one chunk. */
+  readonly chunked?: boolean;
+};
+
+type Options = {
+  readonly labels?: Readonly<Record<string, string>>;
+  /** The entries of their lists. */
+  readonly models?: readonly object[];
+};
+
+export const CHAT = '{"model":"m","messages":[{"role":"user","content":"hello"}]}';
+
+export class CompiledReplicas implements AsyncDisposable {
+  readonly engine: FakeEngine;
+  readonly proxy: CompiledProxy;
+  /** The last one is the newest. */
+  readonly servers: readonly WireServer[];
+  readonly #containers: ReadonlyMap<WireServer, FakeContainer>;
+  readonly #stack: AsyncDisposableStack;
+  readonly #stage: Stage;
+
+  private constructor(
+    parts: Pick<CompiledReplicas, "engine" | "proxy" | "servers">,
+    containers: ReadonlyMap<WireServer, FakeContainer>,
+    stage: Stage,
+    stack: AsyncDisposableStack,
+  ) {
+    ({ engine: this.engine, proxy: this.proxy, servers: this.servers } = parts);
+    this.#containers = containers;
+    this.#stage = stage;
+    this.#stack = stack;
+  }
+
+  /** Resolves when all of them are routed. */
+  static async start(count: number, options: Options = {}): Promise<CompiledReplicas> {
+    const { labels = { "inference.replica": "true" }, models = [{ id: "m" }] } = options;
+    await using stack = new AsyncDisposableStack();
+    const engine = stack.use(await new FakeEngine().start());
+    const stage = new Stage();
+    const containers = new Map<WireServer, FakeContainer>();
+    for (let n = 1; n <= count; n += 1) {
+      const server = await new WireServer(`replica-${n}`, models, stage.onArrival).start();
+      stack.use(server);
+      const all = { "inference.enable": "true", "inference.port": String(server.port), ...labels };
+      const startedAtMs = engine.nowMs() - 10_000 + n;
+      containers.set(server, engine.add({ name: server.name, labels: all, startedAtMs }));
+    }
+    const proxy = stack.use(await startCompiled({ env: envOf(engine) }));
+    const servers = [...containers.keys()];
+    for (const { name } of servers) await untilShown(proxy.origin, name, { state: "routed" });
+    return new CompiledReplicas({ engine, proxy, servers }, containers, stage, stack.move());
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#stack.disposeAsync();
+  }
+
+  containerOf(server: WireServer): FakeContainer {
+    return this.#containers.get(server)!;
+  }
+
+  get newest(): WireServer {
+    return this.servers.at(-1)!;
+  }
+
+  /** Has all servers react so from now on. @returns what comes to them from now on, in order */
+  play(reaction: Reaction): readonly Arrival[] {
+    return this.#stage.play(reaction);
+  }
+
+  /** Sends a request, and reads the answer until the connection ends. */
+  async ask({ method = "POST", path = "/v1/chat/completions", ...more }: Ask = {}): Promise<Reply> {
+    const { headers = [], chunked = false } = more;
+    const body = more.body ?? (method === "POST" ? CHAT : undefined);
+    const lines = [`${method} ${path} HTTP/1.1`, "Host: proxy.test", "Connection: close"];
+    if (chunked) lines.push("Transfer-Encoding: chunked");
+    else if (body !== undefined) lines.push(`Content-Length: ${body.length}`);
+    using client = await rawConnect(this.proxy.port);
+    const sent = chunked ? `${body?.length.toString(16)}\r\n${body}\r\n0\r\n\r\n` : (body ?? "");
+    client.send(`${[...lines, ...headers].join("\r\n")}\r\n\r\n${sent}`);
+    await until(`${method} ${path} is answered`, client.closed, 10_000);
+    return replyOf(client.received(), method);
+  }
+
+  /** Has each server answer a request, so that the proxy has an idle connection to each. */
+  async warmUp(answerAll: Reaction): Promise<void> {
+    const arrivals = this.play(answerAll);
+    const missing = (): boolean => new Set(namesOf(arrivals)).size < this.servers.length;
+    for (let asked = 0; missing(); asked += 1) {
+      if (asked > 10 * this.servers.length) throw new Error("Cannot reach each of the replicas");
+      await this.ask();
+    }
+  }
+}
+
+/** Where what comes to the servers is kept, and handed to the test. */
+class Stage {
+  #arrivals: Arrival[] = [];
+  #reaction: Reaction | undefined;
+
+  readonly onArrival = (arrival: Arrival): void => {
+    this.#arrivals.push(arrival);
+    this.#reaction?.(arrival, this.#arrivals.length - 1);
+  };
+
+  play(reaction: Reaction): readonly Arrival[] {
+    this.#arrivals = [];
+    this.#reaction = reaction;
+    return this.#arrivals;
+  }
+}
+
+export function namesOf(arrivals: readonly Arrival[]): readonly string[] {
+  return arrivals.map(({ server }) => server.name);
+}
+
+function replyOf(received: string, method: string): Reply {
+  const bytes = Buffer.from(received, "latin1");
+  const head = parseHead(bytes);
+  if (head === undefined) return { status: 0, headers: new Map(), body: "", complete: false };
+  // The answer to a HEAD has the length of a body that does not come.
+  const message = method === "HEAD" ? undefined : parseMessage(bytes);
+  const rest = received.slice(head.length);
+  return {
+    status: Number(head.start.split(" ")[1]),
+    headers: head.headers,
+    body: message?.body.toString("latin1") ?? rest,
+    complete: method === "HEAD" ? rest === "" : message !== undefined,
+  };
+}

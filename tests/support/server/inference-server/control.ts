@@ -1,0 +1,88 @@
+/** The routes outside the API: for Docker's health check, and for the test that owns the container. */
+import type { JournalEntry } from "./journal.ts";
+import { openAiError } from "./openai.ts";
+
+/** Where requests for text wait before anything of their answers is made. */
+export class Gate {
+  #opened: PromiseWithResolvers<void> | undefined;
+
+  /** Requests that come while it is shut wait until it is opened. */
+  shut(): void {
+    this.#opened ??= Promise.withResolvers();
+  }
+
+  open(): void {
+    this.#opened?.resolve();
+    this.#opened = undefined;
+  }
+
+  /** @throws the signal's AbortError as soon as the client hangs up */
+  async pass(signal: AbortSignal): Promise<void> {
+    if (this.#opened === undefined) return;
+    signal.throwIfAborted();
+    const left = Promise.withResolvers<never>();
+    const leave = (): void => left.reject(signal.reason);
+    signal.addEventListener("abort", leave);
+    await Promise.race([this.#opened.promise, left.promise]);
+    signal.removeEventListener("abort", leave);
+  }
+}
+
+export type Control = {
+  readonly journal: JournalEntry[];
+  readonly gate: Gate;
+  /** What every POST below the base path is answered, if the test has said so. */
+  readonly refusal: () => Response | undefined;
+  /** Nothing if the path is neither /health nor below /admin. */
+  readonly respond: (url: URL) => Response | undefined;
+};
+
+type Refusal = { readonly status: number; readonly retryAfter: string | null };
+
+/** A test that crashes it by a GET may see ECONNREFUSED: Bun's fetch sends a GET again after a reset. */
+export function createControl(initiallyHealthy: boolean): Control {
+  const journal: JournalEntry[] = [];
+  const gate = new Gate();
+  let healthy = initiallyHealthy;
+  let refusal: Refusal | undefined;
+
+  const routes: Readonly<Record<string, (parameters: URLSearchParams) => Response>> = {
+    "/health": () => Response.json({ healthy }, { status: healthy ? 200 : 503 }),
+    "/admin/health": (parameters) => {
+      const state = parameters.get("state");
+      if (state !== "good" && state !== "bad") return new Response(null, { status: 400 });
+      healthy = state === "good";
+      return Response.json({ healthy });
+    },
+    "/admin/gate": (parameters) => {
+      const state = parameters.get("state");
+      if (state !== "open" && state !== "shut") return new Response(null, { status: 400 });
+      gate[state]();
+      return Response.json({ gate: state });
+    },
+    "/admin/refuse": (parameters) => {
+      refusal = refusalIn(parameters);
+      return Response.json({ refusal });
+    },
+    "/admin/crash": () => process.exit(1), // the caller sees a connection that breaks, as everyone else
+    "/admin/requests": () => Response.json(journal),
+  };
+  const respond = ({ pathname, searchParams }: URL): Response | undefined => {
+    const route = routes[pathname];
+    if (route !== undefined) return route(searchParams);
+    return pathname.startsWith("/admin/") ? new Response(null, { status: 404 }) : undefined;
+  };
+  return { journal, gate, refusal: () => refusal && refuse(refusal), respond };
+}
+
+/** @returns undefined if they name no status: nothing is refused any more */
+function refusalIn(parameters: URLSearchParams): Refusal | undefined {
+  const status = Number(parameters.get("status") ?? 200);
+  return status === 200 ? undefined : { status, retryAfter: parameters.get("retry_after") };
+}
+
+function refuse({ status, retryAfter }: Refusal): Response {
+  const body = openAiError(status, "ServerError", `Answering ${status} as told`);
+  const headers = retryAfter === null ? {} : { "retry-after": retryAfter };
+  return Response.json(body, { status, headers });
+}
