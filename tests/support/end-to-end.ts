@@ -25,6 +25,8 @@ export const SLOW_FOLDERS = {
   clients: "tests/clients",
   /** With those of `FOLDERS.llamaCpp`. */
   real: "tests/real",
+  /** Minutes of load, on a Docker engine. */
+  replicas: "tests/replicas",
 } as const;
 
 /**

@@ -42,18 +42,20 @@ describe("an answer of known length", () => {
     const type = { "Content-Type": "application/octet-stream" };
     const reply = await answered(answer(200, type, body));
     expect(reply.status).toBe(200);
-    expect(reply.headers.get("content-length")).toEqual([String(length)]);
-    expect(reply.headers.get("transfer-encoding")).toBeUndefined();
+    // The README says that longer ones arrive chunked.
+    const expected = length > MIB ? undefined : [String(length)];
+    expect(reply.headers.get("content-length")).toEqual(expected);
     expect(reply.body === body).toBe(true); // not toBe(): it would print megabytes
   });
 
   test("whose bytes come long after its head, and one at a time", async () => {
-    replicas.play(async ({ send }) => {
-      send(head(200, { "Content-Length": "3", "Content-Type": "text/plain" }));
-      for (const byte of "abc") {
-        await Bun.sleep(30); // the server's pace
-        send(byte);
-      }
+    const pieces = [head(200, { "Content-Length": "3", "Content-Type": "text/plain" }), ..."abc"];
+    replicas.play(({ send }) => {
+      const timer = setInterval(() => {
+        const piece = pieces.shift();
+        if (piece === undefined) clearInterval(timer);
+        else send(piece);
+      }, 30); // the server's pace
     });
     expect(await replicas.ask()).toMatchObject({ status: 200, body: "abc", complete: true });
   });
@@ -102,7 +104,7 @@ test("headers come as they were sent: repeated ones, an encoding, types, and not
     expect([name, reply.headers.get(name.toLowerCase())]).toEqual([name, [values].flat()]);
   }
   const bare = await answered(answer(200, {}, "bare"));
-  expect([...bare.headers.keys()].sort()).toEqual(["connection", "content-length", "date"]);
+  expect([...bare.headers.keys()].sort()).toEqual(["content-length", "date"]);
 });
 
 test("an event stream comes at the server's pace: each event before the next one is made", async () => {
@@ -122,7 +124,7 @@ test("an event stream comes at the server's pace: each event before the next one
 });
 
 test("while an event stream is silent nothing cuts it, before its first event and behind it", async () => {
-  const arrivals = replicas.play(({ send }) => send(head(200, EVENTS)));
+  const arrivals = replicas.play((arrival) => arrival.send(head(200, EVENTS)));
   using client = await rawConnect(replicas.proxy.port);
   client.send(rawRequest(CHAT));
   await until("it has come", () => arrivals.length === 1);

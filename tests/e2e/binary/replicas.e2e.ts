@@ -218,7 +218,7 @@ describe("a request that waits for a replica", () => {
 
 test("at the end nothing is counted as in flight or unanswered any more", async () => {
   for (const { name } of replicas.servers) {
-    await untilShown(replicas.proxy.origin, name, { in_flight: 0, load: 0 });
+    await untilShown(replicas.proxy.origin, name, { in_flight: 0, load: 0 }, 2_000);
   }
 });
 

@@ -35,6 +35,8 @@ export function chat(origin: string, model: string, more: object = {}): Promise<
 }
 
 export type StreamedAnswer = {
+  /** The name of the server that answers. */
+  readonly by: string | null;
   /** What has come so far. */
   readonly text: () => string;
   /** `complete` if it ended as it should, else what the client saw. */
@@ -74,5 +76,6 @@ export async function streamedChat(
     }
   })();
   await first.promise;
-  return { text: () => text, end, cancel: () => abort.abort() };
+  const by = response.headers.get("x-served-by");
+  return { by, text: () => text, end, cancel: () => abort.abort() };
 }
