@@ -27,6 +27,11 @@ export const RESPONSES_COMPACT = `${RESPONSES}/compact`;
 export const LOAD_LORA = `${PUBLIC_PREFIX}/load_lora_adapter`;
 export const UNLOAD_LORA = `${PUBLIC_PREFIX}/unload_lora_adapter`;
 
+/** Says whether a path loads or unloads adapters. */
+export function isLoraPath(path: string): boolean {
+  return path === LOAD_LORA || path === UNLOAD_LORA;
+}
+
 /** Ollama's own API. Its other paths manage models, and are never passed on. */
 export const OLLAMA_CHAT = "/api/chat";
 export const OLLAMA_GENERATE = "/api/generate";
@@ -45,6 +50,15 @@ export const UNPREFIXED_PATHS: ReadonlySet<string> = new Set([
   ...["/tokenize", "/detokenize", "/infill"],
   ...[TEI_EMBED, TEI_EMBED_SPARSE, OLLAMA_CHAT, OLLAMA_GENERATE, OLLAMA_EMBED],
 ]);
+
+/** Paths below the prefix that compute an answer from the request alone, and change nothing. */
+const INFERENCE =
+  /^\/v1\/(?:chat\/completions|completions|embeddings|messages|messages\/count_tokens|responses|responses\/(?:input_tokens|compact)|audio\/(?:speech|transcriptions|translations)|images\/(?:generations|edits|variations)|moderations|rerank|score|classify|pooling|tokenize|detokenize|infill)$/;
+
+/** Says whether it does no harm to send a POST there twice. */
+export function isInferencePath(path: string): boolean {
+  return UNPREFIXED_PATHS.has(path) || INFERENCE.test(path);
+}
 
 /** Paths of the APIs of OpenAI and Anthropic as they look if the base URL lacks the prefix. */
 const WITHOUT_PREFIX =

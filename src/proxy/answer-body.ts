@@ -27,11 +27,8 @@ type BodyEnd = {
  * come since the last read goes on at once. If the upstream breaks off, the stream fails and never ends:
  * Bun then resets the client's connection.
  */
-export function watchBody(
-  body: ReadableStream<Uint8Array>,
-  watch: BodyWatch,
-): ReadableStream<Uint8Array> {
-  const passage = new Passage(body, watch);
+export function watchBody(opened: Opened, watch: BodyWatch): ReadableStream<Uint8Array> {
+  const passage = new Passage(opened, watch);
   return new ReadableStream<Uint8Array>({
     type: "direct", // a third cheaper than one with a queue of its own (tests/bench/README.md)
     pull: (controller) => passage.run(controller),
@@ -39,15 +36,50 @@ export function watchBody(
   });
 }
 
+/** A body that is being read. */
+export type Opened = {
+  readonly reader: ReadableStreamDefaultReader<Uint8Array>;
+  /** Has come already. */
+  readonly first?: Uint8Array | undefined;
+};
+
+export function open(body: ReadableStream<Uint8Array>): Opened {
+  return { reader: body.getReader() as Opened["reader"] }; // Bun's, with readMany()
+}
+
+/** Waits for the first byte of a body, or for its end. */
+export async function openAtFirstByte(body: ReadableStream<Uint8Array>): Promise<Opened> {
+  const { reader } = open(body);
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return { reader };
+    if (value.length > 0) return { reader, first: value };
+  }
+}
+
+/** Reads a body to its end. @throws if the upstream breaks off */
+export async function readAll({ reader, first }: Opened): Promise<Uint8Array<ArrayBuffer>> {
+  const pieces = first === undefined ? [] : [first];
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return Buffer.concat(pieces);
+    pieces.push(value);
+  }
+}
+
+type Many = ReturnType<Opened["reader"]["readMany"]>;
+
 class Passage {
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #reader: Opened["reader"];
+  #first: Uint8Array | undefined;
   readonly #watch: BodyWatch;
   #bytes = 0;
   #open = true;
   #hasBroken = false;
 
-  constructor(body: ReadableStream<Uint8Array>, watch: BodyWatch) {
-    this.#reader = body.getReader() as ReadableStreamDefaultReader<Uint8Array>; // Bun's, with readMany()
+  constructor({ reader, first }: Opened, watch: BodyWatch) {
+    this.#reader = reader;
+    this.#first = first;
     this.#watch = watch;
   }
 
@@ -73,7 +105,7 @@ class Passage {
   async #passOn(controller: ReadableStreamDirectController): Promise<void> {
     while (this.#open) {
       this.#watch.waitFor("read");
-      const many = this.#read();
+      const many = this.#next();
       const { done, value: pieces } = many instanceof Promise ? await many : many;
       if (!this.#open) return; // cancelled while the read was pending
       this.#watch.waitFor("client");
@@ -85,8 +117,15 @@ class Passage {
     }
   }
 
+  #next(): Many {
+    const first = this.#first;
+    if (first === undefined) return this.#read();
+    this.#first = undefined;
+    return { done: false, value: [first], size: first.length };
+  }
+
   /** Whatever this throws is the upstream's fault. */
-  #read(): ReturnType<ReadableStreamDefaultReader<Uint8Array>["readMany"]> {
+  #read(): Many {
     const broken = (error: unknown): never => {
       this.#hasBroken = true;
       throw error;

@@ -2,7 +2,15 @@
  * Makes the client's answer of the backend's: status, headers and bytes as they came. How a body is passed
  * on is in `answer-body.ts`.
  */
-import { type BodyWatch, breakOff, onePiece, watchBody } from "./answer-body.ts";
+import {
+  type BodyWatch,
+  breakOff,
+  type Opened,
+  onePiece,
+  open,
+  readAll,
+  watchBody,
+} from "./answer-body.ts";
 import { endToEndHeaders } from "./headers.ts";
 
 /** An answer of known length up to this is read whole. Only then does it keep its Content-Length. */
@@ -13,11 +21,15 @@ export function isUsable({ status }: Response): boolean {
   return status >= 200 && status <= 599;
 }
 
-/** @param upstream must have a status that `isUsable` */
+/**
+ * @param upstream must have a status that `isUsable`
+ * @param opened its body, if some of it was read already
+ */
 export async function answerOf(
   upstream: Response,
   method: string,
   watch: BodyWatch,
+  opened?: Opened,
 ): Promise<Response> {
   const init = { status: upstream.status, headers: endToEndHeaders(upstream.headers) };
   if (upstream.body === null || method === "HEAD") {
@@ -31,7 +43,9 @@ export async function answerOf(
     ? Number.NaN
     : Number(upstream.headers.get("content-length") ?? Number.NaN);
   const body =
-    length <= WHOLE_BYTES_MAX ? await whole(upstream, watch) : watchBody(upstream.body, watch);
+    length <= WHOLE_BYTES_MAX
+      ? await whole(upstream, watch, opened)
+      : watchBody(opened ?? open(upstream.body), watch);
   const response = new Response(body, init);
   watch.waitFor("client");
   return response;
@@ -45,14 +59,16 @@ export async function answerOf(
 async function whole(
   upstream: Response,
   watch: BodyWatch,
+  opened: Opened | undefined,
 ): Promise<Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>> {
   watch.waitFor("read");
-  const read = await upstream.arrayBuffer().catch((error: unknown) => ({ error }));
+  const all = opened === undefined ? upstream.arrayBuffer() : readAll(opened);
+  const read = await all.catch((error: unknown) => ({ error }));
   if ("error" in read) {
     watch.ended({ bytes: 0, error: read.error });
     return new ReadableStream({ pull: (controller) => breakOff(controller, read.error) });
   }
-  const bytes = new Uint8Array(read);
+  const bytes = read instanceof Uint8Array ? read : new Uint8Array(read);
   watch.passing?.(bytes);
   watch.ended({ bytes: bytes.length });
   return upstream.headers.get("content-type") ? bytes : onePiece(bytes);

@@ -2,13 +2,7 @@
  * Decides where a request goes: to a server of its model, to the server that made the response it is about,
  * or to the only server there is. Pure: `lease.ts` takes the lease there.
  */
-import {
-  isIdRoute,
-  LOAD_LORA,
-  responseIdIn,
-  UNLOAD_LORA,
-  UNPREFIXED_PATHS,
-} from "../ground/paths.ts";
+import { isIdRoute, isLoraPath, responseIdIn, UNPREFIXED_PATHS } from "../ground/paths.ts";
 import type { Run } from "../routing/run.ts";
 import { A_JSON_OBJECT } from "./body/json-states.ts";
 import type { ReadResult } from "./body/request-body.ts";
@@ -36,11 +30,6 @@ export type Destination =
   | { readonly kind: "refused"; readonly response: Response };
 
 export type Unnamed = Extract<Destination, { kind: "unnamed" }>;
-
-/** Says whether a path loads or unloads adapters. vLLM. */
-export function isLoraPath(path: string): boolean {
-  return path === LOAD_LORA || path === UNLOAD_LORA;
-}
 
 /** Says whether requests there may have no body. */
 function mayHaveNoBody(path: string): boolean {

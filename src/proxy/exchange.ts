@@ -154,8 +154,18 @@ export class Attempt {
   }
 
   /** The head of the answer has come: says whose turn it is from now on. */
-  waitFor(whom: "read" | "client"): void {
+  waitFor(whom: "first byte" | "read" | "client"): void {
     this.#abort.waitFor(whom);
+  }
+
+  /** Bytes of the prompt that counted as load of the backend when the lease was taken. */
+  get unreadBytes(): number {
+    return this.#lease.unreadBytes;
+  }
+
+  /** The first byte of the answer's body has come: the server has read the prompt. */
+  answering(): void {
+    this.#lease.answering();
   }
 
   /** There is no answer. The exchange goes on: with another attempt, or an answer of the proxy's own. */

@@ -1,18 +1,26 @@
 /**
- * An attempt that brought no answer: whether the request may be sent again, and what the client is told if
- * it is not. Pure but for the answer that it makes.
+ * An attempt that brought no answer: what that means for the request, and what the client is told if it is
+ * not sent again. Pure but for the answer that it makes. `tries.ts` decides what is tried again.
  */
 import { errorCode } from "../ground/error-text.ts";
 import { clientGone, errorResponse, outOfDescriptors, quoteModel } from "./own/errors.ts";
 import type { AbortReason } from "./upstream-abort.ts";
 
+/**
+ * - `connection refused`, `not connected`: nothing was sent.
+ * - `stale connection`: the server was just closing the connection: most likely it has not seen the request.
+ * - `died`: the server had the request, or some of it, and went away before it answered.
+ * - `failed`: anything else. Another server would do no better, or the client has gone.
+ */
+export type FailureKind =
+  | "connection refused"
+  | "not connected"
+  | "stale connection"
+  | "died"
+  | "failed";
+
 export type Failure = {
-  /**
-   * - `stale connection`: the server was just closing the connection. The request may be sent again.
-   * - `connection refused`: nothing was sent. Another server of the model may take it.
-   * - `failed`: it must not be sent again. The server may have been at work on it, or the body is gone.
-   */
-  readonly kind: "failed" | "stale connection" | "connection refused";
+  readonly kind: FailureKind;
   readonly error: unknown;
   /** Set if we have ended the attempt ourselves. */
   readonly abortReason: AbortReason | undefined;
@@ -21,27 +29,35 @@ export type Failure = {
 /** What an attempt was like. */
 export type Circumstances = {
   readonly abortReason: AbortReason | undefined;
-  /** The body is at hand, or there is none. */
-  readonly canResend: boolean;
   /** It failed so early, on a connection used before, that the server may just have been closing it. */
   readonly mayBeStale: boolean;
 };
 
-export function failureOf(
-  error: unknown,
-  { abortReason, canResend, mayBeStale }: Circumstances,
-): Failure {
-  return {
-    kind: kindOf(error, abortReason === undefined && canResend, mayBeStale),
-    error,
-    abortReason,
-  };
+export function failureOf(error: unknown, { abortReason, mayBeStale }: Circumstances): Failure {
+  const kind =
+    abortReason === undefined ? kindOf(errorCode(error), mayBeStale) : BY_REASON[abortReason];
+  return { kind, error, abortReason };
 }
 
-function kindOf(error: unknown, mayResend: boolean, mayBeStale: boolean): Failure["kind"] {
-  if (mayResend && errorCode(error) === "ECONNREFUSED") return "connection refused";
-  if (mayResend && mayBeStale && errorCode(error) === "ECONNRESET") return "stale connection";
-  return "failed";
+const BY_REASON: Readonly<Record<AbortReason, FailureKind>> = {
+  "client gone": "failed",
+  "connect timed out": "not connected",
+  cut: "died",
+  "run-over": "died",
+};
+
+/** The kernel's words for an address that it can't reach: nothing was sent. */
+const NOT_CONNECTED: ReadonlySet<string | undefined> = new Set([
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ETIMEDOUT",
+]);
+
+function kindOf(code: string | undefined, mayBeStale: boolean): FailureKind {
+  if (code === "ECONNREFUSED") return "connection refused";
+  if (NOT_CONNECTED.has(code)) return "not connected";
+  if (code !== "ECONNRESET") return "failed";
+  return mayBeStale ? "stale connection" : "died";
 }
 
 /** @param model that the request names, if it names one */

@@ -1,55 +1,42 @@
 /**
- * Sends a request to a backend over HTTP and streams its answer; says what is tried again, and where. What
- * must be let go of at the end belongs to the exchange; `failure.ts` says what a failure means.
+ * Forwards a request to a backend, and decides what is tried again, and where. How it is sent is in `send.ts`;
+ * `failure.ts` and `tries.ts` say what an attempt that failed means.
  */
-
-import { stackOf } from "../ground/error-stack.ts";
-import { errorCode } from "../ground/error-text.ts";
-import type { Backend, Lease } from "../routing/backend.ts";
-import type { Routes } from "../routing/routes.ts";
-import type { Log } from "../telemetry/log.ts";
-import { answerOf } from "./answer.ts";
-import type { BodyWatch } from "./answer-body.ts";
-import type { Payload, Payloads } from "./body/payload.ts";
+import type { Backend } from "../routing/backend.ts";
+import type { Asking, Routed, Routes } from "../routing/routes.ts";
 import type { RequestBody } from "./body/request-body.ts";
-import { type ConnectionPool, poolOf } from "./connections.ts";
-import type { Attempt, Exchange } from "./exchange.ts";
-import { type Circumstances, type Failure, failureOf, failureResponse } from "./failure.ts";
-import { upstreamHeaders } from "./headers.ts";
-import { urlAt } from "./target.ts";
+import { COOL_MS } from "./declined.ts";
+import type { Exchange } from "./exchange.ts";
+import { type Failure, failureResponse } from "./failure.ts";
+import { Sender, type SendInit, type Sent } from "./send.ts";
+import { type Setback, Tries } from "./tries.ts";
 import type { Patience } from "./upstream-abort.ts";
-import { type Asked, ask, requestInit } from "./upstream-fetch.ts";
 
 /** The answer to a request, and who made it. */
 export type Answer = { readonly response: Response; readonly by: "backend" | "proxy" };
 
-/** Is shown each piece of an answer as it passes; must be quick, and must not change it. */
-export type Passing = ((piece: Uint8Array) => void) | undefined;
-
-export type ForwardInit = {
+export type ForwardInit = SendInit & {
   readonly routes: Routes;
-  readonly log: Log;
   readonly patience: Patience;
-  readonly payloads: Payloads;
-  /** The proxy's name in `Via`. */
-  readonly pseudonym: string;
-  /** Called when the head of a backend's answer has come. */
-  readonly onAnswer: (exchange: Exchange, upstream: Response, backend: Backend) => Passing;
 };
 
-/**
- * A connection of the pool that the server was just closing fails at once. Later than this it may
- * have been at work on the request, and must not get it twice.
- */
-const STALE_CONNECTION_MS = 100;
-
-type AttemptResult = { readonly kind: "answered"; readonly response: Response } | Failure;
+/** A request that is ready to be sent. */
+export type Outgoing = {
+  readonly exchange: Exchange;
+  readonly body: RequestBody;
+  /** What routing has looked at. */
+  readonly asking: Asking;
+  /** Says whether another server may get the request, after one that may have worked on it. */
+  readonly mayRepeat: boolean;
+};
 
 export class Forwarder {
   readonly #init: ForwardInit;
+  readonly #sender: Sender;
 
   constructor(init: ForwardInit) {
     this.#init = init;
+    this.#sender = new Sender(init);
   }
 
   /**
@@ -58,102 +45,100 @@ export class Forwarder {
    *
    * @throws what is no failure of the backend's or the client's: a bug of ours
    */
-  async forward(exchange: Exchange, body: RequestBody, first: Lease): Promise<Answer> {
-    const failed = new Set<Backend>();
-    let { backend } = first;
-    let result = await this.#attempt(exchange.attempt(first, this.#init.patience), body, "pooled");
-    while (result.kind === "stale connection" || result.kind === "connection refused") {
-      // The same backend, unless it has begun to drain since.
-      const again = result.kind === "stale connection" ? backend.acquire() : undefined;
-      const lease = again ?? this.#elsewhere(exchange, failed.add(backend));
-      if (lease === undefined) break;
-      exchange.report.retry(result.kind);
-      ({ backend } = lease);
-      result = await this.#attempt(exchange.attempt(lease, this.#init.patience), body, "fresh");
+  async forward(outgoing: Outgoing, first: Routed): Promise<Answer> {
+    const { exchange } = outgoing;
+    const tries = new Tries(outgoing.mayRepeat);
+    let routed = first;
+    let declined: Response | undefined;
+    let sent = await this.#send(outgoing, routed, tries, "pooled");
+    while (sent.kind !== "answered") {
+      if (sent.kind === "declined") declined = sent.copy ?? declined;
+      const next = this.#next(outgoing, routed, sent, tries);
+      if (next === undefined) break;
+      routed = next;
+      sent = await this.#send(outgoing, routed, tries, "fresh");
     }
-    if (result.kind === "answered") {
+    if (sent.kind === "answered") {
       exchange.bodyIsSent();
-      return { response: result.response, by: "backend" };
+      return { response: sent.response, by: "backend" };
     }
-    this.#warnOfFailure(exchange, backend, result);
-    return { response: failureResponse(result, exchange.asked), by: "proxy" };
+    const failure = failureOfLast(sent);
+    this.#warnOfFailure(exchange, routed.lease.backend, failure);
+    if (declined === undefined || failure.abortReason === "client gone") {
+      return { response: failureResponse(failure, exchange.asked), by: "proxy" };
+    }
+    exchange.answeredByProxy(declined.status, undefined);
+    return { response: declined, by: "backend" };
   }
 
-  /** Asks only those that know the model by the name in the request. */
-  #elsewhere({ asked }: Exchange, failed: ReadonlySet<Backend>): Lease | undefined {
-    if (asked === undefined) return undefined;
-    const route = this.#init.routes.route(asked, { failed });
-    return route.kind === "routed" ? route.lease : undefined;
-  }
-
-  async #attempt(
-    attempt: Attempt,
-    body: RequestBody,
+  /** Must be called in the step that took the lease. */
+  #send(
+    outgoing: Outgoing,
+    routed: Routed,
+    tries: Tries,
     connection: "pooled" | "fresh",
-  ): Promise<AttemptResult> {
-    const pool = poolOf(attempt.backend);
-    const canResend = body.kind !== "stream";
-    // Where the body can't be sent again, no connection may be used that the server may be closing.
-    const pooled = connection === "pooled" && canResend ? pool : undefined;
-    const mayReuse = pooled?.mayReuse === true;
-    const payload = this.#init.payloads.of(body);
-    attempt.owns(payload.release);
-    const sentMs = performance.now();
-    try {
-      const asked = await this.#send(attempt, payload, pooled);
-      if (asked.kind === "answer") {
-        const { upstream } = asked;
-        const watch = this.#watch(attempt, upstream, pool);
-        const { method } = attempt.exchange.request;
-        return { kind: "answered", response: await answerOf(upstream, method, watch) };
-      }
-      const mayBeStale = mayReuse && performance.now() - sentMs <= STALE_CONNECTION_MS;
-      return fail(attempt, asked.error, { canResend, mayBeStale });
-    } catch (error) {
-      attempt.failed(error);
-      throw error;
-    }
+  ): Promise<Sent> {
+    const { exchange, body } = outgoing;
+    const { lease, mayMove, decision } = routed;
+    if (decision !== undefined) exchange.report.decided(decision);
+    return this.#sender.send(exchange.attempt(lease, this.#init.patience), body, {
+      connection,
+      keepsHead: mayMove && body.kind !== "stream",
+      onDeclined: (coolMs) => this.#declined(outgoing, routed, tries, coolMs),
+    });
   }
 
-  #send(attempt: Attempt, payload: Payload, pool: ConnectionPool | undefined): Promise<Asked> {
-    const { exchange, backend, call, signal } = attempt;
-    const { request, target, client } = exchange;
-    const headers = upstreamHeaders(request.headers, client.address, this.#init.pseudonym);
-    call.trace(headers);
-    return ask(
-      urlAt(backend, target),
-      requestInit(request.method, headers, payload, { signal, pool }),
+  /** @returns whether another replica may take the request */
+  #declined(
+    { exchange, body }: Outgoing,
+    { lease, mayMove }: Routed,
+    { failed }: Tries,
+    coolMs: number,
+  ): boolean {
+    if (!mayMove) return false;
+    const { routes } = this.#init;
+    routes.cool(lease.backend, coolMs);
+    failed.add(lease.backend);
+    return (
+      body.kind !== "stream" &&
+      exchange.asked !== undefined &&
+      routes.canMove(exchange.asked, failed)
     );
   }
 
-  /**
-   * Not inside `#attempt`: what lives as long as the answer would keep the parameters of an async
-   * function around it, and so the body of the request (measured, 1.4.5).
-   */
-  #watch(attempt: Attempt, upstream: Response, pool: ConnectionPool): BodyWatch {
-    const { exchange, backend, call } = attempt;
-    const { log, onAnswer } = this.#init;
-    exchange.answerBegins();
-    return {
-      waitFor: (whom) => attempt.waitFor(whom),
-      passing: both(onAnswer(exchange, upstream, backend), call.answered(upstream)),
-      ended: (end) => {
-        const { bytes, error, isBug } = end;
-        const ending = attempt.ended(end);
-        if (isBug)
-          log.error("an answer failed inside the proxy: please report this", {
-            reason: stackOf(error),
-          });
-        if (error === undefined) pool.keep();
-        if (ending === "broken off")
-          log.warn("an answer broke off; its client's connection is aborted", {
-            container: backend.name,
-            model: exchange.model,
-            bytes,
-            reason: String(attempt.abortReason ?? error),
-          });
-      },
-    };
+  /** Takes the lease for another try. @returns undefined if there is none */
+  #next(
+    { exchange, body, asking }: Outgoing,
+    routed: Routed,
+    sent: Exclude<Sent, { readonly kind: "answered" }>,
+    tries: Tries,
+  ): Routed | undefined {
+    const { lease, mayMove } = routed;
+    const { report } = exchange;
+    if (mayMove && COOLED.has(sent.kind)) this.#init.routes.cool(lease.backend, COOL_MS);
+    const again = tries.after(sent.kind, routed);
+    if (again === "nobody" || body.kind === "stream") return undefined;
+    const same = again === "same" ? lease.backend.acquire(lease.unreadBytes) : undefined;
+    if (same !== undefined) {
+      report.retry(sent.kind);
+      return { ...routed, lease: same };
+    }
+    const other =
+      again === "same" && !tries.mayLeave(routed)
+        ? undefined
+        : this.#elsewhere(exchange, asking, tries);
+    if (other === undefined) return undefined;
+    const reason = sent.kind === "declined" ? String(sent.status) : sent.kind;
+    if (mayMove) report.failover(reason, lease.backend.name);
+    else report.retry(reason);
+    return other;
+  }
+
+  /** Asks only those that know the model by the name in the request. */
+  #elsewhere({ asked }: Exchange, asking: Asking, { failed }: Tries): Routed | undefined {
+    if (asked === undefined) return undefined;
+    const route = this.#init.routes.route(asked, { ...asking, failed });
+    return route.kind === "routed" ? route : undefined;
   }
 
   #warnOfFailure({ model }: Exchange, { name }: Backend, { error, abortReason }: Failure): void {
@@ -163,21 +148,10 @@ export class Forwarder {
   }
 }
 
-function fail(
-  attempt: Attempt,
-  error: unknown,
-  circumstances: Omit<Circumstances, "abortReason">,
-): Failure {
-  const { abortReason, backend } = attempt;
-  if (abortReason === undefined && errorCode(error) === "ECONNREFUSED") backend.reportRefusal();
-  attempt.failed(error);
-  return failureOf(error, { abortReason, ...circumstances });
-}
+/** What leaves a replica alone for a while: a server that fails at once looks idle, and would draw all requests. */
+const COOLED: ReadonlySet<Setback> = new Set(["connection refused", "not connected", "died"]);
 
-function both(one: Passing, other: Passing): Passing {
-  if (one === undefined || other === undefined) return one ?? other;
-  return (piece) => {
-    one(piece);
-    other(piece);
-  };
+function failureOfLast(sent: Exclude<Sent, { readonly kind: "answered" }>): Failure {
+  if (sent.kind !== "declined") return sent;
+  return { kind: "failed", error: new Error(`status ${sent.status}`), abortReason: undefined };
 }

@@ -2,7 +2,7 @@
  * The phases of a request, in order: what the proxy answers itself, reading the model, the choice of a
  * server, the forwarding. Each phase is in a file of its own.
  */
-import { MODELS, RESPONSES } from "../ground/paths.ts";
+import { isLoraPath, MODELS, RESPONSES } from "../ground/paths.ts";
 import { newPseudonym } from "../ground/pseudonym.ts";
 import type { Backend } from "../routing/backend.ts";
 import type { ModelLookup } from "../routing/routes.ts";
@@ -14,13 +14,14 @@ import {
   type RequestReport,
   type Telemetry,
 } from "../telemetry/telemetry.ts";
+import { askingOf, mayRepeat, readTo } from "./asking.ts";
 import { KeptBytes } from "./body/kept-bytes.ts";
 import { Payloads } from "./body/payload.ts";
 import { readModelField } from "./body/request-body.ts";
-import { type Destination, destinationOf, isLoraPath, searchesForm } from "./destination.ts";
+import { type Destination, destinationOf, searchesForm } from "./destination.ts";
 import { type Client, Exchange } from "./exchange.ts";
 import { type FindInit, findModel } from "./find-model.ts";
-import { type Answer, Forwarder, type ForwardInit, type Passing } from "./forward.ts";
+import { type Answer, Forwarder, type ForwardInit } from "./forward.ts";
 import { take } from "./lease.ts";
 import { clientGone, errorCodeOf, readableByBrowsers } from "./own/errors.ts";
 import { createInner } from "./own/inner.ts";
@@ -28,6 +29,7 @@ import { isRead, local } from "./own/local.ts";
 import { modelIdOf, modelResponse, noBackend } from "./own/models-list.ts";
 import { refusal, unreadable } from "./own/refusal.ts";
 import { ResponseIds } from "./response-ids.ts";
+import type { Passing } from "./send.ts";
 import { splitTarget, type Target } from "./target.ts";
 import { PATIENCE, type Patience } from "./upstream-abort.ts";
 import { loopOf } from "./via.ts";
@@ -137,13 +139,18 @@ async function routed(exchange: Exchange, context: Context): Promise<Answer> {
   const read = exchange.owns(await readModelField(request, context.kept, client, isSearched));
   const destination = destinationOf(request, target, read.verdict, context.responses);
   // We look twice: reading the rest of the body may take long, and the server may go meanwhile.
-  const nobody = await nobodyFor(destination, exchange, context);
-  if (nobody !== undefined) return ofOurs(nobody);
-  const body = await read.body();
+  const found = await lookUp(destination, exchange, context);
+  if (found instanceof Response) return ofOurs(found);
+  const body = await read.body(readTo(target, found.isShared));
   client.keepOpen(); // the client may be silent for long now, unless it has more to send
-  const taken = take(destination, context); // no await between here and forward()
+  const told = read.told();
+  const asking = askingOf(target, told, context.responses);
+  const taken = take(destination, context, asking); // no await between here and forward()
   if (taken instanceof Response) return ofOurs(taken);
-  return context.forwarder.forward(exchange, body, taken.lease);
+  // A body that comes as a stream is sent once: its prompt need not be kept for another choice.
+  const again = body.kind === "stream" ? {} : asking;
+  const outgoing = { exchange, body, asking: again, mayRepeat: mayRepeat(request, target, told) };
+  return context.forwarder.forward(outgoing, taken);
 }
 
 function ofOurs(response: Response): Answer {
@@ -151,17 +158,17 @@ function ofOurs(response: Response): Answer {
 }
 
 /** @returns the answer, if it is clear already that nobody can take the request */
-async function nobodyFor(
+async function lookUp(
   destination: Destination,
   exchange: Exchange,
   context: Context,
-): Promise<Response | undefined> {
+): Promise<{ readonly isShared: boolean } | Response> {
   if (destination.kind === "refused") return destination.response;
-  if (destination.kind !== "model") return undefined;
+  if (destination.kind !== "model") return { isShared: false };
   const { model } = destination;
   const found = await findModel(model, context);
   exchange.name(model, listedId(found));
-  return found.kind === "live" ? undefined : noBackend(model, found, context);
+  return found.kind === "live" ? found : noBackend(model, found, context);
 }
 
 /** Models are reported by the ids that servers list: clients can't make up more of these. */

@@ -38,7 +38,7 @@ export class UpstreamAbort {
   readonly #clientSignal: AbortSignal;
   readonly #lease: Lease;
   readonly #patience: Patience;
-  #waitingFor: "headers" | "read" | "client" = "headers";
+  #waitingFor: "headers" | "first byte" | "read" | "client" = "headers";
   #runOver = false;
   #timer: Timer | undefined;
   readonly #probeTimer: Timer;
@@ -66,8 +66,11 @@ export class UpstreamAbort {
     return this.#reason;
   }
 
-  /** Called when the headers have come, and whenever it is another's turn. */
-  waitFor(what: "read" | "client"): void {
+  /**
+   * Called when the headers have come, and whenever it is another's turn. Before the first byte no more is lost
+   * than before the headers.
+   */
+  waitFor(what: "first byte" | "read" | "client"): void {
     clearTimeout(this.#probeTimer);
     this.#waitingFor = what;
     this.#arm();
@@ -97,7 +100,7 @@ export class UpstreamAbort {
     clearTimeout(this.#timer);
     if (this.#waitingFor === "client") return;
     const { headersMs, readMs } = this.#patience;
-    const ms = this.#waitingFor === "headers" ? headersMs : readMs;
+    const ms = this.#waitingFor === "read" ? readMs : headersMs;
     this.#timer = setTimeout(() => this.#abort("run-over"), ms);
   }
 

@@ -49,6 +49,8 @@ export type Lease = {
   readonly backend: Backend;
   /** Calls the listener when the backend closes while the lease is open. At most one listener. */
   readonly onClose: (listener: (reason: CloseReason) => void) => void;
+  /** What `acquire` was told. */
+  readonly unreadBytes: number;
   /** The first byte of the answer's body has come: the server has read the prompt. Only the first call counts. */
   readonly answering: () => void;
   /** Counts the request out. Only the first call counts. */
@@ -132,6 +134,7 @@ export class Backend {
         this.#listeners.add(listener);
         if (this.#closedBy !== undefined) listener(this.#closedBy);
       },
+      unreadBytes,
       answering,
       end: () => {
         if (!open) return; // end of body, hang-up and error may all report

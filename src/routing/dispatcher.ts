@@ -49,6 +49,10 @@ export class Dispatcher {
     return asking.goesToNewest ? this.#pinned(replicas) : this.#share(servers.id, replicas, asking);
   }
 
+  cool(backend: Backend, ms: number): void {
+    backend.load.cool(this.#now() + ms);
+  }
+
   /** Forgets the models that have no replicas any more. */
   keep(hasReplicas: (model: string) => boolean): void {
     this.#memories.keep(hasReplicas);

@@ -87,6 +87,10 @@ export type Routes = {
    * a replica, shares with the others that are.
    */
   readonly route: (name: string, asking?: Asking) => Route;
+  /** Says whether another replica of the model could take a request that these have failed. */
+  readonly canMove: (name: string, failed: ReadonlySet<Backend>) => boolean;
+  /** Leaves a replica alone for a while, as long as another one can take a request. */
+  readonly cool: (backend: Backend, ms: number) => void;
   /**
    * Takes a lease for a request that names no model, if there is no doubt where it belongs: only one
    * backend that has models is active, or only one model.

@@ -75,6 +75,16 @@ export class RoutingTable implements Routes {
     return this.#dispatcher.take(found, asking) ?? this.#draining(found.backends);
   }
 
+  canMove(name: string, failed: ReadonlySet<Backend>): boolean {
+    const found = this.#lookUp(name);
+    if (found === undefined || "keys" in found) return false;
+    return found.replicas?.some((one) => !failed.has(one) && !one.load.isFull) === true;
+  }
+
+  cool(backend: Backend, ms: number): void {
+    this.#dispatcher.cool(backend, ms);
+  }
+
   only(asking?: Asking): Route | undefined {
     if (this.#serving.length === 1) return firstOf(this.#serving);
     const [model] = this.#list;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { type BodyWatch, watchBody } from "../../src/proxy/answer-body.ts";
+import { type BodyWatch, open, watchBody } from "../../src/proxy/answer-body.ts";
 import { until, within } from "../support/until.ts";
 
 type End = Parameters<BodyWatch["ended"]>[0];
@@ -20,7 +20,7 @@ function watched() {
     },
     { highWaterMark: 0 },
   );
-  const body = watchBody(upstream, {
+  const body = watchBody(open(upstream), {
     waitFor: (what) => events.push(what),
     ended: (end) => {
       events.push("ended");

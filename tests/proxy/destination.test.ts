@@ -1,12 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { A_JSON_OBJECT } from "../../src/proxy/body/json-states.ts";
 import type { ReadResult } from "../../src/proxy/body/request-body.ts";
-import {
-  type Destination,
-  destinationOf,
-  isLoraPath,
-  searchesForm,
-} from "../../src/proxy/destination.ts";
+import { type Destination, destinationOf, searchesForm } from "../../src/proxy/destination.ts";
 import { ResponseIds } from "../../src/proxy/response-ids.ts";
 import { splitTarget } from "../../src/proxy/target.ts";
 import {
@@ -157,14 +152,4 @@ test.each<[method: string, where: "body" | "query"]>([
 test("searchesForm() is true but for id routes", () => {
   const paths = ["/v1/audio/transcriptions", "/v1/files", "/v1/files/f", "/v1/filesystem"];
   expect(paths.map(searchesForm)).toEqual([true, false, false, true]);
-});
-
-test("isLoraPath() is of the two paths that load and unload, and of no other", () => {
-  const paths = [
-    "/v1/load_lora_adapter",
-    "/v1/unload_lora_adapter",
-    "/v1/load_lora_adapter/x",
-    "/v1",
-  ];
-  expect(paths.map(isLoraPath)).toEqual([true, true, false, false]);
 });

@@ -12,19 +12,23 @@ function coded(code: string): Error {
 
 const REFUSED = coded("ECONNREFUSED");
 const RESET = coded("ECONNRESET");
-const BEST: Circumstances = { abortReason: undefined, canResend: true, mayBeStale: true };
+const BEST: Circumstances = { abortReason: undefined, mayBeStale: true };
 
 describe("failureOf()", () => {
   test.each<[what: string, error: unknown, but: Partial<Circumstances>, kind: Failure["kind"]]>([
     ["a refused connection", REFUSED, {}, "connection refused"],
     ["one on a fresh connection", REFUSED, { mayBeStale: false }, "connection refused"],
-    ["one of a body that streams", REFUSED, { canResend: false }, "failed"],
-    ["one that we have ended", REFUSED, { abortReason: "client gone" }, "failed"],
+    ["one that the client has ended", REFUSED, { abortReason: "client gone" }, "failed"],
+    ["a host that is not there", coded("EHOSTUNREACH"), {}, "not connected"],
+    ["no network to it", coded("ENETUNREACH"), {}, "not connected"],
+    ["a kernel that has given up", coded("ETIMEDOUT"), {}, "not connected"],
+    ["a connection that hangs", RESET, { abortReason: "connect timed out" }, "not connected"],
     ["an early reset of a used connection", RESET, {}, "stale connection"],
-    ["a reset of a fresh one, or a late one", RESET, { mayBeStale: false }, "failed"],
-    ["one of a body that streams", RESET, { canResend: false }, "failed"],
-    ["one that we have ended", RESET, { abortReason: "cut" }, "failed"],
-    ["anything else", coded("ETIMEDOUT"), {}, "failed"],
+    ["a reset of a fresh one, or a late one", RESET, { mayBeStale: false }, "died"],
+    ["a drain that was cut", RESET, { abortReason: "cut" }, "died"],
+    ["a run that is over", RESET, { abortReason: "run-over" }, "died"],
+    ["anything else", coded("Malformed_HTTP_Response"), {}, "failed"],
+    ["no descriptors", coded("EMFILE"), {}, "failed"],
     ["what is no error", "reset", {}, "failed"],
   ])("%s: %p", (_what, error, but, kind) => {
     const circumstances = { ...BEST, ...but };

@@ -1,0 +1,39 @@
+/**
+ * What a request says beside its model: to routing, so that it reaches the replica that knows it, and to
+ * forwarding, whether a second server may get it. Pure.
+ */
+import { isIdRoute, isInferencePath, isLoraPath, RESPONSES } from "../ground/paths.ts";
+import type { Asking } from "../routing/routes.ts";
+import type { ReadTo, Told } from "./body/request-body.ts";
+import type { ResponseIds } from "./response-ids.ts";
+import type { Target } from "./target.ts";
+
+/** Says how far a body is read once its model is known. */
+export function readTo({ path }: Target, isShared: boolean): ReadTo {
+  if (!isShared) return "model";
+  return isOfResponses(path) ? "object" : "prompt";
+}
+
+export function askingOf({ path }: Target, told: Told, responses: ResponseIds): Asking {
+  const { prompt, previousResponseId, hasConversation } = told;
+  const goesOn = previousResponseId !== undefined && isOfResponses(path);
+  return {
+    prompt,
+    madeBy: goesOn ? responses.find(previousResponseId) : undefined,
+    // What a server keeps is only there, and so are the adapters that it has loaded.
+    goesToNewest: isIdRoute(path) || isLoraPath(path) || (hasConversation && isOfResponses(path)),
+  };
+}
+
+/** Says whether a second server may get a request that the first may have worked on. */
+export function mayRepeat(
+  { method }: { readonly method: string },
+  { path }: Target,
+  { mayBeBackground }: Told,
+): boolean {
+  return method === "POST" && isInferencePath(path) && !(mayBeBackground && path === RESPONSES);
+}
+
+function isOfResponses(path: string): boolean {
+  return path === RESPONSES || path.startsWith(`${RESPONSES}/`);
+}

@@ -1,0 +1,71 @@
+/**
+ * The answer of a server that declines a request for now, with 429 or 503: how long the server is left alone,
+ * and a copy of the answer, which the client gets if no other replica takes the request.
+ */
+
+import { onePiece } from "./answer-body.ts";
+import { endToEndHeaders } from "./headers.ts";
+
+/** The servers send a line of JSON. */
+const BYTES_MAX = 64 * 1024;
+/** How long the body may take. */
+const READ_MS = 1_000;
+
+export function isDeclined({ status }: Response): boolean {
+  return status === 429 || status === 503;
+}
+
+/** How long a server is left alone that could not take a request, ms. */
+export const COOL_MS = 1_000;
+const COOL_MS_MAX = 5_000;
+
+/**
+ * Reads `Retry-After` (RFC 9110 §10.2.3).
+ *
+ * @param nowMs since the epoch
+ * @returns how long to leave the server alone, ms
+ */
+export function coolMsOf(headers: Headers, nowMs: number): number {
+  const value = headers.get("retry-after")?.trim() ?? "";
+  const ms = /^\d+$/.test(value) ? Number(value) * 1_000 : Date.parse(value) - nowMs;
+  return ms > 0 ? Math.min(ms, COOL_MS_MAX) : COOL_MS;
+}
+
+/**
+ * Copies a short answer, so that its connection and its lease can be let go of.
+ *
+ * @returns undefined if it is long, slow or broken
+ */
+export async function copyOf(answer: Response, readMs = READ_MS): Promise<Response | undefined> {
+  const headers = endToEndHeaders(answer.headers);
+  const { status } = answer;
+  if (answer.body === null) return new Response(null, { status, headers });
+  const late = Promise.withResolvers<undefined>();
+  const timer = setTimeout(late.resolve, readMs);
+  try {
+    const bytes = await Promise.race([readShort(answer.body), late.promise]);
+    if (bytes === undefined) return undefined;
+    // For bytes Bun would invent a Content-Type.
+    return new Response(headers.has("content-type") ? bytes : onePiece(bytes), { status, headers });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Reads until the caller loses patience and ends the request. @returns undefined if it is long or breaks off */
+async function readShort(
+  body: ReadableStream<Uint8Array>,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const pieces: Uint8Array[] = [];
+  let length = 0;
+  try {
+    for await (const piece of body) {
+      length += piece.length;
+      if (length > BYTES_MAX) return undefined;
+      pieces.push(piece);
+    }
+  } catch {
+    return undefined;
+  }
+  return Buffer.concat(pieces);
+}

@@ -1,0 +1,180 @@
+/**
+ * Sends a request to one backend over HTTP, and makes the client's answer of what comes back. Does not decide
+ * whether it is sent again: `forward.ts` does. What must be let go of at the end belongs to the exchange.
+ */
+import { stackOf } from "../ground/error-stack.ts";
+import { errorCode } from "../ground/error-text.ts";
+import type { Backend } from "../routing/backend.ts";
+import type { Log } from "../telemetry/log.ts";
+import { answerOf } from "./answer.ts";
+import { type BodyWatch, type Opened, openAtFirstByte } from "./answer-body.ts";
+import type { Payload, Payloads } from "./body/payload.ts";
+import type { RequestBody } from "./body/request-body.ts";
+import { type ConnectionPool, poolOf } from "./connections.ts";
+import { coolMsOf, copyOf, isDeclined } from "./declined.ts";
+import type { Attempt, Exchange } from "./exchange.ts";
+import { type Failure, failureOf } from "./failure.ts";
+import { upstreamHeaders } from "./headers.ts";
+import { urlAt } from "./target.ts";
+import { type Asked, ask, requestInit } from "./upstream-fetch.ts";
+
+/** Is shown each piece of an answer as it passes; must be quick, and must not change it. */
+export type Passing = ((piece: Uint8Array) => void) | undefined;
+
+export type SendInit = {
+  readonly log: Log;
+  readonly payloads: Payloads;
+  /** The proxy's name in `Via`. */
+  readonly pseudonym: string;
+  /** Called when the head of a backend's answer has come. */
+  readonly onAnswer: (exchange: Exchange, upstream: Response, backend: Backend) => Passing;
+};
+
+/** What a request to one backend has come to. */
+export type Sent =
+  | { readonly kind: "answered"; readonly response: Response }
+  /** The server has answered 429 or 503, and another replica may take the request. */
+  | {
+      readonly kind: "declined";
+      readonly status: number;
+      /** Undefined if it can't be kept. */
+      readonly copy: Response | undefined;
+    }
+  | Failure;
+
+/** How a request is sent. */
+export type Manner = {
+  readonly connection: "pooled" | "fresh";
+  /** Keeps the answer back until its first byte has come: until then another replica may take the request. */
+  readonly keepsHead: boolean;
+  /** Says, when the server has declined the request, whether another replica may take it. */
+  readonly onDeclined: (coolMs: number) => boolean;
+};
+
+/**
+ * A connection of the pool that the server was just closing fails at once. Later than this it may
+ * have been at work on the request, and must not get it twice.
+ */
+const STALE_CONNECTION_MS = 100;
+
+export class Sender {
+  readonly #init: SendInit;
+
+  constructor(init: SendInit) {
+    this.#init = init;
+  }
+
+  /** Resolves when the answer has begun, or has failed to. @throws a bug of ours */
+  async send(attempt: Attempt, body: RequestBody, manner: Manner): Promise<Sent> {
+    const pool = poolOf(attempt.backend);
+    // Where the body can't be sent again, no connection may be used that the server may be closing.
+    const pooled = manner.connection === "pooled" && body.kind !== "stream" ? pool : undefined;
+    const mayReuse = pooled?.mayReuse === true;
+    const payload = this.#init.payloads.of(body);
+    attempt.owns(payload.release);
+    const sentMs = performance.now();
+    try {
+      const asked = await this.#ask(attempt, payload, pooled);
+      if (asked.kind === "answer") return await this.#take(attempt, asked.upstream, pool, manner);
+      return fail(
+        attempt,
+        asked.error,
+        mayReuse && performance.now() - sentMs <= STALE_CONNECTION_MS,
+      );
+    } catch (error) {
+      attempt.failed(error);
+      throw error;
+    }
+  }
+
+  #ask(attempt: Attempt, payload: Payload, pool: ConnectionPool | undefined): Promise<Asked> {
+    const { exchange, backend, call, signal } = attempt;
+    const { request, target, client } = exchange;
+    const headers = upstreamHeaders(request.headers, client.address, this.#init.pseudonym);
+    call.trace(headers);
+    return ask(
+      urlAt(backend, target),
+      requestInit(request.method, headers, payload, { signal, pool }),
+    );
+  }
+
+  async #take(
+    attempt: Attempt,
+    upstream: Response,
+    pool: ConnectionPool,
+    { keepsHead, onDeclined }: Manner,
+  ): Promise<Sent> {
+    const { method } = attempt.exchange.request;
+    if (isDeclined(upstream) && onDeclined(coolMsOf(upstream.headers, Date.now()))) {
+      return decline(attempt, upstream);
+    }
+    let opened: Opened | undefined;
+    if (keepsHead && upstream.body !== null && method !== "HEAD") {
+      attempt.waitFor("first byte");
+      try {
+        opened = await openAtFirstByte(upstream.body);
+      } catch (error) {
+        return fail(attempt, error, false);
+      }
+      attempt.answering();
+    }
+    const watch = this.#watch(attempt, upstream, pool);
+    return { kind: "answered", response: await answerOf(upstream, method, watch, opened) };
+  }
+
+  /**
+   * Not inside `#take`: what lives as long as the answer would keep the parameters of an async function around
+   * it, and so the body of the request (measured, 1.4.5).
+   */
+  #watch(attempt: Attempt, upstream: Response, pool: ConnectionPool): BodyWatch {
+    const { exchange, backend, call } = attempt;
+    const { log, onAnswer } = this.#init;
+    exchange.answerBegins();
+    return {
+      waitFor: (whom) => attempt.waitFor(whom),
+      passing: both(
+        both(onAnswer(exchange, upstream, backend), call.answered(upstream)),
+        attempt.unreadBytes > 0 ? () => attempt.answering() : undefined,
+      ),
+      ended: (end) => {
+        const { bytes, error, isBug } = end;
+        const ending = attempt.ended(end);
+        if (isBug)
+          log.error("an answer failed inside the proxy: please report this", {
+            reason: stackOf(error),
+          });
+        if (error === undefined) pool.keep();
+        if (ending === "broken off")
+          log.warn("an answer broke off; its client's connection is aborted", {
+            container: backend.name,
+            model: exchange.model,
+            bytes,
+            reason: String(attempt.abortReason ?? error),
+          });
+      },
+    };
+  }
+}
+
+async function decline(attempt: Attempt, upstream: Response): Promise<Sent> {
+  const { status } = upstream;
+  attempt.waitFor("read");
+  const copy = await copyOf(upstream);
+  attempt.failed(Object.assign(new Error(`status ${status}`), { code: String(status) }));
+  return { kind: "declined", status, copy };
+}
+
+function fail(attempt: Attempt, error: unknown, mayBeStale: boolean): Failure {
+  const { abortReason, backend } = attempt;
+  if (abortReason === undefined && errorCode(error) === "ECONNREFUSED") backend.reportRefusal();
+  attempt.failed(error);
+  return failureOf(error, { abortReason, mayBeStale });
+}
+
+function both(one: Passing, other: Passing): Passing {
+  if (one === undefined || other === undefined) return one ?? other;
+  return (piece) => {
+    one(piece);
+    other(piece);
+  };
+}
