@@ -104,7 +104,10 @@ export class OtelRequestReport implements RequestReport, CallOwner {
     }
     // Why the last call failed says more than the proxy's own code.
     const failed = status === 502 ? this.#failure?.errorType : undefined;
-    this.end({ status, errorType: failed ?? code, message: this.#failure?.message ?? code }, false);
+    // Without a code it is what a backend has answered before the last call failed.
+    const passedOn = status >= 500 ? String(status) : undefined;
+    const errorType = failed ?? code ?? passedOn;
+    this.end({ status, errorType, message: this.#failure?.message ?? code }, false);
   }
 
   callFailed(failure: ReportEnd): void {

@@ -55,7 +55,11 @@ export type RequestReport = {
   readonly decided: (reason: RouteReason) => void;
   /** Another replica is asked, because the container `from` has failed the request for this reason. */
   readonly failover: (reason: string, from: string) => void;
-  /** The proxy answers itself. Ends the report. `code` names the error, if it is one. */
+  /**
+   * The proxy answers itself, or with what a backend has answered before another one failed. Ends the report.
+   *
+   * @param code names the error if it is one of the proxy's own
+   */
   readonly answered: (status: number, code: string | undefined) => void;
 };
 

@@ -1,8 +1,15 @@
 /** What is reported of models whose requests several containers share. */
 import { describe, expect, test } from "bun:test";
 import type { BackendLoad, RequestReport, Telemetry } from "../../src/telemetry/telemetry.ts";
+import { chat } from "../support/client/requests.ts";
 import type { ReceivedMetric } from "../support/collector/receiver.ts";
-import { startTestTelemetry, type TestTelemetry } from "../support/proxy/reporting.ts";
+import {
+  startReportingProxy,
+  startTestTelemetry,
+  type TestTelemetry,
+} from "../support/proxy/reporting.ts";
+import { makeBackend } from "../support/server/backends.ts";
+import { fakeBackend } from "../support/server/scripted.ts";
 import { until } from "../support/until.ts";
 
 const CHAT = "/v1/chat/completions";
@@ -168,6 +175,48 @@ describe("the spans of a request to replicas", () => {
       "failover",
       undefined,
     ]);
+  });
+
+  test("end with what the last replica answered when all of them decline", async () => {
+    const statuses = [503, 429];
+    using one = fakeBackend(() => new Response("busy", { status: statuses.shift() ?? 503 }));
+    const replica = (name: string) => makeBackend({ name, origin: one.origin, isReplica: true });
+    using reporting = startReportingProxy([replica("vllm-1"), replica("vllm-2")], {
+      scrape: true,
+    });
+    expect((await chat(reporting.proxy.origin, "m")).status).toBe(429);
+    statuses.push(429, 503);
+    expect((await chat(reporting.proxy.origin, "m")).status).toBe(503);
+    expect(await scraped(reporting, "proxy_requests_total")).toEqual([
+      '{model="m",status_code="429"} 1',
+      '{model="m",status_code="503"} 1',
+    ]);
+    const { servers } = await reporting.spans();
+    // A fault of the client's is no error of a SERVER span.
+    expect(
+      servers.map(({ attributes, status }) => [attributes["error.type"], status.code]),
+    ).toEqual([
+      [undefined, "UNSET"],
+      ["503", "ERROR"],
+    ]);
+    expect(servers.flatMap(({ events }) => events)).toMatchObject([
+      { name: "failover", attributes: { reason: "503" } },
+      { name: "failover", attributes: { reason: "429" } },
+    ]);
+  });
+
+  test("end with an earlier answer when the last replica gives none", async () => {
+    using busy = fakeBackend(() => new Response("busy", { status: 503 }));
+    const gone = makeBackend({ name: "vllm-1", isReplica: true }); // nobody listens there
+    const declining = makeBackend({ name: "vllm-2", origin: busy.origin, isReplica: true });
+    using reporting = startReportingProxy([gone, declining]);
+    expect((await chat(reporting.proxy.origin, "m")).status).toBe(503);
+    const { servers } = await reporting.spans();
+    expect(servers[0]).toMatchObject({
+      attributes: { "error.type": "503", "http.response.status_code": 503 },
+      events: [{ name: "failover", attributes: { reason: "503", "container.name": "vllm-2" } }],
+      status: { code: "ERROR" },
+    });
   });
 
   test("have no more than 32 events, and names cut to 1,024 characters", async () => {
