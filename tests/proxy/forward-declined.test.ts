@@ -1,0 +1,98 @@
+/** A replica that answers 429 or 503 itself: who gets the request then, and what the client gets. */
+import { describe, expect, test } from "bun:test";
+import { freePort } from "../support/client/raw-http.ts";
+import { chat, post } from "../support/client/requests.ts";
+import { counts, expectNothingLeft, startReplicas } from "../support/proxy/replicas.ts";
+import { type FakeBackend, fakeBackend } from "../support/server/scripted.ts";
+
+const INFERENCE = "/v1/chat/completions";
+
+function answering(status: number, headers: Record<string, string> = {}): FakeBackend {
+  return fakeBackend(() => new Response(`says ${status}`, { status, headers }));
+}
+
+describe("a replica that declines", () => {
+  test.each([429, 503])(
+    "with %d: another one gets the request, and all until it has cooled",
+    async (status) => {
+      using busy = answering(status);
+      using idle = fakeBackend();
+      using proxy = startReplicas([busy.origin, idle.origin]);
+      for (let n = 0; n < 4; n += 1) expect((await chat(proxy.origin, "m")).status).toBe(200);
+      expect(counts(busy, idle)).toEqual([1, 4]);
+      expect(idle.received[0]?.body).toEqual(busy.received[0]!.body);
+      await expectNothingLeft(proxy);
+    },
+  );
+
+  test("all do: each is asked once, and the last answer goes out as it came", async () => {
+    const all = [429, 503, 429].map((status, index) =>
+      answering(status, { "retry-after": String(40 + index), "x-from": String(index) }),
+    );
+    using proxy = startReplicas(all.map(({ origin }) => origin));
+    const response = await chat(proxy.origin, "m");
+    expect(response.status).toBe(429);
+    expect([response.headers.get("retry-after"), response.headers.get("x-from")]).toEqual([
+      "42",
+      "2",
+    ]);
+    expect(await response.text()).toBe("says 429");
+    expect(counts(...all)).toEqual([1, 1, 1]);
+    await expectNothingLeft(proxy);
+    for (const server of all) server[Symbol.dispose]();
+  });
+
+  test("and no other can be reached: its answer goes out as it came", async () => {
+    using busy = answering(503, { "retry-after": "40", "content-type": "x/y" });
+    using proxy = startReplicas([busy.origin, `http://127.0.0.1:${await freePort()}`]);
+    const body = '{"model":"m"}';
+    const headers = { origin: "http://page.test" };
+    const response = await fetch(`${proxy.origin}${INFERENCE}`, { method: "POST", body, headers });
+    expect([response.status, await response.text()]).toEqual([503, "says 503"]);
+    expect(response.headers.get("retry-after")).toBe("40");
+    expect(response.headers.get("content-type")).toBe("x/y");
+    expect(response.headers.get("access-control-allow-origin")).toBeNull();
+    await expectNothingLeft(proxy);
+  });
+
+  test.each([400, 404, 408, 500, 502, 504])("no status %d does", async (status) => {
+    using one = answering(status);
+    using other = fakeBackend();
+    using proxy = startReplicas([one.origin, other.origin]);
+    expect((await chat(proxy.origin, "m")).status).toBe(status);
+    expect(counts(one, other)).toEqual([1, 0]);
+  });
+
+  test("a request whose body is not at hand: its answer goes out, and the replica cools", async () => {
+    using busy = answering(503);
+    using idle = fakeBackend();
+    using proxy = startReplicas([busy.origin, idle.origin]);
+    const send = (): Promise<Response> => {
+      const body = (async function* () {
+        yield Buffer.from('{"model":"m"}');
+      })();
+      return fetch(`${proxy.origin}${INFERENCE}`, { method: "POST", body });
+    };
+    expect((await send()).status).toBe(503);
+    expect((await send()).status).toBe(200);
+    await expectNothingLeft(proxy);
+  });
+
+  test("one that is alone: its answer goes out", async () => {
+    using busy = answering(503, { "retry-after": "40" });
+    using proxy = startReplicas([busy.origin]);
+    const response = await chat(proxy.origin, "m");
+    expect([response.status, response.headers.get("retry-after")]).toEqual([503, "40"]);
+  });
+
+  test("every method that may, but for what only the newest keeps", async () => {
+    using busy = answering(503);
+    using idle = fakeBackend();
+    using proxy = startReplicas([busy.origin, idle.origin]);
+    expect((await fetch(`${proxy.origin}/v1/x?model=m`, { method: "DELETE" })).status).toBe(200);
+    expect(counts(busy, idle)).toEqual([1, 1]);
+    expect((await post(proxy.origin, "/v1/files?model=m", {})).status).toBe(503);
+    expect((await fetch(`${proxy.origin}/v1/files`)).status).toBe(503);
+    expect(counts(busy, idle)).toEqual([3, 1]);
+  });
+});
