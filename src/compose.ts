@@ -54,6 +54,7 @@ export async function runProxy(
     version: VERSION,
     containerId: ownContainerId,
     activeBackends: () => table.activeCount,
+    backendLoads: () => table.replicas.map(({ name, load }) => ({ name, load: load.value })),
   });
   const table = new RoutingTable(telemetry.tableUpdated);
   const engine = new Engine(config.engine);

@@ -50,6 +50,7 @@ export class Forwarder {
     const tries = new Tries(outgoing.mayRepeat);
     let routed = first;
     let declined: Response | undefined;
+    if (first.decision !== undefined) exchange.report.decided(first.decision);
     let sent = await this.#send(outgoing, routed, tries, "pooled");
     while (sent.kind !== "answered") {
       if (sent.kind === "declined") declined = sent.copy ?? declined;
@@ -79,8 +80,7 @@ export class Forwarder {
     connection: "pooled" | "fresh",
   ): Promise<Sent> {
     const { exchange, body } = outgoing;
-    const { lease, mayMove, decision } = routed;
-    if (decision !== undefined) exchange.report.decided(decision);
+    const { lease, mayMove } = routed;
     return this.#sender.send(exchange.attempt(lease, this.#init.patience), body, {
       connection,
       keepsHead: mayMove && body.kind !== "stream",
@@ -131,6 +131,7 @@ export class Forwarder {
     const reason = sent.kind === "declined" ? String(sent.status) : sent.kind;
     if (mayMove) report.failover(reason, lease.backend.name);
     else report.retry(reason);
+    if (other.decision !== undefined) report.decided(other.decision);
     return other;
   }
 

@@ -159,6 +159,7 @@ export class Sender {
 async function decline(attempt: Attempt, upstream: Response): Promise<Sent> {
   const { status } = upstream;
   attempt.waitFor("read");
+  attempt.call.answered(upstream);
   const copy = await copyOf(upstream);
   attempt.failed(Object.assign(new Error(`status ${status}`), { code: String(status) }));
   return { kind: "declined", status, copy };

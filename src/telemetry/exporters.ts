@@ -1,6 +1,14 @@
-/** Exporters that tell CollectorHealth how each attempt ended. An error in one of them goes no further. */
+/**
+ * Exporters that tell CollectorHealth how each attempt ended. An error in one of them goes no further. And how
+ * what is exported is put together where the SDK's own way is wrong for us.
+ */
 import { type ExportResult, ExportResultCode } from "@opentelemetry/core";
-import type { PushMetricExporter } from "@opentelemetry/sdk-metrics";
+import {
+  AggregationTemporality,
+  type AggregationTemporalitySelector,
+  InstrumentType,
+  type PushMetricExporter,
+} from "@opentelemetry/sdk-metrics";
 import type { SpanExporter } from "@opentelemetry/sdk-trace-base";
 import type { CollectorHealth, Signal } from "./collector-health.ts";
 
@@ -26,10 +34,21 @@ export function watchMetricExporter(
     ...(inner.selectAggregation && {
       selectAggregation: inner.selectAggregation.bind(inner),
     }),
-    ...(inner.selectAggregationTemporality && {
-      selectAggregationTemporality: inner.selectAggregationTemporality.bind(inner),
-    }),
+    selectAggregationTemporality: freshGauges(inner.selectAggregationTemporality?.bind(inner)),
   };
+}
+
+/**
+ * Leaves out of a gauge what was not observed this time, such as the load of a container that is gone. Without
+ * this the SDK (2.12) repeats the last value of each for good. A gauge that is sent has no temporality.
+ *
+ * @param select for all other instruments
+ */
+export function freshGauges(
+  select: AggregationTemporalitySelector = () => AggregationTemporality.CUMULATIVE,
+): AggregationTemporalitySelector {
+  return (type) =>
+    type === InstrumentType.OBSERVABLE_GAUGE ? AggregationTemporality.DELTA : select(type);
 }
 
 function attempt(

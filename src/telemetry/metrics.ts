@@ -32,6 +32,7 @@ const TOKENS = [
 ];
 
 const MODEL = "model";
+const CONTAINER = "container.name";
 const GEN_AI = ["gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model"];
 
 export const METRICS = {
@@ -59,6 +60,18 @@ export const METRICS = {
     unit: "{backend}",
     labels: [],
     description: "Backends that take new requests",
+  },
+  decisions: {
+    name: "proxy.route.decisions",
+    unit: "{request}",
+    labels: [MODEL, "reason"],
+    description: "Requests that replicas got, by the reason why it was this one",
+  },
+  load: {
+    name: "proxy.backend.load",
+    unit: "{request}",
+    labels: [CONTAINER],
+    description: "Requests with a replica, and the prompts it has not begun to answer, in 8 KiB",
   },
   tableUpdates: {
     name: "proxy.routing_table.updates",

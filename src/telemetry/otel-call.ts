@@ -12,10 +12,13 @@ import {
 } from "@opentelemetry/api";
 import { errorCode } from "../ground/error-text.ts";
 import { type CallOwner, PROPAGATOR, type ReportEnd } from "./reporting.ts";
-import type { CallEnd, CallReport, ReportedBackend } from "./telemetry.ts";
+import type { CallEnd, CallReport, ReportedBackend, RouteReason } from "./telemetry.ts";
 import { UsageReader } from "./usage.ts";
 
 const SETTER: TextMapSetter<Headers> = { set: (headers, name, value) => headers.set(name, value) };
+
+/** Why a replica got the request: an attribute of the spans of requests for models with replicas. */
+export const ROUTE_REASON = "proxy.route.reason";
 
 export class OtelCallReport implements CallReport {
   readonly #request: CallOwner;
@@ -31,7 +34,13 @@ export class OtelCallReport implements CallReport {
   #usage: UsageReader | undefined;
   #open = true;
 
-  constructor(request: CallOwner, backend: ReportedBackend, resends: number) {
+  /** @param reason why this replica was chosen, if one was */
+  constructor(
+    request: CallOwner,
+    backend: ReportedBackend,
+    resends: number,
+    reason: RouteReason | undefined,
+  ) {
     this.#request = request;
     this.#label = request.label;
     const { instruments, tracer } = request.reporting;
@@ -54,6 +63,7 @@ export class OtelCallReport implements CallReport {
       { kind: SpanKind.CLIENT, attributes: attributesOf(request, backend, resends) },
       request.context,
     );
+    if (reason !== undefined) this.#span.setAttribute(ROUTE_REASON, reason);
   }
 
   trace(headers: Headers): void {

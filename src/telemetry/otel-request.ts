@@ -12,11 +12,11 @@ import {
   type TextMapGetter,
   trace,
 } from "@opentelemetry/api";
-import { UNKNOWN } from "./model-labels.ts";
-import { OtelCallReport } from "./otel-call.ts";
+import { UNKNOWN } from "./label-values.ts";
+import { OtelCallReport, ROUTE_REASON } from "./otel-call.ts";
 import { type CallOwner, PROPAGATOR, type ReportEnd, type Reporting, short } from "./reporting.ts";
 import { type Route, routeOf } from "./routes.ts";
-import type { CallReport, ReportedBackend, RequestReport } from "./telemetry.ts";
+import type { CallReport, ReportedBackend, RequestReport, RouteReason } from "./telemetry.ts";
 
 const GETTER: TextMapGetter<Headers> = {
   keys: (headers) => [...headers.keys()],
@@ -34,6 +34,9 @@ export class OtelRequestReport implements RequestReport, CallOwner {
   #model: string | undefined;
   #label = UNKNOWN;
   #calls = 0;
+  /** Why the replica was chosen that the next call is to. */
+  #routeReason: RouteReason | undefined;
+  #failovers = 0;
   #failure: ReportEnd | undefined;
   #open = true;
 
@@ -74,19 +77,25 @@ export class OtelRequestReport implements RequestReport, CallOwner {
       backend_url: `${backend.origin}${backend.basePath}`,
       "container.name": backend.name,
     });
-    return new OtelCallReport(this, backend, this.#calls - 1);
+    const reason = this.#routeReason;
+    this.#routeReason = undefined;
+    return new OtelCallReport(this, backend, this.#calls - 1, reason);
   }
 
   retry(reason: string): void {
     this.#span?.addEvent("retry", { reason });
   }
 
-  decided(_decision: Parameters<RequestReport["decided"]>[0]): void {
-    // Filled in by the telemetry part.
+  decided(reason: RouteReason): void {
+    this.reporting.instruments.decisions.add(1, { model: this.#label, reason });
+    this.#routeReason = reason;
+    this.#span?.setAttribute(ROUTE_REASON, reason);
   }
 
   failover(reason: string, from: string): void {
-    this.#span?.addEvent("failover", { reason, "container.name": from });
+    this.#failovers += 1;
+    if (this.#failovers > FAILOVERS_MAX) return;
+    this.#span?.addEvent("failover", { reason, "container.name": short(from) });
   }
 
   answered(status: number, code: string | undefined): void {
@@ -95,7 +104,10 @@ export class OtelRequestReport implements RequestReport, CallOwner {
     }
     // Why the last call failed says more than the proxy's own code.
     const failed = status === 502 ? this.#failure?.errorType : undefined;
-    this.end({ status, errorType: failed ?? code, message: this.#failure?.message ?? code }, false);
+    // Without a code it is what a backend has answered before the last call failed.
+    const passedOn = status >= 500 ? String(status) : undefined;
+    const errorType = failed ?? code ?? passedOn;
+    this.end({ status, errorType, message: this.#failure?.message ?? code }, false);
   }
 
   callFailed(failure: ReportEnd): void {
@@ -154,6 +166,9 @@ export class OtelRequestReport implements RequestReport, CallOwner {
     };
   }
 }
+
+/** The most events `failover` of one request: there may be many replicas. */
+const FAILOVERS_MAX = 32;
 
 /** nginx's status for a client that left before its answer came. */
 const NO_ANSWER = 499;

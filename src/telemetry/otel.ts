@@ -21,25 +21,23 @@ import {
 } from "@opentelemetry/sdk-metrics";
 import { BasicTracerProvider, BatchSpanProcessor } from "@opentelemetry/sdk-trace-base";
 import { CollectorHealth } from "./collector-health.ts";
-import { watchMetricExporter, watchSpanExporter } from "./exporters.ts";
-import { createInstruments } from "./instruments.ts";
+import { freshGauges, watchMetricExporter, watchSpanExporter } from "./exporters.ts";
+import { createInstruments, type Observed } from "./instruments.ts";
+import { LabelValues, UNKNOWN } from "./label-values.ts";
 import type { Log } from "./log.ts";
 import { SERIES_MAX } from "./metrics.ts";
-import { ModelLabels } from "./model-labels.ts";
 import { OtelRequestReport } from "./otel-request.ts";
 import type { Reporting } from "./reporting.ts";
 import type { DiagnosticsLevel, TelemetrySettings } from "./settings.ts";
 import type { Telemetry } from "./telemetry.ts";
 
-export type OtelInit = {
+export type OtelInit = Observed & {
   readonly settings: TelemetrySettings;
   readonly log: Log;
   /** This program's. */
   readonly version: string;
   /** The container that the proxy runs in; undefined if it runs in none. */
   readonly containerId: string | undefined;
-  /** How many backends take new requests now. */
-  readonly activeBackends: () => number;
 };
 
 const SCOPE = "lw-inference-proxy";
@@ -66,8 +64,8 @@ export function createOtel(init: OtelInit): Telemetry {
   const scraped = settings.scrape ? new ScrapedReader() : undefined;
   const metrics = createMetrics(resource, settings, health, scraped);
   const reporting: Reporting = {
-    instruments: createInstruments(metrics.provider.getMeter(SCOPE, version), init.activeBackends),
-    labels: new ModelLabels(),
+    instruments: createInstruments(metrics.provider.getMeter(SCOPE, version), init),
+    labels: new LabelValues(UNKNOWN),
     tracer: traces?.provider.getTracer(SCOPE, version),
   };
   const parts: readonly Part[] = traces === undefined ? [metrics] : [traces, metrics];
@@ -145,7 +143,10 @@ class ScrapedReader extends MetricReader {
   readonly #serializer = new PrometheusSerializer();
 
   constructor() {
-    super({ cardinalitySelector: () => SERIES_MAX });
+    super({
+      cardinalitySelector: () => SERIES_MAX,
+      aggregationTemporalitySelector: freshGauges(),
+    });
   }
 
   async text(): Promise<string> {

@@ -2,12 +2,13 @@
 import type { Attributes, Context, Tracer } from "@opentelemetry/api";
 import { W3CTraceContextPropagator } from "@opentelemetry/core";
 import type { Instruments } from "./instruments.ts";
-import type { ModelLabels } from "./model-labels.ts";
+import type { LabelValues } from "./label-values.ts";
 import type { Route } from "./routes.ts";
 
 export type Reporting = {
   readonly instruments: Instruments;
-  readonly labels: ModelLabels;
+  /** Those of the label `model`. */
+  readonly labels: LabelValues;
   /** Undefined if there are no traces. */
   readonly tracer: Tracer | undefined;
 };

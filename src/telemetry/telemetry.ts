@@ -12,6 +12,16 @@ export type ReportedBackend = {
   readonly basePath: string;
 };
 
+/** How busy a backend is whose requests others share. */
+export type BackendLoad = {
+  readonly name: string;
+  /** Requests in flight, and the prompts that it has not begun to answer, in units of 8 KiB. */
+  readonly load: number;
+};
+
+/** Why a replica gets a request: see `Decision` in routing/. */
+export type RouteReason = "prefix" | "load" | "only" | "failover";
+
 /** How a request to a backend ended. */
 export type CallEnd = {
   /** How many bytes of the answer's body came. */
@@ -41,15 +51,15 @@ export type RequestReport = {
   readonly call: (backend: ReportedBackend) => CallReport;
   /** Another call follows, because the last one failed for this reason. */
   readonly retry: (reason: string) => void;
-  /**
-   * A replica gets the request. `failover`: another one has failed it.
-   *
-   * @param decision see `Decision` in routing/
-   */
-  readonly decided: (decision: "prefix" | "load" | "only" | "failover") => void;
-  /** Another replica is asked, because one has failed the request for this reason. */
+  /** A replica gets the request: the next call is to it. */
+  readonly decided: (reason: RouteReason) => void;
+  /** Another replica is asked, because the container `from` has failed the request for this reason. */
   readonly failover: (reason: string, from: string) => void;
-  /** The proxy answers itself. Ends the report. `code` names the error, if it is one. */
+  /**
+   * The proxy answers itself, or with what a backend has answered before another one failed. Ends the report.
+   *
+   * @param code names the error if it is one of the proxy's own
+   */
   readonly answered: (status: number, code: string | undefined) => void;
 };
 

@@ -7,6 +7,13 @@ import { memoryLog } from "../support/proxy/memory-log.ts";
 
 const SRC = join(import.meta.dir, "../../src");
 
+function makeInit(): Parameters<typeof startTelemetry>[1] {
+  return {
+    ...{ log: memoryLog(), version: "1", containerId: undefined },
+    ...{ activeBackends: () => 0, backendLoads: () => [] },
+  };
+}
+
 /** Which modules of packages are loaded by all that the process is made of, with telemetry set up so. */
 async function loadedModules(settings: object | undefined): Promise<readonly string[]> {
   const script = `
@@ -15,7 +22,10 @@ async function loadedModules(settings: object | undefined): Promise<readonly str
     const { startTelemetry } = await import("${SRC}/telemetry/start.ts");
     const nothing = () => undefined;
     const log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
-    const init = { log, version: "1", containerId: undefined, activeBackends: () => 0 };
+    const init = {
+      ...{ log, version: "1", containerId: undefined },
+      ...{ activeBackends: () => 0, backendLoads: () => [] },
+    };
     await startTelemetry(${JSON.stringify(settings)}, init);
     console.log(JSON.stringify(Object.keys(require.cache)));
     process.exit(0);`;
@@ -36,7 +46,7 @@ test("startTelemetry() loads nothing of OpenTelemetry if all is off", async () =
 }, 30_000);
 
 test("startTelemetry() gives one object that does nothing, for all requests", async () => {
-  const init = { log: memoryLog(), version: "1", containerId: undefined, activeBackends: () => 0 };
+  const init = makeInit();
   const telemetry = await startTelemetry(undefined, init);
   expect(telemetry).toBe(NO_TELEMETRY);
   const report = telemetry.request(new Request("http://x/v1/models"), "/v1/models");
@@ -53,6 +63,8 @@ test("startTelemetry() gives one object that does nothing, for all requests", as
   call.failed(new Error("x"), undefined);
   report.named("m", true);
   report.retry("x");
+  report.decided("load");
+  report.failover("x", "c");
   report.answered(200, undefined);
   telemetry.tableUpdated("admit");
   expect(telemetry.scrape).toBeUndefined();
@@ -60,7 +72,7 @@ test("startTelemetry() gives one object that does nothing, for all requests", as
 });
 
 test("startTelemetry() has it made where something is on", async () => {
-  const init = { log: memoryLog(), version: "1", containerId: undefined, activeBackends: () => 0 };
+  const init = makeInit();
   const { settings } = readTelemetrySettings({}, true);
   const telemetry = await startTelemetry(settings, init);
   expect(await telemetry.scrape?.()).toContain("proxy_backends_active");

@@ -2,7 +2,7 @@
 import type { Backend } from "../../../src/routing/backend.ts";
 import { createOtel } from "../../../src/telemetry/otel.ts";
 import { readTelemetrySettings } from "../../../src/telemetry/settings.ts";
-import type { Telemetry } from "../../../src/telemetry/telemetry.ts";
+import type { BackendLoad, Telemetry } from "../../../src/telemetry/telemetry.ts";
 import { type OtlpReceiver, type ReceivedSpan, startOtlpReceiver } from "../collector/receiver.ts";
 import { type RunningProxy, startProxy } from "./in-process.ts";
 import { type MemoryLog, memoryLog } from "./memory-log.ts";
@@ -16,16 +16,21 @@ export type TestTelemetry = Disposable & {
 type Environment = Readonly<Record<string, string>>;
 
 type TestInit = {
-  readonly env?: Environment;
+  /** A function is given the origin of the collector. */
+  readonly env?: Environment | ((origin: string) => Environment);
   readonly scrape?: boolean;
   readonly activeBackends?: () => number;
+  readonly backendLoads?: () => Iterable<BackendLoad>;
   readonly containerId?: string;
 };
 
 /** Telemetry to a collector at its base endpoint, unless `env` names others. */
 export function startTestTelemetry(init: TestInit = {}): TestTelemetry {
   const receiver = startOtlpReceiver();
-  const env = init.env ?? { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.origin };
+  const env =
+    typeof init.env === "function"
+      ? init.env(receiver.origin)
+      : (init.env ?? { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.origin });
   const { settings, errors } = readTelemetrySettings(env, init.scrape ?? false);
   if (settings === undefined) throw new Error(`Telemetry is off: ${errors.join("; ")}`);
   const log = memoryLog();
@@ -36,6 +41,7 @@ export function startTestTelemetry(init: TestInit = {}): TestTelemetry {
       version: "1.2.3",
       containerId: init.containerId,
       activeBackends: init.activeBackends ?? (() => 0),
+      backendLoads: init.backendLoads ?? (() => []),
     }),
   );
   return { telemetry, receiver, log, [Symbol.dispose]: () => receiver[Symbol.dispose]() };

@@ -1,0 +1,95 @@
+/** The Compose files of the README's section on replicas are what they say. */
+import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { LABELS, readLabels } from "../src/sources/labels.ts";
+import { METRICS } from "../src/telemetry/metrics.ts";
+
+type Device = {
+  readonly driver?: string;
+  readonly count?: number;
+  readonly device_ids?: readonly string[];
+  readonly capabilities?: readonly string[];
+};
+
+type Service = {
+  readonly image: string;
+  readonly command: string;
+  readonly networks: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly healthcheck: { readonly test: readonly string[] };
+  readonly stop_grace_period: string;
+  readonly deploy: {
+    readonly replicas?: number;
+    readonly resources?: { readonly reservations: { readonly devices: readonly Device[] } };
+  };
+};
+
+const README = readFileSync(join(import.meta.dir, "../README.md"), "utf8");
+const SECTION = README.split("\n## More GPUs for one model\n")[1]?.split("\n## ")[0] ?? "";
+const FILES = [...SECTION.matchAll(/^```yaml\n(.*?)^```$/gms)].map(
+  ([, text = ""]) =>
+    Bun.YAML.parse(text) as { readonly services: Readonly<Record<string, Service>> },
+);
+const [OF_GPUS, OF_ONE_SERVICE] = FILES.map(({ services }) => Object.entries(services));
+const ALL = [...OF_GPUS!, ...OF_ONE_SERVICE!];
+
+describe("the Compose files for replicas", () => {
+  test("are two: one service for each GPU, and several containers of one service", () => {
+    expect(FILES).toHaveLength(2);
+    expect(OF_GPUS!.length).toBeGreaterThan(1);
+    expect(OF_ONE_SERVICE).toHaveLength(1);
+  });
+
+  test.each(ALL)(
+    "%s is a replica by its labels, and all of them mean something",
+    (_name, { labels }) => {
+      const read = readLabels(labels);
+      expect(read).toMatchObject({ kind: "enabled", settings: { isReplica: true } });
+      for (const [label, value] of Object.entries(labels)) {
+        expect(Object.keys(LABELS)).toContain(label);
+        expect(value).toBeString(); // Compose takes no other
+      }
+    },
+  );
+
+  test.each(ALL)(
+    "%s has a health check on its port, a network, and time to stop",
+    (_name, service) => {
+      const port = service.labels["inference.port"] ?? LABELS["inference.port"];
+      expect(service.healthcheck.test.at(-1)).toContain(`http://localhost:${port}/`);
+      expect(service.networks).toEqual(["inference"]);
+      const grace = service.image.includes("llama.cpp") ? "10s" : "75s";
+      expect(service.stop_grace_period).toBe(grace);
+    },
+  );
+
+  test("each GPU is in one service alone, by its number", () => {
+    const devices = OF_GPUS!.flatMap(
+      ([, { deploy }]) => deploy.resources?.reservations.devices ?? [],
+    );
+    expect(devices.map(({ device_ids }) => device_ids)).toEqual(
+      OF_GPUS!.map((_service, index) => [String(index)]),
+    );
+    for (const { driver, capabilities, count } of devices) {
+      expect([driver, capabilities]).toEqual(["nvidia", ["gpu"]]);
+      expect(count).toBeUndefined(); // Compose takes one of the two
+    }
+    for (const [, { deploy }] of OF_GPUS!) expect(deploy.replicas).toBeUndefined();
+  });
+
+  test("a service of several containers has no name and no port that only one can have", () => {
+    const [, service] = OF_ONE_SERVICE![0]!;
+    expect(service.deploy.replicas).toBeGreaterThan(1);
+    expect(service).not.toHaveProperty("container_name");
+    expect(service).not.toHaveProperty("ports");
+    const atWork = Number(/--parallel (\d+)/.exec(service.command)?.[1]);
+    const settings = readLabels(service.labels);
+    expect(settings).toMatchObject({ settings: { maxInFlight: 2 * atWork } });
+  });
+});
+
+test("the section names the metrics of replicas as they are called", () => {
+  for (const { name } of [METRICS.decisions, METRICS.load])
+    expect(SECTION).toContain(`\`${name}\``);
+});
