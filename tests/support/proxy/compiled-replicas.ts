@@ -20,6 +20,8 @@ export type Reply = {
   readonly complete: boolean;
 };
 
+type Labels = Readonly<Record<string, string>>;
+
 type Ask = {
   readonly method?: string;
   readonly path?: string;
@@ -31,9 +33,12 @@ type Ask = {
 };
 
 type Options = {
-  readonly labels?: Readonly<Record<string, string>>;
+  /** Beside those of port and enabling. `inference.replica` if they are not given. */
+  readonly labels?: Labels | ((nth: number) => Labels);
   /** The entries of their lists. */
-  readonly models?: readonly object[];
+  readonly models?: readonly object[] | ((nth: number) => readonly object[]);
+  /** Of the proxy. */
+  readonly env?: Readonly<Record<string, string>>;
 };
 
 export const CHAT = '{"model":"m","messages":[{"role":"user","content":"hello"}]}';
@@ -59,7 +64,7 @@ export class CompiledReplicas implements AsyncDisposable {
     this.#stack = stack;
   }
 
-  /** Resolves when all of them are routed. */
+  /** Resolves when all of them are routed. They are numbered from 1, the oldest. */
   static async start(count: number, options: Options = {}): Promise<CompiledReplicas> {
     const { labels = { "inference.replica": "true" }, models = [{ id: "m" }] } = options;
     await using stack = new AsyncDisposableStack();
@@ -67,13 +72,15 @@ export class CompiledReplicas implements AsyncDisposable {
     const stage = new Stage();
     const containers = new Map<WireServer, FakeContainer>();
     for (let n = 1; n <= count; n += 1) {
-      const server = await new WireServer(`replica-${n}`, models, stage.onArrival).start();
+      const list = typeof models === "function" ? models(n) : models;
+      const server = await new WireServer(`replica-${n}`, list, stage.onArrival).start();
       stack.use(server);
-      const all = { "inference.enable": "true", "inference.port": String(server.port), ...labels };
+      const own = typeof labels === "function" ? labels(n) : labels;
+      const all = { "inference.enable": "true", "inference.port": String(server.port), ...own };
       const startedAtMs = engine.nowMs() - 10_000 + n;
       containers.set(server, engine.add({ name: server.name, labels: all, startedAtMs }));
     }
-    const proxy = stack.use(await startCompiled({ env: envOf(engine) }));
+    const proxy = stack.use(await startCompiled({ env: { ...envOf(engine), ...options.env } }));
     const servers = [...containers.keys()];
     for (const { name } of servers) await untilShown(proxy.origin, name, { state: "routed" });
     return new CompiledReplicas({ engine, proxy, servers }, containers, stage, stack.move());
