@@ -80,8 +80,8 @@ function waitNotes(overlaps: readonly Overlap[]): readonly string[] {
     const to = `${modelsText(modelIds)} ${verb} to ${some([winner.name])}, which became healthy later`;
     if (winner.isReplica === other.isReplica) return to;
     return winner.isReplica
-      ? `${to} and shares only with those that have the label inference.replica=true, as this one has not`
-      : `${to} and lacks the label inference.replica=true, so that it does not share`;
+      ? `${to} and shares only with containers that have the label inference.replica=true`
+      : `${to} and lacks the label inference.replica=true`;
   });
 }
 

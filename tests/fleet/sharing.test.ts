@@ -96,7 +96,7 @@ describe("sharingNotes() of replicas", () => {
     const notes = notesOf({ a: ["m"], old: ["m"], b: ["m"] }, (name) => name !== "old");
     expect(notes).toEqual({
       a: "shares the requests of model m with b",
-      old: "model m goes to b, which became healthy later and shares only with those that have the label inference.replica=true, as this one has not",
+      old: "model m goes to b, which became healthy later and shares only with containers that have the label inference.replica=true",
       b: "shares the requests of model m with a; takes the requests of model m instead of old",
     });
   });
@@ -104,7 +104,7 @@ describe("sharingNotes() of replicas", () => {
   test("one without the label, newer than they are: it takes all, and they are told which label it lacks", () => {
     const notes = notesOf({ a: ["m"], b: ["m"], young: ["m"] }, (name) => name !== "young");
     const waits =
-      "model m goes to young, which became healthy later and lacks the label inference.replica=true, so that it does not share";
+      "model m goes to young, which became healthy later and lacks the label inference.replica=true";
     expect(notes).toEqual({
       a: waits,
       b: waits,
