@@ -56,6 +56,26 @@ export type ContainerStatus = {
   readonly address: string | null;
   readonly models: readonly string[];
   readonly in_flight: number;
+  /** What its label `inference.max_in_flight` says; null if it has none, or does not run. */
+  readonly max_in_flight: number | null;
+  /**
+   * Requests in flight, and the prompts that it has not begun to answer, in units of 8 KiB; rounded to one
+   * decimal. This and the next field are null unless it is routed and has the label `inference.replica`.
+   */
+  readonly load: number | null;
+  readonly requests_last_minute: RequestsLastMinute | null;
+};
+
+/** How many requests a replica got in the last minute, by why it got them. */
+type RequestsLastMinute = {
+  /** It is known to have had the beginning of the prompt. */
+  readonly prefix: number;
+  /** It was the least busy. */
+  readonly load: number;
+  /** No other could take the request. */
+  readonly only: number;
+  /** Another one has failed the request. */
+  readonly failover: number;
 };
 
 export type StatusInit = {

@@ -11,6 +11,9 @@ const CONTAINER = {
   address: "http://172.17.0.2:8000",
   models: ["m"],
   in_flight: 2,
+  max_in_flight: 16,
+  load: 2.5,
+  requests_last_minute: { prefix: 3, load: 1, only: 0, failover: 0 },
 };
 
 test("statusOf(): the field names are a promise", () => {

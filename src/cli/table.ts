@@ -17,6 +17,11 @@ const Container = z.object({
   address: z.nullable(z.string()),
   models: z.array(z.string()),
   in_flight: z.number(),
+  // An older proxy has none of these three.
+  max_in_flight: z.optional(z.nullable(z.number())),
+  load: z.optional(z.nullable(z.number())),
+  /** Keys are `prefix`, `load`, `only` and `failover`. A newer proxy may have other words: they are shown too. */
+  requests_last_minute: z.optional(z.nullable(z.record(z.string(), z.number()))),
 });
 
 /** The fields that the commands use. Others are ignored, so that an older binary can ask a newer proxy. */
@@ -108,16 +113,29 @@ function nothingLine(engineState: string): string {
 }
 
 function row(container: ContainerStatus, nowMs: number): readonly string[] {
-  const { name, state, reason, since, address, models, in_flight } = container;
-  const last = state === "routed" && models.length > 0 ? servedText(models, reason) : reason;
-  const cells = [name, state, sinceText(since, nowMs), String(in_flight), address ?? "–", last];
+  const { name, state, reason, since, address, models, in_flight, max_in_flight } = container;
+  const last = state === "routed" && models.length > 0 ? servedText(container) : reason;
+  const inFlight = `${in_flight}${typeof max_in_flight === "number" ? `/${max_in_flight}` : ""}`;
+  const cells = [name, state, sinceText(since, nowMs), inFlight, address ?? "–", last];
   return cells.map(printableInTable); // before anything measures them: an escape sequence has no width
 }
 
 /** Its models, and behind them what is to be said of it beside that it is healthy. */
-function servedText(models: readonly string[], reason: string): string {
+function servedText({ models, reason, load, requests_last_minute }: ContainerStatus): string {
   const notes = reason.split("; ").filter((note) => note !== "healthy");
+  if (typeof load === "number") notes.push(`load ${load}`);
+  if (requests_last_minute) notes.push(`last minute: ${requestsText(requests_last_minute)}`);
   return `${models.join(", ")}${notes.length === 0 ? "" : ` (${notes.join("; ")})`}`;
+}
+
+/** Why a replica got requests, where `by` and the word of the field would not say it. */
+const REASON_TEXTS = new Map([["only", "as the only one"]]);
+
+function requestsText(requests: Readonly<Record<string, number>>): string {
+  const texts = Object.entries(requests)
+    .filter(([, count]) => count > 0)
+    .map(([reason, count]) => `${count} ${REASON_TEXTS.get(reason) ?? `by ${reason}`}`);
+  return texts.length === 0 ? "no requests" : texts.join(", ");
 }
 
 /** A wider cell does not widen its column. Otherwise one wide cell and many rows would make a huge output. */

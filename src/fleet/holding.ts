@@ -116,8 +116,7 @@ export class Holding {
    * @returns a promise that resolves when a read that began after this call has ended, well or not
    */
   rereadModels(): Promise<void> {
-    const reading = this.#active === undefined ? undefined : this.#reading;
-    return reading?.readNow() ?? Promise.resolve();
+    return (this.#active && this.#reading)?.readNow() ?? Promise.resolve();
   }
 
   /** @param rank the rank of the wake that led to this sighting */
@@ -249,10 +248,11 @@ export class Holding {
     const before = this.#active.models;
     const overlaps = this.#init.table.replaceModels(this.#active, this.#models);
     this.#remember(this.#models);
+    if (this.#active.models === before) return;
     const changes = modelChanges(before, this.#models);
-    if (changes === undefined) return;
-    this.#init.log.info("models changed", { container: this.#active.name, ...changes });
-    this.#init.onOverlap(overlaps);
+    const fields = { container: this.#active.name, ...changes };
+    if (changes !== undefined) this.#init.log.info("models changed", fields);
+    this.#init.onOverlap(overlaps); // also of the same models: replicas may differ in their entries
   }
 
   #remember(models: readonly Model[]): void {

@@ -1,23 +1,61 @@
-/** Warns of containers that serve the same models. Does not decide which gets the requests. */
+/**
+ * Warns of containers that serve the same models: of those that do not share the requests, and of replicas
+ * that differ. Does not decide which gets the requests.
+ */
 import { someOf } from "../ground/some-of.ts";
 import type { Overlap } from "../routing/overlap.ts";
 import { keyOf } from "../routing/run.ts";
 import type { WarnOnce } from "../telemetry/warn-once.ts";
+import { differencesBetween, differencesText } from "./replica-differences.ts";
 
-const MESSAGE =
-  "two containers serve the same models; the last to become healthy gets the requests";
+const NEITHER_IS_REPLICA =
+  "two containers serve the same models; the last to become healthy gets all their requests: to have both share them, set the label inference.replica=true on both";
+const ONE_IS_REPLICA =
+  "two containers serve the same models and do not share their requests, because one of them lacks the label inference.replica=true: to have both share them, set it there too";
+const REPLICAS_DIFFER =
+  "two replicas of the same models differ, and requests go to either of them: set both up alike, or take the label inference.replica from one";
 
-/** Warns of each, unless the last warning of its two containers had the same winner and models. */
+/** Warns of each, unless the last warning of its two containers said the same. */
 export function warnOfOverlaps(warnings: WarnOnce, overlaps: readonly Overlap[]): void {
-  for (const { winner, other, modelIds } of overlaps) {
-    const fields = {
-      container: winner.name,
-      instead_of: other.name,
-      model_count: modelIds.length,
-      models: someOf(modelIds),
-    };
-    const ids = JSON.stringify([...modelIds].sort()); // sorted, since another order is no news
-    const said = `${keyOf(winner.run)} ${Bun.SHA256.hash(ids, "hex")}`;
-    warnings.warn([keyOf(winner.run), keyOf(other.run)], MESSAGE, fields, said);
+  for (const overlap of overlaps) {
+    if (overlap.areReplicas) warnOfDifferences(warnings, overlap);
+    else warnOfRivals(warnings, overlap);
   }
+}
+
+function warnOfRivals(warnings: WarnOnce, { winner, other, modelIds }: Overlap): void {
+  const fields = {
+    container: winner.name,
+    instead_of: other.name,
+    model_count: modelIds.length,
+    models: someOf(modelIds),
+  };
+  // Another winner is news, and so are other models; another order of the same models is none.
+  const said = `${keyOf(winner.run)} ${hashOf([...modelIds].sort())}`;
+  const keys = [keyOf(winner.run), keyOf(other.run)];
+  if (winner.isReplica === other.isReplica) warnings.warn(keys, NEITHER_IS_REPLICA, fields, said);
+  else {
+    const { name } = winner.isReplica ? other : winner;
+    warnings.warn(keys, ONE_IS_REPLICA, { ...fields, without_label: name }, said);
+  }
+}
+
+function warnOfDifferences(warnings: WarnOnce, { winner, other }: Overlap): void {
+  const differences = differencesBetween(winner, other);
+  const { servers, all } = differences;
+  if (all.length === 0) return;
+  const ids = [...new Set(all.map(({ modelId }) => modelId))];
+  const fields = {
+    containers: servers.map(({ name }) => name),
+    model_count: ids.length,
+    models: someOf(ids),
+    reason: differencesText(differences),
+  };
+  const keys = servers.map(({ run }) => keyOf(run));
+  warnings.warn(keys, REPLICAS_DIFFER, fields, hashOf(all));
+}
+
+/** Says in few bytes what was said: it is kept. */
+function hashOf(said: unknown): string {
+  return Bun.SHA256.hash(JSON.stringify(said), "hex");
 }

@@ -12,6 +12,7 @@ import type { ContainerStatus } from "../status.ts";
 import type { Log, LogLevel } from "../telemetry/log.ts";
 import { type Condition, conditionOf, type ServerState } from "./condition.ts";
 import type { Holding } from "./holding.ts";
+import { coolingNote, replicaStatus } from "./replica-status.ts";
 
 /** The server that a report is about. */
 export type Subject = {
@@ -104,25 +105,35 @@ export class Report {
     });
   }
 
-  /** @param note what is to be added to the reason while the server is routed */
-  status({ id, name, holding }: Subject, note?: string): ContainerStatus {
+  /**
+   * @param note what is to be added to the reason while the server is routed
+   * @param steadyMs the time by the clock of `Load`, which never goes back
+   */
+  status(
+    { id, name, holding }: Subject,
+    note?: string,
+    steadyMs = performance.now(),
+  ): ContainerStatus {
     const { state } = this.#condition;
     const { active, inFlight, place } = holding;
+    const routed = state === "routed" ? active : undefined;
     return {
       id,
       name,
       state,
-      reason: this.#reasonWith(state === "routed" ? note : undefined),
+      reason: this.#reasonWith(routed && note, coolingNote(routed, steadyMs)),
       since: new Date(this.#sinceMs).toISOString(),
       address: place?.origin ?? null,
       models: active?.models.map((model) => cut(model.id, SHOWN_LENGTH_MAX)) ?? [],
       in_flight: inFlight,
+      max_in_flight: place?.maxInFlight ?? null,
+      ...replicaStatus(routed, steadyMs),
     };
   }
 
-  #reasonWith(note: string | undefined): string {
+  #reasonWith(...notes: readonly (string | undefined)[]): string {
     const { reason } = this.#condition;
-    return note === undefined ? reason : `${reason}; ${note}`;
+    return [reason, ...notes].filter((text) => text !== undefined).join("; ");
   }
 
   #isRepeated(text: string, nowMs: number): boolean {

@@ -142,6 +142,43 @@ describe("renderStatus()", () => {
     expect(renderStatus(parsed({ containers }), STARTED_MS)).toEndWith(`  ${shown}\n`);
   });
 
+  test.each<[what: string, more: object, inFlight: string, shown: string]>([
+    ["without a limit, and no replica", {}, "3", "org/a, b"],
+    ["with a limit", { max_in_flight: 16 }, "3/16", "org/a, b"],
+    [
+      "that is a replica",
+      {
+        reason: "healthy; shares the requests of model b with vllm-2",
+        load: 3.2,
+        requests_last_minute: { prefix: 40, load: 12, only: 2, failover: 1 },
+      },
+      "3",
+      "org/a, b (shares the requests of model b with vllm-2; load 3.2; last minute: 40 by prefix, 12 by load, 2 as the only one, 1 by failover)",
+    ],
+    [
+      "that got nothing",
+      { load: 0, requests_last_minute: { prefix: 0, load: 0, only: 0, failover: 0 } },
+      "3",
+      "org/a, b (load 0; last minute: no requests)",
+    ],
+    [
+      "of a newer proxy, with other words",
+      { load: 1, requests_last_minute: { prefix: 1, "\u001b[2J": 2 }, max_in_flight: 4 },
+      "3/4",
+      "org/a, b (load 1; last minute: 1 by prefix, 2 by ?[2J)",
+    ],
+    [
+      "of an older proxy",
+      { max_in_flight: undefined, load: undefined, requests_last_minute: undefined },
+      "3",
+      "org/a, b",
+    ],
+  ])("how busy a container is: one %s", (_what, more, inFlight, shown) => {
+    const table = renderStatus(parsed({ containers: [containerStatus(more)] }), STARTED_MS);
+    expect(table).toMatch(new RegExp(`  ${inFlight} +172\\.18\\.0\\.3:8000  `));
+    expect(table).toEndWith(`172.18.0.3:8000  ${shown}\n`);
+  });
+
   test("a routed container without any model has the reason in their place", () => {
     const containers = [containerStatus({ models: [], reason: "its list is empty" })];
     expect(renderStatus(parsed({ containers }), STARTED_MS)).toContain("  its list is empty\n");

@@ -35,6 +35,9 @@ describe("Fleet.members", () => {
       address: `http://127.0.0.1:${models.port}`,
       models: ["m", "n"],
       in_flight: 1,
+      max_in_flight: null,
+      load: null,
+      requests_last_minute: null,
     });
     if (route.kind === "routed") route.lease.end();
     expect(discovery.containers()[1]?.in_flight).toBe(0);

@@ -1,8 +1,10 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { warnOfOverlaps } from "../../src/fleet/overlaps.ts";
+import type { Backend } from "../../src/routing/backend.ts";
+import type { Overlap } from "../../src/routing/overlap.ts";
 import { WarnOnce } from "../../src/telemetry/warn-once.ts";
-import { memoryLog } from "../support/proxy/memory-log.ts";
-import { makeBackend } from "../support/server/backends.ts";
+import { type MemoryLog, memoryLog } from "../support/proxy/memory-log.ts";
+import { type Entry, makeBackend, models } from "../support/server/backends.ts";
 
 const A = makeBackend({ name: "a" });
 const B = makeBackend({ name: "b" });
@@ -36,4 +38,103 @@ test("a warning of 10,000 common models with long names is a short line", () => 
   warnOfOverlaps(new WarnOnce(log), [{ winner: A, other: B, modelIds, areReplicas: false }]);
   expect(log.lines[0]).toMatchObject({ model_count: 10_000 });
   expect(JSON.stringify(log.lines[0]).length).toBeLessThan(1_500);
+});
+
+describe("warnOfOverlaps(), and the label inference.replica", () => {
+  type Told = { readonly log: MemoryLog; readonly warn: (overlap: Overlap) => MemoryLog["lines"] };
+
+  function told(): Told {
+    const log = memoryLog();
+    const warnings = new WarnOnce(log);
+    const warn: Told["warn"] = (overlap) => {
+      warnOfOverlaps(warnings, [overlap]);
+      return log.lines;
+    };
+    return { log, warn };
+  }
+
+  function overlapOf(winner: Backend, other: Backend): Overlap {
+    const areReplicas = winner.isReplica && other.isReplica;
+    return { winner, other, modelIds: ["m"], areReplicas };
+  }
+
+  function replica(name: string, ...entries: readonly Entry[]): Backend {
+    return makeBackend({ name, isReplica: true, models: entries });
+  }
+
+  test("neither has it: the warning says what happens, and names the label as the remedy", () => {
+    expect(told().warn(overlapOf(B, A))).toMatchObject([
+      {
+        level: "warn",
+        message:
+          "two containers serve the same models; the last to become healthy gets all their requests: to have both share them, set the label inference.replica=true on both",
+        ...{ container: "b", instead_of: "a" },
+      },
+    ]);
+  });
+
+  const LABELLED = replica("labelled", { id: "m" });
+
+  test.each([
+    ["the newer one", overlapOf(LABELLED, A), { container: "labelled", instead_of: "a" }],
+    ["the older one", overlapOf(A, LABELLED), { container: "a", instead_of: "labelled" }],
+  ])("only %s has it: the warning says who lacks it", (_which, overlap, fields) => {
+    expect(told().warn(overlap)).toMatchObject([
+      {
+        ...fields,
+        without_label: "a",
+        message: expect.stringContaining("one of them lacks the label"),
+      },
+    ]);
+  });
+
+  test("both have it, and their lists say the same: no warning", () => {
+    const entry = { id: "m", max_model_len: 8_192, owned_by: "vllm" };
+    const [one, other] = [
+      replica("one", { ...entry, created: 1 }),
+      replica("other", { ...entry, created: 2 }),
+    ];
+    expect(told().warn(overlapOf(one, other))).toEqual([]);
+  });
+
+  test("replicas that differ: one warning, whichever is the newer, until what differs changes", () => {
+    const { warn } = told();
+    const one = replica("gpu-1", { id: "m", max_model_len: 8_192 }, { id: "n" });
+    const other = replica("gpu-2", { id: "m", max_model_len: 4_096 }, { id: "n" });
+    expect(warn(overlapOf(other, one))).toHaveLength(1);
+    expect(warn(overlapOf(one, other))).toMatchObject([
+      {
+        level: "warn",
+        message: expect.stringMatching(/^two replicas of the same models differ/),
+        containers: ["gpu-1", "gpu-2"],
+        model_count: 1,
+        models: ["m"],
+        reason: "model m: max_model_len is 8192 on gpu-1 and 4096 on gpu-2",
+      },
+    ]);
+    other.replaceModels(models({ id: "n" }, { id: "m", max_model_len: 4_096, created: 1 }));
+    expect(warn(overlapOf(other, one))).toHaveLength(1);
+    other.replaceModels(models({ id: "m", max_model_len: 2_048 }));
+    expect(warn(overlapOf(other, one))).toMatchObject([
+      {},
+      { reason: expect.stringContaining("2048") },
+    ]);
+  });
+
+  test("a warning of 200 models that differ, with long names and values, is a short line", () => {
+    const { warn } = told();
+    const list = (owner: string): readonly Entry[] =>
+      Array.from({ length: 200 }, (_, n) => ({
+        id: `${n}${"x".repeat(200)}`,
+        owned_by: owner.repeat(300),
+      }));
+    const [line] = warn(
+      overlapOf(replica("a".repeat(500), ...list("v")), replica("b", ...list("w"))),
+    );
+    expect(line).toMatchObject({
+      model_count: 200,
+      reason: expect.stringMatching(/; and 197 more models$/),
+    });
+    expect(JSON.stringify(line).length).toBeLessThan(4_000);
+  });
 });

@@ -57,6 +57,9 @@ describe("Report", () => {
       address: null,
       models: [],
       in_flight: 0,
+      max_in_flight: null,
+      load: null,
+      requests_last_minute: null,
     });
     report.cannotTell("no answer in time");
     expect(report.status(subject)).toMatchObject({ state: "unknown", reason: "no answer in time" });

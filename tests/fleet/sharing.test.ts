@@ -4,11 +4,19 @@ import type { Backend } from "../../src/routing/backend.ts";
 import { RoutingTable } from "../../src/routing/table.ts";
 import { makeBackend } from "../support/server/backends.ts";
 
-/** The notes for containers that have become healthy one after the other, by their names. */
-function notesOf(lists: Readonly<Record<string, readonly string[]>>): Record<string, string> {
+/**
+ * The notes for containers that have become healthy one after the other, by their names.
+ *
+ * @param isReplica says of a name whether its container has the label `inference.replica`
+ */
+function notesOf(
+  lists: Readonly<Record<string, readonly string[]>>,
+  isReplica: (name: string) => boolean = () => false,
+): Record<string, string> {
   const table = new RoutingTable();
   for (const [name, ids] of Object.entries(lists)) {
-    table.admit(makeBackend({ name, models: ids.map((id) => ({ id })) }));
+    const models = ids.map((id) => ({ id }));
+    table.admit(makeBackend({ name, isReplica: isReplica(name), models }));
   }
   return named(sharingNotes(table.overlaps));
 }
@@ -58,5 +66,62 @@ describe("sharingNotes()", () => {
       /^takes the requests of 10000 models \(m+…, m+…, m+… and 9997 more\) instead of c+…; /,
     );
     expect(notes["last"]).toEndWith("; and 17 more like this");
+  });
+});
+
+const ALL = (): boolean => true;
+
+describe("sharingNotes() of replicas", () => {
+  test("each names all others that share its model, not the newest alone", () => {
+    expect(notesOf({ "gpu-1": ["m"], "gpu-2": ["m"], "gpu-3": ["m"] }, ALL)).toEqual({
+      "gpu-1": "shares the requests of model m with gpu-3 and gpu-2",
+      "gpu-2": "shares the requests of model m with gpu-3 and gpu-1",
+      "gpu-3": "shares the requests of model m with gpu-2 and gpu-1",
+    });
+  });
+
+  test("one that is alone with its model has nothing to share", () => {
+    expect(notesOf({ a: ["m"], b: ["n"] }, ALL)).toEqual({});
+  });
+
+  test("of several models, with several others", () => {
+    expect(notesOf({ a: ["x", "y", "z"], b: ["x", "y"], c: ["z"] }, ALL)).toEqual({
+      a: "shares the requests of model z with c; shares the requests of models x, y with b",
+      b: "shares the requests of models x, y with a",
+      c: "shares the requests of model z with a",
+    });
+  });
+
+  test("one without the label, older than they are: they share, and it is told which label it lacks", () => {
+    const notes = notesOf({ a: ["m"], old: ["m"], b: ["m"] }, (name) => name !== "old");
+    expect(notes).toEqual({
+      a: "shares the requests of model m with b",
+      old: "model m goes to b, which became healthy later and shares only with containers that have the label inference.replica=true",
+      b: "shares the requests of model m with a; takes the requests of model m instead of old",
+    });
+  });
+
+  test("one without the label, newer than they are: it takes all, and they are told which label it lacks", () => {
+    const notes = notesOf({ a: ["m"], b: ["m"], young: ["m"] }, (name) => name !== "young");
+    const waits =
+      "model m goes to young, which became healthy later and lacks the label inference.replica=true";
+    expect(notes).toEqual({
+      a: waits,
+      b: waits,
+      young: "takes the requests of model m instead of b, a",
+    });
+  });
+
+  test("is short, however many models and replicas there are, and however long their names", () => {
+    const models = many(10_000, "m".repeat(500));
+    const replicas = many(20, "c".repeat(500)).map((name, n) => [name, models.slice(n * 2)]);
+    const notes = notesOf(Object.fromEntries(replicas), ALL);
+    expect(Object.keys(notes)).toHaveLength(20);
+    for (const note of Object.values(notes)) expect(note.length).toBeLessThan(6_000);
+    const [newest = "", ...older] = Object.values(notes);
+    expect(newest).toMatch(
+      /^shares the requests of 9962 models \(m+…, m+…, m+… and 9959 more\) with c+…, c+…, c+… and 16 more$/,
+    );
+    expect(older.filter((note) => note.endsWith("; and 16 more like this"))).toHaveLength(2);
   });
 });

@@ -3,6 +3,11 @@ import { isLabelled, LABELS, readLabels, unknownLabels } from "../../src/sources
 
 const ENABLED = { "inference.enable": "true" };
 
+/** A value, and as much of it as the name of a test shows. */
+function named(value: string): readonly [shown: string, value: string] {
+  return [value.slice(0, 20), value];
+}
+
 describe("readLabels()", () => {
   test("defaults: port 8000, base path /v1, no network", () => {
     expect(readLabels(ENABLED)).toEqual({
@@ -98,6 +103,55 @@ describe("readLabels()", () => {
     });
   });
 
+  test.each([
+    ["true", { isReplica: true }],
+    ["false", {}],
+    ["", {}],
+  ])("replica %p is %p", (value, sharing) => {
+    const settings = { port: 8000, basePath: "/v1", network: undefined, ...sharing };
+    expect(readLabels({ ...ENABLED, "inference.replica": value })).toStrictEqual({
+      kind: "enabled",
+      settings,
+    });
+  });
+
+  test.each([
+    ["1", 1],
+    ["16", 16],
+    ["007", 7],
+    ["1000000", 1_000_000],
+  ])("max_in_flight %p is %p", (value, maxInFlight) => {
+    expect(readLabels({ ...ENABLED, "inference.max_in_flight": value })).toMatchObject({
+      settings: { maxInFlight },
+    });
+  });
+
+  test.each(
+    ["True", "TRUE", "yes", "1", " ", " true", "true,true", "t".repeat(1_000_000)].map(named),
+  )("replica %p is wrong, and the reason says what to write", (_shown, value) => {
+    const read = readLabels({ ...ENABLED, "inference.replica": value });
+    expect(read).toEqual({
+      kind: "wrong",
+      reason: expect.stringMatching(
+        /^label inference\.replica is ".{1,201}": write "true" to share the requests of its models$/,
+      ),
+    });
+  });
+
+  test.each(
+    ["0", "-1", "+1", "1.5", "1e3", "0x10", "16 ", " ", "1000001", "9".repeat(1_000_000)].map(
+      named,
+    ),
+  )("max_in_flight %p is wrong, and the reason says what to write", (_shown, value) => {
+    const read = readLabels({ ...ENABLED, "inference.max_in_flight": value });
+    expect(read).toEqual({
+      kind: "wrong",
+      reason: expect.stringMatching(
+        /^label inference\.max_in_flight is ".{1,201}": write a number of requests from 1 to 1000000$/,
+      ),
+    });
+  });
+
   test("a network is taken by name", () => {
     expect(readLabels({ ...ENABLED, "inference.network": "ai" })).toMatchObject({
       settings: { network: "ai" },
@@ -166,6 +220,13 @@ describe("isLabelled()", () => {
 });
 
 test("unknownLabels() has those with a typing error, and no other", () => {
-  const labels = { ...ENABLED, "inference.modles": "", "inference.prot": "1", "x.y": "z" };
-  expect(unknownLabels(labels)).toEqual(["inference.modles", "inference.prot"]);
+  const typed = [
+    "inference.modles",
+    "inference.prot",
+    "inference.replicas",
+    "inference.max-in-flight",
+  ];
+  const ours = { ...ENABLED, "inference.replica": "true", "inference.max_in_flight": "1" };
+  const labels = { ...ours, ...Object.fromEntries(typed.map((label) => [label, ""])), "x.y": "z" };
+  expect(unknownLabels(labels)).toEqual(typed);
 });

@@ -47,3 +47,15 @@ test("a warning of a label with a typing error comes before what becomes of its 
   const ofIt = told.filter((message) => /unknown labels|^container /.test(message));
   expect(ofIt).toEqual(["unknown labels", "container ignored"]);
 });
+
+test("the warning of a label with a typing error names those that there are", async () => {
+  using fake = await new FakeEngine().start();
+  fake.add({ labels: { "inference.enable": "true", "inference.replicas": "true" } });
+  using discovery = startDiscovery(fake);
+  await until("it is warned of", () => discovery.log.count("unknown labels") === 1);
+  const warning = discovery.log.lines.find(({ message }) => message === "unknown labels");
+  expect(warning).toMatchObject({
+    labels: ["inference.replicas"],
+    reason: expect.stringContaining("inference.models, inference.replica, inference.max_in_flight"),
+  });
+});

@@ -32,6 +32,9 @@ export function containerStatus(more: object = {}): Record<string, unknown> {
     address: "172.18.0.3:8000",
     models: ["org/a", "b"],
     in_flight: 3,
+    max_in_flight: null,
+    load: null,
+    requests_last_minute: null,
     ...more,
   };
 }

@@ -3,8 +3,10 @@ import type { Health, Present, Sighting, Source } from "../../../src/sources/sig
 
 const SERVER = { source: "docker", id: "a".repeat(64) };
 
-/** A run, and the way to it. */
-export type Place = Pick<Present, "origin" | "origins" | "run">;
+/** A run, the way to it, and what its labels say beside the defaults. */
+export type Place = Pick<Present, "origin" | "origins" | "run"> & {
+  readonly settings?: Partial<Present["settings"]>;
+};
 
 /** The run that tests begin with; it has another address too. */
 export const RUN: Place = {
@@ -17,7 +19,10 @@ export function sightingOf(seen: Health | "absent", place: Place): Sighting {
   const common = { server: SERVER, name: "vllm" };
   return seen === "absent"
     ? { ...common, kind: "absent", state: "stopped", reason: "removed", comesBack: false }
-    : { ...common, ...place, kind: "present", seen, settings: { basePath: "/v1" } };
+    : {
+        ...{ ...common, ...place, kind: "present", seen },
+        settings: { basePath: "/v1", ...place.settings },
+      };
 }
 
 /** A source that hears of everything as it happens. */

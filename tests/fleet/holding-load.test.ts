@@ -1,0 +1,88 @@
+/** How busy a run is counts for the run, whichever of its backends has the requests. */
+import { describe, expect, test } from "bun:test";
+import { Holding } from "../../src/fleet/holding.ts";
+import type { Lease } from "../../src/routing/backend.ts";
+import type { Rank } from "../../src/routing/run.ts";
+import type { Health } from "../../src/sources/sighting.ts";
+import { memoryLog } from "../support/proxy/memory-log.ts";
+import { WatchedTable } from "../support/proxy/watched-table.ts";
+import { listOf } from "../support/server/backends.ts";
+import { FOLLOWING, type Place, RUN, sightingOf } from "../support/server/sightings.ts";
+import { until } from "../support/until.ts";
+
+type Rig = {
+  readonly holding: Holding;
+  readonly see: (seen: Health, place: Place, rank: Rank) => void;
+  readonly table: WatchedTable;
+};
+
+async function active(place: Place): Promise<Rig> {
+  const table = new WatchedTable();
+  const holding = new Holding("vllm", {
+    table,
+    log: memoryLog(),
+    drainTimeoutMs: 60_000,
+    readModels: async () => listOf("m"),
+    source: FOLLOWING,
+    onOverlap: () => undefined,
+    onProgress: () => undefined,
+  });
+  const see: Rig["see"] = (seen, of, rank) => holding.saw(sightingOf(seen, of), rank);
+  see("routable", place, 1);
+  await until("it is active", () => holding.held === "active");
+  return { holding, see, table };
+}
+
+const SHARING: Place = { ...RUN, settings: { isReplica: true, maxInFlight: 2 } };
+
+describe("Holding, and how busy its run is", () => {
+  function take(table: WatchedTable): Lease {
+    const route = table.route("m");
+    if (route.kind !== "routed") throw new Error(`not routed: ${route.kind}`);
+    return route.lease;
+  }
+
+  test("its backend is a replica and has the limit, if the labels say so", async () => {
+    const { table } = await active(SHARING);
+    expect(take(table).backend.isReplica).toBe(true);
+    take(table);
+    expect(table.route("m").kind).toBe("saturated");
+    const { holding } = await active(RUN);
+    expect([holding.active?.isReplica, holding.active?.load.isFull]).toEqual([false, false]);
+  });
+
+  test("unhealthy and back: what is in flight on the old backend counts for the new one", async () => {
+    const { holding, see, table } = await active(SHARING);
+    const before = take(table);
+    see("not healthy", SHARING, 2);
+    see("routable", SHARING, 3);
+    const load = holding.active?.load;
+    expect(holding.active).not.toBe(before.backend);
+    expect([load, load?.inFlight]).toEqual([before.backend.load, 1]);
+    take(table);
+    expect(table.route("m").kind).toBe("saturated");
+    before.end();
+    expect([load?.inFlight, table.route("m").kind]).toEqual([1, "routed"]);
+  });
+
+  test("another address of the same run: it counts on", async () => {
+    const { holding, see, table } = await active(SHARING);
+    take(table);
+    see("routable", { ...SHARING, origin: "http://127.0.0.2:8000" }, 2);
+    await until("it is active", () => holding.held === "active");
+    expect(holding.active?.load.inFlight).toBe(1);
+  });
+
+  test("started again: the count is fresh, and the end of what ran before does not touch it", async () => {
+    const { holding, see, table } = await active(SHARING);
+    const before = [take(table), take(table)];
+    const again = { ...SHARING, run: { ...RUN.run, startedAtMs: 2_000 } };
+    see("routable", again, 2);
+    await until("it is active", () => holding.held === "active");
+    const load = holding.active?.load;
+    expect([load?.inFlight, load?.isFull]).toEqual([0, false]);
+    take(table);
+    for (const lease of before) lease.end();
+    expect(load?.inFlight).toBe(1);
+  });
+});
