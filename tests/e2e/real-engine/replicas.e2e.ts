@@ -1,7 +1,8 @@
 /** The compiled binary in front of containers of one service on a real engine, which share the requests of their model. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import type { Status } from "../../../src/status.ts";
 import { outcomeOf, outcomesOf, startLoad, turnsOf } from "../../support/client/load.ts";
-import { chat, post } from "../../support/client/requests.ts";
+import { post } from "../../support/client/requests.ts";
 import {
   admin,
   removeLeftovers,
@@ -48,7 +49,30 @@ function prompt(content: string): object {
   return { messages: [{ role: "user", content }] };
 }
 
+/** How many requests the containers got in the last minute for this reason, all together. */
+async function decided(decision: "load" | "prefix"): Promise<number> {
+  const response = await fetch(`${replicas.origin}/status`, { keepalive: false });
+  const { containers } = (await response.json()) as Pick<Status, "containers">;
+  return containers.reduce((sum, one) => sum + (one.requests_last_minute?.[decision] ?? 0), 0);
+}
+
 describe("requests", () => {
+  test(
+    "are in the status of each container, with the reasons",
+    async () => {
+      const before = await decided("load");
+      await outcomesOf(12, 1, () => ask());
+      expect(await decided("load")).toBe(before + 12);
+      for (const { name } of replicas.running) {
+        await untilShown(replicas.origin, name, {
+          ...{ state: "routed", in_flight: 0, load: 0, max_in_flight: null },
+          requests_last_minute: { load: expect.any(Number), prefix: 0, only: 0, failover: 0 },
+        });
+      }
+    },
+    TIMEOUT_MS,
+  );
+
   test(
     "that have nothing in common spread evenly",
     async () => {
@@ -65,6 +89,7 @@ describe("requests", () => {
   test(
     "of one conversation stay together",
     async () => {
+      const before = await decided("prefix");
       const topics = Array.from({ length: 6 }, () => randomText(100));
       const conversations = topics.map(async (topic) => {
         const outcomes = new Set<string>();
@@ -74,6 +99,7 @@ describe("requests", () => {
         return [...outcomes].join();
       });
       const servers = await Promise.all(conversations);
+      expect(await decided("prefix")).toBe(before + 6 * 7); // all but the first turns
       for (const one of servers) expect(answersOf(...replicas.running)).toContain(one);
       expect(new Set(servers).size).toBeGreaterThan(1);
     },
@@ -185,27 +211,4 @@ describe("a replica that", () => {
     },
     TIMEOUT_MS,
   );
-});
-
-test("each container's part is in the status, with the reasons", async () => {
-  await outcomesOf(12, 1, () => ask());
-  const response = await fetch(`${replicas.origin}/status`, { keepalive: false });
-  const { containers } = (await response.json()) as {
-    readonly containers: readonly Record<string, unknown>[];
-  };
-  for (const name of replicas.names) {
-    expect(containers.find((one) => one["name"] === name)).toMatchObject({
-      state: "routed",
-      in_flight: 0,
-      load: 0,
-      max_in_flight: null,
-      requests_last_minute: {
-        load: expect.any(Number),
-        prefix: expect.any(Number),
-        only: 0,
-        failover: expect.any(Number),
-      },
-    });
-  }
-  expect((await chat(replicas.origin, "m")).status).toBe(200);
 });
