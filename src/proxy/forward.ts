@@ -30,6 +30,8 @@ export type Outgoing = {
   readonly mayRepeat: boolean;
 };
 
+type Unanswered = Exclude<Sent, { readonly kind: "answered" }>;
+
 export class Forwarder {
   readonly #init: ForwardInit;
   readonly #sender: Sender;
@@ -107,26 +109,26 @@ export class Forwarder {
   }
 
   /** Takes the lease for another try. @returns undefined if there is none */
-  #next(
-    { exchange, body, asking }: Outgoing,
-    routed: Routed,
-    sent: Exclude<Sent, { readonly kind: "answered" }>,
-    tries: Tries,
-  ): Routed | undefined {
+  #next(outgoing: Outgoing, routed: Routed, sent: Unanswered, tries: Tries): Routed | undefined {
     const { lease, mayMove } = routed;
-    const { report } = exchange;
     if (mayMove && COOLED.has(sent.kind)) this.#init.routes.cool(lease.backend, COOL_MS);
     const again = tries.after(sent.kind, routed);
-    if (again === "nobody" || body.kind === "stream") return undefined;
-    const same = again === "same" ? lease.backend.acquire(lease.unreadBytes) : undefined;
-    if (same !== undefined) {
-      report.retry(sent.kind);
-      return { ...routed, lease: same };
-    }
-    const other =
-      again === "same" && !tries.mayLeave(routed)
-        ? undefined
-        : this.#elsewhere(exchange, asking, tries);
+    if (outgoing.body.kind === "stream") return undefined;
+    const same = again.same ? lease.backend.acquire(lease.unreadBytes) : undefined;
+    if (same === undefined)
+      return again.other ? this.#move(outgoing, routed, sent, tries) : undefined;
+    outgoing.exchange.report.retry(sent.kind);
+    return { ...routed, lease: same };
+  }
+
+  #move(
+    outgoing: Outgoing,
+    { lease, mayMove }: Routed,
+    sent: Unanswered,
+    tries: Tries,
+  ): Routed | undefined {
+    const { report } = outgoing.exchange;
+    const other = this.#elsewhere(outgoing, tries);
     if (other === undefined) return undefined;
     const reason = sent.kind === "declined" ? String(sent.status) : sent.kind;
     if (mayMove) report.failover(reason, lease.backend.name);
@@ -136,7 +138,8 @@ export class Forwarder {
   }
 
   /** Asks only those that know the model by the name in the request. */
-  #elsewhere({ asked }: Exchange, asking: Asking, { failed }: Tries): Routed | undefined {
+  #elsewhere({ exchange, asking }: Outgoing, { failed }: Tries): Routed | undefined {
+    const { asked } = exchange;
     if (asked === undefined) return undefined;
     const route = this.#init.routes.route(asked, { ...asking, failed });
     return route.kind === "routed" ? route : undefined;
@@ -152,7 +155,7 @@ export class Forwarder {
 /** What leaves a replica alone for a while: a server that fails at once looks idle, and would draw all requests. */
 const COOLED: ReadonlySet<Setback> = new Set(["connection refused", "not connected", "died"]);
 
-function failureOfLast(sent: Exclude<Sent, { readonly kind: "answered" }>): Failure {
+function failureOfLast(sent: Unanswered): Failure {
   if (sent.kind !== "declined") return sent;
   return { kind: "failed", error: new Error(`status ${sent.status}`), abortReason: undefined };
 }

@@ -1,6 +1,6 @@
 /**
  * Which servers a request has been sent to, and whether it may be sent again: to the same one over another
- * connection, or to another. Pure. `FACTS`: nothing is lost before the first byte of an answer, and a prompt
+ * connection, or to another. Pure. Nothing is lost before the first byte of an answer, and a prompt
  * that kills its server must not kill them all.
  */
 import type { Backend } from "../routing/backend.ts";
@@ -10,9 +10,11 @@ import type { FailureKind } from "./failure.ts";
 /** How an attempt went. `declined`: the server answered 429 or 503 itself. */
 export type Setback = FailureKind | "declined";
 
-export type Again =
-  /** Over a new connection; another one, if it takes no requests any more. */
-  "same" | "other" | "nobody";
+/** Who is asked next: the same server over a new connection, if it still takes requests, or another one. */
+export type Again = { readonly same: boolean; readonly other: boolean };
+
+const NOBODY: Again = { same: false, other: false };
+const OTHER: Again = { same: false, other: true };
 
 /** So many servers at most may die with a request. */
 const DEATHS_MAX = 2;
@@ -29,31 +31,31 @@ export class Tries {
     this.#mayRepeat = mayRepeat;
   }
 
-  /** The body of the request must be at hand. @returns who is asked next */
-  after(setback: Setback, routed: Routed): Again {
-    const { lease, mayMove, decision } = routed;
+  /** Is of use only if the body of the request is at hand. */
+  after(setback: Setback, { lease, mayMove, decision }: Routed): Again {
     const { backend } = lease;
     this.failed.add(backend);
-    // Without replicas another server of the model is asked only if nothing was sent.
     if (decision === undefined) return WITHOUT_REPLICAS[setback];
-    if (setback === "stale connection" || setback === "died") this.#diedWithIt.add(backend);
-    if (setback === "stale connection") return "same";
-    const mayMoveOn = setback === "died" ? this.mayLeave(routed) : setback !== "failed";
-    return mayMove && mayMoveOn ? "other" : "nobody";
+    const hadIt = setback === "stale connection" || setback === "died";
+    if (hadIt) this.#diedWithIt.add(backend);
+    const mayMoveOn = hadIt ? this.#mayDieAgain : setback !== "failed";
+    return { same: setback === "stale connection", other: mayMove && mayMoveOn };
   }
 
-  /** Says whether another server may get a request that this one may have worked on. */
-  mayLeave({ mayMove, decision }: Routed): boolean {
-    if (decision === undefined) return true; // a stale connection: most likely nobody has seen the request
-    return mayMove && this.#mayRepeat && this.#diedWithIt.size < DEATHS_MAX;
+  get #mayDieAgain(): boolean {
+    return this.#mayRepeat && this.#diedWithIt.size < DEATHS_MAX;
   }
 }
 
+/**
+ * Without replicas another server of the model is asked only if nothing was sent. What a closing connection
+ * has lost was most likely seen by nobody.
+ */
 const WITHOUT_REPLICAS: Readonly<Record<Setback, Again>> = {
-  "connection refused": "other",
-  "stale connection": "same",
-  "not connected": "nobody",
-  died: "nobody",
-  failed: "nobody",
-  declined: "nobody",
+  "connection refused": OTHER,
+  "stale connection": { same: true, other: true },
+  "not connected": NOBODY,
+  died: NOBODY,
+  failed: NOBODY,
+  declined: NOBODY,
 };
