@@ -15,9 +15,9 @@ afterAll(async () => {
   await replicas[Symbol.asyncDispose]();
 });
 
-/** Messages of a conversation that no other one begins like. A turn is 2 KB, in ASCII: `ask` sends a byte a character. */
+/** Messages of a conversation that no other one begins like. A turn is 2.5 KB or more, in ASCII: `ask` sends a byte a character. */
 function conversation(topic: string, turns: number): string {
-  const texts = Array.from({ length: turns }, (_, n) => `${topic} ${n} \\u00e4\\n`.repeat(80));
+  const texts = Array.from({ length: turns }, (_, n) => `${topic} ${n} \\u00e4\\n`.repeat(150));
   return texts.map((text) => `{"role":"user","content":"${text}"}`).join(",");
 }
 
@@ -28,7 +28,7 @@ async function takersOf(path: string, bodyOf: (messages: string, turn: number) =
   count += 1;
   const topic = `topic ${count} of ${crypto.randomUUID()}`;
   const arrivals = replicas.play(FINE);
-  for (let turn = 1; turn <= 8; turn += 1) {
+  for (let turn = 2; turn <= 9; turn += 1) {
     const body = bodyOf(conversation(topic, turn), turn);
     expect(await replicas.ask({ path, body })).toMatchObject({ status: 200, body: "fine" });
     expect(arrivals.at(-1)?.request.body.toString()).toBe(body);
