@@ -57,6 +57,8 @@ export type Lease = {
   readonly end: () => void;
 };
 
+const NOTHING_UNREAD = (): void => undefined;
+
 export class Backend {
   readonly run: Run;
   readonly name: string;
@@ -121,10 +123,14 @@ export class Backend {
     this.load.began(unreadBytes);
     let open = true;
     let unread = unreadBytes;
-    const answering = (): void => {
-      this.load.wasRead(unread);
-      unread = 0;
-    };
+    // Most requests have no prompt that counts: for them it is never made.
+    const answering =
+      unreadBytes === 0
+        ? NOTHING_UNREAD
+        : (): void => {
+            this.load.wasRead(unread);
+            unread = 0;
+          };
     let closeListener: ((reason: CloseReason) => void) | undefined;
     return {
       backend: this,

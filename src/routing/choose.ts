@@ -62,71 +62,70 @@ export class Chooser {
     const live = liveOf(replicas, asking);
     const [first] = live;
     if (first === undefined) return undefined;
-    const prompt = (asking.prompt ?? NO_PROMPT).subarray(0, PROMPT_BYTES_MAX);
+    const prompt = promptOf(asking);
     if (live.length === 1) {
       return { replica: first, decision: "only", unreadBytes: costOf(prompt.length) };
     }
     const choice =
       prompt.length < BLOCK_BYTES
         ? ({ replica: leastLoaded(live), decision: "load", unreadBytes: prompt.length } as const)
-        : chooseByPrompt(
-            live,
-            prompt.length,
-            recall(replicas, keysOf(prompt, this.#hash), memory()),
-          );
+        : this.#chooseByPrompt(live, prompt, enrolled(memory(), replicas));
     this.#count += 1;
     choice.replica.load.chosen = this.#count;
     return choice;
   }
-}
 
-/** What a memory knows of one prompt. */
-type Recall<C> = {
-  readonly memory: Prefixes;
-  readonly keys: readonly bigint[];
-  readonly bitOf: (replica: C) => number;
-};
-
-function recall<C extends Candidate>(
-  replicas: readonly C[],
-  keys: readonly bigint[],
-  memory: Prefixes,
-): Recall<C> {
-  const bits = memory.bitsOf(replicas);
-  return { memory, keys, bitOf: (replica) => bits[replicas.indexOf(replica)] ?? 0 };
-}
-
-/** Chooses, and notes in the memory who gets the prompt: so that parallel requests with one prefix stay together. */
-function chooseByPrompt<C extends Candidate>(
-  live: readonly C[],
-  length: number,
-  { memory, keys, bitOf }: Recall<C>,
-): Choice<C> {
-  const liveBits = live.reduce((all, one) => all | bitOf(one), 0);
-  const { depth, bits } = memory.find(keys, liveBits);
-  const idlest = leastLoaded(live);
-  let replica = idlest;
-  let decision: Choice<C>["decision"] = "load";
-  if (bits !== 0 && depth * BLOCK_BYTES >= SHARE * length) {
-    const knowing = leastLoaded(live.filter((one) => (bitOf(one) & bits) !== 0));
-    if (knowing.load.value <= FACTOR * idlest.load.value + SLACK) {
-      replica = knowing;
-      decision = "prefix";
+  /** Notes in the memory who gets the prompt: so that parallel requests with one prefix stay together. */
+  #chooseByPrompt<C extends Candidate>(
+    live: readonly C[],
+    prompt: Uint8Array,
+    memory: Prefixes,
+  ): Choice<C> {
+    const keys = keysOf(prompt, this.#hash);
+    const { depth, bits } = memory.find(keys, bitsOf(live, memory));
+    const idlest = leastLoaded(live);
+    let replica = idlest;
+    let decision: Choice<C>["decision"] = "load";
+    if (bits !== 0 && depth * BLOCK_BYTES >= SHARE * prompt.length) {
+      const knowing = leastLoaded(live.filter((one) => (memory.bitOf(one) & bits) !== 0));
+      if (knowing.load.value <= FACTOR * idlest.load.value + SLACK) {
+        replica = knowing;
+        decision = "prefix";
+      }
     }
+    const bit = memory.bitOf(replica);
+    const unreadBytes = costOf(prompt.length - memory.depthOf(keys, bit) * BLOCK_BYTES);
+    memory.note(keys, bit);
+    return { replica, decision, unreadBytes };
   }
-  const bit = bitOf(replica);
-  const unreadBytes = costOf(length - memory.depthOf(keys, bit) * BLOCK_BYTES);
-  memory.note(keys, bit);
-  return { replica, decision, unreadBytes };
 }
 
-/** Those that can take the request and are not cooling; if there are none, those that are cooling. */
-function liveOf<C extends Candidate>(
-  replicas: readonly C[],
-  { failed, nowMs }: Asking<C>,
-): readonly C[] {
-  const able = replicas.filter((replica) => !replica.load.isFull && failed?.has(replica) !== true);
-  const warm = able.filter(({ load }) => !load.isCooling(nowMs));
+function promptOf({ prompt = NO_PROMPT }: Asking<Candidate>): Uint8Array {
+  return prompt.length > PROMPT_BYTES_MAX ? prompt.subarray(0, PROMPT_BYTES_MAX) : prompt;
+}
+
+function enrolled(memory: Prefixes, replicas: readonly Candidate[]): Prefixes {
+  memory.enrol(replicas);
+  return memory;
+}
+
+function bitsOf(replicas: readonly Candidate[], memory: Prefixes): number {
+  let bits = 0;
+  for (const replica of replicas) bits |= memory.bitOf(replica);
+  return bits;
+}
+
+/**
+ * Those that can take the request and are not cooling; if there are none, those that are cooling. Mostly that
+ * is all of them: the same array then.
+ */
+function liveOf<C extends Candidate>(replicas: readonly C[], asking: Asking<C>): readonly C[] {
+  const { failed, nowMs } = asking;
+  const isAble = (one: C): boolean => !one.load.isFull && failed?.has(one) !== true;
+  const isWarm = ({ load }: C): boolean => !load.isCooling(nowMs);
+  if (replicas.every((one) => isAble(one) && isWarm(one))) return replicas;
+  const able = replicas.filter(isAble);
+  const warm = able.filter(isWarm);
   return warm.length > 0 ? warm : able;
 }
 
@@ -136,8 +135,9 @@ function leastLoaded<C extends Candidate>(replicas: readonly C[]): C {
 }
 
 function isLess(one: Load, other: Load): boolean {
-  const [a, b] = [one.value, other.value];
-  return a < b || (a === b && one.chosen < other.chosen);
+  const { value } = one;
+  const { value: least } = other;
+  return value < least || (value === least && one.chosen < other.chosen);
 }
 
 function costOf(bytes: number): number {

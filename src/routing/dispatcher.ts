@@ -4,7 +4,6 @@
  */
 import type { Backend } from "./backend.ts";
 import { Chooser } from "./choose.ts";
-import type { Decision } from "./decisions.ts";
 import { type HashBlock, PrefixMemories } from "./prefixes.ts";
 import type { Asking, Routed, Saturated } from "./routes.ts";
 import { isSameRun } from "./run.ts";
@@ -43,10 +42,27 @@ export class Dispatcher {
   take(servers: Servers, asking: Asking): Taken {
     const { backends, replicas } = servers;
     if (replicas === undefined) return firstOf(backends, asking.failed);
-    const { madeBy } = asking;
+    const { failed, madeBy, goesToNewest } = asking;
     const maker = madeBy && backends.filter(({ run }) => isSameRun(run, madeBy));
-    if (maker !== undefined && maker.length > 0) return this.#pinned(maker);
-    return asking.goesToNewest ? this.#pinned(replicas) : this.#share(servers.id, replicas, asking);
+    if (maker !== undefined && maker.length > 0) return this.newestOf(maker, failed);
+    return goesToNewest
+      ? this.newestOf(replicas, failed)
+      : this.#share(servers.id, replicas, asking);
+  }
+
+  /**
+   * Takes a lease on the newest of these that takes new requests, and on no other.
+   *
+   * @param backends newest first
+   */
+  newestOf(backends: readonly Backend[], failed?: ReadonlySet<Backend>): Taken {
+    const newest = backends.find(isActive);
+    if (newest === undefined || failed?.has(newest)) return undefined;
+    const lease = newest.acquire();
+    if (lease === undefined) return SATURATED;
+    if (!newest.isReplica) return { kind: "routed", lease, mayMove: false };
+    newest.load.decided("only", this.#now());
+    return { kind: "routed", lease, mayMove: false, decision: "only" };
   }
 
   cool(backend: Backend, ms: number): void {
@@ -58,34 +74,32 @@ export class Dispatcher {
     this.#memories.keep(hasReplicas);
   }
 
-  #pinned(backends: readonly Backend[]): Taken {
-    const taken = firstOf(backends);
-    if (taken?.kind !== "routed") return taken;
-    return this.#decided(taken, "only");
-  }
-
   #share(model: string, replicas: readonly Backend[], asking: Asking): Taken {
     const { failed, prompt } = asking;
-    const memory = () => this.#memories.of(model);
-    const choice = this.#chooser.choose(replicas, { failed, prompt, nowMs: this.#now() }, memory);
+    const nowMs = this.#now();
+    const choice = this.#chooser.choose(replicas, { failed, prompt, nowMs }, () =>
+      this.#memories.of(model),
+    );
     const lease = choice?.replica.acquire(choice.unreadBytes);
     if (choice === undefined || lease === undefined) {
       return replicas.some((one) => !failed?.has(one)) ? SATURATED : undefined;
     }
     const decision = failed !== undefined && failed.size > 0 ? "failover" : choice.decision;
-    return this.#decided({ kind: "routed", lease, mayMove: true }, decision);
-  }
-
-  #decided(routed: Routed, decision: Decision): Routed {
-    routed.lease.backend.load.decided(decision, this.#now());
-    return { ...routed, decision };
+    choice.replica.load.decided(decision, nowMs);
+    return { kind: "routed", lease, mayMove: true, decision };
   }
 }
 
-/** The newest that takes new requests decides: what is too much for it goes to no other. */
-export function firstOf(backends: readonly Backend[], failed?: ReadonlySet<Backend>): Taken {
-  const newest = backends.find((one) => one.state === "active" && failed?.has(one) !== true);
-  if (newest === undefined) return undefined;
-  const lease = newest.acquire();
-  return lease === undefined ? SATURATED : { kind: "routed", lease, mayMove: false };
+/** The newest that takes new requests and has not failed this one: what is too much for it goes to no other. */
+function firstOf(backends: readonly Backend[], failed?: ReadonlySet<Backend>): Taken {
+  for (const backend of backends) {
+    if (!isActive(backend) || failed?.has(backend)) continue;
+    const lease = backend.acquire();
+    return lease === undefined ? SATURATED : { kind: "routed", lease, mayMove: false };
+  }
+  return undefined;
+}
+
+function isActive({ state }: Backend): boolean {
+  return state === "active";
 }

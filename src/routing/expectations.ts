@@ -43,11 +43,17 @@ export class Expectations {
     });
   }
 
-  /** The servers that are there to stay and are not expected to serve this model, by `keyOf`. */
-  stayingWithout(model: string | undefined): readonly string[] {
+  /** The servers that are there to stay, by `keyOf`. */
+  get staying(): readonly string[] {
     return [...this.#byServer]
       .filter(([, { trouble }]) => !LEAVING.has(trouble))
-      .filter(([, { ids }]) => model === undefined || ids.ofId(model) === undefined)
+      .map(([key]) => key);
+  }
+
+  /** The servers that are expected to serve this model, by `keyOf`. */
+  having(model: string): readonly string[] {
+    return [...this.#byServer]
+      .filter(([, { ids }]) => ids.ofId(model) !== undefined)
       .map(([key]) => key);
   }
 

@@ -56,9 +56,9 @@ export class Load {
     this.#inFlight -= 1;
   }
 
-  /** @param untilMs until when the run is left alone as long as another one can take a request */
+  /** @param untilMs until when the run is left alone as long as another one can take a request. The last call counts */
   cool(untilMs: number): void {
-    this.#coolUntilMs = Math.max(this.#coolUntilMs, untilMs);
+    this.#coolUntilMs = untilMs;
   }
 
   isCooling(nowMs: number): boolean {

@@ -4,7 +4,7 @@
  * which model a name means.
  */
 import type { Backend, CloseReason, Model } from "./backend.ts";
-import { Dispatcher, type DispatcherInit, firstOf } from "./dispatcher.ts";
+import { Dispatcher, type DispatcherInit } from "./dispatcher.ts";
 import { type Expectation, Expectations, type Expected } from "./expectations.ts";
 import { NameMap } from "./names.ts";
 import { type Overlap, overlapsByModel, overlapsWith } from "./overlap.ts";
@@ -86,30 +86,32 @@ export class RoutingTable implements Routes {
   }
 
   only(asking?: Asking): Route | undefined {
-    if (this.#serving.length === 1) return firstOf(this.#serving);
+    if (this.#serving.length === 1) {
+      const taken = this.#dispatcher.newestOf(this.#serving, asking?.failed);
+      return taken ?? this.#draining(this.#serving);
+    }
     const [model] = this.#list;
     return model === undefined || this.#list.length > 1 ? undefined : this.route(model.id, asking);
   }
 
   onlyServer(): Route | undefined {
-    const [newest, ...others] = this.#serving;
+    const [newest] = this.#serving;
     if (newest === undefined) return undefined;
-    const model = this.#sharedByAll;
-    const strangers = new Set(this.#expected.stayingWithout(model));
-    if (model === undefined) for (const { run } of others) strangers.add(keyOf(run));
-    strangers.delete(keyOf(newest.run));
-    return strangers.size === 0 ? firstOf(this.#serving) : undefined;
+    const others = new Set(this.#expected.staying);
+    for (const { run } of this.#serving) others.add(keyOf(run));
+    for (const key of this.#sharingAll) others.delete(key);
+    others.delete(keyOf(newest.run));
+    return others.size === 0 ? this.newest() : undefined;
   }
 
   newest(): Route | undefined {
-    return firstOf(this.#serving);
+    return this.#dispatcher.newestOf(this.#serving);
   }
 
   routeToRun(run: Run): Route {
     const backends = this.#ofRun(run);
-    return (
-      firstOf(backends) ?? (backends.length > 0 ? this.#draining(backends) : { kind: "unknown" })
-    );
+    if (backends.length === 0) return { kind: "unknown" };
+    return this.#dispatcher.newestOf(backends) ?? this.#draining(backends);
   }
 
   hasRun(run: Run): boolean {
@@ -180,6 +182,16 @@ export class RoutingTable implements Routes {
       if (found !== undefined) return found;
     }
     return undefined;
+  }
+
+  /** The replicas of a model that all active servers share, by `keyOf`; those that come back count too. */
+  get #sharingAll(): readonly string[] {
+    const model = this.#sharedByAll;
+    if (model === undefined) return [];
+    const keys = new Set(this.#expected.having(model));
+    for (const { run } of this.#serving) keys.add(keyOf(run));
+    for (const { run, isReplica } of this.#backends) if (!isReplica) keys.delete(keyOf(run));
+    return [...keys];
   }
 
   #draining(backends: readonly Backend[]): Extract<Nobody, { readonly kind: "draining" }> {

@@ -1,0 +1,179 @@
+/** Requests that name no model, where there are replicas: who takes them. */
+import { describe, expect, test } from "bun:test";
+import type { Backend } from "../../src/routing/backend.ts";
+import { Load } from "../../src/routing/load.ts";
+import type { Route, Trouble } from "../../src/routing/routes.ts";
+import { RoutingTable } from "../../src/routing/table.ts";
+import { makeBackend } from "../support/server/backends.ts";
+
+function text(route: Route | undefined): string {
+  if (route?.kind !== "routed") return route?.kind ?? "in doubt";
+  const { lease, decision } = route;
+  return decision === undefined ? lease.backend.name : `${lease.backend.name} by ${decision}`;
+}
+
+type Server = {
+  readonly name: string;
+  readonly ids?: readonly string[];
+  readonly isReplica?: boolean;
+};
+
+function admit(table: RoutingTable, { name, ids = ["m"], isReplica = true }: Server): Backend {
+  const backend = makeBackend({
+    name,
+    isReplica,
+    models: ids.map((id) => ({ id })),
+    load: new Load(2),
+  });
+  table.admit(backend);
+  table.expect(backend.run, { models: ids.map((id) => ({ id })) });
+  return backend;
+}
+
+/** What becomes of a server that can't take requests for a while. */
+function trouble(table: RoutingTable, backend: Backend, what: Trouble | undefined): void {
+  table.drain(backend);
+  table.expect(backend.run, { models: backend.models, trouble: what });
+}
+
+describe("RoutingTable.only(), with replicas", () => {
+  test.each<[when: string, servers: readonly Server[], taken: readonly string[]]>([
+    ["one is there", [{ name: "a" }], ["a by only", "a by only", "saturated"]],
+    [
+      "they share one model",
+      [{ name: "a" }, { name: "b" }],
+      ["b by load", "a by load", "b by load"],
+    ],
+    [
+      "the newest is none",
+      [{ name: "a" }, { name: "b", isReplica: false }],
+      ["b", "b", "saturated"],
+    ],
+    [
+      "they share two models",
+      [
+        { name: "a", ids: ["m", "n"] },
+        { name: "b", ids: ["m", "n"] },
+      ],
+      ["in doubt"],
+    ],
+    [
+      "another server has another model",
+      [{ name: "a" }, { name: "b" }, { name: "c", ids: ["n"] }],
+      ["in doubt"],
+    ],
+  ])("when %s", (_when, servers, taken) => {
+    const table = new RoutingTable();
+    for (const server of servers) admit(table, server);
+    expect(taken.map(() => text(table.only()))).toEqual([...taken]);
+  });
+
+  test("does not ask again who has failed the request", () => {
+    const table = new RoutingTable();
+    const a = admit(table, { name: "a" });
+    expect(text(table.only({ failed: new Set([a]) }))).toBe("draining");
+    const b = admit(table, { name: "b" });
+    expect(text(table.only({ failed: new Set([b]) }))).toBe("a by failover");
+    expect(text(table.only({ failed: new Set([a, b]) }))).toBe("draining");
+  });
+});
+
+describe("RoutingTable.onlyServer(), with replicas", () => {
+  test.each<[when: string, servers: readonly Server[], taken: readonly string[]]>([
+    [
+      "all share a model: the newest, until it is full",
+      [{ name: "a" }, { name: "b" }],
+      ["b by only", "b by only", "saturated"],
+    ],
+    [
+      "all share a model, and one has another besides",
+      [{ name: "a", ids: ["m", "n"] }, { name: "b" }],
+      ["b by only"],
+    ],
+    [
+      "one is no replica",
+      [{ name: "a", isReplica: false }, { name: "b" }, { name: "c" }],
+      ["in doubt"],
+    ],
+    ["the newest is no replica", [{ name: "a" }, { name: "b", isReplica: false }], ["in doubt"]],
+    [
+      "a stranger is beside them",
+      [{ name: "a" }, { name: "b" }, { name: "c", ids: ["n"] }],
+      ["in doubt"],
+    ],
+    [
+      "a replica of another model is beside them",
+      [{ name: "x", ids: ["n"] }, { name: "a" }, { name: "b" }],
+      ["in doubt"],
+    ],
+  ])("when %s", (_when, servers, taken) => {
+    const table = new RoutingTable();
+    for (const server of servers) admit(table, server);
+    expect(taken.map(() => text(table.onlyServer()))).toEqual([...taken]);
+  });
+
+  test.each<[Trouble | undefined]>([["unhealthy"], ["paused"], ["stopping"], [undefined]])(
+    "a replica that is %p counts with the others",
+    (what) => {
+      const table = new RoutingTable();
+      const [, b] = ["a", "b"].map((name) => admit(table, { name }));
+      trouble(table, b!, what);
+      expect(text(table.onlyServer())).toBe("a by only");
+      const c = admit(table, { name: "c" });
+      expect(text(table.onlyServer())).toBe("c by only");
+      table.remove(b!, "run-over"); // starts again
+      expect(text(table.onlyServer())).toBe("c by only");
+      trouble(table, c, what);
+      expect(text(table.onlyServer())).toBe("a by only");
+    },
+  );
+
+  test.each<[Trouble | undefined, taken: string]>([
+    ["unhealthy", "in doubt"],
+    [undefined, "in doubt"],
+    ["stopping", "b by only"],
+  ])("a server of the same model without the label that is %p: %s", (what, taken) => {
+    const table = new RoutingTable();
+    const loner = admit(table, { name: "loner", isReplica: false });
+    for (const name of ["a", "b"]) admit(table, { name });
+    trouble(table, loner, what);
+    expect(text(table.onlyServer())).toBe(taken);
+  });
+
+  test.each<[isReplica: boolean]>([[true], [false]])(
+    "a stranger that is unhealthy is one too (replica: %p)",
+    (isReplica) => {
+      const table = new RoutingTable();
+      for (const name of ["a", "b"]) admit(table, { name });
+      const stranger = admit(table, { name: "stranger", ids: ["n"], isReplica });
+      trouble(table, stranger, "unhealthy");
+      expect(text(table.onlyServer())).toBe("in doubt");
+      table.expect(stranger.run, { models: stranger.models, trouble: "misconfigured" });
+      expect(text(table.onlyServer())).toBe("b by only");
+    },
+  );
+});
+
+test("RoutingTable.newest() takes the newest replica, and counts it", () => {
+  const table = new RoutingTable();
+  const [a, b] = ["a", "b"].map((name) => admit(table, { name }));
+  expect([1, 2, 3].map(() => text(table.newest()))).toEqual([
+    "b by only",
+    "b by only",
+    "saturated",
+  ]);
+  const counts = [a, b].map((backend) => backend!.load.lastMinute(performance.now()).only);
+  expect(counts).toEqual([0, 2]);
+});
+
+test("a server that is no replica takes requests without a model for no reason that is counted", () => {
+  const table = new RoutingTable();
+  const a = admit(table, { name: "a", isReplica: false });
+  expect([table.only(), table.onlyServer(), table.newest()].map(text)).toEqual([
+    "a",
+    "a",
+    "saturated",
+  ]);
+  expect(text(table.routeToRun(a.run))).toBe("saturated");
+  expect(a.load.lastMinute(performance.now()).only).toBe(0);
+});
