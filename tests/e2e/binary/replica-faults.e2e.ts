@@ -129,6 +129,22 @@ test("both attempts are the same request: line, headers and body", async () => {
   expect(without(second)).toEqual(without(first));
 });
 
+test("a replica that dies under prompts of 900 kB: all are answered by the others", async () => {
+  await using three = await CompiledReplicas.start(3);
+  const arrivals = three.play(() => undefined);
+  const body = `{"model":"m","prompt":"${"x".repeat(900_000)}"}`;
+  const replies = Array.from({ length: 60 }, () => three.ask({ body }));
+  await until("all have come", () => arrivals.length === 60, 20_000);
+  const victim = arrivals[0]!.server;
+  const lost = arrivals.filter(({ server }) => server === victim).length;
+  victim.die();
+  three.engine.exit(three.containerOf(victim));
+  await until("they have come to others", () => arrivals.length === 60 + lost, 20_000);
+  for (const arrival of arrivals.filter(({ server }) => server !== victim)) FINE(arrival, 0);
+  const bodies = (await Promise.all(replies)).map((reply) => `${reply.status} ${reply.body}`);
+  expect(bodies).toEqual(Array(60).fill("200 fine"));
+}, 60_000);
+
 test("where connecting to a replica hangs, another one answers", async () => {
   await using two = await CompiledReplicas.start(2);
   using hole = await blackhole();

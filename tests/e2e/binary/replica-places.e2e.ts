@@ -123,6 +123,13 @@ describe("what one replica has", () => {
       }),
     ],
     [
+      "goes on there, with a model and a long input",
+      (id) => ({
+        path: "/v1/responses",
+        body: `{"model":"m","input":"${"x".repeat(200_000)}","previous_response_id":"${id}"}`,
+      }),
+    ],
+    [
       "goes on there, without a model",
       (id) => ({ path: "/v1/responses", body: `{"previous_response_id":"${id}","input":"y"}` }),
     ],
@@ -142,6 +149,10 @@ describe("what one replica has", () => {
     ["POST /v1/batches", { path: "/v1/batches", body: '{"input_file_id":"f-1"}' }],
     ["GET /v1/conversations/c-1", { method: "GET", path: "/v1/conversations/c-1" }],
     ["POST /v1/vector_stores with a model", { path: "/v1/vector_stores", body: '{"model":"m"}' }],
+    [
+      "a response of a conversation",
+      { path: "/v1/responses", body: '{"input":"x","conversation":{"id":"c-1"},"model":"m"}' },
+    ],
     ["GET /v1/files?model=m", { method: "GET", path: "/v1/files?model=m" }],
   ])("%s goes to the newest, always", async (_what, ask) => {
     const arrivals = replicas.play(FINE);

@@ -5,7 +5,7 @@ import { chat, type StreamedAnswer, streamedChat } from "../../support/client/re
 import { removeLeftovers, removeServers, type Server } from "../../support/engine/real.ts";
 import { answersOf, arrivalsAt, Replicas } from "../../support/engine/replicas.ts";
 import { untilShown } from "../../support/proxy/shown-status.ts";
-import { buildInferenceImage } from "../../support/server/inference-server/image.ts";
+import { buildInferenceImage, dockerCli } from "../../support/server/inference-server/image.ts";
 import { until, within } from "../../support/until.ts";
 
 const TIMEOUT_MS = 60_000;
@@ -98,6 +98,25 @@ test(
     await stopped;
     expect(load.others(...answersOf(stopping, ...replicas.running))).toEqual([]);
     await replicas.add();
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "docker restart of one that ends at once when it is told to: all that waited are answered by others",
+  async () => {
+    const abrupt = await replicas.add({ env: { TERM_MODE: "exit" } });
+    await replicas.untilState(abrupt, "routed");
+    const fields = { first_token_delay_ms: 1_000, tokens: 1 };
+    const waiting = await replicas.sendWaiting(40, "abrupt", fields);
+    expect((await arrivalsAt(abrupt, "abrupt")).length).toBeGreaterThan(5);
+    await using load = startLoad(replicas.origin, "m", 4);
+    await dockerCli("restart", abrupt.name);
+    const ends = await Promise.all(waiting.map(outcomeOfAnswer));
+    expect(ends.filter((end) => !answersOf(...replicas.running).includes(end))).toEqual([]);
+    await replicas.untilState(abrupt, "routed");
+    await replicas.stop(abrupt);
+    expect(load.others(...answersOf(abrupt, ...replicas.running))).toEqual([]);
   },
   TIMEOUT_MS,
 );

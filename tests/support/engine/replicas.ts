@@ -83,8 +83,8 @@ export class Replicas implements AsyncDisposable {
   }
 
   /** Starts one more. Resolves when it is healthy, which the proxy may not know yet. */
-  async add(): Promise<Server> {
-    const server = await startReplica();
+  async add(init: ServerInit = {}): Promise<Server> {
+    const server = await startReplica(init);
     this.#running.push(server);
     return server;
   }
