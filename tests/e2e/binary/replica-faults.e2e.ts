@@ -99,6 +99,20 @@ describe("a replica that declines", () => {
     expect(reply.body === arrivals[1]!.server.name + long).toBe(true);
   });
 
+  test("with a long body, while the other one is full: it comes whole", async () => {
+    const labels = { ...REPLICA, "inference.max_in_flight": "1" };
+    await using two = await CompiledReplicas.start(2, { labels });
+    const long = "x".repeat(300_000);
+    const arrivals = two.play(({ send }, nth) => nth === 1 && send(answer(503, {}, long)));
+    const waiting = two.ask();
+    await until("it has come", () => arrivals.length === 1);
+    const reply = await two.ask();
+    expect([reply.status, reply.body === long]).toEqual([503, true]);
+    FINE(arrivals[0]!, 0);
+    expect(await waiting).toMatchObject({ status: 200, body: "fine" });
+    expect(arrivals).toHaveLength(2);
+  });
+
   test("while its client leaves: nobody else gets the request", async () => {
     await using two = await CompiledReplicas.start(2);
     const arrivals = two.play(({ send }) => send(head(503, { "Content-Length": "10" })));

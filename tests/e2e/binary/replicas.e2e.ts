@@ -10,13 +10,14 @@ import {
 import { rawRequest } from "../../support/proxy/in-process.ts";
 import { untilShown } from "../../support/proxy/shown-status.ts";
 import {
+  type Arrival,
   answer,
   chunk,
   head,
   untilLeft,
   type WireServer,
 } from "../../support/server/wire-server.ts";
-import { until } from "../../support/until.ts";
+import { until, within } from "../../support/until.ts";
 
 const FINE: Reaction = ({ send, server }) => send(answer(200, { "X-By": server.name }, "fine"));
 
@@ -180,7 +181,7 @@ describe("a request that waits for a replica", () => {
     const arrivals = three.play(first(() => undefined));
     const reply = three.ask();
     await until("it has come", () => arrivals.length === 1);
-    const [{ server, closed }] = arrivals as [(typeof arrivals)[number]];
+    const [{ server, closed }] = arrivals as [Arrival];
     three.engine.kill(three.containerOf(server));
     await untilShown(three.proxy.origin, server.name, { state: "stopping", in_flight: 1 });
     for (let n = 0; n < 3; n += 1) expect((await three.ask()).status).toBe(200);
@@ -191,23 +192,29 @@ describe("a request that waits for a replica", () => {
     expect(namesOf(arrivals).filter((name) => name === server.name)).toHaveLength(1);
   });
 
-  test("whose container has ended, and whose connection hangs, goes to another one", async () => {
-    await using three = await CompiledReplicas.start(3);
-    const arrivals = three.play(first(() => undefined));
-    const reply = three.ask();
-    await until("it has come", () => arrivals.length === 1);
-    const [hanging] = arrivals as [(typeof arrivals)[number]];
-    three.engine.exit(three.containerOf(hanging.server));
-    expect(await reply).toMatchObject({ status: 200, body: "fine" });
-    await untilLeft(hanging);
-  });
+  test.each([
+    ["before its head", ""],
+    ["behind its head", eventsHead()],
+  ])(
+    "whose container has ended, and whose connection hangs %s, goes to another one",
+    async (_where, sent) => {
+      await using three = await CompiledReplicas.start(3);
+      const arrivals = three.play(first(({ send }) => send(sent)));
+      const reply = three.ask();
+      await until("it has come", () => arrivals.length === 1);
+      const [hanging] = arrivals as [Arrival];
+      three.engine.exit(three.containerOf(hanging.server));
+      expect(await within("the answer", reply)).toMatchObject({ status: 200, body: "fine" });
+      await untilLeft(hanging);
+    },
+  );
 
   test("that has sent its head is given up when the client leaves, and counted out", async () => {
     const arrivals = replicas.play(({ send }) => send(eventsHead()));
     const client = await rawConnect(replicas.proxy.port);
     client.send(rawRequest(CHAT));
     await until("it has come", () => arrivals.length === 1);
-    const [{ server }] = arrivals as [(typeof arrivals)[number]];
+    const [{ server }] = arrivals as [Arrival];
     await untilShown(replicas.proxy.origin, server.name, { in_flight: 1 });
     client.reset();
     await untilLeft(arrivals[0]!);
