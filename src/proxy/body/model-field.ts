@@ -77,7 +77,6 @@ export class ModelScanner {
       const verdict = this.#step(piece);
       if (verdict === undefined) continue;
       this.#isFound = verdict.kind === "found";
-      this.#isOver = !this.#isFound;
       return verdict;
     }
     this.#pass();

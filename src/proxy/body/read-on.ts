@@ -78,7 +78,6 @@ async function lookThrough(
 async function readObject(scanner: ModelScanner, source: BodySource, turn: Turn): Promise<void> {
   const { reader, pieces, keep } = source;
   for (let isRead = false; !isRead && !source.isFull; ) {
-    if (turn.isOver) await turn.next();
     const { done, value } = await reader.read();
     if (done) return;
     source.isFull = keep.take(value.length, pieces.push(value)) !== "taken";

@@ -103,6 +103,16 @@ describe("ModelScanner notes where the prompt stands", () => {
     expect(scanner.offset).toBe('{"model":"m"'.length);
   });
 
+  test("and looks no further for it", () => {
+    const body = Buffer.from('{"model":"m","input":"x","background":true}');
+    const scanner = new ModelScanner();
+    scanner.push(body);
+    expect(scanner.readOn(body.subarray(scanner.offset), "prompt")).toBeTrue();
+    expect(scanner.offset).toBe('{"model":"m","input":"x"'.length);
+    expect(scanner.readOn(body.subarray(scanner.offset), "object")).toBeTrue();
+    expect(scanner.notes.isBackground).toBeTrue();
+  });
+
   test("as far as it has come", () => {
     const body = Buffer.from('{"model":"m","messages":["abc');
     for (const pieces of waysToCut(body)) {

@@ -58,6 +58,19 @@ describe("body() of a stream", () => {
     result.release();
   });
 
+  test("is one of known length that there is no room for, and is not read on", async () => {
+    const headers = { "content-length": String(PIECES.join("").length) };
+    const { request } = piecewise(PIECES, headers);
+    const kept = new KeptBytes(24);
+    const { body, told, release } = await readModelField(request, kept, NO_TURNS);
+    const given = await body("object");
+    expect(given.kind).toBe("stream");
+    expect(textOf(told())).toMatchObject({ prompt: '"abc', mayBeBackground: true });
+    expect(await new Response(contentOf(given)).text()).toBe(PIECES.join(""));
+    release();
+    expect(kept.total).toBe(0);
+  });
+
   test("stops where all together keep too much", async () => {
     const kept = new KeptBytes(MIB);
     kept.reserve(4 * MIB - 100);
