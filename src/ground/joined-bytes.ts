@@ -26,6 +26,20 @@ export class JoinedBytes {
     return this.#buffer.subarray(0, this.#length);
   }
 
+  /** Says whether they are this ASCII text. Makes no view of them, which would take longer than to compare. */
+  is(text: string): boolean {
+    if (this.#length !== text.length) return false;
+    for (let at = 0; at < text.length; at += 1) {
+      if (this.#buffer[at] !== text.charCodeAt(at)) return false;
+    }
+    return true;
+  }
+
+  has(byte: number): boolean {
+    for (let at = 0; at < this.#length; at += 1) if (this.#buffer[at] === byte) return true;
+    return false;
+  }
+
   append(piece: Uint8Array): void {
     const length = this.#length + piece.length;
     if (length > this.#buffer.length) this.#grow(length);

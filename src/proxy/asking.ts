@@ -25,13 +25,18 @@ export function askingOf({ path }: Target, told: Told, responses: ResponseIds): 
   };
 }
 
-/** Says whether a second server may get a request that the first may have worked on. */
+/**
+ * Says whether a second server may get a request that the first may have worked on.
+ *
+ * @param wasRead the body was read as far as `readTo` says for a shared model: so it is known what it tells
+ */
 export function mayRepeat(
   { method }: { readonly method: string },
   { path }: Target,
-  { mayBeBackground }: Told,
+  { told: { mayBeBackground }, wasRead }: { readonly told: Told; readonly wasRead: boolean },
 ): boolean {
-  return method === "POST" && isInferencePath(path) && !(mayBeBackground && path === RESPONSES);
+  const isBackground = path === RESPONSES && (mayBeBackground || !wasRead);
+  return method === "POST" && isInferencePath(path) && !isBackground;
 }
 
 function isOfResponses(path: string): boolean {

@@ -149,7 +149,8 @@ async function routed(exchange: Exchange, context: Context): Promise<Answer> {
   if (taken instanceof Response) return ofOurs(taken);
   // A body that comes as a stream is sent once: its prompt need not be kept for another choice.
   const again = body.kind === "stream" ? {} : asking;
-  const outgoing = { exchange, body, asking: again, mayRepeat: mayRepeat(request, target, told) };
+  const repeats = mayRepeat(request, target, { told, wasRead: found.isShared });
+  const outgoing = { exchange, body, asking: again, mayRepeat: repeats };
   return context.forwarder.forward(outgoing, taken);
 }
 

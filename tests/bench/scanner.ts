@@ -1,10 +1,10 @@
 /**
  * `bun tests/bench/scanner.ts`: how fast the model scanner gets through request bodies of several
- * MB whose `model` stands last, beside decoding and JSON.parse of the same body. CPU time, the best
+ * MB whose `model` stands last, or first if it is read on for the prompt, beside decoding and JSON.parse of the same body. CPU time, the best
  * of many rounds over all of them, because machines are noisy.
  */
 import { type Random, seededRandom } from "../support/client/random-json.ts";
-import { scanModel } from "../support/proxy/scan-model.ts";
+import { scanModel, scanOn } from "../support/proxy/scan-model.ts";
 
 type Workload = {
   readonly name: string;
@@ -13,6 +13,8 @@ type Workload = {
   readonly body: (random: Random) => unknown;
   /** Bytes of a piece; without it, as they come from the network. */
   readonly pieceBytes?: number;
+  /** It is read on behind the model, to the end of the prompt. */
+  readonly readsOn?: boolean;
 };
 
 const MB = 1_000_000;
@@ -28,16 +30,23 @@ const WORKLOADS: readonly Workload[] = [
   { name: "short messages", body: (random) => chat(texts(random, prose, 40)) },
   {
     name: "many keys",
-    body: () => ({
-      ...Object.fromEntries(Array.from({ length: 500_000 }, (_, key) => [`key ${key}`, true])),
-      model: "m",
-    }),
+    body: () => ({ ...manyKeys(), model: "m" }),
   },
   { name: "token numbers", body: (random) => ({ prompt: numbers(random), model: "m" }) },
   {
     name: "prose byte by byte",
     body: (random) => chat([prose(random, MB)]),
     pieceBytes: 1,
+  },
+  {
+    name: "code behind model",
+    body: (random) => ({ model: "m", ...chat(texts(random, sourceCode, 20_000)) }),
+    readsOn: true,
+  },
+  {
+    name: "keys behind model",
+    body: () => ({ model: "m", ...manyKeys(), input: "" }),
+    readsOn: true,
   },
 ];
 
@@ -73,6 +82,7 @@ function prepare(workload: Workload): Entry {
   const body = new TextEncoder().encode(JSON.stringify(workload.body(seededRandom(5))));
   const cut = pieces(body, workload.pieceBytes);
   const scan = (): unknown => {
+    if (workload.readsOn === true) return scanOn(cut, "prompt").promptEnd && "m";
     const verdict = scanModel(cut);
     return verdict.kind === "found" ? verdict.model : verdict;
   };
@@ -109,7 +119,11 @@ function pieces(body: Uint8Array, pieceBytes: number | undefined): Uint8Array[] 
   return cut;
 }
 
-function chat(contents: readonly string[]): unknown {
+function manyKeys(): Record<string, true> {
+  return Object.fromEntries(Array.from({ length: 500_000 }, (_, key) => [`key ${key}`, true]));
+}
+
+function chat(contents: readonly string[]): Record<string, unknown> {
   const messages = contents.map((content, index) => ({
     role: index % 2 === 0 ? "user" : "assistant",
     content: [{ type: "text", text: content }],

@@ -25,4 +25,24 @@ describe("JoinedBytes", () => {
     joined.append(Uint8Array.of(3));
     expect([...joined.bytes]).toEqual([3]);
   });
+
+  test("says which text they are, and which bytes it has, after a longer one too", () => {
+    const joined = new JoinedBytes();
+    joined.append(Buffer.from("model\\"));
+    joined.clear();
+    joined.append(Buffer.from("mod"));
+    joined.append(Buffer.from("e"));
+    expect(["mode", "mod", "model", "Mode", ""].map((text) => joined.is(text))).toEqual([
+      true,
+      false,
+      false,
+      false,
+      false,
+    ]);
+    expect(Array.from("ml\\", (letter) => joined.has(letter.charCodeAt(0)))).toEqual([
+      true,
+      false,
+      false,
+    ]);
+  });
 });

@@ -70,5 +70,12 @@ test.each<[method: string, path: string, told: Partial<Told>, may: boolean]>([
   ["PUT", "/v1/chat/completions", {}, false],
   ["GET", "/v1/chat/completions", {}, false],
 ])("mayRepeat() %s %s with %p: %p", (method, path, more, may) => {
-  expect(mayRepeat({ method }, targetOf(path), { ...NOTHING, ...more })).toBe(may);
+  const told = { ...NOTHING, ...more };
+  expect(mayRepeat({ method }, targetOf(path), { told, wasRead: true })).toBe(may);
+});
+
+test("mayRepeat() takes a response for one in the background if its body was not read", () => {
+  const unread = { told: NOTHING, wasRead: false };
+  expect(mayRepeat({ method: "POST" }, targetOf("/v1/responses"), unread)).toBe(false);
+  expect(mayRepeat({ method: "POST" }, targetOf("/v1/chat/completions"), unread)).toBe(true);
 });

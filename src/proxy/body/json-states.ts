@@ -1,7 +1,8 @@
 /**
- * The places in a JSON object where a scanner may stand, and what it expects there. How it gets from one to the
- * next is in `model-field.ts`.
+ * The places in a JSON object where a scanner may stand, what it expects there, and how it gets from one to the
+ * next by the object's own punctuation. How it gets through values is in `model-field.ts`. Pure.
  */
+import { BOM, CLOSE_BRACE, COLON, COMMA, OPEN_BRACE, QUOTE } from "./json-syntax.ts";
 
 export type State =
   | "start"
@@ -36,3 +37,30 @@ export const EXPECTED: Record<State, string> = {
   inScalar: '"," or "}"',
   afterValue: '"," or "}"',
 };
+
+/**
+ * @param byte no white space
+ * @param offset of the byte in the body
+ * @returns `end` if the object ends here; undefined if the byte can't stand here
+ */
+export function nextState(state: State, byte: number, offset: number): State | "end" | undefined {
+  switch (state) {
+    case "start":
+      if (byte === BOM[0] && offset === 0) return "inBom";
+      return either(byte === OPEN_BRACE, "keyOrEnd");
+    case "inBom":
+      return either(byte === BOM[offset], offset === 2 ? "start" : "inBom");
+    case "colon":
+      return either(byte === COLON, "value");
+    case "afterValue":
+      return byte === CLOSE_BRACE ? "end" : either(byte === COMMA, "key");
+    case "keyOrEnd":
+      return byte === CLOSE_BRACE ? "end" : either(byte === QUOTE, "inKey");
+    default:
+      return either(byte === QUOTE, "inKey");
+  }
+}
+
+function either(holds: boolean, state: State): State | undefined {
+  return holds ? state : undefined;
+}

@@ -6,8 +6,6 @@ import { JoinedBytes } from "../../ground/joined-bytes.ts";
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
-/** How much longer `\uXXXX` is than the letter that it stands for: no other escape stands for a letter. */
-const ESCAPED_BYTES_MORE = 5;
 
 export class JsonString {
   /** True if the last byte of the piece before was a backslash that escapes the next byte. */
@@ -44,19 +42,23 @@ export class JsonString {
     return end;
   }
 
+  /** How many bytes of it are kept, as they are written. */
+  get length(): number {
+    return this.#raw.length;
+  }
+
+  /** Says whether it is this word of ASCII letters and `_`, written without escapes. */
+  isWritten(word: string): boolean {
+    return !this.#tooLong && this.#raw.is(word);
+  }
+
+  get hasEscapes(): boolean {
+    return this.#raw.has(BACKSLASH);
+  }
+
   /** @returns the complete string; undefined if it was too long or is no valid JSON string */
   text(): string | undefined {
     return this.#tooLong ? undefined : parse(this.#raw.bytes);
-  }
-
-  /** Says whether `text()` is this word of ASCII letters and `_`. Decodes only if there are escapes. */
-  is(word: string): boolean {
-    const more = this.#raw.length - word.length;
-    if (this.#tooLong || more < 0 || more % ESCAPED_BYTES_MORE !== 0) return false;
-    const raw = this.#raw.bytes;
-    if (more > 0) return raw.includes(BACKSLASH) && parse(raw) === word;
-    for (let at = 0; at < word.length; at += 1) if (raw[at] !== word.charCodeAt(at)) return false;
-    return true;
   }
 
   #forget(): void {

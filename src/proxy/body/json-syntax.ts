@@ -7,6 +7,8 @@ export const COLON = 0x3a;
 export const COMMA = 0x2c;
 /** No other valid value than `null` begins with it. */
 export const FIRST_OF_NULL = 0x6e;
+/** Likewise `false`. */
+export const FIRST_OF_FALSE = 0x66;
 /** A byte order mark in UTF-8. */
 export const BOM = [0xef, 0xbb, 0xbf];
 /** `[`, the lowest byte of all brackets. */

@@ -17,13 +17,23 @@
  * Checks only the top level: it refuses a body where it can't follow it any further. What is wrong inside
  * a value is for the backend to judge. That includes brackets: `}` and `]` each end one level, whichever
  * bracket began it; to know that would take a bit for every level that a client opens. No parser accepts
- * `{"a":[}`, so it does no harm to find a model behind it. Of duplicate keys the first that has a text wins:
- * what comes after the model is never read. A model that is null or empty counts as none.
+ * `{"a":[}`, so it does no harm to find a model behind it. Of duplicate keys the first that has a text wins.
+ * A model that is null or empty counts as none.
+ *
+ * On its way it notes what else a body says (`body-notes.ts`). What comes after the model is read only if
+ * somebody asks for it, by the same way; a second model counts for nothing then.
  */
-import { EXPECTED, type State } from "./json-states.ts";
+import { BodyNotes } from "./body-notes.ts";
+import {
+  type Field,
+  fieldOf,
+  KEY_BYTES_MAX,
+  TEXT_BYTES_MAX,
+  type TextField,
+} from "./json-fields.ts";
+import { EXPECTED, nextState, type State } from "./json-states.ts";
 import { JsonString } from "./json-string.ts";
 import {
-  BOM,
   CLOSE_BRACE,
   COLON,
   COMMA,
@@ -34,25 +44,10 @@ import {
   isScalar,
   isSpace,
   levelsOf,
-  OPEN_BRACE,
   opens,
   QUOTE,
 } from "./json-syntax.ts";
-import { type Missing, MODEL_BYTES_MAX, type Verdict } from "./verdict.ts";
-
-/** The top-level fields whose text is read, and how long it may be as it is written, in bytes. */
-const FIELDS = {
-  model: MODEL_BYTES_MAX,
-  /** What made responses have as ids is far shorter: a longer one is known to nobody. */
-  previous_response_id: 256,
-} as const;
-
-type Field = keyof typeof FIELDS;
-
-const FIELD_NAMES = Object.keys(FIELDS) as readonly Field[];
-
-/** The longest of them with each letter written as `\uXXXX`: no longer key can mean one. */
-const KEY_BYTES_MAX = 6 * Math.max(...FIELD_NAMES.map(({ length }) => length));
+import type { Missing, Verdict } from "./verdict.ts";
 
 export class ModelScanner {
   #state: State = "start";
@@ -65,26 +60,63 @@ export class ModelScanner {
   readonly #string = new JsonString();
   /** The field of the key at hand. */
   #field: Field | undefined;
-  /** Where the text of that field begins in the body. */
+  /** The field whose text is read. */
+  #textField: TextField = "model";
+  /** Where that text begins in the body. */
   #textOffset = 0;
   #reason: Missing = "no model";
-  #previousResponseId: string | undefined;
+  #isFound = false;
+  /** It has reached the end of the object, or can't follow it. */
+  #isOver = false;
+  readonly notes = new BodyNotes();
 
   /** @returns the verdict as soon as there is one; no later piece is needed then */
   push(piece: Uint8Array): Verdict | undefined {
     this.#at = 0;
     while (this.#at < piece.length) {
       const verdict = this.#step(piece);
-      if (verdict !== undefined) return verdict;
+      if (verdict === undefined) continue;
+      this.#isFound = verdict.kind === "found";
+      return verdict;
     }
-    this.#before += piece.length;
+    this.#pass();
     return undefined;
+  }
+
+  /**
+   * Looks on for what the notes say, when `push` has given a verdict.
+   *
+   * @param piece begins at `offset`
+   * @param to where the looking ends: with the prompt, or the object
+   * @returns true if there is no more to look for; if false, it has taken all of the piece
+   */
+  readOn(piece: Uint8Array, to: "prompt" | "object"): boolean {
+    this.#pass();
+    while (this.#at < piece.length && !this.#hasRead(to)) {
+      if (this.#step(piece) !== undefined) this.#isOver = true;
+    }
+    return this.#hasRead(to);
   }
 
   /** Called when the body has ended without a verdict. */
   end(): Verdict {
     if (this.#before === 0) return { kind: "missing", reason: "no body" };
     return { kind: "invalid", offset: this.#before, expected: EXPECTED[this.#state] };
+  }
+
+  /** Where the next byte to look at stands in the body. */
+  get offset(): number {
+    return this.#before + this.#at;
+  }
+
+  #hasRead(to: "prompt" | "object"): boolean {
+    return this.#isOver || (to === "prompt" && this.notes.promptEnd !== undefined);
+  }
+
+  /** Goes on where the next piece begins. */
+  #pass(): void {
+    this.#before += this.#at;
+    this.#at = 0;
   }
 
   /** Takes a byte or more, or changes the state. */
@@ -115,43 +147,35 @@ export class ModelScanner {
     if (this.#state !== "inBom") this.#at = endOf(isSpace, piece, this.#at);
     const byte = piece[this.#at];
     if (byte === undefined) return undefined;
-    const next = this.#state === "value" ? this.#startValue(byte) : this.#nextState(byte);
+    const state = this.#state;
+    const next = state === "value" ? this.#startValue(byte) : nextState(state, byte, this.offset);
     if (next === undefined) return this.#refuse();
+    if (next === "end") return this.#missing();
     if (typeof next !== "string") return next;
     this.#state = next;
     if (next !== "inScalar") this.#at += 1;
-    if (next === "inText") this.#textOffset = this.#offset;
+    if (next === "inText") this.#textOffset = this.offset;
     return undefined;
-  }
-
-  #nextState(byte: number): State | Verdict | undefined {
-    switch (this.#state) {
-      case "start":
-        if (byte === BOM[0] && this.#offset === 0) return "inBom";
-        return either(byte === OPEN_BRACE, "keyOrEnd");
-      case "inBom":
-        return either(byte === BOM[this.#offset], this.#offset === 2 ? "start" : "inBom");
-      case "colon":
-        return either(byte === COLON, "value");
-      case "afterValue":
-        return byte === CLOSE_BRACE ? this.#missing() : either(byte === COMMA, "key");
-      case "keyOrEnd":
-        return byte === CLOSE_BRACE ? this.#missing() : either(byte === QUOTE, "inKey");
-      default:
-        return either(byte === QUOTE, "inKey");
-    }
   }
 
   #startValue(byte: number): State | Verdict | undefined {
     if (byte === COMMA || byte === COLON || closes(byte)) return undefined;
-    if (this.#field === "model" && byte !== QUOTE) {
+    const field = this.#field;
+    if (field !== undefined) this.notes.valueBegins(field, byte, this.offset);
+    if (byte === QUOTE) return this.#startString(field);
+    if (field === "model") {
       if (byte !== FIRST_OF_NULL) return { kind: "missing", reason: "not a string" };
       this.#reason = "null";
     }
-    if (byte === QUOTE) return this.#field === undefined ? "inString" : "inText";
     if (!opens(byte)) return "inScalar";
     this.#depth = 1;
     return "inNested";
+  }
+
+  #startString(field: Field | undefined): State {
+    if (field !== "model" && field !== "previous_response_id") return "inString";
+    this.#textField = field;
+    return "inText";
   }
 
   #skipNested(piece: Uint8Array): undefined {
@@ -165,7 +189,7 @@ export class ModelScanner {
     }
     this.#at = at;
     this.#depth = depth;
-    if (depth === 0) this.#state = "afterValue";
+    if (depth === 0) this.#endValue();
     else if (!this.#string.complete) this.#state = "inString"; // the piece ended in it
   }
 
@@ -180,26 +204,33 @@ export class ModelScanner {
 
   #skipString(piece: Uint8Array): undefined {
     this.#at = this.#string.skip(piece, this.#at);
-    if (this.#string.complete) this.#state = this.#depth > 0 ? "inNested" : "afterValue";
+    if (!this.#string.complete) return;
+    if (this.#depth > 0) this.#state = "inNested";
+    else this.#endValue();
+  }
+
+  #endValue(): void {
+    this.#state = "afterValue";
+    this.notes.valueEnds(this.offset);
   }
 
   #readKey(piece: Uint8Array): undefined {
     this.#at = this.#string.read(piece, this.#at, KEY_BYTES_MAX);
     if (!this.#string.complete) return;
-    this.#field = undefined;
-    for (const name of FIELD_NAMES) if (this.#string.is(name)) this.#field = name;
+    const field = fieldOf(this.#string);
+    this.#field = this.#isFound && field === "model" ? undefined : field;
     this.#state = "colon";
   }
 
   #readText(piece: Uint8Array): Verdict | undefined {
-    const field = this.#field ?? "model"; // this state has a field
-    this.#at = this.#string.read(piece, this.#at, FIELDS[field]);
+    const field = this.#textField;
+    this.#at = this.#string.read(piece, this.#at, TEXT_BYTES_MAX[field]);
     if (field === "model" && this.#string.tooLong) return { kind: "missing", reason: "too long" };
     if (!this.#string.complete) return undefined;
     this.#state = "afterValue";
     const text = this.#string.text();
     if (field === "model") return this.#judgeModel(text);
-    if (field === "previous_response_id") this.#previousResponseId ||= text;
+    if (text) this.notes.previousResponseId ??= text;
     return undefined;
   }
 
@@ -214,21 +245,13 @@ export class ModelScanner {
   }
 
   #missing(): Verdict {
+    this.notes.isComplete = true;
     const missing = { kind: "missing", reason: this.#reason } as const;
-    const previousResponseId = this.#previousResponseId;
-    return previousResponseId ? { ...missing, previousResponseId } : missing;
-  }
-
-  /** Where the current byte stands in the body. */
-  get #offset(): number {
-    return this.#before + this.#at;
+    const { previousResponseId } = this.notes;
+    return previousResponseId === undefined ? missing : { ...missing, previousResponseId };
   }
 
   #refuse(): Verdict {
-    return { kind: "invalid", offset: this.#offset, expected: EXPECTED[this.#state] };
+    return { kind: "invalid", offset: this.offset, expected: EXPECTED[this.#state] };
   }
-}
-
-function either(holds: boolean, state: State): State | undefined {
-  return holds ? state : undefined;
 }

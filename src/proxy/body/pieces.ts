@@ -28,6 +28,16 @@ export class BodyPieces {
     return this.#block.capacity - before;
   }
 
+  /** What is kept from this byte of the body on, in views of the pieces; nothing once a piece was given on. */
+  *from(offset: number): Generator<Uint8Array> {
+    if (this.#next > 0) return;
+    let left = offset;
+    for (const piece of [...this.#pieces, this.#block.bytes]) {
+      if (left < piece.length) yield piece.subarray(left);
+      left = Math.max(0, left - piece.length);
+    }
+  }
+
   /** Gives on the first piece. */
   shift(): { readonly piece: Uint8Array; readonly memory: number } | undefined {
     this.#closeBlock();

@@ -5,10 +5,11 @@
 import { Turn } from "../../ground/turn.ts";
 import type { Upload } from "../exchange.ts";
 import { A_JSON_OBJECT } from "./json-states.ts";
-import type { Keep, KeptBytes } from "./kept-bytes.ts";
+import type { KeptBytes } from "./kept-bytes.ts";
 import { ModelScanner } from "./model-field.ts";
 import { boundaryOf, MultipartScanner } from "./multipart-field.ts";
 import { BodyPieces } from "./pieces.ts";
+import { type BodySource, type Findings, readOn, toldOf } from "./read-on.ts";
 import { type BodyReader, type Turns, UploadReader } from "./upload-reader.ts";
 import type { Verdict } from "./verdict.ts";
 import { wholeBody } from "./whole-body.ts";
@@ -50,7 +51,11 @@ export type ReadResult = Upload & {
     | { readonly kind: "too much" | "overloaded" };
   /** Gives on all of the body, what was read included. Call this once, or `discard`. */
   readonly body: (to?: ReadTo) => Promise<RequestBody>;
-  /** To be called when `body()` has resolved, in the same step: what is kept moves on later. */
+  /**
+   * To be called when `body()` has resolved: says what was found as far as that has read on, and nothing if it
+   * has read no further than the model. The prompt is told as long as the body has not been sent on; of bytes
+   * it is a view, of a stream a copy.
+   */
   readonly told: () => Told;
 };
 
@@ -59,15 +64,12 @@ const WHOLE_BYTES_MAX = 1024 * 1024;
 
 type Scanner = Pick<ModelScanner, "push" | "end">;
 
-/** What has been read of a body so far, and where the rest comes from. */
-type Source = {
-  readonly reader: BodyReader;
-  readonly pieces: BodyPieces;
-  readonly keep: Keep;
-  /** There was no room to keep a piece. So the body is sent on as a stream. */
-  isFull: boolean;
+type Source = BodySource & {
   /** All of the body has been given on as bytes. */
   isAtHand: boolean;
+  /** Reads on behind the model. Undefined for what is no JSON, and when it has. */
+  scanner: ModelScanner | undefined;
+  findings: Findings | undefined;
 };
 
 /**
@@ -84,16 +86,24 @@ export async function readModelField(
   const reader = await readerOf(request, turns);
   if (reader === undefined) return NO_BODY;
   const keep = kept.open();
-  const source: Source = { reader, pieces: new BodyPieces(), keep, isFull: false, isAtHand: false };
+  const contentType = request.headers.get("content-type") ?? "";
+  const isForm = FORM.test(contentType);
+  const source: Source = {
+    reader,
+    pieces: new BodyPieces(),
+    keep,
+    isFull: false,
+    isAtHand: false,
+    scanner: isForm ? undefined : new ModelScanner(),
+    findings: undefined,
+  };
   try {
-    const contentType = request.headers.get("content-type") ?? "";
-    const isForm = FORM.test(contentType);
-    const scanner = isForm ? formScanner(contentType) : new ModelScanner();
+    const scanner = source.scanner ?? formScanner(contentType);
     const verdict = isForm && !searchesForm ? OTHER : await scan(source, scanner, contentType);
     return {
       verdict,
-      body: () => bodyOf(request, source),
-      told: () => NOTHING_TOLD,
+      body: (to = "model") => bodyOf(request, source, to),
+      told: () => (source.findings === undefined ? NOTHING_TOLD : toldOf(source.findings)),
       answered: () => reader.answered(),
       sent: () => {
         if (source.isAtHand) keep.end(); // a stream lets go of each piece as it is read
@@ -178,23 +188,39 @@ function isOther(verdict: Verdict, contentType: string): boolean {
   return notAnObject && contentType !== "" && !/json|x-www-form-urlencoded/i.test(contentType);
 }
 
-/** Reads a small body of known length whole. So a Content-Length stays one, and a chunked body stays chunked. */
-async function bodyOf(request: Request, source: Source): Promise<RequestBody> {
-  const length = Number(request.headers.get("content-length") ?? Number.POSITIVE_INFINITY);
-  const { reader, pieces, keep } = source;
-  if (source.isFull || !(length <= WHOLE_BYTES_MAX)) return keptThenRest(source);
+async function bodyOf(request: Request, source: Source, to: ReadTo): Promise<RequestBody> {
+  const { scanner } = source;
+  source.scanner = undefined; // it may hold a long model for as long as the answer takes
   try {
-    while (reader.bytes < length) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      if (keep.take(value.length, pieces.push(value)) !== "taken") return keptThenRest(source);
-    }
-    source.isAtHand = true;
-    return { kind: "bytes", bytes: pieces.takeAll() };
+    const bytes = await takeWhole(request, source);
+    if (to !== "model") source.findings = await readOn(scanner, to, source, bytes);
+    return bytes === undefined ? keptThenRest(source) : { kind: "bytes", bytes };
   } catch (error) {
-    keep.end();
+    source.keep.end();
     throw error;
   }
+}
+
+/**
+ * Reads a small body of known length whole. So a Content-Length stays one, and a chunked body stays chunked.
+ *
+ * @returns undefined if it is to be sent on as a stream
+ */
+async function takeWhole(
+  request: Request,
+  source: Source,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const length = Number(request.headers.get("content-length") ?? Number.POSITIVE_INFINITY);
+  const { reader, pieces, keep } = source;
+  if (source.isFull || !(length <= WHOLE_BYTES_MAX)) return undefined;
+  while (reader.bytes < length) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    source.isFull = keep.take(value.length, pieces.push(value)) !== "taken";
+    if (source.isFull) return undefined;
+  }
+  source.isAtHand = true;
+  return pieces.takeAll();
 }
 
 /** Gives one piece for each pull and reads nothing ahead: the backend sets the pace. Keeps no piece that it has given. */

@@ -87,29 +87,6 @@ function endWhenCut(whole: Uint8Array, cut: number): number {
   return string.complete ? end : cut + string.skip(whole.subarray(cut), 0);
 }
 
-describe("JsonString.is()", () => {
-  test.each<[pieces: readonly string[], is: boolean]>([
-    [['model"'], true],
-    [["mo", "del", '"'], true],
-    [['mod\\u0065l"'], true],
-    [['\\u006d\\u006F\\u0064\\u0065\\u006c"'], true],
-    [["\\u00", "6dodel", '"'], true],
-    [['"'], false],
-    [['mode"'], false],
-    [['models"'], false],
-    [['Model"'], false],
-    [['mod\\u0065ls"'], false],
-    [['mod\\u0065"'], false],
-    [['model\\q"'], false],
-    [['\\u006d\\u006F\\u0064\\u0065\\u006c "'], false],
-  ])("%p means model: %p", (pieces, is) => {
-    const string = new JsonString();
-    for (const piece of pieces) string.read(bytes(piece), 0, 30);
-    expect(string.is("model")).toBe(is);
-    expect(string.text() === "model").toBe(is);
-  });
-});
-
 describe("JsonString.read()", () => {
   test.each<[pieces: readonly string[], text: string | undefined]>([
     [['"'], ""],
@@ -146,6 +123,20 @@ describe("JsonString.read()", () => {
     [["1234567", '"'], undefined],
   ])("of %p with a limit of 5 bytes gives %p", (pieces, text) => {
     expect(readText(pieces, 5)).toBe(text);
+  });
+
+  test("says how it is written", () => {
+    const string = new JsonString();
+    string.read(bytes('model"'), 0, 5);
+    expect([string.length, string.isWritten("model"), string.hasEscapes]).toEqual([5, true, false]);
+    string.read(bytes('mod\\u0065l"'), 0, 10);
+    expect([string.length, string.isWritten("model"), string.hasEscapes]).toEqual([
+      10,
+      false,
+      true,
+    ]);
+    for (const piece of ["mod", 'el"']) string.read(bytes(piece), 0, 4);
+    expect([string.isWritten("mod"), string.isWritten("model")]).toEqual([false, false]);
   });
 
   test("forgets the string before, also one that was too long, and skipped ones", () => {

@@ -58,6 +58,28 @@ describe("BodyPieces", () => {
     expect(pieces.takeAll()).toBe(only as Uint8Array<ArrayBuffer>);
   });
 
+  test("from() shows what is kept from a byte on, and leaves it as it is", () => {
+    const pieces = new BodyPieces();
+    const large = bytes(4 * KIB, 9);
+    for (const piece of [bytes(2, 1), large, bytes(1, 2)]) pieces.push(piece);
+    const whole = Buffer.concat([bytes(2, 1), large, bytes(1, 2)]);
+    for (const offset of [0, 1, 2, 3, 4_097, 4_098, 4_099, 5_000]) {
+      expect(Buffer.concat([...pieces.from(offset)])).toEqual(whole.subarray(offset));
+    }
+    expect(Array.from(pieces.from(2))[0]?.buffer).toBe(large.buffer);
+    pieces.push(bytes(1, 3));
+    expect(allOf(pieces).map(({ length }) => length)).toEqual([2, 4 * KIB, 2]);
+  });
+
+  test("from() shows nothing once a piece was given on", () => {
+    const pieces = new BodyPieces();
+    for (const value of [1, 2]) pieces.push(bytes(4 * KIB, value));
+    pieces.shift();
+    expect([...pieces.from(0)]).toEqual([]);
+    pieces.takeAll();
+    expect([...pieces.from(0)]).toEqual([]);
+  });
+
   test("clear() forgets all", () => {
     const pieces = new BodyPieces();
     pieces.push(bytes(10, 1));

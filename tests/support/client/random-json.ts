@@ -20,9 +20,13 @@ export function seededRandom(seed: number): Random {
   };
 }
 
-/** An object, often with a `model` or two, in one of the many ways to write it. */
-export function randomDocument(random: Random): RandomDocument {
-  const keys = Array.from({ length: random(4) }, () => pick(random, KEYS));
+/**
+ * An object, often with a `model` or two, in one of the many ways to write it.
+ *
+ * @param others keys beside the model
+ */
+export function randomDocument(random: Random, others: readonly string[] = KEYS): RandomDocument {
+  const keys = Array.from({ length: random(4) }, () => pick(random, others));
   const entries = keys.map((key): [string, unknown] => [key, randomValue(random, 2)]);
   for (let models = [0, 1, 1, 1, 2][random(5)]!; models > 0; models -= 1) {
     const value = random(4) > 0 ? randomString(random) : randomValue(random, 2);

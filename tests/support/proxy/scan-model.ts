@@ -1,4 +1,5 @@
 /** Runs a body through a ModelScanner in the pieces that a test chooses. */
+import type { BodyNotes } from "../../../src/proxy/body/body-notes.ts";
 import { ModelScanner } from "../../../src/proxy/body/model-field.ts";
 import type { Verdict } from "../../../src/proxy/body/verdict.ts";
 
@@ -9,6 +10,42 @@ export function scanModel(pieces: Iterable<Uint8Array>): Verdict {
     if (verdict !== undefined) return verdict;
   }
   return scanner.end();
+}
+
+/** What a scanner notes of a body, the prompt as its bytes stand. */
+export type Noted = {
+  readonly prompt: string | undefined;
+  /** The end of the prompt has not been seen. */
+  readonly isPromptOpen: boolean;
+  readonly previousResponseId: string | undefined;
+  readonly hasConversation: boolean;
+  readonly isBackground: boolean;
+  readonly isComplete: boolean;
+};
+
+/** Scans as far as the model, and then on. */
+export function scanOn(pieces: readonly Uint8Array[], to: "prompt" | "object"): BodyNotes {
+  const scanner = new ModelScanner();
+  let isScanned = false;
+  for (const piece of pieces) {
+    const before = scanner.offset;
+    isScanned ||= scanner.push(piece) !== undefined;
+    const left = piece.subarray(scanner.offset - before);
+    if (isScanned && scanner.readOn(left, to)) break;
+  }
+  return scanner.notes;
+}
+
+/** The same, as a test compares it. */
+export function scanNotes(pieces: readonly Uint8Array[], to: "prompt" | "object"): Noted {
+  const { promptStart, promptEnd, previousResponseId, hasConversation, isBackground, isComplete } =
+    scanOn(pieces, to);
+  const prompt =
+    promptStart === undefined
+      ? undefined
+      : Buffer.concat(pieces).subarray(promptStart, promptEnd).toString("latin1");
+  const isPromptOpen = promptStart !== undefined && promptEnd === undefined;
+  return { prompt, isPromptOpen, previousResponseId, hasConversation, isBackground, isComplete };
 }
 
 /** The same bytes, cut before each of the positions given, which rise. */
