@@ -75,12 +75,18 @@ export class Sender {
     const sentMs = performance.now();
     try {
       const asked = await this.#ask(attempt, payload, pooled);
-      if (asked.kind === "answer") return await this.#take(attempt, asked.upstream, pool, manner);
-      return fail(
-        attempt,
-        asked.error,
-        mayReuse && performance.now() - sentMs <= STALE_CONNECTION_MS,
-      );
+      if (asked.kind !== "answer") {
+        const mayBeStale = mayReuse && performance.now() - sentMs <= STALE_CONNECTION_MS;
+        return fail(attempt, asked.error, mayBeStale);
+      }
+      const { upstream } = asked;
+      const isHeld = manner.keepsHead || isDeclined(upstream);
+      const held = isHeld ? await hold(attempt, upstream, manner) : NOT_HELD;
+      if (held.kind !== "held") return held;
+      const watch = this.#watch(attempt, upstream, pool);
+      const { method } = attempt.exchange.request;
+      const response = await answerOf(upstream, method, watch, held.opened);
+      return { kind: "answered", response };
     } catch (error) {
       attempt.failed(error);
       throw error;
@@ -98,32 +104,8 @@ export class Sender {
     );
   }
 
-  async #take(
-    attempt: Attempt,
-    upstream: Response,
-    pool: ConnectionPool,
-    { keepsHead, onDeclined }: Manner,
-  ): Promise<Sent> {
-    const { method } = attempt.exchange.request;
-    if (isDeclined(upstream) && onDeclined(coolMsOf(upstream.headers, Date.now()))) {
-      return decline(attempt, upstream);
-    }
-    let opened: Opened | undefined;
-    if (keepsHead && upstream.body !== null && method !== "HEAD") {
-      attempt.waitFor("first byte");
-      try {
-        opened = await openAtFirstByte(upstream.body);
-      } catch (error) {
-        return fail(attempt, error, false);
-      }
-      attempt.answering();
-    }
-    const watch = this.#watch(attempt, upstream, pool);
-    return { kind: "answered", response: await answerOf(upstream, method, watch, opened) };
-  }
-
   /**
-   * Not inside `#take`: what lives as long as the answer would keep the parameters of an async function around
+   * Not inside `send()`: what lives as long as the answer would keep the parameters of an async function around
    * it, and so the body of the request (measured, 1.4.5).
    */
   #watch(attempt: Attempt, upstream: Response, pool: ConnectionPool): BodyWatch {
@@ -153,6 +135,31 @@ export class Sender {
           });
       },
     };
+  }
+}
+
+type Held = { readonly kind: "held"; readonly opened?: Opened };
+
+const NOT_HELD: Held = { kind: "held" };
+
+/** A replica that has declined, or has sent no more than a head, has not answered: another one may. */
+async function hold(
+  attempt: Attempt,
+  upstream: Response,
+  { keepsHead, onDeclined }: Manner,
+): Promise<Held | Sent> {
+  if (isDeclined(upstream) && onDeclined(coolMsOf(upstream.headers, Date.now()))) {
+    return decline(attempt, upstream);
+  }
+  const hasBody = upstream.body !== null && attempt.exchange.request.method !== "HEAD";
+  if (!keepsHead || !hasBody) return NOT_HELD;
+  attempt.waitFor("first byte");
+  try {
+    const opened = await openAtFirstByte(upstream.body);
+    attempt.answering();
+    return { kind: "held", opened };
+  } catch (error) {
+    return fail(attempt, error, false);
   }
 }
 
