@@ -34,7 +34,8 @@ export function coolMsOf(headers: Headers, nowMs: number): number {
 /**
  * Copies a short answer, so that its connection and its lease can be let go of.
  *
- * @returns undefined if it is long, slow or broken
+ * @returns undefined if it is long or slow
+ * @throws if it breaks off
  */
 export async function copyOf(answer: Response, readMs = READ_MS): Promise<Response | undefined> {
   const headers = endToEndHeaders(answer.headers);
@@ -43,7 +44,9 @@ export async function copyOf(answer: Response, readMs = READ_MS): Promise<Respon
   const late = Promise.withResolvers<undefined>();
   const timer = setTimeout(late.resolve, readMs);
   try {
-    const bytes = await Promise.race([readShort(answer.body), late.promise]);
+    const read = readShort(answer.body);
+    read.catch(() => undefined); // it fails when the caller loses patience, and ends the request
+    const bytes = await Promise.race([read, late.promise]);
     if (bytes === undefined) return undefined;
     // For bytes Bun would invent a Content-Type.
     return new Response(headers.has("content-type") ? bytes : onePiece(bytes), { status, headers });
@@ -52,20 +55,16 @@ export async function copyOf(answer: Response, readMs = READ_MS): Promise<Respon
   }
 }
 
-/** Reads until the caller loses patience and ends the request. @returns undefined if it is long or breaks off */
+/** @returns undefined if it is long */
 async function readShort(
   body: ReadableStream<Uint8Array>,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const pieces: Uint8Array[] = [];
   let length = 0;
-  try {
-    for await (const piece of body) {
-      length += piece.length;
-      if (length > BYTES_MAX) return undefined;
-      pieces.push(piece);
-    }
-  } catch {
-    return undefined;
+  for await (const piece of body) {
+    length += piece.length;
+    if (length > BYTES_MAX) return undefined;
+    pieces.push(piece);
   }
   return Buffer.concat(pieces);
 }

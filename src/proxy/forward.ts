@@ -8,6 +8,7 @@ import type { RequestBody } from "./body/request-body.ts";
 import { COOL_MS } from "./declined.ts";
 import type { Exchange } from "./exchange.ts";
 import { type Failure, failureResponse } from "./failure.ts";
+import { saturated } from "./lease.ts";
 import { Sender, type SendInit, type Sent } from "./send.ts";
 import { type Setback, Tries } from "./tries.ts";
 import type { Patience } from "./upstream-abort.ts";
@@ -67,11 +68,13 @@ export class Forwarder {
     }
     const failure = failureOfLast(sent);
     this.#warnOfFailure(exchange, routed.lease.backend, failure);
-    if (declined === undefined || failure.abortReason === "client gone") {
-      return { response: failureResponse(failure, exchange.asked), by: "proxy" };
+    if (declined !== undefined && failure.abortReason !== "client gone") {
+      exchange.answeredByProxy(declined.status, undefined);
+      return { response: declined, by: "backend" };
     }
-    exchange.answeredByProxy(declined.status, undefined);
-    return { response: declined, by: "backend" };
+    const { asked } = exchange;
+    const response = tries.areOthersFull ? saturated(asked) : failureResponse(failure, asked);
+    return { response, by: "proxy" };
   }
 
   /** Must be called in the step that took the lease. */
@@ -93,7 +96,7 @@ export class Forwarder {
   /** @returns whether another replica may take the request */
   #declined(
     { exchange, body }: Outgoing,
-    { lease, mayMove }: Routed,
+    { lease, mayMove, model }: Routed,
     { failed }: Tries,
     coolMs: number,
   ): boolean {
@@ -101,11 +104,8 @@ export class Forwarder {
     const { routes } = this.#init;
     routes.cool(lease.backend, coolMs);
     failed.add(lease.backend);
-    return (
-      body.kind !== "stream" &&
-      exchange.asked !== undefined &&
-      routes.canMove(exchange.asked, failed)
-    );
+    const name = exchange.asked ?? model;
+    return body.kind !== "stream" && name !== undefined && routes.canMove(name, failed);
   }
 
   /** Takes the lease for another try. @returns undefined if there is none */
@@ -115,34 +115,34 @@ export class Forwarder {
     const again = tries.after(sent.kind, routed);
     if (outgoing.body.kind === "stream") return undefined;
     const same = again.same ? lease.backend.acquire(lease.unreadBytes) : undefined;
-    if (same === undefined)
-      return again.other ? this.#move(outgoing, routed, sent, tries) : undefined;
+    if (same === undefined) {
+      // Without replicas what is too much for the newest goes to no other.
+      tries.areOthersFull =
+        again.same && routed.decision === undefined && lease.backend.load.isFull;
+      const goesOn = again.other && !tries.areOthersFull;
+      return goesOn ? this.#move(outgoing, routed, sent, tries) : undefined;
+    }
     outgoing.exchange.report.retry(sent.kind);
     return { ...routed, lease: same };
   }
 
+  /** Asks only those that know the model by the name in the request. */
   #move(
-    outgoing: Outgoing,
-    { lease, mayMove }: Routed,
+    { exchange, asking }: Outgoing,
+    { lease, mayMove, model }: Routed,
     sent: Unanswered,
     tries: Tries,
   ): Routed | undefined {
-    const { report } = outgoing.exchange;
-    const other = this.#elsewhere(outgoing, tries);
-    if (other === undefined) return undefined;
+    const { report, asked = model } = exchange;
+    if (asked === undefined) return undefined;
+    const other = this.#init.routes.route(asked, { ...asking, failed: tries.failed });
+    tries.areOthersFull = other.kind === "saturated";
+    if (other.kind !== "routed") return undefined;
     const reason = sent.kind === "declined" ? String(sent.status) : sent.kind;
     if (mayMove) report.failover(reason, lease.backend.name);
     else report.retry(reason);
     if (other.decision !== undefined) report.decided(other.decision);
     return other;
-  }
-
-  /** Asks only those that know the model by the name in the request. */
-  #elsewhere({ exchange, asking }: Outgoing, { failed }: Tries): Routed | undefined {
-    const { asked } = exchange;
-    if (asked === undefined) return undefined;
-    const route = this.#init.routes.route(asked, { ...asking, failed });
-    return route.kind === "routed" ? route : undefined;
   }
 
   #warnOfFailure({ model }: Exchange, { name }: Backend, { error, abortReason }: Failure): void {

@@ -45,7 +45,8 @@ function leaseOf(
   return route.kind === "saturated" ? saturated(model) : refuse(route);
 }
 
-function saturated(model: string | undefined): Response {
+/** @param model that the request names, if it names one */
+export function saturated(model: string | undefined): Response {
   const of = model === undefined ? "that could take it" : `of model ${quoteModel(model)}`;
   return errorResponse(
     "backend_saturated",
@@ -80,7 +81,16 @@ function takeUnnamed(to: Unnamed, models: Models, asking: Asking): Routed | Resp
   const route = only ?? (to.method === "OPTIONS" ? routes.newest() : undefined);
   return route === undefined
     ? noOnlyServer(to, models)
-    : leaseOf(route, undefined, () => noOnlyServer(to, models));
+    : leaseOf(route, undefined, (nobody) =>
+        nobody.kind === "draining" ? isOut(nobody) : noOnlyServer(to, models),
+      );
+}
+
+function isOut({ trouble }: Extract<Nobody, { readonly kind: "draining" }>): Response {
+  return errorResponse(
+    "backend_draining",
+    `Cannot route the request: the server that keeps what it is about is ${trouble ?? SOME_TROUBLE}; try again shortly`,
+  );
 }
 
 function noOnlyServer({ namedIn, responseId }: Unnamed, { routes, isReady }: Models): Response {

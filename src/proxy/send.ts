@@ -167,9 +167,13 @@ async function decline(attempt: Attempt, upstream: Response): Promise<Sent> {
   const { status } = upstream;
   attempt.waitFor("read");
   attempt.call.answered(upstream);
-  const copy = await copyOf(upstream);
-  attempt.failed(Object.assign(new Error(`status ${status}`), { code: String(status) }));
-  return { kind: "declined", status, copy };
+  try {
+    const copy = await copyOf(upstream);
+    attempt.failed(Object.assign(new Error(`status ${status}`), { code: String(status) }));
+    return { kind: "declined", status, copy };
+  } catch (error) {
+    return fail(attempt, error, false); // it has died with the request, whatever it was about to say
+  }
 }
 
 function fail(attempt: Attempt, error: unknown, mayBeStale: boolean): Failure {

@@ -20,6 +20,8 @@ const OTHER: Again = { same: false, other: true };
 const DEATHS_MAX = 2;
 
 export class Tries {
+  /** The servers that could be asked next have all the requests that they may have. */
+  areOthersFull = false;
   /** They are not asked again. */
   readonly failed = new Set<Backend>();
   readonly #mayRepeat: boolean;
@@ -36,14 +38,15 @@ export class Tries {
     const { backend } = lease;
     this.failed.add(backend);
     if (decision === undefined) return WITHOUT_REPLICAS[setback];
-    const hadIt = setback === "stale connection" || setback === "died";
-    if (hadIt) this.#diedWithIt.add(backend);
-    const mayMoveOn = hadIt ? this.#mayDieAgain : setback !== "failed";
-    return { same: setback === "stale connection", other: mayMove && mayMoveOn };
+    if (setback === "stale connection" || setback === "died") this.#diedWithIt.add(backend);
+    const other = mayMove && setback !== "failed" && this.#mayBeSent;
+    return { same: setback === "stale connection", other };
   }
 
-  get #mayDieAgain(): boolean {
-    return this.#mayRepeat && this.#diedWithIt.size < DEATHS_MAX;
+  /** Once a server has gone away with the request, that counts whatever the next ones do. */
+  get #mayBeSent(): boolean {
+    const deaths = this.#diedWithIt.size;
+    return deaths === 0 || (this.#mayRepeat && deaths < DEATHS_MAX);
   }
 }
 

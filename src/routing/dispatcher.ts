@@ -86,7 +86,7 @@ export class Dispatcher {
     }
     const decision = failed !== undefined && failed.size > 0 ? "failover" : choice.decision;
     choice.replica.load.decided(decision, nowMs);
-    return { kind: "routed", lease, mayMove: true, decision };
+    return { kind: "routed", lease, mayMove: true, decision, model };
   }
 }
 

@@ -45,9 +45,12 @@ export class Expectations {
 
   /** The servers that are there to stay, by `keyOf`. */
   get staying(): readonly string[] {
-    return [...this.#byServer]
-      .filter(([, { trouble }]) => !LEAVING.has(trouble))
-      .map(([key]) => key);
+    return [...this.#byServer.keys()].filter((key) => !this.isLeaving(key));
+  }
+
+  /** @param key of a server, by `keyOf` */
+  isLeaving(key: string): boolean {
+    return LEAVING.has(this.#byServer.get(key)?.trouble);
   }
 
   /** The servers that are expected to serve this model, by `keyOf`. */

@@ -62,6 +62,8 @@ export type Routed = {
   readonly decision?: Decision;
   /** Says whether other replicas may take the request if this one fails it. */
   readonly mayMove: boolean;
+  /** The model that they share. Set if the request may move: it need not have named one. */
+  readonly model?: string;
 };
 
 /** All that could take the request have as many in flight as they may. */

@@ -10,18 +10,7 @@ import { NameMap } from "./names.ts";
 import { type Overlap, overlapsByModel, overlapsWith } from "./overlap.ts";
 import type { Asking, ModelLookup, Nobody, Route, Routes } from "./routes.ts";
 import { compare, isSameRun, keyOf, newestFirst, type Run, type Server } from "./run.ts";
-
-/** Who serves a model by one of its names. */
-type Served = {
-  /** Newest first; draining ones too. */
-  readonly backends: Backend[];
-  /** The id under which the newest lists it. */
-  readonly id: string;
-  /** As the newest active one has it; undefined if all of them are draining. */
-  model: Model | undefined;
-  /** Those that share its requests, newest first; undefined if the newest active one takes all. */
-  replicas: Backend[] | undefined;
-};
+import { putServed, type Served } from "./served.ts";
 
 const NOTHING_KNOWN = {};
 
@@ -62,17 +51,24 @@ export class RoutingTable implements Routes {
     const found = this.#lookUp(name);
     if (found === undefined) return { kind: "unknown" };
     if ("keys" in found) return { ...this.#unavailable(found), id: found.id };
-    const { model, id, replicas = [] } = found;
-    return model === undefined
-      ? { ...this.#draining(found.backends), id }
-      : { kind: "live", model, isShared: replicas.length > 1 };
+    const { model, id, backends, replicas } = found;
+    if (model === undefined) return { ...this.#draining(backends), id };
+    // One that drains counts: it may have made what a request goes on from.
+    const isShared =
+      replicas !== undefined && backends.filter(({ isReplica }) => isReplica).length > 1;
+    return { kind: "live", model, isShared };
   }
 
   route(name: string, asking: Asking = NOTHING_KNOWN): Route {
     const found = this.#lookUp(name);
     if (found === undefined) return { kind: "unknown" };
     if ("keys" in found) return this.#unavailable(found);
-    return this.#dispatcher.take(found, asking) ?? this.#draining(found.backends);
+    const { backends, replicas } = found;
+    const servers =
+      asking.goesToNewest && replicas !== undefined
+        ? { ...found, replicas: this.#keepers(backends) }
+        : found;
+    return this.#dispatcher.take(servers, asking) ?? this.#draining(backends);
   }
 
   canMove(name: string, failed: ReadonlySet<Backend>): boolean {
@@ -101,7 +97,11 @@ export class RoutingTable implements Routes {
     for (const { run } of this.#serving) others.add(keyOf(run));
     for (const key of this.#sharingAll) others.delete(key);
     others.delete(keyOf(newest.run));
-    return others.size === 0 ? this.newest() : undefined;
+    if (others.size > 0) return undefined;
+    const shared = this.#served.ofId(this.#sharedByAll ?? "");
+    if (shared === undefined) return this.newest();
+    const keepers = this.#keepers(shared.backends);
+    return this.#dispatcher.newestOf(keepers) ?? this.#draining(keepers);
   }
 
   newest(): Route | undefined {
@@ -165,6 +165,15 @@ export class RoutingTable implements Routes {
     return this.#active.filter(({ isReplica }) => isReplica);
   }
 
+  /** The newest replica keeps files and such: it alone. It is waited for, unless it is going for good. */
+  #keepers(backends: readonly Backend[]): readonly Backend[] {
+    const keeper = backends.find(
+      ({ state, run, isReplica }) =>
+        isReplica && (state === "active" || !this.#expected.isLeaving(keyOf(run))),
+    );
+    return keeper === undefined ? backends : [keeper];
+  }
+
   #ofRun(run: Run): readonly Backend[] {
     return [...this.#backends].filter((backend) => isSameRun(backend.run, run));
   }
@@ -207,7 +216,8 @@ export class RoutingTable implements Routes {
     const newest = [...this.#backends].sort(newestFirst);
     const served = new NameMap<Served>();
     for (const backend of newest) {
-      for (const model of backend.models) served.add(model, (known) => put(known, model, backend));
+      for (const model of backend.models)
+        served.add(model, (known) => putServed(known, model, backend));
     }
     this.#served = served;
     this.#active = newest.filter(({ state }) => state === "active");
@@ -223,24 +233,6 @@ export class RoutingTable implements Routes {
       .flatMap(({ model }) => model ?? [])
       .sort((a, b) => compare(a.id, b.id));
   }
-}
-
-/** @param known who has the model by the same name, of those that are newer */
-function put(known: Served | undefined, model: Model, backend: Backend): Served {
-  const served = known ?? newlyServed(model.id);
-  // A server may give one name to two of its models: then the first of them has it.
-  if (served.backends.at(-1) === backend) return served;
-  served.backends.push(backend);
-  if (backend.state !== "active") return served;
-  if (served.model === undefined) {
-    served.model = model;
-    if (backend.isReplica) served.replicas = [backend];
-  } else if (backend.isReplica) served.replicas?.push(backend);
-  return served;
-}
-
-function newlyServed(id: string): Served {
-  return { backends: [], id, model: undefined, replicas: undefined };
 }
 
 /** Says whether two lists have the same ids, in whatever order. No list has an id twice. */

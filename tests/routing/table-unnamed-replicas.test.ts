@@ -16,14 +16,18 @@ type Server = {
   readonly name: string;
   readonly ids?: readonly string[];
   readonly isReplica?: boolean;
+  readonly maxInFlight?: number;
 };
 
-function admit(table: RoutingTable, { name, ids = ["m"], isReplica = true }: Server): Backend {
+function admit(
+  table: RoutingTable,
+  { name, ids = ["m"], isReplica = true, maxInFlight = 2 }: Server,
+): Backend {
   const backend = makeBackend({
     name,
     isReplica,
     models: ids.map((id) => ({ id })),
-    load: new Load(2),
+    load: new Load(maxInFlight),
   });
   table.admit(backend);
   table.expect(backend.run, { models: ids.map((id) => ({ id })) });
@@ -112,21 +116,25 @@ describe("RoutingTable.onlyServer(), with replicas", () => {
     expect(taken.map(() => text(table.onlyServer()))).toEqual([...taken]);
   });
 
-  test.each<[Trouble | undefined]>([["unhealthy"], ["paused"], ["stopping"], [undefined]])(
-    "a replica that is %p counts with the others",
-    (what) => {
-      const table = new RoutingTable();
-      const [, b] = ["a", "b"].map((name) => admit(table, { name }));
-      trouble(table, b!, what);
-      expect(text(table.onlyServer())).toBe("a by only");
-      const c = admit(table, { name: "c" });
-      expect(text(table.onlyServer())).toBe("c by only");
-      table.remove(b!, "run-over"); // starts again
-      expect(text(table.onlyServer())).toBe("c by only");
-      trouble(table, c, what);
-      expect(text(table.onlyServer())).toBe("a by only");
-    },
-  );
+  test.each<[Trouble | undefined, whileNewest: string]>([
+    ["unhealthy", "draining"],
+    ["paused", "draining"],
+    [undefined, "draining"],
+    ["stopping", "a by only"],
+    ["misconfigured", "a by only"],
+  ])("a replica that is %p counts with the others; as the newest: %s", (what, whileNewest) => {
+    const table = new RoutingTable();
+    const [, b] = ["a", "b"].map((name) => admit(table, { name, maxInFlight: 9 }));
+    trouble(table, b!, what);
+    expect(text(table.onlyServer())).toBe(whileNewest);
+    expect(text(table.route("m", { goesToNewest: true }))).toBe(whileNewest);
+    const c = admit(table, { name: "c" });
+    expect(text(table.onlyServer())).toBe("c by only");
+    table.remove(b!, "run-over"); // starts again
+    expect(text(table.onlyServer())).toBe("c by only");
+    trouble(table, c, what);
+    expect(text(table.onlyServer())).toBe(whileNewest);
+  });
 
   test.each<[Trouble | undefined, taken: string]>([
     ["unhealthy", "in doubt"],
