@@ -161,7 +161,9 @@ async function decline(attempt: Attempt, upstream: Response): Promise<Sent> {
   attempt.waitFor("read");
   attempt.call.answered(upstream);
   const copy = await copyOf(upstream);
-  attempt.failed(Object.assign(new Error(`status ${status}`), { code: String(status) }));
+  const error = Object.assign(new Error(`status ${status}`), { code: String(status) });
+  if (attempt.abortReason === "client gone") return fail(attempt, error, false);
+  attempt.failed(error);
   return { kind: "declined", status, copy };
 }
 

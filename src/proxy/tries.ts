@@ -36,14 +36,15 @@ export class Tries {
     const { backend } = lease;
     this.failed.add(backend);
     if (decision === undefined) return WITHOUT_REPLICAS[setback];
-    const hadIt = setback === "stale connection" || setback === "died";
-    if (hadIt) this.#diedWithIt.add(backend);
-    const mayMoveOn = hadIt ? this.#mayDieAgain : setback !== "failed";
-    return { same: setback === "stale connection", other: mayMove && mayMoveOn };
+    const isStale = setback === "stale connection";
+    if (isStale || setback === "died") this.#diedWithIt.add(backend);
+    return { same: isStale, other: mayMove && setback !== "failed" && this.#mayMoveOn };
   }
 
-  get #mayDieAgain(): boolean {
-    return this.#mayRepeat && this.#diedWithIt.size < DEATHS_MAX;
+  /** Whatever the last server did: one before it may have worked on the request. */
+  get #mayMoveOn(): boolean {
+    const deaths = this.#diedWithIt.size;
+    return deaths === 0 || (this.#mayRepeat && deaths < DEATHS_MAX);
   }
 }
 

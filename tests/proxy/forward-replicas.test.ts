@@ -3,18 +3,29 @@ import { describe, expect, test } from "bun:test";
 import { freePort, rawConnect, rawServer } from "../support/client/raw-http.ts";
 import { chat } from "../support/client/requests.ts";
 import { rawRequest } from "../support/proxy/in-process.ts";
-import { counts, expectNothingLeft, startReplicas } from "../support/proxy/replicas.ts";
+import {
+  counts,
+  expectNothingLeft,
+  type Replicas,
+  startReplicas,
+} from "../support/proxy/replicas.ts";
 import { fakeBackend } from "../support/server/scripted.ts";
 import { until, within } from "../support/until.ts";
 
 test("a replica that refuses connections is passed by, and cools", async () => {
   using idle = fakeBackend();
   using proxy = startReplicas([`http://127.0.0.1:${await freePort()}`, idle.origin]);
+  await chat(proxy.origin, "m");
+  expect(areCooling(proxy)).toEqual([true, false]);
   for (let n = 0; n < 3; n += 1) expect((await chat(proxy.origin, "m")).status).toBe(200);
-  expect(idle.received.length).toBe(3);
+  expect(idle.received.length).toBe(4);
   await expectNothingLeft(proxy);
   expect(proxy.log.lines).toEqual([]);
 });
+
+function areCooling({ backends }: Replicas): readonly boolean[] {
+  return backends.map(({ load }) => load.isCooling(performance.now()));
+}
 
 test("all replicas refuse connections: 502", async () => {
   const origin = `http://127.0.0.1:${await freePort()}`;
@@ -30,22 +41,25 @@ test("all replicas refuse connections: 502", async () => {
 const HEAD = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n";
 
 describe("a replica that dies with a request", () => {
-  test.each<[when: string, sent: string]>([
-    ["before its answer", ""],
-    ["in the head of its answer", "HTTP/1.1 200 OK\r\nContent-"],
-    ["behind the head of a stream", `${HEAD}Transfer-Encoding: chunked\r\n\r\n`],
-    ["behind the head of an answer of known length", `${HEAD}Content-Length: 5\r\n\r\n`],
-    ["behind the head of a long one", `${HEAD}Content-Length: 5000000\r\n\r\n`],
-  ])("%s: another one answers", async (_when, sent) => {
-    using dying = await rawServer();
-    using other = fakeBackend();
-    using proxy = startReplicas([dying.origin, other.origin]);
-    const response = chat(proxy.origin, "m");
-    const request = await dying.request();
-    request.send(sent);
-    request.reset();
-    expect(await (await within("an answer", response)).text()).toBe("answer");
-    await expectNothingLeft(proxy);
+  // The kernel of a process that is killed resets a connection only if some of the request was not read.
+  describe.each(["reset", "end"] as const)("(%s)", (how) => {
+    test.each<[when: string, sent: string]>([
+      ["before its answer", ""],
+      ["in the head of its answer", "HTTP/1.1 200 OK\r\nContent-"],
+      ["behind the head of a stream", `${HEAD}Transfer-Encoding: chunked\r\n\r\n`],
+      ["behind the head of an answer of known length", `${HEAD}Content-Length: 5\r\n\r\n`],
+      ["behind the head of a long one", `${HEAD}Content-Length: 5000000\r\n\r\n`],
+    ])("%s: another one answers", async (_when, sent) => {
+      using dying = await rawServer();
+      using other = fakeBackend();
+      using proxy = startReplicas([dying.origin, other.origin]);
+      const response = chat(proxy.origin, "m");
+      const request = await dying.request();
+      request.send(sent);
+      request[how]();
+      expect(await (await within("an answer", response)).text()).toBe("answer");
+      await expectNothingLeft(proxy);
+    });
   });
 
   test.each<[how: string, start: string]>([
@@ -78,6 +92,7 @@ describe("a replica that dies with a request", () => {
     (await two.request()).reset();
     expect((await within("an answer", response)).status).toBe(502);
     expect(counts(third)).toEqual([0]);
+    expect(areCooling(proxy)).toEqual([true, true, false]);
     await expectNothingLeft(proxy);
   });
 

@@ -75,6 +75,16 @@ describe("Tries.after()", () => {
     expect(after(new Tries(false), "stale connection", alone())).toBe("same or other");
   });
 
+  test.each(["connection refused", "not connected", "declined"] as const)(
+    "a request that must not be sent twice goes to no other when its server had it and then: %s",
+    (setback) => {
+      const first = routedTo(SHARED);
+      const tries = new Tries(false);
+      expect(after(tries, "stale connection", first)).toBe("same");
+      expect(after(tries, setback, first)).toBe("nobody");
+    },
+  );
+
   test("whoever has failed is not asked again", () => {
     const tries = new Tries(true);
     const routed = routedTo(SHARED);
