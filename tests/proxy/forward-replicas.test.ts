@@ -2,15 +2,16 @@
 import { describe, expect, test } from "bun:test";
 import { freePort, rawConnect, rawServer } from "../support/client/raw-http.ts";
 import { chat } from "../support/client/requests.ts";
-import { rawRequest } from "../support/proxy/in-process.ts";
+import { ENDLESS, rawRequest } from "../support/proxy/in-process.ts";
 import {
   counts,
   expectNothingLeft,
   type Replicas,
   startReplicas,
 } from "../support/proxy/replicas.ts";
+import { blackhole } from "../support/server/blackhole.ts";
 import { fakeBackend } from "../support/server/scripted.ts";
-import { until, within } from "../support/until.ts";
+import { within } from "../support/until.ts";
 
 test("a replica that refuses connections is passed by, and cools", async () => {
   using idle = fakeBackend();
@@ -21,6 +22,16 @@ test("a replica that refuses connections is passed by, and cools", async () => {
   expect(idle.received.length).toBe(4);
   await expectNothingLeft(proxy);
   expect(proxy.log.lines).toEqual([]);
+});
+
+test("a replica that can't be connected to is passed by, and cools", async () => {
+  using hole = await blackhole();
+  using other = fakeBackend();
+  const patience = { ...ENDLESS, probeAfterMs: 20, connectMs: 50 };
+  using proxy = startReplicas([hole.origin, other.origin], { patience });
+  expect((await within("an answer", chat(proxy.origin, "m"))).status).toBe(200);
+  expect(areCooling(proxy)).toEqual([true, false]);
+  await expectNothingLeft(proxy);
 });
 
 function areCooling({ backends }: Replicas): readonly boolean[] {
@@ -174,69 +185,4 @@ test("full replicas: 429 backend_saturated, and none gets the request", async ()
   }
   for (const response_ of waiting) expect((await response_).status).toBe(200);
   await expectNothingLeft(proxy);
-});
-
-describe("what a request adds to the load of its replica", () => {
-  const PROMPT = JSON.stringify([{ role: "user", content: "x".repeat(3_000) }]);
-  const BODY = `{"model":"m","messages":${PROMPT}}`;
-
-  test.each<[how: string, head: string, body: string]>([
-    ["a stream", `${HEAD}Transfer-Encoding: chunked\r\n\r\n`, "3\r\nabc\r\n"],
-    ["an answer of known length", `${HEAD}Content-Length: 5\r\n\r\n`, "ab"],
-    ["a long answer", `${HEAD}Content-Length: 5000000\r\n\r\n`, "ab"],
-  ])("its prompt until the first byte of %s, itself until the end", async (_how, head, body) => {
-    using answering = await rawServer();
-    using other = fakeBackend();
-    using proxy = startReplicas([answering.origin, other.origin]);
-    const load = proxy.backends[0]!.load;
-    using client = await rawConnect(proxy.port);
-    client.send(rawRequest(BODY));
-    const request = await answering.request();
-    expect([load.inFlight, load.unreadBytes]).toEqual([1, PROMPT.length]);
-    request.send(head);
-    request.send(body);
-    await until("the prompt is read", () => load.unreadBytes === 0);
-    expect(load.inFlight).toBe(1);
-    request.reset();
-    await client.waitForClose();
-    expect(client.received()).not.toContain("0\r\n\r\n");
-    expect(counts(other)).toEqual([0]);
-    await expectNothingLeft(proxy);
-  });
-
-  test("also where the body of the request is not at hand any more", async () => {
-    using answering = await rawServer();
-    using proxy = startReplicas([answering.origin, answering.origin]);
-    const [one, two] = proxy.backends;
-    using client = await rawConnect(proxy.port);
-    const chunk = `${Buffer.byteLength(BODY).toString(16)}\r\n${BODY}\r\n0\r\n\r\n`;
-    const head =
-      "POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
-    client.send(`${head}${chunk}`);
-    const request = await answering.request();
-    const { load } = one!.inFlight === 1 ? one! : two!;
-    expect(load.unreadBytes).toBe(PROMPT.length);
-    request.send(`${HEAD}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n`);
-    await until("the prompt is read", () => load.unreadBytes === 0);
-    expect(load.inFlight).toBe(1);
-    request.send("0\r\n\r\n");
-    await expectNothingLeft(proxy);
-  });
-});
-
-test("the turns of a conversation go to one replica, and other prompts go round", async () => {
-  using one = fakeBackend();
-  using two = fakeBackend();
-  using proxy = startReplicas([one.origin, two.origin]);
-  const messages = [{ role: "user", content: "a".repeat(3_000) }];
-  for (let turn = 0; turn < 5; turn += 1) {
-    expect((await chat(proxy.origin, "m", { messages })).status).toBe(200);
-    messages.push({ role: "assistant", content: `answer ${turn}` });
-  }
-  expect([...counts(one, two)].sort()).toEqual([0, 5]);
-  for (let n = 0; n < 4; n += 1) {
-    const strange = [{ role: "user", content: `${n}`.repeat(3_000) }];
-    await chat(proxy.origin, "m", { messages: strange });
-  }
-  expect([...counts(one, two)].sort()).toEqual([2, 7]);
 });

@@ -191,6 +191,10 @@ describe("the spans of a request to replicas", () => {
       '{model="m",status_code="429"} 1',
       '{model="m",status_code="503"} 1',
     ]);
+    expect(await scraped(reporting, "proxy_route_decisions_total")).toEqual([
+      '{model="m",reason="load"} 2',
+      '{model="m",reason="failover"} 2',
+    ]);
     const { servers } = await reporting.spans();
     // A fault of the client's is no error of a SERVER span.
     expect(
