@@ -3,11 +3,12 @@
  * `failure.ts` and `tries.ts` say what an attempt that failed means.
  */
 import type { Backend } from "../routing/backend.ts";
-import type { Asking, Routed, Routes } from "../routing/routes.ts";
+import type { Asking, Routed, Routes, Saturated } from "../routing/routes.ts";
 import type { RequestBody } from "./body/request-body.ts";
 import { COOL_MS } from "./declined.ts";
 import type { Exchange } from "./exchange.ts";
 import { type Failure, failureResponse } from "./failure.ts";
+import { saturated } from "./lease.ts";
 import { Sender, type SendInit, type Sent } from "./send.ts";
 import { type Setback, Tries } from "./tries.ts";
 import type { Patience } from "./upstream-abort.ts";
@@ -29,6 +30,9 @@ export type Outgoing = {
   /** Says whether another server may get the request, after one that may have worked on it. */
   readonly mayRepeat: boolean;
 };
+
+/** Who is asked next. */
+type Next = Routed | Saturated | undefined;
 
 type Unanswered = Exclude<Sent, { readonly kind: "answered" }>;
 
@@ -52,12 +56,16 @@ export class Forwarder {
     const tries = new Tries(outgoing.mayRepeat);
     let routed = first;
     let declined: Response | undefined;
+    let othersAreFull = false;
     if (first.decision !== undefined) exchange.report.decided(first.decision);
     let sent = await this.#send(outgoing, routed, tries, "pooled");
     while (sent.kind !== "answered") {
       if (sent.kind === "declined") declined = sent.copy ?? declined;
       const next = this.#next(outgoing, routed, sent, tries);
-      if (next === undefined) break;
+      if (next?.kind !== "routed") {
+        othersAreFull = next !== undefined;
+        break;
+      }
       routed = next;
       sent = await this.#send(outgoing, routed, tries, "fresh");
     }
@@ -68,7 +76,9 @@ export class Forwarder {
     const failure = failureOfLast(sent);
     this.#warnOfFailure(exchange, routed.lease.backend, failure);
     if (declined === undefined || failure.abortReason === "client gone") {
-      return { response: failureResponse(failure, exchange.asked), by: "proxy" };
+      const { asked } = exchange;
+      const response = othersAreFull ? saturated(asked) : failureResponse(failure, asked);
+      return { response, by: "proxy" };
     }
     exchange.answeredByProxy(declined.status, undefined);
     return { response: declined, by: "backend" };
@@ -108,8 +118,8 @@ export class Forwarder {
     );
   }
 
-  /** Takes the lease for another try. @returns undefined if there is none */
-  #next(outgoing: Outgoing, routed: Routed, sent: Unanswered, tries: Tries): Routed | undefined {
+  /** Takes the lease for another try. @returns undefined if nobody is to be asked */
+  #next(outgoing: Outgoing, routed: Routed, sent: Unanswered, tries: Tries): Next {
     const { lease, mayMove } = routed;
     if (mayMove && COOLED.has(sent.kind)) this.#init.routes.cool(lease.backend, COOL_MS);
     const again = tries.after(sent.kind, routed);
@@ -121,15 +131,10 @@ export class Forwarder {
     return { ...routed, lease: same };
   }
 
-  #move(
-    outgoing: Outgoing,
-    { lease, mayMove }: Routed,
-    sent: Unanswered,
-    tries: Tries,
-  ): Routed | undefined {
+  #move(outgoing: Outgoing, { lease, mayMove }: Routed, sent: Unanswered, tries: Tries): Next {
     const { report } = outgoing.exchange;
     const other = this.#elsewhere(outgoing, tries);
-    if (other === undefined) return undefined;
+    if (other?.kind !== "routed") return other;
     const reason = sent.kind === "declined" ? String(sent.status) : sent.kind;
     if (mayMove) report.failover(reason, lease.backend.name);
     else report.retry(reason);
@@ -138,11 +143,11 @@ export class Forwarder {
   }
 
   /** Asks only those that know the model by the name in the request. */
-  #elsewhere({ exchange, asking }: Outgoing, { failed }: Tries): Routed | undefined {
+  #elsewhere({ exchange, asking }: Outgoing, { failed }: Tries): Next {
     const { asked } = exchange;
     if (asked === undefined) return undefined;
     const route = this.#init.routes.route(asked, { ...asking, failed });
-    return route.kind === "routed" ? route : undefined;
+    return route.kind === "routed" || route.kind === "saturated" ? route : undefined;
   }
 
   #warnOfFailure({ model }: Exchange, { name }: Backend, { error, abortReason }: Failure): void {

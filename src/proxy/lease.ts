@@ -45,7 +45,8 @@ function leaseOf(
   return route.kind === "saturated" ? saturated(model) : refuse(route);
 }
 
-function saturated(model: string | undefined): Response {
+/** @param model that the request names, if it names one */
+export function saturated(model: string | undefined): Response {
   const of = model === undefined ? "that could take it" : `of model ${quoteModel(model)}`;
   return errorResponse(
     "backend_saturated",

@@ -82,6 +82,21 @@ test("a replica that was closing a connection gets the request again, and what d
   await expectNothingLeft(proxy);
 });
 
+test("a replica fails and the others are full: 429 backend_saturated", async () => {
+  using slow = await rawServer();
+  using proxy = startReplicas([`http://127.0.0.1:${await freePort()}`, slow.origin], {
+    maxInFlight: 1,
+  });
+  const first = chat(proxy.origin, "m");
+  const request = await slow.request();
+  const second = await chat(proxy.origin, "m");
+  expect([second.status, second.headers.get("retry-after")]).toEqual([429, "1"]);
+  expect(await second.json()).toMatchObject({ error: { code: "backend_saturated" } });
+  request.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+  expect((await first).status).toBe(200);
+  await expectNothingLeft(proxy);
+});
+
 test("a replica that gets what another has failed has the whole prompt to read", async () => {
   using slow = await rawServer();
   using proxy = startReplicas([`http://127.0.0.1:${await freePort()}`, slow.origin]);

@@ -13,6 +13,8 @@ import { blackhole } from "../support/server/blackhole.ts";
 import { fakeBackend } from "../support/server/scripted.ts";
 import { within } from "../support/until.ts";
 
+const HEAD = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n";
+
 test("a replica that refuses connections is passed by, and cools", async () => {
   using idle = fakeBackend();
   using proxy = startReplicas([`http://127.0.0.1:${await freePort()}`, idle.origin]);
@@ -34,6 +36,20 @@ test("a replica that can't be connected to is passed by, and cools", async () =>
   await expectNothingLeft(proxy);
 });
 
+test("a replica is not asked whether it can be reached once the head of its answer has come", async () => {
+  using slow = await rawServer();
+  using other = fakeBackend();
+  const patience = { ...ENDLESS, probeAfterMs: 50, connectMs: 0 }; // nobody answers in no time
+  using proxy = startReplicas([slow.origin, other.origin], { patience });
+  const response = chat(proxy.origin, "m");
+  const request = await slow.request();
+  request.send(`${HEAD}Content-Length: 4\r\n\r\n`);
+  await Bun.sleep(150); // longer than its patience, to prove that it is not given up
+  request.send("slow");
+  expect(await (await within("an answer", response)).text()).toBe("slow");
+  expect([slow.connections.length, ...counts(other)]).toEqual([1, 0]);
+});
+
 function areCooling({ backends }: Replicas): readonly boolean[] {
   return backends.map(({ load }) => load.isCooling(performance.now()));
 }
@@ -48,8 +64,6 @@ test("all replicas refuse connections: 502", async () => {
   ]);
   await expectNothingLeft(proxy);
 });
-
-const HEAD = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n";
 
 describe("a replica that dies with a request", () => {
   // The kernel of a process that is killed resets a connection only if some of the request was not read.
