@@ -158,7 +158,12 @@ export class Forwarder {
 }
 
 /** What leaves a replica alone for a while: a server that fails at once looks idle, and would draw all requests. */
-const COOLED: ReadonlySet<Setback> = new Set(["connection refused", "not connected", "died"]);
+const COOLED: ReadonlySet<Setback> = new Set([
+  "connection refused",
+  "not connected",
+  "unreachable",
+  "died",
+]);
 
 function failureOfLast(sent: Unanswered): Failure {
   if (sent.kind !== "declined") return sent;

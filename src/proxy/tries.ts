@@ -38,7 +38,8 @@ export class Tries {
     if (decision === undefined) return WITHOUT_REPLICAS[setback];
     const isStale = setback === "stale connection";
     if (isStale || setback === "died") this.#diedWithIt.add(backend);
-    return { same: isStale, other: mayMove && setback !== "failed" && this.#mayMoveOn };
+    const isOver = setback === "failed" || (setback === "unreachable" && !this.#mayRepeat);
+    return { same: isStale, other: mayMove && !isOver && this.#mayMoveOn };
   }
 
   /** Whatever the last server did: one before it may have worked on the request. */
@@ -56,6 +57,7 @@ const WITHOUT_REPLICAS: Readonly<Record<Setback, Again>> = {
   "connection refused": OTHER,
   "stale connection": { same: true, other: true },
   "not connected": NOBODY,
+  unreachable: NOBODY,
   died: NOBODY,
   failed: NOBODY,
   declined: NOBODY,

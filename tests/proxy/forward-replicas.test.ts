@@ -1,7 +1,7 @@
 /** What a replica does before the first byte of its answer, and who gets the request then. */
 import { describe, expect, test } from "bun:test";
 import { freePort, rawConnect, rawServer } from "../support/client/raw-http.ts";
-import { chat } from "../support/client/requests.ts";
+import { chat, post } from "../support/client/requests.ts";
 import { ENDLESS, rawRequest } from "../support/proxy/in-process.ts";
 import {
   counts,
@@ -48,6 +48,16 @@ test("a replica is not asked whether it can be reached once the head of its answ
   request.send("slow");
   expect(await (await within("an answer", response)).text()).toBe("slow");
   expect([slow.connections.length, ...counts(other)]).toEqual([1, 0]);
+});
+
+test("an adapter is loaded by the newest replica alone", async () => {
+  using newest = fakeBackend();
+  using other = fakeBackend();
+  using proxy = startReplicas([newest.origin, other.origin]);
+  for (let n = 0; n < 3; n += 1) {
+    await post(proxy.origin, "/v1/load_lora_adapter", { lora_name: "a" });
+  }
+  expect(counts(newest, other)).toEqual([3, 0]);
 });
 
 function areCooling({ backends }: Replicas): readonly boolean[] {

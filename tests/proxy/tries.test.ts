@@ -30,6 +30,7 @@ describe("Tries.after()", () => {
   test.each<[setback: Setback, shared: Again, pinned: Again, withoutReplicas: Again]>([
     ["connection refused", "other", "nobody", "other"],
     ["not connected", "other", "nobody", "nobody"],
+    ["unreachable", "other", "nobody", "nobody"],
     ["declined", "other", "nobody", "nobody"],
     ["stale connection", "same or other", "same", "same or other"],
     ["died", "other", "nobody", "nobody"],
@@ -46,6 +47,7 @@ describe("Tries.after()", () => {
     expect(after(tries, "declined", routedTo(SHARED))).toBe("other");
     expect(after(tries, "connection refused", routedTo(SHARED))).toBe("other");
     expect(after(tries, "died", routedTo(SHARED))).toBe("nobody");
+    expect(after(new Tries(false), "unreachable", routedTo(SHARED))).toBe("nobody");
   });
 
   test("no third server gets a request with which two have died", () => {
