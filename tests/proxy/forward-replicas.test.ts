@@ -50,6 +50,22 @@ test("a replica is not asked whether it can be reached once the head of its answ
   expect([slow.connections.length, ...counts(other)]).toEqual([1, 0]);
 });
 
+test("what goes on from a response goes to the replica that made it", async () => {
+  const making = (id: string) => fakeBackend(() => Response.json({ id }));
+  using one = making("resp_1");
+  using two = making("resp_2");
+  using proxy = startReplicas([one.origin, two.origin]);
+  const respond = async (more = {}): Promise<void> => {
+    await (await post(proxy.origin, "/v1/responses", { model: "m", input: "x", ...more })).bytes();
+  };
+  await respond();
+  await respond();
+  expect(counts(one, two)).toEqual([1, 1]);
+  for (let n = 0; n < 3; n += 1) await respond({ previous_response_id: "resp_2" });
+  await (await fetch(`${proxy.origin}/v1/responses/resp_2`)).bytes();
+  expect(counts(one, two)).toEqual([1, 5]);
+});
+
 test("an adapter is loaded by the newest replica alone", async () => {
   using newest = fakeBackend();
   using other = fakeBackend();
