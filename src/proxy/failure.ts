@@ -8,6 +8,8 @@ import type { AbortReason } from "./upstream-abort.ts";
 
 /**
  * - `connection refused`, `not connected`: nothing was sent.
+ * - `unreachable`: no answer came, and no other connection can be made. Most likely nothing was sent, but the server may
+ *   also have had the request before its network went away.
  * - `stale connection`: the server was just closing the connection: most likely it has not seen the request.
  * - `died`: the server had the request, or some of it, and went away before it answered.
  * - `failed`: anything else. Another server would do no better, or the client has gone.
@@ -15,6 +17,7 @@ import type { AbortReason } from "./upstream-abort.ts";
 export type FailureKind =
   | "connection refused"
   | "not connected"
+  | "unreachable"
   | "stale connection"
   | "died"
   | "failed";
@@ -41,7 +44,7 @@ export function failureOf(error: unknown, { abortReason, mayBeStale }: Circumsta
 
 const BY_REASON: Readonly<Record<AbortReason, FailureKind>> = {
   "client gone": "failed",
-  "connect timed out": "not connected",
+  "connect timed out": "unreachable",
   cut: "died",
   "run-over": "died",
 };

@@ -3,7 +3,7 @@
  * `failure.ts` and `tries.ts` say what an attempt that failed means.
  */
 import type { Backend } from "../routing/backend.ts";
-import type { Asking, Routed, Routes } from "../routing/routes.ts";
+import type { Asking, Routed, Routes, Saturated } from "../routing/routes.ts";
 import type { RequestBody } from "./body/request-body.ts";
 import { COOL_MS } from "./declined.ts";
 import type { Exchange } from "./exchange.ts";
@@ -31,6 +31,9 @@ export type Outgoing = {
   readonly mayRepeat: boolean;
 };
 
+/** Who is asked next. */
+type Next = Routed | Saturated | undefined;
+
 type Unanswered = Exclude<Sent, { readonly kind: "answered" }>;
 
 export class Forwarder {
@@ -53,12 +56,16 @@ export class Forwarder {
     const tries = new Tries(outgoing.mayRepeat);
     let routed = first;
     let declined: Response | undefined;
+    let othersAreFull = false;
     if (first.decision !== undefined) exchange.report.decided(first.decision);
     let sent = await this.#send(outgoing, routed, tries, "pooled");
     while (sent.kind !== "answered") {
       if (sent.kind === "declined") declined = sent.copy ?? declined;
       const next = this.#next(outgoing, routed, sent, tries);
-      if (next === undefined) break;
+      if (next?.kind !== "routed") {
+        othersAreFull = next !== undefined;
+        break;
+      }
       routed = next;
       sent = await this.#send(outgoing, routed, tries, "fresh");
     }
@@ -68,13 +75,13 @@ export class Forwarder {
     }
     const failure = failureOfLast(sent);
     this.#warnOfFailure(exchange, routed.lease.backend, failure);
-    if (declined !== undefined && failure.abortReason !== "client gone") {
-      exchange.answeredByProxy(declined.status, undefined);
-      return { response: declined, by: "backend" };
+    if (declined === undefined || failure.abortReason === "client gone") {
+      const { asked } = exchange;
+      const response = othersAreFull ? saturated(asked) : failureResponse(failure, asked);
+      return { response, by: "proxy" };
     }
-    const { asked } = exchange;
-    const response = tries.areOthersFull ? saturated(asked) : failureResponse(failure, asked);
-    return { response, by: "proxy" };
+    exchange.answeredByProxy(declined.status, undefined);
+    return { response: declined, by: "backend" };
   }
 
   /** Must be called in the step that took the lease. */
@@ -103,13 +110,13 @@ export class Forwarder {
     if (!mayMove) return false;
     const { routes } = this.#init;
     routes.cool(lease.backend, coolMs);
-    failed.add(lease.backend);
+    failed.add(lease.backend); // or it would count as one that can
     const name = exchange.asked ?? model;
     return body.kind !== "stream" && name !== undefined && routes.canMove(name, failed);
   }
 
-  /** Takes the lease for another try. @returns undefined if there is none */
-  #next(outgoing: Outgoing, routed: Routed, sent: Unanswered, tries: Tries): Routed | undefined {
+  /** Takes the lease for another try. @returns undefined if nobody is to be asked */
+  #next(outgoing: Outgoing, routed: Routed, sent: Unanswered, tries: Tries): Next {
     const { lease, mayMove } = routed;
     if (mayMove && COOLED.has(sent.kind)) this.#init.routes.cool(lease.backend, COOL_MS);
     const again = tries.after(sent.kind, routed);
@@ -117,32 +124,40 @@ export class Forwarder {
     const same = again.same ? lease.backend.acquire(lease.unreadBytes) : undefined;
     if (same === undefined) {
       // Without replicas what is too much for the newest goes to no other.
-      tries.areOthersFull =
-        again.same && routed.decision === undefined && lease.backend.load.isFull;
-      const goesOn = again.other && !tries.areOthersFull;
-      return goesOn ? this.#move(outgoing, routed, sent, tries) : undefined;
+      const isFull = again.same && routed.decision === undefined && lease.backend.load.isFull;
+      if (isFull) return SATURATED;
+      return again.other ? this.#move(outgoing, routed, sent, tries) : undefined;
     }
     outgoing.exchange.report.retry(sent.kind);
     return { ...routed, lease: same };
   }
 
-  /** Asks only those that know the model by the name in the request. */
   #move(
-    { exchange, asking }: Outgoing,
+    outgoing: Outgoing,
     { lease, mayMove, model }: Routed,
     sent: Unanswered,
     tries: Tries,
-  ): Routed | undefined {
-    const { report, asked = model } = exchange;
-    if (asked === undefined) return undefined;
-    const other = this.#init.routes.route(asked, { ...asking, failed: tries.failed });
-    tries.areOthersFull = other.kind === "saturated";
-    if (other.kind !== "routed") return undefined;
+  ): Next {
+    const { report } = outgoing.exchange;
+    const other = this.#elsewhere(outgoing, model, tries);
+    if (other?.kind !== "routed") return other;
     const reason = sent.kind === "declined" ? String(sent.status) : sent.kind;
     if (mayMove) report.failover(reason, lease.backend.name);
     else report.retry(reason);
     if (other.decision !== undefined) report.decided(other.decision);
     return other;
+  }
+
+  /**
+   * Asks only those that know the model by the name in the request.
+   *
+   * @param model of whoever has failed; a request that names none went to it as the only one
+   */
+  #elsewhere({ exchange, asking }: Outgoing, model: string | undefined, { failed }: Tries): Next {
+    const { asked = model } = exchange;
+    if (asked === undefined) return undefined;
+    const route = this.#init.routes.route(asked, { ...asking, failed });
+    return route.kind === "routed" || route.kind === "saturated" ? route : undefined;
   }
 
   #warnOfFailure({ model }: Exchange, { name }: Backend, { error, abortReason }: Failure): void {
@@ -152,8 +167,15 @@ export class Forwarder {
   }
 }
 
+const SATURATED = { kind: "saturated" } as const;
+
 /** What leaves a replica alone for a while: a server that fails at once looks idle, and would draw all requests. */
-const COOLED: ReadonlySet<Setback> = new Set(["connection refused", "not connected", "died"]);
+const COOLED: ReadonlySet<Setback> = new Set([
+  "connection refused",
+  "not connected",
+  "unreachable",
+  "died",
+]);
 
 function failureOfLast(sent: Unanswered): Failure {
   if (sent.kind !== "declined") return sent;

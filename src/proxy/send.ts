@@ -169,7 +169,9 @@ async function decline(attempt: Attempt, upstream: Response): Promise<Sent> {
   attempt.call.answered(upstream);
   try {
     const copy = await copyOf(upstream);
-    attempt.failed(Object.assign(new Error(`status ${status}`), { code: String(status) }));
+    const error = Object.assign(new Error(`status ${status}`), { code: String(status) });
+    if (attempt.abortReason === "client gone") return fail(attempt, error, false);
+    attempt.failed(error);
     return { kind: "declined", status, copy };
   } catch (error) {
     return fail(attempt, error, false); // it has died with the request, whatever it was about to say

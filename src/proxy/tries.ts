@@ -20,8 +20,6 @@ const OTHER: Again = { same: false, other: true };
 const DEATHS_MAX = 2;
 
 export class Tries {
-  /** The servers that could be asked next have all the requests that they may have. */
-  areOthersFull = false;
   /** They are not asked again. */
   readonly failed = new Set<Backend>();
   readonly #mayRepeat: boolean;
@@ -38,13 +36,14 @@ export class Tries {
     const { backend } = lease;
     this.failed.add(backend);
     if (decision === undefined) return WITHOUT_REPLICAS[setback];
-    if (setback === "stale connection" || setback === "died") this.#diedWithIt.add(backend);
-    const other = mayMove && setback !== "failed" && this.#mayBeSent;
-    return { same: setback === "stale connection", other };
+    const isStale = setback === "stale connection";
+    if (isStale || setback === "died") this.#diedWithIt.add(backend);
+    const isOver = setback === "failed" || (setback === "unreachable" && !this.#mayRepeat);
+    return { same: isStale, other: mayMove && !isOver && this.#mayMoveOn };
   }
 
-  /** Once a server has gone away with the request, that counts whatever the next ones do. */
-  get #mayBeSent(): boolean {
+  /** Whatever the last server did: one before it may have worked on the request. */
+  get #mayMoveOn(): boolean {
     const deaths = this.#diedWithIt.size;
     return deaths === 0 || (this.#mayRepeat && deaths < DEATHS_MAX);
   }
@@ -58,6 +57,7 @@ const WITHOUT_REPLICAS: Readonly<Record<Setback, Again>> = {
   "connection refused": OTHER,
   "stale connection": { same: true, other: true },
   "not connected": NOBODY,
+  unreachable: NOBODY,
   died: NOBODY,
   failed: NOBODY,
   declined: NOBODY,

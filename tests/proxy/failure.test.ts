@@ -22,7 +22,7 @@ describe("failureOf()", () => {
     ["a host that is not there", coded("EHOSTUNREACH"), {}, "not connected"],
     ["no network to it", coded("ENETUNREACH"), {}, "not connected"],
     ["a kernel that has given up", coded("ETIMEDOUT"), {}, "not connected"],
-    ["a connection that hangs", RESET, { abortReason: "connect timed out" }, "not connected"],
+    ["a connection that hangs", RESET, { abortReason: "connect timed out" }, "unreachable"],
     ["an early reset of a used connection", RESET, {}, "stale connection"],
     ["a reset of a fresh one, or a late one", RESET, { mayBeStale: false }, "died"],
     ["a drain that was cut", RESET, { abortReason: "cut" }, "died"],

@@ -1,9 +1,11 @@
 /** A replica that answers 429 or 503 itself: who gets the request then, and what the client gets. */
 import { describe, expect, test } from "bun:test";
-import { freePort } from "../support/client/raw-http.ts";
+import { freePort, rawConnect, rawServer } from "../support/client/raw-http.ts";
 import { chat, post } from "../support/client/requests.ts";
+import { rawRequest } from "../support/proxy/in-process.ts";
 import { counts, expectNothingLeft, startReplicas } from "../support/proxy/replicas.ts";
 import { type FakeBackend, fakeBackend } from "../support/server/scripted.ts";
+import { until } from "../support/until.ts";
 
 const INFERENCE = "/v1/chat/completions";
 
@@ -53,6 +55,45 @@ describe("a replica that declines", () => {
     expect(response.headers.get("content-type")).toBe("x/y");
     expect(response.headers.get("access-control-allow-origin")).toBeNull();
     await expectNothingLeft(proxy);
+  });
+
+  test("and the last that can be reached does too: its answer goes out", async () => {
+    using first = answering(503);
+    using last = answering(429);
+    const nobody = `http://127.0.0.1:${await freePort()}`;
+    using proxy = startReplicas([first.origin, last.origin, nobody]);
+    const response = await chat(proxy.origin, "m");
+    expect([response.status, await response.text()]).toEqual([429, "says 429"]);
+  });
+
+  test("with a long answer: it is not kept, and goes out only if nobody else is left to ask", async () => {
+    const long = "x".repeat(100_000);
+    using first = answering(503);
+    using wordy = fakeBackend(() => new Response(long, { status: 429 }));
+    const nobody = `http://127.0.0.1:${await freePort()}`;
+    using proxy = startReplicas([first.origin, wordy.origin, nobody]);
+    expect(await (await chat(proxy.origin, "m")).text()).toBe("says 503");
+    using alone = startReplicas([first.origin, wordy.origin]);
+    expect(await (await chat(alone.origin, "m")).text()).toBe(long);
+    await expectNothingLeft(proxy);
+    await expectNothingLeft(alone);
+  });
+
+  test("and its client leaves while its answer comes: no other is chosen", async () => {
+    using busy = await rawServer();
+    using other = fakeBackend();
+    using proxy = startReplicas([busy.origin, other.origin]);
+    const [first, second] = proxy.backends;
+    using client = await rawConnect(proxy.port);
+    client.send(rawRequest());
+    const request = await busy.request();
+    request.send("HTTP/1.1 503 Busy\r\nContent-Length: 5\r\n\r\nab");
+    await until("it has declined", () => first!.load.isCooling(performance.now()));
+    client.reset();
+    await request.waitForClose();
+    await expectNothingLeft(proxy);
+    expect(second!.load.lastMinute(performance.now()).failover).toBe(0);
+    expect(proxy.log.lines).toEqual([]);
   });
 
   test.each([400, 404, 408, 500, 502, 504])("no status %d does", async (status) => {

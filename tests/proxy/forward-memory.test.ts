@@ -6,7 +6,7 @@ import { makeBackend } from "../support/server/backends.ts";
 
 const MIB = 1024 * 1024;
 const STREAMS = 20;
-const BODY = `{"model":"m","pad":"${"x".repeat(0.9 * MIB)}"}`;
+const BODY = `{"model":"m","messages":"${"x".repeat(0.9 * MIB)}"}`;
 const REQUEST = `POST /v1/x HTTP/1.1\r\nHost: a\r\nContent-Length: ${BODY.length}\r\n\r\n${BODY}`;
 
 /** MiB that objects of the garbage collector's hold outside of its heap. */
@@ -16,9 +16,11 @@ function heldMib(): number {
 }
 
 test.each([
-  ["lets go of bodies", 0, 0],
-  ["keeps no more than it may of bodies", 6 * MIB, 6],
-])("forward() %s when they are sent, however long the answers take", async (_does, most, kept) => {
+  ["lets go of bodies", 0, 0, 1],
+  ["keeps no more than it may of bodies", 6 * MIB, 6, 1],
+  ["lets go of bodies for replicas", 0, 0, 2],
+])("forward() %s when they are sent, however long the answers take", async (...row) => {
+  const [, most, kept, servers] = row;
   using upstream = Bun.serve({
     port: 0,
     fetch: async (request) => {
@@ -27,8 +29,10 @@ test.each([
       return new Response(body, { headers: { "content-type": "text/event-stream" } });
     },
   });
-  const backend = makeBackend({ origin: `http://127.0.0.1:${upstream.port}` });
-  using proxy = startProxy({ backends: [backend], fetchKeptBytesMax: most });
+  const origins = new Array<string>(servers).fill(`http://127.0.0.1:${upstream.port}`);
+  const isReplica = servers > 1;
+  const backends = origins.map((origin) => makeBackend({ origin, isReplica }));
+  using proxy = startProxy({ backends, fetchKeptBytesMax: most });
   const before = heldMib();
   using clients = new DisposableStack();
   for (let n = 0; n < STREAMS; n += 1) {
@@ -36,7 +40,7 @@ test.each([
     client.send(REQUEST);
     await client.waitFor("first piece");
   }
-  expect(backend.inFlight).toBe(STREAMS);
+  expect(backends.reduce((sum, { inFlight }) => sum + inFlight, 0)).toBe(STREAMS);
   // Bun itself takes 0.25 MiB to read an answer.
   expect(heldMib() - before).toBeLessThan(kept + STREAMS * 0.5);
 });

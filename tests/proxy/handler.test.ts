@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { rawConnect, rawExchange } from "../support/client/raw-http.ts";
+import { rawConnect, rawExchange, rawServer } from "../support/client/raw-http.ts";
 import { rawRequest, startProxy, startProxyTo } from "../support/proxy/in-process.ts";
 import { makeBackend } from "../support/server/backends.ts";
 import { fakeBackend } from "../support/server/scripted.ts";
@@ -172,3 +172,25 @@ describe("createHandler() answers from memory", () => {
     expect(await rawExchange(proxy.port, request)).toEndWith(`${HEAD_END}{"id":"z"}`);
   });
 });
+
+test.each([[1], [2]])(
+  "a response's request is read to its end before it is sent only if its model has replicas: %d server(s)",
+  async (servers) => {
+    using upstream = await rawServer();
+    const isReplica = servers > 1;
+    const backends = Array.from({ length: servers }, () =>
+      makeBackend({ origin: upstream.origin, isReplica }),
+    );
+    using proxy = startProxy({ backends });
+    using client = await rawConnect(proxy.port);
+    const [begin, rest] = ['{"model":"m","input":"a', '"}'];
+    client.send("POST /v1/responses HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    client.send(`${begin.length.toString(16)}\r\n${begin}\r\n`);
+    if (isReplica) {
+      await Bun.sleep(50); // proves that it waits: without replicas it takes 1 ms
+      expect(upstream.connections).toHaveLength(0);
+      client.send(`${rest.length}\r\n${rest}\r\n`);
+    }
+    await (await upstream.request()).waitFor(isReplica ? rest : begin);
+  },
+);

@@ -30,6 +30,7 @@ describe("Tries.after()", () => {
   test.each<[setback: Setback, shared: Again, pinned: Again, withoutReplicas: Again]>([
     ["connection refused", "other", "nobody", "other"],
     ["not connected", "other", "nobody", "nobody"],
+    ["unreachable", "other", "nobody", "nobody"],
     ["declined", "other", "nobody", "nobody"],
     ["stale connection", "same or other", "same", "same or other"],
     ["died", "other", "nobody", "nobody"],
@@ -46,6 +47,7 @@ describe("Tries.after()", () => {
     expect(after(tries, "declined", routedTo(SHARED))).toBe("other");
     expect(after(tries, "connection refused", routedTo(SHARED))).toBe("other");
     expect(after(tries, "died", routedTo(SHARED))).toBe("nobody");
+    expect(after(new Tries(false), "unreachable", routedTo(SHARED))).toBe("nobody");
   });
 
   test("no third server gets a request with which two have died", () => {
@@ -74,6 +76,16 @@ describe("Tries.after()", () => {
     expect(after(new Tries(false), "stale connection", routedTo(SHARED))).toBe("same");
     expect(after(new Tries(false), "stale connection", alone())).toBe("same or other");
   });
+
+  test.each(["connection refused", "not connected", "declined"] as const)(
+    "a request that must not be sent twice goes to no other when its server had it and then: %s",
+    (setback) => {
+      const first = routedTo(SHARED);
+      const tries = new Tries(false);
+      expect(after(tries, "stale connection", first)).toBe("same");
+      expect(after(tries, setback, first)).toBe("nobody");
+    },
+  );
 
   test("whoever has failed is not asked again", () => {
     const tries = new Tries(true);

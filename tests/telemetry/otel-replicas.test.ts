@@ -116,7 +116,12 @@ describe("proxy.backend.load", () => {
       await until("it is shown", () => Bun.deepEquals(shown(), [["vllm-1", 1]]));
       loads = [{ name: "vllm-2", load: 2.5 }];
       await until("it is gone", () => Bun.deepEquals(shown(), [["vllm-2", 2.5]]));
+      chatRequest(test_.telemetry).decided("load");
       await test_.telemetry.shutdown();
+      // What is no gauge goes as the environment says.
+      expect(test_.receiver.metrics.get("proxy.route.decisions")?.temporality).toBe(
+        temporality === "cumulative" ? "CUMULATIVE" : "DELTA",
+      );
     },
   );
 
@@ -191,7 +196,17 @@ describe("the spans of a request to replicas", () => {
       '{model="m",status_code="429"} 1',
       '{model="m",status_code="503"} 1',
     ]);
-    const { servers } = await reporting.spans();
+    expect(await scraped(reporting, "proxy_route_decisions_total")).toEqual([
+      '{model="m",reason="load"} 2',
+      '{model="m",reason="failover"} 2',
+    ]);
+    const { servers, clients } = await reporting.spans();
+    expect(clients.map(({ attributes }) => attributes["error.type"])).toEqual([
+      "503",
+      "429",
+      "429",
+      "503",
+    ]);
     // A fault of the client's is no error of a SERVER span.
     expect(
       servers.map(({ attributes, status }) => [attributes["error.type"], status.code]),
