@@ -1,0 +1,120 @@
+/** What belongs to one replica while that is out or full, and requests that name no model. */
+import { describe, expect, test } from "bun:test";
+import { Load } from "../../src/routing/load.ts";
+import { NO_REPORT, type RequestReport } from "../../src/telemetry/telemetry.ts";
+import { freePort, rawConnect, rawServer } from "../support/client/raw-http.ts";
+import { chat, post } from "../support/client/requests.ts";
+import { rawRequest, startProxy } from "../support/proxy/in-process.ts";
+import { counts, expectNothingLeft, startReplicas } from "../support/proxy/replicas.ts";
+import { makeBackend } from "../support/server/backends.ts";
+import { fakeBackend } from "../support/server/scripted.ts";
+import { within } from "../support/until.ts";
+
+async function codeOf(response: Promise<Response>): Promise<string> {
+  const { status } = await response;
+  if (status < 400) return String(status);
+  const body = (await (await response).json()) as { readonly error: { readonly code: string } };
+  return `${status} ${body.error.code}`;
+}
+
+/** A server that makes the response `resp_1`. */
+function maker(): ReturnType<typeof fakeBackend> {
+  return fakeBackend(() => Response.json({ id: "resp_1", object: "response" }));
+}
+
+describe("a response of a replica that is out", () => {
+  test("is not asked for at the only other one", async () => {
+    using newest = maker();
+    using older = fakeBackend();
+    using proxy = startReplicas([newest.origin, older.origin]);
+    expect((await post(proxy.origin, "/v1/responses", { model: "m", input: "a" })).status).toBe(
+      200,
+    );
+    const [backend] = proxy.backends;
+    proxy.table.drain(backend!);
+    proxy.table.expect(backend!.run, { models: backend!.models, trouble: "unhealthy" });
+    const next = { model: "m", input: "b", previous_response_id: "resp_1" };
+    expect(await codeOf(post(proxy.origin, "/v1/responses", next))).toBe("503 backend_draining");
+    proxy.table.remove(backend!, "run-over"); // gone: the other one may say so itself
+    expect(await codeOf(post(proxy.origin, "/v1/responses", next))).toBe("200");
+    expect(counts(newest, older)).toEqual([1, 1]);
+  });
+
+  test("goes to its maker wherever the id stands, whoever is idler", async () => {
+    using newest = maker();
+    using older = fakeBackend();
+    using proxy = startReplicas([newest.origin, older.origin]);
+    await post(proxy.origin, "/v1/responses", { model: "m", input: "a" });
+    for (let n = 0; n < 4; n += 1) {
+      const next = { input: "x".repeat(9_000), model: "m", previous_response_id: "resp_1" };
+      await post(proxy.origin, "/v1/responses", next);
+    }
+    expect(counts(newest, older)).toEqual([5, 0]);
+  });
+});
+
+test("files are waited for while the newest replica is unhealthy, and not while it stops", async () => {
+  using newest = fakeBackend();
+  using older = fakeBackend();
+  using proxy = startReplicas([newest.origin, older.origin]);
+  const [backend] = proxy.backends;
+  proxy.table.drain(backend!);
+  for (const path of ["/v1/files/f", "/v1/files/f?model=m"]) {
+    proxy.table.expect(backend!.run, { models: backend!.models, trouble: "unhealthy" });
+    expect(await codeOf(fetch(`${proxy.origin}${path}`))).toBe("503 backend_draining");
+    proxy.table.expect(backend!.run, { models: backend!.models, trouble: "stopping" });
+    expect(await codeOf(fetch(`${proxy.origin}${path}`))).toBe("200");
+  }
+  expect(counts(newest, older)).toEqual([0, 2]);
+});
+
+test("a request that names no model moves like any other", async () => {
+  using busy = fakeBackend(() => new Response("busy", { status: 503 }));
+  using other = fakeBackend();
+  const nobody = `http://127.0.0.1:${await freePort()}`;
+  using proxy = startReplicas([nobody, busy.origin, other.origin]);
+  expect(await codeOf(fetch(`${proxy.origin}/v1/anything`))).toBe("200");
+  expect(counts(busy, other)).toEqual([1, 1]);
+});
+
+test("servers that die while they decline have died with the request: no third one gets it", async () => {
+  const servers = await Promise.all([1, 2, 3].map(() => rawServer()));
+  using proxy = startReplicas(servers.map(({ origin }) => origin));
+  const response = chat(proxy.origin, "m");
+  for (const server of servers.slice(0, 2)) {
+    const request = await server.request();
+    request.send("HTTP/1.1 503 Busy\r\nContent-Length: 9\r\n\r\nbu");
+    request.end();
+  }
+  expect(await codeOf(within("an answer", response))).toBe("502 backend_unreachable");
+  expect(servers[2]!.connections.length).toBe(0);
+  await expectNothingLeft(proxy);
+  for (const server of servers) server[Symbol.dispose]();
+});
+
+test("the slot of a server without replicas that is taken before a retry: 429, and no older one", async () => {
+  using server = await rawServer();
+  using older = fakeBackend();
+  const newest = makeBackend({ origin: server.origin, rank: 1e9, load: new Load(1) });
+  // Takes the slot as soon as the first try has given it up.
+  const report: RequestReport = {
+    ...NO_REPORT,
+    call: (backend) => ({ ...NO_REPORT.call(backend), failed: () => void newest.acquire() }),
+  };
+  const telemetry = { request: () => report, tableUpdated: () => undefined, scrape: undefined };
+  using proxy = startProxy({
+    backends: [makeBackend({ origin: older.origin }), newest],
+    telemetry: { ...telemetry, shutdown: () => Promise.resolve() },
+  });
+  const first = chat(proxy.origin, "m");
+  const connection = await server.request();
+  connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+  expect(await codeOf(within("an answer", first))).toBe("200");
+  using client = await rawConnect(proxy.port);
+  client.send(rawRequest('{"model":"m","n":2}'));
+  await connection.waitFor('"n":2');
+  connection.reset();
+  await client.waitFor("}}");
+  expect(client.received()).toContain('"code":"backend_saturated"');
+  expect(counts(older)).toEqual([0]);
+});
