@@ -1,14 +1,23 @@
 /** What belongs to one replica while that is out or full, and requests that name no model. */
 import { describe, expect, test } from "bun:test";
 import { Load } from "../../src/routing/load.ts";
-import { NO_REPORT, type RequestReport } from "../../src/telemetry/telemetry.ts";
+import {
+  NO_REPORT,
+  NO_TELEMETRY,
+  type RequestReport,
+  type Telemetry,
+} from "../../src/telemetry/telemetry.ts";
 import { freePort, rawConnect, rawServer } from "../support/client/raw-http.ts";
 import { chat, post } from "../support/client/requests.ts";
 import { rawRequest, startProxy } from "../support/proxy/in-process.ts";
 import { counts, expectNothingLeft, startReplicas } from "../support/proxy/replicas.ts";
 import { makeBackend } from "../support/server/backends.ts";
 import { fakeBackend } from "../support/server/scripted.ts";
-import { within } from "../support/until.ts";
+import { until, within } from "../support/until.ts";
+
+function telemetryOf(report: RequestReport): Telemetry {
+  return { ...NO_TELEMETRY, request: () => report };
+}
 
 async function codeOf(response: Promise<Response>): Promise<string> {
   const { status } = await response;
@@ -101,10 +110,9 @@ test("the slot of a server without replicas that is taken before a retry: 429, a
     ...NO_REPORT,
     call: (backend) => ({ ...NO_REPORT.call(backend), failed: () => void newest.acquire() }),
   };
-  const telemetry = { request: () => report, tableUpdated: () => undefined, scrape: undefined };
   using proxy = startProxy({
     backends: [makeBackend({ origin: older.origin }), newest],
-    telemetry: { ...telemetry, shutdown: () => Promise.resolve() },
+    telemetry: telemetryOf(report),
   });
   const first = chat(proxy.origin, "m");
   const connection = await server.request();
@@ -117,4 +125,75 @@ test("the slot of a server without replicas that is taken before a retry: 429, a
   await client.waitFor("}}");
   expect(client.received()).toContain('"code":"backend_saturated"');
   expect(counts(older)).toEqual([0]);
+});
+
+describe("an answer that declines, of the last that could be asked", () => {
+  test("goes out without a Content-Type if it has none", async () => {
+    using busy = await rawServer();
+    using proxy = startReplicas([busy.origin, `http://127.0.0.1:${await freePort()}`]);
+    using client = await rawConnect(proxy.port);
+    client.send(rawRequest());
+    const request = await busy.request();
+    request.send("HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy");
+    await client.waitFor("busy");
+    expect(client.received().toLowerCase()).not.toContain("content-type");
+  });
+
+  test("is nothing to a client that has left: it counts as one that has", async () => {
+    using busy = fakeBackend(() => new Response("busy", { status: 503 }));
+    using silent = await rawServer();
+    const answered: number[] = [];
+    const report: RequestReport = {
+      ...NO_REPORT,
+      answered: (status) => void answered.push(status),
+    };
+    using proxy = startReplicas([busy.origin, silent.origin], {
+      telemetry: telemetryOf(report),
+    });
+    using client = await rawConnect(proxy.port);
+    client.send(rawRequest());
+    await silent.request();
+    client.reset();
+    await expectNothingLeft(proxy);
+    await until("the request has ended", () => answered.length > 0);
+    expect(answered).toEqual([499]);
+  });
+
+  test("cools its server until the date of its Retry-After, and no longer", async () => {
+    const inMs = 3_000;
+    using busy = fakeBackend(
+      () =>
+        new Response("busy", {
+          status: 503,
+          headers: { "retry-after": new Date(Date.now() + inMs).toUTCString() },
+        }),
+    );
+    using other = fakeBackend();
+    using proxy = startReplicas([busy.origin, other.origin]);
+    expect(await codeOf(chat(proxy.origin, "m"))).toBe("200");
+    const { load } = proxy.backends[0]!;
+    expect(load.isCooling(performance.now() + 1_500)).toBe(true);
+    expect(load.isCooling(performance.now() + inMs)).toBe(false);
+  });
+});
+
+test("a response that was not read on since its model was not shared then is not sent twice", async () => {
+  using dying = await rawServer();
+  using other = fakeBackend();
+  const named: string[] = [];
+  const report: RequestReport = { ...NO_REPORT, named: (model) => void named.push(model) };
+  using proxy = startReplicas([dying.origin], {
+    telemetry: telemetryOf(report),
+  });
+  using client = await rawConnect(proxy.port);
+  const body = '{"model":"m","background":true}';
+  const head = `POST /v1/responses HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n`;
+  client.send(`${head}${body.slice(0, -5)}`);
+  await until("its model is found", () => named.length > 0);
+  proxy.table.admit(makeBackend({ origin: other.origin, rank: -9, isReplica: true }));
+  client.send(body.slice(-5));
+  (await dying.request()).reset();
+  await client.waitFor("}}");
+  expect(client.received()).toContain('"code":"backend_unreachable"');
+  expect(counts(other)).toEqual([0]);
 });
