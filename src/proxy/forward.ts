@@ -92,9 +92,11 @@ export class Forwarder {
     connection: "pooled" | "fresh",
   ): Promise<Sent> {
     const { exchange, body } = outgoing;
-    const { lease, mayMove } = routed;
+    const { lease, mayMove, decision } = routed;
+    // Bun itself sends all but a POST again when a used connection breaks: nobody would know who has had it.
+    const mayResend = decision === undefined || exchange.request.method === "POST";
     return this.#sender.send(exchange.attempt(lease, this.#init.patience), body, {
-      connection,
+      connection: mayResend ? connection : "fresh",
       keepsHead: mayMove && body.kind !== "stream",
       onDeclined: (coolMs) => this.#declined(outgoing, routed, tries, coolMs),
     });

@@ -4,6 +4,7 @@
  * that kills its server must not kill them all.
  */
 import type { Backend } from "../routing/backend.ts";
+import type { Load } from "../routing/load.ts";
 import type { Routed } from "../routing/routes.ts";
 import type { FailureKind } from "./failure.ts";
 
@@ -23,8 +24,8 @@ export class Tries {
   /** They are not asked again. */
   readonly failed = new Set<Backend>();
   readonly #mayRepeat: boolean;
-  /** Those that had the request, or some of it, and went away. */
-  readonly #diedWithIt = new Set<Backend>();
+  /** The runs that had the request, or some of it, and went away: each by its load. */
+  readonly #diedWithIt = new Set<Load>();
 
   /** @param mayRepeat says whether a server may get the request that another may have worked on already */
   constructor(mayRepeat: boolean) {
@@ -35,9 +36,9 @@ export class Tries {
   after(setback: Setback, { lease, mayMove, decision }: Routed): Again {
     const { backend } = lease;
     this.failed.add(backend);
-    if (decision === undefined) return WITHOUT_REPLICAS[setback];
     const isStale = setback === "stale connection";
-    if (isStale || setback === "died") this.#diedWithIt.add(backend);
+    if (isStale || setback === "died") this.#diedWithIt.add(backend.load);
+    if (decision === undefined) return WITHOUT_REPLICAS[setback];
     const isOver = setback === "failed" || (setback === "unreachable" && !this.#mayRepeat);
     return { same: isStale, other: mayMove && !isOver && this.#mayMoveOn };
   }

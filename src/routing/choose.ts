@@ -121,12 +121,22 @@ function bitsOf(replicas: readonly Candidate[], memory: Prefixes): number {
  */
 function liveOf<C extends Candidate>(replicas: readonly C[], asking: Asking<C>): readonly C[] {
   const { failed, nowMs } = asking;
-  const isAble = (one: C): boolean => !one.load.isFull && failed?.has(one) !== true;
+  const isAble = (one: C): boolean => !one.load.isFull && !hasFailed(one, failed);
   const isWarm = ({ load }: C): boolean => !load.isCooling(nowMs);
   if (replicas.every((one) => isAble(one) && isWarm(one))) return replicas;
   const able = replicas.filter(isAble);
   const warm = able.filter(isWarm);
   return warm.length > 0 ? warm : able;
+}
+
+/** Also if its run was another candidate then: it may have been out meanwhile. */
+export function hasFailed<C extends Candidate>(
+  { load }: C,
+  failed: ReadonlySet<C> | undefined,
+): boolean {
+  if (failed === undefined) return false;
+  for (const one of failed) if (one.load === load) return true;
+  return false;
 }
 
 /** @param replicas one or more. Of two with the same load the one that was chosen longer ago is less loaded */

@@ -3,7 +3,7 @@
  * that `choose.ts` chooses. Keeps what that needs from request to request. Does not look models up.
  */
 import type { Backend } from "./backend.ts";
-import { Chooser } from "./choose.ts";
+import { Chooser, hasFailed } from "./choose.ts";
 import { type HashBlock, PrefixMemories } from "./prefixes.ts";
 import type { Asking, Routed, Saturated } from "./routes.ts";
 import { isSameRun } from "./run.ts";
@@ -57,7 +57,7 @@ export class Dispatcher {
    */
   newestOf(backends: readonly Backend[], failed?: ReadonlySet<Backend>): Taken {
     const newest = backends.find(isActive);
-    if (newest === undefined || failed?.has(newest)) return undefined;
+    if (newest === undefined || hasFailed(newest, failed)) return undefined;
     const lease = newest.acquire();
     if (lease === undefined) return SATURATED;
     if (!newest.isReplica) return { kind: "routed", lease, mayMove: false };
@@ -82,7 +82,7 @@ export class Dispatcher {
     );
     const lease = choice?.replica.acquire(choice.unreadBytes);
     if (choice === undefined || lease === undefined) {
-      return replicas.some((one) => !failed?.has(one)) ? SATURATED : undefined;
+      return replicas.some((one) => !hasFailed(one, failed)) ? SATURATED : undefined;
     }
     const decision = failed !== undefined && failed.size > 0 ? "failover" : choice.decision;
     choice.replica.load.decided(decision, nowMs);
@@ -93,7 +93,7 @@ export class Dispatcher {
 /** The newest that takes new requests and has not failed this one: what is too much for it goes to no other. */
 function firstOf(backends: readonly Backend[], failed?: ReadonlySet<Backend>): Taken {
   for (const backend of backends) {
-    if (!isActive(backend) || failed?.has(backend)) continue;
+    if (!isActive(backend) || hasFailed(backend, failed)) continue;
     const lease = backend.acquire();
     return lease === undefined ? SATURATED : { kind: "routed", lease, mayMove: false };
   }

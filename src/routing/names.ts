@@ -27,6 +27,18 @@ export function sameNames(some: readonly ModelNames[], others: readonly ModelNam
   );
 }
 
+/** Says whether two lists have the same ids, in whatever order. No list has an id twice. */
+export function sameIds(some: readonly Model[], others: readonly Model[]): boolean {
+  if (some.length !== others.length) return false;
+  const ids = new Set(others.map(({ id }) => id));
+  return some.every(({ id }) => ids.has(id));
+}
+
+/** Says whether two lists that have the same ids are equal, order included. */
+export function sameEntries(some: readonly Model[], others: readonly Model[]): boolean {
+  return some.every(({ json }, index) => json === others[index]?.json);
+}
+
 const LATEST = ":latest";
 
 /** Ollama takes `llama3.2` for `llama3.2:latest`, and never for another tag. */

@@ -55,6 +55,11 @@ export function newestFirst(a: Ranked, b: Ranked): number {
   );
 }
 
+/** For sorting. The health of a server may come and go, and changes nothing here. */
+export function startedLastFirst(a: Ranked, b: Ranked): number {
+  return b.run.startedAtMs - a.run.startedAtMs || newestFirst(a, b);
+}
+
 /** By code unit, like the sort order of JavaScript: independent of any locale. */
 export function compare(a: string, b: string): number {
   if (a === b) return 0;

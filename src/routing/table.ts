@@ -4,12 +4,21 @@
  * which model a name means.
  */
 import type { Backend, CloseReason, Model } from "./backend.ts";
+import { hasFailed } from "./choose.ts";
 import { Dispatcher, type DispatcherInit } from "./dispatcher.ts";
 import { type Expectation, Expectations, type Expected } from "./expectations.ts";
-import { NameMap } from "./names.ts";
+import { NameMap, sameEntries, sameIds } from "./names.ts";
 import { type Overlap, overlapsByModel, overlapsWith } from "./overlap.ts";
 import type { Asking, ModelLookup, Nobody, Route, Routes } from "./routes.ts";
-import { compare, isSameRun, keyOf, newestFirst, type Run, type Server } from "./run.ts";
+import {
+  compare,
+  isSameRun,
+  keyOf,
+  newestFirst,
+  type Run,
+  type Server,
+  startedLastFirst,
+} from "./run.ts";
 import { putServed, type Served } from "./served.ts";
 
 const NOTHING_KNOWN = {};
@@ -74,7 +83,7 @@ export class RoutingTable implements Routes {
   canMove(name: string, failed: ReadonlySet<Backend>): boolean {
     const found = this.#lookUp(name);
     if (found === undefined || "keys" in found) return false;
-    return found.replicas?.some((one) => !failed.has(one) && !one.load.isFull) === true;
+    return found.replicas?.some((one) => !hasFailed(one, failed) && !one.load.isFull) === true;
   }
 
   cool(backend: Backend, ms: number): void {
@@ -82,10 +91,9 @@ export class RoutingTable implements Routes {
   }
 
   only(asking?: Asking): Route | undefined {
-    if (this.#serving.length === 1) {
-      const taken = this.#dispatcher.newestOf(this.#serving, asking?.failed);
-      return taken ?? this.#draining(this.#serving);
-    }
+    const keepers = asking?.goesToNewest ? this.#keepersOfAll : undefined;
+    if (keepers !== undefined) return this.#routeToNewest(keepers, asking?.failed);
+    if (this.#serving.length === 1) return this.#routeToNewest(this.#serving, asking?.failed);
     const [model] = this.#list;
     return model === undefined || this.#list.length > 1 ? undefined : this.route(model.id, asking);
   }
@@ -98,10 +106,8 @@ export class RoutingTable implements Routes {
     for (const key of this.#sharingAll) others.delete(key);
     others.delete(keyOf(newest.run));
     if (others.size > 0) return undefined;
-    const shared = this.#served.ofId(this.#sharedByAll ?? "");
-    if (shared === undefined) return this.newest();
-    const keepers = this.#keepers(shared.backends);
-    return this.#dispatcher.newestOf(keepers) ?? this.#draining(keepers);
+    const keepers = this.#keepersOfAll;
+    return keepers === undefined ? this.newest() : this.#routeToNewest(keepers);
   }
 
   newest(): Route | undefined {
@@ -111,7 +117,7 @@ export class RoutingTable implements Routes {
   routeToRun(run: Run): Route {
     const backends = this.#ofRun(run);
     if (backends.length === 0) return { kind: "unknown" };
-    return this.#dispatcher.newestOf(backends) ?? this.#draining(backends);
+    return this.#routeToNewest(backends);
   }
 
   hasRun(run: Run): boolean {
@@ -128,7 +134,7 @@ export class RoutingTable implements Routes {
 
   replaceModels(backend: Backend, models: readonly Model[]): readonly Overlap[] {
     const isNew = !sameIds(backend.models, models);
-    if (isNew || !sameModels(backend.models, models)) {
+    if (isNew || !sameEntries(backend.models, models)) {
       backend.replaceModels(models);
       this.#rebuild();
     }
@@ -165,13 +171,27 @@ export class RoutingTable implements Routes {
     return this.#active.filter(({ isReplica }) => isReplica);
   }
 
-  /** The newest replica keeps files and such: it alone. It is waited for, unless it is going for good. */
+  /** The keepers where all servers share one model. */
+  get #keepersOfAll(): readonly Backend[] | undefined {
+    const shared = this.#served.ofId(this.#sharedByAll ?? "");
+    return shared && this.#keepers(shared.backends);
+  }
+
+  /**
+   * The replica that was started last keeps files and such: it alone. Its health may come and go, so that does
+   * not count; it is waited for, unless it is going for good.
+   */
   #keepers(backends: readonly Backend[]): readonly Backend[] {
-    const keeper = backends.find(
+    const staying = backends.filter(
       ({ state, run, isReplica }) =>
         isReplica && (state === "active" || !this.#expected.isLeaving(keyOf(run))),
     );
+    const [keeper] = staying.sort(startedLastFirst);
     return keeper === undefined ? backends : [keeper];
+  }
+
+  #routeToNewest(backends: readonly Backend[], failed?: ReadonlySet<Backend>): Route {
+    return this.#dispatcher.newestOf(backends, failed) ?? this.#draining(backends);
   }
 
   #ofRun(run: Run): readonly Backend[] {
@@ -233,16 +253,4 @@ export class RoutingTable implements Routes {
       .flatMap(({ model }) => model ?? [])
       .sort((a, b) => compare(a.id, b.id));
   }
-}
-
-/** Says whether two lists have the same ids, in whatever order. No list has an id twice. */
-function sameIds(some: readonly Model[], others: readonly Model[]): boolean {
-  if (some.length !== others.length) return false;
-  const ids = new Set(others.map(({ id }) => id));
-  return some.every(({ id }) => ids.has(id));
-}
-
-/** Says whether two lists that have the same ids are equal, order included. */
-function sameModels(some: readonly Model[], others: readonly Model[]): boolean {
-  return some.every(({ json }, index) => json === others[index]?.json);
 }

@@ -197,3 +197,53 @@ test("a response that was not read on since its model was not shared then is not
   expect(client.received()).toContain('"code":"backend_unreachable"');
   expect(counts(other)).toEqual([0]);
 });
+
+test("a run that is out and back while it has a request is not asked again", async () => {
+  using first = await rawServer();
+  using second = await rawServer();
+  using proxy = startReplicas([first.origin, second.origin]);
+  const response = chat(proxy.origin, "m");
+  for (const [index, server] of [first, second].entries()) {
+    const request = await server.request();
+    const backend = proxy.backends[index]!;
+    proxy.table.drain(backend);
+    const { origin, name, run, load } = backend;
+    proxy.table.admit(makeBackend({ origin, name, run, load, isReplica: true }));
+    request.send("HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy");
+  }
+  expect(await (await within("an answer", response)).text()).toBe("busy");
+  expect([first.connections.length, second.connections.length]).toEqual([1, 1]);
+});
+
+test("what fetch would send again by itself is sent over a connection of its own", async () => {
+  using dying = await rawServer();
+  using other = fakeBackend();
+  using proxy = startReplicas([dying.origin, other.origin]);
+  const [backend] = proxy.backends;
+  const first = chat(proxy.origin, "m");
+  const used = await dying.request();
+  used.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+  expect(await codeOf(within("an answer", first))).toBe("200");
+  proxy.backends[1]!.load.cool(performance.now() + 60_000); // the next one goes to the same server
+  const second = fetch(`${proxy.origin}/v1/x?model=m`, { method: "DELETE" });
+  const request = await dying.request(1);
+  dying.stopListening();
+  request.reset();
+  expect(await codeOf(within("an answer", second))).toBe("502 backend_unreachable");
+  expect([dying.connections.length, ...counts(other)]).toEqual([2, 0]);
+  expect(backend!.load.inFlight).toBe(0);
+});
+
+test("an adapter waits for the newest of two replicas, whether or not it names a model", async () => {
+  using newest = fakeBackend();
+  using older = fakeBackend();
+  using proxy = startReplicas([newest.origin, older.origin]);
+  const [backend] = proxy.backends;
+  proxy.table.drain(backend!);
+  proxy.table.expect(backend!.run, { models: backend!.models, trouble: "unhealthy" });
+  for (const fields of [{ lora_name: "z" }, { lora_name: "z", model: "m" }]) {
+    const answer = post(proxy.origin, "/v1/load_lora_adapter", fields);
+    expect(await codeOf(answer)).toBe("503 backend_draining");
+  }
+  expect(counts(newest, older)).toEqual([0, 0]);
+});

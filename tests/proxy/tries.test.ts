@@ -87,6 +87,12 @@ describe("Tries.after()", () => {
     },
   );
 
+  test("a death of a server without replicas counts when the request moves on to replicas", () => {
+    const tries = new Tries(true);
+    expect(after(tries, "stale connection", alone())).toBe("same or other");
+    expect(after(tries, "died", routedTo(SHARED))).toBe("nobody");
+  });
+
   test("whoever has failed is not asked again", () => {
     const tries = new Tries(true);
     const routed = routedTo(SHARED);

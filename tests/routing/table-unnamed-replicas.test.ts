@@ -136,6 +136,19 @@ describe("RoutingTable.onlyServer(), with replicas", () => {
     expect(text(table.onlyServer())).toBe(whileNewest);
   });
 
+  test("the replica that was started last keeps what servers keep, however their health comes and goes", () => {
+    const table = new RoutingTable();
+    const replica = (name: string, startedAtMs: number): Backend =>
+      makeBackend({ name, isReplica: true, run: { startedAtMs } });
+    const [a, b] = [replica("a", 1), replica("b", 2)];
+    for (const backend of [a, b]) table.admit(backend);
+    table.drain(a);
+    table.admit(makeBackend({ name: "a", isReplica: true, run: a.run, load: a.load })); // healthy last
+    expect(text(table.onlyServer())).toBe("b by only");
+    expect(text(table.only({ goesToNewest: true }))).toBe("b by only");
+    expect(text(table.route("m", { goesToNewest: true }))).toBe("b by only");
+  });
+
   test.each<[Trouble | undefined, taken: string]>([
     ["unhealthy", "in doubt"],
     [undefined, "in doubt"],
