@@ -11,7 +11,6 @@ import {
 } from "../../support/proxy/compiled-replicas.ts";
 import { rawRequest } from "../../support/proxy/in-process.ts";
 import { untilShown } from "../../support/proxy/shown-status.ts";
-import { blackhole } from "../../support/server/blackhole.ts";
 import { answer, chunk, head, untilLeft } from "../../support/server/wire-server.ts";
 import { until } from "../../support/until.ts";
 
@@ -158,19 +157,6 @@ test("a replica that dies under prompts of 900 kB: all are answered by the other
   const bodies = (await Promise.all(replies)).map((reply) => `${reply.status} ${reply.body}`);
   expect(bodies).toEqual(Array(60).fill("200 fine"));
 }, 60_000);
-
-test("where connecting to a replica hangs, another one answers", async () => {
-  await using two = await CompiledReplicas.start(2);
-  using hole = await blackhole();
-  const port = new URL(hole.origin).port;
-  const labels = { "inference.enable": "true", "inference.port": port, "inference.models": "m" };
-  const container = two.engine.add({ name: "hole", labels: { ...labels, ...REPLICA } });
-  two.engine.emit(container, "start");
-  await untilShown(two.proxy.origin, "hole", { state: "routed" });
-  two.play(FINE);
-  const all = await Promise.all(Array.from({ length: 3 }, () => two.ask()));
-  for (const reply of all) expect(reply).toMatchObject({ status: 200, body: "fine" });
-}, 30_000);
 
 test("the time to drain is up: what waits on the stopped one goes to another", async () => {
   await using two = await CompiledReplicas.start(2, { env: { PROXY_DRAIN_TIMEOUT: "300ms" } });

@@ -115,3 +115,10 @@ export function turnsOf(topic: string, turns: number): readonly object[] {
     content: `${topic}, turn ${n}: `.repeat(200).slice(0, 1_536),
   }));
 }
+
+/** Which server has answered, and how. */
+export async function outcomeOfAnswer(answer: Promise<Response>): Promise<string> {
+  const response = await answer;
+  await response.arrayBuffer();
+  return `${response.status} by ${response.headers.get("x-served-by")}`;
+}

@@ -1,9 +1,10 @@
 /** The compiled binary in front of a fake engine with replicas of one model, whose every byte the test writes itself. */
+import { expect } from "bun:test";
 import { parseHead, parseMessage } from "../client/http-message.ts";
 import { rawConnect } from "../client/raw-http.ts";
 import { envOf, FakeEngine } from "../engine/fake.ts";
 import type { FakeContainer } from "../engine/replies.ts";
-import { type Arrival, WireServer } from "../server/wire-server.ts";
+import { type Arrival, answer, WireServer } from "../server/wire-server.ts";
 import { until } from "../until.ts";
 import { type CompiledProxy, startCompiled } from "./compiled.ts";
 import { untilShown } from "./shown-status.ts";
@@ -162,4 +163,23 @@ function replyOf(received: string, method: string): Reply {
     body: message?.body.toString("latin1") ?? rest,
     complete: method === "HEAD" ? rest === "" : message !== undefined,
   };
+}
+
+/** @returns after how many ms a replica that answered this is asked again */
+export async function cooledMs(refusal: string): Promise<number> {
+  await using two = await CompiledReplicas.start(2);
+  let busyMs = 0;
+  let backMs = 0;
+  two.play(({ server, send }) => {
+    if (server !== two.newest) return send(answer(200, {}, "fine"));
+    if (busyMs > 0) backMs ||= performance.now();
+    busyMs ||= performance.now();
+    return send(backMs > 0 ? answer(200, {}, "fine") : refusal);
+  });
+  const isBack = async (): Promise<boolean> => {
+    expect(await two.ask()).toMatchObject({ status: 200, body: "fine" });
+    return backMs > 0;
+  };
+  await until("it is asked again", isBack, 10_000);
+  return backMs - busyMs;
 }
