@@ -170,6 +170,17 @@ export async function breakOff(
   controller.error(error);
 }
 
+/**
+ * Makes a body of bytes that are all at hand. An answer without a Content-Type gets a stream of one piece: for
+ * bytes Bun would invent a Content-Type. Bun sends such a stream with its length if it is small.
+ */
+export function bodyOf(
+  bytes: Uint8Array<ArrayBuffer>,
+  headers: Headers,
+): Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> {
+  return headers.get("content-type") ? bytes : onePiece(bytes);
+}
+
 /** Makes a stream of bytes that are all at hand. */
 export function onePiece(bytes: Uint8Array): ReadableStream<Uint8Array> {
   return new ReadableStream({

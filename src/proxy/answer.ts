@@ -4,9 +4,9 @@
  */
 import {
   type BodyWatch,
+  bodyOf,
   breakOff,
   type Opened,
-  onePiece,
   open,
   readAll,
   watchBody,
@@ -53,8 +53,7 @@ export async function answerOf(
 
 /**
  * Reads the whole body. If it breaks off, returns a stream that fails, so that the client's connection is
- * aborted. An answer without a Content-Type becomes a stream of one piece: for bytes Bun would invent a
- * Content-Type. Bun sends such a stream with its length if it is small.
+ * aborted.
  */
 async function whole(
   upstream: Response,
@@ -71,5 +70,5 @@ async function whole(
   const bytes = read instanceof Uint8Array ? read : new Uint8Array(read);
   watch.passing?.(bytes);
   watch.ended({ bytes: bytes.length });
-  return upstream.headers.get("content-type") ? bytes : onePiece(bytes);
+  return bodyOf(bytes, upstream.headers);
 }

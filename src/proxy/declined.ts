@@ -3,7 +3,7 @@
  * and a copy of the answer, which the client gets if no other replica takes the request.
  */
 
-import { onePiece } from "./answer-body.ts";
+import { bodyOf } from "./answer-body.ts";
 import { endToEndHeaders } from "./headers.ts";
 
 /** The servers send a line of JSON. */
@@ -48,8 +48,7 @@ export async function copyOf(answer: Response, readMs = READ_MS): Promise<Respon
     read.catch(() => undefined); // it fails when the caller loses patience, and ends the request
     const bytes = await Promise.race([read, late.promise]);
     if (bytes === undefined) return undefined;
-    // For bytes Bun would invent a Content-Type.
-    return new Response(headers.has("content-type") ? bytes : onePiece(bytes), { status, headers });
+    return new Response(bodyOf(bytes, headers), { status, headers });
   } finally {
     clearTimeout(timer);
   }

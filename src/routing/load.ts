@@ -4,7 +4,7 @@
  */
 import { type Decision, DecisionCounts } from "./decisions.ts";
 
-/** How many bytes of unanswered prompts weigh as much as one request in flight. FACTS of issue 16. */
+/** How many bytes of unanswered prompts weigh as much as one request in flight. Issue 16. */
 const UNIT_BYTES = 8 * 1024;
 
 export class Load {

@@ -13,7 +13,7 @@ export type HashBlock = (block: Uint8Array, seed: bigint) => bigint;
  */
 export type Key = number;
 
-/** FACTS of issue 16: each constant with what others cost. */
+/** Of this and the next constant issue 16 has what other values cost. */
 export const BLOCK_BYTES = 1024;
 /** Blocks that one generation of a memory holds: together they must hold what the replicas' caches do. */
 const GENERATION_BLOCKS = 32_768;
