@@ -13,6 +13,7 @@ import { explainListen } from "./process/listen-error.ts";
 import { PROGRAM } from "./process/program.ts";
 import { VERSION } from "./process/version.ts";
 import { createHandler } from "./proxy/handler.ts";
+import { WaitingRoom } from "./proxy/waiting-room.ts";
 import { RoutingTable } from "./routing/table.ts";
 import { type ProxyServer, startServer } from "./server.ts";
 import { DockerSource, type DockerSourceInit } from "./sources/docker/docker.ts";
@@ -64,10 +65,12 @@ export async function runProxy(
   const own = ownOf(config, ownContainerId, engine);
   const docker = new DockerSource({ engine, fleet, log, drainTimeoutMs, own });
   const descriptors = await countDescriptors(log);
+  const waitingRoom = new WaitingRoom({ timeoutMs: config.waitTimeoutMs, log });
   const handler = createHandler({
     routes: table,
     log,
     isReady: () => fleet.isReady,
+    waitingRoom,
     hasRoom: () => descriptors?.take() ?? true,
     pseudonym,
     keptBytesMax: config.modelSearchBytesMax,
@@ -84,6 +87,7 @@ export async function runProxy(
   void docker.follow(watching.signal);
   const signal = await stopSignal;
   log.info("stopping: requests in flight may finish", { signal });
+  waitingRoom.close();
   // We watch the containers until the last request ends: requests in flight still depend on them.
   const cut = await server.stop(config.drainTimeoutMs);
   watching.abort();

@@ -21,6 +21,8 @@ import { LOG_LEVELS, type LogLevel } from "./telemetry/log.ts";
 import { readTelemetrySettings, type TelemetrySettings } from "./telemetry/settings.ts";
 
 export type Config = ListenAddress & {
+  /** How long a request may wait for its model, ms; 0: not at all. */
+  readonly waitTimeoutMs: number;
   readonly drainTimeoutMs: number;
   readonly modelSearchBytesMax: number;
   readonly engine: EngineAddress;
@@ -52,6 +54,11 @@ export const VARIABLES = {
     default: "",
     expected: "an IP address, like 127.0.0.1 or ::1",
     schema: parsedBy(parseHost),
+  },
+  PROXY_WAIT_TIMEOUT: {
+    default: "0",
+    expected: "a duration like 30s, 5m, 1h or 0",
+    schema: parsedBy(parseDuration),
   },
   PROXY_DRAIN_TIMEOUT: {
     default: "60s",
@@ -111,6 +118,7 @@ export function loadConfig(env: Environment): LoadedConfig {
     config: {
       host: values.PROXY_HOST,
       port: values.PROXY_PORT,
+      waitTimeoutMs: values.PROXY_WAIT_TIMEOUT,
       drainTimeoutMs: values.PROXY_DRAIN_TIMEOUT,
       modelSearchBytesMax: values.PROXY_MODEL_SEARCH_LIMIT,
       engine: values.DOCKER_HOST,

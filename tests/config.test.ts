@@ -4,6 +4,7 @@ import { type Config, loadConfig } from "../src/config.ts";
 const DEFAULTS: Config = {
   host: undefined,
   port: 8080,
+  waitTimeoutMs: 0,
   drainTimeoutMs: 60_000,
   modelSearchBytesMax: 128 * 1024 ** 2,
   engine: { kind: "unix", path: "/var/run/docker.sock" },
@@ -224,7 +225,7 @@ describe("loadConfig()", () => {
   test("warns of each PROXY_ variable that it does not know", () => {
     const env = { PROXY_PORT: "9000", PROXY_DRAIN_TIMEOUT_S: "60", PROXY_HOSTS: "x", proxy_x: "y" };
     const known =
-      "it knows PROXY_PORT, PROXY_HOST, PROXY_DRAIN_TIMEOUT, PROXY_MODEL_SEARCH_LIMIT, PROXY_USER, PROXY_METRICS, PROXY_TRUSTED_HOSTS";
+      "it knows PROXY_PORT, PROXY_HOST, PROXY_WAIT_TIMEOUT, PROXY_DRAIN_TIMEOUT, PROXY_MODEL_SEARCH_LIMIT, PROXY_USER, PROXY_METRICS, PROXY_TRUSTED_HOSTS";
     expect(loadConfig(env)).toEqual({
       kind: "config",
       config: { ...DEFAULTS, port: 9000 },

@@ -96,7 +96,7 @@ export class Fleet {
       nextRank: () => this.#ranks.next(),
       met: (server, name) => void member(server, name),
       saw: (sighting, rank) => member(sighting.server, sighting.name).saw(sighting, rank),
-      over: (run, reason) => this.#members.get(keyOf(run))?.over(run, reason),
+      over: (run, end) => this.#members.get(keyOf(run))?.over(run, end),
       couldNotSee: (server, reason) => this.#members.get(keyOf(server))?.couldNotSee(reason),
       gone: (server) => this.#forget(keyOf(server)),
       passed: (isComplete) =>

@@ -6,15 +6,15 @@
  */
 import { stackOf } from "../ground/error-stack.ts";
 import { Backend, type Model } from "../routing/backend.ts";
+import { Ending } from "../routing/ending.ts";
 import { Load } from "../routing/load.ts";
 import { type ModelNames, namesOf, sameNames } from "../routing/names.ts";
 import type { Overlap } from "../routing/overlap.ts";
-import type { Rank } from "../routing/run.ts";
+import type { Rank, RunEnd } from "../routing/run.ts";
 import type { Sighting, Source } from "../sources/sighting.ts";
 import { DrainingBackends, type DrainingInit } from "./draining.ts";
 import { modelChanges } from "./model-changes.ts";
-import { modelWithoutEntry } from "./model-entry.ts";
-import type { ModelList } from "./model-list.ts";
+import { type ModelList, namedList } from "./model-list.ts";
 import { ModelReading } from "./model-reading.ts";
 import { type Held, type Place, placeOf, plan, type Seen, type Step, seenIn } from "./plan.ts";
 
@@ -49,8 +49,8 @@ export class Holding {
   #leftOut: string | undefined;
   /** How busy this run is: all its backends count in one load. */
   #load = new Load();
-  /** True if this run has had a stop notice. */
-  #noticed = false;
+  /** What is known of the end of this run, and whether it has had a stop notice. */
+  #ending = new Ending();
   #active: Backend | undefined;
   /** The reading of its models. Exists while the server is probing or active. */
   #reading: ModelReading | undefined;
@@ -100,7 +100,7 @@ export class Holding {
     if (this.#active !== undefined) return "active";
     if (this.#reading !== undefined) return "probing";
     if (!this.#draining.hasSomeAt(this.#place)) return "unknown";
-    return this.#noticed ? "draining after notice" : "draining";
+    return this.#ending.isStopping ? "draining after notice" : "draining";
   }
 
   /**
@@ -129,7 +129,8 @@ export class Holding {
   }
 
   /** The run that is held is over. */
-  over(): void {
+  over(end: RunEnd): void {
+    this.#ending.ended(end);
     this.#see("absent");
   }
 
@@ -149,7 +150,7 @@ export class Holding {
     if (step.run !== "keep") this.#place = step.run === "forget" ? undefined : place;
     if (step.run === "take" || step.run === "forget") this.#begin();
     if (step.deadline === "set") {
-      this.#noticed = true;
+      this.#ending.toldToStop();
       this.#draining.setDeadlines();
     }
     if (step.reading === "start") this.#startReading();
@@ -165,8 +166,8 @@ export class Holding {
 
   /** Forgets what we knew of the run that was held before. */
   #begin(): void {
-    this.#noticed = false;
     this.#load = new Load(this.#place?.maxInFlight);
+    this.#ending = new Ending();
     this.#models = [];
     this.#leftOut = undefined;
   }
@@ -178,7 +179,7 @@ export class Holding {
       read: (signal) =>
         named === undefined
           ? this.#init.readModels(`${origin}${basePath}`, signal)
-          : Promise.resolve(this.#namedList(named)),
+          : Promise.resolve(namedList(named, this.#name)),
       settled: () => this.#init.source.settled(),
       rereadMs: this.#init.rereadMs,
       onRead: ({ models, leftOut }) => {
@@ -200,11 +201,6 @@ export class Holding {
     });
   }
 
-  /** The list of a server that is not asked for one. It is made anew, since a name may change. */
-  #namedList(ids: readonly string[]): ModelList {
-    return { models: ids.map((id) => modelWithoutEntry(id, this.#name)) };
-  }
-
   #stopReading(): void {
     this.#reading?.stop();
     this.#reading = undefined;
@@ -224,6 +220,7 @@ export class Holding {
       models: this.#models,
       isReplica,
       load: this.#load,
+      ending: this.#ending,
       onRefused: () => this.#refused(backend),
     });
     this.#active = backend;

@@ -6,7 +6,7 @@
 import type { Backend } from "../routing/backend.ts";
 import { type ModelNames, sameNames } from "../routing/names.ts";
 import type { Trouble } from "../routing/routes.ts";
-import type { Rank, Run, Server } from "../routing/run.ts";
+import type { Rank, Run, RunEnd, Server } from "../routing/run.ts";
 import type { Sighting } from "../sources/sighting.ts";
 import type { ContainerStatus } from "../status.ts";
 import { Holding, type HoldingInit } from "./holding.ts";
@@ -63,10 +63,10 @@ export class Member {
   }
 
   /** Acts only if the run that has ended is held. The next sighting tells what came of it. */
-  over({ startedAtMs }: Run, reason: string): void {
+  over({ startedAtMs }: Run, end: RunEnd): void {
     if (this.#holding.place?.run.startedAtMs !== startedAtMs) return;
-    this.#holding.over();
-    this.#report.note({ state: "stopped", reason }, Date.now());
+    this.#holding.over(end);
+    this.#report.note({ state: "stopped", reason: end.reason }, Date.now());
   }
 
   couldNotSee(reason: string): void {

@@ -8,7 +8,7 @@ import { MODELS_MAX } from "../ground/model-limits.ts";
 import { cut } from "../ground/some-of.ts";
 import { Turn } from "../ground/turn.ts";
 import type { Model } from "../routing/backend.ts";
-import { isTooLong, namesIn, type WireEntry } from "./model-entry.ts";
+import { isTooLong, modelWithoutEntry, namesIn, type WireEntry } from "./model-entry.ts";
 import { ModelsUnreadable, notJsonReason } from "./models-failure.ts";
 
 /** The result of one read. */
@@ -17,6 +17,11 @@ export type ModelList = {
   /** Which entries could not be taken into `models`, and why, in words; undefined if none. */
   readonly leftOut?: string | undefined;
 };
+
+/** The list of a server that is not asked for one, since its label names its models. */
+export function namedList(ids: readonly string[], owner: string): ModelList {
+  return { models: ids.map((id) => modelWithoutEntry(id, owner)) };
+}
 
 /**
  * The deepest nesting of an entry. Clients' parsers give up at some 1,000 levels (Python's); real

@@ -33,6 +33,7 @@ import type { Passing } from "./send.ts";
 import { splitTarget, type Target } from "./target.ts";
 import { PATIENCE, type Patience } from "./upstream-abort.ts";
 import { loopOf } from "./via.ts";
+import type { WaitingRoom } from "./waiting-room.ts";
 
 export type HandlerInit = FindInit & {
   readonly log: Log;
@@ -42,6 +43,8 @@ export type HandlerInit = FindInit & {
   readonly trustedHosts?: readonly string[];
   /** Most bytes of one request that are kept while its model has not come. */
   readonly keptBytesMax?: number;
+  /** Nobody waits if it is not given. */
+  readonly waitingRoom?: WaitingRoom;
   readonly patience?: Patience;
   /** Says whether there are descriptors for one more request, and counts the request in if there are. */
   readonly hasRoom?: () => boolean;

@@ -2,6 +2,7 @@
  * One run of a server that requests can be sent to, and the leases that count them. Does no I/O: it knows
  * where the server is, not how to talk to it.
  */
+import { Ending } from "./ending.ts";
 import { Load } from "./load.ts";
 import type { Rank, Run } from "./run.ts";
 
@@ -33,6 +34,8 @@ export type BackendInit = {
   readonly isReplica?: boolean;
   /** How busy its run is: that of all backends of one run. A new one if it is not given. */
   readonly load?: Load;
+  /** What is known of the end of its run: shared like the load. */
+  readonly ending?: Ending;
   /** See `Backend.reportRefusal`. */
   readonly onRefused?: () => void;
 };
@@ -67,6 +70,7 @@ export class Backend {
   readonly rank: Rank;
   readonly isReplica: boolean;
   readonly load: Load;
+  readonly ending: Ending;
   readonly #onRefused: (() => void) | undefined;
   #models: readonly Model[];
   #state: BackendState = "active";
@@ -84,6 +88,7 @@ export class Backend {
     this.rank = init.rank;
     this.isReplica = init.isReplica ?? false;
     this.load = init.load ?? new Load();
+    this.ending = init.ending ?? new Ending();
     this.#models = init.models;
     this.#onRefused = init.onRefused;
   }

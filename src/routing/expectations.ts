@@ -3,13 +3,16 @@
  * model whose server starts again can be told from one that nobody knows.
  */
 import { type ModelNames, NameMap } from "./names.ts";
-import type { Trouble } from "./routes.ts";
+import type { Draining, Trouble, Unavailable } from "./routes.ts";
 import { keyOf, type Server } from "./run.ts";
 
 export type Expectation = {
   readonly models: readonly ModelNames[];
   /** What is known to keep the server from taking requests; undefined if nothing is, or if it takes some. */
   readonly trouble?: Trouble | undefined;
+  /** See `Nobody`. */
+  readonly says?: string | undefined;
+  readonly isHopeless?: boolean | undefined;
 };
 
 /** A model that some servers are expected to serve. */
@@ -21,7 +24,11 @@ type Kept = Expectation & {
 };
 
 /** With these a server can't be told from one that is gone for good. */
-const LEAVING: ReadonlySet<Trouble | undefined> = new Set(["stopping", "misconfigured"]);
+const LEAVING: ReadonlySet<Trouble | undefined> = new Set([
+  "stopping",
+  "misconfigured",
+  "being replaced",
+]);
 
 export class Expectations {
   /** By `keyOf`. Each server has names of its own, so that a change of one costs nothing for the others. */
@@ -74,8 +81,26 @@ export class Expectations {
     return found;
   }
 
+  /** @param keys of all who serve a model */
+  draining(keys: readonly string[]): Draining {
+    return { kind: "draining", trouble: this.#troubleOf(keys) };
+  }
+
+  /** @param keys of all who are expected to serve a model */
+  unavailable(keys: readonly string[]): Unavailable {
+    const kept = keys.map((key) => this.#byServer.get(key));
+    const [only, ...others] = kept;
+    const says = others.length === 0 ? only?.says : undefined;
+    return {
+      kind: "unavailable",
+      trouble: this.#troubleOf(keys),
+      ...(says !== undefined && { says }),
+      ...(kept.every((one) => one?.isHopeless) && { isHopeless: true }),
+    };
+  }
+
   /** @returns what keeps all of these servers from taking requests, if that is the same */
-  troubleOf(keys: readonly string[]): Trouble | undefined {
+  #troubleOf(keys: readonly string[]): Trouble | undefined {
     const [first, ...others] = keys.map((key) => this.#byServer.get(key)?.trouble);
     return others.every((other) => other === first) ? first : undefined;
   }

@@ -15,6 +15,8 @@ export class Load {
   #decisions: DecisionCounts | undefined;
   /** A number that is the higher the later the run was chosen: see `choose.ts`. */
   chosen = 0;
+  /** Called when the run was full and has room again; must be quick. */
+  onRoom: (() => void) | undefined;
 
   /** @param maxInFlight most requests at once; no limit if it is not given */
   constructor(maxInFlight = Number.POSITIVE_INFINITY) {
@@ -53,7 +55,9 @@ export class Load {
 
   /** Counts one request out. */
   ended(): void {
+    const wasFull = this.isFull;
     this.#inFlight -= 1;
+    if (wasFull) this.onRoom?.();
   }
 
   /** @param untilMs until when the run is left alone as long as another one can take a request. The last call counts */

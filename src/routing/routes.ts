@@ -12,23 +12,33 @@ export type Trouble =
   | "unhealthy"
   | "stopping"
   /** It runs, but its setup makes it impossible to route. */
-  | "misconfigured";
+  | "misconfigured"
+  /** It was told to stop and went, and another one may come in its place. */
+  | "being replaced";
+
+/** All who serve a model take no new request. */
+export type Draining = {
+  readonly kind: "draining";
+  /** What keeps all of them from it, if that is the same. */
+  readonly trouble?: Trouble | undefined;
+};
+
+/** Nobody serves a model, but who did runs on, or it starts: again, or another one in its place. */
+export type Unavailable = {
+  readonly kind: "unavailable";
+  /** What keeps all of them from serving it, if that is the same. */
+  readonly trouble?: Trouble | undefined;
+  /**
+   * What has become of the server, in words for clients, if there is one alone:
+   * `ran out of memory and is starting again`.
+   */
+  readonly says?: string | undefined;
+  /** None of them will serve it soon: it is no use to wait. */
+  readonly isHopeless?: boolean | undefined;
+};
 
 /** Why nobody takes a request for a model. */
-export type Nobody =
-  /** All who serve it take no new request. */
-  | {
-      readonly kind: "draining";
-      /** What keeps all of them from it, if that is the same. */
-      readonly trouble?: Trouble | undefined;
-    }
-  /** Nobody serves it, but who did runs on, or it starts: again, or another one of its name. */
-  | {
-      readonly kind: "unavailable";
-      /** What keeps all of them from serving it, if that is the same. */
-      readonly trouble?: Trouble | undefined;
-    }
-  | { readonly kind: "unknown" };
+export type Nobody = Draining | Unavailable | { readonly kind: "unknown" };
 
 /** What is known of a model. */
 export type ModelLookup =
@@ -108,6 +118,11 @@ export type Routes = {
    * @returns undefined if there are several
    */
   readonly onlyServer: () => Route | undefined;
+  /**
+   * Calls the listener after each change that may let a request be routed that could not be before, or that
+   * makes it clear that it never will be. It must be quick, and must not throw.
+   */
+  readonly onChange: (listener: () => void) => void;
   /** How many backends take new requests. */
   readonly activeCount: number;
   /** Takes a lease on the active backend that became routable last. */

@@ -17,6 +17,22 @@ export type Run = Server & {
   readonly startedAtMs: number;
 };
 
+/** How a run has ended, as its source knows it. */
+export type RunEnd = {
+  /**
+   * - `out of memory`: the kernel killed it, since it had used up its memory.
+   * - `exited`: it ended by itself, whatever the exit code.
+   * - `stopped`: it was told to stop, and did.
+   * - `killed`: it was killed, by whomever.
+   * - `unknown`: nobody saw how.
+   */
+  readonly kind: "out of memory" | "exited" | "stopped" | "killed" | "unknown";
+  /** Goes on after the server's name, for clients: `ran out of memory`. */
+  readonly brief: string;
+  /** The same with all that is known, for logs and status: `ran out of memory (exit code 137)`. */
+  readonly reason: string;
+};
+
 export function isSameServer(one: Server, other: Server): boolean {
   return one.id === other.id && one.source === other.source;
 }

@@ -9,7 +9,7 @@ import { Dispatcher, type DispatcherInit } from "./dispatcher.ts";
 import { type Expectation, Expectations, type Expected } from "./expectations.ts";
 import { NameMap, sameEntries, sameIds } from "./names.ts";
 import { type Overlap, overlapsByModel, overlapsWith } from "./overlap.ts";
-import type { Asking, ModelLookup, Nobody, Route, Routes } from "./routes.ts";
+import type { Asking, Draining, ModelLookup, Route, Routes } from "./routes.ts";
 import {
   compare,
   isSameRun,
@@ -40,6 +40,7 @@ export class RoutingTable implements Routes {
   /** Id of a model whose requests all of these share; undefined if there is none. */
   #sharedByAll: string | undefined;
   readonly #dispatcher: Dispatcher;
+  #changed: () => void = () => undefined;
 
   /** @param onUpdate called after each change; must be quick */
   constructor(onUpdate: (update: TableUpdate) => void = () => undefined, init?: DispatcherInit) {
@@ -59,7 +60,7 @@ export class RoutingTable implements Routes {
   find(name: string): ModelLookup {
     const found = this.#lookUp(name);
     if (found === undefined) return { kind: "unknown" };
-    if ("keys" in found) return { ...this.#unavailable(found), id: found.id };
+    if ("keys" in found) return { ...this.#expected.unavailable(found.keys), id: found.id };
     const { model, id, backends, replicas } = found;
     if (model === undefined) return { ...this.#draining(backends), id };
     // One that drains counts: it may have made what a request goes on from.
@@ -71,7 +72,7 @@ export class RoutingTable implements Routes {
   route(name: string, asking: Asking = NOTHING_KNOWN): Route {
     const found = this.#lookUp(name);
     if (found === undefined) return { kind: "unknown" };
-    if ("keys" in found) return this.#unavailable(found);
+    if ("keys" in found) return this.#expected.unavailable(found.keys);
     const { backends, replicas } = found;
     const servers =
       asking.goesToNewest && replicas !== undefined
@@ -127,6 +128,7 @@ export class RoutingTable implements Routes {
   /** @returns the active backends of other servers that serve one of its models too */
   admit(backend: Backend): readonly Overlap[] {
     this.#backends.add(backend);
+    backend.load.onRoom = () => this.#changed();
     this.#rebuild();
     this.#onUpdate("admit");
     return overlapsWith(backend, this.#backends);
@@ -159,6 +161,11 @@ export class RoutingTable implements Routes {
   /** @param expectation what the server will probably serve; undefined if nothing is known of that */
   expect(server: Server, expectation: Expectation | undefined): void {
     this.#expected.set(server, expectation);
+    this.#changed();
+  }
+
+  onChange(listener: () => void): void {
+    this.#changed = listener;
   }
 
   /** Who gets the requests for the models that several active backends have, one for each two of them. */
@@ -223,13 +230,8 @@ export class RoutingTable implements Routes {
     return [...keys];
   }
 
-  #draining(backends: readonly Backend[]): Extract<Nobody, { readonly kind: "draining" }> {
-    const keys = backends.map(({ run }) => keyOf(run));
-    return { kind: "draining", trouble: this.#expected.troubleOf(keys) };
-  }
-
-  #unavailable({ keys }: Expected): Extract<Nobody, { readonly kind: "unavailable" }> {
-    return { kind: "unavailable", trouble: this.#expected.troubleOf(keys) };
+  #draining(backends: readonly Backend[]): Draining {
+    return this.#expected.draining(backends.map(({ run }) => keyOf(run)));
   }
 
   #rebuild(): void {
@@ -252,5 +254,6 @@ export class RoutingTable implements Routes {
     this.#list = served.ofIds
       .flatMap(({ model }) => model ?? [])
       .sort((a, b) => compare(a.id, b.id));
+    this.#changed();
   }
 }

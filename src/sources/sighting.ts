@@ -3,13 +3,18 @@
  * These types are the wall between what exists (sources/) and what is held of it (fleet/). They
  * know no engine, no model and no request.
  */
-import type { Rank, Run, Server } from "../routing/run.ts";
+import type { Rank, Run, RunEnd, Server } from "../routing/run.ts";
 
 /** What a source shows of one server at one moment. */
 export type Sighting = {
   readonly server: Server;
   /** What people call the server: the name of its container. */
   readonly name: string;
+  /**
+   * The places that it fills: its name, and its number in a Compose service. Another server in one of
+   * them is its successor.
+   */
+  readonly slots: readonly string[];
 } & (Absent | Ignored | Present);
 
 /** The server does not run, or its label opts it out. */
@@ -20,7 +25,23 @@ type Absent = {
   readonly reason: string;
   /** True if the server runs all the same, or its source is going to start it again. */
   readonly comesBack: boolean;
+  readonly outlook: Outlook;
+  /** How its last run ended; undefined if it has had none, or if that is not known. */
+  readonly end?: RunEnd | undefined;
 };
+
+/** What is to be expected of a server that does not run. */
+export type Outlook =
+  /** Its source is going to start it again. */
+  | "starts again"
+  /** It starts again and again, and each time it ends before it is healthy. */
+  | "crash loop"
+  /** It was made, and never started: whoever made it is going to start it. */
+  | "created"
+  /** It was told to stop: it may be started again, or another one may take its place. */
+  | "was stopped"
+  /** Nothing. */
+  | "gone";
 
 /** The server runs, but its setup makes it impossible to route. */
 type Ignored = { readonly kind: "ignored"; readonly reason: string };
@@ -36,6 +57,10 @@ export type Present = {
   /** Why `origin` may not reach it. */
   readonly doubt?: string | undefined;
   readonly settings: ServerSettings;
+  /** It has started again and again, and each time it ended before it was healthy. */
+  readonly isCrashLoop?: boolean;
+  /** How the run before this one ended, if that is known. */
+  readonly lastEnd?: RunEnd | undefined;
   readonly seen: Health;
   /** What is wrong with the server. Only present while `seen` is `not healthy`. */
   readonly trouble?:
@@ -99,7 +124,7 @@ export type SightingListener = {
    */
   readonly saw: (sighting: Sighting, rank: Rank) => void;
   /** A run has ended. The next sighting tells what came of it. */
-  readonly over: (run: Run, reason: string) => void;
+  readonly over: (run: Run, end: RunEnd) => void;
   /** The source could not look at a server. The fleet keeps what it holds of it. */
   readonly couldNotSee: (server: Server, reason: string) => void;
   /** The server no longer exists. The source has already told a sighting of it as absent. */

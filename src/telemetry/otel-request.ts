@@ -16,7 +16,13 @@ import { UNKNOWN } from "./label-values.ts";
 import { OtelCallReport, ROUTE_REASON } from "./otel-call.ts";
 import { type CallOwner, PROPAGATOR, type ReportEnd, type Reporting, short } from "./reporting.ts";
 import { type Route, routeOf } from "./routes.ts";
-import type { CallReport, ReportedBackend, RequestReport, RouteReason } from "./telemetry.ts";
+import type {
+  CallReport,
+  ReportedBackend,
+  RequestReport,
+  RouteReason,
+  WaitOutcome,
+} from "./telemetry.ts";
 
 const GETTER: TextMapGetter<Headers> = {
   keys: (headers) => [...headers.keys()],
@@ -80,6 +86,10 @@ export class OtelRequestReport implements RequestReport, CallOwner {
     const reason = this.#routeReason;
     this.#routeReason = undefined;
     return new OtelCallReport(this, backend, this.#calls - 1, reason);
+  }
+
+  waits(): (outcome: WaitOutcome) => void {
+    return () => undefined;
   }
 
   retry(reason: string): void {

@@ -22,6 +22,16 @@ export type BackendLoad = {
 /** Why a replica gets a request: see `Decision` in routing/. */
 export type RouteReason = "prefix" | "load" | "only" | "failover";
 
+/** How the wait of a request for its model ended. */
+export type WaitOutcome =
+  /** A backend got it. */
+  | "routed"
+  /** The time was up. */
+  | "timeout"
+  /** Nobody will come, or the proxy is being stopped. */
+  | "gone"
+  | "client_gone";
+
 /** How a request to a backend ended. */
 export type CallEnd = {
   /** How many bytes of the answer's body came. */
@@ -51,6 +61,12 @@ export type RequestReport = {
   readonly call: (backend: ReportedBackend) => CallReport;
   /** Another call follows, because the last one failed for this reason. */
   readonly retry: (reason: string) => void;
+  /**
+   * The request begins to wait for its model.
+   *
+   * @returns a function to be called once, when the wait has ended
+   */
+  readonly waits: () => (outcome: WaitOutcome) => void;
   /** A replica gets the request: the next call is to it. */
   readonly decided: (reason: RouteReason) => void;
   /** Another replica is asked, because the container `from` has failed the request for this reason. */
@@ -83,10 +99,13 @@ const NO_CALL: CallReport = {
   failed: () => undefined,
 };
 
+const NO_WAIT = (): void => undefined;
+
 export const NO_REPORT: RequestReport = {
   named: () => undefined,
   call: () => NO_CALL,
   retry: () => undefined,
+  waits: () => NO_WAIT,
   decided: () => undefined,
   failover: () => undefined,
   answered: () => undefined,

@@ -43,6 +43,8 @@ async function active(options: Partial<HoldingInit> = {}): Promise<Rig> {
 
 const NEVER = (): Promise<ModelList> => new Promise(() => undefined);
 
+const ENDED = { kind: "exited", brief: "has ended", reason: "exited with code 0" } as const;
+
 describe("Holding", () => {
   test("routable → probing → active once its models are read", async () => {
     const { holding, see, table } = rig();
@@ -107,7 +109,7 @@ describe("Holding", () => {
       see(seen, RUN, 3);
       expect(table.find("m").kind).toBe("draining");
     }
-    holding.over();
+    holding.over(ENDED);
     expect([holding.held, table.find("m").kind]).toEqual(["unknown", "unknown"]);
   });
 
@@ -139,7 +141,7 @@ describe("Holding", () => {
     see("routable", RUN, 3);
     const second = table.route("m");
     if (second.kind === "routed") second.lease.onClose((why) => told.push(why));
-    holding.over();
+    holding.over(ENDED);
     expect([told, table.backends.size]).toEqual([["run-over", "run-over"], 0]);
   });
 
@@ -233,7 +235,7 @@ describe("Holding", () => {
     see("routable", RUN, 3);
     table.route("m");
     expect([holding.inFlight, holding.served]).toEqual([2, [{ id: "m" }]]);
-    holding.over();
+    holding.over(ENDED);
     expect([holding.inFlight, holding.served]).toEqual([0, [{ id: "m" }]]);
   });
 

@@ -77,11 +77,12 @@ test.each(HELD)(
 );
 
 const RUN = { source: "docker", id: "a", startedAtMs: 1 };
+const NAMED = { server: RUN, name: "vllm", slots: ["name vllm"] };
 const HERE: Place = { run: RUN, origin: "http://10.0.0.1:8000", basePath: "/v1" };
 
 function sighting(change: Partial<Extract<Sighting, { kind: "present" }>> = {}): Sighting {
   const { run, origin } = HERE;
-  const common = { server: RUN, name: "vllm", kind: "present", seen: "routable" } as const;
+  const common = { ...NAMED, kind: "present", seen: "routable" } as const;
   const settings = { basePath: "/v1" };
   return { ...common, run, origin, origins: [origin], settings, ...change };
 }
@@ -131,7 +132,7 @@ test.each<[what: string, of: Sighting, held: [place: Place | undefined, held: He
     ],
     [
       "what is to be ignored",
-      { server: RUN, name: "vllm", kind: "ignored", reason: "no HEALTHCHECK" },
+      { ...NAMED, kind: "ignored", reason: "no HEALTHCHECK" },
       [HERE, "active"],
       ["absent"],
     ],

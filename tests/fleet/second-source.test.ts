@@ -81,7 +81,7 @@ class PolledSource implements Source, Disposable {
       seen.set(id, server);
       const origin = `http://127.0.0.1:${port}`;
       const sighting: Sighting = {
-        ...{ server, name: `task ${id}`, kind: "present", seen: health },
+        ...{ server, name: `task ${id}`, slots: [id], kind: "present", seen: health },
         ...{ run: { ...server, startedAtMs }, origin, origins: [origin] },
         ...{ settings: { basePath: "/v1" } },
         ...(health === "not healthy" && { trouble: { state: "unhealthy", reason: "it says so" } }),
@@ -95,7 +95,9 @@ class PolledSource implements Source, Disposable {
 
   #forget(server: Server, id: string): void {
     const how = { kind: "absent", state: "stopped", reason: "removed", comesBack: false } as const;
-    this.#listener.saw({ server, name: `task ${id}`, ...how }, this.#listener.nextRank());
+    const name = `task ${id}`;
+    const sighting = { server, name, slots: [name], ...how, outlook: "gone" } as const;
+    this.#listener.saw(sighting, this.#listener.nextRank());
     this.#listener.gone(server);
   }
 }

@@ -35,6 +35,7 @@ function rig(): Rig {
     named: (model, isKnown) => void said.push(`named ${model}, ${isKnown ? "known" : "unknown"}`),
     call: () => call,
     retry: say("retry"),
+    waits: () => () => undefined,
     decided: say("decided"),
     failover: say("failover"),
     answered: (status, code) => void said.push(`answered ${status} ${code}`),

@@ -9,7 +9,7 @@ import { EngineError } from "../../engine/error.ts";
 import type { ContainerEvent } from "../../engine/events.ts";
 import { coalesce } from "../../ground/coalesce.ts";
 import { Alarms, Pace } from "../../ground/timers.ts";
-import type { Rank } from "../../routing/run.ts";
+import type { Rank, RunEnd } from "../../routing/run.ts";
 import type { BugReport } from "../../telemetry/bug-report.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { WarnOnce } from "../../telemetry/warn-once.ts";
@@ -47,8 +47,8 @@ const RETRY_MS = 1_000;
 const SECOND_LOOK_MS = 500;
 /** Says what failed and what follows, as `BugReport` wants it. */
 const LOOKING = "while it looked at a container; it looks again at the next event or resync";
-/** The reason shown after an event has ended a run, until the next inspect tells more. */
-const ENDED = "its process has ended";
+/** Shown after an event has ended a run, until the next inspect tells more. */
+const ENDED: RunEnd = { kind: "unknown", brief: "has ended", reason: "its process has ended" };
 
 export class ContainerLoop {
   readonly #id: string;

@@ -44,11 +44,24 @@ export function serverOf(id: string): Server {
 /** The sighting of a container that the engine does not know, or does not know any more. */
 export function absent(id: string, name: string): Sighting {
   const server = serverOf(id);
-  return { server, name, kind: "absent", state: "stopped", reason: "removed", comesBack: false };
+  return {
+    server,
+    name,
+    slots: [nameSlot(name)],
+    kind: "absent",
+    state: "stopped",
+    reason: "removed",
+    comesBack: false,
+    outlook: "gone",
+  };
 }
 
 export function observe(container: Container, around: Surroundings): Sighting {
-  const common = { server: serverOf(container.id), name: container.name };
+  const common = {
+    server: serverOf(container.id),
+    name: container.name,
+    slots: [nameSlot(container.name)],
+  };
   const ignored = (reason: string): Sighting => ({ ...common, kind: "ignored", reason });
   const labels = readLabels(container.labels);
   if (labels.kind === "disabled" || !RUNNING.has(container.status)) {
@@ -56,7 +69,9 @@ export function observe(container: Container, around: Surroundings): Sighting {
       labels.kind === "disabled"
         ? { state: "disabled" as const, reason: labels.reason }
         : notRunning(container);
-    return { ...common, kind: "absent", ...absence, comesBack: isAlive(container) };
+    const comesBack = isAlive(container);
+    const outlook = comesBack ? "starts again" : "gone";
+    return { ...common, kind: "absent", ...absence, comesBack, outlook };
   }
   if (isItself(container, around.itself)) return ignored(ITSELF);
   if (labels.kind === "wrong") return ignored(labels.reason);
@@ -82,6 +97,10 @@ export function observe(container: Container, around: Surroundings): Sighting {
     settings: labels.settings,
     ...healthOf(container, around),
   };
+}
+
+function nameSlot(name: string): string {
+  return `name ${name}`;
 }
 
 function isOnHost(container: Container, { peer }: Surroundings): boolean {

@@ -45,7 +45,8 @@ function rig(shown: Shown = CONTAINER) {
         const what = sighting.kind === "present" ? sighting.seen : sighting.kind;
         told.push(`saw ${what} ${rank}`);
       },
-      over: ({ startedAtMs }, reason) => void told.push(`over ${startedAtMs === START} ${reason}`),
+      over: ({ startedAtMs }, { reason }) =>
+        void told.push(`over ${startedAtMs === START} ${reason}`),
       couldNotSee: (_server, reason) => void told.push(`could not see: ${reason}`),
       gone: () => void told.push("gone"),
       passed: () => true,

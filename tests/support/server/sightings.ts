@@ -16,9 +16,12 @@ export const RUN: Place = {
 };
 
 export function sightingOf(seen: Health | "absent", place: Place): Sighting {
-  const common = { server: SERVER, name: "vllm" };
+  const common = { server: SERVER, name: "vllm", slots: ["name vllm"] };
   return seen === "absent"
-    ? { ...common, kind: "absent", state: "stopped", reason: "removed", comesBack: false }
+    ? {
+        ...{ ...common, kind: "absent", state: "stopped", reason: "removed" },
+        ...{ comesBack: false, outlook: "gone" },
+      }
     : {
         ...{ ...common, ...place, kind: "present", seen },
         settings: { basePath: "/v1", ...place.settings },
