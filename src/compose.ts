@@ -59,13 +59,13 @@ export async function runProxy(
   });
   const table = new RoutingTable(telemetry.tableUpdated);
   const engine = new Engine(config.engine);
-  const { drainTimeoutMs } = config;
+  const { drainTimeoutMs, waitTimeoutMs } = config;
   const readModels = modelReader(viaEntry(pseudonym));
-  const fleet = new Fleet({ table, log, drainTimeoutMs, readModels });
+  const fleet = new Fleet({ table, log, drainTimeoutMs, waitTimeoutMs, readModels });
   const own = ownOf(config, ownContainerId, engine);
   const docker = new DockerSource({ engine, fleet, log, drainTimeoutMs, own });
   const descriptors = await countDescriptors(log);
-  const waitingRoom = new WaitingRoom({ timeoutMs: config.waitTimeoutMs, log });
+  const waitingRoom = new WaitingRoom({ timeoutMs: waitTimeoutMs, log });
   const handler = createHandler({
     routes: table,
     log,

@@ -23,6 +23,8 @@ export type FleetInit = {
   readonly log: Log;
   /** How long requests may go on after a stop notice, ms. */
   readonly drainTimeoutMs: number;
+  /** How long a request may wait for its model, ms; 0, the default: not at all. */
+  readonly waitTimeoutMs?: number;
   readonly readModels: ReadModels;
   /** The longest wait for the first reads of models before the proxy is ready, ms. */
   readonly readyTimeoutMs?: number;
@@ -62,7 +64,7 @@ export class Fleet {
   constructor(init: FleetInit) {
     this.#init = init;
     this.#warnings = new WarnOnce(init.log);
-    this.#served = new ServedModels(init.table);
+    this.#served = new ServedModels(init.table, { waitTimeoutMs: init.waitTimeoutMs ?? 0 });
     this.#readiness = new Readiness(init.readyTimeoutMs, () => {
       init.log.info("ready", { models: init.table.models.length });
     });
@@ -98,7 +100,7 @@ export class Fleet {
       saw: (sighting, rank) => member(sighting.server, sighting.name).saw(sighting, rank),
       over: (run, end) => this.#members.get(keyOf(run))?.over(run, end),
       couldNotSee: (server, reason) => this.#members.get(keyOf(server))?.couldNotSee(reason),
-      gone: (server) => this.#forget(keyOf(server)),
+      gone: (server) => this.#forget(server),
       passed: (isComplete) =>
         this.#readiness.passed(source.name, isComplete, () =>
           [...this.#members.values()].map(({ firstRead }) => firstRead),
@@ -138,7 +140,9 @@ export class Fleet {
     return member;
   }
 
-  #forget(key: string): void {
+  #forget(server: Server): void {
+    const key = keyOf(server);
+    this.#served.removed(server);
     this.#members.delete(key);
     this.#warnings.forget(key);
   }

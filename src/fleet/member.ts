@@ -7,7 +7,7 @@ import type { Backend } from "../routing/backend.ts";
 import { type ModelNames, sameNames } from "../routing/names.ts";
 import type { Trouble } from "../routing/routes.ts";
 import type { Rank, Run, RunEnd, Server } from "../routing/run.ts";
-import type { Sighting } from "../sources/sighting.ts";
+import type { Outlook, Sighting } from "../sources/sighting.ts";
 import type { ContainerStatus } from "../status.ts";
 import { Holding, type HoldingInit } from "./holding.ts";
 import { Report, type Subject } from "./report.ts";
@@ -80,12 +80,13 @@ export class Member {
     this.#report.tell(this.#subject, sighting, Date.now());
     this.#init.served.tell({
       server: this.#server,
-      name: this.#name,
-      isAlive: sighting.kind !== "absent" || sighting.comesBack,
+      slots: sighting.slots,
+      outlook: outlookOf(sighting),
       isRoutable: isRoutable(sighting),
       isActive: this.#holding.active !== undefined,
       named: this.#named,
       trouble: troubleOf(sighting),
+      says: saysOf(sighting, this.#holding.active !== undefined),
       served: this.#holding.served,
     });
   }
@@ -111,4 +112,24 @@ function troubleOf(sighting: Sighting): Trouble | undefined {
   if (sighting.kind === "ignored") return "misconfigured";
   if (sighting.kind !== "present") return undefined;
   return sighting.seen === "stopping" ? "stopping" : sighting.trouble?.state;
+}
+
+function outlookOf(sighting: Sighting): "runs" | Outlook {
+  if (sighting.kind === "absent") {
+    // A server that its label opts out may run all the same.
+    return sighting.comesBack && sighting.state === "disabled" ? "runs" : sighting.outlook;
+  }
+  return sighting.kind === "present" && sighting.isCrashLoop === true ? "crash loop" : "runs";
+}
+
+/** Says what has become of a server that is starting again after it had ended by itself. */
+function saysOf(sighting: Sighting, isActive: boolean): string | undefined {
+  if (isActive || sighting.kind === "ignored") return undefined;
+  if (sighting.kind === "present" && sighting.trouble !== undefined) return undefined;
+  const isLoop = outlookOf(sighting) === "crash loop";
+  const end = sighting.kind === "present" ? sighting.lastEnd : sighting.end;
+  if (end === undefined || end.kind === "stopped" || end.kind === "unknown") {
+    return isLoop ? "ends again and again before it is healthy" : undefined;
+  }
+  return isLoop ? `${end.brief} again and again` : `${end.brief} and is starting again`;
 }

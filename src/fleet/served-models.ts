@@ -8,12 +8,15 @@ import type { ModelNames } from "../routing/names.ts";
 import type { Trouble } from "../routing/routes.ts";
 import type { Server } from "../routing/run.ts";
 import type { RoutingTable } from "../routing/table.ts";
+import type { Outlook } from "../sources/sighting.ts";
+import { Vacancies, type VacancyTimes } from "./vacancies.ts";
 
 type Told = {
   readonly server: Server;
-  readonly name: string;
-  /** True if the server runs, or its source is going to start it again. */
-  readonly isAlive: boolean;
+  /** See `Sighting`. */
+  readonly slots: readonly string[];
+  /** `runs`: it runs. Anything else: it does not, or not now. */
+  readonly outlook: "runs" | Outlook;
   /** True if it may be routed as it is set up, sooner or later. */
   readonly isRoutable: boolean;
   /** True if its models are known, even if there are none, and it takes requests for them. */
@@ -22,35 +25,77 @@ type Told = {
   readonly named: readonly ModelNames[] | undefined;
   /** What keeps it from taking requests; undefined if nothing is known to. */
   readonly trouble: Trouble | undefined;
+  /** See `Unavailable`. */
+  readonly says: string | undefined;
   /** The models that this server itself served last. */
   readonly served: readonly ModelNames[];
 };
 
+/** It runs, or its source is going to start it again. */
+const ALIVE: ReadonlySet<Told["outlook"]> = new Set(["runs", "starts again", "crash loop"]);
+
 /**
- * How many names of containers we remember. A container may come back with the same name and
- * another id.
+ * How many slots we remember. A container may come back in the same slot with another id.
  */
-const NAMES_MAX = 1_000;
+const SLOTS_MAX = 2_000;
 
 export class ServedModels {
   readonly #table: RoutingTable;
-  readonly #byName = new BoundedMap<string, readonly ModelNames[]>(NAMES_MAX);
+  readonly #bySlot = new BoundedMap<string, readonly ModelNames[]>(SLOTS_MAX);
+  readonly #vacancies: Vacancies;
 
-  constructor(table: RoutingTable) {
+  constructor(table: RoutingTable, times: VacancyTimes = { waitTimeoutMs: 0 }) {
     this.#table = table;
+    this.#vacancies = new Vacancies(table, times);
   }
 
-  tell({ server, name, isAlive, isRoutable, isActive, named, trouble, served }: Told): void {
-    const isKnown = isActive || served.length > 0;
-    if (isKnown) this.#remember(name, served);
-    const before = isRoutable ? (named ?? this.#byName.get(name)) : undefined;
-    const models = (isKnown ? served : before) ?? [];
-    const isExpected = isAlive && models.length > 0;
-    this.#table.expect(server, isExpected ? { models, trouble } : undefined);
+  tell(told: Told): void {
+    const { slots, outlook, isActive, served } = told;
+    const hasServed = isActive || served.length > 0;
+    if (hasServed) this.#remember(slots, served);
+    const before = hasServed ? served : (told.named ?? this.#servedIn(slots) ?? []);
+    if (ALIVE.has(outlook)) this.#tellOfRunning(told, hasServed || told.isRoutable ? before : []);
+    else this.#tellOfAbsent(told, before, hasServed);
   }
 
-  #remember(name: string, served: readonly ModelNames[]): void {
-    if (this.#byName.get(name) === served) return;
-    this.#byName.set(name, served);
+  #tellOfRunning(
+    { server, slots, outlook, trouble, says }: Told,
+    models: readonly ModelNames[],
+  ): void {
+    this.#vacancies.taken(server, slots);
+    const isHopeless = outlook === "crash loop" || trouble === "misconfigured";
+    const expectation = { models, trouble, says, isHopeless };
+    this.#table.expect(server, models.length > 0 ? expectation : undefined);
+  }
+
+  #tellOfAbsent(
+    { server, slots, outlook }: Told,
+    models: readonly ModelNames[],
+    hasServed: boolean,
+  ): void {
+    if (outlook === "created") this.#vacancies.created(server, slots);
+    else this.#vacancies.notComing(server);
+    const isKept =
+      outlook === "was stopped" && this.#vacancies.left({ server, slots, models, hasServed });
+    if (!isKept) this.#table.expect(server, undefined);
+  }
+
+  /** The server is no longer there. */
+  removed(server: Server): void {
+    this.#vacancies.removed(server);
+  }
+
+  #servedIn(slots: readonly string[]): readonly ModelNames[] | undefined {
+    for (const slot of slots) {
+      const models = this.#bySlot.get(slot);
+      if (models !== undefined) return models;
+    }
+    return undefined;
+  }
+
+  #remember(slots: readonly string[], served: readonly ModelNames[]): void {
+    for (const slot of slots) {
+      if (this.#bySlot.get(slot) !== served) this.#bySlot.set(slot, served);
+    }
   }
 }

@@ -13,7 +13,12 @@ import type { ResponseIds } from "./response-ids.ts";
 import type { Target } from "./target.ts";
 
 export type Destination =
-  | { readonly kind: "model"; readonly model: string }
+  | {
+      readonly kind: "model";
+      readonly model: string;
+      /** Its body names the model, and not its query alone. */
+      readonly isInBody: boolean;
+    }
   /** The run that made a response. */
   | { readonly kind: "run"; readonly run: Run; readonly responseId: string }
   /** It goes to the only server, if there is only one. */
@@ -58,7 +63,7 @@ export function destinationOf(
 ): Destination {
   switch (verdict.kind) {
     case "found":
-      return { kind: "model", model: verdict.model };
+      return { kind: "model", model: verdict.model, isInBody: true };
     case "other":
       return namedElsewhere(target, responses) ?? unnamed(method, target.path);
     case "missing":
@@ -134,7 +139,7 @@ function byResponse(responseId: string, responses: ResponseIds): Destination | u
 
 function byQuery({ query }: Target): Destination | undefined {
   const model = modelInQuery(query);
-  return model === undefined ? undefined : { kind: "model", model };
+  return model === undefined ? undefined : { kind: "model", model, isInBody: false };
 }
 
 /** @returns undefined if there is none, or an empty one */

@@ -9,8 +9,9 @@ import { COOL_MS } from "./declined.ts";
 import type { Exchange } from "./exchange.ts";
 import { type Failure, failureResponse } from "./failure.ts";
 import { saturated } from "./lease.ts";
+import { refuse } from "./own/errors.ts";
 import { Sender, type SendInit, type Sent } from "./send.ts";
-import { type Setback, Tries } from "./tries.ts";
+import type { Setback, Tries } from "./tries.ts";
 import type { Patience } from "./upstream-abort.ts";
 
 /** The answer to a request, and who made it. */
@@ -21,18 +22,36 @@ export type ForwardInit = SendInit & {
   readonly patience: Patience;
 };
 
+/** No server has answered, and nothing is lost: the request may wait for one. */
+export type Unsent = {
+  readonly by: "nobody";
+  /** Undefined if no server has failed it. */
+  readonly failed?: Failure;
+};
+
 /** A request that is ready to be sent. */
 export type Outgoing = {
   readonly exchange: Exchange;
   readonly body: RequestBody;
   /** What routing has looked at. */
   readonly asking: Asking;
-  /** Says whether another server may get the request, after one that may have worked on it. */
-  readonly mayRepeat: boolean;
+  /** Who has had the request. */
+  readonly tries: Tries;
+  /** The request may wait for a server, if none answers. */
+  readonly mayWait?: boolean;
 };
 
 /** Who is asked next. */
 type Next = Routed | Saturated | undefined;
+
+/** What the last server that was asked has come to. */
+type Last<S> = {
+  readonly sent: S;
+  readonly routed: Routed;
+  /** What the last server that declined the request has answered. */
+  readonly declined: Response | undefined;
+  readonly othersAreFull: boolean;
+};
 
 type Unanswered = Exclude<Sent, { readonly kind: "answered" }>;
 
@@ -51,46 +70,70 @@ export class Forwarder {
    *
    * @throws what is no failure of the backend's or the client's: a bug of ours
    */
-  async forward(outgoing: Outgoing, first: Routed): Promise<Answer> {
+  async forward(outgoing: Outgoing & { readonly mayWait?: false }, first: Routed): Promise<Answer>;
+  async forward(outgoing: Outgoing, first: Routed): Promise<Answer | Unsent>;
+  async forward(outgoing: Outgoing, first: Routed): Promise<Answer | Unsent> {
     const { exchange } = outgoing;
-    const tries = new Tries(outgoing.mayRepeat);
+    if (first.decision !== undefined) exchange.report.decided(first.decision);
+    const last = await this.#sendOn(outgoing, first);
+    const { sent } = last;
+    if (sent.kind !== "answered") return this.#unanswered(outgoing, { ...last, sent });
+    exchange.bodyIsSent();
+    return { response: sent.response, by: "backend" };
+  }
+
+  /** Asks one server after the other, until one has answered or nobody is to be asked. */
+  async #sendOn(outgoing: Outgoing, first: Routed): Promise<Last<Sent>> {
     let routed = first;
     let declined: Response | undefined;
-    let othersAreFull = false;
-    if (first.decision !== undefined) exchange.report.decided(first.decision);
-    let sent = await this.#send(outgoing, routed, tries, "pooled");
+    let sent = await this.#send(outgoing, routed, "pooled");
     while (sent.kind !== "answered") {
       if (sent.kind === "declined") declined = sent.copy ?? declined;
-      const next = this.#next(outgoing, routed, sent, tries);
+      const next = this.#next(outgoing, routed, sent);
       if (next?.kind !== "routed") {
-        othersAreFull = next !== undefined;
-        break;
+        return { sent, routed, declined, othersAreFull: next !== undefined };
       }
       routed = next;
-      sent = await this.#send(outgoing, routed, tries, "fresh");
+      sent = await this.#send(outgoing, routed, "fresh");
     }
-    if (sent.kind === "answered") {
-      exchange.bodyIsSent();
-      return { response: sent.response, by: "backend" };
-    }
+    return { sent, routed, declined, othersAreFull: false };
+  }
+
+  async #unanswered(outgoing: Outgoing, last: Last<Unanswered>): Promise<Answer | Unsent> {
+    const { exchange } = outgoing;
+    const { sent, routed, declined, othersAreFull } = last;
     const failure = failureOfLast(sent);
+    if (await this.#mayWait(outgoing, failure, last)) return { by: "nobody", failed: failure };
     this.#warnOfFailure(exchange, routed.lease.backend, failure);
     if (declined === undefined || failure.abortReason === "client gone") {
       const { asked } = exchange;
-      const response = othersAreFull ? saturated(asked) : failureResponse(failure, asked);
+      const response = othersAreFull ? refuse(saturated(asked)) : failureResponse(failure, asked);
       return { response, by: "proxy" };
     }
     exchange.answeredByProxy(declined.status, undefined);
     return { response: declined, by: "backend" };
   }
 
+  /**
+   * Says whether a request that nobody has answered may wait for somebody who does. If a server may have begun to work
+   * on it, only one that was told to stop: what has killed a server must not be kept for the next one.
+   */
+  async #mayWait(
+    { mayWait, body, tries }: Outgoing,
+    { kind, abortReason }: Failure,
+    { routed, declined, othersAreFull }: Last<Unanswered>,
+  ): Promise<boolean> {
+    if (mayWait !== true || body.kind === "stream" || abortReason === "client gone") return false;
+    if (declined !== undefined) return false;
+    if (othersAreFull || NOTHING_LOST.has(kind)) return true;
+    if (kind !== "died" || !tries.mayRepeatAgain) return false;
+    const { ending } = routed.lease.backend;
+    if (!ending.isStopping) await ending.known(ENDING_MS);
+    return ending.isStopping;
+  }
+
   /** Must be called in the step that took the lease. */
-  #send(
-    outgoing: Outgoing,
-    routed: Routed,
-    tries: Tries,
-    connection: "pooled" | "fresh",
-  ): Promise<Sent> {
+  #send(outgoing: Outgoing, routed: Routed, connection: "pooled" | "fresh"): Promise<Sent> {
     const { exchange, body } = outgoing;
     const { lease, mayMove, decision } = routed;
     // Bun itself sends all but a POST again when a used connection breaks: nobody would know who has had it.
@@ -98,15 +141,14 @@ export class Forwarder {
     return this.#sender.send(exchange.attempt(lease, this.#init.patience), body, {
       connection: mayResend ? connection : "fresh",
       keepsHead: mayMove && body.kind !== "stream",
-      onDeclined: (coolMs) => this.#declined(outgoing, routed, tries, coolMs),
+      onDeclined: (coolMs) => this.#declined(outgoing, routed, coolMs),
     });
   }
 
   /** @returns whether another replica may take the request */
   #declined(
-    { exchange, body }: Outgoing,
+    { exchange, body, tries: { failed } }: Outgoing,
     { lease, mayMove, model }: Routed,
-    { failed }: Tries,
     coolMs: number,
   ): boolean {
     if (!mayMove) return false;
@@ -118,30 +160,25 @@ export class Forwarder {
   }
 
   /** Takes the lease for another try. @returns undefined if nobody is to be asked */
-  #next(outgoing: Outgoing, routed: Routed, sent: Unanswered, tries: Tries): Next {
+  #next(outgoing: Outgoing, routed: Routed, sent: Unanswered): Next {
     const { lease, mayMove } = routed;
     if (mayMove && COOLED.has(sent.kind)) this.#init.routes.cool(lease.backend, COOL_MS);
-    const again = tries.after(sent.kind, routed);
+    const again = outgoing.tries.after(sent.kind, routed);
     if (outgoing.body.kind === "stream") return undefined;
     const same = again.same ? lease.backend.acquire(lease.unreadBytes) : undefined;
     if (same === undefined) {
       // Without replicas what is too much for the newest goes to no other.
       const isFull = again.same && routed.decision === undefined && lease.backend.load.isFull;
       if (isFull) return SATURATED;
-      return again.other ? this.#move(outgoing, routed, sent, tries) : undefined;
+      return again.other ? this.#move(outgoing, routed, sent) : undefined;
     }
     outgoing.exchange.report.retry(sent.kind);
     return { ...routed, lease: same };
   }
 
-  #move(
-    outgoing: Outgoing,
-    { lease, mayMove, model }: Routed,
-    sent: Unanswered,
-    tries: Tries,
-  ): Next {
+  #move(outgoing: Outgoing, { lease, mayMove, model }: Routed, sent: Unanswered): Next {
     const { report } = outgoing.exchange;
-    const other = this.#elsewhere(outgoing, model, tries);
+    const other = this.#elsewhere(outgoing, model);
     if (other?.kind !== "routed") return other;
     const reason = sent.kind === "declined" ? String(sent.status) : sent.kind;
     if (mayMove) report.failover(reason, lease.backend.name);
@@ -155,8 +192,9 @@ export class Forwarder {
    *
    * @param model of whoever has failed; a request that names none went to it as the only one
    */
-  #elsewhere({ exchange, asking }: Outgoing, model: string | undefined, { failed }: Tries): Next {
+  #elsewhere({ exchange, asking, tries }: Outgoing, model: string | undefined): Next {
     const { asked = model } = exchange;
+    const { failed } = tries;
     if (asked === undefined) return undefined;
     const route = this.#init.routes.route(asked, { ...asking, failed });
     return route.kind === "routed" || route.kind === "saturated" ? route : undefined;
@@ -168,6 +206,16 @@ export class Forwarder {
     this.#init.log.warn("a request failed before its answer began", fields);
   }
 }
+
+/** After these no server has had the request, or most likely none. */
+const NOTHING_LOST: ReadonlySet<Setback> = new Set([
+  "connection refused",
+  "not connected",
+  "stale connection",
+]);
+
+/** How long the engine may take to tell that a server was told to stop, ms: see `Ending.known`. */
+const ENDING_MS = 300;
 
 const SATURATED = { kind: "saturated" } as const;
 

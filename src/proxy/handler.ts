@@ -17,19 +17,20 @@ import {
 import { askingOf, mayRepeat, readTo } from "./asking.ts";
 import { KeptBytes } from "./body/kept-bytes.ts";
 import { Payloads } from "./body/payload.ts";
-import { readModelField } from "./body/request-body.ts";
-import { type Destination, destinationOf, searchesForm } from "./destination.ts";
+import { isReadWhole, readModelField } from "./body/request-body.ts";
+import { destinationOf, searchesForm } from "./destination.ts";
 import { type Client, Exchange } from "./exchange.ts";
 import { type FindInit, findModel } from "./find-model.ts";
 import { type Answer, Forwarder, type ForwardInit } from "./forward.ts";
-import { take } from "./lease.ts";
-import { clientGone, errorCodeOf, readableByBrowsers } from "./own/errors.ts";
+import { type Addressed, mayPass } from "./lease.ts";
+import { clientGone, errorCodeOf, type Refusal, readableByBrowsers, refuse } from "./own/errors.ts";
 import { createInner } from "./own/inner.ts";
 import { isRead, local } from "./own/local.ts";
 import { modelIdOf, modelResponse, noBackend } from "./own/models-list.ts";
 import { refusal, unreadable } from "./own/refusal.ts";
 import { ResponseIds } from "./response-ids.ts";
 import type { Passing } from "./send.ts";
+import { mayWait, takeOrWait } from "./take-or-wait.ts";
 import { splitTarget, type Target } from "./target.ts";
 import { PATIENCE, type Patience } from "./upstream-abort.ts";
 import { loopOf } from "./via.ts";
@@ -91,6 +92,8 @@ export function createHandler(init: HandlerInit): Handler {
 
 function contextOf(init: HandlerInit): Context {
   const { routes, log, patience = PATIENCE, telemetry = NO_TELEMETRY } = init;
+  const { waitingRoom } = init;
+  if (waitingRoom !== undefined) routes.onChange(() => waitingRoom.wake());
   const kept = init.kept ?? new KeptBytes(init.keptBytesMax ?? KEPT_BYTES_MAX);
   const payloads = new Payloads(kept, init.fetchKeptBytesMax);
   const pseudonym = init.pseudonym ?? newPseudonym();
@@ -141,38 +144,40 @@ async function routed(exchange: Exchange, context: Context): Promise<Answer> {
   const isSearched = searchesForm(target.path);
   const read = exchange.owns(await readModelField(request, context.kept, client, isSearched));
   const destination = destinationOf(request, target, read.verdict, context.responses);
+  if (destination.kind === "refused") return ofOurs(destination.response);
   // We look twice: reading the rest of the body may take long, and the server may go meanwhile.
   const found = await lookUp(destination, exchange, context);
-  if (found instanceof Response) return ofOurs(found);
-  const body = await read.body(readTo(target, found.isShared));
+  if ("code" in found) return ofOurs(refuse(found));
+  const isShared = found.isShared ?? isReadWhole(request);
+  const body = await read.body(readTo(target, isShared));
   client.keepOpen(); // the client may be silent for long now, unless it has more to send
   const told = read.told();
   const asking = askingOf(target, told, context.responses);
-  const taken = take(destination, context, asking); // no await between here and forward()
-  if (taken instanceof Response) return ofOurs(taken);
-  // A body that comes as a stream is sent once: its prompt need not be kept for another choice.
-  const again = body.kind === "stream" ? {} : asking;
-  const repeats = mayRepeat(request, target, { told, wasRead: found.isShared });
-  const outgoing = { exchange, body, asking: again, mayRepeat: repeats };
-  return context.forwarder.forward(outgoing, taken);
+  const repeats = mayRepeat(request, target, { told, wasRead: isShared });
+  const going = { exchange, destination, body, read, asking, mayRepeat: repeats };
+  return takeOrWait(going, context);
 }
 
 function ofOurs(response: Response): Answer {
   return { response, by: "proxy" };
 }
 
-/** @returns the answer, if it is clear already that nobody can take the request */
+/** What is known of a request's model. `isShared` is undefined if nobody serves it now and the request may wait. */
+type Found = { readonly isShared?: boolean | undefined };
+
+/** @returns what to tell the client if it is clear already that nobody will take the request */
 async function lookUp(
-  destination: Destination,
+  destination: Addressed,
   exchange: Exchange,
   context: Context,
-): Promise<{ readonly isShared: boolean } | Response> {
-  if (destination.kind === "refused") return destination.response;
+): Promise<Found | Refusal> {
   if (destination.kind !== "model") return { isShared: false };
   const { model } = destination;
   const found = await findModel(model, context);
   exchange.name(model, listedId(found));
-  return found.kind === "live" ? found : noBackend(model, found, context);
+  if (found.kind === "live") return found;
+  const waits = mayPass(found) && mayWait(destination, context.waitingRoom);
+  return waits ? {} : noBackend(model, found, context);
 }
 
 /** Models are reported by the ids that servers list: clients can't make up more of these. */

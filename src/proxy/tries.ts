@@ -43,10 +43,14 @@ export class Tries {
     return { same: isStale, other: mayMove && !isOver && this.#mayMoveOn };
   }
 
+  /** Says whether one more server may get it, after those that may have worked on it. */
+  get mayRepeatAgain(): boolean {
+    return this.#mayRepeat && this.#diedWithIt.size < DEATHS_MAX;
+  }
+
   /** Whatever the last server did: one before it may have worked on the request. */
   get #mayMoveOn(): boolean {
-    const deaths = this.#diedWithIt.size;
-    return deaths === 0 || (this.#mayRepeat && deaths < DEATHS_MAX);
+    return this.#diedWithIt.size === 0 || this.mayRepeatAgain;
   }
 }
 

@@ -3,19 +3,25 @@ import { ServedModels } from "../../src/fleet/served-models.ts";
 import { RoutingTable } from "../../src/routing/table.ts";
 
 const RUNNING = {
-  isAlive: true,
+  outlook: "runs",
   isRoutable: true,
   isActive: false,
   named: undefined,
   trouble: undefined,
-};
+  says: undefined,
+} as const;
 const OLD = {
   ...RUNNING,
   server: { source: "docker", id: "old" },
-  name: "vllm",
+  slots: ["name vllm"],
   served: [{ id: "m", aliases: ["a"] }],
 };
-const NEW = { ...RUNNING, server: { source: "docker", id: "new" }, name: "vllm", served: [] };
+const NEW = {
+  ...RUNNING,
+  server: { source: "docker", id: "new" },
+  slots: ["name vllm"],
+  served: [],
+};
 
 function rig(): { readonly table: RoutingTable; readonly served: ServedModels } {
   const table = new RoutingTable();
@@ -27,7 +33,7 @@ test("a model whose container runs on without serving it is unavailable, not unk
   served.tell(OLD);
   expect(table.find("m")).toEqual({ kind: "unavailable", id: "m" });
   expect(table.route("m")).toEqual({ kind: "unavailable" });
-  served.tell({ ...OLD, isAlive: false });
+  served.tell({ ...OLD, outlook: "gone" });
   expect(table.find("m")).toEqual({ kind: "unknown" });
 });
 
@@ -45,12 +51,12 @@ test("so is a model whose container was replaced by another one of its name, whi
   served.tell(NEW);
   expect(table.find("m")).toEqual({ kind: "unknown" });
   served.tell(OLD);
-  served.tell({ ...OLD, isAlive: false });
+  served.tell({ ...OLD, outlook: "gone" });
   expect(table.find("m")).toEqual({ kind: "unknown" });
   served.tell(NEW);
   expect(table.find("m")).toEqual({ kind: "unavailable", id: "m" });
   expect(table.find("other")).toEqual({ kind: "unknown" });
-  served.tell({ ...NEW, isAlive: false });
+  served.tell({ ...NEW, outlook: "gone" });
   expect(table.find("m")).toEqual({ kind: "unknown" });
 });
 
@@ -68,7 +74,7 @@ test.each([
 ])("the models of the container before are unknown where the new one %s", (_why, change) => {
   const { table, served } = rig();
   served.tell(OLD);
-  served.tell({ ...OLD, isAlive: false });
+  served.tell({ ...OLD, outlook: "gone" });
   served.tell({ ...NEW, ...change });
   expect(table.find("m")).toEqual({ kind: "unknown" });
 });
@@ -81,24 +87,24 @@ test("a server whose list has become empty is expected to serve nothing, and so 
   expect(table.find("m")).toEqual(nothing);
   served.tell({ ...OLD, served: [] }); // it is unhealthy, say
   expect(table.find("m")).toEqual(nothing);
-  served.tell({ ...OLD, served: [], isAlive: false });
+  served.tell({ ...OLD, served: [], outlook: "gone" });
   served.tell(NEW);
   expect(table.find("m")).toEqual(nothing);
 });
 
-test("names are forgotten when there have been a thousand others", () => {
+test("names are forgotten when there have been two thousand others", () => {
   const { table, served } = rig();
   served.tell(OLD);
-  served.tell({ ...OLD, isAlive: false });
-  for (let n = 0; n < 1_000; n += 1) {
+  served.tell({ ...OLD, outlook: "gone" });
+  for (let n = 0; n < 2_000; n += 1) {
     const one = {
       ...RUNNING,
       server: { source: "docker", id: `c${n}` },
-      name: `n${n}`,
+      slots: [`name n${n}`],
       served: [{ id: "x" }],
     };
     served.tell(one);
-    served.tell({ ...one, isAlive: false });
+    served.tell({ ...one, outlook: "gone" });
   }
   served.tell(NEW);
   expect(table.find("m")).toEqual({ kind: "unknown" });

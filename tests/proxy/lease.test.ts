@@ -1,19 +1,19 @@
 import { describe, expect, test } from "bun:test";
-import type { Destination } from "../../src/proxy/destination.ts";
-import { take } from "../../src/proxy/lease.ts";
+import { type Addressed, take } from "../../src/proxy/lease.ts";
+import { refuse } from "../../src/proxy/own/errors.ts";
 import type { Backend } from "../../src/routing/backend.ts";
 import { RoutingTable } from "../../src/routing/table.ts";
 import {
   BY_ID,
   BY_QUERY,
-  MODEL_M,
+  IN_BODY,
   statusAndCode,
   UNKNOWN,
   UNNAMED,
 } from "../support/proxy/destinations.ts";
 import { makeBackend } from "../support/server/backends.ts";
 
-const OPTIONS: Destination = { ...BY_QUERY, method: "OPTIONS" };
+const OPTIONS: Addressed = { ...BY_QUERY, method: "OPTIONS" };
 
 describe("take()", () => {
   const [a, b, b2] = ["a", "b", "b"].map((id) => makeBackend({ models: [{ id }] })) as [
@@ -28,16 +28,21 @@ describe("take()", () => {
     return made;
   }
 
-  async function taken(to: Destination, routes: RoutingTable): Promise<string> {
+  async function taken(to: Addressed, routes: RoutingTable): Promise<string> {
     const routed = take(to, { routes, isReady: () => true });
-    if (routed instanceof Response) return statusAndCode(routed);
+    if (routed.kind === "refused") return statusAndCode(refuse(routed.refusal()));
     routed.lease.end();
     return routed.lease.backend.name;
   }
 
-  test.each<[what: string, to: Destination, all: () => RoutingTable, taken: string]>([
-    ["a model", { kind: "model", model: "a" }, () => table([a, b]), a.name],
-    ["an unknown model", { kind: "model", model: "c" }, () => table([a]), "404 model_not_found"],
+  test.each<[what: string, to: Addressed, all: () => RoutingTable, taken: string]>([
+    ["a model", { kind: "model", model: "a", isInBody: true }, () => table([a, b]), a.name],
+    [
+      "an unknown model",
+      { kind: "model", model: "c", isInBody: true },
+      () => table([a]),
+      "404 model_not_found",
+    ],
     ["a run", { kind: "run", run: a.run, responseId: "r" }, () => table([a, b]), a.name],
     [
       "a run that is gone",
@@ -63,7 +68,7 @@ describe("take()", () => {
   test("does not call a response unknown while the proxy is starting", async () => {
     for (const routes of [table([a, b]), table([])]) {
       const answer = take(UNKNOWN, { routes, isReady: () => false });
-      expect(answer instanceof Response && (await statusAndCode(answer))).toBe("503 starting");
+      expect(answer.kind === "refused" && answer.refusal().code).toBe("starting");
     }
   });
 
@@ -71,8 +76,8 @@ describe("take()", () => {
     const stopping = makeBackend();
     const routes = table([stopping]);
     routes.drain(stopping);
-    expect(await taken(MODEL_M, routes)).toBe("503 backend_draining");
-    const run: Destination = { kind: "run", run: stopping.run, responseId: "r" };
+    expect(await taken(IN_BODY, routes)).toBe("503 backend_draining");
+    const run: Addressed = { kind: "run", run: stopping.run, responseId: "r" };
     expect(await taken(run, routes)).toBe("503 backend_draining");
   });
 });

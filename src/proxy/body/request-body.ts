@@ -52,12 +52,28 @@ export type ReadResult = Upload & {
   /** Gives on all of the body, what was read included. Call this once, or `discard`. */
   readonly body: (to?: ReadTo) => Promise<RequestBody>;
   /**
+   * Reads one more piece of a body that is to be sent on as a stream, and keeps it. So it shows whether the client is
+   * still there.
+   *
+   * @throws the stream's error if the client has gone
+   */
+  readonly readOn: () => Promise<void>;
+  /**
    * To be called when `body()` has resolved: says what was found as far as that has read on, and nothing if it
    * has read no further than the model. The prompt is told as long as the body has not been sent on; of bytes
    * it is a view, of a stream a copy.
    */
   readonly told: () => Told;
 };
+
+/** Says whether a body is read whole if there is room for it: its length is known, and small. */
+export function isReadWhole(request: Request): boolean {
+  return lengthOf(request) <= WHOLE_BYTES_MAX;
+}
+
+function lengthOf(request: Request): number {
+  return Number(request.headers.get("content-length") ?? Number.POSITIVE_INFINITY);
+}
 
 /** A body up to this length is read whole: one piece costs less than a stream, and can be sent again. */
 const WHOLE_BYTES_MAX = 1024 * 1024;
@@ -103,6 +119,7 @@ export async function readModelField(
     return {
       verdict,
       body: (to = "model") => bodyOf(request, source, to),
+      readOn: () => readPiece(source),
       told: () => (source.findings === undefined ? NOTHING_TOLD : toldOf(source.findings)),
       answered: () => reader.answered(),
       sent: () => {
@@ -132,6 +149,7 @@ const NOTHING_TOLD: Told = { hasConversation: false, mayBeBackground: false };
 const NO_BODY: ReadResult = {
   verdict: { kind: "missing", reason: "no body" },
   body: async () => ({ kind: "none" }),
+  readOn: () => Promise.resolve(),
   told: () => NOTHING_TOLD,
   answered: () => undefined,
   sent: () => undefined,
@@ -210,7 +228,7 @@ async function takeWhole(
   request: Request,
   source: Source,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  const length = Number(request.headers.get("content-length") ?? Number.POSITIVE_INFINITY);
+  const length = lengthOf(request);
   const { reader, pieces, keep } = source;
   if (source.isFull || !(length <= WHOLE_BYTES_MAX)) return undefined;
   while (reader.bytes < length) {
@@ -221,6 +239,12 @@ async function takeWhole(
   }
   source.isAtHand = true;
   return pieces.takeAll();
+}
+
+async function readPiece({ reader, pieces, keep }: Source): Promise<void> {
+  const { done, value } = await reader.read();
+  if (!done) keep.take(value.length, pieces.push(value));
+  await new Promise(setImmediate); // Bun tells after the last bytes that the client has gone
 }
 
 /** Gives one piece for each pull and reads nothing ahead: the backend sets the pace. Keeps no piece that it has given. */

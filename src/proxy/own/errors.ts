@@ -43,6 +43,9 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
+/** An error that can be told: see `errorResponse`. */
+export type Refusal = { readonly code: ErrorCode; readonly message: string };
+
 /** The code of each error that was made, for telemetry. */
 const codes = new WeakMap<Response, string>();
 
@@ -68,6 +71,10 @@ export function errorResponse(code: ErrorCode, message: string): Response {
   const response = new Response(JSON.stringify(body), { status, headers });
   codes.set(response, code);
   return response;
+}
+
+export function refuse({ code, message }: Refusal): Response {
+  return errorResponse(code, message);
 }
 
 /** @returns undefined if the answer is no error of the proxy's */

@@ -7,7 +7,7 @@ import type { Model } from "../../routing/backend.ts";
 import type { ModelLookup, Nobody, Routes } from "../../routing/routes.ts";
 import type { Target } from "../target.ts";
 import { anthropicList, anthropicModel } from "./anthropic-models.ts";
-import { errorResponse, quoteModel } from "./errors.ts";
+import { quoteModel, type Refusal, refuse } from "./errors.ts";
 import { jsonAnswer, sharedAnswer, sharedJson } from "./json-answer.ts";
 import { nearest } from "./nearest.ts";
 
@@ -64,7 +64,7 @@ export function modelResponse(
   found: ModelLookup,
   models: Models,
 ): Response {
-  if (found.kind !== "live") return noBackend(id, found, models);
+  if (found.kind !== "live") return refuse(noBackend(id, found, models));
   const { model } = found;
   return jsonAnswer([speaksAnthropic(request) ? anthropicModel(model) : model.json]);
 }
@@ -75,32 +75,32 @@ const SUGGESTIONS_MAX = 10;
 export const SOME_TROUBLE = "stopping, unhealthy or paused";
 
 /** @param nobody the reason why nobody takes a request for the model */
-export function noBackend(model: string, nobody: Nobody, { routes, isReady }: Models): Response {
+export function noBackend(model: string, nobody: Nobody, { routes, isReady }: Models): Refusal {
   const name = quoteModel(model);
   if (nobody.kind === "draining") {
     const { trouble = SOME_TROUBLE } = nobody;
-    return errorResponse(
-      "backend_draining",
-      `Cannot route the request: every server of model ${name} is ${trouble}; try again shortly`,
-    );
+    return {
+      code: "backend_draining",
+      message: `Cannot route the request: every server of model ${name} is ${trouble}; try again shortly`,
+    };
   }
   if (nobody.kind === "unavailable") {
-    const { trouble = "starting" } = nobody;
-    return errorResponse(
-      "backend_unavailable",
-      `Cannot route the request: the server of model ${name} is ${trouble}; try again shortly`,
-    );
+    const { trouble = "starting", says = `is ${trouble}` } = nobody;
+    return {
+      code: "backend_unavailable",
+      message: `Cannot route the request: the server of model ${name} ${says}; try again shortly`,
+    };
   }
   if (!isReady()) {
-    return errorResponse(
-      "starting",
-      `Cannot route the request: the proxy is starting and has not seen model ${name} yet; try again shortly`,
-    );
+    return {
+      code: "starting",
+      message: `Cannot route the request: the proxy is starting and has not seen model ${name} yet; try again shortly`,
+    };
   }
-  return errorResponse(
-    "model_not_found",
-    `Cannot route the request: no server has model ${name}; ${suggestion(model, routes)}`,
-  );
+  return {
+    code: "model_not_found",
+    message: `Cannot route the request: no server has model ${name}; ${suggestion(model, routes)}`,
+  };
 }
 
 function suggestion(model: string, { models }: Routes): string {

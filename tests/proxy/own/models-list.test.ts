@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { connect } from "node:net";
+import { refuse } from "../../../src/proxy/own/errors.ts";
 import {
   type Models,
   modelIdOf,
@@ -43,7 +44,7 @@ function refusalOf(id: string, models: Models): Response {
   const route = models.routes.route(id);
   if (route.kind === "routed" || route.kind === "saturated")
     throw new Error(`model ${id} is routed`);
-  return noBackend(id, route, models);
+  return refuse(noBackend(id, route, models));
 }
 
 describe("modelsResponse()", () => {

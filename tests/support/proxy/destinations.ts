@@ -1,7 +1,9 @@
 /** Where requests that name no model go, and the answers where they go nowhere. */
 import type { Destination } from "../../../src/proxy/destination.ts";
 
-export const MODEL_M: Destination = { kind: "model", model: "m" };
+export const IN_BODY = { kind: "model", model: "m", isInBody: true } as const satisfies Destination;
+
+export const IN_QUERY = { ...IN_BODY, isInBody: false } as const;
 
 export const UNNAMED = {
   kind: "unnamed",

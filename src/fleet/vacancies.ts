@@ -1,0 +1,136 @@
+/**
+ * The places of servers that were told to stop and went. For a while their models are expected back: the same
+ * server may be started again, or another one may take its place. Tells the routing table, and nobody else.
+ */
+import type { ModelNames } from "../routing/names.ts";
+import { keyOf, type Server } from "../routing/run.ts";
+import type { RoutingTable } from "../routing/table.ts";
+
+export type VacancyTimes = {
+  /** How long a request may wait, ms. With 0 nobody waits, and no place is kept. */
+  readonly waitTimeoutMs: number;
+  /** How long a place is kept that nobody is about to take, ms. */
+  readonly vacantMs?: number;
+};
+
+/** A server that has gone. */
+export type Leaver = {
+  readonly server: Server;
+  /** See `Sighting`. */
+  readonly slots: readonly string[];
+  readonly models: readonly ModelNames[];
+  /** It has served these models itself. If not, it was a successor that never came so far. */
+  readonly hasServed: boolean;
+};
+
+type Vacancy = Leaver & {
+  timer: Timer | undefined;
+  /** The server is no longer there: nothing need be remembered of it when the time is over. */
+  isRemoved: boolean;
+};
+
+/** `docker stop`, `rm` and `run` by hand, or what Compose does between its steps. Issue 17. */
+const VACANT_MS = 10_000;
+/** How many places are kept at once. A host has a handful. */
+const VACANCIES_MAX = 1_000;
+
+const VACANT = {
+  trouble: "being replaced",
+  says: "was stopped, and no other has taken its place yet",
+} as const;
+
+export class Vacancies {
+  readonly #table: RoutingTable;
+  readonly #waitTimeoutMs: number;
+  readonly #vacantMs: number;
+  /** By the key of the server that has gone. Without a timer the time of the place is over. */
+  readonly #vacancies = new Map<string, Vacancy>();
+  /** The slots of servers that were made and not started yet, by their keys. */
+  readonly #created = new Map<string, readonly string[]>();
+
+  constructor(table: RoutingTable, { waitTimeoutMs, vacantMs = VACANT_MS }: VacancyTimes) {
+    this.#table = table;
+    this.#waitTimeoutMs = waitTimeoutMs;
+    this.#vacantMs = Math.min(vacantMs, waitTimeoutMs);
+  }
+
+  /**
+   * A server was told to stop, and does not run. It may be told again and again.
+   *
+   * @returns true if its models are expected back
+   */
+  left(leaver: Leaver): boolean {
+    const key = keyOf(leaver.server);
+    const known = this.#vacancies.get(key);
+    if (known !== undefined) return known.timer !== undefined;
+    if (this.#waitTimeoutMs === 0 || leaver.models.length === 0) return false;
+    if (this.#vacancies.size >= VACANCIES_MAX) return false;
+    const vacancy = { ...leaver, timer: undefined, isRemoved: false };
+    this.#vacancies.set(key, vacancy);
+    const isNextThere = [...this.#created.values()].some((slots) => shareOne(slots, leaver.slots));
+    this.#keep(vacancy, isNextThere ? this.#waitTimeoutMs : this.#vacantMs);
+    return true;
+  }
+
+  /** A server was made in these slots, and not started yet: it is about to take the place of another one. */
+  created(server: Server, slots: readonly string[]): void {
+    const key = keyOf(server);
+    if (this.#created.has(key)) return;
+    this.#created.set(key, slots);
+    for (const vacancy of this.#keptIn(slots, key)) this.#keep(vacancy, this.#waitTimeoutMs);
+  }
+
+  /** A server runs in these slots: what becomes of its models is known by itself. */
+  taken(server: Server, slots: readonly string[]): void {
+    const key = keyOf(server);
+    this.#created.delete(key);
+    clearTimeout(this.#vacancies.get(key)?.timer);
+    this.#vacancies.delete(key);
+    for (const vacancy of this.#keptIn(slots, key)) this.#end(vacancy);
+  }
+
+  /** A server will not take anybody's place: if it was about to, nobody is. */
+  notComing(server: Server): void {
+    const key = keyOf(server);
+    const slots = this.#created.get(key);
+    if (!this.#created.delete(key) || slots === undefined) return;
+    for (const vacancy of this.#keptIn(slots, key)) this.#end(vacancy);
+  }
+
+  /** A server is no longer there. Its place is kept all the same, if it has ever been of use. */
+  removed(server: Server): void {
+    this.notComing(server);
+    const key = keyOf(server);
+    const vacancy = this.#vacancies.get(key);
+    if (vacancy === undefined) return;
+    vacancy.isRemoved = true;
+    if (!vacancy.hasServed || vacancy.timer === undefined) this.#end(vacancy);
+  }
+
+  #keep(vacancy: Vacancy, ms: number): void {
+    clearTimeout(vacancy.timer);
+    vacancy.timer = setTimeout(() => this.#end(vacancy), ms);
+    this.#table.expect(vacancy.server, { models: vacancy.models, ...VACANT });
+  }
+
+  /** Those that are kept in one of these slots for another server. */
+  #keptIn(slots: readonly string[], exceptKey: string): readonly Vacancy[] {
+    return [...this.#vacancies]
+      .filter(
+        ([key, { timer, slots: of }]) =>
+          key !== exceptKey && timer !== undefined && shareOne(of, slots),
+      )
+      .map(([, vacancy]) => vacancy);
+  }
+
+  #end(vacancy: Vacancy): void {
+    clearTimeout(vacancy.timer);
+    vacancy.timer = undefined;
+    if (vacancy.isRemoved) this.#vacancies.delete(keyOf(vacancy.server));
+    this.#table.expect(vacancy.server, undefined);
+  }
+}
+
+function shareOne(some: readonly string[], others: readonly string[]): boolean {
+  return some.some((one) => others.includes(one));
+}
