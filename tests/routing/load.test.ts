@@ -41,3 +41,16 @@ describe("Load", () => {
     expect(new Load().lastMinute(3_000)).toEqual({ prefix: 0, load: 0, only: 0, failover: 0 });
   });
 });
+
+test("a load tells when its run has room again, and only then", () => {
+  const load = new Load(2);
+  let told = 0;
+  load.onRoom = () => {
+    told += 1;
+  };
+  for (const _ of [1, 2]) load.began(0);
+  load.ended();
+  expect(told).toBe(1);
+  load.ended();
+  expect(told).toBe(1);
+});

@@ -1,0 +1,120 @@
+import { describe, expect, test } from "bun:test";
+import { Vacancies } from "../../src/fleet/vacancies.ts";
+import { RoutingTable } from "../../src/routing/table.ts";
+import { until } from "../support/until.ts";
+
+const MODELS = [{ id: "m" }];
+const OLD = { source: "docker", id: "old" };
+const NEW = { source: "docker", id: "new" };
+const SLOTS = ["name vllm", "compose p/vllm/1"];
+const LEAVER = { server: OLD, slots: SLOTS, models: MODELS, hasServed: true };
+const LONG = { waitTimeoutMs: 60_000, vacantMs: 60_000 };
+const SHORT = { waitTimeoutMs: 60_000, vacantMs: 5 };
+
+function rig(times: ConstructorParameters<typeof Vacancies>[1]): {
+  readonly vacancies: Vacancies;
+  readonly kind: () => string;
+} {
+  const table = new RoutingTable();
+  return { vacancies: new Vacancies(table, times), kind: () => table.find("m").kind };
+}
+
+describe("The place of a server that was told to stop and went", () => {
+  test("is kept: its model is unavailable, and the words say why", () => {
+    const table = new RoutingTable();
+    expect(new Vacancies(table, LONG).left(LEAVER)).toBe(true);
+    expect(table.find("m")).toEqual({
+      kind: "unavailable",
+      id: "m",
+      trouble: "being replaced",
+      says: "was stopped, and no other has taken its place yet",
+    });
+  });
+
+  test("is not kept if nobody waits, or if it has never had models", () => {
+    const off = rig({ waitTimeoutMs: 0, vacantMs: 60_000 });
+    expect(off.vacancies.left(LEAVER)).toBe(false);
+    const { vacancies, kind } = rig(LONG);
+    expect(vacancies.left({ ...LEAVER, models: [] })).toBe(false);
+    expect([off.kind(), kind()]).toEqual(["unknown", "unknown"]);
+  });
+
+  test("is kept for a while, once: to be told of it again later changes nothing", async () => {
+    const { vacancies, kind } = rig(SHORT);
+    expect([vacancies.left(LEAVER), vacancies.left(LEAVER)]).toEqual([true, true]);
+    await until("its time is over", () => kind() === "unknown");
+    expect(vacancies.left(LEAVER)).toBe(false);
+    expect(kind()).toBe("unknown");
+    vacancies.taken(OLD, SLOTS); // it was started again
+    expect(vacancies.left(LEAVER)).toBe(true);
+  });
+
+  test("is never kept for longer than a request may wait", async () => {
+    const { vacancies, kind } = rig({ waitTimeoutMs: 5, vacantMs: 60_000 });
+    vacancies.left(LEAVER);
+    await until("its time is over", () => kind() === "unknown");
+  });
+
+  test.each([
+    ["by name", ["name vllm"]],
+    ["by its number in a Compose service", ["name 0123456789ab_vllm", "compose p/vllm/1"]],
+  ])("is taken by its successor %s, whose own fate counts then", (_how, slots) => {
+    const { vacancies, kind } = rig(LONG);
+    vacancies.left(LEAVER);
+    vacancies.taken(NEW, ["name other", "compose p/vllm/2"]);
+    expect(kind()).toBe("unavailable");
+    vacancies.taken(NEW, slots);
+    expect(kind()).toBe("unknown"); // what the successor will serve is told elsewhere
+  });
+
+  test("is kept while its container is removed, for as long as it would be anyway", async () => {
+    const { vacancies, kind } = rig(SHORT);
+    vacancies.left(LEAVER);
+    vacancies.removed(OLD);
+    expect(kind()).toBe("unavailable");
+    await until("its time is over", () => kind() === "unknown");
+    expect(vacancies.left(LEAVER)).toBe(true); // nothing is remembered of one that is no longer there
+  });
+
+  test("is given up when a successor that never served is removed", () => {
+    const { vacancies, kind } = rig(LONG);
+    vacancies.left({ ...LEAVER, server: NEW, hasServed: false });
+    expect(kind()).toBe("unavailable");
+    vacancies.removed(NEW);
+    expect(kind()).toBe("unknown");
+  });
+
+  describe("with a successor that was made and not started yet", () => {
+    const late = { waitTimeoutMs: 60_000, vacantMs: 30 };
+
+    test.each(["before it went", "after it went"])("%s, is kept for longer", async (when) => {
+      const { vacancies, kind } = rig(late);
+      if (when === "before it went") vacancies.created(NEW, ["compose p/vllm/1"]);
+      vacancies.left(LEAVER);
+      if (when === "after it went") vacancies.created(NEW, ["compose p/vllm/1"]);
+      const other = rig(late);
+      other.vacancies.left(LEAVER);
+      await until("another one's time is over", () => other.kind() === "unknown");
+      expect(kind()).toBe("unavailable");
+    });
+
+    test("is given up at once when that is removed, or could not be started", () => {
+      const { vacancies, kind } = rig(late);
+      vacancies.created(NEW, SLOTS);
+      vacancies.left(LEAVER);
+      vacancies.notComing({ source: "docker", id: "other" });
+      expect(kind()).toBe("unavailable");
+      vacancies.removed(NEW);
+      expect(kind()).toBe("unknown");
+    });
+  });
+
+  test("a thousand places are kept, and no more", () => {
+    const { vacancies } = rig(LONG);
+    for (let n = 0; n < 1_000; n += 1) {
+      const server = { source: "docker", id: `c${n}` };
+      expect(vacancies.left({ ...LEAVER, server })).toBe(true);
+    }
+    expect(vacancies.left(LEAVER)).toBe(false);
+  });
+});

@@ -1,0 +1,39 @@
+import { expect, test } from "bun:test";
+import { WaitLog } from "../../src/proxy/wait-log.ts";
+import { memoryLog } from "../support/proxy/memory-log.ts";
+
+test("tells the first that waits and the last that is through, with count and longest", () => {
+  const log = memoryLog();
+  const wait = new WaitLog(log);
+  wait.entered("m", "its server is starting");
+  wait.entered("m", "others wait for it already");
+  wait.entered("n", "its server is starting");
+  wait.left("m", 2_340, true);
+  wait.left("m", 1_000, false);
+  wait.left("n", 5, false);
+  expect(log.lines.map(({ message, model }) => [message, model])).toEqual([
+    ["requests wait for a model", "m"],
+    ["requests wait for a model", "n"],
+    ["no request waits for the model any more", "m"],
+    ["no request waits for the model any more", "n"],
+  ]);
+  expect(log.lines[2]).toMatchObject({ requests: 2, longest_seconds: 2.3 });
+});
+
+test("a model whose servers are full now and then fills no log: a pair of lines a minute", () => {
+  const log = memoryLog();
+  let nowMs = 0;
+  const wait = new WaitLog(log, () => nowMs);
+  for (; nowMs < 120_000; nowMs += 100) {
+    wait.entered("m", "full");
+    wait.left("m", 10, false);
+  }
+  expect(log.lines.filter(({ level }) => level === "info")).toHaveLength(4);
+  expect(log.lines.filter(({ level }) => level === "debug")).toHaveLength(2_400 - 4);
+});
+
+test("whoever was not told to have come is not told to have gone", () => {
+  const log = memoryLog();
+  new WaitLog(log).left("m", 1, false);
+  expect(log.lines).toEqual([]);
+});

@@ -1,0 +1,234 @@
+import { describe, expect, test } from "bun:test";
+import { type Tried, type Waiter, WaitingRoom } from "../../src/proxy/waiting-room.ts";
+import type { WaitOutcome } from "../../src/telemetry/telemetry.ts";
+import { memoryLog } from "../support/proxy/memory-log.ts";
+import { until } from "../support/until.ts";
+
+type Init = Partial<Waiter<number>> & { readonly outcomes?: WaitOutcome[] };
+
+function rig(init: { readonly timeoutMs?: number; readonly waitersMax?: number } = {}): {
+  readonly room: WaitingRoom;
+  readonly log: ReturnType<typeof memoryLog>;
+} {
+  const log = memoryLog();
+  return { room: new WaitingRoom({ timeoutMs: 60_000, log, ...init }), log };
+}
+
+function waiter({ outcomes = [], ...init }: Init = {}): Waiter<number> {
+  return {
+    model: "m",
+    lane: "",
+    signal: new AbortController().signal,
+    patienceMs: 60_000,
+    reason: "its server is starting",
+    waits: () => (outcome) => void outcomes.push(outcome),
+    attempt: () => ({ kind: "waits" }),
+    ...init,
+  };
+}
+
+const routed = (value: number): Tried<number> => ({ kind: "routed", value });
+
+describe("WaitingRoom", () => {
+  test("is closed with a time-out of 0, and for good when the proxy is being stopped", async () => {
+    expect(rig({ timeoutMs: 0 }).room.isOpen).toBe(false);
+    const { room } = rig();
+    expect(room.isOpen).toBe(true);
+    const outcomes: WaitOutcome[] = [];
+    const [a, b] = [room.wait(waiter({ outcomes })), room.wait(waiter({ model: "n", outcomes }))];
+    room.close();
+    expect([(await a).kind, (await b).kind, ...outcomes]).toEqual([
+      "closed",
+      "closed",
+      "gone",
+      "gone",
+    ]);
+    expect([room.isOpen, room.isClosed, room.counts.size]).toEqual([false, true, 0]);
+  });
+
+  test("lets them try in the order in which they came, as many as there is room for", async () => {
+    const { room } = rig();
+    let free = 0;
+    const done: number[] = [];
+    const ends = [0, 1, 2, 3].map((n) =>
+      room.wait(
+        waiter({
+          attempt: () => {
+            if (free === 0) return { kind: "waits" };
+            free -= 1;
+            done.push(n);
+            return routed(n);
+          },
+        }),
+      ),
+    );
+    free = 2;
+    room.wake();
+    await Promise.all(ends.slice(0, 2));
+    expect([done, room.counts.get("m")]).toEqual([[0, 1], 2]);
+    free = 2;
+    room.wake();
+    expect(await ends[3]).toMatchObject({ kind: "routed", value: 3 });
+    expect([done, room.counts.size]).toEqual([[0, 1, 2, 3], 0]);
+  });
+
+  test("leaves a lane alone whose first can't go, and tries the others", async () => {
+    const { room } = rig();
+    const tries: string[] = [];
+    const one = (name: string, lane: string, isFree: boolean): Waiter<number> =>
+      waiter({
+        lane,
+        attempt: () => {
+          tries.push(name);
+          return isFree ? routed(1) : { kind: "waits" };
+        },
+      });
+    void room.wait(one("a1", "a", false));
+    void room.wait(one("a2", "a", true));
+    const b = room.wait(one("b1", "b", true));
+    room.wake();
+    expect((await b).kind).toBe("routed");
+    expect([tries, room.counts.get("m")]).toEqual([["a1", "b1"], 2]);
+    room.close();
+  });
+
+  test("one model's wait holds up no other", async () => {
+    const { room } = rig();
+    void room.wait(waiter());
+    const other = room.wait(waiter({ model: "n", attempt: () => routed(7) }));
+    room.wake();
+    expect(await other).toMatchObject({ kind: "routed", value: 7 });
+    room.close();
+  });
+
+  test("many wakes in one step are one", async () => {
+    const { room } = rig();
+    let tries = 0;
+    void room.wait(
+      waiter({
+        attempt: () => {
+          tries += 1;
+          return { kind: "waits" };
+        },
+      }),
+    );
+    for (let n = 0; n < 100; n += 1) room.wake();
+    await until("it has tried", () => tries > 0);
+    await new Promise(setImmediate);
+    expect(tries).toBe(1);
+    room.close();
+  });
+
+  test("whoever comes between a wake and the tries is behind those that wait", async () => {
+    const { room } = rig();
+    const first = room.wait(waiter({ attempt: () => routed(1) }));
+    expect([room.isBehind("m", ""), room.isBehind("m", "x"), room.isBehind("n", "")]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    room.wake();
+    expect([room.isBehind("m", "x"), room.isBehind("n", "")]).toEqual([true, false]);
+    await first;
+    expect(room.isBehind("m", "")).toBe(false);
+  });
+
+  test("ends a wait when its time is up, when nobody will come, and when the client leaves", async () => {
+    const { room } = rig();
+    const outcomes: WaitOutcome[] = [];
+    const late = await room.wait(waiter({ outcomes, patienceMs: 20 }));
+    expect(late.kind).toBe("timeout");
+    expect(late.waitedMs).toBeGreaterThanOrEqual(19);
+    const client = new AbortController();
+    const left = room.wait(waiter({ outcomes, signal: client.signal }));
+    client.abort();
+    expect((await left).kind).toBe("client_gone");
+    const gone = room.wait(waiter({ outcomes, attempt: () => ({ kind: "gone" }) }));
+    room.wake();
+    expect((await gone).kind).toBe("gone");
+    expect((await room.wait(waiter({ outcomes, signal: AbortSignal.abort() }))).kind).toBe(
+      "client_gone",
+    );
+    expect(outcomes).toEqual(["timeout", "client_gone", "gone", "client_gone"]);
+    expect(room.counts.size).toBe(0);
+  });
+
+  test("is full with as many as may wait", () => {
+    const { room } = rig({ waitersMax: 2 });
+    void room.wait(waiter());
+    expect(room.isFull).toBe(false);
+    void room.wait(waiter({ model: "n" }));
+    expect(room.isFull).toBe(true);
+    expect([...room.counts]).toEqual([
+      ["m", 1],
+      ["n", 1],
+    ]);
+    room.close();
+    expect(room.isFull).toBe(false);
+  });
+
+  test("a wake during the tries has all try again", async () => {
+    const { room } = rig();
+    let isFree = false;
+    const first = room.wait(waiter({ attempt: () => (isFree ? routed(1) : { kind: "waits" }) }));
+    const second = room.wait(
+      waiter({
+        model: "n",
+        attempt: () => {
+          isFree = true;
+          room.wake();
+          return routed(2);
+        },
+      }),
+    );
+    room.wake();
+    expect((await second).kind).toBe("routed");
+    expect((await first).kind).toBe("routed");
+  });
+
+  test("takes turns with everybody else when thousands are let in", async () => {
+    const { room } = rig();
+    const busy = (): Tried<number> => {
+      const untilMs = performance.now() + 0.2;
+      while (performance.now() < untilMs);
+      return routed(0);
+    };
+    const ends = Array.from({ length: 500 }, () => room.wait(waiter({ attempt: busy })));
+    let [longestMs, lastMs] = [0, performance.now()];
+    const ticker = setInterval(() => {
+      longestMs = Math.max(longestMs, performance.now() - lastMs);
+      lastMs = performance.now();
+    }, 1);
+    room.wake();
+    await Promise.all(ends);
+    clearInterval(ticker);
+    expect(longestMs).toBeGreaterThan(0);
+    expect(longestMs).toBeLessThan(80); // all in one go would take 100 ms at least
+  });
+
+  test("the log has one line when the first waits and one when the last is through", async () => {
+    const { room, log } = rig();
+    const [a, b] = [
+      room.wait(waiter({ patienceMs: 5 })),
+      room.wait(waiter({ attempt: () => routed(1) })),
+    ];
+    await a;
+    room.wake();
+    await b;
+    const { lines } = log;
+    expect(lines).toHaveLength(2);
+    expect(lines[0]).toMatchObject({
+      level: "info",
+      message: "requests wait for a model",
+      model: "m",
+      reason: "its server is starting",
+    });
+    expect(lines[1]).toMatchObject({
+      level: "info",
+      message: "no request waits for the model any more",
+      model: "m",
+      requests: 2,
+      longest_seconds: expect.any(Number),
+    });
+  });
+});

@@ -1,0 +1,42 @@
+/** A proxy whose requests wait, in front of servers of the model `m` that the test admits and drains by hand. */
+import { WaitingRoom, type WaitingRoomInit } from "../../../src/proxy/waiting-room.ts";
+import type { Backend } from "../../../src/routing/backend.ts";
+import { Load } from "../../../src/routing/load.ts";
+import { makeBackend } from "../server/backends.ts";
+import { until } from "../until.ts";
+import { startProxy } from "./in-process.ts";
+import { memoryLog } from "./memory-log.ts";
+
+type ProxyInit = Parameters<typeof startProxy>[0];
+
+export type PatientProxy = ReturnType<typeof startProxy> & {
+  readonly room: WaitingRoom;
+  /** Resolves when so many wait for a model. */
+  readonly untilWaiting: (count: number, model?: string) => Promise<void>;
+};
+
+export function startPatientProxy(
+  backends: readonly Backend[],
+  { timeoutMs = 60_000, waitersMax, ...init }: Partial<WaitingRoomInit> & ProxyInit = {},
+): PatientProxy {
+  const limits = waitersMax === undefined ? {} : { waitersMax };
+  const log = memoryLog();
+  const room = new WaitingRoom({ timeoutMs, log, ...limits });
+  const proxy = startProxy({ ...init, backends, waitingRoom: room });
+  return {
+    ...proxy,
+    log,
+    room,
+    untilWaiting: (count, model = "m") =>
+      until(`${count} wait for ${model}`, () => (room.counts.get(model) ?? 0) === count),
+    [Symbol.dispose]: () => {
+      room.close();
+      proxy[Symbol.dispose]();
+    },
+  };
+}
+
+/** A backend of the model `m` that takes one request at a time. */
+export function narrow(origin: string, maxInFlight = 1): Backend {
+  return makeBackend({ origin, load: new Load(maxInFlight) });
+}
