@@ -128,8 +128,9 @@ export class Forwarder {
     if (othersAreFull || NOTHING_LOST.has(kind)) return true;
     if (kind !== "died" || !tries.mayRepeatAgain) return false;
     const { ending } = routed.lease.backend;
-    if (!ending.isStopping) await ending.known(ENDING_MS);
-    return ending.isStopping;
+    if (ending.isStopping) return true;
+    const end = await ending.known(ENDING_MS);
+    return ending.isStopping || end?.kind === "stopped";
   }
 
   /** Must be called in the step that took the lease. */
