@@ -75,9 +75,12 @@ export class Forwarder {
     }
     const failure = failureOfLast(sent);
     this.#warnOfFailure(exchange, routed.lease.backend, failure);
+    exchange.bodyIsSent(); // a 502 may wait for its reason
     if (declined === undefined || failure.abortReason === "client gone") {
       const { asked } = exchange;
-      const response = othersAreFull ? saturated(asked) : failureResponse(failure, asked);
+      const response = othersAreFull
+        ? saturated(asked)
+        : await failureResponse(failure, asked, this.#init.patience.runEndMs);
       return { response, by: "proxy" };
     }
     exchange.answeredByProxy(declined.status, undefined);
@@ -162,10 +165,9 @@ export class Forwarder {
     return route.kind === "routed" || route.kind === "saturated" ? route : undefined;
   }
 
-  #warnOfFailure({ model }: Exchange, { name }: Backend, { error, abortReason }: Failure): void {
+  #warnOfFailure({ model }: Exchange, backend: Backend, { error, abortReason }: Failure): void {
     if (abortReason === "client gone") return;
-    const fields = { container: name, model, reason: abortReason ?? String(error) };
-    this.#init.log.warn("a request failed before its answer began", fields);
+    this.#init.brokenAnswers.add(backend, { model, error, abortReason });
   }
 }
 
@@ -181,5 +183,6 @@ const COOLED: ReadonlySet<Setback> = new Set([
 
 function failureOfLast(sent: Unanswered): Failure {
   if (sent.kind !== "declined") return sent;
-  return { kind: "failed", error: new Error(`status ${sent.status}`), abortReason: undefined };
+  const error = new Error(`status ${sent.status}`);
+  return { kind: "failed", error, abortReason: undefined, ending: undefined };
 }
