@@ -81,10 +81,7 @@ export function startReportingProxy(
     proxy,
     spans: async () => {
       await test.telemetry.shutdown();
-      // A span that waits for its reason is sent after others that began later.
-      const spans = test.receiver.spans.toSorted(
-        (a, b) => a.startMs - b.startMs || a.endMs - b.endMs,
-      );
+      const { spans } = test.receiver;
       return {
         servers: spans.filter(({ kind }) => kind === "SERVER"),
         clients: spans.filter(({ kind }) => kind === "CLIENT"),
