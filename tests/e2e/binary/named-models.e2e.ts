@@ -95,6 +95,7 @@ describe("a server whose label names its models, and whose list wants a key", ()
     const { code, stdout } = await runCompiled(env, ["status", "--json"]);
     expect(code).toBe(0);
     const reason = "healthy; the label inference.models names its models";
-    expect(JSON.parse(stdout)).toMatchObject({ containers: [{ state: "routed", reason }] });
+    const models = ["chat", "org/chat"].map((id) => ({ id, waiting: 0 }));
+    expect(JSON.parse(stdout)).toMatchObject({ containers: [{ state: "routed", reason }], models });
   });
 });
