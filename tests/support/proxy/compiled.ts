@@ -19,6 +19,8 @@ export type CompiledProxy = AsyncDisposable & {
 
 type Options = {
   readonly env: Readonly<Record<string, string>>;
+  /** A free one if it is not given. */
+  readonly port?: number;
   readonly cwd?: string;
   /** Limit of open files. */
   readonly descriptors?: number;
@@ -27,8 +29,7 @@ type Options = {
 
 /** Starts it, and waits until it listens. It is killed at the end of the block that holds it. */
 export async function startCompiled(options: Options): Promise<CompiledProxy> {
-  const { env, cwd, descriptors, binary = BINARY } = options;
-  const port = freePort();
+  const { env, cwd, descriptors, binary = BINARY, port = freePort() } = options;
   const command =
     descriptors === undefined
       ? [binary]
