@@ -48,7 +48,8 @@ export async function callControl<Schema extends z.ZodMiniType>(
   return { kind: "failed", reason: `no proxy answers: ${reasons.join("; ")}. ${WHERE_TO_ASK}` };
 }
 
-function explain(answer: Reply, socket: string): string {
+/** Says why there is no reply of ours at this socket, and what to do. */
+export function explain(answer: Reply, socket: string): string {
   if (answer.kind === "reply") return `the answer at ${socket} (${answer.status}) is none of ours`;
   switch (answer.code) {
     case "ENOENT":
