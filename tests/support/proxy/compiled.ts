@@ -1,5 +1,8 @@
 /** The compiled binary as a child process, as an operator runs it. */
+import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { controlSocket, SHARED_DIRECTORY } from "../../../src/ground/control-socket.ts";
+import { readNetworkNamespace } from "../../../src/process/network-namespace.ts";
 import { until, within } from "../until.ts";
 
 export const BINARY = join(import.meta.dir, "../../../dist/lw-inference-proxy");
@@ -56,6 +59,10 @@ export async function startCompiled(options: Options): Promise<CompiledProxy> {
     [Symbol.asyncDispose]: async () => {
       child.kill("SIGKILL");
       await child.exited;
+      const networkNamespace = await readNetworkNamespace();
+      rmSync(controlSocket({ directory: SHARED_DIRECTORY, port, networkNamespace }), {
+        force: true,
+      });
     },
   };
   await until(`the proxy listens (${stderr()})`, () => isUp(origin));
