@@ -3,13 +3,16 @@
  * about a request or a server.
  */
 import type { Config } from "./config.ts";
+import { type OpenControl, openControl } from "./control.ts";
 import { Engine } from "./engine/engine.ts";
 import { type EngineAddress, showAddress } from "./engine/error.ts";
 import { Fleet } from "./fleet/fleet.ts";
 import { modelReader } from "./fleet/models.ts";
+import { controlSocket } from "./ground/control-socket.ts";
 import { newPseudonym, viaEntry } from "./ground/pseudonym.ts";
 import { type Descriptors, readDescriptors } from "./process/descriptors.ts";
 import { explainListen } from "./process/listen-error.ts";
+import { readNetworkNamespace } from "./process/network-namespace.ts";
 import { PROGRAM } from "./process/program.ts";
 import { VERSION } from "./process/version.ts";
 import { BrokenAnswers } from "./proxy/broken-answers.ts";
@@ -23,6 +26,7 @@ import { lookUpAddresses, readOwnAddresses } from "./sources/docker/own-addresse
 import { readOwnContainerId } from "./sources/docker/own-container.ts";
 import type { RemoteEngine } from "./sources/docker/own-place.ts";
 import { type Status, statusOf } from "./status.ts";
+import { BugReport } from "./telemetry/bug-report.ts";
 import type { Log } from "./telemetry/log.ts";
 import { startTelemetry } from "./telemetry/start.ts";
 
@@ -86,6 +90,7 @@ export async function runProxy(
   const server = listen(config, handler, log);
   if ("kind" in server) return server;
 
+  const control = await openControlOf(config, fleet, log);
   const watching = new AbortController();
   void docker.follow(watching.signal);
   const signal = await stopSignal;
@@ -94,6 +99,7 @@ export async function runProxy(
   // We watch the containers until the last request ends: requests in flight still depend on them.
   const cut = await server.stop(config.drainTimeoutMs);
   watching.abort();
+  await control?.close();
   if (cut > 0) log.warn("the time to drain is up; requests were cut", { requests_cut: cut });
   brokenAnswers.flush();
   await telemetry.shutdown();
@@ -115,6 +121,24 @@ function ownOf(
     lookUpHost,
     remote: remoteOf(address, engine),
   };
+}
+
+/** @returns undefined if there is none: the proxy does without it */
+async function openControlOf(
+  { runtimeDirectory: directory, port }: Config,
+  { drains }: Fleet,
+  log: Log,
+): Promise<OpenControl | undefined> {
+  const path = controlSocket({ directory, port, networkNamespace: await readNetworkNamespace() });
+  const bugs = new BugReport(log);
+  const onBug = (error: unknown): void => bugs.tell("while it was told what to do", error);
+  const control = await openControl({ path, drains, onBug });
+  if (control.kind === "open") return control;
+  const { reason } = control;
+  log.warn("drain and undrain will not work: can't make their socket", {
+    reason: `${reason}; RUNTIME_DIRECTORY names another directory for it`,
+  });
+  return undefined;
 }
 
 type StatusParts = {

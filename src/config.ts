@@ -4,6 +4,8 @@
  */
 import { z } from "zod/mini";
 import type { EngineAddress } from "./engine/error.ts";
+import { SHARED_DIRECTORY } from "./ground/control-socket.ts";
+import { parseDuration } from "./ground/duration.ts";
 import {
   type Environment,
   type ParseContext,
@@ -15,7 +17,6 @@ import {
 import { hostName } from "./ground/host-name.ts";
 import { isIpv4, isIpv6 } from "./ground/ip-address.ts";
 import type { ListenAddress } from "./ground/listen-address.ts";
-import { TIMER_MS_MAX } from "./ground/timers.ts";
 import type { User } from "./process/privileges.ts";
 import { LOG_LEVELS, type LogLevel } from "./telemetry/log.ts";
 import { readTelemetrySettings, type TelemetrySettings } from "./telemetry/settings.ts";
@@ -27,6 +28,8 @@ export type Config = ListenAddress & {
   readonly modelSearchBytesMax: number;
   readonly engine: EngineAddress;
   readonly logLevel: LogLevel;
+  /** Where the socket of `drain` and `undrain` lies. */
+  readonly runtimeDirectory: string;
   /** The user to become when started as root; undefined: stay root. */
   readonly user: User | undefined;
   /** Host names under which people may open inner pages, beside local ones. In the form of `hostName`. */
@@ -40,7 +43,12 @@ export type LoadedConfig =
   | { readonly kind: "wrong"; readonly errors: readonly string[] };
 
 export type LoadedListenAddress =
-  | { readonly kind: "address"; readonly address: ListenAddress }
+  | {
+      readonly kind: "address";
+      readonly address: ListenAddress;
+      /** See `Config`. */
+      readonly runtimeDirectory: string;
+    }
   | Extract<LoadedConfig, { kind: "wrong" }>;
 
 /** What people can set. */
@@ -58,12 +66,12 @@ export const VARIABLES = {
   PROXY_WAIT_TIMEOUT: {
     default: "0",
     expected: "a duration like 30s, 5m, 1h or 0",
-    schema: parsedBy(parseDuration),
+    schema: parsedBy(parseTime),
   },
   PROXY_DRAIN_TIMEOUT: {
     default: "60s",
     expected: "a duration like 500ms, 60s, 1m30s, 2h or 0",
-    schema: parsedBy(parseDuration),
+    schema: parsedBy(parseTime),
   },
   PROXY_MODEL_SEARCH_LIMIT: {
     default: "128MiB",
@@ -91,6 +99,11 @@ export const VARIABLES = {
     schema: parsedBy(parseEngineAddress),
   },
   LOG_LEVEL: { default: "info", expected: LOG_LEVELS.join(", "), schema: z.enum(LOG_LEVELS) },
+  RUNTIME_DIRECTORY: {
+    default: SHARED_DIRECTORY,
+    expected: "a directory for the socket of drain and undrain; systemd sets it",
+    schema: parsedBy(parseDirectory),
+  },
 } as const;
 
 /** Other programs that talk to an engine know it. We look at it only to say that we can't do it. */
@@ -123,6 +136,7 @@ export function loadConfig(env: Environment): LoadedConfig {
       modelSearchBytesMax: values.PROXY_MODEL_SEARCH_LIMIT,
       engine: values.DOCKER_HOST,
       logLevel: values.LOG_LEVEL,
+      runtimeDirectory: values.RUNTIME_DIRECTORY,
       user: values.PROXY_USER,
       trustedHosts: values.PROXY_TRUSTED_HOSTS,
       telemetry: telemetry.settings,
@@ -131,13 +145,17 @@ export function loadConfig(env: Environment): LoadedConfig {
   };
 }
 
-/** Reads where the proxy listens, and nothing else: to commands no other variable matters. */
+/** Reads how the proxy is reached, and nothing else: to commands no other variable matters. */
 export function loadListenAddress(env: Environment): LoadedListenAddress {
-  const { PROXY_PORT, PROXY_HOST } = VARIABLES;
-  const read = readVariables({ PROXY_PORT, PROXY_HOST }, env);
+  const { PROXY_PORT, PROXY_HOST, RUNTIME_DIRECTORY } = VARIABLES;
+  const read = readVariables({ PROXY_PORT, PROXY_HOST, RUNTIME_DIRECTORY }, env);
   if (read.kind === "wrong") return { kind: "wrong", errors: linesOf(read.names, env) };
   const { values } = read;
-  return { kind: "address", address: { host: values.PROXY_HOST, port: values.PROXY_PORT } };
+  return {
+    kind: "address",
+    address: { host: values.PROXY_HOST, port: values.PROXY_PORT },
+    runtimeDirectory: values.RUNTIME_DIRECTORY,
+  };
 }
 
 /** One line for each variable that is wrong. */
@@ -171,17 +189,13 @@ function parseNames(text: string, context: ParseContext): readonly string[] {
   return names.every((name) => name !== undefined) ? names : refuse(context);
 }
 
-const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+function parseTime(text: string, context: ParseContext): number {
+  return parseDuration(text) ?? refuse(context);
+}
 
-/** Accepts Go's duration syntax (`time.ParseDuration`), with the units that make sense here: ms, s, m, h. */
-function parseDuration(text: string, context: ParseContext): number {
-  if (text === "0") return 0;
-  if (!/^(?:(?:\d+\.?\d*|\.\d+)(?:ms|s|m|h))+$/.test(text)) return refuse(context);
-  let ms = 0;
-  for (const [, count, unit] of text.matchAll(/([\d.]+)(ms|s|m|h)/g)) {
-    ms += Number(count) * (UNIT_MS[unit ?? ""] ?? Number.NaN);
-  }
-  return ms <= TIMER_MS_MAX ? ms : refuse(context);
+/** systemd names several directories with colons between them. A wrong one is no reason not to start. */
+function parseDirectory(text: string): string {
+  return text.split(":")[0] || SHARED_DIRECTORY;
 }
 
 const SIZE_UNITS: Readonly<Record<string, number>> = {

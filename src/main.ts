@@ -5,9 +5,11 @@
  */
 import { parseCommandLine, type SideCommand } from "./cli/arguments.ts";
 import { type Config, loadConfig, loadListenAddress, VARIABLES } from "./config.ts";
+import { controlSockets } from "./ground/control-socket.ts";
 import { errorText } from "./ground/error-text.ts";
 import { exitWith, fail } from "./process/exit.ts";
 import { relaunchIfNeeded } from "./process/launch.ts";
+import { readNetworkNamespace } from "./process/network-namespace.ts";
 import { openStandardOutput } from "./process/standard-output.ts";
 import { firstStopSignal } from "./process/stop-signals.ts";
 import { COMMIT, VERSION } from "./process/version.ts";
@@ -43,11 +45,23 @@ async function main(): Promise<void> {
 
 async function runSideCommand(command: SideCommand): Promise<never> {
   const { runCommand } = await import("./cli/run-command.ts");
+  const listening = loadListenAddress(process.env);
   const result = await runCommand(command, {
     version: VERSION,
     commit: COMMIT,
     variables: VARIABLES,
-    listening: loadListenAddress(process.env),
+    listening:
+      listening.kind === "wrong"
+        ? listening
+        : {
+            ...listening,
+            controlSockets: controlSockets({
+              directory: listening.runtimeDirectory,
+              port: listening.address.port,
+              networkNamespace: await readNetworkNamespace(),
+            }),
+          },
+    print: (line) => void process.stdout.write(`${line}\n`),
   });
   return exitWith(result);
 }

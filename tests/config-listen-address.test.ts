@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { loadListenAddress } from "../src/config.ts";
+import { loadConfig, loadListenAddress } from "../src/config.ts";
 
 const PORT = "expected a port from 1 to 65535";
 const HOST = "expected an IP address, like 127.0.0.1 or ::1";
@@ -11,7 +11,20 @@ describe("loadListenAddress()", () => {
     [{ PROXY_PORT: "9000", LOG_LEVEL: "loud" }, undefined, 9000],
     [{ PROXY_HOST: "::1", PROXY_USER: "x" }, "::1", 8080],
   ])("takes %p, and minds no other variable", (env, host, port) => {
-    expect(loadListenAddress(env)).toEqual({ kind: "address", address: { host, port } });
+    const address = { host, port };
+    const runtimeDirectory = "/dev/shm";
+    expect(loadListenAddress(env)).toEqual({ kind: "address", address, runtimeDirectory });
+  });
+
+  test.each([
+    ["/run/a", "/run/a"],
+    ["/run/a:/run/b", "/run/a"],
+    ["", "/dev/shm"],
+    [":/run/b", "/dev/shm"],
+  ])("of RUNTIME_DIRECTORY=%s takes %s, as the start does", (value, runtimeDirectory) => {
+    const env = { RUNTIME_DIRECTORY: value };
+    expect(loadListenAddress(env)).toMatchObject({ runtimeDirectory });
+    expect(loadConfig(env)).toMatchObject({ config: { runtimeDirectory } });
   });
 
   test("says of each wrong one what it takes", () => {

@@ -9,6 +9,7 @@ const DEFAULTS: Config = {
   modelSearchBytesMax: 128 * 1024 ** 2,
   engine: { kind: "unix", path: "/var/run/docker.sock" },
   logLevel: "info",
+  runtimeDirectory: "/dev/shm",
   user: undefined,
   trustedHosts: [],
   telemetry: undefined,

@@ -103,7 +103,7 @@ describe("the log", () => {
 });
 
 describe("standard error", () => {
-  const PROGRAM = { version: "1", commit: "1", variables: {} };
+  const PROGRAM = { version: "1", commit: "1", variables: {}, print: () => undefined };
 
   test("of a wrong argument", () => {
     expect(steeringInLines(wrongArgument(NASTY))).toEqual([]);
@@ -120,7 +120,7 @@ describe("standard error", () => {
     for (const command of [{ kind: "healthcheck" }, { kind: "status", json: true }] as const) {
       const { stderr = "" } = await runCommand(command, {
         ...PROGRAM,
-        listening: { kind: "address", address },
+        listening: { kind: "address", address, controlSockets: [] },
       });
       expect(stderr).toContain("Content-Encoding");
       expect(steeringInLines(stderr)).toEqual([]);

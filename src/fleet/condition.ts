@@ -14,6 +14,8 @@ export const SERVER_STATES = [
   "starting",
   "unhealthy",
   "paused",
+  /** Somebody has taken it out. Requests in flight may finish. */
+  "drained",
   /** It was told to stop. Requests in flight may finish. */
   "stopping",
   /** Its run has ended, and the engine will start it again. */
@@ -49,7 +51,8 @@ const REFUSING: Condition = {
   reason: "nobody listens at its address any more, and the engine can't be asked what became of it",
 };
 
-export function conditionOf(sighting: Sighting, progress: Progress): Condition {
+/** @param isDrained somebody has taken this run out */
+export function conditionOf(sighting: Sighting, progress: Progress, isDrained = false): Condition {
   if (sighting.kind === "absent") return { state: sighting.state, reason: sighting.reason };
   if (sighting.kind === "ignored") return { state: "ignored", reason: sighting.reason };
   const { held, failure } = progress;
@@ -58,6 +61,7 @@ export function conditionOf(sighting: Sighting, progress: Progress): Condition {
   if (seen === "stopping") {
     return { state: "stopping", reason: "told to stop; requests in flight may finish" };
   }
+  if (isDrained) return { state: "drained", reason: drainedReason(sighting.name) };
   if (held === "active") {
     return { state: "routed", reason: after(doubt, routedReason(progress, named)) };
   }
@@ -74,6 +78,10 @@ export function conditionOf(sighting: Sighting, progress: Progress): Condition {
 
 /** An Ollama says so until a model is pulled, and after the last one is removed. */
 const NO_MODELS = "healthy, but it has no models yet: its list is empty";
+
+function drainedReason(name: string): string {
+  return `taken out by lw-inference-proxy drain; lw-inference-proxy undrain ${name} has it routed again`;
+}
 
 const NAMED = "the label inference.models names its models";
 

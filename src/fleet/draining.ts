@@ -28,6 +28,11 @@ export class DrainingBackends {
     return [...this.#all.keys()].reduce((sum, backend) => sum + backend.inFlight, 0);
   }
 
+  /** Resolves when the last request of those that drain now has ended. */
+  get idle(): Promise<unknown> {
+    return Promise.all([...this.#all.keys()].map(({ idle }) => idle));
+  }
+
   /**
    * True if one of them took its requests at this very place. A run that has moved has a new
    * `Place`, so places are compared by identity.

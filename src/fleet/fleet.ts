@@ -11,6 +11,7 @@ import type { SightingListener, Source } from "../sources/sighting.ts";
 import type { ContainerStatus } from "../status.ts";
 import type { Log } from "../telemetry/log.ts";
 import { WarnOnce } from "../telemetry/warn-once.ts";
+import { Drains } from "./drains.ts";
 import { Member } from "./member.ts";
 import type { ReadModels } from "./models.ts";
 import { warnOfOverlaps } from "./overlaps.ts";
@@ -45,6 +46,12 @@ export class Fleet {
   readonly #init: FleetInit;
   readonly #members = new Map<string, Member>();
   readonly #ranks = new Ranks();
+  /** Takes containers out, and back. */
+  readonly drains = new Drains({
+    members: () => [...this.#members.values()],
+    nextRank: () => this.#ranks.next(),
+    isReady: () => this.isReady,
+  });
   readonly #warnings: WarnOnce;
   readonly #served: ServedModels;
   readonly #readiness: Readiness;

@@ -78,10 +78,7 @@ export class Holding {
     return this.#leftOut;
   }
 
-  /**
-   * The models that the server served last, in this run or an earlier one. The same array until it
-   * serves others.
-   */
+  /** The models that the server served last, in this run or an earlier one. The same array until it serves others. */
   get served(): readonly ModelNames[] {
     return this.#served;
   }
@@ -96,6 +93,11 @@ export class Holding {
     return (this.#active?.inFlight ?? 0) + this.#draining.inFlight;
   }
 
+  /** Resolves when the last request of all its draining backends has ended. */
+  get idle(): Promise<unknown> {
+    return this.#draining.idle;
+  }
+
   get held(): Held {
     if (this.#active !== undefined) return "active";
     if (this.#reading !== undefined) return "probing";
@@ -103,9 +105,7 @@ export class Holding {
     return this.#ending.isStopping ? "draining after notice" : "draining";
   }
 
-  /**
-   * Resolves when the first read of its models has ended, well or not; at once without a reading.
-   */
+  /** Resolves when the first read of its models has ended, well or not; at once without a reading. */
   get firstRead(): Promise<void> {
     return this.#reading?.firstTry ?? Promise.resolve();
   }
@@ -120,10 +120,10 @@ export class Holding {
   }
 
   /** @param rank the rank of the wake that led to this sighting */
-  saw(sighting: Sighting, rank: Rank): void {
+  saw(sighting: Sighting, rank: Rank, isDrained = false): void {
     this.#name = sighting.name;
     const place = placeOf(sighting);
-    for (const seen of seenIn(sighting, this.#place, this.held)) {
+    for (const seen of seenIn(sighting, this.#place, this.held, isDrained)) {
       this.#carryOut(plan(this.held, seen), { place, rank });
     }
   }
@@ -208,7 +208,6 @@ export class Holding {
   }
 
   #admit(): void {
-    const { table, onOverlap } = this.#init;
     if (this.#place === undefined) return;
     const { run, origin, basePath, isReplica = false } = this.#place;
     const backend = new Backend({
@@ -225,7 +224,7 @@ export class Holding {
     });
     this.#active = backend;
     this.#remember(this.#models);
-    onOverlap(table.admit(backend));
+    this.#init.onOverlap(this.#init.table.admit(backend));
     this.#draining.removeWhenIdle();
   }
 
@@ -257,10 +256,9 @@ export class Holding {
   }
 
   #drain(): void {
-    const backend = this.#active;
-    if (backend === undefined || this.#place === undefined) return;
+    if (this.#active === undefined || this.#place === undefined) return;
+    this.#draining.add(this.#active, this.#place);
     this.#active = undefined;
-    this.#draining.add(backend, this.#place);
   }
 
   #remove(): void {

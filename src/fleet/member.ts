@@ -6,7 +6,7 @@
 import type { Backend } from "../routing/backend.ts";
 import { type ModelNames, sameNames } from "../routing/names.ts";
 import type { Trouble } from "../routing/routes.ts";
-import type { Rank, Run, RunEnd, Server } from "../routing/run.ts";
+import { isSameRun, type Rank, type Run, type RunEnd, type Server } from "../routing/run.ts";
 import type { Outlook, Sighting } from "../sources/sighting.ts";
 import type { ContainerStatus } from "../status.ts";
 import { Holding, type HoldingInit } from "./holding.ts";
@@ -25,6 +25,8 @@ export class Member {
   #named: readonly ModelNames[] | undefined;
   /** The last sighting that its source told. */
   #sighting: Sighting | undefined;
+  /** The run that somebody has taken out: see `drain`. */
+  #drained: Run | undefined;
 
   constructor(server: Server, name: string, init: MemberInit) {
     this.#server = server;
@@ -37,6 +39,29 @@ export class Member {
   /** See `Holding.firstRead`. */
   get firstRead(): Promise<void> {
     return this.#holding.firstRead;
+  }
+
+  get name(): string {
+    return this.#name;
+  }
+
+  get id(): string {
+    return this.#server.id;
+  }
+
+  /** The run that is held; undefined if it does not run, or can't be routed as it is set up. */
+  get run(): Run | undefined {
+    return this.#holding.place?.run;
+  }
+
+  /** Requests in flight on all its backends. */
+  get inFlight(): number {
+    return this.#holding.inFlight;
+  }
+
+  /** Somebody has taken the run that is held out. It ends with the run: another one is not drained. */
+  get isDrained(): boolean {
+    return this.#isOut(this.run);
   }
 
   /**
@@ -58,8 +83,28 @@ export class Member {
     this.#sighting = sighting;
     this.#name = sighting.name;
     if (sighting.kind === "present") this.#nameModels(sighting.settings.models);
-    this.#holding.saw(sighting, rank);
+    this.#holding.saw(sighting, rank, sighting.kind === "present" && this.#isOut(sighting.run));
     this.#tell();
+  }
+
+  /** Takes out the run that is held, until it ends or `undrain` is called. Without a run it does nothing. */
+  drain(rank: Rank): void {
+    const { run } = this;
+    if (run === undefined || this.isDrained) return;
+    this.#drained = run;
+    this.#judge(rank);
+    void this.#holding.idle.then(() => {
+      if (this.#drained !== run || !this.isDrained || this.#isStopping) return;
+      this.#init.log.info("container drained: no request is left", { container: this.#name });
+    });
+  }
+
+  /** Takes back what `drain` has done: the run is judged afresh, by what was seen of it last. */
+  undrain(rank: Rank): void {
+    if (!this.isDrained) return;
+    this.#drained = undefined;
+    this.#init.log.info("container undrained", { container: this.#name });
+    this.#judge(rank);
   }
 
   /** Acts only if the run that has ended is held. The next sighting tells what came of it. */
@@ -73,20 +118,34 @@ export class Member {
     this.#report.cannotTell(reason);
   }
 
+  get #isStopping(): boolean {
+    return this.#sighting?.kind === "present" && this.#sighting.seen === "stopping";
+  }
+
+  #judge(rank: Rank): void {
+    if (this.#sighting !== undefined) this.saw(this.#sighting, rank);
+  }
+
+  #isOut(run: Run | undefined): boolean {
+    return run !== undefined && this.#drained !== undefined && isSameRun(run, this.#drained);
+  }
+
   /** Tells the report and `ServedModels` what is seen and held of the server now. */
   #tell(): void {
     const sighting = this.#sighting;
     if (sighting === undefined) return;
     this.#report.tell(this.#subject, sighting, Date.now());
+    const isActive = this.#holding.active !== undefined;
+    const trouble = troubleOf(sighting, this.isDrained);
     this.#init.served.tell({
       server: this.#server,
       slots: sighting.slots,
       outlook: outlookOf(sighting),
       isRoutable: isRoutable(sighting),
-      isActive: this.#holding.active !== undefined,
+      isActive,
       named: this.#named,
-      trouble: troubleOf(sighting),
-      says: saysOf(sighting, this.#holding.active !== undefined),
+      trouble,
+      says: saysOf(sighting, isActive || trouble !== undefined),
       served: this.#holding.served,
     });
   }
@@ -97,7 +156,8 @@ export class Member {
   }
 
   get #subject(): Subject {
-    return { id: this.#server.id, name: this.#name, holding: this.#holding };
+    const { id, name, isDrained } = this;
+    return { id, name, holding: this.#holding, isDrained };
   }
 }
 
@@ -108,10 +168,11 @@ function isRoutable(sighting: Sighting): boolean {
   );
 }
 
-function troubleOf(sighting: Sighting): Trouble | undefined {
+function troubleOf(sighting: Sighting, isDrained: boolean): Trouble | undefined {
   if (sighting.kind === "ignored") return "misconfigured";
   if (sighting.kind !== "present") return undefined;
-  return sighting.seen === "stopping" ? "stopping" : sighting.trouble?.state;
+  if (sighting.seen === "stopping") return "stopping";
+  return isDrained ? "drained" : sighting.trouble?.state;
 }
 
 function outlookOf(sighting: Sighting): "runs" | Outlook {
@@ -122,10 +183,13 @@ function outlookOf(sighting: Sighting): "runs" | Outlook {
   return sighting.kind === "present" && sighting.isCrashLoop === true ? "crash loop" : "runs";
 }
 
-/** Says what has become of a server that is starting again after it had ended by itself. */
-function saysOf(sighting: Sighting, isActive: boolean): string | undefined {
-  if (isActive || sighting.kind === "ignored") return undefined;
-  if (sighting.kind === "present" && sighting.trouble !== undefined) return undefined;
+/**
+ * Says what has become of a server that is starting again after it had ended by itself.
+ *
+ * @param isSaid it takes requests, or what keeps it from that is known
+ */
+function saysOf(sighting: Sighting, isSaid: boolean): string | undefined {
+  if (isSaid || sighting.kind === "ignored") return undefined;
   const isLoop = outlookOf(sighting) === "crash loop";
   const end = sighting.kind === "present" ? sighting.lastEnd : sighting.end;
   if (end === undefined || end.kind === "stopped" || end.kind === "unknown") {

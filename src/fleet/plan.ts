@@ -13,6 +13,8 @@ export type Held = "unknown" | "probing" | "active" | "draining" | "draining aft
 
 export type Seen =
   | Health
+  /** Somebody has taken the run out, and it was not told to stop. It counts before all other health. */
+  | "drained"
   /** The run is over, or the server is not to be routed. */
   | "absent"
   /** A new run, so the run that is held is over. Or the first run at all. */
@@ -71,6 +73,7 @@ const STEPS: Readonly<Record<Held, Readonly<Record<Seen, Step>>>> = {
     ...ALWAYS,
     routable: PROBE,
     stopping: SET_DEADLINE,
+    drained: KEEP,
     "not healthy": KEEP,
     starting: KEEP,
     refused: KEEP,
@@ -81,6 +84,7 @@ const STEPS: Readonly<Record<Held, Readonly<Record<Seen, Step>>>> = {
     ...ALWAYS,
     routable: KEEP,
     stopping: STOP_PROBING_BY_DEADLINE,
+    drained: STOP_PROBING,
     "not healthy": STOP_PROBING,
     starting: STOP_PROBING,
     refused: KEEP,
@@ -91,6 +95,7 @@ const STEPS: Readonly<Record<Held, Readonly<Record<Seen, Step>>>> = {
     ...ALWAYS,
     routable: KEEP,
     stopping: DRAIN_BY_DEADLINE,
+    drained: DRAIN,
     "not healthy": DRAIN,
     // Docker 26 forgets health for one probe interval when a daemon with live-restore comes back.
     starting: KEEP,
@@ -102,6 +107,7 @@ const STEPS: Readonly<Record<Held, Readonly<Record<Seen, Step>>>> = {
     ...ALWAYS,
     routable: READMIT,
     stopping: SET_DEADLINE,
+    drained: KEEP,
     "not healthy": KEEP,
     starting: KEEP,
     refused: KEEP,
@@ -112,6 +118,7 @@ const STEPS: Readonly<Record<Held, Readonly<Record<Seen, Step>>>> = {
     ...ALWAYS,
     routable: PROBE,
     stopping: SET_DEADLINE,
+    drained: KEEP,
     "not healthy": KEEP,
     starting: KEEP,
     refused: KEEP,
@@ -149,10 +156,18 @@ export function placeOf(sighting: Sighting): Place | undefined {
 /**
  * What a sighting says of a server, in the order to act on: first about the run that is held, then
  * about the server itself.
+ *
+ * @param isDrained somebody has taken this run out
  */
-export function seenIn(sighting: Sighting, place: Place | undefined, held: Held): readonly Seen[] {
+export function seenIn(
+  sighting: Sighting,
+  place: Place | undefined,
+  held: Held,
+  isDrained: boolean,
+): readonly Seen[] {
   if (sighting.kind !== "present") return ["absent"];
-  const { run, origin, origins, doubt, seen } = sighting;
+  const { run, origin, origins, doubt } = sighting;
+  const seen = isDrained && sighting.seen !== "stopping" ? "drained" : sighting.seen;
   if (place === undefined || !isSameRun(place.run, run)) return ["another run", seen];
   if (place.origin !== origin) return [origins.includes(place.origin) ? "moved" : "cut off", seen];
   return isCutOff(place.doubt, doubt, held) ? ["cut off", seen] : [seen];

@@ -19,6 +19,8 @@ export type Subject = {
   readonly id: string;
   readonly name: string;
   readonly holding: Holding;
+  /** Somebody has taken its run out. */
+  readonly isDrained: boolean;
 };
 
 /** A change that somebody should look into is a warning. */
@@ -28,6 +30,7 @@ const LEVELS: Readonly<Record<ServerState, LogLevel>> = {
   starting: "info",
   unhealthy: "warn",
   paused: "warn",
+  drained: "info",
   stopping: "info",
   restarting: "warn",
   stopped: "info",
@@ -84,14 +87,14 @@ export class Report {
   /** Brings the report to what is seen and held, and logs it if it has changed. */
   tell(subject: Subject, sighting: Sighting, nowMs: number): void {
     const { held, failure, leftOut } = subject.holding;
-    const { state, reason } = conditionOf(sighting, subject.holding);
+    const { state, reason } = conditionOf(sighting, subject.holding, subject.isDrained);
     const condition = { state, reason: cut(reason, REASON_LENGTH_MAX) };
     const isFirst = this.#lastChange === undefined;
     this.note(condition, nowMs);
     const change = changeOf(condition);
     const isLate = change === this.#lastChange;
     if (isLate && change === this.#lastSaid) return;
-    const isRepeated = this.#isRepeated(textOf(condition), nowMs);
+    const isRepeated = this.#isRepeated(condition, nowMs);
     if (isLate && isRepeated) return;
     this.#lastChange = change;
     if (!isRepeated) this.#lastSaid = change;
@@ -136,7 +139,9 @@ export class Report {
     return [reason, ...notes].filter((text) => text !== undefined).join("; ");
   }
 
-  #isRepeated(text: string, nowMs: number): boolean {
+  #isRepeated(condition: Condition, nowMs: number): boolean {
+    if (condition.state === "drained") return false; // somebody has asked for it: it is news each time
+    const text = textOf(condition);
     const saidMs = this.#saidMs.get(text) ?? Number.NEGATIVE_INFINITY;
     if (nowMs - saidMs < REPEAT_MS) return true;
     this.#saidMs.set(text, nowMs);

@@ -7,6 +7,8 @@ import { JoinedBytes } from "./joined-bytes.ts";
 
 export type OwnRequestInit = {
   readonly signal: AbortSignal;
+  /** `GET` if it is not given. */
+  readonly method?: "POST";
   /** Path of the unix socket to use in place of the network. */
   readonly unix?: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -18,7 +20,7 @@ export class AnswerRefused extends Error {
 }
 
 /**
- * Sends a GET over a connection of its own. Follows no redirect and uses no proxy that the environment
+ * Sends a request without a body over a connection of its own. Follows no redirect and uses no proxy that the environment
  * names. Only `signal` limits the time.
  *
  * @throws what fetch throws: a TypeError with a `code`, or the signal's reason

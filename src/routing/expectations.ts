@@ -26,6 +26,7 @@ type Kept = Expectation & {
 /** With these a server can't be told from one that is gone for good. */
 const LEAVING: ReadonlySet<Trouble | undefined> = new Set([
   "stopping",
+  "drained",
   "misconfigured",
   "being replaced",
 ]);

@@ -11,6 +11,8 @@ export type Trouble =
   | "paused"
   | "unhealthy"
   | "stopping"
+  /** Somebody has taken it out. */
+  | "drained"
   /** It runs, but its setup makes it impossible to route. */
   | "misconfigured"
   /** It was told to stop and went, and another one may come in its place. */

@@ -17,6 +17,12 @@ describe("parseCommandLine()", () => {
     [["healthcheck"], { kind: "healthcheck" }],
     [["status"], { kind: "status", json: false }],
     [["status", "--json"], { kind: "status", json: true }],
+    [["drain", "vllm-1"], { kind: "drain", container: "vllm-1", timeoutMs: 60_000 }],
+    [["drain", "a", "--timeout", "1m30s"], { kind: "drain", container: "a", timeoutMs: 90_000 }],
+    [["drain", "--timeout", "5s", "a"], { kind: "drain", container: "a", timeoutMs: 5_000 }],
+    [["drain", "--timeout=0", "a"], { kind: "drain", container: "a", timeoutMs: 0 }],
+    [["undrain", "vllm-1"], { kind: "undrain", container: "vllm-1" }],
+    [["drain", "drain"], { kind: "drain", container: "drain", timeoutMs: 60_000 }],
   ])("knows %p", (args, command) => {
     expect(parseCommandLine(args)).toEqual(command);
   });
@@ -35,16 +41,42 @@ describe("parseCommandLine()", () => {
     [["status", ""], ""],
     [["VERSION"], "VERSION"],
     [["constructor"], "constructor"],
+    [["drain", "a", "b"], "b"],
+    [["drain", "--all"], "--all"],
+    [["drain", "a", "--timeout", "1s", "--timeout", "2s"], "--timeout"],
+    [["drain", "--timeouts=1s", "a"], "--timeouts=1s"],
+    [["undrain", "a", "--timeout", "1s"], "--timeout"],
+    [["--json", "drain", "a"], "--json"],
   ])("has no %p, and says which argument is wrong", (args, argument) => {
     expect(parseCommandLine(args)).toEqual({ kind: "wrong", argument });
   });
 });
 
+test.each<[args: readonly string[], reason: string]>([
+  [["drain"], "drain takes the name or the id of a container"],
+  [["drain", ""], "drain takes the name or the id of a container"],
+  [["undrain"], "undrain takes the name or the id of a container"],
+  [["drain", "a", "--timeout"], '--timeout is "": expected a duration like 500ms, 60s, 5m or 0'],
+  [
+    ["drain", "a", "--timeout", "60\u001b"],
+    '--timeout is "60\\u001b": expected a duration like 500ms, 60s, 5m or 0',
+  ],
+  [
+    ["drain", "a", "--timeout=10000h"],
+    '--timeout is "10000h": expected a duration like 500ms, 60s, 5m or 0',
+  ],
+])("%p can't be carried out, and says why", (args, reason) => {
+  expect(parseCommandLine(args)).toEqual({ kind: "unusable", reason });
+});
+
 test("every command of the usage is one", () => {
-  const named = [...USAGE.matchAll(/^ {2}(-?-?\w+)(?: \[(.+)\])? /gm)].flatMap(
-    ([, command = "", option]) => [[command], ...(option === undefined ? [] : [[command, option]])],
+  const named = [...USAGE.matchAll(/^ {2}(-?-?\w+)(?: (NAME))?(?: \[(.+)\])?(?: |$)/gm)].flatMap(
+    ([, command = "", name, options]) => {
+      const args = [command, ...(name === undefined ? [] : [name])];
+      return [args, ...(options === undefined ? [] : [[...args, ...options.split(" ")]])];
+    },
   );
-  expect(named).toHaveLength(5);
+  expect(named).toHaveLength(8);
   for (const args of named) expect(parseCommandLine(args).kind).not.toBe("wrong");
 });
 

@@ -17,6 +17,7 @@ test("ask() says why there is no reply", async () => {
   expect(await ask(url, LIMITS)).toEqual({
     kind: "none",
     reason: `no proxy answers at ${url}: connection refused`,
+    code: "ECONNREFUSED",
   });
   using server = Bun.serve({ port: 0, fetch: () => new Promise<Response>(() => undefined) });
   expect(await ask(`${server.url}`, LIMITS)).toEqual({

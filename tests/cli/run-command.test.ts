@@ -10,10 +10,12 @@ const PROGRAM: Program = {
   commit: "0123456789ab",
   variables: { PROXY_DRAIN_TIMEOUT: { default: "60s", expected: "a duration" } },
   listening: { kind: "wrong", errors: ["PROXY_PORT is wrong", "PROXY_HOST is, too"] },
+  print: () => undefined,
 };
 
 function at(host: string, port: number | undefined): Program {
-  return { ...PROGRAM, listening: { kind: "address", address: { host, port: port ?? 0 } } };
+  const address = { host, port: port ?? 0 };
+  return { ...PROGRAM, listening: { kind: "address", address, controlSockets: [] } };
 }
 
 test("version: with the commit, and the version of Bun", async () => {

@@ -51,7 +51,11 @@ export async function setStage(): Promise<Stage> {
     },
     startProxy: async (port, onLog) => {
       const host = `unix://${engine.socketPath}`;
-      const child = run(PROXY, { PROXY_PORT: String(port), DOCKER_HOST: host });
+      const child = run(PROXY, {
+        PROXY_PORT: String(port),
+        DOCKER_HOST: host,
+        RUNTIME_DIRECTORY: engine.directory, // it is killed in the end, and must leave nothing behind
+      });
       void (async () => {
         for await (const line of linesOf(child)) onLog(line);
       })();

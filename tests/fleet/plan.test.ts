@@ -5,6 +5,7 @@ import type { Sighting } from "../../src/sources/sighting.ts";
 const SEEN: readonly Seen[] = [
   "routable",
   "stopping",
+  "drained",
   "not healthy",
   "starting",
   "absent",
@@ -35,15 +36,21 @@ function textOf({ run, backends, reading, deadline }: Step): string {
 
 /** The state table of the contract, cell for cell, in the order of SEEN. */
 const TABLE: readonly (readonly [held: Held, ...steps: string[]])[] = [
-  ["unknown", "probe", "set deadline", "keep", "keep", "remove", "keep", "keep"],
+  ["unknown", "probe", "set deadline", "keep", "keep", "keep", "remove", "keep", "keep"],
   [
     "probing",
-    ...["keep", "stop probing, set deadline", "stop probing", "stop probing"],
+    ...["keep", "stop probing, set deadline", "stop probing", "stop probing", "stop probing"],
     ...["remove", "admit", "keep"],
   ],
-  ["active", "keep", "drain by deadline", "drain", "keep", "remove", "replace models", "keep"],
-  ["draining", "readmit", "set deadline", "keep", "keep", "remove", "keep", "keep"],
-  ["draining after notice", "probe", "set deadline", "keep", "keep", "remove", "keep", "keep"],
+  [
+    "active",
+    ...["keep", "drain by deadline", "drain", "drain", "keep", "remove", "replace models", "keep"],
+  ],
+  ["draining", "readmit", "set deadline", "keep", "keep", "keep", "remove", "keep", "keep"],
+  [
+    "draining after notice",
+    ...["probe", "set deadline", "keep", "keep", "keep", "remove", "keep", "keep"],
+  ],
 ];
 
 const CELLS = TABLE.flatMap(([held, ...steps]) =>
@@ -55,7 +62,7 @@ test.each(CELLS)("plan() of %s that is seen %s is %s", (held, seen, step) => {
 });
 
 test("the table covers every cell", () => {
-  expect(CELLS).toHaveLength(5 * 7);
+  expect(CELLS).toHaveLength(5 * 8);
 });
 
 const HELD: readonly Held[] = ["unknown", "probing", "active", "draining", "draining after notice"];
@@ -138,5 +145,18 @@ test.each<[what: string, of: Sighting, held: [place: Place | undefined, held: He
     ],
   ],
 )("seenIn() of %s", (_what, of, [place, held], seen) => {
-  expect(seenIn(of, place, held)).toEqual(seen);
+  expect(seenIn(of, place, held, false)).toEqual(seen);
+});
+
+test.each(["routable", "not healthy", "starting"] as const)(
+  "seenIn() of a run that was taken out, and is %s, is drained",
+  (seen) => {
+    expect(seenIn(sighting({ seen }), HERE, "active", true)).toEqual(["drained"]);
+  },
+);
+
+test("seenIn() of a run that was taken out, and told to stop, is stopping; one that is gone is absent", () => {
+  expect(seenIn(sighting({ seen: "stopping" }), HERE, "draining", true)).toEqual(["stopping"]);
+  const ignored: Sighting = { ...NAMED, kind: "ignored", reason: "no HEALTHCHECK" };
+  expect(seenIn(ignored, HERE, "draining", true)).toEqual(["absent"]);
 });

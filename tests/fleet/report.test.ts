@@ -38,7 +38,11 @@ function rig(): Rig {
     onOverlap: () => undefined,
     onProgress: () => undefined,
   });
-  return { report: new Report(log, 0), log, subject: { id: "i", name: "n", holding } };
+  return {
+    report: new Report(log, 0),
+    log,
+    subject: { id: "i", name: "n", holding, isDrained: false },
+  };
 }
 
 function lines({ log }: Rig): readonly string[] {

@@ -72,7 +72,7 @@ export function modelResponse(
 const SUGGESTIONS_MAX = 10;
 
 /** What keeps a server from taking requests where nobody says which of these it is. */
-export const SOME_TROUBLE = "stopping, unhealthy or paused";
+export const SOME_TROUBLE = "stopping, drained, unhealthy or paused";
 
 /** @param nobody the reason why nobody takes a request for the model */
 export function noBackend(model: string, nobody: Nobody, { routes, isReady }: Models): Refusal {

@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import { chat, modelIds, streamedChat } from "../../support/client/requests.ts";
 import { startLlama } from "../../support/llama-cpp/containers.ts";
 import { untilListed, useLlamaStage } from "../../support/llama-cpp/stage.ts";
+import { BINARY } from "../../support/proxy/compiled.ts";
 import { untilShown } from "../../support/proxy/shown-status.ts";
 import { dockerCli } from "../../support/server/inference-server/image.ts";
 import { until, within } from "../../support/until.ts";
@@ -65,6 +66,23 @@ test(
     // Between the two it is a container that was stopped: the engine does not say that it is going to start it.
     await untilShown(llama.origin, name, { state: expect.not.stringMatching("stop") });
     for (const one of await outcomesUntilAnswered("chat")) expect(one).toMatch(/^503 /);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "drain, then docker stop, while it streams: the answer is complete",
+  async () => {
+    const { name } = llama.servers.chat;
+    const { end } = await streamedChat(llama.origin, "chat", { ...ENDLESS, max_tokens: 2_000 });
+    const env = { PROXY_PORT: new URL(llama.origin).port };
+    const drain = Bun.spawn([BINARY, "drain", name], { env, stdout: "pipe" });
+    const said = await within("its end", drain.stdout.text(), 30_000);
+    expect(said).toBe(`${name}: taken out; 1 request in flight\n${name}: no request is left\n`);
+    await dockerCli("stop", "--time", "3", name);
+    expect(await within("the answer's end", end)).toBe("complete");
+    await dockerCli("start", name);
+    await untilListed(llama.origin, ["chat"], LOAD_BOUND_MS);
   },
   TIMEOUT_MS,
 );

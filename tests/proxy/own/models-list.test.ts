@@ -8,7 +8,7 @@ import {
   modelsResponse,
   noBackend,
 } from "../../../src/proxy/own/models-list.ts";
-
+import type { Trouble } from "../../../src/routing/routes.ts";
 import { RoutingTable } from "../../../src/routing/table.ts";
 import { residentWithoutGarbage } from "../../support/process/own-memory.ts";
 import { makeBackend, models as modelsOf } from "../../support/server/backends.ts";
@@ -172,11 +172,12 @@ describe("noBackend()", () => {
     },
   );
 
-  test.each<[trouble: "paused" | "unhealthy" | "stopping" | undefined, said: string]>([
+  test.each<[trouble: Trouble | undefined, said: string]>([
     ["paused", "paused"],
     ["unhealthy", "unhealthy"],
+    ["drained", "drained"],
     ["stopping", "stopping"],
-    [undefined, "stopping, unhealthy or paused"],
+    [undefined, "stopping, drained, unhealthy or paused"],
   ])("says what keeps a draining server from it: %p", async (trouble, said) => {
     const table = new RoutingTable();
     const backend = makeBackend();

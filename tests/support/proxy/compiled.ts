@@ -1,5 +1,8 @@
 /** The compiled binary as a child process, as an operator runs it. */
+import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { controlSocket, SHARED_DIRECTORY } from "../../../src/ground/control-socket.ts";
+import { readNetworkNamespace } from "../../../src/process/network-namespace.ts";
 import { until, within } from "../until.ts";
 
 export const BINARY = join(import.meta.dir, "../../../dist/lw-inference-proxy");
@@ -19,6 +22,8 @@ export type CompiledProxy = AsyncDisposable & {
 
 type Options = {
   readonly env: Readonly<Record<string, string>>;
+  /** A free one if it is not given. */
+  readonly port?: number;
   readonly cwd?: string;
   /** Limit of open files. */
   readonly descriptors?: number;
@@ -27,8 +32,7 @@ type Options = {
 
 /** Starts it, and waits until it listens. It is killed at the end of the block that holds it. */
 export async function startCompiled(options: Options): Promise<CompiledProxy> {
-  const { env, cwd, descriptors, binary = BINARY } = options;
-  const port = freePort();
+  const { env, cwd, descriptors, binary = BINARY, port = freePort() } = options;
   const command =
     descriptors === undefined
       ? [binary]
@@ -55,6 +59,10 @@ export async function startCompiled(options: Options): Promise<CompiledProxy> {
     [Symbol.asyncDispose]: async () => {
       child.kill("SIGKILL");
       await child.exited;
+      const networkNamespace = await readNetworkNamespace();
+      rmSync(controlSocket({ directory: SHARED_DIRECTORY, port, networkNamespace }), {
+        force: true,
+      });
     },
   };
   await until(`the proxy listens (${stderr()})`, () => isUp(origin));

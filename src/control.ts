@@ -1,0 +1,117 @@
+/**
+ * The proxy's own socket, by which people on this machine tell it what to do: `lw-inference-proxy drain` and
+ * `undrain` speak HTTP over it. Only the proxy's user and root can open it, and nothing of this is on the public port.
+ * Makes the socket, and removes it. The fleet does what is asked.
+ */
+import type { DrainResult, Drains } from "./fleet/drains.ts";
+import { DRAIN, DRAIN_STATE, UNDRAIN } from "./ground/control-socket.ts";
+import { errorCode, errorText } from "./ground/error-text.ts";
+
+export type ControlInit = {
+  /** Of the socket. */
+  readonly path: string;
+  readonly drains: Pick<Drains, "drain" | "undrain" | "stateOf">;
+  /** Called when our own code has failed. */
+  readonly onBug: (error: unknown) => void;
+};
+
+export type OpenControl = {
+  readonly kind: "open";
+  /** Cuts those that ask just now, and removes the socket. */
+  readonly close: () => Promise<void>;
+};
+
+type Control =
+  | OpenControl
+  /** There is no socket, and the reason why. */
+  | { readonly kind: "none"; readonly reason: string; readonly code?: string | undefined };
+
+/** No request has a body, and none waits: a command asks again and again. So Bun's time-outs for clients do. */
+const BODY_BYTES_MAX = 1024;
+/** Longer than any name, id or run. */
+const VALUE_LENGTH_MAX = 512;
+
+/** Makes the socket. One that nobody listens on any more is replaced, any other file is left alone. */
+export async function openControl(init: ControlInit): Promise<Control> {
+  const first = tryToListen(init);
+  if (first.kind === "open" || first.code !== "EADDRINUSE") return first;
+  const { path } = init;
+  try {
+    if (!(await isAbandoned(path))) {
+      return { kind: "none", reason: `${path} is there already: another proxy's, or no socket` };
+    }
+    process.getBuiltinModule("node:fs").unlinkSync(path);
+  } catch (error) {
+    return { kind: "none", reason: errorText(error) };
+  }
+  return tryToListen(init);
+}
+
+function tryToListen(init: ControlInit): Control {
+  try {
+    const server = listen(init);
+    return { kind: "open", close: () => server.stop(true) }; // it removes the socket too
+  } catch (error) {
+    return { kind: "none", reason: errorText(error), code: errorCode(error) };
+  }
+}
+
+function listen({ path, drains, onBug }: ControlInit): Bun.Server<undefined> {
+  // Before the socket is there, so that its mode is never wider than 0600.
+  const before = process.umask(0o177);
+  try {
+    return Bun.serve({
+      unix: path,
+      maxRequestBodySize: BODY_BYTES_MAX,
+      development: false,
+      fetch: (request) => answer(request, drains),
+      error: (error) => {
+        onBug(error);
+        return new Response(null, { status: 500 });
+      },
+    });
+  } finally {
+    process.umask(before);
+  }
+}
+
+/** Says whether it is a socket that nobody listens on: a killed proxy leaves one. */
+async function isAbandoned(path: string): Promise<boolean> {
+  const { lstatSync } = process.getBuiltinModule("node:fs"); // loaded here: it takes memory, and is seldom needed
+  if (!lstatSync(path).isSocket()) return false;
+  try {
+    // A unix socket answers at once: it is connected, or refused, or its queue is full.
+    const socket = await Bun.connect({ unix: path, socket: { data: () => undefined } });
+    socket.end();
+    return false;
+  } catch (error) {
+    return errorCode(error) === "ECONNREFUSED";
+  }
+}
+
+function answer(request: Request, drains: ControlInit["drains"]): Response {
+  const { pathname, searchParams } = new URL(request.url);
+  const container = searchParams.get("container") ?? "";
+  const run = searchParams.get("run") ?? "";
+  if (container.length > VALUE_LENGTH_MAX || run.length > VALUE_LENGTH_MAX) {
+    return new Response(null, { status: 414 });
+  }
+  switch (`${request.method} ${pathname}`) {
+    case `POST ${DRAIN}`:
+      return reply(drains.drain(container));
+    case `POST ${UNDRAIN}`:
+      return reply(drains.undrain(container));
+    case `GET ${DRAIN_STATE}`: {
+      const { state, inFlight } = drains.stateOf(run);
+      return Response.json({ state, in_flight: inFlight });
+    }
+    default:
+      return new Response(null, { status: 404 });
+  }
+}
+
+function reply(result: DrainResult): Response {
+  if (result.kind === "impossible") return Response.json({ reason: result.reason });
+  const { name, run, inFlight, isNew } = result;
+  return Response.json({ name, run, in_flight: inFlight, is_new: isNew });
+}

@@ -1,0 +1,224 @@
+/** The proxy's own socket: who gets it, what it takes, and what is said to strangers. */
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { chmodSync, existsSync, readdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type ControlInit, openControl } from "../src/control.ts";
+import type { DrainResult } from "../src/fleet/drains.ts";
+import { temporaryDirectory } from "./support/temporary-directory.ts";
+import { expectNever, until, within } from "./support/until.ts";
+
+const DONE: DrainResult = { kind: "done", name: "vllm", run: "r", inFlight: 2, isNew: true };
+
+let directory: ReturnType<typeof temporaryDirectory>;
+let path: string;
+
+beforeEach(() => {
+  directory = temporaryDirectory();
+  path = join(directory.path, "proxy.sock");
+});
+afterEach(() => directory[Symbol.dispose]());
+
+function init(change: Partial<ControlInit["drains"]> = {}): ControlInit {
+  const drains: ControlInit["drains"] = {
+    drain: () => DONE,
+    undrain: () => DONE,
+    stateOf: () => ({ state: "drained", inFlight: 1 }),
+    ...change,
+  };
+  return { path, drains, onBug: () => undefined };
+}
+
+async function opened(change?: Partial<ControlInit["drains"]>): Promise<AsyncDisposable> {
+  const control = await openControl(init(change));
+  if (control.kind === "none") throw new Error(control.reason);
+  return { [Symbol.asyncDispose]: () => control.close() };
+}
+
+async function ask(pathAndQuery: string, method = "POST", body?: string): Promise<string> {
+  const url = `http://proxy${pathAndQuery}`;
+  const answer = await fetch(url, { unix: path, method, keepalive: false, ...(body && { body }) });
+  return `${answer.status} ${await answer.text()}`;
+}
+
+/** Sends bytes as they are. @returns all that comes until the other side closes */
+async function raw(bytes: string): Promise<string> {
+  const closed = Promise.withResolvers<void>();
+  let received = "";
+  const socket = await Bun.connect({
+    unix: path,
+    socket: {
+      data: (_socket, data) => {
+        received += data.toString("latin1");
+      },
+      close: () => closed.resolve(),
+    },
+  });
+  socket.write(Buffer.from(bytes, "latin1"));
+  await within("the end of the connection", closed.promise);
+  return received;
+}
+
+describe("openControl()", () => {
+  test("makes a socket for its owner alone, and removes it at the end", async () => {
+    const before = process.umask();
+    const control = await openControl(init());
+    expect((statSync(path).mode & 0o777).toString(8)).toBe("600");
+    expect(process.umask()).toBe(before);
+    if (control.kind === "open") await control.close();
+    expect(existsSync(path)).toBe(false);
+  });
+
+  test("replaces a socket that nobody listens on", async () => {
+    const script = `Bun.serve({ unix: ${JSON.stringify(path)}, fetch: () => new Response() }); process.kill(process.pid, "SIGKILL");`;
+    await Bun.spawn([process.execPath, "-e", script]).exited;
+    expect(statSync(path).isSocket()).toBe(true);
+    await using _control = await opened();
+    expect(await ask("/drain?container=x")).toStartWith("200 ");
+    expect((statSync(path).mode & 0o777).toString(8)).toBe("600");
+  });
+
+  test("leaves the one of a living proxy alone, also when it is given up", async () => {
+    await using _first = await opened();
+    const second = await openControl(
+      init({ drain: () => ({ kind: "impossible", reason: "2nd" }) }),
+    );
+    expect(second).toEqual({
+      kind: "none",
+      reason: `${path} is there already: another proxy's, or no socket`,
+    });
+    expect(await ask("/drain?container=x")).toContain("vllm");
+  });
+
+  test.each<[what: string, make: () => void]>([
+    ["a file", () => writeFileSync(path, "kept")],
+    ["a link to nowhere", () => symlinkSync("/nowhere/at/all", path)],
+    ["a link to a file", () => symlinkSync(import.meta.path, path)],
+  ])("leaves %s alone", async (_what, make) => {
+    make();
+    const { size, ino } = statSync(directory.path);
+    expect(await openControl(init())).toMatchObject({ kind: "none" });
+    expect(statSync(directory.path)).toMatchObject({ size, ino });
+    expect(readdirSync(directory.path)).toEqual(["proxy.sock"]);
+  });
+
+  test.each([
+    ["a directory that is not there", "missing/proxy.sock"],
+    ["a name that is too long", "x".repeat(200)],
+    ["a directory that is none", "file/proxy.sock"],
+  ])("says why it can't make it in %s", async (_what, name) => {
+    writeFileSync(join(directory.path, "file"), "");
+    path = join(directory.path, name);
+    const control = await openControl(init());
+    expect(control).toMatchObject({ kind: "none", reason: expect.stringContaining(name) });
+  });
+
+  test.skipIf(process.getuid?.() === 0)("says why in a directory that is not its own", async () => {
+    chmodSync(directory.path, 0o500);
+    expect(await openControl(init())).toMatchObject({ reason: expect.stringContaining("EACCES") });
+    chmodSync(directory.path, 0o700);
+  });
+});
+
+describe("what it takes", () => {
+  test("drain and undrain, with whatever name, and the state of a run", async () => {
+    const asked: string[] = [];
+    const note = (verb: string) => (text: string) => {
+      asked.push(`${verb} ${text}`);
+      return DONE;
+    };
+    await using _control = await opened({
+      drain: note("drain"),
+      undrain: note("undrain"),
+      stateOf: (run) => {
+        asked.push(`state ${run}`);
+        return { state: "over", inFlight: 0 };
+      },
+    });
+    const reply = '200 {"name":"vllm","run":"r","in_flight":2,"is_new":true}';
+    expect(await ask("/drain?container=a%20%26%C3%BC")).toBe(reply);
+    expect(await ask("/undrain?container=b")).toBe(reply);
+    expect(await ask("/drain-state?run=docker+x+1", "GET")).toBe(
+      '200 {"state":"over","in_flight":0}',
+    );
+    expect(asked).toEqual(["drain a &ü", "undrain b", "state docker x 1"]);
+  });
+
+  test("says why it can't be done", async () => {
+    await using _control = await opened({ drain: () => ({ kind: "impossible", reason: "no" }) });
+    expect(await ask("/drain?container=a")).toBe('200 {"reason":"no"}');
+  });
+
+  test.each([
+    ["GET", "/drain?container=a"],
+    ["POST", "/drain-state?run=a"],
+    ["POST", "/"],
+    ["GET", "/status"],
+    ["POST", "/v1/chat/completions"],
+    ["POST", "/drain/"],
+  ])("and nothing else: %s %s", async (method, pathAndQuery) => {
+    await using _control = await opened();
+    expect(await ask(pathAndQuery, method)).toBe("404 ");
+  });
+
+  test("a bug of ours is told, and the next request is answered", async () => {
+    const bugs: unknown[] = [];
+    const fail = (): DrainResult => {
+      throw new Error("a bug");
+    };
+    const control = await openControl({
+      ...init({ drain: fail }),
+      onBug: (error) => bugs.push(error),
+    });
+    expect(await ask("/drain?container=a")).toBe("500 ");
+    expect(bugs).toEqual([new Error("a bug")]);
+    expect(await ask("/undrain?container=a")).toStartWith("200 ");
+    if (control.kind === "open") await control.close();
+  });
+});
+
+describe("what a hostile one gets", () => {
+  test.each<[what: string, bytes: string, status: string]>([
+    ["bytes that are no HTTP", "\u0000\u00ff\u0016\u0003\r\n\r\n", "400"],
+    ["a path without end", `GET /${"x".repeat(300_000)}`, "431"],
+    ["a body", "POST /drain HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n", "413"],
+  ])("%s", async (_what, bytes, status) => {
+    await using _control = await opened();
+    expect(await raw(bytes)).toStartWith(`HTTP/1.1 ${status} `);
+    expect(await ask("/drain?container=x")).toStartWith("200 ");
+  });
+
+  test.each(["container", "run"])("a %s that is too long is not looked for", async (key) => {
+    await using _control = await opened();
+    expect(await ask(`/drain?${key}=${"x".repeat(513)}`)).toBe("414 ");
+    expect(await ask(`/drain?${key}=${"x".repeat(512)}`)).toStartWith("200 ");
+  });
+
+  test("a body without end is not waited for", async () => {
+    await using _control = await opened();
+    const head = "POST /drain?container=x HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nx";
+    let received = "";
+    const socket = await Bun.connect({
+      unix: path,
+      socket: {
+        data: (_socket, data) => {
+          received += data.toString("latin1");
+        },
+      },
+    });
+    socket.write(head);
+    await until("it is answered", () => received.startsWith("HTTP/1.1 200 "));
+    socket.terminate();
+  });
+
+  test("one that says nothing harms nobody", async () => {
+    await using _control = await opened();
+    const sockets = await Promise.all(
+      Array.from({ length: 200 }, () =>
+        Bun.connect({ unix: path, socket: { data: () => undefined } }),
+      ),
+    );
+    expect(await ask("/drain?container=x")).toStartWith("200 ");
+    await expectNever("it is gone", () => !existsSync(path), 20);
+    for (const socket of sockets) socket.terminate();
+  });
+});

@@ -1,0 +1,112 @@
+/** Which container is meant by a name or an id, and what is said if there is none. */
+import { describe, expect, test } from "bun:test";
+import type { DrainResult } from "../../src/fleet/drains.ts";
+import { FakeEngine } from "../support/engine/fake.ts";
+import { type Discovery, startDiscovery } from "../support/proxy/discovery.ts";
+import { until } from "../support/until.ts";
+
+function reasonOf(result: DrainResult): string {
+  return result.kind === "done" ? `done: ${result.name}` : result.reason;
+}
+
+describe("the container that is meant", () => {
+  const ID = `0123456789ab${"c".repeat(52)}`;
+  const TWIN = `0123456789ab${"d".repeat(52)}`;
+
+  async function fleetWith(
+    fake: FakeEngine,
+    ...containers: readonly {
+      readonly id?: string;
+      readonly name?: string;
+      readonly status?: string;
+    }[]
+  ): Promise<Discovery> {
+    for (const one of containers) fake.add({ ...one, port: 1 });
+    const discovery = startDiscovery(fake);
+    await until("all are known", () => discovery.containers().length === containers.length);
+    await until("it is ready", () => discovery.fleet.isReady);
+    return discovery;
+  }
+
+  test.each([
+    ["its name", "vllm"],
+    ["its id", ID],
+    ["the id that Docker shows", ID.slice(0, 12)],
+    ["the longer beginning of its id", ID.slice(0, 20)],
+  ])("is found by %s", async (_how, text) => {
+    using fake = await new FakeEngine().start();
+    using discovery = await fleetWith(fake, { id: ID, name: "vllm" }, { name: "other" });
+    expect(reasonOf(discovery.fleet.drains.drain(text))).toBe("done: vllm");
+  });
+
+  test.each([
+    "",
+    "vll",
+    "vllm2",
+    ID.slice(0, 11),
+    ID.slice(12),
+    ID.toUpperCase(),
+    "x".repeat(100_000),
+  ])("is not found by %p, and those there are are named", async (text) => {
+    using fake = await new FakeEngine().start();
+    using discovery = await fleetWith(fake, { id: ID, name: "vllm" }, { name: "other" });
+    const reason = reasonOf(discovery.fleet.drains.drain(text));
+    expect(reason).toStartWith('the proxy knows no container "');
+    expect(reason).toEndWith('"; it knows other, vllm');
+    expect(reason.length).toBeLessThan(500);
+  });
+
+  test("an id's beginning that several have is refused, with the whole ids", async () => {
+    using fake = await new FakeEngine().start();
+    using discovery = await fleetWith(fake, { id: ID, name: "one" }, { id: TWIN, name: "two" });
+    expect(reasonOf(discovery.fleet.drains.drain(ID.slice(0, 12)))).toBe(
+      `"0123456789ab" may mean one (${ID}), two (${TWIN}): give the whole id`,
+    );
+  });
+
+  test("of two with one name it is the one that runs; a name counts before an id", async () => {
+    using fake = await new FakeEngine().start();
+    using discovery = await fleetWith(
+      fake,
+      { id: TWIN, name: "vllm", status: "exited" },
+      { id: ID, name: "vllm" },
+      { name: ID.slice(0, 12) },
+    );
+    const { drains } = discovery.fleet;
+    expect(drains.drain("vllm")).toMatchObject({ run: expect.stringContaining(ID) });
+    expect(reasonOf(drains.drain(ID.slice(0, 12)))).toBe(`done: ${ID.slice(0, 12)}`);
+  });
+
+  test.each([
+    ["stopped", { status: "exited" }, "(stopped: "],
+    ["without a health check", { health: undefined }, "(ignored: no HEALTHCHECK"],
+    ["opted out", { labels: { "inference.enable": "false" } }, "(disabled: "],
+  ])("if it is %s it takes no requests anyway, and it says why", async (_what, change, says) => {
+    using fake = await new FakeEngine().start();
+    fake.add({ name: "vllm", ...change });
+    using discovery = startDiscovery(fake);
+    await until("it is seen", () => discovery.fleet.isReady);
+    for (const verb of ["drain", "undrain"] as const) {
+      const reason = reasonOf(discovery.fleet.drains[verb]("vllm"));
+      expect(reason).toStartWith("vllm takes no requests anyway");
+      expect(reason).toContain(says);
+    }
+  });
+
+  test("before the proxy is ready, or without any, the reason says so; of many it names ten", async () => {
+    using fake = await new FakeEngine().start();
+    using none = startDiscovery(fake);
+    expect(reasonOf(none.fleet.drains.drain("vllm"))).toBe(
+      'the proxy knows no container "vllm" yet: it is starting; try again shortly',
+    );
+    await until("it is ready", () => none.fleet.isReady);
+    expect(reasonOf(none.fleet.drains.drain("vllm"))).toBe(
+      'the proxy knows no container "vllm", and no other with a label inference.enable',
+    );
+    const many = Array.from({ length: 300 }, (_, index) => ({ name: `server-${1_000 + index}` }));
+    using discovery = await fleetWith(fake, ...many);
+    const reason = reasonOf(discovery.fleet.drains.drain("vllm"));
+    expect(reason).toContain("it knows server-1000, ");
+    expect(reason).toEndWith("server-1009 and 290 more");
+  });
+});

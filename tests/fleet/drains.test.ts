@@ -1,0 +1,242 @@
+/** Containers that people take out by hand, on a fake engine, through the whole discovery. */
+import { describe, expect, test } from "bun:test";
+import type { DrainResult } from "../../src/fleet/drains.ts";
+import type { Lease } from "../../src/routing/backend.ts";
+import { FakeEngine } from "../support/engine/fake.ts";
+import {
+  type Discovery,
+  kindOf,
+  startDiscovery,
+  startModelServer,
+  stateOf,
+  untilKind,
+  untilState,
+} from "../support/proxy/discovery.ts";
+import { expectNever, until } from "../support/until.ts";
+
+function leaseOf(discovery: Discovery, model = "m"): Lease {
+  const route = discovery.table.route(model);
+  if (route.kind !== "routed") throw new Error(`Cannot get a lease: ${route.kind}`);
+  return route.lease;
+}
+
+function runOf(result: DrainResult): string {
+  if (result.kind !== "done") throw new Error(result.reason);
+  return result.run;
+}
+
+function lines({ log }: Discovery): readonly string[] {
+  return log.lines.filter(({ level }) => level !== "debug").map(({ message }) => message);
+}
+
+describe("drain", () => {
+  test("takes a container out: no new request goes there, and those in flight finish", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const container = fake.add({ port: models.port, name: "vllm" });
+    using discovery = startDiscovery(fake);
+    await untilKind(discovery, "live");
+    const { drains } = discovery.fleet;
+    const lease = leaseOf(discovery);
+    const result = drains.drain("vllm");
+    expect(result).toMatchObject({ kind: "done", name: "vllm", inFlight: 1, isNew: true });
+    expect(discovery.table.route("m")).toMatchObject({ kind: "draining", trouble: "drained" });
+    expect(discovery.containers()[0]).toMatchObject({
+      state: "drained",
+      reason:
+        "taken out by lw-inference-proxy drain; lw-inference-proxy undrain vllm has it routed again",
+      in_flight: 1,
+      models: [],
+    });
+    expect(drains.stateOf(runOf(result))).toEqual({ state: "drained", inFlight: 1 });
+    const again = { kind: "done", run: runOf(result), isNew: false };
+    expect(drains.drain("vllm")).toMatchObject(again); // changes nothing
+    await discovery.docker.resync();
+    expect([stateOf(discovery, container), lease.backend.state]).toEqual(["drained", "draining"]);
+    expect(lines(discovery)).not.toContain("container drained: no request is left");
+    lease.end();
+    expect(drains.stateOf(runOf(result))).toEqual({ state: "drained", inFlight: 0 });
+    await until(
+      "it says so",
+      () => lines(discovery).at(-1)?.endsWith("no request is left") === true,
+    );
+    expect(lines(discovery).filter((line) => line.includes("drained"))).toEqual([
+      "container drained",
+      "container drained: no request is left",
+    ]);
+  });
+
+  test.each(["unhealthy", "paused"])("wins over %s, and lasts when that is over", async (what) => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const container = fake.add({ port: models.port, name: "vllm" });
+    using discovery = startDiscovery(fake);
+    await untilKind(discovery, "live");
+    if (what === "paused") container.status = "paused";
+    fake.setHealth(container, "unhealthy");
+    await untilState(discovery, container, what);
+    expect(discovery.fleet.drains.drain("vllm")).toMatchObject({ kind: "done", isNew: true });
+    expect(stateOf(discovery, container)).toBe("drained");
+    container.status = "running";
+    fake.setHealth(container, "healthy");
+    await discovery.docker.resync();
+    expect([stateOf(discovery, container), kindOf(discovery)]).toEqual(["drained", "draining"]);
+  });
+
+  test("of one that starts keeps it from being asked for its models once it is healthy", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const container = fake.add({ port: models.port, name: "vllm", health: "starting" });
+    using discovery = startDiscovery(fake);
+    await untilState(discovery, container, "starting");
+    discovery.fleet.drains.drain("vllm");
+    fake.setHealth(container, "healthy");
+    await discovery.docker.resync();
+    expect([stateOf(discovery, container), models.reads()]).toEqual(["drained", 0]);
+    discovery.fleet.drains.undrain("vllm");
+    await untilKind(discovery, "live");
+  });
+
+  test("of one that is asked for its models stops that", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const answer = Promise.withResolvers<Response>();
+    models.answer = () => answer.promise;
+    const container = fake.add({ port: models.port, name: "vllm" });
+    using discovery = startDiscovery(fake);
+    await untilState(discovery, container, "reading_models");
+    discovery.fleet.drains.drain("vllm");
+    answer.resolve(Response.json({ data: [{ id: "m" }] }));
+    await discovery.docker.resync();
+    await expectNever("it is routed", () => kindOf(discovery) === "live", 20);
+  });
+
+  test("loses against a stop, whose time to drain is as ever, and says nothing of what was cut", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const container = fake.add({ port: models.port, name: "vllm" });
+    using discovery = startDiscovery(fake, { drainTimeoutMs: 50 });
+    await untilKind(discovery, "live");
+    const lease = leaseOf(discovery);
+    lease.onClose(() => lease.end());
+    discovery.fleet.drains.drain("vllm");
+    fake.kill(container);
+    await untilState(discovery, container, "stopping");
+    await until("the time is up", () => lines(discovery).includes("the time to drain is up"));
+    expect(discovery.log.count("no request is left")).toBe(0);
+  });
+
+  test.each(["crash", "restart"])(
+    "ends with the run: after a %s it is routed as ever",
+    async (how) => {
+      using fake = await new FakeEngine().start();
+      using models = startModelServer("m");
+      const container = fake.add({ port: models.port, name: "vllm" });
+      using discovery = startDiscovery(fake);
+      await untilKind(discovery, "live");
+      const lease = leaseOf(discovery);
+      const { drains } = discovery.fleet;
+      const run = runOf(drains.drain("vllm"));
+      if (how === "restart") fake.kill(container);
+      fake.exit(container);
+      await untilState(discovery, container, "stopped");
+      expect(drains.stateOf(run)).toEqual({ state: "over", inFlight: 0 });
+      expect(drains.undrain("vllm")).toMatchObject({ kind: "impossible" });
+      lease.end();
+      fake.startAgain(container);
+      fake.setHealth(container, "healthy");
+      await untilKind(discovery, "live");
+      expect(drains.stateOf(run)).toEqual({ state: "over", inFlight: 0 });
+      expect(discovery.log.count("no request is left")).toBe(0);
+    },
+  );
+
+  test("outlasts a change of the networks, after which the same run is reached elsewhere", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const container = fake.add({ port: models.port, name: "vllm" });
+    using discovery = startDiscovery(fake);
+    await untilKind(discovery, "live");
+    discovery.fleet.drains.drain("vllm");
+    container.ipAddress = "127.0.0.2";
+    fake.emitNetwork(container, "connect");
+    await until(
+      "it is at the new address",
+      () => discovery.containers()[0]?.address?.includes("127.0.0.2") === true,
+    );
+    expect([stateOf(discovery, container), kindOf(discovery)]).toEqual(["drained", "unavailable"]);
+  });
+
+  test("of a replica has the others take over", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const labels = {
+      "inference.enable": "true",
+      "inference.port": String(models.port),
+      "inference.replica": "true",
+    };
+    const [one, two] = [fake.add({ name: "one", labels }), fake.add({ name: "two", labels })];
+    using discovery = startDiscovery(fake);
+    for (const each of [one, two]) await untilState(discovery, each, "routed");
+    discovery.fleet.drains.drain("two");
+    const leases = Array.from({ length: 4 }, () => leaseOf(discovery));
+    expect(leases.map(({ backend }) => backend.name)).toEqual(["one", "one", "one", "one"]);
+    // What only one replica keeps: the one that was started last, unless it is going.
+    expect(discovery.table.route("m", { goesToNewest: true })).toMatchObject({ kind: "routed" });
+  });
+});
+
+describe("undrain", () => {
+  test("has it routed at once, with the models that it had, which are read again", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const container = fake.add({ port: models.port, name: "vllm" });
+    using discovery = startDiscovery(fake);
+    await untilKind(discovery, "live");
+    const { drains } = discovery.fleet;
+    const lease = leaseOf(discovery);
+    const run = runOf(drains.drain("vllm"));
+    const reads = models.reads();
+    expect(drains.undrain("vllm")).toMatchObject({ kind: "done", run, isNew: true, inFlight: 1 });
+    expect([kindOf(discovery), stateOf(discovery, container)]).toEqual(["live", "routed"]);
+    expect(drains.stateOf(run)).toEqual({ state: "undrained", inFlight: 1 });
+    await until("its models are read", () => models.reads() > reads);
+    lease.end();
+    expect(drains.undrain("vllm")).toMatchObject({ kind: "done", isNew: false });
+    expect(discovery.log.count("container undrained")).toBe(1);
+    expect(discovery.log.count("no request is left")).toBe(0);
+    drains.drain("vllm"); // within a minute, and told all the same
+    await until(
+      "it says so",
+      () => lines(discovery).at(-1)?.endsWith("no request is left") === true,
+    );
+    expect(lines(discovery).filter((line) => line === "container drained")).toHaveLength(2);
+  });
+
+  test("judges it by what has become of it meanwhile", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const container = fake.add({ port: models.port, name: "vllm" });
+    using discovery = startDiscovery(fake);
+    await untilKind(discovery, "live");
+    discovery.fleet.drains.drain("vllm");
+    fake.setHealth(container, "unhealthy");
+    await discovery.docker.resync();
+    expect(stateOf(discovery, container)).toBe("drained");
+    discovery.fleet.drains.undrain("vllm");
+    expect([stateOf(discovery, container), kindOf(discovery)]).toEqual(["unhealthy", "draining"]);
+  });
+
+  test("makes it the newest of its model, as becoming healthy again does", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const old = fake.add({ port: models.port, name: "old", startedAtMs: fake.nowMs() - 5_000 });
+    const young = fake.add({ port: models.port, name: "young" });
+    using discovery = startDiscovery(fake);
+    for (const each of [old, young]) await untilState(discovery, each, "routed");
+    expect(leaseOf(discovery).backend.name).toBe("young");
+    discovery.fleet.drains.drain("old");
+    discovery.fleet.drains.undrain("old");
+    expect(leaseOf(discovery).backend.name).toBe("old");
+  });
+});
