@@ -128,10 +128,12 @@ export class Holding {
     }
   }
 
-  /** The run that is held is over. */
-  over(end: RunEnd): void {
+  /** The run that is held is over. Returns true if it took requests with it. */
+  over(end: RunEnd): boolean {
+    const tookSome = this.inFlight > 0 || this.#ending.hasJustBrokenOff;
     this.#ending.ended(end);
     this.#see("absent");
+    return tookSome;
   }
 
   /** Acts on something seen of the run that is held. */

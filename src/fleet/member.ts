@@ -73,8 +73,7 @@ export class Member {
   }
 
   #runOver(end: RunEnd): void {
-    this.#report.ended(end, this.#holding.inFlight);
-    this.#holding.over(end);
+    if (this.#holding.over(end)) this.#report.tookRequests(end);
   }
 
   couldNotSee(reason: string): void {

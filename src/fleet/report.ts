@@ -76,13 +76,11 @@ export class Report {
   }
 
   /**
-   * The run has ended. If it took requests with it, the log tells of answers that broke off, so it must
-   * tell the reason too, even if the same was said a moment ago.
-   *
-   * @param inFlight how many requests it had
+   * The run has ended, and has taken requests with it. The log tells of answers that broke off, so it
+   * must tell the reason too, even if the same was said a moment ago.
    */
-  ended(end: RunEnd, inFlight: number): void {
-    if (inFlight > 0) this.#unsaid = end;
+  tookRequests(end: RunEnd): void {
+    this.#unsaid = end;
   }
 
   /**

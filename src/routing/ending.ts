@@ -4,9 +4,14 @@
  */
 import type { RunEnd } from "./run.ts";
 
+/** The end of a run is known up to 150 ms after its connections broke: this leaves time for a slow machine. */
+const BROKE_OFF_MS = 2_000;
+
 export class Ending {
   #isStopping = false;
   #end: RunEnd | undefined;
+  /** When a request on it failed last. */
+  #brokeOffMs = Number.NEGATIVE_INFINITY;
   readonly #known = Promise.withResolvers<void>();
 
   /** The run was told to stop. It may go on for a while. */
@@ -21,6 +26,16 @@ export class Ending {
 
   toldToStop(): void {
     this.#isStopping = true;
+  }
+
+  /** A request on it has failed, or its answer broke off. Its end may be the reason. */
+  brokeOff(): void {
+    this.#brokeOffMs = performance.now();
+  }
+
+  /** True if a request on it has failed a moment ago. */
+  get hasJustBrokenOff(): boolean {
+    return performance.now() - this.#brokeOffMs < BROKE_OFF_MS;
   }
 
   /** The run has ended. Only the first call counts. */

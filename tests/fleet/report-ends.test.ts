@@ -67,7 +67,7 @@ describe("Report, of ends", () => {
     const { report, subject } = made;
     for (const nowMs of [0, 1_000, 2_000]) {
       report.tell(subject, crashing(1, true), nowMs);
-      report.ended(OOM, nowMs === 2_000 ? 0 : 2);
+      if (nowMs < 2_000) report.tookRequests(OOM);
       report.tell(subject, crashing(1, false), nowMs + 500);
     }
     expect(lines(made)).toEqual([
@@ -84,11 +84,11 @@ describe("Report, of ends", () => {
     const made = rig();
     const { report, subject } = made;
     report.tell(subject, STARTING, 0);
-    report.ended(OOM, 1);
+    report.tookRequests(OOM);
     report.tell(subject, STARTING, 1_000);
-    report.ended(OOM, 1);
+    report.tookRequests(OOM);
     report.tell(subject, absent(HEALTHY.id, "n"), 2_000);
-    report.ended(OOM, 1);
+    report.tookRequests(OOM);
     report.tell(subject, EXITED, 3_000); // this one knows better how it ended
     report.tell(subject, EXITED, 4_000);
     const said = made.log.lines.map(({ level, reason }) => `${level}: ${String(reason)}`);
