@@ -103,17 +103,6 @@ describe("the end of a container", () => {
     },
     TIMEOUT_MS,
   );
-
-  test(
-    "whose memory is used up",
-    async () => {
-      await using proxy = await startProxy();
-      const flags = ["--memory", "14m", "--memory-swap", "14m"];
-      const server = await startServer({ flags });
-      await untilShown(proxy, server, /^stopped: ran out of memory \(exit code 137\)/, 20_000);
-    },
-    TIMEOUT_MS,
-  );
 });
 
 test(
