@@ -25,10 +25,7 @@ export type HoldingInit = DrainingInit & {
   /** The time between two reads of the models of an active backend, ms. */
   readonly rereadMs?: number;
   readonly onOverlap: (overlaps: readonly Overlap[]) => void;
-  /**
-   * Called when we have seen something that the source has not told: models, a failed read of them,
-   * or a refused connection.
-   */
+  /** Called when we have seen what no source tells: models, a failed read, a refused connection. */
   readonly onProgress: () => void;
 };
 
@@ -110,11 +107,7 @@ export class Holding {
     return this.#reading?.firstTry ?? Promise.resolve();
   }
 
-  /**
-   * Reads the models of an active backend again. Any other backend has nothing to read.
-   *
-   * @returns a promise that resolves when a read that began after this call has ended, well or not
-   */
+  /** Reads the models of an active backend again. Resolves when a read that began after this call has ended. */
   rereadModels(): Promise<void> {
     return (this.#active && this.#reading)?.readNow() ?? Promise.resolve();
   }
@@ -128,10 +121,12 @@ export class Holding {
     }
   }
 
-  /** The run that is held is over. */
-  over(end: RunEnd): void {
+  /** The run that is held is over. Returns true if it took requests with it. */
+  over(end: RunEnd): boolean {
+    const tookSome = this.inFlight > 0 || this.#ending.hasJustBrokenOff;
     this.#ending.ended(end);
     this.#see("absent");
+    return tookSome;
   }
 
   /** Acts on something seen of the run that is held. */

@@ -10,6 +10,7 @@ import { isSameRun, type Rank, type Run, type RunEnd, type Server } from "../rou
 import type { Outlook, Sighting } from "../sources/sighting.ts";
 import type { ContainerStatus } from "../status.ts";
 import { Holding, type HoldingInit } from "./holding.ts";
+import { endIn } from "./plan.ts";
 import { Report, type Subject } from "./report.ts";
 import type { ServedModels } from "./served-models.ts";
 
@@ -83,6 +84,8 @@ export class Member {
     this.#sighting = sighting;
     this.#name = sighting.name;
     if (sighting.kind === "present") this.#nameModels(sighting.settings.models);
+    const end = endIn(sighting, this.#holding.place);
+    if (end !== undefined) this.#runOver(end);
     this.#holding.saw(sighting, rank, sighting.kind === "present" && this.#isOut(sighting.run));
     this.#tell();
   }
@@ -110,8 +113,12 @@ export class Member {
   /** Acts only if the run that has ended is held. The next sighting tells what came of it. */
   over({ startedAtMs }: Run, end: RunEnd): void {
     if (this.#holding.place?.run.startedAtMs !== startedAtMs) return;
-    this.#holding.over(end);
+    this.#runOver(end);
     this.#report.note({ state: "stopped", reason: end.reason }, Date.now());
+  }
+
+  #runOver(end: RunEnd): void {
+    if (this.#holding.over(end)) this.#report.tookRequests(end);
   }
 
   couldNotSee(reason: string): void {

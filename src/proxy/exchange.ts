@@ -173,6 +173,7 @@ export class Attempt {
     if (!this.#isOpen) return;
     this.#abort.abandon(); // an answer may have come that is of no use
     this.#letGo();
+    if (this.abortReason !== "client gone") this.backend.ending.brokeOff();
     this.call.failed(error, this.abortReason);
   }
 
@@ -184,7 +185,9 @@ export class Attempt {
       this.call.ended(end, this.abortReason);
     }
     if (end.cancelled || this.abortReason === "client gone") return "client gone";
-    return end.error === undefined ? "complete" : "broken off";
+    if (end.error === undefined) return "complete";
+    this.backend.ending.brokeOff();
+    return "broken off";
   }
 
   #letGo(): void {

@@ -10,12 +10,17 @@ type Wait = { readonly ms: number; readonly beganMs: number; readonly over: Prom
 /** A wait is shared for this part of its time: so there are six timers at most, however many wait. */
 const SHARED_PART = 1 / 6;
 
+/** The end of a run is known up to 150 ms after its connections broke: this leaves time for a slow machine. */
+const BROKE_OFF_MS = 2_000;
+
 export class Ending {
   #isStopping = false;
   #end: RunEnd | undefined;
   #latest: Wait | undefined;
   /** Of all that wait just now. A run may go on for months: nothing of a wait may stay when it is over. */
   readonly #wakes = new Set<() => void>();
+  /** When a request on it failed last. */
+  #brokeOffMs = Number.NEGATIVE_INFINITY;
 
   /** The run was told to stop. It may go on for a while. */
   get isStopping(): boolean {
@@ -29,6 +34,16 @@ export class Ending {
 
   toldToStop(): void {
     this.#isStopping = true;
+  }
+
+  /** A request on it has failed, or its answer broke off. Its end may be the reason. */
+  brokeOff(): void {
+    this.#brokeOffMs = performance.now();
+  }
+
+  /** True if a request on it has failed a moment ago. */
+  get hasJustBrokenOff(): boolean {
+    return performance.now() - this.#brokeOffMs < BROKE_OFF_MS;
   }
 
   /** The run has ended. Only the first call counts. */

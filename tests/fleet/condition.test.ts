@@ -3,6 +3,7 @@ import { type Container, parseContainer } from "../../src/engine/container.ts";
 import { conditionOf, type Progress } from "../../src/fleet/condition.ts";
 import type { Held } from "../../src/fleet/plan.ts";
 import { observe, type Surroundings } from "../../src/sources/docker/observe.ts";
+import { type Fact, runsIn } from "../../src/sources/docker/run-facts.ts";
 import { readFixture } from "../support/engine/replies.ts";
 import { NOBODY } from "../support/proxy/nobody.ts";
 
@@ -88,6 +89,27 @@ describe("conditionOf()", () => {
     ],
   ])("%s", (_what, change, held, expected) => {
     expect(told(change, held)).toBe(expected);
+  });
+
+  test("a crash loop is told as one while it is down and while it starts again", () => {
+    const { startedAtMs } = HEALTHY;
+    const crash = (agoMs: number): readonly Fact[] => [
+      { what: "start", timeMs: startedAtMs - agoMs },
+      { what: "die", timeMs: startedAtMs - agoMs + 12_000, exitCode: 1 },
+    ];
+    const facts = [...crash(60_000), ...crash(40_000), ...crash(20_000)];
+    const start = { what: "start", timeMs: startedAtMs } as const;
+    const history = { nowMs: startedAtMs + 1_000, lapseMs: 60_000 };
+    const looping =
+      "last: exit code 1 after 12 s; it crashes again and again, and no request waits for it: docker logs d06 may tell why";
+    const restarting = { status: "restarting", name: "d06" };
+    expect(told(restarting, "unknown", { history: { ...history, runs: runsIn(facts) } })).toBe(
+      `restarting: 3 times in 10 min; ${looping}`,
+    );
+    const starting = { health: "starting", name: "d06" } as const;
+    expect(
+      told(starting, "unknown", { history: { ...history, runs: runsIn([...facts, start]) } }),
+    ).toBe(`starting: waiting for its health check to pass; 3 times in 10 min; ${looping}`);
   });
 
   test("a stop notice", () => {

@@ -1,5 +1,13 @@
 import { expect, test } from "bun:test";
-import { type Held, type Place, plan, type Seen, type Step, seenIn } from "../../src/fleet/plan.ts";
+import {
+  endIn,
+  type Held,
+  type Place,
+  plan,
+  type Seen,
+  type Step,
+  seenIn,
+} from "../../src/fleet/plan.ts";
 import type { Sighting } from "../../src/sources/sighting.ts";
 
 const SEEN: readonly Seen[] = [
@@ -159,4 +167,22 @@ test("seenIn() of a run that was taken out, and told to stop, is stopping; one t
   expect(seenIn(sighting({ seen: "stopping" }), HERE, "draining", true)).toEqual(["stopping"]);
   const ignored: Sighting = { ...NAMED, kind: "ignored", reason: "no HEALTHCHECK" };
   expect(seenIn(ignored, HERE, "draining", true)).toEqual(["absent"]);
+});
+
+const OOM = { kind: "out of memory", brief: "ran out of memory", reason: "as brief" } as const;
+const DOWN = { kind: "absent", state: "stopped", reason: "" } as const;
+const ABSENT = { ...NAMED, ...DOWN, comesBack: false, outlook: "gone" } as const;
+const ANOTHER = { ...RUN, startedAtMs: 2 };
+
+test.each<[what: string, of: Sighting, place: Place | undefined, reason: string | undefined]>([
+  ["the run that is held", sighting(), HERE, undefined],
+  ["another run", sighting({ run: ANOTHER, lastEnd: OOM }), HERE, "as brief"],
+  ["another run, and nothing of the one before", sighting({ run: ANOTHER }), HERE, "has ended"],
+  ["the first run", sighting({ lastEnd: OOM }), undefined, undefined],
+  ["a server that does not run", { ...ABSENT, end: OOM }, HERE, "as brief"],
+  ["one of which nothing is known", ABSENT, HERE, "has ended"],
+  ["one whose label is off", { ...ABSENT, state: "disabled" }, HERE, undefined],
+  ["one that is ignored", { ...NAMED, kind: "ignored", reason: "" }, HERE, undefined],
+])("endIn() %s", (_what, of, place, reason) => {
+  expect(endIn(of, place)?.reason).toBe(reason);
 });

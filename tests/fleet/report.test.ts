@@ -1,53 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { type Container, parseContainer } from "../../src/engine/container.ts";
-import { Holding } from "../../src/fleet/holding.ts";
-import { Report, type Subject } from "../../src/fleet/report.ts";
-import { RoutingTable } from "../../src/routing/table.ts";
-import { absent, observe } from "../../src/sources/docker/observe.ts";
-import type { Sighting } from "../../src/sources/sighting.ts";
-import { readFixture } from "../support/engine/replies.ts";
-import { type MemoryLog, memoryLog } from "../support/proxy/memory-log.ts";
-import { NOBODY } from "../support/proxy/nobody.ts";
-import { FOLLOWING } from "../support/server/sightings.ts";
+import { absent } from "../../src/sources/docker/observe.ts";
+import { EXITED, HEALTHY, lines, rig, STARTING, seen } from "../support/server/report.ts";
 
-const HEALTHY: Container = {
-  ...parseContainer(readFixture("docker-20.10.24-healthy.json")),
-  labels: { "inference.enable": "true" },
-};
 const MINUTE_MS = 60_000;
-
-function seen(change: Partial<Container> = {}): Sighting {
-  const around = { place: { kind: "host" }, itself: NOBODY, isStopping: () => false } as const;
-  return observe({ ...HEALTHY, ...change }, around);
-}
-
-const STARTING = seen({ health: "starting" });
-const EXITED = seen({ status: "exited", exitCode: 1 });
 const UNHEALTHY = seen({ health: "unhealthy", hasFailedProbe: true, probeOutput: "first" });
-
-type Rig = { readonly report: Report; readonly log: MemoryLog; readonly subject: Subject };
-
-function rig(): Rig {
-  const log = memoryLog();
-  const holding = new Holding("n", {
-    table: new RoutingTable(),
-    log,
-    drainTimeoutMs: 1,
-    readModels: async () => ({ models: [] }),
-    source: FOLLOWING,
-    onOverlap: () => undefined,
-    onProgress: () => undefined,
-  });
-  return {
-    report: new Report(log, 0),
-    log,
-    subject: { id: "i", name: "n", holding, isDrained: false },
-  };
-}
-
-function lines({ log }: Rig): readonly string[] {
-  return log.lines.map(({ level, message }) => `${level} ${message}`);
-}
 
 describe("Report", () => {
   test("before anything is known the state is unknown, with why if the engine can't tell", () => {
@@ -172,9 +128,9 @@ describe("Report", () => {
     const made = rig();
     const { report, subject } = made;
     report.tell(subject, STARTING, 0);
-    report.note({ state: "stopped", reason: "its process has ended" }, 5);
+    report.note({ state: "stopped", reason: "has ended" }, 5);
     const noted = { state: "stopped", since: "1970-01-01T00:00:00.005Z" };
-    expect(report.status(subject)).toMatchObject({ ...noted, reason: "its process has ended" });
+    expect(report.status(subject)).toMatchObject({ ...noted, reason: "has ended" });
     report.tell(subject, EXITED, 6);
     expect(lines(made)).toEqual(["info container starting", "info container stopped"]);
     expect(report.status(subject)).toMatchObject(noted);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { type Client, Exchange, type Upload } from "../../src/proxy/exchange.ts";
+import { type Attempt, type Client, Exchange, type Upload } from "../../src/proxy/exchange.ts";
 import { splitTarget } from "../../src/proxy/target.ts";
 import type { Backend } from "../../src/routing/backend.ts";
 import type { CallReport, RequestReport } from "../../src/telemetry/telemetry.ts";
@@ -142,6 +142,25 @@ describe("Attempt", () => {
     expect([attempt.signal.aborted, attempt.abortReason]).toEqual([true, reason as never]);
     attempt.failed(new Error("aborted"));
     expect(at.said).toEqual([`call failed: ${reason}`]);
+  });
+
+  test.each<[how: string, end: (attempt: Attempt, at: Rig) => void, brokeOff: boolean]>([
+    ["it failed", (attempt) => attempt.failed(new Error("reset")), true],
+    ["its answer broke off", (attempt) => attempt.ended({ bytes: 1, error: "reset" }), true],
+    ["its answer is complete", (attempt) => attempt.ended({ bytes: 1 }), false],
+    ["its client cancelled it", (attempt) => attempt.ended({ bytes: 1, cancelled: true }), false],
+    [
+      "its client hung up before an answer",
+      (attempt, { hangUp }) => {
+        hangUp();
+        attempt.failed(new Error("aborted"));
+      },
+      false,
+    ],
+  ])("tells the run that a request broke off on it: %s", (_how, end, brokeOff) => {
+    const at = rig();
+    end(at.exchange.attempt(at.backend.acquire()!, ENDLESS), at);
+    expect(at.backend.ending.hasJustBrokenOff).toBe(brokeOff);
   });
 
   test("is given up by nothing any more when it has ended", async () => {

@@ -1,91 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { type Container, parseContainer } from "../../../src/engine/container.ts";
 import { EngineError } from "../../../src/engine/error.ts";
-import type { ContainerEvent } from "../../../src/engine/events.ts";
-import type { Rank } from "../../../src/routing/run.ts";
-import { ContainerLoop } from "../../../src/sources/docker/container-loop.ts";
-import { StopNotices } from "../../../src/sources/docker/stop-notices.ts";
-import { BugReport } from "../../../src/telemetry/bug-report.ts";
-import { WarnOnce } from "../../../src/telemetry/warn-once.ts";
-import { readFixture } from "../../support/engine/replies.ts";
-import { memoryLog } from "../../support/proxy/memory-log.ts";
-import { NOBODY } from "../../support/proxy/nobody.ts";
+import { CONTAINER, ID, PEER, rig, START, seen } from "../../support/engine/container-loop.ts";
 import { until } from "../../support/until.ts";
-
-const CONTAINER: Container = {
-  ...parseContainer(readFixture("docker-20.10.24-healthy.json")),
-  labels: { "inference.enable": "true" },
-};
-const { id: ID, startedAtMs: START } = CONTAINER;
-
-/** Whose network a container may share. */
-const PEER: Container = { ...CONTAINER, id: "b".repeat(64), name: "vpn", startedAtMs: START - 1 };
-
-type Shown = Container | undefined | EngineError;
-
-/** One loop, an engine that shows what a test says, and what the loop has told. */
-function rig(shown: Shown = CONTAINER) {
-  const [told, log] = [[] as string[], memoryLog()];
-  const notices = new StopNotices(60_000);
-  const made = {
-    told,
-    log,
-    notices,
-    shown: shown as Shown,
-    inspects: 0,
-    isGone: false,
-    /** Awaited by each inspect. */
-    gate: Promise.resolve(),
-  };
-  const loop = new ContainerLoop(ID, {
-    listener: {
-      nextRank: () => 0,
-      met: (_server, name) => void told.push(`met ${name}`),
-      saw: (sighting, rank) => {
-        const what = sighting.kind === "present" ? sighting.seen : sighting.kind;
-        told.push(`saw ${what} ${rank}`);
-      },
-      over: ({ startedAtMs }, { reason }) =>
-        void told.push(`over ${startedAtMs === START} ${reason}`),
-      couldNotSee: (_server, reason) => void told.push(`could not see: ${reason}`),
-      gone: () => void told.push("gone"),
-      passed: () => true,
-    },
-    notices,
-    warnings: new WarnOnce(log),
-    log,
-    bugs: new BugReport(log),
-    inspect: async (id) => {
-      if (id === PEER.id) return PEER;
-      made.inspects += 1;
-      await made.gate;
-      if (made.shown instanceof EngineError) throw made.shown;
-      return made.shown;
-    },
-    engineNowMs: () => START + 1_000,
-    around: () => ({ place: { kind: "host" }, itself: NOBODY }),
-    settled: async () => undefined,
-    lookPaceMs: 0,
-    onGone: () => {
-      made.isGone = true;
-    },
-  });
-  return Object.assign(made, { loop, event: eventOf });
-}
-
-function eventOf(
-  kind: ContainerEvent["kind"],
-  { timeMs = START + 500, signal }: { readonly timeMs?: number; readonly signal?: number } = {},
-): ContainerEvent {
-  return { kind, containerId: ID, attributes: {}, timeMs, signal };
-}
-
-async function seen(first: Rank = 1, shown: Shown = CONTAINER) {
-  const made = rig(shown);
-  await made.loop.wake(first);
-  made.told.length = 0;
-  return made;
-}
 
 describe("ContainerLoop", () => {
   test("tells that it is there, then what a look has seen, with the rank of its wake", async () => {
@@ -112,7 +28,7 @@ describe("ContainerLoop", () => {
     expect(made.told).toEqual([]);
     made.loop.onEvent(made.event("run over"));
     made.loop.onEvent(made.event("run over")); // `die` and `stop` both come
-    expect([made.told, made.inspects]).toEqual([["over true its process has ended"], 1]);
+    expect([made.told, made.inspects]).toEqual([["over true has ended"], 1]);
   });
 
   test("a look under way when the run ends is made again", async () => {
@@ -162,6 +78,6 @@ describe("ContainerLoop", () => {
     made.loop.onPeerEvent(made.event("run over", { timeMs: PEER.startedAtMs - 1 })); // a replay
     expect(made.told).toEqual([]);
     made.loop.onPeerEvent(made.event("run over"));
-    expect(made.told).toEqual(["over true its process has ended"]);
+    expect(made.told).toEqual(["over true has lost its network: the container vpn has ended"]);
   });
 });

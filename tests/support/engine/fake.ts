@@ -149,10 +149,10 @@ export class FakeEngine {
   }
 
   /** Its process has ended. */
-  exit(container: FakeContainer): void {
-    container.status = "exited";
+  exit(container: FakeContainer, exitCode = 0, status: "exited" | "restarting" = "exited"): void {
+    Object.assign(container, { status, exitCode, finishedAtMs: this.nowMs() });
     container.health = "unhealthy";
-    this.emit(container, "die", { exitCode: "0" });
+    this.emit(container, "die", { exitCode: String(exitCode) });
   }
 
   /** `docker start`: a new run, not healthy yet. */
@@ -160,6 +160,7 @@ export class FakeEngine {
     container.status = "running";
     container.health = "starting";
     container.startedAtMs = this.nowMs();
+    container.exitCode = 0;
     this.emit(container, "start");
   }
 

@@ -10,6 +10,9 @@ type InspectReply = {
   State: {
     Status: string;
     StartedAt: string;
+    FinishedAt?: string;
+    ExitCode?: number;
+    OOMKilled?: boolean;
     Health?: { Status: string; Log?: { Output: string }[] } | undefined;
   };
   Config: { Labels: Record<string, string>; StopSignal?: string; StopTimeout?: number };
@@ -29,6 +32,10 @@ export type FakeContainer = {
   /** What the last health probe printed. */
   probeOutput?: string;
   stopTimeoutS?: number;
+  /** How its last run ended. */
+  exitCode?: number;
+  outOfMemory?: boolean;
+  finishedAtMs?: number;
 };
 
 /** What each release of Docker speaks: the newest and the oldest version of the API. Source: config.go of each tag. */
@@ -58,6 +65,11 @@ export function inspectReplyOf(container: FakeContainer, asked = 41): InspectRep
     container.health === undefined
       ? undefined
       : { Status: container.health, Log: [{ Output: container.probeOutput ?? "" }] };
+  reply.State.ExitCode = container.exitCode ?? 0;
+  reply.State.OOMKilled = container.outOfMemory ?? false;
+  if (container.finishedAtMs !== undefined) {
+    reply.State.FinishedAt = timeText(container.finishedAtMs);
+  }
   reply.Config.Labels = container.labels;
   if (container.stopSignal !== undefined) reply.Config.StopSignal = container.stopSignal;
   if (container.stopTimeoutS !== undefined) reply.Config.StopTimeout = container.stopTimeoutS;

@@ -1,0 +1,164 @@
+import { describe, expect, test } from "bun:test";
+import type { Lease } from "../../src/routing/backend.ts";
+import { FakeEngine } from "../support/engine/fake.ts";
+import type { FakeContainer } from "../support/engine/replies.ts";
+import {
+  type Discovery,
+  startDiscovery,
+  startModelServer,
+  stateOf,
+  untilKind,
+  untilState,
+} from "../support/proxy/discovery.ts";
+import { until } from "../support/until.ts";
+
+function lease(discovery: Discovery): Lease {
+  const route = discovery.table.route("m");
+  if (route.kind !== "routed") throw new Error(`m is ${route.kind}`);
+  return route.lease;
+}
+
+function reasonOf(discovery: Discovery, { id }: FakeContainer): string | undefined {
+  return discovery.containers().find((container) => container.id === id)?.reason;
+}
+
+function breakOffFirst({ backend, end }: Lease): void {
+  backend.ending.brokeOff();
+  end();
+}
+
+/** The lines of the log that people see, about a state: level, state and reason. */
+function said(discovery: Discovery, state: string): readonly string[] {
+  return discovery.log.lines
+    .filter(({ level, message }) => level !== "debug" && message === `container ${state}`)
+    .map(({ level, reason }) => `${level}: ${String(reason)}`);
+}
+
+describe("The end of a run", () => {
+  test("is known to the lease that was out, told in the log and by the status", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const container = fake.add({ port: models.port, name: "vllm" });
+    using discovery = startDiscovery(fake);
+    await untilKind(discovery, "live");
+    const { backend, end } = lease(discovery);
+    const known = backend.ending.known(5_000);
+    container.outOfMemory = true;
+    fake.emit(container, "oom");
+    fake.exit(container, 137);
+    expect((await known)?.reason).toBe("ran out of memory (exit code 137)");
+    await until("it is said", () => said(discovery, "stopped").length > 0);
+    expect(said(discovery, "stopped")[0]).toMatch(/^info: ran out of memory \(exit code 137\)/);
+    expect(reasonOf(discovery, container)).toMatch(/^ran out of memory/);
+    end();
+  });
+
+  test("is known by the next look, if no event has told of it", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const container = fake.add({ port: models.port });
+    using discovery = startDiscovery(fake);
+    await untilKind(discovery, "live");
+    const { backend, end } = lease(discovery);
+    Object.assign(container, { status: "exited", exitCode: 139 });
+    await discovery.docker.resync();
+    expect(backend.ending.end).toMatchObject({
+      kind: "exited",
+      brief: "exited with code 139 (SIGSEGV)",
+    });
+    expect(said(discovery, "stopped")).toEqual(["info: exited with code 139 (SIGSEGV)"]);
+    end();
+  });
+
+  test("of a run that was told to stop is no crash, and says the exit code if it is unusual", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const container = fake.add({ port: models.port });
+    using discovery = startDiscovery(fake);
+    await untilKind(discovery, "live");
+    const { backend, end } = lease(discovery);
+    fake.kill(container);
+    await untilState(discovery, container, "stopping");
+    expect(backend.ending.isStopping).toBe(true);
+    fake.exit(container, 3);
+    await until("it is known", () => backend.ending.end !== undefined);
+    expect(backend.ending.end).toMatchObject({
+      kind: "stopped",
+      reason: "was stopped (exit code 3)",
+    });
+    end();
+  });
+
+  test.each<[what: string, breakOff: (held: Lease) => void, count: number]>([
+    ["while it is in flight", () => undefined, 2],
+    ["that broke off just before, as from Docker 23 on", breakOffFirst, 2],
+    ["that was answered just before", ({ end }) => end(), 1],
+  ])("is said again within the minute for a request %s", async (_what, breakOff, count) => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const container = fake.add({ port: models.port });
+    using discovery = startDiscovery(fake);
+    for (const _ of [1, 2]) {
+      await untilKind(discovery, "live");
+      const held = lease(discovery);
+      breakOff(held);
+      fake.exit(container, 1, "restarting");
+      await untilState(discovery, container, "restarting");
+      held.end();
+      fake.startAgain(container);
+      await untilState(discovery, container, "starting");
+      fake.setHealth(container, "healthy");
+    }
+    expect(said(discovery, "restarting")).toEqual(
+      [
+        expect.stringMatching(/^warn: exited with code 1 after/),
+        expect.stringMatching(/^warn: 2 times in 10 min; last: exit code 1 after/),
+      ].slice(0, count),
+    );
+  });
+});
+
+describe("A crash loop", () => {
+  test("is told within three crashes, and ends when it is healthy", async () => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const container = fake.add({ port: models.port, name: "vllm", health: "starting" });
+    using discovery = startDiscovery(fake);
+    await untilState(discovery, container, "starting");
+    for (const _ of [1, 2, 3]) {
+      fake.exit(container, 1, "restarting");
+      await untilState(discovery, container, "restarting");
+      if (_ === 2) expect(reasonOf(discovery, container)).toEndWith("the engine starts it again");
+      if (_ === 3) break;
+      fake.startAgain(container);
+      await untilState(discovery, container, "starting");
+    }
+    expect(reasonOf(discovery, container)).toMatch(
+      /^3 times in 10 min; last: exit code 1 after [\d.]+ s; it crashes again and again, and no request waits for it: docker logs vllm may tell why$/,
+    );
+    fake.startAgain(container);
+    await untilState(discovery, container, "starting");
+    expect(reasonOf(discovery, container)).toContain("it crashes again and again");
+    expect(said(discovery, "restarting")).toHaveLength(2); // the first crash, and the loop
+    fake.setHealth(container, "healthy");
+    await untilState(discovery, container, "routed");
+    expect(reasonOf(discovery, container)).toBe("healthy");
+  });
+
+  test("is known right after the start of the proxy, from the events before", async () => {
+    using fake = await new FakeEngine().start();
+    const nowMs = fake.nowMs();
+    const container = fake.add({ health: "starting", startedAtMs: nowMs - 1_000 });
+    for (const agoMs of [40_000, 30_000, 20_000]) {
+      fake.emit(container, "start", {}, nowMs - agoMs);
+      fake.emit(container, "die", { exitCode: "1" }, nowMs - agoMs + 5_000);
+    }
+    fake.emit(container, "start", {}, nowMs - 990);
+    using discovery = startDiscovery(fake);
+    await until("it is seen", () => stateOf(discovery, container) === "starting");
+    expect(reasonOf(discovery, container)).toContain(
+      "3 times in 10 min; last: exit code 1 after 5 s",
+    );
+    expect(reasonOf(discovery, container)).toContain("it crashes again and again");
+  });
+});

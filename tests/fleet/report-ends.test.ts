@@ -1,0 +1,101 @@
+import { describe, expect, test } from "bun:test";
+import { absent } from "../../src/sources/docker/observe.ts";
+import type { Sighting } from "../../src/sources/sighting.ts";
+import { EXITED, HEALTHY, lines, rig, STARTING } from "../support/server/report.ts";
+
+describe("Report, of ends", () => {
+  /** What a source shows of a container that crashes: `n` times so far. */
+  function crashing(n: number, isUp: boolean): Sighting {
+    const end = {
+      kind: "exited",
+      brief: "exited with code 1",
+      reason: "exited with code 1",
+    } as const;
+    const past = `${n} times in 10 min; last: exit code 1 after ${n} s`;
+    const isCrashLoop = n >= 3;
+    if (isUp && STARTING.kind === "present")
+      return { ...STARTING, isCrashLoop, lastEnd: end, past };
+    const { server, name, slots } = STARTING;
+    const outlook = isCrashLoop ? "crash loop" : "starts again";
+    const told = { kind: "absent", state: "restarting", comesBack: true, outlook } as const;
+    return { server, name, slots, ...told, reason: past, end };
+  }
+
+  test("a crash loop is one warning a minute, whatever changes in its words", () => {
+    const made = rig();
+    const { report, subject } = made;
+    for (let n = 0; n < 150; n += 1) {
+      report.tell(subject, crashing(n, true), n * 1_000);
+      report.tell(subject, crashing(n, false), n * 1_000 + 500);
+    }
+    const said = made.log.lines.filter(({ level }) => level !== "debug");
+    expect(said.map(({ level, message }) => `${level} ${message}`)).toEqual([
+      "info container starting",
+      "warn container restarting",
+      "warn container starting", // the third time: it is a crash loop from here on
+      "warn container starting",
+      "warn container starting",
+    ]);
+    expect(report.status(subject).reason).toBe(
+      "149 times in 10 min; last: exit code 1 after 149 s",
+    );
+  });
+
+  test("a container that crashes, and is healthy in between, is one line a minute of each state", () => {
+    const made = rig();
+    const { report, subject } = made;
+    for (const n of [1, 2]) {
+      report.tell(subject, crashing(n, false), n * 1_000);
+      report.tell(subject, crashing(n, true), n * 1_000 + 500);
+    }
+    expect(lines(made)).toEqual([
+      "warn container restarting",
+      "info container starting",
+      "debug container restarting",
+      "debug container starting",
+    ]);
+  });
+
+  const OOM = {
+    kind: "out of memory",
+    brief: "ran out of memory",
+    reason: "ran out of memory (exit code 137)",
+  } as const;
+
+  test("an end that took requests with it is said at its own level, though the same was said", () => {
+    const made = rig();
+    const { report, subject } = made;
+    for (const nowMs of [0, 1_000, 2_000]) {
+      report.tell(subject, crashing(1, true), nowMs);
+      if (nowMs < 2_000) report.tookRequests(OOM);
+      report.tell(subject, crashing(1, false), nowMs + 500);
+    }
+    expect(lines(made)).toEqual([
+      "info container starting",
+      "warn container restarting",
+      "debug container starting",
+      "warn container restarting",
+      "debug container starting",
+      "debug container restarting",
+    ]);
+  });
+
+  test("it is said even if the server is there again at once, or gone", () => {
+    const made = rig();
+    const { report, subject } = made;
+    report.tell(subject, STARTING, 0);
+    report.tookRequests(OOM);
+    report.tell(subject, STARTING, 1_000);
+    report.tookRequests(OOM);
+    report.tell(subject, absent(HEALTHY.id, "n"), 2_000);
+    report.tookRequests(OOM);
+    report.tell(subject, EXITED, 3_000); // this one knows better how it ended
+    report.tell(subject, EXITED, 4_000);
+    const said = made.log.lines.map(({ level, reason }) => `${level}: ${String(reason)}`);
+    expect(said.slice(1)).toEqual([
+      "info: waiting for its health check to pass; its last run ran out of memory (exit code 137)",
+      "info: removed; it ran out of memory (exit code 137)",
+      "info: exited with code 1",
+    ]);
+  });
+});

@@ -1,0 +1,48 @@
+/** A report of one server, what it has logged, and sightings of that server. */
+import { type Container, parseContainer } from "../../../src/engine/container.ts";
+import { Holding } from "../../../src/fleet/holding.ts";
+import { Report, type Subject } from "../../../src/fleet/report.ts";
+import { RoutingTable } from "../../../src/routing/table.ts";
+import { observe } from "../../../src/sources/docker/observe.ts";
+import type { Sighting } from "../../../src/sources/sighting.ts";
+import { readFixture } from "../engine/replies.ts";
+import { type MemoryLog, memoryLog } from "../proxy/memory-log.ts";
+import { NOBODY } from "../proxy/nobody.ts";
+import { FOLLOWING } from "./sightings.ts";
+
+export const HEALTHY: Container = {
+  ...parseContainer(readFixture("docker-20.10.24-healthy.json")),
+  labels: { "inference.enable": "true" },
+};
+
+export function seen(change: Partial<Container> = {}): Sighting {
+  const around = { place: { kind: "host" }, itself: NOBODY, isStopping: () => false } as const;
+  return observe({ ...HEALTHY, ...change }, around);
+}
+
+export const STARTING = seen({ health: "starting" });
+export const EXITED = seen({ status: "exited", exitCode: 1 });
+
+type Rig = { readonly report: Report; readonly log: MemoryLog; readonly subject: Subject };
+
+export function rig(): Rig {
+  const log = memoryLog();
+  const holding = new Holding("n", {
+    table: new RoutingTable(),
+    log,
+    drainTimeoutMs: 1,
+    readModels: async () => ({ models: [] }),
+    source: FOLLOWING,
+    onOverlap: () => undefined,
+    onProgress: () => undefined,
+  });
+  return {
+    report: new Report(log, 0),
+    log,
+    subject: { id: "i", name: "n", holding, isDrained: false },
+  };
+}
+
+export function lines({ log }: Rig): readonly string[] {
+  return log.lines.map(({ level, message }) => `${level} ${message}`);
+}
