@@ -206,15 +206,9 @@ export class Holding {
     if (this.#place === undefined) return;
     const { run, origin, basePath, isReplica = false } = this.#place;
     const backend = new Backend({
-      run,
-      name: this.#name,
-      origin,
-      basePath,
-      rank: this.#rank,
-      models: this.#models,
-      isReplica,
-      load: this.#load,
-      ending: this.#ending,
+      ...{ run, origin, basePath, isReplica },
+      ...{ name: this.#name, rank: this.#rank, models: this.#models },
+      ...{ load: this.#load, ending: this.#ending },
       onRefused: () => this.#refused(backend),
     });
     this.#active = backend;

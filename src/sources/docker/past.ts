@@ -53,6 +53,8 @@ export function pastOf(container: Subject, { runs, nowMs, lapseMs }: Given): Pas
   const ended = runs.filter(isOver);
   const [last, current] = [ended.at(-1), runs.find((run) => !isOver(run))];
   const isRecent = last !== undefined && nowMs - (last.endedMs ?? nowMs) < MEMORY_MS;
+  // The engine counts how often it has started a container again, and begins anew when a person has started it.
+  const isByHand = current !== undefined && restartCount === 0;
   const isOutOfIt =
     current === undefined ? last?.hasStopped : current.isHealthy || wasTold(current);
   return {
@@ -61,7 +63,7 @@ export function pastOf(container: Subject, { runs, nowMs, lapseMs }: Given): Pas
     isRecent,
     wasStopped: last !== undefined && (last.hasStopped || wasTold(last)),
     endCount: ended.filter((run) => isWithin(run, nowMs) && !wasTold(run)).length,
-    isCrashLoop: isRecent && !isOutOfIt && areCrashes(ended.slice(-CRASHES), wasTold),
+    isCrashLoop: isRecent && !isOutOfIt && !isByHand && areCrashes(ended.slice(-CRASHES), wasTold),
     restartCount,
   };
 }

@@ -74,7 +74,7 @@ describe("ContainerLoop, the end of a run", () => {
     made.shown = { ...starting, status: "restarting", exitCode: 1, finishedAtMs: START + 499 };
     await made.loop.wake(2);
     expect(made.last()).toMatchObject({ state: "restarting", outlook });
-    made.shown = { ...starting, startedAtMs: SECOND };
+    made.shown = { ...starting, startedAtMs: SECOND, restartCount: 3 };
     await made.loop.wake(3);
     const isCrashLoop = outlook === "crash loop";
     const lastEnd = { kind: "exited", brief: "exited with code 1", reason: "exited with code 1" };

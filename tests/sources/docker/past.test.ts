@@ -9,7 +9,7 @@ const CONTAINER = {
   stopTimeoutMs: 10_000,
   signalIsHidden: false,
   exitCodeIsHidden: false,
-  restartCount: 0,
+  restartCount: 3,
 };
 
 /** @param runningSinceMs undefined if the container does not run */
@@ -101,6 +101,14 @@ describe("a crash loop", () => {
     expect(told).toMatchObject({ isCrashLoop, endCount: 3, livedMs: 1_000 });
     expect(told.end?.reason).toBe("exited with code 1");
     expect(past(runs, 6_000 + 10 * MINUTE_MS, 7_000).isCrashLoop).toBe(false);
+  });
+
+  test("ends when a person starts the container: the engine counts its own starts anew then", () => {
+    const runs = runsIn([...THREE, { what: "start", timeMs: 7_000 }]);
+    const given = { runs, nowMs: 9_000, lapseMs: MINUTE_MS };
+    const by = (restartCount: number): Past =>
+      pastOf({ ...CONTAINER, restartCount, runningSinceMs: 7_000 }, given);
+    expect([by(0).isCrashLoop, by(1).isCrashLoop]).toEqual([false, true]);
   });
 });
 
