@@ -78,7 +78,7 @@ export async function runProxy(
     trustedHosts: config.trustedHosts,
     refreshModels: fleet.refreshModels,
     refreshModelsOf: (whose) => fleet.refreshModelsOf(whose),
-    status: () => status({ startedMs, config, engine, docker, fleet }),
+    status: () => status({ startedMs, config, engine, docker, fleet, table, waitingRoom }),
   });
   const server = listen(config, handler, log);
   if ("kind" in server) return server;
@@ -119,10 +119,13 @@ type StatusParts = {
   readonly engine: Engine;
   readonly docker: DockerSource;
   readonly fleet: Fleet;
+  readonly table: RoutingTable;
+  readonly waitingRoom: WaitingRoom;
 };
 
 /** What `GET /status` shows now. */
-function status({ startedMs, config, engine, docker, fleet }: StatusParts): Status {
+function status(parts: StatusParts): Status {
+  const { startedMs, config, engine, docker, fleet, table, waitingRoom } = parts;
   const { apiVersion } = engine;
   const connection = docker.connection.status;
   return statusOf(
@@ -132,6 +135,8 @@ function status({ startedMs, config, engine, docker, fleet }: StatusParts): Stat
       engine: { address: showAddress(config.engine), apiVersion, connection },
       ready: fleet.isReady,
       containers: fleet.members,
+      listed: table.models,
+      waiting: waitingRoom.counts,
     },
     Date.now(),
   );

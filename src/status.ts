@@ -26,6 +26,15 @@ export type Status = {
   };
   /** Sorted by name. */
   readonly containers: readonly ContainerStatus[];
+  /** All that `GET /v1/models` lists, and all that requests wait for. Sorted by id. */
+  readonly models: readonly ModelStatus[];
+};
+
+/** One model as `GET /status` shows it. */
+type ModelStatus = {
+  readonly id: string;
+  /** How many requests wait for it. */
+  readonly waiting: number;
 };
 
 /** The state of the connection between the proxy and an engine. */
@@ -91,11 +100,15 @@ export type StatusInit = {
   readonly ready: boolean;
   /** Sorted by name. */
   readonly containers: readonly ContainerStatus[];
+  /** The models that `GET /v1/models` lists. */
+  readonly listed: readonly { readonly id: string }[];
+  /** How many requests wait for each model that some wait for, by its id. */
+  readonly waiting: ReadonlyMap<string, number>;
 };
 
 /** Puts together what `GET /status` shows at `nowMs` (ms since the epoch). */
 export function statusOf(
-  { version, startedMs, engine, ready, containers }: StatusInit,
+  { version, startedMs, engine, ready, containers, listed, waiting }: StatusInit,
   nowMs: number,
 ): Status {
   const { state, reason, sinceMs } = engine.connection;
@@ -113,5 +126,15 @@ export function statusOf(
       api_version: engine.apiVersion ?? null,
     },
     containers,
+    models: modelsOf(listed, waiting),
   };
+}
+
+function modelsOf(
+  listed: StatusInit["listed"],
+  waiting: StatusInit["waiting"],
+): readonly ModelStatus[] {
+  const ids = new Set(listed.map(({ id }) => id));
+  for (const id of waiting.keys()) ids.add(id);
+  return [...ids].sort().map((id) => ({ id, waiting: waiting.get(id) ?? 0 }));
 }

@@ -29,6 +29,8 @@ test("statusOf(): the field names are a promise", () => {
       },
       ready: true,
       containers: [CONTAINER, { ...CONTAINER, in_flight: 3 }],
+      listed: [{ id: "m" }],
+      waiting: new Map(),
     },
     62_400,
   );
@@ -46,6 +48,7 @@ test("statusOf(): the field names are a promise", () => {
       api_version: "1.41",
     },
     containers: [CONTAINER, { ...CONTAINER, in_flight: 3 }],
+    models: [{ id: "m", waiting: 0 }],
   });
 });
 
@@ -63,6 +66,8 @@ test("statusOf(): what can't be reached says why, and a clock set back is no neg
       },
       ready: false,
       containers: [],
+      listed: [],
+      waiting: new Map(),
     },
     1_000,
   );
@@ -70,4 +75,34 @@ test("statusOf(): what can't be reached says why, and a clock set back is no neg
     uptime_seconds: 0,
     engine: { address: "tcp://proxy:2375", reason: "no such socket", api_version: null },
   });
+});
+
+test("statusOf(): models are those that are listed and those that requests wait for, by id", () => {
+  const { models } = statusOf(
+    {
+      version: "1.2.3",
+      startedMs: 0,
+      engine: {
+        address: "unix:///var/run/docker.sock",
+        apiVersion: "1.41",
+        connection: new EngineConnection().status,
+      },
+      ready: true,
+      containers: [],
+      listed: [{ id: "B" }, { id: "full" }, { id: "z" }],
+      waiting: new Map([
+        ["replaced", 12],
+        ["full", 3],
+        ["__proto__", 1],
+      ]),
+    },
+    0,
+  );
+  expect(models).toEqual([
+    { id: "B", waiting: 0 },
+    { id: "__proto__", waiting: 1 },
+    { id: "full", waiting: 3 },
+    { id: "replaced", waiting: 12 },
+    { id: "z", waiting: 0 },
+  ]);
 });

@@ -4,6 +4,7 @@
  */
 import { z } from "zod/mini";
 import { printable, printableInTable } from "../ground/printable.ts";
+import { cut } from "../ground/some-of.ts";
 
 const Container = z.object({
   name: z.string(),
@@ -24,6 +25,8 @@ const Container = z.object({
   requests_last_minute: z.optional(z.nullable(z.record(z.string(), z.number()))),
 });
 
+const Model = z.object({ id: z.string(), waiting: z.optional(z.number()) });
+
 /** The fields that the commands use. Others are ignored, so that an older binary can ask a newer proxy. */
 const StatusReply = z.object({
   version: z.string(),
@@ -38,6 +41,8 @@ const StatusReply = z.object({
     api_version: z.nullable(z.string()),
   }),
   containers: z.array(Container),
+  /** An older proxy has none. */
+  models: z.optional(z.array(Model)),
 });
 
 export type StatusReply = z.infer<typeof StatusReply>;
@@ -74,6 +79,7 @@ export function renderStatus(status: StatusReply, nowMs: number): string {
       `lw-inference-proxy ${version}, up ${up}, ${ready ? "ready" : "not ready yet"}, ${in_flight} in flight`,
     ),
     engineLine(status, nowMs),
+    ...waitingLine(status),
     "",
     ...(containers.length === 0
       ? [nothingLine(engine.state)]
@@ -103,6 +109,25 @@ function engineLine({ engine }: StatusReply, nowMs: number): string {
   return printableInTable(
     `Docker engine at ${address}: ${state} for ${sinceText(since, nowMs)}${api}${shownReason}`,
   );
+}
+
+/** The most models in the line below, and the most characters of their ids. */
+const [WAITED_FOR_MAX, ID_LENGTH_MAX] = [10, 100];
+
+/** `waiting: 12 for llama, 3 for qwen`, those with the most first; no line if no request waits. */
+function waitingLine({ models = [] }: StatusReply): readonly string[] {
+  const waited = models
+    .map(({ id, waiting = 0 }) => ({ id, waiting }))
+    .filter(({ waiting }) => waiting > 0)
+    .sort((a, b) => b.waiting - a.waiting);
+  if (waited.length === 0) return [];
+  const texts = waited
+    .slice(0, WAITED_FOR_MAX)
+    .map(({ id, waiting }) => `${waiting} for ${cut(id, ID_LENGTH_MAX)}`);
+  const rest = waited.slice(WAITED_FOR_MAX);
+  const sum = rest.reduce((all, { waiting }) => all + waiting, 0);
+  if (rest.length > 0) texts.push(`${sum} for ${rest.length} more`);
+  return [printableInTable(`waiting: ${texts.join(", ")}`)];
 }
 
 /** Two texts: while the proxy can't reach the engine, the second would blame the labels for it. */

@@ -9,6 +9,8 @@ export type Instruments = {
   readonly duration: Histogram;
   readonly inflight: UpDownCounter;
   readonly decisions: Counter;
+  readonly waiting: UpDownCounter;
+  readonly waitDuration: Histogram;
   readonly tableUpdates: Counter;
   readonly activeRequests: UpDownCounter;
   readonly firstChunk: Histogram;
@@ -24,6 +26,8 @@ export type Observed = {
   readonly backendLoads: () => Iterable<BackendLoad>;
 };
 
+type HistogramKey = "duration" | "waitDuration" | "firstChunk" | "perChunk" | "tokens";
+
 /** The value of `container.name` for all containers that have none of their own. */
 const OTHER = "other";
 
@@ -35,7 +39,7 @@ export function createInstruments(
     meter.createCounter(METRICS[key].name, METRICS[key]);
   const upDownCounter = (key: keyof typeof METRICS): UpDownCounter =>
     meter.createUpDownCounter(METRICS[key].name, METRICS[key]);
-  const histogram = (key: "duration" | "firstChunk" | "perChunk" | "tokens"): Histogram => {
+  const histogram = (key: HistogramKey): Histogram => {
     const { name, boundaries, ...options } = METRICS[key];
     const advice = { explicitBucketBoundaries: [...boundaries] };
     return meter.createHistogram(name, { ...options, advice });
@@ -56,6 +60,8 @@ export function createInstruments(
     duration: histogram("duration"),
     inflight: upDownCounter("inflight"),
     decisions: counter("decisions"),
+    waiting: upDownCounter("waiting"),
+    waitDuration: histogram("waitDuration"),
     tableUpdates: counter("tableUpdates"),
     activeRequests: upDownCounter("activeRequests"),
     firstChunk: histogram("firstChunk"),

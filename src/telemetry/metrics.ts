@@ -26,6 +26,11 @@ const PER_CHUNK_S = [
   0.001, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5, 5, 10, 20,
   40, 80, 160,
 ];
+/** From a moment without room to a model that loads for minutes. */
+const WAIT_S = [
+  0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 45, 60, 90, 120, 180, 240, 300,
+  420, 600,
+];
 /** The conventions' list: powers of 4. */
 const TOKENS = [
   1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864,
@@ -72,6 +77,19 @@ export const METRICS = {
     unit: "{request}",
     labels: [CONTAINER],
     description: "Requests with a replica, and the prompts it has not begun to answer, in 8 KiB",
+  },
+  waiting: {
+    name: "proxy.requests.waiting",
+    unit: "{request}",
+    labels: [MODEL],
+    description: "Requests that wait for their model",
+  },
+  waitDuration: {
+    name: "proxy.wait.duration",
+    unit: "s",
+    labels: [MODEL, "outcome"],
+    description: "How long requests have waited for their model, by how that ended",
+    boundaries: WAIT_S,
   },
   tableUpdates: {
     name: "proxy.routing_table.updates",

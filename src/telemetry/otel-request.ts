@@ -43,6 +43,10 @@ export class OtelRequestReport implements RequestReport, CallOwner {
   /** Why the replica was chosen that the next call is to. */
   #routeReason: RouteReason | undefined;
   #failovers = 0;
+  /** All waits of the request together. */
+  #waitedS = 0;
+  /** How the last wait ended; undefined if the request has not waited. */
+  #waitOutcome: WaitOutcome | undefined;
   #failure: ReportEnd | undefined;
   #open = true;
 
@@ -89,7 +93,21 @@ export class OtelRequestReport implements RequestReport, CallOwner {
   }
 
   waits(): (outcome: WaitOutcome) => void {
-    return () => undefined;
+    const { waiting, waitDuration } = this.reporting.instruments;
+    const startMs = performance.now();
+    // The request may get another label meanwhile: the end of the wait must count where its beginning did.
+    const model = this.#label;
+    waiting.add(1, { model });
+    let isWaiting = true;
+    return (outcome) => {
+      if (!isWaiting) return;
+      isWaiting = false;
+      waiting.add(-1, { model });
+      const seconds = (performance.now() - startMs) / 1000;
+      waitDuration.record(seconds, { model, outcome });
+      this.#waitedS += seconds;
+      this.#waitOutcome = outcome;
+    };
   }
 
   retry(reason: string): void {
@@ -148,6 +166,10 @@ export class OtelRequestReport implements RequestReport, CallOwner {
       streaming,
       ...(this.#model !== undefined && { model: this.#model, "gen_ai.request.model": this.#model }),
       ...(errorType !== undefined && { "error.type": errorType }),
+      ...(this.#waitOutcome !== undefined && {
+        "proxy.wait.duration": this.#waitedS,
+        "proxy.wait.outcome": this.#waitOutcome,
+      }),
       ...more,
     });
     // Conventions for HTTP: a fault of the client's (4xx) is no error of a SERVER span.

@@ -179,6 +179,48 @@ describe("renderStatus()", () => {
     expect(table).toEndWith(`172.18.0.3:8000  ${shown}\n`);
   });
 
+  describe("the line of those that wait", () => {
+    const waitingLine = (models?: readonly object[]): string | undefined =>
+      renderStatus(parsed({ models }), STARTED_MS)
+        .split("\n")
+        .find((line) => line.startsWith("waiting:"));
+
+    test.each<[what: string, models: readonly object[] | undefined]>([
+      ["no model", []],
+      ["a model that nobody waits for", [{ id: "m", waiting: 0 }]],
+      ["an older proxy", undefined],
+      ["a newer proxy that has other fields", [{ id: "m", surprise: 1 }]],
+    ])("is not there with %s", (_what, models) => {
+      expect(waitingLine(models)).toBeUndefined();
+    });
+
+    test("has the models that requests wait for, those with the most first", () => {
+      const models = [
+        { id: "idle", waiting: 0 },
+        { id: "qwen", waiting: 3 },
+        { id: "llama", waiting: 12 },
+      ];
+      expect(waitingLine(models)).toBe("waiting: 12 for llama, 3 for qwen");
+      expect(renderStatus(parsed({ models }), STARTED_MS).split("\n")[2]).toBe(
+        waitingLine(models)!,
+      );
+    });
+
+    test("shows ten of them, and adds up the rest", () => {
+      const models = Array.from({ length: 10_000 }, (_, n) => ({ id: `m${n}`, waiting: 1 }));
+      const shown = models.slice(0, 10).map(({ id }) => `1 for ${id}`);
+      expect(waitingLine(models)).toBe(`waiting: ${shown.join(", ")}, 9990 for 9990 more`);
+    });
+
+    test("cuts long ids, and shows nothing that steers a terminal", () => {
+      const models = [
+        { id: "x".repeat(65_536), waiting: 2 },
+        { id: "a\u001b[2J\nb", waiting: 1 },
+      ];
+      expect(waitingLine(models)).toBe(`waiting: 2 for ${"x".repeat(100)}…, 1 for a?[2J?b`);
+    });
+  });
+
   test("a routed container without any model has the reason in their place", () => {
     const containers = [containerStatus({ models: [], reason: "its list is empty" })];
     expect(renderStatus(parsed({ containers }), STARTED_MS)).toContain("  its list is empty\n");

@@ -18,6 +18,7 @@ export function statusReply(more: object = {}): Record<string, unknown> {
       api_version: "1.41",
     },
     containers: [],
+    models: [],
     ...more,
   };
 }
