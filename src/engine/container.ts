@@ -4,6 +4,7 @@
  */
 import { z } from "zod/mini";
 import { isIpv4, isIpv6 } from "../ground/ip-address.ts";
+import { signalNumber } from "./signals.ts";
 
 type Health = "none" | "starting" | "healthy" | "unhealthy";
 
@@ -38,12 +39,16 @@ export type Container = {
   readonly hasFailedProbe: boolean;
   /** Exit code of the last run that has ended; 0 while the first run goes on. */
   readonly exitCode: number;
-  /** True if the kernel killed that run because it ran out of memory. */
+  /** True if the kernel killed one of its processes because its memory was used up. */
   readonly outOfMemory: boolean;
   /** Why the engine could not start the container; empty if it could. */
   readonly startError: string;
   /** When the current run began. A new run of the same container has another value. */
   readonly startedAtMs: number;
+  /** When the last run that has ended did so; before 1970 if none has. */
+  readonly finishedAtMs: number;
+  /** How often the engine itself has started it again, since somebody started it. */
+  readonly restartCount: number;
   /** Number of the signal that `docker stop` sends to this container. */
   readonly stopSignal: number;
   /** How long `docker stop` waits before it sends SIGKILL; may be infinite. */
@@ -54,6 +59,8 @@ export type Container = {
    * its events, so this label hides the signal of a kill event.
    */
   readonly signalIsHidden: boolean;
+  /** The same of a label named `exitCode`, which hides the exit code of an end. */
+  readonly exitCodeIsHidden: boolean;
   /** Base names of all words in the command that the container runs. */
   readonly programs: readonly string[];
   /** `default`, `bridge`, `host`, `none`, `container:<id>` or the name of a network. */
@@ -76,9 +83,11 @@ const WireContainer = z.object({
   Name: z.string(),
   Path: z.nullish(z.string()),
   Args: z.nullish(z.array(z.string())),
+  RestartCount: z.nullish(z.number()),
   State: z.object({
     Status: z.string(),
     StartedAt: z.string(),
+    FinishedAt: z.nullish(z.string()),
     ExitCode: z.nullish(z.number()),
     OOMKilled: z.nullish(z.boolean()),
     Error: z.nullish(z.string()),
@@ -130,14 +139,14 @@ export function parseContainer(reply: unknown): Container {
     status: wire.State.Status,
     health: healthOf(wire.State.Health?.Status),
     ...lastProbeOf(wire.State.Health?.Log),
-    exitCode: wire.State.ExitCode ?? 0,
-    outOfMemory: wire.State.OOMKilled ?? false,
-    startError: oneLine(wire.State.Error ?? ""),
+    ...lastRunOf(wire.State),
     startedAtMs: parseTimeMs(wire.State.StartedAt),
+    restartCount: wire.RestartCount ?? 0,
     stopSignal: signalNumber(wire.Config.StopSignal ?? ""),
     stopTimeoutMs: stopTimeoutMs(wire.Config.StopTimeout ?? STOP_TIMEOUT_S),
     labels,
     signalIsHidden: Object.hasOwn(labels, "signal"),
+    exitCodeIsHidden: Object.hasOwn(labels, "exitCode"),
     programs: [wire.Path ?? "", ...(wire.Args ?? [])].flatMap(baseNames),
     networkMode: wire.HostConfig.NetworkMode ?? "",
     networks: Object.entries(wire.NetworkSettings.Networks ?? {}).map(([name, network]) => ({
@@ -148,6 +157,17 @@ export function parseContainer(reply: unknown): Container {
       gateway: addressOf(isIpv4, network.Gateway),
     })),
     published: Object.entries(wire.NetworkSettings.Ports ?? {}).flatMap(publishedPorts),
+  };
+}
+
+function lastRunOf(
+  state: z.infer<typeof WireContainer>["State"],
+): Pick<Container, "exitCode" | "outOfMemory" | "startError" | "finishedAtMs"> {
+  return {
+    exitCode: state.ExitCode ?? 0,
+    outOfMemory: state.OOMKilled ?? false,
+    startError: oneLine(state.Error ?? ""),
+    finishedAtMs: parseTimeMs(state.FinishedAt ?? ""),
   };
 }
 
@@ -228,27 +248,4 @@ export function parseTimeMs(text: string): number {
   const timeMs = Date.parse(text) + Number(`0.${subMs}`);
   // NaN never equals itself: with NaN, each inspect would seem to show another run.
   return Number.isNaN(timeMs) ? 0 : timeMs;
-}
-
-const SIGTERM = 15;
-const SIGRTMIN = 34;
-const SIGRTMAX = 64;
-
-/**
- * Reads `SIGINT`, `INT`, `2` or `SIGRTMIN+3`. An empty or unknown text means Docker's default,
- * SIGTERM.
- */
-function signalNumber(text: string): number {
-  if (/^\d+$/.test(text)) return Number(text);
-  const name = text.toUpperCase().replace(/^SIG/, "");
-  const realTime = /^RT(MIN|MAX)(?:([+-])(\d+))?$/.exec(name);
-  if (realTime !== null) {
-    const [, end, sign, offset = "0"] = realTime;
-    return (end === "MIN" ? SIGRTMIN : SIGRTMAX) + Number(`${sign ?? ""}${offset}`);
-  }
-  // Nearly all containers use SIGTERM: for them we need not load `node:os`.
-  if (name === "" || name === "TERM") return SIGTERM;
-  const { constants } = process.getBuiltinModule("node:os");
-  const signals: Readonly<Record<string, number>> = constants.signals;
-  return signals[`SIG${name}`] ?? SIGTERM;
 }

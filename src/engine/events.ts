@@ -26,12 +26,26 @@ export type ContainerEvent = {
    * Number of the signal of a `kill`. Undefined if the engine does not tell it, as Podman does not.
    */
   readonly signal: number | undefined;
+  /** What it tells of a run, in Docker's words; undefined if it tells nothing of one. */
+  readonly fact: RunFact | undefined;
+  /**
+   * Exit code of a `die`, as the engine tells it. Undefined if it tells none. A label named `exitCode`
+   * takes its place: Docker merges labels into the attributes of its events.
+   */
+  readonly exitCode: number | undefined;
 };
 
 /**
+ * `die`: its process has ended. `stop`: a `docker stop` has come to its end. `oom`: the kernel killed
+ * one of its processes, since its memory was used up. `healthy`: a health check has passed after none
+ * or a failed one.
+ */
+export type RunFact = "start" | "healthy" | "kill" | "oom" | "die" | "stop" | "destroy";
+
+/**
  * The events that we ask for. Without this filter, health probes alone make a dozen lines a second.
- * Podman says `died` and `remove` for `die` and `destroy`; Docker ignores words that it does not
- * know. `connect` and `disconnect` come from networks, which have no labels, so we can't filter by
+ * Podman says `died` and `remove` for `die` and `destroy`, and may tell of no `oom`; Docker ignores
+ * words that it does not know. `connect` and `disconnect` come from networks, which have no labels, so we can't filter by
  * label.
  */
 export const EVENT_ACTIONS = [
@@ -42,6 +56,7 @@ export const EVENT_ACTIONS = [
   "pause",
   "unpause",
   "kill",
+  "oom",
   "die",
   "stop",
   "destroy",
@@ -55,6 +70,18 @@ export const EVENT_ACTIONS = [
  * Each of these alone ends a run: `die` and `stop` come in either order, and one may be missing.
  */
 const RUN_OVER: ReadonlySet<string> = new Set(["die", "stop", "destroy", "died", "remove"]);
+
+const RUN_FACTS: ReadonlyMap<string, RunFact> = new Map([
+  ["start", "start"],
+  ["health_status: healthy", "healthy"],
+  ["kill", "kill"],
+  ["oom", "oom"],
+  ["die", "die"],
+  ["died", "die"],
+  ["stop", "stop"],
+  ["destroy", "destroy"],
+  ["remove", "destroy"],
+]);
 
 /**
  * Engine API `GET /events`. From 1.52 on an event has no `status`, `id` and `from`, so we use none.
@@ -140,7 +167,7 @@ function parseEvent(line: string): ContainerEvent | undefined {
     const containerId = attributes["container"];
     return containerId === undefined
       ? undefined
-      : { kind: "moved", containerId, attributes: {}, timeMs, signal: undefined };
+      : { kind: "moved", containerId, attributes: {}, timeMs, ...NO_FACT };
   }
   const signal = Number(attributes["signal"] ?? Number.NaN);
   return {
@@ -149,7 +176,16 @@ function parseEvent(line: string): ContainerEvent | undefined {
     attributes,
     timeMs,
     signal: Number.isInteger(signal) ? signal : undefined,
+    fact: RUN_FACTS.get(Action),
+    exitCode: Action.startsWith("die") ? exitCodeOf(attributes["exitCode"]) : undefined,
   };
+}
+
+const NO_FACT = { signal: undefined, fact: undefined, exitCode: undefined } as const;
+
+/** Linux has 0 to 255, Windows any 32 bits. Another text is that of a label. */
+function exitCodeOf(text: string | undefined): number | undefined {
+  return text !== undefined && /^\d{1,10}$/.test(text) ? Number(text) : undefined;
 }
 
 /**

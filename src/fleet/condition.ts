@@ -2,7 +2,7 @@
  * Names the state of a server, and gives the reason for it in words for people. Pure. It decides
  * nothing about the server, and does not log.
  */
-import type { Sighting } from "../sources/sighting.ts";
+import type { Present, Sighting } from "../sources/sighting.ts";
 import type { Held } from "./plan.ts";
 
 export const SERVER_STATES = [
@@ -30,7 +30,18 @@ export const SERVER_STATES = [
 
 export type ServerState = (typeof SERVER_STATES)[number];
 
-export type Condition = { readonly state: ServerState; readonly reason: string };
+export type Condition = {
+  readonly state: ServerState;
+  readonly reason: string;
+  /**
+   * What it comes to, without what changes each time, like numbers. Two conditions of the same gist are
+   * the same news. Undefined if state and reason are.
+   */
+  readonly gist?: string | undefined;
+};
+
+/** The gist of each condition of a server that never gets up, whether it is down or starts again. */
+export const CRASH_LOOP = "crash loop";
 
 /** What is held of a server: see `Holding`. */
 export type Progress = {
@@ -50,7 +61,9 @@ const REFUSING: Condition = {
 };
 
 export function conditionOf(sighting: Sighting, progress: Progress): Condition {
-  if (sighting.kind === "absent") return { state: sighting.state, reason: sighting.reason };
+  if (sighting.kind === "absent") {
+    return { state: sighting.state, reason: sighting.reason, gist: gistOf(sighting) };
+  }
   if (sighting.kind === "ignored") return { state: "ignored", reason: sighting.reason };
   const { held, failure } = progress;
   const { seen, doubt = "", trouble, settings } = sighting;
@@ -69,7 +82,24 @@ export function conditionOf(sighting: Sighting, progress: Progress): Condition {
   }
   if (seen === "not healthy" && trouble !== undefined) return trouble;
   if (seen === "routable") return REFUSING;
-  return { state: "starting", reason: after(doubt, "waiting for its health check to pass") };
+  return starting(sighting);
+}
+
+/** How often it has ended changes each time, and so does how long it has lived. */
+function gistOf({
+  state,
+  outlook,
+  end,
+}: Extract<Sighting, { readonly kind: "absent" }>): string | undefined {
+  if (outlook === "crash loop") return CRASH_LOOP;
+  return state === "restarting" ? `restarting ${end?.brief}` : undefined;
+}
+
+function starting({ doubt = "", past, isCrashLoop = false }: Present): Condition {
+  const state = "starting";
+  const waits = after(doubt, "waiting for its health check to pass");
+  const reason = past === undefined ? waits : `${waits}; ${past}`;
+  return { state, reason, gist: isCrashLoop ? CRASH_LOOP : `${state} ${waits}` };
 }
 
 /** An Ollama says so until a model is pulled, and after the last one is removed. */

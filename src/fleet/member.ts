@@ -10,6 +10,7 @@ import type { Rank, Run, RunEnd, Server } from "../routing/run.ts";
 import type { Outlook, Sighting } from "../sources/sighting.ts";
 import type { ContainerStatus } from "../status.ts";
 import { Holding, type HoldingInit } from "./holding.ts";
+import { endIn } from "./plan.ts";
 import { Report, type Subject } from "./report.ts";
 import type { ServedModels } from "./served-models.ts";
 
@@ -58,6 +59,8 @@ export class Member {
     this.#sighting = sighting;
     this.#name = sighting.name;
     if (sighting.kind === "present") this.#nameModels(sighting.settings.models);
+    const end = endIn(sighting, this.#holding.place);
+    if (end !== undefined) this.#runOver(end);
     this.#holding.saw(sighting, rank);
     this.#tell();
   }
@@ -65,8 +68,13 @@ export class Member {
   /** Acts only if the run that has ended is held. The next sighting tells what came of it. */
   over({ startedAtMs }: Run, end: RunEnd): void {
     if (this.#holding.place?.run.startedAtMs !== startedAtMs) return;
-    this.#holding.over(end);
+    this.#runOver(end);
     this.#report.note({ state: "stopped", reason: end.reason }, Date.now());
+  }
+
+  #runOver(end: RunEnd): void {
+    this.#report.ended(end, this.#holding.inFlight);
+    this.#holding.over(end);
   }
 
   couldNotSee(reason: string): void {

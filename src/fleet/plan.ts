@@ -5,7 +5,7 @@
  * how healthy a server is.
  */
 
-import { isSameRun, type Run } from "../routing/run.ts";
+import { isSameRun, type Run, type RunEnd } from "../routing/run.ts";
 import type { Health, Sighting } from "../sources/sighting.ts";
 
 /** `draining after notice`: this run has had a stop notice, even if that has lapsed. */
@@ -120,6 +120,9 @@ const STEPS: Readonly<Record<Held, Readonly<Record<Seen, Step>>>> = {
   },
 };
 
+/** Its source does not know how. */
+const ENDED: RunEnd = { kind: "unknown", brief: "has ended", reason: "has ended" };
+
 export function plan(held: Held, seen: Seen): Step {
   return STEPS[held][seen];
 }
@@ -156,6 +159,20 @@ export function seenIn(sighting: Sighting, place: Place | undefined, held: Held)
   if (place === undefined || !isSameRun(place.run, run)) return ["another run", seen];
   if (place.origin !== origin) return [origins.includes(place.origin) ? "moved" : "cut off", seen];
   return isCutOff(place.doubt, doubt, held) ? ["cut off", seen] : [seen];
+}
+
+/**
+ * How the run that is held has ended, if a sighting shows that it has.
+ *
+ * @returns undefined if it goes on as far as we know, or if no run is held
+ */
+export function endIn(sighting: Sighting, place: Place | undefined): RunEnd | undefined {
+  if (place === undefined) return undefined;
+  if (sighting.kind === "present") {
+    return isSameRun(place.run, sighting.run) ? undefined : (sighting.lastEnd ?? ENDED);
+  }
+  const isOver = sighting.kind === "absent" && sighting.state !== "disabled";
+  return isOver ? (sighting.end ?? ENDED) : undefined;
 }
 
 /**

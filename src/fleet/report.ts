@@ -7,10 +7,11 @@
  */
 import { BoundedMap } from "../ground/bounded-map.ts";
 import { cut, someOf } from "../ground/some-of.ts";
+import type { RunEnd } from "../routing/run.ts";
 import type { Sighting } from "../sources/sighting.ts";
 import type { ContainerStatus } from "../status.ts";
 import type { Log, LogLevel } from "../telemetry/log.ts";
-import { type Condition, conditionOf, type ServerState } from "./condition.ts";
+import { type Condition, CRASH_LOOP, conditionOf, type ServerState } from "./condition.ts";
 import type { Holding } from "./holding.ts";
 import { coolingNote, replicaStatus } from "./replica-status.ts";
 
@@ -56,6 +57,8 @@ export class Report {
   #lastChange: string | undefined;
   /** What the last line said that was no repetition. Repetitions are logged at debug level. */
   #lastSaid: string | undefined;
+  /** How a run ended that took requests with it. The next line says it, at its own level. */
+  #unsaid: RunEnd | undefined;
   readonly #saidMs = new BoundedMap<string, number>(KEPT_MAX);
 
   constructor(log: Log, nowMs: number) {
@@ -73,6 +76,16 @@ export class Report {
   }
 
   /**
+   * The run has ended. If it took requests with it, the log tells of answers that broke off, so it must
+   * tell the reason too, even if the same was said a moment ago.
+   *
+   * @param inFlight how many requests it had
+   */
+  ended(end: RunEnd, inFlight: number): void {
+    if (inFlight > 0) this.#unsaid = end;
+  }
+
+  /**
    * Notes that the source could not look at the server. That shows only while the state is
    * `unknown`: otherwise the last state stays.
    */
@@ -83,24 +96,21 @@ export class Report {
 
   /** Brings the report to what is seen and held, and logs it if it has changed. */
   tell(subject: Subject, sighting: Sighting, nowMs: number): void {
-    const { held, failure, leftOut } = subject.holding;
-    const { state, reason } = conditionOf(sighting, subject.holding);
-    const condition = { state, reason: cut(reason, REASON_LENGTH_MAX) };
+    const condition = shortened(conditionOf(sighting, subject.holding));
     const isFirst = this.#lastChange === undefined;
     this.note(condition, nowMs);
     const change = changeOf(condition);
     const isLate = change === this.#lastChange;
-    if (isLate && change === this.#lastSaid) return;
-    const isRepeated = this.#isRepeated(textOf(condition), nowMs);
+    const unsaid = this.#unsaid;
+    if (isLate && change === this.#lastSaid && unsaid === undefined) return;
+    const isRepeated = this.#isRepeated(textOf(condition), nowMs) && unsaid === undefined;
     if (isLate && isRepeated) return;
+    this.#unsaid = undefined;
     this.#lastChange = change;
     if (!isRepeated) this.#lastSaid = change;
-    const isDoubted = sighting.kind === "present" && sighting.doubt !== undefined;
-    const isPartial = condition.state === "routed" && leftOut !== undefined;
-    const isFailing = failure !== undefined || isPartial || (isDoubted && held === "probing");
-    const level = isFailing ? "warn" : levelOf(condition, isFirst);
+    const level = isFailing(condition, sighting, subject) ? "warn" : levelOf(condition, isFirst);
     this.#log[isRepeated ? "debug" : level](`container ${condition.state}`, {
-      ...fields(subject, condition),
+      ...fields(subject, withEnd(condition, sighting, unsaid)),
       ...(isLate && { since: new Date(this.#sinceMs).toISOString() }),
     });
   }
@@ -161,6 +171,33 @@ function fields(
   };
 }
 
+/** True if somebody should look into it, whatever its state is. */
+function isFailing({ state, gist }: Condition, sighting: Sighting, { holding }: Subject): boolean {
+  const { held, failure, leftOut } = holding;
+  const isDoubted = sighting.kind === "present" && sighting.doubt !== undefined;
+  const isPartial = state === "routed" && leftOut !== undefined;
+  const isCrashing = gist === CRASH_LOOP;
+  return failure !== undefined || isPartial || isCrashing || (isDoubted && held === "probing");
+}
+
+function shortened(condition: Condition): Condition {
+  return { ...condition, reason: cut(condition.reason, REASON_LENGTH_MAX) };
+}
+
+/**
+ * Adds how the last run ended, if that must be said and the reason does not say it.
+ *
+ * @param unsaid as it was known when the run ended; the sighting may know more
+ */
+function withEnd(condition: Condition, sighting: Sighting, unsaid: RunEnd | undefined): Condition {
+  if (unsaid === undefined || sighting.kind === "ignored") return condition;
+  const end = (sighting.kind === "absent" ? sighting.end : sighting.lastEnd) ?? unsaid;
+  const { state, reason } = condition;
+  if (state === "restarting" || reason.includes(end.brief)) return condition;
+  const who = sighting.kind === "absent" ? "it" : "its last run";
+  return { ...condition, reason: `${reason}; ${who} ${end.reason}` };
+}
+
 /** A container that had stopped before the proxy started is no news. */
 function levelOf({ state }: Condition, isFirst: boolean): LogLevel {
   return isFirst && state === "stopped" ? "debug" : LEVELS[state];
@@ -171,13 +208,15 @@ function levelOf({ state }: Condition, isFirst: boolean): LogLevel {
  * again, so its reason does not count.
  */
 function changeOf(condition: Condition): string {
-  return condition.state === "stopped" ? condition.state : textOf(condition);
+  return condition.state === "stopped"
+    ? condition.state
+    : `${condition.state} ${textOf(condition)}`;
 }
 
 /**
  * The text that makes a line a repetition. A health probe may print another text each time, and
  * only its failure is news, so the reason does not count there.
  */
-function textOf({ state, reason }: Condition): string {
-  return state === "unhealthy" ? state : `${state} ${reason}`;
+function textOf({ state, reason, gist }: Condition): string {
+  return gist ?? (state === "unhealthy" ? state : `${state} ${reason}`);
 }

@@ -61,6 +61,8 @@ export type Present = {
   readonly isCrashLoop?: boolean;
   /** How the run before this one ended, if that is known. */
   readonly lastEnd?: RunEnd | undefined;
+  /** What its runs before this one say of it, for as long as it is starting. In words for people. */
+  readonly past?: string | undefined;
   readonly seen: Health;
   /** What is wrong with the server. Only present while `seen` is `not healthy`. */
   readonly trouble?:

@@ -69,6 +69,21 @@ describe("parseContainer()", () => {
     expect(parseContainer(reply).stopTimeoutMs).toBe(ms);
   });
 
+  test("when its last run ended, how often the engine restarted it, whether a label hides exit codes", () => {
+    const reply = readFixture("docker-20.10.24-exited.json");
+    const finished = Date.parse("2026-11-22T23:56:25.439Z") + 0.859;
+    expect(parseContainer(reply)).toMatchObject({ restartCount: 0, exitCodeIsHidden: false });
+    expect(parseContainer(reply).finishedAtMs).toBeCloseTo(finished, 2);
+    Object.assign(reply, { RestartCount: 7 });
+    reply.Config.Labels = { exitCode: "0" };
+    expect(parseContainer(reply)).toMatchObject({ restartCount: 7, exitCodeIsHidden: true });
+    Object.assign(reply, { RestartCount: null });
+    Object.assign(reply.State, { FinishedAt: null });
+    expect(parseContainer(reply)).toMatchObject({ restartCount: 0, finishedAtMs: 0 });
+    const running = parseContainer(readFixture("docker-20.10.24-healthy.json"));
+    expect(running.finishedAtMs).toBeLessThan(0);
+  });
+
   test("throws on what is no inspect reply", () => {
     expect(() => parseContainer({ message: "x" })).toThrow();
   });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type ContainerEvent, readEvents } from "../../src/engine/events.ts";
+import { type ContainerEvent, EVENT_ACTIONS, readEvents } from "../../src/engine/events.ts";
 import { isLabelled } from "../../src/sources/labels.ts";
 
 const RECORDINGS = join(import.meta.dir, "../support/replay/events");
@@ -119,6 +119,8 @@ describe("readEvents()", () => {
       attributes: { name: "x", ...LABELS },
       timeMs: 5_000,
       signal: undefined,
+      fact: "kill",
+      exitCode: undefined,
     });
   });
 
@@ -163,6 +165,45 @@ describe("readEvents()", () => {
     expect([events.length, told]).toEqual([0, 1]);
   });
 
+  test.each<[recording: string, facts: string]>([
+    ["docker-20.10.24/07-oom", "start healthy oom die:137"],
+    ["docker-20.10.24/08-docker-restart", "start healthy kill die:0 stop start healthy"],
+    ["docker-20.10.24/10-rm-f-running", "start healthy kill die:137 destroy"],
+    ["docker-26.1.5/03-stop-ignore-term-t2", "start healthy kill kill stop die:137"],
+    ["podman-4.3.1/p05-run-health-stop-rm", "start die:0 destroy"],
+  ])("%s: what events tell of runs", async (recording, facts) => {
+    const events = await read(readFileSync(join(RECORDINGS, `${recording}.ndjson`)));
+    const told = events.flatMap(({ fact, exitCode }) =>
+      fact === undefined ? [] : exitCode === undefined ? fact : `${fact}:${exitCode}`,
+    );
+    expect(told.join(" ")).toBe(facts);
+  });
+
+  test("oom is asked for, and acts as any other change", async () => {
+    const [event] = await read(`${JSON.stringify({ ...KILL, Action: "oom" })}\n`);
+    expect(event).toMatchObject({ kind: "changed", fact: "oom" });
+    expect(EVENT_ACTIONS).toContain("oom");
+  });
+
+  test.each([
+    ["1", 1],
+    ["3221225786", 3_221_225_786],
+    ["", undefined],
+    ["-1", undefined],
+    ["1e3", undefined],
+    ["0x10", undefined],
+    ["99999999999999999999", undefined],
+    ["a label's text", undefined],
+  ])("exit code %p of a die is %p", async (exitCode, number) => {
+    const line = { ...KILL, Action: "die", Actor: { ID: "a", Attributes: { exitCode } } };
+    expect((await read(`${JSON.stringify(line)}\n`))[0]?.exitCode).toBe(number);
+  });
+
+  test("an exit code of anything but a die is a label", async () => {
+    const line = { ...KILL, Action: "start", Actor: { ID: "a", Attributes: { exitCode: "1" } } };
+    expect((await read(`${JSON.stringify(line)}\n`))[0]?.exitCode).toBeUndefined();
+  });
+
   test("a network tells which container was connected or disconnected", async () => {
     const recorded = readFileSync(
       join(RECORDINGS, "docker-20.10.24/13-network-connect-disconnect.ndjson"),
@@ -180,6 +221,8 @@ describe("readEvents()", () => {
       attributes: {},
       timeMs: 5_000,
       signal: undefined,
+      fact: undefined,
+      exitCode: undefined,
     });
   });
 });

@@ -168,9 +168,9 @@ describe("Report", () => {
     const made = rig();
     const { report, subject } = made;
     report.tell(subject, STARTING, 0);
-    report.note({ state: "stopped", reason: "its process has ended" }, 5);
+    report.note({ state: "stopped", reason: "has ended" }, 5);
     const noted = { state: "stopped", since: "1970-01-01T00:00:00.005Z" };
-    expect(report.status(subject)).toMatchObject({ ...noted, reason: "its process has ended" });
+    expect(report.status(subject)).toMatchObject({ ...noted, reason: "has ended" });
     report.tell(subject, EXITED, 6);
     expect(lines(made)).toEqual(["info container starting", "info container stopped"]);
     expect(report.status(subject)).toMatchObject(noted);

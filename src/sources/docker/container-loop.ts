@@ -15,13 +15,17 @@ import type { Log } from "../../telemetry/log.ts";
 import type { WarnOnce } from "../../telemetry/warn-once.ts";
 import type { Present, Sighting, SightingListener } from "../sighting.ts";
 import { sharedContainerId } from "./address.ts";
-import { absent, observe, type Surroundings, serverOf } from "./observe.ts";
+import { absent, type History, observe, type Surroundings, serverOf } from "./observe.ts";
+import { ENDED, endOf, withoutNetwork } from "./run-ends.ts";
+import type { RunHistory } from "./run-history.ts";
 import type { StopNotices } from "./stop-notices.ts";
 import { warnOfUnknownLabels } from "./unknown-labels.ts";
 
 export type ContainerLoopInit = {
   readonly listener: SightingListener;
   readonly notices: StopNotices;
+  /** Events are in it before the loop gets them. */
+  readonly history: RunHistory;
   readonly warnings: WarnOnce;
   readonly log: Log;
   readonly bugs: BugReport;
@@ -47,8 +51,6 @@ const RETRY_MS = 1_000;
 const SECOND_LOOK_MS = 500;
 /** Says what failed and what follows, as `BugReport` wants it. */
 const LOOKING = "while it looked at a container; it looks again at the next event or resync";
-/** Shown after an event has ended a run, until the next inspect tells more. */
-const ENDED: RunEnd = { kind: "unknown", brief: "has ended", reason: "its process has ended" };
 
 export class ContainerLoop {
   readonly #id: string;
@@ -119,7 +121,9 @@ export class ContainerLoop {
    * no effect on that run.
    */
   onEvent(event: ContainerEvent): void {
-    if (event.kind === "run over") this.#runOver(event, this.#present?.run.startedAtMs);
+    if (event.kind === "run over") {
+      this.#runOver(event, this.#present?.run.startedAtMs, () => this.#ownEnd());
+    }
     if (event.kind === "kill" && this.#isStopping(this.#container)) this.#tellOfStop();
     if (event.kind === "probed") this.#alarms.set("second look", SECOND_LOOK_MS);
   }
@@ -129,15 +133,34 @@ export class ContainerLoop {
    * ends, this one loses its address and its network.
    */
   onPeerEvent(event: ContainerEvent): void {
-    if (event.kind === "run over") this.#runOver(event, this.#peer?.startedAtMs);
+    if (event.kind === "run over") {
+      this.#runOver(event, this.#peer?.startedAtMs, () => withoutNetwork(this.#peer?.name));
+    }
   }
 
   /** @param startedAtMs start of the run that the event may end; undefined if there is none */
-  #runOver({ timeMs }: ContainerEvent, startedAtMs: number | undefined): void {
+  #runOver({ timeMs }: ContainerEvent, startedAtMs: number | undefined, end: () => RunEnd): void {
     this.invalidate();
     if (startedAtMs === undefined || timeMs <= startedAtMs) return;
-    if (this.#present !== undefined) this.#init.listener.over(this.#present.run, ENDED);
+    if (this.#present !== undefined) this.#init.listener.over(this.#present.run, end());
     this.#present = undefined;
+  }
+
+  /** How the run that was seen last has ended, as events tell it. */
+  #ownEnd(): RunEnd {
+    const container = this.#container;
+    if (container === undefined) return ENDED;
+    const { runs, lapseMs } = this.#historyOf(container);
+    const run = runs.findLast(({ startedMs = 0 }) => startedMs <= container.startedAtMs);
+    return run === undefined ? ENDED : endOf(run, container, lapseMs);
+  }
+
+  #historyOf({ stopTimeoutMs }: Pick<Container, "stopTimeoutMs">): History {
+    return {
+      runs: this.#init.history.runsOf(this.#id),
+      nowMs: this.#init.engineNowMs(),
+      lapseMs: this.#init.notices.durationOf({ stopTimeoutMs }),
+    };
   }
 
   #tellOfStop(): void {
@@ -185,18 +208,26 @@ export class ContainerLoop {
   /** Tells the listener what the last inspect showed. */
   #tell(rank: Rank): void {
     const container = this.#container;
-    const sighting =
-      container === undefined
-        ? absent(this.#id, this.#name)
-        : observe(container, {
-            ...this.#init.around(),
-            peer: this.#peer,
-            isStopping: (of) => this.#isStopping(of),
-          });
+    if (container !== undefined) this.#init.history.saw(container);
+    const sighting = container === undefined ? this.#absent() : this.#observe(container);
     this.#name = sighting.name;
     this.#present = sighting.kind === "present" ? sighting : undefined;
     if (container !== undefined) warnOfUnknownLabels(container, this.#init.warnings);
     this.#init.listener.saw(sighting, rank);
+  }
+
+  #observe(container: Container): Sighting {
+    return observe(container, {
+      ...this.#init.around(),
+      peer: this.#peer,
+      isStopping: (of) => this.#isStopping(of),
+      history: this.#historyOf(container),
+    });
+  }
+
+  #absent(): Sighting {
+    const last = this.#init.history.lastSeenOf(this.#id);
+    return absent(this.#id, this.#name, last, last && this.#historyOf(last));
   }
 
   /** True if the run has a stop notice. Sets an alarm to look again when the notice lapses. */

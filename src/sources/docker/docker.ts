@@ -22,6 +22,7 @@ import { type FollowTimes, follow } from "./follow.ts";
 import type { Itself, Listening } from "./itself.ts";
 import { SOURCE } from "./observe.ts";
 import { OwnPlace, type OwnPlaceInit } from "./own-place.ts";
+import { RunHistory } from "./run-history.ts";
 import { StopNotices } from "./stop-notices.ts";
 
 export type DockerSourceInit = {
@@ -85,6 +86,7 @@ export class DockerSource implements Source {
   readonly #init: DockerSourceInit;
   readonly #listener: SightingListener;
   readonly #notices: StopNotices;
+  readonly #history = new RunHistory();
   readonly #loops = new Map<string, ContainerLoop>();
   readonly #warnings: WarnOnce;
   readonly #bugs: BugReport;
@@ -156,6 +158,7 @@ export class DockerSource implements Source {
     if (kind === "kill" && labelled) {
       this.#notices.record({ containerId, signal, timeMs });
     }
+    if (labelled) this.#history.record(event);
     if (kind === "moved" && containerId === this.#init.own.containerId) void this.resync();
     const rank = this.#listener.nextRank();
     for (const loop of this.#loops.values()) {
@@ -214,6 +217,7 @@ export class DockerSource implements Source {
     const loop = new ContainerLoop(id, {
       listener: this.#listener,
       notices: this.#notices,
+      history: this.#history,
       warnings: this.#warnings,
       log,
       bugs: this.#bugs,

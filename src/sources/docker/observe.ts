@@ -7,10 +7,14 @@
 import { type Container, isAlive } from "../../engine/container.ts";
 import type { Server } from "../../routing/run.ts";
 import { readLabels } from "../labels.ts";
-import type { Present, Sighting } from "../sighting.ts";
+import type { Outlook, Present, Sighting } from "../sighting.ts";
 import { chooseAddress, type Place, reachableHosts, sharedContainerId } from "./address.ts";
 import { type Itself, isItself, loopAt } from "./itself.ts";
-import { notHealthy, notRunning } from "./reasons.ts";
+import { type Past, pastOf } from "./past.ts";
+import { comingUp, notHealthy, notRunning } from "./reasons.ts";
+import { factsOf, type PastRun, runsIn } from "./run-facts.ts";
+import type { LastSeen } from "./run-history.ts";
+import { nameSlot, slotsOf } from "./slots.ts";
 
 export type Surroundings = {
   /** Where the proxy runs. */
@@ -23,6 +27,17 @@ export type Surroundings = {
   readonly peer?: Container | undefined;
   /** True if the current run of the container has a stop notice that has not lapsed. */
   readonly isStopping: (container: Container) => boolean;
+  /** What is known of its runs; undefined if nothing is but what this inspect shows. */
+  readonly history?: History | undefined;
+};
+
+export type History = {
+  /** Oldest first. */
+  readonly runs: readonly PastRun[];
+  /** The engine's time, ms since the epoch. */
+  readonly nowMs: number;
+  /** How long a stop signal counts, ms. */
+  readonly lapseMs: number;
 };
 
 /** The name of this source, and a part of the identity of its servers. */
@@ -41,18 +56,23 @@ export function serverOf(id: string): Server {
   return { source: SOURCE, id };
 }
 
-/** The sighting of a container that the engine does not know, or does not know any more. */
-export function absent(id: string, name: string): Sighting {
-  const server = serverOf(id);
+/**
+ * The sighting of a container that the engine does not know, or does not know any more.
+ *
+ * @param last what the last inspect showed of it; undefined if there was none
+ */
+export function absent(id: string, name: string, last?: LastSeen, history?: History): Sighting {
+  const past = last && history && pastOf({ ...last, runningSinceMs: undefined }, history);
   return {
-    server,
-    name,
-    slots: [nameSlot(name)],
+    server: serverOf(id),
+    name: last?.name ?? name,
+    slots: last?.slots ?? [nameSlot(name)],
     kind: "absent",
     state: "stopped",
     reason: "removed",
     comesBack: false,
-    outlook: "gone",
+    outlook: past?.wasStopped ? "was stopped" : "gone",
+    end: past?.end,
   };
 }
 
@@ -60,18 +80,20 @@ export function observe(container: Container, around: Surroundings): Sighting {
   const common = {
     server: serverOf(container.id),
     name: container.name,
-    slots: [nameSlot(container.name)],
+    slots: slotsOf(container),
   };
   const ignored = (reason: string): Sighting => ({ ...common, kind: "ignored", reason });
   const labels = readLabels(container.labels);
-  if (labels.kind === "disabled" || !RUNNING.has(container.status)) {
-    const absence =
-      labels.kind === "disabled"
-        ? { state: "disabled" as const, reason: labels.reason }
-        : notRunning(container);
-    const comesBack = isAlive(container);
-    const outlook = comesBack ? "starts again" : "gone";
-    return { ...common, kind: "absent", ...absence, comesBack, outlook };
+  const comesBack = isAlive(container);
+  if (labels.kind === "disabled") {
+    const { reason } = labels;
+    return { ...common, kind: "absent", state: "disabled", reason, comesBack, outlook: "gone" };
+  }
+  const past = pastIn(container, around.history);
+  if (!RUNNING.has(container.status)) {
+    const outlook = outlookOf(container, past);
+    const absence = { ...notRunning(container, past), comesBack, outlook, end: past.end };
+    return { ...common, kind: "absent", ...absence };
   }
   if (isItself(container, around.itself)) return ignored(ITSELF);
   if (labels.kind === "wrong") return ignored(labels.reason);
@@ -96,11 +118,26 @@ export function observe(container: Container, around: Surroundings): Sighting {
     doubt: address.doubt,
     settings: labels.settings,
     ...healthOf(container, around),
+    isCrashLoop: past.isCrashLoop,
+    lastEnd: past.end,
+    past: comingUp(container.name, past),
   };
 }
 
-function nameSlot(name: string): string {
-  return `name ${name}`;
+function pastIn(container: Container, history: History | undefined): Past {
+  const { status, startedAtMs, stopTimeoutMs } = container;
+  const runningSinceMs = RUNNING.has(status) ? startedAtMs : undefined;
+  // Without a history there are no times of events: what has ended has done so just now.
+  const [runs, nowMs] = [runsIn(factsOf(container)), container.finishedAtMs];
+  const given = history ?? { runs, nowMs, lapseMs: stopTimeoutMs };
+  return pastOf({ ...container, runningSinceMs }, given);
+}
+
+/** What is to be expected of a container that does not run. */
+function outlookOf(container: Container, { isCrashLoop, wasStopped }: Past): Outlook {
+  if (container.status === "created") return container.startError === "" ? "created" : "gone";
+  if (isAlive(container)) return isCrashLoop ? "crash loop" : "starts again";
+  return wasStopped ? "was stopped" : "gone";
 }
 
 function isOnHost(container: Container, { peer }: Surroundings): boolean {

@@ -27,6 +27,14 @@ const STOP_SIGNALS: ReadonlySet<number> = new Set([2, 3, 9, 15]);
 
 const KEPT_MAX = 1_000;
 
+/** True if a signal tells the container to stop. If labels hide the signal, each one may. */
+export function isStopSignal(
+  signal: number | undefined,
+  { stopSignal, signalIsHidden }: Pick<Container, "stopSignal" | "signalIsHidden">,
+): boolean {
+  return signalIsHidden || signal === stopSignal || STOP_SIGNALS.has(signal ?? 0);
+}
+
 export class StopNotices {
   readonly #drainTimeoutMs: number;
   /** For each container and each signal, the latest kill. */
@@ -58,8 +66,13 @@ export class StopNotices {
     for (const { timeMs } of this.#killsOf(container)) {
       if (timeMs > container.startedAtMs) lastMs = Math.max(lastMs, timeMs);
     }
-    const lapseMs = lastMs + Math.max(this.#drainTimeoutMs, container.stopTimeoutMs);
+    const lapseMs = lastMs + this.durationOf(container);
     return lapseMs > nowMs ? lapseMs : undefined;
+  }
+
+  /** How long a stop notice of a container counts, ms. */
+  durationOf({ stopTimeoutMs }: Pick<Container, "stopTimeoutMs">): number {
+    return Math.max(this.#drainTimeoutMs, stopTimeoutMs);
   }
 
   /** For each signal that counts as a stop, the latest kill. */

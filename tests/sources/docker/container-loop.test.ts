@@ -4,6 +4,7 @@ import { EngineError } from "../../../src/engine/error.ts";
 import type { ContainerEvent } from "../../../src/engine/events.ts";
 import type { Rank } from "../../../src/routing/run.ts";
 import { ContainerLoop } from "../../../src/sources/docker/container-loop.ts";
+import { RunHistory } from "../../../src/sources/docker/run-history.ts";
 import { StopNotices } from "../../../src/sources/docker/stop-notices.ts";
 import { BugReport } from "../../../src/telemetry/bug-report.ts";
 import { WarnOnce } from "../../../src/telemetry/warn-once.ts";
@@ -27,10 +28,12 @@ type Shown = Container | undefined | EngineError;
 function rig(shown: Shown = CONTAINER) {
   const [told, log] = [[] as string[], memoryLog()];
   const notices = new StopNotices(60_000);
+  const history = new RunHistory();
   const made = {
     told,
     log,
     notices,
+    history,
     shown: shown as Shown,
     inspects: 0,
     isGone: false,
@@ -52,6 +55,7 @@ function rig(shown: Shown = CONTAINER) {
       passed: () => true,
     },
     notices,
+    history,
     warnings: new WarnOnce(log),
     log,
     bugs: new BugReport(log),
@@ -77,7 +81,8 @@ function eventOf(
   kind: ContainerEvent["kind"],
   { timeMs = START + 500, signal }: { readonly timeMs?: number; readonly signal?: number } = {},
 ): ContainerEvent {
-  return { kind, containerId: ID, attributes: {}, timeMs, signal };
+  const fact = kind === "run over" ? "die" : kind === "kill" ? "kill" : undefined;
+  return { kind, containerId: ID, attributes: {}, timeMs, signal, fact, exitCode: undefined };
 }
 
 async function seen(first: Rank = 1, shown: Shown = CONTAINER) {
@@ -112,7 +117,7 @@ describe("ContainerLoop", () => {
     expect(made.told).toEqual([]);
     made.loop.onEvent(made.event("run over"));
     made.loop.onEvent(made.event("run over")); // `die` and `stop` both come
-    expect([made.told, made.inspects]).toEqual([["over true its process has ended"], 1]);
+    expect([made.told, made.inspects]).toEqual([["over true has ended"], 1]);
   });
 
   test("a look under way when the run ends is made again", async () => {
@@ -162,6 +167,6 @@ describe("ContainerLoop", () => {
     made.loop.onPeerEvent(made.event("run over", { timeMs: PEER.startedAtMs - 1 })); // a replay
     expect(made.told).toEqual([]);
     made.loop.onPeerEvent(made.event("run over"));
-    expect(made.told).toEqual(["over true its process has ended"]);
+    expect(made.told).toEqual(["over true has lost its network: the container vpn has ended"]);
   });
 });

@@ -78,7 +78,8 @@ class Rig {
     this.#containers.set(id, { ...container, networks });
     const timeMs = Date.now();
     const kind = "moved";
-    this.#docker.onEvent({ kind, containerId: id, attributes: {}, timeMs, signal: undefined });
+    const nothing = { signal: undefined, fact: undefined, exitCode: undefined };
+    this.#docker.onEvent({ kind, containerId: id, attributes: {}, timeMs, ...nothing });
   }
 
   async untilAt(state: string, address: string | null): Promise<void> {

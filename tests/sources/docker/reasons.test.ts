@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { type Container, parseContainer } from "../../../src/engine/container.ts";
-import { notHealthy, notRunning } from "../../../src/sources/docker/reasons.ts";
+import type { Past } from "../../../src/sources/docker/past.ts";
+import { comingUp, notHealthy, notRunning } from "../../../src/sources/docker/reasons.ts";
 import { readFixture } from "../../support/engine/replies.ts";
 
 const HEALTHY = parseContainer(readFixture("docker-20.10.24-healthy.json"));
@@ -46,29 +47,90 @@ describe("notHealthy()", () => {
   });
 });
 
+const NO_PAST: Past = {
+  end: undefined,
+  livedMs: undefined,
+  isRecent: false,
+  wasStopped: false,
+  endCount: 0,
+  isCrashLoop: false,
+  restartCount: 0,
+};
+const EXITED: Past = {
+  ...NO_PAST,
+  end: { kind: "exited", brief: "exited with code 1", reason: "exited with code 1" },
+  livedMs: 12_400,
+  isRecent: true,
+  endCount: 1,
+};
+const KILLED: Past = {
+  ...EXITED,
+  end: { kind: "killed", brief: "was killed", reason: "was killed by docker kill or docker rm -f" },
+};
+const STOPPED: Past = {
+  ...EXITED,
+  end: { kind: "stopped", brief: "was stopped", reason: "was stopped (exit code 3)" },
+  wasStopped: true,
+  endCount: 0,
+};
+const LOOP: Past = { ...EXITED, endCount: 5, isCrashLoop: true };
+
 describe("notRunning()", () => {
-  test.each<[change: Partial<Container>, expected: string]>([
-    [{ status: "exited", exitCode: 1 }, "stopped: exited with code 1"],
+  test.each<[change: Partial<Container>, past: Past, expected: string]>([
+    [{ status: "exited" }, EXITED, "stopped: exited with code 1 after 12 s"],
     [
-      { status: "exited", exitCode: 137, outOfMemory: true },
-      "stopped: it ran out of memory (exit code 137)",
+      { status: "exited" },
+      { ...EXITED, endCount: 4 },
+      "stopped: 4 times in 10 min; last: exited with code 1 after 12 s",
     ],
+    [{ status: "exited" }, STOPPED, "stopped: was stopped (exit code 3)"],
     [
-      { status: "exited", exitCode: 127, startError: "no such file" },
-      "stopped: exited with code 127: no such file",
+      { status: "exited" },
+      { ...EXITED, wasStopped: true },
+      "stopped: was stopped; its last run exited with code 1",
     ],
-    [{ status: "created" }, "stopped: never started"],
+    [{ status: "exited" }, KILLED, "stopped: was killed by docker kill or docker rm -f"],
+    [
+      { status: "exited", startError: "no such file" },
+      { ...EXITED, livedMs: undefined },
+      "stopped: exited with code 1: no such file",
+    ],
+    [{ status: "created" }, NO_PAST, "stopped: never started"],
     [
       { status: "created", startError: "port is taken" },
+      NO_PAST,
       "stopped: could not be started: port is taken",
     ],
     [
-      { status: "restarting", exitCode: 1 },
-      "restarting: exited with code 1; the engine starts it again",
+      { status: "restarting" },
+      EXITED,
+      "restarting: exited with code 1 after 12 s; the engine starts it again",
     ],
-    [{ status: "removing" }, "stopped: being removed"],
-  ])("%o", (change, expected) => {
-    const { state, reason } = notRunning({ ...HEALTHY, ...change });
+    [
+      { status: "restarting" },
+      { ...EXITED, endCount: 5, restartCount: 5 },
+      "restarting: 5 times in 10 min; last: exit code 1 after 12 s; the engine starts it again",
+    ],
+    [
+      { status: "restarting" },
+      { ...EXITED, restartCount: 41 },
+      "restarting: exited with code 1 after 12 s; restarted 41 times in all; the engine starts it again",
+    ],
+    [
+      { status: "restarting" },
+      { ...EXITED, endCount: 120, restartCount: 400 },
+      "restarting: over 100 times in 10 min, 400 times in all; last: exit code 1 after 12 s; the engine starts it again",
+    ],
+    [
+      { status: "restarting" },
+      LOOP,
+      "restarting: 5 times in 10 min; last: exit code 1 after 12 s; it crashes again and again, and no request waits for it: docker logs d06 may tell why",
+    ],
+    [{ status: "restarting" }, NO_PAST, "restarting: has ended; the engine starts it again"],
+    [{ status: "removing" }, NO_PAST, "stopped: being removed"],
+    [{ status: "dead" }, NO_PAST, 'stopped: the engine calls it "dead"'],
+  ])("%o %#", (change, past, expected) => {
+    const { state, reason } = notRunning({ ...HEALTHY, name: "d06", ...change }, past);
     expect(`${state}: ${reason}`).toBe(expected);
   });
 
@@ -80,5 +142,32 @@ describe("notRunning()", () => {
       outOfMemory: true,
       startError: "a b",
     });
+  });
+});
+
+describe("comingUp()", () => {
+  test.each<[what: string, past: Past, expected: string | undefined]>([
+    ["its first run", NO_PAST, undefined],
+    ["after a crash", EXITED, "its last run exited with code 1 after 12 s"],
+    ["after a kill", KILLED, "its last run was killed by docker kill or docker rm -f"],
+    ["after docker restart", STOPPED, undefined],
+    ["a crash long ago", { ...EXITED, isRecent: false }, undefined],
+    [
+      "after two crashes",
+      { ...EXITED, endCount: 2 },
+      "2 times in 10 min; last: exit code 1 after 12 s",
+    ],
+    [
+      "restarted before the proxy was started",
+      { ...NO_PAST, restartCount: 41 },
+      "the engine has restarted it 41 times",
+    ],
+    [
+      "a crash loop",
+      LOOP,
+      "5 times in 10 min; last: exit code 1 after 12 s; it crashes again and again, and no request waits for it: docker logs d06 may tell why",
+    ],
+  ])("%s", (_what, past, expected) => {
+    expect(comingUp("d06", past)).toBe(expected);
   });
 });

@@ -1,0 +1,127 @@
+import { describe, expect, test } from "bun:test";
+import { type Past, pastOf } from "../../../src/sources/docker/past.ts";
+import { type Fact, type PastRun, runsIn } from "../../../src/sources/docker/run-facts.ts";
+import { recordedRuns } from "../../support/replay/recorded-runs.ts";
+
+const MINUTE_MS = 60_000;
+const CONTAINER = {
+  stopSignal: 15,
+  stopTimeoutMs: 10_000,
+  signalIsHidden: false,
+  exitCodeIsHidden: false,
+  restartCount: 0,
+};
+
+/** @param runningSinceMs undefined if the container does not run */
+function past(
+  runs: readonly PastRun[],
+  nowMs: number,
+  runningSinceMs: number | undefined = undefined,
+): Past {
+  return pastOf({ ...CONTAINER, runningSinceMs }, { runs, nowMs, lapseMs: MINUTE_MS });
+}
+
+/** Runs that crash, each with how long it lives; the next one starts a second later. */
+function crashes(livesMs: readonly number[], more: readonly Fact[] = []): readonly Fact[] {
+  let timeMs = 0;
+  const facts = livesMs.flatMap((lifeMs): readonly Fact[] => {
+    const startMs = timeMs + 1_000;
+    timeMs = startMs + lifeMs;
+    return [
+      { what: "start", timeMs: startMs },
+      { what: "die", timeMs, exitCode: 1 },
+    ];
+  });
+  return [...facts, ...more].toSorted((a, b) => a.timeMs - b.timeMs);
+}
+
+const THREE = crashes([1_000, 1_000, 1_000]); // they end at 2, 4 and 6 s
+
+describe("pastOf() recordings", () => {
+  test.each<[name: string, isCrashLoop: boolean, endCount: number, wasStopped: boolean]>([
+    ["docker-20.10.24/06-crash-exit1", false, 1, false],
+    ["docker-20.10.24/08-docker-restart", false, 0, false],
+    ["docker-20.10.24/04-docker-kill", false, 0, true],
+    ["docker-20.10.24/09-restart-policy-always-crash", false, 1, true],
+    ["docker-20.10.24/09b-restart-policy-crash-loop", true, 4, false],
+    ["docker-20.10.24/10-rm-f-running", false, 0, true],
+    ["docker-20.10.24/10b-run-rm-then-stop", false, 0, true],
+    ["docker-20.10.24/21-stop-in-restart-backoff", false, 5, true],
+    ["docker-26.1.5/21-stop-in-restart-backoff", false, 5, true],
+  ])("%s", async (name, isCrashLoop, endCount, wasStopped) => {
+    const runs = await recordedRuns(name);
+    const ended = runs.filter(({ endedMs }) => endedMs !== undefined);
+    const nowMs = (ended.at(-1)?.endedMs ?? 0) + 1_000;
+    const goesOn = runs.length > ended.length;
+    const told = past(runs, nowMs, goesOn ? runs.at(-1)?.startedMs : undefined);
+    if (goesOn) expect({ ...told, wasStopped: false }).toMatchObject({ isCrashLoop, endCount });
+    else expect(told).toMatchObject({ isCrashLoop, endCount, wasStopped });
+  });
+});
+
+describe("a crash loop", () => {
+  test.each<[what: string, facts: readonly Fact[], nowMs: number, isCrashLoop: boolean]>([
+    ["two crashes", crashes([1_000, 1_000]), 5_000, false],
+    ["three crashes", THREE, 7_000, true],
+    ["three crashes 10 minutes ago", THREE, 6_000 + 10 * MINUTE_MS, false],
+    ["a moment before that", THREE, 5_999 + 10 * MINUTE_MS, true],
+    [
+      "three slow ones within 10 minutes",
+      crashes([4, 4, 4].map((n) => n * MINUTE_MS)),
+      13 * MINUTE_MS,
+      true,
+    ],
+    ["three slower ones", crashes([5, 5, 5].map((n) => n * MINUTE_MS)), 16 * MINUTE_MS, false],
+    [
+      "the one in the middle was healthy",
+      crashes([1_000, 1_000, 1_000], [{ what: "healthy", timeMs: 3_500 }]),
+      7_000,
+      false,
+    ],
+    [
+      "the last one was told to stop",
+      crashes([1_000, 1_000, 1_000], [{ what: "kill", timeMs: 5_500, signal: 15 }]),
+      7_000,
+      false,
+    ],
+    ["stopped while it was down", [...THREE, { what: "stop", timeMs: 6_500 }], 7_000, false],
+    ["the first one's start is not known", THREE.slice(1), 7_000, false],
+  ])("%s: %p", (_what, facts, nowMs, isCrashLoop) => {
+    expect(past(runsIn(facts), nowMs).isCrashLoop).toBe(isCrashLoop);
+  });
+
+  test.each<[what: string, more: readonly Fact[], isCrashLoop: boolean]>([
+    ["goes on while it starts again", [], true],
+    ["ends as soon as it is healthy", [{ what: "healthy", timeMs: 8_000 }], false],
+    ["ends when it is told to stop", [{ what: "kill", timeMs: 8_000, signal: 15 }], false],
+    ["does not end by another signal", [{ what: "kill", timeMs: 8_000, signal: 1 }], true],
+  ])("%s", (_what, more, isCrashLoop) => {
+    const runs = runsIn([...THREE, { what: "start", timeMs: 7_000 }, ...more]);
+    const told = past(runs, 9_000, 7_000);
+    expect(told).toMatchObject({ isCrashLoop, endCount: 3, livedMs: 1_000 });
+    expect(told.end?.reason).toBe("exited with code 1");
+    expect(past(runs, 6_000 + 10 * MINUTE_MS, 7_000).isCrashLoop).toBe(false);
+  });
+});
+
+describe("pastOf()", () => {
+  test("a container that has never run", () => {
+    expect(past([], 5)).toMatchObject({ end: undefined, isRecent: false, wasStopped: false });
+  });
+
+  test("ends of the last 10 minutes count, but those of stops", () => {
+    const facts = crashes([1_000, 9 * MINUTE_MS, 2 * MINUTE_MS]);
+    expect(past(runsIn(facts), 12 * MINUTE_MS).endCount).toBe(2);
+    const stopped: Fact = { what: "kill", timeMs: 542_500, signal: 15 };
+    const told = [...facts, stopped].toSorted((a, b) => a.timeMs - b.timeMs);
+    expect(past(runsIn(told), 12 * MINUTE_MS).endCount).toBe(1);
+  });
+
+  test("a run whose end nobody has told, of a container that is gone", () => {
+    const runs = runsIn([
+      { what: "start", timeMs: 1 },
+      { what: "kill", timeMs: 5, signal: 15 },
+    ]);
+    expect(past(runs, 9)).toMatchObject({ wasStopped: true, livedMs: undefined, isRecent: true });
+  });
+});
