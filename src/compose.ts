@@ -12,6 +12,7 @@ import { type Descriptors, readDescriptors } from "./process/descriptors.ts";
 import { explainListen } from "./process/listen-error.ts";
 import { PROGRAM } from "./process/program.ts";
 import { VERSION } from "./process/version.ts";
+import { BrokenAnswers } from "./proxy/broken-answers.ts";
 import { createHandler } from "./proxy/handler.ts";
 import { WaitingRoom } from "./proxy/waiting-room.ts";
 import { RoutingTable } from "./routing/table.ts";
@@ -66,11 +67,13 @@ export async function runProxy(
   const docker = new DockerSource({ engine, fleet, log, drainTimeoutMs, own });
   const descriptors = await countDescriptors(log);
   const waitingRoom = new WaitingRoom({ timeoutMs: waitTimeoutMs, log });
+  const brokenAnswers = new BrokenAnswers({ log, drainTimeoutMs });
   const handler = createHandler({
     routes: table,
     log,
     isReady: () => fleet.isReady,
     waitingRoom,
+    brokenAnswers,
     hasRoom: () => descriptors?.take() ?? true,
     pseudonym,
     keptBytesMax: config.modelSearchBytesMax,
@@ -92,6 +95,7 @@ export async function runProxy(
   const cut = await server.stop(config.drainTimeoutMs);
   watching.abort();
   if (cut > 0) log.warn("the time to drain is up; requests were cut", { requests_cut: cut });
+  brokenAnswers.flush();
   await telemetry.shutdown();
   log.info("stopped");
   return { kind: "stopped" };

@@ -3,8 +3,9 @@
  * not sent again. Pure but for the answer that it makes. `tries.ts` decides what is tried again.
  */
 import { errorCode } from "../ground/error-text.ts";
+import type { Ending } from "../routing/ending.ts";
 import { clientGone, errorResponse, outOfDescriptors, quoteModel } from "./own/errors.ts";
-import type { AbortReason } from "./upstream-abort.ts";
+import { type AbortReason, PATIENCE } from "./upstream-abort.ts";
 
 /**
  * - `connection refused`, `not connected`: nothing was sent.
@@ -27,19 +28,25 @@ export type Failure = {
   readonly error: unknown;
   /** Set if we have ended the attempt ourselves. */
   readonly abortReason: AbortReason | undefined;
+  /** Of the run that was asked. Undefined if its server has answered, and only declined. */
+  readonly ending: Ending | undefined;
 };
 
 /** What an attempt was like. */
 export type Circumstances = {
   readonly abortReason: AbortReason | undefined;
+  readonly ending: Ending;
   /** It failed so early, on a connection used before, that the server may just have been closing it. */
   readonly mayBeStale: boolean;
 };
 
-export function failureOf(error: unknown, { abortReason, mayBeStale }: Circumstances): Failure {
+export function failureOf(
+  error: unknown,
+  { abortReason, mayBeStale, ending }: Circumstances,
+): Failure {
   const kind =
     abortReason === undefined ? kindOf(errorCode(error), mayBeStale) : BY_REASON[abortReason];
-  return { kind, error, abortReason };
+  return { kind, error, abortReason, ending };
 }
 
 const BY_REASON: Readonly<Record<AbortReason, FailureKind>> = {
@@ -63,17 +70,32 @@ function kindOf(code: string | undefined, mayBeStale: boolean): FailureKind {
   return mayBeStale ? "stale connection" : "died";
 }
 
-/** @param model that the request names, if it names one */
-export function failureResponse(
-  { error, abortReason }: Failure,
+/**
+ * The run's end is told where it explains the failure. No lease may be open any more: the server may be at its end
+ * for a while without telling why.
+ *
+ * @param model that the request names, if it names one
+ * @param waitMs how long to wait until it is known how the run has ended
+ */
+export async function failureResponse(
+  failure: Failure,
   model: string | undefined,
-): Response {
+  waitMs = PATIENCE.runEndMs,
+): Promise<Response> {
+  const { error, abortReason } = failure;
   if (abortReason === "client gone") return clientGone();
   if (errorCode(error) === "EMFILE") return outOfDescriptors("forward");
-  const isStopped = abortReason === "cut" || abortReason === "run-over";
-  const what = isStopped ? "was stopped before it answered" : "did not answer";
   return errorResponse(
     "backend_unreachable",
-    `Cannot forward the request: the server ${model === undefined ? "" : `of model ${quoteModel(model)} `}${what}`,
+    `Cannot forward the request: the server ${model === undefined ? "" : `of model ${quoteModel(model)} `}${await whatItDid(failure, waitMs)}`,
   );
+}
+
+async function whatItDid({ kind, abortReason, ending }: Failure, waitMs: number): Promise<string> {
+  // A container that ends does not answer nonsense, and what we have ended ourselves needs no other reason.
+  const mayHaveEnded = kind !== "failed" && abortReason !== "cut";
+  const end = mayHaveEnded ? await ending?.known(waitMs) : undefined;
+  if (end !== undefined) return `${end.brief} before it answered`;
+  const isStopped = abortReason === "cut" || abortReason === "run-over";
+  return isStopped ? "was stopped before it answered" : "did not answer";
 }

@@ -105,9 +105,12 @@ export class Forwarder {
     const failure = failureOfLast(sent);
     if (await this.#mayWait(outgoing, failure, last)) return { by: "nobody", failed: failure };
     this.#warnOfFailure(exchange, routed.lease.backend, failure);
+    exchange.bodyIsSent(); // a 502 may wait for its reason
     if (declined === undefined || failure.abortReason === "client gone") {
       const { asked } = exchange;
-      const response = othersAreFull ? refuse(saturated(asked)) : failureResponse(failure, asked);
+      const response = othersAreFull
+        ? refuse(saturated(asked))
+        : await failureResponse(failure, asked, this.#endingMs(outgoing, failure));
       return { response, by: "proxy" };
     }
     exchange.answeredByProxy(declined.status, undefined);
@@ -126,11 +129,15 @@ export class Forwarder {
     if (mayWait !== true || body.kind === "stream" || abortReason === "client gone") return false;
     if (declined !== undefined) return false;
     if (othersAreFull || NOTHING_LOST.has(kind)) return true;
-    if (kind !== "died" || !tries.mayRepeatAgain) return false;
+    if (kind !== "died") return false;
     const { ending } = routed.lease.backend;
-    if (ending.isStopping) return true;
-    const end = await ending.known(ENDING_MS);
-    return ending.isStopping || end?.kind === "stopped";
+    const end = ending.isStopping ? ending.end : await ending.known(this.#init.patience.runEndMs);
+    return (ending.isStopping || end?.kind === "stopped") && tries.mayRepeatAgain;
+  }
+
+  /** How much longer an answer waits for how the server has ended, ms: see `#mayWait`. */
+  #endingMs({ mayWait }: Outgoing, { kind }: Failure): number {
+    return mayWait === true && kind === "died" ? 0 : this.#init.patience.runEndMs;
   }
 
   /** Must be called in the step that took the lease. */
@@ -201,10 +208,9 @@ export class Forwarder {
     return route.kind === "routed" || route.kind === "saturated" ? route : undefined;
   }
 
-  #warnOfFailure({ model }: Exchange, { name }: Backend, { error, abortReason }: Failure): void {
+  #warnOfFailure({ model }: Exchange, backend: Backend, { error, abortReason }: Failure): void {
     if (abortReason === "client gone") return;
-    const fields = { container: name, model, reason: abortReason ?? String(error) };
-    this.#init.log.warn("a request failed before its answer began", fields);
+    this.#init.brokenAnswers.add(backend, { model, error, abortReason });
   }
 }
 
@@ -214,9 +220,6 @@ const NOTHING_LOST: ReadonlySet<Setback> = new Set([
   "not connected",
   "stale connection",
 ]);
-
-/** How long the engine may take to tell that a server was told to stop, ms: see `Ending.known`. */
-const ENDING_MS = 300;
 
 const SATURATED = { kind: "saturated" } as const;
 
@@ -230,5 +233,6 @@ const COOLED: ReadonlySet<Setback> = new Set([
 
 function failureOfLast(sent: Unanswered): Failure {
   if (sent.kind !== "declined") return sent;
-  return { kind: "failed", error: new Error(`status ${sent.status}`), abortReason: undefined };
+  const error = new Error(`status ${sent.status}`);
+  return { kind: "failed", error, abortReason: undefined, ending: undefined };
 }

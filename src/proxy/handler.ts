@@ -18,6 +18,7 @@ import { askingOf, mayRepeat, readTo } from "./asking.ts";
 import { KeptBytes } from "./body/kept-bytes.ts";
 import { Payloads } from "./body/payload.ts";
 import { isReadWhole, readModelField } from "./body/request-body.ts";
+import { BrokenAnswers } from "./broken-answers.ts";
 import { destinationOf, searchesForm } from "./destination.ts";
 import { type Client, Exchange } from "./exchange.ts";
 import { type FindInit, findModel } from "./find-model.ts";
@@ -47,6 +48,8 @@ export type HandlerInit = FindInit & {
   /** Nobody waits if it is not given. */
   readonly waitingRoom?: WaitingRoom;
   readonly patience?: Patience;
+  /** Made if it is not given. */
+  readonly brokenAnswers?: BrokenAnswers;
   /** Says whether there are descriptors for one more request, and counts the request in if there are. */
   readonly hasRoom?: () => boolean;
   /** Asks one server for its model list again. Resolves at once when that was done moments ago. */
@@ -101,7 +104,10 @@ function contextOf(init: HandlerInit): Context {
   const onAnswer = (
     ...[exchange, upstream, backend]: Parameters<ForwardInit["onAnswer"]>
   ): Passing => learn(exchange, upstream, backend, context);
-  const forwarder = new Forwarder({ routes, log, patience, payloads, pseudonym, onAnswer });
+  const { brokenAnswers = new BrokenAnswers({ log }) } = init;
+  const forwarder = new Forwarder({
+    ...{ routes, log, patience, brokenAnswers, payloads, pseudonym, onAnswer },
+  });
   const context: Context = { ...init, kept, pseudonym, responses, telemetry, forwarder };
   return context;
 }

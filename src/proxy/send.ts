@@ -10,6 +10,7 @@ import { answerOf } from "./answer.ts";
 import { type BodyWatch, type Opened, openAtFirstByte } from "./answer-body.ts";
 import type { Payload, Payloads } from "./body/payload.ts";
 import type { RequestBody } from "./body/request-body.ts";
+import type { BrokenAnswers } from "./broken-answers.ts";
 import { type ConnectionPool, poolOf } from "./connections.ts";
 import { coolMsOf, copyOf, isDeclined } from "./declined.ts";
 import type { Attempt, Exchange } from "./exchange.ts";
@@ -23,6 +24,7 @@ export type Passing = ((piece: Uint8Array) => void) | undefined;
 
 export type SendInit = {
   readonly log: Log;
+  readonly brokenAnswers: BrokenAnswers;
   readonly payloads: Payloads;
   /** The proxy's name in `Via`. */
   readonly pseudonym: string;
@@ -110,7 +112,8 @@ export class Sender {
    */
   #watch(attempt: Attempt, upstream: Response, pool: ConnectionPool): BodyWatch {
     const { exchange, backend, call } = attempt;
-    const { log, onAnswer } = this.#init;
+    const { log, brokenAnswers, onAnswer } = this.#init;
+    const beganMs = performance.now();
     exchange.answerBegins();
     return {
       waitFor: (whom) => attempt.waitFor(whom),
@@ -119,20 +122,19 @@ export class Sender {
         attempt.unreadBytes > 0 ? () => attempt.answering() : undefined,
       ),
       ended: (end) => {
-        const { bytes, error, isBug } = end;
+        const { error, isBug } = end;
         const ending = attempt.ended(end);
-        if (isBug)
+        if (error === undefined) pool.keep();
+        if (isBug) {
           log.error("an answer failed inside the proxy: please report this", {
             reason: stackOf(error),
           });
-        if (error === undefined) pool.keep();
-        if (ending === "broken off")
-          log.warn("an answer broke off; its client's connection is aborted", {
-            container: backend.name,
-            model: exchange.model,
-            bytes,
-            reason: String(attempt.abortReason ?? error),
-          });
+        } else if (ending === "broken off") {
+          const { model } = exchange;
+          const { abortReason } = attempt;
+          const afterMs = performance.now() - beganMs;
+          brokenAnswers.add(backend, { model, error, abortReason, afterMs });
+        }
       },
     };
   }
@@ -182,7 +184,7 @@ function fail(attempt: Attempt, error: unknown, mayBeStale: boolean): Failure {
   const { abortReason, backend } = attempt;
   if (abortReason === undefined && errorCode(error) === "ECONNREFUSED") backend.reportRefusal();
   attempt.failed(error);
-  return failureOf(error, { abortReason, mayBeStale });
+  return failureOf(error, { abortReason, mayBeStale, ending: backend.ending });
 }
 
 function both(one: Passing, other: Passing): Passing {

@@ -24,6 +24,8 @@ export type Patience = {
   readonly probeAfterMs: number;
   /** How long that try may take. */
   readonly connectMs: number;
+  /** How long a 502 waits for the reason: an engine tells the end of a container later than its connections do. */
+  readonly runEndMs: number;
 };
 
 export const PATIENCE: Patience = {
@@ -31,6 +33,7 @@ export const PATIENCE: Patience = {
   readMs: 5_000,
   probeAfterMs: 1_000,
   connectMs: 4_000,
+  runEndMs: 300,
 };
 
 export class UpstreamAbort {

@@ -1,13 +1,21 @@
 /**
  * What is known of the end of one run: whether it was told to stop, and how it ended. All backends of a run
- * share it. Pure but for one timer: it knows what it is told.
+ * share it. Pure but for its timers: it knows what it is told.
  */
 import type { RunEnd } from "./run.ts";
+
+/** One wait in progress, which those share who ask for the same moments later. */
+type Wait = { readonly ms: number; readonly beganMs: number; readonly over: Promise<void> };
+
+/** A wait is shared for this part of its time: so there are six timers at most, however many wait. */
+const SHARED_PART = 1 / 6;
 
 export class Ending {
   #isStopping = false;
   #end: RunEnd | undefined;
-  readonly #known = Promise.withResolvers<void>();
+  #latest: Wait | undefined;
+  /** Of all that wait just now. A run may go on for months: nothing of a wait may stay when it is over. */
+  readonly #wakes = new Set<() => void>();
 
   /** The run was told to stop. It may go on for a while. */
   get isStopping(): boolean {
@@ -26,22 +34,34 @@ export class Ending {
   /** The run has ended. Only the first call counts. */
   ended(end: RunEnd): void {
     this.#end ??= end;
-    this.#known.resolve();
+    for (const wake of this.#wakes) wake();
   }
 
   /**
    * Waits until it is known how the run has ended. The connections of a run break before its engine tells why:
    * with Docker 23 and later 75 to 150 ms before.
    *
-   * @param ms the longest wait
+   * @param ms the longest wait; it may be a sixth shorter
    * @returns undefined if it is not known by then: it may go on
    */
   async known(ms: number): Promise<RunEnd | undefined> {
     if (this.#end !== undefined) return this.#end;
-    const late = Promise.withResolvers<void>();
-    const timer = setTimeout(late.resolve, ms);
-    await Promise.race([this.#known.promise, late.promise]);
-    clearTimeout(timer);
+    const nowMs = performance.now();
+    const latest = this.#latest;
+    const isShared = latest?.ms === ms && nowMs - latest.beganMs < ms * SHARED_PART;
+    const wait = isShared ? latest : { ms, beganMs: nowMs, over: this.#wait(ms) };
+    this.#latest = wait;
+    await wait.over;
+    if (this.#latest === wait) this.#latest = undefined;
     return this.#end;
+  }
+
+  async #wait(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#wakes.add(resolve);
+    const timer = setTimeout(resolve, ms);
+    await promise;
+    clearTimeout(timer);
+    this.#wakes.delete(resolve);
   }
 }

@@ -10,9 +10,15 @@ import {
   type TextMapSetter,
   trace,
 } from "@opentelemetry/api";
-import { errorCode } from "../ground/error-text.ts";
-import { type CallOwner, PROPAGATOR, type ReportEnd } from "./reporting.ts";
-import type { CallEnd, CallReport, ReportedBackend, RouteReason } from "./telemetry.ts";
+import { BROKEN_OFF, failureOf, mayHaveEnded, wordOfBreak, wordsOfBreak } from "./call-errors.ts";
+import { type CallOwner, PROPAGATOR, type ReportEnd, SEEN } from "./reporting.ts";
+import type {
+  CallEnd,
+  CallReport,
+  ReportedBackend,
+  ReportedEnding,
+  RouteReason,
+} from "./telemetry.ts";
 import { UsageReader } from "./usage.ts";
 
 const SETTER: TextMapSetter<Headers> = { set: (headers, name, value) => headers.set(name, value) };
@@ -26,6 +32,7 @@ export class OtelCallReport implements CallReport {
   /** Read once, at the start: the model may leave the routing table meanwhile. */
   readonly #label: string;
   readonly #startMs = performance.now();
+  readonly #ending: ReportedEnding | undefined;
   #genAi: Attributes | undefined;
   #status: number | undefined;
   #isStream = false;
@@ -43,6 +50,7 @@ export class OtelCallReport implements CallReport {
   ) {
     this.#request = request;
     this.#label = request.label;
+    this.#ending = backend.ending;
     const { instruments, tracer } = request.reporting;
     instruments.inflight.add(1, { model: this.#label });
     const { operation, provider, name } = request.route;
@@ -107,7 +115,11 @@ export class OtelCallReport implements CallReport {
 
   failed(error: unknown, abortReason: string | undefined): void {
     if (!this.#open) return;
-    const failure = { status: this.#status, ...failureOf(error, abortReason) };
+    const failure = {
+      status: this.#status,
+      ...failureOf(error, abortReason),
+      ...this.#reasonOf(error, abortReason),
+    };
     this.#request.callFailed(failure);
     this.#end(failure, {});
   }
@@ -144,21 +156,42 @@ export class OtelCallReport implements CallReport {
 
   #broken(word: string, { bytes, error }: CallEnd, abortReason: string | undefined): ReportEnd {
     const ms = Math.round(performance.now() - this.#startMs);
-    const reason = abortReason ?? (error === undefined ? "client gone" : String(error));
+    const reason = wordsOfBreak(error, abortReason);
     this.#request.addEvent(word, { bytes, ms, reason });
-    const message = `after ${bytes} bytes and ${ms} ms: ${reason}`;
-    return { status: this.#status, errorType: word, message };
+    const progress = `after ${bytes} bytes and ${ms} ms`;
+    return {
+      ...{ status: this.#status, errorType: word, progress, message: `${progress}: ${reason}` },
+      ...(word === BROKEN_OFF && this.#reasonOf(error, abortReason)),
+    };
   }
 
-  #end({ status, errorType, message }: ReportEnd, more: Attributes): void {
+  /** What the spans wait for, where the end of the run may be the reason. */
+  #reasonOf(
+    error: unknown,
+    abortReason: string | undefined,
+  ): Pick<ReportEnd, "atMs" | "ending"> | undefined {
+    if (this.#ending === undefined || !mayHaveEnded(error, abortReason)) return undefined;
+    return { ending: this.#ending, atMs: performance.now() };
+  }
+
+  #end(outcome: ReportEnd, more: Attributes): void {
     this.#open = false;
-    this.#request.reporting.instruments.inflight.add(-1, { model: this.#label });
+    const { instruments, late } = this.#request.reporting;
+    instruments.inflight.add(-1, { model: this.#label });
     const span = this.#span;
-    if (span === undefined) return;
+    if (span !== undefined) late.whenExplained(outcome, (end) => this.#endSpan(span, end, more));
+  }
+
+  #endSpan(
+    span: Span,
+    { status, errorType, seen, message, atMs }: ReportEnd,
+    more: Attributes,
+  ): void {
     const attributes = {
       ...more,
       ...(status !== undefined && { "http.response.status_code": status }),
       ...(errorType !== undefined && { "error.type": errorType }),
+      ...(seen !== undefined && { [SEEN]: seen }),
       ...(this.#firstPieceS !== undefined && {
         "gen_ai.response.time_to_first_chunk": this.#firstPieceS,
       }),
@@ -167,7 +200,7 @@ export class OtelCallReport implements CallReport {
     if (errorType !== undefined) {
       span.setStatus({ code: SpanStatusCode.ERROR, message: message ?? "" });
     }
-    span.end();
+    span.end(atMs);
   }
 }
 
@@ -192,36 +225,3 @@ function attributesOf(
     }),
   };
 }
-
-/** @returns undefined if the answer is complete */
-function wordOfBreak(
-  { error, cancelled }: CallEnd,
-  abortReason: string | undefined,
-): string | undefined {
-  if (cancelled || abortReason === "client gone") return "client_gone";
-  if (error === undefined) return undefined;
-  return abortReason === "cut" ? "drain_timeout" : "upstream_broken_off";
-}
-
-/** Describes a call that got no answer. Leaves out error messages, which may have addresses in them. */
-function failureOf(
-  error: unknown,
-  abortReason: string | undefined,
-): Pick<ReportEnd, "errorType" | "message"> {
-  const byReason = abortReason === undefined ? undefined : BY_REASON[abortReason];
-  if (byReason !== undefined) return { errorType: byReason, message: abortReason };
-  const code = errorCode(error) ?? "upstream_failed";
-  return { errorType: BY_CODE[code] ?? code, message: code };
-}
-
-const BY_REASON: Readonly<Record<string, string>> = {
-  "client gone": "client_gone",
-  "connect timed out": "connect_timeout",
-  cut: "drain_timeout",
-  "run-over": "upstream_broken_off",
-};
-
-const BY_CODE: Readonly<Record<string, string>> = {
-  ECONNREFUSED: "connection_refused",
-  ECONNRESET: "connection_reset",
-};

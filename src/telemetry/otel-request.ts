@@ -14,8 +14,16 @@ import {
 } from "@opentelemetry/api";
 import { UNKNOWN } from "./label-values.ts";
 import { OtelCallReport, ROUTE_REASON } from "./otel-call.ts";
-import { type CallOwner, PROPAGATOR, type ReportEnd, type Reporting, short } from "./reporting.ts";
+import {
+  type CallOwner,
+  PROPAGATOR,
+  type ReportEnd,
+  type Reporting,
+  SEEN,
+  short,
+} from "./reporting.ts";
 import { type Route, routeOf } from "./routes.ts";
+import { explained } from "./run-end.ts";
 import type {
   CallReport,
   ReportedBackend,
@@ -131,11 +139,14 @@ export class OtelRequestReport implements RequestReport, CallOwner {
       this.#span?.addEvent(code, this.#model === undefined ? {} : { model: this.#model });
     }
     // Why the last call failed says more than the proxy's own code.
-    const failed = status === 502 ? this.#failure?.errorType : undefined;
+    const failure = this.#failure && explained(this.#failure, this.#failure.ending?.end);
+    const failed = status === 502 ? failure : undefined;
     // Without a code it is what a backend has answered before the last call failed.
     const passedOn = status >= 500 ? String(status) : undefined;
-    const errorType = failed ?? code ?? passedOn;
-    this.end({ status, errorType, message: this.#failure?.message ?? code }, false);
+    const errorType = failed?.errorType ?? code ?? passedOn;
+    const seen = failed?.seen;
+    const message = failure?.message ?? code;
+    this.end({ status, errorType, message, ...(seen !== undefined && { seen }) }, false);
   }
 
   callFailed(failure: ReportEnd): void {
@@ -146,30 +157,35 @@ export class OtelRequestReport implements RequestReport, CallOwner {
     this.#span?.addEvent(name, attributes);
   }
 
-  end(
-    { status = NO_ANSWER, errorType, message }: ReportEnd,
-    streaming: boolean,
-    more?: Attributes,
-  ): void {
+  end(outcome: ReportEnd, streaming: boolean, more?: Attributes): void {
     if (!this.#open) return;
     this.#open = false;
-    const { instruments } = this.reporting;
+    const { instruments, late } = this.reporting;
+    const { status = NO_ANSWER } = outcome;
     const model = this.#label;
     instruments.activeRequests.add(-1, this.#active);
     instruments.requests.add(1, { model, status_code: status });
     instruments.duration.record((performance.now() - this.#startMs) / 1000, { model });
     const span = this.#span;
     if (span === undefined) return;
+    late.whenExplained(outcome, (end) => this.#endSpan(span, end, { streaming, ...more }));
+  }
+
+  #endSpan(
+    span: Span,
+    { status = NO_ANSWER, errorType, seen, message, atMs }: ReportEnd,
+    more: Attributes,
+  ): void {
     span.setAttributes({
       "http.status_code": status,
       "http.response.status_code": status,
-      streaming,
       ...(this.#model !== undefined && { model: this.#model, "gen_ai.request.model": this.#model }),
       ...(errorType !== undefined && { "error.type": errorType }),
       ...(this.#waitOutcome !== undefined && {
         "proxy.wait.duration": this.#waitedS,
         "proxy.wait.outcome": this.#waitOutcome,
       }),
+      ...(seen !== undefined && { [SEEN]: seen }),
       ...more,
     });
     // Conventions for HTTP: a fault of the client's (4xx) is no error of a SERVER span.
@@ -177,7 +193,7 @@ export class OtelRequestReport implements RequestReport, CallOwner {
     if (errorType !== undefined && !isClientsFault) {
       span.setStatus({ code: SpanStatusCode.ERROR, message: message ?? "" });
     }
-    span.end();
+    span.end(atMs);
   }
 
   #attributesOf(path: string, host: string): Attributes {

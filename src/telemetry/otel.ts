@@ -28,6 +28,7 @@ import type { Log } from "./log.ts";
 import { SERIES_MAX } from "./metrics.ts";
 import { OtelRequestReport } from "./otel-request.ts";
 import type { Reporting } from "./reporting.ts";
+import { LateSpans } from "./run-end.ts";
 import type { DiagnosticsLevel, TelemetrySettings } from "./settings.ts";
 import type { Telemetry } from "./telemetry.ts";
 
@@ -67,13 +68,14 @@ export function createOtel(init: OtelInit): Telemetry {
     instruments: createInstruments(metrics.provider.getMeter(SCOPE, version), init),
     labels: new LabelValues(UNKNOWN),
     tracer: traces?.provider.getTracer(SCOPE, version),
+    late: new LateSpans(),
   };
   const parts: readonly Part[] = traces === undefined ? [metrics] : [traces, metrics];
   return {
     request: (request, path) => new OtelRequestReport(request, path, reporting),
     tableUpdated: (action) => reporting.instruments.tableUpdates.add(1, { action }),
     scrape: scraped && (() => scraped.text()),
-    shutdown: () => shutDown(parts, log),
+    shutdown: () => shutDown(parts, reporting.late, log),
   };
 }
 
@@ -163,12 +165,14 @@ class ScrapedReader extends MetricReader {
   }
 }
 
-async function shutDown(parts: readonly Part[], log: Log): Promise<void> {
+async function shutDown(parts: readonly Part[], late: LateSpans, log: Log): Promise<void> {
   await Bun.sleep(CUT_MS);
-  const late = Promise.withResolvers<"late">();
-  const timer = setTimeout(() => late.resolve("late"), FLUSH_MS - CUT_MS);
-  const flushed = Promise.allSettled(parts.map((part) => part.shutdown()));
-  const outcome = await Promise.race([flushed, late.promise]);
+  const timeUp = Promise.withResolvers<"late">();
+  const timer = setTimeout(() => timeUp.resolve("late"), FLUSH_MS - CUT_MS);
+  const flushed = late
+    .settled()
+    .then(() => Promise.allSettled(parts.map((part) => part.shutdown())));
+  const outcome = await Promise.race([flushed, timeUp.promise]);
   clearTimeout(timer);
   if (outcome === "late") log.warn("telemetry could not all be sent in time", { ms: FLUSH_MS });
 }

@@ -4,6 +4,8 @@ import { W3CTraceContextPropagator } from "@opentelemetry/core";
 import type { Instruments } from "./instruments.ts";
 import type { LabelValues } from "./label-values.ts";
 import type { Route } from "./routes.ts";
+import type { LateSpans } from "./run-end.ts";
+import type { ReportedEnding } from "./telemetry.ts";
 
 export type Reporting = {
   readonly instruments: Instruments;
@@ -11,6 +13,8 @@ export type Reporting = {
   readonly labels: LabelValues;
   /** Undefined if there are no traces. */
   readonly tracer: Tracer | undefined;
+  /** Those that wait for the reason of their end. */
+  readonly late: LateSpans;
 };
 
 /** How a request or a call ended. */
@@ -21,6 +25,14 @@ export type ReportEnd = {
   readonly errorType: string | undefined;
   /** For the span's status, if that is an error. */
   readonly message?: string | undefined;
+  /** How far the answer came. The message begins with it. */
+  readonly progress?: string;
+  /** What we have seen of it, if `errorType` is the end of the server's container. */
+  readonly seen?: string;
+  /** Of the server's run, where its end may be the reason. The spans wait until that is known. */
+  readonly ending?: ReportedEnding;
+  /** When it was, by `performance.now()`, if spans may end later than that. */
+  readonly atMs?: number;
 };
 
 /** The request that a call serves: what the call must know of it, and what it tells it. */
@@ -40,6 +52,9 @@ export type CallOwner = {
 };
 
 export const PROPAGATOR = new W3CTraceContextPropagator();
+
+/** The attribute with what was seen of an error whose `error.type` is the end of a container. */
+export const SEEN = "proxy.error";
 
 /** The most characters that a span takes of a text from a client or a server. */
 const TEXT_LENGTH_MAX = 1_024;

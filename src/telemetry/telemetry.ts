@@ -4,12 +4,26 @@
  * All calls are quick; none throws or waits.
  */
 
+/** How the run of a backend has ended: see `RunEnd` in routing/. */
+export type ReportedRunEnd = {
+  readonly kind: "out of memory" | "exited" | "stopped" | "killed" | "unknown";
+  /** Goes on after the container: `ran out of memory (exit code 137)`. */
+  readonly reason: string;
+};
+
+/** What is known of the end of the run of a backend: see `Ending` in routing/. */
+export type ReportedEnding = {
+  readonly end: ReportedRunEnd | undefined;
+  readonly known: (ms: number) => Promise<ReportedRunEnd | undefined>;
+};
+
 /** What is reported of a backend. */
 export type ReportedBackend = {
   readonly name: string;
   /** `http://host:port` without a path. */
   readonly origin: string;
   readonly basePath: string;
+  readonly ending?: ReportedEnding;
 };
 
 /** How busy a backend is whose requests others share. */

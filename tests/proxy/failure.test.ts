@@ -5,6 +5,8 @@ import {
   failureOf,
   failureResponse,
 } from "../../src/proxy/failure.ts";
+import { Ending } from "../../src/routing/ending.ts";
+import { within } from "../support/until.ts";
 
 function coded(code: string): Error {
   return Object.assign(new Error(code), { code });
@@ -12,7 +14,8 @@ function coded(code: string): Error {
 
 const REFUSED = coded("ECONNREFUSED");
 const RESET = coded("ECONNRESET");
-const BEST: Circumstances = { abortReason: undefined, mayBeStale: true };
+const ending = new Ending();
+const BEST: Circumstances = { abortReason: undefined, mayBeStale: true, ending };
 
 describe("failureOf()", () => {
   test.each<[what: string, error: unknown, but: Partial<Circumstances>, kind: Failure["kind"]]>([
@@ -33,9 +36,22 @@ describe("failureOf()", () => {
   ])("%s: %p", (_what, error, but, kind) => {
     const circumstances = { ...BEST, ...but };
     const { abortReason } = circumstances;
-    expect(failureOf(error, circumstances)).toEqual({ kind, error, abortReason });
+    expect(failureOf(error, circumstances)).toEqual({ kind, error, abortReason, ending });
   });
 });
+
+/** More than any test takes, ms. */
+const LONG = 1_000_000;
+
+function failure(but: Partial<Failure> = {}): Failure {
+  return { kind: "died", error: RESET, abortReason: undefined, ending: new Ending(), ...but };
+}
+
+function endingWith(brief: string): Ending {
+  const over = new Ending();
+  over.ended({ kind: "out of memory", brief, reason: `${brief} (exit code 137)` });
+  return over;
+}
 
 describe("failureResponse()", () => {
   test.each<[what: string, failure: Partial<Failure>, status: number, says: string]>([
@@ -52,16 +68,47 @@ describe("failureResponse()", () => {
       "",
     ],
   ])("for %s", async (_what, but, status, says) => {
-    const failure: Failure = { kind: "failed", error: RESET, abortReason: undefined, ...but };
-    const response = failureResponse(failure, "m");
+    const response = await failureResponse(failure(but), "m", 0);
     expect(response.status).toBe(status);
     expect(await response.text()).toContain(says);
   });
 
   test("names no model where the request has named none", async () => {
-    const failure: Failure = { kind: "failed", error: RESET, abortReason: undefined };
-    expect(await failureResponse(failure, undefined).text()).toContain(
+    expect(await (await failureResponse(failure(), undefined, 0)).text()).toContain(
       "Cannot forward the request: the server did not answer",
     );
+  });
+
+  test.each<[what: string, but: Partial<Failure>]>([
+    ["died", {}],
+    ["refuses connections", { kind: "connection refused", error: REFUSED }],
+    ["can't be reached", { kind: "not connected", error: coded("EHOSTUNREACH") }],
+    ["does not connect", { kind: "unreachable", abortReason: "connect timed out" }],
+    ["closed a used connection", { kind: "stale connection" }],
+    ["is over", { abortReason: "run-over" }],
+  ])("tells at once how a run has ended whose server %s", async (_what, but) => {
+    const over = endingWith("ran out of memory");
+    const response = failureResponse(failure({ ...but, ending: over }), "m", LONG);
+    expect(await (await within("the answer", response)).text()).toContain(
+      'Cannot forward the request: the server of model \\"m\\" ran out of memory before it answered',
+    );
+  });
+
+  test("waits until it is told how the run has ended", async () => {
+    const late = new Ending();
+    const response = failureResponse(failure({ ending: late }), "m", LONG);
+    late.ended({ kind: "killed", brief: "was killed", reason: "was killed (exit code 137)" });
+    expect(await (await within("the answer", response)).text()).toContain(
+      "was killed before it answered",
+    );
+  });
+
+  test.each<[what: string, but: Partial<Failure>, says: string]>([
+    ["answers what is no HTTP", { kind: "failed", error: coded("Malformed") }, "did not answer"],
+    ["has declined", { kind: "failed", ending: undefined }, "did not answer"],
+    ["was cut", { abortReason: "cut" }, "was stopped before it answered"],
+  ])("waits for nothing where the server %s", async (_what, but, says) => {
+    const response = failureResponse(failure(but), "m", LONG);
+    expect(await (await within("the answer", response)).text()).toContain(says);
   });
 });

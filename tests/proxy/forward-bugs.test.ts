@@ -50,5 +50,6 @@ test("forward() answers 502 to a status that no answer can have, which is the se
   const asked = chat(proxy.origin, "m");
   (await upstream.request()).send("HTTP/1.1 600 What\r\nContent-Length: 0\r\n\r\n");
   expect((await asked).status).toBe(502);
+  await until("it is logged", () => proxy.log.lines.length > 0);
   expect(proxy.log.lines.map(({ level }) => level)).toEqual(["warn"]);
 });

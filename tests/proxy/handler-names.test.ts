@@ -4,6 +4,7 @@ import { startProxy } from "../support/proxy/in-process.ts";
 import { startReportingProxy } from "../support/proxy/reporting.ts";
 import { makeBackend } from "../support/server/backends.ts";
 import { fakeBackend } from "../support/server/scripted.ts";
+import { until } from "../support/until.ts";
 
 const ENTRIES = [
   { id: "org/gguf", aliases: ["gguf"] },
@@ -58,6 +59,7 @@ test("the error names the model as the client does, the log as its server does",
     "backend_unreachable",
     'Cannot forward the request: the server of model "gguf" did not answer',
   ]);
+  await until("it is logged", () => proxy.log.lines.length > 0);
   expect(proxy.log.lines.at(-1)).toMatchObject({ level: "warn", model: "org/gguf" });
 });
 

@@ -1,28 +1,69 @@
-import { expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import { Ending } from "../../src/routing/ending.ts";
+import type { RunEnd } from "../../src/routing/run.ts";
+import { within } from "../support/until.ts";
 
-const OOM = { kind: "out of memory", brief: "ran out of memory", reason: "ran out" } as const;
-const EXIT = { kind: "exited", brief: "exited", reason: "exited with code 1" } as const;
+const OOM: RunEnd = {
+  kind: "out of memory",
+  brief: "ran out of memory",
+  reason: "ran out of memory (exit code 137)",
+};
+const STOPPED: RunEnd = { kind: "stopped", brief: "was stopped", reason: "was stopped" };
 
-test("known() resolves as soon as the end is known, and at once afterwards", async () => {
-  const ending = new Ending();
-  const known = ending.known(60_000);
-  ending.ended(OOM);
-  expect(await known).toBe(OOM);
-  expect(await ending.known(60_000)).toBe(OOM);
-});
+/** More than any test takes, ms. */
+const LONG = 1_000_000;
 
-test("known() gives up after its time", async () => {
-  const ending = new Ending();
-  expect(await ending.known(5)).toBeUndefined();
-  expect(ending.end).toBeUndefined();
-});
+describe("Ending", () => {
+  test("keeps the first end that it is told", () => {
+    const ending = new Ending();
+    expect([ending.end, ending.isStopping]).toEqual([undefined, false]);
+    ending.toldToStop();
+    ending.ended(OOM);
+    ending.ended(STOPPED);
+    expect([ending.end, ending.isStopping]).toEqual([OOM, true]);
+  });
 
-test("only the first end counts, and a run may be told to stop before it ends", () => {
-  const ending = new Ending();
-  expect(ending.isStopping).toBe(false);
-  ending.toldToStop();
-  ending.ended(OOM);
-  ending.ended(EXIT);
-  expect([ending.isStopping, ending.end]).toEqual([true, OOM]);
+  test("known() tells at once what is known", async () => {
+    const ending = new Ending();
+    ending.ended(OOM);
+    expect(await within("the end", ending.known(LONG))).toBe(OOM);
+  });
+
+  test("known() waits until the end is told, however many wait", async () => {
+    const ending = new Ending();
+    const waits = Array.from({ length: 1_000 }, () => ending.known(LONG));
+    waits.push(ending.known(LONG + 1));
+    ending.ended(OOM);
+    expect(new Set(await within("the end", Promise.all(waits)))).toEqual(new Set([OOM]));
+  });
+
+  test("known() gives up when its time is over, and can wait again", async () => {
+    const ending = new Ending();
+    expect(await within("the end of the wait", ending.known(1))).toBeUndefined();
+    const again = ending.known(LONG);
+    ending.ended(OOM);
+    expect(await within("the end", again)).toBe(OOM);
+  });
+
+  test("known() takes one timer for a thousand that ask at once", async () => {
+    const ending = new Ending();
+    const timers = spyOn(globalThis, "setTimeout");
+    const waits = Array.from({ length: 1_000 }, () => ending.known(LONG));
+    const count = timers.mock.calls.filter(([, ms]) => ms === LONG).length;
+    timers.mockRestore();
+    ending.ended(OOM);
+    await Promise.all(waits);
+    expect(count).toBe(1);
+  });
+
+  test("known() does not share a wait that is almost over", async () => {
+    const ending = new Ending();
+    const first = ending.known(60);
+    const startMs = performance.now();
+    while (performance.now() - startMs < 30) await Bun.sleep(1);
+    const second = ending.known(60);
+    expect(await first).toBeUndefined();
+    ending.ended(OOM);
+    expect(await within("the end", second)).toBe(OOM);
+  });
 });

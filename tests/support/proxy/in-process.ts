@@ -1,4 +1,5 @@
 /** The proxy as it runs, on any free port, with a routing table that the test fills by hand. */
+import { BrokenAnswers, type BrokenAnswersInit } from "../../../src/proxy/broken-answers.ts";
 import { createHandler, type HandlerInit } from "../../../src/proxy/handler.ts";
 import type { Patience } from "../../../src/proxy/upstream-abort.ts";
 import type { Backend } from "../../../src/routing/backend.ts";
@@ -13,6 +14,7 @@ export const ENDLESS: Patience = {
   readMs: 1_000_000,
   probeAfterMs: 1_000_000,
   connectMs: 1_000_000,
+  runEndMs: 0,
 };
 
 export type RunningProxy = Disposable & {
@@ -20,20 +22,27 @@ export type RunningProxy = Disposable & {
   readonly origin: string;
   readonly table: RoutingTable;
   readonly log: MemoryLog;
+  /** A line of it is one turn late, unless `broken` says otherwise. */
+  readonly brokenAnswers: BrokenAnswers;
   /** Requests whose connection is kept open just now. */
   readonly keptOpen: () => number;
   readonly stop: (timeoutMs: number) => Promise<number>;
 };
 
-type ProxyInit = Partial<Omit<HandlerInit, "routes" | "log">> & {
+type ProxyInit = Partial<Omit<HandlerInit, "routes" | "log" | "brokenAnswers">> & {
   readonly backends?: readonly Backend[];
+  readonly broken?: Omit<BrokenAnswersInit, "log">;
 };
 
-export function startProxy({ backends = [], ...init }: ProxyInit = {}): RunningProxy {
+export function startProxy({ backends = [], broken, ...init }: ProxyInit = {}): RunningProxy {
   const table = new RoutingTable();
   for (const backend of backends) table.admit(backend);
   const log = memoryLog();
-  const handle = createHandler({ routes: table, log, isReady: () => true, ...init });
+  const brokenAnswers = new BrokenAnswers({ log, gatherMs: 0, ...broken });
+  const handle = createHandler({
+    ...{ routes: table, log, isReady: () => true, brokenAnswers },
+    ...init,
+  });
   const open = new Set<object>();
   const server = startServer({
     port: 0,
@@ -60,6 +69,7 @@ export function startProxy({ backends = [], ...init }: ProxyInit = {}): RunningP
     origin: `http://127.0.0.1:${server.port}`,
     table,
     log,
+    brokenAnswers,
     keptOpen: () => open.size,
     stop: server.stop,
     [Symbol.dispose]: () => void server.stop(0),

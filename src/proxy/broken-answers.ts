@@ -1,0 +1,216 @@
+/**
+ * Tells in the log which answers broke off, which requests failed before an answer began, and why. When a
+ * server ends, all its answers break at once, and its source knows the reason moments later: so a line waits
+ * for both, and counts. At most one line a minute says the same of a run. Holds up no client: its connection
+ * is aborted, or its 502 is sent, whatever happens here.
+ */
+import { failureWords, isOfConnection, NO_CONNECTION } from "../ground/failure-words.ts";
+import type { Backend } from "../routing/backend.ts";
+import type { Ending } from "../routing/ending.ts";
+import type { RunEnd } from "../routing/run.ts";
+import type { Log } from "../telemetry/log.ts";
+import { type AbortReason, PATIENCE } from "./upstream-abort.ts";
+
+export type BrokenAnswersInit = {
+  readonly log: Log;
+  /** How long the answers of a backend that is stopped may go on, ms. Not said if it is not given. */
+  readonly drainTimeoutMs?: number;
+  /** How long a line waits for others like it, and for how the run has ended, ms. */
+  readonly gatherMs?: number;
+  /** The shortest time between two lines that say the same of a run, ms. */
+  readonly quietMs?: number;
+};
+
+/** A request whose answer broke off, or did not begin. */
+export type Broken = {
+  readonly model: string | undefined;
+  readonly error: unknown;
+  readonly abortReason: AbortReason | undefined;
+  /** How long the answer had been under way, ms; undefined if it had not begun. */
+  readonly afterMs?: number;
+};
+
+const QUIET_MS = 60_000;
+
+export class BrokenAnswers {
+  readonly #init: Required<Omit<BrokenAnswersInit, "drainTimeoutMs">>;
+  readonly #timeToFinish: string;
+  /** By what all backends of a run share. Each run has six of these at most. */
+  readonly #incidents = new WeakMap<Ending, Map<string, Incident>>();
+  /** Those that have something to say. */
+  readonly #open = new Set<Incident>();
+
+  constructor(init: BrokenAnswersInit) {
+    const { log, drainTimeoutMs, gatherMs = PATIENCE.runEndMs, quietMs = QUIET_MS } = init;
+    this.#init = { log, gatherMs, quietMs };
+    this.#timeToFinish = `its time to finish${drainTimeoutMs === undefined ? "" : `, ${seconds(drainTimeoutMs)},`} was over`;
+  }
+
+  add(backend: Backend, broken: Broken): void {
+    const incident = this.#incidentOf(backend, broken);
+    if (!incident.add(backend.name, broken)) return;
+    this.#open.add(incident);
+    void this.#tellLater(incident);
+  }
+
+  /** Says at once all that waits. The process is about to end. */
+  flush(): void {
+    for (const incident of this.#open) this.#tell(incident);
+  }
+
+  #incidentOf({ ending }: Backend, broken: Broken): Incident {
+    let ofRun = this.#incidents.get(ending);
+    if (ofRun === undefined) {
+      ofRun = new Map();
+      this.#incidents.set(ending, ofRun);
+    }
+    const cause = causeOf(broken);
+    const key = `${cause} ${broken.afterMs === undefined}`;
+    let incident = ofRun.get(key);
+    if (incident === undefined) {
+      incident = new Incident(cause, ending);
+      ofRun.set(key, incident);
+    }
+    return incident;
+  }
+
+  async #tellLater(incident: Incident): Promise<void> {
+    const { gatherMs, quietMs } = this.#init;
+    await Bun.sleep(gatherMs);
+    for (;;) {
+      const restMs = incident.restMs(quietMs);
+      if (restMs <= 0) return this.#tell(incident);
+      await (incident.ending.end === undefined ? incident.ending.known(restMs) : Bun.sleep(restMs));
+    }
+  }
+
+  #tell(incident: Incident): void {
+    this.#open.delete(incident);
+    const told = incident.tell(this.#timeToFinish);
+    if (told === undefined) return;
+    const { hadBegun, container, model, count, reason } = told;
+    if (hadBegun) {
+      const fields = { container, model, answers: count, reason };
+      this.#init.log.warn("answers broke off; their clients' connections are aborted", fields);
+    } else {
+      const fields = { container, model, requests: count, reason };
+      this.#init.log.warn("requests failed before their answers began", fields);
+    }
+  }
+}
+
+/**
+ * - `cut`: we have ended it, since the time to finish was over.
+ * - `connection`: its connection failed. The end of its server is the reason, if it has ended.
+ * - `other`: what came is no answer that can be given on, or we have failed.
+ */
+type Cause = "cut" | "connection" | "other";
+
+function causeOf({ error, abortReason }: Broken): Cause {
+  if (abortReason === "cut") return "cut";
+  return abortReason !== undefined || isOfConnection(error) ? "connection" : "other";
+}
+
+type Told = {
+  readonly hadBegun: boolean;
+  readonly container: string;
+  /** Undefined if they were of several models. */
+  readonly model: string | undefined;
+  readonly count: number;
+  readonly reason: string;
+};
+
+/** More reasons are not said in one line. */
+const REASONS_MAX = 3;
+
+/** Requests of one run that have failed in the same way, and that no line has told of yet. */
+class Incident {
+  readonly ending: Ending;
+  readonly #cause: Cause;
+  #container = "";
+  #count = 0;
+  #longestMs: number | undefined;
+  #models = new Set<string | undefined>();
+  #words = new Set<string>();
+  #saidMs = Number.NEGATIVE_INFINITY;
+  /** True if the last line has told how the run ended. */
+  #saidEnd = false;
+
+  constructor(cause: Cause, ending: Ending) {
+    this.#cause = cause;
+    this.ending = ending;
+  }
+
+  /** @returns true if it is the first since the last line */
+  add(container: string, broken: Broken): boolean {
+    const { model, afterMs } = broken;
+    this.#container = container;
+    this.#count += 1;
+    if (this.#models.size < 2) this.#models.add(model);
+    if (this.#words.size < REASONS_MAX) this.#words.add(wordsOf(broken));
+    if (afterMs !== undefined) this.#longestMs = Math.max(this.#longestMs ?? 0, afterMs);
+    return this.#count === 1;
+  }
+
+  /** How long it is until the next line may come, ms. News of the run's end may always come. */
+  restMs(quietMs: number): number {
+    const isNews = this.#end !== undefined && !this.#saidEnd;
+    return isNews ? 0 : this.#saidMs + quietMs - performance.now();
+  }
+
+  /** @returns what a line must say; undefined if nothing has failed since the last one */
+  tell(timeToFinish: string): Told | undefined {
+    if (this.#count === 0) return undefined;
+    const hadBegun = this.#longestMs !== undefined;
+    const model = this.#models.size === 1 ? [...this.#models][0] : undefined;
+    const reason = this.#cause === "cut" ? timeToFinish : this.#reason();
+    const told = { hadBegun, container: this.#container, model, count: this.#count, reason };
+    this.#saidMs = performance.now();
+    this.#saidEnd = this.#end !== undefined;
+    this.#count = 0;
+    this.#longestMs = undefined;
+    this.#models = new Set();
+    this.#words = new Set();
+    return told;
+  }
+
+  /** How the run ended, if that explains the failures. */
+  get #end(): RunEnd | undefined {
+    return this.#cause === "connection" ? this.ending.end : undefined;
+  }
+
+  #reason(): string {
+    const when = whenOf(this.#longestMs, this.#count);
+    const end = this.#end;
+    if (end !== undefined) return `its container ${endWords(end, when)}`;
+    const words = `${[...this.#words].join(", or ")}${when}`;
+    if (this.#cause === "other" || this.#words.has(RUN_OVER)) return words;
+    return `${words}, and its container ${this.ending.isStopping ? "was told to stop" : "runs on"}`;
+  }
+}
+
+/** The run is over for us, and nobody has told how: another run was seen, or the network between was left. */
+const RUN_OVER = "the server is gone, or can't be reached any more";
+
+function wordsOf({ error, abortReason }: Broken): string {
+  if (abortReason === "run-over") return RUN_OVER;
+  return abortReason === "connect timed out" ? NO_CONNECTION : failureWords(error);
+}
+
+function whenOf(ms: number | undefined, count: number): string {
+  if (ms === undefined) return "";
+  return ` ${seconds(ms)} into the ${count === 1 ? "answer" : "longest of the answers"}`;
+}
+
+/** What to do about it may follow behind a colon or a semicolon: the time comes before that. */
+function endWords({ kind, brief, reason }: RunEnd, when: string): string {
+  const words = kind === "unknown" ? brief : reason;
+  const end = words.search(/[:;] /);
+  return end < 0 ? words + when : words.slice(0, end) + when + words.slice(end);
+}
+
+/** Below 10 s with one decimal: `0.3 s`, `41 s`. */
+function seconds(ms: number): string {
+  const tenths = Math.round(ms / 100);
+  return `${tenths < 100 ? tenths / 10 : Math.round(ms / 1_000)} s`;
+}

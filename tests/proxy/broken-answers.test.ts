@@ -1,0 +1,241 @@
+import { describe, expect, test } from "bun:test";
+import {
+  type Broken,
+  BrokenAnswers,
+  type BrokenAnswersInit,
+} from "../../src/proxy/broken-answers.ts";
+import { PATIENCE } from "../../src/proxy/upstream-abort.ts";
+import type { Backend } from "../../src/routing/backend.ts";
+import type { RunEnd } from "../../src/routing/run.ts";
+import { type MemoryLog, memoryLog } from "../support/proxy/memory-log.ts";
+import { makeBackend } from "../support/server/backends.ts";
+import { expectNever, until } from "../support/until.ts";
+
+const OOM: RunEnd = {
+  kind: "out of memory",
+  brief: "ran out of memory",
+  reason: "ran out of memory (exit code 137)",
+};
+const BROKE_OFF = "answers broke off; their clients' connections are aborted";
+const FAILED = "requests failed before their answers began";
+/** More than any test takes, ms. */
+const LONG = 1_000_000;
+
+function coded(code: string): Error {
+  return Object.assign(new TypeError(`${code}: pass verbose: true`), { code });
+}
+
+const BROKEN: Broken = {
+  model: "m",
+  error: coded("ECONNRESET"),
+  abortReason: undefined,
+  afterMs: 41_400,
+};
+const REFUSED: Broken = { model: "m", error: coded("ECONNREFUSED"), abortReason: undefined };
+
+type Rig = {
+  readonly log: MemoryLog;
+  readonly broken: BrokenAnswers;
+  readonly backend: Backend;
+  /** The lines so far, without level and time. */
+  readonly told: () => readonly object[];
+};
+
+function rig(init: Omit<BrokenAnswersInit, "log"> = {}): Rig {
+  const log = memoryLog();
+  const backend = makeBackend({ name: "vllm-1" });
+  const told = (): readonly object[] =>
+    log.lines.map(({ time: _time, level: _level, ...line }) => line);
+  return { log, backend, told, broken: new BrokenAnswers({ log, gatherMs: 0, ...init }) };
+}
+
+async function reasonOf(at: Rig): Promise<unknown> {
+  await until("it is told", () => at.log.lines.length > 0);
+  return at.log.lines.at(-1)?.["reason"];
+}
+
+describe("BrokenAnswers", () => {
+  test("waits for the end of the run as long as a 502 does, and is quiet for a minute", async () => {
+    expect(PATIENCE.runEndMs).toBe(300);
+    const at = rig({ gatherMs: PATIENCE.runEndMs });
+    at.broken.add(at.backend, BROKEN);
+    at.backend.ending.ended(OOM);
+    expect(at.log.lines).toEqual([]);
+    expect(await reasonOf(at)).toBe(
+      "its container ran out of memory (exit code 137) 41 s into the answer",
+    );
+    expect(at.log.lines[0]?.level).toBe("warn");
+  });
+
+  test("tells of a thousand answers of one run in one line, with the longest", async () => {
+    const at = rig({ gatherMs: 20 });
+    const other = makeBackend({ name: "vllm-1", ending: at.backend.ending });
+    for (let n = 0; n < 1_000; n += 1) {
+      at.broken.add(n % 2 === 0 ? at.backend : other, { ...BROKEN, afterMs: n });
+    }
+    at.backend.ending.ended(OOM);
+    await until("it is told", () => at.log.lines.length > 0);
+    const reason =
+      "its container ran out of memory (exit code 137) 1 s into the longest of the answers";
+    const line = { message: BROKE_OFF, container: "vllm-1", model: "m", answers: 1_000, reason };
+    expect(at.told()).toEqual([line]);
+    at.broken.flush();
+    expect(at.log.lines).toHaveLength(1);
+  });
+
+  test("names no model if they were of several, and tells runs apart", async () => {
+    const at = rig();
+    at.broken.add(at.backend, BROKEN);
+    at.broken.add(at.backend, { ...BROKEN, model: "n" });
+    at.broken.add(makeBackend({ name: "vllm-2" }), BROKEN);
+    await until("both are told", () => at.log.lines.length === 2);
+    expect(at.told()).toEqual([
+      { message: BROKE_OFF, container: "vllm-1", answers: 2, reason: expect.any(String) },
+      {
+        message: BROKE_OFF,
+        container: "vllm-2",
+        model: "m",
+        answers: 1,
+        reason: expect.any(String),
+      },
+    ]);
+  });
+
+  test("tells of a run that goes on once in its time, with the count", async () => {
+    const at = rig({ quietMs: 100 });
+    at.broken.add(at.backend, BROKEN);
+    const reason =
+      "the server closed the connection 41 s into the answer, and its container runs on";
+    expect(await reasonOf(at)).toBe(reason);
+    const startMs = performance.now();
+    for (let n = 0; n < 50; n += 1) at.broken.add(at.backend, { ...BROKEN, afterMs: 200 });
+    await until("it is told again", () => at.log.lines.length > 1);
+    expect(performance.now() - startMs).toBeGreaterThan(80);
+    expect(at.told()[1]).toEqual({
+      ...{ message: BROKE_OFF, container: "vllm-1", model: "m", answers: 50 },
+      reason:
+        "the server closed the connection 0.2 s into the longest of the answers, and its container runs on",
+    });
+  });
+
+  test("tells the end of a run at once, although it has told of broken answers just now", async () => {
+    const at = rig({ quietMs: LONG });
+    at.broken.add(at.backend, BROKEN);
+    expect(await reasonOf(at)).toEndWith("runs on");
+    at.broken.add(at.backend, BROKEN);
+    await expectNever("a line within the quiet time", () => at.log.lines.length > 1, 20);
+    at.backend.ending.ended(OOM);
+    await until("it is told", () => at.log.lines.length > 1);
+    expect(await reasonOf(at)).toContain("ran out of memory");
+    at.broken.add(at.backend, BROKEN);
+    await expectNever("one more line", () => at.log.lines.length > 2, 20);
+    at.broken.flush();
+    expect(at.log.lines).toHaveLength(3);
+  });
+
+  test("tells those that come late in one more line", async () => {
+    const at = rig({ quietMs: 50 });
+    at.backend.ending.ended(OOM);
+    at.broken.add(at.backend, BROKEN);
+    await reasonOf(at);
+    for (let n = 0; n < 5; n += 1) at.broken.add(at.backend, BROKEN);
+    await until("they are told", () => at.log.lines.length > 1);
+    expect(at.log.lines.map(({ answers }) => answers)).toEqual([1, 5]);
+  });
+
+  test("says what is left to say when the process ends", () => {
+    const at = rig({ gatherMs: LONG });
+    at.broken.add(at.backend, BROKEN);
+    at.broken.add(at.backend, REFUSED);
+    at.broken.flush();
+    at.broken.flush();
+    expect(at.log.lines.map(({ message }) => message)).toEqual([BROKE_OFF, FAILED]);
+  });
+
+  test.each<[what: string, broken: Partial<Broken>, reason: string]>([
+    ["time", { abortReason: "cut" }, "its time to finish, 60 s, was over"],
+    [
+      "way to it",
+      { abortReason: "run-over" },
+      "the server is gone, or can't be reached any more 41 s into the answer",
+    ],
+    [
+      "HTTP",
+      { error: coded("InvalidHTTPResponse") },
+      "the server sent what is not HTTP (InvalidHTTPResponse) 41 s into the answer",
+    ],
+  ])("says in plain words what was wrong with its %s", async (_what, but, reason) => {
+    const at = rig({ drainTimeoutMs: 60_000 });
+    at.broken.add(at.backend, { ...BROKEN, ...but });
+    expect(await reasonOf(at)).toBe(reason);
+  });
+
+  test("says that the time was over also where nobody knows how long it was", async () => {
+    const at = rig();
+    at.broken.add(at.backend, { ...BROKEN, abortReason: "cut" });
+    expect(await reasonOf(at)).toBe("its time to finish was over");
+  });
+
+  test("says that a server that goes on was told to stop", async () => {
+    const at = rig();
+    at.backend.ending.toldToStop();
+    at.broken.add(at.backend, { ...BROKEN, afterMs: 130_000 });
+    expect(await reasonOf(at)).toBe(
+      "the server closed the connection 130 s into the answer, and its container was told to stop",
+    );
+  });
+
+  test.each<[what: string, end: RunEnd, reason: string]>([
+    [
+      "advice follows",
+      { ...OOM, kind: "killed", reason: "was killed (exit code 137): give it more time; or not" },
+      "its container was killed (exit code 137) 41 s into the answer: give it more time; or not",
+    ],
+    [
+      "nobody saw how it ended",
+      { kind: "unknown", brief: "has ended", reason: "its process has ended" },
+      "its container has ended 41 s into the answer",
+    ],
+  ])("puts the time where it belongs when %s", async (_what, end, reason) => {
+    const at = rig();
+    at.backend.ending.ended(end);
+    at.broken.add(at.backend, BROKEN);
+    expect(await reasonOf(at)).toBe(reason);
+  });
+
+  test("does not blame the end of the run for what has another reason", async () => {
+    const at = rig({ drainTimeoutMs: 500 });
+    at.backend.ending.ended(OOM);
+    at.broken.add(at.backend, { ...BROKEN, abortReason: "cut" });
+    at.broken.add(at.backend, { ...REFUSED, error: coded("EMFILE") });
+    await until("both are told", () => at.log.lines.length === 2);
+    expect(at.log.lines.map(({ reason }) => reason)).toEqual([
+      "its time to finish, 0.5 s, was over",
+      "the proxy is out of file descriptors",
+    ]);
+  });
+
+  test("tells of requests that failed before an answer began in lines of their own", async () => {
+    const at = rig();
+    at.broken.add(at.backend, BROKEN);
+    for (let n = 0; n < 50; n += 1) at.broken.add(at.backend, REFUSED);
+    at.broken.add(at.backend, { ...REFUSED, abortReason: "connect timed out" });
+    for (let n = 0; n < 50; n += 1) {
+      at.broken.add(at.backend, { ...REFUSED, error: coded("EHOSTUNREACH") });
+    }
+    at.broken.add(at.backend, { ...REFUSED, error: coded("EPIPE") });
+    await until("both are told", () => at.log.lines.length === 2);
+    expect(at.told()[1]).toEqual({
+      ...{ message: FAILED, container: "vllm-1", model: "m", requests: 102 },
+      reason:
+        "the server refused the connection, or no connection could be made, or the server closed the connection, and its container runs on",
+    });
+  });
+
+  test("tells how the run has ended of requests that failed before an answer began", async () => {
+    const at = rig();
+    at.broken.add(at.backend, REFUSED);
+    at.backend.ending.ended(OOM);
+    expect(await reasonOf(at)).toBe("its container ran out of memory (exit code 137)");
+  });
+});
