@@ -22,41 +22,42 @@ const BODIES = {
 
 startEachTestWithoutServers();
 
-describe.each(
-  Object.entries(STREAMING),
-)(`${CLIENTS} clients that stream, by %s, see no error`, (_by, send) => {
-  test.each(Object.entries(REPLACEMENTS))(
-    "while their server is replaced: %s",
-    async (_how, replace) => {
-      await using patience = await Patience.start();
-      const clients = await patience.load(CLIENTS, send);
-      {
-        await using _ = clients;
-        await replace(patience.old, server("next", LOADING));
-        await clients.untilMore("200 by next");
-      }
-      expect(clients.outcomes).toEqual(["200 by next", "200 by old"]);
-      expectWaited(patience.proxy, CLIENTS, LOAD_S);
-    },
-    TIMEOUT_MS,
-  );
+describe.each(Object.entries(STREAMING))(
+  `${CLIENTS} clients that stream, by %s, see no error`,
+  (_by, send) => {
+    test.each(Object.entries(REPLACEMENTS))(
+      "while their server is replaced: %s",
+      async (_how, replace) => {
+        await using patience = await Patience.start();
+        const clients = await patience.load(CLIENTS, send);
+        {
+          await using _ = clients;
+          await replace(patience.old, server("next", LOADING));
+          await clients.untilMore("200 by next");
+        }
+        expect(clients.outcomes).toEqual(["200 by next", "200 by old"]);
+        expectWaited(patience.proxy, CLIENTS, LOAD_S);
+      },
+      TIMEOUT_MS,
+    );
 
-  test(
-    "while their server is restarted",
-    async () => {
-      await using patience = await Patience.start(server("old", LOADING));
-      const clients = await patience.load(CLIENTS, send);
-      {
-        await using _ = clients;
-        await dockerCli("restart", "--time", "60", patience.old.id);
-        await clients.untilMore("200 by old");
-      }
-      expect(clients.outcomes).toEqual(["200 by old"]);
-      expectWaited(patience.proxy, CLIENTS, LOAD_S);
-    },
-    TIMEOUT_MS,
-  );
-});
+    test(
+      "while their server is restarted",
+      async () => {
+        await using patience = await Patience.start(server("old", LOADING));
+        const clients = await patience.load(CLIENTS, send);
+        {
+          await using _ = clients;
+          await dockerCli("restart", "--time", "60", patience.old.id);
+          await clients.untilMore("200 by old");
+        }
+        expect(clients.outcomes).toEqual(["200 by old"]);
+        expectWaited(patience.proxy, CLIENTS, LOAD_S);
+      },
+      TIMEOUT_MS,
+    );
+  },
+);
 
 test(
   "a server that is unhealthy while it loads is waited for like one that is starting",

@@ -10,7 +10,7 @@ import { type Server, type ServerInit, startProxy } from "./real.ts";
 import { startService } from "./replace.ts";
 
 /** While the server loads, a probe that fails does not count. */
-const PROBES = ["--health-interval", "500ms", "--health-start-period", "60s"];
+const PROBES = ["--health-interval", "250ms", "--health-start-period", "60s"];
 
 /**
  * A server of the model `m` that finishes its answers when it is told to stop.
@@ -40,8 +40,8 @@ export class Patience implements AsyncDisposable {
     return new Patience(proxy, old);
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.proxy[Symbol.asyncDispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.proxy[Symbol.asyncDispose]();
   }
 
   /** Starts clients that stream. Resolves when each, more or less, has got an answer. */
@@ -63,8 +63,8 @@ export class Clients implements AsyncDisposable {
     this.#load = load;
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#load[Symbol.asyncDispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#load[Symbol.asyncDispose]();
   }
 
   get outcomes(): readonly string[] {
