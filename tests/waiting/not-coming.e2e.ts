@@ -7,7 +7,7 @@ import { chat, untilModels } from "../support/client/requests.ts";
 import { startEachTestWithoutServers } from "../support/engine/each-test.ts";
 import { crash, type Server, startServer } from "../support/engine/real.ts";
 import { makeWay, prepare, recreate, stop } from "../support/engine/replace.ts";
-import { expectWaited, Patience, server } from "../support/engine/waiting.ts";
+import { breakServer, expectWaited, Patience, server } from "../support/engine/waiting.ts";
 import { untilWaiting } from "../support/proxy/waiting-requests.ts";
 import { dockerCli } from "../support/server/inference-server/image.ts";
 import { within } from "../support/until.ts";
@@ -112,6 +112,23 @@ describe("a server that crashes", () => {
   );
 });
 
+test(
+  "a server that has served, crashes, and crashes again whenever it is started: all are told within seconds",
+  async () => {
+    const old = server("old");
+    const flags = [...(old.flags ?? []), "--restart", "always"];
+    await using patience = await Patience.start({ ...old, flags });
+    await breakServer(patience.old);
+    await crash(patience.old);
+    await untilModels(patience.proxy.origin, []);
+    const told = await within("its answer", ask(patience), 10_000);
+    expect(told.status).toBe(503);
+    expect(told.text).toContain("exited with code 1 again and again");
+    expect((await ask(patience)).afterMs).toBeLessThan(500);
+  },
+  TIMEOUT_MS,
+);
+
 describe("a successor that", () => {
   test(
     "never turns healthy: all are told when their time is up, and how long they have waited",
@@ -160,6 +177,14 @@ describe("a successor that", () => {
       async (old) => {
         const next = await recreate(old, server("next", { LISTEN_DELAY_MS: "60000" }));
         return () => dockerCli("rm", "--force", next.id);
+      },
+    ],
+    [
+      "serves another model",
+      async (old) => {
+        const next = await prepare(old, server("next", { MODELS: "other" }));
+        await makeWay(old);
+        return () => dockerCli("start", next.id);
       },
     ],
     [

@@ -4,7 +4,7 @@ import { outcomeOf, startLoad } from "../support/client/load.ts";
 import { untilModels } from "../support/client/requests.ts";
 import { STREAMING } from "../support/client/streaming.ts";
 import { startEachTestWithoutServers } from "../support/engine/each-test.ts";
-import { REPLACEMENTS, recreate, startService } from "../support/engine/replace.ts";
+import { makeWay, prepare, REPLACEMENTS, recreate, startService } from "../support/engine/replace.ts";
 import { expectWaited, Patience, server } from "../support/engine/waiting.ts";
 import { waitsFor } from "../support/proxy/waiting-requests.ts";
 import { dockerCli } from "../support/server/inference-server/image.ts";
@@ -105,6 +105,46 @@ test(
     expect(others.outcomes.get("200 by other")).toBeGreaterThan(LOAD_S * 50);
     expect(longestMs).toBeLessThan(1_000);
     expect(waitsFor(proxy, "other")).toEqual([]);
+  },
+  TIMEOUT_MS,
+);
+
+test.each(Object.entries(REPLACEMENTS).filter(([how]) => !how.startsWith("by hand")))(
+  "a server that is replaced again while it loads, its successor as well: %s",
+  async (_how, replace) => {
+    await using patience = await Patience.start();
+    const clients = await patience.load(CLIENTS);
+    {
+      await using _ = clients;
+      const loading = { LISTEN_DELAY_MS: "60000" };
+      const first = await replace(patience.old, server("first", loading));
+      const second = await replace(first, server("second", loading));
+      await replace(second, server("next"));
+      await clients.untilMore("200 by next");
+    }
+    expect(clients.outcomes).toEqual(["200 by next", "200 by old"]);
+    expect(waitsFor(patience.proxy, "m")).toHaveLength(1);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "a container that Compose has made, and starts late, is waited for",
+  async () => {
+    await using patience = await Patience.start();
+    const { old } = patience;
+    const clients = await patience.load(CLIENTS);
+    {
+      await using _ = clients;
+      const next = await prepare(old, server("next"));
+      await makeWay(old);
+      await dockerCli("rename", next.id, old.name);
+      await Bun.sleep(15_000); // Compose waits for another service: depends_on with service_healthy
+      await dockerCli("start", next.id);
+      await clients.untilMore("200 by next");
+    }
+    expect(clients.outcomes).toEqual(["200 by next", "200 by old"]);
+    expectWaited(patience.proxy, CLIENTS, 15);
   },
   TIMEOUT_MS,
 );

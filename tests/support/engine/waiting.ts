@@ -1,10 +1,12 @@
 /** What the tests of waiting share: servers that load for a while, and clients of one model that never pause. */
 import { expect } from "bun:test";
+import { join } from "node:path";
 import { type Load, startLoad } from "../client/load.ts";
 import { untilModels } from "../client/requests.ts";
 import { STREAMING } from "../client/streaming.ts";
 import type { CompiledProxy } from "../proxy/compiled.ts";
 import { waitsFor } from "../proxy/waiting-requests.ts";
+import { dockerCli } from "../server/inference-server/image.ts";
 import { until } from "../until.ts";
 import { type Server, type ServerInit, startProxy } from "./real.ts";
 import { startService } from "./replace.ts";
@@ -80,6 +82,12 @@ export class Clients implements AsyncDisposable {
     const enough = this.count(outcome) + this.#count;
     return until(`${enough} are ${outcome}`, () => this.count(outcome) >= enough, boundMs);
   }
+}
+
+/** Has a server exit with code 1 whenever it is started from now on. */
+export async function breakServer({ id }: Server): Promise<void> {
+  const anyFile = join(import.meta.dir, "waiting.ts");
+  await dockerCli("cp", anyFile, `${id}:/broken`);
 }
 
 /** Fails unless so many requests, more or less, have waited for `m`, one time, for so long. @param seconds at least */
