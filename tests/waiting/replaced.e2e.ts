@@ -4,7 +4,13 @@ import { outcomeOf, startLoad } from "../support/client/load.ts";
 import { untilModels } from "../support/client/requests.ts";
 import { STREAMING } from "../support/client/streaming.ts";
 import { startEachTestWithoutServers } from "../support/engine/each-test.ts";
-import { makeWay, prepare, REPLACEMENTS, recreate, startService } from "../support/engine/replace.ts";
+import {
+  makeWay,
+  prepare,
+  REPLACEMENTS,
+  recreate,
+  startService,
+} from "../support/engine/replace.ts";
 import { expectWaited, Patience, server } from "../support/engine/waiting.ts";
 import { waitsFor } from "../support/proxy/waiting-requests.ts";
 import { dockerCli } from "../support/server/inference-server/image.ts";
@@ -124,6 +130,24 @@ test.each(Object.entries(REPLACEMENTS).filter(([how]) => !how.startsWith("by han
     }
     expect(clients.outcomes).toEqual(["200 by next", "200 by old"]);
     expect(waitsFor(patience.proxy, "m")).toHaveLength(1);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "a server that is restarted while it loads is waited for",
+  async () => {
+    await using patience = await Patience.start();
+    const clients = await patience.load(CLIENTS);
+    {
+      await using _ = clients;
+      const next = await recreate(patience.old, server("next", { LISTEN_DELAY_MS: "4000" }));
+      await Bun.sleep(2_000); // it loads
+      await dockerCli("restart", next.id);
+      await clients.untilMore("200 by next");
+    }
+    expect(clients.outcomes).toEqual(["200 by next", "200 by old"]);
+    expectWaited(patience.proxy, CLIENTS, 6);
   },
   TIMEOUT_MS,
 );

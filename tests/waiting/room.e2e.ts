@@ -56,7 +56,9 @@ test(
       await clients.untilMore("200 by a");
       await clients.untilMore("200 by b");
     }
-    expect(clients.outcomes).toEqual(["a", "b", "next", "old", "other"].map((by) => `200 by ${by}`));
+    expect(clients.outcomes).toEqual(
+      ["a", "b", "next", "old", "other"].map((by) => `200 by ${by}`),
+    );
     expect(await inFlight.stop()).toBe(MAX_IN_FLIGHT);
     expect(waitsFor(proxy, "m")).toHaveLength(1);
   },
