@@ -67,8 +67,7 @@ export class Vacancies {
     if (this.#vacancies.size >= VACANCIES_MAX) return false;
     const vacancy = { ...leaver, timer: undefined, isRemoved: false };
     this.#vacancies.set(key, vacancy);
-    const isNextThere = [...this.#created.values()].some((slots) => shareOne(slots, leaver.slots));
-    this.#keep(vacancy, isNextThere ? this.#waitTimeoutMs : this.#vacantMs);
+    this.#keep(vacancy, this.#isNextMade(vacancy) ? this.#waitTimeoutMs : this.#vacantMs);
     return true;
   }
 
@@ -97,20 +96,29 @@ export class Vacancies {
     for (const vacancy of this.#keptIn(slots, key)) this.#end(vacancy);
   }
 
-  /** A server is no longer there. Its place is kept all the same, if it has ever been of use. */
+  /**
+   * A server is no longer there. Its place is kept all the same, if it has ever been of use, or if another one is
+   * about to take it: a server may be replaced while it still loads.
+   */
   removed(server: Server): void {
     this.notComing(server);
     const key = keyOf(server);
     const vacancy = this.#vacancies.get(key);
     if (vacancy === undefined) return;
     vacancy.isRemoved = true;
-    if (!vacancy.hasServed || vacancy.timer === undefined) this.#end(vacancy);
+    const isKept = vacancy.timer !== undefined && (vacancy.hasServed || this.#isNextMade(vacancy));
+    if (!isKept) this.#end(vacancy);
   }
 
   #keep(vacancy: Vacancy, ms: number): void {
     clearTimeout(vacancy.timer);
     vacancy.timer = setTimeout(() => this.#end(vacancy), ms);
     this.#table.expect(vacancy.server, { models: vacancy.models, ...VACANT });
+  }
+
+  /** Another server was made in one of its slots, and not started yet. */
+  #isNextMade({ slots: of }: Leaver): boolean {
+    return [...this.#created.values()].some((slots) => shareOne(slots, of));
   }
 
   /** Those that are kept in one of these slots for another server. */

@@ -98,6 +98,17 @@ describe("The place of a server that was told to stop and went", () => {
       expect(kind()).toBe("unavailable");
     });
 
+    test("is kept though it was left by a successor that never served: that one is replaced too", () => {
+      const { vacancies, kind } = rig(LONG);
+      const next = { source: "docker", id: "next" };
+      vacancies.left({ ...LEAVER, server: NEW, hasServed: false });
+      vacancies.created(next, ["name 0123456789ab_vllm", "compose p/vllm/1"]);
+      vacancies.removed(NEW);
+      expect(kind()).toBe("unavailable");
+      vacancies.removed(next);
+      expect(kind()).toBe("unknown");
+    });
+
     test("is given up at once when that is removed, or could not be started", () => {
       const { vacancies, kind } = rig(late);
       vacancies.created(NEW, SLOTS);

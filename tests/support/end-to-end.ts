@@ -27,6 +27,8 @@ export const SLOW_FOLDERS = {
   real: "tests/real",
   /** Minutes of load, on a Docker engine. */
   replicas: "tests/replicas",
+  /** Minutes in which servers are replaced, on a Docker engine. */
+  waiting: "tests/waiting",
 } as const;
 
 /**

@@ -78,11 +78,16 @@ export async function outcomeOf(
   }
 }
 
-/** Of one streamed answer; see `Load`. */
-async function outcomeOfStream(origin: string, model: string, fields: object): Promise<string> {
+/** Of one streamed answer; see `Load`. An error is told with its body. */
+export async function outcomeOfStream(
+  origin: string,
+  model: string,
+  fields: object = {},
+): Promise<string> {
   try {
-    const { by, end } = await streamedChat(origin, model, fields);
+    const { status, by, text, end } = await streamedChat(origin, model, fields);
     const how = await end;
+    if (status !== 200) return `${status} ${text()}`;
     return how === "complete" ? `200 by ${by}` : how;
   } catch (error) {
     return `broken off: ${String(error)}`;

@@ -35,6 +35,7 @@ export function chat(origin: string, model: string, more: object = {}): Promise<
 }
 
 export type StreamedAnswer = {
+  readonly status: number;
   /** The name of the server that answers. */
   readonly by: string | null;
   /** What has come so far. */
@@ -77,5 +78,5 @@ export async function streamedChat(
   })();
   await first.promise;
   const by = response.headers.get("x-served-by");
-  return { by, text: () => text, end, cancel: () => abort.abort() };
+  return { status: response.status, by, text: () => text, end, cancel: () => abort.abort() };
 }

@@ -38,6 +38,7 @@ let counter = 0;
 export class RealEngine {
   readonly #docker: Docker;
   readonly #host: string | undefined;
+  /** Their ids. */
   readonly #started = new Set<string>();
 
   /** @param host the engine that `docker` talks to, as in DOCKER_HOST */
@@ -47,24 +48,34 @@ export class RealEngine {
   }
 
   /** Starts a labelled container. Does not wait until it is healthy. */
-  async startServer(init: ServerInit = {}): Promise<Server> {
+  startServer(init: ServerInit = {}): Promise<Server> {
+    return this.#make(["run", "--detach"], init);
+  }
+
+  /** Makes a labelled container, and does not start it. */
+  createServer(init: ServerInit = {}): Promise<Server> {
+    return this.#make(["create"], init);
+  }
+
+  async #make(verb: readonly string[], init: ServerInit): Promise<Server> {
     const { env = {}, labels = {}, flags = [], args = [] } = init;
     counter += 1;
     const name = init.name ?? `lw-inference-proxy-test-${process.pid}-${counter}`;
     const image = init.image ?? (await buildInferenceImage(this.#docker));
     const allLabels = { "inference.enable": "true", ...labels };
-    const id = await this.#docker(
-      ...["run", "--detach", "--name", name],
+    const output = await this.#docker(
+      ...[...verb, "--name", name],
       ...repeated("--label", allLabels),
       ...repeated("--env", { NAME: name, ...env }),
       ...flags,
       image,
       ...args,
     );
-    this.#started.add(name);
+    const id = output.trim();
+    this.#started.add(id);
     const port = labels["inference.port"] ?? "8000";
-    const origin = async (): Promise<string> => `http://${await this.addressOf(name)}:${port}`;
-    return { name, id: id.trim(), origin };
+    const origin = async (): Promise<string> => `http://${await this.addressOf(id)}:${port}`;
+    return { name, id, origin };
   }
 
   async startHealthy(init: ServerInit = {}): Promise<Server> {
@@ -73,14 +84,16 @@ export class RealEngine {
     return server;
   }
 
-  async untilHealth({ name }: Server, health: string): Promise<void> {
-    await until(`${name} is ${health}`, async () => (await this.healthOf(name)) === health, 20_000);
+  async untilHealth({ name, id }: Server, health: string): Promise<void> {
+    await until(`${name} is ${health}`, async () => (await this.healthOf(id)) === health, 20_000);
   }
 
+  /** @param name or id */
   async healthOf(name: string): Promise<string> {
     return (await this.#docker("inspect", "--format", "{{.State.Health.Status}}", name)).trim();
   }
 
+  /** @param name or id */
   async addressOf(name: string): Promise<string> {
     const format = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
     return (await this.#docker("inspect", "--format", format, name)).trim();
@@ -92,11 +105,11 @@ export class RealEngine {
     return startCompiled({ env: { ...(host !== undefined && { DOCKER_HOST: host }), ...env } });
   }
 
-  /** Removes all containers that were started through this. */
+  /** Removes all containers that were made through this. */
   async removeServers(): Promise<void> {
-    const names = [...this.#started];
+    const ids = [...this.#started];
     this.#started.clear();
-    if (names.length > 0) await this.#docker("rm", "--force", "--volumes", ...names);
+    if (ids.length > 0) await this.#docker("rm", "--force", "--volumes", ...ids);
   }
 
   /** Removes what earlier runs left behind when they were killed. */
@@ -115,6 +128,7 @@ const shared = new RealEngine(dockerCli, process.env["DOCKER_HOST"]);
 
 /** The engine of DOCKER_HOST, which all test files share. */
 export const startServer = shared.startServer.bind(shared);
+export const createServer = shared.createServer.bind(shared);
 export const startHealthy = shared.startHealthy.bind(shared);
 export const untilHealth = shared.untilHealth.bind(shared);
 export const addressOf = shared.addressOf.bind(shared);

@@ -5,8 +5,12 @@
  * `server` serves; `server healthcheck` asks the server in the same container how it is, for an
  * image without a shell.
  */
+import { existsSync } from "node:fs";
 import { createHandler } from "./handler.ts";
 import { readPort, readSettings, type Settings } from "./settings.ts";
+
+/** A server in whose container this file is does not start any more. It outlives a run, and not the container. */
+const BROKEN = "/broken";
 
 if (process.argv[2] === "healthcheck") {
   process.exit((await isHealthy(readPort(process.env))) ? 0 : 1);
@@ -14,6 +18,7 @@ if (process.argv[2] === "healthcheck") {
 await serve(readSettings(process.env));
 
 async function serve(settings: Settings): Promise<void> {
+  if (existsSync(BROKEN)) process.exit(1);
   // As PID 1 a signal without a handler does nothing at all, so these come before anything that waits.
   let server: Bun.Server<undefined> | undefined;
   let draining: Promise<void> | undefined;
