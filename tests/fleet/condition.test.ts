@@ -106,7 +106,7 @@ describe("conditionOf()", () => {
     expect(told(restarting, "unknown", { history: { ...history, runs: runsIn(facts) } })).toBe(
       `restarting: 3 times in 10 min; ${looping}`,
     );
-    const starting = { health: "starting", name: "d06" } as const;
+    const starting = { health: "starting", name: "d06", restartCount: 3 } as const;
     expect(
       told(starting, "unknown", { history: { ...history, runs: runsIn([...facts, start]) } }),
     ).toBe(`starting: waiting for its health check to pass; 3 times in 10 min; ${looping}`);

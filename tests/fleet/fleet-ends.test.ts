@@ -148,7 +148,8 @@ describe("A crash loop", () => {
   test("is known right after the start of the proxy, from the events before", async () => {
     using fake = await new FakeEngine().start();
     const nowMs = fake.nowMs();
-    const container = fake.add({ health: "starting", startedAtMs: nowMs - 1_000 });
+    const startedAtMs = nowMs - 1_000;
+    const container = fake.add({ health: "starting", startedAtMs, restartCount: 3 });
     for (const agoMs of [40_000, 30_000, 20_000]) {
       fake.emit(container, "start", {}, nowMs - agoMs);
       fake.emit(container, "die", { exitCode: "1" }, nowMs - agoMs + 5_000);

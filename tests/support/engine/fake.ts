@@ -152,10 +152,11 @@ export class FakeEngine {
   exit(container: FakeContainer, exitCode = 0, status: "exited" | "restarting" = "exited"): void {
     Object.assign(container, { status, exitCode, finishedAtMs: this.nowMs() });
     container.health = "unhealthy";
+    container.restartCount = status === "restarting" ? (container.restartCount ?? 0) + 1 : 0;
     this.emit(container, "die", { exitCode: String(exitCode) });
   }
 
-  /** `docker start`: a new run, not healthy yet. */
+  /** `docker start`, or the engine after an exit that says so: a new run, not healthy yet. */
   startAgain(container: FakeContainer): void {
     container.status = "running";
     container.health = "starting";

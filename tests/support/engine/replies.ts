@@ -7,6 +7,7 @@ const FIXTURES = join(import.meta.dir, "inspect");
 type InspectReply = {
   Id: string;
   Name: string;
+  RestartCount?: number;
   State: {
     Status: string;
     StartedAt: string;
@@ -36,6 +37,8 @@ export type FakeContainer = {
   exitCode?: number;
   outOfMemory?: boolean;
   finishedAtMs?: number;
+  /** How often the engine has started it again. A start by hand begins anew. */
+  restartCount?: number;
 };
 
 /** What each release of Docker speaks: the newest and the oldest version of the API. Source: config.go of each tag. */
@@ -67,6 +70,7 @@ export function inspectReplyOf(container: FakeContainer, asked = 41): InspectRep
       : { Status: container.health, Log: [{ Output: container.probeOutput ?? "" }] };
   reply.State.ExitCode = container.exitCode ?? 0;
   reply.State.OOMKilled = container.outOfMemory ?? false;
+  reply.RestartCount = container.restartCount ?? 0;
   if (container.finishedAtMs !== undefined) {
     reply.State.FinishedAt = timeText(container.finishedAtMs);
   }
