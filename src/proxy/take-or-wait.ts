@@ -1,41 +1,24 @@
 /**
- * Takes the lease of a request and forwards it, or has it wait in the waiting room until that can be done. Says at the
- * end of a wait why nobody took the request, and how long it has waited.
+ * Has a request forwarded, or wait until that can be done. Decides which requests may wait.
  */
-import type { Asking, Routed } from "../routing/routes.ts";
-import { keyOf } from "../routing/run.ts";
-import type { ReadResult, RequestBody } from "./body/request-body.ts";
-import type { Exchange } from "./exchange.ts";
-import { failureResponse } from "./failure.ts";
-import type { Answer, Forwarder, Unsent } from "./forward.ts";
-import { type Addressed, type Refused, take } from "./lease.ts";
-import { clientGone, errorResponse, type Refusal, refuse } from "./own/errors.ts";
-import type { Models } from "./own/models-list.ts";
+import type { Answer } from "./forward.ts";
+import { type Addressed, take } from "./lease.ts";
+import { refuse } from "./own/errors.ts";
+import {
+  askingAgain,
+  type Going,
+  type Named,
+  ofOurs,
+  PatientRequest,
+  type SendingInit,
+} from "./patient-request.ts";
 import { Tries } from "./tries.ts";
-import type { Tried, WaitEnd, WaitingRoom } from "./waiting-room.ts";
+import type { WaitingRoom } from "./waiting-room.ts";
 
-/** A request whose body has been read as far as it must be. */
-export type Going = {
-  readonly exchange: Exchange;
-  readonly destination: Addressed;
-  readonly body: RequestBody;
-  readonly read: Pick<ReadResult, "readOn">;
-  /** What routing looks at. */
-  readonly asking: Asking;
-  /** Says whether another server may get the request, after one that may have worked on it. */
-  readonly mayRepeat: boolean;
-};
-
-type Named = Extract<Addressed, { kind: "model" }>;
-
-export type TakeOrWaitInit = Models & {
-  readonly forwarder: Forwarder;
+export type TakeOrWaitInit = SendingInit & {
   /** Nobody waits if it is not given. */
   readonly waitingRoom?: WaitingRoom;
 };
-
-/** So long a server that has refused a request is left alone with it, ms, unless another one comes. */
-const AGAIN_MS = 1_000;
 
 /** Says whether requests to there may wait: nothing waits whose body names no model. */
 export function mayWait(to: Addressed, room: WaitingRoom | undefined): to is Named {
@@ -54,197 +37,3 @@ export function takeOrWait(going: Going, init: TakeOrWaitInit): Promise<Answer> 
   const tries = new Tries(going.mayRepeat);
   return init.forwarder.forward({ ...going, asking: askingAgain(going), tries }, taken);
 }
-
-/** A body that comes as a stream is sent once: its prompt need not be kept for another choice. */
-function askingAgain({ body, asking }: Going): Asking {
-  return body.kind === "stream" ? {} : asking;
-}
-
-function ofOurs(response: Response): Answer {
-  return { response, by: "proxy" };
-}
-
-const WAITS = { kind: "waits" } as const;
-
-type Sending = Promise<Answer | Unsent>;
-
-/** A request that may wait, as often as it takes, until its time is up. */
-class PatientRequest {
-  readonly #going: Going & { readonly destination: Named };
-  readonly #init: TakeOrWaitInit;
-  readonly #room: WaitingRoom;
-  readonly #tries: Tries;
-  #hasWaited = false;
-  /** All its waits together, ms. */
-  #waitedMs = 0;
-  /** Why nobody took it when it tried last. */
-  #refused: Refused | undefined;
-  /** What became of it at the server that had it last. */
-  #unsent: Unsent | undefined;
-  /** Until then it goes to none of the servers that have failed it. */
-  #leavesAloneUntilMs = 0;
-
-  constructor(
-    going: Going & { readonly destination: Named },
-    init: TakeOrWaitInit,
-    room: WaitingRoom,
-  ) {
-    this.#going = going;
-    this.#init = init;
-    this.#room = room;
-    this.#tries = new Tries(going.mayRepeat);
-  }
-
-  async answer(): Promise<Answer> {
-    const isBehind = this.#room.isBehind(this.#model, this.#lane);
-    let tried = isBehind ? WAITS : this.#attempt();
-    for (;;) {
-      if (tried.kind === "gone") return this.#refuse();
-      if (tried.kind === "routed") {
-        const answer = await tried.value;
-        if (answer.by !== "nobody") return answer;
-        this.#comesBack(answer);
-      }
-      const end = await this.#wait();
-      if (end.kind !== "routed") return this.#told(end);
-      tried = end;
-    }
-  }
-
-  /** Called again and again while it waits. */
-  #attempt(): Tried<Sending> {
-    const { destination, asking } = this.#going;
-    const { failed } = this.#tries;
-    if (performance.now() >= this.#leavesAloneUntilMs) failed.clear();
-    const all = failed.size > 0 ? { ...asking, failed } : asking;
-    const taken = take(destination, this.#init, all);
-    if (taken.kind === "routed") return { kind: "routed", value: this.#send(taken) };
-    this.#refused = taken;
-    return taken.mayPass ? WAITS : { kind: "gone" };
-  }
-
-  /** Must be called in the step that took the lease. */
-  #send(routed: Routed): Promise<Answer | Unsent> {
-    const { body } = this.#going;
-    return body.kind === "stream" && this.#hasWaited
-      ? this.#readOnThenForward(routed)
-      : this.#forward(routed);
-  }
-
-  #forward(routed: Routed): Promise<Answer | Unsent> {
-    const { forwarder } = this.#init;
-    const again = { asking: askingAgain(this.#going), tries: this.#tries, mayWait: true };
-    return forwarder.forward({ ...this.#going, ...again }, routed);
-  }
-
-  /**
-   * While it waits its body is not read on. So it is not known whether its client is still there, until some more
-   * has been read: nothing is to be sent for one that has left.
-   */
-  async #readOnThenForward(routed: Routed): Promise<Answer | Unsent> {
-    const { lease } = routed;
-    const { exchange, read } = this.#going;
-    try {
-      await read.readOn();
-    } catch (error) {
-      lease.end();
-      throw error;
-    }
-    if (!exchange.request.signal.aborted && lease.backend.state === "active") {
-      return this.#forward(routed);
-    }
-    lease.end();
-    return exchange.request.signal.aborted ? ofOurs(clientGone()) : { by: "nobody" };
-  }
-
-  /** The server that had it has not answered, and nothing is lost: it waits for another one, or for this one again. */
-  #comesBack(unsent: Unsent): void {
-    this.#unsent = unsent;
-    if (unsent.failed === undefined) return;
-    this.#leavesAloneUntilMs = performance.now() + AGAIN_MS;
-    setTimeout(() => this.#room.wake(), AGAIN_MS + 1);
-  }
-
-  async #wait(): Promise<WaitEnd<Sending> | { readonly kind: "full" }> {
-    const room = this.#room;
-    if (room.isClosed) return { kind: "closed", waitedMs: 0 };
-    if (room.isFull) return { kind: "full" };
-    this.#hasWaited = true;
-    const { exchange } = this.#going;
-    const end = await room.wait({
-      model: this.#model,
-      lane: this.#lane,
-      signal: exchange.request.signal,
-      patienceMs: Math.max(0, room.timeoutMs - this.#waitedMs),
-      reason: this.#refused?.reason ?? "others wait for it already",
-      waits: () => exchange.report.waits(),
-      attempt: () => this.#attempt(),
-    });
-    this.#waitedMs += end.waitedMs;
-    return end;
-  }
-
-  async #told(
-    end: Exclude<WaitEnd<Sending>, { kind: "routed" }> | { readonly kind: "full" },
-  ): Promise<Answer> {
-    switch (end.kind) {
-      case "client_gone":
-        return ofOurs(clientGone());
-      case "full":
-        return ofOurs(errorResponse("proxy_overloaded", TOO_MANY_WAIT));
-      case "closed":
-        return this.#refuse({ code: "backend_unavailable", message: STOPPING });
-      case "gone":
-        return this.#refuse();
-      case "timeout":
-        return this.#timedOut();
-    }
-  }
-
-  /** The same answer as without waiting, and how long it has waited. */
-  async #timedOut(): Promise<Answer> {
-    const tried = this.#unsent?.failed === undefined ? this.#attempt() : WAITS;
-    if (tried.kind === "routed") {
-      const answer = await tried.value;
-      if (answer.by !== "nobody") return answer;
-      this.#unsent = answer;
-    }
-    const failure = this.#unsent?.failed;
-    if (failure === undefined) return this.#refuse();
-    return ofOurs(await failureResponse(failure, this.#going.exchange.asked));
-  }
-
-  #refuse(refusal: Refusal | undefined = this.#refused?.refusal()): Answer {
-    const { code, message } = refusal ?? { code: "backend_unavailable", message: NOBODY };
-    const waited = this.#hasWaited ? ` (waited for ${secondsOf(this.#waitedMs)} s)` : "";
-    return ofOurs(refuse({ code, message: `${message}${waited}` }));
-  }
-
-  get #model(): string {
-    return this.#going.exchange.model ?? this.#going.destination.model;
-  }
-
-  /** A request that a server has failed may not go where the others of its lane may. */
-  get #lane(): string {
-    if (this.#unsent?.failed !== undefined) return `again ${nextLane()}`;
-    const { madeBy, goesToNewest = false } = this.#going.asking;
-    const pin = madeBy === undefined ? goesToNewest : `${keyOf(madeBy)} ${madeBy.startedAtMs}`;
-    return `${pin} ${this.#going.destination.model}`;
-  }
-}
-
-let lanes = 0;
-
-function nextLane(): number {
-  lanes += 1;
-  return lanes;
-}
-
-function secondsOf(ms: number): string {
-  return (ms / 1_000).toFixed(ms < 10_000 ? 1 : 0);
-}
-
-const NOBODY = "Cannot route the request: no server of its model takes it; try again shortly";
-const STOPPING = "Cannot route the request: the proxy is being stopped; try again shortly";
-const TOO_MANY_WAIT =
-  "Cannot route the request: too many requests wait for their models already; try again shortly";

@@ -36,7 +36,6 @@ export type Waiter<T> = {
   /** Why it waits, in words for the log. */
   readonly reason: string;
   readonly waits: () => (outcome: WaitOutcome) => void;
-  /** Must not throw. */
   readonly attempt: () => Tried<T>;
 };
 
@@ -121,10 +120,14 @@ export class WaitingRoom {
       for (const one of waiting) one.end("closed");
   }
 
-  /** Must be called only while the room is open and not full. Never rejects. */
+  /**
+   * Must be called only while the room is open and not full.
+   *
+   * @throws what an attempt throws: a bug
+   */
   wait<T>(waiter: Waiter<T>): Promise<WaitEnd<T>> {
     const { model, lane, signal, patienceMs } = waiter;
-    const { promise, resolve } = Promise.withResolvers<WaitEnd<T>>();
+    const { promise, resolve, reject } = Promise.withResolvers<WaitEnd<T>>();
     const sinceMs = performance.now();
     const report = waiter.waits();
     const end = (kind: Exclude<WaitEnd<T>["kind"], "routed">): void =>
@@ -143,12 +146,13 @@ export class WaitingRoom {
     const waiting: Waiting = {
       lane,
       attempt: () => {
-        const tried = waiter.attempt();
-        if (tried.kind === "waits") return false;
-        if (tried.kind === "gone") end("gone");
-        else {
-          const { value } = tried;
-          leave("routed", (waitedMs) => resolve({ kind: "routed", value, waitedMs }));
+        try {
+          const tried = waiter.attempt();
+          if (tried.kind === "waits") return false;
+          if (tried.kind === "gone") end("gone");
+          else leave("routed", (waitedMs) => resolve({ ...tried, waitedMs }));
+        } catch (error) {
+          leave("gone", () => reject(error)); // or all others would wait for ever
         }
         return true;
       },

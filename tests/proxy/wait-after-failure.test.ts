@@ -41,6 +41,16 @@ describe("A request whose server refuses the connection", () => {
     await server.stop(true);
   });
 
+  test("is told what keeps it waiting now when its time is up, and not what did at first", async () => {
+    const old = makeBackend({ origin: `http://127.0.0.1:${await freePort()}`, run: OLD });
+    using proxy = startPatientProxy([old], { timeoutMs: 1_300 });
+    const answer = chat(proxy.origin, "m");
+    await proxy.untilWaiting(1);
+    proxy.table.drain(old);
+    expect(await codeOf(answer)).toBe("503 backend_draining");
+    expect(proxy.log.lines.map(({ reason }) => reason)).toContain("its server has not answered");
+  });
+
   test("is told so when its time is up, and nobody is asked more than once a second", async () => {
     const old = makeBackend({ origin: `http://127.0.0.1:${await freePort()}`, run: OLD });
     using proxy = startPatientProxy([old], { timeoutMs: 300 });

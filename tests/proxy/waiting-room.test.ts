@@ -186,6 +186,22 @@ describe("WaitingRoom", () => {
     expect((await first).kind).toBe("routed");
   });
 
+  test("a bug in one's try is that one's alone", async () => {
+    const { room } = rig();
+    const broken = room.wait(
+      waiter({
+        attempt: () => {
+          throw new Error("a bug");
+        },
+      }),
+    );
+    const other = room.wait(waiter({ attempt: () => routed(1) }));
+    room.wake();
+    expect(await broken.catch(String)).toBe("Error: a bug");
+    expect((await other).kind).toBe("routed");
+    expect(room.counts.size).toBe(0);
+  });
+
   test("takes turns with everybody else when thousands are let in", async () => {
     const { room } = rig();
     const busy = (): Tried<number> => {
