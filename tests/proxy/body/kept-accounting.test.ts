@@ -4,7 +4,7 @@ import { readModelField } from "../../../src/proxy/body/request-body.ts";
 import { chunked } from "../../support/client/piecewise.ts";
 import { freePort, rawConnect } from "../../support/client/raw-http.ts";
 import { residentWithoutGarbage } from "../../support/process/own-memory.ts";
-import { startProxy } from "../../support/proxy/in-process.ts";
+import { ENDLESS, startProxy } from "../../support/proxy/in-process.ts";
 import { NO_TURNS } from "../../support/proxy/turns.ts";
 import { makeBackend } from "../../support/server/backends.ts";
 import { fakeBackend } from "../../support/server/scripted.ts";
@@ -28,7 +28,7 @@ describe("what is kept of requests", () => {
       using upstream = fakeBackend();
       const kept = new KeptBytes(LIMIT);
       const origin = refuse ? `http://127.0.0.1:${await freePort()}` : upstream.origin;
-      using proxy = startProxy({ backends: [makeBackend({ origin })], kept });
+      using proxy = startProxy({ backends: [makeBackend({ origin })], kept, patience: ENDLESS });
       for (const body of [SMALL, LARGE]) {
         const named = body.replace('"model":"m"', `"model":"${model}"`);
         for (let n = 0; n < 12; n += 1) {
