@@ -90,9 +90,9 @@ export async function runProxy(
   const server = listen(config, handler, log);
   if ("kind" in server) return server;
 
-  const control = await openControlOf(config, fleet, log);
   const watching = new AbortController();
   void docker.follow(watching.signal);
+  const control = await openControlOf(config, fleet, log);
   const signal = await stopSignal;
   log.info("stopping: requests in flight may finish", { signal });
   waitingRoom.close();
