@@ -29,6 +29,9 @@ type Vacancy = Leaver & {
   isRemoved: boolean;
 };
 
+/** A server that was made, and when that was first seen. */
+type Created = { readonly slots: readonly string[]; readonly sinceMs: number };
+
 /** `docker stop`, `rm` and `run` by hand, or what Compose does between its steps. Issue 17. */
 const VACANT_MS = 10_000;
 /** How many places are kept at once. A host has a handful. */
@@ -45,8 +48,8 @@ export class Vacancies {
   readonly #vacantMs: number;
   /** By the key of the server that has gone. Without a timer the time of the place is over. */
   readonly #vacancies = new Map<string, Vacancy>();
-  /** The slots of servers that were made and not started yet, by their keys. */
-  readonly #created = new Map<string, readonly string[]>();
+  /** The servers that were made and not started yet, by their keys. */
+  readonly #created = new Map<string, Created>();
 
   constructor(table: RoutingTable, { waitTimeoutMs, vacantMs = VACANT_MS }: VacancyTimes) {
     this.#table = table;
@@ -74,8 +77,10 @@ export class Vacancies {
   /** A server was made in these slots, and not started yet: it is about to take the place of another one. */
   created(server: Server, slots: readonly string[]): void {
     const key = keyOf(server);
-    if (this.#created.has(key)) return;
-    this.#created.set(key, slots);
+    const known = this.#created.get(key);
+    const sinceMs = known?.sinceMs ?? performance.now();
+    this.#created.set(key, { slots, sinceMs });
+    if (known !== undefined) return;
     for (const vacancy of this.#keptIn(slots, key)) this.#keep(vacancy, this.#waitTimeoutMs);
   }
 
@@ -91,9 +96,10 @@ export class Vacancies {
   /** A server will not take anybody's place: if it was about to, nobody is. */
   notComing(server: Server): void {
     const key = keyOf(server);
-    const slots = this.#created.get(key);
-    if (!this.#created.delete(key) || slots === undefined) return;
-    for (const vacancy of this.#keptIn(slots, key)) this.#end(vacancy);
+    const created = this.#created.get(key);
+    if (created === undefined) return;
+    this.#created.delete(key);
+    for (const vacancy of this.#keptIn(created.slots, key)) this.#end(vacancy);
   }
 
   /**
@@ -116,9 +122,12 @@ export class Vacancies {
     this.#table.expect(vacancy.server, { models: vacancy.models, ...VACANT });
   }
 
-  /** Another server was made in one of its slots, and not started yet. */
+  /** Another server was made in one of its slots not long ago, and not started yet. */
   #isNextMade({ slots: of }: Leaver): boolean {
-    return [...this.#created.values()].some((slots) => shareOne(slots, of));
+    const sinceMs = performance.now() - this.#waitTimeoutMs; // an older one was left there by somebody
+    return [...this.#created.values()].some(
+      (one) => one.sinceMs >= sinceMs && shareOne(one.slots, of),
+    );
   }
 
   /** Those that are kept in one of these slots for another server. */

@@ -109,6 +109,20 @@ describe("The place of a server that was told to stop and went", () => {
       expect(kind()).toBe("unknown");
     });
 
+    test("is not kept for longer for one that was left there long ago", async () => {
+      const { vacancies, kind } = rig({ waitTimeoutMs: 40, vacantMs: 5 });
+      vacancies.created(NEW, SLOTS);
+      vacancies.left({ ...LEAVER, server: { source: "docker", id: "first" } });
+      const first = performance.now();
+      await until("its time is over", () => kind() === "unknown");
+      expect(performance.now() - first).toBeGreaterThan(30);
+      vacancies.created(NEW, SLOTS); // looked at again: no news
+      vacancies.left(LEAVER);
+      const second = performance.now();
+      await until("its time is over", () => kind() === "unknown");
+      expect(performance.now() - second).toBeLessThan(30);
+    });
+
     test("is given up at once when that is removed, or could not be started", () => {
       const { vacancies, kind } = rig(late);
       vacancies.created(NEW, SLOTS);
