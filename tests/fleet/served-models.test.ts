@@ -109,3 +109,22 @@ test("names are forgotten when there have been two thousand others", () => {
   served.tell(NEW);
   expect(table.find("m")).toEqual({ kind: "unknown" });
 });
+
+test("a model whose only container can't be routed as it is set up is not worth waiting for", () => {
+  const { table, served } = rig();
+  served.tell({ ...OLD, trouble: "misconfigured" });
+  expect(table.find("m")).toMatchObject({ trouble: "misconfigured", isHopeless: true });
+  served.tell({ ...OLD, trouble: "unhealthy" });
+  expect(table.find("m")).not.toHaveProperty("isHopeless");
+});
+
+test("a model is unknown as soon as it is clear that the successor of its container will not start", () => {
+  const table = new RoutingTable();
+  const served = new ServedModels(table, { waitTimeoutMs: 60_000 });
+  served.tell(OLD);
+  served.tell({ ...NEW, outlook: "created" });
+  served.tell({ ...OLD, outlook: "was stopped" });
+  expect(table.find("m")).toMatchObject({ kind: "unavailable", trouble: "being replaced" });
+  served.tell({ ...NEW, outlook: "gone" });
+  expect(table.find("m")).toEqual({ kind: "unknown" });
+});

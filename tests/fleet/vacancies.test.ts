@@ -134,6 +134,34 @@ describe("The place of a server that was told to stop and went", () => {
     });
   });
 
+  test("is not kept for longer by a successor that was made before and runs by now", async () => {
+    const { vacancies, kind } = rig(SHORT);
+    vacancies.created(NEW, SLOTS);
+    vacancies.taken(NEW, SLOTS);
+    vacancies.left(LEAVER);
+    await until("its time is over", () => kind() === "unknown");
+  });
+
+  test("is not kept again by a successor that is made when its time is over", async () => {
+    const { vacancies, kind } = rig(SHORT);
+    vacancies.left(LEAVER);
+    await until("its time is over", () => kind() === "unknown");
+    vacancies.created(NEW, SLOTS);
+    expect(kind()).toBe("unknown");
+  });
+
+  test("means nothing any more when its server was started again", async () => {
+    const table = new RoutingTable();
+    const vacancies = new Vacancies(table, SHORT);
+    vacancies.left(LEAVER);
+    vacancies.taken(OLD, SLOTS);
+    table.expect(OLD, { models: MODELS }); // it is starting
+    const other = rig(SHORT);
+    other.vacancies.left(LEAVER);
+    await until("another one's time is over", () => other.kind() === "unknown");
+    expect(table.find("m").kind).toBe("unavailable");
+  });
+
   test("a thousand places are kept, and no more", () => {
     const { vacancies } = rig(LONG);
     for (let n = 0; n < 1_000; n += 1) {

@@ -215,6 +215,15 @@ describe("BrokenAnswers", () => {
     ]);
   });
 
+  test("gives three different reasons in a line at most", async () => {
+    const at = rig();
+    for (const status of [500, 501, 502, 504]) {
+      at.broken.add(at.backend, { ...BROKEN, error: new Error(`status ${status}`) });
+    }
+    const words = [500, 501, 502].map((status) => `the server answered with status ${status}`);
+    expect(await reasonOf(at)).toBe(`${words.join(", or ")} 41 s into the longest of the answers`);
+  });
+
   test("tells of requests that failed before an answer began in lines of their own", async () => {
     const at = rig();
     at.broken.add(at.backend, BROKEN);

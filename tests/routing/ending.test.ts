@@ -1,3 +1,4 @@
+import { heapStats } from "bun:jsc";
 import { describe, expect, spyOn, test } from "bun:test";
 import { Ending } from "../../src/routing/ending.ts";
 import type { RunEnd } from "../../src/routing/run.ts";
@@ -35,6 +36,26 @@ describe("Ending", () => {
     waits.push(ending.known(LONG + 1));
     ending.ended(OOM);
     expect(new Set(await within("the end", Promise.all(waits)))).toEqual(new Set([OOM]));
+  });
+
+  test("known() shares no wait of another length", async () => {
+    const ending = new Ending();
+    const long = ending.known(LONG);
+    expect(await within("the end of the short wait", ending.known(1))).toBeUndefined();
+    ending.ended(OOM);
+    expect(await within("the end", long)).toBe(OOM);
+  });
+
+  test("known() leaves nothing behind, however long the run goes on", async () => {
+    const ending = new Ending();
+    const promises = (): number => {
+      Bun.gc(true);
+      return heapStats().objectTypeCounts["Promise"] ?? 0;
+    };
+    const before = promises();
+    await Promise.all(Array.from({ length: 10_000 }, () => ending.known(0)));
+    expect(promises() - before).toBeLessThan(1_000);
+    expect(ending.end).toBeUndefined();
   });
 
   test("known() gives up when its time is over, and can wait again", async () => {

@@ -125,6 +125,14 @@ describe("pastOf()", () => {
     expect(past(runsIn(told), 12 * MINUTE_MS).endCount).toBe(1);
   });
 
+  test("a run that seems to have lived for less than 1 ms: it is not known for how long", () => {
+    const runs = runsIn([
+      { what: "start", timeMs: 1 },
+      { what: "die", timeMs: 1.01, exitCode: 1 },
+    ]);
+    expect(past(runs, 9)).toMatchObject({ end: { kind: "exited" }, livedMs: undefined });
+  });
+
   test("a run whose end nobody has told, of a container that is gone", () => {
     const runs = runsIn([
       { what: "start", timeMs: 1 },

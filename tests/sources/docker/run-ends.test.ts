@@ -118,6 +118,12 @@ describe("endOf()", () => {
       run(kill(0, 15), kill(25_000, 15), kill(35_000, 9), die(35_005, 137)),
       BY_TIMEOUT(10),
     ],
+    [
+      "the SIGKILL of a stop comes a little early",
+      run(kill(0, 15), kill(9_980, 9), die(9_985, 137)),
+      BY_TIMEOUT(10),
+    ],
+    ["143 by a stop whose signal nobody told", run(stop(8), die(9, 143)), STOPPED],
     ["the SIGKILL of a stop is lost", run(kill(5, 15), die(10_005, 137)), BY_TIMEOUT(10)],
     ["oom after die", run(die(9, 137), oom(40)), OUT_OF_MEMORY],
     [

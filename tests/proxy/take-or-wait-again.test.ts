@@ -1,0 +1,142 @@
+import { describe, expect, test } from "bun:test";
+import { Load } from "../../src/routing/load.ts";
+import { NO_REPORT, NO_TELEMETRY } from "../../src/telemetry/telemetry.ts";
+import { freePort, rawConnect, rawServer } from "../support/client/raw-http.ts";
+import { chat, post } from "../support/client/requests.ts";
+import { startPatientProxy } from "../support/proxy/waiting.ts";
+import { makeBackend } from "../support/server/backends.ts";
+import { fakeBackend } from "../support/server/scripted.ts";
+import { until, within } from "../support/until.ts";
+
+const OLD = { source: "docker", id: "old", startedAtMs: 1 };
+const NEXT = { source: "docker", id: "next", startedAtMs: 2 };
+const EXPECTED = { models: [{ id: "m" }] };
+
+describe("A request whose server refuses the connection", () => {
+  test("leaves that server alone for a second, however often it is woken, and holds up no other", async () => {
+    let refusals = 0;
+    const origin = `http://127.0.0.1:${await freePort()}`;
+    const old = makeBackend({ origin, run: OLD, onRefused: () => (refusals += 1) });
+    using proxy = startPatientProxy([old]);
+    const answers = [chat(proxy.origin, "m")];
+    await proxy.untilWaiting(1);
+    proxy.table.expect(NEXT, undefined); // wakes them
+    answers.push(chat(proxy.origin, "m"));
+    await proxy.untilWaiting(2);
+    expect(refusals).toBe(2);
+    proxy.room.close();
+    await within("the answers", Promise.all(answers));
+  });
+
+  test("waits no longer than it may, all its waits together", async () => {
+    const old = makeBackend({ origin: `http://127.0.0.1:${await freePort()}`, run: OLD });
+    using proxy = startPatientProxy([old], { timeoutMs: 1_100 });
+    expect((await within("an answer", chat(proxy.origin, "m"))).status).toBe(502);
+  });
+});
+
+test("A request whose turn never came is told the same as any other when its time is up", async () => {
+  const full = makeBackend({ run: OLD, load: new Load(1) });
+  full.acquire();
+  using proxy = startPatientProxy([full], { timeoutMs: 200 });
+  const answers = [chat(proxy.origin, "m"), chat(proxy.origin, "m")];
+  for (const answer of answers) {
+    expect(await (await within("an answer", answer)).text()).toContain("backend_saturated");
+  }
+});
+
+test("A request that only one replica can take holds up none that another one can", async () => {
+  using idle = fakeBackend();
+  const load = new Load(1);
+  const isReplica = true;
+  const newest = makeBackend({ run: NEXT, isReplica, load, rank: 1e9 });
+  newest.acquire();
+  using proxy = startPatientProxy([
+    makeBackend({ origin: idle.origin, run: OLD, isReplica }),
+    newest,
+  ]);
+  const pinned = { model: "m", input: "x", conversation: "c" };
+  void post(proxy.origin, "/v1/responses", pinned).catch(() => undefined);
+  await proxy.untilWaiting(1);
+  expect((await within("an answer", chat(proxy.origin, "m"))).status).toBe(200);
+  expect(proxy.room.counts.get("m")).toBe(1);
+});
+
+describe("A body of more than 1 MiB that is read on when its wait is over", () => {
+  const LENGTH = 2 * 1024 * 1024;
+  const BEGIN = `{"model":"m","prompt":"${"x".repeat(100_000)}`;
+  const HEAD = `POST /v1/x HTTP/1.1\r\nHost: proxy.test\r\nContent-Length: ${LENGTH}\r\n\r\n`;
+  const REST = `${"x".repeat(LENGTH - BEGIN.length - 2)}"}`;
+
+  test("is not sent to a server that was told to stop meanwhile, and waits for the next one", async () => {
+    using server = fakeBackend();
+    using next = fakeBackend();
+    using proxy = startPatientProxy([]);
+    proxy.table.expect(OLD, EXPECTED);
+    using client = await rawConnect(proxy.port);
+    client.send(HEAD + BEGIN);
+    await proxy.untilWaiting(1);
+    const old = makeBackend({ origin: server.origin, run: OLD });
+    proxy.table.admit(old);
+    await until("it has the lease", () => old.inFlight === 1);
+    proxy.table.drain(old);
+    client.send(REST);
+    await proxy.untilWaiting(1);
+    expect(old.inFlight).toBe(0);
+    proxy.table.admit(makeBackend({ origin: next.origin, run: NEXT, rank: 1e9 }));
+    await client.waitFor("answer");
+    expect([server.received.length, next.received.length]).toEqual([0, 1]);
+  });
+
+  test("gives its lease back when its client leaves", async () => {
+    using server = await rawServer();
+    using proxy = startPatientProxy([]);
+    proxy.table.expect(OLD, EXPECTED);
+    using client = await rawConnect(proxy.port);
+    client.send(HEAD + BEGIN);
+    await proxy.untilWaiting(1);
+    const old = makeBackend({ origin: server.origin, run: OLD });
+    proxy.table.admit(old);
+    await until("it has the lease", () => old.inFlight === 1);
+    client.reset();
+    await until("no lease is left", () => old.inFlight === 0);
+    expect(server.connections).toHaveLength(0);
+  });
+});
+
+test("A request whose server goes after the proxy was told to stop is told at once, and does not wait", async () => {
+  using server = await rawServer();
+  const old = makeBackend({ origin: server.origin, run: OLD });
+  using proxy = startPatientProxy([old]);
+  const answer = chat(proxy.origin, "m");
+  const upstream = await server.request();
+  proxy.room.close();
+  old.ending.toldToStop();
+  proxy.table.drain(old);
+  upstream.reset();
+  expect((await within("an answer", answer)).status).toBe(503);
+});
+
+test("A request that comes just when there is room again is behind one that waits", async () => {
+  const order: string[] = [];
+  using server = fakeBackend(({ body }) => {
+    order.push((JSON.parse(new TextDecoder().decode(body)) as { n: string }).n);
+    return new Response("x");
+  });
+  const backend = makeBackend({ origin: server.origin, run: OLD, load: new Load(1) });
+  const held = backend.acquire();
+  let count = 0;
+  const named = (): void => {
+    count += 1;
+    if (count === 2) held?.end(); // the second has been read, and has not been routed yet
+  };
+  const telemetry = { ...NO_TELEMETRY, request: () => ({ ...NO_REPORT, named }) };
+  using proxy = startPatientProxy([backend], { telemetry });
+  const first = post(proxy.origin, "/v1/x", { model: "m", n: "first" });
+  await proxy.untilWaiting(1);
+  const second = post(proxy.origin, "/v1/x", { model: "m", n: "second" });
+  for (const answer of [first, second]) {
+    expect(await (await within("an answer", answer)).text()).toBe("x");
+  }
+  expect(order).toEqual(["first", "second"]);
+});

@@ -1,0 +1,85 @@
+import { expect, spyOn, test } from "bun:test";
+import { getEventListeners } from "node:events";
+import { type Tried, type Waiter, WaitingRoom } from "../../src/proxy/waiting-room.ts";
+import { memoryLog } from "../support/proxy/memory-log.ts";
+
+const ROUTED: Tried<number> = { kind: "routed", value: 1 };
+
+function makeRoom(): WaitingRoom {
+  return new WaitingRoom({ timeoutMs: 60_000, log: memoryLog() });
+}
+
+function waiter(init: Partial<Waiter<number>> = {}): Waiter<number> {
+  return {
+    model: "m",
+    lane: "",
+    signal: new AbortController().signal,
+    patienceMs: 60_000,
+    reason: "its server is starting",
+    waits: () => () => undefined,
+    attempt: () => ROUTED,
+    ...init,
+  };
+}
+
+test("nothing of a wait is left when it has ended: no timer, no listener", async () => {
+  const room = makeRoom();
+  const { signal } = new AbortController();
+  const set = spyOn(globalThis, "setTimeout");
+  const cleared = spyOn(globalThis, "clearTimeout");
+  const end = room.wait(waiter({ signal, patienceMs: 54_321 }));
+  const index = set.mock.calls.findIndex(([, ms]) => ms === 54_321);
+  expect(getEventListeners(signal, "abort")).toHaveLength(1);
+  room.wake();
+  await end;
+  const timer: unknown = set.mock.results[index]?.value;
+  const isCleared = cleared.mock.calls.some(([one]) => one === timer);
+  set.mockRestore();
+  cleared.mockRestore();
+  expect([index >= 0, isCleared]).toEqual([true, true]);
+  expect(getEventListeners(signal, "abort")).toHaveLength(0);
+});
+
+test("whoever comes while the others try is behind them", async () => {
+  const room = makeRoom();
+  const behind: boolean[] = [];
+  const attempt = (): Tried<number> => {
+    behind.push(room.isBehind("m", "x"));
+    return ROUTED;
+  };
+  const end = room.wait(waiter({ attempt }));
+  expect(room.isBehind("m", "x")).toBe(false);
+  room.wake();
+  await end;
+  expect(behind).toEqual([true]);
+});
+
+test("whoever leaves while the others try does not try any more", async () => {
+  const room = makeRoom();
+  const client = new AbortController();
+  let tries = 0;
+  const first = room.wait(
+    waiter({
+      attempt: () => {
+        setImmediate(() => client.abort()); // comes in the break between two turns
+        const untilMs = performance.now() + 10; // longer than a turn
+        while (performance.now() < untilMs);
+        return ROUTED;
+      },
+    }),
+  );
+  const left = room.wait(
+    waiter({
+      signal: client.signal,
+      attempt: () => {
+        tries += 1;
+        return ROUTED;
+      },
+    }),
+  );
+  room.wake();
+  await first;
+  await new Promise(setImmediate);
+  await new Promise(setImmediate);
+  expect([(await left).kind, tries]).toEqual(["client_gone", 0]);
+});
