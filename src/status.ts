@@ -136,5 +136,12 @@ function modelsOf(
 ): readonly ModelStatus[] {
   const ids = new Set(listed.map(({ id }) => id));
   for (const id of waiting.keys()) ids.add(id);
-  return [...ids].sort().map((id) => ({ id, waiting: waiting.get(id) ?? 0 }));
+  return [...ids].sort().map((id) => ({ id: shown(id), waiting: waiting.get(id) ?? 0 }));
+}
+
+/** A list of longer ids would be megabytes. */
+const ID_LENGTH_MAX = 1_000;
+
+function shown(id: string): string {
+  return id.length > ID_LENGTH_MAX ? `${id.slice(0, ID_LENGTH_MAX)}…` : id;
 }

@@ -99,7 +99,7 @@ export class Holding {
     if (this.#active !== undefined) return "active";
     if (this.#reading !== undefined) return "probing";
     if (!this.#draining.hasSomeAt(this.#place)) return "unknown";
-    return this.#ending.isStopping ? "draining after notice" : "draining";
+    return this.#ending.wasToldToStop ? "draining after notice" : "draining";
   }
 
   /** Resolves when the first read of its models has ended, well or not; at once without a reading. */
@@ -121,12 +121,13 @@ export class Holding {
     }
   }
 
-  /** The run that is held is over. Returns true if it took requests with it. */
-  over(end: RunEnd): boolean {
-    const tookSome = this.inFlight > 0 || this.#ending.hasJustBrokenOff;
-    this.#ending.ended(end);
+  /** The run that is held is over. Says whether it took requests with it. */
+  over(end: RunEnd): { readonly tookRequests: boolean; readonly ending: Ending } {
+    const ending = this.#ending;
+    const tookRequests = this.inFlight > 0 || ending.hasJustBrokenOff;
+    ending.ended(end);
     this.#see("absent");
-    return tookSome;
+    return { tookRequests, ending };
   }
 
   /** Acts on something seen of the run that is held. */
@@ -212,6 +213,7 @@ export class Holding {
       onRefused: () => this.#refused(backend),
     });
     this.#active = backend;
+    this.#ending.goesOn();
     this.#remember(this.#models);
     this.#init.onOverlap(this.#init.table.admit(backend));
     this.#draining.removeWhenIdle();

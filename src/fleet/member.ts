@@ -4,6 +4,7 @@
  * holding.ts does it; condition.ts and report.ts put it into words.
  */
 import type { Backend } from "../routing/backend.ts";
+import type { Ending } from "../routing/ending.ts";
 import { type ModelNames, sameNames } from "../routing/names.ts";
 import type { Trouble } from "../routing/routes.ts";
 import { isSameRun, type Rank, type Run, type RunEnd, type Server } from "../routing/run.ts";
@@ -21,6 +22,8 @@ export class Member {
   readonly #init: MemberInit;
   readonly #holding: Holding;
   readonly #report: Report;
+  /** Of the run that was over last. A look may tell more of its end than the event did. */
+  #lastEnding: Ending | undefined;
   #name: string;
   /** The models that its label names. The same array for as long as they are the same. */
   #named: readonly ModelNames[] | undefined;
@@ -86,6 +89,8 @@ export class Member {
     if (sighting.kind === "present") this.#nameModels(sighting.settings.models);
     const end = endIn(sighting, this.#holding.place);
     if (end !== undefined) this.#runOver(end);
+    const known = sighting.kind === "absent" ? sighting.end : lastEndOf(sighting);
+    if (known !== undefined) this.#lastEnding?.ended(known);
     this.#holding.saw(sighting, rank, sighting.kind === "present" && this.#isOut(sighting.run));
     this.#tell();
   }
@@ -94,10 +99,11 @@ export class Member {
   drain(rank: Rank): void {
     const { run } = this;
     if (run === undefined || this.isDrained) return;
-    this.#drained = run;
+    const drained = { ...run }; // of its own: it may be taken back, and taken out again
+    this.#drained = drained;
     this.#judge(rank);
     void this.#holding.idle.then(() => {
-      if (this.#drained !== run || !this.isDrained || this.#isStopping) return;
+      if (this.#drained !== drained || !this.isDrained || this.#isStopping) return;
       this.#init.log.info("container drained: no request is left", { container: this.#name });
     });
   }
@@ -118,7 +124,9 @@ export class Member {
   }
 
   #runOver(end: RunEnd): void {
-    if (this.#holding.over(end)) this.#report.tookRequests(end);
+    const { tookRequests, ending } = this.#holding.over(end);
+    this.#lastEnding = ending;
+    if (tookRequests) this.#report.tookRequests(end);
   }
 
   couldNotSee(reason: string): void {
@@ -166,6 +174,10 @@ export class Member {
     const { id, name, isDrained } = this;
     return { id, name, holding: this.#holding, isDrained };
   }
+}
+
+function lastEndOf(sighting: Sighting): RunEnd | undefined {
+  return sighting.kind === "present" ? sighting.lastEnd : undefined;
 }
 
 /** Also true of a server that its source is about to start again. */

@@ -74,20 +74,23 @@ function kindOf(code: string | undefined, mayBeStale: boolean): FailureKind {
  * The run's end is told where it explains the failure. No lease may be open any more: the server may be at its end
  * for a while without telling why.
  *
- * @param model that the request names, if it names one
+ * @param about `model`: that the request names, if it names one; `note`: is added to the message
  * @param waitMs how long to wait until it is known how the run has ended
  */
 export async function failureResponse(
   failure: Failure,
-  model: string | undefined,
+  about: { readonly model: string | undefined; readonly note?: string },
   waitMs = PATIENCE.runEndMs,
 ): Promise<Response> {
   const { error, abortReason } = failure;
   if (abortReason === "client gone") return clientGone();
   if (errorCode(error) === "EMFILE") return outOfDescriptors("forward");
+  const { model, note = "" } = about;
+  const server = model === undefined ? "the server" : `the server of model ${quoteModel(model)}`;
+  const did = await whatItDid(failure, waitMs);
   return errorResponse(
     "backend_unreachable",
-    `Cannot forward the request: the server ${model === undefined ? "" : `of model ${quoteModel(model)} `}${await whatItDid(failure, waitMs)}`,
+    `Cannot forward the request: ${server} ${did}${note}`,
   );
 }
 

@@ -26,7 +26,7 @@ export type ForwardInit = SendInit & {
 export type Unsent = {
   readonly by: "nobody";
   /** Undefined if no server has failed it. */
-  readonly failed?: Failure;
+  readonly failed?: { readonly failure: Failure; readonly backend: Backend };
 };
 
 /** A request that is ready to be sent. */
@@ -103,18 +103,37 @@ export class Forwarder {
     const { exchange } = outgoing;
     const { sent, routed, declined, othersAreFull } = last;
     const failure = failureOfLast(sent);
-    if (await this.#mayWait(outgoing, failure, last)) return { by: "nobody", failed: failure };
-    this.#warnOfFailure(exchange, routed.lease.backend, failure);
+    const { backend } = routed.lease;
+    if (await this.#mayWait(outgoing, failure, last)) {
+      return { by: "nobody", failed: { failure, backend } };
+    }
+    this.#warnOfFailure(exchange, backend, failure);
     exchange.bodyIsSent(); // a 502 may wait for its reason
     if (declined === undefined || failure.abortReason === "client gone") {
       const { asked } = exchange;
       const response = othersAreFull
         ? refuse(saturated(asked))
-        : await failureResponse(failure, asked, this.#endingMs(outgoing, failure));
+        : await failureResponse(failure, { model: asked }, this.#endingMs(outgoing, failure));
       return { response, by: "proxy" };
     }
     exchange.answeredByProxy(declined.status, undefined);
     return { response: declined, by: "backend" };
+  }
+
+  /**
+   * Tells the client of a request that has waited in vain how a server has failed it.
+   *
+   * @param note is added to the message
+   */
+  async giveUp(
+    exchange: Exchange,
+    { failure, backend }: NonNullable<Unsent["failed"]>,
+    note: string,
+  ): Promise<Answer> {
+    this.#warnOfFailure(exchange, backend, failure);
+    exchange.bodyIsSent();
+    const told = { model: exchange.asked, note };
+    return { response: await failureResponse(failure, told), by: "proxy" };
   }
 
   /**

@@ -154,12 +154,12 @@ async function routed(exchange: Exchange, context: Context): Promise<Answer> {
   // We look twice: reading the rest of the body may take long, and the server may go meanwhile.
   const found = await lookUp(destination, exchange, context);
   if ("code" in found) return ofOurs(refuse(found));
-  const isShared = found.isShared ?? isReadWhole(request);
-  const body = await read.body(readTo(target, isShared));
+  const { readsOn } = found;
+  const body = await read.body(readTo(target, readsOn));
   client.keepOpen(); // the client may be silent for long now, unless it has more to send
   const told = read.told();
   const asking = askingOf(target, told, context.responses);
-  const repeats = mayRepeat(request, target, { told, wasRead: isShared });
+  const repeats = mayRepeat(request, target, { told, wasRead: readsOn });
   const going = { exchange, destination, body, read, asking, mayRepeat: repeats };
   return takeOrWait(going, context);
 }
@@ -168,8 +168,11 @@ function ofOurs(response: Response): Answer {
   return { response, by: "proxy" };
 }
 
-/** What is known of a request's model. `isShared` is undefined if nobody serves it now and the request may wait. */
-type Found = { readonly isShared?: boolean | undefined };
+/** Somebody may take the request, now or soon. */
+type Found = {
+  /** It matters what its body says beside its model. */
+  readonly readsOn: boolean;
+};
 
 /** @returns what to tell the client if it is clear already that nobody will take the request */
 async function lookUp(
@@ -177,13 +180,19 @@ async function lookUp(
   exchange: Exchange,
   context: Context,
 ): Promise<Found | Refusal> {
-  if (destination.kind !== "model") return { isShared: false };
+  if (destination.kind !== "model") return { readsOn: false };
   const { model } = destination;
+  const { request, target } = exchange;
   const found = await findModel(model, context);
   exchange.name(model, listedId(found));
-  if (found.kind === "live") return found;
-  const waits = mayPass(found) && mayWait(destination, context.waitingRoom);
-  return waits ? {} : noBackend(model, found, context);
+  const waits = mayWait(destination, context.waitingRoom);
+  if (found.kind === "live") {
+    // One that may wait may go to a second server. If it is for a response, its body says whether that is right.
+    const isDoubted = waits && target.path === RESPONSES && isReadWhole(request);
+    return { readsOn: found.isShared || isDoubted };
+  }
+  if (!waits || !mayPass(found)) return noBackend(model, found, context);
+  return { readsOn: isReadWhole(request) }; // who will serve it may be one of several
 }
 
 /** Models are reported by the ids that servers list: clients can't make up more of these. */

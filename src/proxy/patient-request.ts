@@ -6,11 +6,10 @@ import type { Asking, Routed } from "../routing/routes.ts";
 import { keyOf } from "../routing/run.ts";
 import type { ReadResult, RequestBody } from "./body/request-body.ts";
 import type { Exchange } from "./exchange.ts";
-import { failureResponse } from "./failure.ts";
 import type { Answer, Forwarder, Unsent } from "./forward.ts";
 import { type Addressed, type Refused, take } from "./lease.ts";
 import { clientGone, errorResponse, type Refusal, refuse } from "./own/errors.ts";
-import type { Models } from "./own/models-list.ts";
+import { type Models, noBackend } from "./own/models-list.ts";
 import { Tries } from "./tries.ts";
 import type { Tried, WaitEnd, WaitingRoom } from "./waiting-room.ts";
 
@@ -71,26 +70,31 @@ export class PatientRequest {
   }
 
   async answer(): Promise<Answer> {
-    const isBehind = this.#room.isBehind(this.#model, this.#lane);
-    let tried = isBehind ? WAITS : this.#attempt();
+    let tried = this.#try();
     for (;;) {
-      if (tried.kind === "gone") return this.#refuse();
-      if (tried.kind === "routed") {
-        const answer = await tried.value;
-        if (answer.by !== "nobody") return answer;
-        this.#comesBack(answer);
+      if (tried.kind === "waits") {
+        const end = await this.#wait();
+        if (end.kind !== "routed") return this.#told(end);
+        tried = end;
       }
-      const end = await this.#wait();
-      if (end.kind !== "routed") return this.#told(end);
-      tried = end;
+      if (tried.kind === "gone") return this.#refuse();
+      const answer = await tried.value;
+      if (answer.by !== "nobody") return answer;
+      this.#comesBack(answer);
+      tried = this.#try(); // nobody would wake it for what has changed since it had a lease
     }
+  }
+
+  /** Waits behind those that wait already. */
+  #try(): Tried<Sending> {
+    return this.#room.isBehind(this.#model, this.#lane) ? WAITS : this.#attempt();
   }
 
   /** Called again and again while it waits. */
   #attempt(): Tried<Sending> {
     const { destination, asking } = this.#going;
     const { failed } = this.#tries;
-    if (performance.now() >= this.#leavesAloneUntilMs) failed.clear();
+    if (performance.now() >= this.#leavesAloneUntilMs) this.#tries.forgive();
     const all = failed.size > 0 ? { ...asking, failed } : asking;
     const taken = take(destination, this.#init, all);
     if (taken.kind === "routed") return { kind: "routed", value: this.#send(taken) };
@@ -153,6 +157,7 @@ export class PatientRequest {
       signal: exchange.request.signal,
       patienceMs: Math.max(0, room.timeoutMs - this.#waitedMs),
       reason: this.#reason,
+      comesBack: this.#unsent !== undefined,
       waits: () => exchange.report.waits(),
       attempt: () => this.#attempt(),
     });
@@ -179,21 +184,30 @@ export class PatientRequest {
 
   /** The same answer as without waiting, and how long it has waited. */
   async #timedOut(): Promise<Answer> {
-    const tried = this.#unsent?.failed === undefined ? this.#attempt() : WAITS;
-    if (tried.kind === "routed") {
-      const answer = await tried.value;
+    const { destination, exchange } = this.#going;
+    const failed = this.#unsent?.failed;
+    if (failed === undefined) {
+      const tried = this.#attempt();
+      const answer = tried.kind === "routed" ? await tried.value : undefined;
+      if (answer === undefined) return this.#refuse();
       if (answer.by !== "nobody") return answer;
       this.#unsent = answer;
+      return this.#timedOut();
     }
-    const failure = this.#unsent?.failed;
-    if (failure === undefined) return this.#refuse();
-    return ofOurs(await failureResponse(failure, this.#going.exchange.asked));
+    const found = this.#init.routes.find(destination.model);
+    return found.kind === "live"
+      ? this.#init.forwarder.giveUp(exchange, failed, this.#note)
+      : this.#refuse(noBackend(destination.model, found, this.#init));
   }
 
   #refuse(refusal: Refusal | undefined = this.#refused?.refusal()): Answer {
     const { code, message } = refusal ?? { code: "backend_unavailable", message: NOBODY };
-    const waited = this.#hasWaited ? ` (waited for ${secondsOf(this.#waitedMs)} s)` : "";
-    return ofOurs(refuse({ code, message: `${message}${waited}` }));
+    return ofOurs(refuse({ code, message: `${message}${this.#note}` }));
+  }
+
+  /** Says how long it has waited. */
+  get #note(): string {
+    return this.#hasWaited ? ` (waited for ${secondsOf(this.#waitedMs)} s)` : "";
   }
 
   get #model(): string {

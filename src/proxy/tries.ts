@@ -27,6 +27,9 @@ export class Tries {
   /** The runs that had the request, or some of it, and went away: each by its load. */
   readonly #diedWithIt = new Set<Load>();
 
+  /** Those of them that surely had it. */
+  readonly #killed = new Set<Load>();
+
   /** @param mayRepeat says whether a server may get the request that another may have worked on already */
   constructor(mayRepeat: boolean) {
     this.#mayRepeat = mayRepeat;
@@ -38,9 +41,17 @@ export class Tries {
     this.failed.add(backend);
     const isStale = setback === "stale connection";
     if (isStale || setback === "died") this.#diedWithIt.add(backend.load);
+    if (setback === "died") this.#killed.add(backend.load);
     if (decision === undefined) return WITHOUT_REPLICAS[setback];
     const isOver = setback === "failed" || (setback === "unreachable" && !this.#mayRepeat);
     return { same: isStale, other: mayMove && !isOver && this.#mayMoveOn };
+  }
+
+  /** Those may be asked again that have not had it. */
+  forgive(): void {
+    for (const backend of this.failed) {
+      if (!this.#killed.has(backend.load)) this.failed.delete(backend);
+    }
   }
 
   /** Says whether one more server may get it, after those that may have worked on it. */

@@ -35,6 +35,8 @@ export type Waiter<T> = {
   readonly patienceMs: number;
   /** Why it waits, in words for the log. */
   readonly reason: string;
+  /** A server has had it already: it goes before those that wait for the first time. */
+  readonly comesBack?: boolean;
   readonly waits: () => (outcome: WaitOutcome) => void;
   readonly attempt: () => Tried<T>;
 };
@@ -56,6 +58,8 @@ type Waiting = {
 
 /** All that wait for one model. */
 type Queue = {
+  /** First in first, and before the others. */
+  readonly back: Set<Waiting>;
   /** First in first. */
   readonly waiting: Set<Waiting>;
   /** How many are in each lane. */
@@ -97,7 +101,7 @@ export class WaitingRoom {
 
   /** How many requests wait for each model that some wait for, by its id. */
   get counts(): ReadonlyMap<string, number> {
-    return new Map([...this.#queues].map(([model, { waiting }]) => [model, waiting.size]));
+    return new Map([...this.#queues].map(([model, queue]) => [model, sizeOf(queue)]));
   }
 
   /** Says whether a request must wait behind others, whether or not a server could take it. */
@@ -116,8 +120,8 @@ export class WaitingRoom {
   /** Tells all that wait that the proxy is being stopped. Nobody waits from now on. */
   close(): void {
     this.#isClosed = true;
-    for (const { waiting } of [...this.#queues.values()])
-      for (const one of waiting) one.end("closed");
+    for (const queue of [...this.#queues.values()])
+      for (const one of inOrder(queue)) one.end("closed");
   }
 
   /**
@@ -158,29 +162,36 @@ export class WaitingRoom {
       },
       end,
     };
-    this.#add(model, waiting);
+    this.#add(model, waiting, waiter.comesBack === true);
+    if (this.#isTrying) this.#isDue = true; // its queue may have been gone through already
     this.#log.entered(model, waiter.reason);
     signal.addEventListener("abort", onClientGone);
     if (signal.aborted) onClientGone();
     return promise;
   }
 
-  #add(model: string, waiting: Waiting): void {
-    const queue = this.#queues.get(model) ?? { waiting: new Set(), lanes: new Map() };
+  #add(model: string, waiting: Waiting, comesBack: boolean): void {
+    const queue = this.#queues.get(model) ?? {
+      back: new Set(),
+      waiting: new Set(),
+      lanes: new Map(),
+    };
     this.#queues.set(model, queue);
-    queue.waiting.add(waiting);
+    queue[comesBack ? "back" : "waiting"].add(waiting);
     queue.lanes.set(waiting.lane, (queue.lanes.get(waiting.lane) ?? 0) + 1);
     this.#size += 1;
   }
 
   /** @returns false if it does not wait any more */
-  #remove(model: string, waiting: Waiting): boolean {
+  #remove(model: string, one: Waiting): boolean {
     const queue = this.#queues.get(model);
-    if (queue?.waiting.delete(waiting) !== true) return false;
-    const left = (queue.lanes.get(waiting.lane) ?? 0) - 1;
-    if (left > 0) queue.lanes.set(waiting.lane, left);
-    else queue.lanes.delete(waiting.lane);
-    if (queue.waiting.size === 0) this.#queues.delete(model);
+    if (queue === undefined) return false;
+    const { back, waiting, lanes } = queue;
+    if (!waiting.delete(one) && !back.delete(one)) return false;
+    const left = (lanes.get(one.lane) ?? 0) - 1;
+    if (left > 0) lanes.set(one.lane, left);
+    else lanes.delete(one.lane);
+    if (sizeOf(queue) === 0) this.#queues.delete(model);
     this.#size -= 1;
     return true;
   }
@@ -198,12 +209,29 @@ export class WaitingRoom {
 }
 
 /** Lets all try that may succeed. A lane whose first can't go is left alone. */
-async function tryQueue({ waiting, lanes }: Queue, turn: Turn): Promise<void> {
+async function tryQueue(queue: Queue, turn: Turn): Promise<void> {
+  const { lanes } = queue;
   const blocked = new Set<string>();
-  for (const one of waiting) {
-    if (blocked.size >= lanes.size) return;
+  // Those that leave while others have their turn take their lanes with them.
+  const areAllBlocked = (): boolean =>
+    blocked.size >= lanes.size && [...lanes.keys()].every((lane) => blocked.has(lane));
+  for (const one of inOrder(queue)) {
+    if (areAllBlocked()) return;
     if (blocked.has(one.lane)) continue;
     if (turn.isOver) await turn.next();
-    if (waiting.has(one) && !one.attempt()) blocked.add(one.lane);
+    if (isIn(queue, one) && !one.attempt()) blocked.add(one.lane);
   }
+}
+
+function* inOrder({ back, waiting }: Queue): Generator<Waiting> {
+  yield* back;
+  yield* waiting;
+}
+
+function isIn({ back, waiting }: Queue, one: Waiting): boolean {
+  return waiting.has(one) || back.has(one);
+}
+
+function sizeOf({ back, waiting }: Queue): number {
+  return back.size + waiting.size;
 }

@@ -15,6 +15,7 @@ const BROKE_OFF_MS = 2_000;
 
 export class Ending {
   #isStopping = false;
+  #wasToldToStop = false;
   #end: RunEnd | undefined;
   #latest: Wait | undefined;
   /** Of all that wait just now. A run may go on for months: nothing of a wait may stay when it is over. */
@@ -22,7 +23,7 @@ export class Ending {
   /** When a request on it failed last. */
   #brokeOffMs = Number.NEGATIVE_INFINITY;
 
-  /** The run was told to stop. It may go on for a while. */
+  /** The run was told to stop, and is about to. It may go on for a while. */
   get isStopping(): boolean {
     return this.#isStopping;
   }
@@ -32,8 +33,19 @@ export class Ending {
     return this.#end;
   }
 
+  /** The run has been told to stop at some time. It may have lived on. */
+  get wasToldToStop(): boolean {
+    return this.#wasToldToStop;
+  }
+
   toldToStop(): void {
     this.#isStopping = true;
+    this.#wasToldToStop = true;
+  }
+
+  /** The run takes requests, also after it was told to stop: it has not done so. */
+  goesOn(): void {
+    this.#isStopping = false;
   }
 
   /** A request on it has failed, or its answer broke off. Its end may be the reason. */
@@ -46,9 +58,11 @@ export class Ending {
     return performance.now() - this.#brokeOffMs < BROKE_OFF_MS;
   }
 
-  /** The run has ended. Only the first call counts. */
+  /** The run has ended. Only the first call counts that knows how. */
   ended(end: RunEnd): void {
-    this.#end ??= end;
+    if (this.#isKnown) return;
+    this.#end = end;
+    if (!this.#isKnown) return; // a look at the container may tell more
     for (const wake of this.#wakes) wake();
   }
 
@@ -60,7 +74,7 @@ export class Ending {
    * @returns undefined if it is not known by then: it may go on
    */
   async known(ms: number): Promise<RunEnd | undefined> {
-    if (this.#end !== undefined) return this.#end;
+    if (this.#isKnown) return this.#end;
     const nowMs = performance.now();
     const latest = this.#latest;
     const isShared = latest?.ms === ms && nowMs - latest.beganMs < ms * SHARED_PART;
@@ -69,6 +83,10 @@ export class Ending {
     await wait.over;
     if (this.#latest === wait) this.#latest = undefined;
     return this.#end;
+  }
+
+  get #isKnown(): boolean {
+    return this.#end !== undefined && this.#end.kind !== "unknown";
   }
 
   async #wait(ms: number): Promise<void> {

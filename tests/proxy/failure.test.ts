@@ -68,13 +68,13 @@ describe("failureResponse()", () => {
       "",
     ],
   ])("for %s", async (_what, but, status, says) => {
-    const response = await failureResponse(failure(but), "m", 0);
+    const response = await failureResponse(failure(but), { model: "m" }, 0);
     expect(response.status).toBe(status);
     expect(await response.text()).toContain(says);
   });
 
   test("names no model where the request has named none", async () => {
-    expect(await (await failureResponse(failure(), undefined, 0)).text()).toContain(
+    expect(await (await failureResponse(failure(), { model: undefined }, 0)).text()).toContain(
       "Cannot forward the request: the server did not answer",
     );
   });
@@ -88,7 +88,7 @@ describe("failureResponse()", () => {
     ["is over", { abortReason: "run-over" }],
   ])("tells at once how a run has ended whose server %s", async (_what, but) => {
     const over = endingWith("ran out of memory");
-    const response = failureResponse(failure({ ...but, ending: over }), "m", LONG);
+    const response = failureResponse(failure({ ...but, ending: over }), { model: "m" }, LONG);
     expect(await (await within("the answer", response)).text()).toContain(
       'Cannot forward the request: the server of model \\"m\\" ran out of memory before it answered',
     );
@@ -96,7 +96,7 @@ describe("failureResponse()", () => {
 
   test("waits until it is told how the run has ended", async () => {
     const late = new Ending();
-    const response = failureResponse(failure({ ending: late }), "m", LONG);
+    const response = failureResponse(failure({ ending: late }), { model: "m" }, LONG);
     late.ended({ kind: "killed", brief: "was killed", reason: "was killed (exit code 137)" });
     expect(await (await within("the answer", response)).text()).toContain(
       "was killed before it answered",
@@ -108,7 +108,7 @@ describe("failureResponse()", () => {
     ["has declined", { kind: "failed", ending: undefined }, "did not answer"],
     ["was cut", { abortReason: "cut" }, "was stopped before it answered"],
   ])("waits for nothing where the server %s", async (_what, but, says) => {
-    const response = failureResponse(failure(but), "m", LONG);
+    const response = failureResponse(failure(but), { model: "m" }, LONG);
     expect(await (await within("the answer", response)).text()).toContain(says);
   });
 });

@@ -18,6 +18,8 @@ export type BodySource = {
   readonly keep: Keep;
   /** There was no room to keep a piece. So the body is sent on as a stream. */
   isFull: boolean;
+  /** A read that was asked for and not given on yet. */
+  next: ReturnType<BodyReader["read"]> | undefined;
 };
 
 type To = Exclude<ReadTo, "model">;

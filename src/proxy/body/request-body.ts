@@ -6,6 +6,7 @@ import { Turn } from "../../ground/turn.ts";
 import type { Upload } from "../exchange.ts";
 import { A_JSON_OBJECT } from "./json-states.ts";
 import type { KeptBytes } from "./kept-bytes.ts";
+import { nextOf, readWhatHasCome } from "./look-ahead.ts";
 import { ModelScanner } from "./model-field.ts";
 import { boundaryOf, MultipartScanner } from "./multipart-field.ts";
 import { BodyPieces } from "./pieces.ts";
@@ -52,8 +53,8 @@ export type ReadResult = Upload & {
   /** Gives on all of the body, what was read included. Call this once, or `discard`. */
   readonly body: (to?: ReadTo) => Promise<RequestBody>;
   /**
-   * Reads one more piece of a body that is to be sent on as a stream, and keeps it. So it shows whether the client is
-   * still there.
+   * Reads on in a body that is to be sent on as a stream, as far as it has come, and keeps that. So it shows whether the
+   * client is still there. Waits for no client.
    *
    * @throws the stream's error if the client has gone
    */
@@ -112,6 +113,7 @@ export async function readModelField(
     isAtHand: false,
     scanner: isForm ? undefined : new ModelScanner(),
     findings: undefined,
+    next: undefined,
   };
   try {
     const scanner = source.scanner ?? formScanner(contentType);
@@ -119,7 +121,7 @@ export async function readModelField(
     return {
       verdict,
       body: (to = "model") => bodyOf(request, source, to),
-      readOn: () => readPiece(source),
+      readOn: () => readWhatHasCome(source),
       told: () => (source.findings === undefined ? NOTHING_TOLD : toldOf(source.findings)),
       answered: () => reader.answered(),
       sent: () => {
@@ -241,14 +243,9 @@ async function takeWhole(
   return pieces.takeAll();
 }
 
-async function readPiece({ reader, pieces, keep }: Source): Promise<void> {
-  const { done, value } = await reader.read();
-  if (!done) keep.take(value.length, pieces.push(value));
-  await new Promise(setImmediate); // Bun tells after the last bytes that the client has gone
-}
-
 /** Gives one piece for each pull and reads nothing ahead: the backend sets the pace. Keeps no piece that it has given. */
-function keptThenRest({ reader, pieces, keep }: Source): RequestBody {
+function keptThenRest(source: Source): RequestBody {
+  const { reader, pieces, keep } = source;
   const stream = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
@@ -258,7 +255,7 @@ function keptThenRest({ reader, pieces, keep }: Source): RequestBody {
           controller.enqueue(first.piece);
           return;
         }
-        const { done, value } = await reader.read();
+        const { done, value } = await nextOf(source);
         if (done) controller.close();
         else controller.enqueue(value);
       },

@@ -16,7 +16,7 @@ import type { WarnOnce } from "../../telemetry/warn-once.ts";
 import type { Present, Sighting, SightingListener } from "../sighting.ts";
 import { sharedContainerId } from "./address.ts";
 import { absent, type History, observe, type Surroundings, serverOf } from "./observe.ts";
-import { ENDED, endOf, withoutNetwork } from "./run-ends.ts";
+import { ENDED, endOf, isUnexplained, withoutNetwork } from "./run-ends.ts";
 import type { RunHistory } from "./run-history.ts";
 import type { StopNotices } from "./stop-notices.ts";
 import { warnOfUnknownLabels } from "./unknown-labels.ts";
@@ -152,7 +152,9 @@ export class ContainerLoop {
     if (container === undefined) return ENDED;
     const { runs, lapseMs } = this.#historyOf(container);
     const run = runs.findLast(({ startedMs = 0 }) => startedMs <= container.startedAtMs);
-    return run === undefined ? ENDED : endOf(run, container, lapseMs);
+    // The next look tells more.
+    if (run === undefined || isUnexplained(run, container, lapseMs)) return ENDED;
+    return endOf(run, container, lapseMs);
   }
 
   #historyOf({ stopTimeoutMs }: Pick<Container, "stopTimeoutMs">): History {

@@ -44,6 +44,17 @@ export function wasToldToStop(run: PastRun, judged: Judged, lapseMs: number): bo
   return run.isStopping || stopsOf(run, judged, lapseMs).length > 0;
 }
 
+/**
+ * True if it was killed, and no event tells why. The kernel's reason may come after the end, or be known to the next
+ * inspect alone: out of memory.
+ */
+export function isUnexplained(run: PastRun, judged: Judged, lapseMs: number): boolean {
+  const { exitCode, inspected, oomMs } = run;
+  const isKilled = !judged.exitCodeIsHidden && exitCode === KILLED;
+  const isExplained = inspected !== undefined || oomMs !== undefined;
+  return isKilled && !isExplained && stopsOf(run, judged, lapseMs).length === 0;
+}
+
 /** @param lapseMs how long a stop signal counts */
 export function endOf(run: PastRun, judged: Judged, lapseMs: number): RunEnd {
   const exitCode = run.inspected?.exitCode ?? (judged.exitCodeIsHidden ? undefined : run.exitCode);
