@@ -31,6 +31,9 @@ const BODY_BYTES_MAX = 1024;
 /** Longer than any name, id or run. */
 const VALUE_LENGTH_MAX = 512;
 
+/** How long another process may take to answer on its socket, ms: it listens, whatever it says. */
+const ANSWER_MS = 1_000;
+
 /** Makes the socket. One that nobody listens on any more is replaced, any other file is left alone. */
 export async function openControl(init: ControlInit): Promise<Control> {
   const first = tryToListen(init);
@@ -80,9 +83,8 @@ async function isAbandoned(path: string): Promise<boolean> {
   const { lstatSync } = process.getBuiltinModule("node:fs"); // loaded here: it takes memory, and is seldom needed
   if (!lstatSync(path).isSocket()) return false;
   try {
-    // A unix socket answers at once: it is connected, or refused, or its queue is full.
-    const socket = await Bun.connect({ unix: path, socket: { data: () => undefined } });
-    socket.end();
+    // By fetch: Bun.connect can't tell a socket whose queue is full from one that nobody listens on (1.4.5).
+    await fetch("http://proxy/", { unix: path, signal: AbortSignal.timeout(ANSWER_MS) });
     return false;
   } catch (error) {
     return errorCode(error) === "ECONNREFUSED";
@@ -90,11 +92,12 @@ async function isAbandoned(path: string): Promise<boolean> {
 }
 
 function answer(request: Request, drains: ControlInit["drains"]): Response {
+  if (!URL.canParse(request.url)) return new Response(null, { status: 400 }); // its Host is none
   const { pathname, searchParams } = new URL(request.url);
   const container = searchParams.get("container") ?? "";
   const run = searchParams.get("run") ?? "";
   if (container.length > VALUE_LENGTH_MAX || run.length > VALUE_LENGTH_MAX) {
-    return new Response(null, { status: 414 });
+    return Response.json({ reason: "no container has so long a name or id" });
   }
   switch (`${request.method} ${pathname}`) {
     case `POST ${DRAIN}`:

@@ -94,6 +94,7 @@ test("statusOf(): models are those that are listed and those that requests wait 
         ["replaced", 12],
         ["full", 3],
         ["__proto__", 1],
+        ["y".repeat(64 * 1024), 1],
       ]),
     },
     0,
@@ -103,6 +104,7 @@ test("statusOf(): models are those that are listed and those that requests wait 
     { id: "__proto__", waiting: 1 },
     { id: "full", waiting: 3 },
     { id: "replaced", waiting: 12 },
+    { id: `${"y".repeat(1_000)}…`, waiting: 1 },
     { id: "z", waiting: 0 },
   ]);
 });

@@ -42,8 +42,9 @@ export const USAGE = `Usage: lw-inference-proxy [command]
                    exit code 0: everything is routed, 1: something is not, 2: no proxy answers
   drain NAME [--timeout 60s]
                    has the proxy that runs here send no new requests to a container (its name or
-                   id), and waits until it has none left; exit code 0: none is left, 1: the time is
-                   up (it stays taken out), 2: no such container runs, or no proxy answers
+                   id), and waits until it has none left (--timeout 0 does not wait); exit code 0:
+                   none is left, 1: the time is up (it stays taken out), or somebody took it back
+                   meanwhile, 2: no such container runs, or no proxy answers
   undrain NAME     has it routed again
   healthcheck      exit code 0 if the proxy that runs here answers, else 1
   --version        version, commit, and version of Bun
@@ -86,6 +87,7 @@ const DRAIN_TIMEOUT = "60s";
 const TIMEOUT = "--timeout";
 
 function parseDrain(kind: "drain" | "undrain", args: readonly string[]): SideCommand {
+  if (args.includes("--help") || args.includes("-h")) return { kind: "help" };
   const { timeout, rest } =
     kind === "drain" ? takeTimeout(args) : { timeout: DRAIN_TIMEOUT, rest: args };
   const wrong = rest.find((argument, index) => argument.startsWith("-") || index > 0);
@@ -93,6 +95,7 @@ function parseDrain(kind: "drain" | "undrain", args: readonly string[]): SideCom
   const [container = ""] = rest;
   if (container === "") return unusable(`${kind} takes the name or the id of a container`);
   if (kind === "undrain") return { kind, container };
+  if (timeout === "") return unusable(`${TIMEOUT} takes a duration like 500ms, 60s, 5m or 0`);
   const timeoutMs = parseDuration(timeout);
   if (timeoutMs !== undefined) return { kind, container, timeoutMs };
   const shown = quoted(timeout, ARGUMENT_LENGTH_MAX);

@@ -60,7 +60,7 @@ export function explain(answer: Reply, socket: string): string {
     case "EPERM":
       return `${socket} is for its owner alone${ownerText(socket)}`;
     default:
-      return answer.reason;
+      return answer.reason.replace("no proxy answers at ", ""); // whoever asks says that of all sockets
   }
 }
 

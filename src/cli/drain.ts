@@ -60,6 +60,9 @@ async function lookAt(
   const look = await callControl([socket], { path: DRAIN_STATE, query: { run } }, Left);
   if (look.kind === "failed") return failed(CANNOT, `${name} may be routed again: ${look.reason}`);
   const { state } = look.reply;
+  if (state === "unknown") {
+    return failed(CANNOT, `${name} may be routed again: the proxy was started anew, and forgot it`);
+  }
   if (state === "over") return { code: OK, stdout: line(`${name}: its run has ended`) };
   return state === "drained" ? look.reply : failed(NOT_WELL, `${name} was taken back meanwhile`);
 }

@@ -30,13 +30,15 @@ export type DrainResult =
       readonly reason: string;
     };
 
-/** `over`: the run has ended. */
+/** `over`: the run has ended. `unknown`: another process has drained it, which forgot that when it ended. */
 export type DrainState =
   | { readonly state: "drained" | "undrained"; readonly inFlight: number }
-  | { readonly state: "over"; readonly inFlight: 0 };
+  | { readonly state: "over" | "unknown"; readonly inFlight: 0 };
 
 export class Drains {
   readonly #init: DrainsInit;
+  /** Of this process. A proxy that is started anew must not take a run that it has not met yet for one that is over. */
+  readonly #token = crypto.randomUUID();
 
   constructor(init: DrainsInit) {
     this.#init = init;
@@ -54,7 +56,8 @@ export class Drains {
 
   /** @param run as `drain` has told it */
   stateOf(run: string): DrainState {
-    const member = this.#init.members().find((one) => textOf(one.run) === run);
+    if (!run.endsWith(this.#token)) return { state: "unknown", inFlight: 0 };
+    const member = this.#init.members().find((one) => this.#textOf(one.run) === run);
     if (member === undefined) return { state: "over", inFlight: 0 };
     const { isDrained, inFlight } = member;
     return { state: isDrained ? "drained" : "undrained", inFlight };
@@ -63,11 +66,16 @@ export class Drains {
   #change(nameOrId: string, isDrained: boolean): DrainResult {
     const member = this.#find(nameOrId);
     if (typeof member === "string") return { kind: "impossible", reason: member };
-    const run = textOf(member.run);
+    const run = this.#textOf(member.run);
     if (run === undefined) return { kind: "impossible", reason: notRoutable(member) };
     const isNew = member.isDrained !== isDrained;
     if (isNew) member[isDrained ? "drain" : "undrain"](this.#init.nextRank());
     return { kind: "done", name: member.name, run, inFlight: member.inFlight, isNew };
+  }
+
+  /** A run as a text that no other run has, and no other process. */
+  #textOf(run: Run | undefined): string | undefined {
+    return run && `${keyOf(run)} ${run.startedAtMs} ${this.#token}`;
   }
 
   /** @returns the reason if there is none, or more than one */
@@ -103,11 +111,6 @@ function isMeant({ id }: Member, text: string): boolean {
 function notRoutable(member: Member): string {
   const { name, state, reason } = member.status(new Map());
   return `${name} takes no requests anyway, since it can't be routed or does not run (${state}: ${reason})`;
-}
-
-/** A run as a text that no other run has. */
-function textOf(run: Run | undefined): string | undefined {
-  return run && `${keyOf(run)} ${run.startedAtMs}`;
 }
 
 const SHOWN_LENGTH_MAX = 100;

@@ -160,6 +160,7 @@ export class Member {
       isActive,
       named: this.#named,
       trouble,
+      lost: sighting.kind === "absent" ? sighting.end?.brief : undefined,
       says: saysOf(sighting, isActive || trouble !== undefined),
       served: this.#holding.served,
     });

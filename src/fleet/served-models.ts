@@ -27,6 +27,8 @@ type Told = {
   readonly trouble: Trouble | undefined;
   /** See `Unavailable`. */
   readonly says: string | undefined;
+  /** How it ended, in words for clients, if it does not run: `exited with code 1`. */
+  readonly lost?: string | undefined;
   /** The models that this server itself served last. */
   readonly served: readonly ModelNames[];
 };
@@ -69,7 +71,7 @@ export class ServedModels {
   }
 
   #tellOfAbsent(
-    { server, slots, outlook }: Told,
+    { server, slots, outlook, lost }: Told,
     models: readonly ModelNames[],
     hasServed: boolean,
   ): void {
@@ -77,7 +79,7 @@ export class ServedModels {
     else this.#vacancies.notComing(server);
     const isKept =
       outlook === "was stopped" && this.#vacancies.left({ server, slots, models, hasServed });
-    if (!isKept) this.#table.expect(server, undefined);
+    if (!isKept) this.#table.expect(server, undefined, lost);
   }
 
   /** The server is no longer there. */

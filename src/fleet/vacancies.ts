@@ -144,7 +144,7 @@ export class Vacancies {
     clearTimeout(vacancy.timer);
     vacancy.timer = undefined;
     if (vacancy.isRemoved) this.#vacancies.delete(keyOf(vacancy.server));
-    this.#table.expect(vacancy.server, undefined);
+    this.#table.expect(vacancy.server, undefined, "was stopped");
   }
 }
 

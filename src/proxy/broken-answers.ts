@@ -185,7 +185,7 @@ class Incident {
     if (end !== undefined) return `its container ${endWords(end, when)}`;
     const words = `${[...this.#words].join(", or ")}${when}`;
     if (this.#cause === "other" || this.#words.has(RUN_OVER)) return words;
-    return `${words}, and its container ${this.ending.isStopping ? "was told to stop" : "runs on"}`;
+    return `${words}, and its container ${this.ending.isStopping ? "was told to stop" : "seems to run on"}`;
   }
 }
 
@@ -206,7 +206,9 @@ function whenOf(ms: number | undefined, count: number): string {
 function endWords({ kind, brief, reason }: RunEnd, when: string): string {
   const words = kind === "unknown" ? brief : reason;
   const end = words.search(/[:;] /);
-  return end < 0 ? words + when : words.slice(0, end) + when + words.slice(end);
+  // Where the words have a time or a comma of their own, this one must not run into them.
+  const then = kind === "killed" && when !== "" ? `,${when}` : when;
+  return end < 0 ? words + then : words.slice(0, end) + then + words.slice(end);
 }
 
 /** Below 10 s with one decimal: `0.3 s`, `41 s`. */

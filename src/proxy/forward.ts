@@ -9,7 +9,7 @@ import { COOL_MS } from "./declined.ts";
 import type { Exchange } from "./exchange.ts";
 import { type Failure, failureResponse } from "./failure.ts";
 import { saturated } from "./lease.ts";
-import { refuse } from "./own/errors.ts";
+import { clientGone, refuse } from "./own/errors.ts";
 import { Sender, type SendInit, type Sent } from "./send.ts";
 import type { Setback, Tries } from "./tries.ts";
 import type { Patience } from "./upstream-abort.ts";
@@ -114,7 +114,9 @@ export class Forwarder {
       const response = othersAreFull
         ? refuse(saturated(asked))
         : await failureResponse(failure, { model: asked }, this.#endingMs(outgoing, failure));
-      return { response, by: "proxy" };
+      // It may have left while the answer waited for its reason.
+      const isGone = exchange.request.signal.aborted;
+      return { response: isGone ? clientGone() : response, by: "proxy" };
     }
     exchange.answeredByProxy(declined.status, undefined);
     return { response: declined, by: "backend" };

@@ -8,7 +8,7 @@ import type { ReadResult, RequestBody } from "./body/request-body.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Answer, Forwarder, Unsent } from "./forward.ts";
 import { type Addressed, type Refused, take } from "./lease.ts";
-import { clientGone, errorResponse, type Refusal, refuse } from "./own/errors.ts";
+import { clientGone, errorResponse, quoteModel, type Refusal, refuse } from "./own/errors.ts";
 import { type Models, noBackend } from "./own/models-list.ts";
 import { Tries } from "./tries.ts";
 import type { Tried, WaitEnd, WaitingRoom } from "./waiting-room.ts";
@@ -77,7 +77,7 @@ export class PatientRequest {
         if (end.kind !== "routed") return this.#told(end);
         tried = end;
       }
-      if (tried.kind === "gone") return this.#refuse();
+      if (tried.kind === "gone") return this.#gone();
       const answer = await tried.value;
       if (answer.by !== "nobody") return answer;
       this.#comesBack(answer);
@@ -176,7 +176,7 @@ export class PatientRequest {
       case "closed":
         return this.#refuse({ code: "backend_unavailable", message: STOPPING });
       case "gone":
-        return this.#refuse();
+        return this.#gone();
       case "timeout":
         return this.#timedOut();
     }
@@ -198,6 +198,16 @@ export class PatientRequest {
     return found.kind === "live"
       ? this.#init.forwarder.giveUp(exchange, failed, this.#note)
       : this.#refuse(noBackend(destination.model, found, this.#init));
+  }
+
+  /** Nobody will come. A request that has waited for its model has not asked for one that never was. */
+  #gone(): Answer {
+    const { model } = this.#going.destination;
+    const found = this.#init.routes.find(model);
+    if (!this.#hasWaited || found.kind !== "unknown") return this.#refuse();
+    const { says = "is gone" } = found;
+    const message = `Cannot route the request: the server of model ${quoteModel(model)} ${says}, and no other has taken its place`;
+    return this.#refuse({ code: "backend_unavailable", message });
   }
 
   #refuse(refusal: Refusal | undefined = this.#refused?.refusal()): Answer {

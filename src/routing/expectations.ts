@@ -2,8 +2,9 @@
  * What servers are expected to serve, whether or not they do just now, and what keeps them from it. So a
  * model whose server starts again can be told from one that nobody knows.
  */
+import { BoundedMap } from "../ground/bounded-map.ts";
 import { type ModelNames, NameMap } from "./names.ts";
-import type { Draining, Trouble, Unavailable } from "./routes.ts";
+import type { Draining, Trouble, Unavailable, Unknown } from "./routes.ts";
 import { keyOf, type Server } from "./run.ts";
 
 export type Expectation = {
@@ -31,14 +32,28 @@ const LEAVING: ReadonlySet<Trouble | undefined> = new Set([
   "being replaced",
 ]);
 
+/** Of so many models it is remembered what became of their servers. */
+const LOST_MAX = 1_000;
+
+const UNKNOWN: Unknown = { kind: "unknown" };
+
 export class Expectations {
   /** By `keyOf`. Each server has names of its own, so that a change of one costs nothing for the others. */
   readonly #byServer = new Map<string, Kept>();
+  /** By the id of a model. */
+  readonly #lost = new BoundedMap<string, string>(LOST_MAX);
 
-  /** @param expectation undefined if nothing is known of what the server will serve */
-  set(server: Server, expectation: Expectation | undefined): void {
+  /**
+   * @param expectation undefined if nothing is known of what the server will serve
+   * @param says what became of it then, in words for clients
+   */
+  set(server: Server, expectation: Expectation | undefined, says?: string): void {
     const key = keyOf(server);
     if (expectation === undefined) {
+      const lost = this.#byServer.get(key)?.models ?? [];
+      if (says !== undefined) {
+        for (const { id } of lost.slice(0, LOST_MAX)) this.#lost.set(id, says);
+      }
       this.#byServer.delete(key);
       return;
     }
@@ -49,6 +64,12 @@ export class Expectations {
       ...expectation,
       ids: isSame ? known.ids : idsByName(expectation.models),
     });
+  }
+
+  /** @param model that nobody is expected to serve */
+  unknown(model: string): Unknown {
+    const says = this.#lost.get(model);
+    return says === undefined ? UNKNOWN : { kind: "unknown", says };
   }
 
   /** The servers that are there to stay, by `keyOf`. */

@@ -39,8 +39,15 @@ export type Unavailable = {
   readonly isHopeless?: boolean | undefined;
 };
 
+/** Nobody serves a model, and nobody is expected to. */
+export type Unknown = {
+  readonly kind: "unknown";
+  /** What became of the last server that was expected to, in words for clients: `exited with code 1`. */
+  readonly says?: string | undefined;
+};
+
 /** Why nobody takes a request for a model. */
-export type Nobody = Draining | Unavailable | { readonly kind: "unknown" };
+export type Nobody = Draining | Unavailable | Unknown;
 
 /** What is known of a model. */
 export type ModelLookup =

@@ -59,7 +59,7 @@ export class RoutingTable implements Routes {
 
   find(name: string): ModelLookup {
     const found = this.#lookUp(name);
-    if (found === undefined) return { kind: "unknown" };
+    if (found === undefined) return this.#expected.unknown(name);
     if ("keys" in found) return { ...this.#expected.unavailable(found.keys), id: found.id };
     const { model, id, backends, replicas } = found;
     if (model === undefined) return { ...this.#draining(backends), id };
@@ -71,7 +71,7 @@ export class RoutingTable implements Routes {
 
   route(name: string, asking: Asking = NOTHING_KNOWN): Route {
     const found = this.#lookUp(name);
-    if (found === undefined) return { kind: "unknown" };
+    if (found === undefined) return this.#expected.unknown(name);
     if ("keys" in found) return this.#expected.unavailable(found.keys);
     const { backends, replicas } = found;
     const servers =
@@ -158,9 +158,12 @@ export class RoutingTable implements Routes {
     this.#onUpdate("remove");
   }
 
-  /** @param expectation what the server will probably serve; undefined if nothing is known of that */
-  expect(server: Server, expectation: Expectation | undefined): void {
-    this.#expected.set(server, expectation);
+  /**
+   * @param expectation what the server will probably serve; undefined if nothing is known of that
+   * @param says what became of the server then, in words for clients
+   */
+  expect(server: Server, expectation: Expectation | undefined, says?: string): void {
+    this.#expected.set(server, expectation, says);
     this.#changed();
   }
 

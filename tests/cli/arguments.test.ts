@@ -56,7 +56,7 @@ test.each<[args: readonly string[], reason: string]>([
   [["drain"], "drain takes the name or the id of a container"],
   [["drain", ""], "drain takes the name or the id of a container"],
   [["undrain"], "undrain takes the name or the id of a container"],
-  [["drain", "a", "--timeout"], '--timeout is "": expected a duration like 500ms, 60s, 5m or 0'],
+  [["drain", "a", "--timeout"], "--timeout takes a duration like 500ms, 60s, 5m or 0"],
   [
     ["drain", "a", "--timeout", "60\u001b"],
     '--timeout is "60\\u001b": expected a duration like 500ms, 60s, 5m or 0',

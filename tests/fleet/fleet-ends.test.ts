@@ -163,3 +163,40 @@ describe("A crash loop", () => {
     expect(reasonOf(discovery, container)).toContain("it crashes again and again");
   });
 });
+
+describe("How a run has ended that was killed, and no event before its end says why", () => {
+  test.each<
+    [how: string, end: (fake: FakeEngine, container: FakeContainer) => void, brief: string]
+  >([
+    [
+      "is known to an inspect alone",
+      (fake, container) => {
+        container.outOfMemory = true;
+        fake.exit(container, 137);
+      },
+      "ran out of memory",
+    ],
+    [
+      "is told a moment later",
+      (fake, container) => {
+        fake.exit(container, 137);
+        fake.emit(container, "oom");
+      },
+      "ran out of memory",
+    ],
+    ["is told by nobody", (fake, container) => fake.exit(container, 137), "was killed"],
+  ])("%s: whoever waits for it gets to know", async (_how, end, brief) => {
+    using fake = await new FakeEngine().start();
+    using models = startModelServer("m");
+    const container = fake.add({ port: models.port });
+    using discovery = startDiscovery(fake);
+    await untilKind(discovery, "live");
+    const route = discovery.table.route("m");
+    if (route.kind !== "routed") throw new Error("There is no lease");
+    const { ending } = route.lease.backend;
+    const known = ending.known(10_000);
+    end(fake, container);
+    expect((await known)?.brief).toBe(brief);
+    route.lease.end();
+  });
+});

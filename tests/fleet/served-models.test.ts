@@ -125,6 +125,9 @@ test("a model is unknown as soon as it is clear that the successor of its contai
   served.tell({ ...NEW, outlook: "created" });
   served.tell({ ...OLD, outlook: "was stopped" });
   expect(table.find("m")).toMatchObject({ kind: "unavailable", trouble: "being replaced" });
-  served.tell({ ...NEW, outlook: "gone" });
-  expect(table.find("m")).toEqual({ kind: "unknown" });
+  served.tell({ ...NEW, outlook: "gone", lost: "could not be started" });
+  expect(table.find("m")).toEqual({ kind: "unknown", says: "was stopped" });
+  served.tell({ ...NEW, outlook: "runs", served: [{ id: "m" }] });
+  served.tell({ ...NEW, outlook: "gone", served: [{ id: "m" }], lost: "exited with code 1" });
+  expect(table.find("m")).toEqual({ kind: "unknown", says: "exited with code 1" });
 });

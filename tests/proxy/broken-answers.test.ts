@@ -105,7 +105,7 @@ describe("BrokenAnswers", () => {
     const at = rig({ quietMs: 100 });
     at.broken.add(at.backend, BROKEN);
     const reason =
-      "the server closed the connection 41 s into the answer, and its container runs on";
+      "the server closed the connection 41 s into the answer, and its container seems to run on";
     expect(await reasonOf(at)).toBe(reason);
     const startMs = performance.now();
     for (let n = 0; n < 50; n += 1) at.broken.add(at.backend, { ...BROKEN, afterMs: 200 });
@@ -114,14 +114,14 @@ describe("BrokenAnswers", () => {
     expect(at.told()[1]).toEqual({
       ...{ message: BROKE_OFF, container: "vllm-1", model: "m", answers: 50 },
       reason:
-        "the server closed the connection 0.2 s into the longest of the answers, and its container runs on",
+        "the server closed the connection 0.2 s into the longest of the answers, and its container seems to run on",
     });
   });
 
   test("tells the end of a run at once, although it has told of broken answers just now", async () => {
     const at = rig({ quietMs: LONG });
     at.broken.add(at.backend, BROKEN);
-    expect(await reasonOf(at)).toEndWith("runs on");
+    expect(await reasonOf(at)).toEndWith("seems to run on");
     at.broken.add(at.backend, BROKEN);
     await expectNever("a line within the quiet time", () => at.log.lines.length > 1, 20);
     at.backend.ending.ended(OOM);
@@ -189,7 +189,7 @@ describe("BrokenAnswers", () => {
     [
       "advice follows",
       { ...OOM, kind: "killed", reason: "was killed (exit code 137): give it more time; or not" },
-      "its container was killed (exit code 137) 41 s into the answer: give it more time; or not",
+      "its container was killed (exit code 137), 41 s into the answer: give it more time; or not",
     ],
     [
       "nobody saw how it ended",
@@ -237,7 +237,7 @@ describe("BrokenAnswers", () => {
     expect(at.told()[1]).toEqual({
       ...{ message: FAILED, container: "vllm-1", model: "m", requests: 102 },
       reason:
-        "the server refused the connection, or no connection could be made, or the server closed the connection, and its container runs on",
+        "the server refused the connection, or no connection could be made, or the server closed the connection, and its container seems to run on",
     });
   });
 

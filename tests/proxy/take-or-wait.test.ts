@@ -41,9 +41,12 @@ describe("A request waits", () => {
     proxy.table.expect(OLD_RUN, EXPECTED);
     const answer = chat(proxy.origin, "m");
     await proxy.untilWaiting(1);
-    proxy.table.expect(OLD_RUN, undefined);
+    proxy.table.expect(OLD_RUN, undefined, "exited with code 1");
     expect(await errorOf(answer)).toMatch(
-      /^404 model_not_found: .* no server has model "m".* \(waited for 0\.\d s\)$/,
+      /^503 backend_unavailable: .* the server of model "m" exited with code 1, and no other has taken its place \(waited for 0\.\d s\)$/,
+    );
+    expect(await errorOf(chat(proxy.origin, "m"))).toBe(
+      '404 model_not_found: Cannot route the request: no server has model "m" any more: its last one exited with code 1; there is no model at all just now',
     );
   });
 

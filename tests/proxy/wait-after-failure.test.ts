@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { Load } from "../../src/routing/load.ts";
 import { freePort, rawServer } from "../support/client/raw-http.ts";
 import { chat, post } from "../support/client/requests.ts";
 import { startPatientProxy } from "../support/proxy/waiting.ts";
@@ -48,14 +49,22 @@ describe("A request whose server refuses the connection", () => {
     await proxy.untilWaiting(1);
     proxy.table.drain(old);
     expect(await codeOf(answer)).toBe("503 backend_draining");
-    expect(proxy.log.lines.map(({ reason }) => reason)).toContain("its server has not answered");
+    expect(proxy.roomLog.lines.map(({ reason }) => reason)).toContain(
+      "its server has not answered",
+    );
   });
 
   test("is told so when its time is up, and nobody is asked more than once a second", async () => {
     const old = makeBackend({ origin: `http://127.0.0.1:${await freePort()}`, run: OLD });
     using proxy = startPatientProxy([old], { timeoutMs: 300 });
-    expect(await codeOf(chat(proxy.origin, "m"))).toBe("502 backend_unreachable");
+    const response = await chat(proxy.origin, "m");
+    expect(await response.clone().text()).toMatch(/did not answer \(waited for 0\.\d s\)/);
+    expect(await codeOf(Promise.resolve(response))).toBe("502 backend_unreachable");
     expect(proxy.room.counts.size).toBe(0);
+    await until(
+      "the log says so",
+      () => proxy.log.count("the server refused the connection") === 1,
+    );
   });
 });
 
@@ -137,6 +146,34 @@ describe("A request that dies with its server before an answer", () => {
     upstream.reset();
     expect(await codeOf(answer)).toBe("502 backend_unreachable");
   });
+});
+
+test("A response of Codex waits too when its server was told to stop and cuts it", async () => {
+  using server = await rawServer();
+  const old = makeBackend({ origin: server.origin, run: OLD });
+  using proxy = startPatientProxy([old]);
+  const answers = [{}, { background: true }].map((more) =>
+    post(proxy.origin, "/v1/responses", { model: "m", input: "hello", ...more }),
+  );
+  const upstreams = [await server.request(), await server.request()];
+  old.ending.toldToStop();
+  proxy.table.drain(old);
+  for (const upstream of upstreams) upstream.reset();
+  await proxy.untilWaiting(1); // what works in the background is not begun twice
+  expect(await codeOf(Promise.race(answers))).toBe("502 backend_unreachable");
+  proxy.room.close();
+});
+
+test("A replica that drops every connection gets a request once, also while the others are full", async () => {
+  using server = await rawServer();
+  const full = makeBackend({ run: NEXT, isReplica: true, load: new Load(1), rank: 5 });
+  full.acquire();
+  const bad = makeBackend({ origin: server.origin, run: OLD, isReplica: true, rank: 4 });
+  using proxy = startPatientProxy([full, bad], { timeoutMs: 1_400 });
+  const answer = chat(proxy.origin, "m");
+  (await server.request()).reset();
+  expect(await codeOf(answer)).toBe("502 backend_unreachable");
+  expect(server.connections).toHaveLength(1);
 });
 
 test("An answer that has begun is the client's, whatever becomes of its server", async () => {

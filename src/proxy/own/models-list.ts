@@ -97,9 +97,11 @@ export function noBackend(model: string, nobody: Nobody, { routes, isReady }: Mo
       message: `Cannot route the request: the proxy is starting and has not seen model ${name} yet; try again shortly`,
     };
   }
+  const { says } = nobody;
+  const more = says === undefined ? "" : ` any more: its last one ${says}`;
   return {
     code: "model_not_found",
-    message: `Cannot route the request: no server has model ${name}; ${suggestion(model, routes)}`,
+    message: `Cannot route the request: no server has model ${name}${more}; ${suggestion(model, routes)}`,
   };
 }
 

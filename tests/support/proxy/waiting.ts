@@ -5,12 +5,14 @@ import { Load } from "../../../src/routing/load.ts";
 import { makeBackend } from "../server/backends.ts";
 import { until } from "../until.ts";
 import { startProxy } from "./in-process.ts";
-import { memoryLog } from "./memory-log.ts";
+import { type MemoryLog, memoryLog } from "./memory-log.ts";
 
 type ProxyInit = Parameters<typeof startProxy>[0];
 
 export type PatientProxy = ReturnType<typeof startProxy> & {
   readonly room: WaitingRoom;
+  /** What the room says. */
+  readonly roomLog: MemoryLog;
   /** Resolves when so many wait for a model. */
   readonly untilWaiting: (count: number, model?: string) => Promise<void>;
 };
@@ -25,7 +27,7 @@ export function startPatientProxy(
   const proxy = startProxy({ ...init, backends, waitingRoom: room });
   return {
     ...proxy,
-    log,
+    roomLog: log,
     room,
     untilWaiting: (count, model = "m") =>
       until(`${count} wait for ${model}`, () => (room.counts.get(model) ?? 0) === count),
