@@ -50,6 +50,8 @@ export class Vacancies {
   readonly #vacancies = new Map<string, Vacancy>();
   /** The servers that were made and not started yet, by their keys. */
   readonly #created = new Map<string, Created>();
+  /** The slots of those that run, by their keys. */
+  readonly #running = new Map<string, readonly string[]>();
 
   constructor(table: RoutingTable, { waitTimeoutMs, vacantMs = VACANT_MS }: VacancyTimes) {
     this.#table = table;
@@ -64,6 +66,7 @@ export class Vacancies {
    */
   left(leaver: Leaver): boolean {
     const key = keyOf(leaver.server);
+    this.#running.delete(key);
     const known = this.#vacancies.get(key);
     if (known !== undefined) return known.timer !== undefined;
     if (this.#waitTimeoutMs === 0 || leaver.models.length === 0) return false;
@@ -77,6 +80,7 @@ export class Vacancies {
   /** A server was made in these slots, and not started yet: it is about to take the place of another one. */
   created(server: Server, slots: readonly string[]): void {
     const key = keyOf(server);
+    this.#running.delete(key);
     const known = this.#created.get(key);
     const sinceMs = known?.sinceMs ?? performance.now();
     this.#created.set(key, { slots, sinceMs });
@@ -84,9 +88,13 @@ export class Vacancies {
     for (const vacancy of this.#keptIn(slots, key)) this.#keep(vacancy, this.#waitTimeoutMs);
   }
 
-  /** A server runs in these slots: what becomes of its models is known by itself. */
+  /** A server runs in these slots: what becomes of its models is known by itself. It may be told again and again. */
   taken(server: Server, slots: readonly string[]): void {
     const key = keyOf(server);
+    // One that ran before somebody else left is nobody's successor, whatever its labels say.
+    const known = this.#running.get(key) ?? [];
+    this.#running.set(key, slots);
+    if (slots.every((slot) => known.includes(slot))) return;
     this.#created.delete(key);
     clearTimeout(this.#vacancies.get(key)?.timer);
     this.#vacancies.delete(key);
@@ -96,10 +104,13 @@ export class Vacancies {
   /** A server will not take anybody's place: if it was about to, nobody is. */
   notComing(server: Server): void {
     const key = keyOf(server);
+    this.#running.delete(key);
     const created = this.#created.get(key);
     if (created === undefined) return;
     this.#created.delete(key);
-    for (const vacancy of this.#keptIn(created.slots, key)) this.#end(vacancy);
+    for (const vacancy of this.#keptIn(created.slots, key)) {
+      if (!this.#isNextMade(vacancy)) this.#end(vacancy);
+    }
   }
 
   /**

@@ -4,6 +4,7 @@
  */
 import { isIdRoute, isInferencePath, isLoraPath, RESPONSES } from "../ground/paths.ts";
 import type { Asking } from "../routing/routes.ts";
+import { keyOf } from "../routing/run.ts";
 import type { ReadTo, Told } from "./body/request-body.ts";
 import type { ResponseIds } from "./response-ids.ts";
 import type { Target } from "./target.ts";
@@ -37,6 +38,15 @@ export function mayRepeat(
 ): boolean {
   const isBackground = path === RESPONSES && (mayBeBackground || !wasRead);
   return method === "POST" && isInferencePath(path) && !isBackground;
+}
+
+/**
+ * Those that ask for one model by the same name, and may go to the same servers, are in one lane. A text of its own for
+ * each, and a short one: a name may be long, and thousands may wait.
+ */
+export function laneOf(model: string, { madeBy, goesToNewest = false }: Asking): string {
+  const pin = madeBy === undefined ? goesToNewest : `${keyOf(madeBy)} ${madeBy.startedAtMs}`;
+  return `${pin} ${Bun.hash(model)}`;
 }
 
 function isOfResponses(path: string): boolean {

@@ -15,6 +15,8 @@ type Episode = {
 
 const REPEAT_MS = 60_000;
 const MODELS_MAX = 1_000;
+/** So many pairs of lines a minute at most, of all models together. */
+const PAIRS_MAX = 60;
 
 export class WaitLog {
   readonly #log: Log;
@@ -22,6 +24,9 @@ export class WaitLog {
   readonly #episodes = new Map<string, Episode>();
   /** When the last pair of lines at level info began, by model. */
   readonly #saidMs = new BoundedMap<string, number>(MODELS_MAX);
+  /** When the minute began in which pairs are counted, and how many it has had. */
+  #minuteMs = Number.NEGATIVE_INFINITY;
+  #pairs = 0;
 
   /** @param now ms, by a clock that never goes back */
   constructor(log: Log, now: () => number = () => performance.now()) {
@@ -59,6 +64,9 @@ export class WaitLog {
     const nowMs = this.#now();
     const saidMs = this.#saidMs.get(model) ?? Number.NEGATIVE_INFINITY;
     if (nowMs - saidMs < REPEAT_MS) return "debug";
+    if (nowMs - this.#minuteMs >= REPEAT_MS) [this.#minuteMs, this.#pairs] = [nowMs, 0];
+    if (this.#pairs >= PAIRS_MAX) return "debug";
+    this.#pairs += 1;
     this.#saidMs.set(model, nowMs);
     return "info";
   }

@@ -35,8 +35,8 @@ export type Waiter<T> = {
   readonly patienceMs: number;
   /** Why it waits, in words for the log. */
   readonly reason: string;
-  /** A server has had it already: it goes before those that wait for the first time. */
-  readonly comesBack?: boolean;
+  /** When it came, as a number that grows: it keeps its place in the order, also if it comes back from a server. */
+  readonly arrival: number;
   readonly waits: () => (outcome: WaitOutcome) => void;
   readonly attempt: () => Tried<T>;
 };
@@ -50,6 +50,7 @@ export type WaitEnd<T> = { readonly waitedMs: number } & (
 );
 
 type Waiting = {
+  readonly arrival: number;
   readonly lane: string;
   /** @returns false if it goes on waiting */
   readonly attempt: () => boolean;
@@ -58,10 +59,8 @@ type Waiting = {
 
 /** All that wait for one model. */
 type Queue = {
-  /** First in first, and before the others. */
-  readonly back: Set<Waiting>;
-  /** First in first. */
-  readonly waiting: Set<Waiting>;
+  /** In the order in which they came. */
+  readonly waiting: Waiting[];
   /** How many are in each lane. */
   readonly lanes: Map<string, number>;
 };
@@ -101,7 +100,7 @@ export class WaitingRoom {
 
   /** How many requests wait for each model that some wait for, by its id. */
   get counts(): ReadonlyMap<string, number> {
-    return new Map([...this.#queues].map(([model, queue]) => [model, sizeOf(queue)]));
+    return new Map([...this.#queues].map(([model, { waiting }]) => [model, waiting.length]));
   }
 
   /** Says whether a request must wait behind others, whether or not a server could take it. */
@@ -120,8 +119,9 @@ export class WaitingRoom {
   /** Tells all that wait that the proxy is being stopped. Nobody waits from now on. */
   close(): void {
     this.#isClosed = true;
-    for (const queue of [...this.#queues.values()])
-      for (const one of inOrder(queue)) one.end("closed");
+    for (const { waiting } of [...this.#queues.values()]) {
+      for (const one of [...waiting]) one.end("closed");
+    }
   }
 
   /**
@@ -148,6 +148,7 @@ export class WaitingRoom {
     const onClientGone = (): void => end("client_gone");
     const timer = setTimeout(() => end("timeout"), patienceMs);
     const waiting: Waiting = {
+      arrival: waiter.arrival,
       lane,
       attempt: () => {
         try {
@@ -162,7 +163,7 @@ export class WaitingRoom {
       },
       end,
     };
-    this.#add(model, waiting, waiter.comesBack === true);
+    this.#add(model, waiting);
     if (this.#isTrying) this.#isDue = true; // its queue may have been gone through already
     this.#log.entered(model, waiter.reason);
     signal.addEventListener("abort", onClientGone);
@@ -170,28 +171,24 @@ export class WaitingRoom {
     return promise;
   }
 
-  #add(model: string, waiting: Waiting, comesBack: boolean): void {
-    const queue = this.#queues.get(model) ?? {
-      back: new Set(),
-      waiting: new Set(),
-      lanes: new Map(),
-    };
+  #add(model: string, one: Waiting): void {
+    const queue = this.#queues.get(model) ?? { waiting: [], lanes: new Map() };
     this.#queues.set(model, queue);
-    queue[comesBack ? "back" : "waiting"].add(waiting);
-    queue.lanes.set(waiting.lane, (queue.lanes.get(waiting.lane) ?? 0) + 1);
+    queue.waiting.splice(placeOf(queue.waiting, one.arrival), 0, one);
+    queue.lanes.set(one.lane, (queue.lanes.get(one.lane) ?? 0) + 1);
     this.#size += 1;
   }
 
   /** @returns false if it does not wait any more */
   #remove(model: string, one: Waiting): boolean {
     const queue = this.#queues.get(model);
-    if (queue === undefined) return false;
-    const { back, waiting, lanes } = queue;
-    if (!waiting.delete(one) && !back.delete(one)) return false;
+    if (queue === undefined || !isIn(queue, one)) return false;
+    const { waiting, lanes } = queue;
+    waiting.splice(placeOf(waiting, one.arrival), 1);
     const left = (lanes.get(one.lane) ?? 0) - 1;
     if (left > 0) lanes.set(one.lane, left);
     else lanes.delete(one.lane);
-    if (sizeOf(queue) === 0) this.#queues.delete(model);
+    if (waiting.length === 0) this.#queues.delete(model);
     this.#size -= 1;
     return true;
   }
@@ -215,7 +212,7 @@ async function tryQueue(queue: Queue, turn: Turn): Promise<void> {
   // Those that leave while others have their turn take their lanes with them.
   const areAllBlocked = (): boolean =>
     blocked.size >= lanes.size && [...lanes.keys()].every((lane) => blocked.has(lane));
-  for (const one of inOrder(queue)) {
+  for (const one of [...queue.waiting]) {
     if (areAllBlocked()) return;
     if (blocked.has(one.lane)) continue;
     if (turn.isOver) await turn.next();
@@ -223,15 +220,17 @@ async function tryQueue(queue: Queue, turn: Turn): Promise<void> {
   }
 }
 
-function* inOrder({ back, waiting }: Queue): Generator<Waiting> {
-  yield* back;
-  yield* waiting;
+/** The index of the first that did not come before this arrival. No two have the same. */
+function placeOf(waiting: readonly Waiting[], arrival: number): number {
+  let [from, to] = [0, waiting.length];
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    if ((waiting[middle]?.arrival ?? arrival) < arrival) from = middle + 1;
+    else to = middle;
+  }
+  return from;
 }
 
-function isIn({ back, waiting }: Queue, one: Waiting): boolean {
-  return waiting.has(one) || back.has(one);
-}
-
-function sizeOf({ back, waiting }: Queue): number {
-  return back.size + waiting.size;
+function isIn({ waiting }: Queue, one: Waiting): boolean {
+  return waiting[placeOf(waiting, one.arrival)] === one;
 }

@@ -67,6 +67,17 @@ describe("The place of a server that was told to stop and went", () => {
     expect(kind()).toBe("unknown"); // what the successor will serve is told elsewhere
   });
 
+  test("is taken by nobody who ran already when it left", () => {
+    const { vacancies, kind } = rig(LONG);
+    vacancies.taken(NEW, SLOTS);
+    vacancies.left(LEAVER);
+    vacancies.taken(NEW, SLOTS); // looked at again: no news
+    expect(kind()).toBe("unavailable");
+    vacancies.notComing(NEW);
+    vacancies.taken(NEW, SLOTS); // it was started again
+    expect(kind()).toBe("unknown");
+  });
+
   test("is kept while its container is removed, for as long as it would be anyway", async () => {
     const { vacancies, kind } = rig(SHORT);
     vacancies.left(LEAVER);
@@ -121,6 +132,18 @@ describe("The place of a server that was told to stop and went", () => {
       const second = performance.now();
       await until("its time is over", () => kind() === "unknown");
       expect(performance.now() - second).toBeLessThan(30);
+    });
+
+    test("is kept when another one is removed that was left there, and given up with the last", () => {
+      const { vacancies, kind } = rig(late);
+      const left = { source: "docker", id: "left" };
+      vacancies.created(left, SLOTS);
+      vacancies.created(NEW, SLOTS);
+      vacancies.left(LEAVER);
+      vacancies.removed(left);
+      expect(kind()).toBe("unavailable");
+      vacancies.removed(NEW);
+      expect(kind()).toBe("unknown");
     });
 
     test("is given up at once when that is removed, or could not be started", () => {

@@ -155,10 +155,11 @@ test("A response of Codex waits too when its server was told to stop and cuts it
   const answers = [{}, { background: true }].map((more) =>
     post(proxy.origin, "/v1/responses", { model: "m", input: "hello", ...more }),
   );
-  const upstreams = [await server.request(), await server.request()];
+  await until("both are there", () => server.connections.length === 2);
+  for (const upstream of server.connections) await upstream.waitFor("hello");
   old.ending.toldToStop();
   proxy.table.drain(old);
-  for (const upstream of upstreams) upstream.reset();
+  for (const upstream of server.connections) upstream.reset();
   await proxy.untilWaiting(1); // what works in the background is not begun twice
   expect(await codeOf(Promise.race(answers))).toBe("502 backend_unreachable");
   proxy.room.close();

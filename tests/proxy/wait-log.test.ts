@@ -32,6 +32,20 @@ test("a model whose servers are full now and then fills no log: a pair of lines 
   expect(log.lines.filter(({ level }) => level === "debug")).toHaveLength(2_400 - 4);
 });
 
+test("thousands of models fill no log either: sixty pairs a minute", () => {
+  const log = memoryLog();
+  let nowMs = 0;
+  const wait = new WaitLog(log, () => nowMs);
+  for (const minute of [0, 1]) {
+    nowMs = minute * 60_000;
+    for (let n = 0; n < 500; n += 1) {
+      wait.entered(`m${minute}-${n}`, "full");
+      wait.left(`m${minute}-${n}`, 10, false);
+    }
+  }
+  expect(log.lines.filter(({ level }) => level === "info")).toHaveLength(2 * 2 * 60);
+});
+
 test("whoever was not told to have come is not told to have gone", () => {
   const log = memoryLog();
   new WaitLog(log).left("m", 1, false);

@@ -9,12 +9,20 @@ function makeRoom(): WaitingRoom {
   return new WaitingRoom({ timeoutMs: 60_000, log: memoryLog() });
 }
 
+let arrivals = 0;
+
+function nextArrival(): number {
+  arrivals += 1;
+  return arrivals;
+}
+
 function waiter(init: Partial<Waiter<number>> = {}): Waiter<number> {
   return {
     model: "m",
     lane: "",
     signal: new AbortController().signal,
     patienceMs: 60_000,
+    arrival: nextArrival(),
     reason: "its server is starting",
     waits: () => () => undefined,
     attempt: () => ROUTED,

@@ -12,12 +12,20 @@ function rig(init: { readonly timeoutMs?: number; readonly waitersMax?: number }
   return { room: new WaitingRoom({ timeoutMs: 60_000, log, ...init }), log };
 }
 
+let arrivals = 0;
+
+function nextArrival(): number {
+  arrivals += 1;
+  return arrivals;
+}
+
 function waiter(init: Init = {}): Waiter<number> {
   return {
     model: "m",
     lane: "",
     signal: new AbortController().signal,
     patienceMs: 60_000,
+    arrival: nextArrival(),
     reason: "its server is starting",
     waits: () => () => undefined,
     attempt: () => ({ kind: "waits" }),
@@ -60,26 +68,22 @@ describe("WaitingRoom, while others have their turn", () => {
     room.close();
   });
 
-  test("those that come back go first, in their order", async () => {
+  test("those that come back keep their places", async () => {
     const { room } = rig();
-    const order: string[] = [];
-    const named = (name: string, comesBack: boolean): Waiter<number> =>
+    const order: number[] = [];
+    const one = (arrival: number): Waiter<number> =>
       waiter({
-        comesBack,
+        arrival,
         attempt: () => {
-          order.push(name);
+          order.push(arrival);
           return routed(1);
         },
       });
-    const ends = [
-      room.wait(named("new", false)),
-      room.wait(named("back 1", true)),
-      room.wait(named("back 2", true)),
-    ];
-    expect(room.counts.get("m")).toBe(3);
+    const ends = [1_003, 1_001, 1_004, 1_000, 1_002].map((arrival) => room.wait(one(arrival)));
+    expect(room.counts.get("m")).toBe(5);
     room.wake();
     await Promise.all(ends);
-    expect(order).toEqual(["back 1", "back 2", "new"]);
+    expect(order).toEqual([1_000, 1_001, 1_002, 1_003, 1_004]);
   });
 
   test("takes turns with everybody else when thousands are let in", async () => {

@@ -14,12 +14,20 @@ function rig(init: { readonly timeoutMs?: number; readonly waitersMax?: number }
   return { room: new WaitingRoom({ timeoutMs: 60_000, log, ...init }), log };
 }
 
+let arrivals = 0;
+
+function nextArrival(): number {
+  arrivals += 1;
+  return arrivals;
+}
+
 function waiter({ outcomes = [], ...init }: Init = {}): Waiter<number> {
   return {
     model: "m",
     lane: "",
     signal: new AbortController().signal,
     patienceMs: 60_000,
+    arrival: nextArrival(),
     reason: "its server is starting",
     waits: () => (outcome) => void outcomes.push(outcome),
     attempt: () => ({ kind: "waits" }),

@@ -72,7 +72,8 @@ export function isReadWhole(request: Request): boolean {
   return lengthOf(request) <= WHOLE_BYTES_MAX;
 }
 
-function lengthOf(request: Request): number {
+/** By its `Content-Length`; infinite if it has none. */
+export function lengthOf(request: Request): number {
   return Number(request.headers.get("content-length") ?? Number.POSITIVE_INFINITY);
 }
 
