@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { KeptBytes } from "../../src/proxy/body/kept-bytes.ts";
 import { Load } from "../../src/routing/load.ts";
 import { NO_REPORT, NO_TELEMETRY } from "../../src/telemetry/telemetry.ts";
 import { freePort, rawConnect, rawServer } from "../support/client/raw-http.ts";
@@ -154,4 +155,22 @@ test("A request that comes just when there is room again is behind one that wait
     expect(await (await within("an answer", answer)).text()).toBe("x");
   }
   expect(order).toEqual(["first", "second"]);
+});
+
+test("Unread bodies that wait count as kept: where there is no room for one more, it is told so", async () => {
+  const kept = new KeptBytes(1024 * 1024); // four times that of all requests
+  using proxy = startPatientProxy([], { kept });
+  proxy.table.expect(OLD, EXPECTED);
+  const send = (): Promise<Response> =>
+    post(proxy.origin, "/v1/x", { model: "m", x: "x".repeat(2 * 1024 * 1024) });
+  const waiting = [send(), send()];
+  await proxy.untilWaiting(2);
+  const refused = await within("an answer", send());
+  expect([refused.status, await refused.text()]).toEqual([
+    503,
+    expect.stringContaining("proxy_overloaded"),
+  ]);
+  proxy.room.close();
+  for (const answer of waiting) expect((await answer).status).toBe(503);
+  await until("nothing is kept", () => kept.total === 0);
 });
