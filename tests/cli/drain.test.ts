@@ -199,3 +199,16 @@ describe("where it asks", () => {
     },
   );
 });
+
+test("a proxy that was started anew while it waits has forgotten it: exit code 2", async () => {
+  states = [
+    { state: "drained", inFlight: 2 },
+    { state: "unknown", inFlight: 0 },
+  ];
+  await listen();
+  expect(await run()).toEqual({
+    code: 2,
+    stderr:
+      "lw-inference-proxy: vllm may be routed again: the proxy was started anew, and forgot it\n",
+  });
+});

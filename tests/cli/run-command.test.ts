@@ -51,3 +51,18 @@ test("when PROXY_PORT or PROXY_HOST is wrong: healthcheck is 1, status 2, with a
   expect(await runCommand(HEALTHCHECK, PROGRAM)).toEqual({ code: 1, stderr });
   expect(await runCommand(STATUS, PROGRAM)).toEqual({ code: 2, stderr });
 });
+
+test.each([
+  { kind: "drain", container: "vllm", timeoutMs: 0 } as const,
+  { kind: "undrain", container: "vllm" } as const,
+])("$kind: exit code 2 with the reason if nobody can be asked", async (command) => {
+  const wrong = await runCommand(command, PROGRAM);
+  expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining("PROXY_PORT is wrong")]);
+  const alone = await runCommand(command, at("127.0.0.1", 1));
+  expect([alone.code, alone.stderr]).toEqual([2, expect.stringContaining("no proxy answers")]);
+});
+
+test("what is lacking is said, with exit code 2", async () => {
+  const result = await runCommand({ kind: "unusable", reason: "drain takes a name" }, PROGRAM);
+  expect(result).toEqual({ code: 2, stderr: "lw-inference-proxy: drain takes a name\n" });
+});
