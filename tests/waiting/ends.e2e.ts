@@ -1,16 +1,16 @@
 /** The compiled binary in front of containers of a real engine that end: it says how, and who ended them. */
 import { describe, expect, test } from "bun:test";
-import { streamedChat, untilModels } from "../../support/client/requests.ts";
-import { startEachTestWithoutServers } from "../../support/engine/each-test.ts";
+import { streamedChat, untilModels } from "../support/client/requests.ts";
+import { startEachTestWithoutServers } from "../support/engine/each-test.ts";
 import {
   crash,
   type Server,
   startHealthy,
   startProxy,
   startServer,
-} from "../../support/engine/real.ts";
-import { dockerCli } from "../../support/server/inference-server/image.ts";
-import { until } from "../../support/until.ts";
+} from "../support/engine/real.ts";
+import { dockerCli } from "../support/server/inference-server/image.ts";
+import { until } from "../support/until.ts";
 
 const TIMEOUT_MS = 60_000;
 /** The stand-in ends at once, since it does not know that word. */
