@@ -4,6 +4,7 @@
  * for both, and counts. At most one line a minute says the same of a run. Holds up no client: its connection
  * is aborted, or its 502 is sent, whatever happens here.
  */
+import { durationText } from "../ground/duration-text.ts";
 import { failureWords, isOfConnection, NO_CONNECTION } from "../ground/failure-words.ts";
 import type { Backend } from "../routing/backend.ts";
 import type { Ending } from "../routing/ending.ts";
@@ -43,7 +44,7 @@ export class BrokenAnswers {
   constructor(init: BrokenAnswersInit) {
     const { log, drainTimeoutMs, gatherMs = PATIENCE.runEndMs, quietMs = QUIET_MS } = init;
     this.#init = { log, gatherMs, quietMs };
-    this.#timeToFinish = `its time to finish${drainTimeoutMs === undefined ? "" : `, ${seconds(drainTimeoutMs)},`} was over`;
+    this.#timeToFinish = `its time to finish${drainTimeoutMs === undefined ? "" : `, ${durationText(drainTimeoutMs)},`} was over`;
   }
 
   add(backend: Backend, broken: Broken): void {
@@ -199,7 +200,7 @@ function wordsOf({ error, abortReason }: Broken): string {
 
 function whenOf(ms: number | undefined, count: number): string {
   if (ms === undefined) return "";
-  return ` ${seconds(ms)} into the ${count === 1 ? "answer" : "longest of the answers"}`;
+  return ` ${durationText(ms)} into the ${count === 1 ? "answer" : "longest of the answers"}`;
 }
 
 /** What to do about it may follow behind a colon or a semicolon: the time comes before that. */
@@ -209,10 +210,4 @@ function endWords({ kind, brief, reason }: RunEnd, when: string): string {
   // Where the words have a time or a comma of their own, this one must not run into them.
   const then = kind === "killed" && when !== "" ? `,${when}` : when;
   return end < 0 ? words + then : words.slice(0, end) + then + words.slice(end);
-}
-
-/** Below 10 s with one decimal: `0.3 s`, `41 s`. */
-function seconds(ms: number): string {
-  const tenths = Math.round(ms / 100);
-  return `${tenths < 100 ? tenths / 10 : Math.round(ms / 1_000)} s`;
 }

@@ -1,4 +1,5 @@
 /** What a request is told that has waited in vain. */
+import { durationText } from "../ground/duration-text.ts";
 import type { Unknown } from "../routing/routes.ts";
 import { quoteModel, type Refusal } from "./own/errors.ts";
 
@@ -29,5 +30,5 @@ export function goneRefusal(model: string, { says = "is gone" }: Unknown): Refus
 
 /** @returns a note for the end of a message */
 export function waitedFor(ms: number): string {
-  return ` (waited for ${(ms / 1_000).toFixed(ms < 10_000 ? 1 : 0)} s)`;
+  return ` (waited for ${durationText(ms)})`;
 }

@@ -1,31 +1,14 @@
 /** Containers that are taken out by hand more than once, or by more than one proxy, on a fake engine. */
 import { expect, test } from "bun:test";
-import type { DrainResult } from "../../src/fleet/drains.ts";
-import type { Lease } from "../../src/routing/backend.ts";
 import { FakeEngine } from "../support/engine/fake.ts";
 import {
-  type Discovery,
   startDiscovery,
   startModelServer,
   stateOf,
   untilKind,
 } from "../support/proxy/discovery.ts";
+import { leaseOf, lines, runOf } from "../support/proxy/drained.ts";
 import { expectNever, until } from "../support/until.ts";
-
-function leaseOf(discovery: Discovery, model = "m"): Lease {
-  const route = discovery.table.route(model);
-  if (route.kind !== "routed") throw new Error(`Cannot get a lease: ${route.kind}`);
-  return route.lease;
-}
-
-function runOf(result: DrainResult): string {
-  if (result.kind !== "done") throw new Error(result.reason);
-  return result.run;
-}
-
-function lines({ log }: Discovery): readonly string[] {
-  return log.lines.filter(({ level }) => level !== "debug").map(({ message }) => message);
-}
 
 test("a run that another process has drained is not taken for one that is over", async () => {
   using fake = await new FakeEngine().start();

@@ -1,10 +1,7 @@
 /** Containers that people take out by hand, on a fake engine, through the whole discovery. */
 import { describe, expect, test } from "bun:test";
-import type { DrainResult } from "../../src/fleet/drains.ts";
-import type { Lease } from "../../src/routing/backend.ts";
 import { FakeEngine } from "../support/engine/fake.ts";
 import {
-  type Discovery,
   kindOf,
   startDiscovery,
   startModelServer,
@@ -12,22 +9,8 @@ import {
   untilKind,
   untilState,
 } from "../support/proxy/discovery.ts";
+import { leaseOf, lines, runOf } from "../support/proxy/drained.ts";
 import { expectNever, until } from "../support/until.ts";
-
-function leaseOf(discovery: Discovery, model = "m"): Lease {
-  const route = discovery.table.route(model);
-  if (route.kind !== "routed") throw new Error(`Cannot get a lease: ${route.kind}`);
-  return route.lease;
-}
-
-function runOf(result: DrainResult): string {
-  if (result.kind !== "done") throw new Error(result.reason);
-  return result.run;
-}
-
-function lines({ log }: Discovery): readonly string[] {
-  return log.lines.filter(({ level }) => level !== "debug").map(({ message }) => message);
-}
 
 describe("drain", () => {
   test("takes a container out: no new request goes there, and those in flight finish", async () => {

@@ -181,7 +181,7 @@ describe("BrokenAnswers", () => {
     at.backend.ending.toldToStop();
     at.broken.add(at.backend, { ...BROKEN, afterMs: 130_000 });
     expect(await reasonOf(at)).toBe(
-      "the server closed the connection 130 s into the answer, and its container was told to stop",
+      "the server closed the connection 2.2 min into the answer, and its container was told to stop",
     );
   });
 

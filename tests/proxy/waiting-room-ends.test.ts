@@ -1,41 +1,16 @@
 import { expect, spyOn, test } from "bun:test";
 import { getEventListeners } from "node:events";
-import { type Tried, type Waiter, WaitingRoom } from "../../src/proxy/waiting-room.ts";
-import { memoryLog } from "../support/proxy/memory-log.ts";
+import type { Tried } from "../../src/proxy/waiting-room.ts";
+import { makeRoom, routed, waiter } from "../support/proxy/waiter.ts";
 
-const ROUTED: Tried<number> = { kind: "routed", value: 1 };
-
-function makeRoom(): WaitingRoom {
-  return new WaitingRoom({ timeoutMs: 60_000, log: memoryLog() });
-}
-
-let arrivals = 0;
-
-function nextArrival(): number {
-  arrivals += 1;
-  return arrivals;
-}
-
-function waiter(init: Partial<Waiter<number>> = {}): Waiter<number> {
-  return {
-    model: "m",
-    lane: "",
-    signal: new AbortController().signal,
-    patienceMs: 60_000,
-    arrival: nextArrival(),
-    reason: "its server is starting",
-    waits: () => () => undefined,
-    attempt: () => ROUTED,
-    ...init,
-  };
-}
+const attempt = (): Tried<number> => routed(1);
 
 test("nothing of a wait is left when it has ended: no timer, no listener", async () => {
-  const room = makeRoom();
+  const { room } = makeRoom();
   const { signal } = new AbortController();
   const set = spyOn(globalThis, "setTimeout");
   const cleared = spyOn(globalThis, "clearTimeout");
-  const end = room.wait(waiter({ signal, patienceMs: 54_321 }));
+  const end = room.wait(waiter({ attempt, signal, patienceMs: 54_321 }));
   const index = set.mock.calls.findIndex(([, ms]) => ms === 54_321);
   expect(getEventListeners(signal, "abort")).toHaveLength(1);
   room.wake();
@@ -49,13 +24,13 @@ test("nothing of a wait is left when it has ended: no timer, no listener", async
 });
 
 test("whoever comes while the others try is behind them", async () => {
-  const room = makeRoom();
+  const { room } = makeRoom();
   const behind: boolean[] = [];
-  const attempt = (): Tried<number> => {
+  const look = (): Tried<number> => {
     behind.push(room.isBehind("m", "x"));
-    return ROUTED;
+    return routed(1);
   };
-  const end = room.wait(waiter({ attempt }));
+  const end = room.wait(waiter({ attempt: look }));
   expect(room.isBehind("m", "x")).toBe(false);
   room.wake();
   await end;
@@ -63,7 +38,7 @@ test("whoever comes while the others try is behind them", async () => {
 });
 
 test("whoever leaves while the others try does not try any more", async () => {
-  const room = makeRoom();
+  const { room } = makeRoom();
   const client = new AbortController();
   let tries = 0;
   const first = room.wait(
@@ -72,7 +47,7 @@ test("whoever leaves while the others try does not try any more", async () => {
         setImmediate(() => client.abort()); // comes in the break between two turns
         const untilMs = performance.now() + 10; // longer than a turn
         while (performance.now() < untilMs);
-        return ROUTED;
+        return routed(1);
       },
     }),
   );
@@ -81,7 +56,7 @@ test("whoever leaves while the others try does not try any more", async () => {
       signal: client.signal,
       attempt: () => {
         tries += 1;
-        return ROUTED;
+        return routed(1);
       },
     }),
   );

@@ -1,37 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { type Tried, type Waiter, WaitingRoom } from "../../src/proxy/waiting-room.ts";
-import { memoryLog } from "../support/proxy/memory-log.ts";
-
-type Init = Partial<Waiter<number>>;
-
-function rig(init: { readonly timeoutMs?: number; readonly waitersMax?: number } = {}): {
-  readonly room: WaitingRoom;
-  readonly log: ReturnType<typeof memoryLog>;
-} {
-  const log = memoryLog();
-  return { room: new WaitingRoom({ timeoutMs: 60_000, log, ...init }), log };
-}
-
-let arrivals = 0;
-
-function nextArrival(): number {
-  arrivals += 1;
-  return arrivals;
-}
-
-function waiter(init: Init = {}): Waiter<number> {
-  return {
-    model: "m",
-    lane: "",
-    signal: new AbortController().signal,
-    patienceMs: 60_000,
-    arrival: nextArrival(),
-    reason: "its server is starting",
-    waits: () => () => undefined,
-    attempt: () => ({ kind: "waits" }),
-    ...init,
-  };
-}
+import type { Tried, Waiter } from "../../src/proxy/waiting-room.ts";
+import { makeRoom, routed, waiter } from "../support/proxy/waiter.ts";
 
 /** Takes 1 ms, so that some of them take more than one turn. */
 function slow(): Tried<number> {
@@ -40,11 +9,9 @@ function slow(): Tried<number> {
   return routed(0);
 }
 
-const routed = (value: number): Tried<number> => ({ kind: "routed", value });
-
 describe("WaitingRoom, while others have their turn", () => {
   test("a lane that could not go, and whose last one has left, stops no other", async () => {
-    const { room } = rig();
+    const { room } = makeRoom();
     const client = new AbortController();
     void room.wait(waiter({ lane: "a", signal: client.signal }));
     const ends = Array.from({ length: 20 }, () => room.wait(waiter({ lane: "b", attempt: slow })));
@@ -55,7 +22,7 @@ describe("WaitingRoom, while others have their turn", () => {
   });
 
   test("one that comes while others try is tried too", async () => {
-    const { room } = rig();
+    const { room } = makeRoom();
     void room.wait(waiter({ lane: "pinned" }));
     const others = Array.from({ length: 20 }, () =>
       room.wait(waiter({ model: "n", attempt: slow })),
@@ -69,7 +36,7 @@ describe("WaitingRoom, while others have their turn", () => {
   });
 
   test("those that come back keep their places", async () => {
-    const { room } = rig();
+    const { room } = makeRoom();
     const order: number[] = [];
     const one = (arrival: number): Waiter<number> =>
       waiter({
@@ -87,7 +54,7 @@ describe("WaitingRoom, while others have their turn", () => {
   });
 
   test("takes turns with everybody else when thousands are let in", async () => {
-    const { room } = rig();
+    const { room } = makeRoom();
     const busy = (): Tried<number> => {
       const untilMs = performance.now() + 0.2;
       while (performance.now() < untilMs);

@@ -1,46 +1,13 @@
 import { describe, expect, test } from "bun:test";
-import { type Tried, type Waiter, WaitingRoom } from "../../src/proxy/waiting-room.ts";
+import type { Waiter } from "../../src/proxy/waiting-room.ts";
 import type { WaitOutcome } from "../../src/telemetry/telemetry.ts";
-import { memoryLog } from "../support/proxy/memory-log.ts";
+import { makeRoom, routed, waiter } from "../support/proxy/waiter.ts";
 import { until } from "../support/until.ts";
-
-type Init = Partial<Waiter<number>> & { readonly outcomes?: WaitOutcome[] };
-
-function rig(init: { readonly timeoutMs?: number; readonly waitersMax?: number } = {}): {
-  readonly room: WaitingRoom;
-  readonly log: ReturnType<typeof memoryLog>;
-} {
-  const log = memoryLog();
-  return { room: new WaitingRoom({ timeoutMs: 60_000, log, ...init }), log };
-}
-
-let arrivals = 0;
-
-function nextArrival(): number {
-  arrivals += 1;
-  return arrivals;
-}
-
-function waiter({ outcomes = [], ...init }: Init = {}): Waiter<number> {
-  return {
-    model: "m",
-    lane: "",
-    signal: new AbortController().signal,
-    patienceMs: 60_000,
-    arrival: nextArrival(),
-    reason: "its server is starting",
-    waits: () => (outcome) => void outcomes.push(outcome),
-    attempt: () => ({ kind: "waits" }),
-    ...init,
-  };
-}
-
-const routed = (value: number): Tried<number> => ({ kind: "routed", value });
 
 describe("WaitingRoom", () => {
   test("is closed with a time-out of 0, and for good when the proxy is being stopped", async () => {
-    expect(rig({ timeoutMs: 0 }).room.isOpen).toBe(false);
-    const { room } = rig();
+    expect(makeRoom({ timeoutMs: 0 }).room.isOpen).toBe(false);
+    const { room } = makeRoom();
     expect(room.isOpen).toBe(true);
     const outcomes: WaitOutcome[] = [];
     const [a, b] = [room.wait(waiter({ outcomes })), room.wait(waiter({ model: "n", outcomes }))];
@@ -55,7 +22,7 @@ describe("WaitingRoom", () => {
   });
 
   test("lets them try in the order in which they came, as many as there is room for", async () => {
-    const { room } = rig();
+    const { room } = makeRoom();
     let free = 0;
     const done: number[] = [];
     const ends = [0, 1, 2, 3].map((n) =>
@@ -81,7 +48,7 @@ describe("WaitingRoom", () => {
   });
 
   test("leaves a lane alone whose first can't go, and tries the others", async () => {
-    const { room } = rig();
+    const { room } = makeRoom();
     const tries: string[] = [];
     const one = (name: string, lane: string, isFree: boolean): Waiter<number> =>
       waiter({
@@ -101,7 +68,7 @@ describe("WaitingRoom", () => {
   });
 
   test("one model's wait holds up no other", async () => {
-    const { room } = rig();
+    const { room } = makeRoom();
     void room.wait(waiter());
     const other = room.wait(waiter({ model: "n", attempt: () => routed(7) }));
     room.wake();
@@ -110,7 +77,7 @@ describe("WaitingRoom", () => {
   });
 
   test("many wakes in one step are one", async () => {
-    const { room } = rig();
+    const { room } = makeRoom();
     let tries = 0;
     void room.wait(
       waiter({
@@ -128,7 +95,7 @@ describe("WaitingRoom", () => {
   });
 
   test("whoever comes between a wake and the tries is behind those that wait", async () => {
-    const { room } = rig();
+    const { room } = makeRoom();
     const first = room.wait(waiter({ attempt: () => routed(1) }));
     expect([room.isBehind("m", ""), room.isBehind("m", "x"), room.isBehind("n", "")]).toEqual([
       true,
@@ -142,7 +109,7 @@ describe("WaitingRoom", () => {
   });
 
   test("ends a wait when its time is up, when nobody will come, and when the client leaves", async () => {
-    const { room } = rig();
+    const { room } = makeRoom();
     const outcomes: WaitOutcome[] = [];
     const late = await room.wait(waiter({ outcomes, patienceMs: 20 }));
     expect(late.kind).toBe("timeout");
@@ -162,7 +129,7 @@ describe("WaitingRoom", () => {
   });
 
   test("is full with as many as may wait", () => {
-    const { room } = rig({ waitersMax: 2 });
+    const { room } = makeRoom({ waitersMax: 2 });
     void room.wait(waiter());
     expect(room.isFull).toBe(false);
     void room.wait(waiter({ model: "n" }));
@@ -176,7 +143,7 @@ describe("WaitingRoom", () => {
   });
 
   test("a wake during the tries has all try again", async () => {
-    const { room } = rig();
+    const { room } = makeRoom();
     let isFree = false;
     const first = room.wait(waiter({ attempt: () => (isFree ? routed(1) : { kind: "waits" }) }));
     const second = room.wait(
@@ -195,7 +162,7 @@ describe("WaitingRoom", () => {
   });
 
   test("a bug in one's try is that one's alone", async () => {
-    const { room } = rig();
+    const { room } = makeRoom();
     const broken = room.wait(
       waiter({
         attempt: () => {
@@ -211,7 +178,7 @@ describe("WaitingRoom", () => {
   });
 
   test("the log has one line when the first waits and one when the last is through", async () => {
-    const { room, log } = rig();
+    const { room, log } = makeRoom();
     const [a, b] = [
       room.wait(waiter({ patienceMs: 5 })),
       room.wait(waiter({ attempt: () => routed(1) })),
