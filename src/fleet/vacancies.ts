@@ -92,9 +92,9 @@ export class Vacancies {
   taken(server: Server, slots: readonly string[]): void {
     const key = keyOf(server);
     // One that ran before somebody else left is nobody's successor, whatever its labels say.
-    const known = this.#running.get(key) ?? [];
+    const known = this.#running.get(key);
     this.#running.set(key, slots);
-    if (slots.every((slot) => known.includes(slot))) return;
+    if (known !== undefined && slots.every((slot) => known.includes(slot))) return;
     this.#created.delete(key);
     clearTimeout(this.#vacancies.get(key)?.timer);
     this.#vacancies.delete(key);

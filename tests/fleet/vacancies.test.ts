@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { Vacancies } from "../../src/fleet/vacancies.ts";
 import { RoutingTable } from "../../src/routing/table.ts";
-import { until } from "../support/until.ts";
+import { expectNever, until } from "../support/until.ts";
 
 const MODELS = [{ id: "m" }];
 const OLD = { source: "docker", id: "old" };
@@ -47,6 +47,19 @@ describe("The place of a server that was told to stop and went", () => {
     expect(kind()).toBe("unknown");
     vacancies.taken(OLD, SLOTS); // it was started again
     expect(vacancies.left(LEAVER)).toBe(true);
+  });
+
+  test("ends when the server is started again, also if it fills no slot", async () => {
+    const { vacancies, kind } = rig(LONG);
+    vacancies.taken(OLD, []);
+    vacancies.left({ ...LEAVER, slots: [] });
+    vacancies.taken(OLD, []);
+    expect(vacancies.left({ ...LEAVER, slots: [] })).toBe(true); // it is a place of its own again
+    expect(kind()).toBe("unavailable");
+    const short = rig(SHORT);
+    short.vacancies.left({ ...LEAVER, slots: [] });
+    short.vacancies.taken(OLD, []);
+    await expectNever("its time ends", () => short.kind() === "unknown", 20);
   });
 
   test("is never kept for longer than a request may wait", async () => {
