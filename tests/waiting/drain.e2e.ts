@@ -6,8 +6,8 @@ import {
   type StreamedAnswer,
   streamedChat,
   untilModels,
-} from "../../support/client/requests.ts";
-import { removeServers, startHealthy } from "../../support/engine/real.ts";
+} from "../support/client/requests.ts";
+import { removeServers, startHealthy } from "../support/engine/real.ts";
 import {
   buildProxyImage,
   CAN_RUN,
@@ -15,10 +15,10 @@ import {
   socketMount,
   socketPath,
   startProxyContainer,
-} from "../../support/proxy/image.ts";
-import { untilShown } from "../../support/proxy/shown-status.ts";
-import { buildInferenceImage, dockerCli } from "../../support/server/inference-server/image.ts";
-import { within } from "../../support/until.ts";
+} from "../support/proxy/image.ts";
+import { untilShown } from "../support/proxy/shown-status.ts";
+import { buildInferenceImage, dockerCli } from "../support/server/inference-server/image.ts";
+import { within } from "../support/until.ts";
 
 const TIMEOUT_MS = 60_000;
 
