@@ -11,7 +11,7 @@ import { isSameRun, type Rank, type Run, type RunEnd, type Server } from "../rou
 import type { Outlook, Sighting } from "../sources/sighting.ts";
 import type { ContainerStatus } from "../status.ts";
 import { Holding, type HoldingInit } from "./holding.ts";
-import { endIn } from "./plan.ts";
+import { endIn, lastEndIn } from "./plan.ts";
 import { Report, type Subject } from "./report.ts";
 import type { ServedModels } from "./served-models.ts";
 
@@ -89,7 +89,7 @@ export class Member {
     if (sighting.kind === "present") this.#nameModels(sighting.settings.models);
     const end = endIn(sighting, this.#holding.place);
     if (end !== undefined) this.#runOver(end);
-    const known = sighting.kind === "absent" ? sighting.end : lastEndOf(sighting);
+    const known = lastEndIn(sighting);
     if (known !== undefined) this.#lastEnding?.ended(known);
     this.#holding.saw(sighting, rank, sighting.kind === "present" && this.#isOut(sighting.run));
     this.#tell();
@@ -177,10 +177,6 @@ export class Member {
   }
 }
 
-function lastEndOf(sighting: Sighting): RunEnd | undefined {
-  return sighting.kind === "present" ? sighting.lastEnd : undefined;
-}
-
 /** Also true of a server that its source is about to start again. */
 function isRoutable(sighting: Sighting): boolean {
   return (
@@ -211,7 +207,7 @@ function outlookOf(sighting: Sighting): "runs" | Outlook {
 function saysOf(sighting: Sighting, isSaid: boolean): string | undefined {
   if (isSaid || sighting.kind === "ignored") return undefined;
   const isLoop = outlookOf(sighting) === "crash loop";
-  const end = sighting.kind === "present" ? sighting.lastEnd : sighting.end;
+  const end = lastEndIn(sighting);
   if (end === undefined || end.kind === "stopped" || end.kind === "unknown") {
     return isLoop ? "ends again and again before it is healthy" : undefined;
   }

@@ -176,6 +176,12 @@ export function seenIn(
   return isCutOff(place.doubt, doubt, held) ? ["cut off", seen] : [seen];
 }
 
+/** How the last run that has ended did so, as far as a sighting tells. */
+export function lastEndIn(sighting: Sighting): RunEnd | undefined {
+  if (sighting.kind === "ignored") return undefined;
+  return sighting.kind === "present" ? sighting.lastEnd : sighting.end;
+}
+
 /**
  * How the run that is held has ended, if a sighting shows that it has.
  *

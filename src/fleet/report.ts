@@ -13,6 +13,7 @@ import type { ContainerStatus } from "../status.ts";
 import type { Log, LogLevel } from "../telemetry/log.ts";
 import { type Condition, CRASH_LOOP, conditionOf, type ServerState } from "./condition.ts";
 import type { Holding } from "./holding.ts";
+import { lastEndIn } from "./plan.ts";
 import { coolingNote, replicaStatus } from "./replica-status.ts";
 
 /** The server that a report is about. */
@@ -194,7 +195,7 @@ function shortened(condition: Condition): Condition {
  */
 function withEnd(condition: Condition, sighting: Sighting, unsaid: RunEnd | undefined): Condition {
   if (unsaid === undefined || sighting.kind === "ignored") return condition;
-  const end = (sighting.kind === "absent" ? sighting.end : sighting.lastEnd) ?? unsaid;
+  const end = lastEndIn(sighting) ?? unsaid;
   const { state, reason } = condition;
   if (state === "restarting" || reason.includes(end.brief)) return condition;
   const who = sighting.kind === "absent" ? "it" : "its last run";

@@ -8,6 +8,8 @@ import { cut } from "./some-of.ts";
 
 const CLOSED = "the server closed the connection";
 export const NO_CONNECTION = "no connection could be made";
+/** The run is over for us, and nobody has told how: another run was seen, or the network between was left. */
+export const RUN_OVER = "the server is gone, or can't be reached any more";
 
 /** Codes of the system: the connection failed, and not what came over it. */
 const CONNECTION: Readonly<Record<string, string>> = {

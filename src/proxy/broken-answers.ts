@@ -5,7 +5,7 @@
  * is aborted, or its 502 is sent, whatever happens here.
  */
 import { durationText } from "../ground/duration-text.ts";
-import { failureWords, isOfConnection, NO_CONNECTION } from "../ground/failure-words.ts";
+import { failureWords, isOfConnection, NO_CONNECTION, RUN_OVER } from "../ground/failure-words.ts";
 import type { Backend } from "../routing/backend.ts";
 import type { Ending } from "../routing/ending.ts";
 import type { RunEnd } from "../routing/run.ts";
@@ -189,9 +189,6 @@ class Incident {
     return `${words}, and its container ${this.ending.isStopping ? "was told to stop" : "seems to run on"}`;
   }
 }
-
-/** The run is over for us, and nobody has told how: another run was seen, or the network between was left. */
-const RUN_OVER = "the server is gone, or can't be reached any more";
 
 function wordsOf({ error, abortReason }: Broken): string {
   if (abortReason === "run-over") return RUN_OVER;

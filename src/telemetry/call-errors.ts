@@ -1,6 +1,6 @@
 /** What a call to a backend that failed is called in its span: one word, and a few for people. Pure. */
 import { errorCode } from "../ground/error-text.ts";
-import { failureWords, isOfConnection } from "../ground/failure-words.ts";
+import { failureWords, isOfConnection, RUN_OVER } from "../ground/failure-words.ts";
 import type { ReportEnd } from "./reporting.ts";
 import type { CallEnd } from "./telemetry.ts";
 
@@ -42,7 +42,7 @@ const BY_CODE: Readonly<Record<string, string>> = {
 /** Why we have ended a call. */
 const WORDS: Readonly<Record<string, string>> = {
   cut: "its time to finish was over",
-  "run-over": "the server is gone, or can't be reached any more",
+  "run-over": RUN_OVER,
 };
 
 /** Says why an answer broke off. */

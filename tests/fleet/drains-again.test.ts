@@ -2,12 +2,13 @@
 import { expect, test } from "bun:test";
 import { FakeEngine } from "../support/engine/fake.ts";
 import {
+  leaseOf,
   startDiscovery,
   startModelServer,
   stateOf,
   untilKind,
 } from "../support/proxy/discovery.ts";
-import { leaseOf, lines, runOf } from "../support/proxy/drained.ts";
+import { lines, runOf } from "../support/proxy/drained.ts";
 import { expectNever, until } from "../support/until.ts";
 
 test("a run that another process has drained is not taken for one that is over", async () => {

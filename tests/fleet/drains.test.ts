@@ -3,13 +3,14 @@ import { describe, expect, test } from "bun:test";
 import { FakeEngine } from "../support/engine/fake.ts";
 import {
   kindOf,
+  leaseOf,
   startDiscovery,
   startModelServer,
   stateOf,
   untilKind,
   untilState,
 } from "../support/proxy/discovery.ts";
-import { leaseOf, lines, runOf } from "../support/proxy/drained.ts";
+import { lines, runOf } from "../support/proxy/drained.ts";
 import { expectNever, until } from "../support/until.ts";
 
 describe("drain", () => {

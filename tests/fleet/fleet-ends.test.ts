@@ -4,6 +4,7 @@ import { FakeEngine } from "../support/engine/fake.ts";
 import type { FakeContainer } from "../support/engine/replies.ts";
 import {
   type Discovery,
+  leaseOf,
   startDiscovery,
   startModelServer,
   stateOf,
@@ -11,12 +12,6 @@ import {
   untilState,
 } from "../support/proxy/discovery.ts";
 import { until } from "../support/until.ts";
-
-function lease(discovery: Discovery): Lease {
-  const route = discovery.table.route("m");
-  if (route.kind !== "routed") throw new Error(`m is ${route.kind}`);
-  return route.lease;
-}
 
 function reasonOf(discovery: Discovery, { id }: FakeContainer): string | undefined {
   return discovery.containers().find((container) => container.id === id)?.reason;
@@ -41,7 +36,7 @@ describe("The end of a run", () => {
     const container = fake.add({ port: models.port, name: "vllm" });
     using discovery = startDiscovery(fake);
     await untilKind(discovery, "live");
-    const { backend, end } = lease(discovery);
+    const { backend, end } = leaseOf(discovery);
     const known = backend.ending.known(5_000);
     container.outOfMemory = true;
     fake.emit(container, "oom");
@@ -59,7 +54,7 @@ describe("The end of a run", () => {
     const container = fake.add({ port: models.port });
     using discovery = startDiscovery(fake);
     await untilKind(discovery, "live");
-    const { backend, end } = lease(discovery);
+    const { backend, end } = leaseOf(discovery);
     Object.assign(container, { status: "exited", exitCode: 139 });
     await discovery.docker.resync();
     expect(backend.ending.end).toMatchObject({
@@ -76,7 +71,7 @@ describe("The end of a run", () => {
     const container = fake.add({ port: models.port });
     using discovery = startDiscovery(fake);
     await untilKind(discovery, "live");
-    const { backend, end } = lease(discovery);
+    const { backend, end } = leaseOf(discovery);
     fake.kill(container);
     await untilState(discovery, container, "stopping");
     expect(backend.ending.isStopping).toBe(true);
@@ -100,7 +95,7 @@ describe("The end of a run", () => {
     using discovery = startDiscovery(fake);
     for (const _ of [1, 2]) {
       await untilKind(discovery, "live");
-      const held = lease(discovery);
+      const held = leaseOf(discovery);
       breakOff(held);
       fake.exit(container, 1, "restarting");
       await untilState(discovery, container, "restarting");
@@ -191,12 +186,10 @@ describe("How a run has ended that was killed, and no event before its end says 
     const container = fake.add({ port: models.port });
     using discovery = startDiscovery(fake);
     await untilKind(discovery, "live");
-    const route = discovery.table.route("m");
-    if (route.kind !== "routed") throw new Error("There is no lease");
-    const { ending } = route.lease.backend;
-    const known = ending.known(10_000);
+    const lease = leaseOf(discovery);
+    const known = lease.backend.ending.known(10_000);
     end(fake, container);
     expect((await known)?.brief).toBe(brief);
-    route.lease.end();
+    lease.end();
   });
 });

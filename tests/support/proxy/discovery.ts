@@ -4,6 +4,7 @@ import { Engine } from "../../../src/engine/engine.ts";
 import type { ContainerEvent } from "../../../src/engine/events.ts";
 import { Fleet, type FleetInit } from "../../../src/fleet/fleet.ts";
 import { readModels } from "../../../src/fleet/models.ts";
+import type { Lease } from "../../../src/routing/backend.ts";
 import type { Server } from "../../../src/routing/run.ts";
 import type { EngineConnection } from "../../../src/sources/docker/connection.ts";
 import {
@@ -104,6 +105,13 @@ export function startDiscovery(
     received: () => docker.received,
     [Symbol.dispose]: () => stopping.abort(),
   };
+}
+
+/** A request in flight on whoever has the model. */
+export function leaseOf(discovery: Discovery, model = "m"): Lease {
+  const route = discovery.table.route(model);
+  if (route.kind !== "routed") throw new Error(`Cannot get a lease: ${route.kind}`);
+  return route.lease;
 }
 
 export function kindOf(discovery: Discovery, model = "m"): string {

@@ -1,13 +1,6 @@
 /** What tests of drain and undrain ask of a discovery. */
 import type { DrainResult } from "../../../src/fleet/drains.ts";
-import type { Lease } from "../../../src/routing/backend.ts";
 import type { Discovery } from "./discovery.ts";
-
-export function leaseOf(discovery: Discovery, model = "m"): Lease {
-  const route = discovery.table.route(model);
-  if (route.kind !== "routed") throw new Error(`Cannot get a lease: ${route.kind}`);
-  return route.lease;
-}
 
 export function runOf(result: DrainResult): string {
   if (result.kind !== "done") throw new Error(result.reason);
