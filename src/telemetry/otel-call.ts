@@ -18,6 +18,7 @@ import type {
   ReportedBackend,
   ReportedEnding,
   RouteReason,
+  SocketEnd,
 } from "./telemetry.ts";
 import { UsageReader } from "./usage.ts";
 
@@ -111,6 +112,11 @@ export class OtelCallReport implements CallReport {
       usage,
     );
     this.#request.end(outcome, this.#isStream, usage);
+  }
+
+  upgraded(): (end: SocketEnd, abortReason: string | undefined) => void {
+    return ({ error, cancelled }, abortReason) =>
+      this.ended({ bytes: 0, error, ...(cancelled && { cancelled }) }, abortReason);
   }
 
   failed(error: unknown, abortReason: string | undefined): void {

@@ -56,6 +56,25 @@ export type CallEnd = {
   readonly cancelled?: true;
 };
 
+/** What has passed over a WebSocket in one direction. */
+export type Passed = {
+  readonly messages: number;
+  /** Of the messages themselves, without the framing. */
+  readonly bytes: number;
+};
+
+/** How a WebSocket ended. */
+export type SocketEnd = {
+  readonly fromClient: Passed;
+  readonly fromServer: Passed;
+  /** Of the Close frame that ended it; 1005 if that had none, 1006 if there was no Close frame (RFC 6455 §7.4.1). */
+  readonly closeCode: number;
+  /** Set if the server broke off. */
+  readonly error?: unknown;
+  /** Set if the client left without a Close frame. */
+  readonly cancelled?: true;
+};
+
 /** One request to a backend. */
 export type CallReport = {
   /** Replaces the client's trace headers by ours, so that the backend's spans join our trace. */
@@ -64,6 +83,12 @@ export type CallReport = {
   readonly answered: (upstream: Response) => ((piece: Uint8Array) => void) | undefined;
   /** The answer's body has ended, completely or not. Ends the report of the whole request. */
   readonly ended: (end: CallEnd, abortReason: string | undefined) => void;
+  /**
+   * The backend has answered a WebSocket handshake with 101: the call is over, the request is not.
+   *
+   * @returns a function to be called once, when the WebSocket has ended. Ends the report of the whole request
+   */
+  readonly upgraded: () => (end: SocketEnd, abortReason: string | undefined) => void;
   /** There was no answer. Another call, or an answer of the proxy's own, may follow. */
   readonly failed: (error: unknown, abortReason: string | undefined) => void;
 };
@@ -106,10 +131,13 @@ export type Telemetry = {
   readonly shutdown: () => Promise<void>;
 };
 
+const NO_SOCKET = (): void => undefined;
+
 const NO_CALL: CallReport = {
   trace: () => undefined,
   answered: () => undefined,
   ended: () => undefined,
+  upgraded: () => NO_SOCKET,
   failed: () => undefined,
 };
 
