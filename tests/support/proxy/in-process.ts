@@ -12,6 +12,7 @@ import { type MemoryLog, memoryLog } from "./memory-log.ts";
 export const ENDLESS: Patience = {
   headersMs: 1_000_000,
   readMs: 1_000_000,
+  socketMs: 1_000_000,
   probeAfterMs: 1_000_000,
   connectMs: 1_000_000,
   runEndMs: 0,
