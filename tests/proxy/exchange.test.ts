@@ -29,6 +29,7 @@ function rig(): Rig {
     trace: say("trace"),
     answered: () => undefined,
     ended: (_end, reason) => void said.push(`call ended${reason ? `: ${reason}` : ""}`),
+    upgraded: () => () => undefined,
     failed: (_error, reason) => void said.push(`call failed${reason ? `: ${reason}` : ""}`),
   };
   const report: RequestReport = {
