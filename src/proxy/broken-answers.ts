@@ -1,8 +1,8 @@
 /**
- * Tells in the log which answers broke off, which requests failed before an answer began, and why. When a
- * server ends, all its answers break at once, and its source knows the reason moments later: so a line waits
- * for both, and counts. At most one line a minute says the same of a run. Holds up no client: its connection
- * is aborted, or its 502 is sent, whatever happens here.
+ * Tells in the log which answers and WebSockets broke off, which requests failed before an answer began, and
+ * why. When a server ends, all its answers break at once, and its source knows the reason moments later: so a
+ * line waits for both, and counts. At most one line a minute says the same of a run. Holds up no client: its
+ * connection is ended, or its 502 is sent, whatever happens here.
  */
 import { durationText } from "../ground/duration-text.ts";
 import { failureWords, isOfConnection, NO_CONNECTION, RUN_OVER } from "../ground/failure-words.ts";
@@ -14,7 +14,7 @@ import { type AbortReason, PATIENCE } from "./upstream-abort.ts";
 
 export type BrokenAnswersInit = {
   readonly log: Log;
-  /** How long the answers of a backend that is stopped may go on, ms. Not said if it is not given. */
+  /** How long the answers and WebSockets of a backend that is stopped may go on, ms. Not said if it is not given. */
   readonly drainTimeoutMs?: number;
   /** How long a line waits for others like it, and for how the run has ended, ms. */
   readonly gatherMs?: number;
@@ -22,12 +22,13 @@ export type BrokenAnswersInit = {
   readonly quietMs?: number;
 };
 
-/** A request whose answer broke off, or did not begin. */
 export type Broken = {
+  /** What broke off: an answer, a WebSocket, or a request before its answer began. */
+  readonly what: "answer" | "request" | "websocket";
   readonly model: string | undefined;
   readonly error: unknown;
   readonly abortReason: AbortReason | undefined;
-  /** How long the answer had been under way, ms; undefined if it had not begun. */
+  /** How long the answer or the WebSocket had been under way, ms; undefined for a request. */
   readonly afterMs?: number;
 };
 
@@ -36,7 +37,7 @@ const QUIET_MS = 60_000;
 export class BrokenAnswers {
   readonly #init: Required<Omit<BrokenAnswersInit, "drainTimeoutMs">>;
   readonly #timeToFinish: string;
-  /** By what all backends of a run share. Each run has six of these at most. */
+  /** By what all backends of a run share. Each run has nine of these at most. */
   readonly #incidents = new WeakMap<Ending, Map<string, Incident>>();
   /** Those that have something to say. */
   readonly #open = new Set<Incident>();
@@ -66,10 +67,10 @@ export class BrokenAnswers {
       this.#incidents.set(ending, ofRun);
     }
     const cause = causeOf(broken);
-    const key = `${cause} ${broken.afterMs === undefined}`;
+    const key = `${cause} ${broken.what}`;
     let incident = ofRun.get(key);
     if (incident === undefined) {
-      incident = new Incident(cause, ending);
+      incident = new Incident(broken.what, cause, ending);
       ofRun.set(key, incident);
     }
     return incident;
@@ -89,16 +90,34 @@ export class BrokenAnswers {
     this.#open.delete(incident);
     const told = incident.tell(this.#timeToFinish);
     if (told === undefined) return;
-    const { hadBegun, container, model, count, reason } = told;
-    if (hadBegun) {
-      const fields = { container, model, answers: count, reason };
-      this.#init.log.warn("answers broke off; their clients' connections are aborted", fields);
-    } else {
-      const fields = { container, model, requests: count, reason };
-      this.#init.log.warn("requests failed before their answers began", fields);
-    }
+    const { container, model, count, reason } = told;
+    const { message, counted } = LINES[incident.what];
+    this.#init.log.warn(message, { container, model, [counted]: count, reason });
   }
 }
+
+type Line = {
+  readonly message: string;
+  /** The field that has the count. */
+  readonly counted: string;
+  /** One of them, where a line says how long it had been under way. */
+  readonly one: string;
+};
+
+const LINES: Readonly<Record<Broken["what"], Line>> = {
+  answer: {
+    message: "answers broke off; their clients' connections are aborted",
+    ...{ counted: "answers", one: "answer" },
+  },
+  request: {
+    message: "requests failed before their answers began",
+    ...{ counted: "requests", one: "request" },
+  },
+  websocket: {
+    message: "WebSockets ended early; their clients' connections are closed",
+    ...{ counted: "websockets", one: "connection" },
+  },
+};
 
 /**
  * - `cut`: we have ended it, since the time to finish was over.
@@ -113,7 +132,6 @@ function causeOf({ error, abortReason }: Broken): Cause {
 }
 
 type Told = {
-  readonly hadBegun: boolean;
   readonly container: string;
   /** Undefined if they were of several models. */
   readonly model: string | undefined;
@@ -124,8 +142,9 @@ type Told = {
 /** More reasons are not said in one line. */
 const REASONS_MAX = 3;
 
-/** Requests of one run that have failed in the same way, and that no line has told of yet. */
+/** What has failed of one run in the same way, and that no line has told of yet. */
 class Incident {
+  readonly what: Broken["what"];
   readonly ending: Ending;
   readonly #cause: Cause;
   #container = "";
@@ -137,7 +156,8 @@ class Incident {
   /** True if the last line has told how the run ended. */
   #saidEnd = false;
 
-  constructor(cause: Cause, ending: Ending) {
+  constructor(what: Broken["what"], cause: Cause, ending: Ending) {
+    this.what = what;
     this.#cause = cause;
     this.ending = ending;
   }
@@ -162,10 +182,9 @@ class Incident {
   /** @returns what a line must say; undefined if nothing has failed since the last one */
   tell(timeToFinish: string): Told | undefined {
     if (this.#count === 0) return undefined;
-    const hadBegun = this.#longestMs !== undefined;
     const model = this.#models.size === 1 ? [...this.#models][0] : undefined;
     const reason = this.#cause === "cut" ? timeToFinish : this.#reason();
-    const told = { hadBegun, container: this.#container, model, count: this.#count, reason };
+    const told = { container: this.#container, model, count: this.#count, reason };
     this.#saidMs = performance.now();
     this.#saidEnd = this.#end !== undefined;
     this.#count = 0;
@@ -181,23 +200,24 @@ class Incident {
   }
 
   #reason(): string {
-    const when = whenOf(this.#longestMs, this.#count);
+    const when = this.#when();
     const end = this.#end;
     if (end !== undefined) return `its container ${endWords(end, when)}`;
     const words = `${[...this.#words].join(", or ")}${when}`;
     if (this.#cause === "other" || this.#words.has(RUN_OVER)) return words;
     return `${words}, and its container ${this.ending.isStopping ? "was told to stop" : "seems to run on"}`;
   }
+
+  #when(): string {
+    if (this.#longestMs === undefined) return "";
+    const { one } = LINES[this.what];
+    return ` ${durationText(this.#longestMs)} into the ${this.#count === 1 ? one : `longest of the ${one}s`}`;
+  }
 }
 
 function wordsOf({ error, abortReason }: Broken): string {
   if (abortReason === "run-over") return RUN_OVER;
   return abortReason === "connect timed out" ? NO_CONNECTION : failureWords(error);
-}
-
-function whenOf(ms: number | undefined, count: number): string {
-  if (ms === undefined) return "";
-  return ` ${durationText(ms)} into the ${count === 1 ? "answer" : "longest of the answers"}`;
 }
 
 /** What to do about it may follow behind a colon or a semicolon: the time comes before that. */

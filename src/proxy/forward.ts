@@ -227,7 +227,7 @@ export class Forwarder {
 
   #warnOfFailure({ model }: Exchange, backend: Backend, { error, abortReason }: Failure): void {
     if (abortReason === "client gone") return;
-    this.#init.brokenAnswers.add(backend, { model, error, abortReason });
+    this.#init.brokenAnswers.add(backend, { what: "request", model, error, abortReason });
   }
 }
 

@@ -143,7 +143,7 @@ export class Sender {
           const { model } = exchange;
           const { abortReason } = attempt;
           const afterMs = performance.now() - beganMs;
-          brokenAnswers.add(backend, { model, error, abortReason, afterMs });
+          brokenAnswers.add(backend, { what: "answer", model, error, abortReason, afterMs });
         }
       },
     };

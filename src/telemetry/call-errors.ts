@@ -8,7 +8,7 @@ export const BROKEN_OFF = "upstream_broken_off";
 
 /** @returns undefined if the answer is complete */
 export function wordOfBreak(
-  { error, cancelled }: CallEnd,
+  { error, cancelled }: Pick<CallEnd, "error" | "cancelled">,
   abortReason: string | undefined,
 ): string | undefined {
   if (cancelled || abortReason === "client gone") return "client_gone";

@@ -8,6 +8,7 @@ export type Instruments = {
   readonly requests: Counter;
   readonly duration: Histogram;
   readonly inflight: UpDownCounter;
+  readonly websockets: UpDownCounter;
   readonly decisions: Counter;
   readonly waiting: UpDownCounter;
   readonly waitDuration: Histogram;
@@ -59,6 +60,7 @@ export function createInstruments(
     requests: counter("requests"),
     duration: histogram("duration"),
     inflight: upDownCounter("inflight"),
+    websockets: upDownCounter("websockets"),
     decisions: counter("decisions"),
     waiting: upDownCounter("waiting"),
     waitDuration: histogram("waitDuration"),

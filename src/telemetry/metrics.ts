@@ -51,7 +51,7 @@ export const METRICS = {
     name: "proxy.request.duration",
     unit: "s",
     labels: [MODEL],
-    description: "From the request to the end of its answer's body",
+    description: "From the request to the end of its answer's body, but for WebSockets",
     boundaries: REQUEST_S,
   },
   inflight: {
@@ -59,6 +59,12 @@ export const METRICS = {
     unit: "{request}",
     labels: [MODEL],
     description: "Requests that are with a backend",
+  },
+  websockets: {
+    name: "proxy.websockets.active",
+    unit: "{websocket}",
+    labels: [MODEL],
+    description: "WebSockets that are open",
   },
   backends: {
     name: "proxy.backends.active",

@@ -1,6 +1,6 @@
 /**
  * Reports one request to a backend: a CLIENT span that lasts to the last byte of the answer, and metrics. The
- * client's request is in otel-request.ts.
+ * client's request is in otel-request.ts, what follows a WebSocket's handshake in otel-websocket.ts.
  */
 import {
   type Attributes,
@@ -10,8 +10,16 @@ import {
   type TextMapSetter,
   trace,
 } from "@opentelemetry/api";
-import { BROKEN_OFF, failureOf, mayHaveEnded, wordOfBreak, wordsOfBreak } from "./call-errors.ts";
-import { type CallOwner, PROPAGATOR, type ReportEnd, SEEN } from "./reporting.ts";
+import { BROKEN_OFF, failureOf, wordOfBreak, wordsOfBreak } from "./call-errors.ts";
+import { reportWebSocket } from "./otel-websocket.ts";
+import {
+  type CallOwner,
+  PROPAGATOR,
+  type ReportEnd,
+  SEEN,
+  SWITCHING_PROTOCOLS,
+} from "./reporting.ts";
+import { reasonOf } from "./run-end.ts";
 import type {
   CallEnd,
   CallReport,
@@ -115,8 +123,13 @@ export class OtelCallReport implements CallReport {
   }
 
   upgraded(): (end: SocketEnd, abortReason: string | undefined) => void {
-    return ({ error, cancelled }, abortReason) =>
-      this.ended({ bytes: 0, error, ...(cancelled && { cancelled }) }, abortReason);
+    if (!this.#open) return () => undefined;
+    this.#open = false;
+    const span = this.#span;
+    const handshake = { status: SWITCHING_PROTOCOLS, errorType: undefined };
+    if (span !== undefined) this.#endSpan(span, handshake, {});
+    const [request, label, ending] = [this.#request, this.#label, this.#ending];
+    return reportWebSocket({ request, label, ending });
   }
 
   failed(error: unknown, abortReason: string | undefined): void {
@@ -124,7 +137,7 @@ export class OtelCallReport implements CallReport {
     const failure = {
       status: this.#status,
       ...failureOf(error, abortReason),
-      ...this.#reasonOf(error, abortReason),
+      ...reasonOf(this.#ending, error, abortReason),
     };
     this.#request.callFailed(failure);
     this.#end(failure, {});
@@ -167,17 +180,8 @@ export class OtelCallReport implements CallReport {
     const progress = `after ${bytes} bytes and ${ms} ms`;
     return {
       ...{ status: this.#status, errorType: word, progress, message: `${progress}: ${reason}` },
-      ...(word === BROKEN_OFF && this.#reasonOf(error, abortReason)),
+      ...(word === BROKEN_OFF && reasonOf(this.#ending, error, abortReason)),
     };
-  }
-
-  /** What the spans wait for, where the end of the run may be the reason. */
-  #reasonOf(
-    error: unknown,
-    abortReason: string | undefined,
-  ): Pick<ReportEnd, "atMs" | "ending"> | undefined {
-    if (this.#ending === undefined || !mayHaveEnded(error, abortReason)) return undefined;
-    return { ending: this.#ending, atMs: performance.now() };
   }
 
   #end(outcome: ReportEnd, more: Attributes): void {

@@ -1,6 +1,6 @@
 /**
- * Reports one request of a client: a SERVER span from its first byte to the last byte of its answer, and
- * metrics. Its calls to backends are in otel-call.ts.
+ * Reports one request of a client: a SERVER span from its first byte to the last byte of its answer, or to the
+ * end of its WebSocket, and metrics. Its calls to backends are in otel-call.ts.
  */
 import {
   type Attributes,
@@ -20,6 +20,7 @@ import {
   type ReportEnd,
   type Reporting,
   SEEN,
+  SWITCHING_PROTOCOLS,
   short,
 } from "./reporting.ts";
 import { type Route, routeOf } from "./routes.ts";
@@ -61,7 +62,7 @@ export class OtelRequestReport implements RequestReport, CallOwner {
   constructor(request: Request, path: string, reporting: Reporting) {
     this.reporting = reporting;
     this.method = request.method;
-    this.route = routeOf(path);
+    this.route = routeOf(path, this.method);
     this.#active = { "http.request.method": this.method, "url.scheme": "http" };
     reporting.instruments.activeRequests.add(1, this.#active);
     const { tracer } = reporting;
@@ -165,7 +166,10 @@ export class OtelRequestReport implements RequestReport, CallOwner {
     const model = this.#label;
     instruments.activeRequests.add(-1, this.#active);
     instruments.requests.add(1, { model, status_code: status });
-    instruments.duration.record((performance.now() - this.#startMs) / 1000, { model });
+    // A WebSocket may live for hours: the percentiles of answers would say nothing any more.
+    if (status !== SWITCHING_PROTOCOLS) {
+      instruments.duration.record((performance.now() - this.#startMs) / 1000, { model });
+    }
     const span = this.#span;
     if (span === undefined) return;
     late.whenExplained(outcome, (end) => this.#endSpan(span, end, { streaming, ...more }));

@@ -51,6 +51,9 @@ export type CallOwner = {
   readonly end: (outcome: ReportEnd, streaming: boolean, more?: Attributes) => void;
 };
 
+/** The status of a WebSocket. */
+export const SWITCHING_PROTOCOLS = 101;
+
 export const PROPAGATOR = new W3CTraceContextPropagator();
 
 /** The attribute with what was seen of an error whose `error.type` is the end of a container. */

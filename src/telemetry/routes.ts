@@ -56,6 +56,7 @@ const ROUTES: readonly Route[] = [
   below("/images/variations"),
   below("/moderations"),
   below("/pooling"),
+  below("/realtime"),
   below("/rerank"),
   below("/score"),
   below("/tokenize"),
@@ -77,7 +78,14 @@ const OTHER = below("/*");
 /** One segment below responses, or two. */
 const RESPONSE_PATH = new RegExp(`^${RESPONSES}/[^/]+(/[^/]+)?$`);
 
-export function routeOf(path: string): Route {
+/** @param method only a POST is an operation: a GET at the same path is a WebSocket's handshake, or reads a list */
+export function routeOf(path: string, method: string): Route {
+  const found = find(path);
+  if (method === "POST" || found.operation === undefined) return found;
+  return { ...found, operation: undefined };
+}
+
+function find(path: string): Route {
   const known = BY_PATH.get(path);
   if (known !== undefined) return known;
   const response = RESPONSE_PATH.exec(path);

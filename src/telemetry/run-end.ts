@@ -2,6 +2,7 @@
  * What the end of a server's container means for the spans of the requests that it has taken down: they wait a
  * moment until it is known, and name it. Metrics wait for nothing.
  */
+import { mayHaveEnded } from "./call-errors.ts";
 import { type ReportEnd, short } from "./reporting.ts";
 import type { ReportedEnding, ReportedRunEnd } from "./telemetry.ts";
 
@@ -15,6 +16,16 @@ const ERROR_TYPES: Readonly<Record<ReportedRunEnd["kind"], string | undefined>> 
   stopped: "container_exit",
   unknown: undefined,
 };
+
+/** What the spans of a failed call wait for, where the end of the run may be the reason. */
+export function reasonOf(
+  ending: ReportedEnding | undefined,
+  error: unknown,
+  abortReason: string | undefined,
+): Pick<ReportEnd, "atMs" | "ending"> | undefined {
+  if (ending === undefined || !mayHaveEnded(error, abortReason)) return undefined;
+  return { ending, atMs: performance.now() };
+}
 
 /** Names the end of the run as the error. What was seen of it before goes into an attribute of our own. */
 export function explained(outcome: ReportEnd, run: ReportedRunEnd | undefined): ReportEnd {

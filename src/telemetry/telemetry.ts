@@ -86,7 +86,7 @@ export type CallReport = {
   /**
    * The backend has answered a WebSocket handshake with 101: the call is over, the request is not.
    *
-   * @returns a function to be called once, when the WebSocket has ended. Ends the report of the whole request
+   * @returns a function to be called when the WebSocket has ended: only the first call counts. Ends the report of the whole request
    */
   readonly upgraded: () => (end: SocketEnd, abortReason: string | undefined) => void;
   /** There was no answer. Another call, or an answer of the proxy's own, may follow. */

@@ -1,58 +1,20 @@
 import { describe, expect, test } from "bun:test";
-import {
-  type Broken,
-  BrokenAnswers,
-  type BrokenAnswersInit,
-} from "../../src/proxy/broken-answers.ts";
+import type { Broken } from "../../src/proxy/broken-answers.ts";
 import { PATIENCE } from "../../src/proxy/upstream-abort.ts";
-import type { Backend } from "../../src/routing/backend.ts";
 import type { RunEnd } from "../../src/routing/run.ts";
-import { type MemoryLog, memoryLog } from "../support/proxy/memory-log.ts";
+import {
+  BROKE_OFF,
+  BROKEN,
+  coded,
+  FAILED,
+  LONG,
+  OOM,
+  REFUSED,
+  reasonOf,
+  rig,
+} from "../support/proxy/broken-rig.ts";
 import { makeBackend } from "../support/server/backends.ts";
 import { expectNever, until } from "../support/until.ts";
-
-const OOM: RunEnd = {
-  kind: "out of memory",
-  brief: "ran out of memory",
-  reason: "ran out of memory (exit code 137)",
-};
-const BROKE_OFF = "answers broke off; their clients' connections are aborted";
-const FAILED = "requests failed before their answers began";
-/** More than any test takes, ms. */
-const LONG = 1_000_000;
-
-function coded(code: string): Error {
-  return Object.assign(new TypeError(`${code}: pass verbose: true`), { code });
-}
-
-const BROKEN: Broken = {
-  model: "m",
-  error: coded("ECONNRESET"),
-  abortReason: undefined,
-  afterMs: 41_400,
-};
-const REFUSED: Broken = { model: "m", error: coded("ECONNREFUSED"), abortReason: undefined };
-
-type Rig = {
-  readonly log: MemoryLog;
-  readonly broken: BrokenAnswers;
-  readonly backend: Backend;
-  /** The lines so far, without level and time. */
-  readonly told: () => readonly object[];
-};
-
-function rig(init: Omit<BrokenAnswersInit, "log"> = {}): Rig {
-  const log = memoryLog();
-  const backend = makeBackend({ name: "vllm-1" });
-  const told = (): readonly object[] =>
-    log.lines.map(({ time: _time, level: _level, ...line }) => line);
-  return { log, backend, told, broken: new BrokenAnswers({ log, gatherMs: 0, ...init }) };
-}
-
-async function reasonOf(at: Rig): Promise<unknown> {
-  await until("it is told", () => at.log.lines.length > 0);
-  return at.log.lines.at(-1)?.["reason"];
-}
 
 describe("BrokenAnswers", () => {
   test("waits for the end of the run as long as a 502 does, and is quiet for a minute", async () => {

@@ -1,7 +1,7 @@
 /** What is reported of requests that wait for their model. */
 import { describe, expect, test } from "bun:test";
 import type { RequestReport, Telemetry, WaitOutcome } from "../../src/telemetry/telemetry.ts";
-import { startTestTelemetry } from "../support/proxy/reporting.ts";
+import { scraped, startTestTelemetry } from "../support/proxy/reporting.ts";
 
 const CHAT = "/v1/chat/completions";
 const OUTCOMES: readonly WaitOutcome[] = ["routed", "timeout", "gone", "client_gone"];
@@ -10,15 +10,6 @@ function chatRequest(telemetry: Telemetry, model = "m", isKnown = true): Request
   const report = telemetry.request(new Request(`http://proxy.test${CHAT}`), CHAT);
   report.named(model, isKnown);
   return report;
-}
-
-/** The lines of one metric, without what all have in common. */
-async function scraped(telemetry: Telemetry, name: string): Promise<readonly string[]> {
-  const text = (await telemetry.scrape?.()) ?? "";
-  return text
-    .split("\n")
-    .filter((line) => line.startsWith(`${name}{`))
-    .map((line) => line.replace(/,?otel_scope_\w+="[^"]*"/g, "").slice(name.length));
 }
 
 describe("proxy.requests.waiting", () => {

@@ -17,6 +17,8 @@ test.each([
   ["/embed", "/embed", "embeddings", "huggingface"],
   ["/embed_sparse", "/embed_sparse", "embeddings", "huggingface"],
   ["/v2/rerank", "/v2/rerank", undefined, "openai"],
+  ["/v1/realtime", "/v1/realtime", undefined, "openai"],
+  ["/v1/realtime/sessions", "/v1/*", undefined, "openai"],
   ["/v1/responses/compact", "/v1/responses/compact", undefined, "openai"],
   ["/v1/responses/resp_1", "/v1/responses/{response_id}", undefined, "openai"],
   ["/v1/responses/resp_1/cancel", "/v1/responses/{response_id}/{action}", undefined, "openai"],
@@ -24,10 +26,17 @@ test.each([
   ["/v1/chat/completions/", "/v1/*", undefined, "openai"],
   ["/v1/whatever/a/client/writes", "/v1/*", undefined, "openai"],
 ])("routeOf(%s) is %s", (path, name, operation, provider) => {
-  expect(routeOf(path)).toEqual({ name, operation, provider } as ReturnType<typeof routeOf>);
+  expect(routeOf(path, "POST")).toEqual({ name, operation, provider } as ReturnType<
+    typeof routeOf
+  >);
+});
+
+test("only a POST is an operation: not a WebSocket's handshake, nor the reading of a list", () => {
+  const operation = (method: string): unknown => routeOf("/v1/responses", method).operation;
+  expect(["POST", "GET", "HEAD"].map(operation)).toEqual(["chat", undefined, undefined]);
 });
 
 test("every unprefixed path is a route of its own", () => {
   const paths = [...UNPREFIXED_PATHS];
-  expect(paths.map((path) => routeOf(path).name)).toEqual(paths);
+  expect(paths.map((path) => routeOf(path, "POST").name)).toEqual(paths);
 });

@@ -93,3 +93,12 @@ export function startReportingProxy(
     },
   };
 }
+
+/** The lines of one metric as Prometheus gets them, without what all have in common. */
+export async function scraped(telemetry: Telemetry, name: string): Promise<readonly string[]> {
+  const text = (await telemetry.scrape?.()) ?? "";
+  return text
+    .split("\n")
+    .filter((line) => line.startsWith(`${name}{`))
+    .map((line) => line.replace(/,?otel_scope_\w+="[^"]*"/g, "").slice(name.length));
+}
