@@ -5,7 +5,7 @@
 import type { Backend, CloseReason } from "../routing/backend.ts";
 import type { RoutingTable } from "../routing/table.ts";
 import type { Log } from "../telemetry/log.ts";
-import type { Place } from "./plan.ts";
+import type { Place, Step } from "./plan.ts";
 
 export type DrainingInit = {
   readonly table: RoutingTable;
@@ -13,7 +13,12 @@ export type DrainingInit = {
   readonly drainTimeoutMs: number;
 };
 
-type Draining = { readonly place: Place; deadline: Timer | undefined };
+type Draining = {
+  readonly place: Place;
+  deadline: Timer | undefined;
+  /** Of its requests that may never end by themselves. */
+  endlessDeadline: Timer | undefined;
+};
 
 export class DrainingBackends {
   readonly #init: DrainingInit;
@@ -43,14 +48,42 @@ export class DrainingBackends {
 
   /** Drains a backend. It stays until its deadline, if it gets one, or until it is removed. */
   add(backend: Backend, place: Place): void {
-    this.#all.set(backend, { place, deadline: undefined });
+    this.#all.set(backend, { place, deadline: undefined, endlessDeadline: undefined });
     this.#init.table.drain(backend);
   }
 
+  readonly deadlineSteps: Readonly<Record<Step["deadline"], () => void>> = {
+    keep: () => undefined,
+    set: () => this.#setDeadlines(),
+    "set for endless": () => this.#setEndlessDeadlines(),
+    "lift for endless": () => this.#liftEndlessDeadlines(),
+  };
+
   /** Gives a deadline to each draining backend that has none. A stop notice asks for this. */
-  setDeadlines(): void {
+  #setDeadlines(): void {
     for (const [backend, draining] of this.#all) {
       draining.deadline ??= setTimeout(() => this.#cut(backend), this.#init.drainTimeoutMs);
+    }
+  }
+
+  /**
+   * Gives a deadline to the requests that may never end by themselves, on each draining backend that has none for
+   * them. Somebody who takes a server out asks for this. All other requests go on.
+   */
+  #setEndlessDeadlines(): void {
+    for (const [backend, draining] of this.#all) {
+      draining.endlessDeadline ??= setTimeout(
+        () => this.#endEndless(backend),
+        this.#init.drainTimeoutMs,
+      );
+    }
+  }
+
+  /** Takes that back. */
+  #liftEndlessDeadlines(): void {
+    for (const draining of this.#all.values()) {
+      clearTimeout(draining.endlessDeadline);
+      draining.endlessDeadline = undefined;
     }
   }
 
@@ -77,10 +110,18 @@ export class DrainingBackends {
     this.#init.log[level]("the time to drain is up", fields);
   }
 
+  #endEndless(backend: Backend): void {
+    const count = backend.endEndless();
+    if (count === 0) return;
+    const fields = { container: backend.name, websockets_cut: count };
+    this.#init.log.warn("the time to drain is up", fields);
+  }
+
   #remove(backend: Backend, reason: CloseReason): void {
     const draining = this.#all.get(backend);
     if (draining === undefined) return;
     clearTimeout(draining.deadline);
+    clearTimeout(draining.endlessDeadline);
     this.#all.delete(backend);
     this.#init.table.remove(backend, reason);
   }

@@ -121,6 +121,9 @@ export class Holding {
     }
   }
 
+  /** The run that is held was taken out by hand, and is taken back. A sighting of it comes next. */
+  readonly undrained = (): void => this.#see("undrained");
+
   /** The run that is held is over. Says whether it took requests with it. */
   over(end: RunEnd): { readonly tookRequests: boolean; readonly ending: Ending } {
     const ending = this.#ending;
@@ -145,10 +148,8 @@ export class Holding {
     this.#backendSteps[step.backends]();
     if (step.run !== "keep") this.#place = step.run === "forget" ? undefined : place;
     if (step.run === "take" || step.run === "forget") this.#begin();
-    if (step.deadline === "set") {
-      this.#ending.toldToStop();
-      this.#draining.setDeadlines();
-    }
+    if (step.deadline === "set") this.#ending.toldToStop();
+    this.#draining.deadlineSteps[step.deadline]();
     if (step.reading === "start") this.#startReading();
   }
 

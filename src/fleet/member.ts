@@ -112,6 +112,7 @@ export class Member {
   undrain(rank: Rank): void {
     if (!this.isDrained) return;
     this.#drained = undefined;
+    this.#holding.undrained();
     this.#init.log.info("container undrained", { container: this.#name });
     this.#judge(rank);
   }

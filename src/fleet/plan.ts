@@ -15,6 +15,8 @@ export type Seen =
   | Health
   /** Somebody has taken the run out, and it was not told to stop. It counts before all other health. */
   | "drained"
+  /** Somebody has taken that back. */
+  | "undrained"
   /** The run is over, or the server is not to be routed. */
   | "absent"
   /** A new run, so the run that is held is over. Or the first run at all. */
@@ -43,8 +45,11 @@ export type Step = {
   readonly backends: "keep" | "admit" | "replace models" | "drain" | "remove";
   /** What becomes of the reading of the models, which repeats itself until it is stopped. */
   readonly reading: "keep" | "start" | "stop";
-  /** `set`: each draining backend without a deadline gets one, and the run has had its notice. */
-  readonly deadline: "keep" | "set";
+  /**
+   * `set`: each draining backend without a deadline gets one, and the run has had its notice. `set for endless`: only
+   * their requests that may never end by themselves get one. `lift for endless`: takes that back.
+   */
+  readonly deadline: "keep" | "set" | "set for endless" | "lift for endless";
 };
 
 const KEEP: Step = { run: "keep", backends: "keep", reading: "keep", deadline: "keep" };
@@ -59,6 +64,9 @@ const DRAIN: Step = { ...KEEP, backends: "drain", reading: "stop" };
 const DRAIN_BY_DEADLINE: Step = { ...DRAIN, deadline: "set" };
 const STOP_PROBING_BY_DEADLINE: Step = { ...STOP_PROBING, deadline: "set" };
 const SET_DEADLINE: Step = { ...KEEP, deadline: "set" };
+/** Who takes a server out does not want to wait for ever: WebSockets are open for hours. */
+const BY_HAND = { deadline: "set for endless" } as const satisfies Partial<Step>;
+const SET_DEADLINE_BY_HAND: Step = { ...KEEP, ...BY_HAND };
 
 /** The steps that are the same whatever is held. */
 const ALWAYS = {
@@ -66,6 +74,7 @@ const ALWAYS = {
   "another run": { run: "take", backends: "remove", reading: "stop", deadline: "keep" },
   "cut off": { run: "take", backends: "remove", reading: "stop", deadline: "keep" },
   moved: { run: "move", backends: "drain", reading: "stop", deadline: "keep" },
+  undrained: { ...KEEP, deadline: "lift for endless" },
 } as const satisfies Partial<Record<Seen, Step>>;
 
 const STEPS: Readonly<Record<Held, Readonly<Record<Seen, Step>>>> = {
@@ -73,7 +82,7 @@ const STEPS: Readonly<Record<Held, Readonly<Record<Seen, Step>>>> = {
     ...ALWAYS,
     routable: PROBE,
     stopping: SET_DEADLINE,
-    drained: KEEP,
+    drained: SET_DEADLINE_BY_HAND,
     "not healthy": KEEP,
     starting: KEEP,
     refused: KEEP,
@@ -84,7 +93,7 @@ const STEPS: Readonly<Record<Held, Readonly<Record<Seen, Step>>>> = {
     ...ALWAYS,
     routable: KEEP,
     stopping: STOP_PROBING_BY_DEADLINE,
-    drained: STOP_PROBING,
+    drained: { ...STOP_PROBING, ...BY_HAND },
     "not healthy": STOP_PROBING,
     starting: STOP_PROBING,
     refused: KEEP,
@@ -95,7 +104,7 @@ const STEPS: Readonly<Record<Held, Readonly<Record<Seen, Step>>>> = {
     ...ALWAYS,
     routable: KEEP,
     stopping: DRAIN_BY_DEADLINE,
-    drained: DRAIN,
+    drained: { ...DRAIN, ...BY_HAND },
     "not healthy": DRAIN,
     // Docker 26 forgets health for one probe interval when a daemon with live-restore comes back.
     starting: KEEP,
@@ -107,7 +116,7 @@ const STEPS: Readonly<Record<Held, Readonly<Record<Seen, Step>>>> = {
     ...ALWAYS,
     routable: READMIT,
     stopping: SET_DEADLINE,
-    drained: KEEP,
+    drained: SET_DEADLINE_BY_HAND,
     "not healthy": KEEP,
     starting: KEEP,
     refused: KEEP,
@@ -118,7 +127,7 @@ const STEPS: Readonly<Record<Held, Readonly<Record<Seen, Step>>>> = {
     ...ALWAYS,
     routable: PROBE,
     stopping: SET_DEADLINE,
-    drained: KEEP,
+    drained: SET_DEADLINE_BY_HAND,
     "not healthy": KEEP,
     starting: KEEP,
     refused: KEEP,

@@ -89,6 +89,7 @@ export class UpstreamAbort {
   /** It is a WebSocket now: its client's end is told by the socket, not by the request. */
   upgraded(): void {
     this.#clientSignal.removeEventListener("abort", this.#onClientGone);
+    this.#lease.onTimeUp(() => this.#abort("cut"));
     this.waitFor("message");
   }
 

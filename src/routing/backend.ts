@@ -52,6 +52,11 @@ export type Lease = {
   readonly backend: Backend;
   /** Calls the listener when the backend closes while the lease is open. At most one listener. */
   readonly onClose: (listener: (reason: CloseReason) => void) => void;
+  /**
+   * The request may never end by itself, as a WebSocket: calls the listener when it has to, though its backend goes
+   * on. At most one listener.
+   */
+  readonly onTimeUp: (listener: () => void) => void;
   /** What `acquire` was told. */
   readonly unreadBytes: number;
   /** The first byte of the answer's body has come: the server has read the prompt. Only the first call counts. */
@@ -77,6 +82,9 @@ export class Backend {
   #inFlight = 0;
   #closedBy: CloseReason | undefined;
   readonly #listeners = new Set<(reason: CloseReason) => void>();
+  /** Of the requests that may never end by themselves. */
+  readonly #endless = new Set<() => void>();
+  #isEndlessOver = false;
   readonly #left = new AbortController();
   readonly #idle = Promise.withResolvers<void>();
 
@@ -137,6 +145,7 @@ export class Backend {
             unread = 0;
           };
     let closeListener: ((reason: CloseReason) => void) | undefined;
+    let timeListener: (() => void) | undefined;
     return {
       backend: this,
       onClose: (listener) => {
@@ -144,6 +153,12 @@ export class Backend {
         closeListener = listener;
         this.#listeners.add(listener);
         if (this.#closedBy !== undefined) listener(this.#closedBy);
+      },
+      onTimeUp: (listener) => {
+        if (!open) return;
+        timeListener = listener;
+        this.#endless.add(listener);
+        if (this.#isEndlessOver) listener();
       },
       unreadBytes,
       answering,
@@ -153,6 +168,7 @@ export class Backend {
         answering();
         this.load.ended();
         if (closeListener !== undefined) this.#listeners.delete(closeListener);
+        if (timeListener !== undefined) this.#endless.delete(timeListener);
         this.#inFlight -= 1;
         this.#settle();
       },
@@ -174,6 +190,18 @@ export class Backend {
     this.#state = "draining";
     this.#left.abort();
     this.#settle();
+  }
+
+  /**
+   * Ends the requests that may never end by themselves, and any that turns out later to be one. All others go on.
+   *
+   * @returns how many were ended
+   */
+  endEndless(): number {
+    this.#isEndlessOver = true;
+    const listeners = [...this.#endless];
+    for (const listener of listeners) listener();
+    return listeners.length;
   }
 
   /**

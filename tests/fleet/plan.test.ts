@@ -26,13 +26,17 @@ const STEPS: Readonly<Record<string, string>> = {
   keep: "keep keep keep keep",
   probe: "keep keep start keep",
   "stop probing": "keep keep stop keep",
+  "stop probing by hand": "keep keep stop set for endless",
   "stop probing, set deadline": "keep keep stop set",
   admit: "keep admit keep keep",
   readmit: "keep admit start keep",
   "replace models": "keep replace models keep keep",
   drain: "keep drain stop keep",
   "drain by deadline": "keep drain stop set",
+  "drain by hand": "keep drain stop set for endless",
   "set deadline": "keep keep keep set",
+  "set deadline by hand": "keep keep keep set for endless",
+  "lift deadline by hand": "keep keep keep lift for endless",
   remove: "forget remove stop keep",
   replace: "take remove stop keep",
   move: "move drain stop keep",
@@ -44,20 +48,29 @@ function textOf({ run, backends, reading, deadline }: Step): string {
 
 /** The state table of the contract, cell for cell, in the order of SEEN. */
 const TABLE: readonly (readonly [held: Held, ...steps: string[]])[] = [
-  ["unknown", "probe", "set deadline", "keep", "keep", "keep", "remove", "keep", "keep"],
+  [
+    "unknown",
+    ...["probe", "set deadline", "set deadline by hand", "keep", "keep", "remove", "keep", "keep"],
+  ],
   [
     "probing",
-    ...["keep", "stop probing, set deadline", "stop probing", "stop probing", "stop probing"],
+    ...["keep", "stop probing, set deadline", "stop probing by hand"],
+    ...["stop probing", "stop probing"],
     ...["remove", "admit", "keep"],
   ],
   [
     "active",
-    ...["keep", "drain by deadline", "drain", "drain", "keep", "remove", "replace models", "keep"],
+    ...["keep", "drain by deadline", "drain by hand", "drain", "keep"],
+    ...["remove", "replace models", "keep"],
   ],
-  ["draining", "readmit", "set deadline", "keep", "keep", "keep", "remove", "keep", "keep"],
+  [
+    "draining",
+    ...["readmit", "set deadline", "set deadline by hand", "keep", "keep"],
+    ...["remove", "keep", "keep"],
+  ],
   [
     "draining after notice",
-    ...["probe", "set deadline", "keep", "keep", "keep", "remove", "keep", "keep"],
+    ...["probe", "set deadline", "set deadline by hand", "keep", "keep", "remove", "keep", "keep"],
   ],
 ];
 
@@ -83,6 +96,10 @@ test.each(HELD)(
     expect(textOf(plan(held, "moved"))).toBe(STEPS["move"]!);
   },
 );
+
+test.each(HELD)("plan() of %s: who takes it back lifts what taking it out has set", (held) => {
+  expect(textOf(plan(held, "undrained"))).toBe(STEPS["lift deadline by hand"]!);
+});
 
 test.each(HELD)(
   "plan() of %s: a refused connection drains what is active, and nothing else",

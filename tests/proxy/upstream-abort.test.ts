@@ -136,6 +136,18 @@ describe("UpstreamAbort", () => {
     abort.release();
   });
 
+  test("ends a WebSocket whose time is up while its backend goes on, and nothing else", () => {
+    const { abort, backend, lease } = setUp(ENDLESS);
+    const socket = new UpstreamAbort(new AbortController().signal, backend.acquire()!, ENDLESS);
+    socket.upgraded();
+    backend.drain();
+    backend.endEndless();
+    expect([abort.reason, socket.signal.aborted, socket.reason]).toEqual([undefined, true, "cut"]);
+    abort.upgraded(); // a handshake that took long
+    expect([abort.signal.aborted, abort.reason]).toEqual([true, "cut"]);
+    lease.end();
+  });
+
   test("ends at once when a run that is over is cut too", () => {
     const { abort, backend } = setUp(ENDLESS);
     backend.close("run-over");

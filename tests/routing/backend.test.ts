@@ -76,6 +76,36 @@ describe("Backend", () => {
     expect(told).toEqual([["open", "run-over"]]);
   });
 
+  test("endEndless() ends those that may never end by themselves, and no others", () => {
+    const backend = makeBackend();
+    const told: string[] = [];
+    const [answer, socket, ended] = [backend.acquire()!, backend.acquire()!, backend.acquire()!];
+    answer.onClose((why) => told.push(`answer: ${why}`));
+    socket.onTimeUp(() => {
+      told.push("socket");
+      socket.end();
+    });
+    ended.onTimeUp(() => told.push("ended"));
+    ended.end();
+    ended.onTimeUp(() => told.push("ended"));
+    backend.drain();
+    expect(backend.endEndless()).toBe(1);
+    expect(backend.endEndless()).toBe(0);
+    expect([told, backend.inFlight, backend.state]).toEqual([["socket"], 1, "draining"]);
+  });
+
+  test("onTimeUp() tells at once when the time was up before", () => {
+    const backend = makeBackend();
+    const lease = backend.acquire()!;
+    backend.drain();
+    expect(backend.endEndless()).toBe(0);
+    let isTold = false;
+    lease.onTimeUp(() => {
+      isTold = true;
+    });
+    expect(isTold).toBe(true);
+  });
+
   test("onClose() tells at once when the backend has closed already", () => {
     const backend = makeBackend();
     const lease = backend.acquire()!;

@@ -72,6 +72,7 @@ export class Tunnel implements SocketListener {
 
   opened(client: ClientSocket): void {
     this.#client = new ClientEnd(client);
+    if (this.#init.attempt.signal.aborted) this.#onAbort(); // its time was up during the handshake
   }
 
   /** The connection to the server has failed. It closes next. */
