@@ -72,7 +72,6 @@ export class Tunnel implements SocketListener {
 
   opened(client: ClientSocket): void {
     this.#client = new ClientEnd(client);
-    if (this.#init.attempt.signal.aborted) this.#onAbort(); // its time was up during the handshake
   }
 
   /** The client has gone before there was a WebSocket. */

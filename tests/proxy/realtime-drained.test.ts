@@ -1,0 +1,35 @@
+/** WebSockets whose time is up while their server goes on: its container was taken out by hand. */
+import { expect, test } from "bun:test";
+import { type Conversation, converse } from "../support/client/websocket.ts";
+import { startProxyTo } from "../support/proxy/in-process.ts";
+import { startWebSocketServer } from "../support/server/websocket-server.ts";
+import { until } from "../support/until.ts";
+
+const RESTARTED = { code: 1012, reason: "being stopped or replaced: connect again" };
+
+test("A WebSocket gets 1012, its server 1001, and its lease ends", async () => {
+  using server = startWebSocketServer();
+  using proxy = startProxyTo(server.origin);
+  const client = await converse(`${proxy.origin}/v1/realtime`);
+  proxy.table.drain(proxy.backend);
+  client.socket.send("goes on");
+  await client.untilMessages(1);
+  expect(proxy.backend.endEndless()).toBe(1);
+  expect(await client.closed()).toEqual(RESTARTED);
+  await until("the server hears of it", () => server.closes.length > 0);
+  expect([server.closes[0]?.code, proxy.backend.inFlight]).toEqual([1001, 0]);
+});
+
+test("A handshake that the server answers only when the time is up: the same", async () => {
+  const answer = Promise.withResolvers<undefined>();
+  using server = startWebSocketServer({ refuses: () => answer.promise });
+  using proxy = startProxyTo(server.origin);
+  const opening: Promise<Conversation> = converse(`${proxy.origin}/v1/realtime`);
+  await until("it is pending", () => server.requests.length > 0);
+  proxy.table.drain(proxy.backend);
+  expect(proxy.backend.endEndless()).toBe(0);
+  answer.resolve(undefined);
+  expect(await (await opening).closed()).toEqual(RESTARTED);
+  await until("the server hears of it", () => server.closes.length > 0);
+  expect([server.closes[0]?.code, proxy.backend.inFlight]).toEqual([1001, 0]);
+});
