@@ -12,8 +12,8 @@ export type Conversation = {
 /** Its Close frame: 1006 if there was none. */
 type Ended = { readonly code: number; readonly reason: string };
 
-/** Opens one. Fails if it is refused. */
-export async function converse(url: string, headers = {}): Promise<Conversation> {
+/** Opens one. Fails if it is refused, or takes longer than `boundMs`. */
+export async function converse(url: string, headers = {}, boundMs = 3_000): Promise<Conversation> {
   const socket = new WebSocket(url.replace(/^http/, "ws"), { headers });
   socket.binaryType = "nodebuffer";
   const messages: (string | Buffer)[] = [];
@@ -25,7 +25,7 @@ export async function converse(url: string, headers = {}): Promise<Conversation>
     opened.reject(new Error(`it was refused or closed: ${code}`));
     closed.resolve({ code, reason });
   };
-  await within("the WebSocket", opened.promise);
+  await within("the WebSocket", opened.promise, boundMs);
   return {
     socket,
     messages,

@@ -16,7 +16,7 @@ export type WebSocketServer = Disposable & {
 
 type Init = {
   /** What it answers to a handshake, instead of taking it. */
-  readonly refuses?: (request: Request) => Response | Promise<Response> | undefined;
+  readonly refuses?: (request: Request) => Response | undefined | Promise<Response | undefined>;
   /** What it says first. */
   readonly hello?: string;
 };

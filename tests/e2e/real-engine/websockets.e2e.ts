@@ -1,0 +1,252 @@
+/**
+ * WebSockets through the compiled binary while their containers stop, die, are drained and replaced on a real engine.
+ * What takes longer is in tests/waiting.
+ */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { converse } from "../../support/client/websocket.ts";
+import {
+  crash,
+  removeLeftovers,
+  removeServers,
+  type Server,
+  startProxy,
+  startServer,
+} from "../../support/engine/real.ts";
+import {
+  begin,
+  endsAt,
+  refusal,
+  TIME_UP,
+  talk,
+  talker,
+  turn,
+} from "../../support/engine/websockets.ts";
+import { type CompiledProxy, runCompiled } from "../../support/proxy/compiled.ts";
+import { untilShown } from "../../support/proxy/shown-status.ts";
+import { untilWaiting } from "../../support/proxy/waiting-requests.ts";
+import { buildInferenceImage, dockerCli } from "../../support/server/inference-server/image.ts";
+import { until, within } from "../../support/until.ts";
+
+const TIMEOUT_MS = 60_000;
+const EARLY = "WebSockets ended early; their clients' connections are closed";
+
+/** One for each test, so that all of them start at the same time. */
+const SERVERS = {
+  deaf: talker("deaf", { TERM_MODE: "ignore" }),
+  uvicorn: talker("uvicorn"),
+  killed: talker("killed"),
+  crashing: talker("crashing"),
+  drained: talker("drained"),
+  narrow: { ...talker("narrow"), labels: { "inference.max_in_flight": "1" } },
+  restarted: talker("restarted", { LISTEN_DELAY_MS: "300" }),
+} as const;
+
+/** Of this run, and not of another file's. */
+let servers: Record<keyof typeof SERVERS, Server>;
+let proxy: CompiledProxy;
+
+beforeAll(async () => {
+  await removeLeftovers();
+  await buildInferenceImage();
+  const started = Object.entries(SERVERS).map(
+    async ([key, init]) => [key, await startServer(init)] as const,
+  );
+  servers = Object.fromEntries(await Promise.all(started)) as typeof servers;
+  proxy = await startProxy({ PROXY_DRAIN_TIMEOUT: "1s", PROXY_WAIT_TIMEOUT: "20s" });
+  for (const { name } of Object.values(servers)) {
+    await untilShown(proxy.origin, name, { state: "routed" });
+  }
+}, 120_000);
+
+afterAll(async () => {
+  await proxy?.[Symbol.asyncDispose]();
+  await removeServers();
+}, TIMEOUT_MS);
+
+/** Waits until the log tells of WebSockets of a server that ended early. @returns why they did */
+async function reasonInLog({ name }: Server): Promise<unknown> {
+  const lines = (): readonly Readonly<Record<string, unknown>>[] =>
+    proxy.log().filter(({ message, container }) => message === EARLY && container === name);
+  await until("it is in the log", () => lines().length > 0);
+  return lines()[0]?.["reason"];
+}
+
+describe("docker stop", () => {
+  test(
+    "of a server that goes on: 1012 when PROXY_DRAIN_TIMEOUT is over, and until then all goes on",
+    async () => {
+      const { deaf } = servers;
+      const client = await talk(proxy.origin, "deaf");
+      const startMs = performance.now();
+      const stopped = dockerCli("stop", "--time", "2", deaf.name);
+      await untilShown(proxy.origin, deaf.name, { state: "stopping", in_flight: 1 });
+      await turn(client);
+      expect(await client.closed()).toEqual(TIME_UP);
+      expect(performance.now() - startMs).toBeWithin(1_000, 2_500);
+      await until("its server knows", async () => (await endsAt(deaf))[0] !== null);
+      expect(await endsAt(deaf)).toMatchObject([{ code: 1001, by: "client" }]);
+      expect(await reasonInLog(deaf)).toBe("its time to finish, 1 s, was over");
+      await stopped;
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "of a server that closes its WebSockets itself, as uvicorn does: the client gets just that",
+    async () => {
+      const client = await talk(proxy.origin, "uvicorn");
+      const stopped = dockerCli("stop", servers.uvicorn.name);
+      expect(await client.closed()).toEqual({ code: 1012, reason: "" });
+      await stopped;
+      expect(
+        proxy
+          .log()
+          .filter(
+            ({ message, container }) => message === EARLY && container === servers.uvicorn.name,
+          ),
+      ).toEqual([]);
+    },
+    TIMEOUT_MS,
+  );
+});
+
+type Death = {
+  readonly by: string;
+  readonly server: keyof typeof SERVERS;
+  readonly end: (server: Server) => Promise<unknown>;
+  /** In the reason of the Close frame. */
+  readonly brief: string;
+  readonly logged: RegExp;
+};
+
+describe("a container that dies: 1011 with the reason", () => {
+  const cases: readonly Death[] = [
+    {
+      by: "docker kill",
+      server: "killed",
+      end: ({ name }) => dockerCli("kill", "--signal", "KILL", name),
+      brief: "was killed",
+      logged:
+        /^its container was killed by docker kill or docker rm -f, [\d.]+ m?s into the longest of the connections$/,
+    },
+    {
+      by: "a crash",
+      server: "crashing",
+      end: crash,
+      brief: "exited with code 1",
+      logged: /^its container exited with code 1 [\d.]+ m?s into the longest of the connections$/,
+    },
+  ];
+  test.each(cases)(
+    "by $by",
+    async ({ server: key, end, brief, logged }) => {
+      const server = servers[key];
+      const clients = await Promise.all([1, 2, 3].map(() => talk(proxy.origin, key)));
+      for (const client of clients) begin(client, { tokens: 1_000, token_delay_ms: 20 });
+      const startMs = performance.now();
+      await end(server);
+      for (const client of clients) {
+        expect(await client.closed()).toEqual({ code: 1011, reason: `the server ${brief}` });
+      }
+      expect(performance.now() - startMs).toBeLessThan(5_000);
+      expect(await reasonInLog(server)).toMatch(logged);
+    },
+    TIMEOUT_MS,
+  );
+});
+
+test(
+  "drain: new ones wait, those that are open have PROXY_DRAIN_TIMEOUT, and the command waits for that",
+  async () => {
+    const { drained } = servers;
+    const [stays, ends] = [
+      await talk(proxy.origin, "drained"),
+      await talk(proxy.origin, "drained"),
+    ];
+    const env = { PROXY_PORT: String(proxy.port) };
+    const command = runCompiled(env, ["drain", drained.name]);
+    await untilShown(proxy.origin, drained.name, { state: "drained", in_flight: 2 });
+    const next = talk(proxy.origin, "drained");
+    await untilWaiting(proxy, "drained", 1);
+    await turn(stays);
+    ends.socket.close(1000, "done");
+    expect(await stays.closed()).toEqual(TIME_UP);
+    expect(await command).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining(`${drained.name}: no request is left\n`),
+    });
+    await until("its server knows", async () =>
+      (await endsAt(drained)).every((end) => end !== null),
+    );
+    expect(await endsAt(drained)).toMatchObject([
+      { code: 1001, by: "client" },
+      { code: 1000, reason: "done", by: "client" },
+    ]);
+    expect((await runCompiled(env, ["undrain", drained.name])).code).toBe(0);
+    await turn(await next);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "inference.max_in_flight counts them, and so does status",
+  async () => {
+    await using strict = await startProxy();
+    await untilShown(strict.origin, servers.narrow.name, { state: "routed" });
+    const client = await talk(strict.origin, "narrow");
+    await untilShown(strict.origin, servers.narrow.name, { in_flight: 1 });
+    expect(await refusal(strict.origin, "narrow")).toBe("429 backend_saturated");
+    client.socket.close();
+    await untilShown(strict.origin, servers.narrow.name, { in_flight: 0 }, 3_000);
+    (await talk(strict.origin, "narrow")).socket.close();
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "a handshake waits for room, and for a container that is restarted: /v1/responses too",
+  async () => {
+    const narrow = await talk(proxy.origin, "narrow");
+    const next = talk(proxy.origin, "narrow");
+    await untilWaiting(proxy, "narrow", 1);
+    narrow.socket.close();
+    await turn(await next);
+
+    await dockerCli("kill", "--signal", "TERM", servers.restarted.name); // it exits by itself
+    await untilShown(proxy.origin, servers.restarted.name, { state: "stopped" });
+    const realtime = talk(proxy.origin, "restarted");
+    const responses = converse(`${proxy.origin}/v1/responses?model=restarted`);
+    await untilWaiting(proxy, "restarted", 2);
+    await dockerCli("start", servers.restarted.name);
+    await turn(await within("Realtime", realtime, 20_000));
+    await turn(await within("Responses", responses, 20_000));
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "SIGTERM of the proxy waits for WebSockets, then 1012; with none left in time it exits 0 and nothing was cut",
+  async () => {
+    const env = { PROXY_DRAIN_TIMEOUT: "700ms" };
+    await using slow = await startProxy(env);
+    await using quick = await startProxy({ PROXY_DRAIN_TIMEOUT: "10s" });
+    for (const { origin } of [slow, quick]) {
+      await until(
+        "it is routed",
+        async () => (await refusal(origin, "none")) === "404 model_not_found",
+      );
+    }
+    const cut = await talk(slow.origin, "drained");
+    const done = await talk(quick.origin, "drained");
+    for (const each of [slow, quick]) each.kill("SIGTERM");
+    const answered = begin(done, { tokens: 5, token_delay_ms: 50 });
+    await answered();
+    done.socket.close(1000, "done");
+    expect(await done.closed()).toEqual({ code: 1000, reason: "done" });
+    expect(await within("its end", quick.exited)).toBe(0);
+    expect(quick.logged("cut")).toBe(false);
+    expect(await cut.closed()).toEqual(TIME_UP);
+    expect(await within("its end", slow.exited)).toBe(0);
+  },
+  TIMEOUT_MS,
+);

@@ -1,0 +1,62 @@
+/** WebSockets to the stand-in servers of a real engine, through the compiled proxy. */
+import { type Conversation, converse, refusedHandshake } from "../client/websocket.ts";
+import { until } from "../until.ts";
+import { admin, type Server, type ServerInit } from "./real.ts";
+
+/** What the proxy sends when a WebSocket's time to finish is up. */
+export const TIME_UP = { code: 1012, reason: "being stopped or replaced: connect again" };
+
+/**
+ * A server of the model that takes WebSockets.
+ *
+ * @param more of its environment
+ */
+export function talker(model: string, more: Readonly<Record<string, string>> = {}): ServerInit {
+  return {
+    env: { MODELS: model, REALTIME_UPGRADE: "take", RESPONSES_UPGRADE: "take", ...more },
+    flags: ["--health-interval", "250ms"],
+  };
+}
+
+/** Opens a Realtime session. Resolves when the server has greeted. */
+export async function talk(origin: string, model: string): Promise<Conversation> {
+  const conversation = await converse(`${origin}/v1/realtime?model=${model}`);
+  await conversation.untilMessages(1);
+  return conversation;
+}
+
+/** Has the server answer in a few tokens. Resolves when the answer is complete. */
+export async function turn(conversation: Conversation): Promise<void> {
+  await begin(conversation, { tokens: 3, token_delay_ms: 1 })();
+}
+
+/** Has the server answer. @returns waits until the answer is complete */
+export function begin(
+  { socket, messages }: Conversation,
+  pace: Readonly<Record<string, number>>,
+): () => Promise<void> {
+  const before = messages.length;
+  socket.send(JSON.stringify({ type: "response.create", ...pace }));
+  const isDone = (): boolean =>
+    messages
+      .slice(before)
+      .some((message) => /"type":"response\.(done|completed)"/.test(`${message}`));
+  return () => until("the answer is complete", isDone, 10_000);
+}
+
+/** @returns status and code of the answer that refuses a handshake */
+export async function refusal(origin: string, model: string): Promise<string> {
+  const response = await refusedHandshake(`${origin}/v1/realtime?model=${model}`);
+  const { error } = (await response.json()) as { readonly error?: { readonly code?: string } };
+  return `${response.status} ${error?.code}`;
+}
+
+type SocketEnd = { readonly code: number; readonly reason: string; readonly by: string };
+
+/** How the WebSockets of a server have ended for it; `null` for those that are open. */
+export async function endsAt(server: Server): Promise<readonly (SocketEnd | null)[]> {
+  const entries = (await (await admin(server, "/requests")).json()) as readonly {
+    readonly socket?: { readonly status: number | null; readonly end: SocketEnd | null };
+  }[];
+  return entries.flatMap(({ socket }) => (socket?.status === 101 ? [socket.end] : []));
+}
