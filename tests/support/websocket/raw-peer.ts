@@ -118,12 +118,14 @@ async function play(
       await act(socket, step);
       continue;
     }
-    const what = `line ${step.until} after ${JSON.stringify(transcript.lines)}`;
-    if (!(await within(what, transcript.reaches(step.until), STEP_BOUND_MS))) return;
+    const { until } = step;
+    const what = `${until === "close" ? "Close" : `line ${until}`} after ${JSON.stringify(transcript.lines)}`;
+    const came = until === "close" ? transcript.closes() : transcript.reaches(until);
+    if (!(await within(what, came, STEP_BOUND_MS))) return;
   }
 }
 
-async function act(socket: Socket, step: Exclude<RawStep, { until: number }>): Promise<void> {
+async function act(socket: Socket, step: Exclude<RawStep, { until: unknown }>): Promise<void> {
   if ("bytes" in step) {
     if (step.chopped) await writeChopped(socket, step.bytes);
     else socket.write(step.bytes);

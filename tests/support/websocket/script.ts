@@ -22,6 +22,8 @@ export type Step =
 /** For a bare socket. */
 export type RawStep =
   | Wait
+  /** Goes on when a Close frame has come. */
+  | { readonly until: "close" }
   | Leave
   /** @property chopped sends them one at a time */
   | { readonly bytes: Uint8Array; readonly chopped?: true };

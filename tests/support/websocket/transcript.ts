@@ -45,17 +45,26 @@ export class Transcript {
   }
 
   /** Resolves when there are so many lines, or no more will come. @returns whether there are so many */
-  async reaches(count: number): Promise<boolean> {
-    while (this.#lines.length < count && !this.#isOver) {
-      // Node 20 has no Promise.withResolvers().
-      await new Promise<void>((resolve) => this.#waiting.add(resolve));
-    }
-    return this.#lines.length >= count;
+  reaches(count: number): Promise<boolean> {
+    return this.#until(() => this.#lines.length >= count);
+  }
+
+  /** Resolves when a Close frame has come, or nothing more will come. @returns whether it has come */
+  closes(): Promise<boolean> {
+    return this.#until(() => this.#lines.some((line) => line.startsWith("close ")));
   }
 
   /** Resolves when nothing more will come. */
   async ended(): Promise<void> {
     await this.reaches(Number.POSITIVE_INFINITY);
+  }
+
+  async #until(holds: () => boolean): Promise<boolean> {
+    while (!holds() && !this.#isOver) {
+      // Node 20 has no Promise.withResolvers().
+      await new Promise<void>((resolve) => this.#waiting.add(resolve));
+    }
+    return holds();
   }
 
   #wake(): void {
