@@ -5,7 +5,7 @@ import type { RawStep } from "./script.ts";
 import { messageLine } from "./transcript.ts";
 
 /** How an end stops; "stays" leaves that to the other one. */
-export type Ending = "stays" | "close" | "violation" | "FIN" | "RST";
+type Ending = "stays" | "close" | "violation" | "FIN" | "RST";
 
 export type RandomScript = {
   readonly steps: readonly RawStep[];

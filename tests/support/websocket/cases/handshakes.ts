@@ -89,6 +89,18 @@ const HEADERS: readonly HandshakeCase[] = [
     },
   },
   {
+    name: "headers that come twice, and a length of 0",
+    request: handshakeRequest({
+      headers: ["Content-Length: 0", "X-Twice: a", "X-Twice: b", "Cookie: a=1", "Cookie: b=2"],
+    }),
+    answer: ACCEPTS,
+    status: 101,
+    through: {
+      request: { cookie: "a=1; b=2" },
+      because: "a request has one line of cookies (RFC 6265 §5.4), and Bun makes one of two",
+    },
+  },
+  {
     name: "X-Forwarded-* and Via of the proxy in front",
     request: handshakeRequest({
       headers: [

@@ -46,6 +46,15 @@ const MANY: readonly Case[] = [
     },
   },
   {
+    name: "from the server: 20 MB, then FIN",
+    client: { steps: [] },
+    server: { steps: [{ binary: "20", repeat: 1_000_000, times: 20 }, { leave: "FIN" }] },
+    sees: {
+      client: ["101", `20 × ${messageLine("binary", Buffer.alloc(1_000_000, 0x20))}`, "close 1006"],
+      server: ["open", "close 1006"],
+    },
+  },
+  {
     name: "from the client: 5,000 messages, then Close",
     client: {
       steps: [
