@@ -109,6 +109,14 @@ test("Codex goes on by POST at once where several servers would take its WebSock
   ]);
 });
 
+test("Codex whose provider names the model in the query has its WebSocket among several servers", async () => {
+  await using stage = await startStage(undefined, { RESPONSES_UPGRADE: "take" });
+  const config = provider(stage.origin, `${WEBSOCKETS}\nquery_params = { model = "coder" }`);
+  expect(await codex(config)).toBe(ANSWER);
+  expect(paths(stage)).toEqual(["GET /v1/responses?model=coder 101"]);
+  expect(await stage.journal()).toMatchObject([{ path: "/v1/responses?model=coder" }]);
+});
+
 test("Codex with a model that nobody knows: the answer to its POST says so", async () => {
   await using stage = await startStage(undefined, { RESPONSES_UPGRADE: "take" });
   const config = provider(

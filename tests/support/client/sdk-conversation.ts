@@ -1,5 +1,5 @@
 /** Runs sdk-sockets.ts, and tells what the client in it has seen. */
-import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { temporaryDirectory } from "../temporary-directory.ts";
 import { within } from "../until.ts";
 
@@ -26,7 +26,7 @@ export type Conversation = AsyncDisposable & {
   readonly end: () => Promise<readonly string[]>;
 };
 
-const SOURCE = join(import.meta.dir, "sdk-sockets.ts");
+const SOURCE = fileURLToPath(import.meta.resolve("./sdk-sockets.ts")); // so that knip, too, sees who uses it
 
 /** The program with its packages in one file that Node can run: there `ws` is npm's, and under Bun it is Bun's own. */
 export async function buildForNode(): Promise<Disposable & { readonly path: string }> {
