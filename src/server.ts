@@ -6,6 +6,7 @@
 import type { Client } from "./proxy/exchange.ts";
 import type { Handler } from "./proxy/handler.ts";
 import { errorResponse } from "./proxy/own/errors.ts";
+import { ClientSockets, type ClientSocketsInit } from "./proxy/socket/client-sockets.ts";
 import type { Log } from "./telemetry/log.ts";
 
 export type ServerInit = {
@@ -17,6 +18,7 @@ export type ServerInit = {
   readonly log: Log;
   /** How long a client's connection may be idle before it is closed, s. */
   readonly idleTimeoutS?: number;
+  readonly sockets?: ClientSocketsInit;
   /** How long a client that should send may be silent before it is disconnected, s. */
   readonly uploadSilenceS?: number;
 };
@@ -40,12 +42,15 @@ export const UPLOAD_SILENCE_S = 60;
 /** Bun checks its timeouts every 4 s, so one of 60 s may end after 56 s (measured, 1.4.5). */
 const TIMEOUT_STEP_S = 4;
 const STOP_POLL_MS = 10;
+/** How long WebSockets that are cut may take to tell their clients why. */
+const LAST_WORDS_MS = 200;
 
 /** @throws if it can't listen there; the error has the system's `code` */
 export function startServer(init: ServerInit): ProxyServer {
   const { port, host, handler, log } = init;
   const { idleTimeoutS = IDLE_TIMEOUT_S, uploadSilenceS = UPLOAD_SILENCE_S } = init;
   const open = new Set<Request>();
+  const sockets = new ClientSockets(init.sockets);
   const server = Bun.serve({
     port,
     ...(host !== undefined && { hostname: host }),
@@ -54,6 +59,7 @@ export function startServer(init: ServerInit): ProxyServer {
     development: false,
     reusePort: false, // with development off it would be true, and a second proxy would share the port in silence
     fetch: (request) => handler(request, clientOf(request)),
+    websocket: sockets.handler,
     error: (error) => {
       log.error("a request failed inside the proxy: please report this", { reason: error.stack });
       return errorResponse("internal_error", "Cannot serve the request: the proxy failed");
@@ -64,6 +70,10 @@ export function startServer(init: ServerInit): ProxyServer {
     return {
       // A socket for both families shows IPv4 addresses as IPv6 (RFC 4291 §2.5.5.2). No access rule expects that.
       address: withoutFamily(server.requestIP(request)?.address),
+      upgrade: (headers, listener) => {
+        open.delete(request);
+        return server.upgrade(request, { headers, data: sockets.entryOf(listener) });
+      },
       expect: () => {
         open.delete(request);
         if (!isOver) server.timeout(request, uploadSilenceS + TIMEOUT_STEP_S);
@@ -91,19 +101,33 @@ export function startServer(init: ServerInit): ProxyServer {
 
   return {
     port: server.port ?? port,
-    stop: async (timeoutMs) => {
-      // Not awaited: a client in the middle of its headers would delay it by 12 s.
-      void server.stop();
-      const deadline = performance.now() + timeoutMs;
-      while (server.pendingRequests > 0 && performance.now() < deadline) {
-        await Bun.sleep(STOP_POLL_MS);
-      }
-      const cut = server.pendingRequests;
-      clearInterval(renewal);
-      void server.stop(true);
-      return cut;
+    stop: (timeoutMs) => {
+      return stop(server, sockets, timeoutMs).finally(() => clearInterval(renewal));
     },
   };
+}
+
+type Server = Pick<Bun.Server<unknown>, "pendingRequests" | "pendingWebSockets" | "stop">;
+
+async function stop(server: Server, sockets: ClientSockets, timeoutMs: number): Promise<number> {
+  // Not awaited: a client in the middle of its headers would delay it by 12 s.
+  void server.stop();
+  await noneOpen(server, timeoutMs);
+  const cut = openIn(server);
+  sockets.stop();
+  if (sockets.count > 0) await noneOpen(server, LAST_WORDS_MS);
+  void server.stop(true);
+  return cut;
+}
+
+/** Resolves when the last has ended, or the time is up. */
+async function noneOpen(server: Server, timeoutMs: number): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  while (openIn(server) > 0 && performance.now() < deadline) await Bun.sleep(STOP_POLL_MS);
+}
+
+function openIn({ pendingRequests, pendingWebSockets }: Server): number {
+  return pendingRequests + pendingWebSockets;
 }
 
 const IPV4_IN_IPV6 = "::ffff:";

@@ -5,7 +5,9 @@ import { basename, join } from "node:path";
 const SRC = join(import.meta.dir, "../src");
 /** The section with the tables of files. */
 const MAP = readFileSync(join(SRC, "README.md"), "utf8").split("\n## ", 2)[1] ?? "";
-const MAPPED = [...MAP.matchAll(/`(?:[a-z-]+\/)*([a-z-]+\.ts)`/g)].map(([, file = ""]) => file);
+const MAPPED = [...MAP.matchAll(/`(?:[a-z-]+\/)*([a-z-]+(?:\.d)?\.ts)`/g)].map(
+  ([, file = ""]) => file,
+);
 const FILES = [...new Bun.Glob("**/*.ts").scanSync(SRC)].map((path) => basename(path));
 
 test("the map of src/README.md has every file, and no other", () => {

@@ -13,11 +13,20 @@ import {
 } from "./answer-body.ts";
 import { endToEndHeaders } from "./headers.ts";
 
+/** The answer to a request, and who made it. `socket`: it is a WebSocket now, there is nothing to answer. */
+export type Answer =
+  | { readonly by: "backend" | "proxy"; readonly response: Response }
+  | { readonly by: "socket"; readonly response?: undefined };
+
+export function ofOurs(response: Response): Answer {
+  return { response, by: "proxy" };
+}
+
 /** An answer of known length up to this is read whole. Only then does it keep its Content-Length. */
 const WHOLE_BYTES_MAX = 1024 * 1024;
 
 /** Says whether the backend's status can be sent on: 600 and more are none (RFC 9110 §15). */
-export function isUsable({ status }: Response): boolean {
+export function isUsable({ status }: Pick<Response, "status">): boolean {
   return status >= 200 && status <= 599;
 }
 

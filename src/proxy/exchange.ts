@@ -5,15 +5,23 @@
  * sockets and no body of an answer.
  */
 import type { Backend, Lease } from "../routing/backend.ts";
-import type { CallEnd, CallReport, RequestReport } from "../telemetry/telemetry.ts";
+import type { CallEnd, CallReport, RequestReport, SocketEnd } from "../telemetry/telemetry.ts";
 import type { Turns } from "./body/upload-reader.ts";
+import { isHandshake } from "./handshake.ts";
+import type { SocketListener } from "./socket/client-sockets.ts";
 import type { Target } from "./target.ts";
-import { type AbortReason, type Patience, UpstreamAbort } from "./upstream-abort.ts";
+import { type AbortReason, type Patience, type Turn, UpstreamAbort } from "./upstream-abort.ts";
 
 /** What there is to know of a client's connection, and whose turn it is on it. */
 export type Client = Turns & {
   /** IP address. */
   readonly address: string | undefined;
+  /**
+   * Answers with 101, and has the client's end of the WebSocket tell the listener what happens on it.
+   *
+   * @returns false if the client has gone
+   */
+  readonly upgrade: (headers: Headers, listener: SocketListener) => boolean;
   /** The exchange is over. */
   readonly release: () => void;
 };
@@ -35,6 +43,8 @@ export class Exchange {
   readonly target: Target;
   readonly client: Client;
   readonly report: RequestReport;
+  /** The client wants a WebSocket. */
+  readonly isHandshake: boolean;
   #model: string | undefined;
   #asked: string | undefined;
   #upload: Upload | undefined;
@@ -45,6 +55,7 @@ export class Exchange {
     this.target = target;
     this.client = client;
     this.report = report;
+    this.isHandshake = isHandshake(request, target);
   }
 
   /**
@@ -124,6 +135,7 @@ export class Attempt {
   readonly #lease: Lease;
   readonly #abort: UpstreamAbort;
   readonly #releases: (() => void)[] = [];
+  #reportSocket: ReturnType<CallReport["upgraded"]> | undefined;
   #isOpen = true;
 
   constructor(exchange: Exchange, lease: Lease, patience: Patience) {
@@ -154,7 +166,7 @@ export class Attempt {
   }
 
   /** The head of the answer has come: says whose turn it is from now on. */
-  waitFor(whom: "first byte" | "read" | "client"): void {
+  waitFor(whom: Turn): void {
     this.#abort.waitFor(whom);
   }
 
@@ -177,12 +189,32 @@ export class Attempt {
     this.call.failed(error, this.abortReason);
   }
 
+  /** The backend has answered 101: it is a WebSocket from now on. */
+  upgraded(): void {
+    this.#abort.upgraded();
+    this.#reportSocket = this.call.upgraded();
+  }
+
+  /** The proxy is about to end: as if the time to drain were up. */
+  cut(): void {
+    this.#abort.cut();
+  }
+
+  /** The WebSocket has ended, and with it the exchange. */
+  socketEnded(end: SocketEnd): Ending {
+    return this.#endedAs(end, () => this.#reportSocket?.(end, this.abortReason));
+  }
+
   /** The answer has ended, and with it the exchange. */
   ended(end: CallEnd): Ending {
+    return this.#endedAs(end, () => this.call.ended(end, this.abortReason));
+  }
+
+  #endedAs(end: Pick<CallEnd, "error" | "cancelled">, tell: () => void): Ending {
     if (this.#isOpen) {
       this.#letGo();
       this.exchange.answeredByBackend();
-      this.call.ended(end, this.abortReason);
+      tell();
     }
     if (end.cancelled || this.abortReason === "client gone") return "client gone";
     if (end.error === undefined) return "complete";

@@ -4,6 +4,7 @@
  */
 import type { Backend } from "../routing/backend.ts";
 import type { Asking, Routed, Routes, Saturated } from "../routing/routes.ts";
+import type { Answer } from "./answer.ts";
 import type { RequestBody } from "./body/request-body.ts";
 import { COOL_MS } from "./declined.ts";
 import type { Exchange } from "./exchange.ts";
@@ -12,14 +13,9 @@ import { saturated } from "./lease.ts";
 import { clientGone, refuse } from "./own/errors.ts";
 import { Sender, type SendInit, type Sent } from "./send.ts";
 import type { Setback, Tries } from "./tries.ts";
-import type { Patience } from "./upstream-abort.ts";
-
-/** The answer to a request, and who made it. */
-export type Answer = { readonly response: Response; readonly by: "backend" | "proxy" };
 
 export type ForwardInit = SendInit & {
   readonly routes: Routes;
-  readonly patience: Patience;
 };
 
 /** No server has answered, and nothing is lost: the request may wait for one. */
@@ -79,7 +75,7 @@ export class Forwarder {
     const { sent } = last;
     if (sent.kind !== "answered") return this.#unanswered(outgoing, { ...last, sent });
     exchange.bodyIsSent();
-    return { response: sent.response, by: "backend" };
+    return sent.answer;
   }
 
   /** Asks one server after the other, until one has answered or nobody is to be asked. */

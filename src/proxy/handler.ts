@@ -14,6 +14,7 @@ import {
   type RequestReport,
   type Telemetry,
 } from "../telemetry/telemetry.ts";
+import { type Answer, ofOurs } from "./answer.ts";
 import { askingOf, mayRepeat, readTo } from "./asking.ts";
 import { KeptBytes } from "./body/kept-bytes.ts";
 import { Payloads } from "./body/payload.ts";
@@ -22,7 +23,8 @@ import { BrokenAnswers } from "./broken-answers.ts";
 import { destinationOf, searchesForm } from "./destination.ts";
 import { type Client, Exchange } from "./exchange.ts";
 import { type FindInit, findModel } from "./find-model.ts";
-import { type Answer, Forwarder, type ForwardInit } from "./forward.ts";
+import { Forwarder, type ForwardInit } from "./forward.ts";
+import { handshakeRefusal, hasHttpInstead, overHttp } from "./handshake.ts";
 import { type Addressed, mayPass } from "./lease.ts";
 import { clientGone, errorCodeOf, type Refusal, readableByBrowsers, refuse } from "./own/errors.ts";
 import { createInner } from "./own/inner.ts";
@@ -64,7 +66,11 @@ export type HandlerInit = FindInit & {
   readonly telemetry?: Telemetry;
 };
 
-export type Handler = (request: Request, client: Client) => Response | Promise<Response>;
+/** @returns undefined if the connection is a WebSocket now */
+export type Handler = (
+  request: Request,
+  client: Client,
+) => Response | Promise<Response | undefined>;
 
 /** What lasts from request to request. */
 type Context = HandlerInit & {
@@ -121,11 +127,11 @@ function reportOf(request: Request, target: Target, { telemetry }: Context): Req
   return readsModel(request, target) ? NO_REPORT : telemetry.request(request, target.path);
 }
 
-async function proxied(exchange: Exchange, context: Context): Promise<Response> {
+async function proxied(exchange: Exchange, context: Context): Promise<Response | undefined> {
   const { request } = exchange;
   try {
-    const { response, by } = await routed(exchange, context);
-    if (by === "backend") return response; // the exchange ends with its body
+    const { response, by } = await answerTo(exchange, context);
+    if (by !== "proxy") return response; // the exchange ends with its body
     exchange.answeredByProxy(response.status, errorCodeOf(response));
     return readableByBrowsers(request, response);
   } catch (error) {
@@ -138,13 +144,24 @@ async function proxied(exchange: Exchange, context: Context): Promise<Response> 
   }
 }
 
+/** Handshakes that are refused may be sent over HTTP instead. */
+async function answerTo(exchange: Exchange, context: Context): Promise<Answer> {
+  const answer = await routed(exchange, context);
+  const { isHandshake, target, asked } = exchange;
+  if (answer.by !== "proxy" || !isHandshake || !hasHttpInstead(target)) return answer;
+  return ofOurs(overHttp(answer.response, asked !== undefined));
+}
+
 async function routed(exchange: Exchange, context: Context): Promise<Answer> {
   const { request, target, client } = exchange;
   if (readsModel(request, target)) {
     const id = modelIdOf(target.path.slice(MODELS.length + 1));
     return ofOurs(modelResponse(request, id, await findModel(id, context), context));
   }
-  const refused = loopOf(request, context.pseudonym) ?? unreadable(request, context.hasRoom);
+  const refused =
+    loopOf(request, context.pseudonym) ??
+    (exchange.isHandshake ? handshakeRefusal(request) : undefined) ??
+    unreadable(request, context.hasRoom);
   if (refused !== undefined) return ofOurs(refused);
 
   const isSearched = searchesForm(target.path);
@@ -159,13 +176,9 @@ async function routed(exchange: Exchange, context: Context): Promise<Answer> {
   client.keepOpen(); // the client may be silent for long now, unless it has more to send
   const told = read.told();
   const asking = askingOf(target, told, context.responses);
-  const repeats = mayRepeat(request, target, { told, wasRead: readsOn });
+  const repeats = exchange.isHandshake || mayRepeat(request, target, { told, wasRead: readsOn });
   const going = { exchange, destination, body, read, asking, mayRepeat: repeats };
   return takeOrWait(going, context);
-}
-
-function ofOurs(response: Response): Answer {
-  return { response, by: "proxy" };
 }
 
 /** Somebody may take the request, now or soon. */
@@ -185,7 +198,7 @@ async function lookUp(
   const { request, target } = exchange;
   const found = await findModel(model, context);
   exchange.name(model, listedId(found));
-  const waits = mayWait(destination, context.waitingRoom);
+  const waits = mayWait(exchange, destination, context.waitingRoom);
   if (found.kind === "live") {
     // One that may wait may go to a second server. If it is for a response, its body says whether that is right.
     const isDoubted = waits && target.path === RESPONSES && isReadWhole(request);

@@ -3,11 +3,12 @@
  * the end of its waits why nobody took it, and how long it has waited.
  */
 import type { Asking, Routed } from "../routing/routes.ts";
+import { type Answer, ofOurs } from "./answer.ts";
 import { laneOf } from "./asking.ts";
 import type { KeptBytes } from "./body/kept-bytes.ts";
 import { lengthOf, type ReadResult, type RequestBody } from "./body/request-body.ts";
 import type { Exchange } from "./exchange.ts";
-import type { Answer, Forwarder, Unsent } from "./forward.ts";
+import type { Forwarder, Unsent } from "./forward.ts";
 import { type Addressed, type Refused, take } from "./lease.ts";
 import { clientGone, type Refusal, refuse } from "./own/errors.ts";
 import { type Models, noBackend } from "./own/models-list.ts";
@@ -41,10 +42,6 @@ const AGAIN_MS = 1_000;
 /** A body that comes as a stream is sent once: its prompt need not be kept for another choice. */
 export function askingAgain({ body, asking }: Pick<Going, "body" | "asking">): Asking {
   return body.kind === "stream" ? {} : asking;
-}
-
-export function ofOurs(response: Response): Answer {
-  return { response, by: "proxy" };
 }
 
 const WAITS = { kind: "waits" } as const;

@@ -6,7 +6,7 @@ import { stackOf } from "../ground/error-stack.ts";
 import { errorCode } from "../ground/error-text.ts";
 import type { Backend } from "../routing/backend.ts";
 import type { Log } from "../telemetry/log.ts";
-import { answerOf } from "./answer.ts";
+import { type Answer, answerOf } from "./answer.ts";
 import { type BodyWatch, type Opened, openAtFirstByte } from "./answer-body.ts";
 import type { Payload, Payloads } from "./body/payload.ts";
 import type { RequestBody } from "./body/request-body.ts";
@@ -15,8 +15,11 @@ import { type ConnectionPool, poolOf } from "./connections.ts";
 import { coolMsOf, copyOf, isDeclined } from "./declined.ts";
 import type { Attempt, Exchange } from "./exchange.ts";
 import { type Failure, failureOf } from "./failure.ts";
+import { hasHttpInstead, sendsOverHttp, upgradeRequired } from "./handshake.ts";
 import { upstreamHeaders } from "./headers.ts";
+import { Realtime } from "./realtime.ts";
 import { urlAt } from "./target.ts";
+import type { Patience } from "./upstream-abort.ts";
 import { type Asked, ask, requestInit } from "./upstream-fetch.ts";
 
 /** Is shown each piece of an answer as it passes; must be quick, and must not change it. */
@@ -26,6 +29,7 @@ export type SendInit = {
   readonly log: Log;
   readonly brokenAnswers: BrokenAnswers;
   readonly payloads: Payloads;
+  readonly patience: Patience;
   /** The proxy's name in `Via`. */
   readonly pseudonym: string;
   /** Called when the head of a backend's answer has come. */
@@ -34,7 +38,7 @@ export type SendInit = {
 
 /** What a request to one backend has come to. */
 export type Sent =
-  | { readonly kind: "answered"; readonly response: Response }
+  | { readonly kind: "answered"; readonly answer: Answer }
   /** The server has answered 429 or 503, and another replica may take the request. */
   | {
       readonly kind: "declined";
@@ -61,9 +65,11 @@ const STALE_CONNECTION_MS = 100;
 
 export class Sender {
   readonly #init: SendInit;
+  readonly #realtime: Realtime;
 
   constructor(init: SendInit) {
     this.#init = init;
+    this.#realtime = new Realtime({ ...init, runEndMs: init.patience.runEndMs });
   }
 
   /** Resolves when the answer has begun, or has failed to. @throws a bug of ours */
@@ -76,19 +82,23 @@ export class Sender {
     attempt.owns(payload.release);
     const sentMs = performance.now();
     try {
-      const asked = await this.#ask(attempt, payload, pooled);
+      const asked = attempt.exchange.isHandshake
+        ? await this.#realtime.open(attempt)
+        : await this.#ask(attempt, payload, pooled);
+      if (asked.kind === "upgraded") return UPGRADED;
       if (asked.kind !== "answer") {
         const mayBeStale = mayReuse && performance.now() - sentMs <= STALE_CONNECTION_MS;
         return fail(attempt, asked.error, mayBeStale);
       }
       const { upstream } = asked;
+      if (isForHttp(attempt, upstream)) return sendOverHttp(attempt, upstream);
       const isHeld = manner.keepsHead || isDeclined(upstream);
       const held = isHeld ? await hold(attempt, upstream, manner) : NOT_HELD;
       if (held.kind !== "held") return held;
       const watch = this.#watch(attempt, upstream, pool);
       const { method } = attempt.exchange.request;
       const response = await answerOf(upstream, method, watch, held.opened);
-      return { kind: "answered", response };
+      return { kind: "answered", answer: { by: "backend", response } };
     } catch (error) {
       attempt.failed(error);
       throw error;
@@ -138,6 +148,20 @@ export class Sender {
       },
     };
   }
+}
+
+const UPGRADED: Sent = { kind: "answered", answer: { by: "socket" } };
+
+function isForHttp({ exchange: { isHandshake, target } }: Attempt, upstream: Response): boolean {
+  return isHandshake && hasHttpInstead(target) && sendsOverHttp(upstream);
+}
+
+/** The server has no such WebSocket. */
+function sendOverHttp(attempt: Attempt, { status, headers }: Response): Sent {
+  attempt.call.answered(new Response(null, { status, headers }));
+  attempt.failed(Object.assign(new Error(`status ${status}`), { code: String(status) }));
+  const why = `Cannot open the WebSocket: the server has answered ${status}`;
+  return { kind: "answered", answer: { by: "proxy", response: upgradeRequired(why) } };
 }
 
 type Held = { readonly kind: "held"; readonly opened?: Opened };

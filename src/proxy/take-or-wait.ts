@@ -1,14 +1,14 @@
 /**
  * Has a request forwarded, or wait until that can be done. Decides which requests may wait.
  */
-import type { Answer } from "./forward.ts";
+import { type Answer, ofOurs } from "./answer.ts";
+import type { Exchange } from "./exchange.ts";
 import { type Addressed, take } from "./lease.ts";
 import { refuse } from "./own/errors.ts";
 import {
   askingAgain,
   type Going,
   type Named,
-  ofOurs,
   PatientRequest,
   type SendingInit,
 } from "./patient-request.ts";
@@ -20,16 +20,20 @@ export type TakeOrWaitInit = SendingInit & {
   readonly waitingRoom?: WaitingRoom;
 };
 
-/** Says whether requests to there may wait: nothing waits whose body names no model. */
-export function mayWait(to: Addressed, room: WaitingRoom | undefined): to is Named {
-  return room?.isOpen === true && to.kind === "model" && to.isInBody;
+/** Says whether a request to there may wait: of those that name a model, such with a body or for a WebSocket. */
+export function mayWait(
+  { isHandshake }: Pick<Exchange, "isHandshake">,
+  to: Addressed,
+  room: WaitingRoom | undefined,
+): to is Named {
+  return room?.isOpen === true && to.kind === "model" && (to.isInBody || isHandshake);
 }
 
 /** Resolves when the answer has begun. */
 export function takeOrWait(going: Going, init: TakeOrWaitInit): Promise<Answer> {
-  const { destination } = going;
+  const { destination, exchange } = going;
   const { waitingRoom } = init;
-  if (waitingRoom !== undefined && mayWait(destination, waitingRoom)) {
+  if (waitingRoom !== undefined && mayWait(exchange, destination, waitingRoom)) {
     return new PatientRequest({ ...going, destination }, init, waitingRoom).answer();
   }
   const taken = take(destination, init, going.asking); // no await between here and forward()

@@ -6,6 +6,7 @@
  *   a connection attempt after 1 s, and reach whatever container has the address by then. Later: when a read
  *   from the upstream has been pending for long. Time spent waiting for a slow client does not count, so
  *   nothing already received is lost.
+ * - A WebSocket to it: after a moment in which nothing more has come that was on its way.
  * - A connection can't be made. If there are no headers after a second, another connection to the same
  *   address decides. A slow first token is never given up.
  */
@@ -20,6 +21,8 @@ export type Patience = {
   readonly headersMs: number;
   /** How long a read may be pending on a container that is gone. */
   readonly readMs: number;
+  /** How long a WebSocket may go on to a container that is gone. */
+  readonly socketMs: number;
   /** How long to wait for headers before trying whether the backend can be reached at all. */
   readonly probeAfterMs: number;
   /** How long that try may take. */
@@ -31,17 +34,21 @@ export type Patience = {
 export const PATIENCE: Patience = {
   headersMs: 200,
   readMs: 5_000,
+  socketMs: 2_000,
   probeAfterMs: 1_000,
   connectMs: 4_000,
   runEndMs: 300,
 };
+
+/** Whose turn it is once the headers have come. */
+export type Turn = "first byte" | "read" | "message" | "client";
 
 export class UpstreamAbort {
   readonly #controller = new AbortController();
   readonly #clientSignal: AbortSignal;
   readonly #lease: Lease;
   readonly #patience: Patience;
-  #waitingFor: "headers" | "first byte" | "read" | "client" = "headers";
+  #waitingFor: "headers" | Turn = "headers";
   #runOver = false;
   #timer: Timer | undefined;
   readonly #probeTimer: Timer;
@@ -73,10 +80,20 @@ export class UpstreamAbort {
    * Called when the headers have come, and whenever it is another's turn. Before the first byte no more is lost
    * than before the headers.
    */
-  waitFor(what: "first byte" | "read" | "client"): void {
+  waitFor(what: Turn): void {
     clearTimeout(this.#probeTimer);
     this.#waitingFor = what;
     this.#arm();
+  }
+
+  /** It is a WebSocket now: its client's end is told by the socket, not by the request. */
+  upgraded(): void {
+    this.#clientSignal.removeEventListener("abort", this.#onClientGone);
+    this.waitFor("message");
+  }
+
+  cut(): void {
+    this.#abort("cut");
   }
 
   /** Ends the upstream request, whose answer is not wanted. Gives no reason. */
@@ -102,9 +119,14 @@ export class UpstreamAbort {
     if (!this.#runOver) return;
     clearTimeout(this.#timer);
     if (this.#waitingFor === "client") return;
-    const { headersMs, readMs } = this.#patience;
-    const ms = this.#waitingFor === "read" ? readMs : headersMs;
-    this.#timer = setTimeout(() => this.#abort("run-over"), ms);
+    this.#timer = setTimeout(() => this.#abort("run-over"), this.#runOverMs);
+  }
+
+  /** How long the container may be gone. */
+  get #runOverMs(): number {
+    const { headersMs, readMs, socketMs } = this.#patience;
+    if (this.#waitingFor === "message") return socketMs;
+    return this.#waitingFor === "read" ? readMs : headersMs;
   }
 
   async #probe(): Promise<void> {

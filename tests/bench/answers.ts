@@ -7,6 +7,8 @@ export type Answer = {
   readonly times: number;
   /** Whether events follow at the pacer's pace. */
   readonly paced?: boolean;
+  /** Whether WebSocket frames come next, and go back. */
+  readonly upgraded?: boolean;
 };
 
 export const JSON_PATH = "/v1/chat/completions";
@@ -14,6 +16,7 @@ export const PACED_PATH = "/v1/paced";
 export const FLOOD_PATH = "/v1/flood";
 export const DOWNLOAD_PATH = "/v1/download";
 export const IDLE_PATH = "/v1/idle";
+export const REALTIME_PATH = "/v1/realtime";
 
 /** The model of a container at 127.0.0.1. */
 export const MODEL = "bench";
@@ -26,6 +29,9 @@ export const TRANSFER_BYTES = 1024 ** 3;
 const JSON_BYTES = 600;
 const EVENT_BYTES = 150;
 const MIB = 1024 ** 2;
+
+/** RFC 6455 §1.3. */
+const WEBSOCKET_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 const STREAM_HEAD =
   "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -43,6 +49,15 @@ export const ANSWERS: Readonly<Record<string, Answer>> = {
   },
   other: once("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"),
 };
+
+/** The handshake of a WebSocket whose messages go back (RFC 6455 §4.2.2). */
+export function switching(requestHead: string): Answer {
+  const key = /\r\nsec-websocket-key: *(\S+)/i.exec(requestHead)?.[1] ?? "";
+  const accept = new Bun.CryptoHasher("sha1").update(`${key}${WEBSOCKET_GUID}`).digest("base64");
+  const lines = ["Upgrade: websocket", "Connection: Upgrade", `Sec-WebSocket-Accept: ${accept}`];
+  const text = `HTTP/1.1 101 Switching Protocols\r\n${lines.join("\r\n")}\r\n\r\n`;
+  return { ...once(text), upgraded: true };
+}
 
 /** Each address of the loopback range is another container, with another model. */
 export function modelsAnswer(requestHead: string): Answer {

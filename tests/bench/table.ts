@@ -13,7 +13,7 @@ type Line = {
   readonly target?: Goal;
 };
 
-/** What issue 9 asks for, of the ratio to nginx or, `absolute`, of the figure itself. */
+/** What issues 9 and 18 ask for, of the ratio to nginx or, `absolute`, of the figure itself. */
 type Goal = {
   readonly better: "more" | "less";
   readonly atLeast: number;
@@ -52,6 +52,7 @@ const atMost = (atLeast: number, aim: number): Goal => ({ ...less(atLeast, aim),
 const PER_REQUEST = "CPU µs a request";
 const PER_EVENTS = "CPU ms per 1,000 events";
 const PER_TRANSFER = "CPU ms";
+const PER_MESSAGES = "CPU ms per 1,000 messages";
 
 const LINES: readonly Line[] = [
   ...traffic("json-1", "small JSON, 1 connection", {
@@ -87,6 +88,25 @@ const LINES: readonly Line[] = [
   }),
   ...traffic("upload", "upload of 1 GiB", { rate: "MB/s", cpu: PER_TRANSFER }),
   ...traffic("download", "download of 1 GiB", { rate: "MB/s", cpu: PER_TRANSFER }),
+  ...traffic("ws-paced", "50 WebSockets, 2,500 round trips/s", {
+    rate: "messages/s",
+    cpu: PER_MESSAGES,
+    goals: { cpuUs: less(1.5, 1) },
+  }),
+  ...traffic("ws-full", "50 WebSockets, 1 message each on its way", {
+    rate: "messages/s",
+    cpu: PER_MESSAGES,
+    goals: { cpuUs: less(1.8, 1) },
+  }),
+  ...traffic("ws-burst", "50 WebSockets, 4 messages each on their way", {
+    rate: "messages/s",
+    cpu: PER_MESSAGES,
+    goals: { cpuUs: less(1.8, 1) },
+  }),
+  ...traffic("ws-open", "WebSockets opened, one echo, closed", {
+    rate: "connections/s",
+    cpu: "CPU µs a connection",
+  }),
   {
     workload: "idle",
     figure: "residentMib",

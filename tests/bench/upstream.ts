@@ -3,10 +3,12 @@
  * own. It prints its port. No HTTP server: it cuts requests out of the bytes of raw sockets and
  * writes answers that were made before, so that it costs less than any proxy in front of it.
  *
- * It takes requests one after another on a connection, with a Content-Length or without a body.
+ * It takes requests one after another on a connection, with a Content-Length or without a body. The messages of a
+ * WebSocket go back as they came.
  */
 import type { Socket } from "bun";
-import { ANSWERS, type Answer, modelsAnswer } from "./answers.ts";
+import { ANSWERS, type Answer, modelsAnswer, REALTIME_PATH, switching } from "./answers.ts";
+import { echoInPlace } from "./frames.ts";
 import { Pacer } from "./pacer.ts";
 
 type Connection = {
@@ -16,6 +18,8 @@ type Connection = {
   bodyLeft: number;
   /** Given when the body has come. */
   answer: Answer | undefined;
+  /** Of a WebSocket: bytes of a frame that has not come whole. */
+  frame: Buffer | undefined;
   /** What the socket has not taken yet. */
   readonly waiting: { bytes: Buffer; from: number; again: Buffer; times: number };
 };
@@ -33,6 +37,7 @@ const server = Bun.listen<Connection>({
         head: undefined,
         bodyLeft: 0,
         answer: undefined,
+        frame: undefined,
         waiting: { bytes: NOTHING, from: 0, again: NOTHING, times: 0 },
       };
     },
@@ -48,9 +53,14 @@ function take(socket: Socket<Connection>, received: Buffer): void {
   const { data } = socket;
   let bytes = received;
   while (bytes.length > 0) {
+    if (data.frame !== undefined) {
+      echo(socket, data.frame, bytes);
+      return;
+    }
     bytes = data.bodyLeft > 0 ? takeBody(data, bytes) : takeHead(data, bytes);
     if (data.bodyLeft > 0 || data.answer === undefined) continue;
     give(socket, data.answer);
+    if (data.answer.upgraded) data.frame = NOTHING;
     data.answer = undefined;
   }
 }
@@ -74,6 +84,10 @@ function takeHead(data: Connection, received: Buffer): Buffer {
 function readHead(data: Connection, head: string): void {
   data.bodyLeft = Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1] ?? 0);
   const path = head.slice(head.indexOf(" ") + 1, head.indexOf(" HTTP/"));
+  if (path.startsWith(REALTIME_PATH)) {
+    data.answer = switching(head);
+    return;
+  }
   data.answer = path === "/v1/models" ? modelsAnswer(head) : (ANSWERS[path] ?? ANSWERS["other"]);
 }
 
@@ -85,6 +99,15 @@ function give(socket: Socket<Connection>, answer: Answer): void {
   waiting.times = answer.times;
   flush(socket);
   if (answer.paced) pacer.add(socket);
+}
+
+/** What is on its way is less than what a socket takes at once: the load sees to that, and counts what does not come. */
+function echo(socket: Socket<Connection>, rest: Buffer, received: Buffer): void {
+  const bytes = rest.length === 0 ? received : Buffer.concat([rest, received]);
+  const { taken, written, closed } = echoInPlace(bytes);
+  socket.data.frame = bytes.subarray(taken);
+  if (written > 0) socket.write(bytes, 0, written);
+  if (closed) socket.end();
 }
 
 /** Writes what is waiting for as long as the socket takes it whole. */

@@ -55,6 +55,11 @@ export const WORKLOADS: readonly Workload[] = [
   wrk("image", { connections: 4, seconds: 2, body: image, count: perMb(IMAGE_BYTES) }),
   { name: "upload", run: (target) => transfer(target, "upload") },
   { name: "download", run: (target) => transfer(target, "download") },
+  // Two messages each: one goes each way.
+  { name: "ws-paced", run: (target) => webSockets(target, ["messages.ts", "0"], 2) },
+  { name: "ws-full", run: (target) => webSockets(target, ["messages.ts", "1"], 2) },
+  { name: "ws-burst", run: (target) => webSockets(target, ["messages.ts", "4"], 2) },
+  { name: "ws-open", run: (target) => webSockets(target, ["connections.ts"], 1) },
 ];
 
 /** The load, and what it cost the target meanwhile. */
@@ -147,6 +152,18 @@ async function transfer(target: Target, way: "upload" | "download"): Promise<Loa
   const { figures, cpuS } = await runLoad<Figures>(ours("transfer.ts", String(target.port), way));
   const rate = figures.failed > 0 ? Number.NaN : TRANSFER_BYTES / MB / figures.seconds;
   return { figures: { rate, failed: figures.failed }, units: 1000, cpuS };
+}
+
+async function webSockets(
+  target: Target,
+  [program, ...args]: readonly [string, ...string[]],
+  unitsEach: number,
+): Promise<Load> {
+  type Figures = Readonly<Record<"echoes" | "seconds" | "failed" | "p50Us" | "p99Us", number>>;
+  const { figures, cpuS } = await runLoad<Figures>(ours(program, String(target.port), ...args));
+  const { echoes, seconds, failed, p50Us, p99Us } = figures;
+  const rate = (echoes * unitsEach) / seconds;
+  return { figures: { rate, failed, p50Us, p99Us }, units: echoes * unitsEach, cpuS };
 }
 
 export function ours(program: string, ...args: readonly string[]): readonly string[] {

@@ -21,6 +21,7 @@ function rig(): Rig {
   const say = (what: string) => (): void => void said.push(what);
   const client: Client = {
     address: undefined,
+    upgrade: () => true,
     expect: say("expect"),
     keepOpen: say("keepOpen"),
     release: say("client"),

@@ -87,17 +87,17 @@ describe("createHandler() refuses", () => {
     ["TRACE", "method_not_allowed", 405, "TRACE /v1/models HTTP/1.1\r\nHost: a"],
     ["TRACE elsewhere", "method_not_allowed", 405, "TRACE /x HTTP/1.1\r\nHost: a"],
     [
-      "a WebSocket",
-      "upgrade_unsupported",
-      501,
+      "a WebSocket without a key",
+      "invalid_handshake",
+      400,
       "GET /v1/realtime HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n" +
-        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Version: 13",
     ],
     [
       "a WebSocket for responses",
       "upgrade_required",
       426,
-      "GET /v1/responses?a=b HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+      "GET /v1/responses?model=nobodys HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
     ],
     ["a double slash at the start", "not_found", 404, "GET //v1/models HTTP/1.1\r\nHost: a"],

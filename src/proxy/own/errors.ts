@@ -20,6 +20,7 @@ type Case = {
 const INVALID = "invalid_request_error";
 
 export const ERRORS = {
+  invalid_handshake: { status: 400, type: INVALID, param: null },
   invalid_json: { status: 400, type: INVALID, param: null },
   model_required: { status: 400, type: INVALID, param: "model" },
   invalid_path: { status: 400, type: INVALID, param: null },
@@ -32,7 +33,6 @@ export const ERRORS = {
   upgrade_required: { status: 426, type: INVALID, param: null },
   backend_saturated: { status: 429, type: "rate_limit_error", param: "model" },
   internal_error: { status: 500, type: "api_error", param: null },
-  upgrade_unsupported: { status: 501, type: INVALID, param: null },
   backend_unreachable: { status: 502, type: "api_error", param: null },
   backend_draining: { status: 503, type: "overloaded_error", param: "model" },
   backend_unavailable: { status: 503, type: "overloaded_error", param: null },
@@ -46,8 +46,11 @@ export type ErrorCode = keyof typeof ERRORS;
 /** An error that can be told: see `errorResponse`. */
 export type Refusal = { readonly code: ErrorCode; readonly message: string };
 
-/** The code of each error that was made, for telemetry. */
-const codes = new WeakMap<Response, string>();
+/** What each error that was made says, for telemetry and for whoever words it anew. */
+const made = new WeakMap<
+  Response,
+  { readonly code: ErrorCode | "client_gone"; readonly message: string }
+>();
 
 const RETRY_AFTER_S = "1";
 /** What a client has to use instead (RFC 9110 §15.5.22). */
@@ -69,7 +72,7 @@ export function errorResponse(code: ErrorCode, message: string): Response {
   }
   const body = { type: "error", error: { type, message: printable(message), param, code } };
   const response = new Response(JSON.stringify(body), { status, headers });
-  codes.set(response, code);
+  made.set(response, { code, message });
   return response;
 }
 
@@ -78,8 +81,13 @@ export function refuse({ code, message }: Refusal): Response {
 }
 
 /** @returns undefined if the answer is no error of the proxy's */
-export function errorCodeOf(response: Response): string | undefined {
-  return codes.get(response);
+export function errorCodeOf(response: Response): ErrorCode | "client_gone" | undefined {
+  return made.get(response)?.code;
+}
+
+/** @returns undefined if the answer is no error of the proxy's */
+export function messageOf(response: Response): string | undefined {
+  return made.get(response)?.message;
 }
 
 /** There is no room for one more request. Closes the connection too, since it takes a descriptor. */
@@ -101,7 +109,7 @@ export function readableByBrowsers(request: Request, response: Response): Respon
 /** Nobody reads this answer, since the client is gone. 499 is nginx's status for the case. */
 export function clientGone(): Response {
   const response = new Response(null, { status: 499 });
-  codes.set(response, "client_gone");
+  made.set(response, { code: "client_gone", message: "" });
   return response;
 }
 

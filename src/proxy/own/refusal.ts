@@ -1,20 +1,23 @@
-/** What the proxy refuses before it reads a body: methods, upgrades, paths, encodings, and for want of room. */
+/** What the proxy refuses before it reads a body: methods, paths, encodings, and for want of room. */
 import { climbs } from "../../ground/dot-segments.ts";
 import { RESPONSES } from "../../ground/paths.ts";
+import { isHandshake, upgradeRequired } from "../handshake.ts";
 import type { Target } from "../target.ts";
 import { baseUrlMistake } from "./base-url.ts";
 import { errorResponse, outOfDescriptors } from "./errors.ts";
 
 /** Refuses a request whatever its path, or for what is hidden in it. */
-export function refusal({ method, headers }: Request, { path }: Target): Response | undefined {
+export function refusal(request: Request, target: Target): Response | undefined {
+  const { method } = request;
+  const { path } = target;
   if (method === "CONNECT" || method === "TRACE") {
     return errorResponse(
       "method_not_allowed",
       `Cannot serve the request: ${method} is not supported`,
     );
   }
-  const noWebSocket = webSocketRefusal(headers, path);
-  if (noWebSocket !== undefined) return noWebSocket;
+  const lost = lostHandshake(request, target);
+  if (lost !== undefined) return lost;
   if (climbs(path)) {
     return errorResponse(
       "invalid_path",
@@ -25,26 +28,18 @@ export function refusal({ method, headers }: Request, { path }: Target): Respons
 }
 
 /**
- * Codex tries a WebSocket for its responses at every start. After a 426 it goes on over HTTP at once; a 404, 405 or
- * 501 it tries again for 7 s, and after a 400 it gives up (measured, 0.171).
+ * Refuses a handshake for responses that can't be routed. Its client goes on over HTTP: see `handshake.ts`. Only the
+ * POST that follows is told in words that its base URL is mistyped.
  */
-function webSocketRefusal(headers: Headers, path: string): Response | undefined {
-  const isUpgrade = headers.get("upgrade")?.toLowerCase().includes("websocket") === true;
+function lostHandshake(request: Request, target: Target): Response | undefined {
+  const { path } = target;
   // A proxy in front that passes on no upgrades, as nginx by itself, still passes on the key (RFC 6455 §4.1).
-  if (isOfResponses(path) && (isUpgrade || headers.has("sec-websocket-key"))) {
-    return errorResponse(
-      "upgrade_required",
-      `Cannot serve the request: WebSockets are not supported; send POST ${RESPONSES} over HTTP instead`,
-    );
-  }
-  return isUpgrade
-    ? errorResponse("upgrade_unsupported", "Cannot serve the request: WebSockets are not supported")
-    : undefined;
-}
-
-/** Also where the base URL is mistyped: only the POST that follows is told so in words. */
-function isOfResponses(path: string): boolean {
-  return path === RESPONSES || (path.endsWith("/responses") && baseUrlMistake(path) !== undefined);
+  if (!path.endsWith("/responses") || !request.headers.has("sec-websocket-key")) return undefined;
+  const mistake = baseUrlMistake(path);
+  const isLost = path === RESPONSES && !isHandshake(request, target);
+  if (!isLost && mistake === undefined) return undefined;
+  const why = mistake ?? "the proxy in front of this one passes on no Upgrade header";
+  return upgradeRequired(`Cannot open the WebSocket: ${why}`);
 }
 
 /**

@@ -8,6 +8,7 @@ import {
 
 /** The contract: status and code of every case, Anthropic's word for it, and the field at fault. */
 const CASES: readonly [code: ErrorCode, status: number, type: string, param: "model" | null][] = [
+  ["invalid_handshake", 400, "invalid_request_error", null],
   ["invalid_json", 400, "invalid_request_error", null],
   ["model_required", 400, "invalid_request_error", "model"],
   ["invalid_path", 400, "invalid_request_error", null],
@@ -19,7 +20,6 @@ const CASES: readonly [code: ErrorCode, status: number, type: string, param: "mo
   ["upgrade_required", 426, "invalid_request_error", null],
   ["backend_saturated", 429, "rate_limit_error", "model"],
   ["internal_error", 500, "api_error", null],
-  ["upgrade_unsupported", 501, "invalid_request_error", null],
   ["backend_unreachable", 502, "api_error", null],
   ["backend_draining", 503, "overloaded_error", "model"],
   ["response_not_found", 404, "not_found_error", null],

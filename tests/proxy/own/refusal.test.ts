@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { refusal, unreadable } from "../../../src/proxy/own/refusal.ts";
 
-const WEBSOCKET = { upgrade: "WebSocket", connection: "upgrade" };
-/** What is left of the same behind a proxy that passes on no upgrades, as nginx by itself. */
+/** What is left of a handshake behind a proxy that passes on no upgrades, as nginx by itself. */
 const STRIPPED = { "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==", "sec-websocket-version": "13" };
+const WEBSOCKET = { upgrade: "WebSocket", connection: "upgrade", ...STRIPPED };
 
 type Asked = { readonly method: string; readonly headers: Headers };
 
@@ -15,15 +15,19 @@ describe("refusal()", () => {
   test.each<[what: string, request: Asked, path: string, status: number | undefined]>([
     ["CONNECT", asked("CONNECT"), "/v1/x", 405],
     ["TRACE", asked("TRACE"), "/healthz", 405],
-    ["a WebSocket", asked("GET", WEBSOCKET), "/v1/realtime", 501],
-    ["a WebSocket for responses", asked("GET", WEBSOCKET), "/v1/responses", 426],
+    ["a WebSocket", asked("GET", WEBSOCKET), "/v1/realtime", undefined],
+    ["a WebSocket for responses", asked("GET", WEBSOCKET), "/v1/responses", undefined],
     ["one where the base URL lacks its prefix", asked("GET", WEBSOCKET), "/responses", 426],
     ["one where the prefix is there twice", asked("GET", WEBSOCKET), "/v1/v1/responses", 426],
-    ["the same by HEAD", asked("HEAD", WEBSOCKET), "/v1/responses", 426],
-    ["the same by POST", asked("POST", WEBSOCKET), "/v1/responses", 426],
     ["the same without its Upgrade", asked("GET", STRIPPED), "/v1/responses", 426],
+    [
+      "the same with another Upgrade",
+      asked("GET", { ...STRIPPED, upgrade: "h2c" }),
+      "/v1/responses",
+      426,
+    ],
     ["the same by TRACE", asked("TRACE", WEBSOCKET), "/v1/responses", 405],
-    ["a WebSocket of one response", asked("GET", WEBSOCKET), "/v1/responses/resp_1", 501],
+    ["a WebSocket of one response", asked("GET", WEBSOCKET), "/v1/responses/resp_1", undefined],
     ["one elsewhere without its Upgrade", asked("GET", STRIPPED), "/v1/realtime", undefined],
     [
       "another upgrade for responses",

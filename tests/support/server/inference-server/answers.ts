@@ -1,8 +1,9 @@
 /** The inference API: which route gives which answer. Decides only; handler.ts turns an answer into bytes. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { anthropicError, MESSAGES, tokenCount } from "./anthropic.ts";
+import { type Fields, modelOf, parseFields, toCall } from "./call.ts";
 import type { Gate } from "./control.ts";
-import { type Call, type Dialect, streamedAnswer, wholeAnswer } from "./generation.ts";
+import { type Call, type Dialect, paced, wholeAnswer } from "./generation.ts";
 import type { JournalEntry } from "./journal.ts";
 import { CHAT, COMPLETION, embeddings, modelList, openAiError } from "./openai.ts";
 import { RESPONSES } from "./responses.ts";
@@ -22,8 +23,6 @@ export type Exchange = {
   /** Requests for text pass it when their body is read. */
   readonly gate: Gate;
 };
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** What a route makes of a request whose model is known to be served. */
 type Produce = (call: Call, fields: Fields) => Answer | Promise<Answer>;
@@ -73,40 +72,15 @@ async function generation(exchange: Exchange, produce: Produce): Promise<Answer>
   if (!settings.models.includes(model)) {
     return failure(exchange, 404, "NotFoundError", `The model \`${model}\` does not exist.`);
   }
-  return await produce(toCall({ settings, signal: request.signal, fields, model }, bytes), fields);
+  const call = { settings, signal: request.signal, fields, model, bytes: bytes.byteLength };
+  return await produce(toCall(call), fields);
 }
 
 function inDialect(dialect: Dialect): Produce {
   return async (call, fields) =>
     fields["stream"] === true
-      ? { kind: "events", events: streamedAnswer(dialect, call) }
+      ? { kind: "events", events: paced(call, dialect.events) }
       : json(200, await wholeAnswer(dialect, call));
-}
-
-type CallSource = {
-  readonly settings: Settings;
-  readonly signal: AbortSignal;
-  readonly fields: Fields;
-  readonly model: string;
-};
-
-function toCall({ settings, signal, fields, model }: CallSource, body: ArrayBuffer): Call {
-  const { pace, name } = settings;
-  const options = fields["stream_options"];
-  return {
-    id: crypto.randomUUID().replaceAll("-", ""),
-    model,
-    createdS: Math.floor(Date.now() / 1000),
-    promptTokens: Math.ceil(body.byteLength / 4),
-    pace: {
-      tokens: numberOr(fields["tokens"], pace.tokens),
-      tokenDelayMs: numberOr(fields["token_delay_ms"], pace.tokenDelayMs),
-      firstTokenDelayMs: numberOr(fields["first_token_delay_ms"], pace.firstTokenDelayMs),
-    },
-    includeUsage: isFields(options) && options["include_usage"] === true,
-    name,
-    signal,
-  };
 }
 
 function failure({ path }: Exchange, status: number, type: string, message: string): Answer {
@@ -116,26 +90,4 @@ function failure({ path }: Exchange, status: number, type: string, message: stri
 
 function json(status: number, value: unknown): Answer {
   return { kind: "json", status, value };
-}
-
-function parseFields(bytes: ArrayBuffer): Fields | undefined {
-  try {
-    const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
-    return isFields(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function modelOf(fields: Fields | undefined): string | null {
-  const model = fields?.["model"];
-  return typeof model === "string" ? model : null;
-}
-
-function numberOr(value: unknown, fallback: number): number {
-  return typeof value === "number" ? value : fallback;
 }

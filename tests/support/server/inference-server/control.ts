@@ -31,7 +31,7 @@ export class Gate {
 export type Control = {
   readonly journal: JournalEntry[];
   readonly gate: Gate;
-  /** What every POST below the base path is answered, if the test has said so. */
+  /** What every POST and every WebSocket handshake below the base path is answered, if the test has said so. */
   readonly refusal: () => Response | undefined;
   /** Nothing if the path is neither /health nor below /admin. */
   readonly respond: (url: URL) => Response | undefined;
@@ -39,8 +39,11 @@ export type Control = {
 
 type Refusal = { readonly status: number; readonly retryAfter: string | null };
 
+/** Ends all open WebSockets, and returns how many they were. Code 1006: without a Close frame. */
+export type CloseSockets = (code: number, reason: string) => number;
+
 /** A test that crashes it by a GET may see ECONNREFUSED: Bun's fetch sends a GET again after a reset. */
-export function createControl(initiallyHealthy: boolean): Control {
+export function createControl(initiallyHealthy: boolean, closeSockets: CloseSockets): Control {
   const journal: JournalEntry[] = [];
   const gate = new Gate();
   let healthy = initiallyHealthy;
@@ -64,6 +67,10 @@ export function createControl(initiallyHealthy: boolean): Control {
       refusal = refusalIn(parameters);
       return Response.json({ refusal });
     },
+    "/admin/close": (parameters) => {
+      const code = Number(parameters.get("code") ?? 1000);
+      return Response.json({ closed: closeSockets(code, parameters.get("reason") ?? "") });
+    },
     "/admin/crash": () => process.exit(1), // the caller sees a connection that breaks, as everyone else
     "/admin/requests": () => Response.json(journal),
   };
@@ -81,7 +88,7 @@ function refusalIn(parameters: URLSearchParams): Refusal | undefined {
   return status === 200 ? undefined : { status, retryAfter: parameters.get("retry_after") };
 }
 
-function refuse({ status, retryAfter }: Refusal): Response {
+export function refuse({ status, retryAfter }: Refusal): Response {
   const body = openAiError(status, "ServerError", `Answering ${status} as told`);
   const headers = retryAfter === null ? {} : { "retry-after": retryAfter };
   return Response.json(body, { status, headers });

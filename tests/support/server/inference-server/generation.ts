@@ -31,9 +31,13 @@ export async function wholeAnswer(dialect: Dialect, call: Call): Promise<unknown
   return dialect.whole(call, text);
 }
 
-export async function* streamedAnswer(dialect: Dialect, call: Call): AsyncGenerator<string> {
+/** @param make gives the events of an answer, of which the first comes when its first token is due */
+export async function* paced<Event>(
+  call: Call,
+  make: (call: Call, tokens: AsyncIterable<string>) => AsyncGenerator<Event>,
+): AsyncGenerator<Event> {
   await pause(call.pace.firstTokenDelayMs, call.signal);
-  yield* dialect.events(call, generate(call));
+  yield* make(call, generate(call));
 }
 
 /** `NAME`, ` 1`, ` 2` …: a gap or a repetition on the way is visible in the text. */

@@ -1,18 +1,50 @@
-/** Requests in, responses out: the API under the base path, and the routes of control.ts. */
+/** Requests in, responses and WebSockets out: the API under the base path, and the routes of control.ts. */
 import { type Answer, answer } from "./answers.ts";
 import { type Control, createControl } from "./control.ts";
 import { abortEntry, finishEntry, type JournalEntry, keepEntry, openEntry } from "./journal.ts";
 import { openAiError } from "./openai.ts";
 import type { Settings } from "./settings.ts";
+import { type Peer, Sockets } from "./sockets.ts";
 
+/** For requests alone: every WebSocket handshake is answered as the request without it. */
 export function createHandler(settings: Settings): (request: Request) => Promise<Response> {
-  const control = createControl(settings.healthy);
-  return async (request) => {
-    const url = new URL(request.url);
-    const response = control.respond(url) ?? (await respondAsApi(settings, request, url, control));
-    response.headers.set("x-served-by", settings.name);
-    return response;
+  const control = createControl(settings.healthy, () => 0);
+  return (request) => respond(settings, request, control);
+}
+
+/** To be spread into the options of `Bun.serve`. */
+export type Service = {
+  readonly fetch: (request: Request, server: Bun.Server<Peer>) => Promise<Response | undefined>;
+  readonly websocket: Bun.WebSocketHandler<Peer>;
+};
+
+export function createService(settings: Settings): Service & { readonly sockets: Sockets } {
+  const sockets = new Sockets(settings);
+  const control = createControl(settings.healthy, (code, reason) => sockets.close(code, reason));
+  return {
+    sockets,
+    websocket: sockets.handler,
+    fetch: async (request, server) => {
+      const { pathname } = new URL(request.url);
+      const path = sockets.pathOf(request, belowBase(settings, pathname));
+      if (path === undefined) return await respond(settings, request, control);
+      const response = await sockets.answer(request, server, path, control);
+      response?.headers.set("x-served-by", settings.name);
+      return response;
+    },
   };
+}
+
+async function respond(settings: Settings, request: Request, control: Control): Promise<Response> {
+  const url = new URL(request.url);
+  const response = control.respond(url) ?? (await respondAsApi(settings, request, url, control));
+  response.headers.set("x-served-by", settings.name);
+  return response;
+}
+
+/** @returns "" if it is not below */
+function belowBase({ basePath }: Settings, pathname: string): string {
+  return pathname.startsWith(`${basePath}/`) ? pathname.slice(basePath.length) : "";
 }
 
 async function respondAsApi(
@@ -23,9 +55,7 @@ async function respondAsApi(
 ): Promise<Response> {
   const entry = openEntry(request, pathname + search);
   control.journal.push(entry);
-  const path = pathname.startsWith(`${settings.basePath}/`)
-    ? pathname.slice(settings.basePath.length)
-    : "";
+  const path = belowBase(settings, pathname);
   try {
     const refused = request.method === "POST" ? control.refusal() : undefined;
     if (refused !== undefined) return refused;

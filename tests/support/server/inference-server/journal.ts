@@ -15,20 +15,53 @@ export type JournalEntry = {
   aborted: boolean;
   /** The answer was complete, as far as the server could see. */
   done: boolean;
+  /** Of a WebSocket handshake that was taken or refused. It is done once a Close frame was sent or has come. */
+  readonly socket?: SocketRecord;
 };
+
+type SocketRecord = {
+  /** Of the handshake, names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** What the handshake was answered; `null` until it is. */
+  status: number | null;
+  /** The types of the events that came, in order; `null` of one that has none. */
+  readonly received: (string | null)[];
+  /** `null` while it is open. */
+  end: SocketEnd | null;
+};
+
+export type SocketEnd = {
+  /** 1005: a Close frame without one. 1006: no Close frame. */
+  readonly code: number;
+  readonly reason: string;
+  /** Who closed first. */
+  readonly by: "server" | "client";
+};
+
+export type SocketEntry = JournalEntry & { readonly socket: SocketRecord };
 
 /** Opens the request's entry and follows the client's connection. Only one of done and aborted ever holds. */
 export function openEntry(request: Request, target: string): JournalEntry {
-  const entry: JournalEntry = {
-    method: request.method,
-    path: target,
-    model: null,
-    at: Date.now(),
-    aborted: false,
-    done: false,
-  };
+  const entry = newEntry(request, target);
   request.signal.addEventListener("abort", () => abortEntry(entry));
   return entry;
+}
+
+/** Does not follow the connection: the request's signal fires also when a WebSocket ends as it should. */
+export function openSocketEntry(request: Request, target: string): SocketEntry {
+  const headers = Object.fromEntries(request.headers);
+  const socket = { headers, status: null, received: [], end: null };
+  return { ...newEntry(request, target), socket };
+}
+
+export function endSocketEntry(entry: SocketEntry, end: SocketEnd): void {
+  entry.socket.end = end;
+  if (end.code === 1006) abortEntry(entry);
+  else finishEntry(entry);
+}
+
+function newEntry({ method }: Request, path: string): JournalEntry {
+  return { method, path, model: null, at: Date.now(), aborted: false, done: false };
 }
 
 export function finishEntry(entry: JournalEntry): void {

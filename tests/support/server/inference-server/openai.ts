@@ -84,12 +84,7 @@ export function modelList(models: readonly string[]): object {
 }
 
 /** vLLM's error body: `code` repeats the status as a number. */
-export function openAiError(
-  status: number,
-  type: string,
-  message: string,
-  param?: string,
-): unknown {
+export function openAiError(status: number, type: string, message: string, param?: string): object {
   return { error: { message, type, param: param ?? null, code: status } };
 }
 

@@ -1,8 +1,17 @@
 /** What the stand-in does, read from its environment once; a value that makes no sense ends it at once. */
 import { hostname } from "node:os";
 
-/** What SIGTERM and SIGINT do: exit at once, finish what is in flight first, or nothing. */
-type TermMode = "exit" | "drain" | "ignore";
+/**
+ * What SIGTERM and SIGINT do: exit at once, finish what is in flight first, or nothing. The first two send each WebSocket
+ * a Close with code 1012 first, as uvicorn does. `abrupt` is an exit without that.
+ */
+type TermMode = "exit" | "drain" | "ignore" | "abrupt";
+
+/** What is done with a WebSocket handshake: it is taken, answered as the request without it, or refused with this status. */
+type UpgradeMode = "take" | "http" | number;
+
+/** Paths below the base path on which a WebSocket can be had. */
+export type SocketPath = "/realtime" | "/responses";
 
 /** How fast answers come; every field can be overridden in the body of a request. */
 export type Pace = {
@@ -25,6 +34,9 @@ export type Settings = {
   readonly modelsStatus: number;
   readonly pace: Pace;
   readonly termMode: TermMode;
+  readonly upgrades: Readonly<Record<SocketPath, UpgradeMode>>;
+  /** The one that is chosen if the client offers it. Most servers choose none. */
+  readonly subprotocol: string | undefined;
   /** At first; /admin/health changes it. */
   readonly healthy: boolean;
   /** Folder of a file that outlives the container: see `keepEntry` in journal.ts. */
@@ -48,6 +60,11 @@ export function readSettings(environment: Environment): Settings {
       firstTokenDelayMs: readNumber(environment, "FIRST_TOKEN_DELAY_MS", 0),
     },
     termMode: readTermMode(environment["TERM_MODE"] ?? "exit"),
+    upgrades: {
+      "/realtime": readUpgradeMode(environment, "REALTIME_UPGRADE"),
+      "/responses": readUpgradeMode(environment, "RESPONSES_UPGRADE"),
+    },
+    subprotocol: environment["SUBPROTOCOL"],
     healthy: readBoolean(environment["HEALTHY"] ?? "true"),
     journalFolder: environment["JOURNAL_FOLDER"],
   };
@@ -72,8 +89,22 @@ function readNumber(environment: Environment, name: string, fallback: number): n
 }
 
 function readTermMode(value: string): TermMode {
-  if (value === "exit" || value === "drain" || value === "ignore") return value;
-  throw new Error(`Cannot read TERM_MODE: "${value}" is none of exit, drain, ignore`);
+  switch (value) {
+    case "exit":
+    case "drain":
+    case "ignore":
+    case "abrupt":
+      return value;
+    default:
+      throw new Error(`Cannot read TERM_MODE: "${value}" is none of exit, drain, ignore, abrupt`);
+  }
+}
+
+function readUpgradeMode(environment: Environment, name: string): UpgradeMode {
+  const value = environment[name] ?? "http";
+  if (value === "take" || value === "http") return value;
+  if (/^[2-5]\d\d$/.test(value)) return Number(value);
+  throw new Error(`Cannot read ${name}: "${value}" is none of take, http, and a status`);
 }
 
 function readBoolean(value: string): boolean {

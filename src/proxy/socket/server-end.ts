@@ -1,0 +1,101 @@
+/** The server's end of one WebSocket: what is written to it, how much of that waits, and how it is closed. */
+import type { WebSocket } from "ws";
+import { type Close, GOING_AWAY, isSendable, NO_CODE } from "./close-codes.ts";
+
+/** How long the rest of what a client has sent may take to be written after its Close, ms. */
+const FLUSH_MS = 60_000;
+/** How long the server may keep the connection open after the Close frames, ms. */
+export const CLOSE_TIMEOUT_MS = 5_000;
+
+export class ServerEnd {
+  readonly #socket: WebSocket;
+  readonly #written: () => void;
+  #isGone = false;
+  #isHeld = false;
+  /** How it will be closed when all is written. */
+  #closing: Close | undefined;
+  #flushing: Timer | undefined;
+
+  /**
+   * @param guard runs what may throw: nobody else catches it
+   * @param onWritten called when the kernel has taken something
+   */
+  constructor(socket: WebSocket, guard: (act: () => void) => void, onWritten: () => void) {
+    this.#socket = socket;
+    this.#written = () =>
+      guard(() => {
+        onWritten();
+        this.#closeIfWritten();
+      });
+  }
+
+  /** How much waits to be written, bytes. */
+  get waitingBytes(): number {
+    return this.#isGone ? 0 : this.#socket.bufferedAmount;
+  }
+
+  send(message: string | Buffer): void {
+    if (!this.#isGone) this.#socket.send(message, this.#written);
+  }
+
+  ping(data: Buffer): void {
+    if (!this.#isGone) this.#socket.ping(data, true, this.#written);
+  }
+
+  pong(data: Buffer): void {
+    if (!this.#isGone) this.#socket.pong(data, true, this.#written);
+  }
+
+  /** Stops reading from it. @returns false if that was so already */
+  hold(): boolean {
+    if (this.#isHeld || this.#isGone) return false;
+    this.#isHeld = true;
+    this.#socket.pause();
+    return true;
+  }
+
+  /** Reads on. @returns false if nothing has held it */
+  release(): boolean {
+    if (!this.#isHeld || this.#isGone) return false;
+    this.#isHeld = false;
+    this.#socket.resume();
+    return true;
+  }
+
+  /** Ends it as its client has ended, after all that this one has sent. */
+  endAs(close: Close): void {
+    this.release(); // or its own end would not be noticed
+    if (close.code !== NO_CODE && !isSendable(close.code)) {
+      this.#socket.terminate();
+      return;
+    }
+    this.#closing = close;
+    this.#flushing = setTimeout(() => this.#socket.terminate(), FLUSH_MS);
+    this.#closeIfWritten();
+  }
+
+  /** Says that we go away. Drops what waits, if the server takes too long. */
+  leave(): void {
+    this.release();
+    this.#socket.close(GOING_AWAY);
+  }
+
+  terminate(): void {
+    this.#socket.terminate();
+  }
+
+  /** It has closed. */
+  closed(): void {
+    this.#isGone = true;
+    clearTimeout(this.#flushing);
+  }
+
+  #closeIfWritten(): void {
+    const closing = this.#closing;
+    if (closing === undefined || this.waitingBytes > 0) return;
+    this.#closing = undefined;
+    clearTimeout(this.#flushing);
+    if (closing.code === NO_CODE) this.#socket.close();
+    else this.#socket.close(closing.code, closing.reason);
+  }
+}

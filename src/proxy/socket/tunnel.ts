@@ -1,0 +1,221 @@
+/**
+ * One WebSocket through the proxy: what comes from the client goes to the server, and back, message by message. The
+ * slower end sets the pace. The lease on the server ends when its end has closed. Opens nothing: `realtime.ts` does.
+ */
+import type { WebSocket } from "ws";
+import { errorCode } from "../../ground/error-text.ts";
+import type { SocketEnd } from "../../telemetry/telemetry.ts";
+import type { Attempt } from "../exchange.ts";
+import { ClientEnd } from "./client-end.ts";
+import type { ClientSocket, SocketListener } from "./client-sockets.ts";
+import {
+  ABNORMAL,
+  type Close,
+  CUT,
+  isSendable,
+  MESSAGE_TOO_BIG,
+  serverEnded,
+  TOO_LONG_MESSAGE,
+} from "./close-codes.ts";
+import { ServerEnd } from "./server-end.ts";
+
+export type TunnelInit = {
+  readonly attempt: Attempt;
+  readonly socket: WebSocket;
+  /** How long to wait for how the server's run has ended, ms. */
+  readonly runEndMs: number;
+  /** The server has broken off. */
+  readonly onBroken: (error: unknown) => void;
+  /** One side has sent a message that is too long. */
+  readonly onTooLong: (from: "client" | "server") => void;
+  /** Our own code has failed: a bug. */
+  readonly onBug: (error: unknown) => void;
+};
+
+/** So much may wait to be written to the server before its client is not read any more, bytes. */
+const HIGH_BYTES = 256 * 1024;
+const LOW_BYTES = HIGH_BYTES / 2;
+
+/** What Bun says of a message that is too long, in place of the reason of a Close frame (measured, 1.4.5). */
+const TOO_BIG = "Received too big message";
+/** The same of the client `ws`. */
+const TOO_LONG = "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH";
+
+export class Tunnel implements SocketListener {
+  readonly #init: TunnelInit;
+  readonly #server: ServerEnd;
+  /** Undefined before it is open, and when it has closed. */
+  #client: ClientEnd | undefined;
+  readonly #fromClient = { messages: 0, bytes: 0 };
+  readonly #fromServer = { messages: 0, bytes: 0 };
+  /** How the client has ended it. */
+  #left: Close | undefined;
+  #error: unknown;
+  #isOver = false;
+
+  constructor(init: TunnelInit) {
+    this.#init = init;
+    const { socket, attempt } = init;
+    const guard = (act: () => void): void => this.#try(act);
+    this.#server = new ServerEnd(socket, guard, () => this.#readOnFromClient());
+    socket.on("message", (data, isBinary) => this.#try(() => this.#pass(data, isBinary)));
+    socket.on("ping", (data) => this.#try(() => this.#passPing(data)));
+    socket.on("close", (code, reason) =>
+      this.#try(() => this.#serverClosed({ code, reason: reason.toString() })),
+    );
+    attempt.signal.addEventListener("abort", this.#onAbort);
+  }
+
+  get sentMessages(): number {
+    return this.#fromServer.messages;
+  }
+
+  opened(client: ClientSocket): void {
+    this.#client = new ClientEnd(client);
+  }
+
+  /** The connection to the server has failed. It closes next. */
+  failed(error: unknown): void {
+    this.#error ??= error;
+  }
+
+  message(message: string | Buffer): void {
+    const isText = typeof message === "string";
+    this.#fromClient.messages += 1;
+    this.#fromClient.bytes += isText ? Buffer.byteLength(message) : message.length;
+    this.#server.send(message);
+    this.#holdClient();
+  }
+
+  ping(data: Buffer): void {
+    this.#client?.pinged();
+    this.#server.ping(data); // what it answers is of no use: Bun has answered already
+    this.#holdClient();
+  }
+
+  pong(data: Buffer): void {
+    this.#server.pong(data);
+    this.#holdClient();
+  }
+
+  drained(): void {
+    if (this.#client?.drained() !== true) return;
+    if (this.#server.release()) this.#init.attempt.waitFor("message");
+    this.#readOnFromClient();
+  }
+
+  closed(code: number, reason: string): void {
+    this.#client = undefined;
+    if (this.#isOver) return;
+    const isTooLong = code === ABNORMAL && reason === TOO_BIG;
+    if (isTooLong) this.#init.onTooLong("client");
+    this.#left = { code: isTooLong ? MESSAGE_TOO_BIG : code, reason };
+    this.#server.endAs({ code, reason });
+  }
+
+  stop(): void {
+    this.#init.attempt.cut();
+  }
+
+  /** Stops reading from the client while too much waits to be written. */
+  #holdClient(): void {
+    const isTooMuch = this.#server.waitingBytes > HIGH_BYTES;
+    if (isTooMuch || this.#client?.takesNoPongs === true) this.#client?.hold();
+  }
+
+  #readOnFromClient(): void {
+    const client = this.#client;
+    if (client === undefined || client.takesNoPongs) return;
+    if (this.#server.waitingBytes <= LOW_BYTES) client.release();
+  }
+
+  #pass(data: Buffer, isBinary: boolean): void {
+    this.#fromServer.messages += 1;
+    this.#fromServer.bytes += data.length;
+    if (this.#client?.send(data, isBinary) === false) this.#holdServer();
+  }
+
+  #passPing(data: Buffer): void {
+    if (this.#client?.ping(data) === false) this.#holdServer();
+  }
+
+  #holdServer(): void {
+    if (this.#server.hold()) this.#init.attempt.waitFor("client");
+  }
+
+  #serverClosed(close: Close): void {
+    this.#server.closed();
+    this.#readOnFromClient(); // or its end would not be noticed
+    if (this.#isOver) return;
+    const left = this.#left;
+    if (left !== undefined) {
+      const isLost = left.code === ABNORMAL;
+      this.#over({ closeCode: left.code, ...(isLost && { cancelled: true }) });
+    } else if (close.code === ABNORMAL) {
+      this.#serverBrokeOff();
+    } else {
+      this.#over({ closeCode: close.code });
+      this.#client?.close(isSendable(close.code) ? close : undefined);
+    }
+  }
+
+  #serverBrokeOff(): void {
+    const { attempt, onBroken, onTooLong } = this.#init;
+    const { abortReason } = attempt;
+    const error = this.#error ?? NO_CLOSE_FRAME;
+    if (errorCode(error) === TOO_LONG) {
+      this.#over({ closeCode: MESSAGE_TOO_BIG, error });
+      this.#client?.close(TOO_LONG_MESSAGE);
+      onTooLong("server");
+    } else {
+      this.#over({ closeCode: ABNORMAL, error });
+      onBroken(error);
+      void this.#tellClientWhy(abortReason === "run-over");
+    }
+  }
+
+  /** Connections break before the engine tells why. The client hears of it if its server has ended. */
+  async #tellClientWhy(isRunOver: boolean): Promise<void> {
+    const { attempt, runEndMs } = this.#init;
+    const { ending } = attempt.backend;
+    const end = ending.end ?? (await ending.known(runEndMs));
+    if (end === undefined && !isRunOver) this.#client?.breakOff();
+    else this.#client?.close(serverEnded(end?.brief));
+  }
+
+  readonly #onAbort = (): void =>
+    this.#try(() => {
+      if (this.#init.attempt.abortReason === "cut") this.#cut();
+      else this.#server.terminate(); // its close says the rest
+    });
+
+  #cut(): void {
+    const error = new Error("cut");
+    this.#over({ closeCode: CUT.code, error });
+    this.#init.onBroken(error);
+    this.#server.leave();
+    this.#client?.close(CUT);
+  }
+
+  /** The server has no more to do with it. */
+  #over(end: Pick<SocketEnd, "closeCode" | "error" | "cancelled">): void {
+    this.#isOver = true;
+    const { attempt } = this.#init;
+    attempt.signal.removeEventListener("abort", this.#onAbort);
+    attempt.socketEnded({ fromClient: this.#fromClient, fromServer: this.#fromServer, ...end });
+  }
+
+  /** An error in a listener of the client `ws` would end the process. */
+  #try(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.#init.onBug(error);
+      this.#server.terminate();
+      this.#client?.terminate();
+    }
+  }
+}
+
+/** Where the client `ws` says no more. */
+const NO_CLOSE_FRAME = Object.assign(new Error("no Close frame"), { code: "ECONNRESET" });
