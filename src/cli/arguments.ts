@@ -40,7 +40,7 @@ export const USAGE = `Usage: lw-inference-proxy [command]
   (no command)     run the proxy
   status [--json]  what the proxy that runs here routes to, and why the rest is not routed;
                    exit code 0: everything is routed, 1: something is not, 2: no proxy answers
-  drain NAME [--timeout 60s]
+  drain NAME [--timeout 65s]
                    has the proxy that runs here send no new requests to a container (its name or
                    id), and waits until it has none left (--timeout 0 does not wait); exit code 0:
                    none is left, 1: the time is up (it stays taken out), or somebody took it back
@@ -82,7 +82,8 @@ export function parseCommandLine(args: readonly string[]): Command {
   return command ?? { kind: "wrong", argument: args[wrong] ?? "" };
 }
 
-const DRAIN_TIMEOUT = "60s";
+/** A little more than the default of PROXY_DRAIN_TIMEOUT, after which the proxy ends the WebSockets that are left. */
+const DRAIN_TIMEOUT = "65s";
 /** With a value behind it, or behind `=`. */
 const TIMEOUT = "--timeout";
 

@@ -17,12 +17,12 @@ describe("parseCommandLine()", () => {
     [["healthcheck"], { kind: "healthcheck" }],
     [["status"], { kind: "status", json: false }],
     [["status", "--json"], { kind: "status", json: true }],
-    [["drain", "vllm-1"], { kind: "drain", container: "vllm-1", timeoutMs: 60_000 }],
+    [["drain", "vllm-1"], { kind: "drain", container: "vllm-1", timeoutMs: 65_000 }],
     [["drain", "a", "--timeout", "1m30s"], { kind: "drain", container: "a", timeoutMs: 90_000 }],
     [["drain", "--timeout", "5s", "a"], { kind: "drain", container: "a", timeoutMs: 5_000 }],
     [["drain", "--timeout=0", "a"], { kind: "drain", container: "a", timeoutMs: 0 }],
     [["undrain", "vllm-1"], { kind: "undrain", container: "vllm-1" }],
-    [["drain", "drain"], { kind: "drain", container: "drain", timeoutMs: 60_000 }],
+    [["drain", "drain"], { kind: "drain", container: "drain", timeoutMs: 65_000 }],
   ])("knows %p", (args, command) => {
     expect(parseCommandLine(args)).toEqual(command);
   });
