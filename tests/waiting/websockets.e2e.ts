@@ -5,22 +5,16 @@ import { startEachTestWithoutServers } from "../support/engine/each-test.ts";
 import { createNetwork } from "../support/engine/networks.ts";
 import { admin, type Server, startProxy, startServer } from "../support/engine/real.ts";
 import { recreate, replaceByHand, startService } from "../support/engine/replace.ts";
-import { endsAt, TIME_UP, talk, talker, turn } from "../support/engine/websockets.ts";
+import { earlyEndsIn, endsAt, TIME_UP, talk, talker, turn } from "../support/engine/websockets.ts";
 import { type CompiledProxy, runCompiled } from "../support/proxy/compiled.ts";
 import { untilShown } from "../support/proxy/shown-status.ts";
 import { dockerCli } from "../support/server/inference-server/image.ts";
 import { until, within } from "../support/until.ts";
 
 const TIMEOUT_MS = 120_000;
-const EARLY = "WebSockets ended early; their clients' connections are closed";
 
 function untilState({ origin }: CompiledProxy, { name }: Server, state: string): Promise<number> {
   return untilShown(origin, name, { state });
-}
-
-/** The lines of the log on WebSockets that ended early. */
-function told(proxy: CompiledProxy): readonly Readonly<Record<string, unknown>>[] {
-  return proxy.log().filter(({ message }) => message === EARLY);
 }
 
 /** Longer than PROXY_DRAIN_TIMEOUT of 1 s. */
@@ -89,8 +83,11 @@ test(
       expect(await client.closed()).toEqual({ code: 1011, reason: "the server is gone" });
     }
     expect(performance.now() - startMs).toBeLessThan(5_000);
-    await until("it is in the log", () => told(proxy).length === 1);
-    expect(told(proxy)[0]).toMatchObject({ container: server.name, websockets: 2 });
+    await until("it is in the log", () => earlyEndsIn(proxy, server.name).length === 1);
+    expect(earlyEndsIn(proxy, server.name)[0]).toMatchObject({
+      container: server.name,
+      websockets: 2,
+    });
     await dockerCli("rm", "--force", server.name);
   },
   TIMEOUT_MS,
@@ -110,8 +107,10 @@ test(
     const flood = fetch(`${await server.origin()}/v1/embeddings`, { method: "POST", body });
     flood.catch(() => undefined);
     expect(await client.closed()).toEqual({ code: 1011, reason: "the server ran out of memory" });
-    await until("it is in the log", () => told(proxy).length === 1);
-    expect(told(proxy)[0]?.["reason"]).toMatch(/^its container ran out of memory/);
+    await until("it is in the log", () => earlyEndsIn(proxy, server.name).length === 1);
+    expect(earlyEndsIn(proxy, server.name)[0]?.["reason"]).toMatch(
+      /^its container ran out of memory/,
+    );
   },
   TIMEOUT_MS,
 );
@@ -131,8 +130,10 @@ test(
     expect(new Set(ends.map(({ code, reason }) => `${code} ${reason}`))).toEqual(
       new Set(["1011 the server was killed"]),
     );
-    await until("it is in the log", () => told(proxy).length > 0);
-    expect(told(proxy)).toMatchObject([{ container: server.name, websockets: 300 }]);
+    await until("it is in the log", () => earlyEndsIn(proxy, server.name).length > 0);
+    expect(earlyEndsIn(proxy, server.name)).toMatchObject([
+      { container: server.name, websockets: 300 },
+    ]);
   },
   TIMEOUT_MS,
 );

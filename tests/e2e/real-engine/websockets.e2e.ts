@@ -14,6 +14,7 @@ import {
 } from "../../support/engine/real.ts";
 import {
   begin,
+  earlyEndsIn,
   endsAt,
   refusal,
   TIME_UP,
@@ -28,7 +29,6 @@ import { buildInferenceImage, dockerCli } from "../../support/server/inference-s
 import { until, within } from "../../support/until.ts";
 
 const TIMEOUT_MS = 60_000;
-const EARLY = "WebSockets ended early; their clients' connections are closed";
 
 /** One for each test, so that all of them start at the same time. */
 const SERVERS = {
@@ -36,6 +36,7 @@ const SERVERS = {
   uvicorn: talker("uvicorn"),
   killed: talker("killed"),
   crashing: talker("crashing"),
+  abrupt: talker("abrupt", { TERM_MODE: "abrupt" }),
   drained: talker("drained"),
   narrow: { ...talker("narrow"), labels: { "inference.max_in_flight": "1" } },
   restarted: talker("restarted", { LISTEN_DELAY_MS: "300" }),
@@ -65,10 +66,8 @@ afterAll(async () => {
 
 /** Waits until the log tells of WebSockets of a server that ended early. @returns why they did */
 async function reasonInLog({ name }: Server): Promise<unknown> {
-  const lines = (): readonly Readonly<Record<string, unknown>>[] =>
-    proxy.log().filter(({ message, container }) => message === EARLY && container === name);
-  await until("it is in the log", () => lines().length > 0);
-  return lines()[0]?.["reason"];
+  await until("it is in the log", () => earlyEndsIn(proxy, name).length > 0);
+  return earlyEndsIn(proxy, name)[0]?.["reason"];
 }
 
 describe("docker stop", () => {
@@ -98,13 +97,7 @@ describe("docker stop", () => {
       const stopped = dockerCli("stop", servers.uvicorn.name);
       expect(await client.closed()).toEqual({ code: 1012, reason: "" });
       await stopped;
-      expect(
-        proxy
-          .log()
-          .filter(
-            ({ message, container }) => message === EARLY && container === servers.uvicorn.name,
-          ),
-      ).toEqual([]);
+      expect(earlyEndsIn(proxy, servers.uvicorn.name)).toEqual([]);
     },
     TIMEOUT_MS,
   );
@@ -135,6 +128,13 @@ describe("a container that dies: 1011 with the reason", () => {
       end: crash,
       brief: "exited with code 1",
       logged: /^its container exited with code 1 [\d.]+ m?s into the longest of the connections$/,
+    },
+    {
+      by: "docker stop, without a word",
+      server: "abrupt",
+      end: ({ name }) => dockerCli("stop", name),
+      brief: "was stopped",
+      logged: /^its container was stopped [\d.]+ m?s into the longest of the connections$/,
     },
   ];
   test.each(cases)(

@@ -1,5 +1,6 @@
 /** WebSockets to the stand-in servers of a real engine, through the compiled proxy. */
 import { type Conversation, converse, refusedHandshake } from "../client/websocket.ts";
+import type { CompiledProxy } from "../proxy/compiled.ts";
 import { until } from "../until.ts";
 import { admin, type Server, type ServerInit } from "./real.ts";
 
@@ -59,4 +60,14 @@ export async function endsAt(server: Server): Promise<readonly (SocketEnd | null
     readonly socket?: { readonly status: number | null; readonly end: SocketEnd | null };
   }[];
   return entries.flatMap(({ socket }) => (socket?.status === 101 ? [socket.end] : []));
+}
+
+const EARLY = "WebSockets ended early; their clients' connections are closed";
+
+/** The lines of the proxy's log on WebSockets of a container that ended early. */
+export function earlyEndsIn(
+  proxy: CompiledProxy,
+  name: string,
+): readonly Readonly<Record<string, unknown>>[] {
+  return proxy.log().filter(({ message, container }) => message === EARLY && container === name);
 }
