@@ -138,6 +138,22 @@ test(
   TIMEOUT_MS,
 );
 
+test(
+  "A handshake that its server has not answered when it is restarted opens at the next run",
+  async () => {
+    await using proxy = await startProxy({ PROXY_WAIT_TIMEOUT: "1m" });
+    const server = await startServer(talker("m", { TERM_MODE: "abrupt" }));
+    await untilState(proxy, server, "routed");
+    await admin(server, "/gate?state=shut");
+    const opening = converse(`${proxy.origin}/v1/realtime?model=m`, {}, 30_000);
+    await untilShown(proxy.origin, server.name, { in_flight: 1 });
+    await dockerCli("restart", server.name);
+    await turn(await opening);
+    await untilShown(proxy.origin, server.name, { state: "routed", in_flight: 1 });
+  },
+  TIMEOUT_MS,
+);
+
 /** A client that opens its WebSocket again whenever it has ended. */
 class Faithful {
   readonly #url: string;

@@ -28,6 +28,12 @@ export class ClientEnd {
     return this.#socket.getBufferedAmount() === 0;
   }
 
+  /** @returns as `send` */
+  pong(data: Buffer): boolean {
+    this.#socket.pong(data);
+    return this.#socket.getBufferedAmount() === 0;
+  }
+
   /** It has sent a ping, which Bun has answered. */
   pinged(): void {
     this.#unreadPongs = this.#socket.getBufferedAmount() === 0 ? 0 : this.#unreadPongs + 1;
