@@ -129,6 +129,7 @@ export class Realtime {
       runEndMs,
       onBroken: (error) =>
         brokenAnswers.add(backend, {
+          what: "websocket",
           model: exchange.model,
           error,
           abortReason: attempt.abortReason,
