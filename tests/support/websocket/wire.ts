@@ -51,7 +51,7 @@ export class WireSocket implements Disposable {
     socket.on("end", onClose);
     socket.on("close", onClose);
     socket.on("error", onClose);
-    socket.on("data", (bytes) => this.take(bytes));
+    socket.on("data", (bytes: Buffer) => this.take(bytes));
   }
 
   take(bytes: Buffer): void {
@@ -73,9 +73,8 @@ export class WireSocket implements Disposable {
 
   /** @returns false if it is to wait for `drained` before the next */
   send(opcode: number, payload: Buffer | string = ""): boolean {
-    return this.#socket.write(
-      frame(opcode, typeof payload === "string" ? Buffer.from(payload) : payload, this.isClient),
-    );
+    const bytes = typeof payload === "string" ? Buffer.from(payload) : payload;
+    return this.sendRaw(frame(opcode, bytes, this.isClient));
   }
 
   /** Bytes of a frame that `frame` has made before: the same a thousand times need be masked once. */
