@@ -3,12 +3,17 @@
  * idle ones behind front proxies with the time-outs that these have by themselves.
  */
 import { expect, test } from "bun:test";
+import {
+  type FrontProxyName,
+  isInstalled,
+  startFrontProxy,
+} from "../support/front-proxies/programs.ts";
 import { descriptorsOf, residentMib } from "../support/process/figures.ts";
-import { until } from "../support/until.ts";
+import { expectNever, until } from "../support/until.ts";
 import { startCompiledWires } from "../support/websocket/compiled-wires.ts";
 import { stall } from "../support/websocket/flow.ts";
 import { openWire } from "../support/websocket/wire.ts";
-import { CLOSE, TEXT } from "../support/websocket/wire-frames.ts";
+import { CLOSE, PING, PONG, TEXT } from "../support/websocket/wire-frames.ts";
 
 const MIB = 1024 ** 2;
 const COUNT = 10_000;
@@ -75,4 +80,59 @@ test.each([
     expect(peak).toBeLessThan(STALLED_MIB);
   },
   120_000,
+);
+
+/** The time-outs that they have without a setting; of HAProxy, in Debian's file. Caddy has none. */
+const TIMEOUTS: readonly (readonly [FrontProxyName, timeout: string])[] = [
+  ["nginx, HTTP/1.1", "60s"],
+  ["HAProxy", "50s"],
+  ["Caddy", "1h"],
+];
+const IDLE_MS = 150_000;
+/** Well below the shortest of them. */
+const SILENCE_MAX_MS = 45_000;
+
+test.skipIf(!isInstalled())(
+  `WebSockets on which nothing happens for ${IDLE_MS / 1000} s, directly and behind front proxies: the proxy's own pings keep them open, and their server hears nothing of that`,
+  async () => {
+    let heard = 0;
+    await using chain = await startCompiledWires({
+      frame: () => {
+        heard += 1;
+      },
+    });
+    await using stack = new AsyncDisposableStack();
+    const ports: [name: string, port: number][] = [["directly", chain.proxy.port]];
+    for (const [name, timeout] of TIMEOUTS) {
+      const front = stack.use(await startFrontProxy(name, chain.proxy.port, timeout));
+      ports.push([name, front.port]);
+    }
+    const openedMs = performance.now();
+    const idle = ports.map(async ([name, port]) => {
+      const pingsMs: number[] = [0];
+      const client = await openWire(port, {
+        frame: (socket, opcode, payload) => {
+          if (opcode !== PING) return;
+          pingsMs.push(performance.now() - openedMs);
+          socket.send(PONG, payload);
+        },
+      });
+      return { name, pingsMs, client: stack.use(client) };
+    });
+    const all = await Promise.all(idle);
+    await expectNever("one of them ends", () => all.some(({ client }) => client.closed), IDLE_MS);
+    for (const { name, pingsMs } of all) {
+      console.log(
+        `${name}: pings after ${pingsMs
+          .slice(1)
+          .map((ms) => `${(ms / 1000).toFixed(0)} s`)
+          .join(", ")}`,
+      );
+      const silences = [...pingsMs.slice(1), IDLE_MS].map((ms, n) => ms - (pingsMs[n] ?? 0));
+      expect(Math.max(...silences)).toBeLessThan(SILENCE_MAX_MS);
+    }
+    expect(heard).toBe(0);
+    expect(chain.server.open()).toBe(all.length);
+  },
+  IDLE_MS + 60_000,
 );
