@@ -96,12 +96,15 @@ export class Realtime {
     let tunnel: Tunnel | undefined;
     signal.addEventListener("abort", abandon);
     server.on("error", (error) => {
-      tunnel?.failed(error);
+      tunnel?.serverFailed(error);
       failed(withCode(error));
     });
-    server.on("upgrade", (response) => {
-      headers = headersOfUpgrade(response);
-    });
+    server.on("close", () => failed(CLOSED)); // in case that there was no error before it
+    server.on("upgrade", (response) =>
+      listening(() => {
+        headers = headersOfUpgrade(response);
+      }),
+    );
     server.on("unexpected-response", (_request, response) =>
       listening(() => resolve(refusalOf(response, signal))),
     );
@@ -110,9 +113,13 @@ export class Realtime {
         signal.removeEventListener("abort", abandon);
         tunnel = this.#tunnel(server, attempt);
         // In this very call: later a message could come before there is a client.
-        if (attempt.exchange.client.upgrade(headers, tunnel)) return resolve({ kind: "upgraded" });
-        server.terminate();
-        failed(new Error("the client has gone"));
+        if (attempt.exchange.client.upgrade(headers, tunnel)) {
+          attempt.upgraded();
+          resolve({ kind: "upgraded" });
+        } else {
+          tunnel.abandon();
+          failed(CLOSED);
+        }
       }),
     );
     return promise;
@@ -122,7 +129,6 @@ export class Realtime {
     const { runEndMs, brokenAnswers } = this.#init;
     const { exchange, backend } = attempt;
     const beganMs = performance.now();
-    attempt.upgraded();
     return new Tunnel({
       attempt,
       socket: server,
@@ -151,6 +157,8 @@ export class Realtime {
   }
 }
 
+const CLOSED = Object.assign(new Error("closed"), { code: "ECONNRESET" });
+
 /** What is wrong with a 101 has no code: without one it would count as a bug of ours. */
 function withCode(error: Error): Error {
   return errorCode(error) === undefined ? Object.assign(error, { code: "BAD_HANDSHAKE" }) : error;
@@ -170,10 +178,16 @@ function headersOfUpgrade(response: IncomingMessage): Headers {
   return headers;
 }
 
-/** @param raw names and values by turns */
+/** @param raw names and values by turns. Those that can't be passed on are left out */
 function headersOf(raw: readonly string[]): Headers {
   const headers = new Headers();
-  for (let at = 0; at + 1 < raw.length; at += 2) headers.append(raw[at] ?? "", raw[at + 1] ?? "");
+  for (let at = 0; at + 1 < raw.length; at += 2) {
+    try {
+      headers.append(raw[at] ?? "", raw[at + 1] ?? "");
+    } catch {
+      // No header by RFC 9110 §5.
+    }
+  }
   return headers;
 }
 

@@ -33,6 +33,8 @@ export type SocketListener = {
   readonly closed: (code: number, reason: string) => void;
   /** The proxy is about to end: the WebSocket must end now. */
   readonly stop: () => void;
+  /** One of these has thrown: a bug of ours. */
+  readonly failed: (error: unknown) => void;
   /** How many messages have been sent to the client. */
   readonly sentMessages: number;
 };
@@ -90,6 +92,7 @@ export class ClientSockets {
         const listener = this.#heard(socket);
         if (!data.equals(this.#payload)) listener.pong(data);
       },
+      error: (error, socket) => socket.data.listener.failed(error),
       close: (socket, code, reason) => {
         this.#open.delete(socket);
         socket.data.listener.closed(code, reason);

@@ -74,9 +74,21 @@ export class Tunnel implements SocketListener {
     this.#client = new ClientEnd(client);
   }
 
+  /** The client has gone before there was a WebSocket. */
+  abandon(): void {
+    this.#isOver = true;
+    this.#server.terminate();
+  }
+
   /** The connection to the server has failed. It closes next. */
-  failed(error: unknown): void {
+  serverFailed(error: unknown): void {
     this.#error ??= error;
+  }
+
+  failed(error: unknown): void {
+    this.#init.onBug(error);
+    this.#server.terminate();
+    this.#client?.terminate();
   }
 
   message(message: string | Buffer): void {
@@ -210,9 +222,7 @@ export class Tunnel implements SocketListener {
     try {
       act();
     } catch (error) {
-      this.#init.onBug(error);
-      this.#server.terminate();
-      this.#client?.terminate();
+      this.failed(error);
     }
   }
 }

@@ -1,6 +1,7 @@
 /** The proxy as it runs, on any free port, with a routing table that the test fills by hand. */
 import { BrokenAnswers, type BrokenAnswersInit } from "../../../src/proxy/broken-answers.ts";
 import { createHandler, type HandlerInit } from "../../../src/proxy/handler.ts";
+import type { ClientSocketsInit } from "../../../src/proxy/socket/client-sockets.ts";
 import type { Patience } from "../../../src/proxy/upstream-abort.ts";
 import type { Backend } from "../../../src/routing/backend.ts";
 import { RoutingTable } from "../../../src/routing/table.ts";
@@ -33,9 +34,15 @@ export type RunningProxy = Disposable & {
 type ProxyInit = Partial<Omit<HandlerInit, "routes" | "log" | "brokenAnswers">> & {
   readonly backends?: readonly Backend[];
   readonly broken?: Omit<BrokenAnswersInit, "log">;
+  readonly sockets?: ClientSocketsInit;
 };
 
-export function startProxy({ backends = [], broken, ...init }: ProxyInit = {}): RunningProxy {
+export function startProxy({
+  backends = [],
+  broken,
+  sockets,
+  ...init
+}: ProxyInit = {}): RunningProxy {
   const table = new RoutingTable();
   for (const backend of backends) table.admit(backend);
   const log = memoryLog();
@@ -48,6 +55,7 @@ export function startProxy({ backends = [], broken, ...init }: ProxyInit = {}): 
   const server = startServer({
     port: 0,
     log,
+    ...(sockets && { sockets }),
     handler: (request, client) =>
       handle(request, {
         ...client,

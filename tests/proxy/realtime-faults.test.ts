@@ -1,0 +1,104 @@
+import { expect, test } from "bun:test";
+import { createHandler } from "../../src/proxy/handler.ts";
+import { RoutingTable } from "../../src/routing/table.ts";
+import { startServer } from "../../src/server.ts";
+import { NO_REPORT, NO_TELEMETRY, type Telemetry } from "../../src/telemetry/telemetry.ts";
+import { rawServer } from "../support/client/raw-http.ts";
+import { converse, refusedHandshake } from "../support/client/websocket.ts";
+import { startProxyTo } from "../support/proxy/in-process.ts";
+import { memoryLog } from "../support/proxy/memory-log.ts";
+import { makeBackend } from "../support/server/backends.ts";
+import { startWebSocketServer } from "../support/server/websocket-server.ts";
+import { until } from "../support/until.ts";
+
+/** A report whose part about the WebSocket throws. */
+function throwing(upgraded: () => () => void): Telemetry {
+  const request = (): typeof NO_REPORT => ({
+    ...NO_REPORT,
+    call: (backend) => ({ ...NO_REPORT.call(backend), upgraded }),
+  });
+  return { ...NO_TELEMETRY, request };
+}
+
+function boom(): never {
+  throw new Error("boom");
+}
+
+test("a client that has gone when the 101 comes: its server is left, and nothing is said", async () => {
+  using server = startWebSocketServer();
+  const backend = makeBackend({ origin: server.origin });
+  const table = new RoutingTable();
+  table.admit(backend);
+  const log = memoryLog();
+  const handle = createHandler({ routes: table, log, isReady: () => true });
+  const proxy = startServer({
+    port: 0,
+    log,
+    handler: (request, client) => handle(request, { ...client, upgrade: () => false }),
+  });
+  await refusedHandshake(`http://127.0.0.1:${proxy.port}/v1/realtime`);
+  await until("the server knows", () => server.closes.length === 1);
+  expect([server.closes[0]?.code, backend.inFlight]).toEqual([1006, 0]);
+  await proxy.stop(0);
+});
+
+test("a bug of ours when it opens ends it", async () => {
+  using server = startWebSocketServer();
+  using proxy = startProxyTo(server.origin, { telemetry: throwing(boom) });
+  const closed = converse(`${proxy.origin}/v1/realtime`).then(({ closed: end }) => end());
+  await Promise.allSettled([closed]);
+  await until("the lease has ended", () => proxy.backend.inFlight === 0);
+  await until("the log has it", () => proxy.log.lines.length > 0);
+  expect(proxy.log.lines[0]?.level).toBe("error");
+});
+
+test("a bug of ours at its end ends both ends, and is told as a bug", async () => {
+  using server = startWebSocketServer();
+  using proxy = startProxyTo(server.origin, { telemetry: throwing(() => boom) });
+  const client = await converse(`${proxy.origin}/v1/realtime`);
+  client.socket.close(4000);
+  await client.closed();
+  await until("the log has it", () => proxy.log.lines.length > 0);
+  expect(proxy.log.lines[0]?.level).toBe("error");
+  expect(JSON.stringify(proxy.log.lines[0])).toContain("a bug in the proxy");
+  await until("the server knows", () => server.open.size === 0);
+  expect(proxy.backend.inFlight).toBe(0);
+});
+
+test.each([
+  ["another accept", "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x"],
+  ["no Upgrade", "Connection: Upgrade"],
+])("a 101 with %s is a 502", async (_what, head) => {
+  using server = await rawServer();
+  using proxy = startProxyTo(server.origin);
+  const answer = refusedHandshake(`${proxy.origin}/v1/realtime`);
+  const connection = await server.request();
+  connection.send(`HTTP/1.1 101 Switching Protocols\r\n${head}\r\n\r\n`);
+  expect((await answer).status).toBe(502);
+  await until("the log says so", () => proxy.log.lines.length === 1);
+  expect(proxy.log.lines[0]).toMatchObject({ level: "warn", requests: 1 });
+});
+
+test.each([
+  "HTTP/1.1 700 What\r\n\r\n",
+  "no HTTP\r\n\r\n",
+  "HTTP/1.1 401 No\r\nX: a\u0001b\r\n\r\n",
+])("an answer that can't be passed on is a 502, or goes without the header: %j", async (text) => {
+  using server = await rawServer();
+  using proxy = startProxyTo(server.origin);
+  const answer = refusedHandshake(`${proxy.origin}/v1/realtime`);
+  const connection = await server.request();
+  connection.send(text);
+  connection.end();
+  expect([502, 401]).toContain((await answer).status);
+  await until("the lease has ended", () => proxy.backend.inFlight === 0);
+});
+
+test("a server that breaks off before it answers is a 502", async () => {
+  using server = await rawServer();
+  using proxy = startProxyTo(server.origin);
+  const answer = refusedHandshake(`${proxy.origin}/v1/realtime`);
+  (await server.request()).reset();
+  expect((await answer).status).toBe(502);
+  expect(server.connections.length).toBe(1);
+});

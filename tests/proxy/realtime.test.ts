@@ -1,0 +1,215 @@
+import { describe, expect, test } from "bun:test";
+import { rawConnect } from "../support/client/raw-http.ts";
+import { converse, HANDSHAKE, refusedHandshake } from "../support/client/websocket.ts";
+import { startProxy, startProxyTo } from "../support/proxy/in-process.ts";
+import { expectNothingLeft, startReplicas } from "../support/proxy/replicas.ts";
+import { narrow, startPatientProxy } from "../support/proxy/waiting.ts";
+import { makeBackend } from "../support/server/backends.ts";
+import { startWebSocketServer } from "../support/server/websocket-server.ts";
+import { until } from "../support/until.ts";
+
+type ErrorBody = { readonly error: { readonly code: string; readonly message: string } };
+
+async function refusalOf(url: string): Promise<[status: number, code: string]> {
+  const answer = await refusedHandshake(url);
+  return [answer.status, ((await answer.json()) as ErrorBody).error.code];
+}
+
+describe("a WebSocket goes to", () => {
+  test.each([
+    ["the server of its ?model=", "/v1/realtime?model=b", 1],
+    ["the same by another name", "/v1/realtime?model=b-alias", 1],
+    ["the same for responses", "/v1/responses?model=b", 1],
+  ])("%s", async (_what, path, index) => {
+    using one = startWebSocketServer();
+    using other = startWebSocketServer();
+    using proxy = startProxy({
+      backends: [
+        makeBackend({ origin: one.origin, models: [{ id: "a" }] }),
+        makeBackend({ origin: other.origin, models: [{ id: "b", aliases: ["b-alias"] }] }),
+      ],
+    });
+    const { socket, untilMessages, messages } = await converse(`${proxy.origin}${path}`);
+    socket.send("x");
+    await untilMessages(1);
+    expect(messages).toEqual(["x"]);
+    expect([one, other].map(({ requests }) => requests.length)).toEqual(
+      [0, 1].map((at) => Number(at === index)),
+    );
+    socket.close();
+  });
+
+  test.each(["/v1/realtime", "/v1/responses", "/v1/audio/speech/stream?x=%2f"])(
+    "the only server: %s",
+    async (path) => {
+      using server = startWebSocketServer({ hello: "hi" });
+      using proxy = startProxyTo(server.origin);
+      const { socket, untilMessages } = await converse(`${proxy.origin}${path}`);
+      await untilMessages(1);
+      expect(server.requests[0]?.url).toEndWith(path);
+      socket.close();
+    },
+  );
+
+  test.each<[path: string, expected: [number, string]]>([
+    ["/v1/realtime", [400, "model_required"]],
+    ["/v1/realtime?model=x", [404, "model_not_found"]],
+    ["/v1/responses", [426, "upgrade_required"]],
+    ["/v1/responses?model=x", [426, "upgrade_required"]],
+    ["/v1/responses/resp_x", [404, "response_not_found"]],
+    ["/realtime", [404, "not_found"]],
+  ])("nobody, with two servers: %s", async (path, expected) => {
+    using server = startWebSocketServer();
+    using proxy = startProxy({
+      backends: ["a", "b"].map((id) => makeBackend({ origin: server.origin, models: [{ id }] })),
+    });
+    expect(await refusalOf(`${proxy.origin}${path}`)).toEqual(expected);
+    expect(server.requests).toEqual([]);
+  });
+
+  test.each<[path: string, expected: [number, string]]>([
+    ["/v1/realtime", [503, "backend_unavailable"]],
+    ["/v1/responses", [426, "upgrade_required"]],
+  ])("nobody, without a server: %s", async (path, expected) => {
+    using proxy = startProxy();
+    expect(await refusalOf(`${proxy.origin}${path}`)).toEqual(expected);
+  });
+
+  test("nobody: the refusal says how to name the model", async () => {
+    using proxy = startProxy({
+      backends: ["a", "b"].map((id) => makeBackend({ models: [{ id }] })),
+    });
+    const answer = await refusedHandshake(`${proxy.origin}/v1/realtime`);
+    expect(((await answer.json()) as ErrorBody).error.message).toContain("?model=");
+  });
+
+  test("what the proxy answers itself takes no WebSocket", async () => {
+    using proxy = startProxyTo("http://127.0.0.1:9");
+    for (const path of ["/v1/models", "/v1/models/m", "/healthz"]) {
+      expect((await refusedHandshake(`${proxy.origin}${path}`)).status).toBe(200);
+    }
+  });
+});
+
+describe("a server's refusal", () => {
+  test.each([200, 204, 301, 400, 401, 403, 404, 426, 429, 500, 503])(
+    "%d passes as it is",
+    async (status) => {
+      const body = status === 204 ? null : "why not";
+      using server = startWebSocketServer({
+        refuses: () =>
+          new Response(body, { status, headers: { "x-own": "1", location: "/elsewhere" } }),
+      });
+      using proxy = startProxyTo(server.origin);
+      const answer = await fetch(`${proxy.origin}/v1/realtime`, {
+        headers: HANDSHAKE,
+        redirect: "manual",
+      });
+      expect(answer.status).toBe(status);
+      expect(answer.headers.get("x-own")).toBe("1");
+      expect(await answer.text()).toBe(body ?? "");
+      await until("the lease has ended", () => proxy.backend.inFlight === 0);
+      expect(server.requests.length).toBe(1);
+      expect(proxy.log.lines).toEqual([]);
+    },
+  );
+
+  test.each([
+    [400, 426],
+    [401, 401],
+    [403, 426],
+    [404, 426],
+    [405, 426],
+    [429, 429],
+    [501, 426],
+    [503, 503],
+  ])("of a handshake for responses: %d → %d", async (status, expected) => {
+    using server = startWebSocketServer({ refuses: () => new Response("x", { status }) });
+    using proxy = startProxyTo(server.origin);
+    expect((await refusedHandshake(`${proxy.origin}/v1/responses`)).status).toBe(expected);
+    await until("the lease has ended", () => proxy.backend.inFlight === 0);
+    expect([server.requests.length, proxy.keptOpen()]).toEqual([1, 0]);
+  });
+
+  test("a long one comes whole", async () => {
+    const long = Buffer.alloc(3 * 1024 * 1024, "abc");
+    using server = startWebSocketServer({ refuses: () => new Response(long, { status: 401 }) });
+    using proxy = startProxyTo(server.origin);
+    const answer = await refusedHandshake(`${proxy.origin}/v1/realtime`);
+    expect(Buffer.from(await answer.arrayBuffer()).equals(long)).toBe(true);
+  });
+});
+
+describe("before the 101", () => {
+  test("another replica gets what the first refuses for now, or can't take", async () => {
+    using busy = startWebSocketServer({ refuses: () => new Response("later", { status: 503 }) });
+    using server = startWebSocketServer({ hello: "hi" });
+    using proxy = startReplicas(["http://127.0.0.1:9", busy.origin, server.origin]);
+    const { socket, untilMessages, closed } = await converse(`${proxy.origin}/v1/realtime?model=m`);
+    await untilMessages(1);
+    expect(busy.requests.length).toBe(1);
+    socket.close();
+    await closed();
+    await expectNothingLeft(proxy);
+  });
+
+  test("replicas share WebSockets by load", async () => {
+    using one = startWebSocketServer();
+    using other = startWebSocketServer();
+    using proxy = startReplicas([one.origin, other.origin]);
+    const all = await Promise.all(
+      Array.from({ length: 6 }, () => converse(`${proxy.origin}/v1/realtime`)),
+    );
+    expect([one.open.size, other.open.size]).toEqual([3, 3]);
+    for (const { socket } of all) socket.close();
+    await expectNothingLeft(proxy);
+  });
+
+  test("a server that is not there is 502", async () => {
+    using proxy = startProxyTo("http://127.0.0.1:9");
+    expect(await refusalOf(`${proxy.origin}/v1/realtime`)).toEqual([502, "backend_unreachable"]);
+    expect(proxy.backend.inFlight).toBe(0);
+  });
+
+  test("a client that leaves ends the handshake", async () => {
+    const asked = Promise.withResolvers<Request>();
+    using server = startWebSocketServer({
+      refuses: (request) => {
+        asked.resolve(request);
+        return new Promise(() => undefined);
+      },
+    });
+    using proxy = startProxyTo(server.origin);
+    const client = await rawConnect(proxy.port);
+    const head = Object.entries(HANDSHAKE).map(([name, value]) => `${name}: ${value}`);
+    client.send(`GET /v1/realtime HTTP/1.1\r\nHost: a\r\n${head.join("\r\n")}\r\n\r\n`);
+    const { signal } = await asked.promise;
+    expect(proxy.backend.inFlight).toBe(1);
+    client[Symbol.dispose]();
+    await until("the handshake has ended", () => signal.aborted && proxy.backend.inFlight === 0);
+    expect(proxy.keptOpen()).toBe(0);
+  });
+
+  test("a handshake waits for its model, and what is open does not", async () => {
+    using server = startWebSocketServer();
+    using proxy = startPatientProxy([narrow(server.origin)]);
+    const url = `${proxy.origin}/v1/realtime?model=m`;
+    const first = await converse(url);
+    const second = converse(url);
+    await proxy.untilWaiting(1);
+    first.socket.close();
+    const { socket } = await second;
+    await proxy.untilWaiting(0);
+    expect(server.requests.length).toBe(2);
+    socket.close();
+  });
+
+  test("what is for responses and waits in vain is told so", async () => {
+    using server = startWebSocketServer();
+    using proxy = startPatientProxy([narrow(server.origin)], { timeoutMs: 20 });
+    const url = `${proxy.origin}/v1/responses?model=m`;
+    const { socket } = await converse(url);
+    expect(await refusalOf(url)).toEqual([429, "backend_saturated"]);
+    socket.close();
+  });
+});

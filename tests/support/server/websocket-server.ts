@@ -1,0 +1,63 @@
+/** A server that takes WebSockets, says hello, and sends back what it gets. */
+
+type Close = { readonly code: number; readonly reason: string };
+
+export type WebSocketServer = Disposable & {
+  readonly origin: string;
+  /** The handshakes. */
+  readonly requests: Request[];
+  /** Those that are open. */
+  readonly open: Set<Bun.ServerWebSocket<unknown>>;
+  readonly messages: (string | Buffer)[];
+  readonly closes: Close[];
+  /** The pongs that have come, with what was in them. */
+  readonly pongs: string[];
+};
+
+type Init = {
+  /** What it answers to a handshake, instead of taking it. */
+  readonly refuses?: (request: Request) => Response | Promise<Response> | undefined;
+  /** What it says first. */
+  readonly hello?: string;
+};
+
+export function startWebSocketServer({ refuses, hello }: Init = {}): WebSocketServer {
+  const requests: Request[] = [];
+  const open: WebSocketServer["open"] = new Set();
+  const messages: (string | Buffer)[] = [];
+  const closes: Close[] = [];
+  const pongs: string[] = [];
+  const server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    idleTimeout: 0,
+    fetch: async (request, own): Promise<Response | undefined> => {
+      requests.push(request);
+      const refusal = await refuses?.(request);
+      if (refusal !== undefined) return refusal;
+      return own.upgrade(request) ? undefined : new Response("no handshake", { status: 400 });
+    },
+    websocket: {
+      maxPayloadLength: 64 * 1024 * 1024,
+      sendPings: false,
+      open: (socket) => {
+        open.add(socket);
+        if (hello !== undefined) socket.sendText(hello);
+      },
+      message: (socket, message) => {
+        messages.push(message);
+        socket.send(message);
+      },
+      pong: (_socket, data) => void pongs.push(data.toString()),
+      close: (socket, code, reason) => {
+        open.delete(socket);
+        closes.push({ code, reason });
+      },
+    },
+  });
+  return {
+    origin: `http://127.0.0.1:${server.port}`,
+    ...{ requests, open, messages, closes, pongs },
+    [Symbol.dispose]: () => void server.stop(true),
+  };
+}
