@@ -34,6 +34,8 @@ describe("what stands in front of the proxy", () => {
     const tested = lines(configuration("nginx.conf", { PROXY: "8080", ...NGINX_VALUES }));
     const shown = lines(block("nginx"));
     expect(tested.join("\n")).toContain(shown.join("\n"));
+    const map = tested.find((line) => line.startsWith("map "));
+    expect(README).toContain(`\`${map}\``);
   });
 
   test("HAProxy's configuration is the tested one", () => {
