@@ -11,6 +11,9 @@ export const NO_CONNECTION = "no connection could be made";
 /** The run is over for us, and nobody has told how: another run was seen, or the network between was left. */
 export const RUN_OVER = "the server is gone, or can't be reached any more";
 
+/** The code of a 101 that opens no WebSocket (RFC 6455 §4.1). */
+export const BAD_HANDSHAKE = "BAD_HANDSHAKE";
+
 /** Codes of the system: the connection failed, and not what came over it. */
 const CONNECTION: Readonly<Record<string, string>> = {
   ECONNREFUSED: "the server refused the connection",
@@ -23,6 +26,8 @@ const CONNECTION: Readonly<Record<string, string>> = {
 
 /** The system's other codes. */
 const OF_SYSTEM = /^E[A-Z0-9]+$/;
+/** Those of the WebSocket client for bad frames. */
+const BAD_FRAME = /^WS_ERR_/;
 /** The runtime's for an answer that is no HTTP (measured, 1.4.5: Malformed_HTTP_Response, InvalidContentLength …). */
 const NO_HTTP = /HTTP|^Invalid/;
 const NAME_LENGTH_MAX = 60;
@@ -40,7 +45,9 @@ export function failureWords(error: unknown): string {
   if (Object.hasOwn(CONNECTION, code)) return CONNECTION[code] ?? CLOSED;
   if (/^\d{3}$/.test(code)) return answeredWith(code);
   if (code === "EMFILE") return "the proxy is out of file descriptors";
+  if (code === BAD_HANDSHAKE) return "the server's answer opens no WebSocket";
   const name = shown(code);
+  if (BAD_FRAME.test(code)) return `the server sent what a WebSocket may not (${name})`;
   if (OF_SYSTEM.test(code)) return `the connection failed (${name})`;
   return NO_HTTP.test(code)
     ? `the server sent what is not HTTP (${name})`

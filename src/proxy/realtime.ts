@@ -6,6 +6,7 @@
 import type { IncomingMessage } from "node:http";
 import type { WebSocket } from "ws";
 import { errorCode } from "../ground/error-text.ts";
+import { BAD_HANDSHAKE } from "../ground/failure-words.ts";
 import { BugReport } from "../telemetry/bug-report.ts";
 import type { Log } from "../telemetry/log.ts";
 import { isUsable } from "./answer.ts";
@@ -161,7 +162,7 @@ const CLOSED = Object.assign(new Error("closed"), { code: "ECONNRESET" });
 
 /** What is wrong with a 101 has no code: without one it would count as a bug of ours. */
 function withCode(error: Error): Error {
-  return errorCode(error) === undefined ? Object.assign(error, { code: "BAD_HANDSHAKE" }) : error;
+  return errorCode(error) === undefined ? Object.assign(error, { code: BAD_HANDSHAKE }) : error;
 }
 
 /** @returns the headers of a 101 that its client gets */

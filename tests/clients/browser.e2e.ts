@@ -1,18 +1,13 @@
-/**
- * A page of a stranger's in a real Chromium asks for models through the compiled binary. One of the two servers refuses
- * every preflight, as Ollama and text-embeddings-inference do; what it answers to the request itself may be read by pages.
- */
+/** A page of a stranger's in a real Chromium asks for models through the compiled binary, by requests and by WebSockets. */
 import { expect, test } from "bun:test";
 import { untilModels } from "../support/client/requests.ts";
 import { envOf, FakeEngine } from "../support/engine/fake.ts";
 import { startCompiled } from "../support/proxy/compiled.ts";
-import { findChromium } from "../support/real-clients/programs.ts";
-import { createHandler } from "../support/server/inference-server/handler.ts";
+import { browse } from "../support/real-clients/browse.ts";
+import { createHandler, createService } from "../support/server/inference-server/handler.ts";
+import type { SocketEntry } from "../support/server/inference-server/journal.ts";
 import { readSettings } from "../support/server/inference-server/settings.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { within } from "../support/until.ts";
 
-const BROWSER_BOUND_MS = 60_000;
 const ALLOW_ORIGIN = "access-control-allow-origin";
 
 type Server = Disposable & {
@@ -49,8 +44,8 @@ function startServer(model: string, allows: Readonly<Record<string, string>> | u
 /** What the page saw of one request: the start of the text, or why it could not read any. */
 type Seen = { readonly status: number; readonly text: string };
 
-/** Runs in the page. */
-const SCRIPT = `
+const chatScript = (origin: string): string => `
+  const ORIGIN = ${JSON.stringify(origin)};
   const headers = { authorization: "Bearer sk-test", "content-type": "application/json" };
   const chat = (model, more) => ({
     method: "POST", headers,
@@ -71,55 +66,13 @@ const SCRIPT = `
     ["unknown", "/v1/chat/completions", chat("unknown")],
     ["list", "/v1/models", { headers }],
   ];
-  Promise.all(requests.map(seen)).then((all) =>
-    fetch("/seen", { method: "POST", body: JSON.stringify(Object.fromEntries(all)) }));
+  Promise.all(requests.map(seen)).then((all) => report(Object.fromEntries(all)));
 `;
 
-/** Opens the page in a browser of its own, and returns what its script reports. */
-async function browse(origin: string): Promise<Readonly<Record<string, Seen>>> {
-  const browser = findChromium();
-  if (browser === undefined)
-    throw new Error("Cannot find Chromium: npm run test:clients brings it");
-  const reported = Promise.withResolvers<Readonly<Record<string, Seen>>>();
-  using page = Bun.serve({
-    port: 0,
-    hostname: "127.0.0.1",
-    fetch: async (request) => {
-      if (new URL(request.url).pathname === "/seen") {
-        reported.resolve((await request.json()) as Readonly<Record<string, Seen>>);
-        return new Response();
-      }
-      const html = `<script>const ORIGIN = ${JSON.stringify(origin)};${SCRIPT}</script>`;
-      return new Response(html, { headers: { "content-type": "text/html" } });
-    },
-  });
-  using home = temporaryDirectory();
-  const child = Bun.spawn(
-    [
-      browser.path,
-      "--headless",
-      "--no-sandbox", // which root can't have, and which this page does not need
-      "--disable-gpu",
-      "--disable-dev-shm-usage",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--no-first-run",
-      `--user-data-dir=${home.path}`,
-      page.url.href,
-    ],
-    {
-      env: { PATH: process.env["PATH"] ?? "", HOME: home.path, ...browser.env },
-      stdio: ["ignore", "ignore", "ignore"],
-    },
-  );
-  try {
-    return await within("what the page sees", reported.promise, BROWSER_BOUND_MS);
-  } finally {
-    child.kill("SIGTERM"); // on which it ends its own processes
-    await child.exited;
-  }
-}
-
+/**
+ * One of the two servers refuses every preflight, as Ollama and text-embeddings-inference do; what it answers to the request
+ * itself may be read by pages.
+ */
 test("a page of another origin chats with each model, whatever its server says to preflights", async () => {
   using engine = await new FakeEngine().start();
   using fine = startServer("fine", {
@@ -134,7 +87,7 @@ test("a page of another origin chats with each model, whatever its server says t
   engine.setHealth(newest, "healthy");
   await untilModels(proxy.origin, ["fine", "refusing"]);
 
-  const seen = await browse(proxy.origin);
+  const seen = await browse<Readonly<Record<string, Seen>>>(chatScript(proxy.origin));
   const statuses = Object.entries(seen).map(([name, { status }]) => [name, status]);
   expect(Object.fromEntries(statuses)).toEqual({
     refusing: 200,
@@ -148,4 +101,86 @@ test("a page of another origin chats with each model, whatever its server says t
   expect(seen["unknown"]?.text).toContain("model_not_found");
   expect(seen["list"]?.text).toContain('"id":"refusing"');
   expect([fine.preflights(), refusing.preflights()]).toEqual([0, 0]);
+}, 120_000);
+
+/** Which characters a subprotocol may have: the tokens of RFC 9110. */
+const KEY = "sk-aZ09!#$%&'*+.^_`|~-";
+const KEYS = ["realtime", `openai-insecure-api-key.${KEY}`];
+
+/** What the page saw of one WebSocket. */
+type Talk = {
+  /** Undefined if it was never open. */
+  readonly protocol?: string;
+  readonly types: readonly string[];
+  readonly text: string;
+  readonly end: { readonly code: number; readonly reason: string; readonly wasClean: boolean };
+};
+
+/** One turn with each server. */
+const talkScript = (urls: Readonly<Record<string, string>>): string => `
+  const talk = ([name, url]) => new Promise((resolve) => {
+    const socket = new WebSocket(url, ${JSON.stringify(KEYS)});
+    const seen = { types: [], text: "" };
+    socket.onopen = () => {
+      seen.protocol = socket.protocol;
+      socket.send(JSON.stringify({ type: "response.create" }));
+    };
+    socket.onmessage = ({ data }) => {
+      const { type, delta = "" } = JSON.parse(data);
+      seen.types.push(type);
+      seen.text += delta;
+      if (type === "response.done") socket.close(4000, "seen enough");
+    };
+    socket.onclose = ({ code, reason, wasClean }) =>
+      resolve([name, { ...seen, end: { code, reason, wasClean } }]);
+  });
+  Promise.all(Object.entries(${JSON.stringify(urls)}).map(talk))
+    .then((all) => report(Object.fromEntries(all)));
+`;
+
+test("a page talks over a WebSocket with its key as a subprotocol, if the server chooses one", async () => {
+  using engine = await new FakeEngine().start();
+  const start = (model: string, env: Readonly<Record<string, string>>): Bun.Server<unknown> => {
+    const settings = { MODELS: model, NAME: model, REALTIME_UPGRADE: "take", ...env };
+    const server = Bun.serve({ port: 0, ...createService(readSettings(settings)) });
+    engine.add({ port: server.port ?? 0 });
+    return server;
+  };
+  using choosing = start("choosing", { SUBPROTOCOL: "realtime" });
+  using silent = start("silent", {});
+  await using proxy = await startCompiled({ env: envOf(engine) });
+  await untilModels(proxy.origin, ["choosing", "silent"]);
+
+  const url = (port: number | undefined, model: string): string =>
+    `ws://127.0.0.1:${port}/v1/realtime?model=${model}`;
+  const seen = await browse<Readonly<Record<string, Talk>>>(
+    talkScript({
+      "choosing, direct": url(choosing.port, "choosing"),
+      "silent, direct": url(silent.port, "silent"),
+      choosing: url(proxy.port, "choosing"),
+      silent: url(proxy.port, "silent"),
+    }),
+  );
+  expect(seen["choosing"]).toMatchObject({
+    protocol: "realtime",
+    text: "choosing 1 2 3 4",
+    end: { code: 4000, reason: "seen enough", wasClean: true },
+  });
+  expect(seen["choosing"]).toEqual(seen["choosing, direct"] as Talk);
+  expect(seen["silent"]).toEqual({
+    types: [],
+    text: "",
+    end: { code: 1006, reason: "", wasClean: false },
+  });
+  expect(seen["silent"]).toEqual(seen["silent, direct"] as Talk);
+
+  for (const server of [choosing, silent]) {
+    const journal = (await (
+      await fetch(new URL("/admin/requests", server.url))
+    ).json()) as SocketEntry[];
+    const offered = journal.flatMap(
+      ({ socket }) => socket?.headers["sec-websocket-protocol"] ?? [],
+    );
+    expect(offered).toEqual([KEYS.join(", "), KEYS.join(", ")]);
+  }
 }, 120_000);

@@ -8,18 +8,30 @@ import {
   type Stage,
   startStage,
 } from "../support/real-clients/stage.ts";
+import { until } from "../support/until.ts";
 
 const QUIET = "check_for_update_on_startup = false\n[analytics]\nenabled = false\n";
 const LIST = `GET /v1/models?client_version=${CODEX.version} 200`;
 const WEBSOCKET = "GET /v1/responses 426";
 const FIRST = "POST /v1/responses 200";
+const OPEN = "GET /v1/responses 101";
+/** Behind the proxy is only this one, so a WebSocket that names no model is for it. */
+const ONLY = ["coder"];
 
-const provider = (origin: string, more: string): string =>
-  `model = "coder"\nmodel_provider = "proxy"\n${QUIET}[model_providers.proxy]\nname = "proxy"\n` +
+const provider = (origin: string, more: string, model = "coder"): string =>
+  `model = "${model}"\nmodel_provider = "proxy"\n${QUIET}[model_providers.proxy]\nname = "proxy"\n` +
   `base_url = "${origin}/v1"\nwire_api = "responses"\n${more}\n`;
 
-function codex(config: string): Promise<string> {
+const openAi = (origin: string): string =>
+  `model = "coder"\nopenai_base_url = "${origin}/v1"\n${QUIET}`;
+
+/** A provider's lines for WebSockets, which it has not by itself. */
+const WEBSOCKETS = 'env_key = "PROXY_KEY"\nsupports_websockets = true';
+
+/** @param code with which it is to exit */
+function codex(config: string, code = 0): Promise<string> {
   return runClient({
+    code,
     command: [npmProgram(CODEX), "exec", "--skip-git-repo-check", "-s", "read-only", "say hello"],
     env: { CODEX_API_KEY: "sk-test", PROXY_KEY: "sk-test" },
     files: { ".codex/config.toml": config },
@@ -27,17 +39,9 @@ function codex(config: string): Promise<string> {
 }
 
 test.each<[what: string, config: (stage: Stage) => string, opening: readonly string[]]>([
-  [
-    "openai_base_url",
-    ({ origin }) => `model = "coder"\nopenai_base_url = "${origin}/v1"\n${QUIET}`,
-    [WEBSOCKET, FIRST],
-  ],
+  ["openai_base_url", ({ origin }) => openAi(origin), [WEBSOCKET, FIRST]],
   ["a provider", ({ origin }) => provider(origin, 'env_key = "PROXY_KEY"'), [FIRST]],
-  [
-    "a provider with WebSockets",
-    ({ origin }) => provider(origin, 'env_key = "PROXY_KEY"\nsupports_websockets = true'),
-    [WEBSOCKET, FIRST],
-  ],
+  ["a provider with WebSockets", ({ origin }) => provider(origin, WEBSOCKETS), [WEBSOCKET, FIRST]],
   [
     "a provider whose key comes from a command",
     ({ origin }) =>
@@ -53,4 +57,80 @@ test.each<[what: string, config: (stage: Stage) => string, opening: readonly str
   // It asks for the list several times at once.
   const seen = expectQuickStart(stage.relay.exchanges, "/v1/responses");
   expect([...new Set(seen)]).toEqual([...opening]);
+});
+
+function paths({ relay }: Stage): readonly string[] {
+  return relay.exchanges.map(({ request, status }) => `${request} ${status}`);
+}
+
+test.each<[what: string, config: (origin: string) => string]>([
+  ["openai_base_url", openAi],
+  ["a provider with WebSockets", (origin) => provider(origin, WEBSOCKETS)],
+])(
+  "Codex with %s has its turn over a WebSocket that the only server takes",
+  async (_what, config) => {
+    await using stage = await startStage(ONLY, { RESPONSES_UPGRADE: "take" });
+    expect(await codex(config(stage.origin))).toBe(ANSWER);
+    expect(paths(stage)).toEqual([OPEN]);
+    const ended = async (): Promise<boolean> => (await stage.journal())[0]?.socket?.end != null;
+    await until("the server sees the end", ended);
+    expect(await stage.journal()).toMatchObject([
+      {
+        path: "/v1/responses",
+        model: "coder",
+        socket: {
+          headers: {
+            authorization: "Bearer sk-test",
+            "openai-beta": expect.stringContaining("responses_websockets="),
+          },
+          received: ["response.create", "response.create"], // the first one warms the prompt up
+          end: { code: 1006, by: "client" }, // as direct: it leaves without a Close frame
+        },
+      },
+    ]);
+  },
+);
+
+test.each(["403", "404", "405", "501", "http"])(
+  "Codex goes on by POST at once when the only server answers its WebSocket by %s",
+  async (RESPONSES_UPGRADE) => {
+    await using stage = await startStage(ONLY, { RESPONSES_UPGRADE });
+    expect(await codex(provider(stage.origin, WEBSOCKETS))).toBe(ANSWER);
+    expect(expectQuickStart(stage.relay.exchanges, "/v1/responses")).toEqual([WEBSOCKET, FIRST]);
+  },
+);
+
+test("Codex goes on by POST at once where several servers would take its WebSocket", async () => {
+  await using stage = await startStage(undefined, { RESPONSES_UPGRADE: "take" });
+  expect(await codex(provider(stage.origin, WEBSOCKETS))).toBe(ANSWER);
+  expect(expectQuickStart(stage.relay.exchanges, "/v1/responses")).toEqual([WEBSOCKET, FIRST]);
+  expect((await stage.journal()).map(({ method, model }) => [method, model])).toEqual([
+    ["POST", "coder"],
+  ]);
+});
+
+test("Codex whose provider names the model in the query has its WebSocket among several servers", async () => {
+  await using stage = await startStage(undefined, { RESPONSES_UPGRADE: "take" });
+  const config = provider(stage.origin, `${WEBSOCKETS}\nquery_params = { model = "coder" }`);
+  expect(await codex(config)).toBe(ANSWER);
+  expect(paths(stage)).toEqual(["GET /v1/responses?model=coder 101"]);
+  expect(await stage.journal()).toMatchObject([{ path: "/v1/responses?model=coder" }]);
+});
+
+test("Codex with a model that nobody knows: the answer to its POST says so", async () => {
+  await using stage = await startStage(undefined, { RESPONSES_UPGRADE: "take" });
+  const config = provider(
+    stage.origin,
+    `${WEBSOCKETS}\nrequest_max_retries = 0\nstream_max_retries = 0`,
+    "nobody",
+  );
+  expect(await codex(config, 1)).toContain(`no server has model "nobody"`);
+  expect(paths(stage)).toEqual([WEBSOCKET, "POST /v1/responses 404"]);
+});
+
+test("Codex with a model that the only server does not know: the server itself says so", async () => {
+  await using stage = await startStage(ONLY, { RESPONSES_UPGRADE: "take" });
+  const complaint = await codex(provider(stage.origin, WEBSOCKETS, "nobody"), 1);
+  expect(complaint).toContain("ERROR: The model `nobody` does not exist.");
+  expect([...new Set(paths(stage))]).toEqual([OPEN]);
 });

@@ -23,6 +23,11 @@ describe("failureWords()", () => {
     ["the server sent what is not HTTP (InvalidHTTPResponse)", coded("InvalidHTTPResponse")],
     ["the connection failed (ESOMETHINGNEW)", coded("ESOMETHINGNEW")],
     ["the server's answer can't be passed on (UnrequestedUpgrade)", coded("UnrequestedUpgrade")],
+    ["the server's answer opens no WebSocket", coded("BAD_HANDSHAKE")],
+    [
+      "the server sent what a WebSocket may not (WS_ERR_INVALID_UTF8)",
+      coded("WS_ERR_INVALID_UTF8"),
+    ],
     ["the server answered with status 503", coded("503")],
     ["the server answered with status 600", new RangeError("status 600")],
     ["the connection was aborted", new DOMException("The operation was aborted.", "AbortError")],

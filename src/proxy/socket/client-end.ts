@@ -28,6 +28,12 @@ export class ClientEnd {
     return this.#socket.getBufferedAmount() === 0;
   }
 
+  /** @returns as `send` */
+  pong(data: Buffer): boolean {
+    this.#socket.pong(data);
+    return this.#socket.getBufferedAmount() === 0;
+  }
+
   /** It has sent a ping, which Bun has answered. */
   pinged(): void {
     this.#unreadPongs = this.#socket.getBufferedAmount() === 0 ? 0 : this.#unreadPongs + 1;
@@ -63,7 +69,8 @@ export class ClientEnd {
   /** Closes it when all has gone out. @param close without a code if it is not given, or can't be sent */
   close(close: Close | undefined): void {
     const { code, reason } = close ?? { code: 0, reason: "" };
-    this.#end(() => (isSendable(code) ? this.#socket.close(code, reason) : this.#socket.close()));
+    // 0: a Close frame without a code. Without an argument Bun sends 1000.
+    this.#end(() => (isSendable(code) ? this.#socket.close(code, reason) : this.#socket.close(0)));
   }
 
   /** Ends it without a Close frame, when all has gone out. */

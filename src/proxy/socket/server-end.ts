@@ -1,9 +1,13 @@
 /** The server's end of one WebSocket: what is written to it, how much of that waits, and how it is closed. */
 import type { WebSocket } from "ws";
-import { type Close, GOING_AWAY, isSendable, NO_CODE } from "./close-codes.ts";
+import { ABNORMAL, type Close, GOING_AWAY, isSendable, NO_CODE } from "./close-codes.ts";
 
 /** How long the rest of what a client has sent may take to be written after its Close, ms. */
 const FLUSH_MS = 60_000;
+/** The same after its end without a Close frame. */
+const FLUSH_GONE_MS = 5_000;
+/** So many pings of its client are remembered, which the server has not answered. */
+const PINGS_MAX = 64;
 /** How long the server may keep the connection open after the Close frames, ms. */
 export const CLOSE_TIMEOUT_MS = 5_000;
 
@@ -15,6 +19,8 @@ export class ServerEnd {
   /** How it will be closed when all is written. */
   #closing: Close | undefined;
   #flushing: Timer | undefined;
+  /** What was in the pings of its client that the server has not answered. */
+  #pings: Buffer[] = [];
 
   /**
    * @param guard runs what may throw: nobody else catches it
@@ -39,7 +45,17 @@ export class ServerEnd {
   }
 
   ping(data: Buffer): void {
-    if (!this.#isGone) this.#socket.ping(data, true, this.#written);
+    if (this.#isGone) return;
+    this.#pings.push(Buffer.from(data));
+    if (this.#pings.length > PINGS_MAX) this.#pings.shift();
+    this.#socket.ping(data, true, this.#written);
+  }
+
+  /** Says whether a pong of the server answers a ping, and forgets that one and those before it (RFC 6455 §5.5.3). */
+  answersPing(data: Buffer): boolean {
+    const at = this.#pings.findIndex((ping) => ping.equals(data));
+    this.#pings.splice(0, at + 1);
+    return at >= 0;
   }
 
   pong(data: Buffer): void {
@@ -65,18 +81,17 @@ export class ServerEnd {
   /** Ends it as its client has ended, after all that this one has sent. */
   endAs(close: Close): void {
     this.release(); // or its own end would not be noticed
-    if (close.code !== NO_CODE && !isSendable(close.code)) {
-      this.#socket.terminate();
-      return;
-    }
     this.#closing = close;
-    this.#flushing = setTimeout(() => this.#socket.terminate(), FLUSH_MS);
+    const ms = close.code === ABNORMAL ? FLUSH_GONE_MS : FLUSH_MS;
+    this.#flushing = setTimeout(() => this.#socket.terminate(), ms);
     this.#closeIfWritten();
   }
 
   /** Says that we go away. Drops what waits, if the server takes too long. */
   leave(): void {
     this.release();
+    this.#closing = undefined;
+    clearTimeout(this.#flushing);
     this.#socket.close(GOING_AWAY);
   }
 
@@ -96,6 +111,7 @@ export class ServerEnd {
     this.#closing = undefined;
     clearTimeout(this.#flushing);
     if (closing.code === NO_CODE) this.#socket.close();
-    else this.#socket.close(closing.code, closing.reason);
+    else if (isSendable(closing.code)) this.#socket.close(closing.code, closing.reason);
+    else this.#socket.terminate();
   }
 }

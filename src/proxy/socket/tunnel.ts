@@ -60,6 +60,7 @@ export class Tunnel implements SocketListener {
     this.#server = new ServerEnd(socket, guard, () => this.#readOnFromClient());
     socket.on("message", (data, isBinary) => this.#try(() => this.#pass(data, isBinary)));
     socket.on("ping", (data) => this.#try(() => this.#passPing(data)));
+    socket.on("pong", (data) => this.#try(() => this.#passPong(data)));
     socket.on("close", (code, reason) =>
       this.#try(() => this.#serverClosed({ code, reason: reason.toString() })),
     );
@@ -101,7 +102,7 @@ export class Tunnel implements SocketListener {
 
   ping(data: Buffer): void {
     this.#client?.pinged();
-    this.#server.ping(data); // what it answers is of no use: Bun has answered already
+    this.#server.ping(data);
     this.#holdClient();
   }
 
@@ -149,6 +150,12 @@ export class Tunnel implements SocketListener {
 
   #passPing(data: Buffer): void {
     if (this.#client?.ping(data) === false) this.#holdServer();
+  }
+
+  /** Bun has answered the client's pings already. A server may also send pongs unasked. */
+  #passPong(data: Buffer): void {
+    if (this.#server.answersPing(data)) return;
+    if (this.#client?.pong(data) === false) this.#holdServer();
   }
 
   #holdServer(): void {

@@ -25,6 +25,7 @@ declare module "ws" {
     readonly "unexpected-response": (request: unknown, response: IncomingMessage) => void;
     readonly message: (data: Buffer, isBinary: boolean) => void;
     readonly ping: (data: Buffer) => void;
+    readonly pong: (data: Buffer) => void;
     /** The connection has ended. 1006: without a Close frame of the server's. */
     readonly close: (code: number, reason: Buffer) => void;
     /** Ends the process if nobody listens. */

@@ -161,6 +161,6 @@ function randomBytes(random: Random, length: number): Uint8Array {
   );
 }
 
-function pick<T>(random: Random, from: readonly T[]): T {
+export function pick<T>(random: Random, from: readonly T[]): T {
   return from[random(from.length)]!;
 }

@@ -14,6 +14,8 @@ export type RawConnection = Disposable & {
   /** Stops reading, so that the other side's writes pile up; `resume` reads on. */
   readonly pause: () => void;
   readonly resume: () => void;
+  /** Bytes that the kernel has not taken yet. */
+  readonly unsent: () => number;
   /** Ends it in order (FIN). */
   readonly end: () => void;
   readonly reset: () => void;
@@ -137,6 +139,7 @@ function observe(socket: Socket): RawConnection {
     resume: () => {
       socket.resume();
     },
+    unsent: () => socket.writableLength,
     end: () => {
       socket.end();
     },

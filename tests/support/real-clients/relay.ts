@@ -1,4 +1,7 @@
-/** Stands between a client and the proxy, passes every byte on as it comes, and notes the requests and their answers. */
+/**
+ * Stands between a client and the proxy, passes every byte on as it comes, and notes the requests and their answers. What
+ * comes behind a 101 is no HTTP, so it is not looked at.
+ */
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { parseMessage } from "../client/http-message.ts";
 import { within } from "../until.ts";
@@ -26,7 +29,9 @@ export async function startRelay(toPort: number): Promise<Relay> {
     const proxy = connect(toPort, "127.0.0.1");
     sockets.push(client, proxy);
     const answered: Exchange[] = [];
+    let isUpgraded = false;
     passOn(client, proxy, (bytes) => {
+      if (isUpgraded) return bytes.length;
       const message = parseMessage(bytes);
       if (message === undefined) return 0;
       const request = message.start.replace(/ HTTP\/1\.1$/, "");
@@ -36,10 +41,12 @@ export async function startRelay(toPort: number): Promise<Relay> {
       return message.length;
     });
     passOn(proxy, client, (bytes) => {
+      if (isUpgraded) return bytes.length;
       const [exchange] = answered;
       const length = lengthOfAnswer(bytes, exchange?.request.startsWith("HEAD ") === true);
       if (exchange === undefined || length === 0) return 0;
       exchange.status = Number(bytes.toString("latin1", 9, 12));
+      isUpgraded = exchange.status === 101;
       answered.shift();
       return length;
     });

@@ -1,16 +1,17 @@
-/** The compiled proxy in front of two stand-in servers of a fake engine, and a real client that is pointed at it. */
+/** The compiled proxy in front of stand-in servers of a fake engine, and a real client that is pointed at it. */
 import { expect } from "bun:test";
 import { untilModels } from "../client/requests.ts";
 import { envOf, FakeEngine } from "../engine/fake.ts";
 import { startCompiled } from "../proxy/compiled.ts";
-import { createHandler } from "../server/inference-server/handler.ts";
+import { createService } from "../server/inference-server/handler.ts";
+import type { JournalEntry } from "../server/inference-server/journal.ts";
 import { readSettings } from "../server/inference-server/settings.ts";
 import { temporaryDirectory } from "../temporary-directory.ts";
 import { within } from "../until.ts";
 import { type Exchange, type Relay, startRelay } from "./relay.ts";
 
 /** Each on a server of its own, so that only a request that names one can be routed. */
-const MODELS = ["coder", "claude-coder"] as const;
+const MODELS = ["coder", "claude-coder"];
 /** What the stand-in says to everything. */
 export const ANSWER = "stand-in 1 2 3 4";
 /** Whether the tests have a network of their own: see run-alone.ts. */
@@ -22,23 +23,41 @@ const START_BOUND_MS = 2_000;
 export type Stage = AsyncDisposable & {
   readonly origin: string;
   readonly relay: Relay;
+  /** All that has come to the servers, but for what asks for their models. */
+  readonly journal: () => Promise<readonly JournalEntry[]>;
 };
 
-export async function startStage(): Promise<Stage> {
+/**
+ * @param models each on a server of its own
+ * @param env of the servers
+ */
+export async function startStage(
+  models: readonly string[] = MODELS,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Stage> {
   await using stack = new AsyncDisposableStack();
   const engine = stack.use(await new FakeEngine().start());
-  for (const model of MODELS) {
-    const settings = readSettings({ MODELS: model, NAME: "stand-in", TOKEN_DELAY_MS: "1" });
-    const server = stack.use(Bun.serve({ port: 0, fetch: createHandler(settings) }));
+  const origins: URL[] = [];
+  for (const model of models) {
+    const pace = { NAME: "stand-in", TOKEN_DELAY_MS: "1" };
+    const settings = readSettings({ ...pace, MODELS: model, ...env });
+    const server = stack.use(Bun.serve({ port: 0, ...createService(settings) }));
     engine.add({ port: server.port ?? 0 });
+    origins.push(server.url);
   }
   const proxy = stack.use(await startCompiled({ env: envOf(engine) }));
-  await untilModels(proxy.origin, [...MODELS].sort());
+  await untilModels(proxy.origin, [...models].sort());
   const relay = stack.use(await startRelay(proxy.port));
   const started = stack.move();
   return {
     origin: `http://127.0.0.1:${relay.port}`,
     relay,
+    journal: async () => {
+      const journals = await Promise.all(
+        origins.map(async (url) => (await fetch(new URL("/admin/requests", url))).json()),
+      );
+      return (journals.flat() as JournalEntry[]).filter(({ path }) => path !== "/v1/models");
+    },
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   };
 }
@@ -48,10 +67,17 @@ export type ClientRun = {
   readonly env: Readonly<Record<string, string>>;
   /** Files below its home, by path. */
   readonly files?: Readonly<Record<string, string>>;
+  /** With which code it is to exit. */
+  readonly code?: number;
 };
 
-/** Runs a client in a home of its own until it ends. It is killed if it takes too long. */
-export async function runClient({ command, env, files = {} }: ClientRun): Promise<string> {
+/**
+ * Runs a client in a home of its own until it ends. It is killed if it takes too long.
+ *
+ * @returns what it says: its standard output, or what it complains of if it is to fail
+ */
+export async function runClient(run: ClientRun): Promise<string> {
+  const { command, env, files = {}, code: expected = 0 } = run;
   using home = temporaryDirectory();
   using work = temporaryDirectory();
   for (const [path, text] of Object.entries(files)) await Bun.write(`${home.path}/${path}`, text);
@@ -63,8 +89,11 @@ export async function runClient({ command, env, files = {} }: ClientRun): Promis
   const all = Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
   try {
     const [stdout, stderr, code] = await within("the client's end", all, CLIENT_BOUND_MS);
-    expect({ code, stderr: code === 0 ? "" : stderr }).toEqual({ code: 0, stderr: "" });
-    return stdout.trim();
+    expect({ code, stderr: code === expected ? "" : stderr }).toEqual({
+      code: expected,
+      stderr: "",
+    });
+    return (expected === 0 ? stdout : stderr).trim();
   } finally {
     child.kill("SIGKILL");
   }

@@ -17,11 +17,13 @@ export type WebSocketServer = Disposable & {
 type Init = {
   /** What it answers to a handshake, instead of taking it. */
   readonly refuses?: (request: Request) => Response | Promise<Response> | undefined;
+  /** What it does when it has got a message, instead of sending it back. */
+  readonly onMessage?: (socket: Bun.ServerWebSocket<unknown>) => void;
   /** What it says first. */
   readonly hello?: string;
 };
 
-export function startWebSocketServer({ refuses, hello }: Init = {}): WebSocketServer {
+export function startWebSocketServer({ refuses, hello, onMessage }: Init = {}): WebSocketServer {
   const requests: Request[] = [];
   const open: WebSocketServer["open"] = new Set();
   const messages: (string | Buffer)[] = [];
@@ -46,7 +48,8 @@ export function startWebSocketServer({ refuses, hello }: Init = {}): WebSocketSe
       },
       message: (socket, message) => {
         messages.push(message);
-        socket.send(message);
+        if (onMessage === undefined) socket.send(message);
+        else onMessage(socket);
       },
       pong: (_socket, data) => void pongs.push(data.toString()),
       close: (socket, code, reason) => {

@@ -4,7 +4,6 @@
  */
 import { type Fields, modelOf, toCall } from "./call.ts";
 import { paced } from "./generation.ts";
-import { openAiError } from "./openai.ts";
 import { responseEvents } from "./responses.ts";
 import type { OpenSession, Session, SessionInit, SocketEvent } from "./sessions.ts";
 
@@ -37,7 +36,7 @@ class Responses implements Session {
 
   async *#answer(fields: Fields | undefined, bytes: number): AsyncGenerator<SocketEvent> {
     if (fields?.["type"] !== "response.create") {
-      yield failure(400, "BadRequestError", "Cannot take the event: only response.create is known");
+      yield failure(400, "invalid_value", "Cannot take the event: only response.create is known");
       return;
     }
     const { settings, signal, gate } = this.#init;
@@ -45,13 +44,15 @@ class Responses implements Session {
     this.#init.onModel(model);
     await gate.pass(signal);
     if (!settings.models.includes(model)) {
-      yield failure(404, "NotFoundError", `The model \`${model}\` does not exist.`);
+      yield failure(404, "model_not_found", `The model \`${model}\` does not exist.`);
       return;
     }
     yield* paced(toCall({ settings, signal, fields, model, bytes }), responseEvents);
   }
 }
 
-function failure(status: number, type: string, message: string): SocketEvent {
-  return { type: "error", status, ...openAiError(status, type, message) };
+/** As OpenAI's: Codex overlooks an event whose `code` is a number, as vLLM's are, and waits. */
+function failure(status: number, code: string, message: string): SocketEvent {
+  const error = { type: "invalid_request_error", code, message, param: null };
+  return { type: "error", status, error };
 }

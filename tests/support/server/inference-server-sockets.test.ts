@@ -1,11 +1,11 @@
 import { afterEach, expect, test } from "bun:test";
 import { fileURLToPath } from "node:url";
-import { freePort } from "../../proxy/compiled.ts";
-import { until, within } from "../../until.ts";
-import { createService } from "./handler.ts";
-import type { SocketEntry } from "./journal.ts";
-import type { SocketEvent } from "./sessions.ts";
-import { readSettings } from "./settings.ts";
+import { freePort } from "../proxy/compiled.ts";
+import { until, within } from "../until.ts";
+import { createService } from "./inference-server/handler.ts";
+import type { SocketEntry } from "./inference-server/journal.ts";
+import type { SocketEvent } from "./inference-server/sessions.ts";
+import { readSettings } from "./inference-server/settings.ts";
 
 type Environment = Readonly<Record<string, string>>;
 type End = { readonly code: number; readonly reason: string };
@@ -182,7 +182,7 @@ test.each([
   ["abrupt", 1006],
 ])("SIGTERM in the mode %s ends WebSockets with code %d", async (TERM_MODE, code) => {
   const port = freePort();
-  const program = fileURLToPath(import.meta.resolve("./server.ts"));
+  const program = fileURLToPath(import.meta.resolve("./inference-server/server.ts"));
   await using child = Bun.spawn([process.execPath, program], {
     env: { ...BOTH, TERM_MODE, PORT: String(port) },
     stdio: ["ignore", "ignore", "inherit"],

@@ -1,0 +1,59 @@
+/** Runs a script in a page of a real Chromium. */
+import { temporaryDirectory } from "../temporary-directory.ts";
+import { within } from "../until.ts";
+import { findChromium } from "./programs.ts";
+
+const BROWSER_BOUND_MS = 60_000;
+
+/**
+ * Opens the page in a browser of its own.
+ *
+ * @param script calls `report` with what it has seen: a value that JSON can hold
+ */
+export async function browse<Seen>(script: string): Promise<Seen> {
+  const browser = findChromium();
+  if (browser === undefined)
+    throw new Error("Cannot find Chromium: npm run test:clients brings it");
+  const reported = Promise.withResolvers<Seen>();
+  using page = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    fetch: async (request) => {
+      if (new URL(request.url).pathname === "/seen") {
+        reported.resolve((await request.json()) as Seen);
+        return new Response();
+      }
+      return new Response(`<script>${REPORT}${script}</script>`, {
+        headers: { "content-type": "text/html" },
+      });
+    },
+  });
+  using home = temporaryDirectory();
+  const child = Bun.spawn(
+    [
+      browser.path,
+      "--headless",
+      "--no-sandbox", // which root can't have, and which this page does not need
+      "--disable-gpu",
+      "--disable-dev-shm-usage",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--no-first-run",
+      `--user-data-dir=${home.path}`,
+      page.url.href,
+    ],
+    {
+      env: { PATH: process.env["PATH"] ?? "", HOME: home.path, ...browser.env },
+      stdio: ["ignore", "ignore", "ignore"],
+    },
+  );
+  try {
+    return await within("what the page sees", reported.promise, BROWSER_BOUND_MS);
+  } finally {
+    child.kill("SIGTERM"); // on which it ends its own processes
+    await child.exited;
+  }
+}
+
+const REPORT =
+  'const report = (seen) => fetch("/seen", { method: "POST", body: JSON.stringify(seen) });';

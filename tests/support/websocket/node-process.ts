@@ -1,0 +1,87 @@
+/**
+ * A process of Node with npm's ws in it, for any number of cases. Under Bun `import "ws"` is Bun's own, which the proxy uses:
+ * it would only show that it agrees with itself.
+ */
+import { fileURLToPath } from "node:url";
+import { temporaryDirectory } from "../temporary-directory.ts";
+import { within } from "../until.ts";
+import type { Order, Told } from "./node-program.ts";
+import type { ScriptedClient, ScriptedServer } from "./script.ts";
+import { Transcript } from "./transcript.ts";
+
+/** One end of a WebSocket. */
+export type NodePeer = Disposable & { readonly transcript: Transcript };
+export type NodeServer = NodePeer & { readonly origin: string };
+
+export type NodeProcess = Disposable & {
+  /** Starts a server for one connection. */
+  readonly serve: (script: ScriptedServer) => Promise<NodeServer>;
+  /** @param url `ws://…` */
+  readonly connect: (url: string, script: ScriptedClient) => NodePeer;
+};
+
+type Peer = { readonly transcript: Transcript; readonly port: PromiseWithResolvers<number> };
+
+export async function startNode(): Promise<NodeProcess> {
+  const folder = temporaryDirectory();
+  const program = fileURLToPath(import.meta.resolve("./node-program.ts")); // so that knip, too, sees who uses it
+  const built = await Bun.build({
+    ...{ entrypoints: [program], outdir: folder.path, target: "node", naming: "program.mjs" },
+  });
+  if (!built.success) throw new Error(`Cannot bundle ${program}: ${built.logs.join("; ")}`);
+  const child = Bun.spawn(["node", `${folder.path}/program.mjs`], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  const peers = new Map<number, Peer>();
+  void readLines(child.stdout, (line) => take(peers, JSON.parse(line) as Told));
+  const order = (told: Order): void => {
+    child.stdin.write(`${JSON.stringify(told)}\n`);
+    void child.stdin.flush();
+  };
+  let ids = 0;
+  const add = (): Peer & NodePeer & { readonly id: number } => {
+    ids += 1;
+    const id = ids;
+    const peer = { transcript: new Transcript(), port: Promise.withResolvers<number>() };
+    peers.set(id, peer);
+    return { ...peer, id, [Symbol.dispose]: () => order({ id, stop: true }) };
+  };
+  return {
+    serve: async (script) => {
+      const peer = add();
+      order({ id: peer.id, serve: script });
+      const port = await within("a port of Node's", peer.port.promise);
+      return { ...peer, origin: `http://127.0.0.1:${port}` };
+    },
+    connect: (url, script) => {
+      const peer = add();
+      order({ id: peer.id, connect: script, url });
+      return peer;
+    },
+    [Symbol.dispose]: () => {
+      child.kill("SIGKILL");
+      folder[Symbol.dispose]();
+    },
+  };
+}
+
+function take(peers: ReadonlyMap<number, Peer>, told: Told): void {
+  const peer = peers.get(told.id);
+  if (peer === undefined) return;
+  if ("port" in told) peer.port.resolve(told.port);
+  else if ("line" in told) peer.transcript.add(told.line);
+  else peer.transcript.end();
+}
+
+async function readLines(
+  stream: ReadableStream<Uint8Array>,
+  onLine: (line: string) => void,
+): Promise<void> {
+  const utf8 = new TextDecoder();
+  let rest = "";
+  for await (const bytes of stream) {
+    const lines = `${rest}${utf8.decode(bytes, { stream: true })}`.split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) onLine(line);
+  }
+}
