@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadListenAddress, VARIABLES } from "../src/config.ts";
+import { NGINX_VALUES } from "./support/front-proxies/programs.ts";
 import { temporaryDirectory } from "./support/temporary-directory.ts";
 
 const ROOT = join(import.meta.dir, "..");
@@ -30,9 +31,11 @@ function configuration(file: string, values: Readonly<Record<string, string>>): 
 
 describe("what stands in front of the proxy", () => {
   test("nginx's location is the tested one", () => {
-    const tested = lines(configuration("nginx.conf", { PROXY: "8080", HTTP: "1.1" }));
+    const tested = lines(configuration("nginx.conf", { PROXY: "8080", ...NGINX_VALUES }));
     const shown = lines(block("nginx"));
     expect(tested.join("\n")).toContain(shown.join("\n"));
+    const map = tested.find((line) => line.startsWith("map "));
+    expect(README).toContain(`\`${map}\``);
   });
 
   test("HAProxy's configuration is the tested one", () => {

@@ -14,16 +14,19 @@ type FrontProxyKind = {
   readonly values?: Readonly<Record<string, string>>;
 };
 
-const nginx = (version: string): FrontProxyKind => ({
-  program: "nginx",
-  file: "nginx.conf",
-  args: (config) => ["-c", config],
-  values: { HTTP: version },
-});
+const NGINX = { program: "nginx", file: "nginx.conf", args: (config: string) => ["-c", config] };
+
+/** As in the README. */
+export const NGINX_VALUES = {
+  HTTP: "1.1",
+  UPGRADE: "$http_upgrade",
+  CONNECTION: "$connection_upgrade",
+};
 
 export const FRONT_PROXIES = {
-  "nginx, HTTP/1.0": nginx("1.0"),
-  "nginx, HTTP/1.1": nginx("1.1"),
+  // As before WebSockets were thought of.
+  "nginx, HTTP/1.0": { ...NGINX, values: { HTTP: "1.0", UPGRADE: '""', CONNECTION: '""' } },
+  "nginx, HTTP/1.1": { ...NGINX, values: NGINX_VALUES },
   HAProxy: { program: "haproxy", file: "haproxy.cfg", args: (config) => ["-db", "-f", config] },
   Caddy: {
     program: "caddy",
@@ -43,10 +46,15 @@ export function installFrontProxies(): Promise<void> {
   return installPackages(["nginx-light", "haproxy", "caddy"]);
 }
 
-/** Starts one in front of `proxyPort`, and waits until it listens. It ends at the end of the block that holds it. */
+/**
+ * Starts one in front of `proxyPort`, and waits until it listens. It ends at the end of the block that holds it.
+ *
+ * @param timeout in place of all that the configuration has, `1h`
+ */
 export async function startFrontProxy(
   name: FrontProxyName,
   proxyPort: number,
+  timeout = "1h",
 ): Promise<AsyncDisposable & { readonly port: number }> {
   const kind: FrontProxyKind = FRONT_PROXIES[name];
   const directory = openDirectory(); // nginx's worker is another user
@@ -59,6 +67,7 @@ export async function startFrontProxy(
   };
   let text = readFileSync(join(import.meta.dir, "config", kind.file), "utf8");
   for (const [key, value] of Object.entries(values)) text = text.replaceAll(`@${key}@`, value);
+  text = text.replace(/\b1h\b/g, timeout);
   const config = join(directory.path, kind.file);
   writeFileSync(config, text);
   const child = Bun.spawn([kind.program, ...kind.args(config)], {

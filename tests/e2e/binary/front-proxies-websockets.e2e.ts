@@ -1,0 +1,122 @@
+/**
+ * WebSockets through the compiled binary behind nginx, HAProxy and Caddy, each with what the README has for it: client →
+ * front proxy → our proxy → server. Client and server are bare sockets.
+ */
+import { beforeAll, describe, expect, test } from "bun:test";
+import {
+  FRONT_PROXIES,
+  type FrontProxyName,
+  installFrontProxies,
+  isInstalled,
+  startFrontProxy,
+} from "../../support/front-proxies/programs.ts";
+import { expectNever, until } from "../../support/until.ts";
+import { startCompiledWires } from "../../support/websocket/compiled-wires.ts";
+import {
+  type Listener,
+  openWire,
+  type WireServer,
+  type WireSocket,
+} from "../../support/websocket/wire.ts";
+import { BINARY, CLOSE, PING, PONG, TEXT } from "../../support/websocket/wire-frames.ts";
+
+const CAN_RUN = isInstalled() || process.env["TEST_ENGINE"] === "install";
+const NAMES = (Object.keys(FRONT_PROXIES) as FrontProxyName[]).filter(
+  (name) => name !== "nginx, HTTP/1.0", // which can't
+);
+/** Of the front proxy, for whatever is silent. */
+const TIMEOUT_MS = 1_000;
+
+type Chain = AsyncDisposable & { readonly port: number; readonly server: WireServer };
+
+async function startChain(
+  name: FrontProxyName,
+  listener: Listener = {},
+  timeout?: string,
+): Promise<Chain> {
+  await using stack = new AsyncDisposableStack();
+  const { proxy, server } = stack.use(await startCompiledWires(listener));
+  const { port } = stack.use(await startFrontProxy(name, proxy.port, timeout));
+  const started = stack.move();
+  return { port, server, [Symbol.asyncDispose]: () => started.disposeAsync() };
+}
+
+async function serverEnd({ server }: Chain, nth = 0): Promise<WireSocket> {
+  await until("the server's end is open", () => server.sockets.length > nth);
+  return server.sockets[nth]!;
+}
+
+/** Answers a Close with the same, and pings with pongs. */
+const polite: Listener["frame"] = (socket, opcode, payload) => {
+  if (opcode === CLOSE) socket.send(CLOSE, payload);
+  if (opcode === PING) socket.send(PONG, payload);
+};
+
+describe.skipIf(!CAN_RUN).each(NAMES)("behind %s", (name) => {
+  beforeAll(async () => {
+    if (!isInstalled()) await installFrontProxies();
+  }, 300_000);
+
+  test("messages pass both ways at once, each before the next is sent", async () => {
+    let came = "";
+    const piece: Listener["piece"] = (_, bytes) => {
+      came += bytes.toString();
+    };
+    await using chain = await startChain(name, { piece });
+    using client = await openWire(chain.port, { piece });
+    const server = await serverEnd(chain);
+    for (let n = 0; n < 5; n += 1) {
+      client.send(TEXT, `{"type":"input_audio_buffer.append","n":${n}}`);
+      await until("it is with the server", () => server.messages === n + 1);
+      server.send(BINARY, `delta ${n}`);
+      await until("the answer is with the client", () => client.messages === n + 1);
+      expect(came).toBe(`{"type":"input_audio_buffer.append","n":${n}}delta ${n}`);
+      came = "";
+    }
+    server.send(BINARY, Buffer.alloc(10_000_000));
+    await until("a long one is with the client", () => client.messages === 6);
+    expect(client.bytes).toBe(5 * "delta 0".length + 10_000_000);
+  });
+
+  test("close codes and reasons pass, either way, and an abrupt end is one", async () => {
+    await using chain = await startChain(name, { frame: polite });
+    using leaving = await openWire(chain.port);
+    leaving.close(4001, "enough");
+    const left = await serverEnd(chain);
+    await until("the server is told", () => left.closeCode !== undefined);
+    expect([left.closeCode, left.closeReason]).toEqual([4001, "enough"]);
+
+    using told = await openWire(chain.port, { frame: polite });
+    (await serverEnd(chain, 1)).close(1008, "no such session");
+    await until("the client is told", () => told.closeCode !== undefined);
+    expect([told.closeCode, told.closeReason]).toEqual([1008, "no such session"]);
+
+    using cut = await openWire(chain.port);
+    (await serverEnd(chain, 2)).reset();
+    await until("the client's connection ends", () => cut.closed);
+    expect(cut.closeCode).toBeUndefined();
+
+    const vanishing = await openWire(chain.port);
+    const lost = await serverEnd(chain, 3);
+    vanishing.reset();
+    await until("the server's connection ends", () => lost.closed);
+    expect(lost.closeCode).toBeUndefined();
+  });
+
+  test.skipIf(name === "Caddy")(
+    "one that is silent for its time-out is ended, one whose server pings it is not",
+    async () => {
+      await using chain = await startChain(name, {}, `${TIMEOUT_MS / 1000}s`);
+      using silent = await openWire(chain.port);
+      using pinged = await openWire(chain.port, { frame: polite });
+      const server = await serverEnd(chain, 1);
+      const pings = setInterval(() => server.send(PING, "still there?"), TIMEOUT_MS / 4);
+      try {
+        await until("the silent one is ended", () => silent.closed, 3 * TIMEOUT_MS);
+        await expectNever("the other one is ended", () => pinged.closed, 2 * TIMEOUT_MS);
+      } finally {
+        clearInterval(pings);
+      }
+    },
+  );
+});

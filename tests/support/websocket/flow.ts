@@ -1,0 +1,91 @@
+/** Much through one WebSocket one way, to a reader that stalls: what it costs the compiled binary, and whether all has come. */
+import { createHash, randomBytes } from "node:crypto";
+import { peakMib, resetPeak } from "../../bench/processes.ts";
+import { until } from "../until.ts";
+import { startCompiledWires } from "./compiled-wires.ts";
+import { openWire, type WireSocket } from "./wire.ts";
+import { BINARY, frame } from "./wire-frames.ts";
+
+/** How long nothing has moved when a flow counts as stalled, ms. */
+const STILL_MS = 500;
+/** So many different payloads take turns: what is lost, doubled or swapped shows in the sum. */
+const PAYLOADS = 8;
+
+type Flow = {
+  /** Bytes that the socket has taken so far. */
+  readonly sent: () => number;
+  /** Resolves when all is sent, with the SHA-1 of all payloads. */
+  readonly done: Promise<string>;
+};
+
+function startFlow(
+  from: WireSocket,
+  { bytes, messageBytes }: { readonly bytes: number; readonly messageBytes: number },
+): Flow {
+  const payloads = Array.from({ length: PAYLOADS }, () => randomBytes(messageBytes));
+  const frames = payloads.map((payload) => frame(BINARY, payload, from.isClient));
+  const sum = createHash("sha1");
+  let sent = 0;
+  const send = async (): Promise<string> => {
+    for (let n = 0; sent < bytes; n += 1) {
+      sum.update(payloads[n % PAYLOADS]!);
+      const isTaken = from.sendRaw(frames[n % PAYLOADS]!);
+      sent += messageBytes;
+      if (!isTaken) await from.drained();
+    }
+    return sum.digest("hex");
+  };
+  return { sent: () => sent, done: send() };
+}
+
+/** Waits until a count has not changed for half a second. */
+export async function untilStill(what: string, count: () => number): Promise<void> {
+  let last = { count: -1, sinceMs: 0 };
+  await until(
+    what,
+    () => {
+      const now = count();
+      if (now !== last.count) last = { count: now, sinceMs: performance.now() };
+      return performance.now() - last.sinceMs > STILL_MS;
+    },
+    30_000,
+  );
+}
+
+export type Stalled = {
+  /** What was sent to the reader, and not read, when no more was taken. */
+  readonly heldMb: number;
+  /** Of the proxy, MiB, from before the first byte to after the last. */
+  readonly peakMib: number;
+};
+
+/**
+ * Has one end of a WebSocket through the compiled binary send much to the other, which does not read until no more is
+ * taken. Then it reads all of it.
+ *
+ * @throws if what came is not what was sent
+ */
+export async function stall(
+  reader: "client" | "server",
+  init: { readonly bytes: number; readonly messageBytes: number },
+): Promise<Stalled> {
+  const sum = createHash("sha1");
+  const listener = { piece: (_: WireSocket, bytes: Buffer) => void sum.update(bytes) };
+  await using chain = await startCompiledWires(reader === "server" ? listener : {});
+  const { proxy, server } = chain;
+  using client = await openWire(proxy.port, reader === "client" ? listener : {});
+  await until("the server's end is open", () => server.open() === 1);
+  const [serverEnd] = server.sockets as [WireSocket];
+  const [from, to] = reader === "client" ? [serverEnd, client] : [client, serverEnd];
+  resetPeak([proxy.pid]);
+  to.pause();
+  const flow = startFlow(from, init);
+  await untilStill("no more is taken", flow.sent);
+  const heldMb = flow.sent() / 1e6;
+  to.resume();
+  const sent = await flow.done;
+  await until("all has come", () => to.bytes === flow.sent(), 60_000);
+  const came = sum.digest("hex");
+  if (came !== sent) throw new Error(`Other bytes came than were sent: SHA-1 ${came}, not ${sent}`);
+  return { heldMb, peakMib: peakMib([proxy.pid]) };
+}

@@ -1,0 +1,106 @@
+/** The frames of bare WebSockets, for tests of many of them or of gigabytes (RFC 6455 §5.2): no payload is kept. Pure. */
+
+/** Opcodes (RFC 6455 §11.8). */
+export const TEXT = 1;
+export const BINARY = 2;
+export const CLOSE = 8;
+export const PING = 9;
+export const PONG = 10;
+
+/** Every client's frames have it, so that those of the same payload are the same bytes. */
+const MASK = Buffer.from([0x5a, 0xa5, 0x3c, 0xc3]);
+
+/** A message or control frame as it goes over the wire. */
+export function frame(opcode: number, payload: Buffer, isClient: boolean): Buffer {
+  return Buffer.concat([frameHead(opcode, payload.length, isClient), asSent(payload, isClient)]);
+}
+
+/** What stands before a payload of so many bytes, the mask included. */
+export function frameHead(opcode: number, length: number, isClient: boolean): Buffer {
+  const mask = isClient ? 0x80 : 0;
+  const head = Buffer.alloc(10);
+  head[0] = 0x80 | opcode;
+  if (length < 126) head[1] = mask | length;
+  else head[1] = mask | (length < 65_536 ? 126 : 127);
+  let end = 2;
+  if (length >= 65_536) end = head.writeBigUInt64BE(BigInt(length), 2);
+  else if (length >= 126) end = head.writeUInt16BE(length, 2);
+  return Buffer.concat([head.subarray(0, end), isClient ? MASK : Buffer.alloc(0)]);
+}
+
+function asSent(payload: Buffer, isClient: boolean): Buffer {
+  return isClient ? masked(payload, 0, MASK) : payload;
+}
+
+/** Masks, or unmasks, what stands at `from` of a payload. */
+function masked(payload: Uint8Array, from: number, mask: Uint8Array): Buffer {
+  const result = Buffer.allocUnsafe(payload.length);
+  for (let n = 0; n < payload.length; n += 1) {
+    result[n] = payload[n]! ^ mask[(from + n) & 3]!;
+  }
+  return result;
+}
+
+type Head = {
+  readonly opcode: number;
+  readonly mask: Buffer | undefined;
+  left: number;
+  read: number;
+};
+
+export type Parts = {
+  /** Some of the payload of a message, unmasked. */
+  readonly piece: (bytes: Buffer) => void;
+  /** The end of a frame; of a control frame with its payload. */
+  readonly end: (opcode: number, control: Buffer) => void;
+};
+
+/** Takes frames apart that come in pieces. */
+export class FrameReader {
+  #start: Buffer = Buffer.alloc(0);
+  #head: Head | undefined;
+  #control: Buffer[] = [];
+
+  read(received: Buffer, parts: Parts): void {
+    let bytes = this.#start.length === 0 ? received : Buffer.concat([this.#start, received]);
+    this.#start = Buffer.alloc(0);
+    for (;;) {
+      const parsed = this.#head === undefined ? parseHead(bytes) : { head: this.#head, bytes: 0 };
+      if (parsed === undefined) {
+        this.#start = Buffer.from(bytes);
+        return;
+      }
+      this.#head = parsed.head;
+      bytes = bytes.subarray(parsed.bytes);
+      bytes = bytes.subarray(this.#take(parsed.head, bytes, parts));
+      if (parsed.head.left > 0) return;
+      this.#head = undefined;
+      parts.end(parsed.head.opcode, Buffer.concat(this.#control));
+      this.#control = [];
+    }
+  }
+
+  /** @returns how many bytes belong to this frame */
+  #take(head: Head, bytes: Buffer, { piece }: Parts): number {
+    const part = bytes.subarray(0, head.left);
+    const plain = head.mask === undefined ? part : masked(part, head.read, head.mask);
+    head.left -= part.length;
+    head.read += part.length;
+    if (head.opcode >= CLOSE) this.#control.push(plain);
+    else if (plain.length > 0) piece(plain);
+    return part.length;
+  }
+}
+
+function parseHead(bytes: Buffer): { readonly head: Head; readonly bytes: number } | undefined {
+  if (bytes.length < 2) return undefined;
+  const short = bytes[1]! & 0x7f;
+  const isMasked = (bytes[1]! & 0x80) !== 0;
+  const at = 2 + (short === 126 ? 2 : short === 127 ? 8 : 0);
+  const end = at + (isMasked ? 4 : 0);
+  if (bytes.length < end) return undefined;
+  const long = short === 126 ? bytes.readUInt16BE(2) : short;
+  const left = short === 127 ? Number(bytes.readBigUInt64BE(2)) : long;
+  const mask = isMasked ? Buffer.from(bytes.subarray(at, end)) : undefined;
+  return { head: { opcode: bytes[0]! & 0xf, mask, left, read: 0 }, bytes: end };
+}
