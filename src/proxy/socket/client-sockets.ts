@@ -18,6 +18,7 @@ export type ClientSocket = Pick<
   | "close"
   | "terminate"
   | "getBufferedAmount"
+  | "cork"
 >;
 
 /** Is told what happens on the client's end of one WebSocket. */
@@ -35,8 +36,8 @@ export type SocketListener = {
   readonly stop: () => void;
   /** One of these has thrown: a bug of ours. */
   readonly failed: (error: unknown) => void;
-  /** How many messages have been sent to the client. */
-  readonly sentMessages: number;
+  /** What has been sent to the client, or is queued for it. */
+  readonly sent: { readonly messages: number; readonly bytes: number };
 };
 
 type Entry = {
@@ -47,7 +48,9 @@ type Entry = {
   silentRounds: number;
   /** At the last round. */
   sentMessages: number;
-  buffered: number;
+  /** Bytes that were queued for it then, and that had gone out. */
+  queued: number;
+  gone: number;
 };
 
 type Socket = Bun.ServerWebSocket<Entry>;
@@ -102,7 +105,7 @@ export class ClientSockets {
 
   /** What `server.upgrade` needs to know. */
   entryOf(listener: SocketListener): Entry {
-    return { listener, isHeard: true, silentRounds: 0, sentMessages: 0, buffered: 0 };
+    return { listener, isHeard: true, silentRounds: 0, sentMessages: 0, queued: 0, gone: 0 };
   }
 
   /** How many are open. */
@@ -140,18 +143,19 @@ export class ClientSockets {
 
   #visit(socket: Socket): void {
     const entry = socket.data;
-    const { sentMessages } = entry.listener;
-    const buffered = socket.getBufferedAmount();
+    const { messages, bytes } = entry.listener.sent;
+    const queued = socket.getBufferedAmount();
+    const gone = bytes - queued;
+    // Who reads slowly has our ping behind all that is queued.
+    const takesSome = entry.queued > 0 && gone > entry.gone;
     // Who is not read from can't be heard.
-    const isAlive = entry.isHeard || socket.isPaused || buffered < entry.buffered;
+    const isAlive = entry.isHeard || socket.isPaused || takesSome;
     entry.silentRounds = isAlive ? 0 : entry.silentRounds + 1;
     if (entry.silentRounds >= SILENT_ROUNDS_MAX) {
       socket.terminate();
       return;
     }
-    if (!entry.isHeard || sentMessages === entry.sentMessages) socket.ping(this.#payload);
-    entry.isHeard = false;
-    entry.sentMessages = sentMessages;
-    entry.buffered = buffered;
+    if (!entry.isHeard || messages === entry.sentMessages) socket.ping(this.#payload);
+    Object.assign(entry, { isHeard: false, sentMessages: messages, queued, gone });
   }
 }

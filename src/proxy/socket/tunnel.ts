@@ -56,10 +56,9 @@ export class Tunnel implements SocketListener {
   constructor(init: TunnelInit) {
     this.#init = init;
     const { socket, attempt } = init;
-    const guard = (act: () => void): void => this.#try(act);
-    this.#server = new ServerEnd(socket, guard, () => this.#readOnFromClient());
+    this.#server = new ServerEnd(socket, this.#try, () => this.#readOnFromClient());
     socket.on("message", (data, isBinary) => this.#try(() => this.#pass(data, isBinary)));
-    socket.on("ping", (data) => this.#try(() => this.#passPing(data)));
+    socket.on("ping", (data) => this.#try(() => this.#client?.ping(data)));
     socket.on("pong", (data) => this.#try(() => this.#passPong(data)));
     socket.on("close", (code, reason) =>
       this.#try(() => this.#serverClosed({ code, reason: reason.toString() })),
@@ -67,12 +66,12 @@ export class Tunnel implements SocketListener {
     attempt.signal.addEventListener("abort", this.#onAbort);
   }
 
-  get sentMessages(): number {
-    return this.#fromServer.messages;
+  get sent(): { readonly messages: number; readonly bytes: number } {
+    return this.#fromServer;
   }
 
   opened(client: ClientSocket): void {
-    this.#client = new ClientEnd(client);
+    this.#client = new ClientEnd(client, this.#try, () => this.#holdServer());
   }
 
   /** The client has gone before there was a WebSocket. */
@@ -145,17 +144,12 @@ export class Tunnel implements SocketListener {
   #pass(data: Buffer, isBinary: boolean): void {
     this.#fromServer.messages += 1;
     this.#fromServer.bytes += data.length;
-    if (this.#client?.send(data, isBinary) === false) this.#holdServer();
-  }
-
-  #passPing(data: Buffer): void {
-    if (this.#client?.ping(data) === false) this.#holdServer();
+    this.#client?.send(data, isBinary);
   }
 
   /** Bun has answered the client's pings already. A server may also send pongs unasked. */
   #passPong(data: Buffer): void {
-    if (this.#server.answersPing(data)) return;
-    if (this.#client?.pong(data) === false) this.#holdServer();
+    if (!this.#server.answersPing(data)) this.#client?.pong(data);
   }
 
   #holdServer(): void {
@@ -225,13 +219,13 @@ export class Tunnel implements SocketListener {
   }
 
   /** An error in a listener of the client `ws` would end the process. */
-  #try(act: () => void): void {
+  readonly #try = (act: () => void): void => {
     try {
       act();
     } catch (error) {
       this.failed(error);
     }
-  }
+  };
 }
 
 /** Where the client `ws` says no more. */
