@@ -136,3 +136,31 @@ test.skipIf(!isInstalled())(
   },
   IDLE_MS + 60_000,
 );
+
+/** Of the front proxy, for whatever is silent. */
+const SHORT_MS = 1_000;
+
+test.skipIf(!isInstalled()).each(["nginx, HTTP/1.1", "HAProxy"] as const)(
+  "behind %s one that is silent for its time-out is ended, one whose server pings it is not",
+  async (name) => {
+    await using chain = await startCompiledWires({});
+    await using front = await startFrontProxy(name, chain.proxy.port, `${SHORT_MS / 1000}s`);
+    using silent = await openWire(front.port);
+    using pinged = await openWire(front.port, {
+      frame: (socket, opcode, payload) => {
+        if (opcode === PING) socket.send(PONG, payload);
+      },
+    });
+    await until("both are with the server", () => chain.server.sockets.length === 2);
+    const pings = setInterval(
+      () => chain.server.sockets[1]?.send(PING, "still there?"),
+      SHORT_MS / 4,
+    );
+    try {
+      await until("the silent one is ended", () => silent.closed, 3 * SHORT_MS);
+      await expectNever("the other one is ended", () => pinged.closed, 2 * SHORT_MS);
+    } finally {
+      clearInterval(pings);
+    }
+  },
+);

@@ -8,7 +8,7 @@ import { type RandomScript, randomScript } from "../support/websocket/random-scr
 import { rawWebSocketClient, rawWebSocketServer } from "../support/websocket/raw-peer.ts";
 import type { Transcript } from "../support/websocket/transcript.ts";
 
-const EXCHANGES = 200;
+const EXCHANGES = 100;
 /** Any number will do; one from the environment repeats a run that failed. */
 const SEED = Number(process.env["FUZZ_SEED"] ?? 20_261_127);
 

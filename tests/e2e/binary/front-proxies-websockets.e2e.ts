@@ -10,7 +10,7 @@ import {
   isInstalled,
   startFrontProxy,
 } from "../../support/front-proxies/programs.ts";
-import { expectNever, until } from "../../support/until.ts";
+import { until } from "../../support/until.ts";
 import { startCompiledWires } from "../../support/websocket/compiled-wires.ts";
 import {
   type Listener,
@@ -24,19 +24,12 @@ const CAN_RUN = isInstalled() || process.env["TEST_ENGINE"] === "install";
 const NAMES = (Object.keys(FRONT_PROXIES) as FrontProxyName[]).filter(
   (name) => name !== "nginx, HTTP/1.0", // which can't
 );
-/** Of the front proxy, for whatever is silent. */
-const TIMEOUT_MS = 1_000;
-
 type Chain = AsyncDisposable & { readonly port: number; readonly server: WireServer };
 
-async function startChain(
-  name: FrontProxyName,
-  listener: Listener = {},
-  timeout?: string,
-): Promise<Chain> {
+async function startChain(name: FrontProxyName, listener: Listener = {}): Promise<Chain> {
   await using stack = new AsyncDisposableStack();
   const { proxy, server } = stack.use(await startCompiledWires(listener));
-  const { port } = stack.use(await startFrontProxy(name, proxy.port, timeout));
+  const { port } = stack.use(await startFrontProxy(name, proxy.port));
   const started = stack.move();
   return { port, server, [Symbol.asyncDispose]: () => started.disposeAsync() };
 }
@@ -102,21 +95,4 @@ describe.skipIf(!CAN_RUN).each(NAMES)("behind %s", (name) => {
     await until("the server's connection ends", () => lost.closed);
     expect(lost.closeCode).toBeUndefined();
   });
-
-  test.skipIf(name === "Caddy")(
-    "one that is silent for its time-out is ended, one whose server pings it is not",
-    async () => {
-      await using chain = await startChain(name, {}, `${TIMEOUT_MS / 1000}s`);
-      using silent = await openWire(chain.port);
-      using pinged = await openWire(chain.port, { frame: polite });
-      const server = await serverEnd(chain, 1);
-      const pings = setInterval(() => server.send(PING, "still there?"), TIMEOUT_MS / 4);
-      try {
-        await until("the silent one is ended", () => silent.closed, 3 * TIMEOUT_MS);
-        await expectNever("the other one is ended", () => pinged.closed, 2 * TIMEOUT_MS);
-      } finally {
-        clearInterval(pings);
-      }
-    },
-  );
 });

@@ -1,11 +1,11 @@
 /** WebSockets over replicas of a real engine, through the compiled binary. */
 import { expect, test } from "bun:test";
-import type { Conversation } from "../../support/client/websocket.ts";
-import { startEachTestWithoutServers } from "../../support/engine/each-test.ts";
-import { admin, type Server, startProxy, startServer } from "../../support/engine/real.ts";
-import { talk, talker, turn } from "../../support/engine/websockets.ts";
-import { untilShown } from "../../support/proxy/shown-status.ts";
-import { dockerCli } from "../../support/server/inference-server/image.ts";
+import type { Conversation } from "../support/client/websocket.ts";
+import { startEachTestWithoutServers } from "../support/engine/each-test.ts";
+import { admin, type Server, startProxy, startServer } from "../support/engine/real.ts";
+import { talk, talker, turn } from "../support/engine/websockets.ts";
+import { untilShown } from "../support/proxy/shown-status.ts";
+import { dockerCli } from "../support/server/inference-server/image.ts";
 
 const TIMEOUT_MS = 60_000;
 const REPLICA = { ...talker("m"), labels: { "inference.replica": "true" } };
