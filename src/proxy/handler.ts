@@ -160,7 +160,7 @@ async function routed(exchange: Exchange, context: Context): Promise<Answer> {
   }
   const refused =
     loopOf(request, context.pseudonym) ??
-    (exchange.isHandshake ? handshakeRefusal(request) : undefined) ??
+    handshakeRefusal(request, target, exchange.isHandshake) ??
     unreadable(request, context.hasRoom);
   if (refused !== undefined) return ofOurs(refused);
 

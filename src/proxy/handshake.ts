@@ -18,7 +18,13 @@ export function isHandshake({ method, headers }: Request, { path }: Target): boo
 }
 
 /** Refuses a handshake that can't become a WebSocket, or not one that can be trusted. */
-export function handshakeRefusal({ headers }: Request): Response | undefined {
+export function handshakeRefusal(
+  request: Request,
+  target: Target,
+  isComplete = isHandshake(request, target),
+): Response | undefined {
+  const { headers } = request;
+  if (!isComplete) return lacksUpgrade(request) ? notPassedOn(target) : undefined;
   const version = headers.get("sec-websocket-version");
   if (version !== VERSION) {
     const response = errorResponse(
@@ -36,6 +42,17 @@ export function handshakeRefusal({ headers }: Request): Response | undefined {
   const length = headers.get("content-length") ?? "0";
   if (headers.has("transfer-encoding") || length !== "0") return invalid("it must have no body");
   return undefined;
+}
+
+/** A proxy in front that passes on no upgrades, as nginx by itself, still passes on the key (RFC 6455 §4.1). */
+function lacksUpgrade({ method, headers }: Request): boolean {
+  return method === "GET" && headers.has("sec-websocket-key");
+}
+
+function notPassedOn(target: Target): Response {
+  const why =
+    "Cannot open the WebSocket: the proxy in front of this one passes on no Upgrade header";
+  return hasHttpInstead(target) ? upgradeRequired(why) : errorResponse("upgrade_required", why);
 }
 
 function invalid(reason: string): Response {

@@ -11,6 +11,8 @@ function without(name: string): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(HANDSHAKE).filter(([header]) => header !== name));
 }
 
+const REALTIME = { path: "/v1/realtime", query: "" };
+
 describe("isHandshake()", () => {
   test.each<[what: string, request: Request, path: string, is: boolean]>([
     ["a handshake", asked(HANDSHAKE), "/v1/realtime", true],
@@ -26,7 +28,7 @@ describe("isHandshake()", () => {
 
 describe("handshakeRefusal()", () => {
   const codeOf = (headers: Readonly<Record<string, string>>): string | undefined => {
-    const refused = handshakeRefusal(asked(headers));
+    const refused = handshakeRefusal(asked(headers), REALTIME);
     return refused && errorCodeOf(refused);
   };
 
@@ -49,10 +51,26 @@ describe("handshakeRefusal()", () => {
   });
 
   test("of another version names ours", () => {
-    const refused = handshakeRefusal(asked({ ...HANDSHAKE, "sec-websocket-version": "8" }));
+    const eight = asked({ ...HANDSHAKE, "sec-websocket-version": "8" });
+    const refused = handshakeRefusal(eight, REALTIME);
     expect(refused?.status).toBe(426);
     expect(refused?.headers.get("sec-websocket-version")).toBe("13");
     expect(refused?.headers.get("upgrade")).toBe("websocket");
+  });
+});
+
+describe("handshakeRefusal() of one whose Upgrade a proxy in front has dropped", () => {
+  test.each<[path: string, message: string]>([
+    ["/v1/realtime", "passes on no Upgrade header"],
+    ["/v1/responses", "passes on no Upgrade header; or send POST /v1/responses over HTTP instead"],
+  ])("%s", (path, message) => {
+    const refused = handshakeRefusal(asked(without("upgrade")), { path, query: "" });
+    expect(refused?.status).toBe(426);
+    expect(refused && messageOf(refused)).toEndWith(message);
+  });
+
+  test.each(["POST", "HEAD"])("but not of a %s", (method) => {
+    expect(handshakeRefusal(asked(without("upgrade"), method), REALTIME)).toBeUndefined();
   });
 });
 

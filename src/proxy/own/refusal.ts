@@ -1,7 +1,6 @@
 /** What the proxy refuses before it reads a body: methods, paths, encodings, and for want of room. */
 import { climbs } from "../../ground/dot-segments.ts";
-import { RESPONSES } from "../../ground/paths.ts";
-import { isHandshake, upgradeRequired } from "../handshake.ts";
+import { upgradeRequired } from "../handshake.ts";
 import type { Target } from "../target.ts";
 import { baseUrlMistake } from "./base-url.ts";
 import { errorResponse, outOfDescriptors } from "./errors.ts";
@@ -28,18 +27,15 @@ export function refusal(request: Request, target: Target): Response | undefined 
 }
 
 /**
- * Refuses a handshake for responses that can't be routed. Its client goes on over HTTP: see `handshake.ts`. Only the
- * POST that follows is told in words that its base URL is mistyped.
+ * Refuses a handshake for responses whose base URL is mistyped. Its client goes on over HTTP: see `handshake.ts`.
+ * A 404 it would try again and again.
  */
-function lostHandshake(request: Request, target: Target): Response | undefined {
-  const { path } = target;
-  // A proxy in front that passes on no upgrades, as nginx by itself, still passes on the key (RFC 6455 §4.1).
-  if (!path.endsWith("/responses") || !request.headers.has("sec-websocket-key")) return undefined;
+function lostHandshake({ headers }: Request, { path }: Target): Response | undefined {
+  // A proxy in front that passes on no upgrades still passes on the key (RFC 6455 §4.1).
+  if (!path.endsWith("/responses") || !headers.has("sec-websocket-key")) return undefined;
   const mistake = baseUrlMistake(path);
-  const isLost = path === RESPONSES && !isHandshake(request, target);
-  if (!isLost && mistake === undefined) return undefined;
-  const why = mistake ?? "the proxy in front of this one passes on no Upgrade header";
-  return upgradeRequired(`Cannot open the WebSocket: ${why}`);
+  if (mistake === undefined) return undefined;
+  return upgradeRequired(`Cannot open the WebSocket: ${mistake}`);
 }
 
 /**
