@@ -1,4 +1,5 @@
 /** Records the engine's events of containers, in the engine's words and by its clock. */
+import { readLines } from "../support/process/read-lines.ts";
 
 export type EngineEvent = {
   readonly containerId: string;
@@ -52,19 +53,6 @@ export function followEvents(): EventFollower {
       await child.exited;
     },
   };
-}
-
-async function readLines(
-  stream: ReadableStream<Uint8Array>,
-  onLine: (line: string) => void,
-): Promise<void> {
-  const utf8 = new TextDecoder();
-  let rest = "";
-  for await (const bytes of stream) {
-    const lines = (rest + utf8.decode(bytes, { stream: true })).split("\n");
-    rest = lines.pop() ?? "";
-    for (const line of lines) onLine(line);
-  }
 }
 
 function parseEvent(line: string): EngineEvent {

@@ -3,6 +3,7 @@
  * it would only show that it agrees with itself.
  */
 import { fileURLToPath } from "node:url";
+import { readLines } from "../process/read-lines.ts";
 import { temporaryDirectory } from "../temporary-directory.ts";
 import { within } from "../until.ts";
 import type { Order, Told } from "./node-program.ts";
@@ -71,17 +72,4 @@ function take(peers: ReadonlyMap<number, Peer>, told: Told): void {
   if ("port" in told) peer.port.resolve(told.port);
   else if ("line" in told) peer.transcript.add(told.line);
   else peer.transcript.end();
-}
-
-async function readLines(
-  stream: ReadableStream<Uint8Array>,
-  onLine: (line: string) => void,
-): Promise<void> {
-  const utf8 = new TextDecoder();
-  let rest = "";
-  for await (const bytes of stream) {
-    const lines = `${rest}${utf8.decode(bytes, { stream: true })}`.split("\n");
-    rest = lines.pop() ?? "";
-    for (const line of lines) onLine(line);
-  }
 }

@@ -1,5 +1,7 @@
 /** The frames of bare WebSockets, for tests of many of them or of gigabytes (RFC 6455 §5.2): no payload is kept. Pure. */
 
+import { masked, unmasked } from "./frames.ts";
+
 /** Opcodes (RFC 6455 §11.8). */
 export const TEXT = 1;
 export const BINARY = 2;
@@ -7,33 +9,18 @@ export const CLOSE = 8;
 export const PING = 9;
 export const PONG = 10;
 
-/** Every client's frames have it, so that those of the same payload are the same bytes. */
-const MASK = Buffer.from([0x5a, 0xa5, 0x3c, 0xc3]);
-
 /** A message or control frame as it goes over the wire. */
 export function frame(opcode: number, payload: Buffer, isClient: boolean): Buffer {
-  return Buffer.concat([frameHead(opcode, payload.length, isClient), asSent(payload, isClient)]);
+  return (isClient ? masked : unmasked)({ opcode, payload });
 }
 
 /** What stands before a payload of so many bytes, the mask included. */
-export function frameHead(opcode: number, length: number, isClient: boolean): Buffer {
-  const mask = isClient ? 0x80 : 0;
-  const head = Buffer.alloc(10);
-  head[0] = 0x80 | opcode;
-  if (length < 126) head[1] = mask | length;
-  else head[1] = mask | (length < 65_536 ? 126 : 127);
-  let end = 2;
-  if (length >= 65_536) end = head.writeBigUInt64BE(BigInt(length), 2);
-  else if (length >= 126) end = head.writeUInt16BE(length, 2);
-  return Buffer.concat([head.subarray(0, end), isClient ? MASK : Buffer.alloc(0)]);
+export function frameHead(opcode: number, saidLength: number, isClient: boolean): Buffer {
+  return (isClient ? masked : unmasked)({ opcode, saidLength });
 }
 
-function asSent(payload: Buffer, isClient: boolean): Buffer {
-  return isClient ? masked(payload, 0, MASK) : payload;
-}
-
-/** Masks, or unmasks, what stands at `from` of a payload. */
-function masked(payload: Uint8Array, from: number, mask: Uint8Array): Buffer {
+/** Unmasks what stands at `from` of a payload. */
+function plainOf(payload: Uint8Array, from: number, mask: Uint8Array): Buffer {
   const result = Buffer.allocUnsafe(payload.length);
   for (let n = 0; n < payload.length; n += 1) {
     result[n] = payload[n]! ^ mask[(from + n) & 3]!;
@@ -83,7 +70,7 @@ export class FrameReader {
   /** @returns how many bytes belong to this frame */
   #take(head: Head, bytes: Buffer, { piece }: Parts): number {
     const part = bytes.subarray(0, head.left);
-    const plain = head.mask === undefined ? part : masked(part, head.read, head.mask);
+    const plain = head.mask === undefined ? part : plainOf(part, head.read, head.mask);
     head.left -= part.length;
     head.read += part.length;
     if (head.opcode >= CLOSE) this.#control.push(plain);

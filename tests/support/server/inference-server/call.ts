@@ -32,6 +32,15 @@ export function toCall({ settings, signal, fields, model, bytes }: CallSource): 
   };
 }
 
+/** As responses and Realtime report it. */
+export function usageOf({ promptTokens, pace: { tokens } }: Call): object {
+  return {
+    input_tokens: promptTokens,
+    output_tokens: tokens,
+    total_tokens: promptTokens + tokens,
+  };
+}
+
 export function newId(): string {
   return crypto.randomUUID().replaceAll("-", "");
 }

@@ -2,7 +2,7 @@
  * OpenAI's Realtime API as its text-only part: events in, events out, one JSON text message each. Audio is not known here.
  * As OpenAI's, it says what is wrong by an `error` event and stays open.
  */
-import { type Fields, isFields, modelOf, newId, toCall } from "./call.ts";
+import { type Fields, isFields, modelOf, newId, toCall, usageOf } from "./call.ts";
 import { type Call, paced } from "./generation.ts";
 import type { OpenSession, Session, SessionInit, SocketEvent } from "./sessions.ts";
 
@@ -105,11 +105,6 @@ async function* events(call: Call, tokens: AsyncIterable<string>): AsyncGenerato
 }
 
 function response(call: Call, status: string, output: readonly object[]): object {
-  const used = {
-    input_tokens: call.promptTokens,
-    output_tokens: call.pace.tokens,
-    total_tokens: call.promptTokens + call.pace.tokens,
-  };
   return {
     id: `resp_${call.id}`,
     object: "realtime.response",
@@ -117,7 +112,7 @@ function response(call: Call, status: string, output: readonly object[]): object
     status_details: null,
     output,
     output_modalities: ["text"],
-    usage: status === "completed" ? used : null,
+    usage: status === "completed" ? usageOf(call) : null,
   };
 }
 

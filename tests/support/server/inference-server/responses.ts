@@ -1,4 +1,5 @@
 /** OpenAI's Responses API. Nothing is stored: vLLM's store is off by default too. */
+import { usageOf } from "./call.ts";
 import { type Call, type Dialect, serverSentEvent } from "./generation.ts";
 
 export const RESPONSES: Dialect = {
@@ -44,11 +45,6 @@ export async function* responseEvents(
 }
 
 function response(call: Call, status: string, output: readonly object[]): object {
-  const used = {
-    input_tokens: call.promptTokens,
-    output_tokens: call.pace.tokens,
-    total_tokens: call.promptTokens + call.pace.tokens,
-  };
   return {
     id: `resp_${call.id}`,
     object: "response",
@@ -59,7 +55,7 @@ function response(call: Call, status: string, output: readonly object[]): object
     incomplete_details: null,
     output,
     tools: [],
-    usage: status === "completed" ? used : null,
+    usage: status === "completed" ? usageOf(call) : null,
   };
 }
 
