@@ -107,27 +107,24 @@ export function startServer(init: ServerInit): ProxyServer {
   };
 }
 
-type Server = Pick<Bun.Server<unknown>, "pendingRequests" | "pendingWebSockets" | "stop">;
+type Server = Pick<Bun.Server<unknown>, "pendingRequests" | "stop">;
 
 async function stop(server: Server, sockets: ClientSockets, timeoutMs: number): Promise<number> {
   // Not awaited: a client in the middle of its headers would delay it by 12 s.
   void server.stop();
-  await noneOpen(server, timeoutMs);
-  const cut = openIn(server);
+  const underWay = (): number => server.pendingRequests + sockets.count;
+  await noneLeft(underWay, timeoutMs);
+  const cut = underWay();
   sockets.stop();
-  if (sockets.count > 0) await noneOpen(server, LAST_WORDS_MS);
+  if (sockets.count > 0) await noneLeft(underWay, LAST_WORDS_MS);
   void server.stop(true);
   return cut;
 }
 
 /** Resolves when the last has ended, or the time is up. */
-async function noneOpen(server: Server, timeoutMs: number): Promise<void> {
+async function noneLeft(underWay: () => number, timeoutMs: number): Promise<void> {
   const deadline = performance.now() + timeoutMs;
-  while (openIn(server) > 0 && performance.now() < deadline) await Bun.sleep(STOP_POLL_MS);
-}
-
-function openIn({ pendingRequests, pendingWebSockets }: Server): number {
-  return pendingRequests + pendingWebSockets;
+  while (underWay() > 0 && performance.now() < deadline) await Bun.sleep(STOP_POLL_MS);
 }
 
 const IPV4_IN_IPV6 = "::ffff:";

@@ -191,8 +191,8 @@ export class Attempt {
 
   /** The backend has answered 101: it is a WebSocket from now on. */
   upgraded(): void {
-    this.#abort.upgraded();
     this.#reportSocket = this.call.upgraded();
+    this.#abort.upgraded(); // last: its time may be up already, and it ends in this call
   }
 
   /** The proxy is about to end: as if the time to drain were up. */

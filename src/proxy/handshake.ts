@@ -14,7 +14,8 @@ const KEY = /^[+/0-9A-Za-z]{22}==$/;
 /** Says whether a request is a handshake for a server. Elsewhere `Upgrade` may be ignored (RFC 9110 §7.8). */
 export function isHandshake({ method, headers }: Request, { path }: Target): boolean {
   if (method !== "GET" || !path.startsWith(`${PUBLIC_PREFIX}/`)) return false;
-  return headers.get("upgrade")?.toLowerCase().includes("websocket") === true;
+  const protocols = headers.get("upgrade")?.toLowerCase().split(",") ?? [];
+  return protocols.some((protocol) => protocol.trim() === "websocket");
 }
 
 /** Refuses a handshake that can't become a WebSocket, or not one that can be trusted. */
@@ -24,7 +25,7 @@ export function handshakeRefusal(
   isComplete = isHandshake(request, target),
 ): Response | undefined {
   const { headers } = request;
-  if (!isComplete) return lacksUpgrade(request) ? notPassedOn(target) : undefined;
+  if (!isComplete) return lacksUpgrade(request) ? withoutUpgrade(target) : undefined;
   const version = headers.get("sec-websocket-version");
   if (version !== VERSION) {
     const response = errorResponse(
@@ -49,9 +50,9 @@ function lacksUpgrade({ method, headers }: Request): boolean {
   return method === "GET" && headers.has("sec-websocket-key");
 }
 
-function notPassedOn(target: Target): Response {
+function withoutUpgrade(target: Target): Response {
   const why =
-    "Cannot open the WebSocket: the proxy in front of this one passes on no Upgrade header";
+    'Cannot open the WebSocket: its Upgrade header must say "websocket"; a proxy in front of this one may have dropped it';
   return hasHttpInstead(target) ? upgradeRequired(why) : errorResponse("upgrade_required", why);
 }
 

@@ -17,6 +17,7 @@ describe("isHandshake()", () => {
   test.each<[what: string, request: Request, path: string, is: boolean]>([
     ["a handshake", asked(HANDSHAKE), "/v1/realtime", true],
     ["one among other protocols", asked({ upgrade: "h2c, WebSocket" }), "/v1/x", true],
+    ["one that only begins like it", asked({ upgrade: "websocket/13" }), "/v1/x", false],
     ["another upgrade", asked({ upgrade: "h2c" }), "/v1/x", false],
     ["no upgrade", asked({}), "/v1/x", false],
     ["a POST", asked(HANDSHAKE, "POST"), "/v1/realtime", false],
@@ -61,8 +62,8 @@ describe("handshakeRefusal()", () => {
 
 describe("handshakeRefusal() of one whose Upgrade a proxy in front has dropped", () => {
   test.each<[path: string, message: string]>([
-    ["/v1/realtime", "passes on no Upgrade header"],
-    ["/v1/responses", "passes on no Upgrade header; or send POST /v1/responses over HTTP instead"],
+    ["/v1/realtime", "may have dropped it"],
+    ["/v1/responses", "may have dropped it; or send POST /v1/responses over HTTP instead"],
   ])("%s", (path, message) => {
     const refused = handshakeRefusal(asked(without("upgrade")), { path, query: "" });
     expect(refused?.status).toBe(426);

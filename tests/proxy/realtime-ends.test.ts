@@ -130,6 +130,31 @@ describe("a WebSocket ends", () => {
     });
   });
 
+  test("when the proxy stops: first goes on what its client has sent before its Close", async () => {
+    let isSlow = true;
+    using server = startWebSocketServer({
+      onMessage: (socket) => {
+        if (!isSlow) return;
+        socket.pause();
+        setTimeout(() => socket.resume(), 2);
+      },
+    });
+    using proxy = startProxyTo(server.origin);
+    const client = await converse(`${proxy.origin}/v1/realtime`);
+    const count = 200;
+    for (let n = 0; n < count; n += 1) client.socket.send(Buffer.alloc(25_000));
+    client.socket.close();
+    await client.closed();
+    expect(proxy.backend.inFlight).toBe(1);
+    const stopped = proxy.stop(5_000);
+    await until("some have come", () => server.messages.length > 10);
+    isSlow = false;
+    expect(await stopped).toBe(0);
+    expect(proxy.backend.inFlight).toBe(0);
+    await until("the server knows", () => server.closes.length === 1);
+    expect([server.messages.length, server.closes[0]?.code]).toEqual([count, 1005]);
+  });
+
   test("in time when the proxy stops: nothing is cut", async () => {
     await withOne(async ({ client, proxy }) => {
       const stopped = proxy.stop(5_000);

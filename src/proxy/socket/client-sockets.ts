@@ -36,6 +36,8 @@ export type SocketListener = {
   readonly stop: () => void;
   /** One of these has thrown: a bug of ours. */
   readonly failed: (error: unknown) => void;
+  /** Resolves when the server's end has ended too: what the client has sent last may still be on its way. */
+  readonly over: Promise<void>;
   /** What has been sent to the client, or is queued for it. */
   readonly sent: { readonly messages: number; readonly bytes: number };
 };
@@ -70,6 +72,8 @@ const SILENT_ROUNDS_MAX = 6;
 export class ClientSockets {
   readonly #roundMs: number;
   readonly #open = new Set<Socket>();
+  /** Those of which an end is open. */
+  readonly #listeners = new Set<SocketListener>();
   /** Of our own pings: every other pong is an answer to somebody else. */
   readonly #payload = randomBytes(8);
   #rounds: Timer | undefined;
@@ -98,7 +102,9 @@ export class ClientSockets {
       error: (error, socket) => socket.data.listener.failed(error),
       close: (socket, code, reason) => {
         this.#open.delete(socket);
-        socket.data.listener.closed(code, reason);
+        const { listener } = socket.data;
+        listener.closed(code, reason);
+        void listener.over.then(() => this.#listeners.delete(listener));
       },
     };
   }
@@ -108,18 +114,19 @@ export class ClientSockets {
     return { listener, isHeard: true, silentRounds: 0, sentMessages: 0, queued: 0, gone: 0 };
   }
 
-  /** How many are open. */
+  /** How many WebSockets there are of which an end is open. */
   get count(): number {
-    return this.#open.size;
+    return this.#listeners.size;
   }
 
   /** Ends all. */
   stop(): void {
-    for (const { data } of this.#open) data.listener.stop();
+    for (const listener of this.#listeners) listener.stop();
   }
 
   #opened(socket: Socket): void {
     this.#open.add(socket);
+    this.#listeners.add(socket.data.listener);
     this.#rounds ??= setInterval(() => void this.#round(), this.#roundMs);
     socket.data.listener.opened(socket);
   }

@@ -52,6 +52,7 @@ export class Tunnel implements SocketListener {
   #left: Close | undefined;
   #error: unknown;
   #isOver = false;
+  readonly #over = Promise.withResolvers<void>();
 
   constructor(init: TunnelInit) {
     this.#init = init;
@@ -70,6 +71,10 @@ export class Tunnel implements SocketListener {
     return this.#fromServer;
   }
 
+  get over(): Promise<void> {
+    return this.#over.promise;
+  }
+
   opened(client: ClientSocket): void {
     this.#client = new ClientEnd(client, this.#try, () => this.#holdServer());
   }
@@ -77,6 +82,7 @@ export class Tunnel implements SocketListener {
   /** The client has gone before there was a WebSocket. */
   abandon(): void {
     this.#isOver = true;
+    this.#over.resolve();
     this.#server.terminate();
   }
 
@@ -163,11 +169,11 @@ export class Tunnel implements SocketListener {
     const left = this.#left;
     if (left !== undefined) {
       const isLost = left.code === ABNORMAL;
-      this.#over({ closeCode: left.code, ...(isLost && { cancelled: true }) });
+      this.#end({ closeCode: left.code, ...(isLost && { cancelled: true }) });
     } else if (close.code === ABNORMAL) {
       this.#serverBrokeOff();
     } else {
-      this.#over({ closeCode: close.code });
+      this.#end({ closeCode: close.code });
       this.#client?.close(isSendable(close.code) ? close : undefined);
     }
   }
@@ -177,11 +183,11 @@ export class Tunnel implements SocketListener {
     const { abortReason } = attempt;
     const error = this.#error ?? NO_CLOSE_FRAME;
     if (errorCode(error) === TOO_LONG) {
-      this.#over({ closeCode: MESSAGE_TOO_BIG, error });
+      this.#end({ closeCode: MESSAGE_TOO_BIG, error });
       this.#client?.close(TOO_LONG_MESSAGE);
       onTooLong("server");
     } else {
-      this.#over({ closeCode: ABNORMAL, error });
+      this.#end({ closeCode: ABNORMAL, error });
       onBroken(error);
       void this.#tellClientWhy(abortReason === "run-over");
     }
@@ -204,15 +210,16 @@ export class Tunnel implements SocketListener {
 
   #cut(): void {
     const error = new Error("cut");
-    this.#over({ closeCode: CUT.code, error });
+    this.#end({ closeCode: CUT.code, error });
     this.#init.onBroken(error);
     this.#server.leave();
     this.#client?.close(CUT);
   }
 
   /** The server has no more to do with it. */
-  #over(end: Pick<SocketEnd, "closeCode" | "error" | "cancelled">): void {
+  #end(end: Pick<SocketEnd, "closeCode" | "error" | "cancelled">): void {
     this.#isOver = true;
+    this.#over.resolve();
     const { attempt } = this.#init;
     attempt.signal.removeEventListener("abort", this.#onAbort);
     attempt.socketEnded({ fromClient: this.#fromClient, fromServer: this.#fromServer, ...end });
