@@ -189,6 +189,11 @@ export class Attempt {
     this.call.failed(error, this.abortReason);
   }
 
+  /** The client has gone, which its request has not told yet. */
+  clientGone(): void {
+    this.#abort.clientGone();
+  }
+
   /** The backend has answered 101: it is a WebSocket from now on. */
   upgraded(): void {
     this.#abort.upgraded();

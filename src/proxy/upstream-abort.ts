@@ -97,6 +97,10 @@ export class UpstreamAbort {
     this.#abort("cut");
   }
 
+  clientGone(): void {
+    this.#abort("client gone");
+  }
+
   /** Ends the upstream request, whose answer is not wanted. Gives no reason. */
   abandon(): void {
     this.#controller.abort();
@@ -109,7 +113,7 @@ export class UpstreamAbort {
     this.#clientSignal.removeEventListener("abort", this.#onClientGone);
   }
 
-  readonly #onClientGone = (): void => this.#abort("client gone");
+  readonly #onClientGone = (): void => this.clientGone();
 
   #abort(reason: AbortReason): void {
     this.#reason ??= reason;

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { BrokenAnswers } from "../../src/proxy/broken-answers.ts";
 import { createHandler } from "../../src/proxy/handler.ts";
 import { RoutingTable } from "../../src/routing/table.ts";
 import { startServer } from "../../src/server.ts";
@@ -24,21 +25,28 @@ function boom(): never {
   throw new Error("boom");
 }
 
-test("a client that has gone when the 101 comes: its server is left, and nothing is said", async () => {
+test("a client that has gone when the 101 comes: its server is left, nobody else is asked, and nothing is said", async () => {
   using server = startWebSocketServer();
-  const backend = makeBackend({ origin: server.origin });
+  const backends = [0, 1].map((rank) =>
+    makeBackend({ origin: server.origin, rank, isReplica: true }),
+  );
   const table = new RoutingTable();
-  table.admit(backend);
+  for (const backend of backends) table.admit(backend);
   const log = memoryLog();
-  const handle = createHandler({ routes: table, log, isReady: () => true });
+  const brokenAnswers = new BrokenAnswers({ log });
+  const handle = createHandler({ routes: table, log, isReady: () => true, brokenAnswers });
   const proxy = startServer({
     port: 0,
     log,
     handler: (request, client) => handle(request, { ...client, upgrade: () => false }),
   });
-  await refusedHandshake(`http://127.0.0.1:${proxy.port}/v1/realtime`);
-  await until("the server knows", () => server.closes.length === 1);
-  expect([server.closes[0]?.code, backend.inFlight]).toEqual([1006, 0]);
+  const { status } = await refusedHandshake(`http://127.0.0.1:${proxy.port}/v1/realtime`);
+  await until("the server knows", () => server.closes.length > 0);
+  brokenAnswers.flush();
+  expect(status).toBe(499);
+  expect(server.closes.map(({ code }) => code)).toEqual([1006]);
+  expect(backends.map(({ inFlight }) => inFlight)).toEqual([0, 0]);
+  expect(log.lines).toEqual([]);
   await proxy.stop(0);
 });
 
