@@ -196,8 +196,8 @@ export class Attempt {
 
   /** The backend has answered 101: it is a WebSocket from now on. */
   upgraded(): void {
-    this.#abort.upgraded();
     this.#reportSocket = this.call.upgraded();
+    this.#abort.upgraded(); // may end it in this very call: its time may be up
   }
 
   /** The proxy is about to end: as if the time to drain were up. */

@@ -1,5 +1,6 @@
 /** WebSockets whose time is up while their server goes on: its container was taken out by hand. */
 import { expect, test } from "bun:test";
+import { NO_REPORT, NO_TELEMETRY, type Telemetry } from "../../src/telemetry/telemetry.ts";
 import { type Conversation, converse } from "../support/client/websocket.ts";
 import { startProxyTo } from "../support/proxy/in-process.ts";
 import { startWebSocketServer } from "../support/server/websocket-server.ts";
@@ -20,10 +21,24 @@ test("A WebSocket gets 1012, its server 1001, and its lease ends", async () => {
   expect([server.closes[0]?.code, proxy.backend.inFlight]).toEqual([1001, 0]);
 });
 
-test("A handshake that the server answers only when the time is up: the same", async () => {
+/** Keeps what is reported of WebSockets in a list. */
+function reportingTo(reported: string[]): Telemetry {
+  const upgraded = (): (() => void) => {
+    reported.push("begins");
+    return () => void reported.push("ends");
+  };
+  const request = (): typeof NO_REPORT => ({
+    ...NO_REPORT,
+    call: (backend) => ({ ...NO_REPORT.call(backend), upgraded }),
+  });
+  return { ...NO_TELEMETRY, request };
+}
+
+test("A handshake that the server answers only when the time is up: the same, and its end is reported", async () => {
   const answer = Promise.withResolvers<undefined>();
+  const reported: string[] = [];
   using server = startWebSocketServer({ refuses: () => answer.promise });
-  using proxy = startProxyTo(server.origin);
+  using proxy = startProxyTo(server.origin, { telemetry: reportingTo(reported) });
   const opening: Promise<Conversation> = converse(`${proxy.origin}/v1/realtime`);
   await until("it is pending", () => server.requests.length > 0);
   proxy.table.drain(proxy.backend);
@@ -32,4 +47,5 @@ test("A handshake that the server answers only when the time is up: the same", a
   expect(await (await opening).closed()).toEqual(RESTARTED);
   await until("the server hears of it", () => server.closes.length > 0);
   expect([server.closes[0]?.code, proxy.backend.inFlight]).toEqual([1001, 0]);
+  expect(reported).toEqual(["begins", "ends"]);
 });
