@@ -4,9 +4,9 @@ import { createHandler } from "../../src/proxy/handler.ts";
 import { RoutingTable } from "../../src/routing/table.ts";
 import { startServer } from "../../src/server.ts";
 import { NO_REPORT, NO_TELEMETRY, type Telemetry } from "../../src/telemetry/telemetry.ts";
-import { rawServer } from "../support/client/raw-http.ts";
+import { rawConnect, rawServer } from "../support/client/raw-http.ts";
 import { converse, refusedHandshake } from "../support/client/websocket.ts";
-import { startProxyTo } from "../support/proxy/in-process.ts";
+import { rawRequest, startProxyTo } from "../support/proxy/in-process.ts";
 import { memoryLog } from "../support/proxy/memory-log.ts";
 import { makeBackend } from "../support/server/backends.ts";
 import { startWebSocketServer } from "../support/server/websocket-server.ts";
@@ -109,4 +109,18 @@ test("a server that breaks off before it answers is a 502", async () => {
   (await server.request()).reset();
   expect((await answer).status).toBe(502);
   expect(server.connections.length).toBe(1);
+});
+
+test("the same after a request whose connection is kept open: the server is not asked twice", async () => {
+  using server = await rawServer();
+  using proxy = startProxyTo(server.origin);
+  using client = await rawConnect(proxy.port);
+  client.send(rawRequest());
+  const kept = await server.request(0);
+  kept.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+  await client.waitFor("{}");
+  const answer = refusedHandshake(`${proxy.origin}/v1/realtime`);
+  (await server.request(1)).reset();
+  expect((await answer).status).toBe(502);
+  expect(server.connections.length).toBe(2);
 });
