@@ -5,7 +5,7 @@ import { RoutingTable } from "../../src/routing/table.ts";
 import { startServer } from "../../src/server.ts";
 import { NO_REPORT, NO_TELEMETRY, type Telemetry } from "../../src/telemetry/telemetry.ts";
 import { rawConnect, rawServer } from "../support/client/raw-http.ts";
-import { converse, refusedHandshake } from "../support/client/websocket.ts";
+import { converse, HANDSHAKE, refusedHandshake } from "../support/client/websocket.ts";
 import { rawRequest, startProxyTo } from "../support/proxy/in-process.ts";
 import { memoryLog } from "../support/proxy/memory-log.ts";
 import { makeBackend } from "../support/server/backends.ts";
@@ -50,6 +50,22 @@ test("a client that has gone when the 101 comes: its server is left, nobody else
   await proxy.stop(0);
 });
 
+test("a client that has gone before its server is asked: nobody is", async () => {
+  using server = startWebSocketServer();
+  const backend = makeBackend({ origin: server.origin });
+  const table = new RoutingTable();
+  table.admit(backend);
+  const handle = createHandler({ routes: table, log: memoryLog(), isReady: () => true });
+  const ignore = (): void => undefined;
+  const client = { address: undefined, expect: ignore, keepOpen: ignore, release: ignore };
+  const request = new Request("http://a/v1/realtime", {
+    headers: HANDSHAKE,
+    signal: AbortSignal.abort(),
+  });
+  const answer = await handle(request, { ...client, upgrade: () => false });
+  expect([answer?.status, backend.inFlight, server.requests.length]).toEqual([499, 0, 0]);
+});
+
 test("a bug of ours when it opens ends it", async () => {
   using server = startWebSocketServer();
   using proxy = startProxyTo(server.origin, { telemetry: throwing(boom) });
@@ -74,9 +90,13 @@ test("a bug of ours at its end ends both ends, and is told as a bug", async () =
 });
 
 test.each([
-  ["another accept", "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x"],
-  ["no Upgrade", "Connection: Upgrade"],
-])("a 101 with %s is a 502", async (_what, head) => {
+  [
+    "another accept",
+    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x",
+    "the server's answer opens no WebSocket",
+  ],
+  ["no Upgrade", "Connection: Upgrade", "the server answered with status 101"],
+])("a 101 with %s is a 502", async (_what, head, reason) => {
   using server = await rawServer();
   using proxy = startProxyTo(server.origin);
   const answer = refusedHandshake(`${proxy.origin}/v1/realtime`);
@@ -84,7 +104,7 @@ test.each([
   connection.send(`HTTP/1.1 101 Switching Protocols\r\n${head}\r\n\r\n`);
   expect((await answer).status).toBe(502);
   await until("the log says so", () => proxy.log.lines.length === 1);
-  expect(proxy.log.lines[0]).toMatchObject({ level: "warn", requests: 1 });
+  expect(proxy.log.lines[0]).toMatchObject({ level: "warn", requests: 1, reason });
 });
 
 test.each([

@@ -1,13 +1,68 @@
 import { describe, expect, test } from "bun:test";
+import { ClientSockets, type SocketListener } from "../../../src/proxy/socket/client-sockets.ts";
 import { type RawConnection, rawConnect } from "../../support/client/raw-http.ts";
 import { converse, HANDSHAKE } from "../../support/client/websocket.ts";
 import { startProxyTo } from "../../support/proxy/in-process.ts";
 import { startWebSocketServer } from "../../support/server/websocket-server.ts";
 import { expectNever, until } from "../../support/until.ts";
+import { masked, OPCODE } from "../../support/websocket/frames.ts";
+import { openRawPair } from "../../support/websocket/raw-pair.ts";
 
 const ROUND_MS = 20;
 /** Six rounds, and the one in which it was heard last. */
 const VANISHED_MS = 7 * ROUND_MS;
+
+/** Bun.serve with nothing behind it but a listener. */
+function startSockets(message: () => void) {
+  const sockets = new ClientSockets();
+  const failures: unknown[] = [];
+  let stops = 0;
+  const ignore = (): void => undefined;
+  const listener: SocketListener = {
+    ...{ message, opened: ignore, drained: ignore, ping: ignore, pong: ignore, closed: ignore },
+    failed: (error) => void failures.push(error),
+    stop: () => {
+      stops += 1;
+    },
+    sent: { messages: 0, bytes: 0 },
+  };
+  const server = Bun.serve({
+    port: 0,
+    fetch: (request, own) => {
+      own.upgrade(request, { data: sockets.entryOf(listener) });
+    },
+    websocket: sockets.handler,
+  });
+  return {
+    sockets,
+    failures,
+    stops: () => stops,
+    url: `http://127.0.0.1:${server.port}`,
+    [Symbol.dispose]: () => void server.stop(true),
+  };
+}
+
+test("those that are open are counted, and told to stop; those that have closed are not", async () => {
+  using started = startSockets(() => undefined);
+  const { sockets, url, stops } = started;
+  const [first] = [await converse(url), await converse(url)];
+  expect(sockets.count).toBe(2);
+  first.socket.close();
+  await until("it has closed", () => sockets.count === 1);
+  sockets.stop();
+  expect(stops()).toBe(1);
+});
+
+test("an error in a listener is told to it", async () => {
+  const boom = new Error("boom");
+  using started = startSockets(() => {
+    throw boom;
+  });
+  const { socket } = await converse(started.url);
+  socket.send("x");
+  await until("it is told", () => started.failures.length > 0);
+  expect(started.failures).toEqual([boom]);
+});
 
 /** Opens a WebSocket by hand, and answers nothing by itself. */
 async function openRaw(port: number): Promise<RawConnection> {
@@ -35,6 +90,23 @@ describe("a client", () => {
     expect(server.closes[0]?.code).toBe(1006);
   });
 
+  test("that comes when there was none for a while: the same", async () => {
+    using server = startWebSocketServer();
+    using proxy = startProxyTo(server.origin, { sockets: { roundMs: ROUND_MS } });
+    for (let nth = 0; nth < 3; nth += 1) {
+      const { socket, closed } = await converse(`${proxy.origin}/v1/realtime`);
+      socket.close();
+      await closed();
+      await until("the server knows", () => server.open.size === 0);
+      // A round finds none.
+      await expectNever("one is open", () => server.open.size > 0, 3 * ROUND_MS);
+    }
+    const beganMs = performance.now();
+    using client = await openRaw(proxy.port);
+    await until("its connection is closed", () => client.closed());
+    expect(performance.now() - beganMs).toBeGreaterThan(5 * ROUND_MS);
+  });
+
   test("that answers pings lives on, and its server sees none of them", async () => {
     using server = startWebSocketServer();
     using proxy = startProxyTo(server.origin, { sockets: { roundMs: ROUND_MS } });
@@ -45,6 +117,18 @@ describe("a client", () => {
     expect(server.pongs).toEqual([]);
     socket.close();
   });
+
+  test.each(["text", "ping", "pong"] as const)(
+    "that answers no ping and sends %ss lives on",
+    async (what) => {
+      using pair = await openRawPair({ sockets: { roundMs: ROUND_MS } });
+      const frame = masked({ opcode: OPCODE[what], payload: "x" }).toString("latin1");
+      const sending = setInterval(() => pair.client.send(frame), ROUND_MS / 2);
+      await expectNever("it ends", pair.client.closed, 2 * VANISHED_MS);
+      clearInterval(sending);
+      await until("it has vanished", pair.client.closed);
+    },
+  );
 
   test("that sends pongs unasked: its server gets them, also empty ones", async () => {
     using server = startWebSocketServer();
