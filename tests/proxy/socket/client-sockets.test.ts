@@ -5,7 +5,7 @@ import { converse, HANDSHAKE } from "../../support/client/websocket.ts";
 import { startProxyTo } from "../../support/proxy/in-process.ts";
 import { startWebSocketServer } from "../../support/server/websocket-server.ts";
 import { expectNever, until } from "../../support/until.ts";
-import { masked, OPCODE } from "../../support/websocket/frames.ts";
+import { masked, OPCODE, unmasked } from "../../support/websocket/frames.ts";
 import { openRawPair } from "../../support/websocket/raw-pair.ts";
 
 const ROUND_MS = 20;
@@ -129,6 +129,30 @@ describe("a client", () => {
       await until("it has vanished", pair.client.closed);
     },
   );
+
+  test("that answers no ping has vanished, also while short messages are sent to it", async () => {
+    using pair = await openRawPair({ sockets: { roundMs: ROUND_MS } });
+    const message = unmasked({ opcode: OPCODE.text, payload: "x" }).toString("latin1");
+    const sending = setInterval(() => pair.server.send(message), ROUND_MS / 2);
+    await until("its connection is closed", pair.client.closed);
+    clearInterval(sending);
+  });
+
+  test("that reads slowly what is queued for it lives on, though pings come late to it", async () => {
+    using pair = await openRawPair({ sockets: { roundMs: ROUND_MS } });
+    const { client, server } = pair;
+    const message = unmasked({ opcode: OPCODE.binary, payload: Buffer.alloc(60_000) });
+    const some = message.toString("latin1").repeat(100);
+    client.pause();
+    const living = setInterval(() => {
+      if (server.unsent() < some.length) server.send(some);
+      client.resume();
+      setImmediate(client.pause);
+    }, ROUND_MS);
+    await expectNever("it ends", client.closed, 3 * VANISHED_MS);
+    clearInterval(living);
+    await until("it has vanished", server.closed);
+  });
 
   test("that sends pongs unasked: its server gets them, also empty ones", async () => {
     using server = startWebSocketServer();
