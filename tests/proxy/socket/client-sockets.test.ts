@@ -5,12 +5,16 @@ import { converse, HANDSHAKE } from "../../support/client/websocket.ts";
 import { startProxyTo } from "../../support/proxy/in-process.ts";
 import { startWebSocketServer } from "../../support/server/websocket-server.ts";
 import { expectNever, until } from "../../support/until.ts";
+import { untilStill } from "../../support/websocket/flow.ts";
 import { masked, OPCODE, unmasked } from "../../support/websocket/frames.ts";
 import { openRawPair } from "../../support/websocket/raw-pair.ts";
 
 const ROUND_MS = 20;
 /** Six rounds, and the one in which it was heard last. */
 const VANISHED_MS = 7 * ROUND_MS;
+
+/** Of our own: 8 bytes are in it. */
+const PING_HEAD = "\x89\x08";
 
 /** Bun.serve with nothing behind it but a listener. */
 function startSockets(message: () => void) {
@@ -125,10 +129,35 @@ describe("a client", () => {
       const frame = masked({ opcode: OPCODE[what], payload: "x" }).toString("latin1");
       const sending = setInterval(() => pair.client.send(frame), ROUND_MS / 2);
       await expectNever("it ends", pair.client.closed, 2 * VANISHED_MS);
+      expect(pair.client.received()).toContain(PING_HEAD); // or a proxy in front would end it
       clearInterval(sending);
       await until("it has vanished", pair.client.closed);
     },
   );
+
+  test("that says nothing but answers pings lives on, also while messages are sent to it", async () => {
+    using server = startWebSocketServer();
+    using proxy = startProxyTo(server.origin, { sockets: { roundMs: ROUND_MS } });
+    const { socket } = await converse(`${proxy.origin}/v1/realtime`);
+    const sending = setInterval(() => {
+      for (const open of server.open) open.send("x");
+    }, ROUND_MS / 2);
+    await expectNever("it ends", () => server.open.size === 0, 2 * VANISHED_MS);
+    clearInterval(sending);
+    socket.close();
+  });
+
+  test("that is not read from, since its server does not read, lives on", async () => {
+    using pair = await openRawPair({ sockets: { roundMs: ROUND_MS } });
+    const { client, server } = pair;
+    server.pause();
+    const message = masked({ opcode: OPCODE.binary, payload: Buffer.alloc(60_000) });
+    client.send(message.toString("latin1").repeat(400));
+    await untilStill("no more is taken", client.unsent);
+    await expectNever("it ends", client.closed, 2 * VANISHED_MS);
+    server.resume();
+    await until("all is taken", () => client.unsent() === 0);
+  });
 
   test("that answers no ping has vanished, also while short messages are sent to it", async () => {
     using pair = await openRawPair({ sockets: { roundMs: ROUND_MS } });
