@@ -4,7 +4,9 @@ import { HANDSHAKE } from "../../support/client/websocket.ts";
 import { startProxyTo } from "../../support/proxy/in-process.ts";
 import { startWebSocketServer } from "../../support/server/websocket-server.ts";
 import { until } from "../../support/until.ts";
-import { masked, OPCODE } from "../../support/websocket/frames.ts";
+import { untilStill } from "../../support/websocket/flow.ts";
+import { masked, OPCODE, unmasked } from "../../support/websocket/frames.ts";
+import { openRawPair } from "../../support/websocket/raw-pair.ts";
 
 /** More than the kernel keeps, in messages of which some wait when the last one is read. */
 const MESSAGES = 200;
@@ -36,3 +38,38 @@ test.each<[what: string, last: Buffer]>([
   expect(server.messages.length).toBe(MESSAGES);
   await until("the lease has ended", () => proxy.backend.inFlight === 0);
 });
+
+function pongs(payloads: readonly string[]): string {
+  const frames = payloads.map((payload) => unmasked({ opcode: OPCODE.pong, payload }));
+  return Buffer.concat(frames).toString("latin1");
+}
+
+test("a pong of the server goes on to the client, unless it answers a ping that no later pong has answered", async () => {
+  using pair = await openRawPair();
+  const { client, server } = pair;
+  const opened = client.received().length;
+  const ping = (payload: string): void => {
+    client.send(masked({ opcode: OPCODE.ping, payload }).toString("latin1"));
+  };
+  for (const payload of ["a", "b", "c"]) ping(payload);
+  await client.waitFor(pongs(["c"])); // from Bun
+  server.send(pongs(["a", "b", "c", "unasked"]));
+  await client.waitFor(pongs(["unasked"]));
+  for (const payload of ["d", "e"]) ping(payload);
+  await client.waitFor(pongs(["e"]));
+  server.send(pongs(["e", "d"])); // the first one has answered both (RFC 6455 §5.5.3)
+  const all = pongs(["a", "b", "c", "unasked", "d", "e", "d"]);
+  await until("all have come", () => client.received().length >= opened + all.length);
+  expect(client.received().slice(opened)).toBe(all);
+});
+
+test("a server that reads nothing is let go of 5 s after its client has vanished", async () => {
+  using pair = await openRawPair();
+  const { client, server, proxy } = pair;
+  server.pause();
+  const message = masked({ opcode: OPCODE.binary, payload: Buffer.alloc(60_000) });
+  client.send(message.toString("latin1").repeat(400));
+  await untilStill("no more is taken", client.unsent);
+  client.reset();
+  await until("the lease has ended", () => proxy.backend.inFlight === 0, 7_000);
+}, 15_000);
