@@ -189,10 +189,15 @@ export class Attempt {
     this.call.failed(error, this.abortReason);
   }
 
+  /** The client has gone, which its request has not told yet. */
+  clientGone(): void {
+    this.#abort.clientGone();
+  }
+
   /** The backend has answered 101: it is a WebSocket from now on. */
   upgraded(): void {
     this.#reportSocket = this.call.upgraded();
-    this.#abort.upgraded(); // last: its time may be up already, and it ends in this call
+    this.#abort.upgraded(); // may end it in this very call: its time may be up
   }
 
   /** The proxy is about to end: as if the time to drain were up. */

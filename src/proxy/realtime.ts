@@ -119,7 +119,8 @@ export class Realtime {
           resolve({ kind: "upgraded" });
         } else {
           tunnel.abandon();
-          failed(CLOSED);
+          attempt.clientGone();
+          failed(signal.reason);
         }
       }),
     );

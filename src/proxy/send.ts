@@ -77,12 +77,13 @@ export class Sender {
     const pool = poolOf(attempt.backend);
     // Where the body can't be sent again, no connection may be used that the server may be closing.
     const pooled = manner.connection === "pooled" && body.kind !== "stream" ? pool : undefined;
-    const mayReuse = pooled?.mayReuse === true;
+    const { isHandshake } = attempt.exchange;
+    const mayReuse = !isHandshake && pooled?.mayReuse === true; // a WebSocket has a connection of its own
     const payload = this.#init.payloads.of(body);
     attempt.owns(payload.release);
     const sentMs = performance.now();
     try {
-      const asked = attempt.exchange.isHandshake
+      const asked = isHandshake
         ? await this.#realtime.open(attempt)
         : await this.#ask(attempt, payload, pooled);
       if (asked.kind === "upgraded") return UPGRADED;

@@ -6,7 +6,8 @@
  *   a connection attempt after 1 s, and reach whatever container has the address by then. Later: when a read
  *   from the upstream has been pending for long. Time spent waiting for a slow client does not count, so
  *   nothing already received is lost.
- * - A WebSocket to it: after a moment in which nothing more has come that was on its way.
+ * - A WebSocket to it: after a moment, in which what was on its way may come. What a slow client has still to get
+ *   holds that up.
  * - A connection can't be made. If there are no headers after a second, another connection to the same
  *   address decides. A slow first token is never given up.
  */
@@ -97,6 +98,10 @@ export class UpstreamAbort {
     this.#abort("cut");
   }
 
+  clientGone(): void {
+    this.#abort("client gone");
+  }
+
   /** Ends the upstream request, whose answer is not wanted. Gives no reason. */
   abandon(): void {
     this.#controller.abort();
@@ -109,7 +114,7 @@ export class UpstreamAbort {
     this.#clientSignal.removeEventListener("abort", this.#onClientGone);
   }
 
-  readonly #onClientGone = (): void => this.#abort("client gone");
+  readonly #onClientGone = (): void => this.clientGone();
 
   #abort(reason: AbortReason): void {
     this.#reason ??= reason;

@@ -7,6 +7,8 @@ function asked(headers: Readonly<Record<string, string>>, method = "GET"): Reque
   return { method, headers: new Headers(headers) } as Request;
 }
 
+const KEY = HANDSHAKE["sec-websocket-key"];
+
 function without(name: string): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(HANDSHAKE).filter(([header]) => header !== name));
 }
@@ -17,11 +19,14 @@ describe("isHandshake()", () => {
   test.each<[what: string, request: Request, path: string, is: boolean]>([
     ["a handshake", asked(HANDSHAKE), "/v1/realtime", true],
     ["one among other protocols", asked({ upgrade: "h2c, WebSocket" }), "/v1/x", true],
-    ["one that only begins like it", asked({ upgrade: "websocket/13" }), "/v1/x", false],
+    ["one with empty elements", asked({ upgrade: ", websocket ," }), "/v1/x", true],
     ["another upgrade", asked({ upgrade: "h2c" }), "/v1/x", false],
+    ["the word inside another", asked({ upgrade: "xwebsocket" }), "/v1/x", false],
+    ["the word with a version", asked({ upgrade: "h2c, websocket/13" }), "/v1/x", false],
     ["no upgrade", asked({}), "/v1/x", false],
     ["a POST", asked(HANDSHAKE, "POST"), "/v1/realtime", false],
     ["one outside the prefix", asked(HANDSHAKE), "/realtime", false],
+    ["one at a path like it", asked(HANDSHAKE), "/v1x/realtime", false],
   ])("of %s", (_what, request, path, is) => {
     expect(isHandshake(request, { path, query: "" })).toBe(is);
   });
@@ -38,6 +43,12 @@ describe("handshakeRefusal()", () => {
     ["one with an empty body", { ...HANDSHAKE, "content-length": "0" }, undefined],
     ["no key", without("sec-websocket-key"), "invalid_handshake"],
     ["a key too short", { ...HANDSHAKE, "sec-websocket-key": "AAAA" }, "invalid_handshake"],
+    ["a key too long", { ...HANDSHAKE, "sec-websocket-key": `A${KEY}` }, "invalid_handshake"],
+    [
+      "a key with more in it",
+      { ...HANDSHAKE, "sec-websocket-key": `${KEY}=` },
+      "invalid_handshake",
+    ],
     [
       "two keys",
       { ...HANDSHAKE, "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==, dGhlIHNhbXBsZSBub25jZQ==" },

@@ -5,6 +5,9 @@ import { type Conversation, converse } from "../support/client/websocket.ts";
 import { startProxyTo } from "../support/proxy/in-process.ts";
 import { startWebSocketServer } from "../support/server/websocket-server.ts";
 import { until } from "../support/until.ts";
+import { untilStill } from "../support/websocket/flow.ts";
+import { OPCODE, unmasked } from "../support/websocket/frames.ts";
+import { openRawPair } from "../support/websocket/raw-pair.ts";
 
 const RESTARTED = { code: 1012, reason: "being stopped or replaced: connect again" };
 
@@ -21,24 +24,24 @@ test("A WebSocket gets 1012, its server 1001, and its lease ends", async () => {
   expect([server.closes[0]?.code, proxy.backend.inFlight]).toEqual([1001, 0]);
 });
 
-test("A handshake that the server answers only when the time is up: the same", async () => {
-  const answer = Promise.withResolvers<undefined>();
-  using server = startWebSocketServer({ refuses: () => answer.promise });
-  const ends: number[] = [];
-  const telemetry: Telemetry = {
-    ...NO_TELEMETRY,
-    request: () => ({
-      ...NO_REPORT,
-      call: (backend) => ({
-        ...NO_REPORT.call(backend),
-        upgraded:
-          () =>
-          ({ closeCode }) =>
-            void ends.push(closeCode),
-      }),
-    }),
+/** Keeps what is reported of WebSockets in a list. */
+function reportingTo(reported: string[]): Telemetry {
+  const upgraded = (): (() => void) => {
+    reported.push("begins");
+    return () => void reported.push("ends");
   };
-  using proxy = startProxyTo(server.origin, { telemetry });
+  const request = (): typeof NO_REPORT => ({
+    ...NO_REPORT,
+    call: (backend) => ({ ...NO_REPORT.call(backend), upgraded }),
+  });
+  return { ...NO_TELEMETRY, request };
+}
+
+test("A handshake that the server answers only when the time is up: the same, and its end is reported", async () => {
+  const answer = Promise.withResolvers<undefined>();
+  const reported: string[] = [];
+  using server = startWebSocketServer({ refuses: () => answer.promise });
+  using proxy = startProxyTo(server.origin, { telemetry: reportingTo(reported) });
   const opening: Promise<Conversation> = converse(`${proxy.origin}/v1/realtime`);
   await until("it is pending", () => server.requests.length > 0);
   proxy.table.drain(proxy.backend);
@@ -47,5 +50,18 @@ test("A handshake that the server answers only when the time is up: the same", a
   expect(await (await opening).closed()).toEqual(RESTARTED);
   await until("the server hears of it", () => server.closes.length > 0);
   expect([server.closes[0]?.code, proxy.backend.inFlight]).toEqual([1001, 0]);
-  expect(ends).toEqual([1012]);
+  expect(reported).toEqual(["begins", "ends"]);
 });
+
+test("A client that does not read, and a server that does not stop sending: both are let go of", async () => {
+  using pair = await openRawPair();
+  const { client, server, proxy } = pair;
+  client.pause();
+  const message = unmasked({ opcode: OPCODE.binary, payload: Buffer.alloc(60_000) });
+  server.send(message.toString("latin1").repeat(500));
+  await untilStill("no more is taken", server.unsent);
+  proxy.table.remove(proxy.backend, "cut");
+  expect(proxy.backend.inFlight).toBe(0);
+  // It answers no Close frame: 5 s are over then.
+  await until("the server's connection is closed", server.closed, 7_000);
+}, 15_000);

@@ -1,11 +1,12 @@
 import { expect, test } from "bun:test";
+import { BrokenAnswers } from "../../src/proxy/broken-answers.ts";
 import { createHandler } from "../../src/proxy/handler.ts";
 import { RoutingTable } from "../../src/routing/table.ts";
 import { startServer } from "../../src/server.ts";
 import { NO_REPORT, NO_TELEMETRY, type Telemetry } from "../../src/telemetry/telemetry.ts";
-import { rawServer } from "../support/client/raw-http.ts";
-import { converse, refusedHandshake } from "../support/client/websocket.ts";
-import { startProxyTo } from "../support/proxy/in-process.ts";
+import { rawConnect, rawServer } from "../support/client/raw-http.ts";
+import { converse, HANDSHAKE, refusedHandshake } from "../support/client/websocket.ts";
+import { rawRequest, startProxyTo } from "../support/proxy/in-process.ts";
 import { memoryLog } from "../support/proxy/memory-log.ts";
 import { makeBackend } from "../support/server/backends.ts";
 import { startWebSocketServer } from "../support/server/websocket-server.ts";
@@ -24,22 +25,45 @@ function boom(): never {
   throw new Error("boom");
 }
 
-test("a client that has gone when the 101 comes: its server is left, and nothing is said", async () => {
+test("a client that has gone when the 101 comes: its server is left, nobody else is asked, and nothing is said", async () => {
   using server = startWebSocketServer();
-  const backend = makeBackend({ origin: server.origin });
+  const backends = [0, 1].map((rank) =>
+    makeBackend({ origin: server.origin, rank, isReplica: true }),
+  );
   const table = new RoutingTable();
-  table.admit(backend);
+  for (const backend of backends) table.admit(backend);
   const log = memoryLog();
-  const handle = createHandler({ routes: table, log, isReady: () => true });
+  const brokenAnswers = new BrokenAnswers({ log });
+  const handle = createHandler({ routes: table, log, isReady: () => true, brokenAnswers });
   const proxy = startServer({
     port: 0,
     log,
     handler: (request, client) => handle(request, { ...client, upgrade: () => false }),
   });
-  await refusedHandshake(`http://127.0.0.1:${proxy.port}/v1/realtime`);
-  await until("the server knows", () => server.closes.length === 1);
-  expect([server.closes[0]?.code, backend.inFlight]).toEqual([1006, 0]);
+  const { status } = await refusedHandshake(`http://127.0.0.1:${proxy.port}/v1/realtime`);
+  await until("the server knows", () => server.closes.length > 0);
+  brokenAnswers.flush();
+  expect(status).toBe(499);
+  expect(server.closes.map(({ code }) => code)).toEqual([1006]);
+  expect(backends.map(({ inFlight }) => inFlight)).toEqual([0, 0]);
+  expect(log.lines).toEqual([]);
   await proxy.stop(0);
+});
+
+test("a client that has gone before its server is asked: nobody is", async () => {
+  using server = startWebSocketServer();
+  const backend = makeBackend({ origin: server.origin });
+  const table = new RoutingTable();
+  table.admit(backend);
+  const handle = createHandler({ routes: table, log: memoryLog(), isReady: () => true });
+  const ignore = (): void => undefined;
+  const client = { address: undefined, expect: ignore, keepOpen: ignore, release: ignore };
+  const request = new Request("http://a/v1/realtime", {
+    headers: HANDSHAKE,
+    signal: AbortSignal.abort(),
+  });
+  const answer = await handle(request, { ...client, upgrade: () => false });
+  expect([answer?.status, backend.inFlight, server.requests.length]).toEqual([499, 0, 0]);
 });
 
 test("a bug of ours when it opens ends it", async () => {
@@ -66,9 +90,13 @@ test("a bug of ours at its end ends both ends, and is told as a bug", async () =
 });
 
 test.each([
-  ["another accept", "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x"],
-  ["no Upgrade", "Connection: Upgrade"],
-])("a 101 with %s is a 502", async (_what, head) => {
+  [
+    "another accept",
+    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x",
+    "the server's answer opens no WebSocket",
+  ],
+  ["no Upgrade", "Connection: Upgrade", "the server answered with status 101"],
+])("a 101 with %s is a 502", async (_what, head, reason) => {
   using server = await rawServer();
   using proxy = startProxyTo(server.origin);
   const answer = refusedHandshake(`${proxy.origin}/v1/realtime`);
@@ -76,7 +104,7 @@ test.each([
   connection.send(`HTTP/1.1 101 Switching Protocols\r\n${head}\r\n\r\n`);
   expect((await answer).status).toBe(502);
   await until("the log says so", () => proxy.log.lines.length === 1);
-  expect(proxy.log.lines[0]).toMatchObject({ level: "warn", requests: 1 });
+  expect(proxy.log.lines[0]).toMatchObject({ level: "warn", requests: 1, reason });
 });
 
 test.each([
@@ -101,4 +129,18 @@ test("a server that breaks off before it answers is a 502", async () => {
   (await server.request()).reset();
   expect((await answer).status).toBe(502);
   expect(server.connections.length).toBe(1);
+});
+
+test("the same after a request whose connection is kept open: the server is not asked twice", async () => {
+  using server = await rawServer();
+  using proxy = startProxyTo(server.origin);
+  using client = await rawConnect(proxy.port);
+  client.send(rawRequest());
+  const kept = await server.request(0);
+  kept.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+  await client.waitFor("{}");
+  const answer = refusedHandshake(`${proxy.origin}/v1/realtime`);
+  (await server.request(1)).reset();
+  expect((await answer).status).toBe(502);
+  expect(server.connections.length).toBe(2);
 });

@@ -7,6 +7,7 @@ import { narrow, startPatientProxy } from "../support/proxy/waiting.ts";
 import { makeBackend } from "../support/server/backends.ts";
 import { startWebSocketServer } from "../support/server/websocket-server.ts";
 import { until } from "../support/until.ts";
+import { handshakeRequest } from "../support/websocket/handshake.ts";
 
 type ErrorBody = { readonly error: { readonly code: string; readonly message: string } };
 
@@ -82,6 +83,19 @@ describe("a WebSocket goes to", () => {
     const answer = await refusedHandshake(`${proxy.origin}/v1/realtime`);
     expect(((await answer.json()) as ErrorBody).error.message).toContain("?model=");
   });
+
+  test.each(["xwebsocket", "websocket/13", "a websocket", "h2c;websocket"])(
+    "nobody: with `Upgrade: %s` it is a mere GET",
+    async (upgrade) => {
+      using server = startWebSocketServer();
+      using proxy = startProxyTo(server.origin);
+      using client = await rawConnect(proxy.port);
+      client.send(handshakeRequest({ headers: [`Upgrade: ${upgrade}`] }));
+      await client.waitFor("no handshake"); // so its server says
+      expect(server.requests.map(({ headers }) => headers.get("upgrade"))).toEqual([null]);
+      expect(proxy.log.lines).toEqual([]);
+    },
+  );
 
   test("what the proxy answers itself takes no WebSocket", async () => {
     using proxy = startProxyTo("http://127.0.0.1:9");

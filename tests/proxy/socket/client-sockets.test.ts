@@ -1,13 +1,72 @@
 import { describe, expect, test } from "bun:test";
+import { ClientSockets, type SocketListener } from "../../../src/proxy/socket/client-sockets.ts";
 import { type RawConnection, rawConnect } from "../../support/client/raw-http.ts";
 import { converse, HANDSHAKE } from "../../support/client/websocket.ts";
 import { startProxyTo } from "../../support/proxy/in-process.ts";
 import { startWebSocketServer } from "../../support/server/websocket-server.ts";
 import { expectNever, until } from "../../support/until.ts";
+import { untilStill } from "../../support/websocket/flow.ts";
+import { masked, OPCODE, unmasked } from "../../support/websocket/frames.ts";
+import { openRawPair } from "../../support/websocket/raw-pair.ts";
 
 const ROUND_MS = 20;
 /** Six rounds, and the one in which it was heard last. */
 const VANISHED_MS = 7 * ROUND_MS;
+
+/** Of our own: 8 bytes are in it. */
+const PING_HEAD = "\x89\x08";
+
+/** Bun.serve with nothing behind it but a listener. */
+function startSockets(message: () => void) {
+  const sockets = new ClientSockets();
+  const failures: unknown[] = [];
+  let stops = 0;
+  const ignore = (): void => undefined;
+  const listener: SocketListener = {
+    ...{ message, opened: ignore, drained: ignore, ping: ignore, pong: ignore, closed: ignore },
+    failed: (error) => void failures.push(error),
+    stop: () => {
+      stops += 1;
+    },
+    sent: { messages: 0, bytes: 0 },
+  };
+  const server = Bun.serve({
+    port: 0,
+    fetch: (request, own) => {
+      own.upgrade(request, { data: sockets.entryOf(listener) });
+    },
+    websocket: sockets.handler,
+  });
+  return {
+    sockets,
+    failures,
+    stops: () => stops,
+    url: `http://127.0.0.1:${server.port}`,
+    [Symbol.dispose]: () => void server.stop(true),
+  };
+}
+
+test("those that are open are counted, and told to stop; those that have closed are not", async () => {
+  using started = startSockets(() => undefined);
+  const { sockets, url, stops } = started;
+  const [first] = [await converse(url), await converse(url)];
+  expect(sockets.count).toBe(2);
+  first.socket.close();
+  await until("it has closed", () => sockets.count === 1);
+  sockets.stop();
+  expect(stops()).toBe(1);
+});
+
+test("an error in a listener is told to it", async () => {
+  const boom = new Error("boom");
+  using started = startSockets(() => {
+    throw boom;
+  });
+  const { socket } = await converse(started.url);
+  socket.send("x");
+  await until("it is told", () => started.failures.length > 0);
+  expect(started.failures).toEqual([boom]);
+});
 
 /** Opens a WebSocket by hand, and answers nothing by itself. */
 async function openRaw(port: number): Promise<RawConnection> {
@@ -35,6 +94,23 @@ describe("a client", () => {
     expect(server.closes[0]?.code).toBe(1006);
   });
 
+  test("that comes when there was none for a while: the same", async () => {
+    using server = startWebSocketServer();
+    using proxy = startProxyTo(server.origin, { sockets: { roundMs: ROUND_MS } });
+    for (let nth = 0; nth < 3; nth += 1) {
+      const { socket, closed } = await converse(`${proxy.origin}/v1/realtime`);
+      socket.close();
+      await closed();
+      await until("the server knows", () => server.open.size === 0);
+      // A round finds none.
+      await expectNever("one is open", () => server.open.size > 0, 3 * ROUND_MS);
+    }
+    const beganMs = performance.now();
+    using client = await openRaw(proxy.port);
+    await until("its connection is closed", () => client.closed());
+    expect(performance.now() - beganMs).toBeGreaterThan(5 * ROUND_MS);
+  });
+
   test("that answers pings lives on, and its server sees none of them", async () => {
     using server = startWebSocketServer();
     using proxy = startProxyTo(server.origin, { sockets: { roundMs: ROUND_MS } });
@@ -44,6 +120,67 @@ describe("a client", () => {
     await untilMessages(1);
     expect(server.pongs).toEqual([]);
     socket.close();
+  });
+
+  test.each(["text", "ping", "pong"] as const)(
+    "that answers no ping and sends %ss lives on",
+    async (what) => {
+      using pair = await openRawPair({ sockets: { roundMs: ROUND_MS } });
+      const frame = masked({ opcode: OPCODE[what], payload: "x" }).toString("latin1");
+      const sending = setInterval(() => pair.client.send(frame), ROUND_MS / 2);
+      await expectNever("it ends", pair.client.closed, 2 * VANISHED_MS);
+      expect(pair.client.received()).toContain(PING_HEAD); // or a proxy in front would end it
+      clearInterval(sending);
+      await until("it has vanished", pair.client.closed);
+    },
+  );
+
+  test("that says nothing but answers pings lives on, also while messages are sent to it", async () => {
+    using server = startWebSocketServer();
+    using proxy = startProxyTo(server.origin, { sockets: { roundMs: ROUND_MS } });
+    const { socket } = await converse(`${proxy.origin}/v1/realtime`);
+    const sending = setInterval(() => {
+      for (const open of server.open) open.send("x");
+    }, ROUND_MS / 2);
+    await expectNever("it ends", () => server.open.size === 0, 2 * VANISHED_MS);
+    clearInterval(sending);
+    socket.close();
+  });
+
+  test("that is not read from, since its server does not read, lives on", async () => {
+    using pair = await openRawPair({ sockets: { roundMs: ROUND_MS } });
+    const { client, server } = pair;
+    server.pause();
+    const message = masked({ opcode: OPCODE.binary, payload: Buffer.alloc(60_000) });
+    client.send(message.toString("latin1").repeat(400));
+    await untilStill("no more is taken", client.unsent);
+    await expectNever("it ends", client.closed, 2 * VANISHED_MS);
+    server.resume();
+    await until("all is taken", () => client.unsent() === 0);
+  });
+
+  test("that answers no ping has vanished, also while short messages are sent to it", async () => {
+    using pair = await openRawPair({ sockets: { roundMs: ROUND_MS } });
+    const message = unmasked({ opcode: OPCODE.text, payload: "x" }).toString("latin1");
+    const sending = setInterval(() => pair.server.send(message), ROUND_MS / 2);
+    await until("its connection is closed", pair.client.closed);
+    clearInterval(sending);
+  });
+
+  test("that reads slowly what is queued for it lives on, though pings come late to it", async () => {
+    using pair = await openRawPair({ sockets: { roundMs: ROUND_MS } });
+    const { client, server } = pair;
+    const message = unmasked({ opcode: OPCODE.binary, payload: Buffer.alloc(60_000) });
+    const some = message.toString("latin1").repeat(100);
+    client.pause();
+    const living = setInterval(() => {
+      if (server.unsent() < some.length) server.send(some);
+      client.resume();
+      setImmediate(client.pause);
+    }, ROUND_MS);
+    await expectNever("it ends", client.closed, 3 * VANISHED_MS);
+    clearInterval(living);
+    await until("it has vanished", server.closed);
   });
 
   test("that sends pongs unasked: its server gets them, also empty ones", async () => {

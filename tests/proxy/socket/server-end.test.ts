@@ -4,9 +4,11 @@ import { HANDSHAKE } from "../../support/client/websocket.ts";
 import { startProxyTo } from "../../support/proxy/in-process.ts";
 import { startWebSocketServer } from "../../support/server/websocket-server.ts";
 import { until } from "../../support/until.ts";
-import { masked, OPCODE } from "../../support/websocket/frames.ts";
+import { untilStill } from "../../support/websocket/flow.ts";
+import { masked, OPCODE, unmasked } from "../../support/websocket/frames.ts";
+import { openRawPair, type RawPair } from "../../support/websocket/raw-pair.ts";
 
-/** More than the kernel keeps, in messages of which some wait when the last one is read. */
+/** More than the kernel keeps: the proxy stops reading in between. */
 const MESSAGES = 200;
 const MESSAGE = masked({ opcode: OPCODE.binary, payload: Buffer.alloc(100_000) });
 
@@ -34,5 +36,56 @@ test.each<[what: string, last: Buffer]>([
   socket?.resume();
   await until("the server knows", () => server.closes.length === 1);
   expect(server.messages.length).toBe(MESSAGES);
+  await until("the lease has ended", () => proxy.backend.inFlight === 0);
+});
+
+function pongs(payloads: readonly string[]): string {
+  const frames = payloads.map((payload) => unmasked({ opcode: OPCODE.pong, payload }));
+  return Buffer.concat(frames).toString("latin1");
+}
+
+test("a pong of the server goes on to the client, unless it answers a ping that no later pong has answered", async () => {
+  using pair = await openRawPair();
+  const { client, server } = pair;
+  const opened = client.received().length;
+  const ping = (payload: string): void => {
+    client.send(masked({ opcode: OPCODE.ping, payload }).toString("latin1"));
+  };
+  for (const payload of ["a", "b", "c"]) ping(payload);
+  await client.waitFor(pongs(["c"])); // from Bun
+  server.send(pongs(["a", "b", "c", "unasked"]));
+  await client.waitFor(pongs(["unasked"]));
+  for (const payload of ["d", "e"]) ping(payload);
+  await client.waitFor(pongs(["e"]));
+  server.send(pongs(["e", "d"])); // the first one has answered both (RFC 6455 §5.5.3)
+  const all = pongs(["a", "b", "c", "unasked", "d", "e", "d"]);
+  await until("all have come", () => client.received().length >= opened + all.length);
+  expect(client.received().slice(opened)).toBe(all);
+});
+
+/** Both ends of a WebSocket whose client has vanished, while much of what it has sent waits for a server that does not read. */
+async function vanished(): Promise<RawPair> {
+  const pair = await openRawPair();
+  const { client, server } = pair;
+  server.pause();
+  const message = masked({ opcode: OPCODE.binary, payload: Buffer.alloc(60_000) });
+  client.send(message.toString("latin1").repeat(400));
+  await untilStill("no more is taken", client.unsent);
+  client.reset();
+  return pair;
+}
+
+test("a server that reads nothing is let go of 5 s after its client has vanished", async () => {
+  using pair = await vanished();
+  await until("the lease has ended", () => pair.proxy.backend.inFlight === 0, 7_000);
+}, 15_000);
+
+test("a server that reads on gets what has come of a client that has vanished, and its end at once", async () => {
+  using pair = await vanished();
+  const { server, proxy } = pair;
+  const had = server.received().length;
+  server.resume();
+  await until("the server's connection is closed", server.closed, 2_500);
+  expect(server.received().length).toBeGreaterThan(had + 1_000_000);
   await until("the lease has ended", () => proxy.backend.inFlight === 0);
 });

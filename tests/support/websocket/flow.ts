@@ -6,8 +6,9 @@ import { startCompiledWires } from "./compiled-wires.ts";
 import { openWire, type WireSocket } from "./wire.ts";
 import { BINARY, frame } from "./wire-frames.ts";
 
-/** How long nothing has moved when a flow counts as stalled, ms. */
+/** How long nothing has moved when a flow counts as stalled, ms, and at how many looks: a turn may take long. */
 const STILL_MS = 500;
+const STILL_LOOKS = 20;
 /** So many different payloads take turns: what is lost, doubled or swapped shows in the sum. */
 const PAYLOADS = 8;
 
@@ -40,13 +41,14 @@ function startFlow(
 
 /** Waits until a count has not changed for half a second. */
 export async function untilStill(what: string, count: () => number): Promise<void> {
-  let last = { count: -1, sinceMs: 0 };
+  let last = { count: -1, sinceMs: 0, looks: 0 };
   await until(
     what,
     () => {
       const now = count();
-      if (now !== last.count) last = { count: now, sinceMs: performance.now() };
-      return performance.now() - last.sinceMs > STILL_MS;
+      if (now !== last.count) last = { count: now, sinceMs: performance.now(), looks: 0 };
+      last.looks += 1;
+      return last.looks > STILL_LOOKS && performance.now() - last.sinceMs > STILL_MS;
     },
     30_000,
   );

@@ -135,6 +135,20 @@ const HEADERS: readonly HandshakeCase[] = [
     status: 101,
   },
   {
+    name: "headers of the 101 that are for this hop only",
+    request: handshakeRequest(),
+    answer: {
+      bytes: (key) =>
+        switchingProtocols(
+          key,
+          ["Connection: Upgrade, X-Hop", "X-Hop: 1", "Keep-Alive: timeout=5", "X-End: 1"],
+          ["connection"],
+        ),
+    },
+    status: 101,
+    through: { answer: { "x-hop": undefined }, because: "RFC 9110 §7.6.1" },
+  },
+  {
     name: "`Upgrade: h2c, WebSocket`",
     request: handshakeRequest({ headers: ["Upgrade: h2c, WebSocket"] }),
     answer: ACCEPTS,

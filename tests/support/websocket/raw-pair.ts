@@ -1,0 +1,26 @@
+/** Both ends of one WebSocket through the proxy on bare sockets, which answer nothing by themselves. */
+import { type RawConnection, rawConnect, rawServer } from "../client/raw-http.ts";
+import { ENDLESS, startProxyTo } from "../proxy/in-process.ts";
+import { handshakeRequest, switchingProtocols } from "./handshake.ts";
+
+type Proxy = ReturnType<typeof startProxyTo>;
+
+export type RawPair = Disposable & {
+  readonly proxy: Proxy;
+  readonly client: RawConnection;
+  readonly server: RawConnection;
+};
+
+export async function openRawPair(init: Parameters<typeof startProxyTo>[1] = {}): Promise<RawPair> {
+  using stack = new DisposableStack();
+  const listening = stack.use(await rawServer());
+  const proxy = stack.use(startProxyTo(listening.origin, { patience: ENDLESS, ...init }));
+  const client = stack.use(await rawConnect(proxy.port));
+  client.send(handshakeRequest());
+  const server = await listening.request();
+  const key = /sec-websocket-key: (\S+)/i.exec(server.received())?.[1];
+  server.send(switchingProtocols(key));
+  await client.waitFor("\r\n\r\n");
+  const opened = stack.move();
+  return { proxy, client, server, [Symbol.dispose]: () => opened.dispose() };
+}
