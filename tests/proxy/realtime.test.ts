@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { rawConnect } from "../support/client/raw-http.ts";
+import { rawConnect, rawServer } from "../support/client/raw-http.ts";
 import { converse, HANDSHAKE, refusedHandshake } from "../support/client/websocket.ts";
 import { startProxy, startProxyTo } from "../support/proxy/in-process.ts";
 import { expectNothingLeft, startReplicas } from "../support/proxy/replicas.ts";
@@ -76,6 +76,12 @@ describe("a WebSocket goes to", () => {
     expect(await refusalOf(`${proxy.origin}${path}`)).toEqual(expected);
   });
 
+  test("nobody yet, where a handshake for responses names its model: it comes again", async () => {
+    using proxy = startProxy({ isReady: () => false });
+    const url = `${proxy.origin}/v1/responses?model=m`;
+    expect(await refusalOf(url)).toEqual([503, "starting"]);
+  });
+
   test("nobody: the refusal says how to name the model", async () => {
     using proxy = startProxy({
       backends: ["a", "b"].map((id) => makeBackend({ models: [{ id }] })),
@@ -105,55 +111,6 @@ describe("a WebSocket goes to", () => {
   });
 });
 
-describe("a server's refusal", () => {
-  test.each([200, 204, 301, 400, 401, 403, 404, 426, 429, 500, 503])(
-    "%d passes as it is",
-    async (status) => {
-      const body = status === 204 ? null : "why not";
-      using server = startWebSocketServer({
-        refuses: () =>
-          new Response(body, { status, headers: { "x-own": "1", location: "/elsewhere" } }),
-      });
-      using proxy = startProxyTo(server.origin);
-      const answer = await fetch(`${proxy.origin}/v1/realtime`, {
-        headers: HANDSHAKE,
-        redirect: "manual",
-      });
-      expect(answer.status).toBe(status);
-      expect(answer.headers.get("x-own")).toBe("1");
-      expect(await answer.text()).toBe(body ?? "");
-      await until("the lease has ended", () => proxy.backend.inFlight === 0);
-      expect(server.requests.length).toBe(1);
-      expect(proxy.log.lines).toEqual([]);
-    },
-  );
-
-  test.each([
-    [400, 426],
-    [401, 401],
-    [403, 426],
-    [404, 426],
-    [405, 426],
-    [429, 429],
-    [501, 426],
-    [503, 503],
-  ])("of a handshake for responses: %d → %d", async (status, expected) => {
-    using server = startWebSocketServer({ refuses: () => new Response("x", { status }) });
-    using proxy = startProxyTo(server.origin);
-    expect((await refusedHandshake(`${proxy.origin}/v1/responses`)).status).toBe(expected);
-    await until("the lease has ended", () => proxy.backend.inFlight === 0);
-    expect([server.requests.length, proxy.keptOpen()]).toEqual([1, 0]);
-  });
-
-  test("a long one comes whole", async () => {
-    const long = Buffer.alloc(3 * 1024 * 1024, "abc");
-    using server = startWebSocketServer({ refuses: () => new Response(long, { status: 401 }) });
-    using proxy = startProxyTo(server.origin);
-    const answer = await refusedHandshake(`${proxy.origin}/v1/realtime`);
-    expect(Buffer.from(await answer.arrayBuffer()).equals(long)).toBe(true);
-  });
-});
-
 describe("before the 101", () => {
   test("another replica gets what the first refuses for now, or can't take", async () => {
     using busy = startWebSocketServer({ refuses: () => new Response("later", { status: 503 }) });
@@ -165,6 +122,19 @@ describe("before the 101", () => {
     socket.close();
     await closed();
     await expectNothingLeft(proxy);
+  });
+
+  test("another replica gets what the first has not answered before it went away", async () => {
+    using dying = await rawServer();
+    using server = startWebSocketServer();
+    using proxy = startReplicas([dying.origin, server.origin]);
+    const opening = converse(`${proxy.origin}/v1/realtime?model=m`);
+    (await dying.request()).reset();
+    const { socket, closed } = await opening;
+    socket.close();
+    await closed();
+    await expectNothingLeft(proxy);
+    expect([dying.connections.length, server.requests.length]).toEqual([1, 1]);
   });
 
   test("replicas share WebSockets by load", async () => {
