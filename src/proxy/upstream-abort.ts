@@ -6,8 +6,7 @@
  *   a connection attempt after 1 s, and reach whatever container has the address by then. Later: when a read
  *   from the upstream has been pending for long. Time spent waiting for a slow client does not count, so
  *   nothing already received is lost.
- * - A WebSocket to it: after a moment, in which what was on its way may come. What a slow client has still to get
- *   holds that up.
+ * - A WebSocket to it: after a moment, in which what was on its way may come.
  * - A connection can't be made. If there are no headers after a second, another connection to the same
  *   address decides. A slow first token is never given up.
  */
@@ -50,6 +49,7 @@ export class UpstreamAbort {
   readonly #lease: Lease;
   readonly #patience: Patience;
   #waitingFor: "headers" | Turn = "headers";
+  #isUpgraded = false;
   #runOver = false;
   #timer: Timer | undefined;
   readonly #probeTimer: Timer;
@@ -91,6 +91,7 @@ export class UpstreamAbort {
   upgraded(): void {
     this.#clientSignal.removeEventListener("abort", this.#onClientGone);
     this.#lease.onTimeUp(() => this.#abort("cut"));
+    this.#isUpgraded = true;
     this.waitFor("message");
   }
 
@@ -123,15 +124,16 @@ export class UpstreamAbort {
 
   #arm(): void {
     if (!this.#runOver) return;
+    if (this.#isUpgraded && this.#timer !== undefined) return;
     clearTimeout(this.#timer);
-    if (this.#waitingFor === "client") return;
+    if (this.#waitingFor === "client" && !this.#isUpgraded) return;
     this.#timer = setTimeout(() => this.#abort("run-over"), this.#runOverMs);
   }
 
   /** How long the container may be gone. */
   get #runOverMs(): number {
     const { headersMs, readMs, socketMs } = this.#patience;
-    if (this.#waitingFor === "message") return socketMs;
+    if (this.#isUpgraded) return socketMs;
     return this.#waitingFor === "read" ? readMs : headersMs;
   }
 

@@ -18,12 +18,29 @@ const REALTIME = { path: "/v1/realtime", query: "" };
 describe("isHandshake()", () => {
   test.each<[what: string, request: Request, path: string, is: boolean]>([
     ["a handshake", asked(HANDSHAKE), "/v1/realtime", true],
-    ["one among other protocols", asked({ upgrade: "h2c, WebSocket" }), "/v1/x", true],
-    ["one with empty elements", asked({ upgrade: ", websocket ," }), "/v1/x", true],
-    ["another upgrade", asked({ upgrade: "h2c" }), "/v1/x", false],
-    ["the word inside another", asked({ upgrade: "xwebsocket" }), "/v1/x", false],
-    ["the word with a version", asked({ upgrade: "h2c, websocket/13" }), "/v1/x", false],
-    ["no upgrade", asked({}), "/v1/x", false],
+    [
+      "one among other protocols",
+      asked({ ...HANDSHAKE, upgrade: "h2c, WebSocket" }),
+      "/v1/x",
+      true,
+    ],
+    [
+      "one with empty elements",
+      asked({ ...HANDSHAKE, upgrade: ", websocket ,", connection: "keep-alive, Upgrade" }),
+      "/v1/x",
+      true,
+    ],
+    ["another upgrade", asked({ ...HANDSHAKE, upgrade: "h2c" }), "/v1/x", false],
+    ["the word inside another", asked({ ...HANDSHAKE, upgrade: "xwebsocket" }), "/v1/x", false],
+    [
+      "the word with a version",
+      asked({ ...HANDSHAKE, upgrade: "h2c, websocket/13" }),
+      "/v1/x",
+      false,
+    ],
+    ["no upgrade", asked(without("upgrade")), "/v1/x", false],
+    ["one without Connection", asked(without("connection")), "/v1/x", false],
+    ["another Connection", asked({ ...HANDSHAKE, connection: "keep-alive" }), "/v1/x", false],
     ["a POST", asked(HANDSHAKE, "POST"), "/v1/realtime", false],
     ["one outside the prefix", asked(HANDSHAKE), "/realtime", false],
     ["one at a path like it", asked(HANDSHAKE), "/v1x/realtime", false],
@@ -73,8 +90,8 @@ describe("handshakeRefusal()", () => {
 
 describe("handshakeRefusal() of one whose Upgrade a proxy in front has dropped", () => {
   test.each<[path: string, message: string]>([
-    ["/v1/realtime", "may have dropped it"],
-    ["/v1/responses", "may have dropped it; or send POST /v1/responses over HTTP instead"],
+    ["/v1/realtime", "may have dropped them"],
+    ["/v1/responses", "may have dropped them; or send POST /v1/responses over HTTP instead"],
   ])("%s", (path, message) => {
     const refused = handshakeRefusal(asked(without("upgrade")), { path, query: "" });
     expect(refused?.status).toBe(426);

@@ -1,6 +1,7 @@
 /** The client's end of one WebSocket: what is queued for it, whether it is read from, and how it is closed. */
 import type { ClientSocket } from "./client-sockets.ts";
 import { type Close, isSendable } from "./close-codes.ts";
+import { Gate } from "./gate.ts";
 
 /** So many pings are answered while the client takes nothing: Bun queues each answer. */
 const UNREAD_PONGS_MAX = 10_000;
@@ -15,7 +16,7 @@ export class ClientEnd {
   /** What has come for it in this turn of the event loop. */
   #batch: (string | Buffer)[] = [];
   #batchBytes = 0;
-  #isHeld = false;
+  readonly #gate: Gate;
   #unreadPongs = 0;
   #lastWords: (() => void) | undefined;
 
@@ -25,6 +26,7 @@ export class ClientEnd {
    */
   constructor(socket: ClientSocket, guard: (act: () => void) => void, onFull: () => void) {
     this.#socket = socket;
+    this.#gate = new Gate(socket);
     this.#guard = guard;
     this.#onFull = onFull;
   }
@@ -62,18 +64,24 @@ export class ClientEnd {
     return this.#unreadPongs > UNREAD_PONGS_MAX;
   }
 
+  /** Bytes that have not gone out yet. */
+  get queuedBytes(): number {
+    return this.#socket.getBufferedAmount();
+  }
+
+  /** A frame has come from it. */
+  came(): void {
+    this.#gate.came();
+  }
+
   /** Stops reading from it. */
   hold(): void {
-    if (this.#isHeld) return;
-    this.#isHeld = true;
-    this.#socket.pause();
+    this.#gate.hold();
   }
 
   /** Reads on. */
   release(): void {
-    if (!this.#isHeld) return;
-    this.#isHeld = false;
-    this.#socket.resume();
+    this.#gate.release();
   }
 
   /** @returns true if nothing is queued any more */

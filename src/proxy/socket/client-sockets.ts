@@ -32,6 +32,10 @@ export type SocketListener = {
   readonly pong: (data: Buffer) => void;
   /** Called last. 1005: the Close frame had no code; 1006: there was no Close frame (RFC 6455 §7.4.1). */
   readonly closed: (code: number, reason: string) => void;
+  /**
+   * Reads on for a moment, if the client is not read from: Bun may not tell otherwise that it has gone (measured, 1.4.5).
+   */
+  readonly lookForClient: () => void;
   /** The proxy is about to end: the WebSocket must end now. */
   readonly stop: () => void;
   /** One of these has thrown: a bug of ours. */
@@ -163,6 +167,7 @@ export class ClientSockets {
       return;
     }
     if (!entry.isHeard || messages === entry.sentMessages) socket.ping(this.#payload);
+    if (socket.isPaused) entry.listener.lookForClient();
     Object.assign(entry, { isHeard: false, sentMessages: messages, queued, gone });
   }
 }

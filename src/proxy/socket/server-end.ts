@@ -1,11 +1,14 @@
 /** The server's end of one WebSocket: what is written to it, how much of that waits, and how it is closed. */
 import type { WebSocket } from "ws";
 import { ABNORMAL, type Close, GOING_AWAY, isSendable, NO_CODE } from "./close-codes.ts";
+import { Gate } from "./gate.ts";
 
 /** How long the rest of what a client has sent may take to be written after its Close, ms. */
 const FLUSH_MS = 60_000;
 /** The same after its end without a Close frame. */
 const FLUSH_GONE_MS = 5_000;
+/** How long what is left of a server whose run is over may take to be read, ms. */
+const REST_MS = 500;
 /** So many pings of its client are remembered, which the server has not answered. */
 const PINGS_MAX = 64;
 /** How long the server may keep the connection open after the Close frames, ms. */
@@ -15,7 +18,8 @@ export class ServerEnd {
   readonly #socket: WebSocket;
   readonly #written: () => void;
   #isGone = false;
-  #isHeld = false;
+  #takesRest = false;
+  readonly #gate: Gate;
   /** How it will be closed when all is written. */
   #closing: Close | undefined;
   #flushing: Timer | undefined;
@@ -28,6 +32,7 @@ export class ServerEnd {
    */
   constructor(socket: WebSocket, guard: (act: () => void) => void, onWritten: () => void) {
     this.#socket = socket;
+    this.#gate = new Gate(socket);
     this.#written = () =>
       guard(() => {
         onWritten();
@@ -62,20 +67,19 @@ export class ServerEnd {
     if (!this.#isGone) this.#socket.pong(data, true, this.#written);
   }
 
+  /** A frame has come from it. */
+  came(): void {
+    this.#gate.came();
+  }
+
   /** Stops reading from it. @returns false if that was so already */
   hold(): boolean {
-    if (this.#isHeld || this.#isGone) return false;
-    this.#isHeld = true;
-    this.#socket.pause();
-    return true;
+    return !this.#isGone && this.#gate.hold();
   }
 
   /** Reads on. @returns false if nothing has held it */
   release(): boolean {
-    if (!this.#isHeld || this.#isGone) return false;
-    this.#isHeld = false;
-    this.#socket.resume();
-    return true;
+    return !this.#isGone && this.#gate.release();
   }
 
   /** Ends it as its client has ended, after all that this one has sent. */
@@ -93,6 +97,17 @@ export class ServerEnd {
     this.#closing = undefined;
     clearTimeout(this.#flushing);
     this.#socket.close(GOING_AWAY);
+  }
+
+  /** Its run is over: what has come of it is read, whatever the client's pace, and then it is ended. */
+  takeRest(): void {
+    this.#takesRest = true;
+    if (this.release()) setTimeout(() => this.#socket.terminate(), REST_MS);
+    else this.#socket.terminate();
+  }
+
+  get takesRest(): boolean {
+    return this.#takesRest;
   }
 
   terminate(): void {

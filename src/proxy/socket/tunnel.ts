@@ -13,6 +13,7 @@ import {
   type Close,
   CUT,
   isSendable,
+  MESSAGE_BYTES_MAX,
   MESSAGE_TOO_BIG,
   serverEnded,
   TOO_LONG_MESSAGE,
@@ -36,6 +37,9 @@ export type TunnelInit = {
 const HIGH_BYTES = 256 * 1024;
 const LOW_BYTES = HIGH_BYTES / 2;
 
+/** More is not kept of a server whose run is over, bytes: the kernel holds no more. */
+const REST_BYTES = 32 * 1024 * 1024;
+
 /** What Bun says of a message that is too long, in place of the reason of a Close frame (measured, 1.4.5). */
 const TOO_BIG = "Received too big message";
 /** The same of the client `ws`. */
@@ -47,7 +51,8 @@ export class Tunnel implements SocketListener {
   /** Undefined before it is open, and when it has closed. */
   #client: ClientEnd | undefined;
   readonly #fromClient = { messages: 0, bytes: 0 };
-  readonly #fromServer = { messages: 0, bytes: 0 };
+  /** By the server, and on to the client. */
+  readonly sent = { messages: 0, bytes: 0 };
   /** How the client has ended it. */
   #left: Close | undefined;
   #error: unknown;
@@ -58,17 +63,18 @@ export class Tunnel implements SocketListener {
     this.#init = init;
     const { socket, attempt } = init;
     this.#server = new ServerEnd(socket, this.#try, () => this.#readOnFromClient());
-    socket.on("message", (data, isBinary) => this.#try(() => this.#pass(data, isBinary)));
-    socket.on("ping", (data) => this.#try(() => this.#client?.ping(data)));
-    socket.on("pong", (data) => this.#try(() => this.#passPong(data)));
+    const came = (pass: () => void): void =>
+      this.#try(() => {
+        pass();
+        this.#server.came();
+      });
+    socket.on("message", (data, isBinary) => came(() => this.#pass(data, isBinary)));
+    socket.on("ping", (data) => came(() => this.#client?.ping(data)));
+    socket.on("pong", (data) => came(() => this.#passPong(data)));
     socket.on("close", (code, reason) =>
       this.#try(() => this.#serverClosed({ code, reason: reason.toString() })),
     );
     attempt.signal.addEventListener("abort", this.#onAbort);
-  }
-
-  get sent(): { readonly messages: number; readonly bytes: number } {
-    return this.#fromServer;
   }
 
   get over(): Promise<void> {
@@ -102,18 +108,18 @@ export class Tunnel implements SocketListener {
     this.#fromClient.messages += 1;
     this.#fromClient.bytes += isText ? Buffer.byteLength(message) : message.length;
     this.#server.send(message);
-    this.#holdClient();
+    this.#cameFromClient();
   }
 
   ping(data: Buffer): void {
     this.#client?.pinged();
     this.#server.ping(data);
-    this.#holdClient();
+    this.#cameFromClient();
   }
 
   pong(data: Buffer): void {
     this.#server.pong(data);
-    this.#holdClient();
+    this.#cameFromClient();
   }
 
   drained(): void {
@@ -131,12 +137,17 @@ export class Tunnel implements SocketListener {
     this.#server.endAs({ code, reason });
   }
 
+  lookForClient(): void {
+    if (this.#server.waitingBytes < HIGH_BYTES + MESSAGE_BYTES_MAX) this.#client?.release();
+  }
+
   stop(): void {
     this.#init.attempt.cut();
   }
 
-  /** Stops reading from the client while too much waits to be written. */
-  #holdClient(): void {
+  /** A frame has come from the client. Stops reading from it while too much waits to be written. */
+  #cameFromClient(): void {
+    this.#client?.came();
     const isTooMuch = this.#server.waitingBytes > HIGH_BYTES;
     if (isTooMuch || this.#client?.takesNoPongs === true) this.#client?.hold();
   }
@@ -148,8 +159,8 @@ export class Tunnel implements SocketListener {
   }
 
   #pass(data: Buffer, isBinary: boolean): void {
-    this.#fromServer.messages += 1;
-    this.#fromServer.bytes += data.length;
+    this.sent.messages += 1;
+    this.sent.bytes += data.length;
     this.#client?.send(data, isBinary);
   }
 
@@ -159,6 +170,8 @@ export class Tunnel implements SocketListener {
   }
 
   #holdServer(): void {
+    const queuedBytes = this.#client?.queuedBytes ?? 0;
+    if (this.#server.takesRest && queuedBytes < REST_BYTES) return;
     if (this.#server.hold()) this.#init.attempt.waitFor("client");
   }
 
@@ -205,7 +218,7 @@ export class Tunnel implements SocketListener {
   readonly #onAbort = (): void =>
     this.#try(() => {
       if (this.#init.attempt.abortReason === "cut") this.#cut();
-      else this.#server.terminate(); // its close says the rest
+      else this.#server.takeRest(); // its close says the rest
     });
 
   #cut(): void {
@@ -222,7 +235,7 @@ export class Tunnel implements SocketListener {
     this.#over.resolve();
     const { attempt } = this.#init;
     attempt.signal.removeEventListener("abort", this.#onAbort);
-    attempt.socketEnded({ fromClient: this.#fromClient, fromServer: this.#fromServer, ...end });
+    attempt.socketEnded({ fromClient: this.#fromClient, fromServer: this.sent, ...end });
   }
 
   /** An error in a listener of the client `ws` would end the process. */

@@ -28,12 +28,14 @@ function startSockets(message: () => void) {
     stop: () => {
       stops += 1;
     },
+    lookForClient: ignore,
+    over: Promise.resolve(),
     sent: { messages: 0, bytes: 0 },
   };
   const server = Bun.serve({
     port: 0,
     fetch: (request, own) => {
-      own.upgrade(request, { data: sockets.entryOf(listener) });
+      own.upgrade(request, { data: sockets.entryOf({ ...listener }) });
     },
     websocket: sockets.handler,
   });
