@@ -5,9 +5,6 @@ import { type Conversation, converse } from "../support/client/websocket.ts";
 import { startProxyTo } from "../support/proxy/in-process.ts";
 import { startWebSocketServer } from "../support/server/websocket-server.ts";
 import { until } from "../support/until.ts";
-import { untilStill } from "../support/websocket/flow.ts";
-import { OPCODE, unmasked } from "../support/websocket/frames.ts";
-import { openRawPair } from "../support/websocket/raw-pair.ts";
 
 const RESTARTED = { code: 1012, reason: "being stopped or replaced: connect again" };
 
@@ -52,16 +49,3 @@ test("A handshake that the server answers only when the time is up: the same, an
   expect([server.closes[0]?.code, proxy.backend.inFlight]).toEqual([1001, 0]);
   expect(reported).toEqual(["begins", "ends"]);
 });
-
-test("A client that does not read, and a server that does not stop sending: both are let go of", async () => {
-  using pair = await openRawPair();
-  const { client, server, proxy } = pair;
-  client.pause();
-  const message = unmasked({ opcode: OPCODE.binary, payload: Buffer.alloc(60_000) });
-  server.send(message.toString("latin1").repeat(500));
-  await untilStill("no more is taken", server.unsent);
-  proxy.table.remove(proxy.backend, "cut");
-  expect(proxy.backend.inFlight).toBe(0);
-  // It answers no Close frame: 5 s are over then.
-  await until("the server's connection is closed", server.closed, 7_000);
-}, 15_000);

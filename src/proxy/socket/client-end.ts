@@ -1,7 +1,7 @@
 /** The client's end of one WebSocket: what is queued for it, whether it is read from, and how it is closed. */
 import type { ClientSocket } from "./client-sockets.ts";
 import { type Close, isSendable } from "./close-codes.ts";
-import { Gate } from "./gate.ts";
+import { Gate, type Guard } from "./gate.ts";
 
 /** So many pings are answered while the client takes nothing: Bun queues each answer. */
 const UNREAD_PONGS_MAX = 10_000;
@@ -11,7 +11,7 @@ const BATCH_BYTES = 8 * 1024;
 
 export class ClientEnd {
   readonly #socket: ClientSocket;
-  readonly #guard: (act: () => void) => void;
+  readonly #guard: Guard;
   readonly #onFull: () => void;
   /** What has come for it in this turn of the event loop. */
   #batch: (string | Buffer)[] = [];
@@ -21,12 +21,11 @@ export class ClientEnd {
   #lastWords: (() => void) | undefined;
 
   /**
-   * @param guard runs what may throw: nobody else catches it
    * @param onFull called when the kernel does not take all: no more should follow until `drained`
    */
-  constructor(socket: ClientSocket, guard: (act: () => void) => void, onFull: () => void) {
+  constructor(socket: ClientSocket, guard: Guard, onFull: () => void) {
     this.#socket = socket;
-    this.#gate = new Gate(socket);
+    this.#gate = new Gate(socket, guard);
     this.#guard = guard;
     this.#onFull = onFull;
   }
@@ -69,9 +68,9 @@ export class ClientEnd {
     return this.#socket.getBufferedAmount();
   }
 
-  /** A frame has come from it. */
-  came(): void {
-    this.#gate.came();
+  /** Does what is to be done about a frame of it: see `Gate`. */
+  pass(act: () => void): void {
+    this.#gate.pass(act);
   }
 
   /** Stops reading from it. */

@@ -34,6 +34,14 @@ export function serverEnded(brief = "is gone"): Close {
   return { code: INTERNAL_ERROR, reason: `the server ${brief}`.slice(0, REASON_BYTES_MAX) };
 }
 
+/** What Bun says of a client's message that is too long, in place of the reason of a Close frame (measured, 1.4.5). */
+export const TOO_BIG = "Received too big message";
+/** The code of the error of the client `ws` where a server's is. */
+export const TOO_LONG = "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH";
+
+/** The end of a server's connection of which the client `ws` says no more. */
+export const NO_CLOSE_FRAME = Object.assign(new Error("no Close frame"), { code: "ECONNRESET" });
+
 /** Says whether a code may be in a Close frame. */
 export function isSendable(code: number): boolean {
   const isReserved = code === 1004 || code === NO_CODE || code === ABNORMAL;

@@ -1,29 +1,35 @@
 /**
- * Whether one end of a WebSocket is read from. It is held while the other end is behind, and rests until the next turn of
- * the event loop when this one has lasted too long: Bun hands on all the frames of a read in one go. Of tiny ones that is
- * hundreds of thousands, and everybody else would wait for seconds (measured, 1.4.5).
+ * What comes from one end of a WebSocket, and whether more is read from it. It is held while the other end is behind. And
+ * what comes when a turn of the event loop has lasted too long waits for the next one: Bun hands on all the frames of a
+ * read in one go, whatever we say meanwhile. Of tiny ones that is 100,000, and everybody else would wait for seconds
+ * (measured, 1.4.5).
  */
 
 /** How long the frames of all WebSockets together may take in one turn, ms. */
 const TURN_MS = 5;
 
-/** Takes effect between two frames. */
+/** Runs what may throw: nobody else catches it. */
+export type Guard = (act: () => void) => void;
+
 type End = { readonly pause: () => void; readonly resume: () => void };
 
 export class Gate {
   readonly #end: End;
+  readonly #guard: Guard;
   #isHeld = false;
-  #isResting = false;
+  /** What has come and waits for the next turn: not more than one read brings. */
+  #waiting: (() => void)[] = [];
 
-  constructor(end: End) {
+  constructor(end: End, guard: Guard) {
     this.#end = end;
+    this.#guard = guard;
   }
 
   /** @returns false if that was so already */
   hold(): boolean {
     if (this.#isHeld) return false;
     this.#isHeld = true;
-    if (!this.#isResting) this.#end.pause();
+    if (this.#waiting.length === 0) this.#end.pause();
     return true;
   }
 
@@ -31,27 +37,37 @@ export class Gate {
   release(): boolean {
     if (!this.#isHeld) return false;
     this.#isHeld = false;
-    if (!this.#isResting) this.#end.resume();
+    if (this.#waiting.length === 0) this.#end.resume();
     return true;
   }
 
-  /** Called with each frame that has come from it. */
-  came(): void {
-    if (this.#isResting || !turnIsOver()) return;
-    this.#isResting = true;
+  /** Does at once what is to be done about something that has come, or in one of the next turns, in order. */
+  pass(act: () => void): void {
+    if (this.#waiting.length === 0 && !turnIsOver()) {
+      this.#guard(act);
+      return;
+    }
+    if (this.#waiting.push(act) > 1) return;
     if (!this.#isHeld) this.#end.pause();
-    resting.push(this.#readOn);
+    ofNextTurn.push(this.#goOn);
   }
 
-  readonly #readOn = (): void => {
-    this.#isResting = false;
-    if (!this.#isHeld) this.#end.resume();
+  readonly #goOn = (): void => {
+    let done = 0;
+    for (const act of this.#waiting) {
+      if (turnIsOver()) break;
+      done += 1;
+      this.#guard(act);
+    }
+    this.#waiting.splice(0, done);
+    if (this.#waiting.length > 0) ofNextTurn.push(this.#goOn);
+    else if (!this.#isHeld) this.#end.resume();
   };
 }
 
 let beganMs: number | undefined;
 let isOver = false;
-let resting: (() => void)[] = [];
+let ofNextTurn: (() => void)[] = [];
 
 function turnIsOver(): boolean {
   if (isOver) return true;
@@ -67,7 +83,7 @@ function turnIsOver(): boolean {
 function nextTurn(): void {
   isOver = false;
   beganMs = undefined;
-  const all = resting;
-  resting = [];
-  for (const readOn of all) readOn();
+  const all = ofNextTurn;
+  ofNextTurn = [];
+  for (const goOn of all) goOn();
 }

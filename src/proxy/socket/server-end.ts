@@ -1,7 +1,7 @@
 /** The server's end of one WebSocket: what is written to it, how much of that waits, and how it is closed. */
 import type { WebSocket } from "ws";
 import { ABNORMAL, type Close, GOING_AWAY, isSendable, NO_CODE } from "./close-codes.ts";
-import { Gate } from "./gate.ts";
+import { Gate, type Guard } from "./gate.ts";
 
 /** How long the rest of what a client has sent may take to be written after its Close, ms. */
 const FLUSH_MS = 60_000;
@@ -27,12 +27,11 @@ export class ServerEnd {
   #pings: Buffer[] = [];
 
   /**
-   * @param guard runs what may throw: nobody else catches it
    * @param onWritten called when the kernel has taken something
    */
-  constructor(socket: WebSocket, guard: (act: () => void) => void, onWritten: () => void) {
+  constructor(socket: WebSocket, guard: Guard, onWritten: () => void) {
     this.#socket = socket;
-    this.#gate = new Gate(socket);
+    this.#gate = new Gate(socket, guard);
     this.#written = () =>
       guard(() => {
         onWritten();
@@ -67,9 +66,9 @@ export class ServerEnd {
     if (!this.#isGone) this.#socket.pong(data, true, this.#written);
   }
 
-  /** A frame has come from it. */
-  came(): void {
-    this.#gate.came();
+  /** Does what is to be done about a frame of it: see `Gate`. */
+  pass(act: () => void): void {
+    this.#gate.pass(act);
   }
 
   /** Stops reading from it. @returns false if that was so already */

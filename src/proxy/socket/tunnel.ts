@@ -15,7 +15,10 @@ import {
   isSendable,
   MESSAGE_BYTES_MAX,
   MESSAGE_TOO_BIG,
+  NO_CLOSE_FRAME,
   serverEnded,
+  TOO_BIG,
+  TOO_LONG,
   TOO_LONG_MESSAGE,
 } from "./close-codes.ts";
 import { ServerEnd } from "./server-end.ts";
@@ -40,11 +43,6 @@ const LOW_BYTES = HIGH_BYTES / 2;
 /** More is not kept of a server whose run is over, bytes: the kernel holds no more. */
 const REST_BYTES = 32 * 1024 * 1024;
 
-/** What Bun says of a message that is too long, in place of the reason of a Close frame (measured, 1.4.5). */
-const TOO_BIG = "Received too big message";
-/** The same of the client `ws`. */
-const TOO_LONG = "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH";
-
 export class Tunnel implements SocketListener {
   readonly #init: TunnelInit;
   readonly #server: ServerEnd;
@@ -63,16 +61,12 @@ export class Tunnel implements SocketListener {
     this.#init = init;
     const { socket, attempt } = init;
     this.#server = new ServerEnd(socket, this.#try, () => this.#readOnFromClient());
-    const came = (pass: () => void): void =>
-      this.#try(() => {
-        pass();
-        this.#server.came();
-      });
-    socket.on("message", (data, isBinary) => came(() => this.#pass(data, isBinary)));
-    socket.on("ping", (data) => came(() => this.#client?.ping(data)));
-    socket.on("pong", (data) => came(() => this.#passPong(data)));
+    const server = this.#server;
+    socket.on("message", (data, isBinary) => server.pass(() => this.#send(data, isBinary)));
+    socket.on("ping", (data) => server.pass(() => this.#client?.ping(data)));
+    socket.on("pong", (data) => server.pass(() => this.#sendPong(data)));
     socket.on("close", (code, reason) =>
-      this.#try(() => this.#serverClosed({ code, reason: reason.toString() })),
+      server.pass(() => this.#serverClosed({ code, reason: reason.toString() })),
     );
     attempt.signal.addEventListener("abort", this.#onAbort);
   }
@@ -104,22 +98,22 @@ export class Tunnel implements SocketListener {
   }
 
   message(message: string | Buffer): void {
-    const isText = typeof message === "string";
-    this.#fromClient.messages += 1;
-    this.#fromClient.bytes += isText ? Buffer.byteLength(message) : message.length;
-    this.#server.send(message);
-    this.#cameFromClient();
+    this.#pass(() => {
+      this.#fromClient.messages += 1;
+      this.#fromClient.bytes += Buffer.byteLength(message);
+      this.#server.send(message);
+    });
   }
 
   ping(data: Buffer): void {
-    this.#client?.pinged();
-    this.#server.ping(data);
-    this.#cameFromClient();
+    this.#pass(() => {
+      this.#client?.pinged();
+      this.#server.ping(data);
+    });
   }
 
   pong(data: Buffer): void {
-    this.#server.pong(data);
-    this.#cameFromClient();
+    this.#pass(() => this.#server.pong(data));
   }
 
   drained(): void {
@@ -129,6 +123,10 @@ export class Tunnel implements SocketListener {
   }
 
   closed(code: number, reason: string): void {
+    this.#client?.pass(() => this.#clientClosed(code, reason));
+  }
+
+  #clientClosed(code: number, reason: string): void {
     this.#client = undefined;
     if (this.#isOver) return;
     const isTooLong = code === ABNORMAL && reason === TOO_BIG;
@@ -145,9 +143,15 @@ export class Tunnel implements SocketListener {
     this.#init.attempt.cut();
   }
 
-  /** A frame has come from the client. Stops reading from it while too much waits to be written. */
-  #cameFromClient(): void {
-    this.#client?.came();
+  /** Passes on what has come from the client, and stops reading from it while too much waits to be written. */
+  #pass(pass: () => void): void {
+    this.#client?.pass(() => {
+      pass();
+      this.#holdClient();
+    });
+  }
+
+  #holdClient(): void {
     const isTooMuch = this.#server.waitingBytes > HIGH_BYTES;
     if (isTooMuch || this.#client?.takesNoPongs === true) this.#client?.hold();
   }
@@ -158,14 +162,14 @@ export class Tunnel implements SocketListener {
     if (this.#server.waitingBytes <= LOW_BYTES) client.release();
   }
 
-  #pass(data: Buffer, isBinary: boolean): void {
+  #send(data: Buffer, isBinary: boolean): void {
     this.sent.messages += 1;
     this.sent.bytes += data.length;
     this.#client?.send(data, isBinary);
   }
 
   /** Bun has answered the client's pings already. A server may also send pongs unasked. */
-  #passPong(data: Buffer): void {
+  #sendPong(data: Buffer): void {
     if (!this.#server.answersPing(data)) this.#client?.pong(data);
   }
 
@@ -247,6 +251,3 @@ export class Tunnel implements SocketListener {
     }
   };
 }
-
-/** Where the client `ws` says no more. */
-const NO_CLOSE_FRAME = Object.assign(new Error("no Close frame"), { code: "ECONNRESET" });

@@ -4,9 +4,8 @@ import { HANDSHAKE } from "../../support/client/websocket.ts";
 import { startProxyTo } from "../../support/proxy/in-process.ts";
 import { startWebSocketServer } from "../../support/server/websocket-server.ts";
 import { until } from "../../support/until.ts";
-import { untilStill } from "../../support/websocket/flow.ts";
 import { masked, OPCODE, unmasked } from "../../support/websocket/frames.ts";
-import { openRawPair, type RawPair } from "../../support/websocket/raw-pair.ts";
+import { openRawPair, vanished } from "../../support/websocket/raw-pair.ts";
 
 /** More than the kernel keeps: the proxy stops reading in between. */
 const MESSAGES = 200;
@@ -62,23 +61,6 @@ test("a pong of the server goes on to the client, unless it answers a ping that 
   await until("all have come", () => client.received().length >= opened + all.length);
   expect(client.received().slice(opened)).toBe(all);
 });
-
-/** Both ends of a WebSocket whose client has vanished, while much of what it has sent waits for a server that does not read. */
-async function vanished(): Promise<RawPair> {
-  const pair = await openRawPair();
-  const { client, server } = pair;
-  server.pause();
-  const message = masked({ opcode: OPCODE.binary, payload: Buffer.alloc(60_000) });
-  client.send(message.toString("latin1").repeat(400));
-  await untilStill("no more is taken", client.unsent);
-  client.reset();
-  return pair;
-}
-
-test("a server that reads nothing is let go of 5 s after its client has vanished", async () => {
-  using pair = await vanished();
-  await until("the lease has ended", () => pair.proxy.backend.inFlight === 0, 7_000);
-}, 15_000);
 
 test("a server that reads on gets what has come of a client that has vanished, and its end at once", async () => {
   using pair = await vanished();

@@ -1,6 +1,8 @@
 /** Both ends of one WebSocket through the proxy on bare sockets, which answer nothing by themselves. */
 import { type RawConnection, rawConnect, rawServer } from "../client/raw-http.ts";
 import { ENDLESS, startProxyTo } from "../proxy/in-process.ts";
+import { untilStill } from "./flow.ts";
+import { masked, OPCODE } from "./frames.ts";
 import { handshakeRequest, switchingProtocols } from "./handshake.ts";
 
 type Proxy = ReturnType<typeof startProxyTo>;
@@ -23,4 +25,16 @@ export async function openRawPair(init: Parameters<typeof startProxyTo>[1] = {})
   await client.waitFor("\r\n\r\n");
   const opened = stack.move();
   return { proxy, client, server, [Symbol.dispose]: () => opened.dispose() };
+}
+
+/** Both ends of a WebSocket whose client has vanished, while much of what it has sent waits for a server that does not read. */
+export async function vanished(): Promise<RawPair> {
+  const pair = await openRawPair();
+  const { client, server } = pair;
+  server.pause();
+  const message = masked({ opcode: OPCODE.binary, payload: Buffer.alloc(60_000) });
+  client.send(message.toString("latin1").repeat(400));
+  await untilStill("no more is taken", client.unsent);
+  client.reset();
+  return pair;
 }

@@ -1,0 +1,36 @@
+import { expect, test } from "bun:test";
+import { Gate } from "../../../src/proxy/socket/gate.ts";
+import { until } from "../../support/until.ts";
+
+function gateOf(said: string[]): Gate {
+  const end = { pause: () => void said.push("pause"), resume: () => void said.push("resume") };
+  return new Gate(end, (act) => act());
+}
+
+/** Lets a turn last too long. */
+function spin(ms: number): void {
+  const beganMs = performance.now();
+  while (performance.now() - beganMs < ms);
+}
+
+test("What comes in a turn that lasts too long is done in the next, in order, and nothing is read meanwhile", async () => {
+  const said: string[] = [];
+  const gate = gateOf(said);
+  gate.pass(() => spin(10));
+  for (const what of ["a", "b"]) gate.pass(() => void said.push(what));
+  expect(said).toEqual(["pause"]);
+  await until("it reads on", () => said.includes("resume"));
+  expect(said).toEqual(["pause", "a", "b", "resume"]);
+});
+
+test("Who is held meanwhile is not read from until it is let go", async () => {
+  const said: string[] = [];
+  const gate = gateOf(said);
+  gate.pass(() => spin(10));
+  gate.pass(() => void said.push("a"));
+  expect([gate.hold(), gate.hold()]).toEqual([true, false]);
+  await until("it is done", () => said.includes("a"));
+  expect(said).toEqual(["pause", "a"]);
+  expect([gate.release(), gate.release()]).toEqual([true, false]);
+  expect(said).toEqual(["pause", "a", "resume"]);
+});
