@@ -3,15 +3,15 @@
  * answer, as uvicorn does (every 20 s, with 20 s to answer), and clients that ping their servers.
  */
 import { describe, expect, test } from "bun:test";
-import { until } from "../../support/until.ts";
-import { startCompiledWires } from "../../support/websocket/compiled-wires.ts";
+import { until } from "../support/until.ts";
+import { startCompiledWires } from "../support/websocket/compiled-wires.ts";
 import {
   type Listener,
   openWire,
   startWireServer,
   type WireServer,
-} from "../../support/websocket/wire.ts";
-import { PING, PONG } from "../../support/websocket/wire-frames.ts";
+} from "../support/websocket/wire.ts";
+import { PING, PONG } from "../support/websocket/wire-frames.ts";
 
 /** From one ping to the next, and how long an answer may take. */
 const PING_MS = 150;
