@@ -5,8 +5,10 @@
  * (measured, 1.4.5).
  */
 
-/** How long the frames of all WebSockets together may take in one turn, ms. */
+/** How long frames of all WebSockets together may come one behind the other before it is somebody else's turn, ms. */
 const TURN_MS = 5;
+/** When none has come for so long, others have had their turn, ms. */
+const GAP_MS = 1;
 
 /** Runs what may throw: nobody else catches it. */
 export type Guard = (act: () => void) => void;
@@ -65,24 +67,27 @@ export class Gate {
   };
 }
 
-let beganMs: number | undefined;
+/** When the frames began to come one behind the other. */
+let beganMs = 0;
+let lastMs = 0;
 let isOver = false;
 let ofNextTurn: (() => void)[] = [];
 
+/** Costs no timer as long as it is not: most turns have one frame. */
 function turnIsOver(): boolean {
   if (isOver) return true;
   const nowMs = performance.now();
-  if (beganMs === undefined) {
-    beganMs = nowMs;
-    setImmediate(nextTurn);
-  }
+  if (nowMs - lastMs > GAP_MS) beganMs = nowMs;
+  lastMs = nowMs;
   isOver = nowMs - beganMs > TURN_MS;
+  if (isOver) setImmediate(nextTurn);
   return isOver;
 }
 
 function nextTurn(): void {
   isOver = false;
-  beganMs = undefined;
+  beganMs = performance.now();
+  lastMs = beganMs;
   const all = ofNextTurn;
   ofNextTurn = [];
   for (const goOn of all) goOn();
