@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { rawConnect, rawServer } from "../support/client/raw-http.ts";
-import { converse, HANDSHAKE, refusedHandshake } from "../support/client/websocket.ts";
+import { converse, refusedHandshake } from "../support/client/websocket.ts";
 import { startProxy, startProxyTo } from "../support/proxy/in-process.ts";
 import { expectNothingLeft, startReplicas } from "../support/proxy/replicas.ts";
 import { narrow, startPatientProxy } from "../support/proxy/waiting.ts";
@@ -165,8 +165,7 @@ describe("before the 101", () => {
     });
     using proxy = startProxyTo(server.origin);
     const client = await rawConnect(proxy.port);
-    const head = Object.entries(HANDSHAKE).map(([name, value]) => `${name}: ${value}`);
-    client.send(`GET /v1/realtime HTTP/1.1\r\nHost: a\r\n${head.join("\r\n")}\r\n\r\n`);
+    client.send(handshakeRequest());
     const { signal } = await asked.promise;
     expect(proxy.backend.inFlight).toBe(1);
     client[Symbol.dispose]();

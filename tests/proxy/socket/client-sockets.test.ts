@@ -1,13 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { ClientSockets, type SocketListener } from "../../../src/proxy/socket/client-sockets.ts";
-import { type RawConnection, rawConnect } from "../../support/client/raw-http.ts";
-import { converse, HANDSHAKE } from "../../support/client/websocket.ts";
+import { converse } from "../../support/client/websocket.ts";
 import { startProxyTo } from "../../support/proxy/in-process.ts";
 import { startWebSocketServer } from "../../support/server/websocket-server.ts";
 import { expectNever, until } from "../../support/until.ts";
 import { untilStill } from "../../support/websocket/flow.ts";
 import { masked, OPCODE, unmasked } from "../../support/websocket/frames.ts";
-import { openRawPair } from "../../support/websocket/raw-pair.ts";
+import { openRaw, openRawPair } from "../../support/websocket/raw-pair.ts";
 
 const ROUND_MS = 20;
 /** Six rounds, and the one in which it was heard last. */
@@ -69,15 +68,6 @@ test("an error in a listener is told to it", async () => {
   await until("it is told", () => started.failures.length > 0);
   expect(started.failures).toEqual([boom]);
 });
-
-/** Opens a WebSocket by hand, and answers nothing by itself. */
-async function openRaw(port: number): Promise<RawConnection> {
-  const client = await rawConnect(port);
-  const head = Object.entries(HANDSHAKE).map(([name, value]) => `${name}: ${value}`);
-  client.send(`GET /v1/realtime HTTP/1.1\r\nHost: a\r\n${head.join("\r\n")}\r\n\r\n`);
-  await client.waitFor("\r\n\r\n");
-  return client;
-}
 
 /** A pong of a client, whose mask is zero (RFC 6455 §5.2). */
 function pong(payload: string): string {

@@ -1,11 +1,9 @@
 import { expect, test } from "bun:test";
-import { rawConnect } from "../../support/client/raw-http.ts";
-import { HANDSHAKE } from "../../support/client/websocket.ts";
 import { startProxyTo } from "../../support/proxy/in-process.ts";
 import { startWebSocketServer } from "../../support/server/websocket-server.ts";
 import { until } from "../../support/until.ts";
 import { masked, OPCODE, unmasked } from "../../support/websocket/frames.ts";
-import { openRawPair, vanished } from "../../support/websocket/raw-pair.ts";
+import { openRaw, openRawPair, vanished } from "../../support/websocket/raw-pair.ts";
 
 /** More than the kernel keeps: the proxy stops reading in between. */
 const MESSAGES = 200;
@@ -23,10 +21,7 @@ test.each<[what: string, last: Buffer]>([
 ])("the server gets all that a client has sent before it %s", async (_what, last) => {
   using server = startWebSocketServer({ onMessage: slowly });
   using proxy = startProxyTo(server.origin);
-  using client = await rawConnect(proxy.port);
-  const head = Object.entries(HANDSHAKE).map(([name, value]) => `${name}: ${value}`);
-  client.send(`GET /v1/realtime HTTP/1.1\r\nHost: a\r\n${head.join("\r\n")}\r\n\r\n`);
-  await client.waitFor("\r\n\r\n");
+  using client = await openRaw(proxy.port);
   const [socket] = server.open;
   socket?.pause();
   const all = Buffer.concat([...Array.from({ length: MESSAGES }, () => MESSAGE), last]);

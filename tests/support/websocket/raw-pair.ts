@@ -38,3 +38,11 @@ export async function vanished(): Promise<RawPair> {
   client.reset();
   return pair;
 }
+
+/** A client's end alone, which answers nothing by itself. */
+export async function openRaw(port: number): Promise<RawConnection> {
+  const client = await rawConnect(port);
+  client.send(handshakeRequest());
+  await client.waitFor("\r\n\r\n");
+  return client;
+}
