@@ -41,7 +41,7 @@ export const PATIENCE: Patience = {
 };
 
 /** Whose turn it is once the headers have come. */
-export type Turn = "first byte" | "read" | "message" | "client";
+export type Turn = "first byte" | "read" | "client";
 
 export class UpstreamAbort {
   readonly #controller = new AbortController();
@@ -91,8 +91,9 @@ export class UpstreamAbort {
   upgraded(): void {
     this.#clientSignal.removeEventListener("abort", this.#onClientGone);
     this.#lease.onTimeUp(() => this.#abort("cut"));
+    clearTimeout(this.#probeTimer);
     this.#isUpgraded = true;
-    this.waitFor("message");
+    this.#arm();
   }
 
   cut(): void {

@@ -71,9 +71,9 @@ export class ServerEnd {
     this.#gate.pass(act);
   }
 
-  /** Stops reading from it. @returns false if that was so already */
-  hold(): boolean {
-    return !this.#isGone && this.#gate.hold();
+  /** Stops reading from it. */
+  hold(): void {
+    if (!this.#isGone) this.#gate.hold();
   }
 
   /** Reads on. @returns false if nothing has held it */

@@ -118,7 +118,7 @@ export class Tunnel implements SocketListener {
 
   drained(): void {
     if (this.#client?.drained() !== true) return;
-    if (this.#server.release()) this.#init.attempt.waitFor("message");
+    this.#server.release();
     this.#readOnFromClient();
   }
 
@@ -176,7 +176,7 @@ export class Tunnel implements SocketListener {
   #holdServer(): void {
     const queuedBytes = this.#client?.queuedBytes ?? 0;
     if (this.#server.takesRest && queuedBytes < REST_BYTES) return;
-    if (this.#server.hold()) this.#init.attempt.waitFor("client");
+    this.#server.hold();
   }
 
   #serverClosed(close: Close): void {
