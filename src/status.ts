@@ -26,15 +26,90 @@ export type Status = {
   };
   /** Sorted by name. */
   readonly containers: readonly ContainerStatus[];
-  /** All that `GET /v1/models` lists, and all that requests wait for. Sorted by id. */
+  /**
+   * All that `GET /v1/models` lists, that requests wait for, or that requests have asked for within the last
+   * hour. Sorted by id.
+   */
   readonly models: readonly ModelStatus[];
+  /** Of all requests together, also those for no known model. Null if there were none in the last hour. */
+  readonly recent: Recent | null;
+  /** The last changes, the latest first: 100 at most. */
+  readonly changes: readonly Change[];
+  /** How many were left out so that the whole stays below its limit. */
+  readonly left_out: LeftOut;
 };
 
 /** One model as `GET /status` shows it. */
-type ModelStatus = {
+export type ModelStatus = {
   readonly id: string;
   /** How many requests wait for it. */
   readonly waiting: number;
+  /** Requests for it that a backend is working on. */
+  readonly in_flight: number;
+  /** The containers that have it, the newest first. */
+  readonly servers: readonly ModelServer[];
+  /** Null if nobody has asked for it in the last hour. */
+  readonly recent: Recent | null;
+};
+
+/** One container that has a model. */
+export type ModelServer = {
+  /** Its name. */
+  readonly container: string;
+  /**
+   * Which of the model's new requests it gets: `all`, those that it `shares` with other replicas, or `none`: a
+   * newer container has the model too, or it takes no new request.
+   */
+  readonly gets: "all" | "shares" | "none";
+};
+
+/** What became of the requests of the last minutes, for one model, one container, or all. */
+export type Recent = {
+  readonly last_5_minutes: RecentWindow;
+  readonly last_hour: RecentWindow;
+  /** Requests in each 10 s of the last 5 minutes, the oldest first: 30 numbers. */
+  readonly requests_per_10_seconds: readonly number[];
+};
+
+export type RecentWindow = {
+  /** Those that have ended. A WebSocket counts at its end. */
+  readonly requests: number;
+  /** Requests by the class of their status: `2xx`. Classes without any are left out. */
+  readonly statuses: Readonly<Record<string, number>>;
+  /** Requests by the `error.code` that the proxy gave them, or what became of their answer: `client_gone`. */
+  readonly errors: Readonly<Record<string, number>>;
+  /** To the first piece of streamed answers; null if there were none. */
+  readonly first_chunk_ms: { readonly p50: number; readonly p95: number } | null;
+  /** How many pieces a second a streamed answer had, on the average; null if there were none. */
+  readonly pieces_per_second: number | null;
+  /** The same for the tokens of those streamed answers that have said how many they had. */
+  readonly tokens_per_second: number | null;
+  /** Tokens of all answers that have said how many they had. */
+  readonly input_tokens: number;
+  readonly output_tokens: number;
+};
+
+/** Something that has changed. */
+export type Change = {
+  /** RFC 3339. Of something that has come again and again: the last time. */
+  readonly at: string;
+  readonly what: "proxy" | "engine" | "container";
+  /** The container's name, the engine's address, or `lw-inference-proxy`. */
+  readonly name: string;
+  /** The state that it has come to, or `models changed`. */
+  readonly state: string;
+  /** In words; empty if there is nothing to say. */
+  readonly reason: string;
+  /** How often the same has come since the first time. */
+  readonly times: number;
+};
+
+export type LeftOut = {
+  readonly containers: number;
+  readonly models: number;
+  readonly changes: number;
+  /** True if something is left out of single containers, models or changes. */
+  readonly details: boolean;
 };
 
 /** The state of the connection between the proxy and an engine. */
@@ -73,6 +148,20 @@ export type ContainerStatus = {
    */
   readonly load: number | null;
   readonly requests_last_minute: RequestsLastMinute | null;
+  /** How its last run ended; null if the proxy has not seen it end. */
+  readonly last_exit: LastExit | null;
+  /** It has ended again and again before it was healthy. */
+  readonly crash_loop: boolean;
+  /** Null if it got no request in the last hour. */
+  readonly recent: Recent | null;
+};
+
+/** How a run of a container ended. */
+export type LastExit = {
+  /** Goes on after the container's name: `ran out of memory (exit code 137)`. */
+  readonly reason: string;
+  /** RFC 3339; null if it is not known. */
+  readonly at: string | null;
 };
 
 /** How many requests a replica got in the last minute, by why it got them. */
@@ -104,11 +193,13 @@ export type StatusInit = {
   readonly listed: readonly { readonly id: string }[];
   /** How many requests wait for each model that some wait for, by its id. */
   readonly waiting: ReadonlyMap<string, number>;
+  /** The latest first. */
+  readonly changes?: readonly Change[];
 };
 
 /** Puts together what `GET /status` shows at `nowMs` (ms since the epoch). */
 export function statusOf(
-  { version, startedMs, engine, ready, containers, listed, waiting }: StatusInit,
+  { version, startedMs, engine, ready, containers, listed, waiting, changes = [] }: StatusInit,
   nowMs: number,
 ): Status {
   const { state, reason, sinceMs } = engine.connection;
@@ -127,6 +218,9 @@ export function statusOf(
     },
     containers,
     models: modelsOf(listed, waiting),
+    recent: null,
+    changes,
+    left_out: { containers: 0, models: 0, changes: 0, details: false },
   };
 }
 
@@ -136,7 +230,13 @@ function modelsOf(
 ): readonly ModelStatus[] {
   const ids = new Set(listed.map(({ id }) => id));
   for (const id of waiting.keys()) ids.add(id);
-  return [...ids].sort().map((id) => ({ id: shown(id), waiting: waiting.get(id) ?? 0 }));
+  return [...ids].sort().map((id) => ({
+    id: shown(id),
+    waiting: waiting.get(id) ?? 0,
+    in_flight: 0,
+    servers: [],
+    recent: null,
+  }));
 }
 
 /** A list of longer ids would be megabytes. */

@@ -140,6 +140,9 @@ export class Report {
       in_flight: inFlight,
       max_in_flight: place?.maxInFlight ?? null,
       ...replicaStatus(routed, steadyMs),
+      last_exit: null,
+      crash_loop: false,
+      recent: null,
     };
   }
 

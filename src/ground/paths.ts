@@ -13,6 +13,10 @@ export const HEALTH = "/health";
 export const READYZ = "/readyz";
 export const STATUS = "/status";
 export const METRICS = "/metrics";
+/** The page for people with a browser. */
+export const PAGE = "/";
+/** The routed servers as targets for Prometheus. */
+export const SCRAPE_TARGETS = "/sd/prometheus";
 
 /** The list of models; each model has a path of its own below it. */
 export const MODELS = `${PUBLIC_PREFIX}/models`;

@@ -27,7 +27,7 @@ import { Forwarder, type ForwardInit } from "./forward.ts";
 import { handshakeRefusal, hasHttpInstead, overHttp } from "./handshake.ts";
 import { type Addressed, mayPass } from "./lease.ts";
 import { clientGone, errorCodeOf, type Refusal, readableByBrowsers, refuse } from "./own/errors.ts";
-import { createInner } from "./own/inner.ts";
+import { createInner, type InnerInit } from "./own/inner.ts";
 import { isRead, local } from "./own/local.ts";
 import { modelIdOf, modelResponse, noBackend } from "./own/models-list.ts";
 import { refusal, unreadable } from "./own/refusal.ts";
@@ -43,6 +43,8 @@ export type HandlerInit = FindInit & {
   readonly log: Log;
   /** What `GET /status` shows, as JSON. */
   readonly status?: () => unknown;
+  /** What `GET /sd/prometheus` shows: see `InnerInit`. */
+  readonly scrapeTargets?: InnerInit["scrapeTargets"];
   /** Names under which inner pages may be asked for, beside local ones; as `hostName` returns them. */
   readonly trustedHosts?: readonly string[];
   /** Most bytes of one request that are kept while its model has not come. */
@@ -86,12 +88,13 @@ const KEPT_BYTES_MAX = 128 * 1024 * 1024;
 
 export function createHandler(init: HandlerInit): Handler {
   const context = contextOf(init);
-  const { log, status, trustedHosts } = init;
-  const inner = createInner({ log, status, trustedHosts, scrape: context.telemetry.scrape });
+  const { log, status, scrapeTargets, trustedHosts } = init;
+  const { scrape } = context.telemetry;
+  const inner = createInner({ log, status, scrapeTargets, trustedHosts, scrape });
   return (request, client) => {
     const target = splitTarget(request.url);
     const refused = refusal(request, target);
-    if (inner.has(target.path)) return refused ?? inner.answer(request, target);
+    if (inner.has(request, target)) return refused ?? inner.answer(request, target);
     const own = refused ?? local(request, target, context);
     if (own !== undefined) return readableByBrowsers(request, own);
     const report = reportOf(request, target, context);

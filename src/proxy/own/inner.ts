@@ -6,18 +6,23 @@
  */
 import { hostName } from "../../ground/host-name.ts";
 import { isIpv4, isIpv6 } from "../../ground/ip-address.ts";
-import { METRICS, STATUS } from "../../ground/paths.ts";
-import { printable, quoted } from "../../ground/printable.ts";
+import { METRICS, PAGE, SCRAPE_TARGETS, STATUS } from "../../ground/paths.ts";
+import { quoted } from "../../ground/printable.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { Target } from "../target.ts";
 import { errorResponse } from "./errors.ts";
 import { isRead, notServed } from "./local.ts";
 import { metricsResponse } from "./metrics.ts";
+import { pageResponse, wantsPage } from "./page.ts";
+import { type ScrapeTarget, scrapeTargetsResponse } from "./scrape-targets.ts";
+import { statusResponse } from "./status-answer.ts";
 
 export type InnerInit = {
   readonly log: Log;
   /** What `GET /status` shows, as JSON. */
   readonly status?: (() => unknown) | undefined;
+  /** The servers whose own metrics can be read; undefined as long as they are not known. */
+  readonly scrapeTargets?: (() => readonly ScrapeTarget[] | undefined) | undefined;
   /** What `GET /metrics` shows; undefined if it is off. */
   readonly scrape: (() => Promise<string>) | undefined;
   /** Names under which they may be asked for, beside local ones; in lower case. */
@@ -25,29 +30,32 @@ export type InnerInit = {
 };
 
 export type Inner = {
-  /** Says whether a path is one of these. Pages may read no answer to it, whatever it says. */
-  readonly has: (path: string) => boolean;
+  /** Says whether a request is for one of these. Pages may read no answer to it, whatever it says. */
+  readonly has: (request: Request, target: Target) => boolean;
   readonly answer: (request: Request, target: Target) => Response | Promise<Response>;
 };
 
-type Answer = () => Response | Promise<Response>;
+type Answer = (request: Request) => Response | Promise<Response>;
 
 export function createInner(init: InnerInit): Inner {
-  const { log, status = () => ({}), scrape, trustedHosts = [] } = init;
+  const { log, status = () => ({}), scrape, scrapeTargets = () => [], trustedHosts = [] } = init;
   // A page that is off keeps its path, so that nobody can tell whether it is off.
   const answers = new Map<string, Answer | undefined>([
-    [STATUS, () => statusResponse(status())],
+    [PAGE, pageResponse],
+    [STATUS, (request) => statusResponse(request, status())],
+    [SCRAPE_TARGETS, () => scrapeTargetsResponse(scrapeTargets())],
     [METRICS, scrape && (() => metricsResponse(scrape))],
   ]);
   const trusted = new Set(trustedHosts);
   const warnOfHost = hostWarnings(log);
   return {
-    has: (path) => answers.has(path),
+    // Clients that are no browsers ask for `/` too, to see whether somebody is there.
+    has: (request, { path }) => answers.has(path) && (path !== PAGE || wantsPage(request)),
     answer: (request, { path }) => {
       const answer = answers.get(path);
       if (answer === undefined || !isDirect(request)) return notServed();
       const host = request.headers.get("host") ?? "";
-      if (isLocalHost(host, trusted)) return answer();
+      if (isLocalHost(host, trusted)) return answer(request);
       warnOfHost(host);
       return errorResponse(
         "not_found",
@@ -55,12 +63,6 @@ export function createInner(init: InnerInit): Inner {
       );
     },
   };
-}
-
-/** Made printable, since people read it with curl. It stays the same JSON. */
-function statusResponse(status: unknown): Response {
-  const headers = { "content-type": "application/json;charset=utf-8" };
-  return new Response(printable(JSON.stringify(status)), { headers });
 }
 
 /**
