@@ -14,6 +14,9 @@ const CONTAINER = {
   max_in_flight: 16,
   load: 2.5,
   requests_last_minute: { prefix: 3, load: 1, only: 0, failover: 0 },
+  last_exit: { reason: "exited with code 1", at: "2025-12-31T23:59:00.000Z" },
+  crash_loop: false,
+  recent: null,
 };
 
 test("statusOf(): the field names are a promise", () => {
@@ -48,7 +51,10 @@ test("statusOf(): the field names are a promise", () => {
       api_version: "1.41",
     },
     containers: [CONTAINER, { ...CONTAINER, in_flight: 3 }],
-    models: [{ id: "m", waiting: 0 }],
+    models: [{ id: "m", waiting: 0, in_flight: 0, servers: [], recent: null }],
+    recent: null,
+    changes: [],
+    left_out: { containers: 0, models: 0, changes: 0, details: false },
   });
 });
 
@@ -99,7 +105,7 @@ test("statusOf(): models are those that are listed and those that requests wait 
     },
     0,
   );
-  expect(models).toEqual([
+  expect(models.map(({ id, waiting }) => ({ id, waiting }))).toEqual([
     { id: "B", waiting: 0 },
     { id: "__proto__", waiting: 1 },
     { id: "full", waiting: 3 },

@@ -38,6 +38,9 @@ describe("Fleet.members", () => {
       max_in_flight: null,
       load: null,
       requests_last_minute: null,
+      last_exit: null,
+      crash_loop: false,
+      recent: null,
     });
     if (route.kind === "routed") route.lease.end();
     expect(discovery.containers()[1]?.in_flight).toBe(0);

@@ -20,6 +20,9 @@ describe("Report", () => {
       max_in_flight: null,
       load: null,
       requests_last_minute: null,
+      last_exit: null,
+      crash_loop: false,
+      recent: null,
     });
     report.cannotTell("no answer in time");
     expect(report.status(subject)).toMatchObject({ state: "unknown", reason: "no answer in time" });
