@@ -27,7 +27,9 @@ import { readOwnContainerId } from "./sources/docker/own-container.ts";
 import type { RemoteEngine } from "./sources/docker/own-place.ts";
 import { type Status, statusOf } from "./status.ts";
 import { BugReport } from "./telemetry/bug-report.ts";
+import type { Observed } from "./telemetry/instruments.ts";
 import type { Log } from "./telemetry/log.ts";
+import { Recent } from "./telemetry/recent.ts";
 import { startTelemetry } from "./telemetry/start.ts";
 
 /** Fewer file descriptors than this deserve a warning. */
@@ -55,13 +57,12 @@ export async function runProxy(
 ): Promise<ProxyEnd> {
   const [startedMs, pseudonym] = [Date.now(), newPseudonym()];
   const ownContainerId = await readOwnContainerId();
-  const telemetry = await startTelemetry(config.telemetry, {
-    log,
-    version: VERSION,
-    containerId: ownContainerId,
-    activeBackends: () => table.activeCount,
-    backendLoads: () => table.replicas.map(({ name, load }) => ({ name, load: load.value })),
+  const recent = new Recent();
+  const observed = observedOf(() => table);
+  const started = await startTelemetry(config.telemetry, {
+    ...{ log, version: VERSION, containerId: ownContainerId, ...observed },
   });
+  const telemetry = recent.counting(started);
   const table = new RoutingTable(telemetry.tableUpdated);
   const engine = new Engine(config.engine);
   const { drainTimeoutMs, waitTimeoutMs } = config;
@@ -105,6 +106,14 @@ export async function runProxy(
   await telemetry.shutdown();
   log.info("stopped");
   return { kind: "stopped" };
+}
+
+/** What metrics are read from when they are collected. */
+function observedOf(table: () => RoutingTable): Observed {
+  return {
+    activeBackends: () => table().activeCount,
+    backendLoads: () => table().replicas.map(({ name, load }) => ({ name, load: load.value })),
+  };
 }
 
 /** What the source must know of this process, to find its way to containers and to leave itself out. */

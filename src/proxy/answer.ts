@@ -78,6 +78,6 @@ async function whole(
   }
   const bytes = read instanceof Uint8Array ? read : new Uint8Array(read);
   watch.passing?.(bytes);
-  watch.ended({ bytes: bytes.length });
+  watch.ended({ bytes: bytes.length, ...(watch.keepsPieces && { lastPieces: [bytes] }) });
   return bodyOf(bytes, upstream.headers);
 }
