@@ -96,7 +96,8 @@ class RecentCall implements CallReport {
   readonly #container: RecentCounts | undefined;
   readonly #startMs: number;
   #status: number | undefined;
-  #isStream = false;
+  #upstream: Response | undefined;
+  /** Set if the answer is streamed. */
   #beganMs: number | undefined;
   #isOpen = true;
   keepsPieces = false;
@@ -122,23 +123,20 @@ class RecentCall implements CallReport {
 
   answered(upstream: Response): ((piece: Uint8Array) => void) | undefined {
     const { status } = upstream;
-    this.#status = status;
     const { method, path } = this.#request;
-    if (status < 300 && method === "POST") {
-      const type = upstream.headers.get("content-type") ?? "";
-      this.#isStream = STREAM.test(type);
-      const isReadable = this.#isStream || JSON_TYPE.test(type);
-      this.keepsPieces =
-        isReadable &&
-        routeOf(path, method).operation !== undefined &&
-        !upstream.headers.has("content-encoding");
-    }
+    this.#status = status;
+    this.#upstream = upstream;
+    // Looks at no header: that costs more than all the rest.
+    this.keepsPieces =
+      status < 300 && method === "POST" && routeOf(path, method).operation !== undefined;
     return this.#inner.answered(upstream);
   }
 
   began(): void {
     this.#inner.began();
-    if (!this.#isStream || this.#beganMs !== undefined) return;
+    const upstream = this.#upstream;
+    this.#upstream = undefined;
+    if (upstream === undefined || !isStreamed(upstream)) return;
     const nowMs = this.#request.counting.now();
     this.#beganMs = nowMs;
     const ms = nowMs - this.#startMs;
@@ -183,11 +181,11 @@ class RecentCall implements CallReport {
 
   #countedOf(end: CallEnd, word: string | undefined, nowMs: number): Ended {
     const { counting } = this.#request;
+    const beganMs = this.#beganMs;
     const usage =
       word === undefined && end.lastPieces !== undefined
-        ? usageOfLast(end.lastPieces, this.#isStream, end.firstPiece)
+        ? usageOfLast(end.lastPieces, beganMs !== undefined, end.firstPiece)
         : undefined;
-    const beganMs = this.#beganMs;
     return {
       status: this.#status ?? NO_ANSWER,
       error: word === undefined ? undefined : counting.codeOf(word),
@@ -206,10 +204,14 @@ class RecentCall implements CallReport {
 
   #letGo(): void {
     this.#isOpen = false;
+    this.#upstream = undefined;
     if (this.#model !== undefined) this.#model.inFlight -= 1;
   }
 }
 
 /** Ollama's own API streams lines of JSON. */
 const STREAM = /^(?:text\/event-stream|application\/x-ndjson)\b/i;
-const JSON_TYPE = /\bjson\b/i;
+
+function isStreamed({ ok, headers }: Response): boolean {
+  return ok && STREAM.test(headers.get("content-type") ?? "");
+}

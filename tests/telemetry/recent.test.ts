@@ -183,6 +183,14 @@ describe("Recent", () => {
     expect(recent.inFlightOf("m")).toBe(0);
   });
 
+  test("sees no piece of an answer while that passes", () => {
+    const { request } = new Recent().counting(NO_TELEMETRY);
+    const report = request(new Request("http://x/", { method: "POST" }), CHAT);
+    const call = report.call({ name: "b", origin: "http://b", basePath: "" });
+    expect(call.answered(new Response("", SSE))).toBeUndefined();
+    expect(call.keepsPieces).toBe(true);
+  });
+
   test("keeps 1,000 models, and makes room for those that come when others have been idle", () => {
     let nowMs = 0;
     const recent = new Recent(() => nowMs);
