@@ -25,8 +25,10 @@ import { lookUpHost } from "./sources/docker/host-address.ts";
 import { lookUpAddresses, readOwnAddresses } from "./sources/docker/own-addresses.ts";
 import { readOwnContainerId } from "./sources/docker/own-container.ts";
 import type { RemoteEngine } from "./sources/docker/own-place.ts";
-import { type Status, statusOf } from "./status.ts";
+import type { Status } from "./status.ts";
+import { statusOf } from "./status-of.ts";
 import { BugReport } from "./telemetry/bug-report.ts";
+import { Changes, PROXY } from "./telemetry/changes.ts";
 import type { Observed } from "./telemetry/instruments.ts";
 import type { Log } from "./telemetry/log.ts";
 import { Recent } from "./telemetry/recent.ts";
@@ -55,21 +57,23 @@ export async function runProxy(
   log: Log,
   stopSignal: Promise<string>,
 ): Promise<ProxyEnd> {
-  const [startedMs, pseudonym] = [Date.now(), newPseudonym()];
+  const [startedMs, pseudonym, recent] = [Date.now(), newPseudonym(), new Recent()];
   const ownContainerId = await readOwnContainerId();
-  const recent = new Recent();
-  const observed = observedOf(() => table);
   const started = await startTelemetry(config.telemetry, {
-    ...{ log, version: VERSION, containerId: ownContainerId, ...observed },
+    ...{ log, version: VERSION, containerId: ownContainerId, ...observedOf(() => table) },
   });
   const telemetry = recent.counting(started);
   const table = new RoutingTable(telemetry.tableUpdated);
   const engine = new Engine(config.engine);
   const { drainTimeoutMs, waitTimeoutMs } = config;
   const readModels = modelReader(viaEntry(pseudonym));
-  const fleet = new Fleet({ table, log, drainTimeoutMs, waitTimeoutMs, readModels });
+  const { changes, onConnection } = changesOf(config);
+  const fleet = new Fleet({
+    ...{ table, log, drainTimeoutMs, waitTimeoutMs, readModels, changes },
+    recentOfContainer: (whose) => recent.ofContainer(whose),
+  });
   const own = ownOf(config, ownContainerId, engine);
-  const docker = new DockerSource({ engine, fleet, log, drainTimeoutMs, own });
+  const docker = new DockerSource({ engine, fleet, log, drainTimeoutMs, own, onConnection });
   const descriptors = await countDescriptors(log);
   const waitingRoom = new WaitingRoom({ timeoutMs: waitTimeoutMs, log });
   const brokenAnswers = new BrokenAnswers({ log, drainTimeoutMs });
@@ -86,22 +90,24 @@ export async function runProxy(
     trustedHosts: config.trustedHosts,
     refreshModels: fleet.refreshModels,
     refreshModelsOf: (whose) => fleet.refreshModelsOf(whose),
-    status: () => status({ startedMs, config, engine, docker, fleet, table, waitingRoom }),
+    status: () =>
+      status({ startedMs, config, engine, docker, fleet, table, waitingRoom, changes, recent }),
   });
   const server = listen(config, handler, log);
   if ("kind" in server) return server;
+  tellOf(changes, "started", `version ${VERSION}`);
 
   const watching = new AbortController();
   void docker.follow(watching.signal);
   const control = await openControlOf(config, fleet, log);
   const signal = await stopSignal;
   log.info("stopping: requests in flight may finish", { signal });
+  tellOf(changes, "stopping", `${signal}; requests in flight may finish`);
   waitingRoom.close();
   // We watch the containers until the last request ends: requests in flight still depend on them.
-  const cut = await server.stop(config.drainTimeoutMs);
+  await drainServer(server, drainTimeoutMs, log);
   watching.abort();
   await control?.close();
-  if (cut > 0) log.warn("the time to drain is up; requests were cut", { requests_cut: cut });
   brokenAnswers.flush();
   await telemetry.shutdown();
   log.info("stopped");
@@ -114,6 +120,16 @@ function observedOf(table: () => RoutingTable): Observed {
     activeBackends: () => table().activeCount,
     backendLoads: () => table().replicas.map(({ name, load }) => ({ name, load: load.value })),
   };
+}
+
+async function drainServer(server: ProxyServer, timeoutMs: number, log: Log): Promise<void> {
+  const cut = await server.stop(timeoutMs);
+  if (cut > 0) log.warn("the time to drain is up; requests were cut", { requests_cut: cut });
+}
+
+/** Keeps among the last changes what the proxy itself did. */
+function tellOf(changes: Changes, state: string, reason: string): void {
+  changes.add({ ...PROXY, state, reason, gist: state }, Date.now());
 }
 
 /** What the source must know of this process, to find its way to containers and to leave itself out. */
@@ -158,11 +174,13 @@ type StatusParts = {
   readonly fleet: Fleet;
   readonly table: RoutingTable;
   readonly waitingRoom: WaitingRoom;
+  readonly changes: Changes;
+  readonly recent: Recent;
 };
 
 /** What `GET /status` shows now. */
 function status(parts: StatusParts): Status {
-  const { startedMs, config, engine, docker, fleet, table, waitingRoom } = parts;
+  const { startedMs, config, engine, docker, fleet, table, waitingRoom, changes, recent } = parts;
   const { apiVersion } = engine;
   const connection = docker.connection.status;
   return statusOf(
@@ -174,9 +192,28 @@ function status(parts: StatusParts): Status {
       containers: fleet.members,
       listed: table.models,
       waiting: waitingRoom.counts,
+      serversOf: (id, countMax) => fleet.serversOf(id, countMax),
+      changes: changes.latest,
+      inFlightOf: (id) => recent.inFlightOf(id),
+      recentOf: (id) => recent.ofModel(id),
+      recentOfAll: () => recent.ofAll,
+      recentModels: () => recent.models,
     },
     Date.now(),
   );
+}
+
+type EngineChanges = Required<Pick<DockerSourceInit, "onConnection">> & {
+  readonly changes: Changes;
+};
+
+/** The last changes, and what keeps among them how it stands with the engine. */
+function changesOf({ engine }: Config): EngineChanges {
+  const changes = new Changes();
+  const name = showAddress(engine);
+  const onConnection: EngineChanges["onConnection"] = ({ state, reason = "" }) =>
+    changes.add({ what: "engine", name, state, reason, gist: state }, Date.now());
+  return { changes, onConnection };
 }
 
 /** What is known of an engine that is asked over the network; undefined for a unix socket. */

@@ -1,7 +1,6 @@
 /**
  * What `GET /status` shows: the state of the proxy and of each labelled container. The field names
- * are a promise to users. Holds the types, and the one function that puts the parts together. It
- * imports nothing, and does not find out any state itself.
+ * are a promise to users. Holds the types alone, and imports nothing.
  */
 
 export type Status = {
@@ -128,6 +127,9 @@ export type ConnectionStatus = {
   readonly reason: string | undefined;
 };
 
+/** The longest name of a container. No engine gives one that long. */
+export const NAME_LENGTH_MAX = 200;
+
 /** One container as `GET /status` shows it. */
 export type ContainerStatus = {
   readonly id: string;
@@ -138,7 +140,10 @@ export type ContainerStatus = {
   readonly since: string;
   /** The origin that its requests go to; null if there is none. */
   readonly address: string | null;
+  /** The first of its models: all, unless that would be too much. */
   readonly models: readonly string[];
+  /** How many it has in all. */
+  readonly model_count: number;
   readonly in_flight: number;
   /** What its label `inference.max_in_flight` says; null if it has none, or does not run. */
   readonly max_in_flight: number | null;
@@ -160,7 +165,7 @@ export type ContainerStatus = {
 export type LastExit = {
   /** Goes on after the container's name: `ran out of memory (exit code 137)`. */
   readonly reason: string;
-  /** RFC 3339; null if it is not known. */
+  /** RFC 3339, by the engine's clock; null if it is not known. */
   readonly at: string | null;
 };
 
@@ -175,73 +180,3 @@ type RequestsLastMinute = {
   /** Another one has failed the request. */
   readonly failover: number;
 };
-
-export type StatusInit = {
-  readonly version: string;
-  readonly startedMs: number;
-  readonly engine: {
-    /** As written in DOCKER_HOST. */
-    readonly address: string;
-    /** Undefined before the engine's first answer. */
-    readonly apiVersion: string | undefined;
-    readonly connection: ConnectionStatus;
-  };
-  readonly ready: boolean;
-  /** Sorted by name. */
-  readonly containers: readonly ContainerStatus[];
-  /** The models that `GET /v1/models` lists. */
-  readonly listed: readonly { readonly id: string }[];
-  /** How many requests wait for each model that some wait for, by its id. */
-  readonly waiting: ReadonlyMap<string, number>;
-  /** The latest first. */
-  readonly changes?: readonly Change[];
-};
-
-/** Puts together what `GET /status` shows at `nowMs` (ms since the epoch). */
-export function statusOf(
-  { version, startedMs, engine, ready, containers, listed, waiting, changes = [] }: StatusInit,
-  nowMs: number,
-): Status {
-  const { state, reason, sinceMs } = engine.connection;
-  return {
-    version,
-    started_at: new Date(startedMs).toISOString(),
-    uptime_seconds: Math.max(0, Math.round((nowMs - startedMs) / 1000)),
-    ready,
-    in_flight: containers.reduce((sum, { in_flight }) => sum + in_flight, 0),
-    engine: {
-      address: engine.address,
-      state,
-      reason: reason ?? null,
-      since: new Date(sinceMs).toISOString(),
-      api_version: engine.apiVersion ?? null,
-    },
-    containers,
-    models: modelsOf(listed, waiting),
-    recent: null,
-    changes,
-    left_out: { containers: 0, models: 0, changes: 0, details: false },
-  };
-}
-
-function modelsOf(
-  listed: StatusInit["listed"],
-  waiting: StatusInit["waiting"],
-): readonly ModelStatus[] {
-  const ids = new Set(listed.map(({ id }) => id));
-  for (const id of waiting.keys()) ids.add(id);
-  return [...ids].sort().map((id) => ({
-    id: shown(id),
-    waiting: waiting.get(id) ?? 0,
-    in_flight: 0,
-    servers: [],
-    recent: null,
-  }));
-}
-
-/** A list of longer ids would be megabytes. */
-const ID_LENGTH_MAX = 1_000;
-
-function shown(id: string): string {
-  return id.length > ID_LENGTH_MAX ? `${id.slice(0, ID_LENGTH_MAX)}…` : id;
-}

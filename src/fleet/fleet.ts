@@ -5,10 +5,13 @@
  * what it sees.
  */
 import { atMostEvery, spaced } from "../ground/coalesce.ts";
+import { cut } from "../ground/some-of.ts";
 import { keyOf, Ranks, type Server } from "../routing/run.ts";
+import { servingOf } from "../routing/served.ts";
 import type { RoutingTable } from "../routing/table.ts";
 import type { SightingListener, Source } from "../sources/sighting.ts";
-import type { ContainerStatus } from "../status.ts";
+import { type ContainerStatus, type ModelServer, NAME_LENGTH_MAX, type Recent } from "../status.ts";
+import { type Changes, PROXY } from "../telemetry/changes.ts";
 import type { Log } from "../telemetry/log.ts";
 import { WarnOnce } from "../telemetry/warn-once.ts";
 import { Drains } from "./drains.ts";
@@ -35,7 +38,14 @@ export type FleetInit = {
   readonly refreshMs?: number;
   /** The least time between two reads of one server's models that clients cause, ms. */
   readonly refreshOfMs?: number;
+  /** Where to tell what people may want to know that has changed. */
+  readonly changes?: Changes;
+  /** What became of the requests that a server got; null if it got none in the last hour. */
+  readonly recentOfContainer?: (server: Server) => Recent | null;
 };
+
+/** The most models of all containers together that `GET /status` shows. More never fit. */
+const SHOWN_MODELS_MAX = 65_536;
 
 /** Every client that asks for an unknown model makes us read all models: this bounds how often. */
 export const REFRESH_MS = 5_000;
@@ -52,6 +62,11 @@ export class Fleet {
     nextRank: () => this.#ranks.next(),
     isReady: () => this.isReady,
   });
+  /** What `sharingNotes` says, until the table changes: its list of models is another one then. */
+  #notes: { readonly of: unknown; readonly notes: ReturnType<typeof sharingNotes> } = {
+    of: undefined,
+    notes: new Map(),
+  };
   readonly #warnings: WarnOnce;
   readonly #served: ServedModels;
   readonly #readiness: Readiness;
@@ -73,7 +88,10 @@ export class Fleet {
     this.#warnings = new WarnOnce(init.log);
     this.#served = new ServedModels(init.table, { waitTimeoutMs: init.waitTimeoutMs ?? 0 });
     this.#readiness = new Readiness(init.readyTimeoutMs, () => {
-      init.log.info("ready", { models: init.table.models.length });
+      const { length } = init.table.models;
+      init.log.info("ready", { models: length });
+      const reason = `${length} ${length === 1 ? "model" : "models"}`;
+      init.changes?.add({ ...PROXY, state: "ready", reason, gist: "ready" }, Date.now());
     });
     const refresh = atMostEvery(init.refreshMs ?? REFRESH_MS, async () => {
       await Promise.all([...this.#members.values()].map((member) => member.rereadModels()));
@@ -83,10 +101,29 @@ export class Fleet {
 
   /** What `GET /status` shows of each server, sorted by name. */
   get members(): readonly ContainerStatus[] {
-    const notes = sharingNotes(this.#init.table.overlaps);
+    const { models } = this.#init.table;
+    if (this.#notes.of !== models) {
+      this.#notes = { of: models, notes: sharingNotes(this.#init.table.overlaps) };
+    }
+    const { notes } = this.#notes;
+    const modelsMax = Math.max(1, Math.floor(SHOWN_MODELS_MAX / this.#members.size));
     return [...this.#members.values()]
-      .map((member) => member.status(notes))
+      .map((member) => member.status(notes, modelsMax))
       .sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /**
+   * The servers that have a model, as `GET /status` shows them.
+   *
+   * @param id the one under which it is listed
+   */
+  serversOf(id: string, countMax: number): readonly ModelServer[] {
+    const served = this.#init.table.servedBy(id);
+    if (served === undefined) return [];
+    return servingOf(served, countMax).map(({ server, name, gets }) => {
+      const shown = this.#members.get(keyOf(server))?.name ?? name; // it may have another one by now
+      return { container: cut(shown, NAME_LENGTH_MAX), gets };
+    });
   }
 
   /**

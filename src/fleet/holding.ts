@@ -12,8 +12,9 @@ import { type ModelNames, namesOf, sameNames } from "../routing/names.ts";
 import type { Overlap } from "../routing/overlap.ts";
 import type { Rank, RunEnd } from "../routing/run.ts";
 import type { Sighting, Source } from "../sources/sighting.ts";
+import type { Changes } from "../telemetry/changes.ts";
 import { DrainingBackends, type DrainingInit } from "./draining.ts";
-import { modelChanges } from "./model-changes.ts";
+import { modelChanges, tellOfModels } from "./model-changes.ts";
 import { type ModelList, namedList } from "./model-list.ts";
 import { ModelReading } from "./model-reading.ts";
 import { type Held, type Place, placeOf, plan, type Seen, type Step, seenIn } from "./plan.ts";
@@ -24,6 +25,7 @@ export type HoldingInit = DrainingInit & {
   readonly readModels: (url: string, signal: AbortSignal) => Promise<ModelList>;
   /** The time between two reads of the models of an active backend, ms. */
   readonly rereadMs?: number;
+  readonly changes?: Changes;
   readonly onOverlap: (overlaps: readonly Overlap[]) => void;
   /** Called when we have seen what no source tells: models, a failed read, a refused connection. */
   readonly onProgress: () => void;
@@ -238,8 +240,7 @@ export class Holding {
     this.#remember(this.#models);
     if (this.#active.models === before) return;
     const changes = modelChanges(before, this.#models);
-    const fields = { container: this.#active.name, ...changes };
-    if (changes !== undefined) this.#init.log.info("models changed", fields);
+    if (changes !== undefined) tellOfModels(this.#active.name, changes, this.#init);
     this.#init.onOverlap(overlaps); // also of the same models: replicas may differ in their entries
   }
 

@@ -9,19 +9,25 @@ import { type ModelNames, sameNames } from "../routing/names.ts";
 import type { Trouble } from "../routing/routes.ts";
 import { isSameRun, type Rank, type Run, type RunEnd, type Server } from "../routing/run.ts";
 import type { Outlook, Sighting } from "../sources/sighting.ts";
-import type { ContainerStatus } from "../status.ts";
+import type { ContainerStatus, Recent } from "../status.ts";
 import { Holding, type HoldingInit } from "./holding.ts";
 import { endIn, lastEndIn } from "./plan.ts";
 import { Report, type Subject } from "./report.ts";
 import type { ServedModels } from "./served-models.ts";
 
-export type MemberInit = Omit<HoldingInit, "onProgress"> & { readonly served: ServedModels };
+export type MemberInit = Omit<HoldingInit, "onProgress"> & {
+  readonly served: ServedModels;
+  /** What became of the requests that a server got; null if it got none in the last hour. */
+  readonly recentOfContainer?: (server: Server) => Recent | null;
+};
 
 export class Member {
   readonly #server: Server;
   readonly #init: MemberInit;
   readonly #holding: Holding;
   readonly #report: Report;
+  /** How its last run ended, if that is known. */
+  #lastEnd: RunEnd | undefined;
   /** Of the run that was over last. A look may tell more of its end than the event did. */
   #lastEnding: Ending | undefined;
   #name: string;
@@ -37,7 +43,7 @@ export class Member {
     this.#name = name;
     this.#init = init;
     this.#holding = new Holding(name, { ...init, onProgress: () => this.#tell() });
-    this.#report = new Report(init.log, Date.now());
+    this.#report = new Report(init.log, Date.now(), init.changes);
   }
 
   /** See `Holding.firstRead`. */
@@ -72,10 +78,14 @@ export class Member {
    * Returns what `GET /status` shows of it now.
    *
    * @param notes see `sharingNotes`
+   * @param modelsMax the most models that are listed
    */
-  status(notes: ReadonlyMap<Backend, string>): ContainerStatus {
+  status(notes: ReadonlyMap<Backend, string>, modelsMax?: number): ContainerStatus {
     const { active } = this.#holding;
-    return this.#report.status(this.#subject, active && notes.get(active));
+    const note = active && notes.get(active);
+    const shown = { note, ...(modelsMax !== undefined && { modelsMax }) };
+    const recent = this.#init.recentOfContainer?.(this.#server) ?? null;
+    return { ...this.#report.status(this.#subject, shown), recent };
   }
 
   /** See `Holding.rereadModels`. */
@@ -91,6 +101,7 @@ export class Member {
     if (end !== undefined) this.#runOver(end);
     const known = lastEndIn(sighting);
     if (known !== undefined) this.#lastEnding?.ended(known);
+    this.#lastEnd = known ?? end ?? this.#lastEnd;
     this.#holding.saw(sighting, rank, sighting.kind === "present" && this.#isOut(sighting.run));
     this.#tell();
   }
@@ -121,6 +132,8 @@ export class Member {
   over({ startedAtMs }: Run, end: RunEnd): void {
     if (this.#holding.place?.run.startedAtMs !== startedAtMs) return;
     this.#runOver(end);
+    // Of an end that nobody can explain the next look tells more, or that the container goes on without its network.
+    if (end.kind !== "unknown") this.#lastEnd = end;
     this.#report.note({ state: "stopped", reason: end.reason }, Date.now());
   }
 
@@ -174,7 +187,7 @@ export class Member {
 
   get #subject(): Subject {
     const { id, name, isDrained } = this;
-    return { id, name, holding: this.#holding, isDrained };
+    return { id, name, holding: this.#holding, isDrained, lastEnd: this.#lastEnd };
   }
 }
 

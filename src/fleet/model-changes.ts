@@ -1,18 +1,27 @@
 /**
- * What has changed between two lists of one server's models, and the fields of the log line that says
- * so. Pure; decides nothing about backends.
+ * What has changed between two lists of one server's models, and how that is told: in the log, and among the last
+ * changes. Decides nothing about backends.
  */
 import { someOf } from "../ground/some-of.ts";
 import type { Model } from "../routing/backend.ts";
+import type { Changes } from "../telemetry/changes.ts";
+import type { Log } from "../telemetry/log.ts";
 
-/**
- * @returns the fields of a log line; undefined if both lists have the same ids. A model whose entry
- *   changed is the same model.
- */
+/** The fields of a log line. */
+export type ModelChanges = {
+  readonly model_count: number;
+  readonly added_count: number;
+  /** The first of them. */
+  readonly added: readonly string[];
+  readonly removed_count: number;
+  readonly removed: readonly string[];
+};
+
+/** @returns undefined if both lists have the same ids. A model whose entry changed is the same model. */
 export function modelChanges(
   before: readonly Model[],
   after: readonly Model[],
-): Readonly<Record<string, unknown>> | undefined {
+): ModelChanges | undefined {
   const added = idsOnlyIn(after, before);
   const removed = idsOnlyIn(before, after);
   if (added.length === 0 && removed.length === 0) return undefined;
@@ -23,6 +32,34 @@ export function modelChanges(
     removed_count: removed.length,
     removed: someOf(removed),
   };
+}
+
+/** @param container its name */
+export function tellOfModels(
+  container: string,
+  changed: ModelChanges,
+  { log, changes }: { readonly log: Log; readonly changes?: Changes | undefined },
+): void {
+  log.info("models changed", { container, ...changed });
+  const [state, reason] = ["models changed", textOf(changed)];
+  changes?.add({ what: "container", name: container, state, reason, gist: state }, Date.now());
+}
+
+/** In words for people: `new: a, b; gone: c and 9 more`. */
+function textOf(changes: ModelChanges): string {
+  const { added, added_count, removed, removed_count } = changes;
+  const texts = [
+    ["new", added, added_count] as const,
+    ["gone", removed, removed_count] as const,
+  ].map(([word, ids, count]) => (count === 0 ? "" : `${word}: ${named(ids, count)}`));
+  return texts.filter((text) => text !== "").join("; ");
+}
+
+const NAMED_MAX = 3;
+
+function named(ids: readonly string[], count: number): string {
+  const more = count - NAMED_MAX;
+  return `${ids.slice(0, NAMED_MAX).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
 }
 
 function idsOnlyIn(models: readonly Model[], others: readonly Model[]): readonly string[] {

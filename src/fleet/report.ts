@@ -9,7 +9,8 @@ import { BoundedMap } from "../ground/bounded-map.ts";
 import { cut, someOf } from "../ground/some-of.ts";
 import type { RunEnd } from "../routing/run.ts";
 import type { Sighting } from "../sources/sighting.ts";
-import type { ContainerStatus } from "../status.ts";
+import { type ContainerStatus, type LastExit, NAME_LENGTH_MAX } from "../status.ts";
+import type { Changes } from "../telemetry/changes.ts";
 import type { Log, LogLevel } from "../telemetry/log.ts";
 import { type Condition, CRASH_LOOP, conditionOf, type ServerState } from "./condition.ts";
 import type { Holding } from "./holding.ts";
@@ -23,6 +24,15 @@ export type Subject = {
   readonly holding: Holding;
   /** Somebody has taken its run out. */
   readonly isDrained: boolean;
+  /** How its last run ended, if that is known. */
+  readonly lastEnd?: RunEnd | undefined;
+};
+
+export type Shown = {
+  /** What is to be added to the reason while the server is routed. */
+  readonly note?: string | undefined;
+  /** The most models that are listed. All if it is not given. */
+  readonly modelsMax?: number;
 };
 
 /** A change that somebody should look into is a warning. */
@@ -41,6 +51,9 @@ const LEVELS: Readonly<Record<ServerState, LogLevel>> = {
   unknown: "debug",
 };
 
+/** Nobody asks for the last changes to hear that a container was in one of these all the time. */
+const NO_NEWS_AT_FIRST: ReadonlySet<ServerState> = new Set(["stopped", "disabled"]);
+
 /** The longest reason. It may contain what a server, a health probe or the engine said. */
 const REASON_LENGTH_MAX = 1_000;
 /** The longest id of a model in `GET /status`. A list of longer ones would be megabytes. */
@@ -54,6 +67,7 @@ const UNKNOWN: Condition = { state: "unknown", reason: "the engine has not told 
 
 export class Report {
   readonly #log: Log;
+  readonly #changes: Changes | undefined;
   #condition = UNKNOWN;
   /** When its state (not its reason) last changed, ms since the epoch. */
   #sinceMs: number;
@@ -65,9 +79,10 @@ export class Report {
   #unsaid: RunEnd | undefined;
   readonly #saidMs = new BoundedMap<string, number>(KEPT_MAX);
 
-  constructor(log: Log, nowMs: number) {
+  constructor(log: Log, nowMs: number, changes?: Changes) {
     this.#log = log;
     this.#sinceMs = nowMs;
+    this.#changes = changes;
   }
 
   /**
@@ -107,43 +122,50 @@ export class Report {
     if (isLate && change === this.#lastSaid && unsaid === undefined) return;
     const isRepeated = this.#isRepeated(condition, nowMs) && unsaid === undefined;
     if (isLate && isRepeated) return;
+    const said = withEnd(condition, sighting, unsaid);
+    if (!isLate || unsaid !== undefined) this.#changed(subject, said, nowMs);
     this.#unsaid = undefined;
     this.#lastChange = change;
     if (!isRepeated) this.#lastSaid = change;
     const level = isFailing(condition, sighting, subject) ? "warn" : levelOf(condition, isFirst);
     this.#log[isRepeated ? "debug" : level](`container ${condition.state}`, {
-      ...fields(subject, withEnd(condition, sighting, unsaid)),
+      ...fields(subject, said),
       ...(isLate && { since: new Date(this.#sinceMs).toISOString() }),
     });
   }
 
-  /**
-   * @param note what is to be added to the reason while the server is routed
-   * @param steadyMs the time by the clock of `Load`, which never goes back
-   */
+  /** What requests were like, the report does not know: the member adds that. */
   status(
-    { id, name, holding }: Subject,
-    note?: string,
-    steadyMs = performance.now(),
+    { id, name, holding, lastEnd }: Subject,
+    { note, modelsMax }: Shown = {},
   ): ContainerStatus {
+    const steadyMs = performance.now(); // the clock of `Load`, which never goes back
     const { state } = this.#condition;
     const { active, inFlight, place } = holding;
     const routed = state === "routed" ? active : undefined;
+    const models = active?.models ?? [];
     return {
       id,
-      name,
+      name: cut(name, NAME_LENGTH_MAX),
       state,
       reason: this.#reasonWith(routed && note, coolingNote(routed, steadyMs)),
       since: new Date(this.#sinceMs).toISOString(),
       address: place?.origin ?? null,
-      models: active?.models.map((model) => cut(model.id, SHOWN_LENGTH_MAX)) ?? [],
+      models: models.slice(0, modelsMax).map((model) => cut(model.id, SHOWN_LENGTH_MAX)),
+      model_count: models.length,
       in_flight: inFlight,
       max_in_flight: place?.maxInFlight ?? null,
       ...replicaStatus(routed, steadyMs),
-      last_exit: null,
-      crash_loop: false,
+      last_exit: lastEnd === undefined ? null : lastExit(lastEnd),
+      crash_loop: this.#condition.gist === CRASH_LOOP,
       recent: null,
     };
+  }
+
+  #changed({ name }: Subject, { state, reason, gist }: Condition, nowMs: number): void {
+    if (this.#lastChange === undefined && NO_NEWS_AT_FIRST.has(state)) return;
+    const news = { what: "container", name, state, reason } as const;
+    this.#changes?.add({ ...news, gist: `${state} ${textOf({ state, reason, gist })}` }, nowMs);
   }
 
   #reasonWith(...notes: readonly (string | undefined)[]): string {
@@ -203,6 +225,10 @@ function withEnd(condition: Condition, sighting: Sighting, unsaid: RunEnd | unde
   if (state === "restarting" || reason.includes(end.brief)) return condition;
   const who = sighting.kind === "absent" ? "it" : "its last run";
   return { ...condition, reason: `${reason}; ${who} ${end.reason}` };
+}
+
+function lastExit({ reason, atMs }: RunEnd): LastExit {
+  return { reason, at: atMs === undefined ? null : new Date(atMs).toISOString() };
 }
 
 /** A container that had stopped before the proxy started is no news. */

@@ -31,6 +31,8 @@ export type RunEnd = {
   readonly brief: string;
   /** The same with all that is known, for logs and status: `ran out of memory (exit code 137)`. */
   readonly reason: string;
+  /** When it ended, by the clock of its source, ms since the epoch; undefined if nobody saw that. */
+  readonly atMs?: number | undefined;
 };
 
 export function isSameServer(one: Server, other: Server): boolean {

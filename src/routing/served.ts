@@ -1,5 +1,6 @@
 /** Who serves a model by one of its names, put together backend by backend, newest first. Pure. */
 import type { Backend, Model } from "./backend.ts";
+import { compare, keyOf, type Server } from "./run.ts";
 
 /** Who serves a model by one of its names. */
 export type Served = {
@@ -25,6 +26,46 @@ export function putServed(known: Served | undefined, model: Model, backend: Back
     if (backend.isReplica) served.replicas = [backend];
   } else if (backend.isReplica) served.replicas?.push(backend);
   return served;
+}
+
+/** The models that some active backend has, sorted by id. */
+export function activeModels(served: readonly Served[]): readonly Model[] {
+  return served.flatMap(({ model }) => model ?? []).sort((a, b) => compare(a.id, b.id));
+}
+
+/** One server that has a model. */
+export type Serving = {
+  readonly server: Server;
+  /** Its name when its backend was made. */
+  readonly name: string;
+  /** Which of the model's new requests it gets. */
+  readonly gets: "all" | "shares" | "none";
+};
+
+/**
+ * Each server that has the model once, the newest first.
+ *
+ * @param countMax the most servers that are told
+ */
+export function servingOf(served: Served, countMax: number): readonly Serving[] {
+  const { backends, replicas } = served;
+  const takes = replicas === undefined || replicas.length < 2 ? "all" : "shares";
+  const byServer = new Map<string, Serving>();
+  for (const backend of backends) {
+    const { run: server, name } = backend;
+    const key = keyOf(server);
+    const [isTaker, isKnown] = [takesRequests(served, backend), byServer.has(key)];
+    if (!isKnown && byServer.size >= countMax) break;
+    // A run that is back has a backend that drains beside the one that takes requests.
+    if (isTaker || !isKnown) byServer.set(key, { server, name, gets: isTaker ? takes : "none" });
+  }
+  return [...byServer.values()];
+}
+
+function takesRequests({ backends, replicas }: Served, backend: Backend): boolean {
+  if (backend.state !== "active") return false;
+  if (replicas !== undefined) return backend.isReplica;
+  return backend === backends.find(({ state }) => state === "active");
 }
 
 function newlyServed(id: string): Served {

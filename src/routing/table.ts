@@ -10,16 +10,8 @@ import { type Expectation, Expectations, type Expected } from "./expectations.ts
 import { NameMap, sameEntries, sameIds } from "./names.ts";
 import { type Overlap, overlapsByModel, overlapsWith } from "./overlap.ts";
 import type { Asking, Draining, ModelLookup, Route, Routes } from "./routes.ts";
-import {
-  compare,
-  isSameRun,
-  keyOf,
-  newestFirst,
-  type Run,
-  type Server,
-  startedLastFirst,
-} from "./run.ts";
-import { putServed, type Served } from "./served.ts";
+import { isSameRun, keyOf, newestFirst, type Run, type Server, startedLastFirst } from "./run.ts";
+import { activeModels, putServed, type Served } from "./served.ts";
 
 const NOTHING_KNOWN = {};
 
@@ -176,6 +168,11 @@ export class RoutingTable implements Routes {
     return overlapsByModel(this.#served.ofIds);
   }
 
+  /** Who has a model, by the id under which it is listed. */
+  servedBy(id: string): Served | undefined {
+    return this.#served.ofId(id);
+  }
+
   /** Those whose models may have replicas, active ones alone. */
   get replicas(): readonly Backend[] {
     return this.#active.filter(({ isReplica }) => isReplica);
@@ -254,9 +251,7 @@ export class RoutingTable implements Routes {
     this.#dispatcher.keep(
       (id) => served.ofId(id)?.backends.some(({ isReplica }) => isReplica) === true,
     );
-    this.#list = served.ofIds
-      .flatMap(({ model }) => model ?? [])
-      .sort((a, b) => compare(a.id, b.id));
+    this.#list = activeModels(served.ofIds);
     this.#changed();
   }
 }

@@ -1,35 +1,46 @@
 /**
  * The last changes, for people who ask what has just happened: states of containers and of the engine, and what
- * the proxy itself did. Something that comes again and again is one change with a count, so that a container that
- * flaps pushes nothing else out. Decides nothing and logs nothing.
+ * the proxy itself did. What comes again and again is one change with a count. Decides nothing and logs nothing.
  */
-import type { Change } from "../status.ts";
+import { cut } from "../ground/some-of.ts";
+import { type Change, NAME_LENGTH_MAX } from "../status.ts";
 
 export type ChangeInit = Pick<Change, "what" | "name" | "state" | "reason"> & {
-  /** Changes with the same text here are the same one, come again. */
+  /** Changes of one name with the same text here are the same one, come again. */
   readonly gist: string;
 };
 
+/** Whose changes those of the proxy itself are. */
+export const PROXY = { what: "proxy", name: "lw-inference-proxy" } as const;
+
 const CHANGES_MAX = 100;
+/** One that changes all the time, with other words each time, must not push all others out. */
+const OF_ONE_NAME_MAX = 25;
+const REASON_LENGTH_MAX = 200;
+/** ms. What comes again after a longer time is news. */
+const AGAIN_MS = 60_000;
+
+type Kept = { readonly gist: string; readonly atMs: number; readonly change: Change };
 
 export class Changes {
-  /** The oldest first, by gist. */
-  readonly #kept = new Map<string, Change>();
+  /** The oldest first. */
+  #kept: readonly Kept[] = [];
 
   /** @param nowMs since the epoch */
-  add({ gist, ...change }: ChangeInit, nowMs: number): void {
-    const times = (this.#kept.get(gist)?.times ?? 0) + 1;
-    this.#kept.delete(gist); // it goes to the end
-    this.#kept.set(gist, { at: new Date(nowMs).toISOString(), ...change, times });
-    if (this.#kept.size <= CHANGES_MAX) return;
-    for (const [oldest] of this.#kept) {
-      this.#kept.delete(oldest);
-      return;
-    }
+  add({ gist, ...init }: ChangeInit, nowMs: number): void {
+    const [name, reason] = [cut(init.name, NAME_LENGTH_MAX), cut(init.reason, REASON_LENGTH_MAX)];
+    const ofIt = this.#kept.filter(({ change: of }) => of.what === init.what && of.name === name);
+    const same = ofIt.findLast((kept) => kept.gist === gist && nowMs - kept.atMs < AGAIN_MS);
+    const surplus = ofIt.length >= OF_ONE_NAME_MAX ? ofIt[0] : undefined;
+    const dropped = same ?? surplus;
+    const times = (same?.change.times ?? 0) + 1;
+    const change = { at: new Date(nowMs).toISOString(), ...init, name, reason, times };
+    const others = this.#kept.filter((kept) => kept !== dropped);
+    this.#kept = [...others, { gist, atMs: nowMs, change }].slice(-CHANGES_MAX);
   }
 
   /** The latest first. */
   get latest(): readonly Change[] {
-    return [...this.#kept.values()].reverse();
+    return this.#kept.map(({ change }) => change).reverse();
   }
 }

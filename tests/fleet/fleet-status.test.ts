@@ -34,6 +34,7 @@ describe("Fleet.members", () => {
       since: expect.stringMatching(/^\d{4}-.*Z$/),
       address: `http://127.0.0.1:${models.port}`,
       models: ["m", "n"],
+      model_count: 2,
       in_flight: 1,
       max_in_flight: null,
       load: null,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { absent } from "../../src/sources/docker/observe.ts";
 import type { Sighting } from "../../src/sources/sighting.ts";
-import { EXITED, HEALTHY, lines, rig, STARTING } from "../support/server/report.ts";
+import { changesOf, EXITED, HEALTHY, lines, rig, STARTING } from "../support/server/report.ts";
 
 describe("Report, of ends", () => {
   /** What a source shows of a container that crashes: `n` times so far. */
@@ -39,6 +39,23 @@ describe("Report, of ends", () => {
     expect(report.status(subject).reason).toBe(
       "149 times in 10 min; last: exit code 1 after 149 s",
     );
+    expect(changesOf(made)).toEqual([
+      "147: restarting, 149 times in 10 min; last: exit code 1 after 149 s",
+      "147: starting, waiting for its health check to pass; 149 times in 10 min; last: exit code 1 after 149 s",
+      "3: restarting, 2 times in 10 min; last: exit code 1 after 2 s",
+      "3: starting, waiting for its health check to pass; 2 times in 10 min; last: exit code 1 after 2 s",
+    ]);
+  });
+
+  test("only a container that never gets up is in a crash loop", () => {
+    const { report, subject } = rig();
+    const isLoop = (sighting: Sighting): boolean => {
+      report.tell(subject, sighting, 0);
+      return report.status(subject).crash_loop;
+    };
+    expect([isLoop(crashing(2, false)), isLoop(crashing(2, true))]).toEqual([false, false]);
+    expect([isLoop(crashing(3, false)), isLoop(crashing(3, true))]).toEqual([true, true]);
+    expect(isLoop(EXITED)).toBe(false);
   });
 
   test("a container that crashes, and is healthy in between, is one line a minute of each state", () => {
@@ -91,6 +108,11 @@ describe("Report, of ends", () => {
     report.tookRequests(OOM);
     report.tell(subject, EXITED, 3_000); // this one knows better how it ended
     report.tell(subject, EXITED, 4_000);
+    expect(changesOf(made)).toEqual([
+      "1: stopped, exited with code 1",
+      "1: stopped, removed; it ran out of memory (exit code 137)",
+      "2: starting, waiting for its health check to pass; its last run ran out of memory (exit code 137)",
+    ]);
     const said = made.log.lines.map(({ level, reason }) => `${level}: ${String(reason)}`);
     expect(said.slice(1)).toEqual([
       "info: waiting for its health check to pass; its last run ran out of memory (exit code 137)",

@@ -1,6 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import { absent } from "../../src/sources/docker/observe.ts";
-import { EXITED, HEALTHY, lines, rig, STARTING, seen } from "../support/server/report.ts";
+import {
+  changesOf,
+  EXITED,
+  HEALTHY,
+  lines,
+  rig,
+  STARTING,
+  seen,
+} from "../support/server/report.ts";
 
 const MINUTE_MS = 60_000;
 const UNHEALTHY = seen({ health: "unhealthy", hasFailedProbe: true, probeOutput: "first" });
@@ -16,6 +24,7 @@ describe("Report", () => {
       since: "1970-01-01T00:00:00.000Z",
       address: null,
       models: [],
+      model_count: 0,
       in_flight: 0,
       max_in_flight: null,
       load: null,
@@ -148,5 +157,58 @@ describe("Report", () => {
     }
     report.tell(subject, STARTING, 2);
     expect(made.log.lines.at(-1)?.level).toBe("info");
+  });
+
+  test("each change is kept among the last ones, also what the log repeats at debug level only", () => {
+    const made = rig();
+    const { report, subject } = made;
+    for (const nowMs of [0, 1_000, 2_000]) {
+      report.tell(subject, STARTING, nowMs);
+      report.tell(subject, UNHEALTHY, nowMs);
+      report.tell(subject, UNHEALTHY, nowMs + 1);
+    }
+    const why = made.report.status(subject).reason;
+    expect(changesOf(made)).toEqual([
+      `3: unhealthy, ${why}`,
+      "3: starting, waiting for its health check to pass",
+    ]);
+    expect(made.changes.latest[0]).toMatchObject({ what: "container", name: "n" });
+  });
+
+  test("what lasts and is logged after all is no other change", () => {
+    const made = rig();
+    for (const sighting of [STARTING, UNHEALTHY]) made.report.tell(made.subject, sighting, 0);
+    for (const nowMs of [1, MINUTE_MS + 1]) made.report.tell(made.subject, STARTING, nowMs);
+    expect(made.log.lines.at(-1)).toMatchObject({ level: "info", message: "container starting" });
+    expect(changesOf(made)[0]).toStartWith("2: starting");
+  });
+
+  test("containers that had stopped before, or are opted out, are no change; those that do so later are", () => {
+    const DISABLED = seen({ labels: { "inference.enable": "false" } });
+    for (const sighting of [EXITED, DISABLED]) {
+      const made = rig();
+      made.report.tell(made.subject, sighting, 0);
+      expect(changesOf(made)).toEqual([]);
+      made.report.tell(made.subject, STARTING, 1);
+      made.report.tell(made.subject, sighting, 2);
+      expect(changesOf(made)).toHaveLength(2);
+    }
+  });
+
+  test("how the last run ended, with when if that is known", () => {
+    const { report, subject } = rig();
+    const end = { kind: "exited", brief: "exited", reason: "exited with code 1" } as const;
+    expect(report.status({ ...subject, lastEnd: end }).last_exit).toEqual({
+      reason: "exited with code 1",
+      at: null,
+    });
+    const lastEnd = { ...end, atMs: 1_000.4 };
+    expect(report.status({ ...subject, lastEnd }).last_exit?.at).toBe("1970-01-01T00:00:01.000Z");
+  });
+
+  test("a name that is too long is cut", () => {
+    const { report, subject } = rig();
+    const { name } = report.status({ ...subject, name: "n".repeat(1_000) });
+    expect(name).toBe(`${"n".repeat(200)}…`);
   });
 });

@@ -1,6 +1,6 @@
 /**
- * Holds the state of the connection between the proxy and the engine. Only follow.ts and
- * connection-report.ts change it. It opens no connection and logs nothing.
+ * Holds the state of the connection between the proxy and the engine, and tells when that changes. Only
+ * follow.ts and connection-report.ts change it. It opens no connection and logs nothing.
  */
 import type { ConnectionStatus } from "../../status.ts";
 
@@ -8,6 +8,12 @@ export class EngineConnection {
   #status: ConnectionStatus = { state: "connecting", sinceMs: Date.now(), reason: undefined };
 
   #isFollowed = false;
+  readonly #onChange: (status: ConnectionStatus) => void;
+
+  /** @param onChange called when it has another state, or when the first try has failed; must be quick */
+  constructor(onChange: (status: ConnectionStatus) => void = () => undefined) {
+    this.#onChange = onChange;
+  }
 
   /** True while the event stream is open. */
   get isFollowed(): boolean {
@@ -22,6 +28,7 @@ export class EngineConnection {
     this.#isFollowed = true;
     if (this.#status.state === "connected") return;
     this.#status = { state: "connected", sinceMs: Date.now(), reason: undefined };
+    this.#onChange(this.#status);
   }
 
   /**
@@ -33,10 +40,11 @@ export class EngineConnection {
 
   /** A try to reach the engine has failed. */
   failed(reason: string): void {
-    const { state, sinceMs } = this.#status;
+    const { state, sinceMs, reason: known } = this.#status;
     this.#status =
       state === "connected"
         ? { state: "lost", sinceMs: Date.now(), reason }
         : { state, sinceMs, reason };
+    if (known === undefined) this.#onChange(this.#status);
   }
 }

@@ -11,6 +11,7 @@ import type { Engine } from "../../engine/engine.ts";
 import { EngineError } from "../../engine/error.ts";
 import type { ContainerEvent } from "../../engine/events.ts";
 import { coalesce } from "../../ground/coalesce.ts";
+import type { ConnectionStatus } from "../../status.ts";
 import { BugReport } from "../../telemetry/bug-report.ts";
 import type { Log } from "../../telemetry/log.ts";
 import { WarnOnce } from "../../telemetry/warn-once.ts";
@@ -34,6 +35,8 @@ export type DockerSourceInit = {
   /** What we know of the proxy itself. */
   readonly own: OwnInit;
   readonly times?: Times;
+  /** Called when the connection to the engine has another state; must be quick. */
+  readonly onConnection?: ((status: ConnectionStatus) => void) | undefined;
 };
 
 /** The calls to the engine that this source makes. */
@@ -80,7 +83,7 @@ const RETRY_MS = 1_000;
 export class DockerSource implements Source {
   readonly name = SOURCE;
   /** The state of the connection to the engine. */
-  readonly connection = new EngineConnection();
+  readonly connection: EngineConnection;
   /** Lists the containers and looks at each of them; never throws. */
   readonly resync: () => Promise<void>;
   readonly #init: DockerSourceInit;
@@ -98,6 +101,7 @@ export class DockerSource implements Source {
   constructor(init: DockerSourceInit) {
     const { engine, log, own, times } = init;
     this.#init = init;
+    this.connection = new EngineConnection(init.onConnection);
     this.#notices = new StopNotices(init.drainTimeoutMs);
     this.#warnings = new WarnOnce(log);
     this.#bugs = new BugReport(log);

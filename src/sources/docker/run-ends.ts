@@ -57,6 +57,11 @@ export function isUnexplained(run: PastRun, judged: Judged, lapseMs: number): bo
 
 /** @param lapseMs how long a stop signal counts */
 export function endOf(run: PastRun, judged: Judged, lapseMs: number): RunEnd {
+  const end = judge(run, judged, lapseMs);
+  return run.isEndTold ? { ...end, atMs: run.endedMs } : end;
+}
+
+function judge(run: PastRun, judged: Judged, lapseMs: number): RunEnd {
   const exitCode = run.inspected?.exitCode ?? (judged.exitCodeIsHidden ? undefined : run.exitCode);
   const stops = stopsOf(run, judged, lapseMs);
   const sigkill = stops.findLast(({ signal }) => signal === SIGKILL);

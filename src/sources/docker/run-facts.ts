@@ -25,6 +25,8 @@ export type PastRun = {
   readonly startedMs: number | undefined;
   /** Undefined while it goes on, or if nobody has told of its end. */
   readonly endedMs: number | undefined;
+  /** True if somebody has told when it ended. Otherwise `endedMs` is the latest moment that is possible. */
+  readonly isEndTold: boolean;
   /** As an event tells it. */
   readonly exitCode: number | undefined;
   readonly inspected: Inspected | undefined;
@@ -152,6 +154,7 @@ function newRun(startedMs: number | undefined): OpenRun {
   return {
     startedMs,
     endedMs: undefined,
+    isEndTold: false,
     exitCode: undefined,
     inspected: undefined,
     oomMs: undefined,
@@ -177,5 +180,8 @@ function add(run: OpenRun, fact: Fact): void {
     run.exitCode ??= fact.exitCode;
     run.inspected ??= fact.inspected;
   }
-  if (isEnd(fact)) run.endedMs ??= timeMs;
+  if (!isEnd(fact)) return;
+  // No process lives for less than 1 ms: then the engine has not told when it ended.
+  run.isEndTold ||= timeMs - (run.startedMs ?? 0) >= 1 && run.endedMs === undefined;
+  run.endedMs ??= timeMs;
 }

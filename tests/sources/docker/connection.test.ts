@@ -27,3 +27,22 @@ test("EngineConnection is lost from the first failure on, and tells the latest r
   connection.opened();
   expect(connection.status).toMatchObject({ state: "connected", reason: undefined });
 });
+
+test("EngineConnection tells each other state once, and the first failure before the first answer", () => {
+  const told: string[] = [];
+  const connection = new EngineConnection(({ state, reason }) => told.push(`${state} ${reason}`));
+  connection.failed("no such socket");
+  connection.failed("refused");
+  connection.opened();
+  connection.ended();
+  connection.opened(); // the stream was merely opened again
+  connection.failed("refused");
+  connection.failed("no such socket");
+  connection.opened();
+  expect(told).toEqual([
+    "connecting no such socket",
+    "connected undefined",
+    "lost refused",
+    "connected undefined",
+  ]);
+});

@@ -131,6 +131,18 @@ describe("pastOf()", () => {
       { what: "die", timeMs: 1.01, exitCode: 1 },
     ]);
     expect(past(runs, 9)).toMatchObject({ end: { kind: "exited" }, livedMs: undefined });
+    expect(past(runs, 9).end?.atMs).toBeUndefined();
+  });
+
+  test("when the last run ended, if somebody has told that", () => {
+    expect(past(runsIn(THREE), 7_000).end?.atMs).toBe(6_000);
+    // Nobody has told of the end of the first run: it ended at some time before the next one began.
+    const starts: readonly Fact[] = [
+      { what: "start", timeMs: 1_000 },
+      { what: "start", timeMs: 9_000 },
+    ];
+    const { end } = past(runsIn(starts), 10_000, 9_000);
+    expect([end?.kind, end?.atMs]).toEqual(["unknown", undefined]);
   });
 
   test("a run whose end nobody has told, of a container that is gone", () => {

@@ -5,6 +5,7 @@ import { Report, type Subject } from "../../../src/fleet/report.ts";
 import { RoutingTable } from "../../../src/routing/table.ts";
 import { observe } from "../../../src/sources/docker/observe.ts";
 import type { Sighting } from "../../../src/sources/sighting.ts";
+import { Changes } from "../../../src/telemetry/changes.ts";
 import { readFixture } from "../engine/replies.ts";
 import { type MemoryLog, memoryLog } from "../proxy/memory-log.ts";
 import { NOBODY } from "../proxy/nobody.ts";
@@ -23,10 +24,15 @@ export function seen(change: Partial<Container> = {}): Sighting {
 export const STARTING = seen({ health: "starting" });
 export const EXITED = seen({ status: "exited", exitCode: 1 });
 
-type Rig = { readonly report: Report; readonly log: MemoryLog; readonly subject: Subject };
+type Rig = {
+  readonly report: Report;
+  readonly log: MemoryLog;
+  readonly changes: Changes;
+  readonly subject: Subject;
+};
 
 export function rig(): Rig {
-  const log = memoryLog();
+  const [log, changes] = [memoryLog(), new Changes()];
   const holding = new Holding("n", {
     table: new RoutingTable(),
     log,
@@ -37,12 +43,18 @@ export function rig(): Rig {
     onProgress: () => undefined,
   });
   return {
-    report: new Report(log, 0),
+    report: new Report(log, 0, changes),
     log,
+    changes,
     subject: { id: "i", name: "n", holding, isDrained: false },
   };
 }
 
 export function lines({ log }: Rig): readonly string[] {
   return log.lines.map(({ level, message }) => `${level} ${message}`);
+}
+
+/** What it has told of as the last changes, the latest first. */
+export function changesOf({ changes }: Rig): readonly string[] {
+  return changes.latest.map(({ state, reason, times }) => `${times}: ${state}, ${reason}`);
 }

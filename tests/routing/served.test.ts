@@ -1,0 +1,70 @@
+import { describe, expect, test } from "bun:test";
+import type { Backend } from "../../src/routing/backend.ts";
+import { servingOf } from "../../src/routing/served.ts";
+import { RoutingTable } from "../../src/routing/table.ts";
+import { makeBackend } from "../support/server/backends.ts";
+
+/** What each server gets of the requests for model `m`. */
+function gets(table: RoutingTable, countMax = 100): readonly string[] {
+  const served = table.servedBy("m");
+  return (served === undefined ? [] : servingOf(served, countMax)).map(
+    (one) => `${one.name}: ${one.gets}`,
+  );
+}
+
+function backend(name: string, isReplica = false, more: Parameters<typeof makeBackend>[0] = {}) {
+  return makeBackend({ name, isReplica, ...more });
+}
+
+function tableOf(...backends: readonly Backend[]): RoutingTable {
+  const table = new RoutingTable();
+  for (const each of backends) table.admit(each);
+  return table;
+}
+
+describe("servingOf()", () => {
+  test("a model that nobody has", () => {
+    expect(gets(tableOf())).toEqual([]);
+  });
+
+  test("the newest gets all", () => {
+    expect(gets(tableOf(backend("a"), backend("b")))).toEqual(["b: all", "a: none"]);
+  });
+
+  test("replicas share; one alone gets all", () => {
+    expect(gets(tableOf(backend("a", true)))).toEqual(["a: all"]);
+    expect(gets(tableOf(backend("a", true), backend("b"), backend("c", true)))).toEqual([
+      "c: shares",
+      "b: none",
+      "a: shares",
+    ]);
+  });
+
+  test("a newer one that is no replica takes all from them", () => {
+    const table = tableOf(backend("a", true), backend("b", true), backend("c"));
+    expect(gets(table)).toEqual(["c: all", "b: none", "a: none"]);
+  });
+
+  test("one that drains gets none, and what it got goes to the others", () => {
+    const [a, b] = [backend("a", true), backend("b", true)];
+    const table = tableOf(a, b);
+    table.drain(b);
+    expect(gets(table)).toEqual(["b: none", "a: all"]);
+    table.drain(a);
+    expect(gets(table)).toEqual(["b: none", "a: none"]);
+  });
+
+  test("a run that is back beside its own draining backend is told once, as it is now", () => {
+    const run = { id: "x" };
+    const before = backend("a", false, { run, rank: 9 });
+    const table = tableOf(before);
+    table.drain(before);
+    table.admit(backend("a", false, { run, rank: 8 }));
+    expect(gets(table)).toEqual(["a: all"]);
+  });
+
+  test("no more than so many are told", () => {
+    const many = Array.from({ length: 9 }, (_, n) => backend(`${n}`));
+    expect(gets(tableOf(...many), 2)).toEqual(["8: all", "7: none"]);
+  });
+});
