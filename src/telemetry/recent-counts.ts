@@ -114,8 +114,9 @@ export class RecentCounts {
     if (pieces === 0) return;
     sums[at + PIECES] = (sums[at + PIECES] ?? 0) + pieces;
     sums[at + PIECES_MS] = (sums[at + PIECES_MS] ?? 0) + streamMs;
-    if (output === 0) return;
-    sums[at + STREAM_TOKENS] = (sums[at + STREAM_TOKENS] ?? 0) + output;
+    if (output <= 1) return;
+    // The first one came before that time began.
+    sums[at + STREAM_TOKENS] = (sums[at + STREAM_TOKENS] ?? 0) + output - 1;
     sums[at + STREAM_TOKENS_MS] = (sums[at + STREAM_TOKENS_MS] ?? 0) + streamMs;
   }
 

@@ -45,14 +45,14 @@ describe("RecentCounts", () => {
 
   test("sums up pieces, tokens and their times", () => {
     const one = counts();
-    one.ended({ ...OK, pieces: 90, streamMs: 1_000, input: 7, output: 100 }, 0);
+    one.ended({ ...OK, pieces: 90, streamMs: 1_000, input: 7, output: 101 }, 0);
     one.ended({ ...OK, pieces: 10, streamMs: 1_000, input: 3, output: 0 }, 0); // counts no tokens
     one.ended({ ...OK, input: 5, output: 1_000 }, 0); // not streamed
     expect(one.recent(0)?.last_5_minutes).toMatchObject({
       pieces_per_second: 50,
       tokens_per_second: 100,
       input_tokens: 15,
-      output_tokens: 1_100,
+      output_tokens: 1_101,
     });
   });
 
