@@ -17,6 +17,7 @@ import { PROGRAM } from "./process/program.ts";
 import { VERSION } from "./process/version.ts";
 import { BrokenAnswers } from "./proxy/broken-answers.ts";
 import { createHandler } from "./proxy/handler.ts";
+import type { ScrapeTarget } from "./proxy/own/scrape-targets.ts";
 import { WaitingRoom } from "./proxy/waiting-room.ts";
 import { RoutingTable } from "./routing/table.ts";
 import { type ProxyServer, startServer } from "./server.ts";
@@ -27,6 +28,7 @@ import { readOwnContainerId } from "./sources/docker/own-container.ts";
 import type { RemoteEngine } from "./sources/docker/own-place.ts";
 import { type Status, statusOf } from "./status.ts";
 import { BugReport } from "./telemetry/bug-report.ts";
+import type { Observed } from "./telemetry/instruments.ts";
 import type { Log } from "./telemetry/log.ts";
 import { startTelemetry } from "./telemetry/start.ts";
 
@@ -59,8 +61,7 @@ export async function runProxy(
     log,
     version: VERSION,
     containerId: ownContainerId,
-    activeBackends: () => table.activeCount,
-    backendLoads: () => table.replicas.map(({ name, load }) => ({ name, load: load.value })),
+    ...observedOf(() => ({ table, fleet, docker })),
   });
   const table = new RoutingTable(telemetry.tableUpdated);
   const engine = new Engine(config.engine);
@@ -85,6 +86,7 @@ export async function runProxy(
     trustedHosts: config.trustedHosts,
     refreshModels: fleet.refreshModels,
     refreshModelsOf: (whose) => fleet.refreshModelsOf(whose),
+    scrapeTargets: () => scrapeTargets(fleet, docker),
     status: () => status({ startedMs, config, engine, docker, fleet, table, waitingRoom }),
   });
   const server = listen(config, handler, log);
@@ -105,6 +107,22 @@ export async function runProxy(
   await telemetry.shutdown();
   log.info("stopped");
   return { kind: "stopped" };
+}
+
+/** What metrics show of these parts. They are made after telemetry, and long before it asks. */
+function observedOf(parts: () => Pick<StatusParts, "table" | "fleet" | "docker">): Observed {
+  return {
+    activeBackends: () => parts().table.activeCount,
+    backendLoads: () =>
+      parts().table.replicas.map(({ name, load }) => ({ name, load: load.value })),
+    modelBackends: () => parts().table.takers,
+    containers: () => parts().fleet.members,
+    isEngineConnected: () => isConnected(parts().docker),
+  };
+}
+
+function isConnected({ connection }: DockerSource): boolean {
+  return connection.status.state === "connected";
 }
 
 /** What the source must know of this process, to find its way to containers and to leave itself out. */
@@ -167,6 +185,14 @@ function status(parts: StatusParts): Status {
       waiting: waitingRoom.counts,
     },
     Date.now(),
+  );
+}
+
+/** The servers whose own metrics can be read; undefined while it is not known which there are. */
+function scrapeTargets(fleet: Fleet, docker: DockerSource): readonly ScrapeTarget[] | undefined {
+  if (!fleet.isReady || !isConnected(docker)) return undefined;
+  return fleet.members.flatMap(({ id, name, state, address, models }) =>
+    state === "routed" && address !== null ? [{ id, name, origin: address, models }] : [],
   );
 }
 

@@ -19,7 +19,7 @@ import {
   type Server,
   startedLastFirst,
 } from "./run.ts";
-import { putServed, type Served } from "./served.ts";
+import { putServed, type Served, type Takers, takersOf } from "./served.ts";
 
 const NOTHING_KNOWN = {};
 
@@ -57,6 +57,11 @@ export class RoutingTable implements Routes {
     return this.#active.length;
   }
 
+  /** See `takersOf`. */
+  get takers(): readonly Takers[] {
+    return takersOf(this.#served.ofIds);
+  }
+
   find(name: string): ModelLookup {
     const found = this.#lookUp(name);
     if (found === undefined) return this.#expected.unknown(name);
@@ -64,8 +69,7 @@ export class RoutingTable implements Routes {
     const { model, id, backends, replicas } = found;
     if (model === undefined) return { ...this.#draining(backends), id };
     // One that drains counts: it may have made what a request goes on from.
-    const isShared =
-      replicas !== undefined && backends.filter(({ isReplica }) => isReplica).length > 1;
+    const isShared = replicas !== undefined && backends.filter((one) => one.isReplica).length > 1;
     return { kind: "live", model, isShared };
   }
 
@@ -251,12 +255,9 @@ export class RoutingTable implements Routes {
     this.#sharedByAll = served.ofIds.find(
       ({ replicas }) => replicas !== undefined && replicas.length === serving.length,
     )?.id;
-    this.#dispatcher.keep(
-      (id) => served.ofId(id)?.backends.some(({ isReplica }) => isReplica) === true,
-    );
-    this.#list = served.ofIds
-      .flatMap(({ model }) => model ?? [])
-      .sort((a, b) => compare(a.id, b.id));
+    this.#dispatcher.keep((id) => served.ofId(id)?.backends.some((one) => one.isReplica) === true);
+    const list = served.ofIds.flatMap(({ model }) => model ?? []);
+    this.#list = list.sort((a, b) => compare(a.id, b.id));
     this.#changed();
   }
 }
