@@ -20,16 +20,14 @@ import { createHandler } from "./proxy/handler.ts";
 import { WaitingRoom } from "./proxy/waiting-room.ts";
 import { RoutingTable } from "./routing/table.ts";
 import { type ProxyServer, startServer } from "./server.ts";
+import { observedOf, scrapeTargets, status } from "./shown.ts";
 import { DockerSource, type DockerSourceInit } from "./sources/docker/docker.ts";
 import { lookUpHost } from "./sources/docker/host-address.ts";
 import { lookUpAddresses, readOwnAddresses } from "./sources/docker/own-addresses.ts";
 import { readOwnContainerId } from "./sources/docker/own-container.ts";
 import type { RemoteEngine } from "./sources/docker/own-place.ts";
-import type { Status } from "./status.ts";
-import { statusOf } from "./status-of.ts";
 import { BugReport } from "./telemetry/bug-report.ts";
 import { Changes, PROXY } from "./telemetry/changes.ts";
-import type { Observed } from "./telemetry/instruments.ts";
 import type { Log } from "./telemetry/log.ts";
 import { Recent } from "./telemetry/recent.ts";
 import { startTelemetry } from "./telemetry/start.ts";
@@ -60,7 +58,8 @@ export async function runProxy(
   const [startedMs, pseudonym, recent] = [Date.now(), newPseudonym(), new Recent()];
   const ownContainerId = await readOwnContainerId();
   const started = await startTelemetry(config.telemetry, {
-    ...{ log, version: VERSION, containerId: ownContainerId, ...observedOf(() => table) },
+    ...{ log, version: VERSION, containerId: ownContainerId },
+    ...observedOf(() => ({ table, fleet, docker })),
   });
   const telemetry = recent.counting(started);
   const table = new RoutingTable(telemetry.tableUpdated);
@@ -78,18 +77,14 @@ export async function runProxy(
   const waitingRoom = new WaitingRoom({ timeoutMs: waitTimeoutMs, log });
   const brokenAnswers = new BrokenAnswers({ log, drainTimeoutMs });
   const handler = createHandler({
-    routes: table,
-    log,
+    ...{ routes: table, log, waitingRoom, brokenAnswers, pseudonym, telemetry },
     isReady: () => fleet.isReady,
-    waitingRoom,
-    brokenAnswers,
     hasRoom: () => descriptors?.take() ?? true,
-    pseudonym,
     keptBytesMax: config.modelSearchBytesMax,
-    telemetry,
     trustedHosts: config.trustedHosts,
     refreshModels: fleet.refreshModels,
     refreshModelsOf: (whose) => fleet.refreshModelsOf(whose),
+    scrapeTargets: () => scrapeTargets({ fleet, docker }),
     status: () =>
       status({ startedMs, config, engine, docker, fleet, table, waitingRoom, changes, recent }),
   });
@@ -112,14 +107,6 @@ export async function runProxy(
   await telemetry.shutdown();
   log.info("stopped");
   return { kind: "stopped" };
-}
-
-/** What metrics are read from when they are collected. */
-function observedOf(table: () => RoutingTable): Observed {
-  return {
-    activeBackends: () => table().activeCount,
-    backendLoads: () => table().replicas.map(({ name, load }) => ({ name, load: load.value })),
-  };
 }
 
 async function drainServer(server: ProxyServer, timeoutMs: number, log: Log): Promise<void> {
@@ -164,43 +151,6 @@ async function openControlOf(
     reason: `${reason}; RUNTIME_DIRECTORY names another directory for it`,
   });
   return undefined;
-}
-
-type StatusParts = {
-  readonly startedMs: number;
-  readonly config: Config;
-  readonly engine: Engine;
-  readonly docker: DockerSource;
-  readonly fleet: Fleet;
-  readonly table: RoutingTable;
-  readonly waitingRoom: WaitingRoom;
-  readonly changes: Changes;
-  readonly recent: Recent;
-};
-
-/** What `GET /status` shows now. */
-function status(parts: StatusParts): Status {
-  const { startedMs, config, engine, docker, fleet, table, waitingRoom, changes, recent } = parts;
-  const { apiVersion } = engine;
-  const connection = docker.connection.status;
-  return statusOf(
-    {
-      version: VERSION,
-      startedMs,
-      engine: { address: showAddress(config.engine), apiVersion, connection },
-      ready: fleet.isReady,
-      containers: fleet.members,
-      listed: table.models,
-      waiting: waitingRoom.counts,
-      serversOf: (id, countMax) => fleet.serversOf(id, countMax),
-      changes: changes.latest,
-      inFlightOf: (id) => recent.inFlightOf(id),
-      recentOf: (id) => recent.ofModel(id),
-      recentOfAll: () => recent.ofAll,
-      recentModels: () => recent.models,
-    },
-    Date.now(),
-  );
 }
 
 type EngineChanges = Required<Pick<DockerSourceInit, "onConnection">> & {
