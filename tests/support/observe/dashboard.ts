@@ -1,32 +1,15 @@
-/** The queries of a dashboard of Grafana's, as Grafana would send them with its variables at their defaults. */
+/** The queries of the dashboard, as Grafana sends them with its variables as they are at first. */
+import { type Dashboard, queriesOf } from "../grafana.ts";
 
-type Target = { readonly expr?: string };
+export type SentQuery = { readonly place: string; readonly query: string };
 
-type Panel = {
-  readonly title?: string;
-  readonly targets?: readonly Target[];
-  /** Those of a row that is folded. */
-  readonly panels?: readonly Panel[];
-};
-
-type Variable = {
+/** What a variable is replaced by. */
+type Chosen = {
   readonly name: string;
-  readonly type: string;
+  /** Of a variable of which all values are chosen. */
   readonly allValue?: string | null;
-  readonly current?: { readonly value?: string | readonly string[] };
-  /** Of a constant, a list or an interval: its values. */
-  readonly query?: unknown;
+  readonly current?: { readonly value?: unknown };
 };
-
-export type Dashboard = {
-  readonly panels: readonly Panel[];
-  readonly templating?: { readonly list?: readonly Variable[] };
-  readonly annotations?: {
-    readonly list?: readonly { readonly name?: string; readonly target?: Target }[];
-  };
-};
-
-export type DashboardQuery = { readonly panel: string; readonly query: string };
 
 /** Grafana's own variables. */
 const BUILT_IN: readonly (readonly [name: string, value: string])[] = [
@@ -35,39 +18,21 @@ const BUILT_IN: readonly (readonly [name: string, value: string])[] = [
   ["__range", "5m"],
 ];
 
-export function dashboardQueries(dashboard: Dashboard): readonly DashboardQuery[] {
-  const { templating, annotations } = dashboard;
+export function sentQueries(dashboard: Dashboard): readonly SentQuery[] {
   const values = new Map(BUILT_IN);
-  for (const variable of templating?.list ?? []) values.set(variable.name, defaultOf(variable));
-  const found = [...ofPanels(dashboard.panels)];
-  for (const { name = "", target } of annotations?.list ?? []) {
-    if (target?.expr !== undefined) found.push({ panel: name, query: target.expr });
+  for (const { name, allValue, current } of dashboard.templating.list as readonly Chosen[]) {
+    values.set(name, allValue ?? String(current?.value));
   }
-  return found.map(({ panel, query }) => ({ panel, query: replaced(query, values) }));
+  return queriesOf(dashboard).map(({ place, expr }) => ({ place, query: replaced(expr, values) }));
 }
 
-function* ofPanels(panels: readonly Panel[]): Generator<DashboardQuery> {
-  for (const { title = "", targets = [], panels: folded = [] } of panels) {
-    for (const { expr } of targets) if (expr !== undefined) yield { panel: title, query: expr };
-    yield* ofPanels(folded);
-  }
-}
-
-function defaultOf({ type, allValue, current, query }: Variable): string {
-  if (type === "query") return allValue ?? ".+";
-  const value = current?.value;
-  if (typeof value === "string" && value !== "") return value;
-  return typeof query === "string" ? (query.split(",")[0] ?? "") : ".+";
-}
-
-/** `$name`, `${name}`, `${name:format}` and `[[name]]`. */
+/** `$name`, `${name}` and `${name:format}`. */
 function replaced(query: string, values: ReadonlyMap<string, string>): string {
   return query.replace(
-    /\$(\w+)|\$\{(\w+)(?::\w+)?\}|\[\[(\w+)\]\]/g,
-    (_all, plain?: string, braced?: string, old?: string) => {
-      const name = plain ?? braced ?? old ?? "";
-      const value = values.get(name);
-      if (value === undefined) throw new Error(`The dashboard has no variable ${name}`);
+    /\$(?:(\w+)|\{(\w+)(?::\w+)?\})/g,
+    (_all, plain?: string, braced?: string) => {
+      const value = values.get(plain ?? braced ?? "");
+      if (value === undefined) throw new Error(`The dashboard has no variable for ${query}`);
       return value;
     },
   );

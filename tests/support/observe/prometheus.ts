@@ -5,12 +5,11 @@ import { freePort } from "../proxy/compiled.ts";
 import { temporaryDirectory } from "../temporary-directory.ts";
 import { until } from "../until.ts";
 import { providePrometheus } from "./package.ts";
-
-export const CONFIGURATION = join(import.meta.dir, "../../../deploy/prometheus");
+import { CONFIGURATION } from "./rules.ts";
 
 type Labels = Readonly<Record<string, string>>;
 
-export type Sample = { readonly labels: Labels; readonly value: number };
+type Sample = { readonly labels: Labels; readonly value: number };
 
 type ScrapedTarget = {
   readonly labels: Labels;
