@@ -133,7 +133,8 @@ export type RequestReport = {
 };
 
 /** What can happen to the routing table. */
-type TableUpdate = "admit" | "replace models" | "drain" | "remove";
+export const TABLE_UPDATES = ["admit", "replace models", "drain", "remove"] as const;
+type TableUpdate = (typeof TABLE_UPDATES)[number];
 
 export type Telemetry = {
   /** @param path of the request, as the client sent it */
