@@ -67,7 +67,7 @@ test("it says that it has lost the proxy, and since when, keeps what it knew, an
   expect(await link.textContent()).toBe("Live");
   await proxy.stop();
   await page
-    .getByText(/Lost the proxy since \d+:\d\d:\d\d.* for \d+\ss\. it can't be reached/)
+    .getByText(/Lost the proxy since \d+:\d\d:\d\d.* for \d+\ss\. It can't be reached/)
     .waitFor({ timeout: 4_000 });
   expect(await link.textContent()).toBe("Lost the proxy");
   expect(await page.title()).toBe("⚠ lw-inference-proxy");
@@ -155,7 +155,7 @@ test("a refusal is said with its status", async () => {
   proxy.answer = () => Response.json({ error: {} }, { status: 404 });
   const { page } = await browser.open(proxy.origin);
   await page.getByText("Refused by the proxy").first().waitFor();
-  await page.getByText("/status answers 404").waitFor();
+  await page.getByText("It answers 404 to /status").waitFor();
 });
 
 /** What a newer proxy may have, and what nobody should send: the rest of the page is shown all the same. */
