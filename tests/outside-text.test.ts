@@ -8,6 +8,7 @@ import { wrongArgument } from "../src/cli/arguments.ts";
 import { runCommand } from "../src/cli/run-command.ts";
 import { parseStatus, renderJson, renderStatus } from "../src/cli/table.ts";
 import { readLabels } from "../src/sources/labels.ts";
+import type { Status } from "../src/status.ts";
 import { createLog } from "../src/telemetry/log.ts";
 import { NO_TELEMETRY } from "../src/telemetry/telemetry.ts";
 import { startProxy } from "./support/proxy/in-process.ts";
@@ -62,7 +63,7 @@ describe("status", () => {
   });
 
   test("GET /status has none of it raw, and is the same JSON", async () => {
-    using proxy = startProxy({ status: () => REPLY });
+    using proxy = startProxy({ status: () => REPLY as unknown as Status });
     const shown = await (await fetch(`${proxy.origin}/status`)).text();
     expect(steering(shown)).toEqual([]);
     expect(JSON.parse(shown)).toEqual(REPLY);

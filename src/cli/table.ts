@@ -1,10 +1,12 @@
 /**
- * The reply of `GET /status` → a table for people, JSON for programs, and whether all is well. Asks nobody.
+ * The reply of `GET /status` → tables for people, JSON for programs, and whether all is well. Asks nobody.
  * Pure.
  */
 import { z } from "zod/mini";
 import { printable, printableInTable } from "../ground/printable.ts";
 import { cut } from "../ground/some-of.ts";
+import { columns, moreLine } from "./columns.ts";
+import { Model, modelLines } from "./model-table.ts";
 
 const Container = z.object({
   name: z.string(),
@@ -16,7 +18,10 @@ const Container = z.object({
   reason: z.string(),
   since: z.string(),
   address: z.nullable(z.string()),
+  /** The first of them, if it has more than these. */
   models: z.array(z.string()),
+  /** An older proxy does not have it. */
+  model_count: z.optional(z.number()),
   in_flight: z.number(),
   // An older proxy has none of these three.
   max_in_flight: z.optional(z.nullable(z.number())),
@@ -24,8 +29,6 @@ const Container = z.object({
   /** Keys are `prefix`, `load`, `only` and `failover`. A newer proxy may have other words: they are shown too. */
   requests_last_minute: z.optional(z.nullable(z.record(z.string(), z.number()))),
 });
-
-const Model = z.object({ id: z.string(), waiting: z.optional(z.number()) });
 
 /** The fields that the commands use. Others are ignored, so that an older binary can ask a newer proxy. */
 const StatusReply = z.object({
@@ -43,6 +46,10 @@ const StatusReply = z.object({
   containers: z.array(Container),
   /** An older proxy has none. */
   models: z.optional(z.array(Model)),
+  /** How many there is no room for. An older proxy has none. */
+  left_out: z.optional(
+    z.object({ containers: z.optional(z.number()), models: z.optional(z.number()) }),
+  ),
 });
 
 export type StatusReply = z.infer<typeof StatusReply>;
@@ -59,7 +66,8 @@ export function parseStatus(body: string): StatusReply | undefined {
 
 /**
  * Whether the proxy hears the engine and routes to every container that opted in. A proxy that does not hear
- * the engine may show an old state, so that does not count as well.
+ * the engine may show an old state, so that does not count as well. A reply that is too long leaves out what is
+ * not routed last of all: so what is shown says it, even then.
  */
 export function isAllRouted({ engine, containers }: StatusReply): boolean {
   return (
@@ -73,6 +81,8 @@ const HEADINGS = ["CONTAINER", "STATE", "FOR", "IN FLIGHT", "ADDRESS", "MODELS, 
 /** @param nowMs since the epoch */
 export function renderStatus(status: StatusReply, nowMs: number): string {
   const { version, uptime_seconds, ready, in_flight, engine, containers } = status;
+  const { models = [], left_out } = status;
+  const table = modelLines(models, left_out?.models ?? 0);
   const up = duration(uptime_seconds);
   const lines = [
     printableInTable(
@@ -84,6 +94,8 @@ export function renderStatus(status: StatusReply, nowMs: number): string {
     ...(containers.length === 0
       ? [nothingLine(engine.state)]
       : columns([HEADINGS, ...containers.map((container) => row(container, nowMs))])),
+    ...moreLine(left_out?.containers ?? 0, "container"),
+    ...(table.length === 0 ? [] : ["", ...table]),
   ];
   return lines.map((line) => `${line}\n`).join("");
 }
@@ -139,18 +151,28 @@ function nothingLine(engineState: string): string {
 
 function row(container: ContainerStatus, nowMs: number): readonly string[] {
   const { name, state, reason, since, address, models, in_flight, max_in_flight } = container;
-  const last = state === "routed" && models.length > 0 ? servedText(container) : reason;
+  const { model_count = 0 } = container;
+  const last =
+    state === "routed" && (models.length > 0 || model_count > 0) ? servedText(container) : reason;
   const inFlight = `${in_flight}${typeof max_in_flight === "number" ? `/${max_in_flight}` : ""}`;
   const cells = [name, state, sinceText(since, nowMs), inFlight, address ?? "–", last];
   return cells.map(printableInTable); // before anything measures them: an escape sequence has no width
 }
 
 /** Its models, and behind them what is to be said of it beside that it is healthy. */
-function servedText({ models, reason, load, requests_last_minute }: ContainerStatus): string {
+function servedText(container: ContainerStatus): string {
+  const { models, model_count = 0, reason, load, requests_last_minute } = container;
   const notes = reason.split("; ").filter((note) => note !== "healthy");
   if (typeof load === "number") notes.push(`load ${load}`);
   if (requests_last_minute) notes.push(`last minute: ${requestsText(requests_last_minute)}`);
-  return `${models.join(", ")}${notes.length === 0 ? "" : ` (${notes.join("; ")})`}`;
+  return `${modelsText(models, model_count)}${notes.length === 0 ? "" : ` (${notes.join("; ")})`}`;
+}
+
+/** @param count how many there are in all, if that is known */
+function modelsText(models: readonly string[], count: number): string {
+  const more = count - models.length;
+  if (models.length === 0) return `${count} models`;
+  return `${models.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
 }
 
 /** Why a replica got requests, where `by` and the word of the field would not say it. */
@@ -161,26 +183,6 @@ function requestsText(requests: Readonly<Record<string, number>>): string {
     .filter(([, count]) => count > 0)
     .map(([reason, count]) => `${count} ${REASON_TEXTS.get(reason) ?? `by ${reason}`}`);
   return texts.length === 0 ? "no requests" : texts.join(", ");
-}
-
-/** A wider cell does not widen its column. Otherwise one wide cell and many rows would make a huge output. */
-const WIDTH_MAX = 100;
-
-/** Aligns the cells of all rows. Two spaces between columns, none after the last. */
-function columns(rows: readonly (readonly string[])[]): readonly string[] {
-  const widths = HEADINGS.slice(0, -1).map((_, index) =>
-    rows.reduce((widest, cells) => Math.max(widest, Math.min(width(cells[index]), WIDTH_MAX)), 0),
-  );
-  return rows.map((cells) =>
-    cells
-      .map((cell, index) => cell + " ".repeat(Math.max(0, (widths[index] ?? 0) - width(cell))))
-      .join("  ")
-      .trimEnd(),
-  );
-}
-
-function width(cell = ""): number {
-  return Bun.stringWidth(cell);
 }
 
 function sinceText(since: string, nowMs: number): string {

@@ -41,8 +41,8 @@ import type { WaitingRoom } from "./waiting-room.ts";
 
 export type HandlerInit = FindInit & {
   readonly log: Log;
-  /** What `GET /status` shows, as JSON. */
-  readonly status?: () => unknown;
+  /** What `GET /status` shows. */
+  readonly status?: InnerInit["status"];
   /** What `GET /sd/prometheus` shows: see `InnerInit`. */
   readonly scrapeTargets?: InnerInit["scrapeTargets"];
   /** Names under which inner pages may be asked for, beside local ones; as `hostName` returns them. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { rawConnect, rawExchange, rawServer } from "../support/client/raw-http.ts";
 import { rawRequest, startProxy, startProxyTo } from "../support/proxy/in-process.ts";
+import { plainStatus } from "../support/proxy/status-reply.ts";
 import { makeBackend } from "../support/server/backends.ts";
 import { fakeBackend } from "../support/server/scripted.ts";
 
@@ -149,16 +150,16 @@ describe("createHandler() answers from memory", () => {
   });
 
   test("GET /status is what is known, whoever asks; it can't be written to", async () => {
-    using proxy = startProxy({ status: () => ({ version: "1.2.3" }) });
+    using proxy = startProxy({ status: () => plainStatus({ version: "1.2.3" }) });
     const answer = await fetch(`${proxy.origin}/status`);
-    expect([answer.status, await answer.json()]).toEqual([200, { version: "1.2.3" }]);
+    expect([answer.status, await answer.json()]).toEqual([200, plainStatus({ version: "1.2.3" })]);
     expect((await fetch(`${proxy.origin}/status`, { method: "POST" })).status).toBe(404);
   });
 
   test.each(["X-Forwarded-For: 10.0.0.1", "Forwarded: for=10.0.0.1"])(
     "GET /v1/../status past a proxy (%s) is not what is known",
     async (header) => {
-      using proxy = startProxy({ status: () => ({ version: "1.2.3" }) });
+      using proxy = startProxy({ status: () => plainStatus({ version: "1.2.3" }) });
       const request = `GET /v1/../status HTTP/1.1\r\nHost: a\r\n${header}\r\nConnection: close${HEAD_END}`;
       const answer = await rawExchange(proxy.port, request);
       expect(answer).toStartWith("HTTP/1.1 404 ");

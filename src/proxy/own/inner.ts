@@ -8,6 +8,7 @@ import { hostName } from "../../ground/host-name.ts";
 import { isIpv4, isIpv6 } from "../../ground/ip-address.ts";
 import { METRICS, PAGE, SCRAPE_TARGETS, STATUS } from "../../ground/paths.ts";
 import { quoted } from "../../ground/printable.ts";
+import type { Status } from "../../status.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { Target } from "../target.ts";
 import { errorResponse } from "./errors.ts";
@@ -19,8 +20,8 @@ import { statusResponse } from "./status-answer.ts";
 
 export type InnerInit = {
   readonly log: Log;
-  /** What `GET /status` shows, as JSON. */
-  readonly status?: (() => unknown) | undefined;
+  /** What `GET /status` shows. */
+  readonly status?: (() => Status) | undefined;
   /** The servers whose own metrics can be read; undefined as long as they are not known. */
   readonly scrapeTargets?: (() => readonly ScrapeTarget[] | undefined) | undefined;
   /** What `GET /metrics` shows; undefined if it is off. */
@@ -38,11 +39,11 @@ export type Inner = {
 type Answer = (request: Request) => Response | Promise<Response>;
 
 export function createInner(init: InnerInit): Inner {
-  const { log, status = () => ({}), scrape, scrapeTargets = () => [], trustedHosts = [] } = init;
+  const { log, status, scrape, scrapeTargets = () => [], trustedHosts = [] } = init;
   // A page that is off keeps its path, so that nobody can tell whether it is off.
   const answers = new Map<string, Answer | undefined>([
     [PAGE, pageResponse],
-    [STATUS, (request) => statusResponse(request, status())],
+    [STATUS, status && ((request) => statusResponse(request, status()))],
     [SCRAPE_TARGETS, () => scrapeTargetsResponse(scrapeTargets())],
     [METRICS, scrape && (() => metricsResponse(scrape))],
   ]);

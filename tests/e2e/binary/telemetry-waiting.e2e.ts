@@ -1,5 +1,6 @@
 /** What the compiled binary says of requests that wait for their model: in status, in its metrics, and in their traces. */
 import { expect, test } from "bun:test";
+import type { Status } from "../../../src/status.ts";
 import { chat, untilModels } from "../../support/client/requests.ts";
 import { startOtlpReceiver } from "../../support/collector/receiver.ts";
 import { envOf, FakeEngine } from "../../support/engine/fake.ts";
@@ -22,8 +23,10 @@ test("how many wait is in status and in the metrics; how long they waited, in th
   await using proxy = await startCompiled({ env: { ...envOf(engine), ...env } });
   await untilModels(proxy.origin, ["m"]);
   const metrics = async (): Promise<string> => (await fetch(`${proxy.origin}/metrics`)).text();
-  const models = async (): Promise<unknown> =>
-    ((await (await fetch(`${proxy.origin}/status`)).json()) as { models: unknown }).models;
+  const models = async (): Promise<unknown> => {
+    const status = (await (await fetch(`${proxy.origin}/status`)).json()) as Status;
+    return status.models.map(({ id, waiting }) => ({ id, waiting }));
+  };
   expect(await models()).toEqual([{ id: "m", waiting: 0 }]);
 
   engine.setHealth(container, "unhealthy");

@@ -4,13 +4,14 @@ import { isLocalHost } from "../../../src/proxy/own/inner.ts";
 import { NO_TELEMETRY } from "../../../src/telemetry/telemetry.ts";
 import { rawExchange } from "../../support/client/raw-http.ts";
 import { type RunningProxy, startProxy } from "../../support/proxy/in-process.ts";
+import { plainStatus } from "../../support/proxy/status-reply.ts";
 
 const PATHS = ["/status", "/metrics"];
 const SECRET = "vllm-1 at 172.17.0.2";
 
 function start(init: Parameters<typeof startProxy>[0] = {}): RunningProxy {
   return startProxy({
-    status: () => ({ secret: SECRET }),
+    status: () => plainStatus({ version: SECRET }),
     telemetry: { ...NO_TELEMETRY, scrape: async () => `# ${SECRET}\n` },
     ...init,
   });

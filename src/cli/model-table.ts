@@ -1,0 +1,153 @@
+/** The models of a reply of `GET /status` → a table for people: who serves each, how busy it is, how fast. Pure. */
+import { z } from "zod/mini";
+import { printableInTable } from "../ground/printable.ts";
+import { cut } from "../ground/some-of.ts";
+import { columns, moreLine } from "./columns.ts";
+
+const Window = z.object({
+  requests: z.optional(z.number()),
+  /** Keys are `2xx` and such. */
+  statuses: z.optional(z.record(z.string(), z.number())),
+  errors: z.optional(z.record(z.string(), z.number())),
+  first_chunk_ms: z.optional(z.nullable(z.object({ p50: z.number(), p95: z.number() }))),
+  pieces_per_second: z.optional(z.nullable(z.number())),
+  tokens_per_second: z.optional(z.nullable(z.number())),
+});
+
+/** An older proxy has the id alone, or also how many requests wait. */
+export const Model = z.object({
+  id: z.string(),
+  waiting: z.optional(z.number()),
+  in_flight: z.optional(z.number()),
+  /** What it `gets` is `all`, `shares` or `none`. A newer proxy may have other words: they are shown too. */
+  servers: z.optional(z.array(z.object({ container: z.string(), gets: z.string() }))),
+  recent: z.optional(
+    z.nullable(z.object({ last_5_minutes: z.optional(Window), last_hour: z.optional(Window) })),
+  ),
+});
+
+export type ModelStatus = z.infer<typeof Model>;
+type RecentWindow = z.infer<typeof Window>;
+
+/** The most rows, and the longest id. */
+const [ROWS_MAX, ID_LENGTH_MAX] = [50, 40];
+
+/** A column that says nothing of any model is left out, but for these. */
+const ALWAYS = ["MODEL", "IN FLIGHT", "LAST 5 MIN", "SERVERS"];
+const HEADINGS = ["MODEL", "IN FLIGHT", "WAITING", "LAST 5 MIN", "ERRORS", "FIRST CHUNK"].concat(
+  "SPEED",
+  "SERVERS",
+);
+const NOTHING = "–";
+
+/**
+ * @param leftOut how many models the reply has left out
+ * @returns lines; none for an older proxy, which tells nothing of this
+ */
+export function modelLines(models: readonly ModelStatus[], leftOut: number): readonly string[] {
+  if (!models.some(({ servers }) => servers !== undefined)) return moreLine(leftOut, "model");
+  const busiest = models.toSorted((a, b) => compare(needOf(a), needOf(b))).slice(0, ROWS_MAX);
+  const rows = busiest.map(rowOf);
+  const shown = HEADINGS.map(
+    (heading, index) => ALWAYS.includes(heading) || rows.some((cells) => cells[index] !== NOTHING),
+  );
+  const table = [HEADINGS, ...rows].map((cells) => cells.filter((_, index) => shown[index]));
+  return [...columns(table), ...moreLine(leftOut + models.length - busiest.length, "model")];
+}
+
+/** What is in progress, and the requests of the last 5 minutes and of the last hour. */
+function needOf({ waiting = 0, in_flight = 0, recent }: ModelStatus): readonly number[] {
+  const { last_5_minutes, last_hour } = recent ?? {};
+  return [waiting + in_flight, last_5_minutes?.requests ?? 0, last_hour?.requests ?? 0];
+}
+
+/** The greatest first. */
+function compare(a: readonly number[], b: readonly number[]): number {
+  const index = a.findIndex((number, at) => number !== b[at]);
+  return (b[index] ?? 0) - (a[index] ?? 0);
+}
+
+function rowOf({ id, in_flight = 0, waiting, servers, recent }: ModelStatus): readonly string[] {
+  const window = recent?.last_5_minutes ?? {};
+  const cells = [
+    cut(id, ID_LENGTH_MAX),
+    `${in_flight}`,
+    countText(waiting),
+    `${window.requests ?? 0}`,
+    countText(failedIn(window)),
+    firstChunkText(window.first_chunk_ms),
+    speedText(window),
+    serversText(servers),
+  ];
+  return cells.map(printableInTable); // before anything measures them: an escape sequence has no width
+}
+
+function countText(count = 0): string {
+  return count === 0 ? NOTHING : `${count}`;
+}
+
+/** What the proxy counts for a client that left: nobody has failed then. */
+const LEFT = "client_gone";
+
+/**
+ * A request has an error, a status that says so, or both: no field tells how many have both. So this is the least
+ * number that is possible.
+ */
+function failedIn({ statuses = {}, errors = {} }: RecentWindow): number {
+  const left = errors[LEFT] ?? 0;
+  const refused = (statuses["4xx"] ?? 0) + (statuses["5xx"] ?? 0) - left;
+  return Math.max(0, refused, sum(errors) - left);
+}
+
+function sum(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((all, count) => all + count, 0);
+}
+
+/** The median, and what 95 of 100 are faster than. */
+function firstChunkText(ms: RecentWindow["first_chunk_ms"]): string {
+  return ms ? `${msText(ms.p50)} / ${msText(ms.p95)}` : NOTHING;
+}
+
+function msText(ms: number): string {
+  return ms < 1_000 ? `${Math.round(ms)} ms` : `${rounded(ms / 1_000)} s`;
+}
+
+function speedText({ tokens_per_second, pieces_per_second }: RecentWindow): string {
+  if (typeof tokens_per_second === "number") return `${rounded(tokens_per_second)} tokens/s`;
+  return typeof pieces_per_second === "number" ? `${rounded(pieces_per_second)} pieces/s` : NOTHING;
+}
+
+function rounded(number: number): number {
+  return number < 10 ? Math.round(number * 10) / 10 : Math.round(number);
+}
+
+/** Behind the name of one server, and behind those of several. */
+const GETS_TEXTS = new Map([
+  ["all", ["gets all", "get all"]],
+  ["shares", ["shares them", "share them"]],
+  ["none", ["gets none", "get none"]],
+]);
+/** The most names of servers that get the same, and the longest name. */
+const [NAMES_MAX, NAME_LENGTH_MAX] = [3, 40];
+
+/** `vllm-2 gets all; vllm-1 gets none`. One that gets all and is alone needs no more than its name. */
+function serversText(servers: ModelStatus["servers"] = []): string {
+  const [only, ...others] = servers;
+  if (only === undefined) return NOTHING;
+  if (others.length === 0 && only.gets === "all") return cut(only.container, NAME_LENGTH_MAX);
+  const groups = [...Map.groupBy(servers, ({ gets }) => gets)];
+  const takersFirst = groups.toSorted(([a], [b]) => Number(a === "none") - Number(b === "none"));
+  return takersFirst
+    .map(([gets, same]) => `${namesText(same)} ${getsText(gets, same.length)}`)
+    .join("; ");
+}
+
+function getsText(gets: string, count: number): string {
+  return GETS_TEXTS.get(gets)?.[count === 1 ? 0 : 1] ?? `(${gets})`;
+}
+
+function namesText(servers: readonly { readonly container: string }[]): string {
+  const names = servers.slice(0, NAMES_MAX).map((one) => cut(one.container, NAME_LENGTH_MAX));
+  const more = servers.length - names.length;
+  return `${names.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+}

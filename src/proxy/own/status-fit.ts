@@ -1,0 +1,218 @@
+/**
+ * Keeps what `GET /status` shows below its limit, however many containers and models there are. What does no
+ * harm is left out first: the recent numbers of what is asked for least, the ends of long lists, of long reasons,
+ * and at last whole entries: idle models, routed containers, and only then those that are not routed. Pure.
+ *
+ * It begins with the shortest form of what must stay, and puts back as much as there is room for. So its work is
+ * bounded by the limit, not by what there is.
+ */
+import { cut } from "../../ground/some-of.ts";
+import type { ContainerStatus, ModelStatus, Recent, Status } from "../../status.ts";
+import {
+  bytesOf,
+  type Draft,
+  inOrder,
+  Kept,
+  type List,
+  lengthenLists,
+  Room,
+  textOf,
+} from "./fit-parts.ts";
+
+const BYTES_MAX = 256 * 1024;
+
+/**
+ * Writes it as JSON that is printable. It says itself what was left out.
+ *
+ * @param bytesMax the most bytes of the text; at least 64 KiB
+ */
+export function statusText(status: Status, bytesMax = BYTES_MAX): string {
+  if (mayFit(status, bytesMax)) {
+    const text = textOf(status);
+    if (Buffer.byteLength(text) <= bytesMax) return text;
+  }
+  return textOf(fitted(status, bytesMax));
+}
+
+/** An entry has more bytes than this, beside its texts. */
+const ENTRY_BYTES_MIN = 60;
+
+/** Says whether all its texts together are short enough, so that it is worth writing. Looks at no character. */
+function mayFit({ containers, models }: Status, bytesMax: number): boolean {
+  let left = bytesMax;
+  for (const { reason, models: ids } of containers) {
+    left -= ENTRY_BYTES_MIN + reason.length;
+    for (const id of ids) left -= id.length;
+    if (left < 0) return false;
+  }
+  for (const { id, servers } of models) {
+    left -= ENTRY_BYTES_MIN + id.length + servers.length * ENTRY_BYTES_MIN * 0.5;
+    if (left < 0) return false;
+  }
+  return true;
+}
+
+function fitted(status: Status, bytesMax: number): Status {
+  const frame = frameOf(status);
+  const room = new Room(bytesMax - bytesOf(frame));
+  const containers = new Kept(byNeed(status.containers, containerNeed), shortContainer);
+  const models = new Kept(byNeed(status.models, modelNeed), shortModel);
+  const changes = new Kept(status.changes, (change) => change);
+  // Each kind has a share of its own, so that many of one leave room for the others.
+  const { left } = room;
+  containers.fill(room, left / 2);
+  models.fill(room, (left * 3) / 8);
+  changes.fill(room, left / 8);
+  for (const kept of [containers, models, changes]) kept.fill(room, room.left);
+  lengthenReasons(containers.drafts, room);
+  lengthenLists(
+    [...containers.drafts.map(listOfModels), ...models.drafts.map(listOfServers)],
+    room,
+  );
+  addRecent([...containers.drafts, ...models.drafts], room);
+  return {
+    ...frame,
+    containers: inOrder(status.containers, containers.drafts),
+    models: inOrder(status.models, models.drafts),
+    changes: inOrder(status.changes, changes.drafts),
+    left_out: {
+      containers: containers.leftOut,
+      models: models.leftOut,
+      changes: changes.leftOut,
+      details:
+        frame.left_out.details ||
+        containers.drafts.some(isContainerCut) ||
+        models.drafts.some(isModelCut),
+    },
+  };
+}
+
+const ENGINE_LENGTH_MAX = 1_000;
+
+/** All but the lists. Its numbers of what is left out are as long as they can get. */
+function frameOf(status: Status): Status {
+  const { version, engine, containers, models, changes, left_out } = status;
+  const counts = { containers: containers.length, models: models.length, changes: changes.length };
+  const { address, reason } = engine;
+  const shown = {
+    ...engine,
+    address: cut(address, ENGINE_LENGTH_MAX),
+    reason: reason && cut(reason, ENGINE_LENGTH_MAX),
+  };
+  return {
+    ...status,
+    ...{ version: cut(version, ENGINE_LENGTH_MAX), engine: shown },
+    ...{ containers: [], models: [], changes: [] },
+    left_out: { ...counts, details: left_out.details || shown.reason !== reason },
+  };
+}
+
+/** The greatest needs first; what is needed as much stays in its order. */
+function byNeed<Entry>(
+  entries: readonly Entry[],
+  needOf: (entry: Entry) => readonly number[],
+): readonly Entry[] {
+  return entries
+    .map((entry) => ({ entry, need: needOf(entry) }))
+    .sort((a, b) => compareNeeds(a.need, b.need))
+    .map(({ entry }) => entry);
+}
+
+function compareNeeds(a: readonly number[], b: readonly number[]): number {
+  const index = a.findIndex((number, at) => number !== b[at]);
+  return (b[index] ?? 0) - (a[index] ?? 0);
+}
+
+/** The exit code of the command `status` depends on those that are not routed. */
+function containerNeed({ state, in_flight, recent }: ContainerStatus): readonly number[] {
+  const isWell = state === "routed" || state === "disabled";
+  return [isWell ? 0 : 1, state === "routed" ? 1 : 0, in_flight, requestsOf(recent)];
+}
+
+function modelNeed({ waiting, in_flight, recent }: ModelStatus): readonly number[] {
+  return [waiting + in_flight, requestsOf(recent)];
+}
+
+function requestsOf(recent: Recent | null): number {
+  return recent?.last_hour.requests ?? 0;
+}
+
+const SHORT_LENGTH = 200;
+/** The most entries of the shortest list, and the most characters of them all. */
+const [FEW, FEW_LENGTH_MAX] = [3, 120];
+
+function shortContainer(container: ContainerStatus): ContainerStatus {
+  const { id, name, reason, address, models, last_exit } = container;
+  return {
+    ...{ ...container, id: cut(id, SHORT_LENGTH), name: cut(name, SHORT_LENGTH) },
+    reason: cut(reason, SHORT_LENGTH),
+    address: address && cut(address, SHORT_LENGTH),
+    models: fewOf(models, ({ length }) => length),
+    last_exit: last_exit && { ...last_exit, reason: cut(last_exit.reason, SHORT_LENGTH) },
+    recent: null,
+  };
+}
+
+function shortModel(model: ModelStatus): ModelStatus {
+  return { ...model, servers: fewOf(model.servers, (one) => one.container.length), recent: null };
+}
+
+function fewOf<Item>(items: readonly Item[], lengthOf: (item: Item) => number): readonly Item[] {
+  let left = FEW_LENGTH_MAX;
+  const few = items.slice(0, FEW);
+  const end = few.findIndex((item) => {
+    left -= lengthOf(item);
+    return left < 0;
+  });
+  return end === -1 ? few : few.slice(0, end);
+}
+
+function lengthenReasons(drafts: readonly Draft<ContainerStatus>[], room: Room): void {
+  for (const { whole, shown } of drafts) {
+    if (shown.reason === whole.reason) continue;
+    if (!room.take(bytesOf(whole.reason) - bytesOf(shown.reason))) return;
+    shown.reason = whole.reason;
+  }
+}
+
+function listOfModels({ whole, shown }: Draft<ContainerStatus>): List {
+  const show = (count: number): void => {
+    shown.models = whole.models.slice(0, count);
+  };
+  return { whole: whole.models, count: shown.models.length, show };
+}
+
+function listOfServers({ whole, shown }: Draft<ModelStatus>): List {
+  const show = (count: number): void => {
+    shown.servers = whole.servers.slice(0, count);
+  };
+  return { whole: whole.servers, count: shown.servers.length, show };
+}
+
+type WithRecent = {
+  readonly whole: { readonly recent: Recent | null };
+  readonly shown: { recent: Recent | null };
+};
+
+function addRecent(drafts: readonly WithRecent[], room: Room): void {
+  const busiest = drafts
+    .filter(({ whole }) => whole.recent !== null)
+    .sort((a, b) => requestsOf(b.whole.recent) - requestsOf(a.whole.recent));
+  for (const { whole, shown } of busiest) {
+    if (!room.take(bytesOf(whole.recent))) return;
+    shown.recent = whole.recent;
+  }
+}
+
+function isContainerCut({ whole, shown }: Draft<ContainerStatus>): boolean {
+  return (
+    shown.models.length < shown.model_count ||
+    shown.recent !== whole.recent ||
+    shown.reason !== whole.reason ||
+    shown.last_exit?.reason !== whole.last_exit?.reason
+  );
+}
+
+function isModelCut({ whole, shown }: Draft<ModelStatus>): boolean {
+  return shown.servers.length < whole.servers.length || shown.recent !== whole.recent;
+}

@@ -1,0 +1,127 @@
+import { describe, expect, test } from "bun:test";
+import { Model, type ModelStatus, modelLines } from "../../src/cli/model-table.ts";
+import { recent } from "../support/proxy/recent.ts";
+
+const ONE = [{ container: "vllm-1", gets: "all" }];
+
+function model(id: string, more: object = {}): ModelStatus {
+  return Model.parse({ id, waiting: 0, in_flight: 0, servers: ONE, recent: null, ...more });
+}
+
+/** The cells of the one row for a model, by their headings. */
+function cells(more: object): Readonly<Record<string, string>> {
+  const [headings = "", row = ""] = modelLines([model("m", more)], 0);
+  const names = headings.split(/ {2,}/);
+  const ends = names.map((name) => headings.indexOf(name));
+  return Object.fromEntries(
+    names.map((name, index) => [name, row.slice(ends[index], ends[index + 1]).trim()]),
+  );
+}
+
+describe("modelLines()", () => {
+  test("is a table of who serves each model, how busy it is, and how fast", () => {
+    const fast = {
+      ...{ statuses: { "2xx": 37, "5xx": 3 }, errors: { backend_unreachable: 3 } },
+      ...{ first_chunk_ms: { p50: 118.4, p95: 2_349 }, tokens_per_second: 41.6 },
+    };
+    const models = [
+      model("BAAI/bge-m3", { recent: recent(3) }),
+      model("llama", { in_flight: 2, waiting: 12, recent: recent(40, fast) }),
+    ];
+    expect(modelLines(models, 0)).toEqual([
+      "MODEL        IN FLIGHT  WAITING  LAST 5 MIN  ERRORS  FIRST CHUNK     SPEED        SERVERS",
+      "llama        2          12       40          3       118 ms / 2.3 s  42 tokens/s  vllm-1",
+      "BAAI/bge-m3  0          –        3           –       –               –            vllm-1",
+    ]);
+  });
+
+  test("columns that say nothing of any model are left out", () => {
+    expect(modelLines([model("m")], 0)).toEqual([
+      "MODEL  IN FLIGHT  LAST 5 MIN  SERVERS",
+      "m      0          0           vllm-1",
+    ]);
+  });
+
+  test.each<[what: string, more: object, shown: Readonly<Record<string, string>>]>([
+    [
+      "pieces, if no answer told its tokens",
+      { pieces_per_second: 3.149 },
+      { SPEED: "3.1 pieces/s" },
+    ],
+    ["a slow model", { tokens_per_second: 0.04 }, { SPEED: "0 tokens/s" }],
+    ["seconds", { first_chunk_ms: { p50: 999, p95: 61_400 } }, { "FIRST CHUNK": "999 ms / 61 s" }],
+    [
+      "an answer that broke off has no status that says so",
+      { errors: { broken_off: 2 } },
+      { ERRORS: "2" },
+    ],
+    [
+      "clients that left are no errors",
+      { statuses: { "4xx": 3 }, errors: { client_gone: 2, model_not_found: 1 } },
+      { ERRORS: "1" },
+    ],
+  ])("%s", (_what, window, shown) => {
+    expect(cells({ recent: recent(9, window) })).toMatchObject(shown);
+  });
+
+  test("clients that left, and nothing else, are no column", () => {
+    const window = { statuses: { "2xx": 1, "4xx": 1 }, errors: { client_gone: 2 } };
+    expect(cells({ recent: recent(2, window) })).not.toHaveProperty("ERRORS");
+  });
+
+  test.each<[servers: readonly string[], text: string]>([
+    [[], "–"],
+    [["a: all"], "a"],
+    [["a: none"], "a gets none"],
+    [["new: all", "old: none"], "new gets all; old gets none"],
+    [["c: none", "a: shares", "b: shares"], "a, b share them; c gets none"],
+    [["1: none", "2: none", "3: none", "4: none", "5: none"], "1, 2, 3 and 2 more get none"],
+    [["a: shares"], "a shares them"],
+    [["a: half"], "a (half)"],
+    [[`${"n".repeat(50)}: all`], `${"n".repeat(40)}…`],
+  ])("of servers %p: %p", (servers, text) => {
+    const list = servers.map((each) => {
+      const [container, gets] = each.split(": ");
+      return { container, gets };
+    });
+    expect(cells({ servers: list })["SERVERS"]).toBe(text);
+  });
+
+  test.each<[what: string, models: readonly object[]]>([
+    ["no model", []],
+    ["an older proxy", [{ id: "m" }, { id: "n", waiting: 3 }]],
+  ])("is not there with %s", (_what, models) => {
+    expect(
+      modelLines(
+        models.map((one) => Model.parse(one)),
+        0,
+      ),
+    ).toEqual([]);
+  });
+
+  test("has 50 rows at most, the busiest ones first, and says how many more there are", () => {
+    const models = Array.from({ length: 10_000 }, (_, n) => model(`m${n}`));
+    const busy = [
+      model("waited for", { waiting: 1 }),
+      model("asked for", { recent: recent(9) }),
+      model("in flight", { in_flight: 2 }),
+    ];
+    const lines = modelLines([...models, ...busy], 7);
+    expect(lines).toHaveLength(52);
+    const names = lines.map((line) => line.split(/ {2,}/)[0]);
+    expect(names.slice(0, 5)).toEqual(["MODEL", "in flight", "waited for", "asked for", "m0"]);
+    expect(lines.at(-1)).toBe("and 9960 more models");
+  });
+
+  test("no text steers a terminal, breaks its line, or makes it long", () => {
+    const nasty = "\u001b[2J\n\u202e";
+    const servers = [nasty, nasty, nasty, nasty].map((name) => ({
+      container: `${name}${"x".repeat(1_000)}`,
+      gets: nasty,
+    }));
+    const lines = modelLines([model(`${nasty}${"y".repeat(1_000)}`, { servers })], 0);
+    expect(lines).toHaveLength(2);
+    expect(lines[1]).toStartWith("?[2J??yyy");
+    expect(lines[1]!.length).toBeLessThan(250);
+  });
+});

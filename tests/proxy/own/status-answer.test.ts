@@ -1,0 +1,72 @@
+import { describe, expect, test } from "bun:test";
+import type { Status } from "../../../src/status.ts";
+import { startProxy } from "../../support/proxy/in-process.ts";
+import { plainStatus } from "../../support/proxy/status-reply.ts";
+
+type Asked = { readonly answer: Response; readonly etag: string };
+
+async function ask(
+  status: Partial<Status>,
+  headers: Readonly<Record<string, string>> = {},
+  method = "GET",
+): Promise<Asked> {
+  using proxy = startProxy({ status: () => plainStatus(status) });
+  const answer = await fetch(`${proxy.origin}/status`, { headers, method, keepalive: false });
+  return { answer, etag: answer.headers.get("etag") ?? "" };
+}
+
+const { etag: ETAG } = await ask({});
+
+describe("the entity tag of GET /status", () => {
+  test("is a weak one, and caches have to ask whether it still holds", async () => {
+    const { answer, etag } = await ask({});
+    expect(etag).toMatch(/^W\/"[0-9a-z]+"$/);
+    expect(answer.headers.get("cache-control")).toBe("no-cache");
+    expect(await answer.json()).toEqual(plainStatus());
+  });
+
+  test("is the same whatever the uptime is, and another one when anything else changes", async () => {
+    expect((await ask({ uptime_seconds: 999_999 })).etag).toBe(ETAG);
+    expect((await ask({ in_flight: 4 })).etag).not.toBe(ETAG);
+    expect((await ask({ started_at: "" })).etag).not.toBe(ETAG);
+    const version = '"uptime_seconds":1,';
+    expect((await ask({ version })).etag).not.toBe((await ask({ version: `${version} ` })).etag);
+  });
+
+  const tag = ETAG.slice(2);
+
+  test.each<[known: string]>([
+    [ETAG],
+    [tag], // weak comparison
+    ["*"],
+    [" * "],
+    [`"a", ${ETAG}`],
+    [`W/"x, y" , ${ETAG},"b"`],
+    [`"other",${tag}`],
+  ])("that is known already (If-None-Match: %s) is a 304 without a body", async (known) => {
+    for (const method of ["GET", "HEAD"]) {
+      const { answer, etag } = await ask({}, { "if-none-match": known }, method);
+      expect([answer.status, etag, await answer.text()]).toEqual([304, ETAG, ""]);
+      expect(answer.headers.get("cache-control")).toBe("no-cache");
+      expect(answer.headers.get("content-type")).toBeNull();
+    }
+  });
+
+  test.each<[known: string]>([
+    ['"other"'],
+    ['W/"other", "*"'],
+    [tag.slice(1, -1)],
+    [""],
+    [`${tag.slice(0, -1)}x"`],
+    ["*, *"],
+  ])("that is not known (If-None-Match: %s) is the whole", async (known) => {
+    const { answer } = await ask({}, { "if-none-match": known });
+    expect([answer.status, await answer.json()]).toEqual([200, plainStatus()]);
+  });
+
+  test("HEAD tells it, and how long the body would be", async () => {
+    const { answer, etag } = await ask({}, {}, "HEAD");
+    expect([answer.status, etag]).toEqual([200, ETAG]);
+    expect(answer.headers.get("content-length")).toBe(`${JSON.stringify(plainStatus()).length}`);
+  });
+});
