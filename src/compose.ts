@@ -20,16 +20,16 @@ import { createHandler } from "./proxy/handler.ts";
 import { WaitingRoom } from "./proxy/waiting-room.ts";
 import { RoutingTable } from "./routing/table.ts";
 import { type ProxyServer, startServer } from "./server.ts";
+import { observedOf, scrapeTargets, status } from "./shown.ts";
 import { DockerSource, type DockerSourceInit } from "./sources/docker/docker.ts";
 import { lookUpHost } from "./sources/docker/host-address.ts";
 import { lookUpAddresses, readOwnAddresses } from "./sources/docker/own-addresses.ts";
 import { readOwnContainerId } from "./sources/docker/own-container.ts";
 import type { RemoteEngine } from "./sources/docker/own-place.ts";
-import type { Status } from "./status.ts";
-import { statusOf } from "./status-of.ts";
 import { BugReport } from "./telemetry/bug-report.ts";
 import { Changes, PROXY } from "./telemetry/changes.ts";
 import type { Log } from "./telemetry/log.ts";
+import { Recent } from "./telemetry/recent.ts";
 import { startTelemetry } from "./telemetry/start.ts";
 
 /** Fewer file descriptors than this deserve a warning. */
@@ -55,40 +55,38 @@ export async function runProxy(
   log: Log,
   stopSignal: Promise<string>,
 ): Promise<ProxyEnd> {
-  const [startedMs, pseudonym] = [Date.now(), newPseudonym()];
+  const [startedMs, pseudonym, recent] = [Date.now(), newPseudonym(), new Recent()];
   const ownContainerId = await readOwnContainerId();
-  const telemetry = await startTelemetry(config.telemetry, {
-    log,
-    version: VERSION,
-    containerId: ownContainerId,
-    activeBackends: () => table.activeCount,
-    backendLoads: () => table.replicas.map(({ name, load }) => ({ name, load: load.value })),
+  const started = await startTelemetry(config.telemetry, {
+    ...{ log, version: VERSION, containerId: ownContainerId },
+    ...observedOf(() => ({ table, fleet, docker })),
   });
+  const telemetry = recent.counting(started);
   const table = new RoutingTable(telemetry.tableUpdated);
   const engine = new Engine(config.engine);
   const { drainTimeoutMs, waitTimeoutMs } = config;
   const readModels = modelReader(viaEntry(pseudonym));
   const { changes, onConnection } = changesOf(config);
-  const fleet = new Fleet({ table, log, drainTimeoutMs, waitTimeoutMs, readModels, changes });
+  const fleet = new Fleet({
+    ...{ table, log, drainTimeoutMs, waitTimeoutMs, readModels, changes },
+    recentOfContainer: (whose) => recent.ofContainer(whose),
+  });
   const own = ownOf(config, ownContainerId, engine);
   const docker = new DockerSource({ engine, fleet, log, drainTimeoutMs, own, onConnection });
   const descriptors = await countDescriptors(log);
   const waitingRoom = new WaitingRoom({ timeoutMs: waitTimeoutMs, log });
   const brokenAnswers = new BrokenAnswers({ log, drainTimeoutMs });
   const handler = createHandler({
-    routes: table,
-    log,
+    ...{ routes: table, log, waitingRoom, brokenAnswers, pseudonym, telemetry },
     isReady: () => fleet.isReady,
-    waitingRoom,
-    brokenAnswers,
     hasRoom: () => descriptors?.take() ?? true,
-    pseudonym,
     keptBytesMax: config.modelSearchBytesMax,
-    telemetry,
     trustedHosts: config.trustedHosts,
     refreshModels: fleet.refreshModels,
     refreshModelsOf: (whose) => fleet.refreshModelsOf(whose),
-    status: () => status({ startedMs, config, engine, docker, fleet, table, waitingRoom, changes }),
+    scrapeTargets: () => scrapeTargets({ fleet, docker }),
+    status: () =>
+      status({ startedMs, config, engine, docker, fleet, table, waitingRoom, changes, recent }),
   });
   const server = listen(config, handler, log);
   if ("kind" in server) return server;
@@ -153,38 +151,6 @@ async function openControlOf(
     reason: `${reason}; RUNTIME_DIRECTORY names another directory for it`,
   });
   return undefined;
-}
-
-type StatusParts = {
-  readonly startedMs: number;
-  readonly config: Config;
-  readonly engine: Engine;
-  readonly docker: DockerSource;
-  readonly fleet: Fleet;
-  readonly table: RoutingTable;
-  readonly waitingRoom: WaitingRoom;
-  readonly changes: Changes;
-};
-
-/** What `GET /status` shows now. */
-function status(parts: StatusParts): Status {
-  const { startedMs, config, engine, docker, fleet, table, waitingRoom, changes } = parts;
-  const { apiVersion } = engine;
-  const connection = docker.connection.status;
-  return statusOf(
-    {
-      version: VERSION,
-      startedMs,
-      engine: { address: showAddress(config.engine), apiVersion, connection },
-      ready: fleet.isReady,
-      containers: fleet.members,
-      listed: table.models,
-      waiting: waitingRoom.counts,
-      serversOf: (id, countMax) => fleet.serversOf(id, countMax),
-      changes: changes.latest,
-    },
-    Date.now(),
-  );
 }
 
 type EngineChanges = Required<Pick<DockerSourceInit, "onConnection">> & {

@@ -8,6 +8,8 @@ import { temporaryDirectory } from "./support/temporary-directory.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const README = readFileSync(join(ROOT, "README.md"), "utf8");
+const UNIT_FILE = "deploy/systemd/lw-inference-proxy.service";
+const UNIT = readFileSync(join(ROOT, UNIT_FILE), "utf8");
 
 function block(language: string): string {
   const blocks = [...README.matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\`$`, "gm"))];
@@ -56,25 +58,28 @@ describe("what stands in front of the proxy", () => {
     expect(address).toEqual({ host: "127.0.0.1", port: 8080 });
     const section = README.split("### Behind nginx")[1]?.split("\n### ")[0] ?? "";
     expect(section).toContain("PROXY_HOST=127.0.0.1");
-    expect(lines(block("ini"))).toContain("Environment=PROXY_HOST=127.0.0.1");
+    expect(lines(UNIT)).toContain("Environment=PROXY_HOST=127.0.0.1");
   });
 });
 
 describe("the systemd unit", () => {
-  const unit = block("ini");
+  test("is the file that the README names, and has people install", () => {
+    expect(README).toContain(`[${UNIT_FILE}](${UNIT_FILE})`);
+    expect(README).toContain(`install -m 644 ${UNIT_FILE} /etc/systemd/system/\n`);
+  });
 
   test("waits for answers longer than the proxy does, and has room for many", () => {
     expect(VARIABLES.PROXY_DRAIN_TIMEOUT.default).toBe("60s");
-    expect(lines(unit)).toContain("TimeoutStopSec=75s");
-    expect(lines(unit)).toContain("LimitNOFILE=65536");
+    expect(lines(UNIT)).toContain("TimeoutStopSec=75s");
+    expect(lines(UNIT)).toContain("LimitNOFILE=65536");
   });
 
   test.skipIf(Bun.which("systemd-analyze") === null)("is valid, and exposes little", async () => {
     using directory = temporaryDirectory();
     const path = join(directory.path, "lw-inference-proxy.service");
     const program = "/usr/local/bin/lw-inference-proxy";
-    expect(unit).toContain(`ExecStart=${program}\n`);
-    writeFileSync(path, unit.replace(program, process.execPath)); // it has to exist
+    expect(UNIT).toContain(`ExecStart=${program}\n`);
+    writeFileSync(path, UNIT.replace(program, process.execPath)); // it has to exist
     const analyze = async (...args: readonly string[]): Promise<readonly [number, string]> => {
       const command = ["systemd-analyze", ...args, path];
       const child = Bun.spawn(command, { stdio: ["ignore", "pipe", "pipe"] });

@@ -8,12 +8,21 @@ export type BodyWatch = {
   readonly waitFor: (what: "read" | "client") => void;
   /** Called with each piece before it goes on. Must be quick, and must not change the piece. */
   readonly passing?: ((piece: Uint8Array) => void) | undefined;
+  /** Called before the first piece goes on, if the body is passed on piece by piece. */
+  readonly began?: (() => void) | undefined;
+  /** Says whether `ended` is to be shown the first piece and the last ones. */
+  readonly keepsPieces?: boolean;
   /** Called once, whichever way the body ends. */
   readonly ended: (end: BodyEnd) => void;
 };
 
 type BodyEnd = {
   readonly bytes: number;
+  /** How many were passed on one by one; 0 or undefined if it was read whole. */
+  readonly pieces?: number;
+  /** Only if they are kept: those of the last few reads, or the whole. */
+  readonly lastPieces?: readonly Uint8Array[];
+  readonly firstPiece?: Uint8Array | undefined;
   /** Set if the upstream broke off. */
   readonly error?: unknown;
   /** Set if our own code failed, and not the upstream: a bug. */
@@ -74,6 +83,12 @@ class Passage {
   #first: Uint8Array | undefined;
   readonly #watch: BodyWatch;
   #bytes = 0;
+  #pieces = 0;
+  #firstPiece: Uint8Array | undefined;
+  /** What the last three reads have brought, the latest first. */
+  #last = NONE;
+  #before = NONE;
+  #earlier = NONE;
   #open = true;
   #hasBroken = false;
 
@@ -144,6 +159,10 @@ class Passage {
   }
 
   #write(pieces: readonly Uint8Array[], controller: ReadableStreamDirectController): void {
+    if (pieces.length === 0) return;
+    if (this.#pieces === 0) this.#watch.began?.();
+    this.#pieces += pieces.length;
+    if (this.#watch.keepsPieces) this.#keep(pieces);
     for (const piece of pieces) {
       this.#bytes += piece.length;
       this.#watch.passing?.(piece);
@@ -151,12 +170,30 @@ class Passage {
     }
   }
 
-  #end(how?: Omit<BodyEnd, "bytes">): void {
+  /** Keeps what has come as it is: nothing is done for each piece. */
+  #keep(pieces: readonly Uint8Array[]): void {
+    this.#firstPiece ??= pieces[0];
+    this.#earlier = this.#before;
+    this.#before = this.#last;
+    this.#last = pieces;
+  }
+
+  #end(how?: Pick<BodyEnd, "error" | "isBug" | "cancelled">): void {
     if (!this.#open) return;
     this.#open = false;
-    this.#watch.ended({ bytes: this.#bytes, ...how });
+    this.#watch.ended({
+      bytes: this.#bytes,
+      pieces: this.#pieces,
+      ...(this.#firstPiece !== undefined && {
+        firstPiece: this.#firstPiece,
+        lastPieces: [...this.#earlier, ...this.#before, ...this.#last],
+      }),
+      ...how,
+    });
   }
 }
+
+const NONE: readonly Uint8Array[] = [];
 
 /**
  * Fails the stream, so that the client's connection is aborted. Waits for the next turn first: Bun prints

@@ -78,6 +78,7 @@ async function whole(
   }
   const bytes = read instanceof Uint8Array ? read : new Uint8Array(read);
   watch.passing?.(bytes);
-  watch.ended({ bytes: bytes.length });
+  const end = { bytes: bytes.length };
+  watch.ended(watch.keepsPieces ? { ...end, lastPieces: [bytes] } : end);
   return bodyOf(bytes, upstream.headers);
 }

@@ -126,12 +126,15 @@ export class Sender {
     const { log, brokenAnswers, onAnswer } = this.#init;
     const beganMs = performance.now();
     exchange.answerBegins();
+    const passing = both(onAnswer(exchange, upstream, backend), call.answered(upstream));
     return {
       waitFor: (whom) => attempt.waitFor(whom),
-      passing: both(
-        both(onAnswer(exchange, upstream, backend), call.answered(upstream)),
-        attempt.unreadBytes > 0 ? () => attempt.answering() : undefined,
-      ),
+      passing,
+      began: () => {
+        attempt.answering();
+        call.began();
+      },
+      keepsPieces: call.keepsPieces,
       ended: (end) => {
         const { error, isBug } = end;
         const ending = attempt.ended(end);

@@ -71,3 +71,13 @@ function takesRequests({ backends, replicas }: Served, backend: Backend): boolea
 function newlyServed(id: string): Served {
   return { backends: [], id, model: undefined, replicas: undefined };
 }
+
+/** How many backends take the requests for a model. */
+export type Takers = { readonly model: string; readonly backends: number };
+
+/** @returns those of each model that somebody takes requests for */
+export function takersOf(served: readonly Served[]): readonly Takers[] {
+  return served.flatMap(({ id, model, replicas }) =>
+    model === undefined ? [] : [{ model: id, backends: replicas?.length ?? 1 }],
+  );
+}

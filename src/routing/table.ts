@@ -11,7 +11,7 @@ import { NameMap, sameEntries, sameIds } from "./names.ts";
 import { type Overlap, overlapsByModel, overlapsWith } from "./overlap.ts";
 import type { Asking, Draining, ModelLookup, Route, Routes } from "./routes.ts";
 import { isSameRun, keyOf, newestFirst, type Run, type Server, startedLastFirst } from "./run.ts";
-import { activeModels, putServed, type Served } from "./served.ts";
+import { activeModels, putServed, type Served, type Takers, takersOf } from "./served.ts";
 
 const NOTHING_KNOWN = {};
 
@@ -49,6 +49,11 @@ export class RoutingTable implements Routes {
     return this.#active.length;
   }
 
+  /** See `takersOf`. */
+  get takers(): readonly Takers[] {
+    return takersOf(this.#served.ofIds);
+  }
+
   find(name: string): ModelLookup {
     const found = this.#lookUp(name);
     if (found === undefined) return this.#expected.unknown(name);
@@ -56,8 +61,7 @@ export class RoutingTable implements Routes {
     const { model, id, backends, replicas } = found;
     if (model === undefined) return { ...this.#draining(backends), id };
     // One that drains counts: it may have made what a request goes on from.
-    const isShared =
-      replicas !== undefined && backends.filter(({ isReplica }) => isReplica).length > 1;
+    const isShared = replicas !== undefined && backends.filter((one) => one.isReplica).length > 1;
     return { kind: "live", model, isShared };
   }
 
@@ -248,9 +252,7 @@ export class RoutingTable implements Routes {
     this.#sharedByAll = served.ofIds.find(
       ({ replicas }) => replicas !== undefined && replicas.length === serving.length,
     )?.id;
-    this.#dispatcher.keep(
-      (id) => served.ofId(id)?.backends.some(({ isReplica }) => isReplica) === true,
-    );
+    this.#dispatcher.keep((id) => served.ofId(id)?.backends.some((one) => one.isReplica) === true);
     this.#list = activeModels(served.ofIds);
     this.#changed();
   }

@@ -40,7 +40,8 @@ export function watchMetricExporter(
 
 /**
  * Leaves out of a gauge what was not observed this time, such as the load of a container that is gone. Without
- * this the SDK (2.12) repeats the last value of each for good. A gauge that is sent has no temporality.
+ * this the SDK (2.12) repeats the last value of each for good. A gauge that is sent has no temporality. Where metrics
+ * are both scraped and sent, each gets once what was observed for the other since its own last time.
  *
  * @param select for all other instruments
  */

@@ -1,11 +1,14 @@
 /** The metrics as OpenTelemetry's instruments. Their names and units are in metrics.ts. Records nothing. */
-import type { Counter, Histogram, Meter, UpDownCounter } from "@opentelemetry/api";
+import type { Counter, Histogram, Meter, ObservableGauge, UpDownCounter } from "@opentelemetry/api";
+import type { ContainerStatus } from "../status.ts";
 import { LabelValues } from "./label-values.ts";
 import { METRICS, SERIES_MAX } from "./metrics.ts";
+import { type ModelBackendCount, ModelBackends } from "./model-backends.ts";
 import type { BackendLoad } from "./telemetry.ts";
 
 export type Instruments = {
   readonly requests: Counter;
+  readonly errors: Counter;
   readonly duration: Histogram;
   readonly inflight: UpDownCounter;
   readonly websockets: UpDownCounter;
@@ -19,23 +22,32 @@ export type Instruments = {
   readonly tokens: Histogram;
 };
 
-/** Both are called each time metrics are collected. */
+/** All of these are called each time metrics are collected. */
 export type Observed = {
   /** How many backends take new requests now. */
   readonly activeBackends: () => number;
   /** How busy those are that share their requests, one entry for each. */
   readonly backendLoads: () => Iterable<BackendLoad>;
+  /** One entry for each model that has a backend. */
+  readonly modelBackends: () => Iterable<ModelBackendCount>;
+  /** All labelled containers. */
+  readonly containers: () => readonly ObservedContainer[];
+  readonly isEngineConnected: () => boolean;
 };
+
+export type ObservedContainer = Pick<ContainerStatus, "name" | "state" | "crash_loop">;
 
 type HistogramKey = "duration" | "waitDuration" | "firstChunk" | "perChunk" | "tokens";
 
 /** The value of `container.name` for all containers that have none of their own. */
 const OTHER = "other";
 
-export function createInstruments(
-  meter: Meter,
-  { activeBackends, backendLoads }: Observed,
-): Instruments {
+/** There are a dozen states: more than so many containers called `other` can't be told apart by more series. */
+const STATES_MAX = 12;
+/** One less than there may be series: the SDK keeps the last one for what is above. */
+const OWN_SERIES_MAX = SERIES_MAX - 1;
+
+export function createInstruments(meter: Meter, observed: Observed): Instruments {
   const counter = (key: keyof typeof METRICS): Counter =>
     meter.createCounter(METRICS[key].name, METRICS[key]);
   const upDownCounter = (key: keyof typeof METRICS): UpDownCounter =>
@@ -45,19 +57,10 @@ export function createInstruments(
     const advice = { explicitBucketBoundaries: [...boundaries] };
     return meter.createHistogram(name, { ...options, advice });
   };
-  meter
-    .createObservableUpDownCounter(METRICS.backends.name, METRICS.backends)
-    .addCallback((result) => result.observe(activeBackends()));
-  // One less than there may be series: the SDK keeps the last one for what is above.
-  const names = new LabelValues(OTHER, SERIES_MAX - 1);
-  const [container] = METRICS.load.labels;
-  meter.createObservableGauge(METRICS.load.name, METRICS.load).addCallback((result) => {
-    for (const [name, load] of sumByName(backendLoads(), names)) {
-      result.observe(load, { [container]: name });
-    }
-  });
+  observe(meter, observed);
   return {
     requests: counter("requests"),
+    errors: counter("errors"),
     duration: histogram("duration"),
     inflight: upDownCounter("inflight"),
     websockets: upDownCounter("websockets"),
@@ -70,6 +73,82 @@ export function createInstruments(
     perChunk: histogram("perChunk"),
     tokens: histogram("tokens"),
   };
+}
+
+/** Has the SDK ask for what is not counted by events, but is so and so at a moment. */
+function observe(meter: Meter, observed: Observed): void {
+  const gauge = (key: keyof typeof METRICS): ObservableGauge =>
+    meter.createObservableGauge(METRICS[key].name, METRICS[key]);
+  meter
+    .createObservableUpDownCounter(METRICS.backends.name, METRICS.backends)
+    .addCallback((result) => result.observe(observed.activeBackends()));
+  gauge("engineConnected").addCallback((result) =>
+    result.observe(observed.isEngineConnected() ? 1 : 0),
+  );
+  const [model] = METRICS.modelBackends.labels;
+  const models = new ModelBackends(OWN_SERIES_MAX);
+  gauge("modelBackends").addCallback((result) => {
+    const counts = models.counts(observed.modelBackends(), performance.now());
+    for (const [id, count] of counts) result.observe(count, { [model]: id });
+  });
+  const names = new LabelValues(OTHER, OWN_SERIES_MAX);
+  const [container] = METRICS.load.labels;
+  gauge("load").addCallback((result) => {
+    for (const [name, load] of sumByName(observed.backendLoads(), names)) {
+      result.observe(load, { [container]: name });
+    }
+  });
+  observeContainers(meter, observed.containers, {
+    state: gauge("containerState"),
+    crashLoop: gauge("crashLoop"),
+  });
+}
+
+type ContainerGauges = { readonly state: ObservableGauge; readonly crashLoop: ObservableGauge };
+
+/** The two gauges of containers have one callback, since it takes a while to look at all of them. */
+function observeContainers(
+  meter: Meter,
+  containers: Observed["containers"],
+  gauges: ContainerGauges,
+): void {
+  const names = new LabelValues(OTHER, OWN_SERIES_MAX - (STATES_MAX - 1));
+  const [container, stateLabel] = METRICS.containerState.labels;
+  meter.addBatchObservableCallback(
+    (result) => {
+      for (const [name, { states, isCrashing }] of byLabel(containers(), names)) {
+        result.observe(gauges.crashLoop, isCrashing ? 1 : 0, { [container]: name });
+        for (const [state, count] of states) {
+          result.observe(gauges.state, count, { [container]: name, [stateLabel]: state });
+        }
+      }
+    },
+    [gauges.state, gauges.crashLoop],
+  );
+}
+
+type Labelled = {
+  /** How many containers are in each state. */
+  readonly states: ReadonlyMap<string, number>;
+  /** One of them ends again and again. */
+  readonly isCrashing: boolean;
+};
+
+/** Several may have one label: see `sumByName`. */
+function byLabel(
+  containers: readonly ObservedContainer[],
+  names: LabelValues,
+): ReadonlyMap<string, Labelled> {
+  const labelled = new Map<string, Labelled>();
+  for (const { name, state, crash_loop } of containers) {
+    const label = names.of(name, true);
+    const { states, isCrashing } = labelled.get(label) ?? { states: new Map(), isCrashing: false };
+    labelled.set(label, {
+      states: new Map(states).set(state, (states.get(state) ?? 0) + 1),
+      isCrashing: isCrashing || crash_loop,
+    });
+  }
+  return labelled;
 }
 
 /** Several may have one label: a gauge would show the last of them alone. */

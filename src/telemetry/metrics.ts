@@ -38,6 +38,7 @@ const TOKENS = [
 
 const MODEL = "model";
 const CONTAINER = "container.name";
+const ERROR_TYPE = "error.type";
 const GEN_AI = ["gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model"];
 
 export const METRICS = {
@@ -46,6 +47,12 @@ export const METRICS = {
     unit: "{request}",
     labels: [MODEL, "status_code"],
     description: "Requests that have ended",
+  },
+  errors: {
+    name: "proxy.request.errors",
+    unit: "{request}",
+    labels: [MODEL, ERROR_TYPE],
+    description: "Requests that have ended with an error, whoever is at fault",
   },
   duration: {
     name: "proxy.request.duration",
@@ -72,6 +79,12 @@ export const METRICS = {
     labels: [],
     description: "Backends that take new requests",
   },
+  modelBackends: {
+    name: "proxy.model.backends",
+    unit: "{backend}",
+    labels: [MODEL],
+    description: "Backends that take requests for a model; 0 for a day after the last has gone",
+  },
   decisions: {
     name: "proxy.route.decisions",
     unit: "{request}",
@@ -83,6 +96,24 @@ export const METRICS = {
     unit: "{request}",
     labels: [CONTAINER],
     description: "Requests with a replica, and the prompts it has not begun to answer, in 8 KiB",
+  },
+  containerState: {
+    name: "proxy.container.state",
+    unit: "{container}",
+    labels: [CONTAINER, "state"],
+    description: "1 for the state that a labelled container is in",
+  },
+  crashLoop: {
+    name: "proxy.container.crash_loop",
+    unit: "{container}",
+    labels: [CONTAINER],
+    description: "1 while a container ends again and again before it is healthy, else 0",
+  },
+  engineConnected: {
+    name: "proxy.engine.connected",
+    unit: "1",
+    labels: [],
+    description: "1 while the engine can be reached, else 0",
   },
   waiting: {
     name: "proxy.requests.waiting",

@@ -49,6 +49,8 @@ export class OtelCallReport implements CallReport {
   #firstPieceS: number | undefined;
   #usage: UsageReader | undefined;
   #open = true;
+  /** It sees each piece as it passes. */
+  readonly keepsPieces = false;
 
   /** @param reason why this replica was chosen, if one was */
   constructor(
@@ -105,6 +107,10 @@ export class OtelCallReport implements CallReport {
       this.#chunk(performance.now());
       usage?.push(piece);
     };
+  }
+
+  began(): void {
+    // The first piece that passes tells it.
   }
 
   ended(end: CallEnd, abortReason: string | undefined): void {

@@ -12,6 +12,7 @@ import {
   type TextMapGetter,
   trace,
 } from "@opentelemetry/api";
+import { errorWord } from "./error-words.ts";
 import { UNKNOWN } from "./label-values.ts";
 import { OtelCallReport, ROUTE_REASON } from "./otel-call.ts";
 import {
@@ -166,6 +167,7 @@ export class OtelRequestReport implements RequestReport, CallOwner {
     const model = this.#label;
     instruments.activeRequests.add(-1, this.#active);
     instruments.requests.add(1, { model, status_code: status });
+    this.#countError(outcome, status);
     // A WebSocket may live for hours: the percentiles of answers would say nothing any more.
     if (status !== SWITCHING_PROTOCOLS) {
       instruments.duration.record((performance.now() - this.#startMs) / 1000, { model });
@@ -173,6 +175,14 @@ export class OtelRequestReport implements RequestReport, CallOwner {
     const span = this.#span;
     if (span === undefined) return;
     late.whenExplained(outcome, (end) => this.#endSpan(span, end, { streaming, ...more }));
+  }
+
+  /** Waits for nothing: the end of a container counts as the reason if it is known by now. */
+  #countError(outcome: ReportEnd, status: number): void {
+    const { errorType } = explained(outcome, outcome.ending?.end);
+    const word = errorWord(errorType, status);
+    if (word === undefined) return;
+    this.reporting.instruments.errors.add(1, { model: this.#label, "error.type": word });
   }
 
   #endSpan(

@@ -30,7 +30,7 @@ import { OtelRequestReport } from "./otel-request.ts";
 import type { Reporting } from "./reporting.ts";
 import { LateSpans } from "./run-end.ts";
 import type { DiagnosticsLevel, TelemetrySettings } from "./settings.ts";
-import type { Telemetry } from "./telemetry.ts";
+import { TABLE_UPDATES, type Telemetry } from "./telemetry.ts";
 
 export type OtelInit = Observed & {
   readonly settings: TelemetrySettings;
@@ -70,6 +70,8 @@ export function createOtel(init: OtelInit): Telemetry {
     tracer: traces?.provider.getTracer(SCOPE, version),
     late: new LateSpans(),
   };
+  // Prometheus sees no rise in the first value of a series: without this the first drain would not show.
+  for (const action of TABLE_UPDATES) reporting.instruments.tableUpdates.add(0, { action });
   const parts: readonly Part[] = traces === undefined ? [metrics] : [traces, metrics];
   return {
     request: (request, path) => new OtelRequestReport(request, path, reporting),

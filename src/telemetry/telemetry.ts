@@ -17,9 +17,14 @@ export type ReportedEnding = {
   readonly known: (ms: number) => Promise<ReportedRunEnd | undefined>;
 };
 
+/** A server, as its source knows it: see `Server` in routing/. */
+export type ReportedServer = { readonly source: string; readonly id: string };
+
 /** What is reported of a backend. */
 export type ReportedBackend = {
   readonly name: string;
+  /** Which server it is one run of. */
+  readonly run?: ReportedServer;
   /** `http://host:port` without a path. */
   readonly origin: string;
   readonly basePath: string;
@@ -50,6 +55,11 @@ export type WaitOutcome =
 export type CallEnd = {
   /** How many bytes of the answer's body came. */
   readonly bytes: number;
+  /** How many pieces of it were passed on one by one; 0 if it was read whole. */
+  readonly pieces?: number;
+  /** The last of these pieces, or the whole; only if the report keeps them: see `CallReport.keepsPieces`. */
+  readonly lastPieces?: readonly Uint8Array[];
+  readonly firstPiece?: Uint8Array | undefined;
   /** Set if the upstream broke off, or never answered. */
   readonly error?: unknown;
   /** Set if the client left while the answer was under way. */
@@ -81,6 +91,10 @@ export type CallReport = {
   readonly trace: (headers: Headers) => void;
   /** @returns a function that must see each piece of the answer's body as it passes; undefined: none must */
   readonly answered: (upstream: Response) => ((piece: Uint8Array) => void) | undefined;
+  /** True, after `answered`, if `ended` is to be shown the first piece of the body and the last ones. */
+  readonly keepsPieces: boolean;
+  /** The first piece of the body has come, and the others will be passed on one by one too. */
+  readonly began: () => void;
   /** The answer's body has ended, completely or not. Ends the report of the whole request. */
   readonly ended: (end: CallEnd, abortReason: string | undefined) => void;
   /**
@@ -119,7 +133,8 @@ export type RequestReport = {
 };
 
 /** What can happen to the routing table. */
-type TableUpdate = "admit" | "replace models" | "drain" | "remove";
+export const TABLE_UPDATES = ["admit", "replace models", "drain", "remove"] as const;
+type TableUpdate = (typeof TABLE_UPDATES)[number];
 
 export type Telemetry = {
   /** @param path of the request, as the client sent it */
@@ -136,6 +151,8 @@ const NO_SOCKET = (): void => undefined;
 const NO_CALL: CallReport = {
   trace: () => undefined,
   answered: () => undefined,
+  keepsPieces: false,
+  began: () => undefined,
   ended: () => undefined,
   upgraded: () => NO_SOCKET,
   failed: () => undefined,

@@ -42,6 +42,40 @@ export class UsageReader {
   }
 }
 
+/** A text that is longer is looked at from here on alone: usage stands at the end. */
+const LAST_BYTES_MAX = 16 * 1024;
+
+/**
+ * Reads the tokens out of the last pieces of a complete body, for those who have not seen all of it.
+ *
+ * @param pieces the last ones, in order
+ * @param first the first piece of an event stream, if that may have some of the numbers
+ */
+export function usageOfLast(
+  pieces: readonly Uint8Array[],
+  isEventStream: boolean,
+  first?: Uint8Array,
+): Usage {
+  const text = lastText(pieces);
+  if (!isEventStream) return bodyUsage(text);
+  const last = text.includes(QUOTED) ? eventsUsage(text, true) : NO_USAGE;
+  if (first === undefined || last.input !== undefined) return last;
+  return merge(last, eventsUsage(lastText([first.subarray(0, HEAD_BYTES_MAX)])));
+}
+
+/** As Latin-1, which is quicker, and the same for all that is looked for: names and numbers. */
+function lastText(pieces: readonly Uint8Array[]): string {
+  let text = "";
+  for (let index = pieces.length - 1; index >= 0 && text.length < LAST_BYTES_MAX; index -= 1) {
+    const { buffer, byteOffset, length } = pieces[index] ?? NOTHING;
+    const from = Math.max(0, length - LAST_BYTES_MAX + text.length);
+    text = Buffer.from(buffer, byteOffset + from, length - from).toString("latin1") + text;
+  }
+  return text;
+}
+
+const NOTHING = new Uint8Array();
+
 /** A body that is no event stream: OpenAI and Anthropic have `usage` as its member. */
 function bodyUsage(text: string): Usage {
   return text.includes(QUOTED) ? usageIn(text, []) : NO_USAGE;

@@ -5,7 +5,7 @@ import { until, within } from "../support/until.ts";
 type End = Parameters<BodyWatch["ended"]>[0];
 
 /** An upstream body that the test feeds, watched; `events` tells what happened in order. */
-function watched() {
+function watched(keepsPieces = false) {
   const events: string[] = [];
   const ends: End[] = [];
   let source: ReadableStreamDefaultController<Uint8Array> | undefined;
@@ -22,6 +22,8 @@ function watched() {
   );
   const body = watchBody(open(upstream), {
     waitFor: (what) => events.push(what),
+    began: () => events.push("began"),
+    keepsPieces,
     ended: (end) => {
       events.push("ended");
       ends.push(end);
@@ -38,7 +40,7 @@ describe("watchBody()", () => {
     for (const piece of ["one", "", "zwölf"]) source.enqueue(bytes(piece));
     source.close();
     expect(await within("the body", new Response(body).text())).toBe("onezwölf");
-    expect(ends).toEqual([{ bytes: 9 }]);
+    expect(ends).toEqual([{ bytes: 9, pieces: 3 }]);
   });
 
   test("reads nothing before it is asked, and gives on at once what has come by then", async () => {
@@ -50,7 +52,7 @@ describe("watchBody()", () => {
     expect(events).toEqual([]);
     const { value } = await within("the pieces", reader.read());
     expect(Buffer.from(value!).toString()).toBe("onetwo");
-    expect(events.slice(0, 2)).toEqual(["read", "client"]);
+    expect(events.slice(0, 3)).toEqual(["read", "client", "began"]);
     const next = reader.read();
     source.enqueue(bytes("three"));
     expect(Buffer.from((await within("a piece", next)).value!).toString()).toBe("three");
@@ -78,7 +80,7 @@ describe("watchBody()", () => {
         reader.read().catch((error: unknown) => error),
       ),
     ).toBe(broken);
-    expect(ends).toEqual([{ bytes: 4, error: broken, isBug: false }]);
+    expect(ends).toEqual([{ bytes: 4, pieces: 1, error: broken, isBug: false }]);
   });
 
   test("cancels the upstream with the reason when it is cancelled between reads", async () => {
@@ -89,7 +91,7 @@ describe("watchBody()", () => {
     await within("a piece", read);
     await within("the cancel", reader.cancel("client gone"));
     expect(events.slice(-2)).toEqual(["ended", "cancel client gone"]);
-    expect(ends).toEqual([{ bytes: 4, cancelled: true }]);
+    expect(ends).toEqual([{ bytes: 4, pieces: 1, cancelled: true }]);
   });
 
   test("ends once when it is cancelled while a read is pending, and not as broken off", async () => {
@@ -100,6 +102,32 @@ describe("watchBody()", () => {
     await within("the cancel", reader.cancel("client gone"));
     await within("the pending read", pending);
     await until("the upstream is cancelled", () => events.includes("cancel client gone"));
-    expect(ends).toEqual([{ bytes: 0, cancelled: true }]);
+    expect(ends).toEqual([{ bytes: 0, pieces: 0, cancelled: true }]);
+  });
+
+  test("shows at the end the first piece, and those of the last three reads, if they are kept", async () => {
+    const { body, ends, events, source } = watched(true);
+    const reader = body.getReader();
+    for (const text of ["one", "two", "three", "four", "five"]) {
+      const read = reader.read();
+      source.enqueue(bytes(text));
+      await within("a piece", read);
+    }
+    source.close();
+    await within("the end", reader.read());
+    const [end] = ends;
+    expect(end?.pieces).toBe(5);
+    expect(Buffer.from(end?.firstPiece ?? []).toString()).toBe("one");
+    const last = end?.lastPieces?.map((piece) => Buffer.from(piece).toString());
+    expect(last).toEqual(["three", "four", "five"]);
+    expect(events.filter((event) => event === "began")).toHaveLength(1);
+  });
+
+  test("never begins if nothing comes", async () => {
+    const { body, ends, events, source } = watched(true);
+    source.close();
+    await within("the end", body.getReader().read());
+    expect(events).not.toContain("began");
+    expect(ends).toEqual([{ bytes: 0, pieces: 0 }]);
   });
 });

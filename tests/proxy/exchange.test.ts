@@ -29,6 +29,8 @@ function rig(): Rig {
   const call: CallReport = {
     trace: say("trace"),
     answered: () => undefined,
+    keepsPieces: false,
+    began: () => undefined,
     ended: (_end, reason) => void said.push(`call ended${reason ? `: ${reason}` : ""}`),
     upgraded: () => () => undefined,
     failed: (_error, reason) => void said.push(`call failed${reason ? `: ${reason}` : ""}`),

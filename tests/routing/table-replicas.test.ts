@@ -186,6 +186,20 @@ describe("RoutingTable.route()", () => {
     table.drain(d!);
     expect(table.replicas).toEqual([c!, a!]);
   });
+
+  test.each<[pattern: string, backends: number]>([
+    ["R", 1],
+    ["RRR", 3],
+    ["R-R", 2],
+    ["RR-", 1],
+    ["--", 1],
+  ])("takers of %s: %d", (pattern, backends) => {
+    const { table, backends: all } = tableOf(pattern);
+    const model = all[0]?.models[0]?.id ?? "";
+    expect(table.takers).toEqual([{ model, backends }]);
+    for (const backend of all) table.drain(backend);
+    expect(table.takers).toEqual([]);
+  });
 });
 
 describe("RoutingTable.routeToRun()", () => {

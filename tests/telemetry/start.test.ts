@@ -4,14 +4,12 @@ import { readTelemetrySettings } from "../../src/telemetry/settings.ts";
 import { startTelemetry } from "../../src/telemetry/start.ts";
 import { NO_REPORT, NO_TELEMETRY } from "../../src/telemetry/telemetry.ts";
 import { memoryLog } from "../support/proxy/memory-log.ts";
+import { NOTHING_OBSERVED } from "../support/proxy/reporting.ts";
 
 const SRC = join(import.meta.dir, "../../src");
 
 function makeInit(): Parameters<typeof startTelemetry>[1] {
-  return {
-    ...{ log: memoryLog(), version: "1", containerId: undefined },
-    ...{ activeBackends: () => 0, backendLoads: () => [] },
-  };
+  return { log: memoryLog(), version: "1", containerId: undefined, ...NOTHING_OBSERVED };
 }
 
 /** Which modules of packages are loaded by all that the process is made of, with telemetry set up so. */

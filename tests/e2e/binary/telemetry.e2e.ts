@@ -93,6 +93,9 @@ describe("on", () => {
     expect(metric("proxy.backends.active")).toMatchObject([{ value: 1 }]);
     expect(metric("proxy.routing_table.updates")).toMatchObject([
       { labels: { action: "admit" }, value: 1 },
+      { labels: { action: "replace models" }, value: 0 },
+      { labels: { action: "drain" }, value: 0 },
+      { labels: { action: "remove" }, value: 0 },
     ]);
   });
 

@@ -52,7 +52,10 @@ async function create(name: string, image: string, more: readonly string[] = [])
   const { environment = {}, volumes = [], labels = {}, networks, security_opt = [] } = service;
   const flags = [
     ...["--name", `${PREFIX}-${name}`, "--label", TEST_LABEL],
-    ...Object.entries(environment).flatMap(([key, value]) => ["--env", `${key}=${value}`]),
+    ...Object.entries(environment).flatMap(([key, value]) => [
+      "--env",
+      `${key}=${filledIn(value)}`,
+    ]),
     ...volumes
       .filter((volume) => volume.startsWith("/"))
       .flatMap((volume) => ["--volume", volume.replace("/var/run/docker.sock", socketPath())]),
@@ -67,6 +70,11 @@ async function create(name: string, image: string, more: readonly string[] = [])
     await dockerCli("network", "connect", `${PREFIX}-${network}`, `${PREFIX}-${name}`);
   }
   await dockerCli("start", `${PREFIX}-${name}`);
+}
+
+/** As Compose fills variables in, if none is set: `${NAME:-default}`. */
+function filledIn(value: string | number): string {
+  return String(value).replaceAll(/\$\{\w+:-([^}]*)\}/g, "$1");
 }
 
 async function inspect(name: string, format: string): Promise<string> {
@@ -126,6 +134,17 @@ describe.skipIf(!HAS_ALL)("compose.yaml", () => {
       expect(readFileSync(`/proc/${pid}/status`, "utf8")).toMatch(/^Uid:\s+65532\s/m);
       expect(await inspect("proxy", "{{.HostConfig.ReadonlyRootfs}}")).toBe("true");
       expect(await dockerCli("logs", `${PREFIX}-proxy`)).not.toContain('"level":"error"');
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "the proxy has metrics for whoever is on its network, and for nobody who comes through Traefik",
+    async () => {
+      const status = async (headers: Record<string, string>): Promise<number> =>
+        (await fetch(`${origin}/metrics`, { headers, keepalive: false })).status;
+      expect(await status({ host: "proxy:8080" })).toBe(200);
+      expect(await status({ "x-forwarded-for": "192.0.2.1" })).toBe(404);
     },
     TIMEOUT_MS,
   );

@@ -1,4 +1,4 @@
-/** Who may see what tells inner things: `/status` and `/metrics`. */
+/** Who may see what tells inner things: `/status`, `/metrics` and `/sd/prometheus`. */
 import { describe, expect, test } from "bun:test";
 import { isLocalHost } from "../../../src/proxy/own/inner.ts";
 import { NO_TELEMETRY } from "../../../src/telemetry/telemetry.ts";
@@ -6,12 +6,13 @@ import { rawExchange } from "../../support/client/raw-http.ts";
 import { type RunningProxy, startProxy } from "../../support/proxy/in-process.ts";
 import { plainStatus } from "../../support/proxy/status-reply.ts";
 
-const PATHS = ["/status", "/metrics"];
+const PATHS = ["/status", "/metrics", "/sd/prometheus"];
 const SECRET = "vllm-1 at 172.17.0.2";
 
 function start(init: Parameters<typeof startProxy>[0] = {}): RunningProxy {
   return startProxy({
     status: () => plainStatus({ version: SECRET }),
+    scrapeTargets: () => [{ id: "1", name: SECRET, origin: "http://172.17.0.2:8000", models: [] }],
     telemetry: { ...NO_TELEMETRY, scrape: async () => `# ${SECRET}\n` },
     ...init,
   });

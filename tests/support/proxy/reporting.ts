@@ -1,8 +1,9 @@
 /** The proxy as it runs, with telemetry on: what it reports goes to a collector of the test's own. */
 import type { Backend } from "../../../src/routing/backend.ts";
+import type { Observed } from "../../../src/telemetry/instruments.ts";
 import { createOtel } from "../../../src/telemetry/otel.ts";
 import { readTelemetrySettings } from "../../../src/telemetry/settings.ts";
-import type { BackendLoad, Telemetry } from "../../../src/telemetry/telemetry.ts";
+import type { Telemetry } from "../../../src/telemetry/telemetry.ts";
 import { type OtlpReceiver, type ReceivedSpan, startOtlpReceiver } from "../collector/receiver.ts";
 import { type RunningProxy, startProxy } from "./in-process.ts";
 import { type MemoryLog, memoryLog } from "./memory-log.ts";
@@ -15,33 +16,44 @@ export type TestTelemetry = Disposable & {
 
 type Environment = Readonly<Record<string, string>>;
 
-type TestInit = {
+/** What there is to observe where a test does not say. */
+export const NOTHING_OBSERVED: Observed = {
+  activeBackends: () => 0,
+  backendLoads: () => [],
+  modelBackends: () => [],
+  containers: () => [],
+  isEngineConnected: () => false,
+};
+
+type TestInit = Partial<Observed> & {
   /** A function is given the origin of the collector. */
   readonly env?: Environment | ((origin: string) => Environment);
   readonly scrape?: boolean;
-  readonly activeBackends?: () => number;
-  readonly backendLoads?: () => Iterable<BackendLoad>;
   readonly containerId?: string;
 };
 
 /** Telemetry to a collector at its base endpoint, unless `env` names others. */
-export function startTestTelemetry(init: TestInit = {}): TestTelemetry {
+export function startTestTelemetry({
+  scrape = false,
+  containerId,
+  ...init
+}: TestInit = {}): TestTelemetry {
   const receiver = startOtlpReceiver();
   const env =
     typeof init.env === "function"
       ? init.env(receiver.origin)
       : (init.env ?? { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.origin });
-  const { settings, errors } = readTelemetrySettings(env, init.scrape ?? false);
+  const { settings, errors } = readTelemetrySettings(env, scrape);
   if (settings === undefined) throw new Error(`Telemetry is off: ${errors.join("; ")}`);
   const log = memoryLog();
   const telemetry = inEnvironment(env, () =>
     createOtel({
+      ...NOTHING_OBSERVED,
+      ...init,
       settings,
       log,
       version: "1.2.3",
-      containerId: init.containerId,
-      activeBackends: init.activeBackends ?? (() => 0),
-      backendLoads: init.backendLoads ?? (() => []),
+      containerId,
     }),
   );
   return { telemetry, receiver, log, [Symbol.dispose]: () => receiver[Symbol.dispose]() };

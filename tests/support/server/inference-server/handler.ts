@@ -1,6 +1,7 @@
 /** Requests in, responses and WebSockets out: the API under the base path, and the routes of control.ts. */
 import { type Answer, answer } from "./answers.ts";
 import { type Control, createControl } from "./control.ts";
+import { engineMetrics } from "./engine-metrics.ts";
 import { abortEntry, finishEntry, type JournalEntry, keepEntry, openEntry } from "./journal.ts";
 import { openAiError } from "./openai.ts";
 import type { Settings } from "./settings.ts";
@@ -37,9 +38,25 @@ export function createService(settings: Settings): Service & { readonly sockets:
 
 async function respond(settings: Settings, request: Request, control: Control): Promise<Response> {
   const url = new URL(request.url);
-  const response = control.respond(url) ?? (await respondAsApi(settings, request, url, control));
+  const response =
+    control.respond(url) ??
+    metrics(settings, url, control) ??
+    (await respondAsApi(settings, request, url, control));
   response.headers.set("x-served-by", settings.name);
   return response;
+}
+
+function metrics(
+  { metrics: kind, models: [model = ""] }: Settings,
+  { pathname }: URL,
+  { journal }: Control,
+): Response | undefined {
+  if (kind === undefined || pathname !== "/metrics") return undefined;
+  const running = journal.filter(
+    ({ method, done, aborted }) => method === "POST" && !(done || aborted),
+  ).length;
+  const headers = { "content-type": "text/plain; version=0.0.4; charset=utf-8" };
+  return new Response(engineMetrics(kind, model, { running }), { headers });
 }
 
 /** @returns "" if it is not below */

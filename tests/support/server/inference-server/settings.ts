@@ -1,5 +1,6 @@
 /** What the stand-in does, read from its environment once; a value that makes no sense ends it at once. */
 import { hostname } from "node:os";
+import type { EngineKind } from "./engine-metrics.ts";
 
 /**
  * What SIGTERM and SIGINT do: exit at once, finish what is in flight first, or nothing. The first two send each WebSocket
@@ -39,6 +40,8 @@ export type Settings = {
   readonly subprotocol: string | undefined;
   /** At first; /admin/health changes it. */
   readonly healthy: boolean;
+  /** Whose metrics there are at /metrics; undefined: there is no such path. */
+  readonly metrics: EngineKind | undefined;
   /** Folder of a file that outlives the container: see `keepEntry` in journal.ts. */
   readonly journalFolder: string | undefined;
 };
@@ -66,6 +69,7 @@ export function readSettings(environment: Environment): Settings {
     },
     subprotocol: environment["SUBPROTOCOL"],
     healthy: readBoolean(environment["HEALTHY"] ?? "true"),
+    metrics: readEngineKind(environment["METRICS"]),
     journalFolder: environment["JOURNAL_FOLDER"],
   };
 }
@@ -105,6 +109,11 @@ function readUpgradeMode(environment: Environment, name: string): UpgradeMode {
   if (value === "take" || value === "http") return value;
   if (/^[2-5]\d\d$/.test(value)) return Number(value);
   throw new Error(`Cannot read ${name}: "${value}" is none of take, http, and a status`);
+}
+
+function readEngineKind(value: string | undefined): EngineKind | undefined {
+  if (value === undefined || value === "vllm" || value === "sglang") return value;
+  throw new Error(`Cannot read METRICS: "${value}" is neither vllm nor sglang`);
 }
 
 function readBoolean(value: string): boolean {

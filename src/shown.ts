@@ -1,0 +1,81 @@
+/**
+ * What the proxy shows of itself: to `GET /status`, to metrics, and to Prometheus that looks for servers. Reads the
+ * rooms, and changes nothing in them.
+ */
+import type { Config } from "./config.ts";
+import type { Engine } from "./engine/engine.ts";
+import { showAddress } from "./engine/error.ts";
+import type { Fleet } from "./fleet/fleet.ts";
+import { VERSION } from "./process/version.ts";
+import type { ScrapeTarget } from "./proxy/own/scrape-targets.ts";
+import type { WaitingRoom } from "./proxy/waiting-room.ts";
+import type { RoutingTable } from "./routing/table.ts";
+import type { DockerSource } from "./sources/docker/docker.ts";
+import type { Status } from "./status.ts";
+import { statusOf } from "./status-of.ts";
+import type { Changes } from "./telemetry/changes.ts";
+import type { Observed } from "./telemetry/instruments.ts";
+import type { Recent } from "./telemetry/recent.ts";
+
+type StatusParts = {
+  readonly startedMs: number;
+  readonly config: Config;
+  readonly engine: Engine;
+  readonly docker: DockerSource;
+  readonly fleet: Fleet;
+  readonly table: RoutingTable;
+  readonly waitingRoom: WaitingRoom;
+  readonly changes: Changes;
+  readonly recent: Recent;
+};
+
+/** What `GET /status` shows now. */
+export function status(parts: StatusParts): Status {
+  const { startedMs, config, engine, docker, fleet, table, waitingRoom, changes, recent } = parts;
+  const { apiVersion } = engine;
+  const connection = docker.connection.status;
+  return statusOf(
+    {
+      version: VERSION,
+      startedMs,
+      engine: { address: showAddress(config.engine), apiVersion, connection },
+      ready: fleet.isReady,
+      containers: fleet.members,
+      listed: table.models,
+      waiting: waitingRoom.counts,
+      serversOf: (id, countMax) => fleet.serversOf(id, countMax),
+      changes: changes.latest,
+      inFlightOf: (id) => recent.inFlightOf(id),
+      recentOf: (id) => recent.ofModel(id),
+      recentOfAll: () => recent.ofAll,
+      recentModels: () => recent.models,
+    },
+    Date.now(),
+  );
+}
+
+/** What metrics show of these parts. They are made after telemetry, and long before it asks. */
+export function observedOf(parts: () => Pick<StatusParts, "table" | "fleet" | "docker">): Observed {
+  return {
+    activeBackends: () => parts().table.activeCount,
+    backendLoads: () =>
+      parts().table.replicas.map(({ name, load }) => ({ name, load: load.value })),
+    modelBackends: () => parts().table.takers,
+    containers: () => parts().fleet.members,
+    isEngineConnected: () => isConnected(parts()),
+  };
+}
+
+type Seen = Pick<StatusParts, "fleet" | "docker">;
+
+function isConnected({ docker }: Pick<Seen, "docker">): boolean {
+  return docker.connection.status.state === "connected";
+}
+
+/** The servers whose own metrics can be read; undefined while it is not known which there are. */
+export function scrapeTargets({ fleet, docker }: Seen): readonly ScrapeTarget[] | undefined {
+  if (!fleet.isReady || !isConnected({ docker })) return undefined;
+  return fleet.members.flatMap(({ id, name, state, address, models }) =>
+    state === "routed" && address !== null ? [{ id, name, origin: address, models }] : [],
+  );
+}

@@ -1,0 +1,246 @@
+/**
+ * What became of the requests of the last hour, for one model, one container, or all: counts in a fixed number of
+ * buckets of time. Its memory is fixed, and what happens is written to one bucket alone. Times are those of a clock
+ * that never goes back. Pure; it knows no request.
+ */
+import type { Recent, RecentWindow } from "../status.ts";
+import { ERRORS_MAX, type ErrorCodes } from "./recent-errors.ts";
+
+/** A short bucket is 10 s long. There are as many as make 5 minutes. */
+const SHORT_MS = 10_000;
+const SHORT_COUNT = 30;
+/** A long bucket is as long as all short ones. There are as many as make an hour. */
+const LONG_COUNT = 12;
+const HOUR_BUCKETS = SHORT_COUNT * LONG_COUNT;
+const BUCKETS = SHORT_COUNT + LONG_COUNT;
+
+/** What a bucket counts: requests, their status classes from 1xx to 5xx, and how soon answers began. */
+const REQUESTS = 0;
+const CLASSES = 1;
+const CLASS_COUNT = 5;
+const FIRST_CHUNKS = CLASSES + CLASS_COUNT;
+/** Bucket `n` of the histogram ends at 1.5 ** n ms; the last one, at 288 s, has all above. */
+const STEP = 1.5;
+const STEP_COUNT = 32;
+const COUNTS = FIRST_CHUNKS + STEP_COUNT;
+
+/** What a bucket sums up. */
+const [PIECES, PIECES_MS, STREAM_TOKENS, STREAM_TOKENS_MS, INPUT_TOKENS, OUTPUT_TOKENS] = [
+  0, 1, 2, 3, 4, 5,
+];
+const SUMS = 6;
+
+/** One request that has ended. */
+export type Ended = {
+  /** Undefined if it got none. */
+  readonly status: number | undefined;
+  /** Index of its error in `ErrorCodes`; undefined if there was none. */
+  readonly error: number | undefined;
+  /** Of a streamed answer: the pieces behind the first one. */
+  readonly pieces: number;
+  /** From the first piece of a streamed answer to its end. */
+  readonly streamMs: number;
+  readonly input: number | undefined;
+  readonly output: number | undefined;
+};
+
+export class RecentCounts {
+  readonly #codes: ErrorCodes;
+  readonly #counts = new Uint32Array(BUCKETS * COUNTS);
+  readonly #sums = new Float64Array(BUCKETS * SUMS);
+  /** Made when the first request fails: most models have no errors. */
+  #errors: Uint32Array | undefined;
+  /** Which bucket of time each has, counted from the clock's start; -1 if none. */
+  readonly #numbers = new Int32Array(BUCKETS).fill(-1);
+  /** Requests that a backend is working on. */
+  inFlight = 0;
+  /** It has made room for others: nobody sees its counts any more. */
+  isForgotten = false;
+  #latest = 0;
+
+  constructor(codes: ErrorCodes) {
+    this.#codes = codes;
+  }
+
+  /** @returns whether it may be forgotten: nothing has happened within the last hour */
+  isIdle(nowMs: number): boolean {
+    return this.inFlight === 0 && numberAt(nowMs) - this.#latest >= HOUR_BUCKETS;
+  }
+
+  /** The first piece of a streamed answer has come. */
+  firstChunk(ms: number, nowMs: number): void {
+    const bucket = this.#bucketAt(nowMs);
+    const step = ms <= 1 ? 0 : Math.min(STEP_COUNT - 1, Math.ceil(Math.log(ms) / LOG_STEP));
+    increase(this.#counts, bucket * COUNTS + FIRST_CHUNKS + step);
+  }
+
+  ended(end: Ended, nowMs: number): void {
+    const bucket = this.#bucketAt(nowMs);
+    const { status, error, pieces, input, output } = end;
+    increase(this.#counts, bucket * COUNTS + REQUESTS);
+    const ofStatus = status === undefined ? 0 : Math.floor(status / 100);
+    if (ofStatus >= 1 && ofStatus <= CLASS_COUNT) {
+      increase(this.#counts, bucket * COUNTS + CLASSES + ofStatus - 1);
+    }
+    if (error !== undefined) {
+      this.#errors ??= new Uint32Array(BUCKETS * ERRORS_MAX);
+      increase(this.#errors, bucket * ERRORS_MAX + error);
+    }
+    if (pieces > 0 || input !== undefined || output !== undefined) this.#add(bucket, end);
+  }
+
+  /** @returns null if there was none in the last hour */
+  recent(nowMs: number): Recent | null {
+    const now = numberAt(nowMs);
+    const hour = this.#window(now, HOUR_BUCKETS, BUCKETS);
+    if (hour.requests === 0 && hour.first_chunk_ms === null) return null;
+    const spark = Array.from({ length: SHORT_COUNT }, (_, index) => {
+      const number = now - SHORT_COUNT + 1 + index;
+      const bucket = number % SHORT_COUNT;
+      return this.#numbers[bucket] === number ? (this.#counts[bucket * COUNTS + REQUESTS] ?? 0) : 0;
+    });
+    return {
+      last_5_minutes: this.#window(now, SHORT_COUNT, SHORT_COUNT),
+      last_hour: hour,
+      requests_per_10_seconds: spark,
+    };
+  }
+
+  #add(bucket: number, { pieces, streamMs, input = 0, output = 0 }: Ended): void {
+    const sums = this.#sums;
+    const at = bucket * SUMS;
+    sums[at + INPUT_TOKENS] = (sums[at + INPUT_TOKENS] ?? 0) + input;
+    sums[at + OUTPUT_TOKENS] = (sums[at + OUTPUT_TOKENS] ?? 0) + output;
+    if (pieces === 0) return;
+    sums[at + PIECES] = (sums[at + PIECES] ?? 0) + pieces;
+    sums[at + PIECES_MS] = (sums[at + PIECES_MS] ?? 0) + streamMs;
+    if (output <= 1) return;
+    // The first one came before that time began.
+    sums[at + STREAM_TOKENS] = (sums[at + STREAM_TOKENS] ?? 0) + output - 1;
+    sums[at + STREAM_TOKENS_MS] = (sums[at + STREAM_TOKENS_MS] ?? 0) + streamMs;
+  }
+
+  /** @returns the index of the short bucket, emptied if it had an older time */
+  #bucketAt(nowMs: number): number {
+    const number = numberAt(nowMs);
+    const bucket = number % SHORT_COUNT;
+    if (this.#numbers[bucket] !== number) this.#renew(bucket, number);
+    return bucket;
+  }
+
+  /** What a short bucket has counted goes to the long one of its time. */
+  #renew(bucket: number, number: number): void {
+    const old = this.#numbers[bucket] ?? -1;
+    if (old >= 0) this.#moveToLong(bucket, Math.floor(old / SHORT_COUNT));
+    this.#empty(bucket, number);
+    this.#latest = number;
+  }
+
+  #moveToLong(bucket: number, number: number): void {
+    const long = SHORT_COUNT + (number % LONG_COUNT);
+    const has = this.#numbers[long] ?? -1;
+    if (has > number) return; // it is older than an hour
+    if (has < number) this.#empty(long, number);
+    move(this.#counts, bucket * COUNTS, long * COUNTS, COUNTS);
+    move(this.#sums, bucket * SUMS, long * SUMS, SUMS);
+    if (this.#errors === undefined) return;
+    move(this.#errors, bucket * ERRORS_MAX, long * ERRORS_MAX, ERRORS_MAX);
+  }
+
+  #empty(bucket: number, number: number): void {
+    this.#counts.fill(0, bucket * COUNTS, (bucket + 1) * COUNTS);
+    this.#sums.fill(0, bucket * SUMS, (bucket + 1) * SUMS);
+    this.#errors?.fill(0, bucket * ERRORS_MAX, (bucket + 1) * ERRORS_MAX);
+    this.#numbers[bucket] = number;
+  }
+
+  /**
+   * @param now the number of the short bucket of now
+   * @param length how many short buckets the window has
+   * @param end the index behind the last bucket that may be in it
+   */
+  #window(now: number, length: number, end: number): RecentWindow {
+    const counts = new Array<number>(COUNTS).fill(0);
+    const sums = new Array<number>(SUMS).fill(0);
+    const errors = new Array<number>(ERRORS_MAX).fill(0);
+    const firstLong = Math.floor(now / SHORT_COUNT) - LONG_COUNT;
+    for (let bucket = 0; bucket < end; bucket += 1) {
+      const number = this.#numbers[bucket] ?? -1;
+      const after = bucket < SHORT_COUNT ? now - length : firstLong;
+      if (number < 0 || number <= after) continue;
+      addTo(counts, this.#counts, bucket * COUNTS);
+      addTo(sums, this.#sums, bucket * SUMS);
+      if (this.#errors !== undefined) addTo(errors, this.#errors, bucket * ERRORS_MAX);
+    }
+    return {
+      requests: counts[REQUESTS] ?? 0,
+      statuses: named(counts.slice(CLASSES, CLASSES + CLASS_COUNT), (index) => `${index + 1}xx`),
+      errors: named(errors, (index) => this.#codes.at(index)),
+      first_chunk_ms: quantilesOf(counts.slice(FIRST_CHUNKS)),
+      pieces_per_second: rate(sums[PIECES], sums[PIECES_MS]),
+      tokens_per_second: rate(sums[STREAM_TOKENS], sums[STREAM_TOKENS_MS]),
+      input_tokens: sums[INPUT_TOKENS] ?? 0,
+      output_tokens: sums[OUTPUT_TOKENS] ?? 0,
+    };
+  }
+}
+
+const LOG_STEP = Math.log(STEP);
+
+function numberAt(nowMs: number): number {
+  return Math.floor(nowMs / SHORT_MS);
+}
+
+function increase(counts: Uint32Array, index: number): void {
+  counts[index] = (counts[index] ?? 0) + 1;
+}
+
+function move(numbers: Uint32Array | Float64Array, from: number, to: number, length: number): void {
+  for (let index = 0; index < length; index += 1) {
+    numbers[to + index] = (numbers[to + index] ?? 0) + (numbers[from + index] ?? 0);
+  }
+}
+
+function addTo(sums: number[], numbers: Uint32Array | Float64Array, from: number): void {
+  for (let index = 0; index < sums.length; index += 1) {
+    sums[index] = (sums[index] ?? 0) + (numbers[from + index] ?? 0);
+  }
+}
+
+/** Leaves out what is 0. */
+function named(
+  counts: readonly number[],
+  nameOf: (index: number) => string,
+): Readonly<Record<string, number>> {
+  return Object.fromEntries(
+    counts.flatMap((count, index) => (count === 0 ? [] : [[nameOf(index), count] as const])),
+  );
+}
+
+/** Per second, to one decimal. */
+function rate(count = 0, ms = 0): number | null {
+  return count === 0 || ms === 0 ? null : Math.round((count / ms) * 10_000) / 10;
+}
+
+function quantilesOf(histogram: readonly number[]): RecentWindow["first_chunk_ms"] {
+  const total = histogram.reduce((sum, count) => sum + count, 0);
+  if (total === 0) return null;
+  return { p50: quantile(histogram, total * 0.5), p95: quantile(histogram, total * 0.95) };
+}
+
+/** Takes the values of a bucket for spread evenly over its logarithm: wrong by a fifth at most. */
+function quantile(histogram: readonly number[], rank: number): number {
+  let below = 0;
+  for (const [step, count] of histogram.entries()) {
+    if (count > 0 && below + count >= rank) {
+      return rounded(STEP ** (step - 1 + (rank - below) / count));
+    }
+    below += count;
+  }
+  return rounded(STEP ** (STEP_COUNT - 1));
+}
+
+/** To two digits: more would only look exact. */
+function rounded(ms: number): number {
+  return Number(ms.toPrecision(2));
+}

@@ -1,0 +1,28 @@
+/** The errors that recent requests are counted by: few, whatever servers answer. Counts nothing. */
+
+/** Of one kind are all that come after so many. */
+export const ERRORS_MAX = 40;
+const OTHER = "other";
+
+export class ErrorCodes {
+  readonly #codes: string[] = [OTHER];
+  readonly #indexes = new Map<string, number>([[OTHER, 0]]);
+
+  /** @returns its index: below `ERRORS_MAX` */
+  of(code: string): number {
+    const known = this.#indexes.get(code);
+    if (known !== undefined) return known;
+    const index = this.#codes.length;
+    if (index >= ERRORS_MAX || code.length > LENGTH_MAX) return 0;
+    this.#codes.push(code);
+    this.#indexes.set(code, index);
+    return index;
+  }
+
+  at(index: number): string {
+    return this.#codes[index] ?? OTHER;
+  }
+}
+
+/** The longest code of ours is half as long. */
+const LENGTH_MAX = 48;

@@ -1,0 +1,128 @@
+/**
+ * What became of the requests of the last 5 minutes and of the last hour, for each model, for each container and
+ * for all: always counted, for `GET /status`. Its memory is bounded: what nobody has asked for within an hour makes
+ * room for others, and what finds no room is counted with all alone.
+ */
+import type { Recent as RecentNumbers } from "../status.ts";
+import { RecentCounts } from "./recent-counts.ts";
+import { ErrorCodes } from "./recent-errors.ts";
+import { type Counting, RecentRequest } from "./recent-report.ts";
+import type { ReportedBackend, ReportedServer, Telemetry } from "./telemetry.ts";
+
+/** The most models, and the most containers. Each takes 15 KiB at most. */
+const COUNTED_MAX = 1_000;
+
+export class Recent {
+  readonly #now: () => number;
+  readonly #codes = new ErrorCodes();
+  readonly #all = new RecentCounts(this.#codes);
+  readonly #models: Counted;
+  readonly #containers: Counted;
+  /** So that a request need not put the key of its container together. */
+  readonly #ofBackends = new WeakMap<ReportedBackend, RecentCounts>();
+
+  /** @param now a clock that never goes back, ms */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+    this.#models = new Counted(this.#codes, COUNTED_MAX);
+    this.#containers = new Counted(this.#codes, COUNTED_MAX);
+  }
+
+  /** @returns telemetry that counts each request here too */
+  counting(telemetry: Telemetry): Telemetry {
+    const counting: Counting = {
+      now: this.#now,
+      all: this.#all,
+      ofModel: (id) => this.#models.of(id, this.#now()),
+      ofBackend: (backend) => this.#ofBackend(backend),
+      codeOf: (error) => this.#codes.of(error),
+    };
+    return {
+      ...telemetry,
+      request: (request, path) =>
+        new RecentRequest(request, path, telemetry.request(request, path), counting),
+    };
+  }
+
+  /** Of all requests; null if there were none in the last hour. So are the next two. */
+  get ofAll(): RecentNumbers | null {
+    return this.#all.recent(this.#now());
+  }
+
+  ofModel(id: string): RecentNumbers | null {
+    return this.#models.known(id)?.recent(this.#now()) ?? null;
+  }
+
+  ofContainer(server: ReportedServer): RecentNumbers | null {
+    return this.#containers.known(keyOf(server))?.recent(this.#now()) ?? null;
+  }
+
+  /** Requests for a model that a backend is working on. */
+  inFlightOf(model: string): number {
+    return this.#models.known(model)?.inFlight ?? 0;
+  }
+
+  /** Ids of the models that somebody has asked for within the last hour. */
+  get models(): readonly string[] {
+    return this.#models.busy(this.#now());
+  }
+
+  #ofBackend(backend: ReportedBackend): RecentCounts | undefined {
+    const known = this.#ofBackends.get(backend);
+    if (known !== undefined && !known.isForgotten) return known;
+    const { run } = backend;
+    const counts = run && this.#containers.of(keyOf(run), this.#now());
+    if (counts !== undefined) this.#ofBackends.set(backend, counts);
+    return counts;
+  }
+}
+
+function keyOf({ source, id }: ReportedServer): string {
+  return `${source} ${id}`;
+}
+
+/** Counts by key, a limited number of them. */
+class Counted {
+  readonly #codes: ErrorCodes;
+  readonly #max: number;
+  readonly #byKey = new Map<string, RecentCounts>();
+  /** Until when nobody need be looked for who could make room, ms. */
+  #fullUntilMs = 0;
+
+  constructor(codes: ErrorCodes, max: number) {
+    this.#codes = codes;
+    this.#max = max;
+  }
+
+  known(key: string): RecentCounts | undefined {
+    return this.#byKey.get(key);
+  }
+
+  /** @returns undefined if there is no room for one more */
+  of(key: string, nowMs: number): RecentCounts | undefined {
+    const known = this.#byKey.get(key);
+    if (known !== undefined) return known;
+    if (this.#byKey.size >= this.#max && !this.#makeRoom(nowMs)) return undefined;
+    const counts = new RecentCounts(this.#codes);
+    this.#byKey.set(key, counts);
+    return counts;
+  }
+
+  busy(nowMs: number): readonly string[] {
+    return [...this.#byKey].flatMap(([key, counts]) => (counts.isIdle(nowMs) ? [] : [key]));
+  }
+
+  #makeRoom(nowMs: number): boolean {
+    if (nowMs < this.#fullUntilMs) return false;
+    for (const [key, counts] of this.#byKey) {
+      if (!counts.isIdle(nowMs)) continue;
+      counts.isForgotten = true;
+      this.#byKey.delete(key);
+    }
+    if (this.#byKey.size < this.#max) return true;
+    this.#fullUntilMs = nowMs + LOOK_AGAIN_MS;
+    return false;
+  }
+}
+
+const LOOK_AGAIN_MS = 10_000;

@@ -1,0 +1,90 @@
+/** The compiled binary tells Prometheus which servers there are, and how it stands with them and with the engine. */
+import { expect, test } from "bun:test";
+import { envOf, FakeEngine } from "../../support/engine/fake.ts";
+import { startCompiled } from "../../support/proxy/compiled.ts";
+import { fakeBackend } from "../../support/server/scripted.ts";
+import { until } from "../../support/until.ts";
+
+const BOUND_MS = 20_000;
+
+type Group = { readonly targets: readonly string[]; readonly labels: object };
+
+test("/sd/prometheus and /metrics follow the servers and the engine", async () => {
+  using backend = fakeBackend(() => Response.json({ data: [{ id: "b" }, { id: "a" }] }));
+  using engine = new FakeEngine();
+  const { host, port } = new URL(backend.origin);
+  const container = engine.add({ name: "vllm-1", port: Number(port) });
+  engine.add({ name: "vllm-2", port: Number(port), health: "unhealthy" });
+  await using proxy = await startCompiled({ env: { ...envOf(engine), PROXY_METRICS: "true" } });
+
+  const get = (path: string): Promise<Response> => fetch(`${proxy.origin}${path}`);
+  const groups = async (): Promise<readonly Group[] | number> => {
+    const answer = await get("/sd/prometheus");
+    return answer.ok ? ((await answer.json()) as readonly Group[]) : answer.status;
+  };
+  const untilGroups = (wanted: readonly Group[] | number): Promise<void> =>
+    until(
+      `targets are ${JSON.stringify(wanted)}`,
+      async () => Bun.deepEquals(await groups(), wanted),
+      BOUND_MS,
+    );
+  /** The lines of `/metrics` that begin so, without what all have in common. */
+  const metrics = async (name: string): Promise<readonly string[]> => {
+    const text = await get("/metrics").then((answer) => answer.text());
+    const lines = text.split("\n").filter((line) => line.startsWith(`${name}{`));
+    return lines.map((line) => line.replace(/,?otel_scope_\w+="[^"]*"/g, "").slice(name.length));
+  };
+
+  expect(await groups()).toBe(503); // the engine is not there yet
+  expect(await metrics("proxy_engine_connected")).toEqual(["{} 0"]);
+  await engine.start();
+  const group: Group = {
+    targets: [host],
+    labels: {
+      container_name: "vllm-1",
+      __meta_inference_container_id: container.id,
+      __meta_inference_models: ",b,a,",
+    },
+  };
+  await untilGroups([group]);
+  expect(await metrics("proxy_engine_connected")).toEqual(["{} 1"]);
+  expect((await metrics("proxy_model_backends")).toSorted()).toEqual([
+    '{model="a"} 1',
+    '{model="b"} 1',
+  ]);
+  expect(await metrics("proxy_container_state")).toEqual([
+    '{container_name="vllm-1",state="routed"} 1',
+    '{container_name="vllm-2",state="unhealthy"} 1',
+  ]);
+  expect(await metrics("proxy_container_crash_loop")).toEqual([
+    '{container_name="vllm-1"} 0',
+    '{container_name="vllm-2"} 0',
+  ]);
+
+  engine.kill(container);
+  await untilGroups([]);
+  engine.exit(container);
+  await until("it has stopped", async () =>
+    (await metrics("proxy_container_state")).includes(
+      '{container_name="vllm-1",state="stopped"} 1',
+    ),
+  );
+  expect((await metrics("proxy_model_backends")).toSorted()).toEqual([
+    '{model="a"} 0',
+    '{model="b"} 0',
+  ]);
+
+  engine.stop();
+  await untilGroups(503);
+  expect(await metrics("proxy_engine_connected")).toEqual(["{} 0"]);
+  await engine.start();
+  await untilGroups([]);
+});
+
+test("/sd/prometheus is there without PROXY_METRICS", async () => {
+  using engine = await new FakeEngine().start();
+  await using proxy = await startCompiled({ env: envOf(engine) });
+  const answer = (): Promise<Response> => fetch(`${proxy.origin}/sd/prometheus`);
+  await until("it is answered", async () => (await answer()).status === 200, BOUND_MS);
+  expect(await answer().then((response) => response.text())).toBe("[]");
+});

@@ -1,0 +1,188 @@
+import { describe, expect, test } from "bun:test";
+import { type Ended, RecentCounts } from "../../src/telemetry/recent-counts.ts";
+import { ERRORS_MAX, ErrorCodes } from "../../src/telemetry/recent-errors.ts";
+
+const OK: Ended = {
+  status: 200,
+  error: undefined,
+  pieces: 0,
+  streamMs: 0,
+  input: undefined,
+  output: undefined,
+};
+
+const [SECOND, MINUTE] = [1_000, 60_000];
+const HOUR = 60 * MINUTE;
+
+function counts(): RecentCounts {
+  return new RecentCounts(new ErrorCodes());
+}
+
+describe("RecentCounts", () => {
+  test("says nothing of a model that nobody has asked for", () => {
+    expect(counts().recent(0)).toBeNull();
+  });
+
+  test("counts requests by status class and error, and leaves out what is 0", () => {
+    const codes = new ErrorCodes();
+    const one = new RecentCounts(codes);
+    for (const status of [101, 200, 204, 302, 404, 429, 500, undefined, 999]) {
+      one.ended({ ...OK, status }, 0);
+    }
+    one.ended({ ...OK, status: 502, error: codes.of("backend_unreachable") }, 0);
+    one.ended({ ...OK, error: codes.of("client_gone") }, 0);
+    expect(one.recent(0)?.last_5_minutes).toEqual({
+      requests: 11,
+      statuses: { "1xx": 1, "2xx": 3, "3xx": 1, "4xx": 2, "5xx": 2 },
+      errors: { backend_unreachable: 1, client_gone: 1 },
+      first_chunk_ms: null,
+      pieces_per_second: null,
+      tokens_per_second: null,
+      input_tokens: 0,
+      output_tokens: 0,
+    });
+  });
+
+  test("sums up pieces, tokens and their times", () => {
+    const one = counts();
+    one.ended({ ...OK, pieces: 90, streamMs: 1_000, input: 7, output: 101 }, 0);
+    one.ended({ ...OK, pieces: 10, streamMs: 1_000, input: 3, output: 0 }, 0); // counts no tokens
+    one.ended({ ...OK, input: 5, output: 1_000 }, 0); // not streamed
+    expect(one.recent(0)?.last_5_minutes).toMatchObject({
+      pieces_per_second: 50,
+      tokens_per_second: 100,
+      input_tokens: 15,
+      output_tokens: 1_101,
+    });
+  });
+
+  test("tells percentiles of the first chunk that are wrong by a quarter at most", () => {
+    const times = Array.from({ length: 1_000 }, (_, index) => 1.009 ** index * 3);
+    const one = counts();
+    for (const ms of times) one.firstChunk(ms, 0);
+    const { p50 = 0, p95 = 0 } = one.recent(0)?.last_hour.first_chunk_ms ?? {};
+    for (const [told, real] of [
+      [p50, times[499] ?? 0],
+      [p95, times[949] ?? 0],
+    ] as const) {
+      expect(told / real).toBeGreaterThan(0.75);
+      expect(told / real).toBeLessThan(1.25);
+    }
+  });
+
+  test.each([
+    [0, 0.6, 1],
+    [1, 0.6, 1],
+    [1e9, 190_000, 290_000],
+  ])("a first chunk after %d ms has a bucket", (ms, least, most) => {
+    const one = counts();
+    one.firstChunk(ms, 0);
+    const { p95 = Number.NaN } = one.recent(0)?.last_5_minutes.first_chunk_ms ?? {};
+    expect(p95).toBeGreaterThanOrEqual(least);
+    expect(p95).toBeLessThanOrEqual(most);
+  });
+
+  test("forgets after 5 minutes, and after an hour", () => {
+    const one = counts();
+    one.ended(OK, 5 * SECOND);
+    const seen = (nowMs: number): readonly (number | undefined)[] => {
+      const recent = one.recent(nowMs);
+      return [recent?.last_5_minutes.requests, recent?.last_hour.requests];
+    };
+    expect(seen(5 * SECOND)).toEqual([1, 1]);
+    expect(seen(5 * MINUTE - 1)).toEqual([1, 1]);
+    expect(seen(5 * MINUTE)).toEqual([0, 1]);
+    expect(seen(HOUR - 1)).toEqual([0, 1]);
+    expect(seen(HOUR)).toEqual([undefined, undefined]);
+  });
+
+  test("counts each request once, whichever bucket has it: one a second for two hours", () => {
+    const one = counts();
+    for (let nowMs = 0; nowMs < 2 * HOUR; nowMs += SECOND) one.ended(OK, nowMs);
+    const recent = one.recent(2 * HOUR - 1);
+    expect(recent?.last_5_minutes.requests).toBe(300);
+    expect(recent?.last_hour.requests).toBe(3_600);
+    expect(recent?.requests_per_10_seconds).toEqual(new Array(30).fill(10));
+  });
+
+  test("an hour is never shorter than 55 minutes, whenever it is asked", () => {
+    const one = counts();
+    for (let nowMs = 0; nowMs < 3 * HOUR; nowMs += 7 * SECOND) {
+      one.ended(OK, nowMs);
+      if (nowMs < HOUR) continue;
+      const inHour = one.recent(nowMs)?.last_hour.requests ?? 0;
+      expect(inHour).toBeGreaterThanOrEqual(Math.floor((55 * MINUTE) / (7 * SECOND)));
+      expect(inHour).toBeLessThanOrEqual(Math.ceil(HOUR / (7 * SECOND)) + 1);
+    }
+  });
+
+  test("what is older than an hour never comes back, and takes nothing newer with it", () => {
+    const one = counts();
+    one.ended(OK, 0);
+    // In the same long bucket an hour later, and then in the short bucket of the first one.
+    for (let nowMs = HOUR + 10 * SECOND; nowMs < HOUR + 2 * MINUTE; nowMs += 10 * SECOND) {
+      one.ended(OK, nowMs);
+    }
+    for (let nowMs = HOUR + 5 * MINUTE; nowMs < HOUR + 7 * MINUTE; nowMs += 10 * SECOND) {
+      one.ended(OK, nowMs);
+    }
+    expect(one.recent(HOUR + 7 * MINUTE)?.last_hour.requests).toBe(11 + 12);
+  });
+
+  test("has a line of 30 numbers, the oldest first", () => {
+    const one = counts();
+    for (const [seconds, count] of [
+      [5, 2],
+      [15, 1],
+      [295, 4],
+    ] as const) {
+      for (let n = 0; n < count; n += 1) one.ended(OK, seconds * SECOND);
+    }
+    const line = one.recent(299 * SECOND)?.requests_per_10_seconds;
+    expect(line).toEqual([2, 1, ...new Array(27).fill(0), 4]);
+    expect(one.recent(300 * SECOND)?.requests_per_10_seconds).toEqual([
+      1,
+      ...new Array(27).fill(0),
+      4,
+      0,
+    ]);
+  });
+
+  test("is idle an hour after the last request, unless one is in flight", () => {
+    const one = counts();
+    one.ended(OK, MINUTE);
+    expect(one.isIdle(HOUR)).toBe(false);
+    one.inFlight = 1;
+    expect(one.isIdle(2 * HOUR)).toBe(false);
+    one.inFlight = 0;
+    expect(one.isIdle(2 * HOUR)).toBe(true);
+  });
+
+  test("takes memory that does not grow", () => {
+    const codes = new ErrorCodes();
+    const one = new RecentCounts(codes);
+    const error = codes.of("x");
+    const step = (nowMs: number): void => {
+      one.firstChunk(nowMs % 1_000, nowMs);
+      one.ended({ ...OK, error, input: 1, output: 2, pieces: 3, streamMs: 4 }, nowMs);
+    };
+    for (let n = 0; n < 1_000; n += 1) step(n * MINUTE);
+    Bun.gc(true);
+    const before = process.memoryUsage().heapUsed;
+    for (let n = 1_000; n < 200_000; n += 1) step(n * MINUTE);
+    Bun.gc(true);
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(4 * 1024 * 1024);
+  });
+});
+
+describe("ErrorCodes", () => {
+  test("gives each code a number below the limit, and all others one together", () => {
+    const codes = new ErrorCodes();
+    const indexes = Array.from({ length: 100 }, (_, n) => codes.of(`code ${n}`));
+    expect(new Set(indexes).size).toBe(ERRORS_MAX);
+    expect(Math.max(...indexes)).toBe(ERRORS_MAX - 1);
+    expect(codes.at(codes.of("code 3"))).toBe("code 3");
+    expect(codes.at(codes.of("code 99"))).toBe("other");
+    expect(codes.at(codes.of("x".repeat(1_000)))).toBe("other");
+  });
+});
