@@ -1,0 +1,116 @@
+/** What the page says of changes: the timeline, an engine that is lost, what is new, and times that go on. */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import type { Status } from "../../src/status.ts";
+import { type Browser, startBrowser } from "../support/browser/browser.ts";
+import { busyStatus } from "../support/browser/busy-host.ts";
+import {
+  change,
+  container,
+  HOUR,
+  quietStatus,
+  timeAgo,
+} from "../support/browser/made-up-status.ts";
+import { facts, openStatus, row, type ShownPage, text } from "../support/browser/reading.ts";
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await startBrowser();
+});
+afterAll(async () => browser[Symbol.asyncDispose]());
+
+const open = (status: Status): Promise<ShownPage> => openStatus(browser, status);
+
+test("the timeline: what has changed, the latest first, and how often the same has come", async () => {
+  const changes = Array.from({ length: 100 }, (_, n) =>
+    change({ name: `c-${n}`, state: "routed", at: timeAgo(n * 1_000) }),
+  );
+  using shown = await open(
+    quietStatus({ changes: [{ ...changes[0]!, times: 5, reason: "again" }, ...changes.slice(1)] }),
+  );
+  const { page } = shown;
+  const items = page.locator("#timeline > li");
+  expect(await text(items.first())).toMatch(/^\d s ago c-0 routed 5 times again$/);
+  expect(await items.count()).toBe(20);
+  await page.getByText("20 of 100 changes.").waitFor();
+  await page.getByRole("button", { name: "Show all" }).click();
+  expect(await items.count()).toBe(100);
+  expect(await text(items.last())).toContain("c-99");
+  await page.getByRole("button", { name: "Show fewer" }).click();
+  expect(await items.count()).toBe(20);
+});
+
+test("an engine that is lost: a loud banner with the reason, and since when", async () => {
+  const engine = { ...quietStatus().engine, state: "lost" as const, since: timeAgo(65_000) };
+  using shown = await open(
+    quietStatus({ engine: { ...engine, reason: "connect ENOENT; is the engine running?" } }),
+  );
+  const { page, proxy } = shown;
+  expect(await text(page.locator("#engine"))).toMatch(
+    /^The Docker engine can't be reached since .*, for 1 min\. connect ENOENT; is the engine running\?$/,
+  );
+  expect(await page.title()).toBe("⚠ lw-inference-proxy");
+  proxy.status = quietStatus();
+  await page.locator("#engine").waitFor({ state: "hidden" });
+  expect(await text(page.locator("#said"))).toBe("The Docker engine is connected");
+});
+
+test("what is new is told to screen readers, once, and not what was there before", async () => {
+  using shown = await open(busyStatus());
+  const { page, proxy } = shown;
+  const said = page.getByRole("status").last();
+  expect(await said.textContent()).toBe("");
+  const { changes } = busyStatus();
+  proxy.status = busyStatus({
+    changes: [change({ name: "whisper", state: "reading_models", at: timeAgo(0) }), ...changes],
+  });
+  await page.getByText("whisper: reading models").waitFor({ state: "attached" });
+  expect(await page.locator("[aria-live]").count()).toBe(0); // role=status is a polite one
+});
+
+test("what was left out is said", async () => {
+  using shown = await open(
+    busyStatus({ left_out: { containers: 12, models: 1, changes: 3, details: true } }),
+  );
+  for (const words of [
+    "12 containers left out",
+    "1 model left out",
+    "3 changes left out",
+    "of some rows details are left out",
+  ])
+    await shown.page.getByText(words).waitFor();
+});
+
+test("a proxy with nothing to show says so, and one that has not heard of its engine says that", async () => {
+  using shown = await open(quietStatus());
+  const { page, proxy } = shown;
+  for (const words of ["No model yet", "No container has a label", "Nothing has changed yet"])
+    await page.getByText(words).waitFor();
+  proxy.status = quietStatus({
+    ready: false,
+    engine: { ...quietStatus().engine, state: "connecting", api_version: null },
+  });
+  await page.getByText("The engine has told of no container yet").waitFor();
+  await page.getByText("The Docker engine has not answered yet").first().waitFor();
+  expect((await facts(page.locator("#facts")))["State"]).toBe("not ready yet");
+});
+
+test("relative times go on between answers, by the proxy's clock, not by the browser's", async () => {
+  const aheadMs = 5 * HOUR;
+  const started = new Date(Date.now() + aheadMs - 90_000).toISOString();
+  using shown = await open(
+    quietStatus({
+      started_at: started,
+      uptime_seconds: 90,
+      containers: [
+        container({ name: "new", since: new Date(Date.now() + aheadMs - 5_000).toISOString() }),
+      ],
+    }),
+  );
+  const since = row(shown.page, "boxes", "new").locator("time").first();
+  const first = Number(/for (\d+)\ss/.exec((await since.textContent()) ?? "")?.[1]);
+  expect(first).toBeWithin(4, 9);
+  await shown.page
+    .getByText(new RegExp(`for ${first + 2}\\ss`))
+    .first()
+    .waitFor();
+});
