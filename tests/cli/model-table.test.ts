@@ -21,7 +21,7 @@ function cells(more: object): Readonly<Record<string, string>> {
 describe("modelLines()", () => {
   test("is a table of who serves each model, how busy it is, and how fast", () => {
     const fast = {
-      ...{ statuses: { "2xx": 37, "5xx": 3 }, errors: { backend_unreachable: 3 } },
+      failed: 3,
       ...{ first_chunk_ms: { p50: 118.4, p95: 2_349 }, tokens_per_second: 41.6 },
     };
     const models = [
@@ -50,23 +50,9 @@ describe("modelLines()", () => {
     ],
     ["a slow model", { tokens_per_second: 0.04 }, { SPEED: "0 tokens/s" }],
     ["seconds", { first_chunk_ms: { p50: 999, p95: 61_400 } }, { "FIRST CHUNK": "999 ms / 61 s" }],
-    [
-      "an answer that broke off has no status that says so",
-      { errors: { broken_off: 2 } },
-      { ERRORS: "2" },
-    ],
-    [
-      "clients that left are no errors",
-      { statuses: { "4xx": 3 }, errors: { client_gone: 2, model_not_found: 1 } },
-      { ERRORS: "1" },
-    ],
+    ["requests that failed", { failed: 2 }, { ERRORS: "2" }],
   ])("%s", (_what, window, shown) => {
     expect(cells({ recent: recent(9, window) })).toMatchObject(shown);
-  });
-
-  test("clients that left, and nothing else, are no column", () => {
-    const window = { statuses: { "2xx": 1, "4xx": 1 }, errors: { client_gone: 2 } };
-    expect(cells({ recent: recent(2, window) })).not.toHaveProperty("ERRORS");
   });
 
   test.each<[servers: readonly string[], text: string]>([
