@@ -103,7 +103,7 @@ export type Change = {
   readonly times: number;
 };
 
-export type LeftOut = {
+type LeftOut = {
   readonly containers: number;
   readonly models: number;
   readonly changes: number;
