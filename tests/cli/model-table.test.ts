@@ -51,6 +51,12 @@ describe("modelLines()", () => {
     ["a slow model", { tokens_per_second: 0.04 }, { SPEED: "0 tokens/s" }],
     ["seconds", { first_chunk_ms: { p50: 999, p95: 61_400 } }, { "FIRST CHUNK": "999 ms / 61 s" }],
     [
+      "the seconds from the first one on, and one digit behind the point below 10",
+      { first_chunk_ms: { p50: 1_000, p95: 9_960 } },
+      { "FIRST CHUNK": "1 s / 10 s" },
+    ],
+    ["an error of a server has no code", { statuses: { "5xx": 2 } }, { ERRORS: "2" }],
+    [
       "an answer that broke off has no status that says so",
       { errors: { broken_off: 2 } },
       { ERRORS: "2" },
