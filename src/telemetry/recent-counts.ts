@@ -14,9 +14,10 @@ const LONG_COUNT = 12;
 const HOUR_BUCKETS = SHORT_COUNT * LONG_COUNT;
 const BUCKETS = SHORT_COUNT + LONG_COUNT;
 
-/** What a bucket counts: requests, their status classes from 1xx to 5xx, and how soon answers began. */
+/** What a bucket counts: requests, those that failed, status classes from 1xx to 5xx, how soon answers began. */
 const REQUESTS = 0;
-const CLASSES = 1;
+const FAILED = 1;
+const CLASSES = 2;
 const CLASS_COUNT = 5;
 const FIRST_CHUNKS = CLASSES + CLASS_COUNT;
 /** Bucket `n` of the histogram ends at 1.5 ** n ms; the last one, at 288 s, has all above. */
@@ -34,6 +35,7 @@ const SUMS = 6;
 export type Ended = {
   /** Undefined if it got none. */
   readonly status: number | undefined;
+  readonly failed: boolean;
   /** Index of its error in `ErrorCodes`; undefined if there was none. */
   readonly error: number | undefined;
   /** Of a streamed answer: the pieces behind the first one. */
@@ -79,8 +81,9 @@ export class RecentCounts {
 
   ended(end: Ended, nowMs: number): void {
     const bucket = this.#bucketAt(nowMs);
-    const { status, error, pieces, input, output } = end;
+    const { status, failed, error, pieces, input, output } = end;
     increase(this.#counts, bucket * COUNTS + REQUESTS);
+    if (failed) increase(this.#counts, bucket * COUNTS + FAILED);
     const ofStatus = status === undefined ? 0 : Math.floor(status / 100);
     if (ofStatus >= 1 && ofStatus <= CLASS_COUNT) {
       increase(this.#counts, bucket * COUNTS + CLASSES + ofStatus - 1);
@@ -176,16 +179,21 @@ export class RecentCounts {
       if (this.#errors !== undefined) addTo(errors, this.#errors, bucket * ERRORS_MAX);
     }
     return {
-      requests: counts[REQUESTS] ?? 0,
+      requests: numberIn(counts, REQUESTS),
+      failed: numberIn(counts, FAILED),
       statuses: named(counts.slice(CLASSES, CLASSES + CLASS_COUNT), (index) => `${index + 1}xx`),
       errors: named(errors, (index) => this.#codes.at(index)),
       first_chunk_ms: quantilesOf(counts.slice(FIRST_CHUNKS)),
       pieces_per_second: rate(sums[PIECES], sums[PIECES_MS]),
       tokens_per_second: rate(sums[STREAM_TOKENS], sums[STREAM_TOKENS_MS]),
-      input_tokens: sums[INPUT_TOKENS] ?? 0,
-      output_tokens: sums[OUTPUT_TOKENS] ?? 0,
+      input_tokens: numberIn(sums, INPUT_TOKENS),
+      output_tokens: numberIn(sums, OUTPUT_TOKENS),
     };
   }
+}
+
+function numberIn(numbers: readonly number[], index = 0): number {
+  return numbers[index] ?? 0;
 }
 
 const LOG_STEP = Math.log(STEP);

@@ -29,6 +29,8 @@ export type Counting = {
 
 /** A client that has left before its answer began. */
 const NO_ANSWER = 499;
+/** See `wordOfBreak`: no fault of ours, and none of the server's. */
+const CLIENT_GONE = "client_gone";
 const SWITCHING_PROTOCOLS = 101;
 
 export class RecentRequest implements RequestReport {
@@ -73,8 +75,20 @@ export class RecentRequest implements RequestReport {
 
   answered(status: number, code: string | undefined): void {
     this.#inner.answered(status, code);
-    const error = code === undefined ? undefined : this.counting.codeOf(code);
-    this.end({ ...NOTHING_COUNTED, status, error }, this.counting.now());
+    this.end({ ...NOTHING_COUNTED, ...this.outcome(status, code) }, this.counting.now());
+  }
+
+  /** @param word what went wrong, if that has a word of ours */
+  outcome(
+    status: number | undefined,
+    word: string | undefined,
+  ): Pick<Ended, "status" | "failed" | "error"> {
+    const hasFailed = word !== undefined || (status !== undefined && status >= 400);
+    return {
+      status,
+      failed: hasFailed && word !== CLIENT_GONE,
+      error: word === undefined ? undefined : this.counting.codeOf(word),
+    };
   }
 
   /** A call has ended that was the last one, or the proxy has answered. Only the first call counts. */
@@ -161,9 +175,8 @@ class RecentCall implements CallReport {
       const { cancelled } = end;
       const cause = end.error ?? abortReason;
       const word = wordOfBreak({ error: cause, ...(cancelled && { cancelled }) }, abortReason);
-      const error = word === undefined ? undefined : this.#request.counting.codeOf(word);
-      const counted = { ...NOTHING_COUNTED, status: SWITCHING_PROTOCOLS, error };
-      this.#endAll(counted, this.#request.counting.now());
+      const outcome = this.#request.outcome(SWITCHING_PROTOCOLS, word);
+      this.#endAll({ ...NOTHING_COUNTED, ...outcome }, this.#request.counting.now());
     };
   }
 
@@ -176,20 +189,18 @@ class RecentCall implements CallReport {
     // Of one that has declined the status says all.
     const word =
       status === undefined ? (failureOf(error, abortReason).errorType ?? BROKEN_OFF) : undefined;
-    const code = word === undefined ? undefined : counting.codeOf(word);
-    this.#container?.ended({ ...NOTHING_COUNTED, status, error: code }, counting.now());
+    const outcome = this.#request.outcome(status, word);
+    this.#container?.ended({ ...NOTHING_COUNTED, ...outcome }, counting.now());
   }
 
   #countedOf(end: CallEnd, word: string | undefined, nowMs: number): Ended {
-    const { counting } = this.#request;
     const beganMs = this.#beganMs;
     const usage =
       word === undefined && end.lastPieces !== undefined
         ? usageOfLast(end.lastPieces, beganMs !== undefined, end.firstPiece)
         : undefined;
     return {
-      status: this.#status ?? NO_ANSWER,
-      error: word === undefined ? undefined : counting.codeOf(word),
+      ...this.#request.outcome(this.#status ?? NO_ANSWER, word),
       pieces: beganMs === undefined ? 0 : Math.max(0, (end.pieces ?? 0) - 1),
       streamMs: beganMs === undefined ? 0 : nowMs - beganMs,
       input: usage?.input,

@@ -4,6 +4,7 @@ import { ERRORS_MAX, ErrorCodes } from "../../src/telemetry/recent-errors.ts";
 
 const OK: Ended = {
   status: 200,
+  failed: false,
   error: undefined,
   pieces: 0,
   streamMs: 0,
@@ -29,10 +30,11 @@ describe("RecentCounts", () => {
     for (const status of [101, 200, 204, 302, 404, 429, 500, undefined, 999]) {
       one.ended({ ...OK, status }, 0);
     }
-    one.ended({ ...OK, status: 502, error: codes.of("backend_unreachable") }, 0);
+    one.ended({ ...OK, status: 502, failed: true, error: codes.of("backend_unreachable") }, 0);
     one.ended({ ...OK, error: codes.of("client_gone") }, 0);
     expect(one.recent(0)?.last_5_minutes).toEqual({
       requests: 11,
+      failed: 1,
       statuses: { "1xx": 1, "2xx": 3, "3xx": 1, "4xx": 2, "5xx": 2 },
       errors: { backend_unreachable: 1, client_gone: 1 },
       first_chunk_ms: null,

@@ -69,7 +69,7 @@ describe("Recent", () => {
     expect(rig.recent.ofAll).toBeNull();
     await (await rig.ask({ model: "m" })).json();
     for (const seen of [rig.all(), rig.model(), rig.container()]) {
-      expect(seen).toMatchObject({ requests: 1, statuses: { "2xx": 1 }, errors: {} });
+      expect(seen).toMatchObject({ requests: 1, failed: 0, statuses: { "2xx": 1 }, errors: {} });
       expect(seen).toMatchObject({ input_tokens: 3, output_tokens: 5, first_chunk_ms: null });
     }
     expect(rig.recent.models).toEqual(["m"]);
@@ -108,7 +108,7 @@ describe("Recent", () => {
     async (_what, body, answered, errors) => {
       using rig = start(() => new Response("{}"));
       expect((await rig.ask(body)).status).toBe(answered);
-      expect(rig.all()).toMatchObject({ requests: 1, errors });
+      expect(rig.all()).toMatchObject({ requests: 1, failed: 1, errors });
       expect(rig.recent.ofModel("x")).toBeNull();
       expect(rig.recent.ofModel("m")).toBeNull();
     },
@@ -117,7 +117,7 @@ describe("Recent", () => {
   test("counts errors of the server by their class alone", async () => {
     using rig = start(() => new Response("{}", { status: 500 }));
     await (await rig.ask({ model: "m" })).text();
-    expect(rig.model()).toMatchObject({ statuses: { "5xx": 1 }, errors: {} });
+    expect(rig.model()).toMatchObject({ failed: 1, statuses: { "5xx": 1 }, errors: {} });
     expect(rig.container()).toMatchObject({ statuses: { "5xx": 1 }, errors: {} });
   });
 
@@ -130,10 +130,14 @@ describe("Recent", () => {
     expect(status).toBe(502);
     expect(recent.ofModel("m")?.last_hour).toMatchObject({
       requests: 1,
+      failed: 1,
       statuses: { "5xx": 1 },
       errors: { backend_unreachable: 1 },
     });
-    expect(recent.ofContainer(RUN)?.last_hour.errors).toEqual({ connection_refused: 1 });
+    expect(recent.ofContainer(RUN)?.last_hour).toMatchObject({
+      failed: 1,
+      errors: { connection_refused: 1 },
+    });
     expect(recent.inFlightOf("m")).toBe(0);
   });
 
@@ -150,7 +154,7 @@ describe("Recent", () => {
     await until("it is counted", () => rig.all().requests === 1);
     const errors = { upstream_broken_off: 1 };
     for (const seen of [rig.model(), rig.container()]) {
-      expect(seen).toMatchObject({ requests: 1, statuses: { "2xx": 1 }, errors });
+      expect(seen).toMatchObject({ requests: 1, failed: 1, statuses: { "2xx": 1 }, errors });
       expect(seen.first_chunk_ms).not.toBeNull();
     }
   });
@@ -164,8 +168,9 @@ describe("Recent", () => {
     leaving.abort();
     await until("it is counted", () => rig.all().requests === 1);
     const errors = { client_gone: 1 };
-    expect(rig.model()).toMatchObject({ statuses: { "2xx": 1 }, errors });
-    expect(rig.container()).toMatchObject({ statuses: { "2xx": 1 }, errors });
+    for (const seen of [rig.model(), rig.container()]) {
+      expect(seen).toMatchObject({ requests: 1, failed: 0, statuses: { "2xx": 1 }, errors });
+    }
     expect(rig.recent.inFlightOf("m")).toBe(0);
   });
 
