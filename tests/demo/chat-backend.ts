@@ -28,7 +28,10 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
 console.log(server.port);
 
 async function chat(request: Request): Promise<Response> {
-  const { stream } = (await request.json()) as { readonly stream?: boolean };
+  const { stream, stream_options } = (await request.json()) as {
+    readonly stream?: boolean;
+    readonly stream_options?: { readonly include_usage?: boolean };
+  };
   const head = { id: "chatcmpl-1", created: MODEL_CARD.created, model: MODEL };
   if (stream !== true) {
     const message = { role: "assistant", content: WORDS.join("") };
@@ -40,6 +43,10 @@ async function chat(request: Request): Promise<Response> {
       if (index > 0) await Bun.sleep(WORD_PAUSE_MS);
       const choices = [{ index: 0, delta: { content }, finish_reason: null }];
       yield `data: ${JSON.stringify({ ...head, object: "chat.completion.chunk", choices })}\n\n`;
+    }
+    if (stream_options?.include_usage === true) {
+      const usage = { prompt_tokens: 8, completion_tokens: WORDS.length };
+      yield `data: ${JSON.stringify({ ...head, object: "chat.completion.chunk", choices: [], usage })}\n\n`;
     }
     yield "data: [DONE]\n\n";
   });

@@ -5,15 +5,22 @@
 import { until } from "../support/until.ts";
 import { createScreen, type Screen } from "./screen.ts";
 import { type DemoContainer, type Stage, setStage } from "./stage.ts";
+import { keepTraffic } from "./traffic.ts";
 
 const PORT = 8080;
 const PAUSE_MS = 400;
+const OPTIONS = ["--once", "--traffic"];
+
+const USAGE = `usage: npm run demo [-- [--once] [--traffic]]
+  --once     ends by itself
+  --traffic  keeps requests going while it stays up, so that there is something to see on the page
+`;
 
 async function main(): Promise<void> {
   const args = process.argv.slice(2);
   const once = args.includes("--once");
-  if (args.some((arg) => arg !== "--once")) {
-    process.stderr.write("usage: npm run demo [-- --once]\n");
+  if (args.some((arg) => !OPTIONS.includes(arg))) {
+    process.stderr.write(USAGE);
     process.exit(2);
   }
   const screen = createScreen();
@@ -23,18 +30,33 @@ async function main(): Promise<void> {
   process.stdout.on("error", interrupted.resolve); // whoever read it has gone
 
   const show = async (): Promise<void> => {
-    await tour(stage, screen);
+    const { origin, llama, claude } = await tour(stage, screen);
     if (once) return;
+    const ended = new AbortController();
+    if (args.includes("--traffic")) {
+      const replicas = await addReplicas(stage);
+      const chats = [replicas.model, llama.model, replicas.model];
+      const { signal } = ended;
+      void keepTraffic({ origin, chats, messages: claude.model, signal });
+      screen.note("Requests keep going, some of which fail on purpose.");
+    }
     screen.note(
-      "The proxy stays up: try the commands above. Ctrl-C ends it and leaves nothing behind.",
+      `The proxy stays up: see ${origin}/ in a browser, try the commands above. Ctrl-C ends it and leaves nothing behind.`,
     );
     await interrupted.promise;
+    ended.abort();
   };
   await Promise.race([show(), interrupted.promise]);
   screen.note("Done.");
 }
 
-async function tour(stage: Stage, screen: Screen): Promise<void> {
+type Shown = {
+  readonly origin: string;
+  readonly llama: DemoContainer;
+  readonly claude: DemoContainer;
+};
+
+async function tour(stage: Stage, screen: Screen): Promise<Shown> {
   const port = choosePort(screen);
   const origin = `http://localhost:${port}`;
   screen.title("lw-inference-proxy, a demo");
@@ -56,9 +78,21 @@ async function tour(stage: Stage, screen: Screen): Promise<void> {
   for (const { name, model } of [llama, claude])
     screen.note(`  container  ${name} serves ${model}`);
   screen.note(`  proxy      ${origin}`);
+  screen.note(`  its page   ${origin}/`);
 
   await requests(origin, screen, llama, claude);
   await stopDuringAnswer(origin, screen, llama);
+  return { origin, llama, claude };
+}
+
+/** Two containers that share one model. The engine tells of them as of any that starts. */
+async function addReplicas(stage: Stage): Promise<{ readonly model: string }> {
+  const model = "qwen3-8b";
+  const text = "Two servers share this model, and each request goes to one of them. ".repeat(3);
+  for (const name of ["qwen-gpu-0", "qwen-gpu-1"]) {
+    await stage.addContainer({ name, model, text, anthropic: false, replica: true });
+  }
+  return { model };
 }
 
 /** 8080, as in the README, unless something else has it. */

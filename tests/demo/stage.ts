@@ -21,6 +21,8 @@ export type Stage = AsyncDisposable & {
     readonly model: string;
     readonly text: string;
     readonly anthropic: boolean;
+    /** It shares the requests of its model with others that do so too. */
+    readonly replica?: boolean;
   }) => Promise<DemoContainer>;
   /** Starts the proxy; `onLog` gets each line of its log. */
   readonly startProxy: (port: number, onLog: (line: string) => void) => Promise<void>;
@@ -45,9 +47,9 @@ export async function setStage(): Promise<Stage> {
   };
   return {
     engine,
-    addContainer: async ({ name, model, text, anthropic }) => {
+    addContainer: async ({ name, model, text, anthropic, replica = false }) => {
       const env = { MODEL: model, TEXT: text, ...(anthropic && { ANTHROPIC: "1" }) };
-      return containerOf(engine, name, model, () => run(BACKEND, env));
+      return containerOf(engine, { name, model, replica }, () => run(BACKEND, env));
     },
     startProxy: async (port, onLog) => {
       const host = `unix://${engine.socketPath}`;
@@ -71,13 +73,18 @@ export async function setStage(): Promise<Stage> {
 
 async function containerOf(
   engine: FakeEngine,
-  name: string,
-  model: string,
+  {
+    name,
+    model,
+    replica,
+  }: { readonly name: string; readonly model: string; readonly replica: boolean },
   run: () => Child,
 ): Promise<DemoContainer> {
   let child = run();
   const port = await portOf(child);
   const container: FakeContainer = engine.add({ name, port });
+  if (replica) container.labels["inference.replica"] = "true";
+  engine.emit(container, "start"); // tells a proxy that runs already
   return {
     name,
     model,

@@ -10,6 +10,7 @@ import { type Browser, NARROW, startBrowser, WIDE } from "../support/browser/bro
 import { busyStatus } from "../support/browser/busy-host.ts";
 import { quietStatus, timeAgo } from "../support/browser/made-up-status.ts";
 import { ScriptedProxy } from "../support/browser/scripted-proxy.ts";
+import { smallPng } from "../support/browser/small-png.ts";
 
 let browser: Browser;
 beforeAll(async () => {
@@ -35,7 +36,8 @@ async function openAll(page: Page): Promise<void> {
 
 async function keep(page: Page, name: string): Promise<void> {
   if (SCREENSHOTS === undefined) return;
-  await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true });
+  const png = smallPng(await page.screenshot({ fullPage: true }));
+  await Bun.write(join(SCREENSHOTS, `${name}.png`), png);
 }
 
 describe.each(["light", "dark"] as const)("%s", (colorScheme) => {

@@ -84,7 +84,7 @@ test("a container: its state, since when, why, what to do about it, its last exi
   expect(whisper).toContain("restarting for 42 s crash loop");
   expect(whisper).toContain("was never healthy since");
   expect(whisper).toContain("docker logs");
-  expect(whisper).toContain("last exit: exited with code 1, 42 s ago");
+  expect(whisper).toContain("last exit: it exited with code 1, 42 s ago");
   const reading = row(page, "boxes", "llama-70b-next");
   expect(await text(reading)).toContain(
     "reading models for 1 min 503 to GET /v1/models: Loading model",

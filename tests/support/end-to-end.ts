@@ -23,6 +23,8 @@ export const SLOW_FOLDERS = {
   long: "tests/long",
   attacks: "tests/attacks",
   clients: "tests/clients",
+  /** Debian's Chromium. */
+  page: "tests/page",
   /** Debian's Prometheus. */
   observe: "tests/observe",
   /** With those of `FOLDERS.llamaCpp`. */

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import type { Status } from "../../../src/status.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { until, within } from "../../support/until.ts";
 
@@ -48,6 +49,7 @@ describe("the demo", () => {
       const output = await within("its output", child.stdout.text(), BOUND_MS);
       expect([await child.exited, await child.stderr.text()]).toEqual([0, ""]);
       expect(output).not.toContain("\x1b");
+      expect(output).toMatch(/its page {3}http:\/\/localhost:\d+\/\n/);
       const order = [
         '"id":"claude-local"',
         "200 The answer comes word by word",
@@ -95,4 +97,48 @@ describe("the demo", () => {
     },
     BOUND_MS,
   );
+
+  test(
+    "--traffic keeps requests going, also to replicas and some that fail, until Ctrl-C",
+    async () => {
+      using demo = startDemo("--traffic");
+      const { child, directory } = demo;
+      let output = "";
+      const reading = (async () => {
+        for await (const bytes of child.stdout) output += Buffer.from(bytes).toString();
+      })();
+      await until("it stays up", () => output.includes("Ctrl-C"), BOUND_MS);
+      const page = /its page {3}(\S+)/.exec(output)?.[1] ?? "";
+      const html = await fetch(page, { headers: { accept: "text/html" } });
+      expect(await html.text()).toStartWith("<!doctype html>");
+      const status = async (): Promise<Status> =>
+        (await (await fetch(`${page}status`)).json()) as Status;
+      const isBusy = async (): Promise<boolean> => {
+        const { in_flight, models, recent } = await status();
+        const shared = models.find(({ id }) => id === "qwen3-8b")?.servers ?? [];
+        const errors = recent?.last_5_minutes.errors ?? {};
+        return (
+          in_flight > 0 &&
+          shared.map(({ gets }) => gets).join() === "shares,shares" &&
+          ["client_gone", "model_not_found"].every((code) => Object.hasOwn(errors, code))
+        );
+      };
+      await until("all kinds of requests have been there", isBusy, BOUND_MS);
+      expect((await status()).in_flight).toBeLessThanOrEqual(12);
+      child.kill("SIGINT");
+      expect(await within("its end", child.exited)).toBe(0);
+      await reading;
+      expect(await child.stderr.text()).toBe("");
+      expect([readdirSync(directory), processesOf(directory)]).toEqual([[], []]);
+    },
+    BOUND_MS,
+  );
+
+  test("says how it is used", async () => {
+    using demo = startDemo("--help");
+    expect(await demo.child.exited).toBe(2);
+    expect(await demo.child.stderr.text()).toStartWith(
+      "usage: npm run demo [-- [--once] [--traffic]]\n",
+    );
+  });
 });

@@ -233,3 +233,9 @@ describe("page.html", () => {
     expect(Object.entries(todo)).toEqual(expected as [string, string][]);
   });
 });
+
+test("the README's picture of it is small", () => {
+  const readme = readFileSync(join(ROOT, "README.md"), "utf8");
+  const [, file = ""] = /^!\[.+\]\((docs\/.+\.png)\)$/m.exec(readme) ?? [];
+  expect(readFileSync(join(ROOT, file)).length).toBeLessThan(150_000);
+});

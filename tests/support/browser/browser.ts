@@ -8,7 +8,7 @@ import {
 import { findChromium } from "../real-clients/programs.ts";
 import { temporaryDirectory } from "../temporary-directory.ts";
 
-export type SeenRequest = {
+type SeenRequest = {
   readonly path: string;
   readonly ifNoneMatch: string | undefined;
   /** Undefined until it has an answer. */

@@ -1,7 +1,7 @@
 /**
  * Fills the cache folder of programs.ts with what is not there yet: two npm packages, and Debian's Chromium with the libraries
  * that this machine lacks. Changes nothing else on the machine: needs no root, and installs no package of Debian's.
- * A folder gets its name when it is complete, so one that was broken off is never used.
+ * A folder gets its name when it is complete, so one that was broken off is never used. With `--chromium` it brings that alone.
  */
 import { mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -15,7 +15,8 @@ import {
   npmProgram,
 } from "./programs.ts";
 
-for (const program of [CODEX, CLAUDE_CODE]) {
+const isChromiumAlone = process.argv.includes("--chromium");
+for (const program of isChromiumAlone ? [] : [CODEX, CLAUDE_CODE]) {
   if (Bun.which(npmProgram(program)) === null) await installFromNpm(program);
 }
 if (findChromium() === undefined) await unpackChromium();
