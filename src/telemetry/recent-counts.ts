@@ -58,10 +58,13 @@ export class RecentCounts {
   inFlight = 0;
   /** It has made room for others: nobody sees its counts any more. */
   isForgotten = false;
-  #latest = 0;
+  /** The bucket of time in which something has happened last. */
+  #latest: number;
 
-  constructor(codes: ErrorCodes) {
+  /** @param nowMs when somebody has first asked for it */
+  constructor(codes: ErrorCodes, nowMs: number) {
     this.#codes = codes;
+    this.#latest = numberAt(nowMs);
   }
 
   /** @returns whether it may be forgotten: nothing has happened within the last hour */

@@ -129,6 +129,7 @@ class RecentCall implements CallReport {
     this.#container = counting.ofBackend(backend);
     this.#startMs = counting.now();
     if (model !== undefined) model.inFlight += 1;
+    if (this.#container !== undefined) this.#container.inFlight += 1;
   }
 
   trace(headers: Headers): void {
@@ -217,6 +218,7 @@ class RecentCall implements CallReport {
     this.#isOpen = false;
     this.#upstream = undefined;
     if (this.#model !== undefined) this.#model.inFlight -= 1;
+    if (this.#container !== undefined) this.#container.inFlight -= 1;
   }
 }
 

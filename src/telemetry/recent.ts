@@ -15,7 +15,7 @@ const COUNTED_MAX = 1_000;
 export class Recent {
   readonly #now: () => number;
   readonly #codes = new ErrorCodes();
-  readonly #all = new RecentCounts(this.#codes);
+  readonly #all = new RecentCounts(this.#codes, 0);
   readonly #models: Counted;
   readonly #containers: Counted;
   /** So that a request need not put the key of its container together. */
@@ -103,7 +103,7 @@ class Counted {
     const known = this.#byKey.get(key);
     if (known !== undefined) return known;
     if (this.#byKey.size >= this.#max && !this.#makeRoom(nowMs)) return undefined;
-    const counts = new RecentCounts(this.#codes);
+    const counts = new RecentCounts(this.#codes, nowMs);
     this.#byKey.set(key, counts);
     return counts;
   }
