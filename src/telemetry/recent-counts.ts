@@ -120,7 +120,8 @@ export class RecentCounts {
     };
   }
 
-  #add(bucket: number, { pieces, streamMs, input = 0, output = 0 }: Ended): void {
+  #add(bucket: number, { pieces, streamMs, ...tokens }: Ended): void {
+    const [input, output] = [plausible(tokens.input), plausible(tokens.output)];
     const sums = this.#sums;
     const at = bucket * SUMS;
     sums[at + INPUT_TOKENS] = (sums[at + INPUT_TOKENS] ?? 0) + input;
@@ -202,6 +203,13 @@ export class RecentCounts {
 const SUMMED = new Float64Array(COUNTS);
 const SUMMED_UP = new Float64Array(SUMS);
 const SUMMED_ERRORS = new Float64Array(ERRORS_MAX);
+
+/** No answer takes more tokens. Whoever says so would spoil the sums over all for an hour. */
+const TOKENS_MAX = 100_000_000;
+
+function plausible(tokens = 0): number {
+  return tokens > TOKENS_MAX ? 0 : tokens;
+}
 
 function numberIn(numbers: Float64Array, index = 0): number {
   return numbers[index] ?? 0;

@@ -61,6 +61,17 @@ describe("RecentCounts", () => {
     });
   });
 
+  test("believes no server that tells more tokens than an answer can have", () => {
+    const one = counts();
+    one.ended({ ...OK, pieces: 1, streamMs: 1, input: 100_000_001, output: 2 ** 53 - 1 }, 0);
+    one.ended({ ...OK, input: 100_000_000, output: 7 }, 0);
+    expect(one.recent(0)?.last_hour).toMatchObject({
+      tokens_per_second: null,
+      input_tokens: 100_000_000,
+      output_tokens: 7,
+    });
+  });
+
   test("tells percentiles of the first chunk that are wrong by a quarter at most", () => {
     const times = Array.from({ length: 1_000 }, (_, index) => 1.009 ** index * 3);
     const one = counts();
