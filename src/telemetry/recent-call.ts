@@ -89,8 +89,7 @@ export class RecentCall implements CallReport {
     this.#status = status;
     this.#upstream = upstream;
     // Looks at no header: that costs more than all the rest.
-    this.keepsPieces =
-      status < 300 && method === "POST" && routeOf(path, method).operation !== undefined;
+    this.keepsPieces = status < 300 && routeOf(path, method).operation !== undefined;
     return this.#inner.answered(upstream);
   }
 
