@@ -73,6 +73,8 @@ export type Recent = {
 export type RecentWindow = {
   /** Those that have ended. A WebSocket counts at its end. */
   readonly requests: number;
+  /** Those with a status of 400 or more, or whose answer did not come to its end; not those whose client left. */
+  readonly failed: number;
   /** Requests by the class of their status: `2xx`. Classes without any are left out. */
   readonly statuses: Readonly<Record<string, number>>;
   /** Requests by the `error.code` that the proxy gave them, or what became of their answer: `client_gone`. */

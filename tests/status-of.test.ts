@@ -154,8 +154,42 @@ describe("the models of statusOf()", () => {
     expect(left_out).toEqual({ containers: 0, models: 0, changes: 0, details: true });
   });
 
+  test("it says so too if only one of them has too many", () => {
+    const serversOf: StatusInit["serversOf"] = (id, countMax) =>
+      Array.from({ length: id === "B" ? countMax : 1 }, (_, n) => ({
+        ...{ container: `${n}`, gets: "none" },
+      }));
+    expect(statusOf({ ...INIT, listed, serversOf }, 0).left_out.details).toBe(true);
+  });
+
+  test("each has a server at least, however many models there are", () => {
+    const many = Array.from({ length: 65_537 }, (_, n) => ({ id: `${n}` }));
+    const serversOf: StatusInit["serversOf"] = () => [{ container: "vllm", gets: "all" }];
+    const { models, left_out } = statusOf({ ...INIT, listed: many, serversOf }, 0);
+    expect(models.every(({ servers }) => servers.length === 1)).toBe(true);
+    expect(left_out.details).toBe(false);
+  });
+
   test("a container that does not list all of its models: it says so", () => {
     const containers = [{ ...CONTAINER, model_count: 2 }];
     expect(statusOf({ ...INIT, containers }, 0).left_out.details).toBe(true);
   });
+});
+
+test("statusOf(): of very many models those that somebody has asked for stay, and all are counted", () => {
+  const listed = Array.from({ length: 10_000 }, (_, n) => ({ id: `m${n}` })).sort((a, b) =>
+    a.id < b.id ? -1 : 1,
+  );
+  const init: StatusInit = {
+    ...{ version: "1", startedMs: 0, ready: true, containers: [], listed },
+    engine: { address: "", apiVersion: "", connection: new EngineConnection().status },
+    waiting: new Map([["zz", 1]]),
+    recentModels: () => ["m9999", "gone"],
+  };
+  const { models, left_out } = statusOf(init, 0);
+  expect(models).toHaveLength(4_369);
+  expect(left_out.models).toBe(10_002 - 4_369);
+  const ids = models.map(({ id }) => id);
+  expect(ids).toEqual(ids.toSorted());
+  for (const id of ["zz", "m9999", "gone"]) expect(ids).toContain(id);
 });

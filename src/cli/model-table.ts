@@ -6,9 +6,7 @@ import { columns, moreLine } from "./columns.ts";
 
 const Window = z.object({
   requests: z.optional(z.number()),
-  /** Keys are `2xx` and such. */
-  statuses: z.optional(z.record(z.string(), z.number())),
-  errors: z.optional(z.record(z.string(), z.number())),
+  failed: z.optional(z.number()),
   first_chunk_ms: z.optional(z.nullable(z.object({ p50: z.number(), p95: z.number() }))),
   pieces_per_second: z.optional(z.nullable(z.number())),
   tokens_per_second: z.optional(z.nullable(z.number())),
@@ -74,7 +72,7 @@ function rowOf({ id, in_flight = 0, waiting, servers, recent }: ModelStatus): re
     `${in_flight}`,
     countText(waiting),
     `${window.requests ?? 0}`,
-    countText(failedIn(window)),
+    countText(window.failed),
     firstChunkText(window.first_chunk_ms),
     speedText(window),
     serversText(servers),
@@ -84,23 +82,6 @@ function rowOf({ id, in_flight = 0, waiting, servers, recent }: ModelStatus): re
 
 function countText(count = 0): string {
   return count === 0 ? NOTHING : `${count}`;
-}
-
-/** What the proxy counts for a client that left: nobody has failed then. */
-const LEFT = "client_gone";
-
-/**
- * A request has an error, a status that says so, or both: no field tells how many have both. So this is the least
- * number that is possible.
- */
-function failedIn({ statuses = {}, errors = {} }: RecentWindow): number {
-  const left = errors[LEFT] ?? 0;
-  const refused = (statuses["4xx"] ?? 0) + (statuses["5xx"] ?? 0) - left;
-  return Math.max(0, refused, sum(errors) - left);
-}
-
-function sum(counts: Readonly<Record<string, number>>): number {
-  return Object.values(counts).reduce((all, count) => all + count, 0);
 }
 
 /** The median, and what 95 of 100 are faster than. */

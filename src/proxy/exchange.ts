@@ -170,11 +170,6 @@ export class Attempt {
     this.#abort.waitFor(whom);
   }
 
-  /** Bytes of the prompt that counted as load of the backend when the lease was taken. */
-  get unreadBytes(): number {
-    return this.#lease.unreadBytes;
-  }
-
   /** The first byte of the answer's body has come: the server has read the prompt. */
   answering(): void {
     this.#lease.answering();

@@ -21,7 +21,7 @@ function cells(more: object): Readonly<Record<string, string>> {
 describe("modelLines()", () => {
   test("is a table of who serves each model, how busy it is, and how fast", () => {
     const fast = {
-      ...{ statuses: { "2xx": 37, "5xx": 3 }, errors: { backend_unreachable: 3 } },
+      failed: 3,
       ...{ first_chunk_ms: { p50: 118.4, p95: 2_349 }, tokens_per_second: 41.6 },
     };
     const models = [
@@ -51,22 +51,13 @@ describe("modelLines()", () => {
     ["a slow model", { tokens_per_second: 0.04 }, { SPEED: "0 tokens/s" }],
     ["seconds", { first_chunk_ms: { p50: 999, p95: 61_400 } }, { "FIRST CHUNK": "999 ms / 61 s" }],
     [
-      "an answer that broke off has no status that says so",
-      { errors: { broken_off: 2 } },
-      { ERRORS: "2" },
+      "the seconds from the first one on, and one digit behind the point below 10",
+      { first_chunk_ms: { p50: 1_000, p95: 9_960 } },
+      { "FIRST CHUNK": "1 s / 10 s" },
     ],
-    [
-      "clients that left are no errors",
-      { statuses: { "4xx": 3 }, errors: { client_gone: 2, model_not_found: 1 } },
-      { ERRORS: "1" },
-    ],
+    ["requests that failed", { failed: 2 }, { ERRORS: "2" }],
   ])("%s", (_what, window, shown) => {
     expect(cells({ recent: recent(9, window) })).toMatchObject(shown);
-  });
-
-  test("clients that left, and nothing else, are no column", () => {
-    const window = { statuses: { "2xx": 1, "4xx": 1 }, errors: { client_gone: 2 } };
-    expect(cells({ recent: recent(2, window) })).not.toHaveProperty("ERRORS");
   });
 
   test.each<[servers: readonly string[], text: string]>([
@@ -76,6 +67,7 @@ describe("modelLines()", () => {
     [["new: all", "old: none"], "new gets all; old gets none"],
     [["c: none", "a: shares", "b: shares"], "a, b share them; c gets none"],
     [["1: none", "2: none", "3: none", "4: none", "5: none"], "1, 2, 3 and 2 more get none"],
+    [["1: none", "2: none", "3: none", "4: none"], "1, 2, 3 and 1 more get none"],
     [["a: shares"], "a shares them"],
     [["a: half"], "a (half)"],
     [[`${"n".repeat(50)}: all`], `${"n".repeat(40)}…`],
@@ -105,12 +97,15 @@ describe("modelLines()", () => {
       model("waited for", { waiting: 1 }),
       model("asked for", { recent: recent(9) }),
       model("in flight", { in_flight: 2 }),
+      model("asked for before", { recent: { ...recent(1), last_hour: { requests: 99 } } }),
     ];
     const lines = modelLines([...models, ...busy], 7);
     expect(lines).toHaveLength(52);
     const names = lines.map((line) => line.split(/ {2,}/)[0]);
-    expect(names.slice(0, 5)).toEqual(["MODEL", "in flight", "waited for", "asked for", "m0"]);
-    expect(lines.at(-1)).toBe("and 9960 more models");
+    expect(names.slice(0, 5)).toEqual([
+      ...["MODEL", "in flight", "waited for", "asked for", "asked for before"],
+    ]);
+    expect(lines.at(-1)).toBe("and 9961 more models");
   });
 
   test("no text steers a terminal, breaks its line, or makes it long", () => {

@@ -16,6 +16,7 @@ import {
   untilState,
 } from "../support/proxy/discovery.ts";
 import { memoryLog } from "../support/proxy/memory-log.ts";
+import { recent } from "../support/proxy/recent.ts";
 import { listOf } from "../support/server/backends.ts";
 import { until } from "../support/until.ts";
 
@@ -31,6 +32,8 @@ const CRASHED: RunEnd = {
   atMs: 7_000,
 };
 const CRASH: LastExit = { reason: "exited with code 1", at: "1970-01-01T00:00:07.000Z" };
+
+const RECENT = recent(3);
 
 type Rig = { readonly fleet: Fleet; readonly listener: SightingListener };
 
@@ -54,6 +57,19 @@ const GONE: Sighting = {
   ...COMMON,
   ...{ kind: "absent", state: "stopped", reason: "why", comesBack: false, outlook: "gone" },
 };
+
+test("a container has its own recent numbers, as those tell who count them", () => {
+  const asked: unknown[] = [];
+  const { fleet, listener } = rig({
+    recentOfContainer: (server) => {
+      asked.push(server.id);
+      return RECENT;
+    },
+  });
+  listener.saw(present(), 1);
+  expect(fleet.members[0]?.recent).toEqual(RECENT);
+  expect(asked).toEqual([SERVER.id]);
+});
 
 function lastExit({ fleet }: Rig): LastExit | null | undefined {
   return fleet.members[0]?.last_exit;

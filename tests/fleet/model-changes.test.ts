@@ -25,6 +25,7 @@ test("modelChanges() of the same ids is nothing, though an entry has changed", (
 test.each<[before: string, after: string, reason: string]>([
   ["", "a", "new: a"],
   ["a,b", "b", "gone: a"],
+  ["", "a,b,c", "new: a, b, c"],
   ["a,b,c,d,e", "f", "new: f; gone: a, b, c and 2 more"],
 ])("tellOfModels() logs it, and keeps it in words: from %p to %p", (before, after, reason) => {
   const [log, changes] = [memoryLog(), new Changes()];

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Status } from "../../src/status.ts";
 import { type Browser, startBrowser } from "../support/browser/browser.ts";
 import { busyStatus } from "../support/browser/busy-host.ts";
-import { container, HOUR, model, quietStatus } from "../support/browser/made-up-status.ts";
+import { container, HOUR, model, quietStatus, recent } from "../support/browser/made-up-status.ts";
 import { facts, openStatus, row, type ShownPage, text, texts } from "../support/browser/reading.ts";
 
 let browser: Browser;
@@ -56,6 +56,13 @@ test("a model: its servers with their states and what they get, its numbers, and
   expect(await text(none)).toContain("no server has it now");
   await llama.getByRole("link", { name: "vllm-old" }).click();
   expect(await text(page.locator("#boxes > li:target h3"))).toBe("vllm-old");
+});
+
+test("clients that left are no errors, though they have a code and may have a status", async () => {
+  const errors = { client_gone: 7, backend_unreachable: 1 };
+  const left = recent([9], { errors, failed: 1, statuses: { "2xx": 3, "4xx": 5, "5xx": 1 } });
+  using shown = await open(quietStatus({ models: [model({ id: "m", recent: left })] }));
+  expect((await facts(row(shown.page, "models", "m").locator("dl")))["Errors"]).toBe("1");
 });
 
 test("a model's details: five minutes and an hour, errors by code and by class of status", async () => {

@@ -123,6 +123,35 @@ describe("watchBody()", () => {
     expect(events.filter((event) => event === "began")).toHaveLength(1);
   });
 
+  test("keeps no more than is looked at: not what came before a long read, and only a long piece's head", async () => {
+    const KIB = 1_024;
+    for (const [lengths, kept] of [
+      [
+        [40, 16, 1],
+        [16, 1],
+      ],
+      [
+        [40, 15, 1],
+        [40, 15, 1],
+      ],
+      [[1, 1, 99], [99]],
+    ] as const) {
+      const { body, ends, source } = watched(true);
+      const reader = body.getReader();
+      for (const length of lengths) {
+        const read = reader.read();
+        source.enqueue(new Uint8Array(length * KIB));
+        await within("a piece", read);
+      }
+      source.close();
+      await within("the end", reader.read());
+      expect(ends[0]?.lastPieces?.map((piece) => piece.length / KIB)).toEqual([...kept]);
+      const head = ends[0]?.firstPiece;
+      expect(head?.length).toBe(Math.min(4, lengths[0]) * KIB);
+      expect(head?.buffer.byteLength).toBe(head?.length);
+    }
+  });
+
   test("never begins if nothing comes", async () => {
     const { body, ends, events, source } = watched(true);
     source.close();

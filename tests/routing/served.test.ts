@@ -61,6 +61,16 @@ describe("servingOf()", () => {
     table.drain(before);
     table.admit(backend("a", false, { run, rank: 8 }));
     expect(gets(table)).toEqual(["a: all"]);
+    expect(gets(table, 1)).toEqual(["a: all"]);
+  });
+
+  test("so is one whose draining backend is the older one", () => {
+    const run = { id: "x" };
+    const before = backend("a", false, { run, rank: 8 });
+    const table = tableOf(before);
+    table.drain(before);
+    table.admit(backend("a", false, { run, rank: 9 }));
+    expect(gets(table)).toEqual(["a: all"]);
   });
 
   test("no more than so many are told", () => {

@@ -66,6 +66,9 @@ describe("Changes", () => {
     for (let n = 0; n < 1_000; n += 1) changes.add(change("ignored", { gist: `${n}` }), n);
     expect(told(changes)).toHaveLength(26);
     expect(told(changes).at(-1)).toBe("tei routed 1");
+    changes.add(change("ignored", { gist: "990" }), 1_000);
+    expect(told(changes)).toHaveLength(26);
+    expect(told(changes).filter((each) => each.startsWith("vllm ignored 2"))).toHaveLength(1);
   });
 
   test("long texts are cut", () => {

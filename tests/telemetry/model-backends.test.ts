@@ -53,6 +53,17 @@ describe("counts()", () => {
     ]);
   });
 
+  test("drops who is gone the longest, not who came first", () => {
+    const models = new ModelBackends(2);
+    models.counts(present("a", "b"), 0);
+    models.counts(present("a"), 1);
+    models.counts([], 2);
+    expect([...models.counts(present("c"), 3)]).toEqual([
+      ["a", 0],
+      ["c", 1],
+    ]);
+  });
+
   test("shows those that it has shown, and never with 0 while they are there, whatever comes", () => {
     const models = new ModelBackends(3);
     models.counts(present("a", "b"), 0);

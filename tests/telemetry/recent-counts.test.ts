@@ -4,6 +4,7 @@ import { ERRORS_MAX, ErrorCodes } from "../../src/telemetry/recent-errors.ts";
 
 const OK: Ended = {
   status: 200,
+  failed: false,
   error: undefined,
   pieces: 0,
   streamMs: 0,
@@ -15,7 +16,7 @@ const [SECOND, MINUTE] = [1_000, 60_000];
 const HOUR = 60 * MINUTE;
 
 function counts(): RecentCounts {
-  return new RecentCounts(new ErrorCodes());
+  return new RecentCounts(new ErrorCodes(), 0);
 }
 
 describe("RecentCounts", () => {
@@ -25,14 +26,15 @@ describe("RecentCounts", () => {
 
   test("counts requests by status class and error, and leaves out what is 0", () => {
     const codes = new ErrorCodes();
-    const one = new RecentCounts(codes);
+    const one = new RecentCounts(codes, 0);
     for (const status of [101, 200, 204, 302, 404, 429, 500, undefined, 999]) {
       one.ended({ ...OK, status }, 0);
     }
-    one.ended({ ...OK, status: 502, error: codes.of("backend_unreachable") }, 0);
+    one.ended({ ...OK, status: 502, failed: true, error: codes.of("backend_unreachable") }, 0);
     one.ended({ ...OK, error: codes.of("client_gone") }, 0);
     expect(one.recent(0)?.last_5_minutes).toEqual({
       requests: 11,
+      failed: 1,
       statuses: { "1xx": 1, "2xx": 3, "3xx": 1, "4xx": 2, "5xx": 2 },
       errors: { backend_unreachable: 1, client_gone: 1 },
       first_chunk_ms: null,
@@ -47,12 +49,26 @@ describe("RecentCounts", () => {
     const one = counts();
     one.ended({ ...OK, pieces: 90, streamMs: 1_000, input: 7, output: 101 }, 0);
     one.ended({ ...OK, pieces: 10, streamMs: 1_000, input: 3, output: 0 }, 0); // counts no tokens
+    one.ended({ ...OK, pieces: 1, streamMs: 0, output: 1 }, 0);
+    one.ended({ ...OK, pieces: 99, streamMs: 1_000, output: 1 }, 0); // the only one came before the time
     one.ended({ ...OK, input: 5, output: 1_000 }, 0); // not streamed
+    one.ended({ ...OK, output: 8 }, 0);
     expect(one.recent(0)?.last_5_minutes).toMatchObject({
-      pieces_per_second: 50,
+      pieces_per_second: 66.7,
       tokens_per_second: 100,
       input_tokens: 15,
-      output_tokens: 1_101,
+      output_tokens: 1_111,
+    });
+  });
+
+  test("believes no server that tells more tokens than an answer can have", () => {
+    const one = counts();
+    one.ended({ ...OK, pieces: 1, streamMs: 1, input: 100_000_001, output: 2 ** 53 - 1 }, 0);
+    one.ended({ ...OK, input: 100_000_000, output: 7 }, 0);
+    expect(one.recent(0)?.last_hour).toMatchObject({
+      tokens_per_second: null,
+      input_tokens: 100_000_000,
+      output_tokens: 7,
     });
   });
 
@@ -73,6 +89,7 @@ describe("RecentCounts", () => {
   test.each([
     [0, 0.6, 1],
     [1, 0.6, 1],
+    [2, 1.5, 2.3],
     [1e9, 190_000, 290_000],
   ])("a first chunk after %d ms has a bucket", (ms, least, most) => {
     const one = counts();
@@ -80,6 +97,27 @@ describe("RecentCounts", () => {
     const { p95 = Number.NaN } = one.recent(0)?.last_5_minutes.first_chunk_ms ?? {};
     expect(p95).toBeGreaterThanOrEqual(least);
     expect(p95).toBeLessThanOrEqual(most);
+  });
+
+  test("tells two digits of a percentile: more would only look exact", () => {
+    const one = counts();
+    one.firstChunk(1_000, 0);
+    expect(one.recent(0)?.last_hour.first_chunk_ms).toEqual({ p50: 1_200, p95: 1_400 });
+  });
+
+  test("the hour goes on with what the last 5 minutes forget, errors and sums too", () => {
+    const codes = new ErrorCodes();
+    const one = new RecentCounts(codes, 0);
+    const error = codes.of("x");
+    const end: Ended = { ...OK, error, pieces: 10, streamMs: 1_000, input: 1, output: 21 };
+    for (const nowMs of [0, 5 * MINUTE, 10 * MINUTE]) one.ended(end, nowMs); // in one short bucket
+    const once = { requests: 1, errors: { x: 1 }, input_tokens: 1, output_tokens: 21 };
+    const recent = one.recent(10 * MINUTE);
+    expect(recent?.last_5_minutes).toMatchObject(once);
+    expect(recent?.last_hour).toMatchObject({
+      ...{ requests: 3, statuses: { "2xx": 3 }, errors: { x: 3 }, input_tokens: 3 },
+      ...{ output_tokens: 63, pieces_per_second: 10, tokens_per_second: 20 },
+    });
   });
 
   test("forgets after 5 minutes, and after an hour", () => {
@@ -123,10 +161,12 @@ describe("RecentCounts", () => {
     for (let nowMs = HOUR + 10 * SECOND; nowMs < HOUR + 2 * MINUTE; nowMs += 10 * SECOND) {
       one.ended(OK, nowMs);
     }
-    for (let nowMs = HOUR + 5 * MINUTE; nowMs < HOUR + 7 * MINUTE; nowMs += 10 * SECOND) {
+    const next = HOUR + 5 * MINUTE;
+    for (let nowMs = next + 10 * SECOND; nowMs < next + 2 * MINUTE; nowMs += 10 * SECOND) {
       one.ended(OK, nowMs);
     }
-    expect(one.recent(HOUR + 7 * MINUTE)?.last_hour.requests).toBe(11 + 12);
+    one.ended(OK, HOUR + 10 * MINUTE);
+    expect(one.recent(HOUR + 10 * MINUTE)?.last_hour.requests).toBe(11 + 11 + 1);
   });
 
   test("has a line of 30 numbers, the oldest first", () => {
@@ -151,16 +191,23 @@ describe("RecentCounts", () => {
   test("is idle an hour after the last request, unless one is in flight", () => {
     const one = counts();
     one.ended(OK, MINUTE);
-    expect(one.isIdle(HOUR)).toBe(false);
+    expect(one.idleMs(HOUR)).toBeLessThan(HOUR);
     one.inFlight = 1;
-    expect(one.isIdle(2 * HOUR)).toBe(false);
+    expect(one.idleMs(2 * HOUR)).toBeLessThan(HOUR);
     one.inFlight = 0;
-    expect(one.isIdle(2 * HOUR)).toBe(true);
+    expect(one.idleMs(HOUR + MINUTE - 1)).toBeLessThan(HOUR);
+    expect(one.idleMs(HOUR + MINUTE)).toBeGreaterThanOrEqual(HOUR);
+  });
+
+  test("is not idle for an hour after somebody has first asked for it", () => {
+    const one = new RecentCounts(new ErrorCodes(), 3 * HOUR);
+    expect(one.idleMs(4 * HOUR - 1)).toBeLessThan(HOUR);
+    expect(one.idleMs(4 * HOUR)).toBeGreaterThanOrEqual(HOUR);
   });
 
   test("takes memory that does not grow", () => {
     const codes = new ErrorCodes();
-    const one = new RecentCounts(codes);
+    const one = new RecentCounts(codes, 0);
     const error = codes.of("x");
     const step = (nowMs: number): void => {
       one.firstChunk(nowMs % 1_000, nowMs);
@@ -183,6 +230,11 @@ describe("ErrorCodes", () => {
     expect(Math.max(...indexes)).toBe(ERRORS_MAX - 1);
     expect(codes.at(codes.of("code 3"))).toBe("code 3");
     expect(codes.at(codes.of("code 99"))).toBe("other");
-    expect(codes.at(codes.of("x".repeat(1_000)))).toBe("other");
+  });
+
+  test("gives none to a code that is longer than any of ours", () => {
+    const codes = new ErrorCodes();
+    expect(codes.of("x".repeat(49))).toBe(0);
+    expect(codes.of("x".repeat(48))).toBe(1);
   });
 });

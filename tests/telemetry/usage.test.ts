@@ -233,6 +233,8 @@ describe("usageOfLast()", () => {
     const start = events({ type: "message_start", message: { usage: { input_tokens: 12 } } });
     const last = piecesOf(events({ type: "message_delta", usage: { output_tokens: 7 } }));
     expect(usageOfLast(last, true, Buffer.from(start))).toEqual({ input: 12, output: 7 });
+    const long = Buffer.from(start + events({ text: "x".repeat(40 * 1024) }));
+    expect(usageOfLast(last, true, long)).toEqual({ input: 12, output: 7 });
     const other = Buffer.from(events({ choices: [{ delta: { content: '"usage"' } }] }));
     expect(usageOfLast(last, true, other)).toEqual({ input: undefined, output: 7 });
   });

@@ -85,6 +85,40 @@ test("what has happened: the proxy, its engine, a container that crashes, and it
   expect(table.code).toBe(1);
 });
 
+test("what requests are like: in flight, and what became of them, though their container has gone", async () => {
+  const answering = Promise.withResolvers<void>();
+  using server = Bun.serve({
+    port: 0,
+    fetch: async ({ url }) => {
+      if (url.endsWith("/models")) return Response.json({ data: [{ id: "m" }] });
+      await answering.promise;
+      return Response.json({ usage: { prompt_tokens: 3, completion_tokens: 5 } });
+    },
+  });
+  using fake = await new FakeEngine().start();
+  const container = fake.add({ port: server.port ?? 0, name: "vllm" });
+  await using proxy = await startCompiled({ env: envOf(fake) });
+  await untilModels(proxy.origin, ["m"]);
+  const asked = chat(proxy.origin, "m");
+  await until("it is in flight", async () => {
+    const { models, in_flight } = (await shown(proxy)).status;
+    return models[0]?.in_flight === 1 && in_flight === 1;
+  });
+  expect((await shown(proxy)).status).toMatchObject({ recent: null, models: [{ recent: null }] });
+  answering.resolve();
+  await (await asked).text();
+  fake.exit(container);
+  await until("it is gone", async () => {
+    const { models } = (await shown(proxy)).status;
+    return models[0]?.servers.length === 0;
+  });
+  const { recent, models, containers } = (await shown(proxy)).status;
+  const counted = { last_hour: { requests: 1, input_tokens: 3, output_tokens: 5 } };
+  expect(recent).toMatchObject(counted);
+  expect(models).toMatchObject([{ id: "m", in_flight: 0, recent: counted }]);
+  expect(containers).toMatchObject([{ name: "vllm", recent: counted }]);
+});
+
 test("1,000 containers are no more than 256 KiB, and the exit code says that one of them is sick", async () => {
   using fake = await new FakeEngine().start();
   using models = startModelServer("m");

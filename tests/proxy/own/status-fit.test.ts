@@ -39,6 +39,14 @@ function fit(status: Partial<Status>, bytesMax = LIMIT): Status {
 }
 
 describe("statusText()", () => {
+  test("adds what it leaves out to what had been left out before", () => {
+    const left_out = { ...NOTHING_LEFT_OUT, models: 7 };
+    const models = many(5_000, (id) => model(id));
+    expect(fit({ models: [model("m")], left_out }).left_out.models).toBe(7);
+    const shown = fit({ models, left_out });
+    expect(shown.left_out.models).toBe(7 + 5_000 - shown.models.length);
+  });
+
   test("leaves nothing out of what fits, to the byte", () => {
     const status = plainStatus({ containers: many(300, (name) => container(name)) });
     const bytes = Buffer.byteLength(JSON.stringify(status));
@@ -176,6 +184,29 @@ describe("statusText()", () => {
     expect(shown.models.map(({ id }) => id)).toEqual(["m"]);
     expect(shown.changes.map(({ name }) => name)).toEqual(["new"]);
     expect(shown.left_out).toEqual({ containers: 0, models: 1, changes: 1, details: true });
+  });
+
+  const LONG = "x".repeat(LIMIT);
+  const NINE_THOUSAND: readonly ModelServer[] = many(9_000, (name) => ({
+    ...{ container: name, gets: "none" },
+  }));
+
+  test.each<[what: string, status: Partial<Status>]>([
+    ["the servers of a model", { models: [model("m", { servers: NINE_THOUSAND })] }],
+    ["the models of a container", { containers: [container("c", { models: [LONG, LONG] })] }],
+    ["a reason", { containers: [container("c", { reason: LONG })] }],
+    ["a last exit", { containers: [container("c", { last_exit: { reason: LONG, at: null } })] }],
+    ["recent numbers", { models: many(700, (name) => model(name, { recent: recent(1) })) }],
+    ["the engine's reason", { engine: { ...plainStatus().engine, reason: LONG } }],
+  ])("it says that it leaves out details: %s", (_what, status) => {
+    expect(fit(status).left_out).toEqual({ ...NOTHING_LEFT_OUT, details: true });
+  });
+
+  test("it says so as well if that was left out before, and not if whole entries are", () => {
+    const containers = many(5_000, (name) => container(name));
+    expect(fit({ containers }).left_out.details).toBe(false);
+    const left_out = { ...NOTHING_LEFT_OUT, details: true };
+    expect(fit({ containers, left_out }).left_out.details).toBe(true);
   });
 
   test("the worst case fits, and takes no longer than a turn may", () => {

@@ -18,6 +18,7 @@ export const [SECOND, MINUTE, HOUR] = [1_000, 60_000, 3_600_000] as const;
 function window(init: Partial<RecentWindow> = {}): RecentWindow {
   return {
     requests: 0,
+    failed: 0,
     statuses: {},
     errors: {},
     first_chunk_ms: null,
@@ -37,7 +38,7 @@ export function recent(
   const requests = requestsPer10s.reduce((sum, n) => sum + n, 0);
   const failed = Object.values(init.errors ?? {}).reduce((sum, n) => sum + n, 0);
   const statuses = { "2xx": requests - failed, ...(failed > 0 && { "5xx": failed }) };
-  const minutes = window({ requests, statuses, ...init });
+  const minutes = window({ requests, failed, statuses, ...init });
   const hour = window({
     ...minutes,
     requests: requests * 11,

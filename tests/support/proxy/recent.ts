@@ -5,6 +5,7 @@ import type { Recent, RecentWindow } from "../../../src/status.ts";
 export function recent(requests: number, more: Partial<RecentWindow> = {}): Recent {
   const window = {
     requests,
+    failed: 0,
     statuses: { "2xx": requests },
     errors: {},
     first_chunk_ms: null,
