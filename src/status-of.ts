@@ -49,7 +49,7 @@ export type StatusInit = {
 export function statusOf(init: StatusInit, nowMs: number): Status {
   const { version, startedMs, engine, ready, containers, changes = [], recentOfAll } = init;
   const { state, reason, sinceMs } = engine.connection;
-  const { models, isCut } = modelsOf(init);
+  const { models, isCut, leftOut } = modelsOf(init);
   const isListCut = containers.some((container) => container.models.length < container.model_count);
   return {
     version,
@@ -68,27 +68,29 @@ export function statusOf(init: StatusInit, nowMs: number): Status {
     models,
     recent: recentOfAll?.() ?? null,
     changes,
-    left_out: { containers: 0, models: 0, changes: 0, details: isCut || isListCut },
+    left_out: { containers: 0, models: leftOut, changes: 0, details: isCut || isListCut },
   };
 }
 
 /** The most servers of all models together. More never fit. */
 const SERVERS_MAX = 65_536;
 
+/** The most models. An entry takes 60 bytes and more: no more of them fit either. */
+const MODELS_MAX = 4_369;
+
 type Models = {
   readonly models: readonly ModelStatus[];
   /** Some have more servers than they show. */
   readonly isCut: boolean;
+  readonly leftOut: number;
 };
 
 function modelsOf(init: StatusInit): Models {
-  const { listed, waiting, serversOf, inFlightOf, recentOf, recentModels } = init;
-  const ids = new Set(listed.map(({ id }) => id));
-  for (const id of waiting.keys()) ids.add(id);
-  for (const id of recentModels?.() ?? []) ids.add(id);
-  const serversMax = Math.max(1, Math.floor(SERVERS_MAX / ids.size));
+  const { waiting, serversOf, inFlightOf, recentOf } = init;
+  const { ids, leftOut } = idsOf(init);
+  const serversMax = Math.floor(SERVERS_MAX / ids.length); // 15 at least
   let isCut = false;
-  const models = [...ids].sort().map((id): ModelStatus => {
+  const models = ids.map((id): ModelStatus => {
     const servers = serversOf?.(id, serversMax + 1) ?? [];
     isCut ||= servers.length > serversMax;
     return {
@@ -99,7 +101,29 @@ function modelsOf(init: StatusInit): Models {
       recent: recentOf?.(id) ?? null,
     };
   });
-  return { models, isCut };
+  return { models, isCut, leftOut };
+}
+
+/** Those that somebody has asked for come first; a server may list 10,000 that nobody uses. */
+function idsOf({ listed, waiting, recentModels }: StatusInit): {
+  readonly ids: readonly string[];
+  readonly leftOut: number;
+} {
+  const ids = new Set([...waiting.keys(), ...(recentModels?.() ?? [])]);
+  const asked = ids.size;
+  let alsoListed = 0;
+  for (const { id } of listed) {
+    if (ids.has(id)) alsoListed += 1;
+    else if (ids.size < MODELS_MAX) {
+      ids.add(id);
+      alsoListed += 1;
+    }
+  }
+  const leftOut = listed.length - alsoListed;
+  const sorted = [...ids].sort();
+  return asked <= MODELS_MAX
+    ? { ids: sorted, leftOut }
+    : { ids: sorted.slice(0, MODELS_MAX), leftOut: leftOut + asked - MODELS_MAX };
 }
 
 /** A list of longer ids would be megabytes. */

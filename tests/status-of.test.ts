@@ -175,3 +175,21 @@ describe("the models of statusOf()", () => {
     expect(statusOf({ ...INIT, containers }, 0).left_out.details).toBe(true);
   });
 });
+
+test("statusOf(): of very many models those that somebody has asked for stay, and all are counted", () => {
+  const listed = Array.from({ length: 10_000 }, (_, n) => ({ id: `m${n}` })).sort((a, b) =>
+    a.id < b.id ? -1 : 1,
+  );
+  const init: StatusInit = {
+    ...{ version: "1", startedMs: 0, ready: true, containers: [], listed },
+    engine: { address: "", apiVersion: "", connection: new EngineConnection().status },
+    waiting: new Map([["zz", 1]]),
+    recentModels: () => ["m9999", "gone"],
+  };
+  const { models, left_out } = statusOf(init, 0);
+  expect(models).toHaveLength(4_369);
+  expect(left_out.models).toBe(10_002 - 4_369);
+  const ids = models.map(({ id }) => id);
+  expect(ids).toEqual(ids.toSorted());
+  for (const id of ["zz", "m9999", "gone"]) expect(ids).toContain(id);
+});

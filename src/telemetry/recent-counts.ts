@@ -5,6 +5,7 @@
  */
 import type { Recent, RecentWindow } from "../status.ts";
 import { ERRORS_MAX, type ErrorCodes } from "./recent-errors.ts";
+import { named, quantilesOf, rate, STEP_COUNT, stepOf } from "./recent-figures.ts";
 
 /** A short bucket is 10 s long. There are as many as make 5 minutes. */
 const SHORT_MS = 10_000;
@@ -20,9 +21,6 @@ const FAILED = 1;
 const CLASSES = 2;
 const CLASS_COUNT = 5;
 const FIRST_CHUNKS = CLASSES + CLASS_COUNT;
-/** Bucket `n` of the histogram ends at 1.5 ** n ms; the last one, at 288 s, has all above. */
-const STEP = 1.5;
-const STEP_COUNT = 32;
 const COUNTS = FIRST_CHUNKS + STEP_COUNT;
 
 /** What a bucket sums up. */
@@ -60,6 +58,8 @@ export class RecentCounts {
   isForgotten = false;
   /** The bucket of time in which something has happened last. */
   #latest: number;
+  /** What was told last, and in which bucket of time; undefined if something has happened since. */
+  #told: { readonly number: number; readonly recent: Recent | null } | undefined;
 
   /** @param nowMs when somebody has first asked for it */
   constructor(codes: ErrorCodes, nowMs: number) {
@@ -67,19 +67,20 @@ export class RecentCounts {
     this.#latest = numberAt(nowMs);
   }
 
-  /** @returns whether it may be forgotten: nothing has happened within the last hour */
-  isIdle(nowMs: number): boolean {
-    return this.inFlight === 0 && numberAt(nowMs) - this.#latest >= HOUR_BUCKETS;
+  /** For how long nothing has happened, ms; 0 while a request is in flight. To 10 s. */
+  idleMs(nowMs: number): number {
+    return this.inFlight > 0 ? 0 : (numberAt(nowMs) - this.#latest) * SHORT_MS;
   }
 
   /** The first piece of a streamed answer has come. */
   firstChunk(ms: number, nowMs: number): void {
+    this.#told = undefined;
     const bucket = this.#bucketAt(nowMs);
-    const step = ms <= 1 ? 0 : Math.min(STEP_COUNT - 1, Math.ceil(Math.log(ms) / LOG_STEP));
-    increase(this.#counts, bucket * COUNTS + FIRST_CHUNKS + step);
+    increase(this.#counts, bucket * COUNTS + FIRST_CHUNKS + stepOf(ms));
   }
 
   ended(end: Ended, nowMs: number): void {
+    this.#told = undefined;
     const bucket = this.#bucketAt(nowMs);
     const { status, failed, error, pieces, input, output } = end;
     increase(this.#counts, bucket * COUNTS + REQUESTS);
@@ -97,14 +98,21 @@ export class RecentCounts {
 
   /** @returns null if there was none in the last hour */
   recent(nowMs: number): Recent | null {
-    const now = numberAt(nowMs);
+    const number = numberAt(nowMs);
+    if (this.#told?.number === number) return this.#told.recent;
+    const recent = this.#recentAt(number);
+    this.#told = { number, recent };
+    return recent;
+  }
+
+  #recentAt(now: number): Recent | null {
     const hour = this.#window(now, HOUR_BUCKETS, BUCKETS);
     if (hour.requests === 0 && hour.first_chunk_ms === null) return null;
-    const spark = Array.from({ length: SHORT_COUNT }, (_, index) => {
-      const number = now - SHORT_COUNT + 1 + index;
-      const bucket = number % SHORT_COUNT;
-      return this.#numbers[bucket] === number ? (this.#counts[bucket * COUNTS + REQUESTS] ?? 0) : 0;
-    });
+    const spark = new Array<number>(SHORT_COUNT).fill(0);
+    for (let bucket = 0; bucket < SHORT_COUNT; bucket += 1) {
+      const index = SHORT_COUNT - 1 - (now - (this.#numbers[bucket] ?? -1));
+      if (index >= 0) spark[index] = this.#counts[bucket * COUNTS + REQUESTS] ?? 0;
+    }
     return {
       last_5_minutes: this.#window(now, SHORT_COUNT, SHORT_COUNT),
       last_hour: hour,
@@ -112,7 +120,8 @@ export class RecentCounts {
     };
   }
 
-  #add(bucket: number, { pieces, streamMs, input = 0, output = 0 }: Ended): void {
+  #add(bucket: number, { pieces, streamMs, ...tokens }: Ended): void {
+    const [input, output] = [plausible(tokens.input), plausible(tokens.output)];
     const sums = this.#sums;
     const at = bucket * SUMS;
     sums[at + INPUT_TOKENS] = (sums[at + INPUT_TOKENS] ?? 0) + input;
@@ -166,37 +175,45 @@ export class RecentCounts {
    * @param end the index behind the last bucket that may be in it
    */
   #window(now: number, length: number, end: number): RecentWindow {
-    const counts = new Array<number>(COUNTS).fill(0);
-    const sums = new Array<number>(SUMS).fill(0);
-    const errors = new Array<number>(ERRORS_MAX).fill(0);
+    for (const sums of [SUMMED, SUMMED_UP, SUMMED_ERRORS]) sums.fill(0);
     const firstLong = Math.floor(now / SHORT_COUNT) - LONG_COUNT;
     for (let bucket = 0; bucket < end; bucket += 1) {
       const number = this.#numbers[bucket] ?? -1;
       const after = bucket < SHORT_COUNT ? now - length : firstLong;
       if (number < 0 || number <= after) continue;
-      addTo(counts, this.#counts, bucket * COUNTS);
-      addTo(sums, this.#sums, bucket * SUMS);
-      if (this.#errors !== undefined) addTo(errors, this.#errors, bucket * ERRORS_MAX);
+      addTo(SUMMED, this.#counts, bucket * COUNTS);
+      addTo(SUMMED_UP, this.#sums, bucket * SUMS);
+      if (this.#errors !== undefined) addTo(SUMMED_ERRORS, this.#errors, bucket * ERRORS_MAX);
     }
     return {
-      requests: numberIn(counts, REQUESTS),
-      failed: numberIn(counts, FAILED),
-      statuses: named(counts.slice(CLASSES, CLASSES + CLASS_COUNT), (index) => `${index + 1}xx`),
-      errors: named(errors, (index) => this.#codes.at(index)),
-      first_chunk_ms: quantilesOf(counts.slice(FIRST_CHUNKS)),
-      pieces_per_second: rate(sums[PIECES], sums[PIECES_MS]),
-      tokens_per_second: rate(sums[STREAM_TOKENS], sums[STREAM_TOKENS_MS]),
-      input_tokens: numberIn(sums, INPUT_TOKENS),
-      output_tokens: numberIn(sums, OUTPUT_TOKENS),
+      requests: numberIn(SUMMED, REQUESTS),
+      failed: numberIn(SUMMED, FAILED),
+      statuses: named(SUMMED.subarray(CLASSES, FIRST_CHUNKS), (index) => `${index + 1}xx`),
+      errors: named(SUMMED_ERRORS, (index) => this.#codes.at(index)),
+      first_chunk_ms: quantilesOf(SUMMED.subarray(FIRST_CHUNKS)),
+      pieces_per_second: rate(SUMMED_UP[PIECES], SUMMED_UP[PIECES_MS]),
+      tokens_per_second: rate(SUMMED_UP[STREAM_TOKENS], SUMMED_UP[STREAM_TOKENS_MS]),
+      input_tokens: numberIn(SUMMED_UP, INPUT_TOKENS),
+      output_tokens: numberIn(SUMMED_UP, OUTPUT_TOKENS),
     };
   }
 }
 
-function numberIn(numbers: readonly number[], index = 0): number {
-  return numbers[index] ?? 0;
+/** One of each for all windows: there may be thousands, and each is made in one step. */
+const SUMMED = new Float64Array(COUNTS);
+const SUMMED_UP = new Float64Array(SUMS);
+const SUMMED_ERRORS = new Float64Array(ERRORS_MAX);
+
+/** No answer takes more tokens. Whoever says so would spoil the sums over all for an hour. */
+const TOKENS_MAX = 100_000_000;
+
+function plausible(tokens = 0): number {
+  return tokens > TOKENS_MAX ? 0 : tokens;
 }
 
-const LOG_STEP = Math.log(STEP);
+function numberIn(numbers: Float64Array, index = 0): number {
+  return numbers[index] ?? 0;
+}
 
 function numberAt(nowMs: number): number {
   return Math.floor(nowMs / SHORT_MS);
@@ -212,46 +229,8 @@ function move(numbers: Uint32Array | Float64Array, from: number, to: number, len
   }
 }
 
-function addTo(sums: number[], numbers: Uint32Array | Float64Array, from: number): void {
+function addTo(sums: Float64Array, numbers: Uint32Array | Float64Array, from: number): void {
   for (let index = 0; index < sums.length; index += 1) {
     sums[index] = (sums[index] ?? 0) + (numbers[from + index] ?? 0);
   }
-}
-
-/** Leaves out what is 0. */
-function named(
-  counts: readonly number[],
-  nameOf: (index: number) => string,
-): Readonly<Record<string, number>> {
-  return Object.fromEntries(
-    counts.flatMap((count, index) => (count === 0 ? [] : [[nameOf(index), count] as const])),
-  );
-}
-
-/** Per second, to one decimal. */
-function rate(count = 0, ms = 0): number | null {
-  return count === 0 || ms === 0 ? null : Math.round((count / ms) * 10_000) / 10;
-}
-
-function quantilesOf(histogram: readonly number[]): RecentWindow["first_chunk_ms"] {
-  const total = histogram.reduce((sum, count) => sum + count, 0);
-  if (total === 0) return null;
-  return { p50: quantile(histogram, total * 0.5), p95: quantile(histogram, total * 0.95) };
-}
-
-/** Takes the values of a bucket for spread evenly over its logarithm: wrong by a fifth at most. */
-function quantile(histogram: readonly number[], rank: number): number {
-  let below = 0;
-  for (const [step, count] of histogram.entries()) {
-    if (count > 0 && below + count >= rank) {
-      return rounded(STEP ** (step - 1 + (rank - below) / count));
-    }
-    below += count;
-  }
-  return rounded(STEP ** (STEP_COUNT - 1));
-}
-
-/** To two digits: more would only look exact. */
-function rounded(ms: number): number {
-  return Number(ms.toPrecision(2));
 }

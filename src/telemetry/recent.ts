@@ -4,13 +4,18 @@
  * room for others, and what finds no room is counted with all alone.
  */
 import type { Recent as RecentNumbers } from "../status.ts";
+import type { Counting } from "./recent-call.ts";
 import { RecentCounts } from "./recent-counts.ts";
 import { ErrorCodes } from "./recent-errors.ts";
-import { type Counting, RecentRequest } from "./recent-report.ts";
+import { RecentRequest } from "./recent-report.ts";
 import type { ReportedBackend, ReportedServer, Telemetry } from "./telemetry.ts";
 
 /** The most models, and the most containers. Each takes 15 KiB at most. */
 const COUNTED_MAX = 1_000;
+/** What has been idle for so long says nothing any more. */
+const HOUR_MS = 3_600_000;
+/** Whoever has been idle for so long makes room for others, the longest first. */
+const ROOM_AFTER_MS = 60_000;
 
 export class Recent {
   readonly #now: () => number;
@@ -20,6 +25,8 @@ export class Recent {
   readonly #containers: Counted;
   /** So that a request need not put the key of its container together. */
   readonly #ofBackends = new WeakMap<ReportedBackend, RecentCounts>();
+  /** How many requests a backend is working on, for each model that has any: also for those without counts. */
+  readonly #inFlight = new Map<string, number>();
 
   /** @param now a clock that never goes back, ms */
   constructor(now: () => number = () => performance.now()) {
@@ -36,6 +43,8 @@ export class Recent {
       ofModel: (id) => this.#models.of(id, this.#now()),
       ofBackend: (backend) => this.#ofBackend(backend),
       codeOf: (error) => this.#codes.of(error),
+      began: (model) => void this.#inFlight.set(model, this.inFlightOf(model) + 1),
+      over: (model) => this.#over(model),
     };
     return {
       ...telemetry,
@@ -59,12 +68,18 @@ export class Recent {
 
   /** Requests for a model that a backend is working on. */
   inFlightOf(model: string): number {
-    return this.#models.known(model)?.inFlight ?? 0;
+    return this.#inFlight.get(model) ?? 0;
   }
 
   /** Ids of the models that somebody has asked for within the last hour. */
   get models(): readonly string[] {
-    return this.#models.busy(this.#now());
+    return [...new Set([...this.#models.busy(this.#now()), ...this.#inFlight.keys()])];
+  }
+
+  #over(model: string): void {
+    const left = this.inFlightOf(model) - 1;
+    if (left > 0) this.#inFlight.set(model, left);
+    else this.#inFlight.delete(model);
   }
 
   #ofBackend(backend: ReportedBackend): RecentCounts | undefined {
@@ -109,19 +124,31 @@ class Counted {
   }
 
   busy(nowMs: number): readonly string[] {
-    return [...this.#byKey].flatMap(([key, counts]) => (counts.isIdle(nowMs) ? [] : [key]));
+    return [...this.#byKey].flatMap(([key, counts]) =>
+      counts.idleMs(nowMs) >= HOUR_MS ? [] : [key],
+    );
   }
 
+  /** @returns whether somebody has made room */
   #makeRoom(nowMs: number): boolean {
     if (nowMs < this.#fullUntilMs) return false;
+    let [longestMs, longest] = [ROOM_AFTER_MS - 1, ""];
     for (const [key, counts] of this.#byKey) {
-      if (!counts.isIdle(nowMs)) continue;
-      counts.isForgotten = true;
-      this.#byKey.delete(key);
+      const idleMs = counts.idleMs(nowMs);
+      if (idleMs >= HOUR_MS) this.#forget(key);
+      else if (idleMs > longestMs) [longestMs, longest] = [idleMs, key];
     }
+    if (this.#byKey.size >= this.#max) this.#forget(longest);
     if (this.#byKey.size < this.#max) return true;
     this.#fullUntilMs = nowMs + LOOK_AGAIN_MS;
     return false;
+  }
+
+  #forget(key: string): void {
+    const counts = this.#byKey.get(key);
+    if (counts === undefined) return;
+    counts.isForgotten = true;
+    this.#byKey.delete(key);
   }
 }
 

@@ -61,6 +61,17 @@ describe("RecentCounts", () => {
     });
   });
 
+  test("believes no server that tells more tokens than an answer can have", () => {
+    const one = counts();
+    one.ended({ ...OK, pieces: 1, streamMs: 1, input: 100_000_001, output: 2 ** 53 - 1 }, 0);
+    one.ended({ ...OK, input: 100_000_000, output: 7 }, 0);
+    expect(one.recent(0)?.last_hour).toMatchObject({
+      tokens_per_second: null,
+      input_tokens: 100_000_000,
+      output_tokens: 7,
+    });
+  });
+
   test("tells percentiles of the first chunk that are wrong by a quarter at most", () => {
     const times = Array.from({ length: 1_000 }, (_, index) => 1.009 ** index * 3);
     const one = counts();
@@ -180,18 +191,18 @@ describe("RecentCounts", () => {
   test("is idle an hour after the last request, unless one is in flight", () => {
     const one = counts();
     one.ended(OK, MINUTE);
-    expect(one.isIdle(HOUR)).toBe(false);
+    expect(one.idleMs(HOUR)).toBeLessThan(HOUR);
     one.inFlight = 1;
-    expect(one.isIdle(2 * HOUR)).toBe(false);
+    expect(one.idleMs(2 * HOUR)).toBeLessThan(HOUR);
     one.inFlight = 0;
-    expect(one.isIdle(HOUR + MINUTE - 1)).toBe(false);
-    expect(one.isIdle(HOUR + MINUTE)).toBe(true);
+    expect(one.idleMs(HOUR + MINUTE - 1)).toBeLessThan(HOUR);
+    expect(one.idleMs(HOUR + MINUTE)).toBeGreaterThanOrEqual(HOUR);
   });
 
   test("is not idle for an hour after somebody has first asked for it", () => {
     const one = new RecentCounts(new ErrorCodes(), 3 * HOUR);
-    expect(one.isIdle(4 * HOUR - 1)).toBe(false);
-    expect(one.isIdle(4 * HOUR)).toBe(true);
+    expect(one.idleMs(4 * HOUR - 1)).toBeLessThan(HOUR);
+    expect(one.idleMs(4 * HOUR)).toBeGreaterThanOrEqual(HOUR);
   });
 
   test("takes memory that does not grow", () => {

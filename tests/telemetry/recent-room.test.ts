@@ -70,14 +70,56 @@ describe("Recent, when many are asked for", () => {
   test("looks again after 10 s whether there is room", () => {
     const one = rig();
     askMany(one, 1_000);
-    one.clock.nowMs = HOUR - SECOND;
+    one.clock.nowMs = 59 * SECOND;
     ask(one, "m");
-    one.clock.nowMs = HOUR + 9 * SECOND - 1;
+    one.clock.nowMs = 69 * SECOND - 1;
     ask(one, "m");
     expect(requestsOf(one, "m")).toEqual([undefined, undefined]);
-    one.clock.nowMs = HOUR + 9 * SECOND;
+    one.clock.nowMs = 69 * SECOND;
     ask(one, "m");
     expect(requestsOf(one, "m")).toEqual([1, 1]);
+  });
+
+  test("whoever has been idle longest makes room, and nobody else", () => {
+    const one = rig();
+    ask(one, "oldest");
+    one.clock.nowMs = 20 * SECOND;
+    askMany(one, 999);
+    one.clock.nowMs = 100 * SECOND;
+    ask(one, "m");
+    expect(requestsOf(one, "oldest")).toEqual([undefined, undefined]);
+    expect(requestsOf(one, "m")).toEqual([1, 1]);
+    expect(one.recent.models).toHaveLength(1_000);
+    expect(requestsOf(one, "other0")).toEqual([1, 1]);
+  });
+
+  test("tells how many are in flight also where there is no room for more", () => {
+    const one = rig();
+    askMany(one, 1_000);
+    const calls = [callOf(one.named("m"), "m"), callOf(one.named("m"), "m")];
+    expect(one.recent.inFlightOf("m")).toBe(2);
+    expect(one.recent.models).toContain("m");
+    calls[0]?.ended({ bytes: 0 }, undefined);
+    calls[0]?.ended({ bytes: 0 }, undefined);
+    expect(one.recent.inFlightOf("m")).toBe(1);
+    calls[1]?.failed(new Error("refused"), undefined);
+    expect(one.recent.inFlightOf("m")).toBe(0);
+    expect(one.recent.models).not.toContain("m");
+  });
+
+  test("goes on counting a container that had made room", () => {
+    const one = rig();
+    const backend = {
+      ...{ name: "kept", origin: "http://b", basePath: "" },
+      run: { source: "docker", id: "kept" },
+    };
+    one.named("kept").call(backend).ended({ bytes: 0 }, undefined);
+    one.clock.nowMs = 1.1 * HOUR;
+    askMany(one, 1_000);
+    expect(requestsOf(one, "kept")).toEqual([undefined, undefined]);
+    one.clock.nowMs = 2.2 * HOUR;
+    one.named("kept").call(backend).ended({ bytes: 0 }, undefined);
+    expect(requestsOf(one, "kept")).toEqual([1, 1]);
   });
 });
 

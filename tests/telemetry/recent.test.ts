@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import type { RecentWindow } from "../../src/status.ts";
 import { Recent } from "../../src/telemetry/recent.ts";
-import { NO_TELEMETRY, type ReportedBackend } from "../../src/telemetry/telemetry.ts";
+import { NO_TELEMETRY } from "../../src/telemetry/telemetry.ts";
 import { rawConnect, rawServer } from "../support/client/raw-http.ts";
 import { converse } from "../support/client/websocket.ts";
 import { rawRequest, startProxy } from "../support/proxy/in-process.ts";
@@ -10,7 +10,6 @@ import { makeBackend } from "../support/server/backends.ts";
 import { startWebSocketServer } from "../support/server/websocket-server.ts";
 import { until } from "../support/until.ts";
 
-const MINUTE = 60_000;
 const RUN = { source: "docker", id: "c1", startedAtMs: 0 };
 
 type Answer = (request: Request) => Response | Promise<Response>;
@@ -89,6 +88,35 @@ describe("Recent", () => {
       expect(pieces_per_second).toBeGreaterThan(10);
       expect(pieces_per_second).toBeLessThan(250);
       expect((tokens_per_second ?? 0) / (pieces_per_second ?? 1)).toBeGreaterThan(1);
+    }
+  });
+
+  test("counts an event stream of known length, which is read whole", async () => {
+    const text = `${events({ usage: { prompt_tokens: 3, completion_tokens: 5 } })}${DONE}`;
+    using rig = start(() => new Response(text, SSE));
+    const answer = await rig.ask({ model: "m", stream: true });
+    expect(answer.headers.get("content-length")).toBe(`${text.length}`);
+    await answer.text();
+    expect(rig.model()).toMatchObject({ input_tokens: 3, output_tokens: 5, failed: 0 });
+    expect(rig.model().first_chunk_ms).not.toBeNull();
+    expect(rig.model().pieces_per_second).toBeNull();
+  });
+
+  test("counts a client that left before its answer as 499, for the model and the container", async () => {
+    const asked = Promise.withResolvers<void>();
+    using rig = start(async () => {
+      asked.resolve();
+      await new Promise(() => undefined); // it never answers
+      return new Response();
+    });
+    const leaving = new AbortController();
+    const answer = rig.ask({ model: "m" }, CHAT, leaving.signal);
+    await asked.promise;
+    leaving.abort();
+    await answer.catch(() => undefined);
+    await until("it is counted", () => rig.container().requests === 1 && rig.all().requests === 1);
+    for (const seen of [rig.model(), rig.container()]) {
+      expect(seen).toMatchObject({ failed: 0, statuses: { "4xx": 1 }, errors: { client_gone: 1 } });
     }
   });
 
@@ -198,51 +226,5 @@ describe("Recent", () => {
     const call = report.call({ name: "b", origin: "http://b", basePath: "" });
     expect(call.answered(new Response("", SSE))).toBeUndefined();
     expect(call.keepsPieces).toBe(true);
-  });
-
-  test("keeps 1,000 models, and makes room for those that come when others have been idle", () => {
-    let nowMs = 0;
-    const recent = new Recent(() => nowMs);
-    const { request } = recent.counting(NO_TELEMETRY);
-    const backend: ReportedBackend = { name: "b", origin: "http://b", basePath: "", run: RUN };
-    const count = (model: string): void => {
-      const report = request(new Request("http://x/v1/completions", { method: "POST" }), "/");
-      report.named(model, true);
-      const call = report.call(backend);
-      call.answered(new Response());
-      call.ended({ bytes: 0 }, undefined);
-    };
-    for (let n = 0; n < 1_500; n += 1) count(`m${n}`);
-    expect(recent.models).toHaveLength(1_000);
-    expect(recent.ofModel("m1400")).toBeNull();
-    expect(recent.ofAll?.last_hour.requests).toBe(1_500);
-    expect(recent.ofContainer(RUN)?.last_hour.requests).toBe(1_500);
-    nowMs = 61 * MINUTE;
-    count("new");
-    expect(recent.models).toEqual(["new"]);
-    expect(recent.ofModel("new")?.last_hour.requests).toBe(1);
-    expect(recent.ofContainer(RUN)?.last_hour.requests).toBe(1);
-  });
-
-  test("goes on counting a container that had made room for others", () => {
-    let nowMs = 0;
-    const recent = new Recent(() => nowMs);
-    const { request } = recent.counting(NO_TELEMETRY);
-    const count = (backend: ReportedBackend): void => {
-      const report = request(new Request("http://x/"), "/");
-      report.call(backend).ended({ bytes: 0 }, undefined);
-    };
-    const backendOf = (id: string): ReportedBackend => ({
-      ...{ name: id, origin: "http://b", basePath: "" },
-      run: { source: "docker", id },
-    });
-    const kept = backendOf("kept");
-    count(kept);
-    nowMs = 61 * MINUTE;
-    for (let n = 0; n < 1_000; n += 1) count(backendOf(`c${n}`));
-    nowMs = 122 * MINUTE;
-    count(backendOf("last"));
-    count(kept);
-    expect(recent.ofContainer({ source: "docker", id: "kept" })?.last_hour.requests).toBe(1);
   });
 });

@@ -16,7 +16,7 @@ import { isRead, notServed } from "./local.ts";
 import { metricsResponse } from "./metrics.ts";
 import { pageResponse, wantsPage } from "./page.ts";
 import { type ScrapeTarget, scrapeTargetsResponse } from "./scrape-targets.ts";
-import { statusResponse } from "./status-answer.ts";
+import { statusAnswers } from "./status-answer.ts";
 
 export type InnerInit = {
   readonly log: Log;
@@ -43,7 +43,7 @@ export function createInner(init: InnerInit): Inner {
   // A page that is off keeps its path, so that nobody can tell whether it is off.
   const answers = new Map<string, Answer | undefined>([
     [PAGE, pageResponse],
-    [STATUS, status && ((request) => statusResponse(request, status()))],
+    [STATUS, status && statusAnswers(status)],
     [SCRAPE_TARGETS, () => scrapeTargetsResponse(scrapeTargets())],
     [METRICS, scrape && (() => metricsResponse(scrape))],
   ]);

@@ -2,13 +2,40 @@
 import type { Status } from "../../status.ts";
 import { statusText } from "./status-fit.ts";
 
+type Made = { readonly text: string; readonly etag: string };
+
+/** A text is told again for so many times as long as it took to make, and for a second at most. */
+const [REUSE_FACTOR, REUSE_MS_MAX] = [10, 1_000];
+
+/**
+ * Answers with what the proxy shows now. On a host with thousands of models that takes a while to put together, so
+ * then it is told again for a moment: whoever asks without a pause must not hold up the requests of others.
+ *
+ * @param nowMs a clock that never goes back
+ */
+export function statusAnswers(
+  status: () => Status,
+  nowMs: () => number = () => performance.now(),
+): (request: Request) => Response {
+  let made: Made | undefined;
+  let untilMs = 0;
+  return (request) => {
+    const beganMs = nowMs();
+    if (made === undefined || beganMs >= untilMs) {
+      const text = statusText(status());
+      made = { text, etag: etagOf(text) };
+      const endedMs = nowMs();
+      untilMs = endedMs + Math.min(REUSE_MS_MAX, (endedMs - beganMs) * REUSE_FACTOR);
+    }
+    return statusResponse(request, made);
+  };
+}
+
 /**
  * Made printable, since people read it with curl. It stays the same JSON. Whoever asks again and again can say
  * what it has, and is told only when something but the uptime has changed.
  */
-export function statusResponse(request: Request, status: Status): Response {
-  const text = statusText(status);
-  const etag = etagOf(text);
+function statusResponse(request: Request, { text, etag }: Made): Response {
   const headers = { "cache-control": "no-cache", etag };
   const known = request.headers.get("if-none-match");
   if (known !== null && isAmong(known, etag)) return new Response(null, { status: 304, headers });

@@ -77,7 +77,7 @@ function fitted(status: Status, bytesMax: number): Status {
     changes: inOrder(status.changes, changes.drafts),
     left_out: {
       containers: containers.leftOut,
-      models: models.leftOut,
+      models: status.left_out.models + models.leftOut,
       changes: changes.leftOut,
       details:
         frame.left_out.details ||
@@ -92,7 +92,11 @@ const ENGINE_LENGTH_MAX = 1_000;
 /** All but the lists. Its numbers of what is left out are as long as they can get. */
 function frameOf(status: Status): Status {
   const { version, engine, containers, models, changes, left_out } = status;
-  const counts = { containers: containers.length, models: models.length, changes: changes.length };
+  const counts = {
+    containers: containers.length,
+    models: models.length + left_out.models,
+    changes: changes.length,
+  };
   const { address, reason } = engine;
   const shown = {
     ...engine,

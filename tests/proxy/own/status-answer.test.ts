@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { statusAnswers } from "../../../src/proxy/own/status-answer.ts";
 import type { Status } from "../../../src/status.ts";
 import { startProxy } from "../../support/proxy/in-process.ts";
 import { plainStatus } from "../../support/proxy/status-reply.ts";
@@ -68,5 +69,45 @@ describe("the entity tag of GET /status", () => {
     const { answer, etag } = await ask({}, {}, "HEAD");
     expect([answer.status, etag]).toEqual([200, ETAG]);
     expect(answer.headers.get("content-length")).toBe(`${JSON.stringify(plainStatus()).length}`);
+  });
+});
+
+describe("statusAnswers()", () => {
+  /** @param tookMs how long it takes to put a status together */
+  function rig(tookMs: number) {
+    const clock = { nowMs: 5_000 };
+    let made = 0;
+    const status = (): Status => {
+      made += 1;
+      clock.nowMs += tookMs;
+      return plainStatus({ in_flight: made });
+    };
+    const answer = statusAnswers(status, () => clock.nowMs);
+    const seenAfter = async (ms: number): Promise<number> => {
+      clock.nowMs += ms;
+      const told = (await answer(new Request("http://x/status")).json()) as Status;
+      return told.in_flight;
+    };
+    return { seenAfter };
+  }
+
+  test("tells what is dear to make again for ten times as long as it took", async () => {
+    const { seenAfter } = rig(50);
+    expect(await seenAfter(0)).toBe(1);
+    expect(await seenAfter(499)).toBe(1);
+    expect(await seenAfter(1)).toBe(2);
+  });
+
+  test("tells nothing for longer than a second", async () => {
+    const { seenAfter } = rig(10_000);
+    expect(await seenAfter(0)).toBe(1);
+    expect(await seenAfter(999)).toBe(1);
+    expect(await seenAfter(1)).toBe(2);
+  });
+
+  test("makes it anew each time if that takes no time", async () => {
+    const { seenAfter } = rig(0);
+    expect(await seenAfter(0)).toBe(1);
+    expect(await seenAfter(0)).toBe(2);
   });
 });

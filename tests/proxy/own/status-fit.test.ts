@@ -39,6 +39,14 @@ function fit(status: Partial<Status>, bytesMax = LIMIT): Status {
 }
 
 describe("statusText()", () => {
+  test("adds what it leaves out to what had been left out before", () => {
+    const left_out = { ...NOTHING_LEFT_OUT, models: 7 };
+    const models = many(5_000, (id) => model(id));
+    expect(fit({ models: [model("m")], left_out }).left_out.models).toBe(7);
+    const shown = fit({ models, left_out });
+    expect(shown.left_out.models).toBe(7 + 5_000 - shown.models.length);
+  });
+
   test("leaves nothing out of what fits, to the byte", () => {
     const status = plainStatus({ containers: many(300, (name) => container(name)) });
     const bytes = Buffer.byteLength(JSON.stringify(status));
