@@ -4,6 +4,7 @@
  */
 import { BROKEN_OFF, failureOf, wordOfBreak } from "./call-errors.ts";
 import type { Ended, RecentCounts } from "./recent-counts.ts";
+import { stepOf } from "./recent-figures.ts";
 import { routeOf } from "./routes.ts";
 import type { CallEnd, CallReport, ReportedBackend, SocketEnd } from "./telemetry.ts";
 import { usageOfLast } from "./usage.ts";
@@ -108,10 +109,10 @@ export class RecentCall implements CallReport {
   #firstChunk(): void {
     const nowMs = this.#request.counting.now();
     this.#beganMs = nowMs;
-    const ms = nowMs - this.#startMs;
-    this.#request.counting.all.firstChunk(ms, nowMs);
-    this.#model?.firstChunk(ms, nowMs);
-    this.#container?.firstChunk(ms, nowMs);
+    const step = stepOf(nowMs - this.#startMs);
+    this.#request.counting.all.firstChunk(step, nowMs);
+    this.#model?.firstChunk(step, nowMs);
+    this.#container?.firstChunk(step, nowMs);
   }
 
   ended(end: CallEnd, abortReason: string | undefined): void {

@@ -5,7 +5,7 @@
  */
 import type { Recent, RecentWindow } from "../status.ts";
 import { ERRORS_MAX, type ErrorCodes } from "./recent-errors.ts";
-import { named, quantilesOf, rate, STEP_COUNT, stepOf } from "./recent-figures.ts";
+import { named, quantilesOf, rate, STEP_COUNT } from "./recent-figures.ts";
 
 /** A short bucket is 10 s long. There are as many as make 5 minutes. */
 const SHORT_MS = 10_000;
@@ -72,11 +72,15 @@ export class RecentCounts {
     return this.inFlight > 0 ? 0 : (numberAt(nowMs) - this.#latest) * SHORT_MS;
   }
 
-  /** The first piece of a streamed answer has come. */
-  firstChunk(ms: number, nowMs: number): void {
+  /**
+   * The first piece of a streamed answer has come.
+   *
+   * @param step how long it took: see `stepOf`
+   */
+  firstChunk(step: number, nowMs: number): void {
     this.#told = undefined;
     const bucket = this.#bucketAt(nowMs);
-    increase(this.#counts, bucket * COUNTS + FIRST_CHUNKS + stepOf(ms));
+    increase(this.#counts, bucket * COUNTS + FIRST_CHUNKS + step);
   }
 
   ended(end: Ended, nowMs: number): void {
@@ -120,8 +124,10 @@ export class RecentCounts {
     };
   }
 
-  #add(bucket: number, { pieces, streamMs, ...tokens }: Ended): void {
-    const [input, output] = [plausible(tokens.input), plausible(tokens.output)];
+  #add(bucket: number, end: Ended): void {
+    const { pieces, streamMs } = end;
+    const input = plausible(end.input);
+    const output = plausible(end.output);
     const sums = this.#sums;
     const at = bucket * SUMS;
     sums[at + INPUT_TOKENS] = (sums[at + INPUT_TOKENS] ?? 0) + input;

@@ -57,23 +57,39 @@ export function usageOfLast(
   first?: Uint8Array,
 ): Usage {
   const text = lastText(pieces);
+  if (text.includes(OLLAMA_INPUT)) return ollamaUsage(text);
   if (!isEventStream) return bodyUsage(text);
   const last = text.includes(QUOTED) ? eventsUsage(text, true) : NO_USAGE;
   if (first === undefined || last.input !== undefined) return last;
-  return merge(last, eventsUsage(lastText([first.subarray(0, HEAD_BYTES_MAX)])));
+  const head = lastText([first.subarray(0, HEAD_BYTES_MAX)]);
+  return head.includes(QUOTED) ? merge(last, eventsUsage(head)) : last;
+}
+
+const OLLAMA_INPUT = '"prompt_eval_count"';
+
+/** Ollama's own API: members of its object, or of the object in the last line of a stream. */
+function ollamaUsage(text: string): Usage {
+  const line = text.slice(text.lastIndexOf("\n", text.trimEnd().length - 1) + 1);
+  const count = (key: string): number | undefined => {
+    const written = memberAtEnd(line, key)?.trim() ?? "";
+    return /^\d{1,15}$/.test(written) ? Number(written) : undefined;
+  };
+  return { input: count("prompt_eval_count"), output: count("eval_count") };
 }
 
 /** As Latin-1, which is quicker, and the same for all that is looked for: names and numbers. */
 function lastText(pieces: readonly Uint8Array[]): string {
   let text = "";
   for (let index = pieces.length - 1; index >= 0 && text.length < LAST_BYTES_MAX; index -= 1) {
-    const { buffer, byteOffset, length } = pieces[index] ?? NOTHING;
-    const from = Math.max(0, length - LAST_BYTES_MAX + text.length);
-    text = Buffer.from(buffer, byteOffset + from, length - from).toString("latin1") + text;
+    const piece = pieces[index] ?? NOTHING;
+    const left = LAST_BYTES_MAX - text.length;
+    const before = LATIN_1.decode(piece.length > left ? piece.subarray(-left) : piece);
+    text = text === "" ? before : before + text;
   }
   return text;
 }
 
+const LATIN_1 = new TextDecoder("latin1");
 const NOTHING = new Uint8Array();
 
 /** A body that is no event stream: OpenAI and Anthropic have `usage` as its member. */

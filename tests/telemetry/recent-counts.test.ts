@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { type Ended, RecentCounts } from "../../src/telemetry/recent-counts.ts";
 import { ERRORS_MAX, ErrorCodes } from "../../src/telemetry/recent-errors.ts";
+import { stepOf } from "../../src/telemetry/recent-figures.ts";
 
 const OK: Ended = {
   status: 200,
@@ -75,7 +76,7 @@ describe("RecentCounts", () => {
   test("tells percentiles of the first chunk that are wrong by a quarter at most", () => {
     const times = Array.from({ length: 1_000 }, (_, index) => 1.009 ** index * 3);
     const one = counts();
-    for (const ms of times) one.firstChunk(ms, 0);
+    for (const ms of times) one.firstChunk(stepOf(ms), 0);
     const { p50 = 0, p95 = 0 } = one.recent(0)?.last_hour.first_chunk_ms ?? {};
     for (const [told, real] of [
       [p50, times[499] ?? 0],
@@ -93,7 +94,7 @@ describe("RecentCounts", () => {
     [1e9, 190_000, 290_000],
   ])("a first chunk after %d ms has a bucket", (ms, least, most) => {
     const one = counts();
-    one.firstChunk(ms, 0);
+    one.firstChunk(stepOf(ms), 0);
     const { p95 = Number.NaN } = one.recent(0)?.last_5_minutes.first_chunk_ms ?? {};
     expect(p95).toBeGreaterThanOrEqual(least);
     expect(p95).toBeLessThanOrEqual(most);
@@ -101,7 +102,7 @@ describe("RecentCounts", () => {
 
   test("tells two digits of a percentile: more would only look exact", () => {
     const one = counts();
-    one.firstChunk(1_000, 0);
+    one.firstChunk(stepOf(1_000), 0);
     expect(one.recent(0)?.last_hour.first_chunk_ms).toEqual({ p50: 1_200, p95: 1_400 });
   });
 
@@ -210,7 +211,7 @@ describe("RecentCounts", () => {
     const one = new RecentCounts(codes, 0);
     const error = codes.of("x");
     const step = (nowMs: number): void => {
-      one.firstChunk(nowMs % 1_000, nowMs);
+      one.firstChunk(stepOf(nowMs % 1_000), nowMs);
       one.ended({ ...OK, error, input: 1, output: 2, pieces: 3, streamMs: 4 }, nowMs);
     };
     for (let n = 0; n < 1_000; n += 1) step(n * MINUTE);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { type Usage, UsageReader, usageOfLast } from "../../src/telemetry/usage.ts";
+import { type Usage, UsageReader } from "../../src/telemetry/usage.ts";
 
 const NONE = { input: undefined, output: undefined };
 
@@ -199,50 +199,5 @@ describe("UsageReader of an Anthropic stream that is longer than what is kept of
     }
     reader.push(bytes.subarray(start.length));
     expect(reader.usage).toEqual({ input: 7, output: 5 });
-  });
-});
-
-describe("usageOfLast()", () => {
-  const OPENAI = events({ choices: [] }, { usage: { prompt_tokens: 3, completion_tokens: 5 } });
-  const piecesOf = (...texts: readonly string[]): readonly Uint8Array[] =>
-    texts.map((text) => Buffer.from(text));
-
-  test("reads an event stream's, wherever it is cut into pieces", () => {
-    const text = `${OPENAI}data: [DONE]\n\n`;
-    for (let at = 0; at <= text.length; at += 1) {
-      const pieces = piecesOf(text.slice(0, at), text.slice(at));
-      expect(usageOfLast(pieces, true)).toEqual({ input: 3, output: 5 });
-    }
-  });
-
-  test("reads it where the first line lacks its beginning", () => {
-    expect(usageOfLast(piecesOf(OPENAI.slice(OPENAI.indexOf('{"usage'))), true)).toEqual({
-      input: 3,
-      output: 5,
-    });
-  });
-
-  test("reads a body's in its last 16 KiB, however long it is", () => {
-    const body = `{"data":"${"ä".repeat(100_000)}","usage":{"prompt_tokens":3}}`;
-    expect(usageOfLast(piecesOf(body), false)).toEqual({ input: 3, output: undefined });
-    const far = `{"usage":{"prompt_tokens":3},"data":"${"x".repeat(16 * 1024)}"}`;
-    expect(usageOfLast(piecesOf(far), false)).toEqual(NONE);
-  });
-
-  test("takes the input of Anthropic's first event, and nothing of other first ones", () => {
-    const start = events({ type: "message_start", message: { usage: { input_tokens: 12 } } });
-    const last = piecesOf(events({ type: "message_delta", usage: { output_tokens: 7 } }));
-    expect(usageOfLast(last, true, Buffer.from(start))).toEqual({ input: 12, output: 7 });
-    const long = Buffer.from(start + events({ text: "x".repeat(40 * 1024) }));
-    expect(usageOfLast(last, true, long)).toEqual({ input: 12, output: 7 });
-    const other = Buffer.from(events({ choices: [{ delta: { content: '"usage"' } }] }));
-    expect(usageOfLast(last, true, other)).toEqual({ input: undefined, output: 7 });
-  });
-
-  test("reads nothing where there is nothing", () => {
-    for (const isStream of [true, false]) {
-      expect(usageOfLast([], isStream)).toEqual(NONE);
-      expect(usageOfLast(piecesOf("", "x"), isStream)).toEqual(NONE);
-    }
   });
 });
