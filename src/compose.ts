@@ -32,6 +32,9 @@ import type { Log } from "./telemetry/log.ts";
 import { Recent } from "./telemetry/recent.ts";
 import { startTelemetry } from "./telemetry/start.ts";
 
+/** The first of the last changes. Nobody could read of the end: no connection is taken then. */
+const STARTED = { state: "started", reason: `version ${VERSION}`, gist: "started" };
+
 /** Fewer file descriptors than this deserve a warning. */
 const DESCRIPTORS_MIN = 4_096;
 
@@ -90,14 +93,13 @@ export async function runProxy(
   });
   const server = listen(config, handler, log);
   if ("kind" in server) return server;
-  tellOf(changes, "started", `version ${VERSION}`);
+  changes.add({ ...PROXY, ...STARTED }, Date.now());
 
   const watching = new AbortController();
   void docker.follow(watching.signal);
   const control = await openControlOf(config, fleet, log);
   const signal = await stopSignal;
   log.info("stopping: requests in flight may finish", { signal });
-  tellOf(changes, "stopping", `${signal}; requests in flight may finish`);
   waitingRoom.close();
   // We watch the containers until the last request ends: requests in flight still depend on them.
   await drainServer(server, drainTimeoutMs, log);
@@ -112,11 +114,6 @@ export async function runProxy(
 async function drainServer(server: ProxyServer, timeoutMs: number, log: Log): Promise<void> {
   const cut = await server.stop(timeoutMs);
   if (cut > 0) log.warn("the time to drain is up; requests were cut", { requests_cut: cut });
-}
-
-/** Keeps among the last changes what the proxy itself did. */
-function tellOf(changes: Changes, state: string, reason: string): void {
-  changes.add({ ...PROXY, state, reason, gist: state }, Date.now());
 }
 
 /** What the source must know of this process, to find its way to containers and to leave itself out. */

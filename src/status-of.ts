@@ -88,7 +88,7 @@ type Models = {
 function modelsOf(init: StatusInit): Models {
   const { waiting, serversOf, inFlightOf, recentOf } = init;
   const { ids, leftOut } = idsOf(init);
-  const serversMax = Math.max(1, Math.floor(SERVERS_MAX / ids.length));
+  const serversMax = Math.floor(SERVERS_MAX / ids.length); // 15 at least
   let isCut = false;
   const models = ids.map((id): ModelStatus => {
     const servers = serversOf?.(id, serversMax + 1) ?? [];

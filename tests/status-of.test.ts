@@ -162,6 +162,13 @@ describe("the models of statusOf()", () => {
     expect(statusOf({ ...INIT, listed, serversOf }, 0).left_out.details).toBe(true);
   });
 
+  test("no more than can fit, though requests wait for more of them; it says how many are left out", () => {
+    const waiting = new Map(Array.from({ length: 5_000 }, (_, n) => [`m${n}`, 1] as const));
+    const { models, left_out } = statusOf({ ...INIT, listed, waiting }, 0);
+    expect(models).toHaveLength(4_369);
+    expect(left_out.models).toBe(5_003 - 4_369);
+  });
+
   test("each has a server at least, however many models there are", () => {
     const many = Array.from({ length: 65_537 }, (_, n) => ({ id: `${n}` }));
     const serversOf: StatusInit["serversOf"] = () => [{ container: "vllm", gets: "all" }];

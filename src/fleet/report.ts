@@ -227,8 +227,10 @@ function withEnd(condition: Condition, sighting: Sighting, unsaid: RunEnd | unde
   return { ...condition, reason: `${reason}; ${who} ${end.reason}` };
 }
 
-function lastExit({ reason, atMs }: RunEnd): LastExit {
-  return { reason, at: atMs === undefined ? null : new Date(atMs).toISOString() };
+/** An engine may tell a time that no date has. */
+function lastExit({ reason, atMs = Number.NaN }: RunEnd): LastExit {
+  const at = new Date(atMs);
+  return { reason, at: Number.isNaN(at.getTime()) ? null : at.toISOString() };
 }
 
 /** A container that had stopped before the proxy started is no news. */

@@ -95,6 +95,11 @@ export class RecentCall implements CallReport {
 
   began(): void {
     this.#inner.began();
+    this.#streams();
+  }
+
+  /** Its answer has begun: looks whether it is streamed. */
+  #streams(): void {
     const upstream = this.#upstream;
     this.#upstream = undefined;
     if (upstream !== undefined && isStreamed(upstream)) this.#firstChunk();
@@ -148,7 +153,7 @@ export class RecentCall implements CallReport {
     const { lastPieces } = end;
     // An event stream of known length was read whole: it never began.
     if (this.#upstream !== undefined && lastPieces !== undefined && isEvents(lastPieces)) {
-      this.began();
+      this.#streams();
     }
     const beganMs = this.#beganMs;
     const usage =

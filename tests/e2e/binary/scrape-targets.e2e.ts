@@ -88,3 +88,21 @@ test("/sd/prometheus is there without PROXY_METRICS", async () => {
   await until("it is answered", async () => (await answer()).status === 200, BOUND_MS);
   expect(await answer().then((response) => response.text())).toBe("[]");
 });
+
+test("/sd/prometheus tells nothing before all servers have been asked for their models", async () => {
+  const asked = Promise.withResolvers<void>();
+  const answering = Promise.withResolvers<void>();
+  using backend = fakeBackend(async () => {
+    asked.resolve();
+    await answering.promise;
+    return Response.json({ data: [{ id: "m" }] });
+  });
+  using engine = await new FakeEngine().start();
+  engine.add({ name: "vllm-1", port: Number(new URL(backend.origin).port) });
+  await using proxy = await startCompiled({ env: envOf(engine) });
+  const status = async (): Promise<number> => (await fetch(`${proxy.origin}/sd/prometheus`)).status;
+  await asked.promise; // so the engine is connected
+  expect(await status()).toBe(503);
+  answering.resolve();
+  await until("it is known which there are", async () => (await status()) === 200, BOUND_MS);
+});
