@@ -26,7 +26,7 @@ test("the head: version, uptime, ready, requests, and the engine with its state,
     "First chunk p50 / p95": "240 ms / 1.9 s",
     Speed: "53.7 tokens/s",
     Requests: "787",
-    Errors: "5",
+    Errors: "3",
     "Last 5 minutes": "787 requests in the last 5 minutes, most 51 in 10 s",
     "Docker engine": "connected for 3 d at unix:///var/run/docker.sock, API 1.52",
   });

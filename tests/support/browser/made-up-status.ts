@@ -36,7 +36,8 @@ export function recent(
   init: Partial<RecentWindow> = {},
 ): Recent {
   const requests = requestsPer10s.reduce((sum, n) => sum + n, 0);
-  const failed = Object.values(init.errors ?? {}).reduce((sum, n) => sum + n, 0);
+  const { client_gone: _, ...failures } = init.errors ?? {}; // clients that left are no failures
+  const failed = Object.values(failures).reduce((sum, n) => sum + n, 0);
   const statuses = { "2xx": requests - failed, ...(failed > 0 && { "5xx": failed }) };
   const minutes = window({ requests, failed, statuses, ...init });
   const hour = window({
