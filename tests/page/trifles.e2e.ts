@@ -46,10 +46,11 @@ test.each([
       Speed: speed,
       "First chunk p50 / p95": first,
     });
+    await page.locator("#models .open").click();
     for (const width of [NARROW.width, 768, 1_150, 1_499, 1_600]) {
       await page.setViewportSize({ width, height: 800 });
       const broken = await page.evaluate<readonly string[]>(`
-        [...document.querySelectorAll("#models dd, #boxes .numbers dd, #facts > :not(.engine) dd")].filter((value) => {
+        [...document.querySelectorAll("#models dd, #models td, #boxes .numbers dd, #facts > :not(.engine) dd")].filter((value) => {
           const range = document.createRange();
           range.selectNodeContents(value);
           const [box, inner] = [value.getBoundingClientRect(), range.getBoundingClientRect()];
