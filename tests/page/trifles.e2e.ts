@@ -21,6 +21,7 @@ beforeAll(async () => {
 afterAll(async () => browser[Symbol.asyncDispose]());
 
 test.each([
+  { failed: 7, p50: 620, tokens: 50, shows: ["50 tokens/s", "620 ms / 6.2 s"] },
   { failed: 1_234, p50: 1_900, tokens: 99.9, shows: ["100 tokens/s", "1.9 s / 19 s"] },
   { failed: 12_000, p50: 61_000, tokens: 234.5, shows: ["235 tokens/s", "1 min / 10 min"] },
   { failed: 99_999, p50: 4_000_000, tokens: 1_234.5, shows: ["1,235 tokens/s", "1 h / 11 h"] },
