@@ -30,6 +30,7 @@ test.each([
   async ({ failed, p50, tokens, shows: [speed, first] }) => {
     const numbers = recent(waves(1, 9_000), {
       failed,
+      errors: { backend_unreachable: failed },
       first_chunk_ms: { p50, p95: p50 * 10 },
       tokens_per_second: tokens,
     });
