@@ -107,10 +107,10 @@ test("relative times go on between answers, by the proxy's clock, not by the bro
     }),
   );
   const since = row(shown.page, "boxes", "new").locator("time").first();
-  const first = Number(/for (\d+)\ss/.exec((await since.textContent()) ?? "")?.[1]);
+  const first = Number(/for\s(\d+)\ss/.exec((await since.textContent()) ?? "")?.[1]);
   expect(first).toBeWithin(4, 9);
   await shown.page
-    .getByText(new RegExp(`for ${first + 2}\\ss`))
+    .getByText(new RegExp(`for\\s${first + 2}\\ss`))
     .first()
     .waitFor();
 });

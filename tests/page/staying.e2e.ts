@@ -127,14 +127,14 @@ test("of 1,000 models the 100 busiest are shown, all if asked for; the page stay
   const rows = page.locator("#models > li");
   await page.getByText("100 of 1,000 models, the busiest.").waitFor();
   expect(await rows.count()).toBe(100);
-  expect(await rows.first().locator("h3").textContent()).toBe("m-0009");
+  expect(await rows.first().locator("h3").textContent()).toBe("m-0900");
   expect(await rows.last().locator("h3").textContent()).toBe("m-0999");
   await rows.first().locator(".open").click();
   proxy.status = quietStatus({
-    models: models.map((one, n) => ({ ...one, in_flight: (n + 1) % 10 })),
+    models: models.map((one, n) => ({ ...one, recent: recent([1_000 - n]) })),
   });
   await row(page, "models", "m-0008").waitFor({ timeout: 5_000 });
-  expect(await row(page, "models", "m-0009").isVisible()).toBe(true); // it is open
+  expect(await row(page, "models", "m-0900").isVisible()).toBe(true); // it is open
   await page.getByRole("button", { name: "Show all" }).click();
   expect(await rows.count()).toBe(1_000);
   // The longest time for which the page could not answer a key, while three updates of all rows came.

@@ -195,7 +195,7 @@ describe("GET / of any other client", () => {
 });
 
 describe("page.html", () => {
-  test("has 40 KB at most, and line feeds alone: the browser hashes what it has read", () => {
+  test("has 40 KiB at most, and line feeds alone: the browser hashes what it has read", () => {
     expect(Buffer.byteLength(PAGE)).toBeLessThanOrEqual(40_000);
     expect(PAGE.includes("\r")).toBe(false);
   });
