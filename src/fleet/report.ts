@@ -227,9 +227,9 @@ function withEnd(condition: Condition, sighting: Sighting, unsaid: RunEnd | unde
   return { ...condition, reason: `${reason}; ${who} ${end.reason}` };
 }
 
-/** An engine may tell a time that no date has. */
+/** An engine may tell a time that no date has. Its nanoseconds as a number are wrong by some hundred of them. */
 function lastExit({ reason, atMs = Number.NaN }: RunEnd): LastExit {
-  const at = new Date(atMs);
+  const at = new Date(Math.round(atMs));
   return { reason, at: Number.isNaN(at.getTime()) ? null : at.toISOString() };
 }
 

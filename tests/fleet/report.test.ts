@@ -204,6 +204,10 @@ describe("Report", () => {
     });
     const lastEnd = { ...end, atMs: 1_000.4 };
     expect(report.status({ ...subject, lastEnd }).last_exit?.at).toBe("1970-01-01T00:00:01.000Z");
+    const late = { ...end, atMs: 1_000.9998 };
+    expect(report.status({ ...subject, lastEnd: late }).last_exit?.at).toBe(
+      "1970-01-01T00:00:01.001Z",
+    );
     for (const atMs of [1e300, Number.NaN, -8.64e15 - 1]) {
       expect(report.status({ ...subject, lastEnd: { ...end, atMs } }).last_exit?.at).toBeNull();
     }
