@@ -1,7 +1,8 @@
 /** The models of a reply of `GET /status` → a table for people: who serves each, how busy it is, how fast. Pure. */
 import { z } from "zod/mini";
+import { greatestFirst } from "../ground/greatest-first.ts";
 import { printableInTable } from "../ground/printable.ts";
-import { cut } from "../ground/some-of.ts";
+import { andMore, cut } from "../ground/some-of.ts";
 import { columns, moreLine } from "./columns.ts";
 
 const Window = z.object({
@@ -44,7 +45,7 @@ const NOTHING = "–";
  */
 export function modelLines(models: readonly ModelStatus[], leftOut: number): readonly string[] {
   if (!models.some(({ servers }) => servers !== undefined)) return moreLine(leftOut, "model");
-  const busiest = models.toSorted((a, b) => compare(needOf(a), needOf(b))).slice(0, ROWS_MAX);
+  const busiest = greatestFirst(models, needOf).slice(0, ROWS_MAX);
   const rows = busiest.map(rowOf);
   const shown = HEADINGS.map(
     (heading, index) => ALWAYS.includes(heading) || rows.some((cells) => cells[index] !== NOTHING),
@@ -57,12 +58,6 @@ export function modelLines(models: readonly ModelStatus[], leftOut: number): rea
 function needOf({ waiting = 0, in_flight = 0, recent }: ModelStatus): readonly number[] {
   const { last_5_minutes, last_hour } = recent ?? {};
   return [waiting + in_flight, last_5_minutes?.requests ?? 0, last_hour?.requests ?? 0];
-}
-
-/** The greatest first. */
-function compare(a: readonly number[], b: readonly number[]): number {
-  const index = a.findIndex((number, at) => number !== b[at]);
-  return (b[index] ?? 0) - (a[index] ?? 0);
 }
 
 function rowOf({ id, in_flight = 0, waiting, servers, recent }: ModelStatus): readonly string[] {
@@ -129,6 +124,5 @@ function getsText(gets: string, count: number): string {
 
 function namesText(servers: readonly { readonly container: string }[]): string {
   const names = servers.slice(0, NAMES_MAX).map((one) => cut(one.container, NAME_LENGTH_MAX));
-  const more = servers.length - names.length;
-  return `${names.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+  return andMore(names, servers.length);
 }

@@ -4,7 +4,7 @@
  */
 import { z } from "zod/mini";
 import { printable, printableInTable } from "../ground/printable.ts";
-import { cut } from "../ground/some-of.ts";
+import { andMore, cut } from "../ground/some-of.ts";
 import { columns, moreLine } from "./columns.ts";
 import { Model, modelLines } from "./model-table.ts";
 
@@ -170,9 +170,7 @@ function servedText(container: ContainerStatus): string {
 
 /** @param count how many there are in all, if that is known */
 function modelsText(models: readonly string[], count: number): string {
-  const more = count - models.length;
-  if (models.length === 0) return `${count} models`;
-  return `${models.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+  return models.length === 0 ? `${count} models` : andMore(models, count);
 }
 
 /** Why a replica got requests, where `by` and the word of the field would not say it. */

@@ -3,7 +3,7 @@
  * many of its requests are left. member.ts does the rest. It knows nothing of who asks, and how.
  */
 import { quoted } from "../ground/printable.ts";
-import { someOf } from "../ground/some-of.ts";
+import { andMore, someOf } from "../ground/some-of.ts";
 import { keyOf, type Rank, type Run } from "../routing/run.ts";
 import type { Member } from "./member.ts";
 
@@ -120,7 +120,5 @@ function shown(text: string): string {
 }
 
 function names(all: readonly string[]): string {
-  const some = someOf(all);
-  const more = all.length - some.length;
-  return `${some.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+  return andMore(someOf(all), all.length);
 }

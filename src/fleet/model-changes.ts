@@ -2,7 +2,7 @@
  * What has changed between two lists of one server's models, and how that is told: in the log, and among the last
  * changes. Decides nothing about backends.
  */
-import { someOf } from "../ground/some-of.ts";
+import { andMore, someOf } from "../ground/some-of.ts";
 import type { Model } from "../routing/backend.ts";
 import type { Changes } from "../telemetry/changes.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -51,16 +51,13 @@ function textOf(changes: ModelChanges): string {
   const texts = [
     ["new", added, added_count] as const,
     ["gone", removed, removed_count] as const,
-  ].map(([word, ids, count]) => (count === 0 ? "" : `${word}: ${named(ids, count)}`));
+  ].map(([word, ids, count]) =>
+    count === 0 ? "" : `${word}: ${andMore(ids.slice(0, NAMED_MAX), count)}`,
+  );
   return texts.filter((text) => text !== "").join("; ");
 }
 
 const NAMED_MAX = 3;
-
-function named(ids: readonly string[], count: number): string {
-  const more = count - NAMED_MAX;
-  return `${ids.slice(0, NAMED_MAX).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
-}
 
 function idsOnlyIn(models: readonly Model[], others: readonly Model[]): readonly string[] {
   const known = new Set(others.map(({ id }) => id));

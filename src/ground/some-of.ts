@@ -8,6 +8,16 @@ export function someOf(texts: readonly string[]): readonly string[] {
   return texts.slice(0, SHOWN_MAX).map((text) => cut(text, SHOWN_LENGTH_MAX));
 }
 
+/**
+ * In words: `a, b and 3 more`.
+ *
+ * @param count how many there are in all
+ */
+export function andMore(texts: readonly string[], count: number): string {
+  const more = count - texts.length;
+  return `${texts.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+}
+
 /** @param lengthMax how many characters of the text stay; `…` follows them if there were more */
 export function cut(text: string, lengthMax: number): string {
   return text.length > lengthMax ? `${text.slice(0, lengthMax)}…` : text;

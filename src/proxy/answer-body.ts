@@ -2,6 +2,8 @@
  * The body of a backend's answer on its way to the client: passed on at the client's pace, and watched to
  * its end. Holds nothing that must be let go of; whoever watches does that.
  */
+import { TAIL_BYTES_MAX } from "../telemetry/tail.ts";
+import { HEAD_BYTES_MAX } from "../telemetry/usage.ts";
 
 export type BodyWatch = {
   /** Called before each read from the upstream, and after it. */
@@ -178,7 +180,7 @@ class Passage {
    */
   #keep(pieces: readonly Uint8Array[], bytes: number): void {
     this.#firstPiece ??= headOf(pieces[0] ?? EMPTY);
-    const isEnough = bytes >= LAST_BYTES_MIN;
+    const isEnough = bytes >= TAIL_BYTES_MAX;
     this.#earlier = isEnough ? NONE : this.#before;
     this.#before = isEnough ? NONE : this.#last;
     this.#last = pieces;
@@ -201,9 +203,6 @@ class Passage {
 
 const NONE: readonly Uint8Array[] = [];
 const EMPTY = new Uint8Array();
-/** Whoever looks at the end of a body looks at no more than so much; at the beginning, of the first piece. */
-const [LAST_BYTES_MIN, HEAD_BYTES_MAX] = [16 * 1024, 4 * 1024];
-
 /** A copy, if it is longer: else the whole would stay in memory as long as the answer takes. */
 function headOf(piece: Uint8Array): Uint8Array {
   return piece.length <= HEAD_BYTES_MAX ? piece : piece.slice(0, HEAD_BYTES_MAX);

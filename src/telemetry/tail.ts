@@ -1,6 +1,7 @@
 /** Keeps the last bytes of a body while it passes. Does not read them. */
 
-const TAIL_BYTES_MAX = 16 * 1024;
+/** No more of a body is looked at than this, from its end: there it says how many tokens it took. */
+export const TAIL_BYTES_MAX = 16 * 1024;
 const TAIL_BYTES_MIN = 1024;
 
 /** A ring that grows when it must: most answers are short and take little memory. */

@@ -4,7 +4,7 @@
  */
 import { JoinedBytes } from "../ground/joined-bytes.ts";
 import { memberAtEnd } from "./json-tail.ts";
-import { Tail } from "./tail.ts";
+import { TAIL_BYTES_MAX, Tail } from "./tail.ts";
 
 /** Numbers of tokens; undefined where the answer does not say. */
 export type Usage = { readonly input: number | undefined; readonly output: number | undefined };
@@ -12,7 +12,7 @@ export type Usage = { readonly input: number | undefined; readonly output: numbe
 const NO_USAGE: Usage = { input: undefined, output: undefined };
 
 /** Anthropic puts the tokens of the input into the first event, before which a ping may come. */
-const HEAD_BYTES_MAX = 4 * 1024;
+export const HEAD_BYTES_MAX = 4 * 1024;
 
 export class UsageReader {
   readonly #isEventStream: boolean;
@@ -41,9 +41,6 @@ export class UsageReader {
     return merge(last, eventsUsage(head.slice(0, head.lastIndexOf("\n") + 1)));
   }
 }
-
-/** A text that is longer is looked at from here on alone: usage stands at the end. */
-const LAST_BYTES_MAX = 16 * 1024;
 
 /**
  * Reads the tokens out of the last pieces of a complete body, for those who have not seen all of it.
@@ -80,9 +77,9 @@ function ollamaUsage(text: string): Usage {
 /** As Latin-1, which is quicker, and the same for all that is looked for: names and numbers. */
 function lastText(pieces: readonly Uint8Array[]): string {
   let text = "";
-  for (let index = pieces.length - 1; index >= 0 && text.length < LAST_BYTES_MAX; index -= 1) {
+  for (let index = pieces.length - 1; index >= 0 && text.length < TAIL_BYTES_MAX; index -= 1) {
     const piece = pieces[index] ?? NOTHING;
-    const left = LAST_BYTES_MAX - text.length;
+    const left = TAIL_BYTES_MAX - text.length;
     const before = LATIN_1.decode(piece.length > left ? piece.subarray(-left) : piece);
     text = text === "" ? before : before + text;
   }

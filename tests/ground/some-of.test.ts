@@ -1,10 +1,19 @@
 import { expect, test } from "bun:test";
-import { cut, someOf } from "../../src/ground/some-of.ts";
+import { andMore, cut, someOf } from "../../src/ground/some-of.ts";
 
 test("someOf() gives ten at the most, each cut to 100 characters", () => {
   expect(someOf([])).toEqual([]);
   const long = Array.from({ length: 10_000 }, (_, n) => `${n % 10}`.repeat(1_000));
   expect(someOf(long)).toEqual(long.slice(0, 10).map((text) => `${text.slice(0, 100)}…`));
+});
+
+test.each([
+  [["a", "b"], 5, "a, b and 3 more"],
+  [["a"], 2, "a and 1 more"],
+  [["a", "b"], 2, "a, b"],
+  [["a"], 0, "a"], // it is not known how many there are
+])("andMore(%j, %d) is %j", (texts, count, text) => {
+  expect(andMore(texts, count)).toBe(text);
 });
 
 test("cut() leaves alone what is no longer than allowed", () => {

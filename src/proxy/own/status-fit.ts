@@ -6,6 +6,7 @@
  * It begins with the shortest form of what must stay, and puts back as much as there is room for. So its work is
  * bounded by the limit, not by what there is.
  */
+import { greatestFirst } from "../../ground/greatest-first.ts";
 import { cut } from "../../ground/some-of.ts";
 import type { ContainerStatus, ModelStatus, Recent, Status } from "../../status.ts";
 import {
@@ -55,8 +56,8 @@ function mayFit({ containers, models }: Status, bytesMax: number): boolean {
 function fitted(status: Status, bytesMax: number): Status {
   const frame = frameOf(status);
   const room = new Room(bytesMax - bytesOf(frame));
-  const containers = new Kept(byNeed(status.containers, containerNeed), shortContainer);
-  const models = new Kept(byNeed(status.models, modelNeed), shortModel);
+  const containers = new Kept(greatestFirst(status.containers, containerNeed), shortContainer);
+  const models = new Kept(greatestFirst(status.models, modelNeed), shortModel);
   const changes = new Kept(status.changes, (change) => change);
   // Each kind has a share of its own, so that many of one leave room for the others.
   const { left } = room;
@@ -109,22 +110,6 @@ function frameOf(status: Status): Status {
     ...{ containers: [], models: [], changes: [] },
     left_out: { ...counts, details: left_out.details || shown.reason !== reason },
   };
-}
-
-/** The greatest needs first; what is needed as much stays in its order. */
-function byNeed<Entry>(
-  entries: readonly Entry[],
-  needOf: (entry: Entry) => readonly number[],
-): readonly Entry[] {
-  return entries
-    .map((entry) => ({ entry, need: needOf(entry) }))
-    .sort((a, b) => compareNeeds(a.need, b.need))
-    .map(({ entry }) => entry);
-}
-
-function compareNeeds(a: readonly number[], b: readonly number[]): number {
-  const index = a.findIndex((number, at) => number !== b[at]);
-  return (b[index] ?? 0) - (a[index] ?? 0);
 }
 
 /** The exit code of the command `status` depends on those that are not routed. */
