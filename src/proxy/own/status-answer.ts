@@ -4,8 +4,10 @@ import { statusText } from "./status-fit.ts";
 
 type Made = { readonly text: string; readonly etag: string };
 
-/** A text is told again for so many times as long as it took to make, and for a second at most. */
+/** A long text is told again for so many times as long as it took to make, and for a second at most. */
 const [REUSE_FACTOR, REUSE_MS_MAX] = [10, 1_000];
+/** A shorter one is never told again: it takes no time to make, however long a busy machine lets it wait. */
+const LONG = 64 * 1024;
 
 /**
  * Answers with what the proxy shows now. On a host with thousands of models that takes a while to put together, so
@@ -25,7 +27,8 @@ export function statusAnswers(
       const text = statusText(status());
       made = { text, etag: etagOf(text) };
       const endedMs = nowMs();
-      untilMs = endedMs + Math.min(REUSE_MS_MAX, (endedMs - beganMs) * REUSE_FACTOR);
+      const reuseMs = Math.min(REUSE_MS_MAX, (endedMs - beganMs) * REUSE_FACTOR);
+      untilMs = text.length < LONG ? endedMs : endedMs + reuseMs;
     }
     return statusResponse(request, made);
   };

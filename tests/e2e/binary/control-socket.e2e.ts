@@ -59,6 +59,8 @@ describe("the socket of drain and undrain", () => {
       const env = { DOCKER_HOST: "tcp://127.0.0.1:1", PROXY_USER: "65532" };
       const shared = { RUNTIME_DIRECTORY: directory.path };
       await using proxy = await startCompiled({ env: { ...env, ...shared } });
+      // It listens before it has its socket.
+      await until("it has its socket", () => readdirSync(directory.path).length > 0);
       const [name = ""] = readdirSync(directory.path);
       expect(statSync(join(directory.path, name))).toMatchObject({ uid: 65_532 });
       const asked = { ...shared, PROXY_PORT: String(proxy.port) };

@@ -73,14 +73,20 @@ describe("the entity tag of GET /status", () => {
 });
 
 describe("statusAnswers()", () => {
-  /** @param tookMs how long it takes to put a status together */
-  function rig(tookMs: number) {
+  /**
+   * @param tookMs how long it takes to put a status together
+   * @param length of its text, at the least
+   */
+  function rig(tookMs: number, length = 64 * 1024) {
     const clock = { nowMs: 5_000 };
     let made = 0;
     const status = (): Status => {
       made += 1;
       clock.nowMs += tookMs;
-      return plainStatus({ in_flight: made });
+      const models = Array.from({ length: length / 64 }, (_, n) => ({
+        ...{ id: `m${n}`, waiting: 0, in_flight: 0, servers: [], recent: null },
+      }));
+      return plainStatus({ in_flight: made, models });
     };
     const answer = statusAnswers(status, () => clock.nowMs);
     const seenAfter = async (ms: number): Promise<number> => {
@@ -103,6 +109,12 @@ describe("statusAnswers()", () => {
     expect(await seenAfter(0)).toBe(1);
     expect(await seenAfter(999)).toBe(1);
     expect(await seenAfter(1)).toBe(2);
+  });
+
+  test("tells nothing again that is short, however long the machine took", async () => {
+    const { seenAfter } = rig(500, 32 * 1024);
+    expect(await seenAfter(0)).toBe(1);
+    expect(await seenAfter(0)).toBe(2);
   });
 
   test("makes it anew each time if that takes no time", async () => {
