@@ -7,6 +7,7 @@ import type {
   ModelStatus,
   Recent,
   Status,
+  SwarmStatus,
 } from "./status.ts";
 
 export type StatusInit = {
@@ -26,6 +27,8 @@ export type StatusInit = {
   readonly listed: readonly { readonly id: string }[];
   /** How many requests wait for each model that some wait for, by its id. */
   readonly waiting: ReadonlyMap<string, number>;
+  /** Null if the engine is no manager of a swarm. */
+  readonly swarm?: SwarmStatus | null;
   /** The latest first. */
   readonly changes?: readonly Change[];
   /**
@@ -65,6 +68,7 @@ export function statusOf(init: StatusInit, nowMs: number): Status {
       api_version: engine.apiVersion ?? null,
     },
     containers,
+    swarm: init.swarm ?? null,
     models,
     recent: recentOfAll?.() ?? null,
     changes,

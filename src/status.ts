@@ -23,8 +23,10 @@ export type Status = {
     /** The API version that we use with the engine; null before its first answer. */
     readonly api_version: string | null;
   };
-  /** Sorted by name. */
+  /** Sorted by name. The tasks of a swarm are among them. */
   readonly containers: readonly ContainerStatus[];
+  /** Null if the engine is in no swarm, or is not a manager of it. */
+  readonly swarm: SwarmStatus | null;
   /**
    * All that `GET /v1/models` lists, that requests wait for, or that requests have asked for within the last
    * hour. Sorted by id.
@@ -36,6 +38,52 @@ export type Status = {
   readonly changes: readonly Change[];
   /** How many were left out so that the whole stays below its limit. */
   readonly left_out: LeftOut;
+};
+
+/** How it stands with the swarm that the engine is a manager of. */
+export type SwarmStatus = {
+  /**
+   * `followed`: its tasks are read. `lost`: the manager does not tell of them now, and what is known is kept. `forbidden`:
+   * a socket proxy does not let us ask, and containers here belong to tasks: they are routed as containers.
+   */
+  readonly state: "followed" | "lost" | "forbidden";
+  /** Why it is not followed, and what to do; null if it is. */
+  readonly reason: string | null;
+  /** RFC 3339; when this state began. */
+  readonly since: string;
+  /** Those with a label of ours, sorted by name. */
+  readonly services: readonly ServiceStatus[];
+};
+
+/** One service of a swarm. */
+export type ServiceStatus = {
+  readonly id: string;
+  readonly name: string;
+  /** How many tasks it is to have; null if it has one on each node. */
+  readonly replicas: number | null;
+  /** How many of its tasks take requests. */
+  readonly routed: number;
+  /** What becomes of its last update, as `updating 2 of 3`, `rollback` or `paused: …`; null if nothing is going on. */
+  readonly update: string | null;
+  /** Why tasks are missing, or why it is not routed, and what to do; empty if nothing is wrong. */
+  readonly reason: string;
+  /** Those that run or are to run, by slot. */
+  readonly tasks: readonly TaskStatus[];
+};
+
+/** One task of a service. */
+export type TaskStatus = {
+  readonly id: string;
+  /** As among `containers`: `service.slot`, or `service.hostname` where it has one on each node. */
+  readonly name: string;
+  /** Host name of its node; null if it has none yet. */
+  readonly node: string | null;
+  /** The state that Swarm gives it: `pending`, `running` … */
+  readonly state: string;
+  /** The state that Swarm wants: `running`, `shutdown` … */
+  readonly desired_state: string;
+  /** Why it is not there, and what to do; empty if it is. */
+  readonly reason: string;
 };
 
 /** One model as `GET /status` shows it. */

@@ -55,6 +55,7 @@ test("statusOf(): the field names are a promise", () => {
       api_version: "1.41",
     },
     containers: [CONTAINER, { ...CONTAINER, in_flight: 3 }],
+    swarm: null,
     models: [{ id: "m", waiting: 0, in_flight: 0, servers: [], recent: null }],
     recent: null,
     changes: [],

@@ -9,13 +9,15 @@ import { agreeOnVersion } from "./api-version.ts";
 import { EngineClock } from "./clock.ts";
 import { type Container, parseContainer } from "./container.ts";
 import { type EngineAddress, notAnEngine, unreachable } from "./error.ts";
-import { type ContainerEvent, EVENT_ACTIONS, readEvents } from "./events.ts";
+import { type EngineEvent, EVENT_ACTIONS, EVENT_TYPES, readEvents } from "./events.ts";
+import type { Service, SwarmNode, SwarmTask } from "./swarm.ts";
+import { parseNodes, parseServices, parseTasks } from "./swarm-wire.ts";
 
 /** We give up every call after this time, except the event stream. */
 export const CALL_TIMEOUT_MS = 5_000;
 
 const MIB = 1024 * 1024;
-/** A list shows all containers, each with all its labels. */
+/** A list shows all containers, each with all its labels; or all tasks, each with its whole spec. */
 const LIST_BYTES_MAX = 64 * MIB;
 const REPLY_BYTES_MAX = 4 * MIB;
 
@@ -109,6 +111,48 @@ export class Engine {
   }
 
   /**
+   * Returns all services of the swarm that the engine is a manager of.
+   *
+   * @throws {EngineError} of the kind `not a manager` if it is in no swarm, or is a worker
+   */
+  services(): Promise<readonly Service[]> {
+    return this.#listOf("/services", parseServices);
+  }
+
+  /**
+   * Returns all tasks of that swarm, also those that have ended.
+   *
+   * @throws {EngineError}
+   */
+  tasks(): Promise<readonly SwarmTask[]> {
+    return this.#listOf("/tasks", parseTasks);
+  }
+
+  /**
+   * Returns what stands for the containers that `docker run` has put on attachable networks of that swarm.
+   *
+   * @throws {EngineError}
+   */
+  attachments(): Promise<readonly SwarmTask[]> {
+    const filters = encodeURIComponent(JSON.stringify({ runtime: ["attachment"] }));
+    return this.#listOf(`/tasks?filters=${filters}`, parseTasks);
+  }
+
+  /**
+   * Returns the nodes of that swarm.
+   *
+   * @throws {EngineError}
+   */
+  nodes(): Promise<readonly SwarmNode[]> {
+    return this.#listOf("/nodes", parseNodes);
+  }
+
+  async #listOf<T>(path: string, parse: (reply: unknown) => T): Promise<T> {
+    const { request, text } = await this.#call(path, LIST_BYTES_MAX);
+    return this.#parse(parse, request, text);
+  }
+
+  /**
    * Opens the event stream, and resolves when the engine has answered. It first asks for the
    * engine's version, since another engine may run there than at the last stream. The stream ends
    * without an error when the connection closes, for any reason. An error that it throws is a bug
@@ -116,10 +160,10 @@ export class Engine {
    *
    * @throws {EngineError}
    */
-  async openEvents(init: EventsInit): Promise<AsyncGenerator<ContainerEvent>> {
+  async openEvents(init: EventsInit): Promise<AsyncGenerator<EngineEvent>> {
     this.#version = undefined;
     await this.#negotiated(); // the `Date` of its answer also corrects `clock`
-    const filters = { type: ["container", "network"], event: EVENT_ACTIONS };
+    const filters = { type: EVENT_TYPES, event: EVENT_ACTIONS };
     const since = (init.since(this.clock.nowMs()) / 1000).toFixed(9);
     const path = `/events?since=${since}&filters=${encodeURIComponent(JSON.stringify(filters))}`;
     const opening = new AbortController();
@@ -134,7 +178,7 @@ export class Engine {
     }
   }
 
-  async *#timed(events: AsyncGenerator<ContainerEvent>): AsyncGenerator<ContainerEvent> {
+  async *#timed(events: AsyncGenerator<EngineEvent>): AsyncGenerator<EngineEvent> {
     for await (const event of events) {
       this.clock.hasPassed(event.timeMs);
       yield event;

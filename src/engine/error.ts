@@ -12,11 +12,12 @@ export type EngineAddress =
 
 /**
  * `unreachable`: the engine did not answer. `forbidden`: a socket proxy in front of it does not let
- * the request through. `refused`: there was an answer, but not the one that we asked for.
+ * the request through. `not a manager`: it is in no swarm, or a worker there. `refused`: there was an
+ * answer, but not the one that we asked for.
  */
 export class EngineError extends Error {
   override readonly name = "EngineError";
-  readonly kind: "unreachable" | "forbidden" | "refused";
+  readonly kind: "unreachable" | "forbidden" | "not a manager" | "refused";
   /** More advice, for an error that lasts for half a minute. */
   readonly ifItLasts: string | undefined;
 
@@ -89,9 +90,17 @@ export function refusalError(request: string, status: number, body: string): Eng
  * engine.
  */
 function kindOf(status: number, body: string): EngineError["kind"] {
-  if (messageInJson(body) !== undefined) return "refused";
+  const message = messageInJson(body);
+  if (message !== undefined) return isNoManager(status, message) ? "not a manager" : "refused";
   if (NOBODY_BEHIND.has(status)) return "unreachable";
   return FORBIDDEN.has(status) ? "forbidden" : "refused";
+}
+
+/** A manager that is starting says nearly the same: `… Manager is being prepared`. It is one all the same. */
+const NO_MANAGER = /^This node is not a swarm manager\. (?:Use|Worker)\b/;
+
+function isNoManager(status: number, message: string): boolean {
+  return status === 503 && NO_MANAGER.test(message);
 }
 
 function advice(kind: EngineError["kind"], request: string, body: string): string {
@@ -100,6 +109,7 @@ function advice(kind: EngineError["kind"], request: string, body: string): strin
       return "; the socket proxy is there, the engine behind it does not answer";
     case "forbidden":
       return `; have the socket proxy allow it: ${ruleFor(request, body)}`;
+    case "not a manager":
     case "refused":
       return "";
   }

@@ -1,5 +1,5 @@
 /**
- * Parses the engine's event stream, from bytes to `ContainerEvent`. Names of the wire format stay
+ * Parses the engine's event stream, from bytes to `EngineEvent`. Names of the wire format stay
  * inside this file. It does not know what follows from an event.
  */
 import { z } from "zod/mini";
@@ -35,6 +35,16 @@ export type ContainerEvent = {
   readonly exitCode: number | undefined;
 };
 
+/** A service or a node of a swarm has changed: only its managers tell that. Events never tell of tasks. */
+export type SwarmEvent = {
+  readonly kind: "swarm changed";
+  readonly what: "service" | "node";
+  /** Time of the event by the engine's own clock, ms since the epoch with fractions. */
+  readonly timeMs: number;
+};
+
+export type EngineEvent = ContainerEvent | SwarmEvent;
+
 /**
  * `die`: its process has ended. `stop`: a `docker stop` has come to its end. `oom`: the kernel killed
  * one of its processes, since its memory was used up. `healthy`: a health check has passed after none
@@ -45,9 +55,11 @@ export type RunFact = "start" | "healthy" | "kill" | "oom" | "die" | "stop" | "d
 /**
  * The events that we ask for. Without this filter, health probes alone make a dozen lines a second.
  * Podman says `died` and `remove` for `die` and `destroy`, and may tell of no `oom`; Docker ignores
- * words that it does not know. `connect` and `disconnect` come from networks, which have no labels, so we can't filter by
+ * words that it does not know. `update` is for services and nodes. `connect` and `disconnect` come from networks, which have no labels, so we can't filter by
  * label.
  */
+export const EVENT_TYPES = ["container", "network", "service", "node"] as const;
+
 export const EVENT_ACTIONS = [
   "create",
   "rename",
@@ -64,6 +76,7 @@ export const EVENT_ACTIONS = [
   "remove",
   "connect",
   "disconnect",
+  "update",
 ] as const;
 
 /**
@@ -87,7 +100,7 @@ const RUN_FACTS: ReadonlyMap<string, RunFact> = new Map([
  * Engine API `GET /events`. From 1.52 on an event has no `status`, `id` and `from`, so we use none.
  */
 const WireEvent = z.object({
-  Type: z.enum(["container", "network"]),
+  Type: z.enum(EVENT_TYPES),
   Action: z.string(),
   Actor: z.object({ ID: z.string(), Attributes: z.nullish(z.record(z.string(), z.string())) }),
   timeNano: z.number(),
@@ -112,7 +125,7 @@ const TIME_MS_MAX = 8.64e15;
 export async function* readEvents(
   body: AsyncIterable<Uint8Array>,
   onLongLine: () => void = () => undefined,
-): AsyncGenerator<ContainerEvent> {
+): AsyncGenerator<EngineEvent> {
   const utf8 = new TextDecoder();
   const turn = new Turn();
   for await (const line of readLines(body, onLongLine)) {
@@ -156,13 +169,14 @@ async function* readLines(
   }
 }
 
-function parseEvent(line: string): ContainerEvent | undefined {
+function parseEvent(line: string): EngineEvent | undefined {
   const wire = WireEvent.safeParse(parseJson(line));
   if (!wire.success) return undefined;
   const { Type, Action, Actor, timeNano } = wire.data;
   const attributes = Actor.Attributes ?? {};
   const timeMs = timeNano / 1e6; // JSON.parse has rounded it to 256 ns: good enough here
   if (!(timeMs >= 0 && timeMs <= TIME_MS_MAX)) return undefined;
+  if (Type === "service" || Type === "node") return { kind: "swarm changed", what: Type, timeMs };
   if (Type === "network") {
     const containerId = attributes["container"];
     return containerId === undefined

@@ -144,6 +144,7 @@ export class Fleet {
       saw: (sighting, rank) => member(sighting.server, sighting.name).saw(sighting, rank),
       over: (run, end) => this.#members.get(keyOf(run))?.over(run, end),
       couldNotSee: (server, reason) => this.#members.get(keyOf(server))?.couldNotSee(reason),
+      takesRequests: (server) => this.#members.get(keyOf(server))?.takesRequests ?? false,
       gone: (server) => this.#forget(server),
       passed: (isComplete) =>
         this.#readiness.passed(source.name, isComplete, () =>

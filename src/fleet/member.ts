@@ -64,6 +64,11 @@ export class Member {
     return this.#holding.place?.run;
   }
 
+  /** True if one of its backends takes new requests. */
+  get takesRequests(): boolean {
+    return this.#holding.active !== undefined;
+  }
+
   /** Requests in flight on all its backends. */
   get inFlight(): number {
     return this.#holding.inFlight;

@@ -56,6 +56,13 @@ export type Present = {
   readonly origins: readonly string[];
   /** Why `origin` may not reach it. */
   readonly doubt?: string | undefined;
+  /** What else people should know of it while it is routed. In words. */
+  readonly remark?: string | undefined;
+  /**
+   * Its machine may go away without a word: then its address swallows what is sent there, and its source learns of that
+   * seconds later.
+   */
+  readonly mayVanish?: boolean | undefined;
   readonly settings: ServerSettings;
   /** It has started again and again, and each time it ended before it was healthy. */
   readonly isCrashLoop?: boolean;
@@ -81,6 +88,8 @@ export type ServerSettings = {
   readonly models?: readonly string[];
   /** It shares the requests of its models with all other servers that serve them and say so too. */
   readonly isReplica?: boolean;
+  /** The group with which it shares the requests of its models; none if it is not given. */
+  readonly shares?: string;
   /** Most requests at once to it; no limit if it is not given. */
   readonly maxInFlight?: number;
 };
@@ -129,7 +138,12 @@ export type SightingListener = {
   readonly over: (run: Run, end: RunEnd) => void;
   /** The source could not look at a server. The fleet keeps what it holds of it. */
   readonly couldNotSee: (server: Server, reason: string) => void;
-  /** The server no longer exists. The source has already told a sighting of it as absent. */
+  /** True if the server has a backend that takes new requests. */
+  readonly takesRequests: (server: Server) => boolean;
+  /**
+   * The source does not follow the server any more. It has already told a sighting of it as absent; or as stopping, if
+   * it lives on: then what is in flight there may finish.
+   */
   readonly gone: (server: Server) => void;
   /**
    * The source has told of all servers that exist.

@@ -1,7 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type ContainerEvent, EVENT_ACTIONS, readEvents } from "../../src/engine/events.ts";
+import {
+  type ContainerEvent,
+  type EngineEvent,
+  EVENT_ACTIONS,
+  readEvents,
+} from "../../src/engine/events.ts";
 import { isLabelled } from "../../src/sources/labels.ts";
 
 const RECORDINGS = join(import.meta.dir, "../support/replay/events");
@@ -12,7 +17,7 @@ async function* pieces(...all: readonly (Uint8Array | string)[]): AsyncGenerator
 }
 
 async function read(...all: readonly (Uint8Array | string)[]): Promise<readonly ContainerEvent[]> {
-  return Array.fromAsync(readEvents(pieces(...all)));
+  return ofContainers(await Array.fromAsync(readEvents(pieces(...all))));
 }
 
 async function readTold(
@@ -20,7 +25,11 @@ async function readTold(
 ): Promise<{ readonly events: readonly ContainerEvent[]; readonly told: number }> {
   let told = 0;
   const events = await Array.fromAsync(readEvents(pieces(...all), () => (told += 1)));
-  return { events, told };
+  return { events: ofContainers(events), told };
+}
+
+function ofContainers(events: readonly EngineEvent[]): readonly ContainerEvent[] {
+  return events.filter((event) => event.kind !== "swarm changed");
 }
 
 const MIB = 1024 * 1024;

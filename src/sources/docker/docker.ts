@@ -9,7 +9,7 @@ import type { EngineClock } from "../../engine/clock.ts";
 import type { Container } from "../../engine/container.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { EngineError } from "../../engine/error.ts";
-import type { ContainerEvent } from "../../engine/events.ts";
+import type { ContainerEvent, EngineEvent } from "../../engine/events.ts";
 import { coalesce } from "../../ground/coalesce.ts";
 import type { ConnectionStatus } from "../../status.ts";
 import { BugReport } from "../../telemetry/bug-report.ts";
@@ -156,7 +156,11 @@ export class DockerSource implements Source {
   }
 
   /** Acts on one event. Must not wait for anything: a reader that waits slows the engine down. */
-  onEvent(event: ContainerEvent): void {
+  onEvent(event: EngineEvent): void {
+    if (event.kind !== "swarm changed") this.#onContainerEvent(event);
+  }
+
+  #onContainerEvent(event: ContainerEvent): void {
     const { kind, containerId, timeMs, signal } = event;
     const labelled = isLabelled(event.attributes);
     if (kind === "kill" && labelled) {

@@ -4,7 +4,7 @@
  */
 import type { EventsInit } from "../../engine/engine.ts";
 import { EngineError } from "../../engine/error.ts";
-import type { ContainerEvent } from "../../engine/events.ts";
+import type { EngineEvent } from "../../engine/events.ts";
 import { pause } from "../../ground/timers.ts";
 import { BugReport } from "../../telemetry/bug-report.ts";
 import type { Log } from "../../telemetry/log.ts";
@@ -13,12 +13,12 @@ import { type ConnectionReport, connectionReport } from "./connection-report.ts"
 
 export type FollowInit = {
   readonly engine: {
-    readonly openEvents: (init: EventsInit) => Promise<AsyncGenerator<ContainerEvent>>;
+    readonly openEvents: (init: EventsInit) => Promise<AsyncGenerator<EngineEvent>>;
   };
   /** The source that acts on the events. */
   readonly source: {
     readonly onStreamOpen: () => void;
-    readonly onEvent: (event: ContainerEvent) => void;
+    readonly onEvent: (event: EngineEvent) => void;
     readonly resync: () => Promise<void>;
     /** True if the engine did not answer the last resync. */
     readonly isUnanswered: boolean;
@@ -127,7 +127,7 @@ class Follower {
   }
 
   /** Opens the event stream. The stream ends by itself when it has been silent for too long. */
-  async #open(): Promise<AsyncGenerator<ContainerEvent>> {
+  async #open(): Promise<AsyncGenerator<EngineEvent>> {
     const { engine, signal, times } = this.#init;
     const doubted = new AbortController();
     const events = await engine.openEvents({
@@ -155,7 +155,7 @@ class Follower {
    * slows the whole engine down. An event that meets a bug of ours counts as seen, because it would
    * meet it again.
    */
-  async #readAll(events: AsyncGenerator<ContainerEvent>): Promise<void> {
+  async #readAll(events: AsyncGenerator<EngineEvent>): Promise<void> {
     for await (const event of events) {
       const sinceMs = event.timeMs - LOOK_BACK_MS;
       this.#sinceMs = Math.max(this.#sinceMs ?? sinceMs, sinceMs);
@@ -199,10 +199,10 @@ class Follower {
 }
 
 async function* endIfSilent(
-  events: AsyncGenerator<ContainerEvent>,
+  events: AsyncGenerator<EngineEvent>,
   doubted: AbortController,
   silenceMs: number,
-): AsyncGenerator<ContainerEvent> {
+): AsyncGenerator<EngineEvent> {
   const timer = setTimeout(() => doubted.abort(), silenceMs);
   try {
     for await (const event of events) {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { Engine } from "../../../src/engine/engine.ts";
-import type { ContainerEvent } from "../../../src/engine/events.ts";
+import type { EngineEvent } from "../../../src/engine/events.ts";
 import { EngineConnection } from "../../../src/sources/docker/connection.ts";
 import { follow } from "../../../src/sources/docker/follow.ts";
 import { BugReport } from "../../../src/telemetry/bug-report.ts";
@@ -40,13 +40,13 @@ describe("A bug of ours", () => {
   function rig(
     fake: FakeEngine,
     bugs: {
-      readonly onEvent?: (event: ContainerEvent) => void;
+      readonly onEvent?: (event: EngineEvent) => void;
       readonly onStreamOpen?: () => void;
     },
   ) {
     const log = memoryLog();
     const stopping = new AbortController();
-    const seen: ContainerEvent[] = [];
+    const seen: EngineEvent[] = [];
     let resyncs = 0;
     void follow({
       engine: new Engine({ kind: "unix", path: fake.socketPath }),

@@ -106,6 +106,7 @@ export function quietStatus(init: Partial<Status> = {}): Status {
       api_version: "1.52",
     },
     containers: [],
+    swarm: null,
     models: [],
     recent: null,
     changes: [],

@@ -60,6 +60,7 @@ export function rig(shown: Shown = CONTAINER) {
       over: ({ startedAtMs }, { reason }) =>
         void told.push(`over ${startedAtMs === START} ${reason}`),
       couldNotSee: (_server, reason) => void told.push(`could not see: ${reason}`),
+      takesRequests: () => false,
       gone: () => void told.push("gone"),
       passed: () => true,
     },

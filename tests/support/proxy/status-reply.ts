@@ -23,6 +23,7 @@ export function plainStatus(more: Partial<Status> = {}): Status {
       api_version: "1.41",
     },
     containers: [],
+    swarm: null,
     models: [],
     recent: null,
     changes: [],

@@ -8,7 +8,8 @@ import { RunHistory } from "../../../src/sources/docker/run-history.ts";
 /** @param name see `readRecording()` */
 export async function recordedEvents(name: string): Promise<readonly ContainerEvent[]> {
   const bytes = readFileSync(join(import.meta.dir, "events", `${name}.ndjson`));
-  return Array.fromAsync(readEvents(new Blob([bytes]).stream()));
+  const events = await Array.fromAsync(readEvents(new Blob([bytes]).stream()));
+  return events.filter((event) => event.kind !== "swarm changed");
 }
 
 export async function recordedRuns(name: string): Promise<readonly PastRun[]> {

@@ -1,0 +1,183 @@
+/**
+ * Parses what a swarm manager answers, from its JSON to the types of swarm.ts. Pure. Names of the wire format stay inside
+ * this file. Sources: Engine API `GET /services`, `/tasks` and `/nodes`, the same since API 1.24.
+ */
+import { z } from "zod/mini";
+import type { HostPort, Service, SwarmNode, SwarmTask } from "./swarm.ts";
+
+const Text = z.nullish(z.string());
+const Labels = z.nullish(z.record(z.string(), z.string()));
+const Count = z.nullish(z.number());
+
+const WireUpdate = z.object({ State: Text, Message: Text, StartedAt: Text });
+
+const WireService = z.object({
+  ID: z.string(),
+  Spec: z.object({
+    Name: z.string(),
+    Labels,
+    TaskTemplate: z.nullish(
+      z.object({
+        ContainerSpec: z.nullish(
+          z.object({
+            Labels,
+            Healthcheck: z.nullish(z.object({ Test: z.nullish(z.array(z.string())) })),
+            StopGracePeriod: Count,
+          }),
+        ),
+      }),
+    ),
+    Mode: z.nullish(
+      z.object({
+        Replicated: z.nullish(z.object({ Replicas: Count })),
+        ReplicatedJob: z.nullish(z.unknown()),
+        GlobalJob: z.nullish(z.unknown()),
+      }),
+    ),
+  }),
+  UpdateStatus: z.nullish(WireUpdate),
+});
+
+const WirePort = z.object({
+  Protocol: Text,
+  TargetPort: Count,
+  PublishedPort: Count,
+  PublishMode: Text,
+});
+
+const WireTask = z.object({
+  ID: z.string(),
+  CreatedAt: z.string(),
+  ServiceID: Text,
+  Slot: Count,
+  NodeID: Text,
+  DesiredState: Text,
+  Status: z.object({
+    State: z.string(),
+    Timestamp: Text,
+    Err: Text,
+    Message: Text,
+    ContainerStatus: z.nullish(z.object({ ContainerID: Text, ExitCode: Count })),
+    PortStatus: z.nullish(z.object({ Ports: z.nullish(z.array(WirePort)) })),
+  }),
+  NetworksAttachments: z.nullish(
+    z.array(
+      z.object({
+        Network: z.object({
+          ID: z.string(),
+          Spec: z.nullish(z.object({ Name: Text, Ingress: z.nullish(z.boolean()) })),
+        }),
+        Addresses: z.nullish(z.array(z.string())),
+      }),
+    ),
+  ),
+});
+
+const WireNode = z.object({
+  ID: z.string(),
+  Description: z.nullish(z.object({ Hostname: Text })),
+  Status: z.nullish(z.object({ State: Text, Addr: Text })),
+  ManagerStatus: z.nullish(z.object({ Addr: Text })),
+});
+
+const Services = z.array(WireService);
+const Tasks = z.array(WireTask);
+const Nodes = z.array(WireNode);
+
+/** What the engine takes where the spec says nothing: moby `defaults.Service`. */
+const STOP_TIMEOUT_MS = 10_000;
+const NS_PER_MS = 1e6;
+
+/** @throws {z.core.$ZodError} if it is no answer to `GET /services` */
+export function parseServices(reply: unknown): readonly Service[] {
+  return Services.parse(reply).map(({ ID, Spec, UpdateStatus }): Service => {
+    const container = Spec.TaskTemplate?.ContainerSpec;
+    const { Replicated, ReplicatedJob, GlobalJob } = Spec.Mode ?? {};
+    return {
+      id: ID,
+      name: Spec.Name,
+      labels: Spec.Labels ?? {},
+      containerLabels: container?.Labels ?? {},
+      healthcheck: healthcheckOf(container?.Healthcheck?.Test ?? []),
+      stopTimeoutMs: stopTimeoutOf(container?.StopGracePeriod ?? undefined),
+      replicas: Replicated == null ? undefined : (Replicated.Replicas ?? 1),
+      isJob: ReplicatedJob != null || GlobalJob != null,
+      update: updateOf(UpdateStatus ?? {}),
+    };
+  });
+}
+
+function stopTimeoutOf(graceNs: number | undefined): number {
+  return graceNs === undefined ? STOP_TIMEOUT_MS : graceNs / NS_PER_MS;
+}
+
+function updateOf({ State, Message, StartedAt }: z.infer<typeof WireUpdate>): Service["update"] {
+  if (!State) return undefined;
+  return { state: State, message: Message ?? "", startedAtMs: Date.parse(StartedAt ?? "") };
+}
+
+function healthcheckOf([kind]: readonly string[]): Service["healthcheck"] {
+  if (kind === undefined || kind === "") return "not given"; // an empty test means that of the image
+  return kind === "NONE" ? "none" : "given";
+}
+
+/** @throws {z.core.$ZodError} if it is no answer to `GET /tasks` */
+export function parseTasks(reply: unknown): readonly SwarmTask[] {
+  return Tasks.parse(reply).map((wire): SwarmTask => {
+    const { Status } = wire;
+    return {
+      id: wire.ID,
+      serviceId: wire.ServiceID ?? "",
+      slot: wire.Slot ?? 0,
+      nodeId: wire.NodeID ?? "",
+      createdAtMs: Date.parse(wire.CreatedAt),
+      state: Status.State,
+      desiredState: wire.DesiredState ?? "",
+      stateSinceMs: Date.parse(Status.Timestamp ?? ""),
+      error: Status.Err ?? "",
+      message: Status.Message ?? "",
+      containerId: Status.ContainerStatus?.ContainerID ?? "",
+      exitCode: Status.ContainerStatus?.ExitCode ?? undefined,
+      networks: (wire.NetworksAttachments ?? []).map(({ Network, Addresses }) => ({
+        id: Network.ID,
+        name: Network.Spec?.Name ?? "",
+        isIngress: Network.Spec?.Ingress ?? false,
+        addresses: (Addresses ?? []).map(withoutPrefix),
+      })),
+      hostPorts: (Status.PortStatus?.Ports ?? []).flatMap(hostPort),
+    };
+  });
+}
+
+/** @param address like `10.0.1.5/24` */
+function withoutPrefix(address: string): string {
+  return address.split("/", 1)[0] ?? "";
+}
+
+function hostPort(wire: z.infer<typeof WirePort>): readonly HostPort[] {
+  const { Protocol, TargetPort, PublishedPort, PublishMode } = wire;
+  if (PublishMode !== "host" || !TargetPort || !PublishedPort) return [];
+  return [{ protocol: Protocol ?? "tcp", targetPort: TargetPort, publishedPort: PublishedPort }];
+}
+
+/** @throws {z.core.$ZodError} if it is no answer to `GET /nodes` */
+export function parseNodes(reply: unknown): readonly SwarmNode[] {
+  return Nodes.parse(reply).map(
+    ({ ID, Description, Status, ManagerStatus }): SwarmNode => ({
+      id: ID,
+      hostname: Description?.Hostname ?? "",
+      state: Status?.State ?? "",
+      address: addressOf(Status?.Addr ?? "", ManagerStatus?.Addr ?? ""),
+    }),
+  );
+}
+
+/**
+ * A manager may not know its own address as the others see it.
+ *
+ * @param asManager with a port
+ */
+function addressOf(address: string, asManager: string): string {
+  const isKnown = address !== "" && address !== "0.0.0.0" && address !== "::";
+  return isKnown ? address : asManager.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
+}
