@@ -5,7 +5,7 @@
 import { hasDotSegment } from "../ground/dot-segments.ts";
 import { MODEL_ID_BYTES_MAX, MODELS_MAX } from "../ground/model-limits.ts";
 import { cut } from "../ground/some-of.ts";
-import type { ServerSettings } from "./sighting.ts";
+import { LABELLED_REPLICAS, type ServerSettings } from "./sighting.ts";
 
 /** What the labels of a server say. A source needs its own part to find the server's address. */
 export type Settings = ServerSettings & {
@@ -42,7 +42,7 @@ const PORT_LABEL = "inference.port";
 const BASE_PATH_LABEL = "inference.api.base_path";
 const NETWORK_LABEL = "inference.network";
 const MODELS_LABEL = "inference.models";
-const REPLICA_LABEL = "inference.replica";
+export const REPLICA_LABEL = "inference.replica";
 const MAX_IN_FLIGHT_LABEL = "inference.max_in_flight";
 
 /**
@@ -101,7 +101,7 @@ function readSettings(labels: Readonly<Record<string, string>>): Labels {
   };
 }
 
-type Sharing = Pick<ServerSettings, "isReplica" | "maxInFlight">;
+type Sharing = Pick<ServerSettings, "shares" | "maxInFlight">;
 
 /** Reads how much of the requests for its models a server takes. */
 function readSharing(
@@ -117,7 +117,7 @@ function readSharing(
     return wrong(MAX_IN_FLIGHT_LABEL, max, "write a number of requests from 1 to 1000000");
   }
   const settings = {
-    ...(replica === "true" && { isReplica: true }),
+    ...(replica === "true" && { shares: LABELLED_REPLICAS }),
     ...(maxInFlight !== undefined && { maxInFlight }),
   };
   return { kind: "read", settings };
@@ -139,6 +139,14 @@ export function isLabelled(labels: Readonly<Record<string, string>>): boolean {
   return Object.keys(labels).some(
     (label) => label.startsWith(PREFIX) && (labels[label] !== "" || !(label in LABELS)),
   );
+}
+
+/** Docker's own label of each container that belongs to a task of a swarm. */
+export const TASK_ID_LABEL = "com.docker.swarm.task.id";
+
+/** True if the container belongs to a task of a swarm. */
+export function isOfTask(labels: Readonly<Record<string, string>>): boolean {
+  return TASK_ID_LABEL in labels;
 }
 
 /** Returns the labels that look like ours but are not. Most of them are typing errors. */
