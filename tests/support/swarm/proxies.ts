@@ -30,19 +30,9 @@ export class SwarmProxy {
   }
 
   async create(image: string, engine: readonly string[]): Promise<void> {
-    const flags = ["--publish", `${PORT}:${PORT}`, "--hostname", this.#name];
-    const debug = ["--env", "LOG_LEVEL=debug"];
-    await this.#docker(
-      "run",
-      "--detach",
-      "--name",
-      this.#name,
-      ...flags,
-      ...debug,
-      ...engine,
-      image,
-    );
-    await this.#untilReady();
+    const flags = ["--publish", `${PORT}:${PORT}`, "--env", "LOG_LEVEL=debug", ...engine];
+    await this.#docker("create", "--name", this.#name, ...flags, image);
+    await this.start();
   }
 
   /** Restarts it when clients ask it no more. They ask it again once it is ready: no sooner, and no later. */
@@ -58,14 +48,14 @@ export class SwarmProxy {
     await until(`${this.#name} has answered all`, () => this.open === 0, 30_000);
   }
 
-  /** Starts it, if its engine has stopped it, and has clients ask it again. */
-  async startAgain(): Promise<void> {
+  /** Starts it, also after its engine has stopped it, and has clients ask it. */
+  async start(): Promise<void> {
     const started = (): Promise<boolean> =>
       this.#docker("start", this.#name).then(
         () => true,
-        () => false, // its network is not there yet
+        () => false, // a manager that has just come back has not got its network yet
       );
-    await until(`${this.#name} starts again`, started, 30_000);
+    await until(`${this.#name} starts`, started, 60_000);
     await this.#untilReady();
     this.isAsked = true;
   }
