@@ -4,7 +4,7 @@ import type { RoutingTable } from "../../../../src/routing/table.ts";
 import type { Random } from "../../client/random-json.ts";
 import type { Judge } from "./judge.ts";
 
-type Open = { readonly lease: Lease; readonly untilMs: number };
+type Open = { readonly lease: Lease; readonly untilMs: number; isClosed: boolean };
 
 export class Clients {
   readonly objections: string[] = [];
@@ -20,17 +20,31 @@ export class Clients {
   }
 
   request(model: string, nowMs: number): void {
-    this.#open = this.#open.filter(({ lease: taken, untilMs }) => {
-      if (untilMs <= nowMs) taken.end();
-      return untilMs > nowMs;
-    });
+    this.#end(nowMs);
     const route = this.#table.route(model);
     if (route.kind !== "routed") return;
     const { lease } = route;
     this.#judge.lease(lease.backend, nowMs);
-    lease.onClose((reason) => this.#closed(lease, reason));
     const isLong = this.#random(16) === 0;
-    this.#open.push({ lease, untilMs: nowMs + (isLong ? this.#random(8_000) : this.#random(100)) });
+    const untilMs = nowMs + (isLong ? this.#random(8_000) : this.#random(100));
+    const open: Open = { lease, untilMs, isClosed: false };
+    this.#open.push(open);
+    lease.onClose((reason) => {
+      open.isClosed = true;
+      this.#closed(lease, reason);
+    });
+  }
+
+  #end(nowMs: number): void {
+    this.#open = this.#open.filter(({ lease, untilMs, isClosed }) => {
+      if (!isClosed && this.#judge.isOver(lease.backend)) {
+        this.objections.push(
+          `at ${nowMs} ms a request hangs at ${lease.backend.run.id}, that has ended`,
+        );
+      }
+      if (untilMs <= nowMs) lease.end();
+      return untilMs > nowMs;
+    });
   }
 
   #closed({ backend }: Lease, reason: CloseReason): void {

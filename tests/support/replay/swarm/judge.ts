@@ -37,21 +37,32 @@ export type Judged = Readonly<Record<"stops" | "running" | "handovers" | "ended"
 export class Judge {
   readonly objections: string[] = [];
   readonly #init: JudgeInit;
+  /** By the id of their service. */
+  readonly #lives: ReadonlyMap<string, readonly Life[]>;
   readonly #slackMs: number;
   /** The engine was no manager for a while. */
   #wasLeft = false;
+  /** Tasks that took requests at the last step. */
+  #active: ReadonlySet<string> = new Set();
+  /** Tasks that are to stop and go on though nobody comes in their place, and since when. */
+  readonly #withoutReasonMs = new Map<string, number>();
   /** Tasks that took requests at some time. */
   readonly #served = new Set<string>();
   readonly judged = { stops: 0, running: 0, handovers: 0, ended: 0 };
 
   constructor(init: JudgeInit) {
     this.#init = init;
+    this.#lives = Map.groupBy(
+      [...init.recording.truths.values()].map(lifeOf),
+      ({ truth }) => truth.serviceId,
+    );
     this.#slackMs = 3 * init.stepMs;
   }
 
   step(nowMs: number): void {
     const active = this.active;
     const ids = new Set(active.map(({ run }) => run.id));
+    this.#active = ids;
     for (const id of ids) this.#served.add(id);
     for (const backend of active) this.#mayTake(backend, nowMs);
     this.#count(nowMs);
@@ -104,13 +115,45 @@ export class Judge {
     const of = told.tasks.get(id);
     if (of === undefined) return;
     if (origin !== `http://${of.address}:${PORT}`) object(`at ${origin}, not at ${of.address}`);
-    if (!told.isEnabled(of.serviceId) && of.wantedMs === undefined && of.stopMs === undefined) {
-      object("though its label is off");
+    if (of.wantedMs === undefined && of.stopMs === undefined) {
+      object("and is not shown to run, or its label is off");
     }
     if (of.overMs !== undefined) object("though it was told to have ended");
     if (of.atOnceMs !== undefined) object("though its node told that it is to stop or unhealthy");
-    const toldMs = Math.min(of.stopMs ?? NEVER, of.missingMs ?? NEVER);
-    if (nowMs > toldMs + PUT_OFF_MS + this.#slackMs) object("though it was told to stop long ago");
+    this.#isNotPutOffTooLong(id, of, nowMs);
+  }
+
+  #isNotPutOffTooLong(id: string, told: ToldOfTask, nowMs: number): void {
+    const { stopMs = NEVER, missingMs = NEVER, serviceId } = told;
+    const slackMs = this.#slackMs;
+    if (nowMs > Math.min(stopMs, missingMs) + PUT_OFF_MS + slackMs) {
+      this.#object(nowMs, `${id} takes requests though it was told to stop long ago`);
+    }
+    if (stopMs === NEVER || this.#hasComing(serviceId)) this.#withoutReasonMs.delete(id);
+    else if (nowMs > this.#sinceWithoutReason(id, nowMs) + slackMs) {
+      this.#object(nowMs, `${id} takes requests though it is to stop and nobody is waited for`);
+    }
+  }
+
+  /** Some task of the service is shown to run and takes no requests yet. */
+  #hasComing(serviceId: string): boolean {
+    return [...this.#init.told.tasks].some(
+      ([id, told]) =>
+        told.serviceId === serviceId && told.wantedMs !== undefined && !this.#active.has(id),
+    );
+  }
+
+  #sinceWithoutReason(id: string, nowMs: number): number {
+    const sinceMs = this.#withoutReasonMs.get(id) ?? nowMs;
+    this.#withoutReasonMs.set(id, sinceMs);
+    return sinceMs;
+  }
+
+  /** True if a request in flight there should have been told that its server has ended. */
+  isOver({ run }: Backend): boolean {
+    const told = this.#init.told.tasks.get(run.id);
+    // Of one that was left nothing is told any more: its requests end with their connections, or when they are cut.
+    return told?.overMs !== undefined && told.wasOff !== true && !this.#wasLeft;
   }
 
   /** Rule 1. In a strict run every planned stop is known in time; with other tellers, others too. */
@@ -131,12 +174,9 @@ export class Judge {
   }
 
   #livingOf(serviceId: string, nowMs: number): readonly TaskTruth[] {
-    return [...this.#init.recording.truths.values()].filter(
-      ({ runningMs = NEVER, unhealthyMs = NEVER, termMs = NEVER, endedMs = NEVER, ...truth }) =>
-        truth.serviceId === serviceId &&
-        runningMs <= nowMs &&
-        nowMs < Math.min(unhealthyMs, termMs, endedMs),
-    );
+    return (this.#lives.get(serviceId) ?? [])
+      .filter(({ fromMs, untilMs }) => fromMs <= nowMs && nowMs < untilMs)
+      .map(({ truth }) => truth);
   }
 
   #haveAddressesOfTheirOwn(active: readonly Backend[], nowMs: number): void {
@@ -184,4 +224,12 @@ export class Judge {
   #object(nowMs: number, text: string): void {
     if (this.objections.length < 3) this.objections.push(`at ${nowMs} ms ${text}`);
   }
+}
+
+/** When the process of a task runs, is healthy, and has not been told to stop. */
+type Life = { readonly truth: TaskTruth; readonly fromMs: number; readonly untilMs: number };
+
+function lifeOf(truth: TaskTruth): Life {
+  const { runningMs = NEVER, unhealthyMs = NEVER, termMs = NEVER, endedMs = NEVER } = truth;
+  return { truth, fromMs: runningMs, untilMs: Math.min(unhealthyMs, termMs, endedMs) };
 }

@@ -24,11 +24,9 @@ const DRAIN_TIMEOUT_MS = 5_000;
 /** After the end of the recording: the last reads of models come in, and what was put off is done. */
 const AFTER_MS = 4_000;
 /** How many turns of microtasks a step is given: the longest chain of `await` in it is shorter. */
-const TURNS = 16;
+const TURNS = 12;
 
 const SILENT = createLog({ level: "error", format: "json", write: () => undefined });
-
-type ReadPlan = { readonly delaysMs: readonly number[] };
 
 export type Replayed = {
   readonly objections: readonly string[];
@@ -59,11 +57,14 @@ class Run {
   readonly #judge: Judge;
   readonly #clients: Clients;
   readonly #models = new Map<string, string>();
-  readonly #plans = new Map<string, ReadPlan>();
+  /** How long each try to read the models of a task takes; all but the last one fail. */
+  readonly #plans = new Map<string, readonly number[]>();
   readonly #tries = new Map<string, number>();
   readonly #ownNode: NodeEngine;
   readonly #stepMs: number;
   #nowMs = 0;
+  #reads = 0;
+  #readEndMs = 0;
   #dueMs = Number.POSITIVE_INFINITY;
   #namesMs: number;
 
@@ -115,15 +116,20 @@ class Run {
     const beforeMs = this.#nowMs;
     this.#nowMs += this.#stepMs;
     jest.advanceTimersByTime(this.#stepMs);
-    await settle();
+    if (this.#isReading) await settle();
     this.#goAway();
     if (!this.#isAway) this.#poll();
     this.#tellOfOwnNode(beforeMs);
     if (!this.#isAway) this.#tellNames();
     if (this.#dueMs <= this.#nowMs) this.#due();
-    await settle();
+    if (this.#isReading) await settle();
     for (const model of this.#models.values()) this.#clients.request(model, this.#nowMs);
     this.#judge.step(this.#nowMs);
+  }
+
+  /** Reads of models are under way, or one has just ended: only then does anything in the fleet wait for anything. */
+  get #isReading(): boolean {
+    return this.#reads > 0 || this.#nowMs <= this.#readEndMs + 2 * this.#stepMs;
   }
 
   #poll(): void {
@@ -174,8 +180,12 @@ class Run {
     const tenant = this.#tenantOf(url);
     const tries = this.#tries.get(tenant?.id ?? "") ?? 0;
     if (tenant !== undefined) this.#tries.set(tenant.id, tries + 1);
-    const { delaysMs } = this.#plan(tenant?.id ?? "");
-    await Promise.race([passed(delaysMs[tries] ?? 1), abortOf(signal)]);
+    const delaysMs = this.#plan(tenant?.id ?? "");
+    this.#reads += 1;
+    await Promise.race([passed(delaysMs[tries] ?? 1), abortOf(signal)]).finally(() => {
+      this.#reads -= 1;
+      this.#readEndMs = this.#nowMs;
+    });
     const model = this.#models.get(tenant?.serviceId ?? "");
     if (model === undefined || tries < delaysMs.length - 1)
       throw new ModelsUnreadable("it is loading");
@@ -194,20 +204,20 @@ class Run {
       );
   }
 
-  #plan(id: string): ReadPlan {
+  #plan(id: string): readonly number[] {
     const known = this.#plans.get(id);
     if (known !== undefined) return known;
     const { readMs, readFailsOneIn } = this.#profile;
     const fails =
       readFailsOneIn > 0 && this.#random(readFailsOneIn) === 0 ? 1 + this.#random(2) : 0;
-    const plan = { delaysMs: Array.from({ length: fails + 1 }, () => this.#random(readMs)) };
+    const plan = Array.from({ length: fails + 1 }, () => this.#random(readMs));
     this.#plans.set(id, plan);
     return plan;
   }
 
   /** The fleet tries again after 250 ms, then after 500 ms; each part ends with a step. */
   #readMs(id: string): number {
-    const { delaysMs } = this.#plan(id);
+    const delaysMs = this.#plan(id);
     const pausesMs = delaysMs.slice(1).reduce((sum, _, n) => sum + 250 * 2 ** n, 0);
     return delaysMs.reduce((sum, one) => sum + one, pausesMs) + 2 * delaysMs.length * this.#stepMs;
   }
