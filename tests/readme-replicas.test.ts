@@ -45,7 +45,10 @@ describe("the Compose files for replicas", () => {
     "%s is a replica by its labels, and all of them mean something",
     (_name, { labels }) => {
       const read = readLabels(labels);
-      expect(read).toMatchObject({ kind: "enabled", settings: { isReplica: true } });
+      expect(read).toMatchObject({
+        kind: "enabled",
+        settings: { shares: "inference.replica=true" },
+      });
       for (const [label, value] of Object.entries(labels)) {
         expect(Object.keys(LABELS)).toContain(label);
         expect(value).toBeString(); // Compose takes no other

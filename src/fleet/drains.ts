@@ -101,8 +101,8 @@ export class Drains {
   }
 }
 
-/** The beginning of an id must be as long as the one that Docker shows. */
-const ID_BEGINNING = /^[\da-f]{12,}$/;
+/** The beginning of an id must be as long as the one that Docker shows: of a container in hex, of a task in [0-9a-z]. */
+const ID_BEGINNING = /^[\da-z]{12,}$/;
 
 function isMeant({ id }: Member, text: string): boolean {
   return id === text || (ID_BEGINNING.test(text) && id.startsWith(text));

@@ -208,9 +208,9 @@ export class Holding {
 
   #admit(): void {
     if (this.#place === undefined) return;
-    const { run, origin, basePath, isReplica = false } = this.#place;
+    const { run, origin, basePath, shares } = this.#place;
     const backend = new Backend({
-      ...{ run, origin, basePath, isReplica },
+      ...{ run, origin, basePath, shares },
       ...{ name: this.#name, rank: this.#rank, models: this.#models },
       ...{ load: this.#load, ending: this.#ending },
       onRefused: () => this.#refused(backend),

@@ -3,8 +3,10 @@
  * that differ. Does not decide which gets the requests.
  */
 import { someOf } from "../ground/some-of.ts";
+import type { Backend } from "../routing/backend.ts";
 import type { Overlap } from "../routing/overlap.ts";
 import { keyOf } from "../routing/run.ts";
+import { LABELLED_REPLICAS } from "../sources/sighting.ts";
 import type { WarnOnce } from "../telemetry/warn-once.ts";
 import { differencesBetween, differencesText } from "./replica-differences.ts";
 
@@ -12,8 +14,13 @@ const NEITHER_IS_REPLICA =
   "two containers serve the same models; the last to become healthy gets all their requests: to have both share them, set the label inference.replica=true on both";
 const ONE_IS_REPLICA =
   "two containers serve the same models and do not share their requests, because one of them lacks the label inference.replica=true: to have both share them, set it there too";
+const OF_TWO_GROUPS =
+  "two containers serve the same models; the last to become healthy gets all their requests, together with its own replicas: to have both share them, set the label inference.replica=true on both";
 const REPLICAS_DIFFER =
   "two replicas of the same models differ, and requests go to either of them: set both up alike, or take the label inference.replica from one";
+
+const OWN_REPLICAS_DIFFER =
+  "two replicas of the same models differ, and requests go to either of them: set both up alike";
 
 /** Warns of each, unless the last warning of its two containers said the same. */
 export function warnOfOverlaps(warnings: WarnOnce, overlaps: readonly Overlap[]): void {
@@ -31,13 +38,14 @@ function warnOfRivals(warnings: WarnOnce, { winner, other, modelIds }: Overlap):
     models: someOf(modelIds),
   };
   // Another winner is news, and so are other models; another order of the same models is none.
-  const said = `${keyOf(winner.run)} ${hashOf([...modelIds].sort())}`;
-  const keys = [keyOf(winner.run), keyOf(other.run)];
-  if (winner.isReplica === other.isReplica) warnings.warn(keys, NEITHER_IS_REPLICA, fields, said);
-  else {
-    const { name } = winner.isReplica ? other : winner;
+  const keys = [whoIs(winner), whoIs(other)];
+  const said = `${keys[0]} ${hashOf([...modelIds].sort())}`;
+  if (isLabelled(winner) || isLabelled(other)) {
+    const { name } = isLabelled(winner) ? other : winner;
     warnings.warn(keys, ONE_IS_REPLICA, { ...fields, without_label: name }, said);
-  }
+  } else if (winner.shares === undefined && other.shares === undefined) {
+    warnings.warn(keys, NEITHER_IS_REPLICA, fields, said);
+  } else warnings.warn(keys, OF_TWO_GROUPS, fields, said);
 }
 
 function warnOfDifferences(warnings: WarnOnce, { winner, other }: Overlap): void {
@@ -52,7 +60,18 @@ function warnOfDifferences(warnings: WarnOnce, { winner, other }: Overlap): void
     reason: differencesText(differences),
   };
   const keys = servers.map(({ run }) => keyOf(run));
-  warnings.warn(keys, REPLICAS_DIFFER, fields, hashOf(all));
+  const message = isLabelled(winner) ? REPLICAS_DIFFER : OWN_REPLICAS_DIFFER;
+  warnings.warn(keys, message, fields, hashOf(all));
+}
+
+/** All servers of a group that a source has named are one: else two such groups would be many warnings. */
+function whoIs(backend: Backend): string {
+  const { run, shares } = backend;
+  return shares === undefined || isLabelled(backend) ? keyOf(run) : shares;
+}
+
+function isLabelled({ shares }: Backend): boolean {
+  return shares === LABELLED_REPLICAS;
 }
 
 /** Says in few bytes what was said: it is kept. */

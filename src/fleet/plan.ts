@@ -151,7 +151,7 @@ export type Place = {
   /** See `ServerSettings`. */
   readonly named?: readonly string[] | undefined;
   /** These two: see `ServerSettings`. */
-  readonly isReplica?: boolean | undefined;
+  readonly shares?: string | undefined;
   readonly maxInFlight?: number | undefined;
   /** Why `origin` may not reach the run. */
   readonly doubt?: string | undefined;
@@ -161,8 +161,8 @@ export type Place = {
 export function placeOf(sighting: Sighting): Place | undefined {
   if (sighting.kind !== "present") return undefined;
   const { run, origin, doubt, settings } = sighting;
-  const { basePath, models: named, isReplica, maxInFlight } = settings;
-  return { run, origin, basePath, named, isReplica, maxInFlight, doubt };
+  const { basePath, models: named, shares, maxInFlight } = settings;
+  return { run, origin, basePath, named, shares, maxInFlight, doubt };
 }
 
 /**

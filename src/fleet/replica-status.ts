@@ -14,7 +14,7 @@ const NO_REPLICA: ReplicaStatus = { load: null, requests_last_minute: null };
  * @param nowMs by a clock that never goes back
  */
 export function replicaStatus(backend: Backend | undefined, nowMs: number): ReplicaStatus {
-  if (backend?.isReplica !== true) return NO_REPLICA;
+  if (backend?.shares === undefined) return NO_REPLICA;
   const { load } = backend;
   return { load: Math.round(load.value * 10) / 10, requests_last_minute: load.lastMinute(nowMs) };
 }
@@ -24,5 +24,5 @@ const COOLING =
 
 /** @returns what is to be added to its reason; undefined if there is nothing to say */
 export function coolingNote(backend: Backend | undefined, nowMs: number): string | undefined {
-  return backend?.isReplica === true && backend.load.isCooling(nowMs) ? COOLING : undefined;
+  return backend?.shares !== undefined && backend.load.isCooling(nowMs) ? COOLING : undefined;
 }

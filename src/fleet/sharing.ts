@@ -6,6 +6,7 @@
 import { someOf } from "../ground/some-of.ts";
 import type { Backend } from "../routing/backend.ts";
 import type { Overlap } from "../routing/overlap.ts";
+import { LABELLED_REPLICAS } from "../sources/sighting.ts";
 
 /** How many models, and how many containers, a text names at a time. */
 const NAMED_MAX = 3;
@@ -78,10 +79,13 @@ function waitNotes(overlaps: readonly Overlap[]): readonly string[] {
   return overlaps.map(({ winner, other, modelIds }) => {
     const verb = modelIds.length === 1 ? "goes" : "go";
     const to = `${modelsText(modelIds)} ${verb} to ${some([winner.name])}, which became healthy later`;
-    if (winner.isReplica === other.isReplica) return to;
-    return winner.isReplica
-      ? `${to} and shares only with containers that have the label inference.replica=true`
-      : `${to} and lacks the label inference.replica=true`;
+    if (winner.shares === LABELLED_REPLICAS) {
+      return `${to} and shares only with containers that have the label inference.replica=true`;
+    }
+    if (other.shares === LABELLED_REPLICAS) {
+      return `${to} and lacks the label inference.replica=true`;
+    }
+    return winner.shares === undefined ? to : `${to} and shares only with its own replicas`;
   });
 }
 

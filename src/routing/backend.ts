@@ -30,8 +30,8 @@ export type BackendInit = {
   readonly basePath: string;
   readonly rank: Rank;
   readonly models: readonly Model[];
-  /** Says whether it shares the requests of its models with others that say so too. */
-  readonly isReplica?: boolean;
+  /** The group with which it shares the requests of its models; undefined: with nobody. */
+  readonly shares?: string | undefined;
   /** How busy its run is: that of all backends of one run. A new one if it is not given. */
   readonly load?: Load;
   /** What is known of the end of its run: shared like the load. */
@@ -73,7 +73,8 @@ export class Backend {
   readonly origin: string;
   readonly basePath: string;
   readonly rank: Rank;
-  readonly isReplica: boolean;
+  /** See `BackendInit`. */
+  readonly shares: string | undefined;
   readonly load: Load;
   readonly ending: Ending;
   readonly #onRefused: (() => void) | undefined;
@@ -94,7 +95,7 @@ export class Backend {
     this.origin = init.origin;
     this.basePath = init.basePath;
     this.rank = init.rank;
-    this.isReplica = init.isReplica ?? false;
+    this.shares = init.shares;
     this.load = init.load ?? new Load();
     this.ending = init.ending ?? new Ending();
     this.#models = init.models;
@@ -220,4 +221,14 @@ export class Backend {
   #settle(): void {
     if (this.#state !== "active" && this.#inFlight === 0) this.#idle.resolve();
   }
+}
+
+/** Says whether two backends share the requests of the models that both have. */
+export function doShare(one: Backend, other: Backend): boolean {
+  return one.shares !== undefined && one.shares === other.shares;
+}
+
+/** Says whether it shares the requests of its models, even if it is the only one just now. */
+export function isReplica({ shares }: Backend): boolean {
+  return shares !== undefined;
 }

@@ -60,7 +60,7 @@ export class Dispatcher {
     if (newest === undefined || hasFailed(newest, failed)) return undefined;
     const lease = newest.acquire();
     if (lease === undefined) return SATURATED;
-    if (!newest.isReplica) return { kind: "routed", lease, mayMove: false };
+    if (newest.shares === undefined) return { kind: "routed", lease, mayMove: false };
     newest.load.decided("only", this.#now());
     return { kind: "routed", lease, mayMove: false, decision: "only" };
   }

@@ -1,5 +1,5 @@
 /** Which active backends have the same models, and whether they share their requests. Pure. */
-import type { Backend } from "./backend.ts";
+import { type Backend, doShare } from "./backend.ts";
 import type { Servers } from "./dispatcher.ts";
 import { isSameServer, newestFirst } from "./run.ts";
 
@@ -9,7 +9,7 @@ export type Overlap = {
   readonly winner: Backend;
   readonly other: Backend;
   readonly modelIds: readonly string[];
-  /** Both are replicas, and share the requests; else the other waits. */
+  /** Both are of one group, and share the requests; else the other waits. */
   readonly areReplicas: boolean;
 };
 
@@ -22,7 +22,7 @@ export function overlapsWith(backend: Backend, rivals: Iterable<Backend>): reado
     const modelIds = rival.models.filter(({ id }) => ids.has(id)).map(({ id }) => id);
     if (modelIds.length === 0) continue;
     const [winner, other] = newestFirst(backend, rival) < 0 ? [backend, rival] : [rival, backend];
-    const areReplicas = winner.isReplica && other.isReplica;
+    const areReplicas = doShare(winner, other);
     overlaps.push({ winner, other, modelIds, areReplicas });
   }
   return overlaps;
@@ -42,7 +42,7 @@ export function overlapsByModel(served: Iterable<Servers>): readonly Overlap[] {
   }
   return [...byWinner].flatMap(([winner, byOther]) =>
     [...byOther].map(([other, modelIds]) => {
-      const areReplicas = winner.isReplica && other.isReplica;
+      const areReplicas = doShare(winner, other);
       return { winner, other, modelIds, areReplicas };
     }),
   );

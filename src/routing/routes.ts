@@ -105,7 +105,7 @@ export type Routes = {
   readonly find: (name: string) => ModelLookup;
   /**
    * Takes a lease on a backend that has the model by this name. The newest decides: it takes all, or, if it is
-   * a replica, shares with the others that are.
+   * a replica, shares with the others of its group.
    */
   readonly route: (name: string, asking?: Asking) => Route;
   /** Says whether another replica of the model could take a request that these have failed. */

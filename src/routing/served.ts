@@ -1,5 +1,5 @@
 /** Who serves a model by one of its names, put together backend by backend, newest first. Pure. */
-import type { Backend, Model } from "./backend.ts";
+import { type Backend, doShare, type Model } from "./backend.ts";
 import { compare, keyOf, type Server } from "./run.ts";
 
 /** Who serves a model by one of its names. */
@@ -10,8 +10,11 @@ export type Served = {
   readonly id: string;
   /** As the newest active one has it; undefined if all of them are draining. */
   model: Model | undefined;
-  /** Those that share its requests, newest first; undefined if the newest active one takes all. */
-  replicas: Backend[] | undefined;
+  /**
+   * Those that share its requests, newest first: the newest active one, and all active ones of its group. Undefined
+   * if it takes all.
+   */
+  replicas: [Backend, ...Backend[]] | undefined;
 };
 
 /** @param known who has the model by the same name, of those that are newer */
@@ -23,8 +26,10 @@ export function putServed(known: Served | undefined, model: Model, backend: Back
   if (backend.state !== "active") return served;
   if (served.model === undefined) {
     served.model = model;
-    if (backend.isReplica) served.replicas = [backend];
-  } else if (backend.isReplica) served.replicas?.push(backend);
+    if (backend.shares !== undefined) served.replicas = [backend];
+  } else if (served.replicas !== undefined && doShare(served.replicas[0], backend)) {
+    served.replicas.push(backend);
+  }
   return served;
 }
 
@@ -64,7 +69,7 @@ export function servingOf(served: Served, countMax: number): readonly Serving[] 
 
 function takesRequests({ backends, replicas }: Served, backend: Backend): boolean {
   if (backend.state !== "active") return false;
-  if (replicas !== undefined) return backend.isReplica;
+  if (replicas !== undefined) return doShare(replicas[0], backend);
   return backend === backends.find(({ state }) => state === "active");
 }
 

@@ -3,7 +3,7 @@
  * of it that `routes.ts` describes. Holds no policy: `dispatcher.ts` takes the leases, and `names.ts` says
  * which model a name means.
  */
-import type { Backend, CloseReason, Model } from "./backend.ts";
+import { type Backend, type CloseReason, doShare, isReplica, type Model } from "./backend.ts";
 import { hasFailed } from "./choose.ts";
 import { Dispatcher, type DispatcherInit } from "./dispatcher.ts";
 import { type Expectation, Expectations, type Expected } from "./expectations.ts";
@@ -61,7 +61,8 @@ export class RoutingTable implements Routes {
     const { model, id, backends, replicas } = found;
     if (model === undefined) return { ...this.#draining(backends), id };
     // One that drains counts: it may have made what a request goes on from.
-    const isShared = replicas !== undefined && backends.filter((one) => one.isReplica).length > 1;
+    const isShared =
+      replicas !== undefined && backends.filter((one) => doShare(one, replicas[0])).length > 1;
     return { kind: "live", model, isShared };
   }
 
@@ -72,7 +73,7 @@ export class RoutingTable implements Routes {
     const { backends, replicas } = found;
     const servers =
       asking.goesToNewest && replicas !== undefined
-        ? { ...found, replicas: this.#keepers(backends) }
+        ? { ...found, replicas: this.#keepers(backends, replicas[0]) }
         : found;
     return this.#dispatcher.take(servers, asking) ?? this.#draining(backends);
   }
@@ -179,23 +180,26 @@ export class RoutingTable implements Routes {
 
   /** Those whose models may have replicas, active ones alone. */
   get replicas(): readonly Backend[] {
-    return this.#active.filter(({ isReplica }) => isReplica);
+    return this.#active.filter(isReplica);
   }
 
   /** The keepers where all servers share one model. */
   get #keepersOfAll(): readonly Backend[] | undefined {
     const shared = this.#served.ofId(this.#sharedByAll ?? "");
-    return shared && this.#keepers(shared.backends);
+    return shared?.replicas && this.#keepers(shared.backends, shared.replicas[0]);
   }
 
   /**
    * The replica that was started last keeps files and such: it alone. Its health may come and go, so that does
    * not count; it is waited for, unless it is going for good.
+   *
+   * @param replica one of those that share the requests
    */
-  #keepers(backends: readonly Backend[]): readonly Backend[] {
+  #keepers(backends: readonly Backend[], replica: Backend): readonly Backend[] {
     const staying = backends.filter(
-      ({ state, run, isReplica }) =>
-        isReplica && (state === "active" || !this.#expected.isLeaving(keyOf(run))),
+      (one) =>
+        doShare(one, replica) &&
+        (one.state === "active" || !this.#expected.isLeaving(keyOf(one.run))),
     );
     const [keeper] = staying.sort(startedLastFirst);
     return keeper === undefined ? backends : [keeper];
@@ -227,10 +231,11 @@ export class RoutingTable implements Routes {
   /** The replicas of a model that all active servers share, by `keyOf`; those that come back count too. */
   get #sharingAll(): readonly string[] {
     const model = this.#sharedByAll;
-    if (model === undefined) return [];
+    const [replica] = this.#served.ofId(model ?? "")?.replicas ?? [];
+    if (model === undefined || replica === undefined) return [];
     const keys = new Set(this.#expected.having(model));
     for (const { run } of this.#serving) keys.add(keyOf(run));
-    for (const { run, isReplica } of this.#backends) if (!isReplica) keys.delete(keyOf(run));
+    for (const one of this.#backends) if (!doShare(one, replica)) keys.delete(keyOf(one.run));
     return [...keys];
   }
 
@@ -252,7 +257,7 @@ export class RoutingTable implements Routes {
     this.#sharedByAll = served.ofIds.find(
       ({ replicas }) => replicas !== undefined && replicas.length === serving.length,
     )?.id;
-    this.#dispatcher.keep((id) => served.ofId(id)?.backends.some((one) => one.isReplica) === true);
+    this.#dispatcher.keep((id) => served.ofId(id)?.backends.some(isReplica) === true);
     this.#list = activeModels(served.ofIds);
     this.#changed();
   }

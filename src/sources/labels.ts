@@ -5,7 +5,7 @@
 import { hasDotSegment } from "../ground/dot-segments.ts";
 import { MODEL_ID_BYTES_MAX, MODELS_MAX } from "../ground/model-limits.ts";
 import { cut } from "../ground/some-of.ts";
-import type { ServerSettings } from "./sighting.ts";
+import { LABELLED_REPLICAS, type ServerSettings } from "./sighting.ts";
 
 /** What the labels of a server say. A source needs its own part to find the server's address. */
 export type Settings = ServerSettings & {
@@ -101,7 +101,7 @@ function readSettings(labels: Readonly<Record<string, string>>): Labels {
   };
 }
 
-type Sharing = Pick<ServerSettings, "isReplica" | "maxInFlight">;
+type Sharing = Pick<ServerSettings, "shares" | "maxInFlight">;
 
 /** Reads how much of the requests for its models a server takes. */
 function readSharing(
@@ -117,7 +117,7 @@ function readSharing(
     return wrong(MAX_IN_FLIGHT_LABEL, max, "write a number of requests from 1 to 1000000");
   }
   const settings = {
-    ...(replica === "true" && { isReplica: true }),
+    ...(replica === "true" && { shares: LABELLED_REPLICAS }),
     ...(maxInFlight !== undefined && { maxInFlight }),
   };
   return { kind: "read", settings };

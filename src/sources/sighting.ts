@@ -1,7 +1,7 @@
 /**
  * What every source tells the fleet: a sighting is what a source shows of one server at one moment.
- * These types are the wall between what exists (sources/) and what is held of it (fleet/). They
- * know no engine, no model and no request.
+ * What is here is the wall between what exists (sources/) and what is held of it (fleet/). It
+ * knows no engine, no model and no request.
  */
 import type { Rank, Run, RunEnd, Server } from "../routing/run.ts";
 
@@ -77,6 +77,9 @@ export type Present = {
     | undefined;
 };
 
+/** The group of all servers that have the label inference.replica=true, whatever their sources. */
+export const LABELLED_REPLICAS = "inference.replica=true";
+
 /** What the labels of a server say about its requests, whatever its source. */
 export type ServerSettings = {
   /** Either `""`, or a path with a slash at its beginning and none at its end. */
@@ -86,9 +89,10 @@ export type ServerSettings = {
    * its list is to be asked for.
    */
   readonly models?: readonly string[];
-  /** It shares the requests of its models with all other servers that serve them and say so too. */
-  readonly isReplica?: boolean;
-  /** The group with which it shares the requests of its models; none if it is not given. */
+  /**
+   * The group with which it shares the requests of its models: all servers of one group that have a model share
+   * its requests. `LABELLED_REPLICAS`, or a name that its source gives. Without it, it shares them with nobody.
+   */
   readonly shares?: string;
   /** Most requests at once to it; no limit if it is not given. */
   readonly maxInFlight?: number;

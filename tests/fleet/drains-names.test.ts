@@ -40,6 +40,16 @@ describe("the container that is meant", () => {
   });
 
   test.each([
+    ["whole id", "id1wnv6tkhxn9gkdwyayhgpjm"],
+    ["beginning of 12 characters", "id1wnv6tkhxn"],
+  ])("is found by the %s of a task, which is not in hex", async (_how, text) => {
+    using fake = await new FakeEngine().start();
+    const id = "id1wnv6tkhxn9gkdwyayhgpjm";
+    using discovery = await fleetWith(fake, { id, name: "web.1" }, { name: "other" });
+    expect(reasonOf(discovery.fleet.drains.drain(text))).toBe("done: web.1");
+  });
+
+  test.each([
     "",
     "vll",
     "vllm2",

@@ -33,7 +33,7 @@ async function active(place: Place): Promise<Rig> {
   return { holding, see, table };
 }
 
-const SHARING: Place = { ...RUN, settings: { isReplica: true, maxInFlight: 2 } };
+const SHARING: Place = { ...RUN, settings: { shares: "some", maxInFlight: 2 } };
 
 describe("Holding, and how busy its run is", () => {
   function take(table: WatchedTable): Lease {
@@ -44,11 +44,11 @@ describe("Holding, and how busy its run is", () => {
 
   test("its backend is a replica and has the limit, if the labels say so", async () => {
     const { table } = await active(SHARING);
-    expect(take(table).backend.isReplica).toBe(true);
+    expect(take(table).backend.shares).toBe("some");
     take(table);
     expect(table.route("m").kind).toBe("saturated");
     const { holding } = await active(RUN);
-    expect([holding.active?.isReplica, holding.active?.load.isFull]).toEqual([false, false]);
+    expect([holding.active?.shares, holding.active?.load.isFull]).toEqual([undefined, false]);
   });
 
   test("unhealthy and back: what is in flight on the old backend counts for the new one", async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { warnOfOverlaps } from "../../src/fleet/overlaps.ts";
-import type { Backend } from "../../src/routing/backend.ts";
+import { type Backend, doShare } from "../../src/routing/backend.ts";
 import type { Overlap } from "../../src/routing/overlap.ts";
 import { WarnOnce } from "../../src/telemetry/warn-once.ts";
 import { type MemoryLog, memoryLog } from "../support/proxy/memory-log.ts";
@@ -54,7 +54,7 @@ describe("warnOfOverlaps(), and the label inference.replica", () => {
   }
 
   function overlapOf(winner: Backend, other: Backend): Overlap {
-    const areReplicas = winner.isReplica && other.isReplica;
+    const areReplicas = doShare(winner, other);
     return { winner, other, modelIds: ["m"], areReplicas };
   }
 
@@ -84,6 +84,37 @@ describe("warnOfOverlaps(), and the label inference.replica", () => {
         ...fields,
         without_label: "a",
         message: expect.stringContaining("one of them lacks the label"),
+      },
+    ]);
+  });
+
+  test("of two groups that a source has named, one warning for all of their servers", () => {
+    const { warn } = told();
+    const [a1, a2, b1] = ["a", "a", "b"].map((shares) => makeBackend({ name: shares, shares }));
+    expect(warn(overlapOf(b1!, a1!))).toMatchObject([
+      {
+        ...{ container: "b", instead_of: "a" },
+        message:
+          "two containers serve the same models; the last to become healthy gets all their requests, together with its own replicas: to have both share them, set the label inference.replica=true on both",
+      },
+    ]);
+    expect(warn(overlapOf(b1!, a2!))).toHaveLength(1);
+    expect(warn(overlapOf(a2!, b1!))).toHaveLength(2); // another winner
+    expect(warn(overlapOf(b1!, A))).toHaveLength(3);
+    expect(warn(overlapOf(b1!, LABELLED))).toMatchObject([
+      ...[{}, {}, { instead_of: "a" }],
+      { without_label: "b", message: expect.stringContaining("one of them lacks the label") },
+    ]);
+  });
+
+  test("replicas of a group that a source has named differ: nothing is said of a label", () => {
+    const [one, other] = [1, 2].map((size) =>
+      makeBackend({ shares: "web", models: [{ id: "m", max_model_len: size }] }),
+    );
+    expect(told().warn(overlapOf(one!, other!))).toMatchObject([
+      {
+        message:
+          "two replicas of the same models differ, and requests go to either of them: set both up alike",
       },
     ]);
   });

@@ -30,6 +30,31 @@ function many(count: number, name: string): readonly string[] {
 }
 
 describe("sharingNotes()", () => {
+  test("of two groups that a source has named, and of one that has the label", () => {
+    const table = new RoutingTable();
+    const admit = (name: string, shares?: string): void =>
+      void table.admit(makeBackend({ name, shares }));
+    admit("old");
+    admit("a", "a");
+    admit("b-1", "b");
+    admit("b-2", "b");
+    expect(named(sharingNotes(table.overlaps))).toEqual({
+      old: "model m goes to b-2, which became healthy later and shares only with its own replicas",
+      a: "model m goes to b-2, which became healthy later and shares only with its own replicas",
+      "b-1": "shares the requests of model m with b-2",
+      "b-2":
+        "shares the requests of model m with b-1; takes the requests of model m instead of a, old",
+    });
+    table.admit(makeBackend({ name: "c", isReplica: true }));
+    expect(named(sharingNotes(table.overlaps))["a"]).toBe(
+      "model m goes to c, which became healthy later and shares only with containers that have the label inference.replica=true",
+    );
+    admit("d", "d");
+    expect(named(sharingNotes(table.overlaps))["c"]).toBe(
+      "model m goes to d, which became healthy later and lacks the label inference.replica=true",
+    );
+  });
+
   test("nobody shares a model: there is nothing to say", () => {
     expect(notesOf({ a: ["m"], b: ["n"] })).toEqual({});
   });

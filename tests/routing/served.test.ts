@@ -40,6 +40,15 @@ describe("servingOf()", () => {
     ]);
   });
 
+  test("only those of the group of the newest share", () => {
+    const groups = ["a", "b", "a", undefined, "b"];
+    const backends = groups.map((shares, index) => makeBackend({ name: `${index}`, shares }));
+    const table = tableOf(...backends);
+    expect(gets(table)).toEqual(["4: shares", "3: none", "2: none", "1: shares", "0: none"]);
+    for (const index of [4, 3]) table.remove(backends[index]!, "run-over");
+    expect(gets(table)).toEqual(["2: shares", "1: none", "0: shares"]);
+  });
+
   test("a newer one that is no replica takes all from them", () => {
     const table = tableOf(backend("a", true), backend("b", true), backend("c"));
     expect(gets(table)).toEqual(["c: all", "b: none", "a: none"]);

@@ -59,6 +59,23 @@ describe("RoutingTable.route()", () => {
     expect(routes(table, 3)).toEqual([...taken]);
   });
 
+  test("replicas share with those of their own group alone, also if these drain", () => {
+    const table = new RoutingTable();
+    const [a, b, c, d] = ["x", "y", "x", "y"].map((shares, index) =>
+      makeBackend({ name: NAMES[index]!, shares }),
+    );
+    for (const backend of [a!, b!, c!, d!]) table.admit(backend);
+    expect(routes(table, 3)).toEqual(["d by load", "b by load", "d by load"]);
+    expect(table.canMove("m", new Set([b!, d!]))).toBe(false);
+    expect(table.route("m", { failed: new Set([b!, d!]) }).kind).toBe("draining");
+    expect(table.replicas).toHaveLength(4);
+    table.drain(d!);
+    expect(routes(table, 2)).toEqual(["c by load", "a by load"]);
+    table.remove(a!, "run-over");
+    // Of those that drain only its own group counts.
+    expect([routes(table, 1), table.find("m")]).toMatchObject([["c by only"], { isShared: false }]);
+  });
+
   test("whoever is the newest when one leaves decides from then on", () => {
     const { table, backends } = tableOf("RR-");
     table.drain(backends[2]!);

@@ -161,6 +161,24 @@ describe("RoutingTable.onlyServer(), with replicas", () => {
     expect(text(table.onlyServer())).toBe(taken);
   });
 
+  test("servers of one model in two groups are two servers, and each group has a newest of its own", () => {
+    const table = new RoutingTable();
+    const inGroup = (shares: string, startedAtMs: number): Backend => {
+      const name = `${shares}${startedAtMs}`;
+      const backend = makeBackend({ name, shares, run: { startedAtMs } });
+      table.admit(backend);
+      table.expect(backend.run, { models: backend.models });
+      return backend;
+    };
+    const rival = inGroup("b", 9);
+    for (const startedAtMs of [3, 1]) inGroup("a", startedAtMs);
+    expect(text(table.onlyServer())).toBe("in doubt");
+    expect(text(table.route("m", { goesToNewest: true }))).toBe("a3 by only");
+    trouble(table, rival, "stopping");
+    expect(text(table.onlyServer())).toBe("a3 by only");
+    expect(text(table.only({ goesToNewest: true }))).toBe("a3 by only");
+  });
+
   test.each<[isReplica: boolean]>([[true], [false]])(
     "a stranger that is unhealthy is one too (replica: %p)",
     (isReplica) => {

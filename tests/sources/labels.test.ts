@@ -104,7 +104,7 @@ describe("readLabels()", () => {
   });
 
   test.each([
-    ["true", { isReplica: true }],
+    ["true", { shares: "inference.replica=true" }],
     ["false", {}],
     ["", {}],
   ])("replica %p is %p", (value, sharing) => {

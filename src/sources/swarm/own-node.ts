@@ -65,7 +65,7 @@ export class OwnNode {
     if (known === undefined) return this.#isElsewhere(nodeId) ? undefined : UNCLEAR;
     const { container, isOver, stopping } = known;
     return {
-      hasHealthcheck: container && container.health !== "none",
+      hasHealthcheck: container && hasHealthcheck(container),
       isStopping: stopping !== undefined,
       isOver,
       trouble: container && troubleOf(container),
@@ -100,7 +100,7 @@ export class OwnNode {
     for (const id of this.#known.keys()) if (!ids.has(id)) this.#forget(id);
     for (const task of tasks) {
       if (!hasStarted(task) || task.containerId === "" || this.#isElsewhere(task.nodeId)) continue;
-      if (this.#known.get(task.id)?.container !== undefined || !isUnclear(task)) continue;
+      if (this.view(task)?.hasHealthcheck !== undefined || !isUnclear(task)) continue;
       void this.#init.bugs.guard(LOOKING, () => this.#find(task));
     }
   }
@@ -178,6 +178,11 @@ export class OwnNode {
     clearTimeout(this.#known.get(taskId)?.stopping);
     this.#known.delete(taskId);
   }
+}
+
+/** @returns undefined before it has been started: only then the engine tells */
+function hasHealthcheck({ status, health }: Container): boolean | undefined {
+  return status === "running" || status === "paused" ? health !== "none" : undefined;
 }
 
 function troubleOf(container: Container): OwnView["trouble"] {

@@ -14,8 +14,8 @@ export type OwnWhereaboutsInit = {
   readonly attachments: () => Promise<readonly SwarmTask[]>;
 };
 
-/** How long an answer counts that there is nothing of us among these containers, ms. */
-const ASK_AGAIN_MS = 30_000;
+/** How often these containers are asked for, ms: the proxy may join another network. */
+const ASK_AGAIN_MS = 10_000;
 
 const NOWHERE: readonly SwarmTask[] = [];
 

@@ -1,6 +1,7 @@
 /** Backends and models for the routing table: real objects of servers that are not there. */
 import { Backend, type BackendInit, type Model } from "../../../src/routing/backend.ts";
 import type { Run } from "../../../src/routing/run.ts";
+import { LABELLED_REPLICAS } from "../../../src/sources/sighting.ts";
 
 export type Entry = Omit<Model, "json"> & { readonly [field: string]: unknown };
 
@@ -32,11 +33,13 @@ export function listOf(...ids: readonly string[]): { readonly models: readonly M
 type Init = Partial<Omit<BackendInit, "models" | "run">> & {
   readonly run?: Partial<Run>;
   readonly models?: readonly Entry[];
+  /** It shares with all others that say so: its server has the label. */
+  readonly isReplica?: boolean;
 };
 
 let counter = 0;
 
-export function makeBackend(init: Init = {}): Backend {
+export function makeBackend({ isReplica = false, ...init }: Init = {}): Backend {
   counter += 1;
   const id = `${counter}`.padStart(64, "0");
   return new Backend({
@@ -44,6 +47,7 @@ export function makeBackend(init: Init = {}): Backend {
     origin: "http://127.0.0.1:9",
     basePath: "/v1",
     rank: counter,
+    shares: isReplica ? LABELLED_REPLICAS : undefined,
     ...init,
     run: { source: "docker", id, startedAtMs: 0, ...init.run },
     models: models(...(init.models ?? [{ id: "m" }])),
