@@ -40,7 +40,10 @@ function serviceStatus(
   const shown = shownOf(tasks);
   const routed = shown.filter(({ id: taskId }) => around.watching.takesRequests(taskId)).length;
   const labels = readServiceLabels(service);
-  const reasons = labels.kind === "enabled" ? missing(tasks) : [labels.reason];
+  const reasons =
+    labels.kind === "enabled"
+      ? [...missing(shown), ...notRouted(shown, around.watching)]
+      : [labels.reason];
   return {
     ...{ id, name, replicas: replicas ?? null, routed },
     update: updateOf(service, tasks),
@@ -90,12 +93,26 @@ function reasonOf(task: SwarmTask, told: Sighting | undefined): string {
 }
 
 /** Why tasks are missing, each reason once with how many it keeps back. */
-function missing(tasks: readonly SwarmTask[]): readonly string[] {
-  const errors = shownOf(tasks).filter(({ error }) => error !== "");
-  return [...Map.groupBy(errors, ({ error }) => error)].map(([error, all]) => {
-    const count = all.length === 1 ? "1 task" : `${all.length} tasks`;
-    return `${count} missing: ${withAdvice(error)}`;
+function missing(shown: readonly SwarmTask[]): readonly string[] {
+  const errors = shown.filter(({ error }) => error !== "");
+  return [...Map.groupBy(errors, ({ error }) => error)].map(
+    ([error, all]) => `${countOf(all)} missing: ${withAdvice(error)}`,
+  );
+}
+
+/** The same of tasks that run, and can't be routed as they are set up. */
+function notRouted(shown: readonly SwarmTask[], { told }: Watching): readonly string[] {
+  const ignored = shown.flatMap(({ id }) => {
+    const sighting = told(id);
+    return sighting?.kind === "ignored" ? [sighting.reason] : [];
   });
+  return [...Map.groupBy(ignored, (reason) => reason)].map(
+    ([reason, all]) => `${countOf(all)} not routed: ${reason}`,
+  );
+}
+
+function countOf({ length }: readonly unknown[]): string {
+  return length === 1 ? "1 task" : `${length} tasks`;
 }
 
 /** What to do about what Swarm says, in the words of moby and swarmkit. */
