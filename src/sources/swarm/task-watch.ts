@@ -168,8 +168,8 @@ export class TaskWatch {
   /** Says whether a task that is to drain goes on for now: see put-off.ts. */
   #isPutOff({ told, task, service }: Watched, sighting: Sighting, nowMs: number): boolean {
     const isToDrain = isStopping(sighting) && takesRequests(told);
-    const isAtOnce =
-      this.#init.ownView(task)?.isStopping === true || this.#named.isMissing(task.id);
+    // That DNS does not name it any more says nothing new then: it leaves DNS 1 s after the decision.
+    const isAtOnce = this.#init.ownView(task)?.isStopping === true;
     if (isToDrain && !isAtOnce) {
       return this.#putOffs.goesOn(task.id, nowMs, () => this.#comingBeside(task, service));
     }
