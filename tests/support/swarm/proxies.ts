@@ -16,8 +16,9 @@ export class SwarmProxy {
   readonly #swarm: Swarm;
   /** Whether clients are to ask it: not while somebody is about to restart it, as a load balancer in front would know. */
   isAsked = true;
-  /** Requests of clients that have no whole answer yet. */
+  /** Requests of clients that have no whole answer yet, and those of them of whose answers nothing has come. */
   open = 0;
+  unanswered = 0;
 
   constructor(swarm: Swarm, node: NodeName) {
     this.#swarm = swarm;
@@ -38,6 +39,8 @@ export class SwarmProxy {
   /** Restarts it when clients ask it no more. They ask it again once it is ready: no sooner, and no later. */
   async restart(): Promise<void> {
     this.isAsked = false;
+    // A connection that the proxy has not taken from the kernel when it stops is reset: no proxy can help that.
+    await until(`${this.#name} has begun to answer all`, () => this.unanswered === 0, 30_000);
     await this.#docker("restart", "--time", String(GRACE_S), this.#name);
     await this.#untilReady();
     this.isAsked = true;
@@ -81,7 +84,7 @@ export class SwarmProxy {
   }
 
   async #untilReady(): Promise<void> {
-    await until(`${this.#name} is ready`, () => isReady(this.origin), 30_000);
+    await until(`${this.#name} is ready`, () => isReady(this.origin), 60_000);
   }
 
   log(): Promise<string> {
