@@ -21,11 +21,13 @@ import { WaitingRoom } from "./proxy/waiting-room.ts";
 import { RoutingTable } from "./routing/table.ts";
 import { type ProxyServer, startServer } from "./server.ts";
 import { observedOf, scrapeTargets, status } from "./shown.ts";
-import { DockerSource, type DockerSourceInit } from "./sources/docker/docker.ts";
+import { DockerSource } from "./sources/docker/docker.ts";
+import type { DockerSourceInit } from "./sources/docker/docker-init.ts";
 import { lookUpHost } from "./sources/docker/host-address.ts";
 import { lookUpAddresses, readOwnAddresses } from "./sources/docker/own-addresses.ts";
 import { readOwnContainerId } from "./sources/docker/own-container.ts";
 import type { RemoteEngine } from "./sources/docker/own-place.ts";
+import { SwarmSource } from "./sources/swarm/swarm.ts";
 import { BugReport } from "./telemetry/bug-report.ts";
 import { Changes, PROXY } from "./telemetry/changes.ts";
 import type { Log } from "./telemetry/log.ts";
@@ -62,7 +64,7 @@ export async function runProxy(
   const ownContainerId = await readOwnContainerId();
   const started = await startTelemetry(config.telemetry, {
     ...{ log, version: VERSION, containerId: ownContainerId },
-    ...observedOf(() => ({ table, fleet, docker })),
+    ...observedOf(() => ({ table, fleet, docker: sources.docker })),
   });
   const telemetry = recent.counting(started);
   const table = new RoutingTable(telemetry.tableUpdated);
@@ -75,7 +77,7 @@ export async function runProxy(
     recentOfContainer: (whose) => recent.ofContainer(whose),
   });
   const own = ownOf(config, ownContainerId, engine);
-  const docker = new DockerSource({ engine, fleet, log, drainTimeoutMs, own, onConnection });
+  const sources = sourcesOf({ engine, fleet, log, drainTimeoutMs, own, onConnection });
   const descriptors = await countDescriptors(log);
   const waitingRoom = new WaitingRoom({ timeoutMs: waitTimeoutMs, log });
   const brokenAnswers = new BrokenAnswers({ log, drainTimeoutMs });
@@ -87,16 +89,16 @@ export async function runProxy(
     trustedHosts: config.trustedHosts,
     refreshModels: fleet.refreshModels,
     refreshModelsOf: (whose) => fleet.refreshModelsOf(whose),
-    scrapeTargets: () => scrapeTargets({ fleet, docker }),
+    scrapeTargets: () => scrapeTargets({ fleet, docker: sources.docker }),
     status: () =>
-      status({ startedMs, config, engine, docker, fleet, table, waitingRoom, changes, recent }),
+      status({ startedMs, config, engine, ...sources, fleet, table, waitingRoom, changes, recent }),
   });
   const server = listen(config, handler, log);
   if ("kind" in server) return server;
   changes.add({ ...PROXY, ...STARTED }, Date.now());
 
   const watching = new AbortController();
-  void docker.follow(watching.signal);
+  for (const source of Object.values(sources)) void source.follow(watching.signal);
   const control = await openControlOf(config, fleet, log);
   const signal = await stopSignal;
   log.info("stopping: requests in flight may finish", { signal });
@@ -109,6 +111,20 @@ export async function runProxy(
   await telemetry.shutdown();
   log.info("stopped");
   return { kind: "stopped" };
+}
+
+type Sources = { readonly docker: DockerSource; readonly swarm: SwarmSource };
+
+/** The containers of the engine, and the tasks of its swarm: each leaves to the other what is the other's. */
+function sourcesOf(init: DockerSourceInit & { readonly engine: Engine }): Sources {
+  const { engine, fleet, log, drainTimeoutMs, own } = init;
+  const swarm = new SwarmSource({
+    ...{ engine, fleet, log, drainTimeoutMs, ownContainerId: own.containerId },
+    own: () => docker.own(),
+    onChange: () => void docker.resync(),
+  });
+  const docker: DockerSource = new DockerSource({ ...init, tasks: swarm });
+  return { docker, swarm };
 }
 
 async function drainServer(server: ProxyServer, timeoutMs: number, log: Log): Promise<void> {

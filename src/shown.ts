@@ -11,6 +11,7 @@ import type { ScrapeTarget } from "./proxy/own/scrape-targets.ts";
 import type { WaitingRoom } from "./proxy/waiting-room.ts";
 import type { RoutingTable } from "./routing/table.ts";
 import type { DockerSource } from "./sources/docker/docker.ts";
+import type { SwarmSource } from "./sources/swarm/swarm.ts";
 import type { Status } from "./status.ts";
 import { statusOf } from "./status-of.ts";
 import type { Changes } from "./telemetry/changes.ts";
@@ -22,6 +23,7 @@ type StatusParts = {
   readonly config: Config;
   readonly engine: Engine;
   readonly docker: DockerSource;
+  readonly swarm: SwarmSource;
   readonly fleet: Fleet;
   readonly table: RoutingTable;
   readonly waitingRoom: WaitingRoom;
@@ -31,7 +33,8 @@ type StatusParts = {
 
 /** What `GET /status` shows now. */
 export function status(parts: StatusParts): Status {
-  const { startedMs, config, engine, docker, fleet, table, waitingRoom, changes, recent } = parts;
+  const { startedMs, config, engine, docker, swarm, fleet, table, waitingRoom } = parts;
+  const { changes, recent } = parts;
   const { apiVersion } = engine;
   const connection = docker.connection.status;
   return statusOf(
@@ -41,6 +44,7 @@ export function status(parts: StatusParts): Status {
       engine: { address: showAddress(config.engine), apiVersion, connection },
       ready: fleet.isReady,
       containers: fleet.members,
+      swarm: swarm.status,
       listed: table.models,
       waiting: waitingRoom.counts,
       serversOf: (id, countMax) => fleet.serversOf(id, countMax),

@@ -18,15 +18,22 @@ export type EngineAddress =
 export class EngineError extends Error {
   override readonly name = "EngineError";
   readonly kind: "unreachable" | "forbidden" | "not a manager" | "refused";
+  /** The status of the answer; undefined if there was none, or none of use. */
+  readonly status: number | undefined;
   /** More advice, for an error that lasts for half a minute. */
   readonly ifItLasts: string | undefined;
 
   constructor(
     message: string,
-    options: ErrorOptions & { kind: EngineError["kind"]; ifItLasts?: string | undefined },
+    options: ErrorOptions & {
+      kind: EngineError["kind"];
+      status?: number;
+      ifItLasts?: string | undefined;
+    },
   ) {
     super(message, options);
     this.kind = options.kind;
+    this.status = options.status;
     this.ifItLasts = options.ifItLasts;
   }
 }
@@ -82,7 +89,7 @@ const PATHS_RULE = "/v1\\.\\d+/(version|events|containers/json|containers/[^/]+/
 export function refusalError(request: string, status: number, body: string): EngineError {
   const kind = kindOf(status, body);
   const message = `The engine answered ${status} to ${request}: ${messageOf(body)}${advice(kind, request, body)}`;
-  return new EngineError(message, { kind });
+  return new EngineError(message, { kind, status });
 }
 
 /**

@@ -1,15 +1,22 @@
 /**
  * Parses what a swarm manager answers, from its JSON to the types of swarm.ts. Pure. Names of the wire format stay inside
  * this file. Sources: Engine API `GET /services`, `/tasks` and `/nodes`, the same since API 1.24.
+ *
+ * An entry is never left out: a task that is not in the answer has ended. So one entry that routing can't do with makes
+ * the whole answer no answer, and what was known stays. What only people read may be malformed: then it is not known.
  */
 import { z } from "zod/mini";
+import { isIpv4, isIpv6 } from "../ground/ip-address.ts";
 import type { HostPort, Service, SwarmNode, SwarmTask } from "./swarm.ts";
 
 const Text = z.nullish(z.string());
 const Labels = z.nullish(z.record(z.string(), z.string()));
 const Count = z.nullish(z.number());
+/** Of what only people read. */
+const ShownText = z.catch(Text, undefined);
+const ShownCount = z.catch(Count, undefined);
 
-const WireUpdate = z.object({ State: Text, Message: Text, StartedAt: Text });
+const WireUpdate = z.object({ State: ShownText, Message: ShownText, StartedAt: ShownText });
 
 const WireService = z.object({
   ID: z.string(),
@@ -22,20 +29,20 @@ const WireService = z.object({
           z.object({
             Labels,
             Healthcheck: z.nullish(z.object({ Test: z.nullish(z.array(z.string())) })),
-            StopGracePeriod: Count,
+            StopGracePeriod: ShownCount,
           }),
         ),
       }),
     ),
     Mode: z.nullish(
       z.object({
-        Replicated: z.nullish(z.object({ Replicas: Count })),
+        Replicated: z.nullish(z.object({ Replicas: ShownCount })),
         ReplicatedJob: z.nullish(z.unknown()),
         GlobalJob: z.nullish(z.unknown()),
       }),
     ),
   }),
-  UpdateStatus: z.nullish(WireUpdate),
+  UpdateStatus: z.catch(z.nullish(WireUpdate), undefined),
 });
 
 const WirePort = z.object({
@@ -51,13 +58,14 @@ const WireTask = z.object({
   ServiceID: Text,
   Slot: Count,
   NodeID: Text,
-  DesiredState: Text,
+  DesiredState: z.string(),
+  Spec: z.nullish(z.object({ NetworkAttachmentSpec: z.nullish(z.object({ ContainerID: Text })) })),
   Status: z.object({
     State: z.string(),
-    Timestamp: Text,
-    Err: Text,
-    Message: Text,
-    ContainerStatus: z.nullish(z.object({ ContainerID: Text, ExitCode: Count })),
+    Timestamp: ShownText,
+    Err: ShownText,
+    Message: ShownText,
+    ContainerStatus: z.nullish(z.object({ ContainerID: Text, ExitCode: ShownCount })),
     PortStatus: z.nullish(z.object({ Ports: z.nullish(z.array(WirePort)) })),
   }),
   NetworksAttachments: z.nullish(
@@ -75,8 +83,8 @@ const WireTask = z.object({
 
 const WireNode = z.object({
   ID: z.string(),
-  Description: z.nullish(z.object({ Hostname: Text })),
-  Status: z.nullish(z.object({ State: Text, Addr: Text })),
+  Description: z.catch(z.nullish(z.object({ Hostname: Text })), undefined),
+  Status: z.nullish(z.object({ State: ShownText, Addr: Text })),
   ManagerStatus: z.nullish(z.object({ Addr: Text })),
 });
 
@@ -124,40 +132,49 @@ function healthcheckOf([kind]: readonly string[]): Service["healthcheck"] {
 /** @throws {z.core.$ZodError} if it is no answer to `GET /tasks` */
 export function parseTasks(reply: unknown): readonly SwarmTask[] {
   return Tasks.parse(reply).map((wire): SwarmTask => {
-    const { Status } = wire;
+    const { Status, Spec } = wire;
+    const attached = Spec?.NetworkAttachmentSpec?.ContainerID; // such a task has no container status
     return {
       id: wire.ID,
       serviceId: wire.ServiceID ?? "",
       slot: wire.Slot ?? 0,
       nodeId: wire.NodeID ?? "",
-      createdAtMs: Date.parse(wire.CreatedAt),
+      createdAtMs: Date.parse(wire.CreatedAt) || 0, // not NaN: it is a part of the identity of a run
       state: Status.State,
-      desiredState: wire.DesiredState ?? "",
+      desiredState: wire.DesiredState,
       stateSinceMs: Date.parse(Status.Timestamp ?? ""),
       error: Status.Err ?? "",
       message: Status.Message ?? "",
-      containerId: Status.ContainerStatus?.ContainerID ?? "",
+      containerId: Status.ContainerStatus?.ContainerID ?? attached ?? "",
       exitCode: Status.ContainerStatus?.ExitCode ?? undefined,
       networks: (wire.NetworksAttachments ?? []).map(({ Network, Addresses }) => ({
         id: Network.ID,
         name: Network.Spec?.Name ?? "",
         isIngress: Network.Spec?.Ingress ?? false,
-        addresses: (Addresses ?? []).map(withoutPrefix),
+        addresses: (Addresses ?? []).flatMap(withoutPrefix),
       })),
       hostPorts: (Status.PortStatus?.Ports ?? []).flatMap(hostPort),
     };
   });
 }
 
-/** @param address like `10.0.1.5/24` */
-function withoutPrefix(address: string): string {
-  return address.split("/", 1)[0] ?? "";
+/**
+ * @param written like `10.0.1.5/24`
+ * @returns none if it is no address: what is written in a URL must be one
+ */
+function withoutPrefix(written: string): readonly string[] {
+  const [address = ""] = written.split("/", 1);
+  return isIpv4(address) || isIpv6(address) ? [address] : [];
 }
 
 function hostPort(wire: z.infer<typeof WirePort>): readonly HostPort[] {
   const { Protocol, TargetPort, PublishedPort, PublishMode } = wire;
-  if (PublishMode !== "host" || !TargetPort || !PublishedPort) return [];
+  if (PublishMode !== "host" || !isPort(TargetPort) || !isPort(PublishedPort)) return [];
   return [{ protocol: Protocol ?? "tcp", targetPort: TargetPort, publishedPort: PublishedPort }];
+}
+
+function isPort(port: number | null | undefined): port is number {
+  return Number.isInteger(port) && Number(port) >= 1 && Number(port) <= 65_535;
 }
 
 /** @throws {z.core.$ZodError} if it is no answer to `GET /nodes` */

@@ -17,7 +17,7 @@ export type Service = {
   readonly update: ServiceUpdate | undefined;
 };
 
-export type ServiceUpdate = {
+type ServiceUpdate = {
   /** As the engine writes it: `updating`, `paused`, `completed`, `rollback_started` … */
   readonly state: string;
   readonly message: string;

@@ -206,8 +206,9 @@ export class Member {
   }
 }
 
-/** Also true of a server that its source is about to start again. */
+/** Also true of a server that its source is about to start. */
 function isRoutable(sighting: Sighting): boolean {
+  if (sighting.kind === "absent" && sighting.outlook === "starts again") return true;
   return (
     sighting.kind === "present" || (sighting.kind === "absent" && sighting.state === "restarting")
   );

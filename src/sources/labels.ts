@@ -42,7 +42,7 @@ const PORT_LABEL = "inference.port";
 const BASE_PATH_LABEL = "inference.api.base_path";
 const NETWORK_LABEL = "inference.network";
 const MODELS_LABEL = "inference.models";
-const REPLICA_LABEL = "inference.replica";
+export const REPLICA_LABEL = "inference.replica";
 const MAX_IN_FLIGHT_LABEL = "inference.max_in_flight";
 
 /**
@@ -139,6 +139,14 @@ export function isLabelled(labels: Readonly<Record<string, string>>): boolean {
   return Object.keys(labels).some(
     (label) => label.startsWith(PREFIX) && (labels[label] !== "" || !(label in LABELS)),
   );
+}
+
+/** Docker's own label of each container that belongs to a task of a swarm. */
+export const TASK_ID_LABEL = "com.docker.swarm.task.id";
+
+/** True if the container belongs to a task of a swarm. */
+export function isOfTask(labels: Readonly<Record<string, string>>): boolean {
+  return TASK_ID_LABEL in labels;
 }
 
 /** Returns the labels that look like ours but are not. Most of them are typing errors. */

@@ -32,7 +32,7 @@ type Absent = {
 
 /** What is to be expected of a server that does not run. */
 export type Outlook =
-  /** Its source is going to start it again. */
+  /** Its source is going to start it: again, or in the place of another one. */
   | "starts again"
   /** It starts again and again, and each time it ends before it is healthy. */
   | "crash loop"

@@ -13,6 +13,7 @@ import { type Options, OUR_BINARY, parseOptions, USAGE } from "./options.ts";
 import { find, install, missing, PACKAGES, versionOf } from "./programs.ts";
 import { atRest, measureIdle, measureRouted } from "./rest.ts";
 import { add, type Samples } from "./samples.ts";
+import { Swarms, whyNoSwarm } from "./swarm.ts";
 import { table } from "./table.ts";
 import {
   directly,
@@ -58,6 +59,7 @@ async function main(options: Options): Promise<number> {
       say(`round ${round} of ${options.rounds} done after ${seconds(startedMs)} s`);
     }
     if (isWanted("idle", options)) await idle(run, started);
+    if (isWanted("swarm", options)) await swarms(run);
     failures.push(...failed(run.samples), ...complaints(started));
   } finally {
     for (const target of started) await target.stop();
@@ -75,7 +77,9 @@ function build(): void {
 }
 
 function skippedBy({ without, only }: Options): readonly string[] {
+  const noSwarm = whyNoSwarm();
   return [
+    ...(noSwarm === undefined ? [] : [`what a swarm costs: ${noSwarm}`]),
     ...missing().map((program) =>
       program === "wrk"
         ? "wrk and what it measures: not installed (--install)"
@@ -150,6 +154,16 @@ async function measureAll(
 
 async function idle({ samples }: Run, targets: readonly Target[]): Promise<void> {
   for (const target of targets) add(samples, "idle", target.name, await measureIdle(target));
+}
+
+async function swarms({ options, samples, directory }: Run): Promise<void> {
+  if (whyNoSwarm() !== undefined) return;
+  await using engines = await new Swarms().start();
+  for (let round = 1; round <= options.rounds; round += 1) {
+    for (const binary of binaries(options)) {
+      add(samples, "swarm", binary.name, await engines.measure(binary, directory));
+    }
+  }
 }
 
 /** A request that failed makes every figure beside it worthless. */

@@ -13,7 +13,7 @@ type Line = {
   readonly target?: Goal;
 };
 
-/** What issues 9 and 18 ask for, of the ratio to nginx or, `absolute`, of the figure itself. */
+/** What issues 9, 18 and 20 ask for, of the ratio to nginx or, `absolute`, of the figure itself. */
 type Goal = {
   readonly better: "more" | "less";
   readonly atLeast: number;
@@ -135,7 +135,26 @@ const LINES: readonly Line[] = [
     digits: 1,
     target: atMost(50, 35),
   },
+  ...swarm(0, "no swarm"),
+  ...swarm(30, "swarm of 30 tasks", atMost(1.5, 1.5)),
+  ...swarm(500, "swarm of 500 tasks", atMost(5, 5)),
 ];
+
+/** Both figures are what the proxy adds. */
+function swarm(tasks: number, title: string, target?: Goal): readonly Line[] {
+  const [workload, digits] = ["swarm", 2];
+  return [
+    {
+      ...{ workload, figure: `engine${tasks}`, digits },
+      name: `${title}: CPU of its engine, % of a core`,
+      ...(target !== undefined && { target }),
+    },
+    {
+      ...{ workload, figure: `own${tasks}`, digits },
+      name: `${title}: CPU of the proxy, % of a core`,
+    },
+  ];
+}
 
 /** Markdown. Medians with half their range, in percent; ratios of the same round, their median. */
 export function table(samples: Samples, targets: readonly string[]): string {

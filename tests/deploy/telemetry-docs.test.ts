@@ -35,15 +35,18 @@ function anchorsOf(text: string): readonly string[] {
   );
 }
 
-test.each(["docs/telemetry.md", "docs/README.md"])("each link of %s leads somewhere", (file) => {
-  const links = [...read(file).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g)];
-  expect(links.length).toBeGreaterThan(1);
-  for (const [link, path = "", anchor] of links) {
-    const target = path === "" ? file : join(dirname(file), path);
-    expect([link, existsSync(join(ROOT, target))]).toEqual([link, true]);
-    if (anchor !== undefined) expect(anchorsOf(read(target))).toContain(anchor);
-  }
-});
+test.each(["docs/telemetry.md", "docs/swarm.md", "docs/README.md"])(
+  "each link of %s leads somewhere",
+  (file) => {
+    const links = [...read(file).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g)];
+    expect(links.length).toBeGreaterThan(1);
+    for (const [link, path = "", anchor] of links) {
+      const target = path === "" ? file : join(dirname(file), path);
+      expect([link, existsSync(join(ROOT, target))]).toEqual([link, true]);
+      if (anchor !== undefined) expect(anchorsOf(read(target))).toContain(anchor);
+    }
+  },
+);
 
 test("docs/README.md names each file of docs/", () => {
   const files = [...new Bun.Glob("*.md").scanSync(join(ROOT, "docs"))];

@@ -224,8 +224,8 @@ describe("Engine", () => {
     const query = new URLSearchParams(fake.requests.at(-1)!.split("?")[1]);
     expect(query.get("since")).toBe("1.500000000");
     expect(JSON.parse(query.get("filters")!)).toMatchObject({
-      type: ["container", "network"],
-      event: expect.arrayContaining(["kill", "die", "disconnect"]),
+      type: ["container", "network", "service", "node"],
+      event: expect.arrayContaining(["kill", "die", "disconnect", "update", "remove"]),
     });
   });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { chmodSync, chownSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Engine } from "../../src/engine/engine.ts";
 import { type EngineAddress, EngineError, refusalError } from "../../src/engine/error.ts";
@@ -145,5 +145,59 @@ describe("refusalError()", () => {
       kind: "refused",
       message: `The engine answered ${status} to GET /containers/json: not today`,
     });
+  });
+});
+
+type Refusal = { readonly engine: string; readonly status: number; readonly body?: unknown };
+
+/** What engines answered to /services, /tasks and /nodes. Recorded on 20.10.24; 26.1.5 says the same. */
+function recordedRefusals(): readonly Refusal[] {
+  const path = join(import.meta.dir, "../support/engine/swarm/not-a-manager.ndjson");
+  return readFileSync(path, "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Refusal)
+    .filter(({ status }) => status !== 200);
+}
+
+/** As it may begin, for all the rest is as it was recorded. */
+const STARTING = "This node is not a swarm manager. Manager is being prepared or has trouble.";
+
+describe("refusalError() on /services", () => {
+  const kindOf = ({ status, body }: Refusal): string => {
+    const text = typeof body === "string" ? body : JSON.stringify(body);
+    return refusalError("GET /services", status, text).kind;
+  };
+
+  test("what engines answered: only one in no swarm and a worker are not a manager", () => {
+    expect(recordedRefusals().map((refusal) => [refusal.engine, kindOf(refusal)])).toEqual([
+      ["never in a swarm, or has left it", "not a manager"],
+      ["worker", "not a manager"],
+      ["manager whose key is locked (autolock)", "refused"],
+      ["manager without quorum (from about 17 s on): after 20 s", "refused"],
+      ["manager without quorum (from about 40 s on): at once", "refused"],
+      ["behind a socket proxy that does not allow it", "forbidden"],
+      ["manager; filter by a service that is gone", "refused"],
+      ["manager; filter that does not exist", "refused"],
+      ["manager; a task that is gone", "refused"],
+    ]);
+  });
+
+  test.each<[what: string, status: number, message: string, kind: string]>([
+    ["a manager that is starting", 503, STARTING, "refused"],
+    ["nothing after it", 503, "This node is not a swarm manager.", "refused"],
+    ["other words after it", 503, "This node is not a swarm manager. Useless.", "refused"],
+    ["another status", 500, "This node is not a swarm manager. Use it", "refused"],
+    ["words before it", 503, "x This node is not a swarm manager. Use it", "refused"],
+    ["Podman", 404, "Not Found", "refused"],
+    ["Podman, deeper", 503, "node is not part of a swarm", "refused"],
+  ])("%s: as for every other failure", (engine, status, message, kind) => {
+    expect(kindOf({ engine, status, body: { message } })).toBe(kind);
+  });
+
+  test("that the node is no manager needs no advice", () => {
+    const [none] = recordedRefusals();
+    const { message } = refusalError("GET /services", 503, JSON.stringify(none?.body));
+    expect(message).toEndWith("to connect this node to swarm and try again.");
   });
 });

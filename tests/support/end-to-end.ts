@@ -16,6 +16,8 @@ export const FOLDERS = {
   llamaCpp: "tests/e2e/llama-cpp",
   /** Root, for an engine of their own that they stop and kill. */
   privateEngine: "tests/e2e/private-engine",
+  /** Root and a kernel with VXLAN, for a swarm of three nodes of their own. */
+  swarm: "tests/e2e/swarm",
 } as const;
 
 /** Each is run by the script of its name: `npm run test:long` and so on. */
@@ -33,6 +35,8 @@ export const SLOW_FOLDERS = {
   replicas: "tests/replicas",
   /** Minutes in which servers are replaced, on a Docker engine. */
   waiting: "tests/waiting",
+  /** Minutes of changes and faults on a swarm of three nodes; with those of `FOLDERS.swarm`. */
+  swarm: "tests/swarm",
 } as const;
 
 /**

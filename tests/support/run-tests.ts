@@ -4,12 +4,14 @@
  *
  * The tests on a real engine use the one at DOCKER_HOST or at the default socket. If no engine is there and
  * TEST_ENGINE=install, we install Debian's docker.io and start an engine. As root we also start a private engine, which
- * tests stop and kill.
+ * tests stop and kill, and a swarm of three.
  */
 import { FOLDERS, filesIn } from "./end-to-end.ts";
 import { findEngine, type TestEngine } from "./engine/find.ts";
 import { whyNoPrivateEngine } from "./engine/private.ts";
 import { whyNoLlamaCpp } from "./llama-cpp/package.ts";
+import { withSwarm } from "./swarm/run-on-swarm.ts";
+import { whyNoSwarm } from "./swarm/why-no-swarm.ts";
 
 const BUN = process.execPath;
 
@@ -41,7 +43,7 @@ async function main(): Promise<number> {
   await step("The demo, and the compiled binary in front of a fake engine", () =>
     tests(counts, [...BOUND, ...filesIn(FOLDERS.binary)]),
   );
-  const skipped = await realEngine(counts, step);
+  const skipped = [...(await realEngine(counts, step)), ...(await realSwarm(counts, step))];
 
   say("");
   for (const failure of failures) say(`Failed: ${failure}`);
@@ -68,6 +70,23 @@ async function realEngine(counts: Counts, step: Step): Promise<readonly string[]
   await step("on a private engine that stops, dies and comes back", () =>
     tests(counts, [...BOUND, ...filesIn(FOLDERS.privateEngine)]),
   );
+  return [];
+}
+
+/** @returns what was skipped, and why */
+async function realSwarm(counts: Counts, step: Step): Promise<readonly string[]> {
+  const why = await whyNoSwarm();
+  if (why !== undefined) return [`the tests on a swarm: ${why}`];
+  await step("The compiled binary on a swarm of three nodes", async () => {
+    try {
+      return await withSwarm((environment) =>
+        tests(counts, [...BOUND, ...filesIn(FOLDERS.swarm)], environment),
+      );
+    } catch (error) {
+      say(`Cannot start a swarm: ${error}`);
+      return false;
+    }
+  });
   return [];
 }
 

@@ -10,37 +10,13 @@ import type { ContainerEvent } from "../../engine/events.ts";
 import { coalesce } from "../../ground/coalesce.ts";
 import { Alarms, Pace } from "../../ground/timers.ts";
 import type { Rank, RunEnd } from "../../routing/run.ts";
-import type { BugReport } from "../../telemetry/bug-report.ts";
-import type { Log } from "../../telemetry/log.ts";
-import type { WarnOnce } from "../../telemetry/warn-once.ts";
-import type { Present, Sighting, SightingListener } from "../sighting.ts";
+import type { Present, Sighting } from "../sighting.ts";
 import { sharedContainerId } from "./address.ts";
-import { absent, type History, observe, type Surroundings, serverOf } from "./observe.ts";
+import type { ContainerLoopInit } from "./container-loop-init.ts";
+import { logLookFailure } from "./look-failure.ts";
+import { absent, type History, observe, serverOf } from "./observe.ts";
 import { ENDED, endOf, isUnexplained, withoutNetwork } from "./run-ends.ts";
-import type { RunHistory } from "./run-history.ts";
-import type { StopNotices } from "./stop-notices.ts";
 import { warnOfUnknownLabels } from "./unknown-labels.ts";
-
-export type ContainerLoopInit = {
-  readonly listener: SightingListener;
-  readonly notices: StopNotices;
-  /** Events are in it before the loop gets them. */
-  readonly history: RunHistory;
-  readonly warnings: WarnOnce;
-  readonly log: Log;
-  readonly bugs: BugReport;
-  /** @throws {EngineError} if the engine can't tell; then nothing was seen */
-  readonly inspect: (id: string) => Promise<Container | undefined>;
-  /** The engine's time, ms since the epoch. The engine times events and starts by this clock. */
-  readonly engineNowMs: () => number;
-  readonly around: () => Pick<Surroundings, "place" | "itself">;
-  /** Resolves when the event stream has been open for long enough to look at a container. */
-  readonly settled: () => Promise<void>;
-  /** The least time from the start of one look to the start of the next, ms. */
-  readonly lookPaceMs: number;
-  /** Called when the container no longer exists, and no look at it is due. */
-  readonly onGone: () => void;
-};
 
 /** How long we wait after a failed inspect. */
 const RETRY_MS = 1_000;
@@ -73,6 +49,7 @@ export class ContainerLoop {
    */
   #present: (Sighting & Present) | undefined;
   #inspectFailure: string | undefined;
+  #hasLeft = false;
   readonly #alarms = new Alarms<"lapse" | "retry" | "second look">(() => void this.#ask());
 
   constructor(id: string, init: ContainerLoopInit) {
@@ -92,6 +69,11 @@ export class ContainerLoop {
   /** True if the container is on the host's network. */
   get isOnHost(): boolean {
     return this.#container?.networkMode === "host";
+  }
+
+  /** The labels of the container, as the last inspect showed them. */
+  get labels(): Container["labels"] {
+    return this.#container?.labels ?? {};
   }
 
   /** True if the last inspect succeeded. */
@@ -171,6 +153,13 @@ export class ContainerLoop {
     this.#init.listener.saw(this.#present, this.#rank);
   }
 
+  /** Ends this loop: another source looks after the container. What is in flight there may finish. */
+  leave(): void {
+    this.#hasLeft = true;
+    this.#tellOfStop();
+    this.#end();
+  }
+
   #ask(): Promise<void> {
     this.#asked += 1;
     return this.#look();
@@ -195,6 +184,7 @@ export class ContainerLoop {
         return;
       }
     } while (this.#epoch !== epoch);
+    if (this.#hasLeft) return;
     this.#inspectFailure = undefined;
     this.#container = container;
     this.#peer = peer;
@@ -249,23 +239,21 @@ export class ContainerLoop {
    */
   async #forget(asked: number): Promise<void> {
     await this.#pace.due();
-    if (this.#asked !== asked) return;
+    if (this.#asked === asked) this.#end();
+  }
+
+  #end(): void {
     this.#alarms.clear();
     this.#init.warnings.forget(this.#id);
     this.#init.listener.gone(serverOf(this.#id));
     this.#init.onGone();
   }
 
-  #tellOfFailure({ kind, message: reason }: EngineError): void {
+  #tellOfFailure(error: EngineError): void {
+    const { message: reason } = error;
     if (this.#inspectFailure === reason) return;
     this.#inspectFailure = reason;
     this.#init.listener.couldNotSee(serverOf(this.#id), reason);
-    // docker.ts and follow.ts say once that the engine is away, or forbids this. Here each
-    // container would repeat it.
-    const message = "cannot inspect a container; keeping what is known of it";
-    this.#init.log[kind === "refused" ? "warn" : "debug"](message, {
-      container: this.#name,
-      reason,
-    });
+    logLookFailure(this.#init.log, this.#name, error);
   }
 }

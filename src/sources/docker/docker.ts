@@ -5,68 +5,24 @@
  * fleet holds of what it shows.
  */
 
-import type { EngineClock } from "../../engine/clock.ts";
 import type { Container } from "../../engine/container.ts";
-import type { Engine } from "../../engine/engine.ts";
 import { EngineError } from "../../engine/error.ts";
 import type { ContainerEvent, EngineEvent } from "../../engine/events.ts";
 import { coalesce } from "../../ground/coalesce.ts";
-import type { ConnectionStatus } from "../../status.ts";
 import { BugReport } from "../../telemetry/bug-report.ts";
-import type { Log } from "../../telemetry/log.ts";
 import { WarnOnce } from "../../telemetry/warn-once.ts";
-import { isLabelled } from "../labels.ts";
+import { isLabelled, isOfTask } from "../labels.ts";
 import type { SightingListener, Source } from "../sighting.ts";
+import type { Place } from "./address.ts";
 import { EngineConnection } from "./connection.ts";
 import { ContainerLoop } from "./container-loop.ts";
-import { type FollowTimes, follow } from "./follow.ts";
-import type { Itself, Listening } from "./itself.ts";
+import type { DockerSourceInit } from "./docker-init.ts";
+import { follow } from "./follow.ts";
+import type { Itself } from "./itself.ts";
 import { SOURCE } from "./observe.ts";
-import { OwnPlace, type OwnPlaceInit } from "./own-place.ts";
+import { OwnPlace } from "./own-place.ts";
 import { RunHistory } from "./run-history.ts";
 import { StopNotices } from "./stop-notices.ts";
-
-export type DockerSourceInit = {
-  readonly engine: EngineReader;
-  readonly fleet: { readonly join: (source: Source) => SightingListener };
-  readonly log: Log;
-  /** How long requests may go on after a stop notice, ms. No stop notice lapses sooner. */
-  readonly drainTimeoutMs: number;
-  /** What we know of the proxy itself. */
-  readonly own: OwnInit;
-  readonly times?: Times;
-  /** Called when the connection to the engine has another state; must be quick. */
-  readonly onConnection?: ((status: ConnectionStatus) => void) | undefined;
-};
-
-/** The calls to the engine that this source makes. */
-type EngineReader = Pick<Engine, "list" | "inspect" | "openEvents"> & {
-  readonly clock: Pick<EngineClock, "nowMs">;
-};
-
-type OwnInit = Pick<OwnPlaceInit, "lookUpHost" | "remote"> & {
-  /** The id of the container that the proxy runs in; undefined if it runs in none. */
-  readonly containerId: string | undefined;
-  /** The addresses of our network interfaces, canonical (see `canonicalAddress`). */
-  readonly addresses: () => readonly string[];
-  /** Where the proxy takes requests. */
-  readonly listening: Listening;
-  /** See `Itself`. */
-  readonly program: string;
-};
-
-/** All in ms. */
-export type Times = FollowTimes & {
-  /**
-   * For this long after the event stream has opened, the source looks at no container and the fleet
-   * admits no backend.
-   */
-  readonly settleMs?: number;
-  /** The least time from one look at a container to the next. */
-  readonly lookPaceMs?: number;
-  /** See `OwnPlaceInit`. */
-  readonly refusedMs?: number;
-};
 
 /**
  * Replayed events come right after the headers of the stream. After this time we know of each stop
@@ -151,13 +107,23 @@ export class DockerSource implements Source {
     const { promise, resolve } = Promise.withResolvers<void>();
     setTimeout(resolve, this.#init.times?.settleMs ?? SETTLE_MS);
     this.#settled = promise;
+    this.#init.tasks?.onStreamOpen();
     for (const loop of this.#loops.values()) loop.invalidate();
     void this.resync();
   }
 
   /** Acts on one event. Must not wait for anything: a reader that waits slows the engine down. */
   onEvent(event: EngineEvent): void {
-    if (event.kind !== "swarm changed") this.#onContainerEvent(event);
+    const { tasks } = this.#init;
+    if (event.kind === "swarm changed") tasks?.onSwarmEvent(event);
+    else if (tasks?.takesTasks === true && isOfTask(event.attributes)) tasks.onTaskEvent(event);
+    else this.#onContainerEvent(event);
+  }
+
+  /** What is known of the proxy itself. Resolves when it is. */
+  async own(): Promise<{ readonly place: Place; readonly itself: Itself }> {
+    await this.#ownPlace.known;
+    return { place: this.#ownPlace.place, itself: this.#itself };
   }
 
   #onContainerEvent(event: ContainerEvent): void {
@@ -182,8 +148,12 @@ export class DockerSource implements Source {
   }
 
   async #pass(): Promise<void> {
+    await this.#init.tasks?.decided;
     const ids = await this.#list();
     if (ids === undefined) return;
+    if (this.#init.tasks?.takesTasks === true) {
+      for (const loop of this.#loops.values()) if (isOfTask(loop.labels)) loop.leave();
+    }
     const rank = this.#listener.nextRank();
     // We also look at known containers that are not listed: the list may be older than the event by
     // which we know them.
@@ -201,7 +171,7 @@ export class DockerSource implements Source {
   async #list(): Promise<readonly string[] | undefined> {
     try {
       await this.#ownPlace.read([...this.#loops.values()].some(({ isOnHost }) => isOnHost));
-      const ids = await this.#init.engine.list(isLabelled);
+      const ids = await this.#init.engine.list((labels) => this.#isOurs(labels));
       this.#listFailure = undefined;
       return ids;
     } catch (error) {
@@ -210,6 +180,13 @@ export class DockerSource implements Source {
       this.#retry();
       return undefined;
     }
+  }
+
+  #isOurs(labels: Readonly<Record<string, string>>): boolean {
+    const { tasks } = this.#init;
+    if (!isOfTask(labels)) return isLabelled(labels);
+    tasks?.sawTaskContainer();
+    return tasks?.takesTasks !== true && isLabelled(labels);
   }
 
   get #itself(): Itself {

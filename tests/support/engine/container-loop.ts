@@ -3,10 +3,8 @@ import { type Container, parseContainer } from "../../../src/engine/container.ts
 import { EngineError } from "../../../src/engine/error.ts";
 import type { ContainerEvent } from "../../../src/engine/events.ts";
 import type { Rank } from "../../../src/routing/run.ts";
-import {
-  ContainerLoop,
-  type ContainerLoopInit,
-} from "../../../src/sources/docker/container-loop.ts";
+import { ContainerLoop } from "../../../src/sources/docker/container-loop.ts";
+import type { ContainerLoopInit } from "../../../src/sources/docker/container-loop-init.ts";
 import { RunHistory } from "../../../src/sources/docker/run-history.ts";
 import { StopNotices } from "../../../src/sources/docker/stop-notices.ts";
 import type { Sighting } from "../../../src/sources/sighting.ts";

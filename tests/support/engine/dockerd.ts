@@ -6,6 +6,7 @@ export type Dockerd = {
   /** As in DOCKER_HOST. */
   readonly host: string;
   readonly version: string;
+  readonly pid: number;
   /** SIGTERM: asks it to end. SIGKILL: kills the daemon, but not its containers. Resolves when it has ended. */
   readonly end: (signal: "SIGTERM" | "SIGKILL") => Promise<void>;
 };
@@ -16,17 +17,20 @@ const START_BOUND_MS = 60_000;
  * Starts a daemon. Resolves when it answers.
  *
  * @param flags more flags of its command line
+ * @param inside a command that becomes dockerd, such as one that gives it a network of its own
  * @throws if it ends instead, with its last words
  */
 export async function startDockerd(
   directory: string,
   flags: readonly string[] = [],
+  inside: readonly string[] = [],
 ): Promise<Dockerd> {
   const host = `unix://${join(directory, "docker.sock")}`;
   const logPath = join(directory, "dockerd.log");
   const log = openSync(logPath, "a");
   const child = Bun.spawn(
     [
+      ...inside,
       "dockerd",
       `--host=${host}`,
       `--data-root=${join(directory, "data")}`,
@@ -44,7 +48,7 @@ export async function startDockerd(
   const deadline = performance.now() + START_BOUND_MS;
   while (performance.now() < deadline && child.exitCode === null) {
     const version = await versionAt(host);
-    if (version !== undefined) return { host, version, end };
+    if (version !== undefined) return { host, version, pid: child.pid, end };
     await Bun.sleep(20); // until it answers, or ends
   }
   await end("SIGTERM");

@@ -7,11 +7,8 @@ import { readModels } from "../../../src/fleet/models.ts";
 import type { Lease } from "../../../src/routing/backend.ts";
 import type { Server } from "../../../src/routing/run.ts";
 import type { EngineConnection } from "../../../src/sources/docker/connection.ts";
-import {
-  DockerSource,
-  type DockerSourceInit,
-  type Times,
-} from "../../../src/sources/docker/docker.ts";
+import { DockerSource } from "../../../src/sources/docker/docker.ts";
+import type { DockerSourceInit, Times } from "../../../src/sources/docker/docker-init.ts";
 import type { ContainerStatus } from "../../../src/status.ts";
 import type { FakeEngine } from "../engine/fake.ts";
 import type { FakeContainer } from "../engine/replies.ts";

@@ -77,6 +77,14 @@ export function abortEntry(entry: JournalEntry): void {
  * given another: written before the answer begins, so that it is there whatever becomes of the server.
  */
 export function keepEntry(folder: string, { path, model, at }: JournalEntry): void {
-  const line = JSON.stringify({ path, model, at });
-  appendFileSync(join(folder, `${hostname()}.ndjson`), `${line}\n`);
+  append(folder, path, model, at);
+}
+
+/** One line there as well, with the signal for a path: it tells requests that came before it from those that came after. */
+export function keepSignal(folder: string, signal: NodeJS.Signals): void {
+  append(folder, signal, null, Date.now());
+}
+
+function append(folder: string, path: string, model: string | null, at: number): void {
+  appendFileSync(join(folder, `${hostname()}.ndjson`), `${JSON.stringify({ path, model, at })}\n`);
 }

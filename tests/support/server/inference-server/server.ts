@@ -7,6 +7,7 @@
  */
 import { existsSync } from "node:fs";
 import { createService } from "./handler.ts";
+import { keepSignal } from "./journal.ts";
 import { readPort, readSettings, type Settings } from "./settings.ts";
 import type { Peer, Sockets } from "./sockets.ts";
 
@@ -27,6 +28,7 @@ async function serve(settings: Settings): Promise<void> {
   const { sockets, ...service } = createService(settings);
   let ending: Promise<void> | undefined;
   const terminate = (): void => {
+    if (settings.journalFolder !== undefined) keepSignal(settings.journalFolder, "SIGTERM");
     if (settings.termMode === "abrupt") process.exit(0);
     if (settings.termMode === "exit") ending ??= exit(sockets, server);
     if (settings.termMode === "drain") ending ??= drain(sockets, server);

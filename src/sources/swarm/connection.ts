@@ -1,0 +1,132 @@
+/**
+ * Judges by the answers of an engine whether it is a manager of a swarm, and tells the log and `GET /status` how it stands
+ * with it. Source: issue 20, facts section 3. It asks nobody.
+ */
+import type { EngineError } from "../../engine/error.ts";
+import type { SwarmStatus } from "../../status.ts";
+import type { Log } from "../../telemetry/log.ts";
+
+/**
+ * - `undecided`: the engine has not said yet. Containers are routed as containers meanwhile, also those of tasks.
+ * - `manager`: it has told of tasks, or could not be asked since.
+ * - `none`: it is in no swarm, or a worker there.
+ * - `forbidden`: a socket proxy does not let us ask.
+ */
+type Mode = "undecided" | "manager" | "none" | "forbidden";
+
+const ALLOW =
+  "the socket proxy does not let the proxy ask for the tasks of the swarm, so only tasks on this node are routed, and as containers, by their container labels; allow it there: SERVICES=1 TASKS=1 NODES=1";
+
+/** What an engine says that knows no swarm at all, as Podman. */
+const NOT_FOUND = 404;
+
+export class SwarmConnection {
+  readonly #log: Log;
+  readonly #decided = Promise.withResolvers<void>();
+  #mode: Mode = "undecided";
+  #sinceMs = Date.now();
+  /** Why the last read failed; undefined if it did not. */
+  #failure: string | undefined;
+  #hasTaskContainers = false;
+  #hasToldOfRefusal = false;
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  /** Resolves when the first try to find out has ended, well or not. */
+  get decided(): Promise<void> {
+    return this.#decided.promise;
+  }
+
+  /** The engine has not been asked before, or has not answered. Nobody else has taken its tasks for containers yet. */
+  get isNew(): boolean {
+    return this.#mode === "undecided" && this.#failure === undefined;
+  }
+
+  get isUndecided(): boolean {
+    return this.#mode === "undecided";
+  }
+
+  get isManager(): boolean {
+    return this.#mode === "manager";
+  }
+
+  /** It is a manager, and the last read succeeded. */
+  get isAnswering(): boolean {
+    return this.isManager && this.#failure === undefined;
+  }
+
+  /** Its services as they are shown are not known here. Null if there is nothing to say. */
+  get status(): Omit<SwarmStatus, "services"> | null {
+    const since = new Date(this.#sinceMs).toISOString();
+    if (this.isManager) {
+      const { isAnswering } = this;
+      return { state: isAnswering ? "followed" : "lost", reason: this.#failure ?? null, since };
+    }
+    const isForbidden = this.#mode === "forbidden" && this.#hasTaskContainers;
+    return isForbidden ? { state: "forbidden", reason: ALLOW, since } : null;
+  }
+
+  /** The engine has told of services and tasks. */
+  answered(): void {
+    const wasLost = this.#failure !== undefined;
+    this.#failure = undefined;
+    if (!this.isManager) {
+      this.#become("manager");
+      this.#log.info("the engine is a manager of a swarm: following the tasks of its services");
+    } else if (wasLost) {
+      this.#sinceMs = Date.now();
+      this.#log.info("the manager of the swarm tells of its tasks again");
+    }
+  }
+
+  failed(error: EngineError): void {
+    const mode = modeAfter(error);
+    if (mode !== undefined) {
+      if (this.isManager) this.#log.warn(NO_MANAGER_ANY_MORE, { reason: error.message });
+      if (mode !== this.#mode) this.#become(mode);
+      this.#failure = undefined;
+      this.#warnIfForbidden();
+    } else {
+      this.#decided.resolve();
+      if (this.#failure === undefined) this.#lost(error.message);
+      this.#failure = error.message;
+    }
+  }
+
+  /** Some container of this engine belongs to a task. */
+  sawTaskContainer(): void {
+    this.#hasTaskContainers = true;
+    this.#warnIfForbidden();
+  }
+
+  #lost(reason: string): void {
+    if (!this.isManager) return;
+    this.#sinceMs = Date.now();
+    this.#log.warn("the manager of the swarm does not tell of its tasks; keeping what is known", {
+      reason,
+    });
+  }
+
+  #become(mode: Mode): void {
+    this.#mode = mode;
+    this.#sinceMs = Date.now();
+    this.#decided.resolve();
+  }
+
+  #warnIfForbidden(): void {
+    if (this.#mode !== "forbidden" || !this.#hasTaskContainers || this.#hasToldOfRefusal) return;
+    this.#hasToldOfRefusal = true;
+    this.#log.warn(ALLOW);
+  }
+}
+
+const NO_MANAGER_ANY_MORE =
+  "the engine is no manager of the swarm any more: only containers of this node are routed from now on";
+
+/** @returns undefined if the failure says nothing of what the engine is */
+function modeAfter({ kind, status }: EngineError): Mode | undefined {
+  if (kind === "not a manager" || status === NOT_FOUND) return "none";
+  return kind === "forbidden" ? "forbidden" : undefined;
+}

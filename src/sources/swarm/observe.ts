@@ -1,0 +1,201 @@
+/**
+ * Turns what a manager shows of one task into a sighting. Pure. The first check that applies decides. It does not know
+ * what the fleet holds of the task.
+ */
+import type { Service, SwarmNode, SwarmTask } from "../../engine/swarm.ts";
+import type { RunEnd, Server } from "../../routing/run.ts";
+import { type Itself, loopAt } from "../docker/itself.ts";
+import type { Labels, Settings } from "../labels.ts";
+import type { Present, Sighting } from "../sighting.ts";
+import { addressOf, type TaskAddress, type Whereabouts } from "./address.ts";
+import {
+  endOf,
+  GONE,
+  hasEnded,
+  hasStarted,
+  isRunning,
+  isToStop,
+  NODE_GONE,
+  WAS_STOPPED,
+} from "./task-states.ts";
+
+/** The name of this source, and a part of the identity of its servers. */
+export const SOURCE = "swarm";
+
+export type Surroundings = {
+  readonly whereabouts: Whereabouts;
+  readonly itself: Itself;
+  /** By their ids; those that are known. */
+  readonly nodes: ReadonlyMap<string, SwarmNode>;
+  /** The service that the proxy itself is a task of; undefined if it is in none. */
+  readonly ownServiceId: string | undefined;
+};
+
+/** What is known of a task beside what the manager says of it. */
+export type Beside = {
+  /** What its own node's engine shows: see own-node.ts. Undefined if that is another node, or not known yet. */
+  readonly own?: OwnView | undefined;
+  /** Swarm's DNS has named its address, and does not any more. */
+  readonly isOutOfDns?: boolean | undefined;
+};
+
+/** What the engine of our own node shows of a task's container. */
+export type OwnView = {
+  /** Its image and its service have no health check; undefined if that is not known yet. */
+  readonly hasHealthcheck: boolean | undefined;
+  /** It was told to stop. */
+  readonly isStopping: boolean;
+  readonly isOver: boolean;
+  readonly trouble: Present["trouble"];
+};
+
+const ITSELF = "it is the proxy itself; remove the inference.* labels of its service";
+
+const NO_HEALTHCHECK =
+  "no HEALTHCHECK, so there is no telling when it is ready; add one to its image or its service (healthcheck:), see README";
+
+const HEALTHCHECK_OFF =
+  "its service turns the HEALTHCHECK off (NONE), so there is no telling when it is ready; remove that, or add one (healthcheck:)";
+
+/** Of a task elsewhere nobody can tell whether its image has one. */
+const HEALTHCHECK_UNSEEN =
+  "its service has no healthcheck, and whether its image has one can't be seen from here";
+
+const OUT_OF_DNS: NonNullable<Present["trouble"]> = {
+  state: "unhealthy",
+  reason: "Swarm's DNS does not name it any more: it is unhealthy, or about to be stopped",
+};
+
+/** The identity that a task has in the fleet. */
+export function serverOf(id: string): Server {
+  return { source: SOURCE, id };
+}
+
+/** `service.slot`; where the service has one on each node, `service.hostname`. */
+export function nameOf(
+  { slot, nodeId }: SwarmTask,
+  { name }: Pick<Service, "name">,
+  nodes: ReadonlyMap<string, SwarmNode>,
+): string {
+  if (slot > 0) return `${name}.${slot}`;
+  return `${name}.${nodes.get(nodeId)?.hostname || nodeId || "?"}`;
+}
+
+type Common = Pick<Sighting, "server" | "name" | "slots">;
+
+function commonOf(
+  task: SwarmTask,
+  service: Pick<Service, "id" | "name">,
+  nodes: ReadonlyMap<string, SwarmNode>,
+): Common {
+  const place = task.slot > 0 ? task.slot : task.nodeId;
+  return {
+    server: serverOf(task.id),
+    name: nameOf(task, service, nodes),
+    slots: [`swarm ${service.id}/${place}`],
+  };
+}
+
+/** @param labels those of the service: see `readServiceLabels` */
+export function observe(
+  task: SwarmTask,
+  service: Service,
+  labels: Labels,
+  around: Surroundings & Beside,
+): Sighting {
+  const { own } = around;
+  const common = commonOf(task, service, around.nodes);
+  const ignored = (reason: string): Sighting => ({ ...common, kind: "ignored", reason });
+  if (labels.kind === "disabled") {
+    const { reason } = labels;
+    const what = {
+      state: "disabled",
+      reason,
+      comesBack: hasStarted(task),
+      outlook: "gone",
+    } as const;
+    return { ...common, kind: "absent", ...what };
+  }
+  const absence = absenceOf(task, around, around.nodes);
+  if (absence !== undefined) return { ...common, kind: "absent", ...absence };
+  if (service.id === around.ownServiceId) return ignored(ITSELF);
+  if (labels.kind === "wrong") return ignored(labels.reason);
+  if (service.healthcheck === "none") return ignored(HEALTHCHECK_OFF);
+  if (own?.hasHealthcheck === false) return ignored(NO_HEALTHCHECK);
+  const { settings } = labels;
+  const address = addressOf(task, settings, around.whereabouts, around.nodes.get(task.nodeId));
+  if (address.kind === "none") return ignored(address.reason);
+  const loop = loopAt({ ...address, isOnHost: address.isOfNode }, around.itself);
+  if (loop !== undefined) return ignored(loop);
+  return {
+    ...common,
+    ...present(task, settings, address),
+    ...(service.healthcheck === "not given" && own === undefined && { remark: HEALTHCHECK_UNSEEN }),
+    ...healthOf(task, service, around),
+  };
+}
+
+function present(
+  { id, createdAtMs }: SwarmTask,
+  settings: Settings,
+  { host, port }: Extract<TaskAddress, { readonly kind: "address" }>,
+): Omit<Present, "seen"> & { readonly kind: "present" } {
+  const origin = `http://${host}:${port}`;
+  const run = { ...serverOf(id), startedAtMs: createdAtMs };
+  return { kind: "present", run, origin, origins: [origin], settings, mayVanish: true };
+}
+
+function healthOf(
+  task: SwarmTask,
+  { healthcheck }: Service,
+  { own, isOutOfDns }: Beside,
+): Pick<Present, "seen" | "trouble"> {
+  if (isToStop(task) || own?.isStopping === true) return { seen: "stopping" };
+  if (own?.trouble !== undefined) return { seen: "not healthy", trouble: own.trouble };
+  if (isOutOfDns === true && isRunning(task)) return { seen: "not healthy", trouble: OUT_OF_DNS };
+  const isUnclear =
+    healthcheck !== "given" && own !== undefined && own.hasHealthcheck === undefined;
+  return { seen: isRunning(task) && !isUnclear ? "routable" : "starting" };
+}
+
+type Absence = Omit<Extract<Sighting, { readonly kind: "absent" }>, keyof Common | "kind">;
+
+/** @returns undefined if its container is there */
+function absenceOf(
+  task: SwarmTask,
+  { own }: Beside,
+  nodes: ReadonlyMap<string, SwarmNode>,
+): Absence | undefined {
+  const end = endIn(task, own);
+  if (end !== undefined) return ended(end);
+  if (isToStop(task) && nodes.get(task.nodeId)?.state === "down") return ended(NODE_GONE);
+  if (hasStarted(task)) return undefined;
+  const common = { state: "stopped" } as const;
+  if (isToStop(task))
+    return { ...common, reason: NEVER_STARTED, comesBack: false, outlook: "gone" };
+  // Whoever was in its place before it: what that one served is expected of this one.
+  return { ...common, reason: pendingReason(task), comesBack: true, outlook: "starts again" };
+}
+
+const NEVER_STARTED = "removed before it was started";
+
+function endIn(task: SwarmTask, own: OwnView | undefined): RunEnd | undefined {
+  if (hasEnded(task)) return endOf(task);
+  if (own?.isOver !== true) return undefined;
+  return own.isStopping || isToStop(task) ? WAS_STOPPED : GONE;
+}
+
+function ended(end: RunEnd): Absence {
+  const outlook = end.kind === "stopped" ? "was stopped" : "gone";
+  return { state: "stopped", reason: end.reason, comesBack: false, outlook, end };
+}
+
+/** For a task that has no container yet. */
+export function pendingReason({ state, error, message }: SwarmTask): string {
+  return `${state}: ${error || message || "it has no node yet"}`;
+}
+
+/** For a task that the manager does not know any more. */
+export function goneOf({ server, name, slots }: Sighting): Sighting {
+  return { server, name, slots, kind: "absent", ...ended(GONE) };
+}

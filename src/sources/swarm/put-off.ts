@@ -1,0 +1,52 @@
+/**
+ * Keeps which tasks are to drain, and go on until one that comes in their place takes requests. Pure: the time is an
+ * argument. With the order `start-first` the old task is told to stop in the very answer in which the new one runs for the
+ * first time, and its models are not read yet.
+ */
+
+type PutOff = {
+  readonly untilMs: number;
+  /** Those that are about to take requests, any of which will do. */
+  readonly coming: readonly string[];
+};
+
+/**
+ * The process hears of its stop 3 s after the decision (2 s are fixed in the engine): a poll a second at the least, and
+ * this, leave the rest.
+ */
+const PUT_OFF_MS = 1_000;
+
+export class PutOffs {
+  readonly #takesRequests: (taskId: string) => boolean;
+  readonly #all = new Map<string, PutOff>();
+
+  constructor(takesRequests: (taskId: string) => boolean) {
+    this.#takesRequests = takesRequests;
+  }
+
+  /** The tasks that go on for now. */
+  get ids(): readonly string[] {
+    return [...this.#all.keys()];
+  }
+
+  /**
+   * Says whether a task that is to drain goes on for now.
+   *
+   * @param coming gives those of the same service that run and take no requests yet
+   */
+  goesOn(taskId: string, nowMs: number, coming: () => readonly string[]): boolean {
+    const putOff = this.#all.get(taskId) ?? { untilMs: nowMs + PUT_OFF_MS, coming: coming() };
+    const goesOn =
+      nowMs < putOff.untilMs &&
+      putOff.coming.length > 0 &&
+      !putOff.coming.some((id) => this.#takesRequests(id));
+    if (goesOn) this.#all.set(taskId, putOff);
+    else this.#all.delete(taskId);
+    return goesOn;
+  }
+
+  /** The task is not to drain, or at once. */
+  lift(taskId: string): void {
+    this.#all.delete(taskId);
+  }
+}

@@ -1,0 +1,174 @@
+/**
+ * Says what becomes of the services of a swarm, as `GET /status` shows it: how many of their tasks take requests, how far an
+ * update has come, why a task is not there and what to do. Pure.
+ */
+import type { Service, SwarmNode, SwarmTask } from "../../engine/swarm.ts";
+import type { ServiceStatus, TaskStatus } from "../../status.ts";
+import type { Sighting } from "../sighting.ts";
+import { readServiceLabels } from "./labels.ts";
+import { nameOf, pendingReason } from "./observe.ts";
+import { hasEnded, hasStarted, isRunning, isToStop } from "./task-states.ts";
+
+export type Watching = {
+  /** Those with a label of ours. */
+  readonly services: readonly Service[];
+  /** All that the manager tells. */
+  readonly tasks: readonly SwarmTask[];
+  /** What the fleet was told of a task. */
+  readonly told: (taskId: string) => Sighting | undefined;
+  readonly takesRequests: (taskId: string) => boolean;
+};
+
+type Nodes = ReadonlyMap<string, SwarmNode>;
+
+/** Sorted by name. */
+export function servicesOf(watching: Watching, nodes: Nodes): readonly ServiceStatus[] {
+  const byService = Map.groupBy(watching.tasks, ({ serviceId }) => serviceId);
+  return watching.services
+    .map((service) => serviceStatus(service, byService.get(service.id) ?? [], { watching, nodes }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+type Around = { readonly watching: Watching; readonly nodes: Nodes };
+
+function serviceStatus(
+  service: Service,
+  tasks: readonly SwarmTask[],
+  around: Around,
+): ServiceStatus {
+  const { id, name, replicas } = service;
+  const shown = shownOf(tasks);
+  const routed = shown.filter(({ id: taskId }) => around.watching.takesRequests(taskId)).length;
+  const labels = readServiceLabels(service);
+  const reasons =
+    labels.kind === "enabled"
+      ? [...missing(shown), ...notRouted(shown, around.watching)]
+      : [labels.reason];
+  return {
+    ...{ id, name, replicas: replicas ?? null, routed },
+    update: updateOf(service, tasks),
+    reason: reasons.join("; "),
+    tasks: shown.map((task) => taskStatus(task, service, around)),
+  };
+}
+
+/** Those that run or are to run; of a place that has none, the last one that has ended, which says why. */
+function shownOf(tasks: readonly SwarmTask[]): readonly SwarmTask[] {
+  return [...Map.groupBy(tasks, placeOf).values()]
+    .flatMap((inPlace) => {
+      const alive = inPlace.filter((task) => !hasEnded(task));
+      return alive.length > 0 ? alive : lastFailed(inPlace);
+    })
+    .sort((a, b) => a.slot - b.slot || a.createdAtMs - b.createdAtMs);
+}
+
+/** The number of a task, or the node where its service has one on each. */
+function placeOf({ slot, nodeId }: SwarmTask): string {
+  return slot > 0 ? String(slot) : nodeId;
+}
+
+function lastFailed(tasks: readonly SwarmTask[]): readonly SwarmTask[] {
+  const [last] = [...tasks].sort((a, b) => b.createdAtMs - a.createdAtMs);
+  return last === undefined || last.error === "" ? [] : [last];
+}
+
+function taskStatus(task: SwarmTask, service: Service, { watching, nodes }: Around): TaskStatus {
+  return {
+    id: task.id,
+    name: nameOf(task, service, nodes),
+    node: nodes.get(task.nodeId)?.hostname || task.nodeId || null,
+    state: task.state,
+    desired_state: task.desiredState,
+    reason: watching.takesRequests(task.id) ? "" : reasonOf(task, watching.told(task.id)),
+  };
+}
+
+function reasonOf(task: SwarmTask, told: Sighting | undefined): string {
+  if (hasEnded(task)) return withAdvice(task.error || task.message);
+  if (isToStop(task)) return "told to stop";
+  if (!hasStarted(task)) return withAdvice(pendingReason(task));
+  if (told?.kind === "ignored") return told.reason;
+  if (told?.kind === "present" && told.trouble !== undefined) return told.trouble.reason;
+  return isRunning(task) ? "its models are being read" : "waiting for its health check to pass";
+}
+
+/** Why tasks are missing, each reason once with how many it keeps back. */
+function missing(shown: readonly SwarmTask[]): readonly string[] {
+  const errors = shown.filter(({ error }) => error !== "");
+  return [...Map.groupBy(errors, ({ error }) => error)].map(
+    ([error, all]) => `${countOf(all)} missing: ${withAdvice(error)}`,
+  );
+}
+
+/** The same of tasks that run, and can't be routed as they are set up. */
+function notRouted(shown: readonly SwarmTask[], { told }: Watching): readonly string[] {
+  const ignored = shown.flatMap(({ id }) => {
+    const sighting = told(id);
+    return sighting?.kind === "ignored" ? [sighting.reason] : [];
+  });
+  return [...Map.groupBy(ignored, (reason) => reason)].map(
+    ([reason, all]) => `${countOf(all)} not routed: ${reason}`,
+  );
+}
+
+function countOf({ length }: readonly unknown[]): string {
+  return length === 1 ? "1 task" : `${length} tasks`;
+}
+
+/** What to do about what Swarm says, in the words of moby and swarmkit. */
+const ADVICE: readonly (readonly [RegExp, string])[] = [
+  [
+    /insufficient resources/,
+    "free some (a GPU, memory) or lower what the service reserves or how many replicas it has",
+  ],
+  [
+    /scheduling constraints not satisfied/,
+    "look at deploy.placement.constraints and at the labels and roles of the nodes",
+  ],
+  [
+    /host-mode port already in use/,
+    "it can have one task a node: lower its replicas, or add nodes",
+  ],
+  [/no suitable node/, "docker node ls says which nodes are there, and which of them take tasks"],
+  [
+    /No such image|pull access denied|manifest unknown|not found: manifest/,
+    "each node must have the image or be able to pull it: docker stack deploy --with-registry-auth",
+  ],
+  [/unhealthy container/, "its health check has failed: docker service logs says why"],
+  [/non-zero exit \(137\)/, "it was killed, most often because it had no memory left"],
+  [/non-zero exit/, "docker service logs says why"],
+];
+
+function withAdvice(error: string): string {
+  const advice = ADVICE.find(([pattern]) => pattern.test(error))?.[1];
+  return advice === undefined ? error : `${error}: ${advice}`;
+}
+
+/** The last update, while it goes on or if it needs somebody. */
+function updateOf({ update, replicas }: Service, tasks: readonly SwarmTask[]): string | null {
+  if (update === undefined) return null;
+  const { state, message, startedAtMs } = update;
+  switch (state) {
+    case "updating": {
+      const done = tasks.filter((task) => isRunning(task) && task.createdAtMs >= startedAtMs);
+      const all = replicas ?? new Set(tasks.map(({ nodeId }) => nodeId)).size;
+      return `updating ${Math.min(done.length, all)} of ${all}`;
+    }
+    case "paused":
+      return withMessage("paused", message);
+    case "rollback_started":
+      return "rollback";
+    case "rollback_paused":
+      return withMessage("rollback paused", message);
+    case "rollback_completed":
+      return "rolled back";
+    case "completed":
+      return null;
+    default:
+      return withMessage(state, message);
+  }
+}
+
+function withMessage(state: string, message: string): string {
+  return message === "" ? state : `${state}: ${message}`;
+}

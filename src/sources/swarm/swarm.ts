@@ -1,0 +1,241 @@
+/**
+ * The source that shows the tasks of a swarm, if the engine is a manager of one. Events tell nothing of tasks, so it reads
+ * services and tasks again and again: what a task is to come to is known 3 s before its process hears of it. No request
+ * ever asks for such a read, and an answer that fails changes nothing.
+ */
+import type { Engine } from "../../engine/engine.ts";
+import { EngineError } from "../../engine/error.ts";
+import type { ContainerEvent, SwarmEvent } from "../../engine/events.ts";
+import { pause } from "../../ground/timers.ts";
+import type { SwarmStatus } from "../../status.ts";
+import { BugReport } from "../../telemetry/bug-report.ts";
+import type { Log } from "../../telemetry/log.ts";
+import type { Place } from "../docker/address.ts";
+import type { Itself } from "../docker/itself.ts";
+import { TASK_ID_LABEL } from "../labels.ts";
+import type { SightingListener, Source } from "../sighting.ts";
+import { SwarmConnection } from "./connection.ts";
+import { Handover } from "./handover.ts";
+import { Nodes } from "./nodes.ts";
+import { SOURCE, type Surroundings, serverOf } from "./observe.ts";
+import { OwnNode } from "./own-node.ts";
+import { servicesOf } from "./report.ts";
+import { type Resolve, TaskDns } from "./task-dns.ts";
+import { type Answer, TaskWatch } from "./task-watch.ts";
+import { OwnWhereabouts } from "./whereabouts.ts";
+
+export type SwarmSourceInit = {
+  readonly engine: Pick<Engine, "services" | "tasks" | "nodes" | "attachments" | "inspect">;
+  readonly fleet: { readonly join: (source: Source) => SightingListener };
+  readonly log: Log;
+  readonly drainTimeoutMs: number;
+  /** The container that we run in; undefined if we run in none. */
+  readonly ownContainerId: string | undefined;
+  /** What the source of containers knows of the proxy itself. Resolves when it does. */
+  readonly own: () => Promise<Own>;
+  /** Called when containers of tasks are to be looked at again: they are followed here from now on, or not any more. */
+  readonly onChange: () => void;
+  readonly resolve?: Resolve;
+  readonly times?: SwarmTimes;
+};
+
+type Own = { readonly place: Place; readonly itself: Itself };
+
+/** All in ms. */
+type SwarmTimes = {
+  /** The time from one read to the next. */
+  readonly pollMs?: number;
+  /** How often an engine is asked that is no manager. */
+  readonly askMs?: number;
+};
+
+/** Half a second is a sixth of the notice that Swarm gives. */
+const POLL_MS = 500;
+/** Also where reads are dear: with what is put off for a second, that is still within the notice. */
+const POLL_MAX_MS = 1_000;
+/** The part of the time that reads may take. */
+const POLL_SHARE = 20;
+const ASK_MS = 30_000;
+/** After a failure. A manager that is starting, or elects a leader, may answer at any moment. */
+const RETRY_MS = 1_000;
+/** Two reads are so far apart at the least, whatever events come. */
+const APART_MS = 50;
+/** Says what failed and what follows, as `BugReport` wants it. */
+const READING = "while it read the tasks of the swarm; it does so again soon";
+
+export class SwarmSource implements Source {
+  readonly name = SOURCE;
+  readonly #init: SwarmSourceInit;
+  readonly #listener: SightingListener;
+  readonly #connection: SwarmConnection;
+  readonly #bugs: BugReport;
+  readonly #watch: TaskWatch;
+  readonly #ownNode: OwnNode;
+  readonly #nodes: Nodes;
+  readonly #whereabouts: OwnWhereabouts;
+  readonly #dns: TaskDns;
+  #own: Own | undefined;
+  readonly #handover: Handover;
+  /** Aborted to have the next read at once. */
+  #waiting = new AbortController();
+  #putOffTimer: Timer | undefined;
+  readonly #opened = Promise.withResolvers<void>();
+
+  constructor(init: SwarmSourceInit) {
+    const { engine, log, ownContainerId, drainTimeoutMs } = init;
+    this.#init = init;
+    this.#connection = new SwarmConnection(log);
+    this.#bugs = new BugReport(log);
+    this.#nodes = new Nodes(() => engine.nodes());
+    this.#ownNode = new OwnNode({
+      inspect: (id) => engine.inspect(id),
+      onChange: (taskId) => this.#watch.ownChanged(taskId, performance.now()),
+      drainTimeoutMs,
+      bugs: this.#bugs,
+    });
+    this.#whereabouts = new OwnWhereabouts({
+      ownContainerId,
+      attachments: () => engine.attachments(),
+    });
+    this.#handover = new Handover({
+      onChange: init.onChange,
+      onGivenBack: () => this.#watch.left(),
+    });
+    this.#listener = init.fleet.join(this);
+    this.#watch = new TaskWatch({
+      listener: this.#listener,
+      around: () => this.#surroundings,
+      ownView: (task) => this.#ownNode.view(task),
+    });
+    this.#dns = new TaskDns((id, addresses) => {
+      if (this.#connection.isManager) this.#watch.sawNames(id, addresses, performance.now());
+    }, init.resolve);
+  }
+
+  /** Reads the tasks for as long as the engine is a manager, and asks whether it is. Resolves when `signal` is aborted. */
+  async follow(signal: AbortSignal): Promise<void> {
+    signal.addEventListener("abort", () => this.#opened.resolve());
+    await this.#opened.promise; // an engine that does not answer need not be asked
+    while (!signal.aborted) {
+      this.#waiting = new AbortController();
+      const beganMs = performance.now();
+      await this.#bugs.guard(READING, () => this.#read());
+      const tookMs = performance.now() - beganMs;
+      await pause(Math.max(0, APART_MS - tookMs), signal);
+      await pause(this.#pauseMs(tookMs), AbortSignal.any([signal, this.#waiting.signal]));
+    }
+    clearTimeout(this.#putOffTimer);
+    this.#handover.stop();
+  }
+
+  isFollowing(): boolean {
+    return this.#connection.isAnswering;
+  }
+
+  /** A list shows all that happened before it was made. */
+  settled(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** Containers of tasks are to be left to this source. */
+  get takesTasks(): boolean {
+    return this.#handover.takesTasks;
+  }
+
+  /** Resolves when it is known whether the engine is a manager, or when the first try to find that out has failed. */
+  get decided(): Promise<void> {
+    return this.#connection.decided;
+  }
+
+  /** The event stream of the engine has been opened, for the first time or again. */
+  onStreamOpen(): void {
+    this.#nodes.changed();
+    this.#opened.resolve();
+    this.#waiting.abort();
+  }
+
+  onSwarmEvent({ what }: SwarmEvent): void {
+    if (what === "node") this.#nodes.changed();
+    this.#waiting.abort();
+  }
+
+  /** @param event of a container that belongs to a task */
+  onTaskEvent(event: ContainerEvent): void {
+    const taskId = event.attributes[TASK_ID_LABEL];
+    if (taskId !== undefined) this.#ownNode.onEvent(event, taskId);
+  }
+
+  /** Some container here belongs to a task. */
+  sawTaskContainer(): void {
+    this.#connection.sawTaskContainer();
+  }
+
+  /** What `GET /status` shows of the swarm; null if the engine is no manager of one. */
+  get status(): SwarmStatus | null {
+    const connection = this.#connection.status;
+    if (connection === null) return null;
+    const { services, tasks } = this.#watch;
+    const watching = {
+      ...{ services, tasks },
+      told: (id: string) => this.#watch.told(id),
+      takesRequests: (id: string) => this.#listener.takesRequests(serverOf(id)),
+    };
+    return { ...connection, services: servicesOf(watching, this.#nodes.all) };
+  }
+
+  async #read(): Promise<void> {
+    const { engine } = this.#init;
+    try {
+      const services = await engine.services();
+      const tasks = await engine.tasks();
+      await this.#nodes.read(tasks, performance.now());
+      const isNew = this.#connection.isNew;
+      this.#connection.answered();
+      this.#handover.take(isNew);
+      await this.#saw({ services, tasks });
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+      this.#connection.failed(error);
+      if (!this.#connection.isManager) this.#handover.giveBack();
+      const isKnown = !(this.#connection.isManager || this.#connection.isUndecided);
+      this.#listener.passed(isKnown);
+    }
+  }
+
+  async #saw(answer: Answer): Promise<void> {
+    const { tasks } = answer;
+    const own = await this.#init.own();
+    await this.#whereabouts.read(tasks, own.place, performance.now());
+    this.#own = own;
+    this.#watch.saw(answer, performance.now());
+    const { services } = this.#watch;
+    const unclear = new Set(
+      services.filter(({ healthcheck }) => healthcheck === "not given").map(({ id }) => id),
+    );
+    this.#ownNode.consider(tasks, ({ serviceId }) => unclear.has(serviceId));
+    this.#carryOutPutOff();
+    if (this.#whereabouts.now.networks.length > 0) this.#dns.ask(this.#watch.nameable);
+    this.#listener.passed(true);
+  }
+
+  readonly #carryOutPutOff = (): void => {
+    clearTimeout(this.#putOffTimer);
+    const againMs = this.#watch.due(performance.now());
+    if (againMs !== undefined) this.#putOffTimer = setTimeout(this.#carryOutPutOff, againMs);
+  };
+
+  get #surroundings(): Surroundings {
+    if (this.#own === undefined) throw new Error("where the proxy is has not been read yet");
+    const { now: whereabouts, serviceId: ownServiceId } = this.#whereabouts;
+    const { itself } = this.#own;
+    return { whereabouts, itself, nodes: this.#nodes.all, ownServiceId };
+  }
+
+  #pauseMs(tookMs: number): number {
+    const { pollMs = POLL_MS, askMs = ASK_MS } = this.#init.times ?? {};
+    if (this.#connection.isAnswering) {
+      return Math.max(0, Math.max(pollMs, Math.min(POLL_MAX_MS, tookMs * POLL_SHARE)) - tookMs);
+    }
+    return this.#connection.isManager || this.#connection.isUndecided ? RETRY_MS : askMs;
+  }
+}

@@ -1,0 +1,41 @@
+/** What docs/swarm.md has people copy is what the stack file, the labels and the proxy have. */
+import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { VARIABLES } from "../../src/config.ts";
+import { LABELS } from "../../src/sources/labels.ts";
+import { STACK_TEXT } from "../support/stack-file.ts";
+
+const DOCS = readFileSync(join(import.meta.dir, "../../docs/swarm.md"), "utf8");
+
+function block(language: string): string {
+  return new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\`$`, "m").exec(DOCS)?.[1] ?? "";
+}
+
+test("nodes offer the kind of GPU that the stack reserves, and NVIDIA's runtime reads its variable", () => {
+  const kind = /kind: ([\w-]+), value: 1/.exec(STACK_TEXT)?.[1];
+  const daemon = JSON.parse(block("json")) as Readonly<Record<string, unknown>>;
+  for (const resource of daemon["node-generic-resources"] as readonly string[])
+    expect(resource).toStartWith(`${kind}=GPU-`);
+  expect(daemon["runtimes"]).toHaveProperty(String(daemon["default-runtime"]));
+  // Swarm writes the kind in capitals behind this prefix; tests/e2e/private-engine/stack.e2e.ts sees it.
+  const toml = Bun.TOML.parse(block("toml")) as Readonly<Record<string, unknown>>;
+  expect(toml["swarm-resource"]).toBe(`DOCKER_RESOURCE_${kind?.toUpperCase()}`);
+});
+
+test("the other way to GPUs is a part of a service that YAML can read", () => {
+  const { deploy } = Bun.YAML.parse(block("yaml")) as { readonly deploy: object };
+  expect(deploy).toMatchObject({
+    mode: "global",
+    placement: { constraints: ["node.labels.gpu == true"] },
+    update_config: { order: "stop-first" },
+  });
+});
+
+test("every label and every variable of the proxy that it names is one", () => {
+  const names = [...DOCS.matchAll(/`(inference\.\w[\w.]*)/g)].map(([, name = ""]) => name);
+  expect(names.length).toBeGreaterThan(1);
+  for (const name of names) expect(Object.keys(LABELS)).toContain(name);
+  for (const [name] of DOCS.matchAll(/\bPROXY_\w+/g))
+    expect(Object.keys(VARIABLES)).toContain(name);
+});

@@ -1,0 +1,148 @@
+/**
+ * Fifty clients of one model. Each sends a request every 500 ms, whatever has become of the one before; half of them stream.
+ * They repeat nothing. Each answer is looked at from its first byte to its last.
+ */
+import { until } from "../until.ts";
+import type { SwarmProxy } from "./proxies.ts";
+
+const CLIENTS = 50;
+const PAUSE_MS = 500;
+/** A second from the first token to the last. */
+const STREAM = { stream: true, tokens: 11, token_delay_ms: 100 };
+const SHORT = { tokens: 3, token_delay_ms: 20 };
+/** Whoever has waited for so long gives up, and calls it a failure. */
+const BOUND_MS = 60_000;
+
+export type Sent = {
+  readonly kind: "stream" | "whole";
+  /** Node of the proxy that was asked. */
+  readonly proxy: string;
+  /** ms since the epoch. */
+  readonly startedAt: number;
+  /** When the head of the answer had come, and when all had, ms after that. */
+  headMs?: number;
+  endMs: number;
+  /** `<node> <task id>` of the server that answered. */
+  by?: string | null;
+  /** `ok`, or what went wrong. */
+  outcome: string;
+};
+
+export class Clients implements AsyncDisposable {
+  /** All that have ended. */
+  readonly sent: Sent[] = [];
+  readonly #proxies: readonly SwarmProxy[];
+  readonly #model: string;
+  readonly #loops: Promise<void>;
+  readonly #open = new Set<Promise<void>>();
+  readonly #ended = new AbortController();
+
+  constructor(proxies: readonly SwarmProxy[], model: string) {
+    this.#proxies = proxies;
+    this.#model = model;
+    const loops = Array.from({ length: CLIENTS }, (_, client) => this.#run(client));
+    this.#loops = Promise.all(loops).then(() => undefined);
+  }
+
+  /** Stops sending. Resolves when all have their answers. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ended.abort();
+    await this.#loops;
+    await Promise.all(this.#open);
+  }
+
+  get failed(): readonly Sent[] {
+    return this.sent.filter(({ outcome }) => outcome !== "ok");
+  }
+
+  /** Waits until so many more have their answers, whatever those are. */
+  untilMore(count: number): Promise<void> {
+    const enough = this.sent.length + count;
+    return until(`${enough} requests have ended`, () => this.sent.length >= enough, 30_000);
+  }
+
+  last(count: number): readonly Sent[] {
+    return this.sent.slice(-count);
+  }
+
+  async #run(client: number): Promise<void> {
+    await Bun.sleep((client * PAUSE_MS) / CLIENTS); // not all at the same moment
+    while (!this.#ended.signal.aborted) {
+      const one = this.#send(client).finally(() => this.#open.delete(one));
+      this.#open.add(one);
+      await Bun.sleep(PAUSE_MS); // the client's pace
+    }
+  }
+
+  async #send(client: number): Promise<void> {
+    const kind = client % 4 < 2 ? "stream" : "whole";
+    const asked = this.#proxies.filter(({ isAsked }) => isAsked);
+    const proxy = this.#proxies[client % this.#proxies.length];
+    const to = proxy?.isAsked === true ? proxy : asked[0];
+    const one: Sent = {
+      kind,
+      proxy: to?.node ?? "none",
+      startedAt: Date.now(),
+      endMs: 0,
+      outcome: "no proxy to ask",
+    };
+    if (to !== undefined) await ask(to, this.#model, one);
+    one.endMs = Date.now() - one.startedAt;
+    this.sent.push(one);
+  }
+}
+
+/** Whether a server answered it. @param id of its task */
+export function isBy(id: string): (one: Sent) => boolean {
+  return ({ by }) => by?.endsWith(` ${id}`) === true;
+}
+
+/** Sends it, and writes down what becomes of it. */
+async function ask(proxy: SwarmProxy, model: string, one: Sent): Promise<void> {
+  const pace = one.kind === "stream" ? STREAM : SHORT;
+  const messages = [{ role: "user", content: "hello" }];
+  proxy.open += 1;
+  proxy.unanswered += 1;
+  try {
+    const response = await fetch(`${proxy.origin}/v1/chat/completions`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ model, messages, ...pace }),
+      keepalive: false,
+      signal: AbortSignal.timeout(BOUND_MS),
+    }).finally(() => {
+      proxy.unanswered -= 1;
+    });
+    one.headMs = Date.now() - one.startedAt;
+    one.by = response.headers.get("x-served-by");
+    const text = await response.text();
+    one.outcome = fault(response.status, one, text) ?? "ok";
+  } catch (error) {
+    one.outcome = `broken off: ${String(error)}`;
+  } finally {
+    proxy.open -= 1;
+  }
+}
+
+/** @returns undefined if it is a whole answer */
+function fault(status: number, { kind, by }: Sent, text: string): string | undefined {
+  if (status !== 200) return `${status} ${/"code":"(\w+)"/.exec(text)?.[1]} ${text.slice(0, 300)}`;
+  const end = kind === "stream" ? STREAM.tokens - 1 : SHORT.tokens - 1;
+  const said = kind === "stream" ? streamed(text) : whole(text);
+  const expected = [by, ...Array.from({ length: end }, (_, n) => n + 1)].join(" ");
+  return said === expected ? undefined : `not whole: ${said}`;
+}
+
+function whole(text: string): string {
+  return JSON.parse(text).choices[0].message.content;
+}
+
+/** @returns what it says, and what is missing at its end */
+function streamed(text: string): string {
+  const events = text.split("\n\n").filter((event) => event !== "");
+  const last = events.pop();
+  const words = events.map(
+    (event) => JSON.parse(event.slice("data: ".length)).choices[0].delta.content ?? "",
+  );
+  return `${words.join("")}${last === "data: [DONE]" ? "" : " and no [DONE]"}`;
+}

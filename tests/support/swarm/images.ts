@@ -1,0 +1,53 @@
+/** The images that the nodes need: the stand-in inference server, and the compiled proxy as it is in dist/. Nothing is pulled. */
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { BINARY } from "../proxy/compiled.ts";
+import {
+  buildInferenceImage,
+  type Docker,
+  sharedLibraries,
+  TEST_LABEL,
+} from "../server/inference-server/image.ts";
+import { NODES, type Swarm } from "./swarm.ts";
+
+export const SERVER_IMAGE = "lw-inference-proxy-test/swarm-server";
+export const PROXY_IMAGE = "lw-inference-proxy-test/swarm-proxy";
+
+/** Not the Dockerfile's, which takes a minute to build: the binary, what it is linked to, and how the Dockerfile starts it. */
+const DOCKERFILE = `FROM scratch
+COPY root /
+LABEL ${TEST_LABEL}
+ENV PROXY_USER=65532:65532
+ENTRYPOINT ["/usr/local/bin/lw-inference-proxy"]
+`;
+
+/** Builds both on the manager, and loads them on the others. */
+export async function provideImages(swarm: Swarm): Promise<void> {
+  const manager = swarm.dockerOn("m1");
+  await manager("tag", await buildInferenceImage(manager), SERVER_IMAGE);
+  await buildProxy(manager);
+  const file = swarm.folder("images.tar");
+  await manager("save", "--output", file, SERVER_IMAGE, PROXY_IMAGE);
+  const others = NODES.filter((node) => node !== "m1");
+  await Promise.all(others.map((node) => swarm.dockerOn(node)("load", "--quiet", "--input", file)));
+  rmSync(file);
+}
+
+async function buildProxy(docker: Docker): Promise<void> {
+  const context = mkdtempSync(join(tmpdir(), "swarm-proxy-image-"));
+  try {
+    const files: (readonly [from: string, to: string])[] = [
+      [BINARY, "/usr/local/bin/lw-inference-proxy"],
+      ...(await sharedLibraries(BINARY)).map((path) => [path, path] as const),
+    ];
+    for (const [from, to] of files) {
+      mkdirSync(join(context, "root", dirname(to)), { recursive: true });
+      cpSync(from, join(context, "root", to), { dereference: true });
+    }
+    writeFileSync(join(context, "Dockerfile"), DOCKERFILE);
+    await docker("build", "--quiet", "--tag", PROXY_IMAGE, context);
+  } finally {
+    rmSync(context, { recursive: true });
+  }
+}

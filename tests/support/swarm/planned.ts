@@ -1,0 +1,52 @@
+/** What operators do to a service on purpose. Each resolves when it is done, and restarts one of the proxies in the middle. */
+import { until } from "../until.ts";
+import type { Service } from "./service.ts";
+import type { Stage } from "./stage.ts";
+
+type Change = (stage: Stage, service: Service) => Promise<void>;
+
+/** `docker service update --force`: all tasks are replaced, one after the other. */
+export function replaceAll(order: "start-first" | "stop-first"): Change {
+  return async (stage, service) => {
+    const old = (await service.running()).map(({ id }) => id);
+    await service.update("--force", "--update-order", order);
+    const isReplaced = async (): Promise<boolean> =>
+      (await service.running()).some(({ id }) => !old.includes(id));
+    await until("the first task is replaced", isReplaced, 60_000);
+    await Promise.all([stage.restartProxy(), service.untilUpdate(["completed"])]);
+    await service.untilRunning(3);
+  };
+}
+
+/** From one task to three and back. */
+export const scaleUpAndDown: Change = async (stage, service) => {
+  await service.scale(3);
+  await service.untilRunning(3);
+  const down = service.scale(1);
+  await Promise.all([stage.restartProxy(), down]);
+  await service.untilRunning(1);
+};
+
+/** An update whose tasks never become healthy, which Swarm takes back. */
+export const rollBack: Change = async (stage, service) => {
+  const flags = ["--update-failure-action", "rollback", "--update-monitor", "5s"];
+  await service.update(...flags, "--env-add", "HEALTHY=false");
+  await service.untilUpdate(["rollback_started", "rollback_completed"]);
+  await Promise.all([stage.restartProxy(), service.untilUpdate(["rollback_completed"])]);
+  await service.untilRunning(3);
+};
+
+/** Its task on a worker goes to another node. */
+export const drainNode: Change = async (stage, service) => {
+  const availability = (what: string): Promise<string> =>
+    stage.swarm.dockerOn("m1")("node", "update", "--availability", what, "w2");
+  const isGone = async (): Promise<boolean> =>
+    (await service.running()).every(({ node }) => node !== "w2");
+  try {
+    await availability("drain");
+    await Promise.all([stage.restartProxy(), until("no task runs on w2", isGone, 30_000)]);
+    await service.untilRunning(3);
+  } finally {
+    await availability("active");
+  }
+};
