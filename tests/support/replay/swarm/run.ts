@@ -1,6 +1,6 @@
 /**
- * One replay of a recording: a real watch, a real fleet and a real routing table, in a time of their own. Nothing is sent
- * to anybody. The time stands still but for `#step`: it is that of the fleet's timers too.
+ * One replay of a recording: a real watch, fleet and routing table, in a time of their own. Nothing is sent to anybody.
+ * The time stands still but for `#step`: it is that of the fleet's timers too.
  */
 import { jest } from "bun:test";
 import { Fleet } from "../../../../src/fleet/fleet.ts";
@@ -23,8 +23,8 @@ import { Told } from "./told.ts";
 const DRAIN_TIMEOUT_MS = 5_000;
 /** After the end of the recording: the last reads of models come in, and what was put off is done. */
 const AFTER_MS = 4_000;
-/** How many turns of microtasks a step is given: the longest chain of `await` in it is shorter. */
-const TURNS = 12;
+/** So many turns of microtasks has a step: the longest chain of `await` in it is shorter. */
+const TURNS = 14;
 
 const SILENT = createLog({ level: "error", format: "json", write: () => undefined });
 
@@ -81,6 +81,7 @@ class Run {
     }
     const fleet = new Fleet({
       ...{ table: this.#table, log: SILENT, drainTimeoutMs: DRAIN_TIMEOUT_MS },
+      connect: async () => "connected",
       readModels: (url, signal) => this.#readModels(url, signal),
     });
     const listener = fleet.join({
