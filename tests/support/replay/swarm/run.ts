@@ -20,7 +20,6 @@ import { type Profile, profileOf } from "./profile.ts";
 import { listedAt, NETWORK, PORT, type SwarmRecording, type TaskTruth } from "./recording.ts";
 import { Told } from "./told.ts";
 
-const DRAIN_TIMEOUT_MS = 5_000;
 /** After the end of the recording: the last reads of models come in, and what was put off is done. */
 const AFTER_MS = 4_000;
 /** So many turns of microtasks has a step: the longest chain of `await` in it is shorter. */
@@ -80,7 +79,7 @@ class Run {
       for (const { id, name } of value) this.#models.set(id, name);
     }
     const fleet = new Fleet({
-      ...{ table: this.#table, log: SILENT, drainTimeoutMs: DRAIN_TIMEOUT_MS },
+      ...{ table: this.#table, log: SILENT, drainTimeoutMs: 5_000 },
       connect: async () => "connected",
       readModels: (url, signal) => this.#readModels(url, signal),
     });
