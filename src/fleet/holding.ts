@@ -29,7 +29,7 @@ import {
 import { HOW_UNREACHABLE } from "./reach.ts";
 
 export type HoldingInit = DrainingInit &
-  Pick<FoundModelsInit, "readModels" | "rereadMs"> & {
+  Pick<FoundModelsInit, "readModels" | "connect" | "rereadMs"> & {
     readonly source: Pick<Source, "isFollowing" | "settled">;
     readonly changes?: Changes;
     readonly onOverlap: (overlaps: readonly Overlap[]) => void;
