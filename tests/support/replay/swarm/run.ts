@@ -5,7 +5,6 @@
 import { jest } from "bun:test";
 import { Fleet } from "../../../../src/fleet/fleet.ts";
 import { RoutingTable } from "../../../../src/routing/table.ts";
-import type { SightingListener } from "../../../../src/sources/sighting.ts";
 import { TaskWatch } from "../../../../src/sources/swarm/task-watch.ts";
 import { createLog } from "../../../../src/telemetry/log.ts";
 import { type Random, seededRandom } from "../../client/random-json.ts";
@@ -89,7 +88,7 @@ class Run {
       settled: () => Promise.resolve(),
     });
     this.#watch = new TaskWatch({
-      ...{ listener: withoutConnections(listener), around: () => AROUND },
+      ...{ listener, around: () => AROUND },
       ownView: (task) => this.#ownNode.view(task),
     });
     this.#judge = new Judge({
@@ -193,18 +192,6 @@ const AROUND = {
   nodes: new Map(),
   ownServiceId: undefined,
 };
-
-/** There is no network: the fleet must not try to connect to a server before it reads its models. */
-function withoutConnections(listener: SightingListener): SightingListener {
-  return {
-    ...listener,
-    saw: (sighting, rank) =>
-      listener.saw(
-        sighting.kind === "present" ? { ...sighting, mayVanish: false } : sighting,
-        rank,
-      ),
-  };
-}
 
 async function settle(): Promise<void> {
   for (let turn = 0; turn < TURNS; turn += 1) await Promise.resolve();
