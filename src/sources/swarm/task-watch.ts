@@ -10,7 +10,7 @@ import { isOurs, readServiceLabels } from "./labels.ts";
 import { NamedAddresses } from "./named-addresses.ts";
 import { goneOf, type OwnView, observe, type Surroundings, serverOf } from "./observe.ts";
 import { PutOffs } from "./put-off.ts";
-import { hasEnded } from "./task-states.ts";
+import { hasEnded, withPorts } from "./task-states.ts";
 
 export type TaskWatchInit = {
   readonly listener: SightingListener;
@@ -136,7 +136,7 @@ export class TaskWatch {
     const watched = this.#watched.get(task.id);
     const service = this.#services.get(task.serviceId);
     if (watched !== undefined) {
-      watched.task = task;
+      watched.task = withPorts(task, watched.task);
       // Of a service that was removed the tasks still drain, and its settings are what they were.
       watched.service = service ?? watched.service;
     } else if (service !== undefined && !hasEnded(task)) {

@@ -142,6 +142,29 @@ describe("observe()", () => {
     });
   });
 
+  test("a port of its node that only the service tells: a new leader has forgotten it (20.10)", () => {
+    const hostPorts = [{ protocol: "tcp", targetPort: 8000, publishedPort: 8101 }];
+    const task = { networks: [] };
+    expect(see({ task, service: { hostPorts } })).toMatchObject({
+      origin: "http://192.168.1.21:8101",
+    });
+    const own = [{ ...hostPorts[0]!, publishedPort: 32_768 }];
+    expect(see({ task: { ...task, hostPorts: own }, service: { hostPorts } })).toMatchObject({
+      origin: "http://192.168.1.21:32768",
+    });
+  });
+
+  test("a port that its node chooses is not known before it runs: then it is about to start", () => {
+    const hostPorts = [{ protocol: "tcp", targetPort: 8000, publishedPort: 0 }];
+    const starting = { networks: [], state: "starting" };
+    expect(see({ task: starting, service: { hostPorts } })).toMatchObject({
+      ...{ kind: "absent", outlook: "starts again" },
+    });
+    expect(see({ task: { networks: [] }, service: { hostPorts } })).toMatchObject({
+      ...{ kind: "ignored", reason: expect.stringContaining("which port of its node") },
+    });
+  });
+
   test("wrong labels, and no way to it, are told", () => {
     const wrong = see({ service: { labels: { "inference.enable": "yes" } } });
     expect(wrong).toMatchObject({ kind: "ignored", reason: expect.stringContaining('"yes"') });

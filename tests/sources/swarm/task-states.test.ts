@@ -5,6 +5,7 @@ import {
   hasStarted,
   isRunning,
   isToStop,
+  withPorts,
 } from "../../../src/sources/swarm/task-states.ts";
 import { aTask } from "../../support/engine/swarm-parts.ts";
 
@@ -82,4 +83,10 @@ describe("endOf()", () => {
   test("a time that is not known is not told", () => {
     expect(endOf(aTask({ state: "failed", stateSinceMs: Number.NaN })).atMs).toBeUndefined();
   });
+});
+
+test("withPorts(): those that were told once are what they were", () => {
+  const hostPorts = [{ protocol: "tcp", targetPort: 8000, publishedPort: 32_768 }];
+  expect(withPorts(aTask(), aTask({ hostPorts })).hostPorts).toEqual(hostPorts);
+  expect(withPorts(aTask({ hostPorts }), aTask()).hostPorts).toEqual(hostPorts);
 });

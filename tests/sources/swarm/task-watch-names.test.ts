@@ -6,7 +6,14 @@ import { type Answer, TaskWatch } from "../../../src/sources/swarm/task-watch.ts
 const NETWORK = "network-1";
 const SERVICE: Service = {
   ...{ id: "s", name: "vllm", labels: { "inference.enable": "true" }, containerLabels: {} },
-  ...{ healthcheck: "given", stopTimeoutMs: 10_000, replicas: 1, isJob: false, update: undefined },
+  ...{
+    healthcheck: "given",
+    stopTimeoutMs: 10_000,
+    hostPorts: [],
+    replicas: 1,
+    isJob: false,
+    update: undefined,
+  },
 };
 
 function task(id: string, host: string, desiredState = "running"): SwarmTask {

@@ -11,6 +11,7 @@ export function aService(init: Partial<Service> = {}): Service {
     containerLabels: {},
     healthcheck: "given",
     stopTimeoutMs: 10_000,
+    hostPorts: [],
     replicas: 3,
     isJob: false,
     update: undefined,
