@@ -72,7 +72,10 @@ export function statusOf(init: StatusInit, nowMs: number): Status {
     models,
     recent: recentOfAll?.() ?? null,
     changes,
-    left_out: { containers: 0, models: leftOut, changes: 0, details: isCut || isListCut },
+    left_out: {
+      ...{ containers: 0, services: 0, models: leftOut, changes: 0 },
+      details: isCut || isListCut,
+    },
   };
 }
 

@@ -155,9 +155,10 @@ export type Change = {
 
 type LeftOut = {
   readonly containers: number;
+  readonly services: number;
   readonly models: number;
   readonly changes: number;
-  /** True if something is left out of single containers, models or changes. */
+  /** True if something is left out of single containers, services, models or changes. */
   readonly details: boolean;
 };
 

@@ -22,6 +22,11 @@ test.each<[what: string, is: unknown, promised: unknown]>([
   ["a request waits without headers on a container that is gone, ms", PATIENCE.headersMs, 200],
   ["a read is pending on a container that is gone, ms", PATIENCE.readMs, 5_000],
   ["a hanging connect is given up after, ms", PATIENCE.probeAfterMs + PATIENCE.connectMs, 5_000],
+  [
+    "a machine that may vanish is tried",
+    PATIENCE.vanishing,
+    { probeAfterMs: 500, connectMs: 1_000, probeEveryMs: 1_000 },
+  ],
   ["an idle client connection is closed after, s", IDLE_TIMEOUT_S, 120],
   ["a client that is to send and is silent is disconnected after, s", UPLOAD_SILENCE_S, 60],
 ])("%s", (_what, is, promised) => {

@@ -59,7 +59,7 @@ test("statusOf(): the field names are a promise", () => {
     models: [{ id: "m", waiting: 0, in_flight: 0, servers: [], recent: null }],
     recent: null,
     changes: [],
-    left_out: { containers: 0, models: 0, changes: 0, details: false },
+    left_out: { containers: 0, services: 0, models: 0, changes: 0, details: false },
   });
 });
 
@@ -152,7 +152,7 @@ describe("the models of statusOf()", () => {
       }));
     const { models, left_out } = statusOf({ ...INIT, listed, serversOf }, 0);
     expect(models.map(({ servers }) => servers.length)).toEqual([21_845, 21_845, 21_845]);
-    expect(left_out).toEqual({ containers: 0, models: 0, changes: 0, details: true });
+    expect(left_out).toEqual({ containers: 0, services: 0, models: 0, changes: 0, details: true });
   });
 
   test("it says so too if only one of them has too many", () => {

@@ -7,8 +7,10 @@ import { printable, printableInTable } from "../ground/printable.ts";
 import { andMore, cut } from "../ground/some-of.ts";
 import { columns, moreLine } from "./columns.ts";
 import { Model, modelLines } from "./model-table.ts";
+import { nodesOf, Swarm, serviceLines } from "./service-table.ts";
 
 const Container = z.object({
+  id: z.optional(z.string()),
   name: z.string(),
   /**
    * `routed`, `reading_models`, `starting`, `unhealthy` … A newer proxy may have other words: they are shown
@@ -45,10 +47,16 @@ const StatusReply = z.object({
   }),
   containers: z.array(Container),
   /** An older proxy has none. */
+  swarm: z.optional(z.nullable(Swarm)),
   models: z.optional(z.array(Model)),
   /** How many there is no room for. An older proxy has none. */
   left_out: z.optional(
-    z.object({ containers: z.optional(z.number()), models: z.optional(z.number()) }),
+    z.object({
+      containers: z.optional(z.number()),
+      services: z.optional(z.number()),
+      models: z.optional(z.number()),
+      details: z.optional(z.boolean()),
+    }),
   ),
 });
 
@@ -66,36 +74,44 @@ export function parseStatus(body: string): StatusReply | undefined {
 
 /**
  * Whether the proxy hears the engine and routes to every container that opted in. A proxy that does not hear
- * the engine may show an old state, so that does not count as well. A reply that is too long leaves out what is
- * not routed last of all: so what is shown says it, even then.
+ * the engine, or not its swarm, may show an old state, so that does not count as well. A reply that is too long leaves
+ * out what is not routed last of all: so what is shown says it, even then.
  */
-export function isAllRouted({ engine, containers }: StatusReply): boolean {
+export function isAllRouted({ engine, swarm, containers }: StatusReply): boolean {
   return (
     engine.state === "connected" &&
+    swarm?.state !== "lost" &&
     containers.every(({ state }) => state === "routed" || state === "disabled")
   );
 }
 
-const HEADINGS = ["CONTAINER", "STATE", "FOR", "IN FLIGHT", "ADDRESS", "MODELS, OR WHY NOT"];
+const HEADINGS = ["CONTAINER", "STATE", "FOR", "NODE", "IN FLIGHT", "ADDRESS"].concat(
+  "MODELS, OR WHY NOT",
+);
+
+const NODE_AT = HEADINGS.indexOf("NODE");
+const NOTHING = "–";
 
 /** @param nowMs since the epoch */
 export function renderStatus(status: StatusReply, nowMs: number): string {
   const { version, uptime_seconds, ready, in_flight, engine, containers } = status;
-  const { models = [], left_out } = status;
-  const table = modelLines(models, left_out?.models ?? 0);
+  const { models = [], swarm, left_out } = status;
+  const tables = [
+    swarm ? serviceLines(swarm, left_out) : [],
+    modelLines(models, left_out?.models ?? 0),
+  ];
   const up = duration(uptime_seconds);
   const lines = [
     printableInTable(
       `lw-inference-proxy ${version}, up ${up}, ${ready ? "ready" : "not ready yet"}, ${in_flight} in flight`,
     ),
     engineLine(status, nowMs),
+    ...swarmLine(status, nowMs),
     ...waitingLine(status),
     "",
-    ...(containers.length === 0
-      ? [nothingLine(engine.state)]
-      : columns([HEADINGS, ...containers.map((container) => row(container, nowMs))])),
+    ...(containers.length === 0 ? [nothingLine(engine.state)] : containerLines(status, nowMs)),
     ...moreLine(left_out?.containers ?? 0, "container"),
-    ...(table.length === 0 ? [] : ["", ...table]),
+    ...tables.flatMap((table) => (table.length === 0 ? [] : ["", ...table])),
   ];
   return lines.map((line) => `${line}\n`).join("");
 }
@@ -121,6 +137,14 @@ function engineLine({ engine }: StatusReply, nowMs: number): string {
   return printableInTable(
     `Docker engine at ${address}: ${state} for ${sinceText(since, nowMs)}${api}${shownReason}`,
   );
+}
+
+/** No line while the tasks of the swarm are followed. */
+function swarmLine({ swarm }: StatusReply, nowMs: number): readonly string[] {
+  if (!swarm || swarm.state === "followed") return [];
+  const { state, reason, since } = swarm;
+  const shownReason = typeof reason === "string" ? `: ${reason}` : "";
+  return [printableInTable(`Docker swarm: ${state} for ${sinceText(since, nowMs)}${shownReason}`)];
 }
 
 /** The most models in the line below, and the most characters of their ids. */
@@ -149,13 +173,26 @@ function nothingLine(engineState: string): string {
     : "No container has the label inference.enable.";
 }
 
-function row(container: ContainerStatus, nowMs: number): readonly string[] {
+/** The node of each is only told of tasks of a swarm: without any there is no column of it. */
+function containerLines({ containers, swarm }: StatusReply, nowMs: number): readonly string[] {
+  const nodes = nodesOf(swarm);
+  const nodeIn = ({ id = "" }: ContainerStatus): string => nodes.get(id) ?? NOTHING;
+  const rows = containers.map((container) => row(container, nodeIn(container), nowMs));
+  const table = [HEADINGS, ...rows];
+  return columns(
+    rows.some((cells) => cells[NODE_AT] !== NOTHING)
+      ? table
+      : table.map((cells) => cells.toSpliced(NODE_AT, 1)),
+  );
+}
+
+function row(container: ContainerStatus, node: string, nowMs: number): readonly string[] {
   const { name, state, reason, since, address, models, in_flight, max_in_flight } = container;
   const { model_count = 0 } = container;
   const last =
     state === "routed" && (models.length > 0 || model_count > 0) ? servedText(container) : reason;
   const inFlight = `${in_flight}${typeof max_in_flight === "number" ? `/${max_in_flight}` : ""}`;
-  const cells = [name, state, sinceText(since, nowMs), inFlight, address ?? "–", last];
+  const cells = [name, state, sinceText(since, nowMs), node, inFlight, address ?? NOTHING, last];
   return cells.map(printableInTable); // before anything measures them: an escape sequence has no width
 }
 

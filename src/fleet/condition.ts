@@ -50,6 +50,8 @@ export type Progress = {
   readonly held: Held;
   /** Why the last read of its models failed; undefined if it did not fail. */
   readonly failure: string | undefined;
+  /** Why it takes nothing until its models can be read again; undefined if it could always be reached. */
+  readonly lost?: string | undefined;
   /** Which entries of its model list could not be taken, and why; undefined if all could be. */
   readonly leftOut?: string | undefined;
   /** The models that it served last. */
@@ -68,22 +70,18 @@ export function conditionOf(sighting: Sighting, progress: Progress, isDrained = 
     return { state: sighting.state, reason: sighting.reason, gist: gistOf(sighting) };
   }
   if (sighting.kind === "ignored") return { state: "ignored", reason: sighting.reason };
-  const { held, failure } = progress;
-  const { seen, doubt = "", trouble, settings } = sighting;
+  const { held } = progress;
+  const { seen, doubt = "", remark, trouble, settings } = sighting;
   const named = settings.models === undefined ? undefined : NAMED;
   if (seen === "stopping") {
     return { state: "stopping", reason: "told to stop; requests in flight may finish" };
   }
   if (isDrained) return { state: "drained", reason: drainedReason(sighting.name) };
   if (held === "active") {
-    return { state: "routed", reason: after(doubt, routedReason(progress, named)) };
+    const reason = after(doubt, routedReason(progress, named));
+    return { state: "routed", reason: remark === undefined ? reason : `${reason}; ${remark}` };
   }
-  if (held === "probing") {
-    return {
-      state: "reading_models",
-      reason: after(doubt, failure ?? named ?? "asked for its models"),
-    };
-  }
+  if (held === "probing") return probing(doubt, named, progress);
   if (seen === "not healthy" && trouble !== undefined) return trouble;
   if (seen === "routable") return REFUSING;
   return starting(sighting);
@@ -105,6 +103,19 @@ function starting({ doubt = "", past, isCrashLoop = false }: Present): Condition
   const reason = past === undefined ? waits : `${waits}; ${past}`;
   return { state, reason, gist: isCrashLoop ? CRASH_LOOP : `${state} ${waits}` };
 }
+
+function probing(doubt: string, named: string | undefined, progress: Progress): Condition {
+  const state = "reading_models";
+  const { failure, lost } = progress;
+  if (lost === undefined) {
+    return { state, reason: after(doubt, failure ?? named ?? "asked for its models") };
+  }
+  const until = named === undefined ? "its models can be read" : "it accepts a connection";
+  const reason = `${lost}; takes nothing new until ${until}`;
+  return { state, reason, gist: LOST }; // why it can't be reached may be another each time
+}
+
+const LOST = "can't be reached";
 
 /** An Ollama says so until a model is pulled, and after the last one is removed. */
 const NO_MODELS = "healthy, but it has no models yet: its list is empty";

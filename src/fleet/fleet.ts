@@ -187,6 +187,7 @@ export class Fleet {
 
   #forget(server: Server): void {
     const key = keyOf(server);
+    this.#members.get(key)?.gone();
     this.#served.removed(server);
     this.#members.delete(key);
     this.#warnings.forget(key);

@@ -4,8 +4,7 @@
  * It does all at once but the reading of models: that runs beside it, and its result comes back as
  * one more thing seen.
  */
-import { stackOf } from "../ground/error-stack.ts";
-import { Backend, type Model } from "../routing/backend.ts";
+import { Backend, type Model, type Unreachable } from "../routing/backend.ts";
 import { Ending } from "../routing/ending.ts";
 import { Load } from "../routing/load.ts";
 import { type ModelNames, namesOf, sameNames } from "../routing/names.ts";
@@ -14,22 +13,29 @@ import type { Rank, RunEnd } from "../routing/run.ts";
 import type { Sighting, Source } from "../sources/sighting.ts";
 import type { Changes } from "../telemetry/changes.ts";
 import { DrainingBackends, type DrainingInit } from "./draining.ts";
+import { FoundModels, type FoundModelsInit } from "./found-models.ts";
 import { modelChanges, tellOfModels } from "./model-changes.ts";
-import { type ModelList, namedList } from "./model-list.ts";
-import { ModelReading } from "./model-reading.ts";
-import { type Held, type Place, placeOf, plan, type Seen, type Step, seenIn } from "./plan.ts";
+import { unreachableReason } from "./models-failure.ts";
+import {
+  type Held,
+  type Place,
+  placeOf,
+  plan,
+  type Seen,
+  type Step,
+  seenIfUnreachable,
+  seenIn,
+} from "./plan.ts";
+import { HOW_UNREACHABLE } from "./reach.ts";
 
-export type HoldingInit = DrainingInit & {
-  readonly source: Pick<Source, "isFollowing" | "settled">;
-  /** @param url of the server's API */
-  readonly readModels: (url: string, signal: AbortSignal) => Promise<ModelList>;
-  /** The time between two reads of the models of an active backend, ms. */
-  readonly rereadMs?: number;
-  readonly changes?: Changes;
-  readonly onOverlap: (overlaps: readonly Overlap[]) => void;
-  /** Called when we have seen what no source tells: models, a failed read, a refused connection. */
-  readonly onProgress: () => void;
-};
+export type HoldingInit = DrainingInit &
+  Pick<FoundModelsInit, "readModels" | "rereadMs"> & {
+    readonly source: Pick<Source, "isFollowing" | "settled">;
+    readonly changes?: Changes;
+    readonly onOverlap: (overlaps: readonly Overlap[]) => void;
+    /** Called when we have seen what no source tells: models, a failed read, a refused connection. */
+    readonly onProgress: () => void;
+  };
 
 export class Holding {
   readonly #init: HoldingInit;
@@ -38,21 +44,15 @@ export class Holding {
   #place: Place | undefined;
   /** The rank of the sighting that started the reading of models. Its backend gets this rank. */
   #rank: Rank = 0;
-  /** The models that the last read of this run gave. */
-  #models: readonly Model[] = [];
   /** The models that the server served last, in this run or an earlier one. */
   #served: readonly ModelNames[] = [];
-  /** Why the last read of its models failed; undefined if it did not fail. */
-  #failure: string | undefined;
-  /** Which entries of its model list the last read could not take; undefined if it took all. */
-  #leftOut: string | undefined;
   /** How busy this run is: all its backends count in one load. */
   #load = new Load();
   /** What is known of the end of this run, and whether it has had a stop notice. */
   #ending = new Ending();
   #active: Backend | undefined;
-  /** The reading of its models. Exists while the server is probing or active. */
-  #reading: ModelReading | undefined;
+  /** Reads its models. Reads while the server is probing or active. */
+  readonly #found: FoundModels;
   readonly #draining: DrainingBackends;
 
   /** @param name what people call the server, until the first sighting tells its name */
@@ -60,6 +60,11 @@ export class Holding {
     this.#name = name;
     this.#init = init;
     this.#draining = new DrainingBackends(init);
+    this.#found = new FoundModels({
+      ...init,
+      name: () => this.#name,
+      onSeen: (seen) => this.#see(seen),
+    });
   }
 
   /** The run that is held and the way to it; undefined if no run is held. */
@@ -67,14 +72,17 @@ export class Holding {
     return this.#place;
   }
 
-  /** Why the last read of its models failed; undefined if it did not fail. */
+  /** These three: see `FoundModels`. */
   get failure(): string | undefined {
-    return this.#reading === undefined ? undefined : this.#failure;
+    return this.#found.failure;
   }
 
-  /** Which entries of its model list the last read could not take, and why. */
+  get lost(): string | undefined {
+    return this.#found.lost;
+  }
+
   get leftOut(): string | undefined {
-    return this.#leftOut;
+    return this.#found.leftOut;
   }
 
   /** The models that the server served last, in this run or an earlier one. The same array until it serves others. */
@@ -99,19 +107,20 @@ export class Holding {
 
   get held(): Held {
     if (this.#active !== undefined) return "active";
-    if (this.#reading !== undefined) return "probing";
+    if (this.#found.isReading) return "probing";
     if (!this.#draining.hasSomeAt(this.#place)) return "unknown";
-    return this.#ending.wasToldToStop ? "draining after notice" : "draining";
+    const mustBeRead = this.#ending.wasToldToStop || this.lost !== undefined;
+    return mustBeRead ? "draining after notice" : "draining";
   }
 
   /** Resolves when the first read of its models has ended, well or not; at once without a reading. */
   get firstRead(): Promise<void> {
-    return this.#reading?.firstTry ?? Promise.resolve();
+    return this.#found.firstRead;
   }
 
   /** Reads the models of an active backend again. Resolves when a read that began after this call has ended. */
   rereadModels(): Promise<void> {
-    return (this.#active && this.#reading)?.readNow() ?? Promise.resolve();
+    return this.#active === undefined ? Promise.resolve() : this.#found.readNow();
   }
 
   /** @param rank the rank of the wake that led to this sighting */
@@ -135,6 +144,12 @@ export class Holding {
     return { tookRequests, ending };
   }
 
+  /** Nothing more will be seen of it. It has been seen as absent, or as stopping. */
+  gone(): void {
+    this.#found.stop();
+    this.#draining.removeWhenIdle();
+  }
+
   /** Acts on something seen of the run that is held. */
   #see(seen: Seen): void {
     this.#carryOut(plan(this.held, seen), { place: this.#place, rank: this.#rank });
@@ -145,14 +160,16 @@ export class Holding {
    * that is held, and the step may change that run in between.
    */
   #carryOut(step: Step, { place, rank }: { readonly place: Place | undefined; rank: Rank }): void {
-    if (step.reading !== "keep") this.#stopReading();
+    if (step.reading !== "keep") this.#found.stop();
     if (step.reading === "start") this.#rank = rank;
     this.#backendSteps[step.backends]();
     if (step.run !== "keep") this.#place = step.run === "forget" ? undefined : place;
     if (step.run === "take" || step.run === "forget") this.#begin();
     if (step.deadline === "set") this.#ending.toldToStop();
     this.#draining.deadlineSteps[step.deadline]();
-    if (step.reading === "start") this.#startReading();
+    if (this.#place === undefined) return;
+    if (step.reading === "start") this.#found.start(this.#place);
+    if (step.reading === "seek") this.#found.seek(this.#place);
   }
 
   readonly #backendSteps: Readonly<Record<Step["backends"], () => void>> = {
@@ -167,79 +184,42 @@ export class Holding {
   #begin(): void {
     this.#load = new Load(this.#place?.maxInFlight);
     this.#ending = new Ending();
-    this.#models = [];
-    this.#leftOut = undefined;
-  }
-
-  #startReading(): void {
-    if (this.#place === undefined) return;
-    const { origin, basePath, named } = this.#place;
-    this.#reading = new ModelReading({
-      read: (signal) =>
-        named === undefined
-          ? this.#init.readModels(`${origin}${basePath}`, signal)
-          : Promise.resolve(namedList(named, this.#name)),
-      settled: () => this.#init.source.settled(),
-      rereadMs: this.#init.rereadMs,
-      onRead: ({ models, leftOut }) => {
-        this.#models = models;
-        this.#leftOut = leftOut;
-        this.#failure = undefined;
-        this.#see("models read");
-        this.#init.onProgress();
-      },
-      onFailed: (reason) => {
-        this.#failure = reason;
-        this.#see("read failed");
-        this.#init.onProgress();
-      },
-      onBug: (error) => {
-        const fields = { container: this.#name, reason: stackOf(error) };
-        this.#init.log.error("a bug in the proxy: please report it", fields);
-      },
-    });
-  }
-
-  #stopReading(): void {
-    this.#reading?.stop();
-    this.#reading = undefined;
-    this.#failure = undefined;
+    this.#found.forget();
   }
 
   #admit(): void {
     if (this.#place === undefined) return;
-    const { run, origin, basePath, shares } = this.#place;
+    const { run, origin, basePath, shares, mayVanish } = this.#place;
     const backend = new Backend({
-      ...{ run, origin, basePath, shares },
-      ...{ name: this.#name, rank: this.#rank, models: this.#models },
+      ...{ run, origin, basePath, shares, mayVanish },
+      ...{ name: this.#name, rank: this.#rank, models: this.#found.models },
       ...{ load: this.#load, ending: this.#ending },
-      onRefused: () => this.#refused(backend),
+      onUnreachable: (how) => this.#unreachable(backend, how),
     });
     this.#active = backend;
+    this.#found.admitted();
     this.#ending.goesOn();
-    this.#remember(this.#models);
+    this.#remember(this.#found.models);
     this.#init.onOverlap(this.#init.table.admit(backend));
     this.#draining.removeWhenIdle();
   }
 
-  /**
-   * Drains the backend after a refused connection, if the source is not following. In that case the
-   * run may be over and its address may belong to another server: a daemon that starts again starts
-   * containers before it answers any call. If the run goes on, the next sighting admits it again.
-   */
-  #refused(backend: Backend): void {
-    if (backend !== this.#active || this.#init.source.isFollowing()) return;
-    this.#see("refused");
-    this.#init.onProgress();
+  #unreachable(backend: Backend, how: Unreachable): void {
+    if (backend !== this.#active) return;
+    const seen = seenIfUnreachable(how, backend.mayVanish, this.#init.source.isFollowing());
+    if (seen === undefined) return;
+    this.#see(seen);
+    const words = HOW_UNREACHABLE[how];
+    this.#found.failed(unreachableReason(words), words);
   }
 
   #replaceModels(): void {
     if (this.#active === undefined) return;
     const before = this.#active.models;
-    const overlaps = this.#init.table.replaceModels(this.#active, this.#models);
-    this.#remember(this.#models);
+    const overlaps = this.#init.table.replaceModels(this.#active, this.#found.models);
+    this.#remember(this.#found.models);
     if (this.#active.models === before) return;
-    const changes = modelChanges(before, this.#models);
+    const changes = modelChanges(before, this.#found.models);
     if (changes !== undefined) tellOfModels(this.#active.name, changes, this.#init);
     this.#init.onOverlap(overlaps); // also of the same models: replicas may differ in their entries
   }

@@ -148,6 +148,11 @@ export class Member {
     if (tookRequests) this.#report.tookRequests(end);
   }
 
+  /** Its source does not follow it any more: what drains leaves as soon as it is idle. */
+  gone(): void {
+    this.#holding.gone();
+  }
+
   couldNotSee(reason: string): void {
     this.#report.cannotTell(reason);
   }
@@ -170,7 +175,7 @@ export class Member {
     if (sighting === undefined) return;
     this.#report.tell(this.#subject, sighting, Date.now());
     const isActive = this.#holding.active !== undefined;
-    const trouble = troubleOf(sighting, this.isDrained);
+    const trouble = troubleOf(sighting, this.isDrained) ?? this.#lost;
     this.#init.served.tell({
       server: this.#server,
       slots: sighting.slots,
@@ -183,6 +188,11 @@ export class Member {
       says: saysOf(sighting, isActive || trouble !== undefined),
       served: this.#holding.served,
     });
+  }
+
+  get #lost(): Trouble | undefined {
+    const { held, lost } = this.#holding;
+    return held === "probing" && lost !== undefined ? "unreachable" : undefined;
   }
 
   #nameModels(ids: readonly string[] | undefined): void {

@@ -5,7 +5,7 @@
  */
 import { coalesce } from "../ground/coalesce.ts";
 import type { ModelList } from "./model-list.ts";
-import { ModelsUnreadable } from "./models-failure.ts";
+import { ModelsUnreadable, ServerUnreachable } from "./models-failure.ts";
 
 /**
  * The first pause after a failed read; it doubles up to `RETRY_MAX_MS`. A server that is loading
@@ -13,6 +13,8 @@ import { ModelsUnreadable } from "./models-failure.ts";
  */
 const RETRY_FIRST_MS = 250;
 const RETRY_MAX_MS = 5_000;
+/** After a read that took as long as the time to the next. */
+const PAUSE_MIN_MS = 20;
 /** We read again because LoRA adapters and pulled models come and go while a server runs. */
 export const REREAD_MS = 60_000;
 
@@ -23,7 +25,8 @@ export type ModelReadingInit = {
    */
   readonly read: (signal: AbortSignal) => Promise<ModelList>;
   readonly onRead: (list: ModelList) => void;
-  readonly onFailed: (reason: string) => void;
+  /** @param unreachable how a connection to the server could not be made; undefined if that is not why it failed */
+  readonly onFailed: (reason: string, unreachable?: string) => void;
   /** Called for a bug of ours: once, until a read succeeds again. `onFailed` follows each time. */
   readonly onBug: (error: unknown) => void;
   /** Awaited after a read has succeeded, before `onRead` is called. */
@@ -33,6 +36,8 @@ export type ModelReadingInit = {
    * tenth, ms.
    */
   readonly rereadMs?: number | undefined;
+  /** The time from the beginning of a failed read to the next, ms; if it is not given, pauses that grow. */
+  readonly retryMs?: number | undefined;
 };
 
 export class ModelReading {
@@ -66,16 +71,19 @@ export class ModelReading {
     const { signal } = this.#controller;
     clearTimeout(this.#timer);
     if (signal.aborted) return;
+    const beganMs = performance.now();
     const end = await attempt(this.#init, signal);
     if (signal.aborted) return;
-    this.#timer = setTimeout(() => void this.readNow(), this.#pauseAfter(end));
+    const pauseMs = this.#pauseAfter(end, performance.now() - beganMs);
+    this.#timer = setTimeout(() => void this.readNow(), pauseMs);
     this.#report(end); // comes last, since the listener may stop the reading
   }
 
-  #pauseAfter({ kind }: ReadEnd): number {
+  #pauseAfter({ kind }: ReadEnd, tookMs: number): number {
     if (kind === "read") this.#succeeded = true;
-    const { rereadMs = REREAD_MS } = this.#init;
+    const { rereadMs = REREAD_MS, retryMs } = this.#init;
     if (this.#succeeded) return rereadMs * (0.9 + Math.random() / 5);
+    if (retryMs !== undefined) return Math.max(PAUSE_MIN_MS, retryMs - tookMs);
     const pauseMs = this.#retryMs;
     this.#retryMs = Math.min(pauseMs * 2, RETRY_MAX_MS);
     return pauseMs;
@@ -91,13 +99,18 @@ export class ModelReading {
       this.#hasToldOfBug = true;
       this.#init.onBug(end.bug);
     }
-    this.#init.onFailed(end.reason);
+    this.#init.onFailed(end.reason, end.unreachable);
   }
 }
 
 type ReadEnd =
   | { readonly kind: "read"; readonly list: ModelList }
-  | { readonly kind: "failed"; readonly reason: string; readonly bug?: unknown };
+  | {
+      readonly kind: "failed";
+      readonly reason: string;
+      readonly unreachable?: string | undefined;
+      readonly bug?: unknown;
+    };
 
 async function attempt(init: ModelReadingInit, signal: AbortSignal): Promise<ReadEnd> {
   try {
@@ -105,7 +118,10 @@ async function attempt(init: ModelReadingInit, signal: AbortSignal): Promise<Rea
     await init.settled();
     return { kind: "read", list };
   } catch (error) {
-    if (error instanceof ModelsUnreadable) return { kind: "failed", reason: error.message };
+    const unreachable = error instanceof ServerUnreachable ? error.how : undefined;
+    if (error instanceof ModelsUnreadable) {
+      return { kind: "failed", reason: error.message, unreachable };
+    }
     return { kind: "failed", reason: "the proxy has failed: its log says how", bug: error };
   }
 }

@@ -10,6 +10,22 @@ export class ModelsUnreadable extends Error {
   override readonly name = "ModelsUnreadable";
 }
 
+/** No connection to the server can be made: most likely its machine or its process is gone. */
+export class ServerUnreachable extends ModelsUnreadable {
+  /** How that failed, in a few words: `connection timed out`. */
+  readonly how: string;
+
+  constructor(how: string, message = unreachableReason(how)) {
+    super(message);
+    this.how = how;
+  }
+}
+
+/** @param how no connection could be made */
+export function unreachableReason(how: string): string {
+  return `can't be reached (${how})`;
+}
+
 const BASE_PATH = "set the label inference.api.base_path to where its API is";
 const NAME_MODELS = "name its models in the label inference.models";
 const PORT = "set the label inference.port to that of its API";
@@ -106,11 +122,15 @@ export function readingReason(error: unknown, url: string): string | undefined {
   return isRequest ? error.message : undefined;
 }
 
+export function nothingListens(origin: string): string {
+  return `nothing listens at ${origin}: set the label inference.port, and have the server listen on 0.0.0.0`;
+}
+
 function connectionReason(error: unknown, url: string): string | undefined {
   const { origin, pathname } = new URL(url);
   switch (errorCode(error)) {
     case "ECONNREFUSED":
-      return `nothing listens at ${origin}: set the label inference.port, and have the server listen on 0.0.0.0`;
+      return nothingListens(origin);
     case "ECONNRESET":
       return `the server closed the connection before its answer to GET ${pathname} was complete: has it crashed, or does ${origin} want HTTPS?`;
     case "Malformed_HTTP_Response":

@@ -5,10 +5,14 @@
  * how healthy a server is.
  */
 
+import type { Unreachable } from "../routing/backend.ts";
 import { isSameRun, type Run, type RunEnd } from "../routing/run.ts";
 import type { Health, Sighting } from "../sources/sighting.ts";
 
-/** `draining after notice`: this run has had a stop notice, even if that has lapsed. */
+/**
+ * `draining after notice`: this run has had a stop notice, even if that has lapsed, or could not be reached. So its models
+ * are read before it takes requests again.
+ */
 export type Held = "unknown" | "probing" | "active" | "draining" | "draining after notice";
 
 export type Seen =
@@ -27,6 +31,8 @@ export type Seen =
   | "cut off"
   /** Nothing listens at the address, and the source can't say why. */
   | "refused"
+  /** No connection to it can be made, and its machine may have gone without a word. */
+  | "unreachable"
   | "models read"
   | "read failed";
 
@@ -43,8 +49,11 @@ export type Step = {
    * requests. `remove`: all leave at once, draining or not.
    */
   readonly backends: "keep" | "admit" | "replace models" | "drain" | "remove";
-  /** What becomes of the reading of the models, which repeats itself until it is stopped. */
-  readonly reading: "keep" | "start" | "stop";
+  /**
+   * What becomes of the reading of the models, which repeats itself until it is stopped. `seek`: one starts that tries
+   * every second, since the server was routed a moment ago.
+   */
+  readonly reading: "keep" | "start" | "seek" | "stop";
   /**
    * `set`: each draining backend without a deadline gets one, and the run has had its notice. `set for endless`: only
    * their requests that may never end by themselves get one. `lift for endless`: takes that back.
@@ -61,6 +70,8 @@ const READMIT: Step = { ...KEEP, backends: "admit", reading: "start" };
 const REPLACE_MODELS: Step = { ...KEEP, backends: "replace models" };
 /** Sets no deadline: the process lives, and requests in flight may finish. */
 const DRAIN: Step = { ...KEEP, backends: "drain", reading: "stop" };
+/** It is admitted again once its models can be read. */
+const DRAIN_AND_SEEK: Step = { ...KEEP, backends: "drain", reading: "seek" };
 const DRAIN_BY_DEADLINE: Step = { ...DRAIN, deadline: "set" };
 const STOP_PROBING_BY_DEADLINE: Step = { ...STOP_PROBING, deadline: "set" };
 const SET_DEADLINE: Step = { ...KEEP, deadline: "set" };
@@ -86,6 +97,7 @@ const STEPS: Readonly<Record<Held, Readonly<Record<Seen, Step>>>> = {
     "not healthy": KEEP,
     starting: KEEP,
     refused: KEEP,
+    unreachable: KEEP,
     "models read": KEEP,
     "read failed": KEEP,
   },
@@ -97,6 +109,7 @@ const STEPS: Readonly<Record<Held, Readonly<Record<Seen, Step>>>> = {
     "not healthy": STOP_PROBING,
     starting: STOP_PROBING,
     refused: KEEP,
+    unreachable: KEEP,
     "models read": ADMIT,
     "read failed": KEEP,
   },
@@ -109,6 +122,7 @@ const STEPS: Readonly<Record<Held, Readonly<Record<Seen, Step>>>> = {
     // Docker 26 forgets health for one probe interval when a daemon with live-restore comes back.
     starting: KEEP,
     refused: DRAIN,
+    unreachable: DRAIN_AND_SEEK,
     "models read": REPLACE_MODELS,
     "read failed": KEEP,
   },
@@ -120,6 +134,7 @@ const STEPS: Readonly<Record<Held, Readonly<Record<Seen, Step>>>> = {
     "not healthy": KEEP,
     starting: KEEP,
     refused: KEEP,
+    unreachable: KEEP,
     "models read": KEEP,
     "read failed": KEEP,
   },
@@ -131,6 +146,7 @@ const STEPS: Readonly<Record<Held, Readonly<Record<Seen, Step>>>> = {
     "not healthy": KEEP,
     starting: KEEP,
     refused: KEEP,
+    unreachable: KEEP,
     "models read": KEEP,
     "read failed": KEEP,
   },
@@ -153,6 +169,8 @@ export type Place = {
   /** These two: see `ServerSettings`. */
   readonly shares?: string | undefined;
   readonly maxInFlight?: number | undefined;
+  /** See `Present`. */
+  readonly mayVanish?: boolean | undefined;
   /** Why `origin` may not reach the run. */
   readonly doubt?: string | undefined;
 };
@@ -160,9 +178,9 @@ export type Place = {
 /** @returns undefined if the server has no run to hold */
 export function placeOf(sighting: Sighting): Place | undefined {
   if (sighting.kind !== "present") return undefined;
-  const { run, origin, doubt, settings } = sighting;
+  const { run, origin, doubt, mayVanish, settings } = sighting;
   const { basePath, models: named, shares, maxInFlight } = settings;
-  return { run, origin, basePath, named, shares, maxInFlight, doubt };
+  return { run, origin, basePath, named, shares, maxInFlight, mayVanish, doubt };
 }
 
 /**
@@ -183,6 +201,23 @@ export function seenIn(
   if (place === undefined || !isSameRun(place.run, run)) return ["another run", seen];
   if (place.origin !== origin) return [origins.includes(place.origin) ? "moved" : "cut off", seen];
   return isCutOff(place.doubt, doubt, held) ? ["cut off", seen] : [seen];
+}
+
+/**
+ * What it means that no connection to an active backend could be made. If its machine can't vanish without a word, the
+ * source tells what became of the run, as long as it is following. While it is not, the run may be over, and its address
+ * may belong to another server: a daemon that starts again starts containers before it answers any call. If the run goes
+ * on, the next sighting admits it again.
+ *
+ * @returns undefined if it means nothing
+ */
+export function seenIfUnreachable(
+  how: Unreachable,
+  mayVanish: boolean,
+  isFollowing: boolean,
+): Seen | undefined {
+  if (mayVanish) return "unreachable";
+  return how === "connection refused" && !isFollowing ? "refused" : undefined;
 }
 
 /** How the last run that has ended did so, as far as a sighting tells. */

@@ -84,7 +84,8 @@ export class ServedModels {
 
   /** The server is no longer there. */
   removed(server: Server): void {
-    this.#vacancies.removed(server);
+    // One that still drains, and is not followed any more, was not told to be absent.
+    if (!this.#vacancies.removed(server)) this.#table.expect(server, undefined);
   }
 
   #servedIn(slots: readonly string[]): readonly ModelNames[] | undefined {

@@ -116,15 +116,18 @@ export class Vacancies {
   /**
    * A server is no longer there. Its place is kept all the same, if it has ever been of use, or if another one is
    * about to take it: a server may be replaced while it still loads.
+   *
+   * @returns true if its models are expected back
    */
-  removed(server: Server): void {
+  removed(server: Server): boolean {
     this.notComing(server);
     const key = keyOf(server);
     const vacancy = this.#vacancies.get(key);
-    if (vacancy === undefined) return;
+    if (vacancy === undefined) return false;
     vacancy.isRemoved = true;
     const isKept = vacancy.timer !== undefined && (vacancy.hasServed || this.#isNextMade(vacancy));
     if (!isKept) this.#end(vacancy);
+    return isKept;
   }
 
   #keep(vacancy: Vacancy, ms: number): void {

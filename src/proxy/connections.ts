@@ -3,6 +3,7 @@
  * takes no new request, and again when its last lease ends: Docker reuses addresses at once, so no
  * connection may outlive its container. Sends no requests.
  */
+import { tryConnect } from "../ground/connect.ts";
 import type { Backend } from "../routing/backend.ts";
 
 /** uvicorn and cpp-httplib close idle connections after 5 s: we close them well before that. */
@@ -42,33 +43,36 @@ export function poolOf(backend: Backend): ConnectionPool {
   return pool;
 }
 
-/** Probes under way. Many requests that wait for a slow first token share one. */
-const probes = new WeakMap<Backend, Promise<boolean>>();
+/** A try whether a connection to a backend can be made. */
+export type Try = {
+  /** By `performance.now()`. */
+  readonly beganMs: number;
+  readonly reached: Promise<boolean>;
+};
+
+type KnownTry = Try & { isOpen: boolean };
+
+/** The last try of each backend. Many requests that wait for a slow first token share one. */
+const tries = new WeakMap<Backend, KnownTry>();
 
 /**
  * Tries whether a connection to the backend can be made: fetch does not tell a hanging connect from a slow
  * first token. A refused connection counts as reachable: a server that stops closes its listener first and
  * goes on answering.
+ *
+ * @param freshMs a try that began less than this ago counts; 0: only one that is under way
  */
-export function isReachable(backend: Backend, timeoutMs: number): Promise<boolean> {
-  const known = probes.get(backend);
-  if (known !== undefined) return known;
-  const probe = tryConnect(backend.origin, timeoutMs).finally(() => probes.delete(backend));
-  probes.set(backend, probe);
-  return probe;
-}
-
-/** Uses `node:net`, whose attempts can be given up. It takes 5 MiB, and is loaded by the first attempt. */
-async function tryConnect(origin: string, timeoutMs: number): Promise<boolean> {
-  const { connect } = await import("node:net");
-  const { hostname, port } = new URL(origin);
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  const socket = connect({ host: hostname.replace(/^\[|\]$/g, ""), port: Number(port) });
-  const timer = setTimeout(() => resolve(false), timeoutMs);
-  socket.once("connect", () => resolve(true));
-  socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code === "ECONNREFUSED"));
-  return promise.finally(() => {
-    clearTimeout(timer);
-    socket.destroy();
+export function tryToReach(backend: Backend, timeoutMs: number, freshMs = 0): Try {
+  const beganMs = performance.now();
+  const known = tries.get(backend);
+  if (known !== undefined && (known.isOpen || beganMs - known.beganMs < freshMs)) return known;
+  const reached = tryConnect(backend.origin, timeoutMs).then((outcome) => {
+    one.isOpen = false;
+    // What says nothing of a machine that may vanish must not take its requests away.
+    if (outcome === "failed") return backend.mayVanish;
+    return outcome === "connected" || outcome === "refused";
   });
+  const one: KnownTry = { beganMs, reached, isOpen: true };
+  tries.set(backend, one);
+  return one;
 }

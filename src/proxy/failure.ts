@@ -3,6 +3,7 @@
  * not sent again. Pure but for the answer that it makes. `tries.ts` decides what is tried again.
  */
 import { errorCode } from "../ground/error-text.ts";
+import type { Unreachable } from "../routing/backend.ts";
 import type { Ending } from "../routing/ending.ts";
 import { clientGone, errorResponse, outOfDescriptors, quoteModel } from "./own/errors.ts";
 import { type AbortReason, PATIENCE } from "./upstream-abort.ts";
@@ -15,13 +16,7 @@ import { type AbortReason, PATIENCE } from "./upstream-abort.ts";
  * - `died`: the server had the request, or some of it, and went away before it answered.
  * - `failed`: anything else. Another server would do no better, or the client has gone.
  */
-export type FailureKind =
-  | "connection refused"
-  | "not connected"
-  | "unreachable"
-  | "stale connection"
-  | "died"
-  | "failed";
+export type FailureKind = Unreachable | "stale connection" | "died" | "failed";
 
 export type Failure = {
   readonly kind: FailureKind;
@@ -39,6 +34,10 @@ export type Circumstances = {
   /** It failed so early, on a connection used before, that the server may just have been closing it. */
   readonly mayBeStale: boolean;
 };
+
+export function isUnreachable(kind: FailureKind): kind is Unreachable {
+  return kind === "connection refused" || kind === "not connected" || kind === "unreachable";
+}
 
 export function failureOf(
   error: unknown,

@@ -3,7 +3,6 @@
  * whether it is sent again: `forward.ts` does. What must be let go of at the end belongs to the exchange.
  */
 import { stackOf } from "../ground/error-stack.ts";
-import { errorCode } from "../ground/error-text.ts";
 import type { Backend } from "../routing/backend.ts";
 import type { Log } from "../telemetry/log.ts";
 import { type Answer, answerOf } from "./answer.ts";
@@ -14,7 +13,7 @@ import type { BrokenAnswers } from "./broken-answers.ts";
 import { type ConnectionPool, poolOf } from "./connections.ts";
 import { coolMsOf, copyOf, isDeclined } from "./declined.ts";
 import type { Attempt, Exchange } from "./exchange.ts";
-import { type Failure, failureOf } from "./failure.ts";
+import { type Failure, failureOf, isUnreachable } from "./failure.ts";
 import { hasHttpInstead, sendsOverHttp, upgradeRequired } from "./handshake.ts";
 import { upstreamHeaders } from "./headers.ts";
 import { Realtime } from "./realtime.ts";
@@ -210,9 +209,10 @@ async function decline(attempt: Attempt, upstream: Response): Promise<Sent> {
 
 function fail(attempt: Attempt, error: unknown, mayBeStale: boolean): Failure {
   const { abortReason, backend } = attempt;
-  if (abortReason === undefined && errorCode(error) === "ECONNREFUSED") backend.reportRefusal();
+  const failure = failureOf(error, { abortReason, mayBeStale, ending: backend.ending });
+  if (isUnreachable(failure.kind)) backend.reportUnreachable(failure.kind);
   attempt.failed(error);
-  return failureOf(error, { abortReason, mayBeStale, ending: backend.ending });
+  return failure;
 }
 
 function both(one: Passing, other: Passing): Passing {

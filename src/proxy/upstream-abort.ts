@@ -8,25 +8,32 @@
  *   nothing already received is lost.
  * - A WebSocket to it: after a moment, in which what was on its way may come.
  * - A connection can't be made. If there are no headers after a second, another connection to the same
- *   address decides. A slow first token is never given up.
+ *   address decides. A slow first token is never given up. The machine of some backends may vanish while they
+ *   work on it: for these another connection is made again and again.
  */
 import type { CloseReason, Lease } from "../routing/backend.ts";
-import { isReachable } from "./connections.ts";
+import { tryToReach } from "./connections.ts";
 
 export type AbortReason = "client gone" | "connect timed out" | CloseReason;
 
+/** When it is tried whether a backend can be reached at all. All in ms. */
+type Probing = {
+  /** How long to wait for headers before the first try. */
+  readonly probeAfterMs: number;
+  /** How long a try may take. */
+  readonly connectMs: number;
+};
+
 /** All in ms. */
-export type Patience = {
+export type Patience = Probing & {
   /** How long a request without an answer waits on a container that is gone. */
   readonly headersMs: number;
   /** How long a read may be pending on a container that is gone. */
   readonly readMs: number;
   /** How long a WebSocket may go on to a container that is gone. */
   readonly socketMs: number;
-  /** How long to wait for headers before trying whether the backend can be reached at all. */
-  readonly probeAfterMs: number;
-  /** How long that try may take. */
-  readonly connectMs: number;
+  /** For backends whose machine may vanish. `probeEveryMs`: from the beginning of a try to the next. */
+  readonly vanishing: Probing & { readonly probeEveryMs: number };
   /** How long a 502 waits for the reason: an engine tells the end of a container later than its connections do. */
   readonly runEndMs: number;
 };
@@ -37,6 +44,8 @@ export const PATIENCE: Patience = {
   socketMs: 2_000,
   probeAfterMs: 1_000,
   connectMs: 4_000,
+  // A live machine answers a SYN in some ms. All together: 2 s after it has gone, its requests go elsewhere.
+  vanishing: { probeAfterMs: 500, connectMs: 1_000, probeEveryMs: 1_000 },
   runEndMs: 300,
 };
 
@@ -52,14 +61,16 @@ export class UpstreamAbort {
   #isUpgraded = false;
   #runOver = false;
   #timer: Timer | undefined;
-  readonly #probeTimer: Timer;
+  #probeTimer: Timer;
+  #isProbed = true;
   #reason: AbortReason | undefined;
 
   constructor(clientSignal: AbortSignal, lease: Lease, patience: Patience) {
     this.#clientSignal = clientSignal;
     this.#lease = lease;
     this.#patience = patience;
-    this.#probeTimer = setTimeout(() => void this.#probe(), patience.probeAfterMs);
+    const { probeAfterMs } = lease.backend.mayVanish ? patience.vanishing : patience;
+    this.#probeTimer = setTimeout(() => void this.#probe(), probeAfterMs);
     clientSignal.addEventListener("abort", this.#onClientGone);
     if (clientSignal.aborted) this.#onClientGone();
     lease.onClose((reason) => {
@@ -82,7 +93,7 @@ export class UpstreamAbort {
    * than before the headers.
    */
   waitFor(what: Turn): void {
-    clearTimeout(this.#probeTimer);
+    this.#stopProbing();
     this.#waitingFor = what;
     this.#arm();
   }
@@ -91,7 +102,7 @@ export class UpstreamAbort {
   upgraded(): void {
     this.#clientSignal.removeEventListener("abort", this.#onClientGone);
     this.#lease.onTimeUp(() => this.#abort("cut"));
-    clearTimeout(this.#probeTimer);
+    this.#stopProbing();
     this.#isUpgraded = true;
     this.#arm();
   }
@@ -112,7 +123,7 @@ export class UpstreamAbort {
   /** Called when the request is over: nothing ends it any more. */
   release(): void {
     clearTimeout(this.#timer);
-    clearTimeout(this.#probeTimer);
+    this.#stopProbing();
     this.#clientSignal.removeEventListener("abort", this.#onClientGone);
   }
 
@@ -139,7 +150,21 @@ export class UpstreamAbort {
   }
 
   async #probe(): Promise<void> {
-    const reachable = await isReachable(this.#lease.backend, this.#patience.connectMs);
-    if (!reachable && this.#waitingFor === "headers") this.#abort("connect timed out");
+    const { backend } = this.#lease;
+    const { vanishing } = this.#patience;
+    const { connectMs } = backend.mayVanish ? vanishing : this.#patience;
+    const probeEveryMs = backend.mayVanish ? vanishing.probeEveryMs : 0;
+    const { reached, beganMs } = tryToReach(backend, connectMs, probeEveryMs);
+    const isReachable = await reached;
+    if (!this.#isProbed) return; // there are headers, or the request is over
+    if (!isReachable) return this.#abort("connect timed out");
+    if (!backend.mayVanish) return;
+    const nextMs = beganMs + probeEveryMs - performance.now();
+    this.#probeTimer = setTimeout(() => void this.#probe(), Math.max(0, nextMs));
+  }
+
+  #stopProbing(): void {
+    clearTimeout(this.#probeTimer);
+    this.#isProbed = false;
   }
 }

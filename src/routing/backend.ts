@@ -36,8 +36,10 @@ export type BackendInit = {
   readonly load?: Load;
   /** What is known of the end of its run: shared like the load. */
   readonly ending?: Ending;
-  /** See `Backend.reportRefusal`. */
-  readonly onRefused?: () => void;
+  /** Its machine may go away without a word: then its address swallows what is sent there. */
+  readonly mayVanish?: boolean | undefined;
+  /** See `Backend.reportUnreachable`. */
+  readonly onUnreachable?: (how: Unreachable) => void;
 };
 
 /**
@@ -46,6 +48,13 @@ export type BackendInit = {
  * - `cut`: the time to drain is up. Requests in flight must end now.
  */
 export type CloseReason = "run-over" | "cut";
+
+/**
+ * How a backend could not be reached.
+ * - `not connected`: the kernel knows no way to its address, or has given up.
+ * - `unreachable`: no connection could be made in time.
+ */
+export type Unreachable = "connection refused" | "not connected" | "unreachable";
 
 /** One request counted in on a backend. */
 export type Lease = {
@@ -75,9 +84,11 @@ export class Backend {
   readonly rank: Rank;
   /** See `BackendInit`. */
   readonly shares: string | undefined;
+  /** See `BackendInit`. */
+  readonly mayVanish: boolean;
   readonly load: Load;
   readonly ending: Ending;
-  readonly #onRefused: (() => void) | undefined;
+  readonly #onUnreachable: ((how: Unreachable) => void) | undefined;
   #models: readonly Model[];
   #state: BackendState = "active";
   #inFlight = 0;
@@ -96,10 +107,11 @@ export class Backend {
     this.basePath = init.basePath;
     this.rank = init.rank;
     this.shares = init.shares;
+    this.mayVanish = init.mayVanish ?? false;
     this.load = init.load ?? new Load();
     this.ending = init.ending ?? new Ending();
     this.#models = init.models;
-    this.#onRefused = init.onRefused;
+    this.#onUnreachable = init.onUnreachable;
   }
 
   get state(): BackendState {
@@ -176,9 +188,9 @@ export class Backend {
     };
   }
 
-  /** Called when a connection to its address was refused. The fleet judges what that means. */
-  reportRefusal(): void {
-    this.#onRefused?.();
+  /** Called when no connection to its address could be made. The fleet judges what that means. */
+  reportUnreachable(how: Unreachable): void {
+    this.#onUnreachable?.(how);
   }
 
   replaceModels(models: readonly Model[]): void {

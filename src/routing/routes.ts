@@ -16,7 +16,9 @@ export type Trouble =
   /** It runs, but its setup makes it impossible to route. */
   | "misconfigured"
   /** It was told to stop and went, and another one may come in its place. */
-  | "being replaced";
+  | "being replaced"
+  /** It was routed, and no connection to it can be made. */
+  | "unreachable";
 
 /** All who serve a model take no new request. */
 export type Draining = {

@@ -136,7 +136,7 @@ const LINES: readonly Line[] = [
     target: atMost(50, 35),
   },
   ...swarm(0, "no swarm"),
-  ...swarm(30, "swarm of 30 tasks", atMost(1.5, 1)),
+  ...swarm(30, "swarm of 30 tasks", atMost(1.5, 1.5)),
   ...swarm(500, "swarm of 500 tasks", atMost(5, 5)),
 ];
 

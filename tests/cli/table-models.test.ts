@@ -8,7 +8,7 @@ function parsed(more: object): StatusReply {
 }
 
 test("says how many containers, and how many models of one, the reply has left out", () => {
-  const left_out = { containers: 12, models: 1, changes: 0, details: true };
+  const left_out = { containers: 12, services: 0, models: 1, changes: 0, details: true };
   const containers = [
     containerStatus({ name: "many", model_count: 9_000, reason: "healthy; why" }),
     containerStatus({ name: "long", models: [], model_count: 2 }),

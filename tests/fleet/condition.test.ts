@@ -4,8 +4,10 @@ import { conditionOf, type Progress } from "../../src/fleet/condition.ts";
 import type { Held } from "../../src/fleet/plan.ts";
 import { observe, type Surroundings } from "../../src/sources/docker/observe.ts";
 import { type Fact, runsIn } from "../../src/sources/docker/run-facts.ts";
+import type { Sighting } from "../../src/sources/sighting.ts";
 import { readFixture } from "../support/engine/replies.ts";
 import { NOBODY } from "../support/proxy/nobody.ts";
+import { RUN, sightingOf } from "../support/server/sightings.ts";
 
 const HEALTHY = parseContainer(readFixture("docker-20.10.24-healthy.json"));
 const LABELS = { "inference.enable": "true" };
@@ -16,15 +18,16 @@ function told(
   held: Held,
   {
     failure,
+    lost,
     served = ["m"],
     ...around
-  }: Partial<Surroundings> & Partial<Pick<Progress, "failure" | "served">> = {},
+  }: Partial<Surroundings> & Partial<Pick<Progress, "failure" | "lost" | "served">> = {},
 ): string {
   const sighting = observe(
     { ...HEALTHY, labels: LABELS, ...change },
     { place: { kind: "host" }, itself: NOBODY, isStopping: () => false, ...around },
   );
-  const { state, reason } = conditionOf(sighting, { held, failure, served });
+  const { state, reason } = conditionOf(sighting, { held, failure, lost, served });
   return `${state}: ${reason}`;
 }
 
@@ -122,6 +125,26 @@ describe("conditionOf()", () => {
     expect(told({}, "active", { failure })).toBe(
       "routed: models: 401 Unauthorized; keeping those it had",
     );
+  });
+
+  test("a server that could not be reached", () => {
+    const lost = "can't be reached (connection timed out)";
+    expect(told({}, "probing", { lost, failure: lost })).toBe(
+      "reading_models: can't be reached (connection timed out); takes nothing new until its models can be read",
+    );
+    const change = { labels: { ...LABELS, "inference.models": "m" } };
+    expect(told(change, "probing", { lost })).toEndWith(
+      "; takes nothing new until it accepts a connection",
+    );
+  });
+
+  test("what else people should know of a routed server", () => {
+    const remark = "its spec shows no health check";
+    const present = sightingOf("routable", RUN);
+    const condition = conditionOf({ ...present, remark } as Sighting, {
+      ...{ held: "active", failure: undefined, served: ["m"] },
+    });
+    expect(condition).toMatchObject({ state: "routed", reason: `healthy; ${remark}` });
   });
 
   test("models that a label names", () => {

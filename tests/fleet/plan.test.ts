@@ -6,8 +6,10 @@ import {
   plan,
   type Seen,
   type Step,
+  seenIfUnreachable,
   seenIn,
 } from "../../src/fleet/plan.ts";
+import type { Unreachable } from "../../src/routing/backend.ts";
 import type { Sighting } from "../../src/sources/sighting.ts";
 
 const SEEN: readonly Seen[] = [
@@ -105,6 +107,29 @@ test.each(HELD)(
   "plan() of %s: a refused connection drains what is active, and nothing else",
   (held) => {
     expect(textOf(plan(held, "refused"))).toBe(STEPS[held === "active" ? "drain" : "keep"]!);
+  },
+);
+
+test.each(HELD)(
+  "plan() of %s: one that can't be reached drains if it is active, and is sought",
+  (held) => {
+    const step = held === "active" ? "keep drain seek keep" : STEPS["keep"]!;
+    expect(textOf(plan(held, "unreachable"))).toBe(step);
+  },
+);
+
+test.each<[how: Unreachable, mayVanish: boolean, isFollowing: boolean, seen: Seen | undefined]>([
+  ["connection refused", false, true, undefined],
+  ["connection refused", false, false, "refused"],
+  ["not connected", false, false, undefined],
+  ["unreachable", false, false, undefined],
+  ["connection refused", true, true, "unreachable"],
+  ["not connected", true, true, "unreachable"],
+  ["unreachable", true, false, "unreachable"],
+])(
+  "seenIfUnreachable() of %s (may vanish: %p, followed: %p)",
+  (how, mayVanish, isFollowing, seen) => {
+    expect(seenIfUnreachable(how, mayVanish, isFollowing)).toBe(seen);
   },
 );
 

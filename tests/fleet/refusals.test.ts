@@ -17,7 +17,7 @@ test("a backend that refuses a connection while no events come is out until the 
   fake.stop();
   await until("the stream has ended", () => !discovery.connection.isFollowed);
   expect(kindOf(discovery)).toBe("live");
-  backend?.reportRefusal();
+  backend?.reportUnreachable("connection refused");
   expect(kindOf(discovery)).toBe("draining");
   expect(discovery.containers()).toMatchObject([
     { state: "unknown", reason: expect.stringContaining("nobody listens at its address") },
@@ -33,7 +33,7 @@ test("while events come, they tell of the end of a run, and a refusal means noth
   using discovery = startDiscovery(fake);
   await untilKind(discovery, "live");
   const [backend] = discovery.table.backends;
-  backend?.reportRefusal();
+  backend?.reportUnreachable("connection refused");
   expect(kindOf(discovery)).toBe("live");
 });
 

@@ -187,7 +187,7 @@ describe("A second source, that polls", () => {
     await polled.next();
     const route = polled.table.route("m");
     expect(route.kind).toBe("routed");
-    if (route.kind === "routed") route.lease.backend.reportRefusal();
+    if (route.kind === "routed") route.lease.backend.reportUnreachable("connection refused");
     expect(polled.table.find("m").kind).toBe("draining");
     list.isBroken = false;
     await until("it is seen again", () => polled.table.find("m").kind === "live");

@@ -69,7 +69,7 @@ test("what is new is told to screen readers, once, and not what was there before
 
 test("what was left out is said", async () => {
   using shown = await open(
-    busyStatus({ left_out: { containers: 12, models: 1, changes: 3, details: true } }),
+    busyStatus({ left_out: { containers: 12, services: 2, models: 1, changes: 3, details: true } }),
   );
   for (const words of [
     "12 containers left out",

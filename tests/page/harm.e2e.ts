@@ -1,5 +1,6 @@
 /** Names that somebody made up to do harm: nothing in them runs, hides, turns the text around or breaks the layout. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import type { TaskStatus } from "../../src/status.ts";
 import {
   type Browser,
   NARROW,
@@ -15,6 +16,7 @@ import {
   recent,
 } from "../support/browser/made-up-status.ts";
 import { ScriptedProxy } from "../support/browser/scripted-proxy.ts";
+import { service, swarm, task } from "../support/proxy/swarm-status.ts";
 
 let browser: Browser;
 beforeAll(async () => {
@@ -42,6 +44,13 @@ const NAMES: readonly (readonly [what: string, name: string])[] = [
   ["a name of every object's", "__proto__"],
   ["quotes, for a shell", "'; touch /tmp/ran; echo '$(touch /tmp/ran)`touch /tmp/ran`\\\" !! #"],
 ];
+
+/** One that is among the containers, and one that is not. */
+function tasksOf(name: string): readonly TaskStatus[] {
+  return [name, `${name}3`].map((id) =>
+    task({ id, name: id, node: name, state: name, desired_state: name, reason: name }),
+  );
+}
 
 /** The name is everywhere where a name may be. */
 function statusOf(name: string): unknown {
@@ -76,6 +85,13 @@ function statusOf(name: string): unknown {
       }),
       container({ name: `${name}2`, models: [name, name, name, name] }),
     ],
+    swarm: swarm(
+      [
+        service({ name, id: name, update: name, reason: name, tasks: tasksOf(name) }),
+        service({ name: `${name}2` }),
+      ],
+      { state: name as "lost", reason: name, since: name },
+    ),
     changes: [change({ name, state: name, reason: name }), change({ name, state: "routed" })],
   });
 }

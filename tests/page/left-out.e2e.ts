@@ -25,7 +25,7 @@ test("errors are those that failed, not those whose client left; the details hav
   expect(await texts(opened.locator("table tr"))).toContain("Error client_gone 5 5");
 });
 
-const LEFT_OUT = { containers: 0, models: 1_048, changes: 0, details: true };
+const LEFT_OUT = { containers: 0, services: 0, models: 1_048, changes: 0, details: true };
 
 test("numbers that were left out are not 0, and have no graph; what nobody asked for is 0", async () => {
   const models = [model({ id: "given", recent: GONE }), model({ id: "null" })];

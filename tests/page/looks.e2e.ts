@@ -4,8 +4,8 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import axe from "axe-core";
 import type { Page } from "playwright-core";
+import { violations } from "../support/browser/axe.ts";
 import { type Browser, NARROW, startBrowser, WIDE } from "../support/browser/browser.ts";
 import { busyStatus } from "../support/browser/busy-host.ts";
 import { quietStatus, timeAgo } from "../support/browser/made-up-status.ts";
@@ -22,12 +22,6 @@ const SCREENSHOTS = process.env["SCREENSHOTS"];
 
 /** Between narrow and wide: where the rows become columns, and where the timeline moves beside them. */
 const WIDTHS = [NARROW.width, 768, 1_150, 1_499, WIDE.width, 2_560];
-
-async function violations(page: Page): Promise<readonly string[]> {
-  await page.evaluate(axe.source);
-  const found = await page.evaluate<axe.AxeResults>("axe.run()");
-  return found.violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
-}
 
 async function openAll(page: Page): Promise<void> {
   await page.getByText("Live", { exact: true }).waitFor();

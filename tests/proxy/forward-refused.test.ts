@@ -10,8 +10,12 @@ test("forward() reports a backend at whose address nobody listens, and no other"
   const closed = fakeBackend();
   const { origin } = closed;
   closed[Symbol.dispose]();
-  const listening = { seen: 1, origin: server.origin, onRefused: () => reported.push("listening") };
-  const silent = { seen: 2, origin, onRefused: () => reported.push("nobody there") };
+  const listening = {
+    seen: 1,
+    origin: server.origin,
+    onUnreachable: () => reported.push("listening"),
+  };
+  const silent = { seen: 2, origin, onUnreachable: () => reported.push("nobody there") };
   using proxy = startProxy({ backends: [makeBackend(listening), makeBackend(silent)] });
   expect((await chat(proxy.origin, "m")).status).toBe(200);
   expect(reported).toEqual(["nobody there"]);

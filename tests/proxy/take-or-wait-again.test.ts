@@ -17,7 +17,7 @@ describe("A request whose server refuses the connection", () => {
   test("leaves that server alone for a second, however often it is woken, and holds up no other", async () => {
     let refusals = 0;
     const origin = `http://127.0.0.1:${await freePort()}`;
-    const old = makeBackend({ origin, run: OLD, onRefused: () => (refusals += 1) });
+    const old = makeBackend({ origin, run: OLD, onUnreachable: () => (refusals += 1) });
     using proxy = startPatientProxy([old]);
     const answers = [chat(proxy.origin, "m")];
     await proxy.untilWaiting(1);

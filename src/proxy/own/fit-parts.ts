@@ -4,6 +4,12 @@
  */
 import { printable } from "../../ground/printable.ts";
 
+/** An entry has more bytes than this, beside its texts. */
+export const ENTRY_BYTES_MIN = 60;
+
+/** The most characters of a text in the shortest form of an entry. */
+export const SHORT_LENGTH = 200;
+
 export function textOf(value: unknown): string {
   return printable(JSON.stringify(value));
 }

@@ -12,13 +12,16 @@ import type { ContainerStatus, ModelStatus, Recent, Status } from "../../status.
 import {
   bytesOf,
   type Draft,
+  ENTRY_BYTES_MIN,
   inOrder,
   Kept,
   type List,
   lengthenLists,
   Room,
+  SHORT_LENGTH,
   textOf,
 } from "./fit-parts.ts";
+import { FittedServices, lengthAtLeast } from "./fit-services.ts";
 
 const BYTES_MAX = 256 * 1024;
 
@@ -35,12 +38,9 @@ export function statusText(status: Status, bytesMax = BYTES_MAX): string {
   return textOf(fitted(status, bytesMax));
 }
 
-/** An entry has more bytes than this, beside its texts. */
-const ENTRY_BYTES_MIN = 60;
-
 /** Says whether all its texts together are short enough, so that it is worth writing. Looks at no character. */
-function mayFit({ containers, models }: Status, bytesMax: number): boolean {
-  let left = bytesMax;
+function mayFit({ containers, models, swarm }: Status, bytesMax: number): boolean {
+  let left = bytesMax - lengthAtLeast(swarm?.services ?? []);
   for (const { reason, models: ids } of containers) {
     left -= ENTRY_BYTES_MIN + reason.length;
     for (const id of ids) left -= id.length;
@@ -50,7 +50,7 @@ function mayFit({ containers, models }: Status, bytesMax: number): boolean {
     left -= ENTRY_BYTES_MIN + id.length + servers.length * ENTRY_BYTES_MIN * 0.5;
     if (left < 0) return false;
   }
-  return true;
+  return left >= 0;
 }
 
 function fitted(status: Status, bytesMax: number): Status {
@@ -59,29 +59,39 @@ function fitted(status: Status, bytesMax: number): Status {
   const containers = new Kept(greatestFirst(status.containers, containerNeed), shortContainer);
   const models = new Kept(greatestFirst(status.models, modelNeed), shortModel);
   const changes = new Kept(status.changes, (change) => change);
+  const services = new FittedServices(status.swarm?.services ?? []);
   // Each kind has a share of its own, so that many of one leave room for the others.
+  services.kept.fill(room, room.left / 3);
   const { left } = room;
   containers.fill(room, left / 2);
   models.fill(room, (left * 3) / 8);
   changes.fill(room, left / 8);
-  for (const kept of [containers, models, changes]) kept.fill(room, room.left);
+  for (const kept of [containers, services.kept, models, changes]) kept.fill(room, room.left);
   lengthenReasons(containers.drafts, room);
+  lengthenReasons(services.kept.drafts, room);
   lengthenLists(
-    [...containers.drafts.map(listOfModels), ...models.drafts.map(listOfServers)],
+    [
+      ...services.lists,
+      ...containers.drafts.map(listOfModels),
+      ...models.drafts.map(listOfServers),
+    ],
     room,
   );
   addRecent([...containers.drafts, ...models.drafts], room);
   return {
     ...frame,
     containers: inOrder(status.containers, containers.drafts),
+    swarm: frame.swarm && { ...frame.swarm, services: services.shown },
     models: inOrder(status.models, models.drafts),
     changes: inOrder(status.changes, changes.drafts),
     left_out: {
       containers: containers.leftOut,
+      services: services.kept.leftOut,
       models: status.left_out.models + models.leftOut,
       changes: changes.leftOut,
       details:
         frame.left_out.details ||
+        services.isCut ||
         containers.drafts.some(isContainerCut) ||
         models.drafts.some(isModelCut),
     },
@@ -92,23 +102,27 @@ const ENGINE_LENGTH_MAX = 1_000;
 
 /** All but the lists. Its numbers of what is left out are as long as they can get. */
 function frameOf(status: Status): Status {
-  const { version, engine, containers, models, changes, left_out } = status;
+  const { version, engine, containers, swarm, models, changes, left_out } = status;
   const counts = {
     containers: containers.length,
+    services: swarm?.services.length ?? 0,
     models: models.length + left_out.models,
     changes: changes.length,
   };
+  const short = (text: string | null): string | null => text && cut(text, ENGINE_LENGTH_MAX);
   const { address, reason } = engine;
   const shown = {
     ...engine,
     address: cut(address, ENGINE_LENGTH_MAX),
-    reason: reason && cut(reason, ENGINE_LENGTH_MAX),
+    reason: short(reason),
   };
+  const shownSwarm = swarm && { ...swarm, reason: short(swarm.reason), services: [] };
+  const isCut = shown.reason !== reason || shownSwarm?.reason !== swarm?.reason;
   return {
     ...status,
     ...{ version: cut(version, ENGINE_LENGTH_MAX), engine: shown },
-    ...{ containers: [], models: [], changes: [] },
-    left_out: { ...counts, details: left_out.details || shown.reason !== reason },
+    ...{ containers: [], swarm: shownSwarm, models: [], changes: [] },
+    left_out: { ...counts, details: left_out.details || isCut },
   };
 }
 
@@ -126,7 +140,6 @@ function requestsOf(recent: Recent | null): number {
   return recent?.last_hour.requests ?? 0;
 }
 
-const SHORT_LENGTH = 200;
 /** The most entries of the shortest list, and the most characters of them all. */
 const [FEW, FEW_LENGTH_MAX] = [3, 120];
 
@@ -156,7 +169,12 @@ function fewOf<Item>(items: readonly Item[], lengthOf: (item: Item) => number): 
   return end === -1 ? few : few.slice(0, end);
 }
 
-function lengthenReasons(drafts: readonly Draft<ContainerStatus>[], room: Room): void {
+type WithReason = {
+  readonly whole: { readonly reason: string };
+  readonly shown: { reason: string };
+};
+
+function lengthenReasons(drafts: readonly WithReason[], room: Room): void {
   for (const { whole, shown } of drafts) {
     if (shown.reason === whole.reason) continue;
     if (!room.take(bytesOf(whole.reason) - bytesOf(shown.reason))) return;

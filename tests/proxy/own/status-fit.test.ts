@@ -13,7 +13,7 @@ import { containerStatus, plainStatus } from "../../support/proxy/status-reply.t
 const LIMIT = 256 * 1024;
 /** Each is 6 bytes of JSON. */
 const CONTROL = "\u0001";
-const NOTHING_LEFT_OUT = { containers: 0, models: 0, changes: 0, details: false };
+const NOTHING_LEFT_OUT = { containers: 0, services: 0, models: 0, changes: 0, details: false };
 
 function container(name: string, more: Partial<ContainerStatus> = {}): ContainerStatus {
   return containerStatus({ name, ...more }) as unknown as ContainerStatus;
@@ -183,7 +183,7 @@ describe("statusText()", () => {
     expect(shown.containers.map(({ state }) => state)).toEqual(["unhealthy", "routed"]);
     expect(shown.models.map(({ id }) => id)).toEqual(["m"]);
     expect(shown.changes.map(({ name }) => name)).toEqual(["new"]);
-    expect(shown.left_out).toEqual({ containers: 0, models: 1, changes: 1, details: true });
+    expect(shown.left_out).toEqual({ ...NOTHING_LEFT_OUT, models: 1, changes: 1, details: true });
   });
 
   const LONG = "x".repeat(LIMIT);

@@ -14,8 +14,8 @@ export async function openStatus(browser: Browser, status: Status): Promise<Show
   return { page, proxy, [Symbol.dispose]: () => proxy[Symbol.dispose]() };
 }
 
-/** The row of a model, or of a container. */
-export function row(page: Page, list: "models" | "boxes", name: string): Locator {
+/** The row of a model, a service, or a container. */
+export function row(page: Page, list: "models" | "services" | "boxes", name: string): Locator {
   const heading = page.getByRole("heading", { name, exact: true });
   return page.locator(`#${list} > li`).filter({ has: heading });
 }

@@ -16,6 +16,7 @@ export const ENDLESS: Patience = {
   socketMs: 1_000_000,
   probeAfterMs: 1_000_000,
   connectMs: 1_000_000,
+  vanishing: { probeAfterMs: 1_000_000, connectMs: 1_000_000, probeEveryMs: 1_000_000 },
   runEndMs: 0,
 };
 

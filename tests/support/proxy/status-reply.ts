@@ -27,7 +27,7 @@ export function plainStatus(more: Partial<Status> = {}): Status {
     models: [],
     recent: null,
     changes: [],
-    left_out: { containers: 0, models: 0, changes: 0, details: false },
+    left_out: { containers: 0, services: 0, models: 0, changes: 0, details: false },
     ...more,
   };
 }

@@ -4,7 +4,6 @@
  */
 import { connect, createServer, type Server } from "node:net";
 import { until } from "../until.ts";
-import { NETWORK } from "./service.ts";
 import type { NodeName, Swarm } from "./swarm.ts";
 
 const PORT = 8080;
@@ -31,7 +30,7 @@ export class SwarmProxy {
   }
 
   async create(image: string, engine: readonly string[]): Promise<void> {
-    const flags = ["--network", NETWORK, "--publish", `${PORT}:${PORT}`, "--hostname", this.#name];
+    const flags = ["--publish", `${PORT}:${PORT}`, "--hostname", this.#name];
     const debug = ["--env", "LOG_LEVEL=debug"];
     await this.#docker(
       "run",
@@ -111,7 +110,7 @@ export class SwarmProxy {
 export type Proxies = AsyncDisposable & { readonly all: readonly [SwarmProxy, SwarmProxy] };
 
 /** Starts both. Resolves when they are ready. */
-export async function startProxies(swarm: Swarm, image: string): Promise<Proxies> {
+export async function startProxies(swarm: Swarm, image: string, network: string): Promise<Proxies> {
   const relay = await startRelay(swarm);
   const all: readonly [SwarmProxy, SwarmProxy] = [
     new SwarmProxy(swarm, "m1"),
@@ -119,8 +118,13 @@ export async function startProxies(swarm: Swarm, image: string): Promise<Proxies
   ];
   const [onManager, onWorker] = all;
   const socket = `${swarm.socketOf("m1")}:/var/run/docker.sock`;
-  await onManager.create(image, ["--volume", socket]);
-  await onWorker.create(image, ["--env", `DOCKER_HOST=tcp://${swarm.hostAddress}:${relay.port}`]);
+  const shared = ["--network", network];
+  await onManager.create(image, [...shared, "--volume", socket]);
+  await onWorker.create(image, [
+    ...shared,
+    "--env",
+    `DOCKER_HOST=tcp://${swarm.hostAddress}:${relay.port}`,
+  ]);
   return {
     all,
     [Symbol.asyncDispose]: async () => {

@@ -4,8 +4,6 @@ import { join } from "node:path";
 import { until } from "../until.ts";
 import { NODES, type NodeName, type Swarm } from "./swarm.ts";
 
-/** Shared by the servers and the proxies. */
-export const NETWORK = "models";
 const JOURNAL = "/journal";
 const MS = 1_000_000; // durations in specs are nanoseconds
 
@@ -14,6 +12,7 @@ export type ServiceInit = {
   /** That its servers have; the service's name if it is not given. */
   readonly model?: string;
   readonly image: string;
+  readonly network: string;
   /** Of the service, not of its containers. */
   readonly labels?: Readonly<Record<string, string>>;
   readonly replicas?: number;
@@ -183,7 +182,7 @@ async function nodesById(swarm: Swarm): Promise<ReadonlyMap<string, NodeName>> {
 }
 
 function specOf(init: ServiceInit, folder: string): object {
-  const { name, model = name, image, replicas = 3, termMode, labels } = init;
+  const { name, model = name, image, network, replicas = 3, termMode, labels } = init;
   const config = { Parallelism: 1, Order: "start-first", Monitor: 500 * MS };
   return {
     Name: name,
@@ -208,7 +207,7 @@ function specOf(init: ServiceInit, folder: string): object {
         },
       },
       RestartPolicy: { Condition: "any", Delay: 1_000 * MS },
-      Networks: [{ Target: NETWORK }],
+      Networks: [{ Target: network }],
     },
     Mode: { Replicated: { Replicas: replicas } },
     UpdateConfig: config,

@@ -5,7 +5,7 @@ import { until } from "../until.ts";
 import { Clients, type Sent } from "./clients.ts";
 import { PROXY_IMAGE, SERVER_IMAGE } from "./images.ts";
 import { type Proxies, type SwarmProxy, startProxies } from "./proxies.ts";
-import { NETWORK, Service, type ServiceInit } from "./service.ts";
+import { Service, type ServiceInit } from "./service.ts";
 import { Swarm } from "./swarm.ts";
 
 /** All requests and the logs of the proxies are written there, a file a test. */
@@ -28,19 +28,24 @@ let counter = 0;
 
 export class Stage implements AsyncDisposable {
   readonly swarm: Swarm;
+  /** Shared by the servers and the proxies. */
+  readonly #network: string;
   readonly #proxies: Proxies;
   #restarts = 0;
 
-  private constructor(swarm: Swarm, proxies: Proxies) {
+  private constructor(swarm: Swarm, network: string, proxies: Proxies) {
     this.swarm = swarm;
+    this.#network = network;
     this.#proxies = proxies;
   }
 
   static async start(): Promise<Stage> {
     const swarm = Swarm.given();
     const manager = swarm.dockerOn("m1");
-    await manager("network", "create", "--driver", "overlay", "--attachable", NETWORK);
-    return new Stage(swarm, await startProxies(swarm, PROXY_IMAGE));
+    counter += 1;
+    const network = `models-${counter}`;
+    await manager("network", "create", "--driver", "overlay", "--attachable", network);
+    return new Stage(swarm, network, await startProxies(swarm, PROXY_IMAGE, network));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -49,7 +54,7 @@ export class Stage implements AsyncDisposable {
     const manager = this.swarm.dockerOn("m1");
     await until(
       "the network is removed",
-      () => succeeds(manager("network", "rm", NETWORK)),
+      () => succeeds(manager("network", "rm", this.#network)),
       60_000,
     );
   }
@@ -83,11 +88,12 @@ export class Stage implements AsyncDisposable {
   }
 
   /** A service whose model both proxies serve. */
-  async service(init: Omit<ServiceInit, "name" | "image">): Promise<Service> {
+  async service(init: Omit<ServiceInit, "name" | "image" | "network">): Promise<Service> {
     await this.untilNodesReady();
     counter += 1;
     const name = `s${process.pid}-${counter}`;
-    const service = await Service.create(this.swarm, { ...init, name, image: SERVER_IMAGE });
+    const more = { name, image: SERVER_IMAGE, network: this.#network };
+    const service = await Service.create(this.swarm, { ...init, ...more });
     for (const proxy of this.proxies) await proxy.untilServes(service.model);
     return service;
   }

@@ -8,8 +8,13 @@ import { until } from "../../until.ts";
 
 const CONFIGS = { Tecnativa: "process.cfg", linuxserver: "linuxserver.cfg" } as const;
 
-/** What it allows. Unset: both images allow all of it but CONTAINERS, which our README has people set. */
-export type Allowed = Partial<Record<"CONTAINERS" | "EVENTS" | "PING" | "VERSION", "0" | "1">>;
+type Path = "CONTAINERS" | "EVENTS" | "PING" | "VERSION" | "SERVICES" | "TASKS" | "NODES";
+
+/**
+ * What it allows. Unset: both images allow EVENTS, PING and VERSION by themselves, and our README has people set
+ * CONTAINERS, and the last three for a swarm.
+ */
+export type Allowed = Partial<Record<Path, "0" | "1">>;
 
 export type SocketProxy = AsyncDisposable & {
   /** As in DOCKER_HOST. */

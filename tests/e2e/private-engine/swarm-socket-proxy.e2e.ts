@@ -1,0 +1,109 @@
+/**
+ * The compiled binary behind each of the socket proxies in the README, in front of the real manager of a swarm: with what
+ * the README has people allow for a swarm, and without.
+ */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import type { Status } from "../../../src/status.ts";
+import { provide } from "../../support/debian-package.ts";
+import { LoneManager, whyNoLoneManager } from "../../support/engine/lone-manager.ts";
+import {
+  type Allowed,
+  type SocketProxy,
+  startSocketProxy,
+} from "../../support/engine/socket-proxy/process.ts";
+import { startWollomatic } from "../../support/engine/socket-proxy/wollomatic.ts";
+import { type CompiledProxy, startCompiled } from "../../support/proxy/compiled.ts";
+import { buildInferenceImage } from "../../support/server/inference-server/image.ts";
+import { until } from "../../support/until.ts";
+
+const TIMEOUT_MS = 60_000;
+const README = readFileSync(join(import.meta.dir, "../../../README.md"), "utf8");
+const RULE = /-allowGET=([^'`]+)'/.exec(README)?.[1] ?? "";
+/** What the README has stand beside `version` in wollomatic's rule. */
+const MORE = /`(services\|[^`]+)` stand beside `version`/.exec(README)?.[1] ?? "";
+/** The variables, as the README has them set. */
+const FOR_SWARM = Object.fromEntries(
+  (/`(SERVICES=1[^`]*)`/.exec(README)?.[1] ?? "").split(" ").map((text) => text.split("=")),
+) as Allowed;
+
+const WHY_NOT = whyNoLoneManager() ?? (await provide("haproxy", "haproxy"));
+if (WHY_NOT !== undefined) console.log(`Socket proxies of a swarm are not tested: ${WHY_NOT}`);
+
+const manager = new LoneManager();
+
+beforeAll(async () => {
+  if (WHY_NOT !== undefined) return;
+  await manager.start();
+  await manager.initSwarm();
+  await manager.docker("network", "create", "--driver", "overlay", "inference");
+  const image = await buildInferenceImage(manager.docker);
+  const labels = ["--label", "inference.enable=true", "--container-label", "inference.port=8000"];
+  await manager.docker(
+    ...["service", "create", "--detach", "--no-resolve-image", "--name", "llm"],
+    ...["--network", "inference", "--endpoint-mode", "dnsrr", ...labels, image],
+  );
+  await until("its container", async () => (await manager.docker("ps", "--quiet")) !== "", 20_000);
+}, TIMEOUT_MS);
+
+afterAll(() => manager[Symbol.asyncDispose](), TIMEOUT_MS);
+
+async function swarmOf(proxy: CompiledProxy): Promise<Status["swarm"]> {
+  const reply = await fetch(`${proxy.origin}/status`);
+  return ((await reply.json()) as Status).swarm;
+}
+
+type Start = (socketPath: string) => Promise<SocketProxy>;
+
+const STARTS: readonly [name: string, allowing: Start, refusing: Start][] = [
+  [
+    "Tecnativa's",
+    (path) => startSocketProxy(path, FOR_SWARM, "Tecnativa"),
+    (path) => startSocketProxy(path, {}, "Tecnativa"),
+  ],
+  [
+    "linuxserver's",
+    (path) => startSocketProxy(path, FOR_SWARM, "linuxserver"),
+    (path) => startSocketProxy(path, {}, "linuxserver"),
+  ],
+  [
+    "wollomatic's",
+    (path) => startWollomatic(path, { allowGet: RULE.replace("version", `version|${MORE}`) }),
+    (path) => startWollomatic(path, { allowGet: RULE }),
+  ],
+];
+
+describe.skipIf(WHY_NOT !== undefined).each(STARTS)("behind %s socket proxy", (_name, ...start) => {
+  const [allowing, refusing] = start;
+
+  test(
+    "the swarm is followed with what the README has people allow",
+    async () => {
+      await using socketProxy = await allowing(manager.socketPath);
+      await using proxy = await startCompiled({ env: { DOCKER_HOST: socketProxy.host } });
+      await until("the task is known, and its node", async () => {
+        const [service] = (await swarmOf(proxy))?.services ?? [];
+        return service?.name === "llm" && service.tasks[0]?.node === hostname();
+      });
+      expect(await swarmOf(proxy)).toMatchObject({ state: "followed", reason: null });
+      expect(JSON.stringify(proxy.log())).not.toContain("allow");
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "without it containers are, and it is said once what to allow, in the README's words",
+    async () => {
+      await using socketProxy = await refusing(manager.socketPath);
+      await using proxy = await startCompiled({ env: { DOCKER_HOST: socketProxy.host } });
+      await until("it is known", async () => (await swarmOf(proxy))?.state === "forbidden");
+      const words = Object.entries(FOR_SWARM).map((entry) => entry.join("="));
+      expect((await swarmOf(proxy))?.reason).toContain(words.join(" "));
+      const said = proxy.log().filter(({ message }) => String(message).includes(words.join(" ")));
+      expect(said).toHaveLength(1);
+    },
+    TIMEOUT_MS,
+  );
+});

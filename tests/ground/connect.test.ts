@@ -1,0 +1,31 @@
+import { expect, test } from "bun:test";
+import { type ConnectTry, tryConnect } from "../../src/ground/connect.ts";
+import { freePort, rawServer } from "../support/client/raw-http.ts";
+import { blackhole } from "../support/server/blackhole.ts";
+import { until } from "../support/until.ts";
+
+test("tryConnect() to a server that listens makes a connection, closes it, and sends nothing", async () => {
+  using server = await rawServer();
+  expect(await tryConnect(server.origin, 3_000)).toBe("connected");
+  await until("it is closed", () => server.connections[0]?.closed() === true);
+  expect(server.connections[0]?.received()).toBe("");
+});
+
+test("tryConnect() to a port where nobody listens is refused, also at an IPv6 address", async () => {
+  const port = await freePort();
+  expect(await tryConnect(`http://127.0.0.1:${port}`, 3_000)).toBe("refused");
+  expect(["refused", "no route", "failed"]).toContain<ConnectTry>(
+    await tryConnect(`http://[::1]:${port}`, 3_000),
+  );
+});
+
+test("tryConnect() to an address that swallows SYNs gives up in time", async () => {
+  using hole = await blackhole();
+  const startMs = performance.now();
+  expect(await tryConnect(hole.origin, 100)).toBe("timed out");
+  expect(performance.now() - startMs).toBeWithin(95, 1_000);
+});
+
+test("tryConnect() fails where the address is none", async () => {
+  expect(await tryConnect("http://255.255.255.255:9", 3_000)).not.toBe("connected");
+});

@@ -1,0 +1,10 @@
+/** What axe-core says of a page: for whom it is hard to read or to use. */
+import axe from "axe-core";
+import type { Page } from "playwright-core";
+
+/** The rules that it breaks, and where. */
+export async function violations(page: Page): Promise<readonly string[]> {
+  await page.evaluate(axe.source);
+  const found = await page.evaluate<axe.AxeResults>("axe.run()");
+  return found.violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
+}
