@@ -1,7 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
-import { freePort, type RawServer, rawConnect, rawServer } from "../support/client/raw-http.ts";
+import {
+  freePort,
+  type RawConnection,
+  type RawServer,
+  rawConnect,
+  rawServer,
+} from "../support/client/raw-http.ts";
 import {
   ENDLESS,
   type RunningProxy,
@@ -210,16 +216,22 @@ describe("a connection that can't be made", () => {
     });
     using client = await rawConnect(proxy.port);
     client.send(rawRequest());
-    const connection = await upstream.request();
-    await until(
-      "it was asked whether the backend can be reached",
-      () => upstream.connections.length === 2,
-    );
+    // On a busy machine the try whether it can be reached may come before the request.
+    await until("both have come", () => upstream.connections.length === 2);
+    const request = await withRequest(upstream);
     upstream.stopListening();
     using late = await rawConnect(proxy.port);
     late.send(rawRequest()); // over the connection below, or refused: either way it does not disturb the first
     await Bun.sleep(150); // longer than all of its patience, to prove that it is not given up
-    connection.send(ANSWER);
+    request.send(ANSWER);
     await client.waitFor("answer");
   });
 });
+
+/** The connection over which a request has come. */
+async function withRequest({ connections }: RawServer): Promise<RawConnection> {
+  const find = (): RawConnection | undefined =>
+    connections.find(({ received }) => received().includes("\r\n\r\n"));
+  await until("a request has come", () => find() !== undefined);
+  return find()!;
+}

@@ -86,11 +86,7 @@ export class Clients implements AsyncDisposable {
       endMs: 0,
       outcome: "no proxy to ask",
     };
-    if (to !== undefined) {
-      to.open += 1;
-      await ask(to.origin, this.#model, one);
-      to.open -= 1;
-    }
+    if (to !== undefined) await ask(to, this.#model, one);
     one.endMs = Date.now() - one.startedAt;
     this.sent.push(one);
   }
@@ -102,16 +98,20 @@ export function isBy(id: string): (one: Sent) => boolean {
 }
 
 /** Sends it, and writes down what becomes of it. */
-async function ask(origin: string, model: string, one: Sent): Promise<void> {
+async function ask(proxy: SwarmProxy, model: string, one: Sent): Promise<void> {
   const pace = one.kind === "stream" ? STREAM : SHORT;
   const messages = [{ role: "user", content: "hello" }];
+  proxy.open += 1;
+  proxy.unanswered += 1;
   try {
-    const response = await fetch(`${origin}/v1/chat/completions`, {
+    const response = await fetch(`${proxy.origin}/v1/chat/completions`, {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ model, messages, ...pace }),
       keepalive: false,
       signal: AbortSignal.timeout(BOUND_MS),
+    }).finally(() => {
+      proxy.unanswered -= 1;
     });
     one.headMs = Date.now() - one.startedAt;
     one.by = response.headers.get("x-served-by");
@@ -119,6 +119,8 @@ async function ask(origin: string, model: string, one: Sent): Promise<void> {
     one.outcome = fault(response.status, one, text) ?? "ok";
   } catch (error) {
     one.outcome = `broken off: ${String(error)}`;
+  } finally {
+    proxy.open -= 1;
   }
 }
 

@@ -16,8 +16,9 @@ export class SwarmProxy {
   readonly #swarm: Swarm;
   /** Whether clients are to ask it: not while somebody is about to restart it, as a load balancer in front would know. */
   isAsked = true;
-  /** Requests of clients that have no whole answer yet. */
+  /** Requests of clients that have no whole answer yet, and those of them of whose answers nothing has come. */
   open = 0;
+  unanswered = 0;
 
   constructor(swarm: Swarm, node: NodeName) {
     this.#swarm = swarm;
@@ -30,24 +31,16 @@ export class SwarmProxy {
   }
 
   async create(image: string, engine: readonly string[]): Promise<void> {
-    const flags = ["--publish", `${PORT}:${PORT}`, "--hostname", this.#name];
-    const debug = ["--env", "LOG_LEVEL=debug"];
-    await this.#docker(
-      "run",
-      "--detach",
-      "--name",
-      this.#name,
-      ...flags,
-      ...debug,
-      ...engine,
-      image,
-    );
-    await this.#untilReady();
+    const flags = ["--publish", `${PORT}:${PORT}`, "--env", "LOG_LEVEL=debug", ...engine];
+    await this.#docker("create", "--name", this.#name, ...flags, image);
+    await this.start();
   }
 
   /** Restarts it when clients ask it no more. They ask it again once it is ready: no sooner, and no later. */
   async restart(): Promise<void> {
     this.isAsked = false;
+    // A connection that the proxy has not taken from the kernel when it stops is reset: no proxy can help that.
+    await until(`${this.#name} has begun to answer all`, () => this.unanswered === 0, 30_000);
     await this.#docker("restart", "--time", String(GRACE_S), this.#name);
     await this.#untilReady();
     this.isAsked = true;
@@ -58,14 +51,14 @@ export class SwarmProxy {
     await until(`${this.#name} has answered all`, () => this.open === 0, 30_000);
   }
 
-  /** Starts it, if its engine has stopped it, and has clients ask it again. */
-  async startAgain(): Promise<void> {
+  /** Starts it, also after its engine has stopped it, and has clients ask it. */
+  async start(): Promise<void> {
     const started = (): Promise<boolean> =>
       this.#docker("start", this.#name).then(
         () => true,
-        () => false, // its network is not there yet
+        () => false, // a manager that has just come back has not got its network yet
       );
-    await until(`${this.#name} starts again`, started, 30_000);
+    await until(`${this.#name} starts`, started, 60_000);
     await this.#untilReady();
     this.isAsked = true;
   }
@@ -91,7 +84,7 @@ export class SwarmProxy {
   }
 
   async #untilReady(): Promise<void> {
-    await until(`${this.#name} is ready`, () => isReady(this.origin), 30_000);
+    await until(`${this.#name} is ready`, () => isReady(this.origin), 60_000);
   }
 
   log(): Promise<string> {

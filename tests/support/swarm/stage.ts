@@ -94,7 +94,10 @@ export class Stage implements AsyncDisposable {
     const name = `s${process.pid}-${counter}`;
     const more = { name, image: SERVER_IMAGE, network: this.#network };
     const service = await Service.create(this.swarm, { ...init, ...more });
-    for (const proxy of this.proxies) await proxy.untilServes(service.model);
+    for (const proxy of this.proxies) {
+      await proxy.untilServes(service.model);
+      proxy.isAsked = true; // whatever became of an earlier test
+    }
     return service;
   }
 
