@@ -25,10 +25,12 @@ export type DockerSourceInit = {
 };
 
 /** Who follows the tasks of a swarm, if the engine is a manager of one. Their containers are left to it then. */
-type TaskFollower = {
+export type TaskFollower = {
+  /** Containers of tasks are to be left to it. */
   readonly takesTasks: boolean;
   /** Resolves when it is known whether it takes them, or when the first try to find that out has failed. */
   readonly decided: Promise<void>;
+  /** The event stream of the engine has been opened, for the first time or again. */
   readonly onStreamOpen: () => void;
   readonly onSwarmEvent: (event: SwarmEvent) => void;
   /** @param event of a container that belongs to a task */

@@ -17,14 +17,17 @@ export class NamedAddresses {
   /**
    * @param tasks all tasks of a service that run
    * @param addresses of one answer for that service
+   * @returns the ids of those of whom it says something else than the answer before it
    */
-  saw(tasks: readonly NamedTask[], addresses: readonly string[]): void {
-    if (addresses.length === 0) return;
+  saw(tasks: readonly NamedTask[], addresses: readonly string[]): readonly string[] {
+    if (addresses.length === 0) return [];
     const named = new Set(addresses);
-    for (const { id, host } of tasks) {
-      if (named.has(host)) this.#tasks.set(id, true);
-      else if (this.#tasks.has(id)) this.#tasks.set(id, false);
-    }
+    const changed = tasks.filter(({ id, host }) => {
+      const was = this.#tasks.get(id);
+      return named.has(host) ? was !== true : was === true;
+    });
+    for (const { id, host } of changed) this.#tasks.set(id, named.has(host));
+    return changed.map(({ id }) => id);
   }
 
   isMissing(taskId: string): boolean {

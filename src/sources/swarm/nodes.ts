@@ -14,6 +14,7 @@ export class Nodes {
   /** Nodes of tasks, as they were when we asked last: one that is not among the answers was removed. */
   #asked: ReadonlySet<string> = new Set();
   #isStale = true;
+  #isAsking = false;
   #failedMs = Number.NEGATIVE_INFINITY;
 
   /** @param ask must throw an `EngineError` if the manager does not tell */
@@ -40,15 +41,19 @@ export class Nodes {
   async read(tasks: readonly SwarmTask[], nowMs: number): Promise<void> {
     const ids = new Set(tasks.map(({ nodeId }) => nodeId));
     const isNew = [...ids].some((id) => id !== "" && !this.#all.has(id) && !this.#asked.has(id));
-    if (!(isNew || this.#isStale) || nowMs - this.#failedMs < RETRY_MS) return;
+    if (!(isNew || this.#isStale) || this.#isAsking || nowMs - this.#failedMs < RETRY_MS) return;
+    this.#isAsking = true;
+    this.#isStale = false;
     try {
       const nodes = await this.#ask();
-      this.#isStale = false;
       this.#asked = ids;
       this.#all = new Map(nodes.map((node) => [node.id, node]));
     } catch (error) {
       if (!(error instanceof EngineError)) throw error;
+      this.#isStale = true;
       this.#failedMs = nowMs;
+    } finally {
+      this.#isAsking = false;
     }
   }
 }

@@ -206,7 +206,7 @@ function ended(end: RunEnd): Absence {
 }
 
 /** For a task that has no container yet. */
-export function pendingReason({ state, error, message }: SwarmTask): string {
+function pendingReason({ state, error, message }: SwarmTask): string {
   return `${state}: ${error || message || "it has no node yet"}`;
 }
 

@@ -24,9 +24,13 @@ export class PutOffs {
     this.#takesRequests = takesRequests;
   }
 
-  /** The tasks that go on for now. */
-  get ids(): readonly string[] {
-    return [...this.#all.keys()];
+  get isEmpty(): boolean {
+    return this.#all.size === 0;
+  }
+
+  /** The tasks that went on until now, and do not any more. */
+  due(nowMs: number): readonly string[] {
+    return [...this.#all].filter(([, putOff]) => !this.#isOn(putOff, nowMs)).map(([id]) => id);
   }
 
   /**
@@ -36,10 +40,7 @@ export class PutOffs {
    */
   goesOn(taskId: string, nowMs: number, coming: () => readonly string[]): boolean {
     const putOff = this.#all.get(taskId) ?? { untilMs: nowMs + PUT_OFF_MS, coming: coming() };
-    const goesOn =
-      nowMs < putOff.untilMs &&
-      putOff.coming.length > 0 &&
-      !putOff.coming.some((id) => this.#takesRequests(id));
+    const goesOn = this.#isOn(putOff, nowMs);
     if (goesOn) this.#all.set(taskId, putOff);
     else this.#all.delete(taskId);
     return goesOn;
@@ -48,5 +49,9 @@ export class PutOffs {
   /** The task is not to drain, or at once. */
   lift(taskId: string): void {
     this.#all.delete(taskId);
+  }
+
+  #isOn({ untilMs, coming }: PutOff, nowMs: number): boolean {
+    return nowMs < untilMs && coming.length > 0 && !coming.some((id) => this.#takesRequests(id));
   }
 }

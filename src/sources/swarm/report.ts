@@ -6,7 +6,7 @@ import type { Service, SwarmNode, SwarmTask } from "../../engine/swarm.ts";
 import type { ServiceStatus, TaskStatus } from "../../status.ts";
 import type { Sighting } from "../sighting.ts";
 import { readServiceLabels } from "./labels.ts";
-import { nameOf, pendingReason } from "./observe.ts";
+import { nameOf } from "./observe.ts";
 import { hasEnded, hasStarted, isRunning, isToStop } from "./task-states.ts";
 
 export type Watching = {
@@ -38,17 +38,21 @@ function serviceStatus(
 ): ServiceStatus {
   const { id, name, replicas } = service;
   const shown = shownOf(tasks);
+  const ends = lastEnds(tasks);
   const routed = shown.filter(({ id: taskId }) => around.watching.takesRequests(taskId)).length;
   const labels = readServiceLabels(service);
   const reasons =
     labels.kind === "enabled"
-      ? [...missing(shown), ...notRouted(shown, around.watching)]
+      ? [...missing(shown, ends, around.watching), ...notRouted(shown, around.watching)]
       : [labels.reason];
   return {
     ...{ id, name, replicas: replicas ?? null, routed },
     update: updateOf(service, tasks),
     reason: reasons.join("; "),
-    tasks: shown.map((task) => taskStatus(task, service, around)),
+    tasks: shown.map((task) => ({
+      ...taskStatus(task, service, around),
+      reason: reasonIn(task, ends, around.watching),
+    })),
   };
 }
 
@@ -67,35 +71,61 @@ function placeOf({ slot, nodeId }: SwarmTask): string {
   return slot > 0 ? String(slot) : nodeId;
 }
 
+/** How the last task in each place has ended, if Swarm calls that an error. */
+type Ends = ReadonlyMap<string, string>;
+
+function lastEnds(tasks: readonly SwarmTask[]): Ends {
+  const ended = tasks.filter(hasEnded).sort((a, b) => a.createdAtMs - b.createdAtMs);
+  return new Map(ended.map((task) => [placeOf(task), task.error]));
+}
+
 function lastFailed(tasks: readonly SwarmTask[]): readonly SwarmTask[] {
   const [last] = [...tasks].sort((a, b) => b.createdAtMs - a.createdAtMs);
   return last === undefined || last.error === "" ? [] : [last];
 }
 
-function taskStatus(task: SwarmTask, service: Service, { watching, nodes }: Around): TaskStatus {
+function taskStatus(
+  task: SwarmTask,
+  service: Service,
+  { nodes }: Around,
+): Omit<TaskStatus, "reason"> {
   return {
     id: task.id,
     name: nameOf(task, service, nodes),
     node: nodes.get(task.nodeId)?.hostname || task.nodeId || null,
     state: task.state,
     desired_state: task.desiredState,
-    reason: watching.takesRequests(task.id) ? "" : reasonOf(task, watching.told(task.id)),
   };
+}
+
+function reasonIn(task: SwarmTask, ends: Ends, { takesRequests, told }: Watching): string {
+  if (takesRequests(task.id)) return "";
+  const reason = reasonOf(task, told(task.id));
+  const before = ends.get(placeOf(task)) ?? "";
+  if (hasEnded(task) || isToStop(task) || before === "") return reason;
+  return `${reason}; the one before it: ${withAdvice(before)}`;
 }
 
 function reasonOf(task: SwarmTask, told: Sighting | undefined): string {
   if (hasEnded(task)) return withAdvice(task.error || task.message);
   if (isToStop(task)) return "told to stop";
-  if (!hasStarted(task)) return withAdvice(pendingReason(task));
+  if (!hasStarted(task)) return withAdvice(task.error || task.message);
   if (told?.kind === "ignored") return told.reason;
   if (told?.kind === "present" && told.trouble !== undefined) return told.trouble.reason;
   return isRunning(task) ? "its models are being read" : "waiting for its health check to pass";
 }
 
-/** Why tasks are missing, each reason once with how many it keeps back. */
-function missing(shown: readonly SwarmTask[]): readonly string[] {
-  const errors = shown.filter(({ error }) => error !== "");
-  return [...Map.groupBy(errors, ({ error }) => error)].map(
+/** Why tasks are missing, each reason once with how many it keeps back: what Swarm says of them, or of those before. */
+function missing(
+  shown: readonly SwarmTask[],
+  ends: Ends,
+  { takesRequests }: Watching,
+): readonly string[] {
+  const errors = shown
+    .filter((task) => !(takesRequests(task.id) || (isToStop(task) && !hasEnded(task))))
+    .map((task) => task.error || (ends.get(placeOf(task)) ?? ""))
+    .filter((error) => error !== "");
+  return [...Map.groupBy(errors, (error) => error)].map(
     ([error, all]) => `${countOf(all)} missing: ${withAdvice(error)}`,
   );
 }

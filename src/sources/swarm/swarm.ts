@@ -11,6 +11,7 @@ import type { SwarmStatus } from "../../status.ts";
 import { BugReport } from "../../telemetry/bug-report.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { Place } from "../docker/address.ts";
+import type { TaskFollower } from "../docker/docker-init.ts";
 import type { Itself } from "../docker/itself.ts";
 import { TASK_ID_LABEL } from "../labels.ts";
 import type { SightingListener, Source } from "../sighting.ts";
@@ -58,12 +59,15 @@ const POLL_SHARE = 20;
 const ASK_MS = 30_000;
 /** After a failure. A manager that is starting, or elects a leader, may answer at any moment. */
 const RETRY_MS = 1_000;
-/** Two reads are so far apart at the least, whatever events come. */
+/** From the end of one read to the next there is this much at the least, whatever events come. */
 const APART_MS = 50;
-/** Says what failed and what follows, as `BugReport` wants it. */
+/** The answer at hand may tell of a stop: it does not wait for others for longer. */
+const BESIDE_MS = 200;
+/** These say what failed and what follows, as `BugReport` wants it. */
 const READING = "while it read the tasks of the swarm; it does so again soon";
+const JUDGING = "while it acted on what it knows of a task; it does so again at the next change";
 
-export class SwarmSource implements Source {
+export class SwarmSource implements Source, TaskFollower {
   readonly name = SOURCE;
   readonly #init: SwarmSourceInit;
   readonly #listener: SightingListener;
@@ -89,7 +93,8 @@ export class SwarmSource implements Source {
     this.#nodes = new Nodes(() => engine.nodes());
     this.#ownNode = new OwnNode({
       inspect: (id) => engine.inspect(id),
-      onChange: (taskId) => this.#watch.ownChanged(taskId, performance.now()),
+      onChange: (taskId) => this.#judge((nowMs) => this.#watch.ownChanged(taskId, nowMs)),
+      onNode: () => this.#judge((nowMs) => this.#watch.nodeFound(nowMs)),
       drainTimeoutMs,
       bugs: this.#bugs,
     });
@@ -99,7 +104,7 @@ export class SwarmSource implements Source {
     });
     this.#handover = new Handover({
       onChange: init.onChange,
-      onGivenBack: () => this.#watch.left(),
+      onGivenBack: () => this.#judge(() => this.#watch.left()),
     });
     this.#listener = init.fleet.join(this);
     this.#watch = new TaskWatch({
@@ -108,7 +113,8 @@ export class SwarmSource implements Source {
       ownView: (task) => this.#ownNode.view(task),
     });
     this.#dns = new TaskDns((id, addresses) => {
-      if (this.#connection.isManager) this.#watch.sawNames(id, addresses, performance.now());
+      if (!this.#connection.isManager) return;
+      this.#judge((nowMs) => this.#watch.sawNames(id, addresses, nowMs));
     }, init.resolve);
   }
 
@@ -120,8 +126,9 @@ export class SwarmSource implements Source {
       this.#waiting = new AbortController();
       const beganMs = performance.now();
       await this.#bugs.guard(READING, () => this.#read());
+      this.#connection.tried();
       const tookMs = performance.now() - beganMs;
-      await pause(Math.max(0, APART_MS - tookMs), signal);
+      await pause(APART_MS, signal);
       await pause(this.#pauseMs(tookMs), AbortSignal.any([signal, this.#waiting.signal]));
     }
     clearTimeout(this.#putOffTimer);
@@ -137,17 +144,14 @@ export class SwarmSource implements Source {
     return Promise.resolve();
   }
 
-  /** Containers of tasks are to be left to this source. */
   get takesTasks(): boolean {
     return this.#handover.takesTasks;
   }
 
-  /** Resolves when it is known whether the engine is a manager, or when the first try to find that out has failed. */
   get decided(): Promise<void> {
     return this.#connection.decided;
   }
 
-  /** The event stream of the engine has been opened, for the first time or again. */
   onStreamOpen(): void {
     this.#nodes.changed();
     this.#opened.resolve();
@@ -159,13 +163,11 @@ export class SwarmSource implements Source {
     this.#waiting.abort();
   }
 
-  /** @param event of a container that belongs to a task */
   onTaskEvent(event: ContainerEvent): void {
     const taskId = event.attributes[TASK_ID_LABEL];
     if (taskId !== undefined) this.#ownNode.onEvent(event, taskId);
   }
 
-  /** Some container here belongs to a task. */
   sawTaskContainer(): void {
     this.#connection.sawTaskContainer();
   }
@@ -188,24 +190,25 @@ export class SwarmSource implements Source {
     try {
       const services = await engine.services();
       const tasks = await engine.tasks();
-      await this.#nodes.read(tasks, performance.now());
       const isNew = this.#connection.isNew;
       this.#connection.answered();
       this.#handover.take(isNew);
+      this.#connection.tried(); // the source of containers waits for it, and `#saw` for that source
       await this.#saw({ services, tasks });
     } catch (error) {
       if (!(error instanceof EngineError)) throw error;
       this.#connection.failed(error);
       if (!this.#connection.isManager) this.#handover.giveBack();
-      const isKnown = !(this.#connection.isManager || this.#connection.isUndecided);
-      this.#listener.passed(isKnown);
+      this.#listener.passed(!this.#connection.isExpected);
     }
   }
 
   async #saw(answer: Answer): Promise<void> {
     const { tasks } = answer;
     const own = await this.#init.own();
-    await this.#whereabouts.read(tasks, own.place, performance.now());
+    const nowMs = performance.now();
+    const reads = [this.#nodes.read(tasks, nowMs), this.#whereabouts.read(tasks, own.place, nowMs)];
+    await Promise.race([Promise.all(reads), Bun.sleep(BESIDE_MS)]);
     this.#own = own;
     this.#watch.saw(answer, performance.now());
     const { services } = this.#watch;
@@ -218,11 +221,19 @@ export class SwarmSource implements Source {
     this.#listener.passed(true);
   }
 
-  readonly #carryOutPutOff = (): void => {
+  #carryOutPutOff(): void {
     clearTimeout(this.#putOffTimer);
-    const againMs = this.#watch.due(performance.now());
-    if (againMs !== undefined) this.#putOffTimer = setTimeout(this.#carryOutPutOff, againMs);
-  };
+    this.#judge((nowMs) => {
+      const againMs = this.#watch.due(nowMs);
+      if (againMs === undefined) return;
+      this.#putOffTimer = setTimeout(() => this.#carryOutPutOff(), againMs);
+    });
+  }
+
+  /** For what nobody waits for: a timer and an answer of somebody's must not end the process. */
+  #judge(act: (nowMs: number) => void): void {
+    void this.#bugs.guard(JUDGING, async () => act(performance.now()));
+  }
 
   get #surroundings(): Surroundings {
     if (this.#own === undefined) throw new Error("where the proxy is has not been read yet");
@@ -231,11 +242,13 @@ export class SwarmSource implements Source {
     return { whereabouts, itself, nodes: this.#nodes.all, ownServiceId };
   }
 
+  /** @returns how long to wait beside `APART_MS` */
   #pauseMs(tookMs: number): number {
     const { pollMs = POLL_MS, askMs = ASK_MS } = this.#init.times ?? {};
     if (this.#connection.isAnswering) {
-      return Math.max(0, Math.max(pollMs, Math.min(POLL_MAX_MS, tookMs * POLL_SHARE)) - tookMs);
+      const everyMs = Math.max(pollMs, Math.min(POLL_MAX_MS, tookMs * POLL_SHARE));
+      return Math.max(0, everyMs - tookMs - APART_MS);
     }
-    return this.#connection.isManager || this.#connection.isUndecided ? RETRY_MS : askMs;
+    return this.#connection.isExpected ? RETRY_MS : askMs;
   }
 }

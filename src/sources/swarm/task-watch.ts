@@ -6,11 +6,12 @@ import type { Service, SwarmTask } from "../../engine/swarm.ts";
 import type { Rank } from "../../routing/run.ts";
 import type { Labels } from "../labels.ts";
 import type { Sighting, SightingListener } from "../sighting.ts";
-import { isOurs, readServiceLabels } from "./labels.ts";
+import { type Labelled, LabelledServices } from "./labelled.ts";
 import { NamedAddresses } from "./named-addresses.ts";
 import { goneOf, type OwnView, observe, type Surroundings, serverOf } from "./observe.ts";
 import { PutOffs } from "./put-off.ts";
 import { hasEnded, withPorts } from "./task-states.ts";
+import { hostOf, isDisabled, isNoNews, isStopping, Told, takesRequests } from "./told.ts";
 
 export type TaskWatchInit = {
   readonly listener: SightingListener;
@@ -20,7 +21,7 @@ export type TaskWatchInit = {
   readonly ownView: (task: SwarmTask) => OwnView | undefined;
 };
 
-/** One answer of a manager. */
+/** One answer of a manager. The same lists as last time say that nothing has changed. */
 export type Answer = {
   readonly services: readonly Service[];
   readonly tasks: readonly SwarmTask[];
@@ -28,11 +29,18 @@ export type Answer = {
 
 type Watched = {
   task: SwarmTask;
-  service: Service;
-  /** What the fleet was told last. */
-  told: Sighting | undefined;
-  /** The same as a text. */
-  toldText: string;
+  of: Labelled;
+  /** What the fleet was told. */
+  readonly told: Told;
+};
+
+/** One look at some tasks, or at all. */
+type Round = {
+  readonly nowMs: number;
+  readonly rank: Rank;
+  readonly around: Surroundings;
+  /** By the id of a service: those of its tasks that run and take no requests yet. Kept, since each of many may ask. */
+  readonly coming: Map<string, readonly string[]>;
 };
 
 /** How soon we look again whether the one that is waited for takes requests. */
@@ -42,11 +50,15 @@ export class TaskWatch {
   readonly #init: TaskWatchInit;
   /** By task id: those of services with a label of ours. */
   readonly #watched = new Map<string, Watched>();
+  /** The same by the id of their service. */
+  #ofServices: ReadonlyMap<string, readonly Watched[]> = new Map();
   readonly #named = new NamedAddresses();
   readonly #putOffs: PutOffs;
-  #services: ReadonlyMap<string, Service> = new Map();
-  #labels = new WeakMap<Service, Labels>();
-  #tasks: readonly SwarmTask[] = [];
+  readonly #services = new LabelledServices();
+  /** What was acted on last. */
+  #last: (Answer & { readonly around: Surroundings }) | undefined;
+  /** Some task was left since: the next answer is to show it as what it is now. */
+  #hasLeft = false;
 
   constructor(init: TaskWatchInit) {
     this.#init = init;
@@ -55,32 +67,34 @@ export class TaskWatch {
 
   /** The services with a label of ours. */
   get services(): readonly Service[] {
-    return [...this.#services.values()];
+    return this.#services.ours;
   }
 
   /** All tasks of the last answer, ended ones too. */
   get tasks(): readonly SwarmTask[] {
-    return this.#tasks;
+    return this.#last?.tasks ?? [];
   }
 
   /** The task as the fleet was told of it last; undefined if it was not. */
   told(taskId: string): Sighting | undefined {
-    return this.#watched.get(taskId)?.told;
+    return this.#watched.get(taskId)?.told.sighting;
   }
 
   /** Acts on an answer. It shows all that exists: who is not in it any more is gone. */
   saw({ services, tasks }: Answer, nowMs: number): void {
-    const rank = this.#init.listener.nextRank();
-    const ours = services.filter((service) => !service.isJob && isOurs(service));
-    this.#services = new Map(ours.map((service) => [service.id, service]));
-    this.#tasks = tasks;
+    const round = this.#round(nowMs);
+    if (this.#isLast({ services, tasks }, round)) return;
+    this.#hasLeft = false;
+    this.#services.take(services);
     const listed = new Set(tasks.map(({ id }) => id));
     for (const task of tasks) this.#update(task);
     const all = [...this.#watched.values()];
+    this.#ofServices = Map.groupBy(all, ({ of }) => of.service.id);
     const isOver = ({ task }: Watched): boolean => hasEnded(task) || !listed.has(task.id);
     // Who comes in the place of another is told first, so that its models are expected all the while.
-    for (const watched of all) if (!isOver(watched)) this.#judge(watched, nowMs, rank);
-    for (const watched of all) if (isOver(watched)) this.#forget(watched, rank);
+    for (const watched of all) if (!isOver(watched)) this.#judge(watched, round);
+    for (const watched of all) if (isOver(watched)) this.#forget(watched, round);
+    this.#last = { services, tasks, around: round.around };
   }
 
   /**
@@ -89,133 +103,140 @@ export class TaskWatch {
    * @returns when to call this again, ms from now; undefined if nothing is put off
    */
   due(nowMs: number): number | undefined {
-    const { ids } = this.#putOffs;
-    if (ids.length === 0) return undefined;
-    const rank = this.#init.listener.nextRank();
-    for (const id of ids) {
-      const watched = this.#watched.get(id);
-      if (watched !== undefined) this.#judge(watched, nowMs, rank);
-    }
-    return this.#putOffs.ids.length > 0 ? LOOK_AGAIN_MS : undefined;
+    const ids = this.#putOffs.due(nowMs);
+    if (ids.length > 0) this.#judgeAll(this.#find(ids), nowMs);
+    return this.#putOffs.isEmpty ? undefined : LOOK_AGAIN_MS;
   }
 
   /** Swarm's DNS has named these addresses as those of a service. */
   sawNames(serviceId: string, addresses: readonly string[], nowMs: number): void {
-    const [tasks, rank] = [this.#runningOf(serviceId), this.#init.listener.nextRank()];
-    this.#named.saw(
-      tasks.map(({ task, told }) => ({ id: task.id, host: hostOf(told) })),
+    const running = this.#tasksOf(serviceId).filter(
+      ({ told, task }) => told.sighting?.kind === "present" && task.state === "running",
+    );
+    const changed = this.#named.saw(
+      running.map(({ task, told }) => ({ id: task.id, host: hostOf(told.sighting) })),
       addresses,
     );
-    for (const watched of tasks) this.#judge(watched, nowMs, rank);
+    this.#judgeAll(this.#find(changed), nowMs);
   }
 
   /** The services whose tasks Swarm's DNS may name, with their names. */
   get nameable(): readonly Pick<Service, "id" | "name">[] {
-    const isPresent = ({ told }: Watched): boolean => told?.kind === "present";
-    const ids = new Set(
-      [...this.#watched.values()].filter(isPresent).map(({ service }) => service.id),
+    return this.services.filter(({ id }) =>
+      this.#tasksOf(id).some(({ told }) => told.sighting?.kind === "present"),
     );
-    return this.services.filter(({ id }) => ids.has(id));
   }
 
   /** The engine of our own node shows something else of a task. */
   ownChanged(taskId: string, nowMs: number): void {
-    const watched = this.#watched.get(taskId);
-    if (watched === undefined || hasEnded(watched.task)) return;
-    this.#judge(watched, nowMs, this.#init.listener.nextRank());
+    this.#judgeAll(this.#find([taskId]), nowMs);
+  }
+
+  /** It is known of another node whether it is our own: that changes what is known of all its tasks. */
+  nodeFound(nowMs: number): void {
+    this.#judgeAll([...this.#watched.values()], nowMs);
   }
 
   /** The engine is no manager any more. The tasks live on, and what is in flight there may finish. */
   left(): void {
     for (const watched of this.#watched.values()) this.#leave(watched);
-    this.#services = new Map();
-    this.#tasks = [];
+    this.#services.take([]);
+    this.#ofServices = new Map();
+    this.#last = undefined;
+  }
+
+  #round(nowMs: number): Round {
+    const rank = this.#init.listener.nextRank();
+    return { nowMs, rank, around: this.#init.around(), coming: new Map() };
+  }
+
+  /** Nothing has changed. What else is known of a task is told by itself. */
+  #isLast({ services, tasks }: Answer, { around }: Round): boolean {
+    const last = this.#last;
+    if (this.#hasLeft || services !== last?.services || tasks !== last.tasks) return false;
+    return Bun.deepEquals(around, last.around);
+  }
+
+  #find(taskIds: readonly string[]): readonly Watched[] {
+    return taskIds.flatMap((id) => this.#watched.get(id) ?? []);
+  }
+
+  #judgeAll(all: readonly Watched[], nowMs: number): void {
+    if (all.length === 0) return;
+    const round = this.#round(nowMs);
+    for (const watched of all) if (!hasEnded(watched.task)) this.#judge(watched, round);
   }
 
   #update(task: SwarmTask): void {
     const watched = this.#watched.get(task.id);
-    const service = this.#services.get(task.serviceId);
+    const of = this.#services.get(task.serviceId);
     if (watched !== undefined) {
       watched.task = withPorts(task, watched.task);
       // Of a service that was removed the tasks still drain, and its settings are what they were.
-      watched.service = service ?? watched.service;
-    } else if (service !== undefined && !hasEnded(task)) {
-      this.#watched.set(task.id, { task, service, told: undefined, toldText: "" });
+      watched.of = of ?? watched.of;
+    } else if (of?.labels !== undefined && !hasEnded(task)) {
+      this.#watched.set(task.id, { task, of, told: new Told() });
     }
   }
 
-  #judge(watched: Watched, nowMs: number, rank: Rank): void {
-    const sighting = this.#observe(watched);
-    if (this.#isPutOff(watched, sighting, nowMs) || isNoNews(watched, sighting)) return;
-    if (this.#isLabelOff(watched, sighting)) this.#leave(watched);
-    else this.#tell(watched, sighting, rank);
+  #judge(watched: Watched, round: Round): void {
+    const { labels } = watched.of;
+    const { sighting: told } = watched.told;
+    const sighting = labels && this.#observe(watched, labels, round.around);
+    if (sighting === undefined || (told?.kind === "present" && isDisabled(sighting))) {
+      this.#leave(watched);
+    } else if (!this.#isPutOff(watched, sighting, round) && !isNoNews(told, sighting)) {
+      if (watched.told.isNew(sighting)) this.#init.listener.saw(sighting, round.rank);
+    }
   }
 
-  #observe({ task, service }: Watched): Sighting {
-    return observe(task, service, this.#labelsOf(service), {
-      ...this.#init.around(),
-      own: this.#init.ownView(task),
-      isOutOfDns: this.#named.isMissing(task.id),
-    });
-  }
-
-  #labelsOf(service: Service): Labels {
-    const known = this.#labels.get(service) ?? readServiceLabels(service);
-    this.#labels.set(service, known);
-    return known;
+  #observe({ task, of }: Watched, labels: Labels, around: Surroundings): Sighting {
+    const own = this.#init.ownView(task);
+    const isOutOfDns = this.#named.isMissing(task.id);
+    return observe(task, of.service, labels, { ...around, own, isOutOfDns });
   }
 
   /** Says whether a task that is to drain goes on for now: see put-off.ts. */
-  #isPutOff({ told, task, service }: Watched, sighting: Sighting, nowMs: number): boolean {
-    const isToDrain = isStopping(sighting) && takesRequests(told);
+  #isPutOff({ told, task, of }: Watched, sighting: Sighting, round: Round): boolean {
+    const isToDrain = isStopping(sighting) && takesRequests(told.sighting);
     // That DNS does not name it any more says nothing new then: it leaves DNS 1 s after the decision.
     const isAtOnce = this.#init.ownView(task)?.isStopping === true;
     if (isToDrain && !isAtOnce) {
-      return this.#putOffs.goesOn(task.id, nowMs, () => this.#comingBeside(task, service));
+      const coming = (): readonly string[] => this.#comingOf(of.service.id, round);
+      return this.#putOffs.goesOn(task.id, round.nowMs, coming);
     }
     this.#putOffs.lift(task.id);
     return false;
   }
 
-  /** The tasks of the same service that run and take no requests yet. */
-  #comingBeside(task: SwarmTask, service: Service): readonly string[] {
-    return [...this.#watched.values()]
-      .filter((one) => one.service.id === service.id && one.task.id !== task.id)
-      .filter((one) => takesRequests(this.#observe(one)))
-      .map((one) => one.task.id)
-      .filter((id) => !this.#init.listener.takesRequests(serverOf(id)));
-  }
-
-  /** Its service has been labelled until now, and the task lives on. */
-  #isLabelOff({ told, service }: Watched, sighting: Sighting): boolean {
-    const isOff = sighting.kind === "absent" && sighting.state === "disabled";
-    return told?.kind === "present" && (isOff || !isOurs(service));
-  }
-
-  #tell(watched: Watched, sighting: Sighting, rank: Rank): void {
-    const text = JSON.stringify(sighting);
-    if (text === watched.toldText) return;
-    watched.told = sighting;
-    watched.toldText = text;
-    this.#init.listener.saw(sighting, rank);
+  #comingOf(serviceId: string, { around, coming }: Round): readonly string[] {
+    const known = coming.get(serviceId);
+    if (known !== undefined) return known;
+    const isComing = (one: Watched): boolean =>
+      !this.#init.listener.takesRequests(serverOf(one.task.id)) &&
+      one.of.labels !== undefined &&
+      takesRequests(this.#observe(one, one.of.labels, around));
+    const ids = this.#tasksOf(serviceId).flatMap((one) => (isComing(one) ? [one.task.id] : []));
+    coming.set(serviceId, ids);
+    return ids;
   }
 
   /** The task has ended, or the manager does not know it any more. */
-  #forget(watched: Watched, rank: Rank): void {
-    const { told, task } = watched;
+  #forget({ told: { sighting: told }, task, of }: Watched, { around, rank }: Round): void {
     const { listener } = this.#init;
     if (told !== undefined) {
-      const seen = this.#observe(watched);
-      const sighting = seen.kind === "absent" && hasEnded(task) ? seen : goneOf(told);
-      listener.saw(sighting, rank);
+      const seen = of.labels && observe(task, of.service, of.labels, around);
+      const isEnd = hasEnded(task) && seen?.kind === "absent";
+      listener.saw(isEnd ? seen : goneOf(told), rank);
       listener.gone(serverOf(task.id));
     }
     this.#drop(task.id);
   }
 
   /** Nothing more is told of it. What is in flight there may finish. */
-  #leave({ told, task }: Watched): void {
+  #leave({ told: { sighting: told }, task }: Watched): void {
     const { listener } = this.#init;
+    this.#hasLeft = true;
     if (told?.kind === "present") {
       listener.saw({ ...told, seen: "stopping" }, listener.nextRank());
     }
@@ -223,34 +244,14 @@ export class TaskWatch {
     this.#drop(task.id);
   }
 
+  #tasksOf(serviceId: string): readonly Watched[] {
+    const all = this.#ofServices.get(serviceId) ?? [];
+    return all.filter((watched) => this.#watched.get(watched.task.id) === watched);
+  }
+
   #drop(taskId: string): void {
     this.#watched.delete(taskId);
     this.#named.forget(taskId);
     this.#putOffs.lift(taskId);
   }
-
-  #runningOf(serviceId: string): readonly Watched[] {
-    return [...this.#watched.values()].filter(
-      ({ service, told, task }) =>
-        service.id === serviceId && told?.kind === "present" && task.state === "running",
-    );
-  }
-}
-
-function isStopping(sighting: Sighting): boolean {
-  return sighting.kind === "present" && sighting.seen === "stopping";
-}
-
-function takesRequests(sighting: Sighting | undefined): boolean {
-  return sighting?.kind === "present" && sighting.seen === "routable";
-}
-
-function hostOf(told: Sighting | undefined): string {
-  return told?.kind === "present" ? new URL(told.origin).hostname : "";
-}
-
-/** A task that ended long ago is listed for a while, and one on a node that is down for a day. */
-function isNoNews({ told }: Watched, sighting: Sighting): boolean {
-  if (told !== undefined || sighting.kind !== "absent") return false;
-  return sighting.outlook === "gone" && sighting.state !== "disabled";
 }

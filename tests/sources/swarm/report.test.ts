@@ -72,9 +72,32 @@ describe("servicesOf()", () => {
     ["task: non-zero exit (3)", "docker service logs"],
     ["task: non-zero exit (1): dockerexec: unhealthy container", "health check has failed"],
   ])("%s: what to do", (error, advice) => {
-    const { reason } = shown({ tasks: [aTask({ state: "failed", error })] });
+    const tasks = [aTask({ state: "failed", error })];
+    const { reason } = shown({ tasks, takesRequests: () => false });
     expect(reason).toStartWith(`1 task missing: ${error}: `);
     expect(reason).toContain(advice);
+  });
+
+  test("a crash loop: what ended the task before is said of the one that starts, and of the service", () => {
+    const before = aTask({ id: "old", state: "failed", error: "task: non-zero exit (1)" });
+    const next = aTask({ id: "new", state: "starting", createdAtMs: CREATED_MS + 1 });
+    const status = shown({ tasks: [before, next], takesRequests: () => false });
+    const why = "task: non-zero exit (1): docker service logs says why";
+    expect(status.reason).toBe(`1 task missing: ${why}`);
+    expect(status.tasks).toMatchObject([
+      {
+        id: "new",
+        reason: `waiting for its health check to pass; the one before it: ${why}`,
+      },
+    ]);
+    const well = shown({ tasks: [before, next], takesRequests: (id) => id === "new" });
+    expect([well.reason, well.tasks[0]?.reason]).toEqual(["", ""]);
+  });
+
+  test("one that waits says what for, without the state that stands beside it", () => {
+    const task = aTask({ state: "preparing", error: "", message: "preparing the image" });
+    const status = shown({ tasks: [task], takesRequests: () => false });
+    expect(status.tasks[0]).toMatchObject({ state: "preparing", reason: "preparing the image" });
   });
 
   test("of a place that has a task again, those before it are not shown; else the last one is", () => {

@@ -7,9 +7,21 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { API_24, API_52, type FakeContainer, inspectReplyOf, minor, RELEASES } from "./replies.ts";
+import type { FakeSwarm } from "./fake-swarm.ts";
+import {
+  type Answer,
+  API_52,
+  type FakeContainer,
+  inspectReplyOf,
+  json,
+  minor,
+  RELEASES,
+  versionRefusal,
+} from "./replies.ts";
+import { refusalOf } from "./swarm-refusals.ts";
 
-type Answer = { readonly status: number; readonly body: string; readonly contentType?: string };
+/** What only a manager of a swarm tells. */
+const OF_SWARMS: ReadonlySet<string> = new Set(["/services", "/tasks", "/nodes"]);
 
 let counter = 0;
 
@@ -17,6 +29,8 @@ export class FakeEngine {
   readonly directory = mkdtempSync(join(tmpdir(), "fake-engine-"));
   readonly socketPath: string;
   readonly containers = new Map<string, FakeContainer>();
+  /** What it tells of the swarm that it is a node of; undefined if it is in none. */
+  swarm: FakeSwarm | undefined;
   /** The path and query of every request so far. */
   readonly requests: string[] = [];
   /** How far its clock is ahead of ours, ms. Applies to `Date`, and to events and starts without a time of their own. */
@@ -171,37 +185,27 @@ export class FakeEngine {
     const intercepted = await this.intercept(url);
     if (intercepted !== undefined) return this.#send(response, intercepted);
     const [, version, path = "", query = ""] = /^(?:\/v(1\.\d+))?(\/[^?]*)\??(.*)$/.exec(url) ?? [];
-    const refused = version === undefined ? undefined : this.#refuse(version);
+    const refused = version === undefined ? undefined : versionRefusal(version, this);
     if (refused !== undefined) return this.#send(response, refused);
     const asked = minor(version ?? this.apiVersion);
     const parameters = new URLSearchParams(query);
     if (path === "/events") return this.#stream(response, parameters, asked);
     const answer = this.#reply(path, parameters, asked);
     await this.holdBack(path);
-    return this.#send(response, answer);
+    if (answer !== undefined) this.#send(response, answer);
   }
 
-  #reply(path: string, query: URLSearchParams, asked: number): Answer {
+  /** @returns undefined if it never answers */
+  #reply(path: string, query: URLSearchParams, asked: number): Answer | undefined {
     if (path === "/_ping") return { status: 200, body: "OK", contentType: "text/plain" };
     if (path === "/version") {
       return json({ ApiVersion: this.apiVersion, MinAPIVersion: this.minApiVersion });
     }
     if (path === "/containers/json") return json(this.#list(query, asked));
-    return this.#inspect(/^\/containers\/([^/]+)\/json$/.exec(path)?.[1] ?? "", asked);
-  }
-
-  /** Refuses a version of the API, in the exact words of Docker 20.10 to 29. */
-  #refuse(version: string): Answer | undefined {
-    const { apiVersion, minApiVersion } = this;
-    if (minor(version) > minor(apiVersion)) {
-      const message = `client version ${version} is too new. Maximum supported API version is ${apiVersion}`;
-      return json({ message }, 400);
+    if (OF_SWARMS.has(path)) {
+      return this.swarm === undefined ? refusalOf("no swarm") : this.swarm.answer(path, query);
     }
-    if (minor(version) >= minor(minApiVersion)) return undefined;
-    const message = `client version ${version} is too old. Minimum supported API version is ${minApiVersion}, please upgrade your client to a newer version`;
-    return minor(version) < API_24
-      ? { status: 400, body: message, contentType: "text/plain" }
-      : json({ message }, 400);
+    return this.#inspect(/^\/containers\/([^/]+)\/json$/.exec(path)?.[1] ?? "", asked);
   }
 
   #list(query: URLSearchParams, asked: number): readonly object[] {
@@ -242,10 +246,6 @@ export class FakeEngine {
   #headers(): Readonly<Record<string, string>> {
     return { "api-version": this.apiVersion, date: new Date(this.nowMs()).toUTCString() };
   }
-}
-
-function json(body: unknown, status = 200): Answer {
-  return { status, body: JSON.stringify(body) };
 }
 
 /** The environment of a proxy that follows this engine. */

@@ -20,6 +20,12 @@ type InspectReply = {
   NetworkSettings: { Networks: Record<string, { NetworkID: string; IPAddress: string }> };
 };
 
+export type Answer = {
+  readonly status: number;
+  readonly body: string;
+  readonly contentType?: string;
+};
+
 export type FakeContainer = {
   readonly id: string;
   readonly name: string;
@@ -50,11 +56,31 @@ export const RELEASES = {
 } as const;
 
 /** Below it a refusal is plain text; from 1.52 on events and inspect have lost what was there twice. */
-export const API_24 = 24;
+const API_24 = 24;
 export const API_52 = 52;
 
 export function minor(version: string): number {
   return Number(version.split(".")[1]);
+}
+
+/** Refuses a version of the API, in the exact words of Docker 20.10 to 29. */
+export function versionRefusal(
+  version: string,
+  { apiVersion, minApiVersion }: { readonly apiVersion: string; readonly minApiVersion: string },
+): Answer | undefined {
+  if (minor(version) > minor(apiVersion)) {
+    const message = `client version ${version} is too new. Maximum supported API version is ${apiVersion}`;
+    return json({ message }, 400);
+  }
+  if (minor(version) >= minor(minApiVersion)) return undefined;
+  const message = `client version ${version} is too old. Minimum supported API version is ${minApiVersion}, please upgrade your client to a newer version`;
+  return minor(version) < API_24
+    ? { status: 400, body: message, contentType: "text/plain" }
+    : json({ message }, 400);
+}
+
+export function json(body: unknown, status = 200): Answer {
+  return { status, body: JSON.stringify(body) };
 }
 
 /** @param asked number of the API's version after `1.` */

@@ -1,0 +1,173 @@
+/**
+ * The JSON of a manager's answers, made of what a test says. The shapes are those of recorded managers: defaults are
+ * omitted, a port of a node is listed twice, the network of the routing mesh comes first. Pure.
+ */
+import type { Json } from "./swarm-replies.ts";
+
+export type FakeService = {
+  readonly id: string;
+  name: string;
+  /** Of the service: `deploy.labels`. */
+  labels: Readonly<Record<string, string>>;
+  /** Of its containers: `labels`. */
+  containerLabels: Readonly<Record<string, string>>;
+  /** Undefined: the spec says nothing, and the image may have one. */
+  healthcheck: readonly string[] | undefined;
+  mode: "replicated" | "global" | "replicated job" | "global job";
+  /** Of a replicated one; undefined is written as nothing at all, and means 1. */
+  replicas: number | undefined;
+  stopGraceS: number | undefined;
+  update: { readonly State: string; readonly Message?: string; readonly StartedAt?: string } | null;
+};
+
+type FakeNetwork = {
+  readonly id: string;
+  readonly name: string;
+  /** With the length of its prefix; null on the node's own network. */
+  readonly addresses: readonly string[] | null;
+  readonly isIngress?: boolean;
+};
+
+export type FakeTask = {
+  readonly id: string;
+  /** Empty: it belongs to none. */
+  serviceId: string;
+  /** 0 if its service has one on each node. */
+  slot: number;
+  nodeId: string;
+  createdAtMs: number;
+  state: string;
+  desiredState: string;
+  error: string;
+  message: string;
+  /** Empty until it has one. */
+  containerId: string;
+  exitCode: number;
+  networks: readonly FakeNetwork[] | null;
+  /** Ports of its container, and those of its node that lead to them. */
+  hostPorts: Readonly<Record<number, number>>;
+};
+
+export type FakeNode = {
+  readonly id: string;
+  hostname: string;
+  state: string;
+  address: string;
+  /** Of a manager; undefined for a worker. */
+  managerAddress: string | undefined;
+};
+
+export function wireService(service: FakeService): Json {
+  const { id, name, labels, containerLabels, healthcheck, stopGraceS, update } = service;
+  const container = {
+    Image: "inference-server:1",
+    ...(Object.keys(containerLabels).length > 0 && { Labels: containerLabels }),
+    ...(healthcheck !== undefined && { Healthcheck: { Test: healthcheck } }),
+    ...(stopGraceS !== undefined && { StopGracePeriod: stopGraceS * 1e9 }),
+  };
+  return {
+    ID: id,
+    Version: { Index: 858 },
+    CreatedAt: "2026-11-27T03:56:53.837348474Z",
+    UpdatedAt: "2026-11-27T03:56:53.837348474Z",
+    Spec: {
+      Name: name,
+      Labels: labels,
+      TaskTemplate: { ContainerSpec: container, ForceUpdate: 0, Runtime: "container" },
+      Mode: wireMode(service),
+      EndpointSpec: { Mode: "vip" },
+    },
+    Endpoint: { Spec: {} },
+    ...(update !== null && { UpdateStatus: update }),
+  };
+}
+
+function wireMode({ mode, replicas }: FakeService): Json {
+  switch (mode) {
+    case "replicated":
+      return { Replicated: replicas === undefined ? {} : { Replicas: replicas } };
+    case "global":
+      return { Global: {} };
+    case "replicated job":
+      return { ReplicatedJob: { MaxConcurrent: 1, TotalCompletions: 1 } };
+    case "global job":
+      return { GlobalJob: {} };
+  }
+}
+
+export function wireTask(task: FakeTask): Json {
+  const { id, serviceId, slot, nodeId, createdAtMs, networks, containerId } = task;
+  const ports = Object.entries(task.hostPorts).map(([target, published]) => ({
+    Protocol: "tcp",
+    TargetPort: Number(target),
+    PublishedPort: published,
+    PublishMode: "host",
+  }));
+  return {
+    ID: id,
+    Version: { Index: 869 },
+    CreatedAt: new Date(createdAtMs).toISOString(),
+    UpdatedAt: new Date(createdAtMs).toISOString(),
+    Labels: {},
+    Spec: { ContainerSpec: { Image: "inference-server:1" }, ForceUpdate: 0 },
+    ...(serviceId !== "" && { ServiceID: serviceId }),
+    ...(slot !== 0 && { Slot: slot }),
+    ...(nodeId !== "" && { NodeID: nodeId }),
+    Status: {
+      Timestamp: new Date(createdAtMs + 1_000).toISOString(),
+      State: task.state,
+      Message: task.message,
+      ...(task.error !== "" && { Err: task.error }),
+      ...(containerId !== "" && {
+        ContainerStatus: { ContainerID: containerId, PID: 1, ExitCode: task.exitCode },
+      }),
+      PortStatus: ports.length > 0 ? { Ports: ports.flatMap((port) => [port, port]) } : {},
+    },
+    DesiredState: task.desiredState,
+    NetworksAttachments: networks === null ? null : wireNetworks(networks),
+  };
+}
+
+function wireNetworks(networks: readonly FakeNetwork[]): readonly Json[] {
+  return [...networks]
+    .sort((a, b) => Number(b.isIngress ?? false) - Number(a.isIngress ?? false))
+    .map(({ id, name, addresses, isIngress = false }) => ({
+      Network: {
+        ID: id,
+        Spec: { Name: name, Labels: {}, ...(isIngress && { Ingress: true }), Scope: "swarm" },
+        DriverState: { Name: addresses === null ? "host" : "overlay" },
+      },
+      Addresses: addresses,
+    }));
+}
+
+export function wireNode({ id, hostname, state, address, managerAddress }: FakeNode): Json {
+  const role = managerAddress === undefined ? "worker" : "manager";
+  return {
+    ID: id,
+    Spec: { Labels: {}, Role: role, Availability: "active" },
+    Description: { Hostname: hostname, Engine: { EngineVersion: "20.10.24" } },
+    Status: { State: state, Addr: address },
+    ...(managerAddress !== undefined && {
+      ManagerStatus: { Leader: true, Reachability: "reachable", Addr: managerAddress },
+    }),
+  };
+}
+
+/** The line by which a manager's event stream tells of a change of a service or a node. */
+export function swarmEvent(
+  type: "service" | "node",
+  action: "create" | "update" | "remove",
+  id: string,
+  attributes: Readonly<Record<string, string>> = {},
+): string {
+  const nowMs = Date.now();
+  return JSON.stringify({
+    Type: type,
+    Action: action,
+    Actor: { ID: id, Attributes: attributes },
+    scope: "swarm",
+    time: Math.floor(nowMs / 1000),
+    timeNano: nowMs * 1e6,
+  });
+}
