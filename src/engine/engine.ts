@@ -56,6 +56,8 @@ export class Engine {
   readonly #address: EngineAddress;
   readonly #callTimeoutMs: number;
   #version: Promise<string> | undefined;
+  /** The last lists of the swarm, by their paths: they are asked for twice a second, and seldom change. */
+  readonly #lists = new Map<string, { readonly text: string; readonly list: unknown }>();
   #apiVersion: string | undefined;
 
   constructor(address: EngineAddress, callTimeoutMs = CALL_TIMEOUT_MS) {
@@ -111,7 +113,8 @@ export class Engine {
   }
 
   /**
-   * Returns all services of the swarm that the engine is a manager of.
+   * Returns all services of the swarm that the engine is a manager of. While the answer stays the same, this is the same
+   * list; so are those of tasks and nodes.
    *
    * @throws {EngineError} of the kind `not a manager` if it is in no swarm, or is a worker
    */
@@ -149,7 +152,11 @@ export class Engine {
 
   async #listOf<T>(path: string, parse: (reply: unknown) => T): Promise<T> {
     const { request, text } = await this.#call(path, LIST_BYTES_MAX);
-    return this.#parse(parse, request, text);
+    const known = this.#lists.get(path);
+    if (known?.text === text) return known.list as T;
+    const list = this.#parse(parse, request, text);
+    this.#lists.set(path, { text, list });
+    return list;
   }
 
   /**

@@ -164,7 +164,7 @@ export function parseTasks(reply: unknown): readonly SwarmTask[] {
  */
 function withoutPrefix(written: string): readonly string[] {
   const [address = ""] = written.split("/", 1);
-  return isIpv4(address) || isIpv6(address) ? [address] : [];
+  return isIp(address) ? [address] : [];
 }
 
 function hostPort(wire: z.infer<typeof WirePort>): readonly HostPort[] {
@@ -195,6 +195,12 @@ export function parseNodes(reply: unknown): readonly SwarmNode[] {
  * @param asManager with a port
  */
 function addressOf(address: string, asManager: string): string {
-  const isKnown = address !== "" && address !== "0.0.0.0" && address !== "::";
-  return isKnown ? address : asManager.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
+  const isKnown = isIp(address) && address !== "0.0.0.0" && address !== "::";
+  if (isKnown) return address;
+  const withoutPort = asManager.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
+  return isIp(withoutPort) ? withoutPort : "";
+}
+
+function isIp(text: string): boolean {
+  return isIpv4(text) || isIpv6(text);
 }

@@ -17,7 +17,7 @@ type Mode = "undecided" | "manager" | "none" | "forbidden";
 const ALLOW =
   "the socket proxy does not let the proxy ask for the tasks of the swarm, so only tasks on this node are routed, and as containers, by their container labels; allow it there: SERVICES=1 TASKS=1 NODES=1";
 
-/** What an engine says that knows no swarm at all, as Podman. */
+/** What an engine says that knows no swarm at all, as Podman. Of a manager only what is in front of it says so. */
 const NOT_FOUND = 404;
 
 export class SwarmConnection {
@@ -82,17 +82,21 @@ export class SwarmConnection {
   }
 
   failed(error: EngineError): void {
-    const mode = modeAfter(error);
+    const mode = modeAfter(error, this.isManager);
     if (mode !== undefined) {
       if (this.isManager) this.#log.warn(NO_MANAGER_ANY_MORE, { reason: error.message });
       if (mode !== this.#mode) this.#become(mode);
       this.#failure = undefined;
       this.#warnIfForbidden();
     } else {
-      this.#decided.resolve();
       if (this.#failure === undefined) this.#lost(error.message);
       this.#failure = error.message;
     }
+  }
+
+  /** A try to find out has ended, whatever came of it. */
+  tried(): void {
+    this.#decided.resolve();
   }
 
   /** Some container of this engine belongs to a task. */
@@ -126,7 +130,7 @@ const NO_MANAGER_ANY_MORE =
   "the engine is no manager of the swarm any more: only containers of this node are routed from now on";
 
 /** @returns undefined if the failure says nothing of what the engine is */
-function modeAfter({ kind, status }: EngineError): Mode | undefined {
-  if (kind === "not a manager" || status === NOT_FOUND) return "none";
+function modeAfter({ kind, status }: EngineError, isManager: boolean): Mode | undefined {
+  if (kind === "not a manager" || (status === NOT_FOUND && !isManager)) return "none";
   return kind === "forbidden" ? "forbidden" : undefined;
 }

@@ -14,9 +14,12 @@ export type HandoverInit = {
 /** Longer than a list of models takes. */
 const HANDOVER_MS = 1_000;
 
+/** `taking` and `giving back`: both sources follow the containers of tasks, and that of containers is told of them. */
+type State = "given back" | "taking" | "taken" | "giving back";
+
 export class Handover {
   readonly #init: HandoverInit;
-  #takesTasks = false;
+  #state: State = "given back";
   #timer: Timer | undefined;
 
   constructor(init: HandoverInit) {
@@ -25,43 +28,55 @@ export class Handover {
 
   /** Containers of tasks are left to the swarm's source. */
   get takesTasks(): boolean {
-    return this.#takesTasks;
+    return this.#state === "taken";
   }
 
   /** @param isAtOnce the source of containers has had none of them yet */
   take(isAtOnce: boolean): void {
-    if (this.#takesTasks || (this.#timer !== undefined && !isAtOnce)) return;
-    if (isAtOnce) this.#set(true);
-    else this.#later(() => this.#set(true));
+    switch (this.#state) {
+      case "taken":
+        return;
+      case "giving back":
+        this.#take(); // the swarm's source has not let go of them
+        return;
+      case "taking":
+        if (isAtOnce) this.#take();
+        return;
+      case "given back":
+        if (isAtOnce) this.#take();
+        else this.#later("taking", () => this.#take());
+    }
   }
 
   giveBack(): void {
-    if (this.#takesTasks) {
-      this.#set(false);
-      this.#later(this.#init.onGivenBack);
-    } else if (this.#timer !== undefined) {
-      this.stop(); // it was about to be taken
-      this.#init.onGivenBack();
-    }
+    if (this.#state === "taken") {
+      this.#later("giving back", () => this.#letGo());
+      this.#init.onChange();
+    } else if (this.#state === "taking") this.#letGo();
   }
 
   /** Nothing is called any more. */
   stop(): void {
     clearTimeout(this.#timer);
-    this.#timer = undefined;
   }
 
-  #set(takesTasks: boolean): void {
-    this.stop();
-    this.#takesTasks = takesTasks;
+  #take(): void {
+    this.#become("taken");
     this.#init.onChange();
   }
 
-  #later(act: () => void): void {
-    this.stop();
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      act();
-    }, this.#init.handoverMs ?? HANDOVER_MS);
+  #letGo(): void {
+    this.#become("given back");
+    this.#init.onGivenBack();
+  }
+
+  #become(state: State): void {
+    clearTimeout(this.#timer);
+    this.#state = state;
+  }
+
+  #later(state: State, act: () => void): void {
+    this.#become(state);
+    this.#timer = setTimeout(act, this.#init.handoverMs ?? HANDOVER_MS);
   }
 }

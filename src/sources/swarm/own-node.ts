@@ -7,6 +7,7 @@ import { EngineError } from "../../engine/error.ts";
 import type { ContainerEvent } from "../../engine/events.ts";
 import type { SwarmTask } from "../../engine/swarm.ts";
 import { spaced } from "../../ground/coalesce.ts";
+import { TIMER_MS_MAX } from "../../ground/timers.ts";
 import type { BugReport } from "../../telemetry/bug-report.ts";
 import { notHealthy } from "../docker/reasons.ts";
 import { isStopSignal } from "../docker/stop-notices.ts";
@@ -18,6 +19,8 @@ export type OwnNodeInit = {
   readonly inspect: (containerId: string) => Promise<Container | undefined>;
   /** Called when a view has changed. */
   readonly onChange: (taskId: string) => void;
+  /** Called when it is known of one more node whether it is our own: that may change each view. */
+  readonly onNode: () => void;
   /** How long a task counts as told to stop that lives on, ms. */
   readonly drainTimeoutMs: number;
   readonly bugs: BugReport;
@@ -54,6 +57,8 @@ export class OwnNode {
   #nodeId: string | undefined;
   /** Nodes whose containers our engine does not know. */
   readonly #others = new Set<string>();
+  /** Ids of tasks that are being looked for, and of their nodes where it is not known whether they are our own. */
+  readonly #sought = new Set<string>();
 
   constructor(init: OwnNodeInit) {
     this.#init = init;
@@ -101,8 +106,23 @@ export class OwnNode {
     for (const task of tasks) {
       if (!hasStarted(task) || task.containerId === "" || this.#isElsewhere(task.nodeId)) continue;
       if (this.view(task)?.hasHealthcheck !== undefined || !isUnclear(task)) continue;
-      void this.#init.bugs.guard(LOOKING, () => this.#find(task));
+      this.#seek(task);
     }
+  }
+
+  /** One look at a time tells of an unknown node: where it is not our own, that is all that there is to know. */
+  #seek(task: SwarmTask): void {
+    const key = task.nodeId === this.#nodeId ? task.id : `node ${task.nodeId}`;
+    if (this.#sought.has(key)) return;
+    this.#sought.add(key);
+    const find = async (): Promise<void> => {
+      try {
+        await this.#find(task);
+      } finally {
+        this.#sought.delete(key);
+      }
+    };
+    void this.#init.bugs.guard(LOOKING, find);
   }
 
   #of(taskId: string): Known {
@@ -128,13 +148,14 @@ export class OwnNode {
   async #find({ id, nodeId, containerId }: SwarmTask): Promise<void> {
     const container = await this.#inspect(containerId);
     if (container === "unknown") return;
-    if (container === undefined) {
-      if (nodeId !== this.#nodeId) this.#others.add(nodeId);
-    } else {
-      this.#isOwn(nodeId);
+    if (container !== undefined) {
       this.#of(id).container = container;
+      this.#isOwn(nodeId);
+      this.#init.onChange(id);
+    } else if (!this.#isElsewhere(nodeId) && nodeId !== this.#nodeId) {
+      this.#others.add(nodeId);
+      this.#init.onNode();
     }
-    this.#init.onChange(id);
   }
 
   async #look(taskId: string, containerId: string): Promise<void> {
@@ -157,17 +178,22 @@ export class OwnNode {
   /** Whoever lives on for longer than any stop takes was not stopped. */
   #stops(taskId: string, known: Known): void {
     clearTimeout(known.stopping);
-    const lapseMs = Math.max(this.#init.drainTimeoutMs, known.container?.stopTimeoutMs ?? 0);
-    known.stopping = setTimeout(() => {
-      known.stopping = undefined;
-      this.#init.onChange(taskId);
-    }, lapseMs);
+    const wholeMs = Math.max(this.#init.drainTimeoutMs, known.container?.stopTimeoutMs ?? 0);
+    known.stopping = setTimeout(
+      () => {
+        known.stopping = undefined;
+        this.#init.onChange(taskId);
+      },
+      Math.min(wholeMs, TIMER_MS_MAX),
+    );
     known.stopping.unref();
   }
 
   #isOwn(nodeId: string): void {
+    const isNew = nodeId !== this.#nodeId;
     this.#nodeId = nodeId;
     this.#others.delete(nodeId);
+    if (isNew) this.#init.onNode();
   }
 
   #isElsewhere(nodeId: string): boolean {

@@ -58,10 +58,11 @@ const POLL_SHARE = 20;
 const ASK_MS = 30_000;
 /** After a failure. A manager that is starting, or elects a leader, may answer at any moment. */
 const RETRY_MS = 1_000;
-/** Two reads are so far apart at the least, whatever events come. */
+/** From the end of one read to the next there is this much at the least, whatever events come. */
 const APART_MS = 50;
-/** Says what failed and what follows, as `BugReport` wants it. */
+/** These say what failed and what follows, as `BugReport` wants it. */
 const READING = "while it read the tasks of the swarm; it does so again soon";
+const JUDGING = "while it acted on what it knows of a task; it does so again at the next change";
 
 export class SwarmSource implements Source {
   readonly name = SOURCE;
@@ -89,7 +90,8 @@ export class SwarmSource implements Source {
     this.#nodes = new Nodes(() => engine.nodes());
     this.#ownNode = new OwnNode({
       inspect: (id) => engine.inspect(id),
-      onChange: (taskId) => this.#watch.ownChanged(taskId, performance.now()),
+      onChange: (taskId) => this.#judge((nowMs) => this.#watch.ownChanged(taskId, nowMs)),
+      onNode: () => this.#judge((nowMs) => this.#watch.nodeFound(nowMs)),
       drainTimeoutMs,
       bugs: this.#bugs,
     });
@@ -99,7 +101,7 @@ export class SwarmSource implements Source {
     });
     this.#handover = new Handover({
       onChange: init.onChange,
-      onGivenBack: () => this.#watch.left(),
+      onGivenBack: () => this.#judge(() => this.#watch.left()),
     });
     this.#listener = init.fleet.join(this);
     this.#watch = new TaskWatch({
@@ -108,7 +110,8 @@ export class SwarmSource implements Source {
       ownView: (task) => this.#ownNode.view(task),
     });
     this.#dns = new TaskDns((id, addresses) => {
-      if (this.#connection.isManager) this.#watch.sawNames(id, addresses, performance.now());
+      if (!this.#connection.isManager) return;
+      this.#judge((nowMs) => this.#watch.sawNames(id, addresses, nowMs));
     }, init.resolve);
   }
 
@@ -120,8 +123,9 @@ export class SwarmSource implements Source {
       this.#waiting = new AbortController();
       const beganMs = performance.now();
       await this.#bugs.guard(READING, () => this.#read());
+      this.#connection.tried();
       const tookMs = performance.now() - beganMs;
-      await pause(Math.max(0, APART_MS - tookMs), signal);
+      await pause(APART_MS, signal);
       await pause(this.#pauseMs(tookMs), AbortSignal.any([signal, this.#waiting.signal]));
     }
     clearTimeout(this.#putOffTimer);
@@ -220,9 +224,16 @@ export class SwarmSource implements Source {
 
   readonly #carryOutPutOff = (): void => {
     clearTimeout(this.#putOffTimer);
-    const againMs = this.#watch.due(performance.now());
-    if (againMs !== undefined) this.#putOffTimer = setTimeout(this.#carryOutPutOff, againMs);
+    this.#judge((nowMs) => {
+      const againMs = this.#watch.due(nowMs);
+      if (againMs !== undefined) this.#putOffTimer = setTimeout(this.#carryOutPutOff, againMs);
+    });
   };
+
+  /** For what nobody waits for: a timer and an answer of somebody's must not end the process. */
+  #judge(act: (nowMs: number) => void): void {
+    void this.#bugs.guard(JUDGING, async () => act(performance.now()));
+  }
 
   get #surroundings(): Surroundings {
     if (this.#own === undefined) throw new Error("where the proxy is has not been read yet");
@@ -231,10 +242,12 @@ export class SwarmSource implements Source {
     return { whereabouts, itself, nodes: this.#nodes.all, ownServiceId };
   }
 
+  /** @returns how long to wait beside `APART_MS` */
   #pauseMs(tookMs: number): number {
     const { pollMs = POLL_MS, askMs = ASK_MS } = this.#init.times ?? {};
     if (this.#connection.isAnswering) {
-      return Math.max(0, Math.max(pollMs, Math.min(POLL_MAX_MS, tookMs * POLL_SHARE)) - tookMs);
+      const everyMs = Math.max(pollMs, Math.min(POLL_MAX_MS, tookMs * POLL_SHARE));
+      return Math.max(0, everyMs - tookMs - APART_MS);
     }
     return this.#connection.isManager || this.#connection.isUndecided ? RETRY_MS : askMs;
   }

@@ -19,8 +19,10 @@ export class TaskDns {
   readonly #onNames: (serviceId: string, addresses: readonly string[]) => void;
   /** The services that are being asked about. */
   readonly #asked = new Set<string>();
+  /** Those that are to be asked about when there is room, by id with their names; each once. */
+  readonly #waiting = new Map<string, string>();
 
-  /** @param onNames called with each answer that has addresses */
+  /** @param onNames called with each answer that has addresses; must not throw */
   constructor(
     onNames: (serviceId: string, addresses: readonly string[]) => void,
     resolve: Resolve = askDns(DOCKER_DNS),
@@ -29,19 +31,34 @@ export class TaskDns {
     this.#onNames = onNames;
   }
 
-  /** Asks once about each of these services. Waits for nothing. */
+  /** Asks once about each of these services, and about no other any more. Waits for nothing. */
   ask(services: readonly Pick<Service, "id" | "name">[]): void {
-    for (const { id, name } of services) {
-      if (this.#asked.has(id) || this.#asked.size >= ASKED_MAX) continue;
-      this.#asked.add(id);
-      this.#resolve(`tasks.${name}`).then(
-        (addresses) => {
-          this.#asked.delete(id);
-          this.#onNames(id, addresses);
-        },
-        () => void this.#asked.delete(id), // that says nothing of any task
-      );
+    const before = [...this.#waiting.keys()];
+    this.#waiting.clear();
+    const names = new Map(services.map(({ id, name }) => [id, name]));
+    // Who has waited comes first: there may be more than are ever asked about in the time from one call to the next.
+    for (const id of [...before, ...names.keys()]) {
+      const name = names.get(id);
+      if (name !== undefined && !this.#asked.has(id)) this.#waiting.set(id, name);
     }
+    this.#askNext();
+  }
+
+  #askNext(): void {
+    for (const [id, name] of this.#waiting) {
+      if (this.#asked.size >= ASKED_MAX) return;
+      this.#waiting.delete(id);
+      void this.#askOne(id, name);
+    }
+  }
+
+  async #askOne(id: string, name: string): Promise<void> {
+    this.#asked.add(id);
+    // That nobody answers says nothing of any task.
+    const addresses = await this.#resolve(`tasks.${name}`).catch(() => undefined);
+    this.#asked.delete(id);
+    this.#askNext();
+    if (addresses !== undefined) this.#onNames(id, addresses);
   }
 }
 

@@ -3,7 +3,13 @@ import { FakeEngine } from "../../support/engine/fake.ts";
 import { FakeSwarm, LABELLED } from "../../support/engine/fake-swarm.ts";
 import { type FakeService, type FakeTask, swarmEvent } from "../../support/engine/swarm-shapes.ts";
 import { startModelServer } from "../../support/proxy/discovery.ts";
-import { nextReads, startSwarm, stateOfTask, untilTask } from "../../support/proxy/swarm.ts";
+import {
+  leaseFrom,
+  nextReads,
+  startSwarm,
+  stateOfTask,
+  untilTask,
+} from "../../support/proxy/swarm.ts";
 import { expectNever, until } from "../../support/until.ts";
 
 /** An engine that is a manager, and a service of it with one task. */
@@ -41,16 +47,15 @@ describe("A task", () => {
     using _engine = engine;
     using rig = startSwarm(engine);
     await untilTask(rig, task, "routed");
-    const route = rig.table.route("m");
-    if (route.kind !== "routed") throw new Error(route.kind);
+    const lease = leaseFrom(rig);
     task.desiredState = "shutdown";
     await untilTask(rig, task, "stopping");
     expect(rig.table.route("m").kind).toBe("draining");
     await nextReads(engine);
-    expect(route.lease.signal.aborted).toBe(false);
+    expect(lease.isClosed()).toBe(false);
     task.state = "shutdown";
     await untilTask(rig, task, undefined);
-    expect(route.lease.signal.aborted).toBe(true);
+    expect(lease.isClosed()).toBe(true);
     swarm.tasks.delete(task.id);
     await nextReads(engine);
     expect(rig.table.route("m").kind).not.toBe("routed");
@@ -185,17 +190,16 @@ describe("Labels of a service that lives on", () => {
     using _engine = engine;
     using rig = startSwarm(engine);
     await untilTask(rig, task, "routed");
-    const route = rig.table.route("m");
-    if (route.kind !== "routed") throw new Error(route.kind);
+    const lease = leaseFrom(rig);
     service.labels = labels;
     await until("its models are gone", () => rig.table.route("m").kind !== "routed");
     await nextReads(engine, 3);
-    expect(route.lease.signal.aborted).toBe(false);
+    expect(lease.isClosed()).toBe(false);
     service.labels = LABELLED;
     engine.emitLine(swarmEvent("service", "update", service.id));
     await until("it is routed again", () => rig.table.find("m").kind === "live");
-    expect(route.lease.signal.aborted).toBe(false);
-    route.lease.end();
+    expect(lease.isClosed()).toBe(false);
+    lease.end();
     await nextReads(engine);
     expect(rig.table.find("m").kind).toBe("live");
   });

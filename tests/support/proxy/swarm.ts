@@ -34,6 +34,13 @@ export type SwarmOptions = Pick<SwarmSourceInit, "times" | "resolve"> & {
   readonly engine?: Partial<SwarmSourceInit["engine"]>;
 };
 
+export type HeldLease = {
+  readonly origin: string;
+  /** Its backend has gone, and took the request with it. */
+  readonly isClosed: () => boolean;
+  readonly end: () => void;
+};
+
 export const NOBODY = async (): Promise<readonly string[]> => {
   throw new Error("ENOTFOUND");
 };
@@ -113,4 +120,16 @@ export async function nextReads(fake: Pick<FakeEngine, "requests">, count = 2): 
   const asked = (): number => fake.requests.filter((path) => path.endsWith("/tasks")).length;
   const before = asked();
   await until("the tasks have been read again", () => asked() >= before + count);
+}
+
+/** A request in flight on whoever has the model. */
+export function leaseFrom(rig: SwarmRig, model = "m"): HeldLease {
+  const route = rig.table.route(model);
+  if (route.kind !== "routed") throw new Error(`Cannot get a lease: ${route.kind}`);
+  const { lease } = route;
+  let isClosed = false;
+  lease.onClose(() => {
+    isClosed = true;
+  });
+  return { origin: lease.backend.origin, isClosed: () => isClosed, end: lease.end };
 }
