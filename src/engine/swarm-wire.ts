@@ -18,6 +18,13 @@ const ShownCount = z.catch(Count, undefined);
 
 const WireUpdate = z.object({ State: ShownText, Message: ShownText, StartedAt: ShownText });
 
+const WirePort = z.object({
+  Protocol: Text,
+  TargetPort: Count,
+  PublishedPort: Count,
+  PublishMode: Text,
+});
+
 const WireService = z.object({
   ID: z.string(),
   Spec: z.object({
@@ -41,15 +48,9 @@ const WireService = z.object({
         GlobalJob: z.nullish(z.unknown()),
       }),
     ),
+    EndpointSpec: z.nullish(z.object({ Ports: z.nullish(z.array(WirePort)) })),
   }),
   UpdateStatus: z.catch(z.nullish(WireUpdate), undefined),
-});
-
-const WirePort = z.object({
-  Protocol: Text,
-  TargetPort: Count,
-  PublishedPort: Count,
-  PublishMode: Text,
 });
 
 const WireTask = z.object({
@@ -108,6 +109,7 @@ export function parseServices(reply: unknown): readonly Service[] {
       containerLabels: container?.Labels ?? {},
       healthcheck: healthcheckOf(container?.Healthcheck?.Test ?? []),
       stopTimeoutMs: stopTimeoutOf(container?.StopGracePeriod ?? undefined),
+      hostPorts: (Spec.EndpointSpec?.Ports ?? []).flatMap(wantedHostPort),
       replicas: Replicated == null ? undefined : (Replicated.Replicas ?? 1),
       isJob: ReplicatedJob != null || GlobalJob != null,
       update: updateOf(UpdateStatus ?? {}),
@@ -165,6 +167,14 @@ export function parseTasks(reply: unknown): readonly SwarmTask[] {
 function withoutPrefix(written: string): readonly string[] {
   const [address = ""] = written.split("/", 1);
   return isIp(address) ? [address] : [];
+}
+
+/** Of a service: it may leave the number to its nodes. */
+function wantedHostPort(wire: z.infer<typeof WirePort>): readonly HostPort[] {
+  const { Protocol, TargetPort, PublishedPort, PublishMode } = wire;
+  if (PublishMode !== "host" || !isPort(TargetPort)) return [];
+  const publishedPort = isPort(PublishedPort) ? PublishedPort : 0;
+  return [{ protocol: Protocol ?? "tcp", targetPort: TargetPort, publishedPort }];
 }
 
 function hostPort(wire: z.infer<typeof WirePort>): readonly HostPort[] {

@@ -10,6 +10,8 @@ export type Service = {
   readonly healthcheck: "given" | "none" | "not given";
   /** How long its tasks may take to stop, ms. */
   readonly stopTimeoutMs: number;
+  /** Ports that it publishes on the nodes of its tasks. */
+  readonly hostPorts: readonly HostPort[];
   /** How many tasks it is to have; undefined if it has one on each node. */
   readonly replicas: number | undefined;
   /** Its tasks run to their end, and no longer: nothing that requests could be sent to. */
@@ -47,7 +49,7 @@ export type SwarmTask = {
   readonly exitCode: number | undefined;
   /** It has been since `pending`, long before anything listens there. */
   readonly networks: readonly TaskNetwork[];
-  /** Ports of its node that lead to it. */
+  /** Ports of its node that lead to it, once it runs. After a change of leader they may be missing (20.10, measured). */
   readonly hostPorts: readonly HostPort[];
 };
 
@@ -64,6 +66,7 @@ export type HostPort = {
   readonly protocol: string;
   /** Inside the container. */
   readonly targetPort: number;
+  /** 0 if the service leaves it to its nodes. */
   readonly publishedPort: number;
 };
 

@@ -18,6 +18,7 @@ import { Drains } from "./drains.ts";
 import { Member } from "./member.ts";
 import type { ReadModels } from "./models.ts";
 import { warnOfOverlaps } from "./overlaps.ts";
+import type { Connect } from "./reach.ts";
 import { Readiness } from "./readiness.ts";
 import { ServedModels } from "./served-models.ts";
 import { sharingNotes } from "./sharing.ts";
@@ -30,6 +31,8 @@ export type FleetInit = {
   /** How long a request may wait for its model, ms; 0, the default: not at all. */
   readonly waitTimeoutMs?: number;
   readonly readModels: ReadModels;
+  /** See `FoundModelsInit`. */
+  readonly connect?: Connect;
   /** The longest wait for the first reads of models before the proxy is ready, ms. */
   readonly readyTimeoutMs?: number;
   /** The time between two reads of the models of an active backend, ms. */

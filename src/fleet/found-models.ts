@@ -10,11 +10,13 @@ import { ModelReading } from "./model-reading.ts";
 import type { ReadModels } from "./models.ts";
 import { unreachableReason } from "./models-failure.ts";
 import type { Place, Seen } from "./plan.ts";
-import { modelsAt } from "./reach.ts";
+import { type Connect, modelsAt } from "./reach.ts";
 
 export type FoundModelsInit = {
   /** Reads from the URL of the server's API. */
   readonly readModels: ReadModels;
+  /** Tries whether a server can be reached whose machine may vanish; `tryConnect` if it is not given. */
+  readonly connect?: Connect;
   /** The time between two reads of the models of an active backend, ms. */
   readonly rereadMs?: number;
   readonly source: Pick<Source, "settled">;
@@ -117,10 +119,14 @@ export class FoundModels {
   }
 
   #start(place: Place, retryMs?: number): void {
-    const { readModels, rereadMs, name, source, log, onSeen, onProgress } = this.#init;
+    const { readModels, connect, rereadMs, name, source, log, onSeen, onProgress } = this.#init;
+    const by = (): Parameters<typeof modelsAt>[1] => ({
+      ...{ name: name(), readModels },
+      ...(connect !== undefined && { connect }),
+    });
     this.#reading = new ModelReading({
       ...{ rereadMs, retryMs },
-      read: (signal) => modelsAt(place, { name: name(), readModels }, signal),
+      read: (signal) => modelsAt(place, by(), signal),
       settled: () => source.settled(),
       onRead: ({ models, leftOut }) => {
         this.#models = models;

@@ -29,7 +29,7 @@ import {
 import { HOW_UNREACHABLE } from "./reach.ts";
 
 export type HoldingInit = DrainingInit &
-  Pick<FoundModelsInit, "readModels" | "rereadMs"> & {
+  Pick<FoundModelsInit, "readModels" | "connect" | "rereadMs"> & {
     readonly source: Pick<Source, "isFollowing" | "settled">;
     readonly changes?: Changes;
     readonly onOverlap: (overlaps: readonly Overlap[]) => void;
@@ -163,8 +163,8 @@ export class Holding {
     if (step.reading !== "keep") this.#found.stop();
     if (step.reading === "start") this.#rank = rank;
     this.#backendSteps[step.backends]();
-    if (step.run !== "keep") this.#place = step.run === "forget" ? undefined : place;
-    if (step.run === "take" || step.run === "forget") this.#begin();
+    if (step.run !== "keep") this.#changeRun(step.run, place);
+    if (step.backends === "set anew") this.#admit();
     if (step.deadline === "set") this.#ending.toldToStop();
     this.#draining.deadlineSteps[step.deadline]();
     if (this.#place === undefined) return;
@@ -172,10 +172,17 @@ export class Holding {
     if (step.reading === "seek") this.#found.seek(this.#place);
   }
 
+  #changeRun(how: Step["run"], place: Place | undefined): void {
+    this.#place = how === "forget" ? undefined : place;
+    if (how === "move") this.#load.limit(place?.maxInFlight);
+    else this.#begin();
+  }
+
   readonly #backendSteps: Readonly<Record<Step["backends"], () => void>> = {
     keep: () => undefined,
     admit: () => this.#admit(),
     "replace models": () => this.#replaceModels(),
+    "set anew": () => this.#drain(), // and the next one is admitted once the run has its settings
     drain: () => this.#drain(),
     remove: () => this.#remove(),
   };

@@ -7,7 +7,7 @@
 
 import type { Unreachable } from "../routing/backend.ts";
 import { isSameRun, type Run, type RunEnd } from "../routing/run.ts";
-import type { Health, Sighting } from "../sources/sighting.ts";
+import type { Health, ServerSettings, Sighting } from "../sources/sighting.ts";
 
 /**
  * `draining after notice`: this run has had a stop notice, even if that has lapsed, or could not be reached. So its models
@@ -27,6 +27,8 @@ export type Seen =
   | "another run"
   /** The run has another address. Requests in flight still reach it at the old one. */
   | "moved"
+  /** Its source says something else of how it takes requests: with whom it shares them, or how many. */
+  | "other settings"
   /** The way to the run has changed, and no answer to the requests in flight will ever arrive. */
   | "cut off"
   /** Nothing listens at the address, and the source can't say why. */
@@ -45,10 +47,11 @@ export type Step = {
   readonly run: "keep" | "take" | "move" | "forget";
   /**
    * `admit`: a new backend takes requests; draining ones leave when they are idle. `replace
-   * models`: the active one gets the models that were read. `drain`: the active one takes no new
+   * models`: the active one gets the models that were read. `set anew`: another one with the same models takes the place
+   * of the active one, which drains. `drain`: the active one takes no new
    * requests. `remove`: all leave at once, draining or not.
    */
-  readonly backends: "keep" | "admit" | "replace models" | "drain" | "remove";
+  readonly backends: "keep" | "admit" | "replace models" | "set anew" | "drain" | "remove";
   /**
    * What becomes of the reading of the models, which repeats itself until it is stopped. `seek`: one starts that tries
    * every second, since the server was routed a moment ago.
@@ -85,6 +88,7 @@ const ALWAYS = {
   "another run": { run: "take", backends: "remove", reading: "stop", deadline: "keep" },
   "cut off": { run: "take", backends: "remove", reading: "stop", deadline: "keep" },
   moved: { run: "move", backends: "drain", reading: "stop", deadline: "keep" },
+  "other settings": { ...KEEP, run: "move" },
   undrained: { ...KEEP, deadline: "lift for endless" },
 } as const satisfies Partial<Record<Seen, Step>>;
 
@@ -115,6 +119,7 @@ const STEPS: Readonly<Record<Held, Readonly<Record<Seen, Step>>>> = {
   },
   active: {
     ...ALWAYS,
+    "other settings": { ...KEEP, run: "move", backends: "set anew" },
     routable: KEEP,
     stopping: DRAIN_BY_DEADLINE,
     drained: { ...DRAIN, ...BY_HAND },
@@ -200,7 +205,22 @@ export function seenIn(
   const seen = isDrained && sighting.seen !== "stopping" ? "drained" : sighting.seen;
   if (place === undefined || !isSameRun(place.run, run)) return ["another run", seen];
   if (place.origin !== origin) return [origins.includes(place.origin) ? "moved" : "cut off", seen];
-  return isCutOff(place.doubt, doubt, held) ? ["cut off", seen] : [seen];
+  if (isCutOff(place.doubt, doubt, held)) return ["cut off", seen];
+  const change = changeOfSettings(place, sighting.settings);
+  return change === undefined ? [seen] : [change, seen];
+}
+
+function sameIds(some: readonly string[] = [], others: readonly string[] = []): boolean {
+  return some.length === others.length && some.every((id, n) => id === others[n]);
+}
+
+/** The labels of a container never change; those of a service do while its tasks run. */
+function changeOfSettings(place: Place, settings: ServerSettings): Seen | undefined {
+  const { basePath, models, shares, maxInFlight } = settings;
+  const isReadElsewhere = place.basePath !== basePath || !sameIds(place.named, models);
+  if (isReadElsewhere) return "moved";
+  const isSame = place.shares === shares && place.maxInFlight === maxInFlight;
+  return isSame ? undefined : "other settings";
 }
 
 /**

@@ -14,6 +14,9 @@ import type { Place } from "./plan.ts";
 /** How long a connection to a server whose machine may vanish may take, ms. A live one takes some ms. */
 const CONNECT_MS = 1_000;
 
+/** See `tryConnect`. */
+export type Connect = typeof tryConnect;
+
 type Way = Pick<Place, "origin" | "basePath" | "named" | "mayVanish">;
 
 /**
@@ -23,15 +26,16 @@ type Way = Pick<Place, "origin" | "basePath" | "named" | "mayVanish">;
  */
 export async function modelsAt(
   { origin, basePath, named, mayVanish }: Way,
-  { name, readModels }: { readonly name: string; readonly readModels: ReadModels },
+  by: { readonly name: string; readonly readModels: ReadModels; readonly connect?: Connect },
   signal: AbortSignal,
 ): Promise<ModelList> {
+  const { name, readModels, connect = tryConnect } = by;
   const read = (): Promise<ModelList> =>
     named === undefined
       ? readModels(`${origin}${basePath}`, signal)
       : Promise.resolve(namedList(named, name));
   if (mayVanish !== true) return read();
-  const how = HOW[await tryConnect(origin, CONNECT_MS)];
+  const how = HOW[await connect(origin, CONNECT_MS)];
   if (how === REFUSED) throw new ServerUnreachable(how, nothingListens(origin));
   if (how !== undefined) throw new ServerUnreachable(how);
   try {

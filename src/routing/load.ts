@@ -8,7 +8,7 @@ import { type Decision, DecisionCounts } from "./decisions.ts";
 const UNIT_BYTES = 8 * 1024;
 
 export class Load {
-  readonly #maxInFlight: number;
+  #maxInFlight: number;
   #inFlight = 0;
   #unreadBytes = 0;
   #coolUntilMs = 0;
@@ -21,6 +21,13 @@ export class Load {
   /** @param maxInFlight most requests at once; no limit if it is not given */
   constructor(maxInFlight = Number.POSITIVE_INFINITY) {
     this.#maxInFlight = maxInFlight;
+  }
+
+  /** Other labels allow more requests at once, or fewer. Those in flight go on. */
+  limit(maxInFlight = Number.POSITIVE_INFINITY): void {
+    const wasFull = this.isFull;
+    this.#maxInFlight = maxInFlight;
+    if (wasFull && !this.isFull) this.onRoom?.();
   }
 
   /** Requests that the run is working on. */

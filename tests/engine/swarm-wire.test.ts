@@ -21,6 +21,7 @@ describe("parseServices()", () => {
         },
         healthcheck: "given",
         stopTimeoutMs: 75_000,
+        hostPorts: [],
         replicas: 2,
         isJob: false,
         update: undefined,
@@ -35,10 +36,21 @@ describe("parseServices()", () => {
         containerLabels: { "com.docker.stack.namespace": "ai" },
         healthcheck: "not given",
         stopTimeoutMs: 10_000,
+        hostPorts: [],
         replicas: 1,
         isJob: false,
         update: undefined,
       },
+    ]);
+  });
+
+  test("ports published on the nodes, whose numbers the nodes may choose; not those of the mesh", () => {
+    const services = parseServices(recordedReply("20.10.24-services-shapes"));
+    expect(
+      services.flatMap(({ name, hostPorts }) => hostPorts.map((port) => [name, port])),
+    ).toEqual([
+      ["pubhost", { protocol: "tcp", targetPort: 8000, publishedPort: 8101 }],
+      ["pubhostrnd", { protocol: "tcp", targetPort: 8000, publishedPort: 0 }],
     ]);
   });
 

@@ -65,6 +65,46 @@ describe("Holding, and how busy its run is", () => {
     expect([load?.inFlight, table.route("m").kind]).toEqual([1, "routed"]);
   });
 
+  test("other labels of the same run hold at once; what is in flight goes on and counts", async () => {
+    const { holding, see, table } = await active(SHARING);
+    const before = [take(table), take(table)];
+    see("routable", { ...RUN, settings: { shares: "others", maxInFlight: 3 } }, 2);
+    expect(holding.held).toBe("active"); // in the same step: nobody is without a backend
+    const next = take(table);
+    expect(next.backend).not.toBe(before[0]!.backend);
+    expect([next.backend.shares, next.backend.load.inFlight]).toEqual(["others", 3]);
+    expect(table.route("m").kind).toBe("saturated");
+    expect(before[0]!.backend.state).toBe("draining");
+    for (const lease of before) lease.end();
+    await until("the old backend leaves", () => before[0]!.backend.state === "closed");
+    see("routable", RUN, 3);
+    expect([holding.active?.shares, holding.active?.load.isFull]).toEqual([undefined, false]);
+  });
+
+  test("a limit that is lifted tells those who wait", async () => {
+    const { see, table } = await active(SHARING);
+    take(table);
+    take(table);
+    let changes = 0;
+    table.onChange(() => (changes += 1));
+    see("routable", { ...RUN, settings: { shares: "some" } }, 2);
+    expect(changes).toBeGreaterThan(0);
+    expect(table.route("m").kind).toBe("routed");
+  });
+
+  test("other models or another path: it is asked anew", async () => {
+    const { holding, see } = await active(SHARING);
+    const url = { ...SHARING, settings: { ...SHARING.settings, basePath: "/v2" } };
+    see("routable", url, 2);
+    expect(holding.held).toBe("probing");
+    await until("it is active again", () => holding.active?.basePath === "/v2");
+    see("routable", { ...url, settings: { ...url.settings, models: ["named"] } }, 3);
+    await until("it has the named one", () => holding.active?.models[0]?.id === "named");
+    const active_ = holding.active;
+    see("routable", { ...url, settings: { ...url.settings, models: ["named"] } }, 4);
+    expect(holding.active).toBe(active_);
+  });
+
   test("another address of the same run: it counts on", async () => {
     const { holding, see, table } = await active(SHARING);
     take(table);

@@ -1,7 +1,7 @@
 /** Planned changes of a service on a real swarm, under the load of fifty clients behind two proxies: no request fails. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { isBy } from "../support/swarm/clients.ts";
-import { drainNode, replaceAll, rollBack } from "../support/swarm/planned.ts";
+import { drainNode, expectNoneFailed, replaceAll, rollBack } from "../support/swarm/planned.ts";
 import { Stage } from "../support/swarm/stage.ts";
 import { until } from "../support/until.ts";
 
@@ -19,11 +19,10 @@ describe.each(["drain", "exit"] as const)("servers that do this at SIGTERM: %s",
     ["node drain", drainNode],
   ])("%s", async (name, act) => {
     await using service = await stage.service({ termMode });
-    const { failed } = await stage.underLoad(`${name}, ${termMode}`, service, () =>
+    const result = await stage.underLoad(`${name}, ${termMode}`, service, () =>
       act(stage, service),
     );
-    expect(failed).toEqual([]);
-    expect(service.lateRequests()).toEqual([]);
+    expectNoneFailed(result, service);
   });
 
   test("label of a second service added and removed", async () => {
@@ -34,14 +33,14 @@ describe.each(["drain", "exit"] as const)("servers that do this at SIGTERM: %s",
     await using second = await stage.service({ ...shared, labels: replica });
     const id = (await second.running())[0]?.id ?? "";
     const name = `label added and removed, ${termMode}`;
-    const { all, failed } = await stage.underLoad(name, first, async (clients) => {
+    const result = await stage.underLoad(name, first, async (clients) => {
       await second.update("--label-add", "inference.enable=true");
       await until("it shares the requests", () => clients.last(100).some(isBy(id)), 10_000);
       await stage.restartProxy();
       await second.update("--label-rm", "inference.enable");
       await until("it has none any more", () => !clients.last(200).some(isBy(id)), 20_000);
     });
-    expect(failed).toEqual([]);
-    expect(all.filter(isBy(id)).length).toBeGreaterThan(100);
+    expectNoneFailed(result, second);
+    expect(result.all.filter(isBy(id)).length).toBeGreaterThan(100);
   });
 });

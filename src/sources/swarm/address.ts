@@ -24,6 +24,8 @@ export type TaskAddress =
       /** It is an address of the task's node, and not the task's own. */
       readonly isOfNode: boolean;
     }
+  /** It is not known before the task runs. */
+  | { readonly kind: "not yet"; readonly reason: string }
   | { readonly kind: "none"; readonly reason: string };
 
 /** @param node the node that the task is on; undefined if it is not known */
@@ -61,10 +63,13 @@ function onNode(
   )?.publishedPort;
   const nodePort = isOnNodesNetwork ? port : published;
   if (nodePort === undefined) return undefined;
+  if (nodePort === 0) return { kind: "not yet", reason: NO_PORT };
   if (node === undefined || node.address === "") return none(NO_NODE);
   if (isLoopback(node.address) && !isOnHost) return none(LOOPBACK_NODE);
   return { kind: "address", host: inUrl(node.address), port: nodePort, isOfNode: true };
 }
+
+const NO_PORT = "the manager does not tell yet which port of its node leads to it";
 
 const NO_NODE =
   "the address of its node is not known: the manager does not tell it; a socket proxy must have NODES=1";

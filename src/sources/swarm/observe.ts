@@ -123,8 +123,11 @@ export function observe(
   if (service.healthcheck === "none") return ignored(HEALTHCHECK_OFF);
   if (own?.hasHealthcheck === false) return ignored(NO_HEALTHCHECK);
   const { settings } = labels;
-  const address = addressOf(task, settings, around.whereabouts, around.nodes.get(task.nodeId));
-  if (address.kind === "none") return ignored(address.reason);
+  const address = addressAt(task, service, settings, around);
+  if (address.kind === "not yet" && !isRunning(task)) {
+    return { ...common, kind: "absent", ...comingUp(address.reason) };
+  }
+  if (address.kind !== "address") return ignored(address.reason);
   const loop = loopAt({ ...address, isOnHost: address.isOfNode }, around.itself);
   if (loop !== undefined) return ignored(loop);
   return {
@@ -133,6 +136,16 @@ export function observe(
     ...(service.healthcheck === "not given" && own === undefined && { remark: HEALTHCHECK_UNSEEN }),
     ...healthOf(task, service, around),
   };
+}
+
+function addressAt(
+  task: SwarmTask,
+  service: Service,
+  settings: Settings,
+  { whereabouts, nodes }: Surroundings,
+): TaskAddress {
+  const hostPorts = task.hostPorts.length > 0 ? task.hostPorts : service.hostPorts;
+  return addressOf({ ...task, hostPorts }, settings, whereabouts, nodes.get(task.nodeId));
 }
 
 function present(
@@ -170,11 +183,13 @@ function absenceOf(
   if (end !== undefined) return ended(end);
   if (isToStop(task) && nodes.get(task.nodeId)?.state === "down") return ended(NODE_GONE);
   if (hasStarted(task)) return undefined;
-  const common = { state: "stopped" } as const;
-  if (isToStop(task))
-    return { ...common, reason: NEVER_STARTED, comesBack: false, outlook: "gone" };
-  // Whoever was in its place before it: what that one served is expected of this one.
-  return { ...common, reason: pendingReason(task), comesBack: true, outlook: "starts again" };
+  if (!isToStop(task)) return comingUp(pendingReason(task));
+  return { state: "stopped", reason: NEVER_STARTED, comesBack: false, outlook: "gone" };
+}
+
+/** What was in its place before it has served models: those are expected of it. */
+function comingUp(reason: string): Absence {
+  return { state: "stopped", reason, comesBack: true, outlook: "starts again" };
 }
 
 const NEVER_STARTED = "removed before it was started";

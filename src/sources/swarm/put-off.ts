@@ -24,8 +24,9 @@ export class PutOffs {
     this.#takesRequests = takesRequests;
   }
 
-  get isEmpty(): boolean {
-    return this.#all.size === 0;
+  /** The tasks that go on for now. */
+  get ids(): readonly string[] {
+    return [...this.#all.keys()];
   }
 
   /** The tasks that went on until now, and do not any more. */

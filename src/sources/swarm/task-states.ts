@@ -78,3 +78,9 @@ export const NODE_GONE: RunEnd = {
 
 /** For a task of which nothing but its end is known. */
 export const GONE: RunEnd = { kind: "unknown", brief: "has ended", reason: "has ended" };
+
+/** A manager may forget the ports of a task when it becomes the leader: they are what they were. */
+export function withPorts(task: SwarmTask, before: SwarmTask): SwarmTask {
+  const { hostPorts } = task.hostPorts.length > 0 ? task : before;
+  return { ...task, hostPorts };
+}

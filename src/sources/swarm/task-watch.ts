@@ -10,7 +10,7 @@ import { type Labelled, LabelledServices } from "./labelled.ts";
 import { NamedAddresses } from "./named-addresses.ts";
 import { goneOf, type OwnView, observe, type Surroundings, serverOf } from "./observe.ts";
 import { PutOffs } from "./put-off.ts";
-import { hasEnded } from "./task-states.ts";
+import { hasEnded, withPorts } from "./task-states.ts";
 import { hostOf, isDisabled, isNoNews, isStopping, Told, takesRequests } from "./told.ts";
 
 export type TaskWatchInit = {
@@ -105,7 +105,7 @@ export class TaskWatch {
   due(nowMs: number): number | undefined {
     const ids = this.#putOffs.due(nowMs);
     if (ids.length > 0) this.#judgeAll(this.#find(ids), nowMs);
-    return this.#putOffs.isEmpty ? undefined : LOOK_AGAIN_MS;
+    return this.#putOffs.ids.length > 0 ? LOOK_AGAIN_MS : undefined;
   }
 
   /** Swarm's DNS has named these addresses as those of a service. */
@@ -171,7 +171,7 @@ export class TaskWatch {
     const watched = this.#watched.get(task.id);
     const of = this.#services.get(task.serviceId);
     if (watched !== undefined) {
-      watched.task = task;
+      watched.task = withPorts(task, watched.task);
       // Of a service that was removed the tasks still drain, and its settings are what they were.
       watched.of = of ?? watched.of;
     } else if (of?.labels !== undefined && !hasEnded(task)) {

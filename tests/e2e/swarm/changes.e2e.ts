@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { crash, expectOnlyStreamsBroken, loseWorker } from "../../support/swarm/faults.ts";
-import { replaceAll, scaleUpAndDown } from "../../support/swarm/planned.ts";
+import { expectNoneFailed, replaceAll, scaleUpAndDown } from "../../support/swarm/planned.ts";
 import { Stage } from "../../support/swarm/stage.ts";
 import { until } from "../../support/until.ts";
 
@@ -21,9 +21,8 @@ test.each([
   "%s: no request fails",
   async (name, replicas, act) => {
     await using service = await stage.service({ termMode: "exit", replicas });
-    const { failed } = await stage.underLoad(name, service, () => act(stage, service));
-    expect(failed).toEqual([]);
-    expect(service.lateRequests()).toEqual([]);
+    const result = await stage.underLoad(name, service, () => act(stage, service));
+    expectNoneFailed(result, service);
   },
   120_000,
 );

@@ -11,7 +11,8 @@ import {
 } from "../server/inference-server/image.ts";
 import { NODES, type Swarm } from "./swarm.ts";
 
-export const SERVER_IMAGE = "lw-inference-proxy-test/swarm-server";
+/** With its tag: the command line would add it in the next update, which replaces all tasks then. */
+export const SERVER_IMAGE = "lw-inference-proxy-test/swarm-server:latest";
 export const PROXY_IMAGE = "lw-inference-proxy-test/swarm-proxy";
 
 /** Not the Dockerfile's, which takes a minute to build: the binary, what it is linked to, and how the Dockerfile starts it. */

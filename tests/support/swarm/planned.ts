@@ -1,7 +1,22 @@
 /** What operators do to a service on purpose. Each resolves when it is done, and restarts one of the proxies in the middle. */
+import { expect } from "bun:test";
 import { until } from "../until.ts";
 import type { Service } from "./service.ts";
-import type { Stage } from "./stage.ts";
+import type { Result, Stage } from "./stage.ts";
+
+/** Swarm tells its decision so long before it sends SIGTERM, ms: no less was measured in 47 stops. */
+const NOTICE_MS = 3_000;
+
+/**
+ * Fails unless all requests were answered. Whoever was already waiting for longer than Swarm's notice when a server exited
+ * at once could not be helped: that happens on a machine that is so busy that an answer of 1 s takes 3 s.
+ */
+export function expectNoneFailed(result: Result, service: Service): void {
+  const isInevitable = ({ headMs, endMs }: Result["all"][number]): boolean =>
+    service.termMode === "exit" && headMs !== undefined && endMs > NOTICE_MS;
+  expect(result.failed.filter((one) => !isInevitable(one))).toEqual([]);
+  expect(service.lateRequests()).toEqual([]);
+}
 
 type Change = (stage: Stage, service: Service) => Promise<void>;
 

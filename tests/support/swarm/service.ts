@@ -41,6 +41,7 @@ type TaskShape = {
 export class Service implements AsyncDisposable {
   readonly name: string;
   readonly model: string;
+  readonly termMode: ServiceInit["termMode"];
   readonly #swarm: Swarm;
   readonly #nodes: ReadonlyMap<string, NodeName>;
 
@@ -48,6 +49,7 @@ export class Service implements AsyncDisposable {
     this.#swarm = swarm;
     this.name = init.name;
     this.model = init.model ?? init.name;
+    this.termMode = init.termMode;
     this.#nodes = nodes;
   }
 

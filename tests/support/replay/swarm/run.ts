@@ -4,20 +4,18 @@
  */
 import { jest } from "bun:test";
 import { Fleet } from "../../../../src/fleet/fleet.ts";
-import type { ModelList } from "../../../../src/fleet/model-list.ts";
-import { ModelsUnreadable } from "../../../../src/fleet/models-failure.ts";
 import { RoutingTable } from "../../../../src/routing/table.ts";
 import { TaskWatch } from "../../../../src/sources/swarm/task-watch.ts";
 import { createLog } from "../../../../src/telemetry/log.ts";
 import { type Random, seededRandom } from "../../client/random-json.ts";
-import { listOf } from "../../server/backends.ts";
 import { Clients } from "./clients.ts";
 import { Judge, type Judged } from "./judge.ts";
 import { Manager } from "./manager.ts";
 import { namesAt } from "./names.ts";
 import { NodeEngine } from "./node-engine.ts";
 import { type Profile, profileOf } from "./profile.ts";
-import { listedAt, NETWORK, PORT, type SwarmRecording, type TaskTruth } from "./recording.ts";
+import { NETWORK, type SwarmRecording } from "./recording.ts";
+import { Servers } from "./servers.ts";
 import { Told } from "./told.ts";
 
 const DRAIN_TIMEOUT_MS = 5_000;
@@ -57,14 +55,10 @@ class Run {
   readonly #judge: Judge;
   readonly #clients: Clients;
   readonly #models = new Map<string, string>();
-  /** How long each try to read the models of a task takes; all but the last one fail. */
-  readonly #plans = new Map<string, readonly number[]>();
-  readonly #tries = new Map<string, number>();
   readonly #ownNode: NodeEngine;
+  readonly #servers: Servers;
   readonly #stepMs: number;
   #nowMs = 0;
-  #reads = 0;
-  #readEndMs = 0;
   #dueMs = Number.POSITIVE_INFINITY;
   #namesMs: number;
 
@@ -79,9 +73,14 @@ class Run {
     for (const { value = [] } of recording.services) {
       for (const { id, name } of value) this.#models.set(id, name);
     }
+    this.#servers = new Servers({
+      ...{ recording, models: this.#models, profile: this.#profile, random: this.#random },
+      nowMs: () => this.#nowMs,
+    });
     const fleet = new Fleet({
       ...{ table: this.#table, log: SILENT, drainTimeoutMs: DRAIN_TIMEOUT_MS },
-      readModels: (url, signal) => this.#readModels(url, signal),
+      connect: async () => "connected",
+      readModels: (url, signal) => this.#servers.read(url, signal),
     });
     const listener = fleet.join({
       name: "swarm",
@@ -94,7 +93,11 @@ class Run {
     });
     this.#judge = new Judge({
       ...{ recording, profile: this.#profile, table: this.#table, told: this.#told },
-      ...{ models: this.#models, stepMs: this.#stepMs, readMs: (id) => this.#readMs(id) },
+      ...{
+        models: this.#models,
+        stepMs: this.#stepMs,
+        readMs: (id) => this.#servers.readMs(id, this.#stepMs),
+      },
     });
     this.#clients = new Clients(this.#table, this.#judge, this.#random);
   }
@@ -129,7 +132,8 @@ class Run {
 
   /** Reads of models are under way, or one has just ended: only then does anything in the fleet wait for anything. */
   get #isReading(): boolean {
-    return this.#reads > 0 || this.#nowMs <= this.#readEndMs + 2 * this.#stepMs;
+    const { reads, readEndMs } = this.#servers;
+    return reads > 0 || this.#nowMs <= readEndMs + 2 * this.#stepMs;
   }
 
   #poll(): void {
@@ -174,53 +178,6 @@ class Run {
     }
     this.#due();
   }
-
-  /** As whoever has the address now would answer. */
-  async #readModels(url: string, signal: AbortSignal): Promise<ModelList> {
-    const tenant = this.#tenantOf(url);
-    const tries = this.#tries.get(tenant?.id ?? "") ?? 0;
-    if (tenant !== undefined) this.#tries.set(tenant.id, tries + 1);
-    const delaysMs = this.#plan(tenant?.id ?? "");
-    this.#reads += 1;
-    await Promise.race([passed(delaysMs[tries] ?? 1), abortOf(signal)]).finally(() => {
-      this.#reads -= 1;
-      this.#readEndMs = this.#nowMs;
-    });
-    const model = this.#models.get(tenant?.serviceId ?? "");
-    if (model === undefined || tries < delaysMs.length - 1)
-      throw new ModelsUnreadable("it is loading");
-    return listOf(model);
-  }
-
-  #tenantOf(url: string): TaskTruth | undefined {
-    const { host } = new URL(url);
-    const tasks = listedAt(this.#recording, this.#nowMs);
-    const at = tasks.filter(({ networks }) => `${networks[0]?.addresses[0]}:${PORT}` === host);
-    return at
-      .flatMap(({ id }) => this.#recording.truths.get(id) ?? [])
-      .find(
-        ({ runningMs, endedMs = Number.POSITIVE_INFINITY }) =>
-          runningMs !== undefined && this.#nowMs < endedMs,
-      );
-  }
-
-  #plan(id: string): readonly number[] {
-    const known = this.#plans.get(id);
-    if (known !== undefined) return known;
-    const { readMs, readFailsOneIn } = this.#profile;
-    const fails =
-      readFailsOneIn > 0 && this.#random(readFailsOneIn) === 0 ? 1 + this.#random(2) : 0;
-    const plan = Array.from({ length: fails + 1 }, () => this.#random(readMs));
-    this.#plans.set(id, plan);
-    return plan;
-  }
-
-  /** The fleet tries again after 250 ms, then after 500 ms; each part ends with a step. */
-  #readMs(id: string): number {
-    const delaysMs = this.#plan(id);
-    const pausesMs = delaysMs.slice(1).reduce((sum, _, n) => sum + 250 * 2 ** n, 0);
-    return delaysMs.reduce((sum, one) => sum + one, pausesMs) + 2 * delaysMs.length * this.#stepMs;
-  }
 }
 
 /** In no container that is a task, on the network of all of them. */
@@ -238,16 +195,4 @@ const AROUND = {
 
 async function settle(): Promise<void> {
   for (let turn = 0; turn < TURNS; turn += 1) await Promise.resolve();
-}
-
-function passed(ms: number): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  setTimeout(resolve, ms);
-  return promise;
-}
-
-function abortOf(signal: AbortSignal): Promise<never> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  signal.addEventListener("abort", () => reject(signal.reason));
-  return promise;
 }

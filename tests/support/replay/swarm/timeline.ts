@@ -121,7 +121,13 @@ class Swarm {
     this.#idOf.set(name, id);
     this.#services.set(id, {
       ...{ id, name, labels: { "inference.enable": "true" }, containerLabels: {} },
-      ...{ healthcheck: "given", stopTimeoutMs: 10_000, replicas: rep, isJob: false },
+      ...{
+        healthcheck: "given",
+        stopTimeoutMs: 10_000,
+        hostPorts: [],
+        replicas: rep,
+        isJob: false,
+      },
       update: upd === undefined ? undefined : { state: upd, message: updmsg, startedAtMs: t },
     });
   }

@@ -11,6 +11,8 @@ export type ToldOfTask = {
   readonly serviceId: string;
   readonly address: string;
   isRunning: boolean;
+  /** It was shown with its service: what the service is goes on to count once that is removed. */
+  isKnown?: boolean;
   /** Since when it is to take requests, as far as a manager shows. */
   wantedMs?: number | undefined;
   /** When it was first told that it is to stop. */
@@ -53,8 +55,8 @@ export class Told {
     if (isToStop(task)) told.stopMs ??= nowMs;
     if (isFinal(task)) told.overMs ??= nowMs;
     if (!this.isEnabled(task.serviceId)) told.wasOff = true;
-    const isKnown = isShown || told.wantedMs !== undefined;
-    const isWanted = isKnown && isRunning(task) && this.isEnabled(task.serviceId);
+    if (isShown) told.isKnown = true;
+    const isWanted = told.isKnown === true && isRunning(task) && this.isEnabled(task.serviceId);
     told.wantedMs = isWanted ? (told.wantedMs ?? nowMs) : undefined;
   }
 

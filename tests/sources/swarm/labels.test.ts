@@ -1,0 +1,44 @@
+import { expect, test } from "bun:test";
+import { isOurs, readServiceLabels } from "../../../src/sources/swarm/labels.ts";
+import { aService } from "../../support/engine/swarm-parts.ts";
+
+test("labels of the service come first, those of its containers fill what it has not", () => {
+  const service = aService({
+    labels: { "inference.enable": "true", "inference.port": "9000", "inference.network": "" },
+    containerLabels: { "inference.port": "1", "inference.network": "net", other: "x" },
+  });
+  expect(readServiceLabels(service)).toMatchObject({
+    kind: "enabled",
+    settings: { port: 9000, network: "net" },
+  });
+});
+
+test("the labels of a Compose file for one host work as they are", () => {
+  const service = aService({ labels: {}, containerLabels: { "inference.enable": "true" } });
+  expect(isOurs(service)).toBe(true);
+  expect(readServiceLabels(service).kind).toBe("enabled");
+});
+
+test("a service can turn off what its containers say", () => {
+  const containerLabels = { "inference.enable": "true" };
+  const off = aService({ labels: { "inference.enable": "false" }, containerLabels });
+  expect(readServiceLabels(off).kind).toBe("disabled");
+});
+
+test("tasks of one service share their requests, unless a label says something else", () => {
+  const sharesOf = (replica?: string): unknown => {
+    const labels = { "inference.enable": "true", "inference.replica": replica ?? "" };
+    const read = readServiceLabels(aService({ labels }));
+    return read.kind === "enabled" ? read.settings.shares : read;
+  };
+  expect(sharesOf()).toBe("service svc1");
+  expect(sharesOf("false")).toBeUndefined();
+  const all = sharesOf("true");
+  expect(all).toBeString();
+  expect(all).not.toBe("service svc1");
+  expect(sharesOf("yes")).toMatchObject({ kind: "wrong" });
+});
+
+test("a service without a label of ours is nothing to us", () => {
+  expect(isOurs(aService({ labels: { "traefik.enable": "true" } }))).toBe(false);
+});

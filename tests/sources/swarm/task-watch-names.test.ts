@@ -1,0 +1,102 @@
+import { expect, test } from "bun:test";
+import type { Service, SwarmTask } from "../../../src/engine/swarm.ts";
+import type { Sighting, SightingListener } from "../../../src/sources/sighting.ts";
+import { type Answer, TaskWatch } from "../../../src/sources/swarm/task-watch.ts";
+
+const NETWORK = "network-1";
+const SERVICE: Service = {
+  ...{ id: "s", name: "vllm", labels: { "inference.enable": "true" }, containerLabels: {} },
+  ...{
+    healthcheck: "given",
+    stopTimeoutMs: 10_000,
+    hostPorts: [],
+    replicas: 1,
+    isJob: false,
+    update: undefined,
+  },
+};
+
+function task(id: string, host: string, desiredState = "running"): SwarmTask {
+  return {
+    ...{ id, serviceId: "s", slot: 1, nodeId: "n", createdAtMs: 1, containerId: "" },
+    ...{ state: "running", desiredState, stateSinceMs: 1, error: "", message: "", hostPorts: [] },
+    ...{ exitCode: undefined },
+    networks: [{ id: NETWORK, name: "inf", isIngress: false, addresses: [host] }],
+  };
+}
+
+function answer(...tasks: readonly SwarmTask[]): Answer {
+  return { services: [SERVICE], tasks };
+}
+
+/** A watch whose fleet admits those that are named. */
+function watched(): {
+  readonly watch: TaskWatch;
+  readonly admitted: Set<string>;
+  readonly seen: (id: string) => string | undefined;
+} {
+  const told = new Map<string, Sighting>();
+  const admitted = new Set<string>();
+  const listener: SightingListener = {
+    nextRank: () => 1,
+    met: () => undefined,
+    saw: (sighting) => void told.set(sighting.server.id, sighting),
+    over: () => undefined,
+    couldNotSee: () => undefined,
+    takesRequests: ({ id }) => admitted.has(id),
+    gone: () => undefined,
+    passed: () => true,
+  };
+  const itself = { container: undefined, program: "", addresses: [] };
+  const around = {
+    whereabouts: { networks: [{ id: NETWORK, name: "inf" }], isOnHost: false },
+    itself: { ...itself, listening: { host: undefined, port: 1 } },
+    nodes: new Map(),
+    ownServiceId: undefined,
+  };
+  const watch = new TaskWatch({ listener, around: () => around, ownView: () => undefined });
+  const seen = (id: string): string | undefined => {
+    const sighting = told.get(id);
+    return sighting?.kind === "present" ? sighting.seen : sighting?.kind;
+  };
+  return { watch, admitted, seen };
+}
+
+test("start-first, and DNS drops the old task: it goes on until the new one takes requests", () => {
+  const { watch, admitted, seen } = watched();
+  watch.saw(answer(task("old", "10.0.0.1")), 0);
+  admitted.add("old");
+  watch.sawNames("s", ["10.0.0.1"], 100);
+  watch.saw(answer(task("old", "10.0.0.1", "shutdown"), task("new", "10.0.0.2")), 1_000);
+  expect([seen("old"), seen("new")]).toEqual(["routable", "routable"]);
+  watch.sawNames("s", ["10.0.0.2"], 1_600);
+  watch.due(1_625);
+  expect(seen("old")).toBe("routable"); // the models of the new one are still being read
+  admitted.add("new");
+  watch.due(1_650);
+  expect(seen("old")).toBe("stopping");
+});
+
+test("it goes on for a second at the most, whatever DNS says", () => {
+  const { watch, admitted, seen } = watched();
+  watch.saw(answer(task("old", "10.0.0.1")), 0);
+  admitted.add("old");
+  watch.sawNames("s", ["10.0.0.1"], 100);
+  watch.saw(answer(task("old", "10.0.0.1", "shutdown"), task("new", "10.0.0.2")), 1_000);
+  watch.sawNames("s", ["10.0.0.2"], 1_900);
+  expect(seen("old")).toBe("routable");
+  watch.due(2_000);
+  expect(seen("old")).toBe("stopping");
+});
+
+test("DNS drops a task that is to run: it is unhealthy, and takes nothing at once", () => {
+  const { watch, admitted, seen } = watched();
+  const tasks = [task("a", "10.0.0.1"), task("b", "10.0.0.2")];
+  watch.saw(answer(...tasks), 0);
+  admitted.add("a");
+  watch.sawNames("s", ["10.0.0.1", "10.0.0.2"], 100);
+  watch.sawNames("s", ["10.0.0.2"], 600);
+  expect([seen("a"), seen("b")]).toEqual(["not healthy", "routable"]);
+  watch.sawNames("s", ["10.0.0.1", "10.0.0.2"], 1_100);
+  expect(seen("a")).toBe("routable");
+});
