@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import type { Sighting } from "../../../src/sources/sighting.ts";
-import { hostOf, Told } from "../../../src/sources/swarm/told.ts";
+import { Told } from "../../../src/sources/swarm/told.ts";
 import { RUN, sightingOf } from "../../support/server/sightings.ts";
 
 test("only what differs from what was told last is new; settings are the same if they are one object", () => {
@@ -20,9 +20,13 @@ test("only what differs from what was told last is new; settings are the same if
   expect(told.isNew(sightingOf("absent", RUN))).toBe(true);
 });
 
-test("hostOf() is the address as DNS would name it", () => {
-  expect(hostOf(sightingOf("routable", { ...RUN, origin: "http://10.0.1.5:8000" }))).toBe(
-    "10.0.1.5",
-  );
-  expect([hostOf(undefined), hostOf(sightingOf("absent", RUN))]).toEqual(["", ""]);
+test("host is the address as DNS would name it, of what was told last", () => {
+  const told = new Told();
+  expect(told.host).toBe("");
+  for (const host of ["10.0.1.5", "10.0.1.6"]) {
+    told.isNew(sightingOf("routable", { ...RUN, origin: `http://${host}:8000` }));
+    expect([told.host, told.host]).toEqual([host, host]);
+  }
+  told.isNew(sightingOf("absent", RUN));
+  expect(told.host).toBe("");
 });
