@@ -117,6 +117,7 @@ export class SwarmConnection {
   #become(mode: Mode): void {
     this.#mode = mode;
     this.#sinceMs = Date.now();
+    this.#decided.resolve();
   }
 
   #warnIfForbidden(): void {

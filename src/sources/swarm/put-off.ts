@@ -19,13 +19,19 @@ const PUT_OFF_MS = 1_000;
 export class PutOffs {
   readonly #takesRequests: (taskId: string) => boolean;
   readonly #all = new Map<string, PutOff>();
+  /** Whether one of those that are waited for took requests, and when that was looked at. */
+  readonly #there = new WeakMap<
+    readonly string[],
+    { readonly atMs: number; readonly isThere: boolean }
+  >();
 
   constructor(takesRequests: (taskId: string) => boolean) {
     this.#takesRequests = takesRequests;
   }
 
-  get isEmpty(): boolean {
-    return this.#all.size === 0;
+  /** The tasks that go on for now. */
+  get ids(): readonly string[] {
+    return [...this.#all.keys()];
   }
 
   /** The tasks that went on until now, and do not any more. */
@@ -52,6 +58,15 @@ export class PutOffs {
   }
 
   #isOn({ untilMs, coming }: PutOff, nowMs: number): boolean {
-    return nowMs < untilMs && coming.length > 0 && !coming.some((id) => this.#takesRequests(id));
+    return nowMs < untilMs && coming.length > 0 && !this.#isThere(coming, nowMs);
+  }
+
+  /** Many may wait for the same ones: these are looked at once each time. */
+  #isThere(coming: readonly string[], nowMs: number): boolean {
+    const known = this.#there.get(coming);
+    if (known !== undefined && (known.isThere || known.atMs === nowMs)) return known.isThere;
+    const isThere = coming.some((id) => this.#takesRequests(id));
+    this.#there.set(coming, { atMs: nowMs, isThere });
+    return isThere;
   }
 }

@@ -193,7 +193,6 @@ export class SwarmSource implements Source, TaskFollower {
       const isNew = this.#connection.isNew;
       this.#connection.answered();
       this.#handover.take(isNew);
-      this.#connection.tried(); // the source of containers waits for it, and `#saw` for that source
       await this.#saw({ services, tasks });
     } catch (error) {
       if (!(error instanceof EngineError)) throw error;
@@ -225,8 +224,8 @@ export class SwarmSource implements Source, TaskFollower {
     clearTimeout(this.#putOffTimer);
     this.#judge((nowMs) => {
       const againMs = this.#watch.due(nowMs);
-      if (againMs === undefined) return;
-      this.#putOffTimer = setTimeout(() => this.#carryOutPutOff(), againMs);
+      if (againMs !== undefined)
+        this.#putOffTimer = setTimeout(() => this.#carryOutPutOff(), againMs);
     });
   }
 

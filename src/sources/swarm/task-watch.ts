@@ -11,7 +11,7 @@ import { NamedAddresses } from "./named-addresses.ts";
 import { goneOf, type OwnView, observe, type Surroundings, serverOf } from "./observe.ts";
 import { PutOffs } from "./put-off.ts";
 import { hasEnded, withPorts } from "./task-states.ts";
-import { hostOf, isDisabled, isNoNews, isStopping, Told, takesRequests } from "./told.ts";
+import { isDisabled, isNoNews, isStopping, Told, takesRequests } from "./told.ts";
 
 export type TaskWatchInit = {
   readonly listener: SightingListener;
@@ -105,7 +105,7 @@ export class TaskWatch {
   due(nowMs: number): number | undefined {
     const ids = this.#putOffs.due(nowMs);
     if (ids.length > 0) this.#judgeAll(this.#find(ids), nowMs);
-    return this.#putOffs.isEmpty ? undefined : LOOK_AGAIN_MS;
+    return this.#putOffs.ids.length > 0 ? LOOK_AGAIN_MS : undefined;
   }
 
   /** Swarm's DNS has named these addresses as those of a service. */
@@ -114,7 +114,7 @@ export class TaskWatch {
       ({ told, task }) => told.sighting?.kind === "present" && task.state === "running",
     );
     const changed = this.#named.saw(
-      running.map(({ task, told }) => ({ id: task.id, host: hostOf(told.sighting) })),
+      running.map(({ task, told }) => ({ id: task.id, host: told.host })),
       addresses,
     );
     this.#judgeAll(this.#find(changed), nowMs);

@@ -4,6 +4,7 @@ import type { Sighting } from "../sighting.ts";
 export class Told {
   #sighting: Sighting | undefined;
   #text = "";
+  #host: string | undefined;
 
   /** What was told last. */
   get sighting(): Sighting | undefined {
@@ -16,7 +17,14 @@ export class Told {
     if (text === this.#text && settingsOf(sighting) === settingsOf(this.#sighting)) return false;
     this.#sighting = sighting;
     this.#text = text;
+    this.#host = undefined;
     return true;
+  }
+
+  /** Its address as DNS would name it; empty if none was told. Kept, since it is asked for at each answer of DNS. */
+  get host(): string {
+    this.#host ??= hostOf(this.#sighting);
+    return this.#host;
   }
 }
 
@@ -32,7 +40,7 @@ export function takesRequests(sighting: Sighting | undefined): boolean {
   return sighting?.kind === "present" && sighting.seen === "routable";
 }
 
-export function hostOf(told: Sighting | undefined): string {
+function hostOf(told: Sighting | undefined): string {
   return told?.kind === "present" ? new URL(told.origin).hostname : "";
 }
 

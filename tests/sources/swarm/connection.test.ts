@@ -1,88 +1,138 @@
 import { describe, expect, test } from "bun:test";
-import { EngineError } from "../../../src/engine/error.ts";
+import { type EngineError, refusalError, unreachable } from "../../../src/engine/error.ts";
 import { SwarmConnection } from "../../../src/sources/swarm/connection.ts";
+import { refusalOf, type SwarmMode } from "../../support/engine/swarm-refusals.ts";
 import { memoryLog } from "../../support/proxy/memory-log.ts";
+import { expectNever, within } from "../../support/until.ts";
 
-const NOT_A_MANAGER = new EngineError("This node is not a swarm manager", {
-  ...{ kind: "not a manager", status: 503 },
-});
-const FORBIDDEN = new EngineError("403", { kind: "forbidden", status: 403 });
-const NOT_FOUND = new EngineError("page not found", { kind: "refused", status: 404 });
-const FAILED = new EngineError("The engine answered 500", { kind: "refused", status: 500 });
+type Refusal = Exclude<SwarmMode, "manager" | "hang">;
 
-function rig() {
+function refused(mode: Refusal): EngineError {
+  const { status, body } = refusalOf(mode);
+  return refusalError("GET /services", status, body);
+}
+
+const NOT_FOUND = refusalError("GET /services", 404, '{"message":"page not found"}');
+const SILENT = unreachable(
+  { kind: "unix", path: "/run/docker.sock" },
+  new DOMException("late", "TimeoutError"),
+);
+
+function connect() {
   const log = memoryLog();
   return { log, connection: new SwarmConnection(log) };
 }
 
-describe("SwarmConnection", () => {
-  test("an engine without a swarm, a worker and one that knows no swarm: nothing is shown or said", () => {
-    for (const refusal of [NOT_A_MANAGER, NOT_FOUND]) {
-      const { log, connection } = rig();
-      expect([connection.isNew, connection.isExpected]).toEqual([true, true]);
-      connection.failed(refusal);
-      expect([connection.isNew, connection.isExpected]).toEqual([false, false]);
-      expect(connection.status).toBeNull();
-      expect(log.lines).toEqual([]);
-    }
+describe("of an engine that has never answered", () => {
+  test.each<[what: string, error: EngineError]>([
+    ["in no swarm", refused("no swarm")],
+    ["a worker", refused("worker")],
+    ["one that knows no swarm at all", NOT_FOUND],
+  ])("%s: containers only, and nothing is said", (_what, error) => {
+    const { log, connection } = connect();
+    connection.failed(error);
+    connection.sawTaskContainer();
+    expect(connection).toMatchObject({ isManager: false, isExpected: false, isAnswering: false });
+    expect([connection.status, log.lines.length]).toEqual([null, 0]);
   });
 
-  test("a manager is followed; while it fails what is known is kept, and that is said once each way", () => {
-    const { log, connection } = rig();
+  test.each<[what: string, error: EngineError]>([
+    ["a manager that is starting", refused("being prepared")],
+    ["one whose key is locked", refused("locked")],
+    ["one without a quorum", refused("deadline")],
+    ["one without a leader", refused("no leader")],
+    ["silence", SILENT],
+    ["another one of the engine", refusalError("GET /services", 500, '{"message":"no"}')],
+    ["one that says so to no purpose", refusalError("GET /services", 500, messageOf("worker"))],
+    ["none of the engine", refusalError("GET /services", 503, "<h1>no server</h1>")],
+  ])("%s says nothing: it is asked again soon, and is not new any more", (_what, error) => {
+    const { log, connection } = connect();
+    expect(connection.isNew).toBe(true);
+    for (let n = 0; n < 3; n += 1) connection.failed(error);
+    expect(connection).toMatchObject({ isManager: false, isExpected: true, isNew: false });
+    expect([connection.status, log.lines.length]).toEqual([null, 0]);
     connection.answered();
-    expect(connection.status).toMatchObject({ state: "followed", reason: null });
-    connection.failed(FAILED);
-    connection.failed(FAILED);
-    connection.failed(NOT_FOUND); // only what is in front of a manager says so
-    expect(connection.status).toMatchObject({ state: "lost", reason: "page not found" });
-    expect([connection.isManager, connection.isAnswering]).toEqual([true, false]);
-    connection.answered();
-    expect(connection.isAnswering).toBe(true);
-    expect(log.lines.map(({ level }) => level)).toEqual(["info", "warn", "info"]);
+    expect(connection).toMatchObject({ isManager: true, isAnswering: true });
   });
 
-  test("a manager that leaves or is demoted is none any more, and may become one again", () => {
-    const { log, connection } = rig();
-    connection.answered();
-    connection.failed(NOT_A_MANAGER);
-    expect(connection.status).toBeNull();
-    expect(log.lines.at(-1)?.message).toContain("no manager of the swarm any more");
-    connection.answered();
-    expect(connection.status?.state).toBe("followed");
-    expect(connection.isNew).toBe(false);
-  });
-
-  test("one that has never told stays undecided, and says nothing", () => {
-    const { log, connection } = rig();
-    connection.failed(FAILED);
-    expect([connection.isNew, connection.isExpected, connection.isManager]).toEqual([
-      ...[false, true, false],
-    ]);
-    expect(connection.status).toBeNull();
-    expect(log.lines).toEqual([]);
-  });
-
-  test("a socket proxy that forbids it: what to allow is said if a container belongs to a task, once", () => {
-    const { log, connection } = rig();
-    connection.failed(FORBIDDEN);
+  test("a socket proxy that forbids it: said once, and only if there are containers of tasks", () => {
+    const { log, connection } = connect();
+    connection.failed(refused("forbidden"));
+    connection.failed(refused("forbidden"));
     expect([connection.status, log.lines.length]).toEqual([null, 0]);
     connection.sawTaskContainer();
     connection.sawTaskContainer();
-    connection.failed(FORBIDDEN);
+    connection.failed(refused("forbidden"));
     expect(connection.status).toMatchObject({
-      ...{ state: "forbidden", reason: expect.stringContaining("SERVICES=1 TASKS=1 NODES=1") },
+      state: "forbidden",
+      reason: expect.stringContaining("SERVICES=1 TASKS=1 NODES=1"),
     });
-    expect(log.lines.map(({ level }) => level)).toEqual(["warn"]);
-  });
-
-  test("decided when the first try has ended, whatever came of it", async () => {
-    const { connection } = rig();
-    let isDecided = false;
-    void connection.decided.then(() => (isDecided = true));
-    await Promise.resolve();
-    expect(isDecided).toBe(false);
-    connection.tried();
-    await connection.decided;
-    expect(isDecided).toBe(true);
+    expect([log.count("SERVICES=1 TASKS=1 NODES=1"), log.lines.length]).toEqual([1, 1]);
+    connection.failed(refused("no swarm"));
+    expect(connection.status).toBe(null);
   });
 });
+
+describe("of a manager", () => {
+  test.each<[what: string, error: EngineError]>([
+    ["it is starting again", refused("being prepared")],
+    ["its key is locked", refused("locked")],
+    ["it has no quorum", refused("deadline")],
+    ["it has no leader", refused("no leader")],
+    ["it is silent", SILENT],
+    ["somebody in front of it knows no such path", NOT_FOUND],
+  ])("%s: what is known is kept, and it is said once", (_what, error) => {
+    const { log, connection } = connect();
+    connection.answered();
+    const { since } = connection.status ?? {};
+    for (let n = 0; n < 3; n += 1) connection.failed(error);
+    expect(connection).toMatchObject({ isManager: true, isAnswering: false });
+    expect(connection.status).toMatchObject({ state: "lost", reason: error.message });
+    expect(log.count("keeping what is known")).toBe(1);
+    connection.answered();
+    connection.answered();
+    expect(connection.status).toMatchObject({ state: "followed", reason: null });
+    expect(Date.parse(connection.status?.since ?? "")).toBeGreaterThanOrEqual(
+      Date.parse(since ?? ""),
+    );
+    expect(log.count("tells of its tasks again")).toBe(1);
+    expect(log.lines).toHaveLength(3);
+  });
+
+  test.each<Refusal>(["worker", "no swarm", "forbidden"])("%s: it is none any more", (mode) => {
+    const { log, connection } = connect();
+    connection.answered();
+    connection.failed(SILENT);
+    connection.failed(refused(mode));
+    connection.failed(refused(mode));
+    expect(connection).toMatchObject({ isManager: false, isExpected: false, isNew: false });
+    expect(connection.status).toBe(null);
+    expect(log.count("only containers of this node are routed from now on")).toBe(1);
+    connection.failed(SILENT); // says nothing of what it is
+    expect(connection).toMatchObject({ isManager: false, isExpected: false });
+    connection.answered();
+    expect(connection.status).toMatchObject({ state: "followed" });
+    expect(log.count("following the tasks of its services")).toBe(2);
+  });
+});
+
+describe("decided", () => {
+  test.each<[what: string, act: (connection: SwarmConnection) => void]>([
+    ["an answer", (connection) => connection.answered()],
+    ["a refusal", (connection) => connection.failed(refused("worker"))],
+    ["a try that came to nothing", (connection) => connection.tried()],
+  ])("resolves with %s", async (_what, act) => {
+    const { connection } = connect();
+    let isDecided = false;
+    void connection.decided.then(() => {
+      isDecided = true;
+    });
+    await expectNever("it is decided", () => isDecided, 10);
+    act(connection);
+    await within("the decision", connection.decided);
+  });
+});
+
+function messageOf(mode: Refusal): string {
+  return refusalOf(mode).body;
+}

@@ -1,69 +1,88 @@
-import { describe, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { Handover } from "../../../src/sources/swarm/handover.ts";
-import { until } from "../../support/until.ts";
+import { expectNever, until } from "../../support/until.ts";
 
-function rig(handoverMs = 5) {
-  const told: string[] = [];
-  const handover = new Handover({
-    onChange: () => void told.push(`takes ${handover.takesTasks}`),
-    onGivenBack: () => void told.push("given back"),
-    handoverMs,
+const HANDOVER_MS = 40;
+
+function rig() {
+  const acts: string[] = [];
+  const handover: Handover = new Handover({
+    onChange: () => acts.push(handover.takesTasks ? "taken" : "to containers"),
+    onGivenBack: () => acts.push("let go"),
+    handoverMs: HANDOVER_MS,
   });
-  return { told, handover };
+  const untilDone = (act: string): Promise<void> =>
+    until(`it is ${act}`, () => acts.at(-1) === act);
+  const never = (forMs = 2 * HANDOVER_MS): Promise<void> => {
+    const { length } = acts;
+    return expectNever("anything is told", () => acts.length > length, forMs);
+  };
+  return { acts, handover, untilDone, never };
 }
 
-describe("Handover", () => {
-  test("at once, if nobody else has had them", () => {
-    const { told, handover } = rig();
-    handover.take(true);
-    handover.take(true);
-    expect(told).toEqual(["takes true"]);
-  });
+test("take() at once, if nobody has taken the tasks for containers yet", async () => {
+  const { acts, handover, never } = rig();
+  handover.take(true);
+  handover.take(false);
+  handover.take(true);
+  expect([handover.takesTasks, acts]).toEqual([true, ["taken"]]);
+  await never();
+});
 
-  test("later, if the source of containers has had them: each answer asks, the first counts", async () => {
-    const { told, handover } = rig();
-    handover.take(false);
-    handover.take(false);
-    expect([handover.takesTasks, told.length]).toEqual([false, 0]);
-    await until("they are taken", () => handover.takesTasks);
-    expect(told).toEqual(["takes true"]);
-  });
+test("take() a while later otherwise, however often it is asked for: both have the tasks meanwhile", async () => {
+  const { acts, handover, untilDone, never } = rig();
+  const beganMs = performance.now();
+  handover.take(false);
+  handover.take(false);
+  expect([handover.takesTasks, acts]).toEqual([false, []]);
+  await untilDone("taken");
+  expect(performance.now() - beganMs).toBeGreaterThanOrEqual(HANDOVER_MS - 2);
+  expect(handover.takesTasks).toBe(true);
+  await never();
+});
 
-  test("given back: the source of containers has them first, however often that is said", async () => {
-    const { told, handover } = rig();
-    handover.take(true);
-    handover.giveBack();
-    handover.giveBack();
-    handover.giveBack();
-    expect(told).toEqual(["takes true", "takes false"]);
-    await until("they are let go of", () => told.length > 2);
-    expect(told.at(-1)).toBe("given back");
-    handover.giveBack();
-    expect(told).toHaveLength(3);
-  });
+test("take() at once ends a take that is to come", async () => {
+  const { acts, handover, never } = rig();
+  handover.take(false);
+  handover.take(true);
+  expect(acts).toEqual(["taken"]);
+  await never();
+});
 
-  test("taken again while they are given back: nobody has let go of them", async () => {
-    const { told, handover } = rig(1_000_000);
-    handover.take(true);
-    handover.giveBack();
-    handover.take(false);
-    expect(told).toEqual(["takes true", "takes false", "takes true"]);
-  });
+test("giveBack() tells the source of containers first; the other lets go a while later, however often it is called", async () => {
+  const { acts, handover, untilDone, never } = rig();
+  handover.take(true);
+  handover.giveBack();
+  expect([handover.takesTasks, acts]).toEqual([false, ["taken", "to containers"]]);
+  handover.giveBack(); // another refusal
+  expect(acts).toEqual(["taken", "to containers"]);
+  await untilDone("let go");
+  handover.giveBack();
+  await never();
+  expect(acts).toEqual(["taken", "to containers", "let go"]);
+});
 
-  test("given back while they are about to be taken", () => {
-    const { told, handover } = rig(1_000_000);
-    handover.take(false);
-    handover.giveBack();
-    expect(told).toEqual(["given back"]);
-    handover.take(true);
-    expect(handover.takesTasks).toBe(true);
-  });
+test("giveBack() of what was about to be taken lets go at once: the source of containers has it", async () => {
+  const { acts, handover, never } = rig();
+  handover.giveBack(); // nothing was taken
+  handover.take(false);
+  handover.giveBack();
+  expect(acts).toEqual(["let go"]);
+  await never();
+});
 
-  test("stopped: nothing is called any more", async () => {
-    const { told, handover } = rig(1);
-    handover.take(false);
-    handover.stop();
-    await Bun.sleep(5);
-    expect(told).toEqual([]);
-  });
+test("take() while it is being given back: the swarm's source has not let go, and keeps all", async () => {
+  const { acts, handover, never } = rig();
+  handover.take(true);
+  handover.giveBack();
+  handover.take(false);
+  expect([handover.takesTasks, acts]).toEqual([true, ["taken", "to containers", "taken"]]);
+  await never();
+});
+
+test("nothing is told after stop()", async () => {
+  const { handover, never } = rig();
+  handover.take(false);
+  handover.stop();
+  await never();
 });

@@ -1,138 +1,209 @@
 import { describe, expect, test } from "bun:test";
-import type { Container } from "../../../src/engine/container.ts";
-import { EngineError } from "../../../src/engine/error.ts";
+import { type Container, parseContainer } from "../../../src/engine/container.ts";
+import { unreachable } from "../../../src/engine/error.ts";
 import type { ContainerEvent } from "../../../src/engine/events.ts";
+import type { SwarmTask } from "../../../src/engine/swarm.ts";
 import { OwnNode } from "../../../src/sources/swarm/own-node.ts";
 import { BugReport } from "../../../src/telemetry/bug-report.ts";
-import { CONTAINER } from "../../support/engine/container-loop.ts";
+import { inspectReplyOf } from "../../support/engine/replies.ts";
 import { aTask } from "../../support/engine/swarm-parts.ts";
 import { memoryLog } from "../../support/proxy/memory-log.ts";
-import { until } from "../../support/until.ts";
+import { expectNever, until } from "../../support/until.ts";
 
-const LABELS = { "com.docker.swarm.node.id": "node1", "com.docker.swarm.task.id": "task1" };
+const SILENT = unreachable({ kind: "unix", path: "/run/docker.sock" }, "silence");
 
-function anEvent(init: Partial<ContainerEvent>): ContainerEvent {
+function container(init: Partial<Container> = {}): Container {
+  const ordinary = {
+    ...{ id: "c", name: "llm.1", labels: {}, status: "running", health: "healthy" },
+    ...{ startedAtMs: 1, ipAddress: "10.0.1.5" },
+  };
+  return { ...parseContainer(inspectReplyOf(ordinary)), ...init };
+}
+
+function event(kind: ContainerEvent["kind"], init: Partial<ContainerEvent> = {}): ContainerEvent {
   return {
-    ...{ kind: "changed", containerId: "c1", attributes: LABELS, timeMs: 1 },
-    ...{ signal: undefined, fact: undefined, exitCode: undefined },
+    ...{ kind, fact: undefined, containerId: "c", timeMs: 1, signal: undefined },
+    ...{ exitCode: undefined, attributes: { "com.docker.swarm.node.id": "node1" } },
     ...init,
   };
 }
 
-function rig(drainTimeoutMs = 60_000) {
-  const made = {
-    inspects: [] as string[],
-    shown: CONTAINER as Container | EngineError | undefined,
-    changed: [] as string[],
-    nodes: 0,
-  };
-  const log = memoryLog();
-  const ownNode = new OwnNode({
+type Looked = Container | Error | undefined;
+
+/** @param looked what a look at a container shows, by its id */
+function rig(looked: (id: string) => Looked | Promise<Looked>, drainTimeoutMs = 60_000) {
+  const [log, changed, asked] = [memoryLog(), [] as string[], [] as string[]];
+  const own = new OwnNode({
     inspect: async (id) => {
-      made.inspects.push(id);
-      if (made.shown instanceof EngineError) throw made.shown;
-      return made.shown;
+      asked.push(id);
+      const found = await looked(id);
+      if (found instanceof Error) throw found;
+      return found;
     },
-    onChange: (id) => void made.changed.push(id),
-    onNode: () => {
-      made.nodes += 1;
-    },
+    onChange: (id) => changed.push(id),
+    onNode: () => changed.push("node"),
     ...{ drainTimeoutMs, bugs: new BugReport(log) },
   });
-  return { made, ownNode };
+  const untilChanged = (count: number): Promise<void> =>
+    until(`${count} changes are told (${changed})`, () => changed.length >= count);
+  return { own, log, changed, asked, untilChanged };
 }
 
-describe("OwnNode", () => {
-  test("of a task whose node nobody knows yet nothing is clear", () => {
-    expect(rig().ownNode.view(aTask())).toEqual({
-      ...{ hasHealthcheck: undefined, isStopping: false, isOver: false, trouble: undefined },
-    });
+const ALL_UNCLEAR = (): boolean => true;
+const UNCLEAR = { hasHealthcheck: undefined, isStopping: false, isOver: false, trouble: undefined };
+
+describe("a task of a service without a health check", () => {
+  test("is looked for, since its image may have one; who is found is on our own node", async () => {
+    const { own, asked, changed, untilChanged } = rig(() => container());
+    const task = aTask();
+    expect(own.view(task)).toEqual(UNCLEAR);
+    own.consider([task], ALL_UNCLEAR);
+    await untilChanged(2);
+    expect(changed).toEqual(["node", "task1"]);
+    expect(own.view(task)).toEqual({ ...UNCLEAR, hasHealthcheck: true });
+    own.consider([task], ALL_UNCLEAR);
+    expect(asked).toEqual([task.containerId]);
+    // It is known now which node is ours: all others are elsewhere, and need no look.
+    const remote = aTask({ id: "task2", nodeId: "node2" });
+    own.consider([task, remote], ALL_UNCLEAR);
+    expect([own.view(remote), asked.length]).toEqual([undefined, 1]);
   });
 
-  test("a container that our engine knows says whether it has a health check, and which node is ours", async () => {
-    const { made, ownNode } = rig();
-    ownNode.consider([aTask()], () => true);
-    await until("it is known", () => made.changed.length > 0);
-    expect(ownNode.view(aTask())?.hasHealthcheck).toBe(true);
-    expect(ownNode.view(aTask({ id: "x", nodeId: "node2" }))).toBeUndefined();
-    ownNode.consider([aTask()], () => true);
-    expect(made.inspects).toHaveLength(1); // once
+  test("whose container nobody knows here is on another node, with all that are there", async () => {
+    const { own, changed, untilChanged } = rig(() => undefined);
+    const tasks = [aTask(), aTask({ id: "task2" })];
+    own.consider(tasks, ALL_UNCLEAR);
+    await untilChanged(1);
+    expect(tasks.map((task) => own.view(task))).toEqual([undefined, undefined]);
+    expect(changed).toEqual(["node"]);
   });
 
-  test("one that it does not know is on another node, and so are all others there", async () => {
-    const { made, ownNode } = rig();
-    made.shown = undefined;
-    ownNode.consider([aTask(), aTask({ id: "task2" })], () => true);
-    await until("the node is known", () => made.nodes > 0);
-    expect(ownNode.view(aTask({ id: "task2" }))).toBeUndefined();
-    ownNode.consider([aTask(), aTask({ id: "task2" })], () => true);
-    expect(made.inspects).toHaveLength(1);
+  test("has none in its image either", async () => {
+    const { own, untilChanged } = rig(() => container({ health: "none" }));
+    own.consider([aTask()], ALL_UNCLEAR);
+    await untilChanged(2);
+    expect(own.view(aTask())?.hasHealthcheck).toBe(false);
   });
 
-  test("an engine that can't tell is asked again with the next answer", async () => {
-    const { made, ownNode } = rig();
-    made.shown = new EngineError("no answer", { kind: "unreachable" });
-    ownNode.consider([aTask()], () => true);
-    await until("it was asked", () => made.inspects.length === 1);
-    await Bun.sleep(0);
-    expect(ownNode.view(aTask())?.hasHealthcheck).toBeUndefined();
-    made.shown = { ...CONTAINER, health: "none" };
-    ownNode.consider([aTask()], () => true);
-    await until("it is known", () => ownNode.view(aTask())?.hasHealthcheck === false);
+  test("stays unclear while its container has not been started, and while the engine does not answer", async () => {
+    const looks: Looked[] = [SILENT, container({ status: "created", health: "none" }), container()];
+    const { own, log, asked } = rig(() => looks.shift());
+    for (const isClear of [false, false, true]) {
+      const { length } = asked;
+      await until("it is looked for", () => {
+        own.consider([aTask()], ALL_UNCLEAR);
+        return asked.length > length;
+      });
+      await Bun.sleep(0);
+      expect(own.view(aTask())?.hasHealthcheck !== undefined).toBe(isClear);
+    }
+    expect(log.lines).toEqual([]);
   });
 
-  test("those without a container, and those whose service has a health check, are not looked at", () => {
-    const { made, ownNode } = rig();
-    ownNode.consider([aTask({ state: "ready" }), aTask({ id: "b", containerId: "" })], () => true);
-    ownNode.consider([aTask()], () => false);
-    expect(made.inspects).toEqual([]);
+  test("thousands on unknown nodes: one look at a time for each node", async () => {
+    const answer = Promise.withResolvers<undefined>();
+    const { own, asked, changed } = rig(() => answer.promise);
+    const tasks: SwarmTask[] = Array.from({ length: 5_000 }, (_, n) =>
+      aTask({ id: `t${n}`, nodeId: `node${n % 10}`, containerId: `c${n}` }),
+    );
+    for (let n = 0; n < 20; n += 1) own.consider(tasks, ALL_UNCLEAR);
+    expect(asked).toHaveLength(10);
+    answer.resolve(undefined);
+    await until("all are known", () => changed.length === 10);
+    own.consider(tasks, ALL_UNCLEAR);
+    expect(asked).toHaveLength(10);
   });
 
-  test("before it was started the engine does not tell of a health check", async () => {
-    const { made, ownNode } = rig();
-    made.shown = { ...CONTAINER, status: "created", health: "none" };
-    ownNode.onEvent(anEvent({}), "task1");
-    await until("it was looked at", () => made.changed.length > 0);
-    expect(ownNode.view(aTask())?.hasHealthcheck).toBeUndefined();
+  test("is not looked for without a container, before that, or if its service shows a health check", async () => {
+    const { own, asked } = rig(() => container());
+    own.consider([aTask({ containerId: "" }), aTask({ state: "pending" })], ALL_UNCLEAR);
+    own.consider([aTask()], () => false);
+    await expectNever("it is looked for", () => asked.length > 0, 10);
   });
 
-  test("an event leads to a look: unhealthy, paused, well again", async () => {
-    const { made, ownNode } = rig();
-    const troubleAfter = async (shown: Partial<Container>): Promise<string | undefined> => {
-      made.shown = { ...CONTAINER, ...shown };
-      const { length } = made.changed;
-      ownNode.onEvent(anEvent({}), "task1");
-      await until("it was looked at", () => made.changed.length > length);
-      return ownNode.view(aTask())?.trouble?.state;
-    };
-    expect(await troubleAfter({ health: "unhealthy", hasFailedProbe: true })).toBe("unhealthy");
-    expect(await troubleAfter({ status: "paused" })).toBe("paused");
-    expect(await troubleAfter({})).toBeUndefined();
+  test("a bug in a look is told as one", async () => {
+    const { own, log } = rig(() => new TypeError("ours"));
+    own.consider([aTask()], ALL_UNCLEAR);
+    await until("it is told", () => log.count("a bug in the proxy") === 1);
+  });
+});
+
+describe("events of a container", () => {
+  test("its end is told at once; nobody is asked", () => {
+    const { own, changed, asked } = rig(() => container());
+    own.onEvent(event("run over"), "task1");
+    expect([own.view(aTask())?.isOver, asked]).toEqual([true, []]);
+    expect(changed).toEqual(["node", "task1"]);
   });
 
-  test("a stop signal and an end act at once; other signals do not", () => {
-    const { made, ownNode } = rig();
-    ownNode.onEvent(anEvent({ kind: "kill", signal: 1 }), "task1");
-    expect(ownNode.view(aTask())?.isStopping).toBe(false);
-    ownNode.onEvent(anEvent({ kind: "kill", signal: 15 }), "task1");
-    expect(ownNode.view(aTask())?.isStopping).toBe(true);
-    ownNode.onEvent(anEvent({ kind: "run over" }), "task1");
-    expect(ownNode.view(aTask())?.isOver).toBe(true);
-    expect(made.inspects).toEqual([]);
-    expect(made.changed.at(-1)).toBe("task1");
+  test.each<[what: string, signal: number | undefined, isStop: boolean]>([
+    ["SIGTERM", 15, true],
+    ["SIGKILL", 9, true],
+    ["SIGHUP", 1, false],
+    ["an unknown one", undefined, false],
+  ])("%s: whether it is to stop", (_what, signal, isStop) => {
+    const { own } = rig(() => container());
+    own.onEvent(event("kill", { signal }), "task1");
+    expect(own.view(aTask())?.isStopping).toBe(isStop);
+  });
+
+  test("its own stop signal counts, once its container is known; a signal that labels hide counts always", async () => {
+    for (const odd of [{ stopSignal: 10 }, { signalIsHidden: true }]) {
+      const { own, untilChanged } = rig(() => container(odd));
+      own.consider([aTask()], ALL_UNCLEAR);
+      await untilChanged(2);
+      own.onEvent(event("kill", { signal: 10 }), "task1");
+      expect(own.view(aTask())?.isStopping).toBe(true);
+    }
   });
 
   test("who lives on for longer than any stop takes was not stopped", async () => {
-    const { made, ownNode } = rig(5);
-    ownNode.onEvent(anEvent({ kind: "kill", signal: 15 }), "task1");
-    await until("it has lapsed", () => ownNode.view(aTask())?.isStopping === false);
-    expect(made.changed.length).toBeGreaterThan(1);
+    const { own, changed, untilChanged } = rig(() => container(), 20);
+    own.onEvent(event("kill", { signal: 15 }), "task1");
+    await untilChanged(3);
+    expect(changed).toEqual(["node", "task1", "task1"]);
+    expect(own.view(aTask())?.isStopping).toBe(false);
   });
 
-  test("a task that is not listed any more is forgotten", () => {
-    const { ownNode } = rig();
-    ownNode.onEvent(anEvent({ kind: "run over" }), "task1");
-    ownNode.consider([], () => true);
-    expect(ownNode.view(aTask())?.isOver).toBe(false);
+  test("a grace period without an end does not end at once", async () => {
+    const { own, changed, untilChanged } = rig(() =>
+      container({ stopTimeoutMs: Number.POSITIVE_INFINITY }),
+    );
+    own.consider([aTask()], ALL_UNCLEAR);
+    await untilChanged(2);
+    own.onEvent(event("kill", { signal: 15 }), "task1");
+    await expectNever("its stop lapses", () => changed.length > 3, 50);
+    expect(own.view(aTask())?.isStopping).toBe(true);
+  });
+
+  test("health and pauses are looked at; a burst of them is a few looks", async () => {
+    let now = container({ health: "unhealthy" });
+    const { own, asked, untilChanged } = rig(() => now);
+    for (let n = 0; n < 100; n += 1) own.onEvent(event("changed"), "task1");
+    await untilChanged(2);
+    expect(own.view(aTask())?.trouble?.state).toBe("unhealthy");
+    now = container({ status: "paused" });
+    await until("it is looked at again", () => own.view(aTask())?.trouble?.state === "paused");
+    await expectNever("it is looked at for each event", () => asked.length > 3, 60);
+    now = container();
+    own.onEvent(event("changed"), "task1");
+    await until("it is healthy again", () => own.view(aTask())?.trouble === undefined);
+  });
+
+  test("a look that ends after the task has gone changes nothing", async () => {
+    const answer = Promise.withResolvers<Container>();
+    const { own, changed } = rig(() => answer.promise);
+    own.onEvent(event("changed"), "task1");
+    own.consider([], ALL_UNCLEAR);
+    answer.resolve(container());
+    await expectNever("it is told", () => changed.includes("task1"), 10);
+  });
+
+  test("what is not listed any more is forgotten, stops too", async () => {
+    const { own, changed } = rig(() => container(), 10);
+    own.onEvent(event("kill", { signal: 15 }), "task1");
+    own.consider([], ALL_UNCLEAR);
+    expect(own.view(aTask())).toEqual(UNCLEAR);
+    await expectNever("its stop lapses", () => changed.length > 2, 30);
   });
 });

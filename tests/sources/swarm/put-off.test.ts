@@ -10,12 +10,12 @@ function rig() {
 test("a task goes on until one that comes in its place takes requests", () => {
   const { taking, putOffs } = rig();
   expect(putOffs.goesOn("old", 0, () => ["new", "other"])).toBe(true);
-  expect([putOffs.isEmpty, putOffs.due(500)]).toEqual([false, []]);
+  expect([putOffs.ids, putOffs.due(500)]).toEqual([["old"], []]);
   expect(putOffs.goesOn("old", 900, () => [])).toBe(true); // who was coming at first counts
   taking.add("other");
-  expect(putOffs.due(900)).toEqual(["old"]);
-  expect(putOffs.goesOn("old", 901, () => ["new"])).toBe(false);
-  expect(putOffs.isEmpty).toBe(true);
+  expect(putOffs.due(901)).toEqual(["old"]);
+  expect(putOffs.goesOn("old", 902, () => ["new"])).toBe(false);
+  expect(putOffs.ids).toEqual([]);
 });
 
 test("it goes on for a second at most", () => {
@@ -29,12 +29,23 @@ test("it goes on for a second at most", () => {
 test("without anybody who comes it drains at once", () => {
   const { putOffs } = rig();
   expect(putOffs.goesOn("old", 0, () => [])).toBe(false);
-  expect(putOffs.isEmpty).toBe(true);
+  expect(putOffs.ids).toEqual([]);
 });
 
 test("what was put off can be lifted", () => {
   const { putOffs } = rig();
   putOffs.goesOn("old", 0, () => ["new"]);
   putOffs.lift("old");
-  expect(putOffs.isEmpty).toBe(true);
+  expect(putOffs.ids).toEqual([]);
+});
+
+test("who is due: its time is up, or the one that it waits for takes requests", () => {
+  const { taking, putOffs } = rig();
+  putOffs.goesOn("early", 0, () => ["new"]);
+  putOffs.goesOn("late", 500, () => ["other"]);
+  expect(putOffs.due(999)).toEqual([]);
+  expect(putOffs.due(1_000)).toEqual(["early"]);
+  taking.add("other");
+  expect(putOffs.due(1_001)).toEqual(["early", "late"]);
+  expect(putOffs.ids).toEqual(["early", "late"]); // nothing has been carried out yet
 });

@@ -171,3 +171,18 @@ export function swarmEvent(
     timeNano: nowMs * 1e6,
   });
 }
+
+/** The labels that Docker puts on the container of a task. */
+export function taskLabels(
+  { id, nodeId, serviceId }: FakeTask,
+  name: string,
+): Record<string, string> {
+  return {
+    "com.docker.swarm.node.id": nodeId,
+    "com.docker.swarm.service.id": serviceId,
+    "com.docker.swarm.service.name": name,
+    "com.docker.swarm.task": "",
+    "com.docker.swarm.task.id": id,
+    "com.docker.swarm.task.name": `${name}.1.${id}`,
+  };
+}

@@ -7,19 +7,25 @@ type LogLine = { readonly level: LogLevel; readonly message: string } & Readonly
 
 export type MemoryLog = Log & {
   readonly lines: readonly LogLine[];
+  /** The same as they were written, each without its line feed. */
+  readonly written: readonly string[];
   readonly count: (text: string) => number;
 };
 
 export function memoryLog(): MemoryLog {
-  const lines: LogLine[] = [];
+  const [lines, written] = [[] as LogLine[], [] as string[]];
   const log = createLog({
     level: "debug",
     format: "json",
-    write: (line) => lines.push(JSON.parse(line) as LogLine),
+    write: (line) => {
+      lines.push(JSON.parse(line) as LogLine);
+      written.push(line.slice(0, -1));
+    },
   });
   return {
     ...log,
     lines,
+    written,
     count: (text) => lines.filter((line) => JSON.stringify(line).includes(text)).length,
   };
 }
