@@ -1,4 +1,5 @@
 /** What the fleet was told of a task last, and what a sighting of a task means to the watch. Pure. */
+import type { SwarmTask } from "../../engine/swarm.ts";
 import type { Sighting } from "../sighting.ts";
 
 export class Told {
@@ -8,6 +9,11 @@ export class Told {
   /** What was told last. */
   get sighting(): Sighting | undefined {
     return this.#sighting;
+  }
+
+  /** Where it is reached; empty if it is not. */
+  get host(): string {
+    return hostOf(this.#sighting);
   }
 
   /** @returns false if the same was told last */
@@ -32,8 +38,14 @@ export function takesRequests(sighting: Sighting | undefined): boolean {
   return sighting?.kind === "present" && sighting.seen === "routable";
 }
 
-export function hostOf(told: Sighting | undefined): string {
+function hostOf(told: Sighting | undefined): string {
   return told?.kind === "present" ? new URL(told.origin).hostname : "";
+}
+
+/** Says whether Swarm's DNS names it: it takes requests, and is reached at an address of its own, not at one of its node. */
+export function isNameable(told: Sighting | undefined, { networks }: SwarmTask): boolean {
+  const host = hostOf(told).replace(/^\[|\]$/g, "");
+  return takesRequests(told) && networks.some(({ addresses }) => addresses.includes(host));
 }
 
 /** The same object for as long as the labels of the service stay the same. */
