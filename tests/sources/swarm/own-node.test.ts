@@ -96,6 +96,21 @@ describe("OwnNode", () => {
     expect(ownNode.view(aTask())?.hasHealthcheck).toBeUndefined();
   });
 
+  test("one that is not healthy is looked at again with each answer: its next event may be lost", async () => {
+    const { made, ownNode } = rig();
+    made.shown = { ...CONTAINER, status: "paused" };
+    ownNode.onEvent(anEvent({}), "task1");
+    await until("it is paused", () => ownNode.view(aTask())?.trouble !== undefined);
+    made.shown = new EngineError("no answer", { kind: "unreachable" });
+    ownNode.onEvent(anEvent({}), "task1"); // it goes on
+    await until("the look has failed", () => made.inspects.length === 2);
+    made.shown = CONTAINER;
+    ownNode.consider([aTask()], () => false);
+    await until("it goes on", () => ownNode.view(aTask())?.trouble === undefined);
+    ownNode.consider([aTask()], () => false);
+    expect(made.inspects).toHaveLength(3);
+  });
+
   test("an event leads to a look: unhealthy, paused, well again", async () => {
     const { made, ownNode } = rig();
     const troubleAfter = async (shown: Partial<Container>): Promise<string | undefined> => {
