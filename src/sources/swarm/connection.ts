@@ -17,8 +17,8 @@ type Mode = "undecided" | "manager" | "none" | "forbidden";
 const ALLOW =
   "the socket proxy does not let the proxy ask for the tasks of the swarm, so only tasks on this node are routed, and as containers, by their container labels; allow it there: SERVICES=1 TASKS=1 NODES=1";
 
-/** What an engine says that knows no swarm at all, as Podman. Of a manager only what is in front of it says so. */
-const NOT_FOUND = 404;
+/** How long containers wait for the first answer: they may be those of tasks. A manager answers in 3 ms (measured). */
+const DECIDE_MS = 1_000;
 
 export class SwarmConnection {
   readonly #log: Log;
@@ -29,19 +29,21 @@ export class SwarmConnection {
   #failure: string | undefined;
   #hasTaskContainers = false;
   #hasToldOfRefusal = false;
+  #isAwaited = true;
+  #late: Timer | undefined;
 
   constructor(log: Log) {
     this.#log = log;
   }
 
-  /** Resolves when the first try to find out has ended, well or not. */
+  /** Resolves when the first try to find out has ended, well or not, or takes too long. */
   get decided(): Promise<void> {
     return this.#decided.promise;
   }
 
   /** The engine has not been asked before, or has not answered. Nobody else has taken its tasks for containers yet. */
   get isNew(): boolean {
-    return this.#mode === "undecided" && this.#failure === undefined;
+    return this.#isAwaited && this.#mode === "undecided" && this.#failure === undefined;
   }
 
   /** It may tell of tasks at any moment: it is a manager, or has not said what it is. */
@@ -95,8 +97,18 @@ export class SwarmConnection {
     }
   }
 
+  /** The engine is asked for the first time. After a moment nobody waits for that any longer. */
+  asking(decideMs = DECIDE_MS): void {
+    this.#late = setTimeout(() => {
+      this.#isAwaited = false; // containers of tasks are taken for containers until it has answered
+      this.#decided.resolve();
+    }, decideMs);
+    this.#late.unref();
+  }
+
   /** A try to find out has ended, whatever came of it. */
   tried(): void {
+    clearTimeout(this.#late);
     this.#decided.resolve();
   }
 
@@ -131,7 +143,10 @@ const NO_MANAGER_ANY_MORE =
   "the engine is no manager of the swarm any more: only containers of this node are routed from now on";
 
 /** @returns undefined if the failure says nothing of what the engine is */
-function modeAfter({ kind, status }: EngineError, isManager: boolean): Mode | undefined {
-  if (kind === "not a manager" || (status === NOT_FOUND && !isManager)) return "none";
-  return kind === "forbidden" ? "forbidden" : undefined;
+function modeAfter({ kind, status = 0 }: EngineError, isManager: boolean): Mode | undefined {
+  if (kind === "forbidden") return "forbidden";
+  if (kind === "not a manager") return "none";
+  // A manager that can't tell now says 500 or 503. Anything else comes from an engine that knows no swarm at all, as
+  // Podman, or from what is in front of a manager.
+  return kind === "refused" && status < 500 && !isManager ? "none" : undefined;
 }

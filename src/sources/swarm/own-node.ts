@@ -95,7 +95,8 @@ export class OwnNode {
 
   /**
    * Looks at those whose service shows no health check, if they may be here: only their container tells whether their
-   * image has one. Forgets all others.
+   * image has one. Looks again at those that are not healthy: an event may be lost, and a look may fail. Forgets all
+   * others.
    *
    * @param tasks all that there are
    * @param isUnclear the service of the task shows no health check
@@ -105,8 +106,9 @@ export class OwnNode {
     for (const id of this.#known.keys()) if (!ids.has(id)) this.#forget(id);
     for (const task of tasks) {
       if (!hasStarted(task) || task.containerId === "" || this.#isElsewhere(task.nodeId)) continue;
-      if (this.view(task)?.hasHealthcheck !== undefined || !isUnclear(task)) continue;
-      this.#seek(task);
+      const view = this.view(task);
+      if (view?.trouble !== undefined) this.#known.get(task.id)?.look(task.containerId);
+      else if (view?.hasHealthcheck === undefined && isUnclear(task)) this.#seek(task);
     }
   }
 

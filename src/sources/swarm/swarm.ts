@@ -48,6 +48,8 @@ type SwarmTimes = {
   readonly pollMs?: number;
   /** How often an engine is asked that is no manager. */
   readonly askMs?: number;
+  /** How long containers wait for the first answer: they may be those of tasks. */
+  readonly decideMs?: number;
 };
 
 /** Half a second is a sixth of the notice that Swarm gives. */
@@ -122,6 +124,7 @@ export class SwarmSource implements Source, TaskFollower {
   async follow(signal: AbortSignal): Promise<void> {
     signal.addEventListener("abort", () => this.#opened.resolve());
     await this.#opened.promise; // an engine that does not answer need not be asked
+    this.#connection.asking(this.#init.times?.decideMs);
     while (!signal.aborted) {
       this.#waiting = new AbortController();
       const beganMs = performance.now();
@@ -203,18 +206,15 @@ export class SwarmSource implements Source, TaskFollower {
   }
 
   async #saw(answer: Answer): Promise<void> {
-    const { tasks } = answer;
-    const own = await this.#init.own();
+    const [{ tasks }, own] = [answer, await this.#init.own()];
     const nowMs = performance.now();
     const reads = [this.#nodes.read(tasks, nowMs), this.#whereabouts.read(tasks, own.place, nowMs)];
     await Promise.race([Promise.all(reads), Bun.sleep(BESIDE_MS)]);
     this.#own = own;
     this.#watch.saw(answer, performance.now());
-    const { services } = this.#watch;
-    const unclear = new Set(
-      services.filter(({ healthcheck }) => healthcheck === "not given").map(({ id }) => id),
-    );
-    this.#ownNode.consider(tasks, ({ serviceId }) => unclear.has(serviceId));
+    const unclear = this.#watch.services.filter(({ healthcheck }) => healthcheck === "not given");
+    const ids = new Set(unclear.map(({ id }) => id));
+    this.#ownNode.consider(tasks, ({ serviceId }) => ids.has(serviceId));
     this.#carryOutPutOff();
     if (this.#whereabouts.now.networks.length > 0) this.#dns.ask(this.#watch.nameable);
     this.#listener.passed(true);

@@ -10,8 +10,8 @@ import { type Labelled, LabelledServices } from "./labelled.ts";
 import { NamedAddresses } from "./named-addresses.ts";
 import { goneOf, type OwnView, observe, type Surroundings, serverOf } from "./observe.ts";
 import { PutOffs } from "./put-off.ts";
-import { hasEnded, withPorts } from "./task-states.ts";
-import { isDisabled, isNoNews, isStopping, Told, takesRequests } from "./told.ts";
+import { hasEnded, hasLongNotice, withPorts } from "./task-states.ts";
+import { isDisabled, isNameable, isNoNews, isStopping, Told, takesRequests } from "./told.ts";
 
 export type TaskWatchInit = {
   readonly listener: SightingListener;
@@ -120,11 +120,11 @@ export class TaskWatch {
     this.#judgeAll(this.#find(changed), nowMs);
   }
 
-  /** The services whose tasks Swarm's DNS may name, with their names. */
+  /** The services of which Swarm's DNS may name a task, with their names. Of others it would ask a resolver elsewhere. */
   get nameable(): readonly Pick<Service, "id" | "name">[] {
-    return this.services.filter(({ id }) =>
-      this.#tasksOf(id).some(({ told }) => told.sighting?.kind === "present"),
-    );
+    const isIn = ({ told, task }: Watched): boolean =>
+      isNameable(told.sighting, task) || this.#named.isMissing(task.id);
+    return this.services.filter(({ id }) => this.#tasksOf(id).some(isIn));
   }
 
   /** The engine of our own node shows something else of a task. */
@@ -200,7 +200,7 @@ export class TaskWatch {
   #isPutOff({ told, task, of }: Watched, sighting: Sighting, round: Round): boolean {
     const isToDrain = isStopping(sighting) && takesRequests(told.sighting);
     // That DNS does not name it any more says nothing new then: it leaves DNS 1 s after the decision.
-    const isAtOnce = this.#init.ownView(task)?.isStopping === true;
+    const isAtOnce = this.#init.ownView(task)?.isStopping === true || !hasLongNotice(task);
     if (isToDrain && !isAtOnce) {
       const coming = (): readonly string[] => this.#comingOf(of.service.id, round);
       return this.#putOffs.goesOn(task.id, round.nowMs, coming);

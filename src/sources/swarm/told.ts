@@ -1,4 +1,5 @@
 /** What the fleet was told of a task last, and what a sighting of a task means to the watch. Pure. */
+import type { SwarmTask } from "../../engine/swarm.ts";
 import type { Sighting } from "../sighting.ts";
 
 export class Told {
@@ -42,6 +43,12 @@ export function takesRequests(sighting: Sighting | undefined): boolean {
 
 function hostOf(told: Sighting | undefined): string {
   return told?.kind === "present" ? new URL(told.origin).hostname : "";
+}
+
+/** Says whether Swarm's DNS names it: it takes requests, and is reached at an address of its own, not at one of its node. */
+export function isNameable(told: Sighting | undefined, { networks }: SwarmTask): boolean {
+  const host = hostOf(told).replace(/^\[|\]$/g, "");
+  return takesRequests(told) && networks.some(({ addresses }) => addresses.includes(host));
 }
 
 /** The same object for as long as the labels of the service stay the same. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { type Container, parseContainer } from "../../../src/engine/container.ts";
-import { unreachable } from "../../../src/engine/error.ts";
+import { EngineError, unreachable } from "../../../src/engine/error.ts";
 import type { ContainerEvent } from "../../../src/engine/events.ts";
 import type { SwarmTask } from "../../../src/engine/swarm.ts";
 import { OwnNode } from "../../../src/sources/swarm/own-node.ts";
@@ -206,4 +206,19 @@ describe("events of a container", () => {
     expect(own.view(aTask())).toEqual(UNCLEAR);
     await expectNever("its stop lapses", () => changed.length > 2, 30);
   });
+});
+
+test("one that is not healthy is looked at again with each answer: its next event may be lost", async () => {
+  let looked: Looked = container({ status: "paused" });
+  const { own, asked } = rig(() => looked);
+  own.onEvent(event("changed"), "task1");
+  await until("it is paused", () => own.view(aTask())?.trouble !== undefined);
+  looked = new EngineError("no answer", { kind: "unreachable" });
+  own.onEvent(event("changed"), "task1"); // it goes on
+  await until("the look has failed", () => asked.length === 2);
+  looked = container();
+  own.consider([aTask()], () => false);
+  await until("it goes on", () => own.view(aTask())?.trouble === undefined);
+  own.consider([aTask()], () => false);
+  expect(asked).toHaveLength(3);
 });

@@ -66,11 +66,13 @@ describe("A task", () => {
     using second = startModelServer("m");
     const { engine, swarm, service, task } = await manager(first.port);
     using _engine = engine;
+    const networks = [{ id: "net1", name: "inf", addresses: ["10.0.1.5/24"] }]; // without one its stop comes sooner
+    task.networks = networks;
     using rig = startSwarm(engine);
     await untilTask(rig, task, "routed");
     const list = Promise.withResolvers<Response>();
     second.answer = () => list.promise;
-    const successor = swarm.addTask(service, { port: second.port });
+    const successor = swarm.addTask(service, { port: second.port, networks });
     task.desiredState = "shutdown";
     await until("the new one is asked for its models", () => second.reads() > 0);
     await nextReads(engine, 3);

@@ -16,6 +16,8 @@ const SERVICE: Service = {
   },
 };
 
+const NODE = { id: "n", hostname: "h", state: "ready", address: "10.9.0.1" };
+
 function task(id: string, host: string, desiredState = "running"): SwarmTask {
   return {
     ...{ id, serviceId: "s", slot: 1, nodeId: "n", createdAtMs: 1, containerId: "" },
@@ -51,7 +53,7 @@ function watched(): {
   const around = {
     whereabouts: { networks: [{ id: NETWORK, name: "inf" }], isOnHost: false },
     itself: { ...itself, listening: { host: undefined, port: 1 } },
-    nodes: new Map(),
+    nodes: new Map([["n", NODE]]),
     ownServiceId: undefined,
   };
   const watch = new TaskWatch({ listener, around: () => around, ownView: () => undefined });
@@ -99,4 +101,41 @@ test("DNS drops a task that is to run: it is unhealthy, and takes nothing at onc
   expect([seen("a"), seen("b")]).toEqual(["not healthy", "routable"]);
   watch.sawNames("s", ["10.0.0.1", "10.0.0.2"], 1_100);
   expect(seen("a")).toBe("routable");
+});
+
+test("a task on no network of Swarm's hears of its stop after a second: it drains at once, whoever comes", () => {
+  const { watch, admitted, seen } = watched();
+  const onNode = (id: string, desiredState?: string): SwarmTask => ({
+    ...task(id, "", desiredState),
+    networks: [],
+    hostPorts: [{ protocol: "tcp", targetPort: 8000, publishedPort: 8000 }],
+  });
+  watch.saw(answer(onNode("old")), 0);
+  admitted.add("old");
+  watch.saw(answer(onNode("old", "shutdown"), onNode("new")), 1_000);
+  expect([seen("old"), seen("new")]).toEqual(["stopping", "routable"]);
+});
+
+test("DNS is asked of services with a task that it can name, not of one whose tasks all start: another resolver would be", () => {
+  const { watch, seen } = watched();
+  const starting = { ...task("a", "10.0.0.1"), state: "starting" };
+  watch.saw(answer(starting), 0);
+  expect(watch.nameable).toEqual([]);
+  watch.saw(answer({ ...starting, state: "running" }), 500);
+  expect(watch.nameable.map(({ id }) => id)).toEqual(["s"]);
+  const onNode = { ...task("b", ""), networks: [] };
+  const hostPorts = [{ protocol: "tcp", targetPort: 8000, publishedPort: 8000 }];
+  watch.saw(answer({ ...onNode, hostPorts }), 1_000);
+  expect(seen("b")).toBe("routable");
+  expect(watch.nameable).toEqual([]);
+});
+
+test("DNS is asked on when the last task that it has named drains: it may name the unhealthy one again", () => {
+  const { watch, seen } = watched();
+  watch.saw(answer(task("a", "10.0.0.1"), task("b", "10.0.0.2")), 0);
+  watch.sawNames("s", ["10.0.0.1", "10.0.0.2"], 100);
+  watch.sawNames("s", ["10.0.0.2"], 600);
+  watch.saw(answer(task("a", "10.0.0.1"), task("b", "10.0.0.2", "shutdown")), 1_000);
+  expect([seen("a"), seen("b")]).toEqual(["not healthy", "stopping"]);
+  expect(watch.nameable.map(({ id }) => id)).toEqual(["s"]);
 });
