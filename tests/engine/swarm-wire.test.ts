@@ -70,6 +70,13 @@ describe("parseServices()", () => {
     ]);
   });
 
+  test("a job on each node is a job", () => {
+    const Spec = { Name: "j", Mode: { GlobalJob: {} } };
+    expect(parseServices([{ ID: "s", Spec }])).toMatchObject([
+      { replicas: undefined, isJob: true },
+    ]);
+  });
+
   test("Docker 26 tells the same", () => {
     expect(parseServices(recordedReply("26.1.5-service-full"))).toMatchObject([
       { name: "e", replicas: 2, healthcheck: "given", stopTimeoutMs: 20_000, isJob: false },

@@ -1,4 +1,6 @@
 import { expect, test } from "bun:test";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { type ConnectTry, tryConnect } from "../../src/ground/connect.ts";
 import { freePort, rawServer } from "../support/client/raw-http.ts";
 import { blackhole } from "../support/server/blackhole.ts";
@@ -28,4 +30,16 @@ test("tryConnect() to an address that swallows SYNs gives up in time", async () 
 
 test("tryConnect() fails where the address is none", async () => {
   expect(await tryConnect("http://255.255.255.255:9", 3_000)).not.toBe("connected");
+});
+
+test("tryConnect() takes an IPv6 address out of its brackets", async () => {
+  const server = createServer().listen(0, "::1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  expect(await tryConnect(`http://[::1]:${port}`, 3_000)).toBe("connected");
+  server.close();
+});
+
+test("tryConnect() says nothing of the server where the attempt itself fails", async () => {
+  expect(await tryConnect("http://nowhere.invalid:9", 10_000)).toBe("failed");
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { poolOf } from "../../src/proxy/connections.ts";
-import { rawConnect, rawServer } from "../support/client/raw-http.ts";
+import { poolOf, tryToReach } from "../../src/proxy/connections.ts";
+import { freePort, rawConnect, rawServer } from "../support/client/raw-http.ts";
 import { rawRequest, startProxyTo } from "../support/proxy/in-process.ts";
 import { makeBackend } from "../support/server/backends.ts";
 import { until } from "../support/until.ts";
@@ -78,3 +78,27 @@ describe("poolOf()", () => {
 function requests(connection: { readonly received: () => string } | undefined): number {
   return (connection?.received().split("POST ").length ?? 1) - 1;
 }
+
+describe("tryToReach()", () => {
+  test("counts a refused connection as reached: a server that stops closes its listener first", async () => {
+    const backend = makeBackend({ origin: `http://127.0.0.1:${await freePort()}` });
+    expect(await tryToReach(backend, 3_000).reached).toBe(true);
+  });
+
+  test("an attempt that fails by itself takes nothing away from a server whose machine may vanish", async () => {
+    const origin = "http://nowhere.invalid:9";
+    const made = [true, false].map((mayVanish) => makeBackend({ origin, mayVanish }));
+    const reached = await Promise.all(made.map((one) => tryToReach(one, 10_000).reached));
+    expect(reached).toEqual([true, false]);
+  });
+
+  test("is one for all who ask while it is under way, and a fresh one counts for those who say so", async () => {
+    using server = await rawServer();
+    const backend = makeBackend({ origin: server.origin });
+    const first = tryToReach(backend, 3_000);
+    expect(tryToReach(backend, 3_000)).toBe(first);
+    await first.reached;
+    expect(tryToReach(backend, 3_000, 60_000)).toBe(first);
+    expect(tryToReach(backend, 3_000)).not.toBe(first);
+  });
+});

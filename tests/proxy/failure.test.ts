@@ -4,6 +4,7 @@ import {
   type Failure,
   failureOf,
   failureResponse,
+  isUnreachable,
 } from "../../src/proxy/failure.ts";
 import { Ending } from "../../src/routing/ending.ts";
 import { within } from "../support/until.ts";
@@ -111,4 +112,10 @@ describe("failureResponse()", () => {
     const response = failureResponse(failure(but), { model: "m" }, LONG);
     expect(await (await within("the answer", response)).text()).toContain(says);
   });
+});
+
+test("isUnreachable() is true of what was never connected, and of nothing that a server may have had", () => {
+  const kinds = ["connection refused", "not connected", "unreachable"] as const;
+  expect(kinds.map(isUnreachable)).toEqual([true, true, true]);
+  expect((["stale connection", "died", "failed"] as const).some(isUnreachable)).toBe(false);
 });

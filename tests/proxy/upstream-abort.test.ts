@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
+import { tryToReach } from "../../src/proxy/connections.ts";
 import { type AbortReason, type Patience, UpstreamAbort } from "../../src/proxy/upstream-abort.ts";
 import { ENDLESS } from "../support/proxy/in-process.ts";
 import { makeBackend } from "../support/server/backends.ts";
+import { blackhole } from "../support/server/blackhole.ts";
 import { until } from "../support/until.ts";
 
 const PATIENCE: Patience = { ...ENDLESS, headersMs: 20, readMs: 40 };
@@ -177,5 +179,22 @@ describe("UpstreamAbort", () => {
     backend.close("cut");
     await aReadTimesOut();
     expect([abort.signal.aborted, abort.reason]).toEqual([false, undefined]);
+  });
+
+  test.each<[what: string, end: (abort: UpstreamAbort) => void]>([
+    ["its headers have come", (abort) => abort.waitFor("read")],
+    ["the request is over", (abort) => abort.release()],
+  ])("ends nothing by a try to connect that was under way when %s", async (_what, end) => {
+    using hole = await blackhole();
+    const backend = makeBackend({ origin: hole.origin, mayVanish: true });
+    const vanishing = { probeAfterMs: 0, connectMs: 200, probeEveryMs: 1_000 };
+    const client = new AbortController();
+    const abort = new UpstreamAbort(client.signal, backend.acquire()!, { ...ENDLESS, vanishing });
+    await Bun.sleep(50); // the try begins at once
+    end(abort);
+    const { reached } = tryToReach(backend, 200); // the same try
+    expect(await reached).toBe(false);
+    await Bun.sleep(0);
+    expect(abort.signal.aborted).toBe(false);
   });
 });

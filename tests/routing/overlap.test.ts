@@ -22,6 +22,16 @@ describe("overlapsWith()", () => {
     },
   );
 
+  test("of two groups: they do not share", () => {
+    const a = makeBackend({ rank: 1, models: M, shares: "service a" });
+    const b = makeBackend({ rank: 2, models: M, shares: "service b" });
+    const overlap = { winner: b, other: a, modelIds: ["m"], areReplicas: false };
+    expect(overlapsWith(a, [b])).toEqual([overlap]);
+    expect(overlapsByModel([{ id: "m", backends: [b, a], replicas: undefined }])).toEqual([
+      overlap,
+    ]);
+  });
+
   test("has nothing of the same server, of draining ones, and of those with other models", () => {
     const backend = makeBackend({ models: [{ id: "m" }, { id: "n" }] });
     const again = makeBackend({ run: { ...backend.run, startedAtMs: 1 }, models: M });

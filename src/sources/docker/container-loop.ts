@@ -10,6 +10,7 @@ import type { ContainerEvent } from "../../engine/events.ts";
 import { coalesce } from "../../ground/coalesce.ts";
 import { Alarms, Pace } from "../../ground/timers.ts";
 import type { Rank, RunEnd } from "../../routing/run.ts";
+import { isOfTask } from "../labels.ts";
 import type { Present, Sighting } from "../sighting.ts";
 import { sharedContainerId } from "./address.ts";
 import type { ContainerLoopInit } from "./container-loop-init.ts";
@@ -50,6 +51,7 @@ export class ContainerLoop {
   #present: (Sighting & Present) | undefined;
   #inspectFailure: string | undefined;
   #hasLeft = false;
+  #wasToldOfTask = false;
   readonly #alarms = new Alarms<"lapse" | "retry" | "second look">(() => void this.#ask());
 
   constructor(id: string, init: ContainerLoopInit) {
@@ -71,9 +73,9 @@ export class ContainerLoop {
     return this.#container?.networkMode === "host";
   }
 
-  /** The labels of the container, as the last inspect showed them. */
-  get labels(): Container["labels"] {
-    return this.#container?.labels ?? {};
+  /** True if it belongs to a task of a swarm, as the last inspect showed; before it, an event. */
+  get isOfTask(): boolean {
+    return this.#container === undefined ? this.#wasToldOfTask : isOfTask(this.#container.labels);
   }
 
   /** True if the last inspect succeeded. */
@@ -108,6 +110,7 @@ export class ContainerLoop {
     }
     if (event.kind === "kill" && this.#isStopping(this.#container)) this.#tellOfStop();
     if (event.kind === "probed") this.#alarms.set("second look", SECOND_LOOK_MS);
+    if (isOfTask(event.attributes)) this.#wasToldOfTask = true;
   }
 
   /**
@@ -173,6 +176,7 @@ export class ContainerLoop {
     do {
       await this.#pace.turn();
       await this.#init.settled();
+      if (this.#hasLeft) return;
       [epoch, rank] = [this.#epoch, this.#rank];
       try {
         container = await this.#init.inspect(this.#id);

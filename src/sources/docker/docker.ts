@@ -149,11 +149,11 @@ export class DockerSource implements Source {
 
   async #pass(): Promise<void> {
     await this.#init.tasks?.decided;
+    if (this.#init.tasks?.takesTasks === true) {
+      for (const loop of this.#loops.values()) if (loop.isOfTask) loop.leave();
+    }
     const ids = await this.#list();
     if (ids === undefined) return;
-    if (this.#init.tasks?.takesTasks === true) {
-      for (const loop of this.#loops.values()) if (isOfTask(loop.labels)) loop.leave();
-    }
     const rank = this.#listener.nextRank();
     // We also look at known containers that are not listed: the list may be older than the event by
     // which we know them.
@@ -209,7 +209,10 @@ export class DockerSource implements Source {
       inspect: (containerId): Promise<Container | undefined> => engine.inspect(containerId),
       engineNowMs: () => engine.clock.nowMs(),
       around: () => ({ place: this.#ownPlace.place, itself: this.#itself }),
-      settled: () => this.settled(),
+      settled: async () => {
+        await this.#init.tasks?.decided; // it may belong to a task
+        await this.settled();
+      },
       lookPaceMs: times?.lookPaceMs ?? LOOK_PACE_MS,
       onGone: () => {
         if (this.#loops.get(id) === loop) this.#loops.delete(id);

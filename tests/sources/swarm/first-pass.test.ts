@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { FakeEngine } from "../../support/engine/fake.ts";
 import { FakeSwarm, LABELLED } from "../../support/engine/fake-swarm.ts";
 import { startModelServer } from "../../support/proxy/discovery.ts";
-import { startSwarm } from "../../support/proxy/swarm.ts";
+import { nextReads, startSwarm, untilTask } from "../../support/proxy/swarm.ts";
 import { expectNever, until } from "../../support/until.ts";
 
 const JSON_TYPE = { contentType: "application/json" };
@@ -36,6 +36,28 @@ test("its answer comes late after all, and it is a manager: the container of a t
   await until("the task is too", () => sources().includes("swarm"), 3_000);
   expect(sources()).toContain("docker"); // until the task can have taken over
   await until("it alone is", () => !sources().includes("docker"), 3_000);
+});
+
+test("an old event of a task's container, told again at the start, does not make it a container to be routed", async () => {
+  using server = startModelServer("m");
+  using engine = await new FakeEngine().start();
+  const swarm = new FakeSwarm();
+  engine.swarm = swarm;
+  const task = swarm.addTask(swarm.addService(), { port: server.port });
+  const labels = { ...LABELLED, "inference.port": String(server.port) };
+  const container = engine.add({ labels: { ...labels, "com.docker.swarm.task.id": task.id } });
+  engine.emit(container, "start");
+  const held = Promise.withResolvers<undefined>();
+  engine.intercept = (path) => (path.includes("/services") ? held.promise : undefined);
+  using rig = startSwarm(engine);
+  await until("the event was told", () => engine.requests.some((path) => path.includes("/events")));
+  await Bun.sleep(50);
+  held.resolve(undefined);
+  await untilTask(rig, task, "routed");
+  await nextReads(engine, 3);
+  const inspects = engine.requests.filter((path) => path.includes(`/${container.id}/json`));
+  expect(inspects).toEqual([]); // it was looked at by nobody
+  expect(rig.members().map(({ id }) => id)).toEqual([task.id]);
 });
 
 test.each([
