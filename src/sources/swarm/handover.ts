@@ -8,7 +8,8 @@ export type HandoverInit = {
   readonly onChange: () => void;
   /** Called when the source of containers knows those of tasks: the swarm's source is to let go of them. */
   readonly onGivenBack: () => void;
-  readonly handoverMs?: number;
+  /** How long both follow the containers of tasks, ms. */
+  readonly handoverMs?: number | undefined;
 };
 
 /** Longer than most lists of models take. */

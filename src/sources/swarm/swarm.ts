@@ -42,12 +42,11 @@ export type SwarmSourceInit = {
 
 type Own = { readonly place: Place; readonly itself: Itself };
 
-/** All in ms. */
+/** All in ms: see the constants. */
 type SwarmTimes = {
-  /** The time from one read to the next. */
   readonly pollMs?: number;
-  /** How often an engine is asked that is no manager. */
   readonly askMs?: number;
+  readonly handoverMs?: number; // see `HandoverInit`
   /** How long containers wait for the first answer: they may be those of tasks. */
   readonly decideMs?: number;
 };
@@ -107,6 +106,7 @@ export class SwarmSource implements Source, TaskFollower {
     this.#handover = new Handover({
       onChange: init.onChange,
       onGivenBack: () => this.#judge(() => this.#watch.left()),
+      handoverMs: init.times?.handoverMs,
     });
     this.#listener = init.fleet.join(this);
     this.#watch = new TaskWatch({
@@ -224,8 +224,8 @@ export class SwarmSource implements Source, TaskFollower {
     clearTimeout(this.#putOffTimer);
     this.#judge((nowMs) => {
       const againMs = this.#watch.due(nowMs);
-      if (againMs !== undefined)
-        this.#putOffTimer = setTimeout(() => this.#carryOutPutOff(), againMs);
+      const again = (): void => this.#carryOutPutOff();
+      if (againMs !== undefined) this.#putOffTimer = setTimeout(again, againMs);
     });
   }
 

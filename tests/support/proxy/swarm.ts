@@ -74,7 +74,7 @@ export function startSwarm(
       return place === undefined ? own : { ...own, place: place() };
     },
     onChange: () => void docker.resync(),
-    times: { pollMs: 20, askMs: 3_600_000, ...options.times },
+    times: { pollMs: 20, askMs: 3_600_000, handoverMs: 500, ...options.times },
   });
   const docker: DockerSource = new DockerSource({
     ...{ engine, fleet, log, drainTimeoutMs, tasks: swarm },
