@@ -15,6 +15,8 @@ type PutOff = {
  * this, leave the rest.
  */
 const PUT_OFF_MS = 1_000;
+/** Where that is 1.1 s: a poll of half a second comes before it. */
+const SHORT_PUT_OFF_MS = 300;
 
 export class PutOffs {
   readonly #takesRequests: (taskId: string) => boolean;
@@ -44,8 +46,14 @@ export class PutOffs {
    *
    * @param coming gives those of the same service that run and take no requests yet
    */
-  goesOn(taskId: string, nowMs: number, coming: () => readonly string[]): boolean {
-    const putOff = this.#all.get(taskId) ?? { untilMs: nowMs + PUT_OFF_MS, coming: coming() };
+  goesOn(
+    taskId: string,
+    nowMs: number,
+    coming: () => readonly string[],
+    hasLongNotice = true,
+  ): boolean {
+    const untilMs = nowMs + (hasLongNotice ? PUT_OFF_MS : SHORT_PUT_OFF_MS);
+    const putOff = this.#all.get(taskId) ?? { untilMs, coming: coming() };
     const goesOn = this.#isOn(putOff, nowMs);
     if (goesOn) this.#all.set(taskId, putOff);
     else this.#all.delete(taskId);

@@ -200,10 +200,10 @@ export class TaskWatch {
   #isPutOff({ told, task, of }: Watched, sighting: Sighting, round: Round): boolean {
     const isToDrain = isStopping(sighting) && takesRequests(told.sighting);
     // That DNS does not name it any more says nothing new then: it leaves DNS 1 s after the decision.
-    const isAtOnce = this.#init.ownView(task)?.isStopping === true || !hasLongNotice(task);
+    const isAtOnce = this.#init.ownView(task)?.isStopping === true;
     if (isToDrain && !isAtOnce) {
       const coming = (): readonly string[] => this.#comingOf(of.service.id, round);
-      return this.#putOffs.goesOn(task.id, round.nowMs, coming);
+      return this.#putOffs.goesOn(task.id, round.nowMs, coming, hasLongNotice(task));
     }
     this.#putOffs.lift(task.id);
     return false;

@@ -26,6 +26,14 @@ test("it goes on for a second at most", () => {
   expect(putOffs.goesOn("old", 6_000, () => ["new"])).toBe(false);
 });
 
+test("for 0.3 s where the process hears of its stop after 1.1 s", () => {
+  const { putOffs } = rig();
+  const coming = (): readonly string[] => ["new"];
+  expect(putOffs.goesOn("old", 1_000, coming, false)).toBe(true);
+  expect(putOffs.goesOn("old", 1_299, coming, false)).toBe(true);
+  expect(putOffs.goesOn("old", 1_300, coming, false)).toBe(false);
+});
+
 test("without anybody who comes it drains at once", () => {
   const { putOffs } = rig();
   expect(putOffs.goesOn("old", 0, () => [])).toBe(false);

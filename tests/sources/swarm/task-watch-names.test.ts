@@ -103,7 +103,7 @@ test("DNS drops a task that is to run: it is unhealthy, and takes nothing at onc
   expect(seen("a")).toBe("routable");
 });
 
-test("a task on no network of Swarm's hears of its stop after a second: it drains at once, whoever comes", () => {
+test("a task on no network of Swarm's hears of its stop after a second: it goes on for 0.3 s only", () => {
   const { watch, admitted, seen } = watched();
   const onNode = (id: string, desiredState?: string): SwarmTask => ({
     ...task(id, "", desiredState),
@@ -113,7 +113,11 @@ test("a task on no network of Swarm's hears of its stop after a second: it drain
   watch.saw(answer(onNode("old")), 0);
   admitted.add("old");
   watch.saw(answer(onNode("old", "shutdown"), onNode("new")), 1_000);
-  expect([seen("old"), seen("new")]).toEqual(["stopping", "routable"]);
+  expect([seen("old"), seen("new")]).toEqual(["routable", "routable"]);
+  watch.due(1_299);
+  expect(seen("old")).toBe("routable");
+  watch.due(1_300);
+  expect(seen("old")).toBe("stopping");
 });
 
 test("DNS is asked of services with a task that it can name, not of one whose tasks all start: another resolver would be", () => {
