@@ -177,10 +177,9 @@ function wantedHostPort(wire: z.infer<typeof WirePort>): readonly HostPort[] {
   return [{ protocol: Protocol ?? "tcp", targetPort: TargetPort, publishedPort }];
 }
 
+/** Of a task: its node has chosen the number. */
 function hostPort(wire: z.infer<typeof WirePort>): readonly HostPort[] {
-  const { Protocol, TargetPort, PublishedPort, PublishMode } = wire;
-  if (PublishMode !== "host" || !isPort(TargetPort) || !isPort(PublishedPort)) return [];
-  return [{ protocol: Protocol ?? "tcp", targetPort: TargetPort, publishedPort: PublishedPort }];
+  return wantedHostPort(wire).filter(({ publishedPort }) => publishedPort !== 0);
 }
 
 function isPort(port: number | null | undefined): port is number {

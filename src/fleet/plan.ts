@@ -210,14 +210,10 @@ export function seenIn(
   return change === undefined ? [seen] : [change, seen];
 }
 
-function sameIds(some: readonly string[] = [], others: readonly string[] = []): boolean {
-  return some.length === others.length && some.every((id, n) => id === others[n]);
-}
-
 /** The labels of a container never change; those of a service do while its tasks run. */
 function changeOfSettings(place: Place, settings: ServerSettings): Seen | undefined {
   const { basePath, models, shares, maxInFlight } = settings;
-  const isReadElsewhere = place.basePath !== basePath || !sameIds(place.named, models);
+  const isReadElsewhere = place.basePath !== basePath || !Bun.deepEquals(place.named, models);
   if (isReadElsewhere) return "moved";
   const isSame = place.shares === shares && place.maxInFlight === maxInFlight;
   return isSame ? undefined : "other settings";

@@ -4,6 +4,7 @@
  * answers.
  */
 import type { Container, Network } from "../../engine/container.ts";
+import { inUrl } from "../../ground/ip-address.ts";
 import type { Settings } from "../labels.ts";
 
 /** Where the proxy itself runs. */
@@ -156,10 +157,6 @@ function at(network: Network, container: Container, place: Place): Address {
   const what = sharesAnother ? `the proxy is not on network ${network.name}` : "no shared network";
   const doubt = `${what}: the container is ${connectedTo(container)}; the proxy is ${own}; trying ${network.name} all the same`;
   return { kind: "address", host, doubt };
-}
-
-function inUrl(address: string): string {
-  return address.includes(":") ? `[${address}]` : address;
 }
 
 function notOn(name: string, container: Container): Address {

@@ -4,6 +4,7 @@
  * reaches a task by its address in the network of the routing mesh.
  */
 import type { SwarmNode, SwarmTask, TaskNetwork } from "../../engine/swarm.ts";
+import { inUrl } from "../../ground/ip-address.ts";
 import { isLoopback } from "../docker/own-addresses.ts";
 import type { Settings } from "../labels.ts";
 
@@ -109,10 +110,6 @@ function unreachable(
 function namesOf(networks: readonly { readonly name: string }[]): string {
   const names = networks.map(({ name }) => name).sort();
   return names.length === 0 ? "none" : names.join(", ");
-}
-
-function inUrl(address: string): string {
-  return address.includes(":") ? `[${address}]` : address;
 }
 
 function none(reason: string): TaskAddress {
