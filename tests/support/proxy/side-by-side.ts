@@ -1,0 +1,78 @@
+/** Two compiled proxies on one fake engine, as two containers of it behind one front proxy. */
+import { envOf, FakeEngine } from "../engine/fake.ts";
+import type { FakeContainer } from "../engine/replies.ts";
+import { createService } from "../server/inference-server/handler.ts";
+import { readSettings } from "../server/inference-server/settings.ts";
+import { until } from "../until.ts";
+import { type CompiledProxy, startCompiled } from "./compiled.ts";
+import { untilShown } from "./shown-status.ts";
+
+type Pair = readonly [CompiledProxy, CompiledProxy];
+
+export class SideBySide implements AsyncDisposable {
+  readonly engine: FakeEngine;
+  readonly proxies: Pair;
+  readonly #stack: AsyncDisposableStack;
+
+  private constructor(engine: FakeEngine, proxies: Pair, stack: AsyncDisposableStack) {
+    this.engine = engine;
+    this.proxies = proxies;
+    this.#stack = stack;
+  }
+
+  /** Resolves when both are ready. @param env of both */
+  static async start(env: Readonly<Record<string, string>> = {}): Promise<SideBySide> {
+    await using stack = new AsyncDisposableStack();
+    const engine = stack.use(await new FakeEngine().start());
+    const start = async (): Promise<CompiledProxy> => {
+      const proxy = stack.use(await startCompiled({ env: { ...envOf(engine), ...env } }));
+      await until("it is ready", async () => {
+        const { status } = await fetch(`${proxy.origin}/readyz`, { keepalive: false });
+        return status === 200;
+      });
+      return proxy;
+    };
+    return new SideBySide(engine, await Promise.all([start(), start()]), stack.move());
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#stack.disposeAsync();
+  }
+
+  /** A labelled container at this port, healthy unless said otherwise. Tells no event. */
+  add(port: number, init: Partial<FakeContainer> = {}): FakeContainer {
+    const labels = { "inference.enable": "true", "inference.port": String(port), ...init.labels };
+    return this.engine.add({ ...init, labels });
+  }
+
+  /** A container of a stand-in for an inference server that has the model `m`, and starts: it is not healthy yet. */
+  addServer(name: string, labels: Readonly<Record<string, string>> = {}): FakeContainer {
+    const settings = readSettings({ NAME: name, MODELS: "m" });
+    const { fetch, websocket } = createService(settings);
+    const server = Bun.serve({ port: 0, hostname: "127.0.0.1", idleTimeout: 0, fetch, websocket });
+    this.#stack.defer(() => server.stop(true));
+    const startedAtMs = this.engine.nowMs();
+    const container = this.add(server.port ?? 0, { name, labels, health: "starting", startedAtMs });
+    this.engine.emit(container, "start");
+    return container;
+  }
+
+  /** @returns how long it holds for one of them before it does for the other, ms */
+  async apartMs(
+    what: string,
+    holds: (proxy: CompiledProxy) => Promise<boolean>,
+    boundMs?: number,
+  ): Promise<number> {
+    const at = this.proxies.map(async (proxy) => {
+      await until(what, () => holds(proxy), boundMs);
+      return performance.now();
+    });
+    const [first = 0, second = 0] = await Promise.all(at);
+    return Math.abs(first - second);
+  }
+
+  /** Waits until both show it so. @param expected as `untilShown` takes it */
+  async untilBothShow(name: string, expected: Readonly<Record<string, unknown>>): Promise<void> {
+    await Promise.all(this.proxies.map(({ origin }) => untilShown(origin, name, expected)));
+  }
+}
