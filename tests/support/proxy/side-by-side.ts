@@ -57,22 +57,27 @@ export class SideBySide implements AsyncDisposable {
     return container;
   }
 
-  /** @returns how long it holds for one of them before it does for the other, ms */
-  async apartMs(
-    what: string,
-    holds: (proxy: CompiledProxy) => Promise<boolean>,
-    boundMs?: number,
-  ): Promise<number> {
-    const at = this.proxies.map(async (proxy) => {
-      await until(what, () => holds(proxy), boundMs);
-      return performance.now();
-    });
-    const [first = 0, second = 0] = await Promise.all(at);
-    return Math.abs(first - second);
+  /** See the function of this name. */
+  apartMs(what: string, holds: (proxy: CompiledProxy) => Promise<boolean>): Promise<number> {
+    return apartMs(this.proxies, what, holds);
   }
 
   /** Waits until both show it so. @param expected as `untilShown` takes it */
   async untilBothShow(name: string, expected: Readonly<Record<string, unknown>>): Promise<void> {
     await Promise.all(this.proxies.map(({ origin }) => untilShown(origin, name, expected)));
   }
+}
+
+/** @returns how long it holds for one of them before it does for the other, ms */
+export async function apartMs(
+  proxies: Pair,
+  what: string,
+  holds: (proxy: CompiledProxy) => Promise<boolean>,
+): Promise<number> {
+  const at = proxies.map(async (proxy) => {
+    await until(what, () => holds(proxy), 20_000);
+    return performance.now();
+  });
+  const [first = 0, second = 0] = await Promise.all(at);
+  return Math.abs(first - second);
 }
