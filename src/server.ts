@@ -6,7 +6,12 @@
 import type { Client } from "./proxy/exchange.ts";
 import type { Handler } from "./proxy/handler.ts";
 import { errorResponse } from "./proxy/own/errors.ts";
-import { ClientSockets, type ClientSocketsInit } from "./proxy/socket/client-sockets.ts";
+import {
+  ClientSockets,
+  type ClientSocketsInit,
+  type SocketEntry,
+  type SocketListener,
+} from "./proxy/socket/client-sockets.ts";
 import type { Log } from "./telemetry/log.ts";
 
 export type ServerInit = {
@@ -51,45 +56,21 @@ export function startServer(init: ServerInit): ProxyServer {
   const { idleTimeoutS = IDLE_TIMEOUT_S, uploadSilenceS = UPLOAD_SILENCE_S } = init;
   const open = new Set<Request>();
   const sockets = new ClientSockets(init.sockets);
-  const server = Bun.serve({
+  const server: Bun.Server<SocketEntry> = Bun.serve({
     port,
     ...(host !== undefined && { hostname: host }),
     idleTimeout: idleTimeoutS,
     maxRequestBodySize: Number.POSITIVE_INFINITY,
     development: false,
     reusePort: false, // with development off it would be true, and a second proxy would share the port in silence
-    fetch: (request) => handler(request, clientOf(request)),
+    fetch: (request) => handler(request, new ClientConnection(request, connections)),
     websocket: sockets.handler,
     error: (error) => {
       log.error("a request failed inside the proxy: please report this", { reason: error.stack });
       return errorResponse("internal_error", "Cannot serve the request: the proxy failed");
     },
   });
-  const clientOf = (request: Request): Client => {
-    let isOver = false;
-    return {
-      // A socket for both families shows IPv4 addresses as IPv6 (RFC 4291 §2.5.5.2). No access rule expects that.
-      address: withoutFamily(server.requestIP(request)?.address),
-      upgrade: (headers, listener) => {
-        open.delete(request);
-        return server.upgrade(request, { headers, data: sockets.entryOf(listener) });
-      },
-      expect: () => {
-        open.delete(request);
-        if (!isOver) server.timeout(request, uploadSilenceS + TIMEOUT_STEP_S);
-      },
-      keepOpen: () => {
-        if (isOver) return;
-        open.add(request);
-        server.timeout(request, idleTimeoutS);
-      },
-      release: () => {
-        isOver = true;
-        open.delete(request);
-        server.timeout(request, idleTimeoutS); // `expect` may have set a shorter one
-      },
-    };
-  };
+  const connections = { server, open, sockets, idleTimeoutS, uploadSilenceS };
   // Bun closes a connection that was silent for its timeout, even if an answer is still to come, and takes no
   // timeout above 255 s. So this renews the timeout of open requests well before it is over.
   const renewal = setInterval(
@@ -105,6 +86,70 @@ export function startServer(init: ServerInit): ProxyServer {
       return stop(server, sockets, timeoutMs).finally(() => clearInterval(renewal));
     },
   };
+}
+
+/** What the connections of all clients have in common. */
+type Connections = {
+  readonly server: Pick<Bun.Server<SocketEntry>, "requestIP" | "timeout" | "upgrade">;
+  /** Requests whose connection stays open. */
+  readonly open: Set<Request>;
+  readonly sockets: ClientSockets;
+  readonly idleTimeoutS: number;
+  readonly uploadSilenceS: number;
+};
+
+/**
+ * The connection that a request has come over. Bun starts its idle time anew by itself when a request comes and when
+ * its answer has ended (measured, 1.4.5): nothing is set before it is to be another one.
+ */
+class ClientConnection implements Client {
+  readonly #request: Request;
+  readonly #all: Connections;
+  /** Its idle time is that of a client that should send. */
+  #isExpected = false;
+  #isOver = false;
+
+  constructor(request: Request, all: Connections) {
+    this.#request = request;
+    this.#all = all;
+  }
+
+  /** A socket for both families shows IPv4 addresses as IPv6 (RFC 4291 §2.5.5.2). No access rule expects that. */
+  get address(): string | undefined {
+    return withoutFamily(this.#all.server.requestIP(this.#request)?.address);
+  }
+
+  upgrade(headers: Headers, listener: SocketListener): boolean {
+    const { server, open, sockets } = this.#all;
+    open.delete(this.#request);
+    return server.upgrade(this.#request, { headers, data: sockets.entryOf(listener) });
+  }
+
+  expect(): void {
+    if (this.#isOver) return;
+    const { server, open, uploadSilenceS } = this.#all;
+    open.delete(this.#request);
+    this.#isExpected = true;
+    server.timeout(this.#request, uploadSilenceS + TIMEOUT_STEP_S);
+  }
+
+  keepOpen(): void {
+    if (this.#isOver) return;
+    this.#all.open.add(this.#request);
+    this.#expectNoMore();
+  }
+
+  release(): void {
+    this.#isOver = true;
+    this.#all.open.delete(this.#request);
+    this.#expectNoMore();
+  }
+
+  #expectNoMore(): void {
+    if (!this.#isExpected) return;
+    this.#isExpected = false;
+    this.#all.server.timeout(this.#request, this.#all.idleTimeoutS);
+  }
 }
 
 type Server = Pick<Bun.Server<unknown>, "pendingRequests" | "stop">;

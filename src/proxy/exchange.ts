@@ -134,7 +134,7 @@ export class Attempt {
   readonly call: CallReport;
   readonly #lease: Lease;
   readonly #abort: UpstreamAbort;
-  readonly #releases: (() => void)[] = [];
+  #release: (() => void) | undefined;
   #reportSocket: ReturnType<CallReport["upgraded"]> | undefined;
   #isOpen = true;
 
@@ -142,7 +142,7 @@ export class Attempt {
     this.exchange = exchange;
     this.backend = lease.backend;
     this.#lease = lease;
-    this.#abort = new UpstreamAbort(exchange.request.signal, lease, patience);
+    this.#abort = new UpstreamAbort(exchange.request, lease, patience);
     this.call = exchange.report.call(lease.backend);
   }
 
@@ -157,12 +157,12 @@ export class Attempt {
   }
 
   /**
-   * Takes over what belongs to this attempt alone.
+   * Takes over what belongs to this attempt alone. To be called once.
    *
    * @param release called once; must not refer to the body of the request, since it lives as long as the answer
    */
   owns(release: () => void): void {
-    this.#releases.push(release);
+    this.#release = release;
   }
 
   /** The head of the answer has come: says whose turn it is from now on. */
@@ -182,6 +182,11 @@ export class Attempt {
     this.#letGo();
     if (this.abortReason !== "client gone") this.backend.ending.brokeOff();
     this.call.failed(error, this.abortReason);
+  }
+
+  /** From now on it is known whether the client has gone. */
+  watchClient(): void {
+    this.#abort.watchClient();
   }
 
   /** The client has gone, which its request has not told yet. */
@@ -225,7 +230,7 @@ export class Attempt {
   #letGo(): void {
     this.#isOpen = false;
     this.#abort.release();
-    for (const release of this.#releases) release();
+    this.#release?.();
     this.#lease.end();
   }
 }

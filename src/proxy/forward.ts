@@ -163,7 +163,9 @@ export class Forwarder {
     const { lease, mayMove, decision } = routed;
     // Bun itself sends all but a POST again when a used connection breaks: nobody would know who has had it.
     const mayResend = decision === undefined || exchange.request.method === "POST";
-    return this.#sender.send(exchange.attempt(lease, this.#init.patience), body, {
+    const attempt = exchange.attempt(lease, this.#init.patience);
+    if (connection === "fresh") attempt.watchClient(); // the client may have gone meanwhile
+    return this.#sender.send(attempt, body, {
       connection: mayResend ? connection : "fresh",
       keepsHead: mayMove && body.kind !== "stream",
       onDeclined: (coolMs) => this.#declined(outgoing, routed, coolMs),

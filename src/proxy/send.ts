@@ -199,6 +199,7 @@ async function decline(attempt: Attempt, upstream: Response): Promise<Sent> {
   try {
     const copy = await copyOf(upstream);
     const error = Object.assign(new Error(`status ${status}`), { code: String(status) });
+    attempt.watchClient();
     if (attempt.abortReason === "client gone") return fail(attempt, error, false);
     attempt.failed(error);
     return { kind: "declined", status, copy };
@@ -208,6 +209,7 @@ async function decline(attempt: Attempt, upstream: Response): Promise<Sent> {
 }
 
 function fail(attempt: Attempt, error: unknown, mayBeStale: boolean): Failure {
+  attempt.watchClient();
   const { abortReason, backend } = attempt;
   const failure = failureOf(error, { abortReason, mayBeStale, ending: backend.ending });
   if (isUnreachable(failure.kind)) backend.reportUnreachable(failure.kind);

@@ -1,6 +1,8 @@
 /**
  * Ends a request to a backend before its answer is complete. Nothing else does. The reasons:
- * - The client hangs up: at once. That frees the GPU.
+ * - The client hangs up: at once. That frees the GPU. In its first moments a request is not watched for that, since
+ *   many are over by then and `request.signal` is not cheap: it is made when somebody first asks for it, and then says
+ *   what has happened before.
  * - The time to drain is up: at once.
  * - The container is gone. Before the answer's headers: after a short while, since the kernel would repeat
  *   a connection attempt after 1 s, and reach whatever container has the address by then. Later: when a read
@@ -11,6 +13,7 @@
  *   address decides. A slow first token is never given up. The machine of some backends may vanish while they
  *   work on it: for these another connection is made again and again.
  */
+import { type QueueTimer, queueTimerOf, type Wait } from "../ground/queue-timer.ts";
 import type { CloseReason, Lease } from "../routing/backend.ts";
 import { tryToReach } from "./connections.ts";
 
@@ -26,6 +29,8 @@ type Probing = {
 
 /** All in ms. */
 export type Patience = Probing & {
+  /** How long after its beginning a request is watched for the client's hang-up; 0: from the beginning. */
+  readonly watchAfterMs: number;
   /** How long a request without an answer waits on a container that is gone. */
   readonly headersMs: number;
   /** How long a read may be pending on a container that is gone. */
@@ -39,6 +44,7 @@ export type Patience = Probing & {
 };
 
 export const PATIENCE: Patience = {
+  watchAfterMs: 20,
   headersMs: 200,
   readMs: 5_000,
   socketMs: 2_000,
@@ -54,30 +60,57 @@ export type Turn = "first byte" | "read" | "client";
 
 export class UpstreamAbort {
   readonly #controller = new AbortController();
-  readonly #clientSignal: AbortSignal;
+  readonly #request: Pick<Request, "signal">;
+  /** The client's, once the request is watched. */
+  #clientSignal: AbortSignal | undefined;
   readonly #lease: Lease;
   readonly #patience: Patience;
   #waitingFor: "headers" | Turn = "headers";
   #isUpgraded = false;
   #runOver = false;
   #timer: Timer | undefined;
-  #probeTimer: Timer;
+  #probeTimer: Timer | undefined;
   #isProbed = true;
+  /** What comes next, unless the request is over before: to be watched, or to be probed. */
+  #wait: Wait | undefined;
+  #waitsIn: QueueTimer | undefined;
   #reason: AbortReason | undefined;
+  /** Its client matters no more. */
+  #isReleased = false;
 
-  constructor(clientSignal: AbortSignal, lease: Lease, patience: Patience) {
-    this.#clientSignal = clientSignal;
+  /** @param request its signal is aborted when the client hangs up */
+  constructor(request: Pick<Request, "signal">, lease: Lease, patience: Patience) {
+    this.#request = request;
     this.#lease = lease;
     this.#patience = patience;
-    const { probeAfterMs } = lease.backend.mayVanish ? patience.vanishing : patience;
-    this.#probeTimer = setTimeout(() => void this.#probe(), probeAfterMs);
-    clientSignal.addEventListener("abort", this.#onClientGone);
-    if (clientSignal.aborted) this.#onClientGone();
+    if (patience.watchAfterMs > 0) this.#waitFor(patience.watchAfterMs);
+    else this.due();
     lease.onClose((reason) => {
       if (reason === "cut") return this.#abort("cut");
       this.#runOver = true;
       this.#arm();
     });
+  }
+
+  /** Called by the timers of all requests. */
+  due(): void {
+    const wasWatched = this.#clientSignal !== undefined;
+    this.watchClient();
+    if (!this.#isProbed) return;
+    if (wasWatched) return void this.#probe();
+    const { probeAfterMs } = this.#lease.backend.mayVanish
+      ? this.#patience.vanishing
+      : this.#patience;
+    this.#waitFor(Math.max(0, probeAfterMs - this.#patience.watchAfterMs));
+  }
+
+  /** Watches the request from now on, if it is not watched yet. Tells at once that the client has gone. */
+  watchClient(): void {
+    if (this.#clientSignal !== undefined || this.#isReleased) return;
+    const { signal } = this.#request;
+    this.#clientSignal = signal;
+    signal.addEventListener("abort", this.#onClientGone);
+    if (signal.aborted) this.#onClientGone();
   }
 
   get signal(): AbortSignal {
@@ -100,7 +133,7 @@ export class UpstreamAbort {
 
   /** It is a WebSocket now: its client's end is told by the socket, not by the request. */
   upgraded(): void {
-    this.#clientSignal.removeEventListener("abort", this.#onClientGone);
+    this.#watchesNoMore();
     this.#lease.onTimeUp(() => this.#abort("cut"));
     this.#stopProbing();
     this.#isUpgraded = true;
@@ -124,7 +157,18 @@ export class UpstreamAbort {
   release(): void {
     clearTimeout(this.#timer);
     this.#stopProbing();
-    this.#clientSignal.removeEventListener("abort", this.#onClientGone);
+    this.#watchesNoMore();
+    if (this.#wait !== undefined) this.#waitsIn?.callOff(this.#wait);
+  }
+
+  #watchesNoMore(): void {
+    this.#isReleased = true;
+    this.#clientSignal?.removeEventListener("abort", this.#onClientGone);
+  }
+
+  #waitFor(ms: number): void {
+    this.#waitsIn = queueTimerOf(ms);
+    this.#wait = this.#waitsIn.add(this);
   }
 
   readonly #onClientGone = (): void => this.clientGone();
@@ -163,6 +207,7 @@ export class UpstreamAbort {
     this.#probeTimer = setTimeout(() => void this.#probe(), Math.max(0, nextMs));
   }
 
+  /** A request that is not watched yet still waits for that. */
   #stopProbing(): void {
     clearTimeout(this.#probeTimer);
     this.#isProbed = false;

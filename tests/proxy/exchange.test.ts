@@ -98,11 +98,10 @@ describe("Attempt", () => {
     at.exchange.owns(uploadOf(at));
     const attempt = at.exchange.attempt(at.backend.acquire()!, ENDLESS);
     attempt.owns(() => at.said.push("payload"));
-    attempt.owns(() => at.said.push("socket"));
     attempt.failed(new Error("reset"));
     attempt.failed(new Error("again"));
     expect(attempt.ended({ bytes: 0 })).toBe("complete"); // which changes nothing any more
-    expect(at.said).toEqual(["payload", "socket", "call failed"]);
+    expect(at.said).toEqual(["payload", "call failed"]);
     expect([attempt.signal.aborted, at.backend.inFlight]).toEqual([true, 0]);
     at.exchange.answeredByProxy(502, "backend_unreachable");
     expect(at.said.slice(3)).toEqual([

@@ -6,6 +6,7 @@ import { startServer } from "../../src/server.ts";
 import { NO_REPORT, NO_TELEMETRY, type Telemetry } from "../../src/telemetry/telemetry.ts";
 import { rawConnect, rawServer } from "../support/client/raw-http.ts";
 import { converse, HANDSHAKE, refusedHandshake } from "../support/client/websocket.ts";
+import { clientWith } from "../support/proxy/client-with.ts";
 import { rawRequest, startProxyTo } from "../support/proxy/in-process.ts";
 import { memoryLog } from "../support/proxy/memory-log.ts";
 import { makeBackend } from "../support/server/backends.ts";
@@ -38,7 +39,7 @@ test("a client that has gone when the 101 comes: its server is left, nobody else
   const proxy = startServer({
     port: 0,
     log,
-    handler: (request, client) => handle(request, { ...client, upgrade: () => false }),
+    handler: (request, client) => handle(request, clientWith(client, { upgrade: () => false })),
   });
   const { status } = await refusedHandshake(`http://127.0.0.1:${proxy.port}/v1/realtime`);
   await until("the server knows", () => server.closes.length > 0);

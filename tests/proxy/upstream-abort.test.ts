@@ -14,7 +14,7 @@ const PHASES: readonly Phase[] = ["headers", "read", "client"];
 function setUp(patience: Patience = PATIENCE, client = new AbortController()) {
   const backend = makeBackend();
   const lease = backend.acquire()!;
-  const abort = new UpstreamAbort(client.signal, lease, patience);
+  const abort = new UpstreamAbort(client, lease, patience);
   const enter = (phase: Phase): void => {
     if (phase !== "headers") abort.waitFor(phase);
   };
@@ -60,7 +60,7 @@ describe("UpstreamAbort", () => {
     const backend = makeBackend();
     const lease = backend.acquire()!;
     backend.close("cut");
-    const abort = new UpstreamAbort(new AbortController().signal, lease, ENDLESS);
+    const abort = new UpstreamAbort(new AbortController(), lease, ENDLESS);
     expect(abort.reason).toBe("cut");
   });
 
@@ -140,7 +140,7 @@ describe("UpstreamAbort", () => {
 
   test("ends a WebSocket whose time is up while its backend goes on, and nothing else", () => {
     const { abort, backend, lease } = setUp(ENDLESS);
-    const socket = new UpstreamAbort(new AbortController().signal, backend.acquire()!, ENDLESS);
+    const socket = new UpstreamAbort(new AbortController(), backend.acquire()!, ENDLESS);
     socket.upgraded();
     backend.drain();
     backend.endEndless();
@@ -189,7 +189,7 @@ describe("UpstreamAbort", () => {
     const backend = makeBackend({ origin: hole.origin, mayVanish: true });
     const vanishing = { probeAfterMs: 0, connectMs: 200, probeEveryMs: 1_000 };
     const client = new AbortController();
-    const abort = new UpstreamAbort(client.signal, backend.acquire()!, { ...ENDLESS, vanishing });
+    const abort = new UpstreamAbort(client, backend.acquire()!, { ...ENDLESS, vanishing });
     await Bun.sleep(50); // the try begins at once
     end(abort);
     const { reached } = tryToReach(backend, 200); // the same try
@@ -197,4 +197,52 @@ describe("UpstreamAbort", () => {
     await Bun.sleep(0);
     expect(abort.signal.aborted).toBe(false);
   });
+});
+
+describe("a request that is not watched from the beginning", () => {
+  const LATER: Patience = { ...ENDLESS, watchAfterMs: 10 };
+
+  test("ends when it is watched, if the client has hung up before", async () => {
+    const { abort, client } = setUp(LATER);
+    client.abort();
+    expect(abort.signal.aborted).toBe(false);
+    await until("it has ended", () => abort.signal.aborted);
+    expect(abort.reason).toBe("client gone");
+  });
+
+  test("ends at once when the client hangs up later", async () => {
+    const { asked, abort, client } = watched(LATER);
+    await until("it is watched", asked);
+    client.abort();
+    expect(abort.reason).toBe("client gone");
+  });
+
+  test("tells of it at once when somebody wants to know", () => {
+    const { abort, client } = setUp(LATER);
+    client.abort();
+    abort.watchClient();
+    expect(abort.reason).toBe("client gone");
+  });
+
+  test("does not ask for the signal if it is over before", async () => {
+    const { asked, abort } = watched(LATER);
+    abort.release();
+    abort.watchClient();
+    await aReadTimesOut(); // later than the time to be watched
+    expect(asked()).toBe(false);
+  });
+
+  /** Says whether the signal was asked for. */
+  function watched(patience: Patience) {
+    const client = new AbortController();
+    let isAsked = false;
+    const request = {
+      get signal() {
+        isAsked = true;
+        return client.signal;
+      },
+    };
+    const abort = new UpstreamAbort(request, makeBackend().acquire()!, patience);
+    return { abort, client, asked: () => isAsked };
+  }
 });

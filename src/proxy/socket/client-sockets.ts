@@ -46,7 +46,8 @@ export type SocketListener = {
   readonly sent: { readonly messages: number; readonly bytes: number };
 };
 
-type Entry = {
+/** What Bun keeps of each. */
+export type SocketEntry = {
   readonly listener: SocketListener;
   /** Something has come from the client since the last round. */
   isHeard: boolean;
@@ -59,7 +60,7 @@ type Entry = {
   gone: number;
 };
 
-type Socket = Bun.ServerWebSocket<Entry>;
+type Socket = Bun.ServerWebSocket<SocketEntry>;
 
 export type ClientSocketsInit = {
   /**
@@ -87,7 +88,7 @@ export class ClientSockets {
   }
 
   /** For Bun.serve. */
-  get handler(): Bun.WebSocketHandler<Entry> {
+  get handler(): Bun.WebSocketHandler<SocketEntry> {
     return {
       maxPayloadLength: MESSAGE_BYTES_MAX, // a longer one gets 1009
       backpressureLimit: 0, // none: a long message would be lost in silence. Listeners stop in time
@@ -114,7 +115,7 @@ export class ClientSockets {
   }
 
   /** What `server.upgrade` needs to know. */
-  entryOf(listener: SocketListener): Entry {
+  entryOf(listener: SocketListener): SocketEntry {
     return { listener, isHeard: true, silentRounds: 0, sentMessages: 0, queued: 0, gone: 0 };
   }
 

@@ -7,10 +7,12 @@ import type { Backend } from "../../../src/routing/backend.ts";
 import { RoutingTable } from "../../../src/routing/table.ts";
 import { startServer } from "../../../src/server.ts";
 import { makeBackend } from "../server/backends.ts";
+import { clientWith } from "./client-with.ts";
 import { type MemoryLog, memoryLog } from "./memory-log.ts";
 
 /** Times so long that nothing happens by itself; a test shortens those that it is about. */
 export const ENDLESS: Patience = {
+  watchAfterMs: 0,
   headersMs: 1_000_000,
   readMs: 1_000_000,
   socketMs: 1_000_000,
@@ -58,21 +60,23 @@ export function startProxy({
     log,
     ...(sockets && { sockets }),
     handler: (request, client) =>
-      handle(request, {
-        ...client,
-        expect: () => {
-          open.delete(client);
-          client.expect();
-        },
-        keepOpen: () => {
-          open.add(client);
-          client.keepOpen();
-        },
-        release: () => {
-          open.delete(client);
-          client.release();
-        },
-      }),
+      handle(
+        request,
+        clientWith(client, {
+          expect: () => {
+            open.delete(client);
+            client.expect();
+          },
+          keepOpen: () => {
+            open.add(client);
+            client.keepOpen();
+          },
+          release: () => {
+            open.delete(client);
+            client.release();
+          },
+        }),
+      ),
   });
   return {
     port: server.port,
