@@ -60,6 +60,10 @@ export async function answerOf(
   return response;
 }
 
+function bytesOf(upstream: Response): Promise<Uint8Array<ArrayBuffer>> {
+  return upstream.bytes() as Promise<Uint8Array<ArrayBuffer>>; // never shared
+}
+
 /**
  * Reads the whole body. If it breaks off, returns a stream that fails, so that the client's connection is
  * aborted.
@@ -70,13 +74,13 @@ async function whole(
   opened: Opened | undefined,
 ): Promise<Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>> {
   watch.waitFor("read");
-  const all = opened === undefined ? upstream.arrayBuffer() : readAll(opened);
-  const read = await all.catch((error: unknown) => ({ error }));
-  if ("error" in read) {
-    watch.ended({ bytes: 0, error: read.error });
-    return new ReadableStream({ pull: (controller) => breakOff(controller, read.error) });
+  let bytes: Uint8Array<ArrayBuffer>;
+  try {
+    bytes = opened === undefined ? await bytesOf(upstream) : await readAll(opened);
+  } catch (error) {
+    watch.ended({ bytes: 0, error });
+    return new ReadableStream({ pull: (controller) => breakOff(controller, error) });
   }
-  const bytes = read instanceof Uint8Array ? read : new Uint8Array(read);
   watch.passing?.(bytes);
   const end = { bytes: bytes.length };
   watch.ended(watch.keepsPieces ? { ...end, lastPieces: [bytes] } : end);

@@ -5,7 +5,7 @@
 import { isIdRoute, isInferencePath, isLoraPath, RESPONSES } from "../ground/paths.ts";
 import type { Asking } from "../routing/routes.ts";
 import { keyOf } from "../routing/run.ts";
-import type { ReadTo, Told } from "./body/request-body.ts";
+import type { ReadTo, Told } from "./body/read-result.ts";
 import type { ResponseIds } from "./response-ids.ts";
 import type { Target } from "./target.ts";
 

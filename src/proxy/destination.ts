@@ -5,7 +5,7 @@
 import { isIdRoute, isLoraPath, responseIdIn, UNPREFIXED_PATHS } from "../ground/paths.ts";
 import type { Run } from "../routing/run.ts";
 import { A_JSON_OBJECT } from "./body/json-states.ts";
-import type { ReadResult } from "./body/request-body.ts";
+import type { ReadResult } from "./body/read-result.ts";
 import { type Missing, MODEL_BYTES_MAX, type Verdict } from "./body/verdict.ts";
 import { errorResponse } from "./own/errors.ts";
 import { modelIdOf } from "./own/models-list.ts";

@@ -5,7 +5,7 @@
 import type { Backend } from "../routing/backend.ts";
 import type { Asking, Routed, Routes, Saturated } from "../routing/routes.ts";
 import type { Answer } from "./answer.ts";
-import type { RequestBody } from "./body/request-body.ts";
+import type { RequestBody } from "./body/read-result.ts";
 import { COOL_MS } from "./declined.ts";
 import type { Exchange } from "./exchange.ts";
 import { type Failure, failureResponse } from "./failure.ts";
@@ -71,18 +71,28 @@ export class Forwarder {
   async forward(outgoing: Outgoing, first: Routed): Promise<Answer | Unsent> {
     const { exchange } = outgoing;
     if (first.decision !== undefined) exchange.report.decided(first.decision);
-    const last = await this.#sendOn(outgoing, first);
-    const { sent } = last;
-    if (sent.kind !== "answered") return this.#unanswered(outgoing, { ...last, sent });
+    const sent = await this.#send(outgoing, first, "pooled");
+    if (sent.kind === "answered") {
+      exchange.bodyIsSent();
+      return sent.answer;
+    }
+    const last = await this.#sendOn(outgoing, first, sent);
+    if (last.sent.kind !== "answered") {
+      return this.#unanswered(outgoing, { ...last, sent: last.sent });
+    }
     exchange.bodyIsSent();
-    return sent.answer;
+    return last.sent.answer;
   }
 
-  /** Asks one server after the other, until one has answered or nobody is to be asked. */
-  async #sendOn(outgoing: Outgoing, first: Routed): Promise<Last<Sent>> {
+  /**
+   * Asks one server after the other, until one has answered or nobody is to be asked.
+   *
+   * @param failed what the first has come to
+   */
+  async #sendOn(outgoing: Outgoing, first: Routed, failed: Unanswered): Promise<Last<Sent>> {
     let routed = first;
     let declined: Response | undefined;
-    let sent = await this.#send(outgoing, routed, "pooled");
+    let sent: Sent = failed;
     while (sent.kind !== "answered") {
       if (sent.kind === "declined") declined = sent.copy ?? declined;
       const next = this.#next(outgoing, routed, sent);

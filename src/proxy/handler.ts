@@ -172,10 +172,12 @@ async function routed(exchange: Exchange, context: Context): Promise<Answer> {
   const destination = destinationOf(request, target, read.verdict, context.responses);
   if (destination.kind === "refused") return ofOurs(destination.response);
   // We look twice: reading the rest of the body may take long, and the server may go meanwhile.
-  const found = await lookUp(destination, exchange, context);
+  const looked = lookUp(destination, exchange, context);
+  const found = looked instanceof Promise ? await looked : looked;
   if ("code" in found) return ofOurs(refuse(found));
   const { readsOn } = found;
-  const body = await read.body(readTo(target, readsOn));
+  const given = read.body(readTo(target, readsOn));
+  const body = given instanceof Promise ? await given : given;
   client.keepOpen(); // the client may be silent for long now, unless it has more to send
   const told = read.told();
   const asking = askingOf(target, told, context.responses);
@@ -191,15 +193,27 @@ type Found = {
 };
 
 /** @returns what to tell the client if it is clear already that nobody will take the request */
-async function lookUp(
+function lookUp(
   destination: Addressed,
   exchange: Exchange,
   context: Context,
-): Promise<Found | Refusal> {
+): Found | Refusal | Promise<Found | Refusal> {
   if (destination.kind !== "model") return { readsOn: false };
+  const found = context.routes.find(destination.model);
+  if (found.kind === "live") return judge(found, destination, exchange, context);
+  return findModel(destination.model, context).then((later) =>
+    judge(later, destination, exchange, context),
+  );
+}
+
+function judge(
+  found: ModelLookup,
+  destination: Extract<Addressed, { kind: "model" }>,
+  exchange: Exchange,
+  context: Context,
+): Found | Refusal {
   const { model } = destination;
   const { request, target } = exchange;
-  const found = await findModel(model, context);
   exchange.name(model, listedId(found));
   const waits = mayWait(exchange, destination, context.waitingRoom);
   if (found.kind === "live") {

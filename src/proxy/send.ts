@@ -8,7 +8,7 @@ import type { Log } from "../telemetry/log.ts";
 import { type Answer, answerOf } from "./answer.ts";
 import { type BodyWatch, type Opened, openAtFirstByte } from "./answer-body.ts";
 import type { Payload, Payloads } from "./body/payload.ts";
-import type { RequestBody } from "./body/request-body.ts";
+import type { RequestBody } from "./body/read-result.ts";
 import type { BrokenAnswers } from "./broken-answers.ts";
 import { type ConnectionPool, poolOf } from "./connections.ts";
 import { coolMsOf, copyOf, isDeclined } from "./declined.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { askingOf, mayRepeat, readTo } from "../../src/proxy/asking.ts";
-import type { Told } from "../../src/proxy/body/request-body.ts";
+import type { Told } from "../../src/proxy/body/read-result.ts";
 import { ResponseIds } from "../../src/proxy/response-ids.ts";
 import { splitTarget } from "../../src/proxy/target.ts";
 import { makeBackend } from "../support/server/backends.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { A_JSON_OBJECT } from "../../src/proxy/body/json-states.ts";
-import type { ReadResult } from "../../src/proxy/body/request-body.ts";
+import type { ReadResult } from "../../src/proxy/body/read-result.ts";
 import { type Destination, destinationOf, searchesForm } from "../../src/proxy/destination.ts";
 import { ResponseIds } from "../../src/proxy/response-ids.ts";
 import { splitTarget } from "../../src/proxy/target.ts";

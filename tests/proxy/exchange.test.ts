@@ -104,7 +104,7 @@ describe("Attempt", () => {
     expect(at.said).toEqual(["payload", "call failed"]);
     expect([attempt.signal.aborted, at.backend.inFlight]).toEqual([true, 0]);
     at.exchange.answeredByProxy(502, "backend_unreachable");
-    expect(at.said.slice(3)).toEqual([
+    expect(at.said.slice(2)).toEqual([
       "upload discard",
       "client",
       "answered 502 backend_unreachable",

@@ -35,6 +35,17 @@ export class KeptBytes {
     return this.#total;
   }
 
+  /** Counts the whole body of a request in, if there is room for it; `give` counts it out. */
+  take(bytes: number): boolean {
+    if (bytes > this.#requestMax || !this.#hasRoom(bytes)) return false;
+    this.#total += bytes;
+    return true;
+  }
+
+  give(bytes: number): void {
+    this.#total -= bytes;
+  }
+
   /** @returns a function that counts the bytes out again; undefined if there is no room for them */
   reserve(bytes: number): (() => void) | undefined {
     if (!this.#hasRoom(bytes)) return undefined;

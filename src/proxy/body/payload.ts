@@ -6,7 +6,7 @@
  */
 import { onePiece } from "../answer-body.ts";
 import type { KeptBytes } from "./kept-bytes.ts";
-import type { RequestBody } from "./request-body.ts";
+import type { RequestBody } from "./read-result.ts";
 
 export type Payload = {
   readonly body: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | null;

@@ -8,7 +8,7 @@ import { BodyNotes } from "./body-notes.ts";
 import type { Keep } from "./kept-bytes.ts";
 import type { ModelScanner } from "./model-field.ts";
 import { BodyPieces } from "./pieces.ts";
-import type { ReadTo, Told } from "./request-body.ts";
+import type { ReadTo, Told } from "./read-result.ts";
 import type { BodyReader } from "./upload-reader.ts";
 
 /** What has been read of a body so far, and where the rest comes from. */
@@ -46,16 +46,25 @@ export async function readOn(
   source: BodySource,
   whole: Uint8Array | undefined,
 ): Promise<Findings> {
+  if (whole !== undefined && scanner !== undefined) return findIn(whole, scanner, to);
   const { pieces } = source;
   const notes = scanner?.notes ?? new BodyNotes();
   const findings = { to, notes, keptIn: whole === undefined ? pieces : new WeakRef(whole) };
   if (scanner === undefined) return findings;
   const turn = new Turn();
-  const views =
-    whole === undefined ? pieces.from(scanner.offset) : [whole.subarray(scanner.offset)];
-  const isRead = await lookThrough(scanner, views, to, turn);
-  if (!isRead && to === "object" && whole === undefined) await readObject(scanner, source, turn);
+  const isRead = await lookThrough(scanner, pieces.from(scanner.offset), to, turn);
+  if (!isRead && to === "object") await readObject(scanner, source, turn);
   return findings;
+}
+
+/**
+ * Looks through all of a body.
+ *
+ * @param scanner has read as far as the model
+ */
+export async function findIn(whole: Uint8Array, scanner: ModelScanner, to: To): Promise<Findings> {
+  await lookThrough(scanner, [whole.subarray(scanner.offset)], to, new Turn());
+  return { to, notes: scanner.notes, keptIn: new WeakRef(whole) };
 }
 
 /** So much is looked at between two looks at the clock. */

@@ -3,69 +3,16 @@
  * rest as it comes, at the pace of whoever takes it. Finding the model in the bytes is the scanners' work.
  */
 import { Turn } from "../../ground/turn.ts";
-import type { Upload } from "../exchange.ts";
-import { A_JSON_OBJECT } from "./json-states.ts";
-import type { KeptBytes } from "./kept-bytes.ts";
+import { formScanner, isForm, judge, NO_BOUNDARY, OTHER } from "./judge.ts";
+import type { Keep, KeptBytes } from "./kept-bytes.ts";
 import { nextOf, readWhatHasCome } from "./look-ahead.ts";
 import { ModelScanner } from "./model-field.ts";
-import { boundaryOf, MultipartScanner } from "./multipart-field.ts";
 import { BodyPieces } from "./pieces.ts";
 import { type BodySource, type Findings, readOn, toldOf } from "./read-on.ts";
+import { NOTHING_TOLD, type ReadResult, type ReadTo, type RequestBody } from "./read-result.ts";
 import { type BodyReader, type Turns, UploadReader } from "./upload-reader.ts";
-import type { Verdict } from "./verdict.ts";
-import { wholeBody } from "./whole-body.ts";
-
-/** What is to be sent on. */
-export type RequestBody =
-  | { readonly kind: "none" }
-  /** All of it is at hand: it can be sent again. */
-  | { readonly kind: "bytes"; readonly bytes: Uint8Array<ArrayBuffer> }
-  /** Comes as it is read: it can be sent once. */
-  | { readonly kind: "stream"; readonly stream: ReadableStream<Uint8Array> };
-
-/**
- * How far a body is read on once its model is known.
- * - `model`: no further.
- * - `prompt`: to the end of its prompt, in the bytes that are at hand anyway.
- * - `object`: to the end of its top-level object, as far as it may be kept.
- */
-export type ReadTo = "model" | "prompt" | "object";
-
-/** What a body says beside its model, as far as it was read. */
-export type Told = {
-  /** The value of `messages`, `input` or `prompt`, its bytes as they came: the first of them, 1 MiB at most. */
-  readonly prompt?: Uint8Array | undefined;
-  /** The response that the request goes on from. */
-  readonly previousResponseId?: string | undefined;
-  /** It names a conversation that a server keeps. */
-  readonly hasConversation: boolean;
-  /** The server is to answer at once, and to work on it afterwards; also if that is not known. */
-  readonly mayBeBackground: boolean;
-};
-
-export type ReadResult = Upload & {
-  readonly verdict:
-    | Verdict
-    /** The body is neither JSON nor multipart, and does not claim to be; or it is a form that is not searched. */
-    | { readonly kind: "other" }
-    /** Too many bytes came before the model: `too much` of this request, `overloaded` of all together. */
-    | { readonly kind: "too much" | "overloaded" };
-  /** Gives on all of the body, what was read included. Call this once, or `discard`. */
-  readonly body: (to?: ReadTo) => Promise<RequestBody>;
-  /**
-   * Reads on in a body that is to be sent on as a stream, as far as it has come, and keeps that. So it shows whether the
-   * client is still there. Waits for no client.
-   *
-   * @throws the stream's error if the client has gone
-   */
-  readonly readOn: () => Promise<void>;
-  /**
-   * To be called when `body()` has resolved: says what was found as far as that has read on, and nothing if it
-   * has read no further than the model. The prompt is told as long as the body has not been sent on; of bytes
-   * it is a view, of a stream a copy.
-   */
-  readonly told: () => Told;
-};
+import { BytesReader, wholeBody } from "./whole-body.ts";
+import { readWhole } from "./whole-read.ts";
 
 /** Says whether a body is read whole if there is room for it: its length is known, and small. */
 export function isReadWhole(request: Request): boolean {
@@ -101,24 +48,42 @@ export async function readModelField(
   turns: Turns,
   searchesForm = true,
 ): Promise<ReadResult> {
-  const reader = await readerOf(request, turns);
-  if (reader === undefined) return NO_BODY;
-  const keep = kept.open();
+  const bytes = await wholeBody(request);
   const contentType = request.headers.get("content-type") ?? "";
-  const isForm = FORM.test(contentType);
+  if (bytes !== undefined && kept.take(bytes.length)) {
+    return readWhole(bytes, kept, contentType, searchesForm);
+  }
+  // Asks for the stream last, since asking makes one.
+  const reader = bytes === undefined ? readerOf(request, turns) : new BytesReader(bytes);
+  return reader === undefined ? NO_BODY : readPieces(request, reader, kept.open(), searchesForm);
+}
+
+/** @returns undefined if there is no body */
+function readerOf({ body }: Request, turns: Turns): BodyReader | undefined {
+  return body === null ? undefined : new UploadReader(body, turns);
+}
+
+async function readPieces(
+  request: Request,
+  reader: BodyReader,
+  keep: Keep,
+  searchesForm: boolean,
+): Promise<ReadResult> {
+  const contentType = request.headers.get("content-type") ?? "";
+  const isOfForm = isForm(contentType);
   const source: Source = {
     reader,
     pieces: new BodyPieces(),
     keep,
     isFull: false,
     isAtHand: false,
-    scanner: isForm ? undefined : new ModelScanner(),
+    scanner: isOfForm ? undefined : new ModelScanner(),
     findings: undefined,
     next: undefined,
   };
   try {
     const scanner = source.scanner ?? formScanner(contentType);
-    const verdict = isForm && !searchesForm ? OTHER : await scan(source, scanner, contentType);
+    const verdict = isOfForm && !searchesForm ? OTHER : await scan(source, scanner, contentType);
     return {
       verdict,
       body: (to = "model") => bodyOf(request, source, to),
@@ -140,15 +105,6 @@ export async function readModelField(
   }
 }
 
-/** Asks for the stream last, since asking makes one. @returns undefined if there is no body */
-async function readerOf(request: Request, turns: Turns): Promise<BodyReader | undefined> {
-  const whole = await wholeBody(request);
-  if (whole !== undefined) return whole;
-  return request.body === null ? undefined : new UploadReader(request.body, turns);
-}
-
-const NOTHING_TOLD: Told = { hasConversation: false, mayBeBackground: false };
-
 const NO_BODY: ReadResult = {
   verdict: { kind: "missing", reason: "no body" },
   body: async () => ({ kind: "none" }),
@@ -160,18 +116,12 @@ const NO_BODY: ReadResult = {
   discard: () => undefined,
 };
 
-const FORM = /^\s*multipart\/form-data\b/i;
-
-const OTHER = { kind: "other" } as const;
-
 async function scan(
   source: Source,
   scanner: Scanner | undefined,
   contentType: string,
 ): Promise<ReadResult["verdict"]> {
-  if (scanner === undefined) {
-    return { kind: "invalid", offset: 0, expected: 'a "boundary" in the Content-Type' };
-  }
+  if (scanner === undefined) return NO_BOUNDARY;
   const turn = new Turn();
   for (;;) {
     if (turn.isOver) await turn.next(); // a read of what has come already would let nobody else have a turn
@@ -189,25 +139,6 @@ const NOT_TAKEN = {
   "request limit": { kind: "too much" },
   "total limit": { kind: "overloaded" },
 } as const;
-
-function judge(verdict: Verdict, contentType: string): ReadResult["verdict"] {
-  return isOther(verdict, contentType) ? OTHER : verdict;
-}
-
-/** @returns undefined if the header names no boundary */
-function formScanner(contentType: string): Scanner | undefined {
-  const boundary = boundaryOf(contentType);
-  return boundary === undefined ? undefined : new MultipartScanner(boundary);
-}
-
-/**
- * Says whether a body that is no JSON object does not claim to be one either. For JSON the Content-Type does
- * not matter (curl says that it is a form); only the type of something else counts.
- */
-function isOther(verdict: Verdict, contentType: string): boolean {
-  const notAnObject = verdict.kind === "invalid" && verdict.expected === A_JSON_OBJECT;
-  return notAnObject && contentType !== "" && !/json|x-www-form-urlencoded/i.test(contentType);
-}
 
 async function bodyOf(request: Request, source: Source, to: ReadTo): Promise<RequestBody> {
   const { scanner } = source;

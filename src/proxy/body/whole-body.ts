@@ -14,21 +14,22 @@ const WHOLE_BYTES_MAX = 64 * 1024;
  *
  * @returns undefined if there is no body, or not all of it has come
  */
-export async function wholeBody(request: Request): Promise<BodyReader | undefined> {
+export async function wholeBody(request: Request): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const length = Number(request.headers.get("content-length") ?? 0);
   if (request.method !== "POST" || !(length > 0 && length <= WHOLE_BYTES_MAX)) return undefined;
   await turn(); // Bun delivers the body after it has called the handler
   const bytes = request.clone().bytes();
   bytes.catch(() => undefined); // the client has gone: whoever reads the request itself gets the error
-  return Bun.peek.status(bytes) === "fulfilled" ? new WholeBodyReader(await bytes) : undefined;
+  const hasCome = Bun.peek.status(bytes) === "fulfilled";
+  return hasCome ? (bytes as Promise<Uint8Array<ArrayBuffer>>) : undefined; // never shared
 }
 
 function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Tells nobody whose turn it is: there is nothing to wait for. */
-class WholeBodyReader implements BodyReader {
+/** Gives a whole body on to those that read pieces. Tells nobody whose turn it is: there is nothing to wait for. */
+export class BytesReader implements BodyReader {
   /** Undefined once it has been read: the reader lives as long as the answer, and the body need not. */
   #whole: Uint8Array | undefined;
   #bytes = 0;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { KeptBytes } from "../../../src/proxy/body/kept-bytes.ts";
 import { Payloads } from "../../../src/proxy/body/payload.ts";
-import type { RequestBody } from "../../../src/proxy/body/request-body.ts";
+import type { RequestBody } from "../../../src/proxy/body/read-result.ts";
 import { rawServer } from "../../support/client/raw-http.ts";
 import { startProxyTo } from "../../support/proxy/in-process.ts";
 import { until, within } from "../../support/until.ts";

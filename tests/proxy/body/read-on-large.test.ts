@@ -1,11 +1,8 @@
 /** What it costs to read on in large bodies: no body that is kept alive, nobody who waits for long. */
 import { describe, expect, test } from "bun:test";
 import { KeptBytes } from "../../../src/proxy/body/kept-bytes.ts";
-import {
-  type ReadResult,
-  type ReadTo,
-  readModelField,
-} from "../../../src/proxy/body/request-body.ts";
+import type { ReadResult, ReadTo } from "../../../src/proxy/body/read-result.ts";
+import { readModelField } from "../../../src/proxy/body/request-body.ts";
 import { contentOf } from "../../support/client/sent-body.ts";
 import { NO_LIMIT, readPieces, streamed } from "../../support/proxy/read-body.ts";
 import { cutAt } from "../../support/proxy/scan-model.ts";

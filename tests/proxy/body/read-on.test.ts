@@ -1,7 +1,8 @@
 /** What a body tells beside its model, when it is read on for that, and that it is sent on as it came. */
 import { describe, expect, test } from "bun:test";
 import { KeptBytes } from "../../../src/proxy/body/kept-bytes.ts";
-import { readModelField, type Told } from "../../../src/proxy/body/request-body.ts";
+import type { Told } from "../../../src/proxy/body/read-result.ts";
+import { readModelField } from "../../../src/proxy/body/request-body.ts";
 import { piecewise } from "../../support/client/piecewise.ts";
 import { contentOf } from "../../support/client/sent-body.ts";
 import { NO_LIMIT, readPieces, readText } from "../../support/proxy/read-body.ts";

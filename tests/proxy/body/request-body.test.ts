@@ -1,10 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { KeptBytes } from "../../../src/proxy/body/kept-bytes.ts";
-import {
-  type ReadResult,
-  type RequestBody,
-  readModelField,
-} from "../../../src/proxy/body/request-body.ts";
+import type { ReadResult, RequestBody } from "../../../src/proxy/body/read-result.ts";
+import { readModelField } from "../../../src/proxy/body/request-body.ts";
 import { piecewise } from "../../support/client/piecewise.ts";
 import { rawExchange } from "../../support/client/raw-http.ts";
 import { contentOf, streamOf } from "../../support/client/sent-body.ts";
@@ -17,12 +14,8 @@ const MIB = 1024 * 1024;
 type ModelField = ReadResult["verdict"] & Pick<ReadResult, "body" | "discard">;
 
 async function readField(request: Request, keptBytesMax: number): Promise<ModelField> {
-  const { verdict, body, discard } = await readModelField(
-    request,
-    new KeptBytes(keptBytesMax),
-    NO_TURNS,
-  );
-  return { ...verdict, body, discard };
+  const read = await readModelField(request, new KeptBytes(keptBytesMax), NO_TURNS);
+  return { ...read.verdict, body: (to) => read.body(to), discard: () => read.discard() };
 }
 
 /** What a server made of a body: the field, the form of the body to send on, and its bytes. */

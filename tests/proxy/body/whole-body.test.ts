@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { wholeBody } from "../../../src/proxy/body/whole-body.ts";
+import { BytesReader, wholeBody } from "../../../src/proxy/body/whole-body.ts";
 import { rawConnect } from "../../support/client/raw-http.ts";
 import { within } from "../../support/until.ts";
 
@@ -11,17 +11,8 @@ async function sent(head: readonly string[], body: string): Promise<string | und
   using server = Bun.serve({
     port: 0,
     fetch: async (request) => {
-      const reader = await wholeBody(request);
-      if (reader === undefined) {
-        seen.resolve(undefined);
-        return new Response();
-      }
-      expect(reader.bytes).toBe(0);
-      const first = await reader.read();
-      expect([reader.bytes, await reader.read()]).toEqual([body.length, { done: true }]);
-      reader.answered();
-      await reader.cancel();
-      seen.resolve(Buffer.from(first.value ?? []).toString());
+      const whole = await wholeBody(request);
+      seen.resolve(whole && Buffer.from(whole).toString());
       return new Response();
     },
   });
@@ -49,4 +40,13 @@ describe("wholeBody()", () => {
     const init = { method: "PUT", body: "x", headers: { "content-length": "1" } };
     expect(await wholeBody(new Request("http://a/", init))).toBeUndefined();
   });
+});
+
+test("BytesReader gives a whole body on as one piece", async () => {
+  const reader = new BytesReader(Buffer.from("whole"));
+  expect(reader.bytes).toBe(0);
+  expect(await reader.read()).toEqual({ done: false, value: Buffer.from("whole") });
+  expect([reader.bytes, await reader.read()]).toEqual([5, { done: true }]);
+  reader.answered();
+  await reader.cancel();
 });

@@ -1,5 +1,5 @@
 /** The body of a request as it is to be sent on, for tests that read it. */
-import type { RequestBody } from "../../../src/proxy/body/request-body.ts";
+import type { RequestBody } from "../../../src/proxy/body/read-result.ts";
 
 export function contentOf(
   body: RequestBody,

@@ -1,11 +1,7 @@
 /** Reads a body on behind its model, as the pieces of it come that a test chooses. */
 import { KeptBytes } from "../../../src/proxy/body/kept-bytes.ts";
-import {
-  type ReadTo,
-  type RequestBody,
-  readModelField,
-  type Told,
-} from "../../../src/proxy/body/request-body.ts";
+import type { ReadTo, RequestBody, Told } from "../../../src/proxy/body/read-result.ts";
+import { readModelField } from "../../../src/proxy/body/request-body.ts";
 import { contentOf } from "../client/sent-body.ts";
 import { NO_TURNS } from "./turns.ts";
 

@@ -1,0 +1,44 @@
+/**
+ * Finds the model of a JSON body that begins with it, as many clients write it. Anything out of the ordinary, such as
+ * an escape, is left to the scanner (`model-field.ts`), which would say the same. Pure over bytes.
+ */
+import { QUOTE } from "./json-syntax.ts";
+
+/** With one blank behind the colon, or none. */
+const BEGINNING = Buffer.from('{"model":');
+const BLANK = 0x20;
+const BACKSLASH = 0x5c;
+const LAST_OF_ASCII = 0x7e;
+/** Longer than names are. */
+const LENGTH_MAX = 128;
+
+/** @returns undefined if it is not there, is empty, or is to be looked at more closely */
+export function modelAtStart(body: Uint8Array): string | undefined {
+  const start = startOfModel(body);
+  if (start === undefined) return undefined;
+  for (let at = start; at < start + LENGTH_MAX; at += 1) {
+    const byte = body[at];
+    if (byte === QUOTE) return textIn(body, start, at);
+    if (byte === undefined || !isPlain(byte)) return undefined;
+  }
+  return undefined;
+}
+
+/** @returns the position behind the quote that begins the model */
+function startOfModel(body: Uint8Array): number | undefined {
+  for (let at = 0; at < BEGINNING.length; at += 1) {
+    if (body[at] !== BEGINNING[at]) return undefined;
+  }
+  const at = BEGINNING.length + (body[BEGINNING.length] === BLANK ? 1 : 0);
+  return body[at] === QUOTE ? at + 1 : undefined;
+}
+
+function isPlain(byte: number): boolean {
+  return byte >= BLANK && byte <= LAST_OF_ASCII && byte !== BACKSLASH;
+}
+
+function textIn(body: Uint8Array, start: number, end: number): string | undefined {
+  return start === end ? undefined : ASCII.decode(body.subarray(start, end));
+}
+
+const ASCII = new TextDecoder("latin1");

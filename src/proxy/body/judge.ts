@@ -1,0 +1,39 @@
+/** By which scanner the model of a body is found, and what a verdict means for a body of its type. Pure. */
+import { A_JSON_OBJECT } from "./json-states.ts";
+import { boundaryOf, MultipartScanner } from "./multipart-field.ts";
+import type { ReadResult } from "./read-result.ts";
+import type { Verdict } from "./verdict.ts";
+
+const FORM = /^\s*multipart\/form-data\b/i;
+
+/** @param contentType empty if the request has none */
+export function isForm(contentType: string): boolean {
+  return FORM.test(contentType);
+}
+
+export const OTHER = { kind: "other" } as const;
+
+export const NO_BOUNDARY: Verdict = {
+  kind: "invalid",
+  offset: 0,
+  expected: 'a "boundary" in the Content-Type',
+};
+
+export function judge(verdict: Verdict, contentType: string): ReadResult["verdict"] {
+  return isOther(verdict, contentType) ? OTHER : verdict;
+}
+
+/** @returns undefined if the header names no boundary */
+export function formScanner(contentType: string): MultipartScanner | undefined {
+  const boundary = boundaryOf(contentType);
+  return boundary === undefined ? undefined : new MultipartScanner(boundary);
+}
+
+/**
+ * Says whether a body that is no JSON object does not claim to be one either. For JSON the Content-Type does
+ * not matter (curl says that it is a form); only the type of something else counts.
+ */
+function isOther(verdict: Verdict, contentType: string): boolean {
+  const notAnObject = verdict.kind === "invalid" && verdict.expected === A_JSON_OBJECT;
+  return notAnObject && contentType !== "" && !/json|x-www-form-urlencoded/i.test(contentType);
+}
