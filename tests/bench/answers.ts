@@ -5,14 +5,15 @@ export type Answer = {
   /** What follows it, so many times: a download is one mebibyte again and again. */
   readonly again?: Buffer;
   readonly times: number;
-  /** Whether events follow at the pacer's pace. */
-  readonly paced?: boolean;
+  /** How many events follow at the pacer's pace. */
+  readonly paced?: number;
   /** Whether WebSocket frames come next, and go back. */
   readonly upgraded?: boolean;
 };
 
 export const JSON_PATH = "/v1/chat/completions";
 export const PACED_PATH = "/v1/paced";
+export const ENDLESS_PATH = "/v1/endless";
 export const FLOOD_PATH = "/v1/flood";
 export const DOWNLOAD_PATH = "/v1/download";
 export const IDLE_PATH = "/v1/idle";
@@ -40,7 +41,8 @@ export const LAST_CHUNK = "0\r\n\r\n";
 export const ANSWERS: Readonly<Record<string, Answer>> = {
   [JSON_PATH]: once(json(padded({ id: "chatcmpl-1", model: MODEL }, JSON_BYTES))),
   [FLOOD_PATH]: once(STREAM_HEAD + event(0).repeat(FLOOD_EVENTS) + LAST_CHUNK),
-  [PACED_PATH]: { ...once(STREAM_HEAD), paced: true },
+  [PACED_PATH]: { ...once(STREAM_HEAD), paced: PACED_EVENTS },
+  [ENDLESS_PATH]: { ...once(STREAM_HEAD), paced: Number.POSITIVE_INFINITY },
   [IDLE_PATH]: once(STREAM_HEAD + event(0)),
   [DOWNLOAD_PATH]: {
     first: Buffer.from(head("application/octet-stream", TRANSFER_BYTES)),

@@ -1,6 +1,6 @@
 /**
- * `bun run bench`: our compiled binary beside nginx, Caddy, HAProxy and no proxy at all, on this
- * machine, in turns. README.md beside this file says how to read what it prints.
+ * `bun run bench`: our compiled binary beside nginx, Caddy, HAProxy, a ReverseProxy in Go, the least proxy on Bun
+ * and no proxy at all, on this machine, in turns. README.md beside this file says how to read what it prints.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus, release } from "node:os";
@@ -9,17 +9,15 @@ import { untilModels } from "../support/client/requests.ts";
 import { FakeEngine } from "../support/engine/fake.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { MODEL } from "./answers.ts";
+import { launchesOfOthers, launchOfOurs } from "./launches.ts";
 import { type Options, OUR_BINARY, parseOptions, USAGE } from "./options.ts";
-import { find, install, missing, PACKAGES, versionOf } from "./programs.ts";
+import { find, install, missing, PROGRAMS, versionOf } from "./programs.ts";
 import { atRest, measureIdle, measureRouted } from "./rest.ts";
 import { add, type Samples } from "./samples.ts";
 import { Swarms, whyNoSwarm } from "./swarm.ts";
 import { table } from "./table.ts";
 import {
   directly,
-  launchOfOther,
-  launchOfOurs,
-  OTHERS,
   OURS,
   type Started,
   start,
@@ -90,8 +88,12 @@ function skippedBy({ without, only }: Options): readonly string[] {
   ];
 }
 
-function isWanted(workload: string, { only }: Options): boolean {
-  return only.length === 0 || only.includes(workload);
+function isWanted(workload: string, { only }: Options, isLong = false): boolean {
+  return only.length === 0 ? !isLong : only.includes(workload);
+}
+
+function isFor({ only }: Target, workload: string): boolean {
+  return only === undefined || only.includes(workload);
 }
 
 /** All stay up for the whole run; those not measured have nothing to do. */
@@ -103,17 +105,16 @@ async function startAll({
   directory,
 }: Run): Promise<readonly Started[]> {
   const launches = [
-    ...OTHERS.filter(({ program }) => !options.without.includes(program)).map((other) =>
-      launchOfOther(other, upstream, directory),
-    ),
+    ...launchesOfOthers(upstream, directory, options.without),
     ...binaries(options).map((binary) => launchOfOurs(binary, engine.socketPath, directory)),
   ];
   const started: Started[] = [];
   for (const launch of launches) {
-    if (launch === undefined) continue;
     const target = await start(launch);
     started.push(target);
-    if (isWanted("start", options)) add(samples, "start", target.name, atRest(target));
+    if (isWanted("start", options) && isFor(target, "start")) {
+      add(samples, "start", target.name, atRest(target));
+    }
   }
   for (const { name } of binaries(options)) {
     const port = started.find((target) => target.name === name)?.port;
@@ -140,20 +141,18 @@ async function measureAll(
 ): Promise<void> {
   const noWrk = find("wrk") === undefined;
   for (const workload of WORKLOADS) {
-    if (!isWanted(workload.name, options) || (workload.needs === "wrk" && noWrk)) continue;
-    for (const target of targets) {
-      add(
-        samples,
-        workload.name,
-        target.name,
-        await measure(workload, target, { upstream, directory }),
-      );
+    const { name, needs, isLong } = workload;
+    if (!isWanted(name, options, isLong) || (needs === "wrk" && noWrk)) continue;
+    for (const target of targets.filter((each) => isFor(each, name))) {
+      add(samples, name, target.name, await measure(workload, target, { upstream, directory }));
     }
   }
 }
 
 async function idle({ samples }: Run, targets: readonly Target[]): Promise<void> {
-  for (const target of targets) add(samples, "idle", target.name, await measureIdle(target));
+  for (const target of targets.filter((each) => isFor(each, "idle"))) {
+    add(samples, "idle", target.name, await measureIdle(target));
+  }
 }
 
 async function swarms({ options, samples, directory }: Run): Promise<void> {
@@ -176,10 +175,9 @@ function failed(samples: Samples): readonly string[] {
   );
 }
 
-/** Ours says nothing on stderr, whatever comes; the others may. */
+/** What was said on stderr by those who say nothing while all is well. */
 function complaints(targets: readonly Target[]): readonly string[] {
   return targets
-    .filter(({ name }) => !OTHERS.some(({ program }) => program === name))
     .filter((target) => target.complaints() !== "")
     .map((target) => `${target.name} said on stderr: ${target.complaints()}`);
 }
@@ -193,14 +191,14 @@ function report(
     readonly seconds: number;
   },
 ): void {
-  const versions = Object.fromEntries(PACKAGES.map((program) => [program, versionOf(program)]));
+  const versions = Object.fromEntries(PROGRAMS.map((program) => [program, versionOf(program)]));
   const names = targets.map(({ name }) => name);
   const [cpu] = cpus();
   const machine = `${cpus().length} × ${cpu?.model}, Linux ${release()}`;
   const date = new Date().toISOString().slice(0, 10);
   say(`\n${table(samples, names)}\n`);
   say(
-    `${date}, ${machine}; Bun ${Bun.version}, ${PACKAGES.map((name) => `${name} ${versions[name] ?? "missing"}`).join(", ")}`,
+    `${date}, ${machine}; Bun ${Bun.version}, ${PROGRAMS.map((name) => `${name} ${versions[name] ?? "missing"}`).join(", ")}`,
   );
   say(`${options.rounds} rounds in ${end.seconds} s`);
   for (const line of end.skipped) say(`SKIPPED ${line}`);

@@ -15,12 +15,13 @@ export type Options = {
 };
 
 export const USAGE = `bun run bench [options]
-  --install            install nginx, caddy, haproxy and wrk from Debian where they are missing
+  --install            install nginx, caddy, haproxy, go and wrk from Debian where they are missing
   --rounds N           rounds, 5 by default
   --only A,B           workloads: json-1 json-32 paced flood long-last long-first image upload download idle start
-                       ws-paced ws-full ws-burst ws-open swarm
-  --without A,B        proxies to leave out: nginx caddy haproxy
-  --binary NAME=PATH   another build of ours to measure beside it; may be given again
+                       ws-paced ws-full ws-burst ws-open swarm; paced-full only if it is named
+  --without A,B        proxies to leave out: nginx caddy haproxy go bun
+  --binary NAME=PATH   another build of ours to measure beside it; may be given again. One named
+                       before is what a small request is compared with
   --json PATH          where all figures go, dist/bench.json by default`;
 
 const DIST = join(import.meta.dir, "../../dist");

@@ -3,7 +3,7 @@
  * millisecond, so that the event and its time are made once for all streams of a slot.
  */
 import type { Socket } from "bun";
-import { event, LAST_CHUNK, PACED_EVENTS, PACED_MS } from "./answers.ts";
+import { event, LAST_CHUNK, PACED_MS } from "./answers.ts";
 
 type Stream = { readonly socket: Socket<unknown>; left: number };
 
@@ -16,8 +16,9 @@ export class Pacer {
   #turned = 0;
   #beganMs = 0;
 
-  add(socket: Socket<unknown>): void {
-    this.#slots[this.#nextSlot % PACED_MS]?.push({ socket, left: PACED_EVENTS });
+  /** @param events after which the stream ends; it may be Infinity */
+  add(socket: Socket<unknown>, events: number): void {
+    this.#slots[this.#nextSlot % PACED_MS]?.push({ socket, left: events });
     this.#nextSlot += 1;
     this.#open += 1;
     if (this.#timer !== undefined) return;

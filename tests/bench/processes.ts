@@ -15,11 +15,21 @@ export function processesOf(pid: number): readonly number[] {
 
 /** User and system time of all threads, also of those that have ended. */
 export function cpuSeconds(pids: readonly number[]): number {
-  return sum(pids, (pid) => {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" "); // the name may hold anything
-    return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_S;
-  });
+  return sum(pids, (pid) => cpuSecondsOf(`/proc/${pid}`));
+}
+
+/** User and system time of each thread that there is, by its directory below /proc. */
+export function threadSeconds(pids: readonly number[]): ReadonlyMap<string, number> {
+  const tasks = pids.flatMap((pid) =>
+    readdirSync(`/proc/${pid}/task`).map((thread) => `/proc/${pid}/task/${thread}`),
+  );
+  return new Map(tasks.map((task) => [task, cpuSecondsOf(task)]));
+}
+
+function cpuSecondsOf(task: string): number {
+  const stat = readFileSync(`${task}/stat`, "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" "); // the name may hold anything
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_S;
 }
 
 /** Pages that several of its processes share are counted in each. */

@@ -1,14 +1,23 @@
 /** The programs of others that are measured or measure: where they are, which version, what installs them. */
 
-/** Debian's packages; each has one program of the same name. */
-export const PACKAGES = ["nginx", "caddy", "haproxy", "wrk"] as const;
+/** Debian's package of each. */
+const PACKAGES = {
+  nginx: "nginx",
+  caddy: "caddy",
+  haproxy: "haproxy",
+  go: "golang-go",
+  wrk: "wrk",
+} as const;
 
-export type Program = (typeof PACKAGES)[number];
+export type Program = keyof typeof PACKAGES;
+
+export const PROGRAMS = Object.keys(PACKAGES) as readonly Program[];
 
 const VERSION_COMMANDS: Readonly<Record<Program, readonly string[]>> = {
   nginx: ["nginx", "-v"],
   caddy: ["caddy", "version"],
   haproxy: ["haproxy", "-v"],
+  go: ["go", "version"],
   wrk: ["wrk", "-v"],
 };
 
@@ -20,12 +29,12 @@ export function find(program: Program): string | undefined {
 }
 
 export function missing(): readonly Program[] {
-  return PACKAGES.filter((program) => find(program) === undefined);
+  return PROGRAMS.filter((program) => find(program) === undefined);
 }
 
 /** Installs what is missing. Their services are stopped at once if Debian's scripts start them. */
 export function install(): void {
-  const packages = missing();
+  const packages = missing().map((program) => PACKAGES[program]);
   if (packages.length === 0) return;
   // RUNLEVEL=1 (single user): invoke-rc.d(8) then starts no service.
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" };

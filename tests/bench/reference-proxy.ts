@@ -1,12 +1,12 @@
 /**
- * `UPSTREAM=http://… bun tests/bench/reference-proxy.ts`: the least that a proxy on Bun can do: no
- * routing, no bookkeeping, bodies by Bun's own means. Prints its port. What ours costs is told as
- * so many times this, which holds on any machine (tests/e2e/binary/cpu.e2e.ts).
+ * `UPSTREAM=http://… bun tests/bench/reference-proxy.ts [PORT]`: the least that a proxy on Bun can do: no
+ * routing, no bookkeeping, bodies by Bun's own means. Prints its port; a free one if none is given. What ours costs
+ * is told as so many times this, which holds on any machine (tests/e2e/binary/cpu.e2e.ts, and `bun run bench`).
  */
 const upstream = process.env["UPSTREAM"] ?? "";
 
 const server = Bun.serve({
-  port: 0,
+  port: Number(process.argv[2] ?? 0),
   hostname: "127.0.0.1",
   development: false,
   fetch: async (request) => {

@@ -1,8 +1,9 @@
 /** What is no traffic: start, memory at rest, and thousands of streams in which nothing happens. */
 import { FakeEngine } from "../support/engine/fake.ts";
+import { launchOfOurs } from "./launches.ts";
 import { descriptors, memoryMib } from "./processes.ts";
 import type { Sample } from "./samples.ts";
-import { launchOfOurs, type Started, start, type Target, type Upstream } from "./targets.ts";
+import { type Started, start, type Target, type Upstream } from "./targets.ts";
 import { ours } from "./workloads.ts";
 
 const CONTAINERS = 20;

@@ -7,9 +7,10 @@ import { join } from "node:path";
 import type { Status } from "../../src/status.ts";
 import { LoneManager, whyNoLoneManager } from "../support/engine/lone-manager.ts";
 import { until } from "../support/until.ts";
+import { launchOfOurs } from "./launches.ts";
 import { cpuSeconds } from "./processes.ts";
 import type { Sample } from "./samples.ts";
-import { launchOfOurs, type Started, start } from "./targets.ts";
+import { type Started, start } from "./targets.ts";
 
 /** Tasks of each swarm; 0: the engine is in no swarm. */
 const SIZES = [0, 30, 500] as const;

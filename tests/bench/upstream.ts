@@ -98,7 +98,7 @@ function give(socket: Socket<Connection>, answer: Answer): void {
   waiting.again = answer.again ?? NOTHING;
   waiting.times = answer.times;
   flush(socket);
-  if (answer.paced) pacer.add(socket);
+  if (answer.paced !== undefined) pacer.add(socket, answer.paced);
 }
 
 /** What is on its way is less than what a socket takes at once: the load sees to that, and counts what does not come. */

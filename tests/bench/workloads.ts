@@ -18,6 +18,8 @@ import type { Target, Upstream } from "./targets.ts";
 export type Workload = {
   readonly name: string;
   readonly needs?: "wrk";
+  /** It takes most of a minute, and is measured if `--only` names it. */
+  readonly isLong?: true;
   readonly run: (target: Target, directory: string) => Promise<Load>;
 };
 
@@ -60,6 +62,7 @@ export const WORKLOADS: readonly Workload[] = [
   { name: "ws-full", run: (target) => webSockets(target, ["messages.ts", "1"], 2) },
   { name: "ws-burst", run: (target) => webSockets(target, ["messages.ts", "4"], 2) },
   { name: "ws-open", run: (target) => webSockets(target, ["connections.ts"], 1) },
+  { name: "paced-full", isLong: true, run: pacedFull },
 ];
 
 /** The load, and what it cost the target meanwhile. */
@@ -145,6 +148,17 @@ async function paced(target: Target): Promise<Load> {
     units: events,
     cpuS,
   };
+}
+
+/** CPU time is of the last step that held, not of the whole load. */
+async function pacedFull({ port, pids }: Target): Promise<Load> {
+  type Figures = Readonly<
+    Record<"rate" | "latePercent" | "cores" | "threadCores" | "failed", number>
+  >;
+  const { figures, cpuS } = await runLoad<Figures>(ours("full.ts", String(port), pids.join(",")));
+  const { rate, failed, cores, threadCores } = figures;
+  const busy = pids.length > 0 && { cores, threadCores };
+  return { figures: { rate, failed, ...busy }, units: 0, cpuS };
 }
 
 async function transfer(target: Target, way: "upload" | "download"): Promise<Load> {

@@ -5,9 +5,8 @@
  */
 import { MODEL, PACED_EVENTS, PACED_PATH, padded } from "../answers.ts";
 import { openAll, rawRequest } from "./connection.ts";
+import { readStamps, type Stream } from "./stamps.ts";
 
-const STAMP = '"sentMs":"';
-const STAMP_DIGITS = 17;
 const LATE_MS = 5;
 /** Clear of what a run takes on a busy machine. */
 const DEADLINE_MS = 15_000;
@@ -18,24 +17,14 @@ let events = 0;
 let closed = 0;
 const done = Promise.withResolvers<void>();
 
-/** The end of a piece that an event was cut in: it begins before its time does. */
-type Client = { rest: string };
-
-await openAll<Client>(
+await openAll<Stream>(
   { port, count: clients, data: () => ({ rest: "" }) },
   {
     data: (socket, bytes) => {
-      const nowMs = performance.timeOrigin + performance.now();
-      const text = socket.data.rest + bytes.toString("latin1");
-      let at = text.indexOf(STAMP);
-      let cut = 0;
-      while (at !== -1 && at + STAMP.length + STAMP_DIGITS <= text.length) {
-        cut = at + STAMP.length + STAMP_DIGITS;
-        delaysMs[events] = nowMs - Number(text.slice(at + STAMP.length, cut));
+      readStamps(socket, bytes, (delayMs) => {
+        delaysMs[events] = delayMs;
         events += 1;
-        at = text.indexOf(STAMP, cut);
-      }
-      socket.data.rest = text.slice(Math.max(cut, text.length - STAMP.length - STAMP_DIGITS));
+      });
       if (events === delaysMs.length) done.resolve();
     },
     close: () => {

@@ -1,0 +1,30 @@
+/** When the events of paced streams were sent: the time that each holds is read, and nothing else. */
+import type { Socket } from "bun";
+
+const STAMP = '"sentMs":"';
+const STAMP_DIGITS = 17;
+
+/** The end of a piece that an event was cut in: it begins before its time does. */
+export type Stream = { rest: string };
+
+/**
+ * Takes a piece of a stream.
+ *
+ * @param late is told of each event that came with it, how many ms after it was sent
+ */
+export function readStamps(
+  { data }: Socket<Stream>,
+  bytes: Buffer,
+  late: (delayMs: number) => void,
+): void {
+  const nowMs = performance.timeOrigin + performance.now();
+  const text = data.rest + bytes.toString("latin1");
+  let at = text.indexOf(STAMP);
+  let cut = 0;
+  while (at !== -1 && at + STAMP.length + STAMP_DIGITS <= text.length) {
+    cut = at + STAMP.length + STAMP_DIGITS;
+    late(nowMs - Number(text.slice(at + STAMP.length, cut)));
+    at = text.indexOf(STAMP, cut);
+  }
+  data.rest = text.slice(Math.max(cut, text.length - STAMP.length - STAMP_DIGITS));
+}
