@@ -10,6 +10,7 @@ type Place = { readonly listen: number; readonly upstream: number; readonly dire
 type Other = {
   readonly program: Exclude<Program, "wrk">;
   readonly isSilent: boolean;
+  readonly isFor: Launch["isFor"];
   /**
    * Puts what it needs into the directory.
    *
@@ -23,7 +24,7 @@ type Other = {
 function configured(
   template: string,
   args: (configuration: string) => readonly string[],
-): Pick<Other, "isSilent" | "prepare"> {
+): Omit<Other, "program"> {
   const prepare: Other["prepare"] = (path, place) => {
     const values: Readonly<Record<string, string | number>> = place;
     const text = readFileSync(join(import.meta.dir, template), "utf8");
@@ -34,7 +35,7 @@ function configured(
     );
     return [path, ...args(configuration)];
   };
-  return { isSilent: false, prepare };
+  return { isSilent: false, isFor: () => true, prepare };
 }
 
 const OTHERS: readonly Other[] = [
@@ -47,6 +48,8 @@ const OTHERS: readonly Other[] = [
   {
     program: GO,
     isSilent: true,
+    // It would hold the gigabyte, and collect no garbage in the rows that follow.
+    isFor: (workload) => workload !== "upload",
     prepare: (path, { listen, upstream, directory }) => [
       buildGo(path, directory),
       String(listen),
@@ -71,7 +74,7 @@ export function launchesOfOthers(
 
 /** @returns undefined if it is not installed */
 function launchOfOther(
-  { program, isSilent, prepare }: Other,
+  { program, isSilent, isFor, prepare }: Other,
   upstream: Upstream,
   directory: string,
 ): Launch | undefined {
@@ -83,7 +86,7 @@ function launchOfOther(
   const command = prepare(path, { listen: port, upstream: upstream.port, directory: own });
   // Caddy keeps its state below HOME.
   const env = { HOME: own, XDG_DATA_HOME: own, XDG_CONFIG_HOME: own };
-  return { name: program, command, port, directory: own, env, isSilent };
+  return { name: program, command, port, directory: own, env, isSilent, isFor };
 }
 
 /** It lets 256 requests wait for answers, and takes bodies of 128 MiB: not all workloads pass through it. */
@@ -96,7 +99,7 @@ function launchOfReference(upstream: Upstream, directory: string): Launch {
     directory,
     env: { UPSTREAM: `http://127.0.0.1:${upstream.port}` },
     isSilent: true,
-    only: ["json-1", "json-32", "flood"],
+    isFor: (workload) => ["json-1", "json-32", "flood"].includes(workload),
   };
 }
 
@@ -108,7 +111,10 @@ export function launchOfOurs(
 ): Launch {
   const port = freePort();
   const env = { PROXY_PORT: String(port), DOCKER_HOST: `unix://${socketPath}` };
-  return { name: binary.name, command: [binary.path], port, directory, env, isSilent: true };
+  return {
+    ...{ name: binary.name, command: [binary.path], port, directory, env },
+    ...{ isSilent: true, isFor: () => true },
+  };
 }
 
 /**

@@ -92,10 +92,6 @@ function isWanted(workload: string, { only }: Options, isLong = false): boolean 
   return only.length === 0 ? !isLong : only.includes(workload);
 }
 
-function isFor({ only }: Target, workload: string): boolean {
-  return only === undefined || only.includes(workload);
-}
-
 /** All stay up for the whole run; those not measured have nothing to do. */
 async function startAll({
   options,
@@ -112,7 +108,7 @@ async function startAll({
   for (const launch of launches) {
     const target = await start(launch);
     started.push(target);
-    if (isWanted("start", options) && isFor(target, "start")) {
+    if (isWanted("start", options) && target.isFor("start")) {
       add(samples, "start", target.name, atRest(target));
     }
   }
@@ -143,14 +139,14 @@ async function measureAll(
   for (const workload of WORKLOADS) {
     const { name, needs, isLong } = workload;
     if (!isWanted(name, options, isLong) || (needs === "wrk" && noWrk)) continue;
-    for (const target of targets.filter((each) => isFor(each, name))) {
+    for (const target of targets.filter((each) => each.isFor(name))) {
       add(samples, name, target.name, await measure(workload, target, { upstream, directory }));
     }
   }
 }
 
 async function idle({ samples }: Run, targets: readonly Target[]): Promise<void> {
-  for (const target of targets.filter((each) => isFor(each, "idle"))) {
+  for (const target of targets.filter((each) => each.isFor("idle"))) {
     add(samples, "idle", target.name, await measureIdle(target));
   }
 }

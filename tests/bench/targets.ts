@@ -8,8 +8,8 @@ export type Target = {
   readonly port: number;
   /** All its processes; none for the upstream, which is no proxy. */
   readonly pids: readonly number[];
-  /** The only workloads that it is measured with; all without it. */
-  readonly only?: readonly string[];
+  /** Whether it is measured with a workload. */
+  readonly isFor: (workload: string) => boolean;
   /** What it said that it should not have; empty if all is well. */
   readonly complaints: () => string;
   readonly stop: () => Promise<void>;
@@ -54,6 +54,7 @@ export function directly(upstream: Upstream): Target {
     name: DIRECT,
     port: upstream.port,
     pids: [],
+    isFor: () => true,
     complaints: () => "",
     stop: () => Promise.resolve(),
   };
@@ -69,14 +70,14 @@ export type Launch = {
   readonly env: Readonly<Record<string, string>>;
   /** Whether it says nothing on stderr while all is well. */
   readonly isSilent: boolean;
-  /** The only workloads that it is measured with; all without it. */
-  readonly only?: readonly string[];
+  /** Whether it is measured with a workload. */
+  readonly isFor: (workload: string) => boolean;
 };
 
 export type Started = Target & { readonly listeningAfterMs: number };
 
 export async function start(launch: Launch): Promise<Started> {
-  const { name, command, port, directory, env, isSilent, only } = launch;
+  const { name, command, port, directory, env, isSilent, isFor } = launch;
   const said = join(directory, `${name}.stderr`);
   const startedMs = performance.now();
   const child = Bun.spawn([...command], {
@@ -96,8 +97,7 @@ export async function start(launch: Launch): Promise<Started> {
   await Bun.sleep(SETTLE_MS);
   const pids = processesOf(child.pid);
   const complaints = (): string => (isSilent ? saying() : "");
-  const target = { name, port, pids, complaints, listeningAfterMs, stop: () => end(child) };
-  return only === undefined ? target : { ...target, only };
+  return { name, port, pids, isFor, complaints, listeningAfterMs, stop: () => end(child) };
 }
 
 const START_MS = 10_000;
