@@ -56,25 +56,78 @@ export type CloseReason = "run-over" | "cut";
  */
 export type Unreachable = "connection refused" | "not connected" | "unreachable";
 
-/** One request counted in on a backend. */
-export type Lease = {
+/** What a backend knows of its leases that are open. */
+type Leases = {
+  count: number;
+  closedBy: CloseReason | undefined;
+  readonly closeListeners: Set<(reason: CloseReason) => void>;
+  /** Of the requests that may never end by themselves. */
+  readonly endless: Set<() => void>;
+  isEndlessOver: boolean;
+  /** Called when one has ended. */
+  readonly ended: () => void;
+};
+
+/** One request counted in on a backend. A class, and no closures: thousands may be open. */
+export class Lease {
   readonly backend: Backend;
+  /** What `acquire` was told. */
+  readonly unreadBytes: number;
+  readonly #leases: Leases;
+  #isOpen = true;
+  #hasAnswer: boolean;
+  #closeListener: ((reason: CloseReason) => void) | undefined;
+  #timeListener: (() => void) | undefined;
+
+  constructor(backend: Backend, leases: Leases, unreadBytes: number) {
+    this.backend = backend;
+    this.#leases = leases;
+    this.unreadBytes = unreadBytes;
+    this.#hasAnswer = unreadBytes === 0;
+    leases.count += 1;
+    backend.load.began(unreadBytes);
+  }
+
   /** Calls the listener when the backend closes while the lease is open. At most one listener. */
-  readonly onClose: (listener: (reason: CloseReason) => void) => void;
+  onClose(listener: (reason: CloseReason) => void): void {
+    if (!this.#isOpen) return;
+    const { closedBy, closeListeners } = this.#leases;
+    this.#closeListener = listener;
+    closeListeners.add(listener);
+    if (closedBy !== undefined) listener(closedBy);
+  }
+
   /**
    * The request may never end by itself, as a WebSocket: calls the listener when it has to, though its backend goes
    * on. At most one listener.
    */
-  readonly onTimeUp: (listener: () => void) => void;
-  /** What `acquire` was told. */
-  readonly unreadBytes: number;
-  /** The first byte of the answer's body has come: the server has read the prompt. Only the first call counts. */
-  readonly answering: () => void;
-  /** Counts the request out. Only the first call counts. */
-  readonly end: () => void;
-};
+  onTimeUp(listener: () => void): void {
+    if (!this.#isOpen) return;
+    this.#timeListener = listener;
+    this.#leases.endless.add(listener);
+    if (this.#leases.isEndlessOver) listener();
+  }
 
-const NOTHING_UNREAD = (): void => undefined;
+  /** The first byte of the answer's body has come: the server has read the prompt. Only the first call counts. */
+  answering(): void {
+    if (this.#hasAnswer) return;
+    this.#hasAnswer = true;
+    this.backend.load.wasRead(this.unreadBytes);
+  }
+
+  /** Counts the request out. Only the first call counts: end of body, hang-up and error may all report. */
+  end(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.answering();
+    this.backend.load.ended();
+    const leases = this.#leases;
+    if (this.#closeListener !== undefined) leases.closeListeners.delete(this.#closeListener);
+    if (this.#timeListener !== undefined) leases.endless.delete(this.#timeListener);
+    leases.count -= 1;
+    leases.ended();
+  }
+}
 
 export class Backend {
   readonly run: Run;
@@ -91,12 +144,14 @@ export class Backend {
   readonly #onUnreachable: ((how: Unreachable) => void) | undefined;
   #models: readonly Model[];
   #state: BackendState = "active";
-  #inFlight = 0;
-  #closedBy: CloseReason | undefined;
-  readonly #listeners = new Set<(reason: CloseReason) => void>();
-  /** Of the requests that may never end by themselves. */
-  readonly #endless = new Set<() => void>();
-  #isEndlessOver = false;
+  readonly #leases: Leases = {
+    count: 0,
+    closedBy: undefined,
+    closeListeners: new Set(),
+    endless: new Set(),
+    isEndlessOver: false,
+    ended: () => this.#settle(),
+  };
   readonly #left = new AbortController();
   readonly #idle = Promise.withResolvers<void>();
 
@@ -119,7 +174,7 @@ export class Backend {
   }
 
   get inFlight(): number {
-    return this.#inFlight;
+    return this.#leases.count;
   }
 
   get models(): readonly Model[] {
@@ -145,47 +200,7 @@ export class Backend {
    */
   acquire(unreadBytes = 0): Lease | undefined {
     if (this.#state !== "active" || this.load.isFull) return undefined;
-    this.#inFlight += 1;
-    this.load.began(unreadBytes);
-    let open = true;
-    let unread = unreadBytes;
-    // Most requests have no prompt that counts: for them it is never made.
-    const answering =
-      unreadBytes === 0
-        ? NOTHING_UNREAD
-        : (): void => {
-            this.load.wasRead(unread);
-            unread = 0;
-          };
-    let closeListener: ((reason: CloseReason) => void) | undefined;
-    let timeListener: (() => void) | undefined;
-    return {
-      backend: this,
-      onClose: (listener) => {
-        if (!open) return;
-        closeListener = listener;
-        this.#listeners.add(listener);
-        if (this.#closedBy !== undefined) listener(this.#closedBy);
-      },
-      onTimeUp: (listener) => {
-        if (!open) return;
-        timeListener = listener;
-        this.#endless.add(listener);
-        if (this.#isEndlessOver) listener();
-      },
-      unreadBytes,
-      answering,
-      end: () => {
-        if (!open) return; // end of body, hang-up and error may all report
-        open = false;
-        answering();
-        this.load.ended();
-        if (closeListener !== undefined) this.#listeners.delete(closeListener);
-        if (timeListener !== undefined) this.#endless.delete(timeListener);
-        this.#inFlight -= 1;
-        this.#settle();
-      },
-    };
+    return new Lease(this, this.#leases, unreadBytes);
   }
 
   /** Called when no connection to its address could be made. The fleet judges what that means. */
@@ -211,8 +226,8 @@ export class Backend {
    * @returns how many were ended
    */
   endEndless(): number {
-    this.#isEndlessOver = true;
-    const listeners = [...this.#endless];
+    this.#leases.isEndlessOver = true;
+    const listeners = [...this.#leases.endless];
     for (const listener of listeners) listener();
     return listeners.length;
   }
@@ -222,16 +237,16 @@ export class Backend {
    * after its drain was cut.
    */
   close(reason: CloseReason): void {
-    if (this.#closedBy === reason) return;
-    this.#closedBy = reason;
+    if (this.#leases.closedBy === reason) return;
+    this.#leases.closedBy = reason;
     this.#state = "closed";
     this.#left.abort();
-    for (const listener of this.#listeners) listener(reason);
+    for (const listener of this.#leases.closeListeners) listener(reason);
     this.#settle();
   }
 
   #settle(): void {
-    if (this.#state !== "active" && this.#inFlight === 0) this.#idle.resolve();
+    if (this.#state !== "active" && this.#leases.count === 0) this.#idle.resolve();
   }
 }
 

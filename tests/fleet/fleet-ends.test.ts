@@ -17,9 +17,9 @@ function reasonOf(discovery: Discovery, { id }: FakeContainer): string | undefin
   return discovery.containers().find((container) => container.id === id)?.reason;
 }
 
-function breakOffFirst({ backend, end }: Lease): void {
-  backend.ending.brokeOff();
-  end();
+function breakOffFirst(lease: Lease): void {
+  lease.backend.ending.brokeOff();
+  lease.end();
 }
 
 /** The lines of the log that people see, about a state: level, state and reason. */
@@ -36,7 +36,8 @@ describe("The end of a run", () => {
     const container = fake.add({ port: models.port, name: "vllm" });
     using discovery = startDiscovery(fake);
     await untilKind(discovery, "live");
-    const { backend, end } = leaseOf(discovery);
+    const lease = leaseOf(discovery);
+    const { backend } = lease;
     const known = backend.ending.known(5_000);
     container.outOfMemory = true;
     fake.emit(container, "oom");
@@ -45,7 +46,7 @@ describe("The end of a run", () => {
     await until("it is said", () => said(discovery, "stopped").length > 0);
     expect(said(discovery, "stopped")[0]).toMatch(/^info: ran out of memory \(exit code 137\)/);
     expect(reasonOf(discovery, container)).toMatch(/^ran out of memory/);
-    end();
+    lease.end();
   });
 
   test("is known by the next look, if no event has told of it", async () => {
@@ -54,7 +55,8 @@ describe("The end of a run", () => {
     const container = fake.add({ port: models.port });
     using discovery = startDiscovery(fake);
     await untilKind(discovery, "live");
-    const { backend, end } = leaseOf(discovery);
+    const lease = leaseOf(discovery);
+    const { backend } = lease;
     Object.assign(container, { status: "exited", exitCode: 139 });
     await discovery.docker.resync();
     expect(backend.ending.end).toMatchObject({
@@ -62,7 +64,7 @@ describe("The end of a run", () => {
       brief: "exited with code 139 (SIGSEGV)",
     });
     expect(said(discovery, "stopped")).toEqual(["info: exited with code 139 (SIGSEGV)"]);
-    end();
+    lease.end();
   });
 
   test("of a run that was told to stop is no crash, and says the exit code if it is unusual", async () => {
@@ -71,7 +73,8 @@ describe("The end of a run", () => {
     const container = fake.add({ port: models.port });
     using discovery = startDiscovery(fake);
     await untilKind(discovery, "live");
-    const { backend, end } = leaseOf(discovery);
+    const lease = leaseOf(discovery);
+    const { backend } = lease;
     fake.kill(container);
     await untilState(discovery, container, "stopping");
     expect(backend.ending.isStopping).toBe(true);
@@ -81,13 +84,13 @@ describe("The end of a run", () => {
       kind: "stopped",
       reason: "was stopped (exit code 3)",
     });
-    end();
+    lease.end();
   });
 
   test.each<[what: string, breakOff: (held: Lease) => void, count: number]>([
     ["while it is in flight", () => undefined, 2],
     ["that broke off just before, as from Docker 23 on", breakOffFirst, 2],
-    ["that was answered just before", ({ end }) => end(), 1],
+    ["that was answered just before", (held) => held.end(), 1],
   ])("is said again within the minute for a request %s", async (_what, breakOff, count) => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");

@@ -131,5 +131,5 @@ export function leaseFrom(rig: SwarmRig, model = "m"): HeldLease {
   lease.onClose(() => {
     isClosed = true;
   });
-  return { origin: lease.backend.origin, isClosed: () => isClosed, end: lease.end };
+  return { origin: lease.backend.origin, isClosed: () => isClosed, end: () => lease.end() };
 }
