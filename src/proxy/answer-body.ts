@@ -6,7 +6,7 @@ import { TAIL_BYTES_MAX } from "../telemetry/tail.ts";
 import { HEAD_BYTES_MAX } from "../telemetry/usage.ts";
 
 export type BodyWatch = {
-  /** Called before each read from the upstream, and after it. */
+  /** Called when it begins to wait for one of them; while nothing is waited for, nothing is told. */
   readonly waitFor: (what: "read" | "client") => void;
   /** Called with each piece before it goes on. Must be quick, and must not change the piece. */
   readonly passing?: ((piece: Uint8Array) => void) | undefined;
@@ -40,12 +40,7 @@ type BodyEnd = {
  * Bun then resets the client's connection.
  */
 export function watchBody(opened: Opened, watch: BodyWatch): ReadableStream<Uint8Array> {
-  const passage = new Passage(opened, watch);
-  return new ReadableStream<Uint8Array>({
-    type: "direct", // a third cheaper than one with a queue of its own (tests/bench/README.md)
-    pull: (controller) => passage.run(controller),
-    cancel: (reason) => passage.cancel(reason),
-  });
+  return new ReadableStream<Uint8Array>(new Passage(opened, watch));
 }
 
 /** A body that is being read. */
@@ -81,7 +76,10 @@ export async function readAll({ reader, first }: Opened): Promise<Uint8Array<Arr
 
 type Many = ReturnType<Opened["reader"]["readMany"]>;
 
-class Passage {
+/** The source of the client's stream. One object and one async function: thousands may be open. */
+class Passage implements Bun.DirectUnderlyingSource<Uint8Array> {
+  /** A third cheaper than a stream with a queue of its own (tests/bench/README.md). */
+  readonly type = "direct";
   readonly #reader: Opened["reader"];
   #first: Uint8Array | undefined;
   readonly #watch: BodyWatch;
@@ -93,7 +91,8 @@ class Passage {
   #before = NONE;
   #earlier = NONE;
   #open = true;
-  #hasBroken = false;
+  /** Whatever fails meanwhile is the upstream's fault. */
+  #isReading = false;
 
   constructor({ reader, first }: Opened, watch: BodyWatch) {
     this.#reader = reader;
@@ -102,63 +101,59 @@ class Passage {
   }
 
   /** Passes the body on to its end, whichever way it ends. */
-  async run(controller: ReadableStreamDirectController): Promise<void> {
+  async pull(controller: ReadableStreamDirectController): Promise<void> {
     try {
-      await this.#passOn(controller);
-      if (!this.#open) return; // cancelled
+      // Awaits only what must be waited for. At each await Bun sends what it has: a fast answer would go out in
+      // twice as many writes, for almost twice the CPU time.
+      let isDone = false;
+      while (this.#open && !isDone) {
+        const many = this.#next();
+        const { done, value: pieces } = many instanceof Promise ? await many : many;
+        this.#isReading = false;
+        if (!this.#open) return; // cancelled while the read was pending
+        this.#write(pieces, controller);
+        isDone = done;
+        const taken = isDone ? undefined : this.#flush(controller);
+        if (taken !== undefined) await taken;
+      }
+      if (!this.#open) return;
       this.#end();
       controller.close();
     } catch (error) {
-      if (!this.#open) return;
-      this.#end({ error, isBug: !this.#hasBroken });
-      await Bun.sleep(0); // see breakOff()
-      controller.close(error as Error);
+      await this.#fail(error, controller);
     }
   }
 
-  /**
-   * Awaits only what must be waited for. At each await Bun sends what it has: a fast answer would go out in
-   * twice as many writes, for almost twice the CPU time.
-   */
-  async #passOn(controller: ReadableStreamDirectController): Promise<void> {
-    while (this.#open) {
-      this.#watch.waitFor("read");
-      const many = this.#next();
-      const { done, value: pieces } = many instanceof Promise ? await many : many;
-      if (!this.#open) return; // cancelled while the read was pending
-      this.#watch.waitFor("client");
-      this.#write(pieces, controller);
-      if (done) return;
-      // `true`: waits until the client has taken it all. Without it the answer would pile up in memory.
-      const taken = controller.flush(true);
-      if (taken instanceof Promise) await taken;
-    }
+  async #fail(error: unknown, controller: ReadableStreamDirectController): Promise<void> {
+    if (!this.#open) return;
+    this.#end({ error, isBug: !this.#isReading });
+    await Bun.sleep(0); // see breakOff()
+    controller.close(error as Error);
+  }
+
+  cancel(reason: unknown): Promise<void> {
+    this.#end({ cancelled: true });
+    return this.#reader.cancel(reason);
   }
 
   #next(): Many {
     const first = this.#first;
-    if (first === undefined) return this.#read();
-    this.#first = undefined;
-    return { done: false, value: [first], size: first.length };
-  }
-
-  /** Whatever this throws is the upstream's fault. */
-  #read(): Many {
-    const broken = (error: unknown): never => {
-      this.#hasBroken = true;
-      throw error;
-    };
-    try {
-      const many = this.#reader.readMany();
-      return many instanceof Promise ? many.catch(broken) : many;
-    } catch (error) {
-      return broken(error);
+    if (first !== undefined) {
+      this.#first = undefined;
+      return { done: false, value: [first], size: first.length };
     }
+    this.#isReading = true;
+    const many = this.#reader.readMany();
+    if (many instanceof Promise) this.#watch.waitFor("read");
+    return many;
   }
 
-  async cancel(reason: unknown): Promise<void> {
-    this.#end({ cancelled: true });
-    await this.#reader.cancel(reason);
+  /** @returns what to wait for until the client has taken it all; without that the answer would pile up in memory */
+  #flush(controller: ReadableStreamDirectController): Promise<unknown> | undefined {
+    const taken: unknown = controller.flush(true);
+    if (!(taken instanceof Promise) || Bun.peek.status(taken) !== "pending") return undefined;
+    this.#watch.waitFor("client");
+    return taken;
   }
 
   #write(pieces: readonly Uint8Array[], controller: ReadableStreamDirectController): void {

@@ -52,7 +52,7 @@ describe("watchBody()", () => {
     expect(events).toEqual([]);
     const { value } = await within("the pieces", reader.read());
     expect(Buffer.from(value!).toString()).toBe("onetwo");
-    expect(events.slice(0, 3)).toEqual(["read", "client", "began"]);
+    expect(events[0]).toBe("began"); // it waited for nobody
     const next = reader.read();
     source.enqueue(bytes("three"));
     expect(Buffer.from((await within("a piece", next)).value!).toString()).toBe("three");
@@ -64,7 +64,7 @@ describe("watchBody()", () => {
     const { done } = await within("the end", body.getReader().read());
     events.push("seen");
     expect(done).toBe(true);
-    expect(events).toEqual(["read", "client", "ended", "seen"]);
+    expect(events).toEqual(["ended", "seen"]);
   });
 
   test("fails, never ends, when the upstream breaks off", async () => {
