@@ -18,7 +18,7 @@ export type BodyWatch = {
   readonly ended: (end: BodyEnd) => void;
 };
 
-type BodyEnd = {
+export type BodyEnd = {
   readonly bytes: number;
   /** How many were passed on one by one; 0 or undefined if it was read whole. */
   readonly pieces?: number;

@@ -11,7 +11,7 @@ import {
   readAll,
   watchBody,
 } from "./answer-body.ts";
-import { endToEndHeaders } from "./headers.ts";
+import { keepEndToEnd } from "./headers.ts";
 
 /** The answer to a request, and who made it. `socket`: it is a WebSocket now, there is nothing to answer. */
 export type Answer =
@@ -31,7 +31,7 @@ export function isUsable({ status }: Pick<Response, "status">): boolean {
 }
 
 /**
- * @param upstream must have a status that `isUsable`
+ * @param upstream loses the headers that end here; must have a status that `isUsable`
  * @param opened its body, if some of it was read already
  */
 export async function answerOf(
@@ -40,14 +40,14 @@ export async function answerOf(
   watch: BodyWatch,
   opened?: Opened,
 ): Promise<Response> {
-  const init = { status: upstream.status, headers: endToEndHeaders(upstream.headers) };
+  // Chunked wins over a length (RFC 9112 §6.3), and tells no length.
+  const chunked = upstream.headers.has("transfer-encoding");
+  const init = { status: upstream.status, headers: keepEndToEnd(upstream.headers) };
   if (upstream.body === null || method === "HEAD") {
     const response = new Response(null, init);
     watch.ended({ bytes: 0 });
     return response;
   }
-  // Chunked wins over a length (RFC 9112 §6.3), and tells no length.
-  const chunked = upstream.headers.has("transfer-encoding");
   const length = chunked
     ? Number.NaN
     : Number(upstream.headers.get("content-length") ?? Number.NaN);

@@ -20,13 +20,17 @@ const HOST = /^(?:[\w.~!$&'()*+,;=%-]+|\[[\da-fA-F:.]+\])(?::\d{1,5})?$/;
 
 /** Copies all headers, then deletes: that takes a third of the CPU time of copying them one by one. */
 export function endToEndHeaders(headers: Headers): Headers {
-  const kept = new Headers(headers);
+  return keepEndToEnd(new Headers(headers));
+}
+
+/** Deletes those that end here. @returns the same headers */
+export function keepEndToEnd(headers: Headers): Headers {
   const connection = headers.get("connection");
   if (connection !== null) {
-    for (const named of connection.split(",")) deleteNamed(kept, named.trim());
+    for (const named of connection.split(",")) deleteNamed(headers, named.trim());
   }
-  for (const name of HOP_BY_HOP) kept.delete(name);
-  return kept;
+  for (const name of HOP_BY_HOP) headers.delete(name);
+  return headers;
 }
 
 /** Skips what can't be a header's name (RFC 9110 §5.6.2): `delete` would throw. */

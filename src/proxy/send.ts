@@ -2,11 +2,11 @@
  * Sends a request to one backend over HTTP, and makes the client's answer of what comes back. Does not decide
  * whether it is sent again: `forward.ts` does. What must be let go of at the end belongs to the exchange.
  */
-import { stackOf } from "../ground/error-stack.ts";
 import type { Backend } from "../routing/backend.ts";
 import type { Log } from "../telemetry/log.ts";
 import { type Answer, answerOf } from "./answer.ts";
 import { type BodyWatch, type Opened, openAtFirstByte } from "./answer-body.ts";
+import { AnswerWatch } from "./answer-watch.ts";
 import type { Payload, Payloads } from "./body/payload.ts";
 import type { RequestBody } from "./body/read-result.ts";
 import type { BrokenAnswers } from "./broken-answers.ts";
@@ -122,34 +122,9 @@ export class Sender {
    */
   #watch(attempt: Attempt, upstream: Response, pool: ConnectionPool): BodyWatch {
     const { exchange, backend, call } = attempt;
-    const { log, brokenAnswers, onAnswer } = this.#init;
-    const beganMs = performance.now();
     exchange.answerBegins();
-    const passing = both(onAnswer(exchange, upstream, backend), call.answered(upstream));
-    return {
-      waitFor: (whom) => attempt.waitFor(whom),
-      passing,
-      began: () => {
-        attempt.answering();
-        call.began();
-      },
-      keepsPieces: call.keepsPieces,
-      ended: (end) => {
-        const { error, isBug } = end;
-        const ending = attempt.ended(end);
-        if (error === undefined) pool.keep();
-        if (isBug) {
-          log.error("an answer failed inside the proxy: please report this", {
-            reason: stackOf(error),
-          });
-        } else if (ending === "broken off") {
-          const { model } = exchange;
-          const { abortReason } = attempt;
-          const afterMs = performance.now() - beganMs;
-          brokenAnswers.add(backend, { what: "answer", model, error, abortReason, afterMs });
-        }
-      },
-    };
+    const passing = both(this.#init.onAnswer(exchange, upstream, backend), call.answered(upstream));
+    return new AnswerWatch({ attempt, pool, passing }, this.#init);
   }
 }
 

@@ -39,5 +39,6 @@ export function takeOrWait(going: Going, init: TakeOrWaitInit): Promise<Answer> 
   const taken = take(destination, init, going.asking); // no await between here and forward()
   if (taken.kind === "refused") return Promise.resolve(ofOurs(refuse(taken.refusal())));
   const tries = new Tries(going.mayRepeat);
-  return init.forwarder.forward({ ...going, asking: askingAgain(going), tries }, taken);
+  const { body } = going;
+  return init.forwarder.forward({ exchange, body, asking: askingAgain(going), tries }, taken);
 }

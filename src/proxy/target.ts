@@ -15,7 +15,9 @@ export type Target = {
 /** @param url `http://host/path?query`, or only `/path?query` if Bun could not use the Host header */
 export function splitTarget(url: string): Target {
   const start = url.startsWith("/") ? 0 : url.indexOf("/", url.indexOf("://") + 3);
-  const [target = ""] = (start === -1 ? "/" : url.slice(start)).split("#", 1);
+  const fragment = url.indexOf("#");
+  const end = fragment === -1 ? url.length : fragment;
+  const target = start === -1 || start >= end ? "/" : url.slice(start, end);
   const query = target.indexOf("?");
   return query === -1
     ? { path: target, query: "" }

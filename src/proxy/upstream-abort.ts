@@ -63,6 +63,7 @@ export class UpstreamAbort {
   readonly #request: Pick<Request, "signal">;
   /** The client's, once the request is watched. */
   #clientSignal: AbortSignal | undefined;
+  #onClientGone: (() => void) | undefined;
   readonly #lease: Lease;
   readonly #patience: Patience;
   #waitingFor: "headers" | Turn = "headers";
@@ -109,8 +110,9 @@ export class UpstreamAbort {
     if (this.#clientSignal !== undefined || this.#isReleased) return;
     const { signal } = this.#request;
     this.#clientSignal = signal;
+    this.#onClientGone = () => this.clientGone();
     signal.addEventListener("abort", this.#onClientGone);
-    if (signal.aborted) this.#onClientGone();
+    if (signal.aborted) this.clientGone();
   }
 
   get signal(): AbortSignal {
@@ -163,6 +165,7 @@ export class UpstreamAbort {
 
   #watchesNoMore(): void {
     this.#isReleased = true;
+    if (this.#onClientGone === undefined) return;
     this.#clientSignal?.removeEventListener("abort", this.#onClientGone);
   }
 
@@ -170,8 +173,6 @@ export class UpstreamAbort {
     this.#waitsIn = queueTimerOf(ms);
     this.#wait = this.#waitsIn.add(this);
   }
-
-  readonly #onClientGone = (): void => this.clientGone();
 
   #abort(reason: AbortReason): void {
     this.#reason ??= reason;
@@ -209,7 +210,9 @@ export class UpstreamAbort {
 
   /** A request that is not watched yet still waits for that. */
   #stopProbing(): void {
-    clearTimeout(this.#probeTimer);
+    if (!this.#isProbed) return;
     this.#isProbed = false;
+    clearTimeout(this.#probeTimer);
+    this.#probeTimer = undefined;
   }
 }

@@ -10,7 +10,7 @@ export function requestInit(
   { body }: Payload,
   { signal, pool }: { readonly signal: AbortSignal; readonly pool: ConnectionPool | undefined },
 ): BunFetchRequestInit {
-  return {
+  const init: BunFetchRequestInit = {
     method,
     headers,
     body,
@@ -19,8 +19,10 @@ export function requestInit(
     timeout: false, // no limit of ours on a slow first token or a silent stream
     proxy: false,
     signal,
-    ...(pool === undefined ? { keepalive: false } : { session: pool.session }),
   };
+  if (pool === undefined) init.keepalive = false;
+  else init.session = pool.session;
+  return init;
 }
 
 export type Asked =

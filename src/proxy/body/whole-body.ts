@@ -24,8 +24,17 @@ export async function wholeBody(request: Request): Promise<Uint8Array<ArrayBuffe
   return hasCome ? (bytes as Promise<Uint8Array<ArrayBuffer>>) : undefined; // never shared
 }
 
+let nextTurn: Promise<void> | undefined;
+
+/** Requests that have come together wait together. */
 function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+  nextTurn ??= new Promise((resolve) => {
+    setImmediate(() => {
+      nextTurn = undefined;
+      resolve();
+    });
+  });
+  return nextTurn;
 }
 
 /** Gives a whole body on to those that read pieces. Tells nobody whose turn it is: there is nothing to wait for. */

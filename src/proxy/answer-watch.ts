@@ -1,0 +1,63 @@
+/** What an answer on its way to the client is watched for: whose turn it is, and how it ends. A class, and no closures: thousands may be open. */
+import { stackOf } from "../ground/error-stack.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { BodyEnd, BodyWatch } from "./answer-body.ts";
+import type { BrokenAnswers } from "./broken-answers.ts";
+import type { ConnectionPool } from "./connections.ts";
+import type { Attempt } from "./exchange.ts";
+import type { Turn } from "./upstream-abort.ts";
+
+export type AnswerWatchInit = {
+  readonly attempt: Attempt;
+  /** Of the backend. */
+  readonly pool: ConnectionPool;
+  readonly passing: BodyWatch["passing"];
+};
+
+/** Where is told what has become of it. */
+type Told = { readonly log: Log; readonly brokenAnswers: BrokenAnswers };
+
+export class AnswerWatch implements BodyWatch {
+  readonly passing: BodyWatch["passing"];
+  readonly keepsPieces: boolean;
+  readonly #attempt: Attempt;
+  readonly #pool: ConnectionPool;
+  readonly #told: Told;
+  readonly #beganMs = performance.now();
+
+  constructor({ attempt, pool, passing }: AnswerWatchInit, told: Told) {
+    this.#attempt = attempt;
+    this.#pool = pool;
+    this.#told = told;
+    this.passing = passing;
+    this.keepsPieces = attempt.call.keepsPieces;
+  }
+
+  waitFor(whom: Turn): void {
+    this.#attempt.waitFor(whom);
+  }
+
+  began(): void {
+    this.#attempt.answering();
+    this.#attempt.call.began();
+  }
+
+  ended(end: BodyEnd): void {
+    const { error, isBug } = end;
+    const attempt = this.#attempt;
+    const ending = attempt.ended(end);
+    if (error === undefined) this.#pool.keep();
+    if (isBug) {
+      this.#told.log.error("an answer failed inside the proxy: please report this", {
+        reason: stackOf(error),
+      });
+    } else if (ending === "broken off") this.#brokeOff(error);
+  }
+
+  #brokeOff(error: unknown): void {
+    const { backend, exchange, abortReason } = this.#attempt;
+    const { model } = exchange;
+    const afterMs = performance.now() - this.#beganMs;
+    this.#told.brokenAnswers.add(backend, { what: "answer", model, error, abortReason, afterMs });
+  }
+}
