@@ -7,7 +7,7 @@ export type RequestBody =
   | { readonly kind: "none" }
   /** All of it is at hand: it can be sent again. */
   | { readonly kind: "bytes"; readonly bytes: Uint8Array<ArrayBuffer> }
-  /** Comes as it is read: it can be sent once. */
+  /** Comes as it is read: it can be sent once. A piece holds its bytes only until the next is asked for: fetch copies it. */
   | { readonly kind: "stream"; readonly stream: ReadableStream<Uint8Array> };
 
 /**

@@ -5,11 +5,12 @@
 import { Turn } from "../../ground/turn.ts";
 import { formScanner, isForm, judge, NO_BOUNDARY, OTHER } from "./judge.ts";
 import type { Keep, KeptBytes } from "./kept-bytes.ts";
-import { nextOf, readWhatHasCome } from "./look-ahead.ts";
+import { readWhatHasCome } from "./look-ahead.ts";
 import { ModelScanner } from "./model-field.ts";
 import { BodyPieces } from "./pieces.ts";
 import { type BodySource, type Findings, readOn, toldOf } from "./read-on.ts";
 import { NOTHING_TOLD, type ReadResult, type ReadTo, type RequestBody } from "./read-result.ts";
+import { sentOn } from "./sent-on.ts";
 import { type BodyReader, type Turns, UploadReader } from "./upload-reader.ts";
 import { BytesReader, wholeBody } from "./whole-body.ts";
 import { readWhole } from "./whole-read.ts";
@@ -146,7 +147,7 @@ async function bodyOf(request: Request, source: Source, to: ReadTo): Promise<Req
   try {
     const bytes = await takeWhole(request, source);
     if (to !== "model") source.findings = await readOn(scanner, to, source, bytes);
-    return bytes === undefined ? keptThenRest(source) : { kind: "bytes", bytes };
+    return bytes === undefined ? sentOn(source) : { kind: "bytes", bytes };
   } catch (error) {
     source.keep.end();
     throw error;
@@ -173,31 +174,4 @@ async function takeWhole(
   }
   source.isAtHand = true;
   return pieces.takeAll();
-}
-
-/** Gives one piece for each pull and reads nothing ahead: the backend sets the pace. Keeps no piece that it has given. */
-function keptThenRest(source: Source): RequestBody {
-  const { reader, pieces, keep } = source;
-  const stream = new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        const first = pieces.shift();
-        if (first !== undefined) {
-          keep.give(first.memory);
-          controller.enqueue(first.piece);
-          return;
-        }
-        const { done, value } = await nextOf(source);
-        if (done) controller.close();
-        else controller.enqueue(value);
-      },
-      async cancel(reason) {
-        pieces.clear();
-        keep.end();
-        await reader.cancel(reason);
-      },
-    },
-    { highWaterMark: 0 },
-  );
-  return { kind: "stream", stream };
 }

@@ -1,0 +1,36 @@
+/** Buffers of one size that are used again and again: fresh memory costs more than what is copied into it. */
+export class SpareBuffers {
+  readonly #max: number;
+  readonly #bytes: number;
+  readonly #spare: Uint8Array[] = [];
+  #taken = 0;
+
+  /**
+   * @param max how many there may be
+   * @param bytes the size of each
+   */
+  constructor(max: number, bytes: number) {
+    this.#max = max;
+    this.#bytes = bytes;
+  }
+
+  /** How many are taken. */
+  get taken(): number {
+    return this.#taken;
+  }
+
+  /** @returns undefined if all are taken */
+  take(): Uint8Array | undefined {
+    if (this.#taken === this.#max) return undefined;
+    this.#taken += 1;
+    return this.#spare.pop() ?? new Uint8Array(this.#bytes);
+  }
+
+  /** Takes back one that was taken. A few are kept for the next who needs one. */
+  give(buffer: Uint8Array): void {
+    this.#taken -= 1;
+    if (this.#spare.length < SPARE_MAX) this.#spare.push(buffer);
+  }
+}
+
+const SPARE_MAX = 4;
