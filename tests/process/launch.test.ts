@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { launchEnvironment } from "../../src/process/launch.ts";
 
 const CAP = "BUN_CONFIG_MAX_HTTP_REQUESTS";
-const WARM_UP = { BUN_JSC_thresholdForJITAfterWarmUp: "2000" };
+const DEFAULTS = { BUN_JSC_thresholdForJITAfterWarmUp: "2000", MIMALLOC_PURGE_DELAY: "1000" };
 const SCRIPT = fileURLToPath(import.meta.resolve("../support/process/relaunched.ts"));
 
 describe("launchEnvironment()", () => {
@@ -26,11 +26,11 @@ describe("launchEnvironment()", () => {
     "1.5",
   ])("lifts a cap of %p, and keeps the rest", (cap) => {
     const env = launchEnvironment({ [CAP]: cap, PATH: "/bin", EMPTY: "", GONE: undefined });
-    expect(env).toEqual({ ...WARM_UP, [CAP]: "65535", PATH: "/bin", EMPTY: "" });
+    expect(env).toEqual({ ...DEFAULTS, [CAP]: "65535", PATH: "/bin", EMPTY: "" });
   });
 
-  test("leaves a setting of JavaScriptCore's as it is", () => {
-    const set = { BUN_JSC_thresholdForJITAfterWarmUp: "7" };
+  test("leaves settings of JavaScriptCore and of the allocator as they are", () => {
+    const set = { BUN_JSC_thresholdForJITAfterWarmUp: "7", MIMALLOC_PURGE_DELAY: "0" };
     expect(launchEnvironment(set)).toEqual({ ...set, [CAP]: "65535" });
   });
 
