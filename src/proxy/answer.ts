@@ -34,55 +34,65 @@ export function isUsable({ status }: Pick<Response, "status">): boolean {
  * @param upstream loses the headers that end here; must have a status that `isUsable`
  * @param opened its body, if some of it was read already
  */
-export async function answerOf(
+export function answerOf(
   upstream: Response,
   method: string,
   watch: BodyWatch,
   opened?: Opened,
-): Promise<Response> {
-  // Chunked wins over a length (RFC 9112 §6.3), and tells no length.
-  const chunked = upstream.headers.has("transfer-encoding");
-  const init = { status: upstream.status, headers: keepEndToEnd(upstream.headers) };
+): Response | Promise<Response> {
+  const length = lengthOf(upstream.headers);
+  keepEndToEnd(upstream.headers);
+  // Asks for the stream last: who has asked reads through it, which costs more.
+  if (length > 0 && length <= WHOLE_BYTES_MAX && mayHaveBody(upstream, method)) {
+    return whole(upstream, watch, opened);
+  }
   if (upstream.body === null || method === "HEAD") {
-    const response = new Response(null, init);
+    const response = answerWith(null, upstream);
     watch.ended({ bytes: 0 });
     return response;
   }
-  const length = chunked
-    ? Number.NaN
-    : Number(upstream.headers.get("content-length") ?? Number.NaN);
-  const body =
-    length <= WHOLE_BYTES_MAX
-      ? await whole(upstream, watch, opened)
-      : watchBody(opened ?? open(upstream.body), watch);
-  const response = new Response(body, init);
+  const response = answerWith(watchBody(opened ?? open(upstream.body), watch), upstream);
   watch.waitFor("client");
   return response;
+}
+
+/** @returns NaN if it is not told. Chunked wins over a length (RFC 9112 §6.3), and tells no length */
+function lengthOf(headers: Headers): number {
+  return headers.has("transfer-encoding")
+    ? Number.NaN
+    : Number(headers.get("content-length") ?? Number.NaN);
+}
+
+/** RFC 9110 §6.4.1: answers to HEAD, and these, have none, whatever their Content-Length says. */
+function mayHaveBody({ status }: Response, method: string): boolean {
+  return method !== "HEAD" && status !== 204 && status !== 205 && status !== 304;
 }
 
 function bytesOf(upstream: Response): Promise<Uint8Array<ArrayBuffer>> {
   return upstream.bytes() as Promise<Uint8Array<ArrayBuffer>>; // never shared
 }
 
-/**
- * Reads the whole body. If it breaks off, returns a stream that fails, so that the client's connection is
- * aborted.
- */
+/** Reads the whole body. If it breaks off, the answer is a stream that fails, so that the client's connection is aborted. */
 async function whole(
   upstream: Response,
   watch: BodyWatch,
   opened: Opened | undefined,
-): Promise<Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>> {
+): Promise<Response> {
   watch.waitFor("read");
   let bytes: Uint8Array<ArrayBuffer>;
   try {
     bytes = opened === undefined ? await bytesOf(upstream) : await readAll(opened);
   } catch (error) {
     watch.ended({ bytes: 0, error });
-    return new ReadableStream({ pull: (controller) => breakOff(controller, error) });
+    const broken = new ReadableStream({ pull: (controller) => breakOff(controller, error) });
+    return answerWith(broken, upstream);
   }
   watch.passing?.(bytes);
-  const end = { bytes: bytes.length };
-  watch.ended(watch.keepsPieces ? { ...end, lastPieces: [bytes] } : end);
-  return bodyOf(bytes, upstream.headers);
+  const { length } = bytes;
+  watch.ended(watch.keepsPieces ? { bytes: length, lastPieces: [bytes] } : { bytes: length });
+  return answerWith(bodyOf(bytes, upstream.headers), upstream);
+}
+
+function answerWith(body: Bun.BodyInit | null, { status, headers }: Response): Response {
+  return new Response(body, { status, headers });
 }

@@ -178,17 +178,16 @@ export class Forwarder {
     return this.#sender.send(attempt, body, {
       connection: mayResend ? connection : "fresh",
       keepsHead: mayMove && body.kind !== "stream",
-      onDeclined: (coolMs) => this.#declined(outgoing, routed, coolMs),
+      onDeclined: mayMove ? (coolMs) => this.#declined(outgoing, routed, coolMs) : NOBODY_ELSE,
     });
   }
 
   /** @returns whether another replica may take the request */
   #declined(
     { exchange, body, tries: { failed } }: Outgoing,
-    { lease, mayMove, model }: Routed,
+    { lease, model }: Routed,
     coolMs: number,
   ): boolean {
-    if (!mayMove) return false;
     const { routes } = this.#init;
     routes.cool(lease.backend, coolMs);
     failed.add(lease.backend); // or it would count as one that can
@@ -265,3 +264,5 @@ function failureOfLast(sent: Unanswered): Failure {
   const error = new Error(`status ${sent.status}`);
   return { kind: "failed", error, abortReason: undefined, ending: undefined };
 }
+
+const NOBODY_ELSE = (): boolean => false;

@@ -133,7 +133,8 @@ function reportOf(request: Request, target: Target, { telemetry }: Context): Req
 async function proxied(exchange: Exchange, context: Context): Promise<Response | undefined> {
   const { request } = exchange;
   try {
-    const { response, by } = await answerTo(exchange, context);
+    const { isHandshake } = exchange;
+    const { response, by } = await (isHandshake ? answerTo : routed)(exchange, context);
     if (by !== "proxy") return response; // the exchange ends with its body
     exchange.answeredByProxy(response.status, errorCodeOf(response));
     return readableByBrowsers(request, response);
@@ -147,11 +148,11 @@ async function proxied(exchange: Exchange, context: Context): Promise<Response |
   }
 }
 
-/** Handshakes that are refused may be sent over HTTP instead. */
+/** The answer to a handshake. One that is refused may be sent over HTTP instead. */
 async function answerTo(exchange: Exchange, context: Context): Promise<Answer> {
   const answer = await routed(exchange, context);
-  const { isHandshake, target, asked } = exchange;
-  if (answer.by !== "proxy" || !isHandshake || !hasHttpInstead(target)) return answer;
+  const { target, asked } = exchange;
+  if (answer.by !== "proxy" || !hasHttpInstead(target)) return answer;
   return ofOurs(overHttp(answer.response, asked !== undefined));
 }
 

@@ -35,9 +35,9 @@ export function take(
   switch (destination.kind) {
     case "model": {
       const { model } = destination;
-      return leaseOf(routes.route(model, asking), model, (nobody) =>
-        noBackend(model, nobody, models),
-      );
+      const route = routes.route(model, asking);
+      if (route.kind === "routed") return route;
+      return leaseOf(route, model, (nobody) => noBackend(model, nobody, models));
     }
     case "run":
       return takeRun(destination, models);

@@ -161,8 +161,11 @@ export class RecentCall implements CallReport {
       word === undefined && lastPieces !== undefined
         ? usageOfLast(lastPieces, beganMs !== undefined, end.firstPiece ?? lastPieces[0])
         : undefined;
+    const { status, failed, error } = this.#request.outcome(this.#status ?? NO_ANSWER, word);
     return {
-      ...this.#request.outcome(this.#status ?? NO_ANSWER, word),
+      status,
+      failed,
+      error,
       pieces: beganMs === undefined ? 0 : Math.max(0, (end.pieces ?? 0) - 1),
       streamMs: beganMs === undefined ? 0 : nowMs - beganMs,
       input: usage?.input,
