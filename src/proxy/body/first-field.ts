@@ -37,8 +37,21 @@ function isPlain(byte: number): boolean {
   return byte >= BLANK && byte <= LAST_OF_ASCII && byte !== BACKSLASH;
 }
 
+/** Of the body before: most requests are for few models, and to compare takes less than to make a text. */
+let last = "";
+
 function textIn(body: Uint8Array, start: number, end: number): string | undefined {
-  return start === end ? undefined : ASCII.decode(body.subarray(start, end));
+  if (start === end) return undefined;
+  if (!isLast(body, start, end)) last = ASCII.decode(body.subarray(start, end));
+  return last;
+}
+
+function isLast(body: Uint8Array, start: number, end: number): boolean {
+  if (last.length !== end - start) return false;
+  for (let at = start; at < end; at += 1) {
+    if (body[at] !== last.charCodeAt(at - start)) return false;
+  }
+  return true;
 }
 
 const ASCII = new TextDecoder("latin1");
