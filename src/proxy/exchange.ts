@@ -189,6 +189,12 @@ export class Attempt {
     this.#abort.watchClient();
   }
 
+  /** It asks for a WebSocket: its client is watched from now on, and others listen to its signal. */
+  opensSocket(): void {
+    this.#abort.isHeard();
+    this.#abort.watchClient();
+  }
+
   /** The client has gone, which its request has not told yet. */
   clientGone(): void {
     this.#abort.clientGone();

@@ -54,7 +54,7 @@ export class Realtime {
   async open(attempt: Attempt): Promise<Opened> {
     // It takes some MiB: who has no WebSockets does without.
     const { WebSocket: Client } = await import("ws");
-    attempt.watchClient();
+    attempt.opensSocket();
     const { signal, backend, exchange } = attempt;
     if (signal.aborted) return { kind: "no answer", error: signal.reason };
     const server = new Client(`ws${urlAt(backend, exchange.target).slice("http".length)}`, [], {

@@ -39,8 +39,8 @@ async function cpuOf({ origin, pid }: Measured, path: string, requests: number):
 }
 
 test.each<[what: string, path: string, requests: number, stored: number]>([
-  ["a small request", JSON_PATH, 2_000, 2.1],
-  ["an answer of 200 events", FLOOD_PATH, 1_000, 1.1],
+  ["a small request", JSON_PATH, 2_000, 1.6],
+  ["an answer of 200 events", FLOOD_PATH, 1_000, 0.95],
 ])("%s costs no more than it did", async (what, path, requests, stored) => {
   using engine = await new FakeEngine().start();
   await using upstream = await startUpstream();
