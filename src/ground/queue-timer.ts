@@ -48,18 +48,24 @@ export class QueueTimer {
     else previous.next = next;
     if (next === undefined) this.#last = previous;
     else next.previous = previous;
+    // Whoever keeps this one must not keep all that came later.
+    wait.previous = undefined;
+    wait.next = undefined;
   }
 
   /** The timer goes on while nobody waits, until it fires: a new wait then needs none. */
   readonly #callDue = (): void => {
     const nowMs = performance.now();
-    for (let wait = this.#first; wait !== undefined && wait.dueMs <= nowMs; wait = this.#first) {
-      this.callOff(wait);
-      wait.whose.due(); // may add a wait
+    try {
+      for (let wait = this.#first; wait !== undefined && wait.dueMs <= nowMs; wait = this.#first) {
+        this.callOff(wait);
+        wait.whose.due(); // may add a wait
+      }
+    } finally {
+      // Also if one of them throws: the others must not wait for ever.
+      this.#timer = undefined;
+      if (this.#first !== undefined) this.#arm(Math.max(0, Math.ceil(this.#first.dueMs - nowMs)));
     }
-    const first = this.#first;
-    this.#timer = undefined;
-    if (first !== undefined) this.#arm(Math.max(0, Math.ceil(first.dueMs - nowMs)));
   };
 
   #arm(ms: number): void {

@@ -107,6 +107,7 @@ export class UpstreamAbort {
 
   /** Called by the timers of all requests. */
   due(): void {
+    this.#wait = undefined;
     const wasWatched = this.#clientSignal !== undefined;
     this.watchClient();
     if (!this.#isProbed) return;
@@ -178,6 +179,7 @@ export class UpstreamAbort {
     this.#stopProbing();
     this.#watchesNoMore();
     if (this.#wait !== undefined) this.#waitsIn?.callOff(this.#wait);
+    this.#wait = undefined;
     this.#giveBack();
   }
 

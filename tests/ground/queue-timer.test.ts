@@ -57,6 +57,16 @@ describe("QueueTimer", () => {
     expect(over).toEqual(["third"]);
   });
 
+  test("one that is over, or was called off, leads to none that came later", async () => {
+    const timer = new QueueTimer(SHORT_MS);
+    const { over, waits } = setUp(timer, ["a", "b", "c"]);
+    timer.callOff(waits[1]!);
+    await until("the others are over", () => over.length === 2);
+    expect(waits.map(({ previous, next }) => [previous, next])).toEqual(
+      Array.from({ length: 3 }, () => [undefined, undefined]),
+    );
+  });
+
   test("keeps nothing of those that are called off", () => {
     const timer = new QueueTimer(1_000_000);
     const { waits } = setUp(timer, ["a", "b", "c", "d"]);

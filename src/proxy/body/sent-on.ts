@@ -84,6 +84,7 @@ class Sending {
     const { reader } = this.#source;
     const parts = [first];
     if (first.length < MORE_MAY_HAVE_COME_BYTES || reader.more === undefined) return parts;
+    if (this.#spare.areAllTaken) return parts; // what can't be joined is not read ahead: nobody counts it
     for (let length = first.length; ; ) {
       const piece = await reader.more();
       if (piece === undefined) return parts;

@@ -19,9 +19,13 @@ export class SpareBuffers {
     return this.#taken;
   }
 
+  get areAllTaken(): boolean {
+    return this.#taken === this.#max;
+  }
+
   /** @returns undefined if all are taken */
   take(): Uint8Array | undefined {
-    if (this.#taken === this.#max) return undefined;
+    if (this.areAllTaken) return undefined;
     this.#taken += 1;
     return this.#spare.pop() ?? new Uint8Array(this.#bytes);
   }
