@@ -201,13 +201,13 @@ function lookUp(
 ): Found | Refusal | Promise<Found | Refusal> {
   if (destination.kind !== "model") return { readsOn: false };
   const found = context.routes.find(destination.model);
-  if (found.kind === "live") return judge(found, destination, exchange, context);
+  if (found.kind === "live") return judgeFound(found, destination, exchange, context);
   return findModel(destination.model, context).then((later) =>
-    judge(later, destination, exchange, context),
+    judgeFound(later, destination, exchange, context),
   );
 }
 
-function judge(
+function judgeFound(
   found: ModelLookup,
   destination: Extract<Addressed, { kind: "model" }>,
   exchange: Exchange,
