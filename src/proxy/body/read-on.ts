@@ -46,10 +46,9 @@ export async function readOn(
   source: BodySource,
   whole: Uint8Array | undefined,
 ): Promise<Findings> {
-  if (whole !== undefined && scanner !== undefined) return findIn(whole, scanner, to);
+  if (whole !== undefined) return findIn(whole, scanner, to);
   const { pieces } = source;
-  const notes = scanner?.notes ?? new BodyNotes();
-  const findings = { to, notes, keptIn: whole === undefined ? pieces : new WeakRef(whole) };
+  const findings = { to, notes: scanner?.notes ?? new BodyNotes(), keptIn: pieces };
   if (scanner === undefined) return findings;
   const turn = new Turn();
   const isRead = await lookThrough(scanner, pieces.from(scanner.offset), to, turn);
@@ -60,11 +59,17 @@ export async function readOn(
 /**
  * Looks through all of a body.
  *
- * @param scanner has read as far as the model
+ * @param scanner has read as far as the model; undefined for what is no JSON
  */
-export async function findIn(whole: Uint8Array, scanner: ModelScanner, to: To): Promise<Findings> {
-  await lookThrough(scanner, [whole.subarray(scanner.offset)], to, new Turn());
-  return { to, notes: scanner.notes, keptIn: new WeakRef(whole) };
+export async function findIn(
+  whole: Uint8Array,
+  scanner: ModelScanner | undefined,
+  to: To,
+): Promise<Findings> {
+  if (scanner !== undefined) {
+    await lookThrough(scanner, [whole.subarray(scanner.offset)], to, new Turn());
+  }
+  return { to, notes: scanner?.notes ?? new BodyNotes(), keptIn: new WeakRef(whole) };
 }
 
 /** So much is looked at between two looks at the clock. */

@@ -1,5 +1,4 @@
 /** The body of a request that has come as one piece: what it says, and what is kept of it until it is sent. */
-import { BodyNotes } from "./body-notes.ts";
 import { modelAtStart } from "./first-field.ts";
 import { formScanner, isForm, judge, NO_BOUNDARY, OTHER } from "./judge.ts";
 import type { KeptBytes } from "./kept-bytes.ts";
@@ -49,15 +48,11 @@ class WholeRead implements ReadResult {
     this.#scanner = undefined;
     const body: RequestBody = { kind: "bytes", bytes };
     if (to === "model") return body;
-    if (this.#isOfForm) {
-      this.#findings = { to, notes: new BodyNotes(), keptIn: new WeakRef(bytes) };
-      return body;
-    }
-    return this.#readOn(scanner ?? scannerAtModel(bytes), to, body);
+    return this.#readOn(this.#isOfForm ? undefined : (scanner ?? scannerAtModel(bytes)), to, body);
   }
 
   async #readOn(
-    scanner: ModelScanner,
+    scanner: ModelScanner | undefined,
     to: Exclude<ReadTo, "model">,
     body: Extract<RequestBody, { kind: "bytes" }>,
   ): Promise<RequestBody> {
