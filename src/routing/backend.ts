@@ -1,6 +1,6 @@
 /**
- * One run of a server that requests can be sent to, and the leases that count them. Does no I/O: it knows
- * where the server is, not how to talk to it.
+ * A backend: one run of a server that takes requests, and the leases that count them. Does no I/O: it knows where
+ * the server is, not how to talk to it.
  */
 import { Ending } from "./ending.ts";
 import { Load } from "./load.ts";
@@ -11,13 +11,13 @@ export type Model = {
   readonly id: string;
   /** The whole entry, a JSON object, as the server wrote it. */
   readonly json: string;
-  /** Other names by which the server takes requests for it, as the entry lists them. */
+  /** Other names for the model in requests, from the entry. */
   readonly aliases?: readonly string[];
-  /** Id of the model that this one is an adapter of, as the entry names it. */
+  /** The id of the base model if this model is an adapter, from the entry. */
   readonly parent?: string;
 };
 
-/** Only ever moves to the right: active → draining → closed. Coming back means a new Backend. */
+/** Only moves to the right: active → draining → closed. A run that comes back gets a new Backend. */
 export type BackendState = "active" | "draining" | "closed";
 
 export type BackendInit = {
@@ -26,17 +26,17 @@ export type BackendInit = {
   readonly name: string;
   /** `http://host:port` without a path. */
   readonly origin: string;
-  /** Prefix of the server's API: `""` or `/v1`, never with a slash at its end. */
+  /** The path prefix of the server's API: `""` or `/v1`, without a trailing slash. */
   readonly basePath: string;
   readonly rank: Rank;
   readonly models: readonly Model[];
-  /** The group with which it shares the requests of its models; undefined: with nobody. */
+  /** The group that shares the requests of its models. Undefined if it does not share. */
   readonly shares?: string | undefined;
-  /** How busy its run is: that of all backends of one run. A new one if it is not given. */
+  /** The load of its run, which all backends of the run share. The default is a new one. */
   readonly load?: Load;
-  /** What is known of the end of its run: shared like the load. */
+  /** What we know about the end of its run. Shared like the load. */
   readonly ending?: Ending;
-  /** Its machine may go away without a word: then its address swallows what is sent there. */
+  /** True if its machine may disappear without notice. Packets to its address are then lost silently. */
   readonly mayVanish?: boolean | undefined;
   /** See `Backend.reportUnreachable`. */
   readonly onUnreachable?: (how: Unreachable) => void;
@@ -45,33 +45,33 @@ export type BackendInit = {
 /**
  * The reason why a backend closed.
  * - `run-over`: the server is gone. Requests in flight end with their connections.
- * - `cut`: the time to drain is up. Requests in flight must end now.
+ * - `cut`: the drain timeout is over. Requests in flight must end now.
  */
 export type CloseReason = "run-over" | "cut";
 
 /**
- * How a backend could not be reached.
- * - `not connected`: the kernel knows no way to its address, or has given up.
- * - `unreachable`: no connection could be made in time.
+ * Why no connection to a backend could be made.
+ * - `not connected`: the kernel has no route to the address, or has given up.
+ * - `unreachable`: the connection timed out.
  */
 export type Unreachable = "connection refused" | "not connected" | "unreachable";
 
-/** What a backend knows of its leases that are open. */
+/** The open leases of one backend. */
 type Leases = {
   count: number;
   closedBy: CloseReason | undefined;
   readonly closeListeners: Set<(reason: CloseReason) => void>;
-  /** Of the requests that may never end by themselves. */
+  /** The listeners of the requests that may never end by themselves. */
   readonly endless: Set<() => void>;
   isEndlessOver: boolean;
-  /** Called when one has ended. */
+  /** Called when a lease has ended. */
   readonly ended: () => void;
 };
 
-/** One request counted in on a backend. A class, and no closures: thousands may be open. */
+/** One request counted in on a backend. A class without closures, because thousands may be open. */
 export class Lease {
   readonly backend: Backend;
-  /** What `acquire` was told. */
+  /** See `Backend.acquire`. */
   readonly unreadBytes: number;
   readonly #leases: Leases;
   #isOpen = true;
@@ -98,8 +98,8 @@ export class Lease {
   }
 
   /**
-   * The request may never end by itself, as a WebSocket: calls the listener when it has to, though its backend goes
-   * on. At most one listener.
+   * For requests that may never end by themselves, like WebSockets. Calls the listener when the request must end
+   * although its backend goes on. At most one listener.
    */
   onTimeUp(listener: () => void): void {
     if (!this.#isOpen) return;
@@ -108,7 +108,7 @@ export class Lease {
     if (this.#leases.isEndlessOver) listener();
   }
 
-  /** The first byte of the answer's body has come: the server has read the prompt. Only the first call counts. */
+  /** The first byte of the answer's body has arrived: the server has read the prompt. Only the first call counts. */
   answering(): void {
     if (this.#hasAnswer) return;
     this.#hasAnswer = true;
@@ -181,29 +181,30 @@ export class Backend {
     return this.#models;
   }
 
-  /** Aborted as soon as the backend takes no new request: when it begins to drain, or closes. */
+  /** Aborted when the backend stops taking new requests: when it begins to drain, or closes. */
   get left(): AbortSignal {
     return this.#left.signal;
   }
 
-  /** Resolves when the backend takes no new request and the last lease has ended. */
+  /** Resolves when the backend takes no new requests and the last lease has ended. */
   get idle(): Promise<void> {
     return this.#idle.promise;
   }
 
   /**
-   * Counts one request in, or refuses: it takes no new request, or is full.
+   * Counts one request in. Refuses if the backend is not active, or is full.
    * Invariant: state check and count happen in one synchronous step, so no request
    * can slip in after `drain()` has looked at the count.
    *
-   * @param unreadBytes of the prompt, that count as load until the answer begins
+   * @param unreadBytes bytes of the prompt that count as load until the answer begins
+   * @returns undefined if it refuses
    */
   acquire(unreadBytes = 0): Lease | undefined {
     if (this.#state !== "active" || this.load.isFull) return undefined;
     return new Lease(this, this.#leases, unreadBytes);
   }
 
-  /** Called when no connection to its address could be made. The fleet judges what that means. */
+  /** Called when no connection to its address could be made. The fleet decides what follows. */
   reportUnreachable(how: Unreachable): void {
     this.#onUnreachable?.(how);
   }
@@ -212,7 +213,7 @@ export class Backend {
     this.#models = models;
   }
 
-  /** Takes no new request from now on. Those in flight go on. */
+  /** Takes no new requests from now on. Requests in flight go on. */
   drain(): void {
     if (this.#state !== "active") return;
     this.#state = "draining";
@@ -221,9 +222,9 @@ export class Backend {
   }
 
   /**
-   * Ends the requests that may never end by themselves, and any that turns out later to be one. All others go on.
+   * Ends the requests that may never end by themselves, also those that call `onTimeUp` later. All others go on.
    *
-   * @returns how many were ended
+   * @returns how many requests it has ended
    */
   endEndless(): number {
     this.#leases.isEndlessOver = true;
@@ -233,8 +234,8 @@ export class Backend {
   }
 
   /**
-   * Takes no new request, and tells each open lease the reason. Each reason is told once: a run may end
-   * after its drain was cut.
+   * Takes no new requests, and calls the listener of each open lease with the reason. A repeated reason is ignored.
+   * A second reason counts: a run may end after its drain was cut.
    */
   close(reason: CloseReason): void {
     if (this.#leases.closedBy === reason) return;
@@ -255,7 +256,7 @@ export function doShare(one: Backend, other: Backend): boolean {
   return one.shares !== undefined && one.shares === other.shares;
 }
 
-/** Says whether it shares the requests of its models, even if it is the only one just now. */
+/** Says whether a backend belongs to a group of replicas, even if it is alone in it. */
 export function isReplica({ shares }: Backend): boolean {
   return shares !== undefined;
 }

@@ -1,40 +1,40 @@
 /**
- * Which replica of a model gets a request: the least loaded of those that know the most of its prompt, unless
- * that one is clearly busier than the idlest. Pure: the time and the hash are arguments; it takes no lease and
- * knows no HTTP. Whoever calls it counts the request in, in the same synchronous step. Source of the policy and
- * of its constants: issue 16, simulated on public traces.
+ * Chooses which replica of a model gets a request. Among the replicas that have had the longest part of its prompt
+ * it takes the least loaded, unless that one is clearly busier than the idlest replica. Pure: the time and the hash
+ * are arguments; it takes no lease and knows no HTTP. The caller must count the request in, in the same synchronous
+ * step. Source of the policy and of its constants: issue 16, simulated on public traces.
  */
 import type { Decision } from "./decisions.ts";
 import type { Load } from "./load.ts";
 import { BLOCK_BYTES, type HashBlock, keysOf, type Prefixes } from "./prefixes.ts";
 
-/** More of a prompt is not looked at. */
+/** The choice uses only this much of a prompt. */
 export const PROMPT_BYTES_MAX = 1024 * 1024;
-/** The part of a prompt that somebody must know before that counts: a system prompt alone must not. */
+/** A replica must have had this part of a prompt before that counts. A common system prompt must not be enough. */
 const SHARE = 0.5;
-/** No prompt weighs more: the bytes of images are not tokens. */
+/** A longer prompt counts as this much load: the bytes of images are not tokens. */
 const COST_BYTES_MAX = 256 * 1024;
-/** Who knows the prompt may be this many times as busy as the idlest, and so much more. */
+/** A replica that knows the prompt may have a load of up to FACTOR times the load of the idlest, plus SLACK. */
 const FACTOR = 2;
 const SLACK = 8;
 
-/** What choosing may look at of a replica. Two with one load are the same replica. */
+/** A replica, as far as the choice needs it. Two candidates with the same load object are the same replica. */
 export type Candidate = { readonly load: Load };
 
-/** What choosing may look at of a request. */
+/** A request, as far as the choice needs it. */
 export type Asking<C extends Candidate> = {
-  /** Who has failed this request already: they are not asked again. */
+  /** The replicas that have failed this request. They do not get it again. */
   readonly failed?: ReadonlySet<C> | undefined;
-  /** The value of `messages`, `input` or `prompt`, its bytes as they came; undefined if they are not at hand. */
+  /** The raw bytes of the value of `messages`, `input` or `prompt`. Undefined if they are not at hand. */
   readonly prompt?: Uint8Array | undefined;
-  /** By a clock that never goes back. */
+  /** From a clock that never goes back. */
   readonly nowMs: number;
 };
 
 export type Choice<C extends Candidate> = {
   readonly replica: C;
   readonly decision: Exclude<Decision, "failover">;
-  /** How many bytes of the prompt it has to read: its load until the answer begins. */
+  /** How many bytes of the prompt are new to it. They count as load until the answer begins. */
   readonly unreadBytes: number;
 };
 
@@ -42,7 +42,7 @@ const NO_PROMPT = new Uint8Array(0);
 
 export class Chooser {
   readonly #hash: HashBlock;
-  /** How many choices there were. */
+  /** How many choices it has made. */
   #count = 0;
 
   constructor(hash: HashBlock = Bun.hash.wyhash) {
@@ -50,9 +50,9 @@ export class Chooser {
   }
 
   /**
-   * @param replicas of one model; the same array for as long as they are the same
-   * @param memory gives the memory of this model
-   * @returns undefined if none of them can take the request: each is full, or has failed it
+   * @param replicas of one model; the same array as before if they are the same replicas
+   * @param memory returns the memory of this model
+   * @returns undefined if no replica can take the request, because each is full or has failed it
    */
   choose<C extends Candidate>(
     replicas: readonly C[],
@@ -75,7 +75,7 @@ export class Chooser {
     return choice;
   }
 
-  /** Notes in the memory who gets the prompt: so that parallel requests with one prefix stay together. */
+  /** Notes at once which replica gets the prompt, so that parallel requests with one prefix stay together. */
   #chooseByPrompt<C extends Candidate>(
     live: readonly C[],
     prompt: Uint8Array,
@@ -116,8 +116,8 @@ function bitsOf(replicas: readonly Candidate[], memory: Prefixes): number {
 }
 
 /**
- * Those that can take the request and are not cooling; if there are none, those that are cooling. Mostly that
- * is all of them: the same array then.
+ * Returns the replicas that can take the request and are not cooling. If there are none, returns the cooling ones
+ * that can take it. If that is all replicas, as it mostly is, returns the same array.
  */
 function liveOf<C extends Candidate>(replicas: readonly C[], asking: Asking<C>): readonly C[] {
   const { failed, nowMs } = asking;
@@ -129,7 +129,10 @@ function liveOf<C extends Candidate>(replicas: readonly C[], asking: Asking<C>):
   return warm.length > 0 ? warm : able;
 }
 
-/** Also if its run was another candidate then: it may have been out meanwhile. */
+/**
+ * True if the run of this candidate has failed the request. We compare loads, because a run that was removed and
+ * admitted again is another candidate with the same load.
+ */
 export function hasFailed<C extends Candidate>(
   { load }: C,
   failed: ReadonlySet<C> | undefined,
@@ -139,7 +142,7 @@ export function hasFailed<C extends Candidate>(
   return false;
 }
 
-/** @param replicas one or more. Of two with the same load the one that was chosen longer ago is less loaded */
+/** @param replicas one or more; with equal loads the one that was chosen longer ago wins */
 function leastLoaded<C extends Candidate>(replicas: readonly C[]): C {
   return replicas.reduce((least, replica) => (isLess(replica.load, least.load) ? replica : least));
 }

@@ -1,10 +1,10 @@
-/** Why a replica got a request, and how many it got in the last minute. Pure: the time is an argument. */
+/** Why a replica got a request, and how many requests it got in the last minute. Pure: the time is an argument. */
 
 /**
- * - `prefix`: it is known to have had the beginning of the prompt.
+ * - `prefix`: it has had the beginning of the prompt before.
  * - `load`: it was the least busy.
- * - `only`: no other could take the request.
- * - `failover`: another one has failed the request.
+ * - `only`: no other replica could take the request.
+ * - `failover`: another replica has failed the request.
  */
 const DECISIONS = ["prefix", "load", "only", "failover"] as const;
 
@@ -13,13 +13,13 @@ export type Decision = (typeof DECISIONS)[number];
 const SLOTS = 60;
 const SLOT_MS = 1_000;
 
-/** Counts in slots of one second, which are used again after a minute: its size is fixed. */
+/** Counts in slots of one second. Slots are reused after a minute, so the size is fixed. */
 export class DecisionCounts {
   readonly #counts = new Uint32Array(SLOTS * DECISIONS.length);
-  /** Which second each slot is of. */
+  /** The second that each slot counts. */
   readonly #seconds = new Float64Array(SLOTS).fill(Number.NEGATIVE_INFINITY);
 
-  /** @param nowMs by a clock that never goes back */
+  /** @param nowMs from a clock that never goes back */
   count(decision: Decision, nowMs: number): void {
     const second = Math.floor(nowMs / SLOT_MS);
     const slot = second % SLOTS;

@@ -1,6 +1,6 @@
 /**
- * Takes the lease of a request on one of the backends that serve its model: on the newest, or on the replica
- * that `choose.ts` chooses. Keeps what that needs from request to request. Does not look models up.
+ * Takes a lease for a request on one of the backends that serve its model: on the newest, or on the replica
+ * that `choose.ts` chooses. Keeps the state that the choice needs between requests. Does not look models up.
  */
 import type { Backend } from "./backend.ts";
 import { Chooser, hasFailed } from "./choose.ts";
@@ -8,23 +8,23 @@ import { type HashBlock, PrefixMemories } from "./prefixes.ts";
 import type { Asking, Routed, Saturated } from "./routes.ts";
 import { isSameRun } from "./run.ts";
 
-/** Who serves a model. */
+/** The backends that serve a model. */
 export type Servers = {
-  /** The id under which the newest lists it. */
+  /** The id that the newest backend lists for it. */
   readonly id: string;
-  /** Newest first; draining ones too. */
+  /** Newest first, including draining ones. */
   readonly backends: readonly Backend[];
-  /** Those that share its requests, newest first; undefined if the newest active one takes all. */
+  /** The backends that share its requests, newest first. Undefined if the newest active backend takes all. */
   readonly replicas: readonly Backend[] | undefined;
 };
 
 export type DispatcherInit = {
-  /** ms, by a clock that never goes back. */
+  /** ms, from a clock that never goes back. */
   readonly now?: () => number;
   readonly hash?: HashBlock;
 };
 
-/** Undefined if all of them are draining, or have failed the request. */
+/** Undefined if all backends are draining or have failed the request. */
 export type Taken = Routed | Saturated | undefined;
 
 const SATURATED = { kind: "saturated" } as const;
@@ -51,7 +51,7 @@ export class Dispatcher {
   }
 
   /**
-   * Takes a lease on the newest of these that takes new requests, and on no other.
+   * Takes a lease on the newest active backend of the list. Never falls back to an older one.
    *
    * @param backends newest first
    */
@@ -69,7 +69,7 @@ export class Dispatcher {
     backend.load.cool(this.#now() + ms);
   }
 
-  /** Forgets the models that have no replicas any more. */
+  /** Forgets the models that no longer have replicas. */
   keep(hasReplicas: (model: string) => boolean): void {
     this.#memories.keep(hasReplicas);
   }
@@ -90,7 +90,10 @@ export class Dispatcher {
   }
 }
 
-/** The newest that takes new requests and has not failed this one: what is too much for it goes to no other. */
+/**
+ * Takes a lease on the newest active backend that has not failed this request. If that backend is full, the
+ * request does not go to an older one.
+ */
 function firstOf(backends: readonly Backend[], failed?: ReadonlySet<Backend>): Taken {
   for (const backend of backends) {
     if (!isActive(backend) || hasFailed(backend, failed)) continue;

@@ -1,16 +1,16 @@
 /**
- * What is known of the end of one run: whether it was told to stop, and how it ended. All backends of a run
- * share it. Pure but for its timers: it knows what it is told.
+ * What we know about the end of one run: whether it was told to stop, and how it ended. All backends of a run share
+ * it. It does no I/O: callers report what they saw.
  */
 import type { RunEnd } from "./run.ts";
 
-/** One wait in progress, which those share who ask for the same moments later. */
+/** One wait in progress. Callers that ask for the same wait moments later share it. */
 type Wait = { readonly ms: number; readonly beganMs: number; readonly over: Promise<void> };
 
-/** A wait is shared for this part of its time: so there are six timers at most, however many wait. */
+/** A wait is shared during this first part of its time. So there are at most six timers for any number of callers. */
 const SHARED_PART = 1 / 6;
 
-/** The end of a run is known up to 150 ms after its connections broke: this leaves time for a slow machine. */
+/** The engine reports the end of a run up to 150 ms after its connections break. A slow machine takes longer. */
 const BROKE_OFF_MS = 2_000;
 
 export class Ending {
@@ -18,22 +18,22 @@ export class Ending {
   #wasToldToStop = false;
   #end: RunEnd | undefined;
   #latest: Wait | undefined;
-  /** Of all that wait just now. A run may go on for months: nothing of a wait may stay when it is over. */
+  /** One for each wait in progress. A run may last for months, so a wait must leave nothing behind. */
   readonly #wakes = new Set<() => void>();
-  /** When a request on it failed last. */
+  /** When a request to the run last failed. */
   #brokeOffMs = Number.NEGATIVE_INFINITY;
 
-  /** The run was told to stop, and is about to. It may go on for a while. */
+  /** True if the run was told to stop and takes no requests since. It may go on for a while. */
   get isStopping(): boolean {
     return this.#isStopping;
   }
 
-  /** How it ended; undefined while it goes on, or while that is not known. */
+  /** How it ended. Undefined while it goes on, or while we do not know. */
   get end(): RunEnd | undefined {
     return this.#end;
   }
 
-  /** The run has been told to stop at some time. It may have lived on. */
+  /** True if the run was ever told to stop. It may have lived on. */
   get wasToldToStop(): boolean {
     return this.#wasToldToStop;
   }
@@ -43,35 +43,35 @@ export class Ending {
     this.#wasToldToStop = true;
   }
 
-  /** The run takes requests, also after it was told to stop: it has not done so. */
+  /** Called when the run takes requests. If it was told to stop before, it did not stop. */
   goesOn(): void {
     this.#isStopping = false;
   }
 
-  /** A request on it has failed, or its answer broke off. Its end may be the reason. */
+  /** Called when a request to the run failed or its answer broke off. The end of the run may be the reason. */
   brokeOff(): void {
     this.#brokeOffMs = performance.now();
   }
 
-  /** True if a request on it has failed a moment ago. */
+  /** True if a request to the run failed a moment ago. */
   get hasJustBrokenOff(): boolean {
     return performance.now() - this.#brokeOffMs < BROKE_OFF_MS;
   }
 
-  /** The run has ended. Only the first call counts that knows how. */
+  /** Called when the run has ended. Only the first call that knows how it ended counts. */
   ended(end: RunEnd): void {
     if (this.#isKnown) return;
     this.#end = end;
-    if (!this.#isKnown) return; // a look at the container may tell more
+    if (!this.#isKnown) return; // the next inspection of the container may tell more
     for (const wake of this.#wakes) wake();
   }
 
   /**
-   * Waits until it is known how the run has ended. The connections of a run break before its engine tells why:
-   * with Docker 23 and later 75 to 150 ms before.
+   * Waits until we know how the run ended. The connections of a run break before its engine reports the end:
+   * 75 to 150 ms before with Docker 23 and later.
    *
    * @param ms the longest wait; it may be a sixth shorter
-   * @returns undefined if it is not known by then: it may go on
+   * @returns undefined if we do not know by then; the run may still go on
    */
   async known(ms: number): Promise<RunEnd | undefined> {
     if (this.#isKnown) return this.#end;

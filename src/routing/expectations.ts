@@ -1,6 +1,6 @@
 /**
- * What servers are expected to serve, whether or not they do just now, and what keeps them from it. So a
- * model whose server starts again can be told from one that nobody knows.
+ * Which models each server is expected to serve, even if it does not serve them now, and what keeps it from that.
+ * So the proxy can tell a model whose server is starting again from an unknown model.
  */
 import { BoundedMap } from "../ground/bounded-map.ts";
 import { type ModelNames, NameMap } from "./names.ts";
@@ -9,22 +9,22 @@ import { keyOf, type Server } from "./run.ts";
 
 export type Expectation = {
   readonly models: readonly ModelNames[];
-  /** What is known to keep the server from taking requests; undefined if nothing is, or if it takes some. */
+  /** What keeps the server from taking requests. Undefined if we know of nothing, or if it takes requests. */
   readonly trouble?: Trouble | undefined;
-  /** See `Nobody`. */
+  /** See `Unavailable`. */
   readonly says?: string | undefined;
   readonly isHopeless?: boolean | undefined;
 };
 
-/** A model that some servers are expected to serve. */
+/** A model that servers are expected to serve, and the keys of these servers. */
 export type Expected = { readonly id: string; readonly keys: string[] };
 
 type Kept = Expectation & {
-  /** The id of the model that has a name. */
+  /** Name → id of the model. */
   readonly ids: NameMap<string>;
 };
 
-/** With these a server can't be told from one that is gone for good. */
+/** With these troubles a server may be gone for good. */
 const LEAVING: ReadonlySet<Trouble | undefined> = new Set([
   "stopping",
   "drained",
@@ -32,20 +32,20 @@ const LEAVING: ReadonlySet<Trouble | undefined> = new Set([
   "being replaced",
 ]);
 
-/** Of so many models it is remembered what became of their servers. */
+/** For at most so many models we remember what became of their servers. */
 const LOST_MAX = 1_000;
 
 const UNKNOWN: Unknown = { kind: "unknown" };
 
 export class Expectations {
-  /** By `keyOf`. Each server has names of its own, so that a change of one costs nothing for the others. */
+  /** By `keyOf`. Each server has a name map of its own, so a change of one server costs nothing for the others. */
   readonly #byServer = new Map<string, Kept>();
-  /** By the id of a model. */
+  /** Model id → what became of its last server, in words for clients. */
   readonly #lost = new BoundedMap<string, string>(LOST_MAX);
 
   /**
-   * @param expectation undefined if nothing is known of what the server will serve
-   * @param says what became of it then, in words for clients
+   * @param expectation undefined if we expect no models of the server
+   * @param says with an undefined `expectation`: what became of the server, in words for clients
    */
   set(server: Server, expectation: Expectation | undefined, says?: string): void {
     const key = keyOf(server);
@@ -58,7 +58,7 @@ export class Expectations {
       return;
     }
     const known = this.#byServer.get(key);
-    // The fleet says it at each look, mostly with the same list: then the names need not be made again.
+    // The fleet calls this at each look, mostly with the same list. Then we keep the name map.
     const isSame = known?.models === expectation.models;
     this.#byServer.set(key, {
       ...expectation,
@@ -66,13 +66,13 @@ export class Expectations {
     });
   }
 
-  /** @param model that nobody is expected to serve */
+  /** @param model that no server is expected to serve */
   unknown(model: string): Unknown {
     const says = this.#lost.get(model);
     return says === undefined ? UNKNOWN : { kind: "unknown", says };
   }
 
-  /** The servers that are there to stay, by `keyOf`. */
+  /** The keys of the servers that are not about to leave, by `keyOf`. */
   get staying(): readonly string[] {
     return [...this.#byServer.keys()].filter((key) => !this.isLeaving(key));
   }
@@ -82,14 +82,14 @@ export class Expectations {
     return LEAVING.has(this.#byServer.get(key)?.trouble);
   }
 
-  /** The servers that are expected to serve this model, by `keyOf`. */
+  /** The keys of the servers that are expected to serve this model, by `keyOf`. */
   having(model: string): readonly string[] {
     return [...this.#byServer]
       .filter(([, { ids }]) => ids.ofId(model) !== undefined)
       .map(([key]) => key);
   }
 
-  /** By each rule of `names.ts` the model that has the name. */
+  /** The model of the name by each rule of `names.ts`, in the order of the rules. */
   ofName(name: string): readonly (Expected | undefined)[] {
     const found: (Expected | undefined)[] = [];
     for (const [key, { ids }] of this.#byServer) {
@@ -103,12 +103,12 @@ export class Expectations {
     return found;
   }
 
-  /** @param keys of all who serve a model */
+  /** @param keys of all servers of a model */
   draining(keys: readonly string[]): Draining {
     return { kind: "draining", trouble: this.#troubleOf(keys) };
   }
 
-  /** @param keys of all who are expected to serve a model */
+  /** @param keys of all servers that are expected to serve a model */
   unavailable(keys: readonly string[]): Unavailable {
     const kept = keys.map((key) => this.#byServer.get(key));
     const [only, ...others] = kept;
@@ -121,7 +121,7 @@ export class Expectations {
     };
   }
 
-  /** @returns what keeps all of these servers from taking requests, if that is the same */
+  /** @returns the trouble of these servers if all have the same, otherwise undefined */
   #troubleOf(keys: readonly string[]): Trouble | undefined {
     const [first, ...others] = keys.map((key) => this.#byServer.get(key)?.trouble);
     return others.every((other) => other === first) ? first : undefined;

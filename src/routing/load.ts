@@ -1,10 +1,10 @@
 /**
- * How busy one run of a server is, whichever of its backends has the requests, and whether it may take one
- * more. Pure: it counts what it is told, and knows neither requests nor clocks.
+ * How busy one run of a server is, over all its backends, and whether it may take one more request. Pure: it counts
+ * what callers report, and knows no requests and no clock.
  */
 import { type Decision, DecisionCounts } from "./decisions.ts";
 
-/** How many bytes of unanswered prompts weigh as much as one request in flight. Issue 16. */
+/** So many bytes of unanswered prompts count as much as one request in flight. Issue 16. */
 const UNIT_BYTES = 8 * 1024;
 
 export class Load {
@@ -13,34 +13,33 @@ export class Load {
   #unreadBytes = 0;
   #coolUntilMs = 0;
   #decisions: DecisionCounts | undefined;
-  /** A number that is the higher the later the run was chosen: see `choose.ts`. */
+  /** The number of the choice that last chose this run: see `choose.ts`. */
   chosen = 0;
-  /** Called when the run was full and has room again; must be quick. */
+  /** Called when a full run has room again. Must be quick. */
   onRoom: (() => void) | undefined;
 
-  /** @param maxInFlight most requests at once; no limit if it is not given */
+  /** @param maxInFlight most requests at once; the default is no limit */
   constructor(maxInFlight = Number.POSITIVE_INFINITY) {
     this.#maxInFlight = maxInFlight;
   }
 
-  /** Other labels allow more requests at once, or fewer. Those in flight go on. */
+  /** Changes the limit, because the labels changed. Requests in flight go on. */
   limit(maxInFlight = Number.POSITIVE_INFINITY): void {
     const wasFull = this.isFull;
     this.#maxInFlight = maxInFlight;
     if (wasFull && !this.isFull) this.onRoom?.();
   }
 
-  /** Requests that the run is working on. */
   get inFlight(): number {
     return this.#inFlight;
   }
 
-  /** Bytes of prompts that it has been sent and has not begun to answer. */
+  /** Bytes of the prompts that it has not begun to answer. */
   get unreadBytes(): number {
     return this.#unreadBytes;
   }
 
-  /** What choosing compares: requests in flight, and the prompts that are not answered yet in units of 8 KiB. */
+  /** The number that `choose.ts` compares: requests in flight, plus unanswered prompts in units of 8 KiB. */
   get value(): number {
     return this.#inFlight + this.#unreadBytes / UNIT_BYTES;
   }
@@ -49,13 +48,13 @@ export class Load {
     return this.#inFlight >= this.#maxInFlight;
   }
 
-  /** Counts one request in. Each of these calls needs one of `ended()`. */
+  /** Counts one request in. Each call needs one call of `ended()`. */
   began(unreadBytes: number): void {
     this.#inFlight += 1;
     this.#unreadBytes += unreadBytes;
   }
 
-  /** The answer of a request has begun, or will not come: its prompt is read. */
+  /** Called when the answer to a request has begun or will not come. Its prompt no longer counts as load. */
   wasRead(unreadBytes: number): void {
     this.#unreadBytes -= unreadBytes;
   }
@@ -67,7 +66,7 @@ export class Load {
     if (wasFull) this.onRoom?.();
   }
 
-  /** @param untilMs until when the run is left alone as long as another one can take a request. The last call counts */
+  /** @param untilMs until then the run gets no requests that another run can take; the last call counts */
   cool(untilMs: number): void {
     this.#coolUntilMs = untilMs;
   }
@@ -81,7 +80,7 @@ export class Load {
     this.#decisions.count(decision, nowMs);
   }
 
-  /** How many requests of models with replicas it got in the last minute, by why it got them. */
+  /** How many requests for models with replicas it got in the last minute, by decision. */
   lastMinute(nowMs: number): Readonly<Record<Decision, number>> {
     return (this.#decisions ?? NONE).lastMinute(nowMs);
   }

@@ -1,13 +1,12 @@
 /**
- * The names by which requests may ask for a model, and which of them counts first. Pure. Ids are compared
- * as they are written: nothing folds their case.
+ * The names by which requests may ask for a model, and which name counts first. Pure. Names are case-sensitive.
  */
 import type { Model } from "./backend.ts";
 
-/** A model without its entry: all that its names depend on. */
+/** The fields of a model that its names depend on. */
 export type ModelNames = Pick<Model, "id" | "aliases" | "parent">;
 
-/** Lets go of the entry, which may be long. */
+/** Copies the names without the entry, which may be long and would stay in memory. */
 export function namesOf({ id, aliases, parent }: Model): ModelNames {
   return { id, ...(aliases && { aliases }), ...(parent !== undefined && { parent }) };
 }
@@ -27,7 +26,7 @@ export function sameNames(some: readonly ModelNames[], others: readonly ModelNam
   );
 }
 
-/** Says whether two lists have the same ids, in whatever order. No list has an id twice. */
+/** Says whether two lists have the same ids, in any order. No list has an id twice. */
 export function sameIds(some: readonly Model[], others: readonly Model[]): boolean {
   if (some.length !== others.length) return false;
   const ids = new Set(others.map(({ id }) => id));
@@ -41,18 +40,18 @@ export function sameEntries(some: readonly Model[], others: readonly Model[]): b
 
 const LATEST = ":latest";
 
-/** Ollama takes `llama3.2` for `llama3.2:latest`, and never for another tag. */
+/** Ollama accepts `llama3.2` as a name of `llama3.2:latest`, and of no other tag. */
 function untagged(id: string): string | undefined {
   if (!id.endsWith(LATEST) || id.length === LATEST.length) return undefined;
   const name = id.slice(0, -LATEST.length);
-  // A colon before the last slash is that of a port: `host:5000/library/model`.
+  // A colon before the last slash belongs to a port: `host:5000/library/model`.
   return name.includes(":", name.lastIndexOf("/") + 1) ? undefined : name;
 }
 
 /**
- * What is known under each name. There are four rules by which a model has names: its id, its aliases, its id
- * without `:latest`, and `parent:id` if it is an adapter (SGLang). A later rule counts only where no model has
- * the name by an earlier one.
+ * A map from names to values. Four rules give a model its names: its id, its aliases, its id without `:latest`,
+ * and `parent:id` if it is an adapter (SGLang). A later rule counts only if no model has the name by an earlier
+ * rule.
  */
 export class NameMap<T> {
   readonly #ids = new Map<string, T>();
@@ -60,7 +59,7 @@ export class NameMap<T> {
   readonly #untagged = new Map<string, T>();
   readonly #adapters = new Map<string, T>();
 
-  /** @param put makes what is kept of a name out of what is kept of it so far */
+  /** @param put returns the new value of a name, given its present value */
   add({ id, aliases, parent }: ModelNames, put: (known: T | undefined) => T): void {
     set(this.#ids, id, put);
     if (aliases !== undefined) for (const alias of aliases) set(this.#aliases, alias, put);
@@ -69,7 +68,7 @@ export class NameMap<T> {
     if (parent !== undefined) set(this.#adapters, `${parent}:${id}`, put);
   }
 
-  /** By each rule what is kept of the name: the first that counts comes first. */
+  /** The value of the name by each rule, in the order of the rules. */
   ofName(name: string): readonly (T | undefined)[] {
     return [
       this.#ids.get(name),
@@ -83,7 +82,7 @@ export class NameMap<T> {
     return this.#ids.get(id);
   }
 
-  /** What is kept of all ids, in the order in which they came. */
+  /** The values of all ids, in the order of insertion. */
   get ofIds(): readonly T[] {
     return [...this.#ids.values()];
   }

@@ -5,11 +5,11 @@ import { isSameServer, newestFirst } from "./run.ts";
 
 /** Two active backends with the same models. */
 export type Overlap = {
-  /** The newer one: it gets the requests, unless they share them. */
+  /** The newer one. It gets all requests, unless the two share them. */
   readonly winner: Backend;
   readonly other: Backend;
   readonly modelIds: readonly string[];
-  /** Both are of one group, and share the requests; else the other waits. */
+  /** True if both are in one group and share the requests. If false, `other` gets none. */
   readonly areReplicas: boolean;
 };
 
@@ -28,7 +28,10 @@ export function overlapsWith(backend: Backend, rivals: Iterable<Backend>): reado
   return overlaps;
 }
 
-/** @returns those of the newest backend of each model with all others that have it, one for each two of them */
+/**
+ * @returns the overlaps of the newest backend of each model with all other backends of the model; one overlap for
+ *   each pair of backends
+ */
 export function overlapsByModel(served: Iterable<Servers>): readonly Overlap[] {
   const byWinner = new Map<Backend, Map<Backend, string[]>>();
   for (const { id, backends } of served) {

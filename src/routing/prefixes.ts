@@ -1,42 +1,42 @@
 /**
- * Remembers which replicas of a model got the beginning of which prompts, as hashes of its blocks: who had
- * the like of a prompt before may still have it in its cache. Pure; the hash is an argument. What to make of
- * it is for `choose.ts`.
+ * Remembers which replicas of a model got which prompts, as hashes of the blocks of each prompt. A replica that got
+ * the same beginning before may still have it in its cache. Pure; the hash is an argument. `choose.ts` decides what
+ * follows.
  */
 
-/** Hashes a block. The hash of the blocks before it is the seed, so that a hash stands for all of them. */
+/** Hashes a block. The seed is the hash of the blocks before it, so a hash stands for the whole prefix. */
 export type HashBlock = (block: Uint8Array, seed: bigint) => bigint;
 
 /**
- * What stands for a block and all before it: the upper 53 bits of its hash, as many as a number holds. A Map
- * finds and keeps numbers for four fifths of what it takes for bigints (measured, 1.4.5).
+ * Stands for a block and all blocks before it: the upper 53 bits of the hash, as many as a number holds. A Map needs
+ * four fifths of the time and memory for numbers that it needs for bigints (measured, Bun 1.4.5).
  */
 export type Key = number;
 
-/** Of this and the next constant issue 16 has what other values cost. */
+/** Issue 16 has the cost of other values for this and the next constant. */
 export const BLOCK_BYTES = 1024;
-/** Blocks that one generation of a memory holds: together they must hold what the replicas' caches do. */
+/** Blocks in one generation of a memory. Both generations together must hold as much as the replicas' caches. */
 const GENERATION_BLOCKS = 32_768;
-/** Replicas are bits of a positive 32-bit number. */
+/** Each replica is one bit of a positive 32-bit number. */
 const BITS = 31;
 
-/** A replica, as far as its bit goes: two with one load are the same run, so they have one bit. */
+/** A replica. Two with the same load object are the same run and have the same bit. */
 type Held = { readonly load: object };
 
-/** What is known of one prompt. */
+/** What the memory knows about one prompt. */
 export type Known = {
   /** How many of its first blocks some replica has had. */
   readonly depth: number;
-  /** Who has had the last of these: bits. */
+  /** The bits of the replicas that have had the last one of these blocks. */
   readonly bits: number;
 };
 
-/** The memory of one model, in two generations: what is not used again while one fills is forgotten. */
+/** The memory of one model, in two generations. A block that is not used while one generation fills is forgotten. */
 export class Prefixes {
   readonly #generationBlocks: number;
   #young = new Map<Key, number>();
   #old = new Map<Key, number>();
-  /** The bit of each replica, gone ones included; 0 for those beyond the 31st. */
+  /** The bit of each replica, including replicas that are gone. 0 from the 32nd replica on. */
   readonly #bits = new Map<object, number>();
   #enrolled: readonly Held[] = [];
 
@@ -50,10 +50,10 @@ export class Prefixes {
   }
 
   /**
-   * Gives bits to those of these replicas that are new. When all 31 are given, all is forgotten, and those that
-   * are there get bits anew.
+   * Gives a bit to each new replica. If the 31 bits are not enough, it forgets everything and gives new bits to the
+   * present replicas.
    *
-   * @param replicas the same array for as long as they are the same: then this costs nothing
+   * @param replicas the same array as before if they are the same replicas; then this costs nothing
    */
   enrol(replicas: readonly Held[]): void {
     if (replicas === this.#enrolled) return;
@@ -68,12 +68,12 @@ export class Prefixes {
     }
   }
 
-  /** @returns 0 for one of those beyond the 31st: it gets requests by load alone */
+  /** @returns 0 from the 32nd replica on; such a replica gets requests by load only */
   bitOf({ load }: Held): number {
     return this.#bits.get(load) ?? 0;
   }
 
-  /** @param live bits of those that count */
+  /** @param live the bits of the replicas to look for */
   find(keys: readonly Key[], live: number): Known {
     let depth = 0;
     let bits = 0;
@@ -96,7 +96,7 @@ export class Prefixes {
     return depth;
   }
 
-  /** Notes who gets a prompt, its last block first: so the beginning is forgotten last. */
+  /** Notes which replica gets a prompt. Starts with the last block, so the first block is forgotten last. */
   note(keys: readonly Key[], bit: number): void {
     for (let index = keys.length - 1; index >= 0; index -= 1) {
       const key = keys[index] ?? 0;
@@ -123,7 +123,7 @@ export class Prefixes {
   }
 }
 
-/** One hash, as two numbers of 32 bits: the low one first. */
+/** One hash as two 32-bit numbers, the low one first. */
 const HALVES = new Uint32Array(2);
 const HASH = new BigUint64Array(HALVES.buffer);
 
@@ -141,16 +141,16 @@ export function keysOf(text: Uint8Array, hash: HashBlock): readonly Key[] {
   return keys;
 }
 
-/** Blocks that all memories together may hold: 108 MB (measured, 1.4.5). A full memory takes 6.8 MB. */
+/** The most blocks of all memories together: 108 MB (measured, Bun 1.4.5). A full memory takes 6.8 MB. */
 const TOTAL_BLOCKS = 1_048_576;
-/** So many uses may pass before it is counted again: a prompt adds 1,024 blocks at most. */
+/** The blocks are counted after this many uses. One prompt adds at most 1,024 blocks. */
 const USES_BETWEEN_COUNTS = 64;
 
 type Memory = { readonly prefixes: Prefixes; lastUse: number };
 
 /**
- * The memories of all models. A server may list thousands of models, and clients fill the memory of each: so
- * the ones that were not used for longest are forgotten when there is too much in all.
+ * The memories of all models. A server may list thousands of models, and clients may fill the memory of each. If all
+ * memories together hold too many blocks, the least recently used memories are forgotten.
  */
 export class PrefixMemories {
   readonly #totalBlocks: number;
@@ -161,7 +161,7 @@ export class PrefixMemories {
     this.#totalBlocks = totalBlocks;
   }
 
-  /** How many blocks all of them remember. */
+  /** How many blocks all memories hold. */
   get size(): number {
     let size = 0;
     for (const { prefixes } of this.#memories.values()) size += prefixes.size;
@@ -176,7 +176,7 @@ export class PrefixMemories {
     return memory.prefixes;
   }
 
-  /** Forgets the models that have no replicas any more. */
+  /** Forgets the models that no longer have replicas. */
   keep(hasReplicas: (model: string) => boolean): void {
     for (const model of this.#memories.keys()) {
       if (!hasReplicas(model)) this.#memories.delete(model);

@@ -1,26 +1,30 @@
-/** Who serves a model by one of its names, put together backend by backend, newest first. Pure. */
+/** Collects the backends that serve a model under one of its names, newest first. Pure. */
 import { type Backend, doShare, type Model } from "./backend.ts";
 import { compare, keyOf, type Server } from "./run.ts";
 
-/** Who serves a model by one of its names. */
+/** The backends that serve a model under one of its names. */
 export type Served = {
-  /** Newest first; draining ones too. */
+  /** Newest first, including draining ones. */
   readonly backends: Backend[];
-  /** The id under which the newest lists it. */
+  /** The id that the newest backend lists for it. */
   readonly id: string;
-  /** As the newest active one has it; undefined if all of them are draining. */
+  /** The model of the newest active backend. Undefined if all backends are draining. */
   model: Model | undefined;
   /**
-   * Those that share its requests, newest first: the newest active one, and all active ones of its group. Undefined
-   * if it takes all.
+   * The backends that share its requests, newest first: the newest active backend and all active backends of its
+   * group. Undefined if the newest active backend takes all requests.
    */
   replicas: [Backend, ...Backend[]] | undefined;
 };
 
-/** @param known who has the model by the same name, of those that are newer */
+/**
+ * Adds a backend. Callers add newer backends first.
+ *
+ * @param known the result for the newer backends that have a model of this name
+ */
 export function putServed(known: Served | undefined, model: Model, backend: Backend): Served {
   const served = known ?? newlyServed(model.id);
-  // A server may give one name to two of its models: then the first of them has it.
+  // A server may give one name to two of its models. The name then belongs to the first model.
   if (served.backends.at(-1) === backend) return served;
   served.backends.push(backend);
   if (backend.state !== "active") return served;
@@ -33,7 +37,7 @@ export function putServed(known: Served | undefined, model: Model, backend: Back
   return served;
 }
 
-/** The models that some active backend has, sorted by id. */
+/** The models that at least one active backend has, sorted by id. */
 export function activeModels(served: readonly Served[]): readonly Model[] {
   return served.flatMap(({ model }) => model ?? []).sort((a, b) => compare(a.id, b.id));
 }
@@ -41,16 +45,16 @@ export function activeModels(served: readonly Served[]): readonly Model[] {
 /** One server that has a model. */
 export type Serving = {
   readonly server: Server;
-  /** Its name when its backend was made. */
+  /** The server's name at the time when its backend was made. */
   readonly name: string;
-  /** Which of the model's new requests it gets. */
+  /** Which new requests for the model it gets. */
   readonly gets: "all" | "shares" | "none";
 };
 
 /**
- * Each server that has the model once, the newest first.
+ * Lists each server that has the model once, newest first.
  *
- * @param countMax the most servers that are told
+ * @param countMax the most servers to list
  */
 export function servingOf(served: Served, countMax: number): readonly Serving[] {
   const { backends, replicas } = served;
@@ -61,7 +65,7 @@ export function servingOf(served: Served, countMax: number): readonly Serving[] 
     const key = keyOf(server);
     const [isTaker, isKnown] = [takesRequests(served, backend), byServer.has(key)];
     if (!isKnown && byServer.size >= countMax) break;
-    // A run that is back has a backend that drains beside the one that takes requests.
+    // A run that was admitted again has an active backend and a draining one.
     if (isTaker || !isKnown) byServer.set(key, { server, name, gets: isTaker ? takes : "none" });
   }
   return [...byServer.values()];
@@ -80,7 +84,7 @@ function newlyServed(id: string): Served {
 /** How many backends take the requests for a model. */
 export type Takers = { readonly model: string; readonly backends: number };
 
-/** @returns those of each model that somebody takes requests for */
+/** @returns an entry for each model that has an active backend */
 export function takersOf(served: readonly Served[]): readonly Takers[] {
   return served.flatMap(({ id, model, replicas }) =>
     model === undefined ? [] : [{ model: id, backends: replicas?.length ?? 1 }],

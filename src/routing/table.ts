@@ -1,7 +1,6 @@
 /**
- * The routing table: model → the backends that serve it. The fleet alone changes it; requests see the face
- * of it that `routes.ts` describes. Holds no policy: `dispatcher.ts` takes the leases, and `names.ts` says
- * which model a name means.
+ * The routing table: model → the backends that serve it. Only the fleet changes it. Request handling sees only the
+ * type `Routes`. It holds no policy: `dispatcher.ts` takes the leases, and `names.ts` says which model a name means.
  */
 import { type Backend, type CloseReason, doShare, isReplica, type Model } from "./backend.ts";
 import { hasFailed } from "./choose.ts";
@@ -15,26 +14,26 @@ import { activeModels, putServed, type Served, type Takers, takersOf } from "./s
 
 const NOTHING_KNOWN = {};
 
-/** What has happened to the table. */
+/** A kind of change of the table. */
 export type TableUpdate = "admit" | "replace models" | "drain" | "remove";
 
 export class RoutingTable implements Routes {
   readonly #onUpdate: (update: TableUpdate) => void;
   readonly #backends = new Set<Backend>();
-  /** Rebuilt at every change: changes are rare, look-ups are not. */
+  /** Rebuilt at every change: changes are rare, lookups are frequent. */
   #served = new NameMap<Served>();
   #list: readonly Model[] = [];
   readonly #expected = new Expectations();
-  /** Those that take new requests, newest first. */
+  /** The backends that take new requests, newest first. */
   #active: readonly Backend[] = [];
-  /** Those of them that have models. All of them, if none has: a server may have nothing to list yet. */
+  /** The active backends that have models. If no backend has models yet, all active backends. */
   #serving: readonly Backend[] = [];
-  /** Id of a model whose requests all of these share; undefined if there is none. */
+  /** The id of a model whose requests all serving backends share. Undefined if there is none. */
   #sharedByAll: string | undefined;
   readonly #dispatcher: Dispatcher;
   #changed: () => void = () => undefined;
 
-  /** @param onUpdate called after each change; must be quick */
+  /** @param onUpdate called after each change; it must be quick */
   constructor(onUpdate: (update: TableUpdate) => void = () => undefined, init?: DispatcherInit) {
     this.#onUpdate = onUpdate;
     this.#dispatcher = new Dispatcher(init);
@@ -44,7 +43,6 @@ export class RoutingTable implements Routes {
     return this.#list;
   }
 
-  /** How many backends take new requests. */
   get activeCount(): number {
     return this.#active.length;
   }
@@ -60,7 +58,7 @@ export class RoutingTable implements Routes {
     if ("keys" in found) return { ...this.#expected.unavailable(found.keys), id: found.id };
     const { model, id, backends, replicas } = found;
     if (model === undefined) return { ...this.#draining(backends), id };
-    // One that drains counts: it may have made what a request goes on from.
+    // A draining replica counts too: a request may continue a response that it made.
     const isShared =
       replicas !== undefined && backends.filter((one) => doShare(one, replicas[0])).length > 1;
     return { kind: "live", model, isShared };
@@ -122,7 +120,7 @@ export class RoutingTable implements Routes {
     return this.#ofRun(run).length > 0;
   }
 
-  /** @returns the active backends of other servers that serve one of its models too */
+  /** @returns the overlaps with active backends of other servers that serve one of its models too */
   admit(backend: Backend): readonly Overlap[] {
     this.#backends.add(backend);
     backend.load.onRoom = () => this.#changed();
@@ -147,7 +145,7 @@ export class RoutingTable implements Routes {
     this.#onUpdate("drain");
   }
 
-  /** Tells its requests in flight the reason. */
+  /** Closes the backend. Its requests in flight get the reason. */
   remove(backend: Backend, reason: CloseReason): void {
     this.#backends.delete(backend);
     backend.close(reason);
@@ -156,8 +154,8 @@ export class RoutingTable implements Routes {
   }
 
   /**
-   * @param expectation what the server will probably serve; undefined if nothing is known of that
-   * @param says what became of the server then, in words for clients
+   * @param expectation what the server will probably serve; undefined if we expect no models of it
+   * @param says with an undefined `expectation`: what became of the server, in words for clients
    */
   expect(server: Server, expectation: Expectation | undefined, says?: string): void {
     this.#expected.set(server, expectation, says);
@@ -168,32 +166,32 @@ export class RoutingTable implements Routes {
     this.#changed = listener;
   }
 
-  /** Who gets the requests for the models that several active backends have, one for each two of them. */
+  /** See `overlapsByModel`. */
   get overlaps(): readonly Overlap[] {
     return overlapsByModel(this.#served.ofIds);
   }
 
-  /** Who has a model, by the id under which it is listed. */
+  /** The backends of a model, by its id in the model list. */
   servedBy(id: string): Served | undefined {
     return this.#served.ofId(id);
   }
 
-  /** Those whose models may have replicas, active ones alone. */
+  /** The active backends that belong to a group of replicas, even if they are alone in it. */
   get replicas(): readonly Backend[] {
     return this.#active.filter(isReplica);
   }
 
-  /** The keepers where all servers share one model. */
+  /** See `#keepers`. Undefined unless all servers share one model. */
   get #keepersOfAll(): readonly Backend[] | undefined {
     const shared = this.#served.ofId(this.#sharedByAll ?? "");
     return shared?.replicas && this.#keepers(shared.backends, shared.replicas[0]);
   }
 
   /**
-   * The replica that was started last keeps files and such: it alone. Its health may come and go, so that does
-   * not count; it is waited for, unless it is going for good.
+   * The keeper is the replica that stores files and the like. It is always the replica that started last. Its health
+   * does not count, because health may come and go: requests wait for it, unless it is leaving for good.
    *
-   * @param replica one of those that share the requests
+   * @param replica one of the replicas that share the requests
    */
   #keepers(backends: readonly Backend[], replica: Backend): readonly Backend[] {
     const staying = backends.filter(
@@ -214,8 +212,8 @@ export class RoutingTable implements Routes {
   }
 
   /**
-   * The first rule that finds a model decides, even if that model is only expected and a later rule would find
-   * one that is served. So a name means the same while its server starts again.
+   * The first rule that finds a model decides, even if that model is only expected and a later rule would find a
+   * served one. So a name keeps its meaning while its server starts again.
    */
   #lookUp(name: string): Served | Expected | undefined {
     const exact = this.#served.ofId(name);
@@ -228,7 +226,7 @@ export class RoutingTable implements Routes {
     return undefined;
   }
 
-  /** The replicas of a model that all active servers share, by `keyOf`; those that come back count too. */
+  /** The keys of the replicas of a model that all active servers share. Replicas that may come back count too. */
   get #sharingAll(): readonly string[] {
     const model = this.#sharedByAll;
     const [replica] = this.#served.ofId(model ?? "")?.replicas ?? [];
