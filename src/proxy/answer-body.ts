@@ -1,43 +1,43 @@
 /**
- * The body of a backend's answer on its way to the client: passed on at the client's pace, and watched to
- * its end. Holds nothing that must be let go of; whoever watches does that.
+ * Passes the body of a backend's answer on to the client, at the client's pace, and reports how it ends. Owns
+ * nothing that must be released: the watcher does that.
  */
 import { TAIL_BYTES_MAX } from "../telemetry/tail.ts";
 import { HEAD_BYTES_MAX } from "../telemetry/usage.ts";
 
 export type BodyWatch = {
-  /** Called when it begins to wait for one of them; while nothing is waited for, nothing is told. */
+  /** Called when the body begins to wait for the upstream ("read") or for the client. */
   readonly waitFor: (what: "read" | "client") => void;
-  /** Called with each piece before it goes on. Must be quick, and must not change the piece. */
+  /** Called with each piece before it is passed on. Must be quick, and must not change the piece. */
   readonly passing?: ((piece: Uint8Array) => void) | undefined;
-  /** Called before the first piece goes on, if the body is passed on piece by piece. */
+  /** Called before the first piece is passed on. Not called for a body that is read whole. */
   readonly began?: (() => void) | undefined;
-  /** Says whether `ended` is to be shown the first piece and the last ones. */
+  /** True if `ended` needs the first piece and the last ones. */
   readonly keepsPieces?: boolean;
-  /** Called once, whichever way the body ends. */
+  /** Called exactly once, in every case. */
   readonly ended: (end: BodyEnd) => void;
 };
 
 export type BodyEnd = {
   readonly bytes: number;
-  /** How many were passed on one by one; 0 or undefined if it was read whole. */
+  /** The number of pieces that were passed on one by one. 0 or undefined if the body was read whole. */
   readonly pieces?: number;
-  /** Only if they are kept: those of the last few reads, 16 KiB at least if there are as many; or the whole. */
+  /** Only with `keepsPieces`: the pieces of the last reads, at least 16 KiB if the body is that long; or the whole body. */
   readonly lastPieces?: readonly Uint8Array[];
-  /** Only its first 4 KiB. */
+  /** Its first 4 KiB at most. */
   readonly firstPiece?: Uint8Array | undefined;
   /** Set if the upstream broke off. */
   readonly error?: unknown;
-  /** Set if our own code failed, and not the upstream: a bug. */
+  /** Set if our own code failed, not the upstream: a bug. */
   readonly isBug?: boolean;
   /** Set if the client left before the end. */
   readonly cancelled?: true;
 };
 
 /**
- * Returns a stream of the same bytes, which the client's pace drives. It reads nothing ahead; whatever has
- * come since the last read goes on at once. If the upstream breaks off, the stream fails and never ends:
- * Bun then resets the client's connection.
+ * Returns a stream of the same bytes, at the client's pace. It does not read ahead. It passes on at once all bytes
+ * that arrived since the last read. If the upstream breaks off, the stream fails and does not close: Bun then
+ * resets the client's connection.
  */
 export function watchBody(opened: Opened, watch: BodyWatch): ReadableStream<Uint8Array> {
   return new ReadableStream<Uint8Array>(new Passage(opened, watch));
@@ -46,7 +46,7 @@ export function watchBody(opened: Opened, watch: BodyWatch): ReadableStream<Uint
 /** A body that is being read. */
 export type Opened = {
   readonly reader: ReadableStreamDefaultReader<Uint8Array>;
-  /** Has come already. */
+  /** The piece that was read already. */
   readonly first?: Uint8Array | undefined;
 };
 
@@ -54,7 +54,7 @@ export function open(body: ReadableStream<Uint8Array>): Opened {
   return { reader: body.getReader() as Opened["reader"] }; // Bun's, with readMany()
 }
 
-/** Waits for the first byte of a body, or for its end. */
+/** Waits for the first byte of a body, or for the end of an empty one. */
 export async function openAtFirstByte(body: ReadableStream<Uint8Array>): Promise<Opened> {
   const { reader } = open(body);
   for (;;) {
@@ -64,7 +64,7 @@ export async function openAtFirstByte(body: ReadableStream<Uint8Array>): Promise
   }
 }
 
-/** Reads a body to its end. @throws if the upstream breaks off */
+/** Reads the rest of a body. @throws if the upstream breaks off */
 export async function readAll({ reader, first }: Opened): Promise<Uint8Array<ArrayBuffer>> {
   const pieces = first === undefined ? [] : [first];
   for (;;) {
@@ -86,12 +86,12 @@ class Passage implements Bun.DirectUnderlyingSource<Uint8Array> {
   #bytes = 0;
   #pieces = 0;
   #firstPiece: Uint8Array | undefined;
-  /** What the last three reads have brought, the latest first. */
+  /** The pieces of the last three reads, the latest first. */
   #last = NONE;
   #before = NONE;
   #earlier = NONE;
   #open = true;
-  /** Whatever fails meanwhile is the upstream's fault. */
+  /** An error that happens meanwhile is the upstream's fault. */
   #isReading = false;
 
   constructor({ reader, first }: Opened, watch: BodyWatch) {
@@ -100,11 +100,11 @@ class Passage implements Bun.DirectUnderlyingSource<Uint8Array> {
     this.#watch = watch;
   }
 
-  /** Passes the body on to its end, whichever way it ends. */
+  /** Passes on the whole body. */
   async pull(controller: ReadableStreamDirectController): Promise<void> {
     try {
-      // Awaits only what must be waited for. At each await Bun sends what it has: a fast answer would go out in
-      // twice as many writes, for almost twice the CPU time.
+      // Awaits pending promises only. At each await Bun sends the bytes it has: a fast answer would take twice as
+      // many writes and almost twice the CPU time.
       let isDone = false;
       while (this.#open && !isDone) {
         const many = this.#next();
@@ -148,7 +148,7 @@ class Passage implements Bun.DirectUnderlyingSource<Uint8Array> {
     return many;
   }
 
-  /** @returns what to wait for until the client has taken it all; without that the answer would pile up in memory */
+  /** @returns a promise for the client to take all bytes. Without this wait the answer would pile up in memory */
   #flush(controller: ReadableStreamDirectController): Promise<unknown> | undefined {
     const taken: unknown = controller.flush(true);
     if (!(taken instanceof Promise) || Bun.peek.status(taken) !== "pending") return undefined;
@@ -170,8 +170,8 @@ class Passage implements Bun.DirectUnderlyingSource<Uint8Array> {
   }
 
   /**
-   * Keeps what has come as it is: nothing is done for each piece. A read may bring 512 KiB (measured, 1.4.5): then
-   * nobody needs those before it.
+   * Keeps the pieces as they came, without work for each piece. One read may bring 512 KiB (measured, 1.4.5): then
+   * the reads before it are not needed.
    */
   #keep(pieces: readonly Uint8Array[], bytes: number): void {
     this.#firstPiece ??= headOf(pieces[0] ?? EMPTY);
@@ -198,14 +198,14 @@ class Passage implements Bun.DirectUnderlyingSource<Uint8Array> {
 
 const NONE: readonly Uint8Array[] = [];
 const EMPTY = new Uint8Array();
-/** A copy, if it is longer: else the whole would stay in memory as long as the answer takes. */
+/** Copies the beginning of a long piece. Otherwise the whole piece would stay in memory until the answer ends. */
 function headOf(piece: Uint8Array): Uint8Array {
   return piece.length <= HEAD_BYTES_MAX ? piece : piece.slice(0, HEAD_BYTES_MAX);
 }
 
 /**
- * Fails the stream, so that the client's connection is aborted. Waits for the next turn first: Bun prints
- * the error on stderr if a body fails as soon as Bun.serve asks for it (measured, 1.4.5).
+ * Fails the stream, so that Bun aborts the client's connection. Waits for the next turn first: Bun prints the error
+ * on stderr if a body fails as soon as Bun.serve asks for it (measured, 1.4.5).
  */
 export async function breakOff(
   controller: ReadableStreamDefaultController<Uint8Array>,
@@ -216,8 +216,8 @@ export async function breakOff(
 }
 
 /**
- * Makes a body of bytes that are all at hand. An answer without a Content-Type gets a stream of one piece: for
- * bytes Bun would invent a Content-Type. Bun sends such a stream with its length if it is small.
+ * Makes a body from bytes that are all in memory. An answer without a Content-Type gets a stream of one piece,
+ * because Bun would add a Content-Type to bytes. Bun sends such a stream with its length if it is small.
  */
 export function bodyOf(
   bytes: Uint8Array<ArrayBuffer>,
@@ -226,7 +226,7 @@ export function bodyOf(
   return headers.get("content-type") ? bytes : onePiece(bytes);
 }
 
-/** Makes a stream of bytes that are all at hand. */
+/** Makes a stream from bytes that are all in memory. */
 export function onePiece(bytes: Uint8Array): ReadableStream<Uint8Array> {
   return new ReadableStream({
     pull(controller) {

@@ -1,4 +1,7 @@
-/** What an answer on its way to the client is watched for: whose turn it is, and how it ends. A class, and no closures: thousands may be open. */
+/**
+ * Watches an answer on its way to the client: which side we wait for, and how the answer ends. A class without
+ * closures, because thousands may be open.
+ */
 import { stackOf } from "../ground/error-stack.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { BodyEnd, BodyWatch } from "./answer-body.ts";
@@ -9,12 +12,12 @@ import type { Turn } from "./upstream-abort.ts";
 
 export type AnswerWatchInit = {
   readonly attempt: Attempt;
-  /** Of the backend. */
+  /** The backend's pool. */
   readonly pool: ConnectionPool;
   readonly passing: BodyWatch["passing"];
 };
 
-/** Where is told what has become of it. */
+/** Where the end of an answer is reported. */
 type Told = { readonly log: Log; readonly brokenAnswers: BrokenAnswers };
 
 export class AnswerWatch implements BodyWatch {

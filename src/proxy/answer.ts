@@ -1,6 +1,6 @@
 /**
- * Makes the client's answer of the backend's: status, headers and bytes as they came. How a body is passed
- * on is in `answer-body.ts`.
+ * Makes the answer to the client from the backend's answer: same status, headers and bytes. `answer-body.ts` passes
+ * the body on.
  */
 import {
   type BodyWatch,
@@ -13,7 +13,7 @@ import {
 } from "./answer-body.ts";
 import { keepEndToEnd } from "./headers.ts";
 
-/** The answer to a request, and who made it. `socket`: it is a WebSocket now, there is nothing to answer. */
+/** The answer to a request, and who made it. `socket`: the connection is a WebSocket now and needs no answer. */
 export type Answer =
   | { readonly by: "backend" | "proxy"; readonly response: Response }
   | { readonly by: "socket"; readonly response?: undefined };
@@ -22,17 +22,17 @@ export function ofOurs(response: Response): Answer {
   return { response, by: "proxy" };
 }
 
-/** An answer of known length up to this is read whole. Only then does it keep its Content-Length. */
+/** An answer with a known length up to this is read whole, and keeps its Content-Length. A longer one loses it. */
 const WHOLE_BYTES_MAX = 1024 * 1024;
 
-/** Says whether the backend's status can be sent on: 600 and more are none (RFC 9110 §15). */
+/** Says whether the proxy can pass the backend's status on. 600 and above are not valid (RFC 9110 §15). */
 export function isUsable({ status }: Pick<Response, "status">): boolean {
   return status >= 200 && status <= 599;
 }
 
 /**
- * @param upstream loses the headers that end here; must have a status that `isUsable`
- * @param opened its body, if some of it was read already
+ * @param upstream loses its hop-by-hop headers; its status must be usable (see `isUsable`)
+ * @param opened its body, if a part was read already
  */
 export function answerOf(
   upstream: Response,
@@ -42,7 +42,7 @@ export function answerOf(
 ): Response | Promise<Response> {
   const length = lengthOf(upstream.headers);
   keepEndToEnd(upstream.headers);
-  // Asks for the stream last: who has asked reads through it, which costs more.
+  // Reads `upstream.body` last: once its stream exists, every read goes through the stream, which costs more.
   if (length > 0 && length <= WHOLE_BYTES_MAX && mayHaveBody(upstream, method)) {
     return whole(upstream, watch, opened);
   }
@@ -56,14 +56,14 @@ export function answerOf(
   return response;
 }
 
-/** @returns NaN if it is not told. Chunked wins over a length (RFC 9112 §6.3), and tells no length */
+/** @returns NaN if the length is unknown. Chunked overrides Content-Length (RFC 9112 §6.3) */
 function lengthOf(headers: Headers): number {
   return headers.has("transfer-encoding")
     ? Number.NaN
     : Number(headers.get("content-length") ?? Number.NaN);
 }
 
-/** RFC 9110 §6.4.1: answers to HEAD, and these, have none, whatever their Content-Length says. */
+/** RFC 9110 §6.4.1: answers to HEAD and answers with these statuses have no body, whatever their Content-Length says. */
 function mayHaveBody({ status }: Response, method: string): boolean {
   return method !== "HEAD" && status !== 204 && status !== 205 && status !== 304;
 }
@@ -72,7 +72,7 @@ function bytesOf(upstream: Response): Promise<Uint8Array<ArrayBuffer>> {
   return upstream.bytes() as Promise<Uint8Array<ArrayBuffer>>; // never shared
 }
 
-/** Reads the whole body. If it breaks off, the answer is a stream that fails, so that the client's connection is aborted. */
+/** Reads the whole body. If it breaks off, the answer is a stream that fails, so that Bun aborts the client's connection. */
 async function whole(
   upstream: Response,
   watch: BodyWatch,

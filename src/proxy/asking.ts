@@ -1,6 +1,6 @@
 /**
- * What a request says beside its model: to routing, so that it reaches the replica that knows it, and to
- * forwarding, whether a second server may get it. Pure.
+ * Reads from a request what matters beside its model: routing looks for the replica that knows its prompt, and
+ * forwarding must know whether a second server may get it. Pure.
  */
 import { isIdRoute, isInferencePath, isLoraPath, RESPONSES } from "../ground/paths.ts";
 import type { Asking } from "../routing/routes.ts";
@@ -9,7 +9,7 @@ import type { ReadTo, Told } from "./body/read-result.ts";
 import type { ResponseIds } from "./response-ids.ts";
 import type { Target } from "./target.ts";
 
-/** Says how far a body is read once its model is known. */
+/** Says how far the proxy reads a body once the model is known. */
 export function readTo({ path }: Target, isShared: boolean): ReadTo {
   if (!isShared) return "model";
   return isOfResponses(path) ? "object" : "prompt";
@@ -21,15 +21,15 @@ export function askingOf({ path }: Target, told: Told, responses: ResponseIds): 
   return {
     prompt,
     madeBy: goesOn ? responses.find(previousResponseId) : undefined,
-    // What a server keeps is only there, and so are the adapters that it has loaded.
+    // Stored objects and loaded adapters exist on one server only.
     goesToNewest: isIdRoute(path) || isLoraPath(path) || (hasConversation && isOfResponses(path)),
   };
 }
 
 /**
- * Says whether a second server may get a request that the first may have worked on.
+ * Says whether a second server may get a request after the first one may have worked on it.
  *
- * @param wasRead the body was read as far as `readTo` says for a shared model: so it is known what it tells
+ * @param wasRead the body was read as far as `readTo` says for a shared model, so `told` is complete
  */
 export function mayRepeat(
   { method }: { readonly method: string },
@@ -41,8 +41,8 @@ export function mayRepeat(
 }
 
 /**
- * Those that ask for one model by the same name, and may go to the same servers, are in one lane. A text of its own for
- * each, and a short one: a name may be long, and thousands may wait.
+ * Names the lane of a request. Requests that use the same name of a model and may go to the same servers share a lane.
+ * The text is short: a model's name may be long, and thousands of requests may wait.
  */
 export function laneOf(model: string, { madeBy, goesToNewest = false }: Asking): string {
   const pin = madeBy === undefined ? goesToNewest : `${keyOf(madeBy)} ${madeBy.startedAtMs}`;

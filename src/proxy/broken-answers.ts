@@ -1,8 +1,8 @@
 /**
- * Tells in the log which answers and WebSockets broke off, which requests failed before an answer began, and
- * why. When a server ends, all its answers break at once, and its source knows the reason moments later: so a
- * line waits for both, and counts. At most one line a minute says the same of a run. Holds up no client: its
- * connection is ended, or its 502 is sent, whatever happens here.
+ * Logs which answers and WebSockets broke off, which requests failed before an answer began, and why. When a server
+ * ends, all its answers break at once, and its source knows the reason moments later. So a line waits for both and
+ * counts the failures. The same failure of a run is logged once a minute at most. No client waits for this: the proxy
+ * ends the connection or sends the 502 independently.
  */
 import { durationText } from "../ground/duration-text.ts";
 import { failureWords, isOfConnection, NO_CONNECTION, RUN_OVER } from "../ground/failure-words.ts";
@@ -14,11 +14,11 @@ import { type AbortReason, PATIENCE } from "./upstream-abort.ts";
 
 export type BrokenAnswersInit = {
   readonly log: Log;
-  /** How long the answers and WebSockets of a backend that is stopped may go on, ms. Not said if it is not given. */
+  /** How long the answers and WebSockets of a stopped backend may continue, ms. Without it the log does not name the time. */
   readonly drainTimeoutMs?: number;
-  /** How long a line waits for others like it, and for how the run has ended, ms. */
+  /** How long a line waits for more failures of the same kind, and for the run's end, ms. */
   readonly gatherMs?: number;
-  /** The shortest time between two lines that say the same of a run, ms. */
+  /** The shortest time between two lines about the same failure of a run, ms. */
   readonly quietMs?: number;
 };
 
@@ -28,7 +28,7 @@ export type Broken = {
   readonly model: string | undefined;
   readonly error: unknown;
   readonly abortReason: AbortReason | undefined;
-  /** How long the answer or the WebSocket had been under way, ms; undefined for a request. */
+  /** How long the answer or the WebSocket had lasted, ms. Undefined for a request. */
   readonly afterMs?: number;
 };
 
@@ -36,16 +36,17 @@ const QUIET_MS = 60_000;
 
 export class BrokenAnswers {
   readonly #init: Required<Omit<BrokenAnswersInit, "drainTimeoutMs">>;
-  readonly #timeToFinish: string;
-  /** By what all backends of a run share. Each run has nine of these at most. */
+  readonly #timeIsUp: string;
+  /** The key is shared by all backends of a run. Each run has nine incidents at most. */
   readonly #incidents = new WeakMap<Ending, Map<string, Incident>>();
-  /** Those that have something to say. */
+  /** Incidents with failures that are not logged yet. */
   readonly #open = new Set<Incident>();
 
   constructor(init: BrokenAnswersInit) {
     const { log, drainTimeoutMs, gatherMs = PATIENCE.runEndMs, quietMs = QUIET_MS } = init;
     this.#init = { log, gatherMs, quietMs };
-    this.#timeToFinish = `its time to finish${drainTimeoutMs === undefined ? "" : `, ${durationText(drainTimeoutMs)},`} was over`;
+    const time = drainTimeoutMs === undefined ? "" : ` of ${durationText(drainTimeoutMs)}`;
+    this.#timeIsUp = `the drain timeout${time} expired`;
   }
 
   add(backend: Backend, broken: Broken): void {
@@ -55,7 +56,7 @@ export class BrokenAnswers {
     void this.#tellLater(incident);
   }
 
-  /** Says at once all that waits. The process is about to end. */
+  /** Logs all waiting incidents at once. The process is about to end. */
   flush(): void {
     for (const incident of this.#open) this.#tell(incident);
   }
@@ -88,7 +89,7 @@ export class BrokenAnswers {
 
   #tell(incident: Incident): void {
     this.#open.delete(incident);
-    const told = incident.tell(this.#timeToFinish);
+    const told = incident.tell(this.#timeIsUp);
     if (told === undefined) return;
     const { container, model, count, reason } = told;
     const { message, counted } = LINES[incident.what];
@@ -98,9 +99,9 @@ export class BrokenAnswers {
 
 type Line = {
   readonly message: string;
-  /** The field that has the count. */
+  /** The field with the count. */
   readonly counted: string;
-  /** One of them, where a line says how long it had been under way. */
+  /** The noun for one of them, in the text about how long it had lasted. */
   readonly one: string;
 };
 
@@ -120,9 +121,9 @@ const LINES: Readonly<Record<Broken["what"], Line>> = {
 };
 
 /**
- * - `cut`: we have ended it, since the time to finish was over.
- * - `connection`: its connection failed. The end of its server is the reason, if it has ended.
- * - `other`: what came is no answer that can be given on, or we have failed.
+ * - `cut`: the proxy ended it, because the drain timeout expired.
+ * - `connection`: its connection failed. If its server ended, that is the reason.
+ * - `other`: the proxy could not pass the server's answer on, or the proxy failed.
  */
 type Cause = "cut" | "connection" | "other";
 
@@ -133,16 +134,16 @@ function causeOf({ error, abortReason }: Broken): Cause {
 
 type Told = {
   readonly container: string;
-  /** Undefined if they were of several models. */
+  /** Undefined if several models are affected. */
   readonly model: string | undefined;
   readonly count: number;
   readonly reason: string;
 };
 
-/** More reasons are not said in one line. */
+/** The most reasons in one line. */
 const REASONS_MAX = 3;
 
-/** What has failed of one run in the same way, and that no line has told of yet. */
+/** Failures of one run that have the same cause and are not logged yet. */
 class Incident {
   readonly what: Broken["what"];
   readonly ending: Ending;
@@ -153,7 +154,7 @@ class Incident {
   #models = new Set<string | undefined>();
   #words = new Set<string>();
   #saidMs = Number.NEGATIVE_INFINITY;
-  /** True if the last line has told how the run ended. */
+  /** True if the last line said how the run ended. */
   #saidEnd = false;
 
   constructor(what: Broken["what"], cause: Cause, ending: Ending) {
@@ -162,7 +163,7 @@ class Incident {
     this.ending = ending;
   }
 
-  /** @returns true if it is the first since the last line */
+  /** @returns true if this is the first failure since the last line */
   add(container: string, broken: Broken): boolean {
     const { model, afterMs } = broken;
     this.#container = container;
@@ -173,17 +174,17 @@ class Incident {
     return this.#count === 1;
   }
 
-  /** How long it is until the next line may come, ms. News of the run's end may always come. */
+  /** The time until the next line may be written, ms. News of the run's end never waits. */
   restMs(quietMs: number): number {
     const isNews = this.#end !== undefined && !this.#saidEnd;
     return isNews ? 0 : this.#saidMs + quietMs - performance.now();
   }
 
-  /** @returns what a line must say; undefined if nothing has failed since the last one */
-  tell(timeToFinish: string): Told | undefined {
+  /** @returns the content of the next line; undefined if nothing failed since the last one */
+  tell(timeIsUp: string): Told | undefined {
     if (this.#count === 0) return undefined;
     const model = this.#models.size === 1 ? [...this.#models][0] : undefined;
-    const reason = this.#cause === "cut" ? timeToFinish : this.#reason();
+    const reason = this.#cause === "cut" ? timeIsUp : this.#reason();
     const told = { container: this.#container, model, count: this.#count, reason };
     this.#saidMs = performance.now();
     this.#saidEnd = this.#end !== undefined;
@@ -205,7 +206,7 @@ class Incident {
     if (end !== undefined) return `its container ${endWords(end, when)}`;
     const words = `${[...this.#words].join(", or ")}${when}`;
     if (this.#cause === "other" || this.#words.has(RUN_OVER)) return words;
-    return `${words}, and its container ${this.ending.isStopping ? "was told to stop" : "seems to run on"}`;
+    return `${words}; its container ${this.ending.isStopping ? "was told to stop" : "still seems to run"}`;
   }
 
   #when(): string {
@@ -220,11 +221,11 @@ function wordsOf({ error, abortReason }: Broken): string {
   return abortReason === "connect timed out" ? NO_CONNECTION : failureWords(error);
 }
 
-/** What to do about it may follow behind a colon or a semicolon: the time comes before that. */
+/** Advice may follow after a colon or a semicolon. The time goes before it. */
 function endWords({ kind, brief, reason }: RunEnd, when: string): string {
   const words = kind === "unknown" ? brief : reason;
   const end = words.search(/[:;] /);
-  // Where the words have a time or a comma of their own, this one must not run into them.
+  // These words end with a time or a comma: a comma separates this time from them.
   const then = kind === "killed" && when !== "" ? `,${when}` : when;
   return end < 0 ? words + then : words.slice(0, end) + then + words.slice(end);
 }

@@ -1,24 +1,24 @@
 /**
- * The connections to each backend. Each backend has a pool of its own. The pool is emptied when the backend
- * takes no new request, and again when its last lease ends: Docker reuses addresses at once, so no
- * connection may outlive its container. Sends no requests.
+ * The connections to each backend, in one pool for each backend. The proxy empties the pool when the backend takes no
+ * new requests, and again when its last lease ends: Docker reuses addresses at once, so no connection may outlive
+ * its container. Sends no requests.
  */
 import { tryConnect } from "../ground/connect.ts";
 import type { Backend } from "../routing/backend.ts";
 
-/** uvicorn and cpp-httplib close idle connections after 5 s: we close them well before that. */
+/** uvicorn and cpp-httplib close idle connections after 5 s. We close them well before that. */
 const IDLE_MS = 3_000;
 
 export class ConnectionPool {
   readonly session = new Bun.FetchSession();
   #emptying: Timer | undefined;
 
-  /** True if a request may get a used connection, which the server may just be closing. */
+  /** True if a request may get a used connection. The server may be closing it at this moment. */
   get mayReuse(): boolean {
     return this.#emptying !== undefined;
   }
 
-  /** Called when a request has ended well: its connection is idle now, and is closed within `IDLE_MS`. */
+  /** Called when a request succeeded: its connection is idle now. We close it within `IDLE_MS`. */
   keep(): void {
     this.#emptying ??= setTimeout(() => this.empty(), IDLE_MS);
   }
@@ -43,7 +43,7 @@ export function poolOf(backend: Backend): ConnectionPool {
   return pool;
 }
 
-/** A try whether a connection to a backend can be made. */
+/** An attempt to connect to a backend, to see whether it is reachable. */
 export type Try = {
   /** By `performance.now()`. */
   readonly beganMs: number;
@@ -52,15 +52,14 @@ export type Try = {
 
 type KnownTry = Try & { isOpen: boolean };
 
-/** The last try of each backend. Many requests that wait for a slow first token share one. */
+/** The last try for each backend. All requests that wait for a slow first token share it. */
 const tries = new WeakMap<Backend, KnownTry>();
 
 /**
- * Tries whether a connection to the backend can be made: fetch does not tell a hanging connect from a slow
- * first token. A refused connection counts as reachable: a server that stops closes its listener first and
- * goes on answering.
+ * Tries to connect to the backend: fetch cannot tell a hanging connect from a slow first token. A refused connection
+ * counts as reachable: a stopping server closes its listener first and still finishes its answers.
  *
- * @param freshMs a try that began less than this ago counts; 0: only one that is under way
+ * @param freshMs reuses a try that began less than this ago; 0: only a try that is still running
  */
 export function tryToReach(backend: Backend, timeoutMs: number, freshMs = 0): Try {
   const beganMs = performance.now();
@@ -68,7 +67,7 @@ export function tryToReach(backend: Backend, timeoutMs: number, freshMs = 0): Tr
   if (known !== undefined && (known.isOpen || beganMs - known.beganMs < freshMs)) return known;
   const reached = tryConnect(backend.origin, timeoutMs).then((outcome) => {
     one.isOpen = false;
-    // What says nothing of a machine that may vanish must not take its requests away.
+    // "failed" says nothing about the server's machine, so a machine that may vanish keeps its requests.
     if (outcome === "failed") return backend.mayVanish;
     return outcome === "connected" || outcome === "refused";
   });

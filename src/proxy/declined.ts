@@ -1,21 +1,21 @@
 /**
- * The answer of a server that declines a request for now, with 429 or 503: how long the server is left alone,
- * and a copy of the answer, which the client gets if no other replica takes the request.
+ * Handles a server that declines a request for now, with 429 or 503: how long the proxy sends it no new requests, and
+ * a copy of its answer. The client gets the copy if no other replica takes the request.
  */
 
 import { bodyOf } from "./answer-body.ts";
 import { endToEndHeaders } from "./headers.ts";
 
-/** The servers send a line of JSON. */
+/** The longest answer that is copied. Servers send one line of JSON. */
 const BYTES_MAX = 64 * 1024;
-/** How long the body may take. */
+/** The longest time for reading the body. */
 const READ_MS = 1_000;
 
 export function isDeclined({ status }: Response): boolean {
   return status === 429 || status === 503;
 }
 
-/** How long a server is left alone that could not take a request, ms. */
+/** How long a server gets no new requests after it declined or failed one, ms. */
 export const COOL_MS = 1_000;
 const COOL_MS_MAX = 5_000;
 
@@ -23,7 +23,7 @@ const COOL_MS_MAX = 5_000;
  * Reads `Retry-After` (RFC 9110 §10.2.3).
  *
  * @param nowMs since the epoch
- * @returns how long to leave the server alone, ms
+ * @returns how long to send the server no new requests, ms
  */
 export function coolMsOf(headers: Headers, nowMs: number): number {
   const value = headers.get("retry-after")?.trim() ?? "";
@@ -32,10 +32,10 @@ export function coolMsOf(headers: Headers, nowMs: number): number {
 }
 
 /**
- * Copies a short answer, so that its connection and its lease can be let go of.
+ * Copies a short answer, so that its connection and its lease can be released.
  *
- * @returns undefined if it is long or slow
- * @throws if it breaks off
+ * @returns undefined if the answer is long or slow
+ * @throws if the answer breaks off
  */
 export async function copyOf(answer: Response, readMs = READ_MS): Promise<Response | undefined> {
   const headers = endToEndHeaders(answer.headers);
@@ -45,7 +45,7 @@ export async function copyOf(answer: Response, readMs = READ_MS): Promise<Respon
   const timer = setTimeout(late.resolve, readMs);
   try {
     const read = readShort(answer.body);
-    read.catch(() => undefined); // it fails when the caller loses patience, and ends the request
+    read.catch(() => undefined); // it fails when the caller ends the request
     const bytes = await Promise.race([read, late.promise]);
     if (bytes === undefined) return undefined;
     return new Response(bodyOf(bytes, headers), { status, headers });
@@ -54,7 +54,7 @@ export async function copyOf(answer: Response, readMs = READ_MS): Promise<Respon
   }
 }
 
-/** @returns undefined if it is long */
+/** @returns undefined if the body is long */
 async function readShort(
   body: ReadableStream<Uint8Array>,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {

@@ -14,7 +14,7 @@ import { RULE_FOR_TRAEFIK, startWollomatic } from "../../support/engine/socket-p
 import { startCompiled } from "../../support/proxy/compiled.ts";
 import { until } from "../../support/until.ts";
 
-const README = readFileSync(join(import.meta.dir, "../../../README.md"), "utf8");
+const README = readFileSync(join(import.meta.dir, "../../../docs/security.md"), "utf8");
 /** The rule in the README for wollomatic's, as it is to be copied. */
 const OUR_RULE = /-allowGET=([^'`]+)'/.exec(README)?.[1] ?? "";
 

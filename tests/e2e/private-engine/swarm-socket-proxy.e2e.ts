@@ -20,7 +20,7 @@ import { buildInferenceImage } from "../../support/server/inference-server/image
 import { until } from "../../support/until.ts";
 
 const TIMEOUT_MS = 60_000;
-const README = readFileSync(join(import.meta.dir, "../../../README.md"), "utf8");
+const README = readFileSync(join(import.meta.dir, "../../../docs/security.md"), "utf8");
 const RULE = /-allowGET=([^'`]+)'/.exec(README)?.[1] ?? "";
 /** What the README has stand beside `version` in wollomatic's rule. */
 const MORE = /`(services\|[^`]+)` stand beside `version`/.exec(README)?.[1] ?? "";

@@ -220,7 +220,7 @@ describe("page.html", () => {
 
   test("says for each state what to do, as the README does", () => {
     const [, json = ""] = /^const TODO = (\{[\s\S]*?^\});$/m.exec(PAGE) ?? [];
-    const readme = readFileSync(join(ROOT, "README.md"), "utf8");
+    const readme = readFileSync(join(ROOT, "docs/operating.md"), "utf8");
     const [, table = ""] =
       /^\| State \| What it means \| What to do \|\n.*\n((?:\|.*\n)+)/m.exec(readme) ?? [];
     const rows = table
@@ -235,7 +235,7 @@ describe("page.html", () => {
 });
 
 test("the README's picture of it is small", () => {
-  const readme = readFileSync(join(ROOT, "README.md"), "utf8");
-  const [, file = ""] = /^!\[.+\]\((docs\/.+\.png)\)$/m.exec(readme) ?? [];
-  expect(readFileSync(join(ROOT, file)).length).toBeLessThan(150_000);
+  const readme = readFileSync(join(ROOT, "docs/operating.md"), "utf8");
+  const [, file = ""] = /^!\[.+\]\((.+\.png)\)$/m.exec(readme) ?? [];
+  expect(readFileSync(join(ROOT, "docs", file)).length).toBeLessThan(150_000);
 });

@@ -1,9 +1,8 @@
-/** The Compose files of the README's section on replicas are what they say. */
+/** The Compose files of docs/replicas.md are what they say. */
 import { describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { LABELS, readLabels } from "../src/sources/labels.ts";
-import { METRICS } from "../src/telemetry/metrics.ts";
+import { LABELS, readLabels } from "../../src/sources/labels.ts";
+import { METRICS } from "../../src/telemetry/metrics.ts";
+import { codeBlocks, readText } from "../support/docs.ts";
 
 type Device = {
   readonly driver?: string;
@@ -25,11 +24,9 @@ type Service = {
   };
 };
 
-const README = readFileSync(join(import.meta.dir, "../README.md"), "utf8");
-const SECTION = README.split("\n## More GPUs for one model\n")[1]?.split("\n## ")[0] ?? "";
-const FILES = [...SECTION.matchAll(/^```yaml\n(.*?)^```$/gms)].map(
-  ([, text = ""]) =>
-    Bun.YAML.parse(text) as { readonly services: Readonly<Record<string, Service>> },
+const DOCS = readText("docs/replicas.md");
+const FILES = codeBlocks(DOCS, "yaml").map(
+  (text) => Bun.YAML.parse(text) as { readonly services: Readonly<Record<string, Service>> },
 );
 const [OF_GPUS, OF_ONE_SERVICE] = FILES.map(({ services }) => Object.entries(services));
 const ALL = [...OF_GPUS!, ...OF_ONE_SERVICE!];
@@ -92,7 +89,6 @@ describe("the Compose files for replicas", () => {
   });
 });
 
-test("the section names the metrics of replicas as they are called", () => {
-  for (const { name } of [METRICS.decisions, METRICS.load])
-    expect(SECTION).toContain(`\`${name}\``);
+test("the page names the metrics of replicas as they are called", () => {
+  for (const { name } of [METRICS.decisions, METRICS.load]) expect(DOCS).toContain(`\`${name}\``);
 });

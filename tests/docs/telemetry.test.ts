@@ -1,69 +1,47 @@
 /** What docs/telemetry.md says of files and answers is so. */
 import { describe, expect, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
 import { scrapeTargetsResponse } from "../../src/proxy/own/scrape-targets.ts";
+import { METRICS } from "../../src/telemetry/metrics.ts";
+import { TELEMETRY_VARIABLES } from "../../src/telemetry/settings.ts";
+import { codeBlocks, readText, tableOf } from "../support/docs.ts";
 import type { Dashboard } from "../support/grafana.ts";
 import { resultLabels } from "../support/promql/query.ts";
 import { proxySeries, readSeries } from "../support/promql/scraped.ts";
 
-const ROOT = join(import.meta.dir, "../..");
-const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
-const DOCS = read("docs/telemetry.md");
+const DOCS = readText("docs/telemetry.md");
 
-/** The rows of the table whose first column has this heading, without the marks of code. */
-function table(heading: string): readonly (readonly string[])[] {
-  const [, rest = ""] = DOCS.split(`| ${heading} |`);
-  const rows = rest.split("\n").slice(2);
-  const end = rows.findIndex((row) => !row.startsWith("|"));
-  return rows.slice(0, end).map((row) =>
-    row
-      .replaceAll("`", "")
-      .split("|")
-      .slice(1, -1)
-      .map((cell) => cell.trim()),
+/** Rows of a table without the marks of code. */
+const table = (heading: string): readonly (readonly string[])[] =>
+  tableOf(DOCS, heading).map((row) => row.map((cell) => cell.replaceAll("`", "")));
+
+test("has every variable of OpenTelemetry's with its default, and no other", () => {
+  const defaults = Object.entries(TELEMETRY_VARIABLES).map(([name, variable]) => [
+    name,
+    variable.default || "–",
+  ]);
+  const rows = table("OpenTelemetry's variable").flatMap(([names = "", value]) =>
+    [...names.matchAll(/OTEL_\w+/g)].map(([name]) => [name, value]),
   );
-}
+  expect(rows.toSorted()).toEqual(defaults.toSorted());
+});
 
-/** GitHub's anchor of each heading. */
-function anchorsOf(text: string): readonly string[] {
-  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
-    heading
-      .toLowerCase()
-      .replaceAll(/[^\w -]/g, "")
-      .replaceAll(" ", "-"),
-  );
-}
-
-test.each(["docs/telemetry.md", "docs/swarm.md", "docs/README.md"])(
-  "each link of %s leads somewhere",
-  (file) => {
-    const links = [...read(file).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g)];
-    expect(links.length).toBeGreaterThan(1);
-    for (const [link, path = "", anchor] of links) {
-      const target = path === "" ? file : join(dirname(file), path);
-      expect([link, existsSync(join(ROOT, target))]).toEqual([link, true]);
-      if (anchor !== undefined) expect(anchorsOf(read(target))).toContain(anchor);
-    }
-  },
-);
-
-test("docs/README.md names each file of docs/", () => {
-  const files = [...new Bun.Glob("*.md").scanSync(join(ROOT, "docs"))];
-  const named = [...read("docs/README.md").matchAll(/\]\((\w+\.md)\)/g)].map(([, file]) => file);
-  expect(named.toSorted()).toEqual(
-    files.filter((file) => file !== "README.md").toSorted() as string[],
-  );
+test("has every metric with its unit and labels, and no other", () => {
+  const metrics = Object.values(METRICS).map(({ name, unit, labels }) => [
+    name,
+    unit,
+    labels.join(", ") || "–",
+  ]);
+  expect(table("Metric").map((row) => row.slice(0, 3))).toEqual(metrics);
 });
 
 test("the table of rows has those of the dashboard, in their order", () => {
-  const { panels } = JSON.parse(read("deploy/grafana/dashboard.json")) as Dashboard;
+  const { panels } = JSON.parse(readText("deploy/grafana/dashboard.json")) as Dashboard;
   const rows = panels.filter(({ type }) => type === "row").map(({ title }) => title);
   expect(table("Row").map(([row]) => row)).toEqual(rows);
 });
 
 test("what /sd/prometheus answers is shown as it is", async () => {
-  const shown = /^```json\n(.*?)^```$/ms.exec(DOCS)?.[1] ?? "";
+  const shown = codeBlocks(DOCS, "json")[0] ?? "";
   const target = {
     id: "4f2a9c…",
     name: "vllm-1",
@@ -82,7 +60,7 @@ type Rule = {
 };
 
 describe("the alerts", () => {
-  const { groups } = Bun.YAML.parse(read("deploy/prometheus/alerts.yml")) as {
+  const { groups } = Bun.YAML.parse(readText("deploy/prometheus/alerts.yml")) as {
     readonly groups: readonly { readonly rules: readonly Rule[] }[];
   };
   const rules = groups.flatMap((group) => group.rules);

@@ -1,9 +1,8 @@
-/** What the README has people change in compose.yaml to run two proxies fits that file, and itself. */
+/** What docs/two-proxies.md tells people to change in compose.yaml to run two proxies fits that file, and itself. */
 import { describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { VARIABLES } from "../src/config.ts";
-import { READYZ, RESPONSES } from "../src/ground/paths.ts";
+import { VARIABLES } from "../../src/config.ts";
+import { READYZ, RESPONSES } from "../../src/ground/paths.ts";
+import { codeBlocks, readText } from "../support/docs.ts";
 
 type Service = {
   readonly image: string;
@@ -15,11 +14,9 @@ type Service = {
 
 type ComposeFile = { readonly services: Readonly<Record<string, Service>> };
 
-const ROOT = join(import.meta.dir, "..");
-const README = readFileSync(join(ROOT, "README.md"), "utf8");
-const SECTION = README.split("\n### Two of them\n")[1]?.split("\n### ")[0] ?? "";
-const COMPOSE = parse(readFileSync(join(ROOT, "compose.yaml"), "utf8"));
-const SHOWN = parse(/^```yaml\n(.*?)^```$/ms.exec(SECTION)?.[1] ?? "").services["proxy"]!;
+const DOCS = readText("docs/two-proxies.md");
+const COMPOSE = parse(readText("compose.yaml"));
+const SHOWN = parse(codeBlocks(DOCS, "yaml")[0] ?? "").services["proxy"]!;
 const BEFORE = COMPOSE.services["proxy"]!;
 
 function parse(text: string): ComposeFile {
@@ -45,7 +42,7 @@ describe("two proxies in compose.yaml", () => {
     const last = Number(first) + (SHOWN.deploy?.replicas ?? 0) - 1;
     expect(SHOWN.deploy?.replicas).toBe(2);
     expect(SHOWN.ports).toEqual([`${address}:${first}-${last}:${target}`]);
-    expect(SECTION).toContain(`${first} and ${last} of this machine`);
+    expect(DOCS).toContain(`${first} and ${last} of this machine`);
   });
 
   test("keep every label that a single one has", () => {
@@ -80,7 +77,7 @@ describe("two proxies in compose.yaml", () => {
   });
 
   test("are read by Prometheus by the name of the service", () => {
-    const [, job = ""] = /`(dns_sd_configs: .*?)`/.exec(SECTION) ?? [];
+    const [, job = ""] = /`(dns_sd_configs: .*?)`/.exec(DOCS) ?? [];
     expect(Bun.YAML.parse(job)).toEqual({
       dns_sd_configs: [{ names: ["proxy"], type: "A", port: Number(VARIABLES.PROXY_PORT.default) }],
     });

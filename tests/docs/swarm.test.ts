@@ -1,16 +1,13 @@
 /** What docs/swarm.md has people copy is what the stack file, the labels and the proxy have. */
 import { expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { VARIABLES } from "../../src/config.ts";
 import { LABELS } from "../../src/sources/labels.ts";
+import { codeBlocks, readText } from "../support/docs.ts";
 import { STACK_TEXT } from "../support/stack-file.ts";
 
-const DOCS = readFileSync(join(import.meta.dir, "../../docs/swarm.md"), "utf8");
+const DOCS = readText("docs/swarm.md");
 
-function block(language: string): string {
-  return new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\`$`, "m").exec(DOCS)?.[1] ?? "";
-}
+const block = (language: string): string => codeBlocks(DOCS, language)[0] ?? "";
 
 test("nodes offer the kind of GPU that the stack reserves, and NVIDIA's runtime reads its variable", () => {
   const kind = /kind: ([\w-]+), value: 1/.exec(STACK_TEXT)?.[1];

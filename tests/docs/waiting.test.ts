@@ -1,16 +1,12 @@
-/** What the README and compose.yaml say of requests that wait is what the code and the tested configurations do. */
+/** What docs/waiting.md and compose.yaml say of requests that wait is what the code and the tested configurations do. */
 import { describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { loadConfig } from "../src/config.ts";
-import { METRICS } from "../src/telemetry/metrics.ts";
+import { loadConfig } from "../../src/config.ts";
+import { METRICS } from "../../src/telemetry/metrics.ts";
+import { readText } from "../support/docs.ts";
 
-const ROOT = join(import.meta.dir, "..");
-const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
-
-const SECTION = read("README.md").split("## When a server is replaced")[1]?.split("\n## ")[0] ?? "";
+const DOCS = readText("docs/waiting.md");
 const { proxy, traefik } = (
-  Bun.YAML.parse(read("compose.yaml")) as {
+  Bun.YAML.parse(readText("compose.yaml")) as {
     readonly services: Readonly<
       Record<
         string,
@@ -31,10 +27,10 @@ function ms(text: string): number {
   return loaded.kind === "config" ? loaded.config.waitTimeoutMs : 0;
 }
 
-test("the section has the value of compose.yaml, and names the metrics as they are called", () => {
-  expect(SECTION).toContain(`\`${WAIT}\` in compose.yaml`);
+test("the page has the value of compose.yaml, and names the metrics as they are called", () => {
+  expect(DOCS).toContain(`\`${WAIT}\` in compose.yaml`);
   for (const { name } of [METRICS.waiting, METRICS.waitDuration])
-    expect(SECTION).toContain(`\`${name}\``);
+    expect(DOCS).toContain(`\`${name}\``);
 });
 
 describe("what stands in front waits longer than compose.yaml lets requests wait", () => {
@@ -44,7 +40,7 @@ describe("what stands in front waits longer than compose.yaml lets requests wait
     ["haproxy.cfg", "timeout client", 1],
     ["haproxy.cfg", "timeout server", 1],
   ])("%s: %s", (file, setting, count) => {
-    const text = read(`tests/support/front-proxies/config/${file}`);
+    const text = readText(`tests/support/front-proxies/config/${file}`);
     const values = [...text.matchAll(new RegExp(`^\\s*${setting}\\s+(\\w+)`, "gm"))];
     expect(values).toHaveLength(count);
     // Twice as long: the first token may be late, too.
