@@ -32,17 +32,6 @@ export function codeBlocks(text: string, language: string): readonly string[] {
   return [...blocks].map(([, block = ""]) => block);
 }
 
-/** From the heading to the next one of its level or above. */
-export function sectionOf(text: string, heading: string): string {
-  const headings = [...withoutCode(text).matchAll(/^(#+) (.*)$/gm)];
-  const start = headings.findIndex(([, , title]) => title === heading);
-  const found = headings[start];
-  if (found === undefined) throw new Error(`There is no heading “${heading}”`);
-  const level = found[1]?.length ?? 0;
-  const next = headings.slice(start + 1).find(([, marks = ""]) => marks.length <= level);
-  return text.slice(found.index, next?.index);
-}
-
 /** GitHub's anchor of each heading. */
 export function anchorsOf(text: string): readonly string[] {
   return [...withoutCode(text).matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
