@@ -1,16 +1,16 @@
-/** A map with a limit, for entries that others cause. It keeps the newest. Knows nothing of what is in it. */
+/** A map with a size limit, for entries that clients or servers cause. It keeps the newest entries. */
 
-/** Iterates in the order in which the entries were last set, oldest first. Reading changes nothing. */
+/** Iterates in the order of the last `set`, oldest first. Reading does not change the order. */
 export class BoundedMap<Key, Value> extends Map<Key, Value> {
   readonly #sizeMax: number;
 
-  /** @param sizeMax the most entries that it keeps */
+  /** @param sizeMax the most entries to keep */
   constructor(sizeMax: number) {
     super();
     this.#sizeMax = sizeMax;
   }
 
-  /** Sets the entry, which is the newest then. Drops the oldest entry if there are too many. */
+  /** Sets the entry and makes it the newest. Drops the oldest entry if there are too many. */
   override set(key: Key, value: Value): this {
     this.delete(key);
     super.set(key, value);

@@ -1,7 +1,7 @@
-/** Folds many calls of a task into fewer runs. Three ways, by when the next run may begin. Knows no task. */
+/** Merges many calls of a task into fewer runs. The three ways differ in when the next run may begin. */
 
 /**
- * Runs never overlap: all calls that come during a run share one run after it.
+ * Runs never overlap: all calls during a run share one run after it.
  *
  * @param task must not throw
  * @returns a function whose promise resolves when a run that began after the call has ended
@@ -24,11 +24,11 @@ export function coalesce(task: () => Promise<void>): () => Promise<void> {
 }
 
 /**
- * A call within `intervalMs` after a run began starts nothing: it shares that run, which may be over. A
- * run that takes longer than `intervalMs` delays nobody: the next one begins beside it.
+ * A call within `intervalMs` after the start of a run starts no new run. It shares that run, which may already be
+ * over. A run that takes longer than `intervalMs` does not delay the next run: both then overlap.
  *
  * @param task must not throw
- * @returns a function whose promise resolves when the run that the call shares has ended
+ * @returns a function whose promise resolves when the shared run has ended
  */
 export function atMostEvery(intervalMs: number, task: () => Promise<void>): () => Promise<void> {
   let beganMs = Number.NEGATIVE_INFINITY;
@@ -44,8 +44,8 @@ export function atMostEvery(intervalMs: number, task: () => Promise<void>): () =
 }
 
 /**
- * The first run begins at once, each further one `intervalMs` or more after the one before began. Calls
- * until then share it. So a run always follows the last call.
+ * The first run begins at once, each later run at least `intervalMs` after the start of the previous one. All
+ * calls before that start share it. So a run always follows the last call.
  *
  * @param task must not throw
  * @returns a function whose promise resolves when a run that began after the call has ended

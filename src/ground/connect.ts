@@ -1,13 +1,12 @@
 /**
- * Tries whether a TCP connection to a server can be made, and sends nothing over it. Does not decide what follows
- * from that.
+ * Tries to open a TCP connection to a server and sends nothing over it. The caller decides what the result means.
  */
 
 /**
- * - `refused`: the machine is there, and nobody listens at the port.
- * - `no route`: the kernel knows that the address can't be reached.
- * - `timed out`: nothing came back in time.
- * - `failed`: anything else, like too few file descriptors. It says nothing of the server.
+ * - `refused`: the machine exists, but no process listens on the port.
+ * - `no route`: the kernel knows that the address is unreachable.
+ * - `timed out`: no reply came in time.
+ * - `failed`: any other error, like too few file descriptors. It means nothing about the server.
  */
 export type ConnectTry = "connected" | "refused" | "no route" | "timed out" | "failed";
 
@@ -19,7 +18,8 @@ const BY_CODE: Readonly<Record<string, ConnectTry>> = {
 };
 
 /**
- * Never rejects. Uses `node:net`, whose attempts can be given up. It takes 5 MiB, and is loaded by the first try.
+ * Never rejects. Uses `node:net`, because its attempts can be cancelled. The module takes 5 MiB, so the first try
+ * loads it.
  *
  * @param origin `http://host:port`
  */

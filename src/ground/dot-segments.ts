@@ -1,12 +1,12 @@
-/** Finds dot segments (`.`, `..`) in a path, also where somebody has hidden them. Changes no path. Pure. */
+/** Finds dot segments (`.`, `..`) in a path, even hidden ones. Changes no path. Pure. */
 
 /** Whether a server that decodes the path once or twice sees a `..` segment in it. */
 export function climbs(path: string): boolean {
-  if (!path.includes("..") && !path.includes("%")) return false; // most paths: spares them the splitting
+  if (!path.includes("..") && !path.includes("%")) return false; // most paths end here, without the cost of splitting
   return hasSegment(path, "..");
 }
 
-/** Whether such a server sees a `.` or a `..` segment in it. */
+/** Whether a server that decodes the path once or twice sees a `.` or a `..` segment in it. */
 export function hasDotSegment(path: string): boolean {
   return hasSegment(path, ".", "..");
 }
@@ -21,7 +21,7 @@ function hasSegment(path: string, ...wanted: readonly string[]): boolean {
   return decoded.split(/[/\\]/).some((segment) => wanted.includes(withoutParameters(segment)));
 }
 
-/** Java servers cut `;name=value` off a segment before they read it, so `..;` is `..` to them. */
+/** Java servers cut `;name=value` off a segment before they read it, so they read `..;` as `..`. */
 function withoutParameters(segment: string): string {
   return segment.split(";", 1)[0] ?? "";
 }

@@ -1,12 +1,12 @@
-/** Environment variables → values, by one schema for each. Knows no variable by name and words no error. */
+/** Parses environment variables, each with its own schema. Knows no variable by name and writes no error text. */
 import { z } from "zod/mini";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 export type Variable = {
-  /** Written as people write it; empty where there is none. */
+  /** As users write it; empty if there is no default. */
   readonly default: string;
-  /** What is accepted, in words. */
+  /** The accepted values, in words. */
   readonly expected: string;
   /** Text → value. */
   readonly schema: z.ZodMiniType;
@@ -14,7 +14,7 @@ export type Variable = {
 
 type Variables = Readonly<Record<string, Variable>>;
 
-/** The value of each variable, by its name. */
+/** Variable name → parsed value. */
 type Values<Known extends Variables> = {
   readonly [Name in keyof Known]: z.output<Known[Name]["schema"]>;
 };
@@ -24,9 +24,9 @@ export type ReadVariables<Known extends Variables> =
   | { readonly kind: "wrong"; readonly names: readonly string[] };
 
 /**
- * Reads every known variable. One that is set to nothing counts as not set, as for Docker itself.
+ * Reads every known variable. An empty variable counts as not set, as in Docker.
  *
- * @returns the names of all wrong ones, in the order of `variables`, if there are any
+ * @returns the values, or the names of all wrong variables in the order of `variables`
  */
 export function readVariables<Known extends Variables>(
   variables: Known,
@@ -40,17 +40,17 @@ export function readVariables<Known extends Variables>(
     else names.push(name);
   }
   if (names.length > 0) return { kind: "wrong", names };
-  return { kind: "values", values: values as Values<Known> }; // every name has got its value above
+  return { kind: "values", values: values as Values<Known> }; // the loop above has set every name
 }
 
 export type ParseContext = { readonly value: unknown; issues: unknown[] };
 
-/** A schema whose values are what `parse` makes of a text, unless it calls `refuse`. */
+/** A schema that parses a text with `parse`. `parse` calls `refuse` for a wrong text. */
 export function parsedBy<Value>(parse: (text: string, context: ParseContext) => Value) {
   return z.pipe(z.string(), z.transform(parse));
 }
 
-/** Tells zod that the text is wrong. What it returns is never used. */
+/** Tells zod that the text is wrong. Nothing uses the return value. */
 export function refuse(context: ParseContext): never {
   context.issues.push({ code: "custom", input: context.value, message: "wrong" });
   return z.NEVER;

@@ -1,8 +1,8 @@
-/** Sorts by several numbers, of which the first counts most. Pure. */
+/** Sorts by several numbers. The first number counts most. Pure. */
 
 /**
- * @param numbersOf as many for each entry
- * @returns those with the greatest numbers first; what is equal stays in its order
+ * @param numbersOf must return the same count of numbers for each entry
+ * @returns the entries with the greatest numbers first; equal entries keep their order
  */
 export function greatestFirst<Entry>(
   entries: readonly Entry[],

@@ -1,14 +1,14 @@
-/** A host's name in the one form in which names are compared. Looks nothing up. Pure. */
+/** Normalizes a host name for comparison. Does no DNS lookup. Pure. */
 
-/** RFC 1123 §2.1, and underscores: containers' names have them. */
+/** RFC 1123 §2.1, plus underscores, which container names can have. */
 const NAME = /^[a-z\d_-]{1,63}(?:\.[a-z\d_-]{1,63})*\.?$/;
 const LENGTH_MAX = 254;
 
 /**
- * Puts the name in lower case and cuts off the dot at its end. A name of one part keeps its dot, because
- * it means something else without: `ai.` is a domain of the internet, `ai` a host of the local network.
+ * Lowercases the name and removes the dot at the end. A name of one part keeps its dot, because the dot changes
+ * its meaning: `ai.` is a domain of the internet, `ai` is a host of the local network.
  *
- * @returns undefined if the text is no name. A name has neither scheme nor port.
+ * @returns undefined if the text is not a host name, for example because it has a scheme or a port
  */
 export function hostName(text: string): string | undefined {
   const name = text.toLowerCase();

@@ -1,7 +1,6 @@
 /**
- * Joins bytes that come in pieces, by copying each piece into one buffer as it comes. The buffer is at most
- * twice as large as what came. (A piece of one byte, kept as it is, takes about 100 bytes.) Has no limit of
- * its own: whoever appends must stop.
+ * Joins pieces of bytes by copying each piece into one buffer as it arrives. The buffer is at most twice as large as
+ * the data. (A separate piece of one byte would take about 100 bytes.) It has no limit: the caller must enforce one.
  */
 
 const EMPTY = new Uint8Array(0);
@@ -11,22 +10,22 @@ export class JoinedBytes {
   #buffer = EMPTY;
   #length = 0;
 
-  /** How many bytes were appended. */
+  /** How many bytes have been appended. */
   get length(): number {
     return this.#length;
   }
 
-  /** How many bytes of memory they take. */
+  /** How many bytes of memory the buffer takes. */
   get capacity(): number {
     return this.#buffer.length;
   }
 
-  /** The appended bytes, not a copy of them: valid until the next call. */
+  /** The appended bytes as a view, not a copy: valid until the next call. */
   get bytes(): Uint8Array<ArrayBuffer> {
     return this.#buffer.subarray(0, this.#length);
   }
 
-  /** Says whether they are this ASCII text. Makes no view of them, which would take longer than to compare. */
+  /** Whether the bytes equal this ASCII text. Creates no view: that would take longer than the comparison. */
   is(text: string): boolean {
     if (this.#length !== text.length) return false;
     for (let at = 0; at < text.length; at += 1) {
@@ -47,7 +46,7 @@ export class JoinedBytes {
     this.#length = length;
   }
 
-  /** Starts anew. Drops a large buffer, and uses a small one again. */
+  /** Removes all bytes. Drops a large buffer and keeps a small one for reuse. */
   clear(): void {
     if (this.#buffer.length > CAPACITY_MIN) this.#buffer = EMPTY;
     this.#length = 0;

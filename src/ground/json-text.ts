@@ -1,17 +1,17 @@
 /**
- * Finds where the values of a JSON text begin and end, in one pass and without recursion, so that neither
- * their length nor their depth matters. It creates no values and does not check what it passes over. Callers
- * hand a value to JSON.parse once they know that it is small enough. Pure.
+ * Finds where the values of a JSON text begin and end. It works in one pass and without recursion, so long or deep
+ * values are no problem. It creates no values and does not validate the text that it skips. Callers pass a value to
+ * JSON.parse once they know that it is small enough. Pure.
  */
 
-/** Where one value of a text is, and how large it is. */
+/** The position and size of one value in a text. */
 export type Extent = {
   readonly start: number;
   /** Index after its last character. */
   readonly end: number;
   /** How deep arrays and objects are nested; 0 for other values. */
   readonly depth: number;
-  /** How many values it has in all, itself included. The cost of JSON.parse grows with it. */
+  /** The number of values in it, including itself. The cost of JSON.parse grows with it. */
   readonly values: number;
 };
 
@@ -23,10 +23,10 @@ const LIST_CLOSE = 0x5d;
 const OBJECT_OPEN = 0x7b;
 const OBJECT_CLOSE = 0x7d;
 
-/** Characters that one step reads, in about 1 ms. Between two steps the caller may let others have a turn. */
+/** Characters that one step reads, in about 1 ms. Between two steps the caller may let other work run. */
 const STEP_LENGTH = 256 * 1024;
 
-/** A value whose end is not known yet. */
+/** A value whose end is still unknown. */
 type Search = { -readonly [Field in keyof Extent]: Extent[Field] } & {
   /** How many arrays and objects are open at `end`. */
   level: number;
@@ -38,8 +38,8 @@ function search(start: number): Search {
 }
 
 /**
- * @returns whether it has found the end; call again if not
- * @throws {SyntaxError} if the text ends before the value does, or there is no value
+ * @returns true if it has found the end; otherwise call it again
+ * @throws {SyntaxError} if the text ends before the value, or there is no value
  */
 function step(text: string, found: Search): boolean {
   const code = text.charCodeAt(found.end);
@@ -71,7 +71,7 @@ function stepNested(text: string, found: Search): boolean {
   return level === 0;
 }
 
-/** `[` and `{` differ in one bit, and so do `]` and `}`. */
+/** `[` and `{` differ in one bit. So do `]` and `}`. */
 function opens(code: number): boolean {
   return (code | 0x20) === OBJECT_OPEN;
 }
@@ -80,7 +80,7 @@ function closes(code: number): boolean {
   return (code | 0x20) === OBJECT_CLOSE;
 }
 
-/** @param start index of the quote that begins the string */
+/** @param start index of the opening quote */
 function afterString(text: string, start: number): number {
   for (let from = start + 1; ; ) {
     const end = text.indexOf('"', from);
@@ -122,7 +122,7 @@ export function afterSpace(text: string, start: number): number {
  *
  * @param start index of its `[`
  * @returns index after its `]`
- * @throws {SyntaxError} at a character that no list has there
+ * @throws {SyntaxError} at a character that is not allowed there
  */
 export function* elements(text: string, start: number): Generator<Extent | undefined, number> {
   let at = afterSpace(text, start + 1);
@@ -140,12 +140,12 @@ export function* elements(text: string, start: number): Generator<Extent | undef
 export type Member = { readonly key: string; readonly value: Extent };
 
 /**
- * Yields the members of an object, one by one. Yields `undefined` after each step within a long one. A key
- * may come twice: JSON.parse takes the last.
+ * Yields the members of an object, one by one. Yields `undefined` after each step within a long one. If a key
+ * comes twice, JSON.parse takes the last.
  *
  * @param start index of its `{`
  * @returns index after its `}`
- * @throws {SyntaxError} at a character that no object has there
+ * @throws {SyntaxError} at a character that is not allowed there
  */
 export function* members(text: string, start: number): Generator<Member | undefined, number> {
   let at = afterSpace(text, start + 1);
@@ -163,7 +163,7 @@ export function* members(text: string, start: number): Generator<Member | undefi
   }
 }
 
-/** Index after one character, which must be there, and after the white space that follows it. */
+/** Skips one required character and the white space after it. Returns the index after both. */
 function after(text: string, at: number, code: number): number {
   if (text.charCodeAt(at) !== code) {
     throw new SyntaxError(`${JSON.stringify(String.fromCharCode(code))} is missing`);

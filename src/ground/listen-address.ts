@@ -1,14 +1,14 @@
-/** Where the proxy listens, and where it can be asked then. Pure. */
+/** The address that the proxy listens on, and the URL origin to reach it. Pure. */
 
 export type ListenAddress = {
-  /** IP address; undefined: all of them, of both families. */
+  /** IP address; undefined: all IPv4 and IPv6 addresses. */
   readonly host: string | undefined;
   readonly port: number;
 };
 
 /**
- * The origin, for a URL, of a proxy that listens there and runs on this machine. Nobody can connect to an
- * address that stands for all addresses, so loopback takes its place.
+ * The URL origin of a proxy on this machine that listens there. A client cannot connect to the wildcard address
+ * (0.0.0.0 or ::), so loopback replaces it.
  */
 export function originOf({ host = "0.0.0.0", port }: ListenAddress): string {
   const { hostname } = new URL(host.includes(":") ? `http://[${host}]` : `http://${host}`);

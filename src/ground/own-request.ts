@@ -1,27 +1,27 @@
 /**
- * Requests that the proxy makes for itself: to a server for its models, to the engine, to another proxy for
- * its status. Whoever answers may be hostile. So this counts bytes before it decodes them, inflates nothing,
- * and stops reading at a limit. Requests of clients are not sent from here.
+ * Requests that the proxy makes for itself: to a server for its models, to the engine, to another proxy for its
+ * status. The other side may be hostile. So this file counts bytes before it decodes them, decompresses nothing, and
+ * stops reading at a limit. It does not send client requests.
  */
 import { JoinedBytes } from "./joined-bytes.ts";
 
 export type OwnRequestInit = {
   readonly signal: AbortSignal;
-  /** `GET` if it is not given. */
+  /** Default: `GET`. */
   readonly method?: "POST";
-  /** Path of the unix socket to use in place of the network. */
+  /** Path of a unix socket to use instead of the network. */
   readonly unix?: string;
   readonly headers?: Readonly<Record<string, string>>;
 };
 
-/** We do not read this answer, whatever it says. The message gives the reason in a few words. */
+/** The proxy refuses to read this answer. The message says why in a few words. */
 export class AnswerRefused extends Error {
   override readonly name = "AnswerRefused";
 }
 
 /**
- * Sends a request without a body over a connection of its own. Follows no redirect and uses no proxy that the environment
- * names. Only `signal` limits the time.
+ * Sends a request without a body over a new connection. Follows no redirect and ignores proxy variables of the
+ * environment. Only `signal` limits the time.
  *
  * @throws what fetch throws: a TypeError with a `code`, or the signal's reason
  */
@@ -41,10 +41,10 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 
 /**
- * Reads all of an answer's body, as UTF-8. Leaves out a byte order mark.
+ * Reads the whole body of an answer as UTF-8. Drops a byte order mark.
  *
- * @throws {AnswerRefused} if it is encoded, or larger than `bytesMax`
- * @throws what reading a body throws, if the answer breaks off or the signal is aborted
+ * @throws {AnswerRefused} if the body has a content encoding or is larger than `bytesMax`
+ * @throws the error of the body reader if the answer breaks off or the signal aborts
  */
 export async function readText(response: Response, bytesMax: number): Promise<string> {
   const joined = new JoinedBytes();
@@ -58,9 +58,9 @@ export async function readText(response: Response, bytesMax: number): Promise<st
 }
 
 /**
- * The bytes of an answer's body as they come.
+ * The bytes of an answer's body as they arrive.
  *
- * @throws {AnswerRefused} if it is encoded, though we asked for it as it is (RFC 9110 §12.5.3)
+ * @throws {AnswerRefused} if the body has a content encoding, although we asked for identity (RFC 9110 §12.5.3)
  */
 export async function identityBody(response: Response): Promise<AsyncIterable<Uint8Array>> {
   const encoding = response.headers.get("content-encoding")?.trim() || "identity";

@@ -1,11 +1,11 @@
 /**
- * Text from outside → text that can't steer a terminal, and can't break a line of a log. Writes nothing. Pure.
+ * Makes text from outside safe to print: it cannot control a terminal and cannot break a log line. Pure.
  */
 
-/** Control characters (C0, DEL, C1), those that change the direction of text, and line separators. */
+/** Control characters (C0, DEL, C1), characters that change the text direction, and line separators. */
 const STEERING = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu;
 
-/** Writes each such character as `\uXXXX`. A JSON text keeps its meaning. */
+/** Writes each unsafe character as `\uXXXX`. A JSON text keeps its meaning. */
 export function printable(text: string): string {
   return text.replace(
     STEERING,
@@ -13,23 +13,23 @@ export function printable(text: string): string {
   );
 }
 
-/** Writes each such character as `?`, which is as wide as it looks. */
+/** Replaces each unsafe character with `?`, which is one column wide. */
 export function printableInTable(text: string): string {
   return text.replace(STEERING, "?");
 }
 
 /**
- * Puts a text in quotes, as JSON does, and makes it printable. Messages show with it what somebody sent.
+ * Quotes a text as JSON does and makes it printable. Messages use it to show text that a client or user sent.
  *
- * @param lengthMax how many UTF-16 code units to show; `…` stands for the rest
+ * @param lengthMax how many UTF-16 code units to show; `…` marks a cut
  */
 export function quoted(text: string, lengthMax: number): string {
   return printable(JSON.stringify(text.length > lengthMax ? `${text.slice(0, lengthMax)}…` : text));
 }
 
 /**
- * For Prometheus' text format. In the value of a label it knows the escapes `\\`, `\"` and `\n` only, so each
- * such character becomes `\\uXXXX`, which it reads as plain text. Line feeds belong to the format and stay.
+ * For the text format of Prometheus. A label value can only have the escapes `\\`, `\"` and `\n`. So each unsafe
+ * character becomes `\\uXXXX`, which Prometheus reads as plain text. Line feeds belong to the format and stay.
  */
 export function printableInMetrics(text: string): string {
   return text.replace(STEERING, (control) =>

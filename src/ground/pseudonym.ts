@@ -1,13 +1,14 @@
 /**
- * The name of this process in the header `Via` (RFC 9110 §7.6.3). It tells a loop from two proxies in a row.
+ * The name of this process in the header `Via` (RFC 9110 §7.6.3). With it the proxy can tell a loop from a
+ * chain of two proxies.
  */
 
-/** Makes a name that no other process has. */
+/** Makes a unique name. */
 export function newPseudonym(): string {
   return `lw-inference-proxy-${crypto.randomUUID().slice(0, 8)}`;
 }
 
-/** What this proxy adds to `Via`. Bun does not tell a request's HTTP version; nearly always it is 1.1. */
+/** The entry that this proxy adds to `Via`. Bun hides the HTTP version of a request; it is nearly always 1.1. */
 export function viaEntry(pseudonym: string): string {
   return `1.1 ${pseudonym}`;
 }

@@ -1,12 +1,12 @@
 /**
- * One timer for many waits of the same length. A wait costs an entry in a list, and no timer of the runtime: most of
- * them are called off long before they are over.
+ * One timer for many waits of the same length. A wait costs a list entry instead of a timer of the runtime, because
+ * most waits are cancelled long before they are due.
  */
 
-/** Is called when its wait is over. */
+/** The timer calls `due` when the wait is over. */
 export type Due = { readonly due: () => void };
 
-/** A wait that is under way. */
+/** A pending wait. */
 export type Wait = {
   readonly whose: Due;
   /** By `performance.now()`. */
@@ -18,7 +18,7 @@ export type Wait = {
 
 export class QueueTimer {
   readonly #waitMs: number;
-  /** The oldest wait, which is over first. */
+  /** The oldest wait. It is due first. */
   #first: Wait | undefined;
   #last: Wait | undefined;
   #timer: Timer | undefined;
@@ -27,7 +27,7 @@ export class QueueTimer {
     this.#waitMs = waitMs;
   }
 
-  /** Calls `due` once, when the wait is over, unless it is called off before. */
+  /** Calls `due` once when the wait is over, unless `callOff` comes first. */
   add(whose: Due): Wait {
     const previous = this.#last;
     const dueMs = performance.now() + this.#waitMs;
@@ -39,7 +39,7 @@ export class QueueTimer {
     return wait;
   }
 
-  /** Only the first call counts, and none when the wait is over. */
+  /** Cancels a wait. Has no effect on a wait that is over or already cancelled. */
   callOff(wait: Wait): void {
     if (!wait.isOpen) return;
     wait.isOpen = false;
@@ -48,12 +48,12 @@ export class QueueTimer {
     else previous.next = next;
     if (next === undefined) this.#last = previous;
     else next.previous = previous;
-    // Whoever keeps this one must not keep all that came later.
+    // A caller that keeps this wait must not keep all later waits in memory.
     wait.previous = undefined;
     wait.next = undefined;
   }
 
-  /** The timer goes on while nobody waits, until it fires: a new wait then needs none. */
+  /** The timer keeps running when the list is empty, until it fires. A new wait can then use it. */
   readonly #callDue = (): void => {
     const nowMs = performance.now();
     try {
@@ -62,7 +62,7 @@ export class QueueTimer {
         wait.whose.due(); // may add a wait
       }
     } finally {
-      // Also if one of them throws: the others must not wait for ever.
+      // Re-arm even if a `due` throws: the other waits must still end.
       this.#timer = undefined;
       if (this.#first !== undefined) this.#arm(Math.max(0, Math.ceil(this.#first.dueMs - nowMs)));
     }
@@ -70,13 +70,13 @@ export class QueueTimer {
 
   #arm(ms: number): void {
     this.#timer = setTimeout(this.#callDue, ms);
-    this.#timer.unref(); // it may still go on when the process has nothing more to do
+    this.#timer.unref(); // a running timer must not keep the process alive
   }
 }
 
 const timers = new Map<number, QueueTimer>();
 
-/** The one for waits of this length. There are as many as there are lengths: a few. */
+/** Returns the shared timer for this length. There are only a few lengths, so only a few timers. */
 export function queueTimerOf(waitMs: number): QueueTimer {
   const known = timers.get(waitMs);
   if (known !== undefined) return known;

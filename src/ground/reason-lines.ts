@@ -1,7 +1,7 @@
-/** Reasons → lines for standard error. Writes nothing. Pure. */
+/** Formats reasons as lines for standard error. Pure. */
 import { printable } from "./printable.ts";
 
-/** One line for each reason, that begins with the name of the program. */
+/** One line for each reason. Each line begins with the name of the program. */
 export function reasonLines(reasons: readonly string[]): string {
   return reasons.map((reason) => `lw-inference-proxy: ${printable(reason)}\n`).join("");
 }

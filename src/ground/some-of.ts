@@ -1,4 +1,4 @@
-/** Shortens lists and texts from outside, so that they fit a line of a log. Writes nothing. Pure. */
+/** Shortens lists and texts from outside so that they fit into a log line. Pure. */
 
 const SHOWN_MAX = 10;
 const SHOWN_LENGTH_MAX = 100;
@@ -11,14 +11,14 @@ export function someOf(texts: readonly string[]): readonly string[] {
 /**
  * In words: `a, b and 3 more`.
  *
- * @param count how many there are in all
+ * @param count the total number, including the texts
  */
 export function andMore(texts: readonly string[], count: number): string {
   const more = count - texts.length;
   return `${texts.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
 }
 
-/** @param lengthMax how many characters of the text stay; `…` follows them if there were more */
+/** @param lengthMax how many characters of the text to keep; `…` marks a cut */
 export function cut(text: string, lengthMax: number): string {
   return text.length > lengthMax ? `${text.slice(0, lengthMax)}…` : text;
 }

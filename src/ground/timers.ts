@@ -1,9 +1,9 @@
-/** Waiting, spacing and calling later. Knows nothing of what it calls. Folding calls is in coalesce.ts. */
+/** Waiting, spacing and delayed calls. Merging several calls into one is in coalesce.ts. */
 
-/** The longest time of a timer: 2^31 − 1 ms, 24.8 days. The runtime fires a longer one at once. */
+/** The longest timer: 2^31 − 1 ms, 24.8 days. The runtime fires a longer timer at once. */
 export const TIMER_MS_MAX = 2_147_483_647;
 
-/** Spaces turns: the first comes at once, each further one `intervalMs` or more after the one before. */
+/** Spaces turns: the first comes at once, each later turn at least `intervalMs` after the previous one. */
 export class Pace {
   readonly #intervalMs: number;
   #nextMs = Number.NEGATIVE_INFINITY;
@@ -12,20 +12,20 @@ export class Pace {
     this.#intervalMs = intervalMs;
   }
 
-  /** Waits for a turn and takes it. One caller at a time. */
+  /** Waits for a turn and takes it. Only one caller may wait at a time. */
   async turn(): Promise<void> {
     await this.due();
     this.#nextMs = performance.now() + this.#intervalMs;
   }
 
-  /** Resolves when the next turn is due. Takes none. */
+  /** Resolves when the next turn is due. Does not take it. */
   async due(): Promise<void> {
     const waitMs = this.#nextMs - performance.now();
     if (waitMs > 0) await Bun.sleep(waitMs);
   }
 }
 
-/** Resolves when the time is over, or when the signal is aborted. Never rejects. */
+/** Resolves when the time is over or the signal aborts. Never rejects. */
 export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   const over = Promise.withResolvers<void>();
   const end = (): void => over.resolve();
@@ -37,7 +37,7 @@ export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   signal.removeEventListener("abort", end);
 }
 
-/** Calls later, for several reasons. Each reason has one time: setting a new one replaces the old. */
+/** Delayed calls for several reasons. Each reason has one timer: setting a new one replaces the old one. */
 export class Alarms<Reason extends string> {
   readonly #call: () => void;
   readonly #timers = new Map<Reason, Timer>();
@@ -46,7 +46,7 @@ export class Alarms<Reason extends string> {
     this.#call = call;
   }
 
-  /** @param delayMs a time that is longer than a timer can wait is cut to that */
+  /** @param delayMs is cut to `TIMER_MS_MAX` */
   set(reason: Reason, delayMs: number): void {
     clearTimeout(this.#timers.get(reason));
     this.#timers.set(reason, setTimeout(this.#call, Math.min(delayMs, TIMER_MS_MAX)));

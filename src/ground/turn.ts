@@ -1,11 +1,11 @@
 /**
- * Splits long work into turns, so that what one client sends does not keep all others waiting. Does no work.
+ * Splits long work into turns, so that the data of one client does not block all other clients. Does no work itself.
  */
 
 /** How long one turn may take, ms. */
 const TURN_MS = 5;
 
-/** One piece of work asks `isOver` now and then, and awaits `next()` when it is. */
+/** Long work checks `isOver` now and then. When it is true, the work awaits `next()`. */
 export class Turn {
   #beganMs = performance.now();
 
@@ -13,7 +13,7 @@ export class Turn {
     return performance.now() - this.#beganMs > TURN_MS;
   }
 
-  /** Lets others have their turn, then begins a new one. */
+  /** Lets other work run, then begins a new turn. */
   async next(): Promise<void> {
     await new Promise(setImmediate);
     this.#beganMs = performance.now();

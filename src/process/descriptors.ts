@@ -1,21 +1,21 @@
 /**
- * Counts file descriptors and says whether there is room for one more request. When they run out, Bun keeps
- * a core busy in accept and may end the process (measured, 1.4.5). So there is no room any more while a
- * reserve is left. What a request is told then is the proxy's affair.
+ * Counts file descriptors and says whether there is room for one more request. When they run out, Bun keeps a core
+ * busy in accept and may end the process (measured, 1.4.5). So the limit for requests leaves a reserve. The proxy
+ * decides how to answer a request without room.
  */
 
 export type Descriptors = {
-  /** How many the process may have open. */
+  /** How many descriptors the process may have open. */
   readonly limit: number;
-  /** Takes what one more request needs. Returns false, and takes nothing, if there is no room. */
+  /** Takes the descriptors for one more request. Returns false and takes nothing if there is no room. */
   readonly take: () => boolean;
 };
 
 const RESERVE_SHARE = 0.05;
 const RESERVE_MIN = 64;
-/** A request takes one for its client and one for its backend. */
+/** A request takes one descriptor for its client and one for its backend. */
 const PER_REQUEST = 2;
-/** How old a count may get, ms. What was taken since is added to it, because it may not be open yet. */
+/** The longest age of a count, ms. Descriptors taken since are added, because they may not be open yet. */
 const RECOUNT_MS = 20;
 
 const OPEN = "/proc/self/fd";
@@ -28,7 +28,7 @@ export type DescriptorsInit = {
   readonly now: () => number;
 };
 
-/** @returns undefined where the system does not say (it is no Linux): there is always room then */
+/** @returns undefined if the system does not report the limit (not Linux): there is always room then */
 export async function readDescriptors(): Promise<Descriptors | undefined> {
   try {
     const limit = parseLimit(await Bun.file(LIMITS).text());
@@ -59,7 +59,7 @@ export function createDescriptors({ limit, countOpen: count, now }: DescriptorsI
 }
 
 /**
- * Reads the soft limit; Bun has raised it to the hard one. Source: proc(5), `Max open files <soft> <hard>
+ * Reads the soft limit. Bun has raised it to the hard limit. Source: proc(5), `Max open files <soft> <hard>
  * files`.
  */
 export function parseLimit(limits: string): number | undefined {
@@ -68,10 +68,10 @@ export function parseLimit(limits: string): number | undefined {
 }
 
 /**
- * Counts the open ones. Since Linux 6.2 the size of the directory is their number. Before that it is 0, which
+ * Counts the open descriptors. Since Linux 6.2 the size of the directory is their number. Before that it is 0, which
  * Bun turns into Infinity (measured, 1.4.5); then this counts the entries.
  *
- * @param path a directory of procfs with one entry for each
+ * @param path a directory of procfs with one entry for each descriptor
  */
 export function countOpen(path = OPEN): number {
   const { size } = Bun.file(path);

@@ -1,4 +1,4 @@
-/** Ends the process with a last text. Lines while it runs are in standard-output.ts. */
+/** Ends the process with a last text. standard-output.ts writes the lines before that. */
 import { reasonLines } from "../ground/reason-lines.ts";
 
 /** Ends the process with one line on standard error for each reason. */
@@ -7,7 +7,7 @@ export function fail(reasons: readonly string[], code: number): never {
   process.exit(code);
 }
 
-/** What a command leaves: texts, each for one stream, and an exit code. */
+/** The result of a command: a text for each stream, and an exit code. */
 export type LastWords = {
   readonly code: number;
   readonly stdout?: string;
@@ -21,7 +21,7 @@ export async function exitWith({ code, stdout, stderr }: LastWords): Promise<nev
   process.exit(code);
 }
 
-/** Resolves when the reader has got it. Bun.write would empty a file that the stream is sent to. */
+/** Resolves when the text is written. Bun.write would truncate a file that the stream is redirected to. */
 function write(stream: NodeJS.WriteStream, text: string): Promise<unknown> {
   return new Promise((resolve) => stream.write(text, resolve));
 }

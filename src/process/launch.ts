@@ -1,8 +1,8 @@
 /**
- * What must hold before anything starts. Bun reads its cap on simultaneous fetches (256) once, from the
- * environment of the process, and every streaming answer takes a place until it ends. So the process replaces
- * itself once: with the cap lifted, and as another user if root should not stay root. Process number,
- * arguments, standard input and signals stay the same. How to give up root is decided in privileges.ts.
+ * Prepares the process before anything else starts. Bun reads its cap on simultaneous fetches (256) once, from the
+ * environment of the process, and every streaming answer takes a place until it ends. So the process replaces itself
+ * once: with a higher cap, and as another user if it should not stay root. Process number, arguments, standard input
+ * and signals stay the same. privileges.ts decides how to give up root.
  */
 import type { Environment } from "../ground/environment.ts";
 import { type Node, planDrop, type User } from "./privileges.ts";
@@ -12,39 +12,39 @@ const CAP = "BUN_CONFIG_MAX_HTTP_REQUESTS";
 const CAP_MAX = 65_535;
 
 /**
- * How often a function runs before JavaScriptCore compiles it. By default 500: then it also compiles what runs
- * only while the proxy starts, which takes 5 ms and 2.7 MiB (measured, 1.4.5). With 2,000, the rest is compiled
- * about a second after requests come.
+ * How often a function runs before JavaScriptCore compiles it. With the default of 500 it also compiles functions that
+ * run only while the proxy starts. That takes 5 ms and 2.7 MiB (measured, 1.4.5). With 2,000 it compiles the other
+ * functions about a second after the first requests.
  */
 const WARM_UP = { BUN_JSC_thresholdForJITAfterWarmUp: "2000" } as const;
 
 /**
- * For how long the allocator keeps memory that is free before the kernel gets it back, in ms. Sooner, and each large
- * body takes fresh pages: up to a fifth of its CPU time. An idle proxy gives all back as before (measured, 1.4.5).
+ * How long the allocator keeps free memory before it returns it to the kernel, ms. With a shorter time each large body
+ * needs new pages, which costs up to a fifth of its CPU time. An idle proxy still returns all of it (measured, 1.4.5).
  */
 const KEPT_FREE = { MIMALLOC_PURGE_DELAY: "1000" } as const;
 
-/** May be set otherwise. */
+/** The environment can override these. */
 const DEFAULTS = { ...WARM_UP, ...KEPT_FREE } as const;
 
 export type Launch = {
   /** The user to become if this is root. */
   readonly user: User | undefined;
-  /** Path of the engine's socket, which that user must be able to use; undefined if there is none. */
+  /** Path of the engine's socket. The user must be able to use it. Undefined if there is no socket. */
   readonly socket: string | undefined;
 };
 
 /**
- * Returns if the process is as it must be. Otherwise the process starts again and this does not return.
+ * Returns if the process is already set up correctly. Otherwise it replaces the process and does not return.
  *
- * @returns the reason why it is still root although it should be `user`
- * @throws if another user may not run this binary
+ * @returns the reason why the process is still root although it should be `user`
+ * @throws if the other user is not allowed to run this binary
  */
 export function relaunchIfNeeded(launch: Launch): string | undefined {
   const { dropped, reason } = dropPrivileges(launch);
   const env = launchEnvironment(process.env);
   if (env === undefined && !dropped) return reason;
-  // A new user starts again even with the right environment: the memory holds what root has read.
+  // A new user needs a new process even with the right environment: the memory holds data that root has read.
   process.execve?.(
     process.execPath,
     [process.execPath, ...launchArguments()],
@@ -53,10 +53,10 @@ export function relaunchIfNeeded(launch: Launch): string | undefined {
   return reason;
 }
 
-/** @returns the environment to start again with; undefined if this one will do */
+/** @returns the environment for the new process; undefined if this environment is right */
 export function launchEnvironment(env: Environment): Record<string, string> | undefined {
   const cap = env[CAP] ?? "";
-  // Digits only and in range. This accepts what it returns below, so the process starts again only once.
+  // Only digits, and in range. This accepts the value that it sets below, so the process restarts only once.
   if (/^\d{1,5}$/.test(cap) && Number(cap) >= 1 && Number(cap) <= CAP_MAX) return undefined;
   return { ...DEFAULTS, ...defined(env), [CAP]: String(CAP_MAX) };
 }
@@ -67,7 +67,7 @@ function defined(env: Environment): Record<string, string> {
   );
 }
 
-/** Whether the process is another user's now; the reason, if it stayed root although it should not. */
+/** Whether the process runs as the other user now. `reason` says why it stayed root although it should not. */
 type DropResult = { readonly dropped: boolean; readonly reason?: string };
 
 function dropPrivileges({ user, socket }: Launch): DropResult {
@@ -81,13 +81,13 @@ function dropPrivileges({ user, socket }: Launch): DropResult {
     process.setuid?.(user.uid);
     return { dropped: true };
   } catch {
-    // The container has cap_drop: ALL, or the user namespace lacks a group. Root stays, with the same rights.
-    return { dropped: false, reason: "the process may not change its user" };
+    // The container has cap_drop: ALL, or the user namespace lacks a group. The process stays root, with its rights.
+    return { dropped: false, reason: "the process is not allowed to change its user" };
   }
 }
 
 function nodesOf(socket: string): readonly Node[] | undefined {
-  // Loaded here, because a process that keeps its user needs neither.
+  // Loaded here, because a process that keeps its user does not need these modules.
   const { dirname } = process.getBuiltinModule("node:path");
   const { statSync } = process.getBuiltinModule("node:fs");
   const paths = [socket];
@@ -102,7 +102,7 @@ function nodesOf(socket: string): readonly Node[] | undefined {
   }
 }
 
-/** A compiled binary has its script inside: argv[1] names a place there, and is no argument. */
+/** A compiled binary contains its script: argv[1] names a place inside the binary and is not an argument. */
 function launchArguments(): readonly string[] {
   const compiled = Bun.main.startsWith("/$bunfs/");
   return compiled ? process.argv.slice(2) : [...process.execArgv, ...process.argv.slice(1)];

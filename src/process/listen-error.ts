@@ -1,11 +1,11 @@
-/** Why the proxy can't listen where it should. Does not try to listen. Pure. */
+/** Explains why the proxy cannot listen on its address. Does not try to listen. Pure. */
 import { errorCode, errorText } from "../ground/error-text.ts";
 import type { ListenAddress } from "../ground/listen-address.ts";
 
-/** The system's codes for an address that is not this machine's, or that it can't use as it is. */
+/** System codes for an address that this machine does not have or cannot use in this form. */
 const NO_SUCH_ADDRESS: ReadonlySet<string> = new Set(["EADDRNOTAVAIL", "EINVAL", "EAFNOSUPPORT"]);
 
-/** Says why the proxy can't listen there, and which variable to change. */
+/** Says why the proxy cannot listen, and which variable to change. */
 export function explainListen({ host, port }: ListenAddress, error: unknown): string {
   const at = host === undefined ? "" : ` of ${host}`;
   return `cannot listen on port ${port}${at}: ${errorText(error)}; ${adviceFor(errorCode(error), host)}`;
@@ -13,10 +13,9 @@ export function explainListen({ host, port }: ListenAddress, error: unknown): st
 
 function adviceFor(code: string | undefined, host: string | undefined): string {
   if (host !== undefined && NO_SUCH_ADDRESS.has(code ?? "")) {
-    return "name an address of this machine in PROXY_HOST";
+    return "set PROXY_HOST to an IP address of this machine";
   }
-  // Low ports are closed to other users on the host's network. In a network of its own a container's
-  // user may have any port.
-  const low = "allow it by PROXY_USER=0 or the capability CAP_NET_BIND_SERVICE, or ";
-  return `${code === "EACCES" ? low : ""}choose another in PROXY_PORT`;
+  // On the host's network only root may use low ports. In its own network a container's user may use any port.
+  const low = "set PROXY_USER=0, or add the capability CAP_NET_BIND_SERVICE, or ";
+  return `${code === "EACCES" ? low : ""}set PROXY_PORT to another port`;
 }

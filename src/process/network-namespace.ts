@@ -1,6 +1,6 @@
-/** Which network namespace this process is in: two of them may use one port each, and share all files. */
+/** The network namespace of this process. Processes in two namespaces can use the same port and share all files. */
 
-/** @returns its number, as in `readlink /proc/self/ns/net`; undefined if the system does not tell */
+/** @returns the number, as in `readlink /proc/self/ns/net`; undefined if the system does not report it */
 export async function readNetworkNamespace(
   path = "/proc/self/ns/net",
 ): Promise<number | undefined> {
@@ -8,6 +8,6 @@ export async function readNetworkNamespace(
     const { ino } = await Bun.file(path).stat();
     return ino;
   } catch {
-    return undefined; // no Linux, or /proc is closed
+    return undefined; // not Linux, or /proc is not readable
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Decides how root is given up; launch.ts does it. The image starts as root, because only root can join the
- * group that owns the mounted socket, whose number differs from host to host. PROXY_USER names the user to
+ * Decides how to give up root; launch.ts does it. The image starts as root, because only root can join the group
+ * that owns the mounted socket. The number of that group differs from host to host. PROXY_USER names the user to
  * become. Pure.
  */
 import type { Stats } from "node:fs";
@@ -8,7 +8,7 @@ import type { Stats } from "node:fs";
 /** The user to become. */
 export type User = { readonly uid: number; readonly gid: number };
 
-/** What matters of a directory or socket: the numbers of its owner and group, and its permission bits. */
+/** A directory or socket: the numbers of its owner and group, and its permission bits. */
 export type Node = Pick<Stats, "uid" | "gid" | "mode">;
 
 export type Drop =
@@ -16,13 +16,13 @@ export type Drop =
   | { readonly kind: "keep"; readonly reason?: string };
 
 /**
- * Decides which groups the user will be in. The user keeps the groups that came with the process (group_add),
- * except root's. It joins the socket's group only if it can't use the socket without. It joins even root's
- * group then: access to the socket gives more rights than that group does.
+ * Decides which groups the user will be in. The user keeps the groups that the process started with (group_add),
+ * except the group of root. It joins the group of the socket only if it cannot use the socket otherwise. It then
+ * joins even the group of root: access to the socket gives more rights than that group.
  *
- * @param nodes the directories on the way to the socket, then the socket; undefined if there is no such
- *   socket; empty if none is needed
- * @param current the groups that came with the process
+ * @param nodes the directories on the way to the socket, then the socket; undefined if the socket does not exist;
+ *   empty if no socket is needed
+ * @param current the groups that the process started with
  */
 export function planDrop(
   user: User,
@@ -30,7 +30,7 @@ export function planDrop(
   current: readonly number[],
 ): Drop {
   if (nodes === undefined) {
-    return { kind: "keep", reason: "without the engine's socket there is no telling its group" };
+    return { kind: "keep", reason: "the engine's socket does not exist, so its group is unknown" };
   }
   const socket = nodes.at(-1);
   const own = current.filter((gid) => gid !== 0);
@@ -41,7 +41,7 @@ export function planDrop(
     ),
   );
   return groups === undefined
-    ? { kind: "keep", reason: "only its owner may use the engine's socket" }
+    ? { kind: "keep", reason: "only the owner of the engine's socket may use it" }
     : { kind: "drop", groups };
 }
 

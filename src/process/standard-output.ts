@@ -1,16 +1,15 @@
 /**
- * Writes lines to standard output for as long as the proxy runs. It uses Bun's own writer: `process.stdout`
- * takes 10 ms at the start and 7 MiB for good (measured, 1.4.5). Texts at the end of the process are in exit.ts.
+ * Writes lines to standard output while the proxy runs. It uses Bun's own writer: `process.stdout` takes 10 ms at the
+ * start and 7 MiB for good (measured, 1.4.5). exit.ts writes the texts at the end of the process.
  */
 
 export type StandardOutput = {
   readonly isTerminal: boolean;
   /**
-   * Never throws and never waits. Keeps what a slow reader has not taken yet. Text that nobody can take is
-   * lost.
+   * Never throws and never waits. Keeps text for a slow reader. Text is lost if the reader is gone.
    */
   readonly write: (text: string) => void;
-  /** Resolves when the reader has taken everything, after `LAST_WORDS_MS` at the latest. */
+  /** Resolves when the reader has read everything, after `LAST_WORDS_MS` at the latest. */
   readonly flush: () => Promise<void>;
 };
 
@@ -24,7 +23,7 @@ export async function openStandardOutput(): Promise<StandardOutput> {
       sink.write(text);
       await sink.flush();
     } catch {
-      // The reader has closed it, or the disk is full: there is nobody to tell.
+      // The reader has closed the stream, or the disk is full. There is no place to report this.
     }
   };
   return {
@@ -34,7 +33,7 @@ export async function openStandardOutput(): Promise<StandardOutput> {
   };
 }
 
-/** Takes every character device for a terminal. The other one, /dev/null, shows nothing anyway. */
+/** Treats every character device as a terminal. The only other usual one, /dev/null, shows nothing anyway. */
 async function isTerminal(): Promise<boolean> {
   try {
     return (await Bun.stdout.stat()).isCharacterDevice();

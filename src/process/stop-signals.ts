@@ -1,9 +1,9 @@
-/** SIGTERM and SIGINT, by which people and engines ask the process to stop. Stopping is compose.ts's. */
+/** SIGTERM and SIGINT: users and engines send them to stop the process. compose.ts does the stopping. */
 
 /**
- * Listens for both signals from now on. A second one ends the process at once, with exit code 1.
+ * Listens for both signals from now on. A second signal ends the process at once, with exit code 1.
  *
- * @returns resolves with the name of the first signal
+ * @returns a promise that resolves with the name of the first signal
  */
 export function firstStopSignal(): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();

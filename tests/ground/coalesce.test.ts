@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { atMostEvery, coalesce, spaced } from "../../src/ground/coalesce.ts";
 import { until } from "../support/until.ts";
 
-test("coalesce() makes one more run of any number of calls during a run, and never two at once", async () => {
+test("coalesce() merges all calls during a run into one more run, and never runs two at once", async () => {
   const gates: PromiseWithResolvers<void>[] = [];
   let running = 0;
   let most = 0;
@@ -27,7 +27,7 @@ test("coalesce() makes one more run of any number of calls during a run, and nev
   expect([gates.length, most]).toEqual([3, 1]);
 });
 
-test("the promise of a call during a run resolves only when a run that began after it has ended", async () => {
+test("the promise of a call during a run resolves only after a run that began later has ended", async () => {
   const ended: number[] = [];
   let runs = 0;
   const wake = coalesce(async () => {
@@ -41,7 +41,7 @@ test("the promise of a call during a run resolves only when a run that began aft
   expect(ended).toEqual([1, 2]);
 });
 
-test("atMostEvery() gives calls within the interval the run that began it, under way or over", async () => {
+test("atMostEvery() lets calls within the interval share the run that started it, even a finished one", async () => {
   const gates: PromiseWithResolvers<void>[] = [];
   const run = atMostEvery(60_000, () => {
     const gate = Promise.withResolvers<void>();
@@ -51,7 +51,7 @@ test("atMostEvery() gives calls within the interval the run that began it, under
   const calls = [run(), run(), run()];
   let ended = 0;
   for (const call of calls) void call.then(() => (ended += 1));
-  await Bun.sleep(0); // none of them resolves before the run has ended
+  await Bun.sleep(0); // no promise resolves before the run has ended
   expect([gates.length, ended]).toEqual([1, 0]);
   gates[0]!.resolve();
   await Promise.all(calls);
@@ -59,7 +59,7 @@ test("atMostEvery() gives calls within the interval the run that began it, under
   expect(gates).toHaveLength(1);
 });
 
-test("atMostEvery() runs again after the interval, also beside a run that hangs", async () => {
+test("atMostEvery() runs again after the interval, even while an earlier run hangs", async () => {
   let runs = 0;
   const run = atMostEvery(20, () => {
     runs += 1;
@@ -73,7 +73,7 @@ test("atMostEvery() runs again after the interval, also beside a run that hangs"
   await run(); // shares the second run, which has ended
 });
 
-test("spaced() begins a run at once, and shares the next one, after the interval, among all calls until then", async () => {
+test("spaced() begins a run at once; all calls within the interval share the next run after it", async () => {
   const beganMs: number[] = [];
   const run = spaced(50, () => {
     beganMs.push(performance.now());

@@ -6,14 +6,14 @@ import { freePort, rawServer } from "../support/client/raw-http.ts";
 import { blackhole } from "../support/server/blackhole.ts";
 import { until } from "../support/until.ts";
 
-test("tryConnect() to a server that listens makes a connection, closes it, and sends nothing", async () => {
+test("tryConnect() connects to a listening server, closes the connection, and sends nothing", async () => {
   using server = await rawServer();
   expect(await tryConnect(server.origin, 3_000)).toBe("connected");
   await until("it is closed", () => server.connections[0]?.closed() === true);
   expect(server.connections[0]?.received()).toBe("");
 });
 
-test("tryConnect() to a port where nobody listens is refused, also at an IPv6 address", async () => {
+test("tryConnect() to a port without a listener is refused, on IPv6 too", async () => {
   const port = await freePort();
   expect(await tryConnect(`http://127.0.0.1:${port}`, 3_000)).toBe("refused");
   expect(["refused", "no route", "failed"]).toContain<ConnectTry>(
@@ -21,18 +21,18 @@ test("tryConnect() to a port where nobody listens is refused, also at an IPv6 ad
   );
 });
 
-test("tryConnect() to an address that swallows SYNs gives up in time", async () => {
+test("tryConnect() to an address that drops SYNs times out", async () => {
   using hole = await blackhole();
   const startMs = performance.now();
   expect(await tryConnect(hole.origin, 100)).toBe("timed out");
   expect(performance.now() - startMs).toBeWithin(95, 1_000);
 });
 
-test("tryConnect() fails where the address is none", async () => {
+test("tryConnect() fails for an invalid address", async () => {
   expect(await tryConnect("http://255.255.255.255:9", 3_000)).not.toBe("connected");
 });
 
-test("tryConnect() takes an IPv6 address out of its brackets", async () => {
+test("tryConnect() removes the brackets of an IPv6 address", async () => {
   const server = createServer().listen(0, "::1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
@@ -40,6 +40,6 @@ test("tryConnect() takes an IPv6 address out of its brackets", async () => {
   server.close();
 });
 
-test("tryConnect() says nothing of the server where the attempt itself fails", async () => {
+test("tryConnect() returns failed when the attempt itself fails", async () => {
   expect(await tryConnect("http://nowhere.invalid:9", 10_000)).toBe("failed");
 });

@@ -8,7 +8,7 @@ test("controlSocket() has the port in its name", () => {
   expect(controlSocket(OWN)).toBe("/run/lw-inference-proxy/lw-inference-proxy-8080.sock");
 });
 
-test("two proxies that share /dev/shm and have the same port, each in its own network, have two sockets", () => {
+test("two proxies in different networks that share /dev/shm and the port have different sockets", () => {
   expect(controlSocket(SHARED)).toBe("/dev/shm/lw-inference-proxy-8080-4026531840.sock");
   expect(controlSocket({ ...SHARED, networkNamespace: 4_026_532_210 })).toBe(
     "/dev/shm/lw-inference-proxy-8080-4026532210.sock",
@@ -18,7 +18,7 @@ test("two proxies that share /dev/shm and have the same port, each in its own ne
   );
 });
 
-test("a command looks there first, then where the systemd unit has it, unless it is told where", () => {
+test("a command looks in /dev/shm first, then in the systemd directory, unless a directory is set", () => {
   expect(controlSockets(SHARED)).toEqual([controlSocket(SHARED), controlSocket(OWN)]);
   expect(controlSockets({ ...SHARED, directory: "/run/x" })).toEqual([
     "/run/x/lw-inference-proxy-8080.sock",

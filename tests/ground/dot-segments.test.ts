@@ -18,7 +18,7 @@ describe("climbs()", () => {
     "/v1/..;/x",
     "/v1/..;a=b/x",
     "/v1/%2e%2e%3b/x",
-  ])("sees it in %p", (path) => {
+  ])("finds `..` in %p", (path) => {
     expect(climbs(path)).toBe(true);
   });
 
@@ -36,21 +36,21 @@ describe("climbs()", () => {
     "/v1/%",
     "/v1/;../x",
     "/v1/a;..",
-  ])("does not see it in %p", (path) => {
+  ])("finds no `..` in %p", (path) => {
     expect(climbs(path)).toBe(false);
   });
 });
 
 describe("hasDotSegment()", () => {
   test.each(["/v1/.", "/./v1", "/v1/%2e", "/v1/%252E/x", "/v1/.;a", "/v1/%2e%2e/admin", "/../v1"])(
-    "sees one in %p",
+    "finds a dot segment in %p",
     (path) => {
       expect(hasDotSegment(path)).toBe(true);
     },
   );
 
   test.each(["", "/v1", "/v1.0/x", "/.well-known/x", "/v1/%zz", "/%41/v1"])(
-    "sees none in %p",
+    "finds no dot segment in %p",
     (path) => {
       expect(hasDotSegment(path)).toBe(false);
     },

@@ -15,14 +15,14 @@ test.each<[env: Record<string, string | undefined>, width: number, colour: "" | 
   [{}, 7, ""],
   [{ WIDTH: "", COLOUR: undefined }, 7, ""],
   [{ WIDTH: "12", COLOUR: "red", OTHER: "x" }, 12, "red"],
-])("readVariables() reads %p, and defaults for the rest", (env, width, colour) => {
+])("readVariables() reads %p and uses defaults for the others", (env, width, colour) => {
   expect(readVariables(VARIABLES, env)).toEqual({
     kind: "values",
     values: { WIDTH: width, COLOUR: colour },
   });
 });
 
-test("readVariables() names every wrong variable, in the order of the table", () => {
+test("readVariables() returns the names of all wrong variables, in the order of the table", () => {
   expect(readVariables(VARIABLES, { COLOUR: "blue", WIDTH: "wide" })).toEqual({
     kind: "wrong",
     names: ["WIDTH", "COLOUR"],

@@ -8,7 +8,7 @@ test.each<[error: unknown, text: string]>([
   [new TypeError("no function"), "no function"],
   ["thrown text", "thrown text"],
   [undefined, "undefined"],
-  [{ message: "of no Error" }, "[object Object]"],
+  [{ message: "not an Error" }, "[object Object]"],
 ])("errorText() of %p is %p", (error, text) => {
   expect(errorText(error)).toBe(text);
 });

@@ -12,20 +12,23 @@ describe("failureWords()", () => {
     ["the server refused the connection", coded("ECONNREFUSED")],
     ["the server closed the connection", coded("ECONNRESET")],
     ["the server closed the connection", coded("EPIPE")],
-    ["no connection could be made", coded("EHOSTUNREACH")],
-    ["no connection could be made", coded("ENETUNREACH")],
-    ["no connection could be made", coded("ETIMEDOUT")],
+    ["the proxy could not connect to the server", coded("EHOSTUNREACH")],
+    ["the proxy could not connect to the server", coded("ENETUNREACH")],
+    ["the proxy could not connect to the server", coded("ETIMEDOUT")],
     ["the proxy is out of file descriptors", coded("EMFILE")],
     [
-      "the server sent what is not HTTP (Malformed_HTTP_Response)",
+      "the server's answer is not valid HTTP (Malformed_HTTP_Response)",
       coded("Malformed_HTTP_Response"),
     ],
-    ["the server sent what is not HTTP (InvalidHTTPResponse)", coded("InvalidHTTPResponse")],
+    ["the server's answer is not valid HTTP (InvalidHTTPResponse)", coded("InvalidHTTPResponse")],
     ["the connection failed (ESOMETHINGNEW)", coded("ESOMETHINGNEW")],
-    ["the server's answer can't be passed on (UnrequestedUpgrade)", coded("UnrequestedUpgrade")],
-    ["the server's answer opens no WebSocket", coded("BAD_HANDSHAKE")],
     [
-      "the server sent what a WebSocket may not (WS_ERR_INVALID_UTF8)",
+      "the proxy cannot pass on the server's answer (UnrequestedUpgrade)",
+      coded("UnrequestedUpgrade"),
+    ],
+    ["the server's answer does not open a WebSocket", coded("BAD_HANDSHAKE")],
+    [
+      "the server sent an invalid WebSocket frame (WS_ERR_INVALID_UTF8)",
       coded("WS_ERR_INVALID_UTF8"),
     ],
     ["the server answered with status 503", coded("503")],
@@ -38,8 +41,10 @@ describe("failureWords()", () => {
     expect(failureWords(error)).toBe(words);
   });
 
-  test.each(["toString", "__proto__"])("knows no code %s by accident", (code) => {
-    expect(failureWords(coded(code))).toBe(`the server's answer can't be passed on (${code})`);
+  test.each(["toString", "__proto__"])("does not mistake %s for a known code", (code) => {
+    expect(failureWords(coded(code))).toBe(
+      `the proxy cannot pass on the server's answer (${code})`,
+    );
     expect(isOfConnection(coded(code))).toBe(false);
   });
 
@@ -55,9 +60,9 @@ describe("failureWords()", () => {
 
 describe("isOfConnection()", () => {
   test.each<[what: string, fail: (upstream: Awaited<ReturnType<typeof rawServer>>) => unknown]>([
-    ["resets", async (upstream) => (await upstream.request()).reset()],
-    ["ends", async (upstream) => (await upstream.request()).end()],
-  ])("is true of a real fetch whose server %s", async (_what, fail) => {
+    ["resets the connection", async (upstream) => (await upstream.request()).reset()],
+    ["closes the connection", async (upstream) => (await upstream.request()).end()],
+  ])("is true for a real fetch whose server %s", async (_what, fail) => {
     using upstream = await rawServer();
     const fetched = fetch(upstream.origin).catch((thrown: unknown) => thrown);
     await fail(upstream);
@@ -66,7 +71,7 @@ describe("isOfConnection()", () => {
     expect(failureWords(error)).toBe("the server closed the connection");
   });
 
-  test("is true of a real fetch that is refused, and not of an answer that is no HTTP", async () => {
+  test("is true for a refused fetch, and false for an answer that is not HTTP", async () => {
     const refused = await fetch(`http://127.0.0.1:${await freePort()}`).catch(
       (thrown: unknown) => thrown,
     );
@@ -76,6 +81,6 @@ describe("isOfConnection()", () => {
     (await upstream.request()).send("SSH-2.0-OpenSSH_9.6\r\n\r\n");
     const error = await fetched;
     expect(isOfConnection(error)).toBe(false);
-    expect(failureWords(error)).toStartWith("the server sent what is not HTTP");
+    expect(failureWords(error)).toStartWith("the server's answer is not valid HTTP");
   });
 });

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { greatestFirst } from "../../src/ground/greatest-first.ts";
 
-test("greatestFirst() compares the second number only where the first is the same", () => {
+test("greatestFirst() compares the second number only if the first is equal", () => {
   const entries = [
     [1, 9],
     [2, 0],
@@ -16,7 +16,7 @@ test("greatestFirst() compares the second number only where the first is the sam
   ]);
 });
 
-test("greatestFirst() leaves equal ones in their order, and the given list as it is", () => {
+test("greatestFirst() keeps the order of equal entries and does not change the given list", () => {
   const entries = ["b", "a", "c"];
   expect(greatestFirst(entries, (text) => [text === "c" ? 1 : 0])).toEqual(["c", "b", "a"]);
   expect(entries).toEqual(["b", "a", "c"]);

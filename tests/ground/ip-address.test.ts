@@ -46,7 +46,7 @@ describe("isIpv4(), isIpv6()", () => {
     expect([isIpv4(text), isIpv6(text)]).toEqual([isIP(text) === 4, isIP(text) === 6]);
   });
 
-  test.each(["fe80::1%eth0", "fe80::1%25eth0", "::1%"])("take no zone: %j", (text) => {
+  test.each(["fe80::1%eth0", "fe80::1%25eth0", "::1%"])("accept no zone: %j", (text) => {
     expect([isIpv4(text), isIpv6(text)]).toEqual([false, false]);
   });
 });

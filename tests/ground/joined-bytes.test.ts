@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { JoinedBytes } from "../../src/ground/joined-bytes.ts";
 
 describe("JoinedBytes", () => {
-  test("keeps what came in pieces of any size, in order", () => {
+  test("keeps pieces of any size in order", () => {
     const joined = new JoinedBytes();
     const pieces = [[1], [], [2, 3], Array.from({ length: 1_000 }, (_, index) => index % 256), [9]];
     for (const piece of pieces) joined.append(Uint8Array.from(piece));
@@ -10,14 +10,14 @@ describe("JoinedBytes", () => {
     expect([...joined.bytes]).toEqual(pieces.flat());
   });
 
-  test("takes no more than twice what came, once that is more than a few bytes", () => {
+  test("takes at most twice the memory of the data, except for a few bytes", () => {
     const joined = new JoinedBytes();
     for (let count = 0; count < 100_000; count += 1) joined.append(Uint8Array.of(count));
     expect(joined.bytes.buffer.byteLength).toBeLessThanOrEqual(200_000);
     expect(joined.bytes.at(-1)).toBe(99_999 % 256);
   });
 
-  test("is empty after clear(), and may be used again", () => {
+  test("is empty after clear() and can be used again", () => {
     const joined = new JoinedBytes();
     joined.append(Uint8Array.of(1, 2));
     joined.clear();
@@ -26,7 +26,7 @@ describe("JoinedBytes", () => {
     expect([...joined.bytes]).toEqual([3]);
   });
 
-  test("says which text they are, and which bytes it has, after a longer one too", () => {
+  test("compares its bytes with a text and finds single bytes, even after longer content", () => {
     const joined = new JoinedBytes();
     joined.append(Buffer.from("model\\"));
     joined.clear();

@@ -55,7 +55,7 @@ describe("elements()", () => {
     expect(next.value).toBe(end);
   });
 
-  test("tells how deep a value is, and how many are in it", () => {
+  test("return the depth of each value and the number of values in it", () => {
     const extents = [...elements('[1,"[[",[],[1,2],{"a":[{"b":[]}]}]', 0)];
     expect(extents.map((extent) => [extent?.depth, extent?.values])).toEqual([
       [0, 1],
@@ -66,7 +66,7 @@ describe("elements()", () => {
     ]);
   });
 
-  test("a million levels are no matter, and pauses come within", () => {
+  test("handle a million levels, with pauses in between", () => {
     const deep = `[${"[".repeat(1_000_000)}${"]".repeat(1_000_000)},1]`;
     const found = [...elements(deep, 0)];
     expect(found.filter((value) => value === undefined).length).toBeGreaterThan(5);
@@ -93,7 +93,7 @@ describe("members()", () => {
     },
   );
 
-  test("of 2,000 random objects are what JSON.parse makes of them", () => {
+  test("of 2,000 random objects are the same as with JSON.parse", () => {
     for (let seed = 0; seed < 2_000; seed += 1) {
       const text = randomDocument(seededRandom(seed)).text.trimStart();
       if (text.startsWith("\uFEFF")) continue; // our texts have been decoded

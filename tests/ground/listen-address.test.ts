@@ -9,6 +9,6 @@ test.each<[host: string | undefined, origin: string]>([
   ["0:0::0", "http://[::1]:80"],
   ["::1", "http://[::1]:80"],
   ["2001:DB8::1", "http://[2001:db8::1]:80"],
-])("originOf() a proxy that listens on %p is %s", (host, origin) => {
+])("originOf() of a proxy that listens on %p is %s", (host, origin) => {
   expect(originOf({ host, port: 80 })).toBe(origin);
 });

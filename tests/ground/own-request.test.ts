@@ -5,7 +5,7 @@ import { within } from "../support/until.ts";
 const { signal } = new AbortController();
 
 describe("ownRequest()", () => {
-  test("asks for an answer that is not encoded, and follows no redirect", async () => {
+  test("asks for an answer without encoding and follows no redirect", async () => {
     let asked: Headers | undefined;
     using server = Bun.serve({
       port: 0,
@@ -20,7 +20,7 @@ describe("ownRequest()", () => {
     expect(asked?.get("accept")).toBe("a/b");
   });
 
-  test("ends when its signal is aborted, and throws its reason", async () => {
+  test("ends when its signal aborts, and throws the reason of the signal", async () => {
     using server = Bun.serve({ port: 0, fetch: () => new Promise(() => undefined) });
     const aborting = new AbortController();
     const asked = ownRequest(server.url.href, { signal: aborting.signal });
@@ -30,7 +30,7 @@ describe("ownRequest()", () => {
 });
 
 describe("readText()", () => {
-  test("reads what came in pieces, and leaves a byte order mark out", async () => {
+  test("reads a body in pieces and drops a byte order mark", async () => {
     const body = new ReadableStream<Uint8Array>({
       start: (controller) => {
         for (const byte of Buffer.from("\ufeffgrüße")) controller.enqueue(Uint8Array.of(byte));
@@ -41,14 +41,14 @@ describe("readText()", () => {
     expect(await readText(new Response(null), 100)).toBe("");
   });
 
-  test("takes as much as is allowed and not a byte more", async () => {
+  test("accepts a body of the maximum size and refuses one more byte", async () => {
     expect(await readText(new Response("x".repeat(1024)), 1024)).toHaveLength(1024);
     const larger = readText(new Response("x".repeat(1025)), 1024);
     expect(await larger.catch(String)).toContain("the answer is larger than 1 KiB");
   });
 
   test.each(["gzip", "br", "zstd", "deflate", "identity, gzip"])(
-    "refuses %s before a byte of it is inflated",
+    "refuses %s without decompressing a byte",
     async (encoding) => {
       const gzip = Bun.gzipSync(Buffer.alloc(100 * 1024 * 1024));
       using server = Bun.serve({
@@ -62,7 +62,7 @@ describe("readText()", () => {
     },
   );
 
-  test("takes an answer that says that it is not encoded", async () => {
+  test("accepts an answer with the encoding identity", async () => {
     const response = new Response("x", { headers: { "content-encoding": "Identity" } });
     expect(await Array.fromAsync(await identityBody(response))).toHaveLength(1);
   });

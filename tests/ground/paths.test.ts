@@ -31,7 +31,7 @@ test.each([
   expect(isIdRoute(path)).toBe(expected);
 });
 
-test("isLoraPath() is of the two paths that load and unload, and of no other", () => {
+test("isLoraPath() is true for the two paths that load and unload, and for no other path", () => {
   const paths = [
     "/v1/load_lora_adapter",
     "/v1/unload_lora_adapter",

@@ -23,7 +23,7 @@ test.each(STEERING)(
   },
 );
 
-test("printable() leaves all other text as it is", () => {
+test("printable() does not change other text", () => {
   const text = "Qwen/Qwen3-0.6B ü 模型 😀 \\u001b {}";
   expect(printable(text)).toBe(text);
   expect(printableInTable(text)).toBe(text);
@@ -37,6 +37,6 @@ test.each<[text: string, shown: string]>([
   ["123456", '"12345…"'],
   ["1234😀", '"1234\\ud83d…"'],
   ["", '""'],
-])("quoted() has %j as %s", (text, shown) => {
+])("quoted() shows %j as %s", (text, shown) => {
   expect(quoted(text, 5)).toBe(shown);
 });

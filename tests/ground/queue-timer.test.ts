@@ -4,7 +4,7 @@ import { until } from "../support/until.ts";
 
 const SHORT_MS = 5;
 
-/** Adds a wait for each name, and notes whose are over. */
+/** Adds a wait for each name and records which waits are over. */
 function setUp(timer: QueueTimer, names: readonly string[]) {
   const over: string[] = [];
   const waits = names.map((name) => timer.add({ due: () => over.push(name) }));
@@ -12,7 +12,7 @@ function setUp(timer: QueueTimer, names: readonly string[]) {
 }
 
 describe("QueueTimer", () => {
-  test("calls all that wait, the oldest first, none before its time", async () => {
+  test("calls all waits, the oldest first, and no wait too early", async () => {
     const beganMs = performance.now();
     const { over } = setUp(new QueueTimer(SHORT_MS), ["a", "b", "c"]);
     expect(over).toEqual([]);
@@ -25,16 +25,16 @@ describe("QueueTimer", () => {
     [0, ["b", "c"]],
     [1, ["a", "c"]],
     [2, ["a", "b"]],
-  ])("does not call the one of number %d, which was called off", async (index, left) => {
+  ])("does not call wait %d after callOff()", async (index, left) => {
     const timer = new QueueTimer(SHORT_MS);
     const { over, waits } = setUp(timer, ["a", "b", "c"]);
     timer.callOff(waits[index]!);
-    timer.callOff(waits[index]!); // counts for nothing
+    timer.callOff(waits[index]!); // has no effect
     await until("the others are over", () => over.length === 2);
     expect(over).toEqual(left);
   });
 
-  test("goes on with those that come while it has nobody, and while it calls", async () => {
+  test("handles waits that are added while the list is empty or during a call", async () => {
     const timer = new QueueTimer(SHORT_MS);
     const { waits } = setUp(timer, ["a"]);
     timer.callOff(waits[0]!);
@@ -42,12 +42,12 @@ describe("QueueTimer", () => {
     timer.add({ due: () => timer.add({ due: () => over.push("d") }) });
     await until("all are over", () => over.length === 2);
     expect(over).toEqual(["b", "d"]);
-    timer.callOff(waits[0]!); // long after its time
+    timer.callOff(waits[0]!); // long after its end
     const later = setUp(timer, ["e"]);
     await until("the last is over", () => later.over.length === 1);
   });
 
-  test("one that was called off is not called by those before it", async () => {
+  test("does not call a wait that an earlier wait cancels in its call", async () => {
     const timer = new QueueTimer(SHORT_MS);
     const over: string[] = [];
     timer.add({ due: () => timer.callOff(second) });
@@ -57,7 +57,7 @@ describe("QueueTimer", () => {
     expect(over).toEqual(["third"]);
   });
 
-  test("one that is over, or was called off, leads to none that came later", async () => {
+  test("a wait that is over or cancelled does not refer to later waits", async () => {
     const timer = new QueueTimer(SHORT_MS);
     const { over, waits } = setUp(timer, ["a", "b", "c"]);
     timer.callOff(waits[1]!);
@@ -67,7 +67,7 @@ describe("QueueTimer", () => {
     );
   });
 
-  test("keeps nothing of those that are called off", () => {
+  test("keeps no cancelled wait", () => {
     const timer = new QueueTimer(1_000_000);
     const { waits } = setUp(timer, ["a", "b", "c", "d"]);
     for (const wait of [waits[1]!, waits[0]!, waits[3]!]) timer.callOff(wait);
@@ -76,7 +76,7 @@ describe("QueueTimer", () => {
   });
 });
 
-test("there is one timer for waits of one length", () => {
+test("queueTimerOf() returns the same timer for the same length", () => {
   expect(queueTimerOf(12_345)).toBe(queueTimerOf(12_345));
   expect(queueTimerOf(12_345)).not.toBe(queueTimerOf(12_346));
 });

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { reasonLines } from "../../src/ground/reason-lines.ts";
 
-test("reasonLines() names the program in each line, and lets nothing steer a terminal", () => {
+test("reasonLines() begins each line with the program and escapes control characters", () => {
   const esc = String.fromCharCode(27);
   const lines = reasonLines(["one", `two${esc}[31m\nthree`]).split("\n");
   expect([lines.length, lines[0], lines[2]]).toEqual([3, "lw-inference-proxy: one", ""]);

@@ -1,13 +1,13 @@
 import { expect, test } from "bun:test";
 import { Turn } from "../../src/ground/turn.ts";
 
-/** Keeps the thread busy, as long work does. */
+/** Keeps the thread busy, like long work. */
 function work(ms: number): void {
   const endMs = performance.now() + ms;
   while (performance.now() < endMs);
 }
 
-test("Turn is over after some milliseconds of work; then others have theirs, and a new one begins", async () => {
+test("Turn is over after some milliseconds; next() lets other work run and begins a new turn", async () => {
   const turn = new Turn();
   expect(turn.isOver).toBe(false);
   work(6);

@@ -9,7 +9,7 @@ import {
 
 describe("createDescriptors()", () => {
   test.each([
-    ["64 at least", 256, 256 - 64],
+    ["at least 64", 256, 256 - 64],
     ["5 %", 10_000, 9_500],
   ])("keeps a reserve of %s", (_what, limit, usable) => {
     const take = (open: number): boolean =>
@@ -17,13 +17,13 @@ describe("createDescriptors()", () => {
     expect([take(usable - 2), take(usable - 1)]).toEqual([true, false]);
   });
 
-  test("counts two for each request taken in until it counts anew", () => {
+  test("adds two for each new request until the next count", () => {
     let nowMs = 0;
     let open = 100;
     const { take } = createDescriptors({ limit: 256, countOpen: () => open, now: () => nowMs });
     const taken = Array.from({ length: 100 }, take).filter(Boolean).length;
     expect(taken).toBe((256 - 64 - 100) / 2);
-    open = 190; // most are open now, and some have ended
+    open = 190; // most are open now, some have ended
     nowMs = 20;
     expect([take(), take()]).toEqual([true, false]);
   });
@@ -36,13 +36,13 @@ test("parseLimit() reads the soft limit", () => {
   expect(parseLimit("")).toBeUndefined();
 });
 
-test("countOpen() counts the entries where the size of the directory does not tell", () => {
-  const path = "/proc/self/fdinfo"; // as /proc/self/fd is before Linux 6.2
+test("countOpen() counts the entries if the size of the directory does not show the number", () => {
+  const path = "/proc/self/fdinfo"; // behaves like /proc/self/fd before Linux 6.2
   expect(statSync(path).size).toBe(0);
   expect(Math.abs(countOpen(path) - readdirSync(path).length)).toBeLessThan(5);
 });
 
-test("countOpen() counts what is open", () => {
+test("countOpen() counts the open descriptors", () => {
   expect(Math.abs(countOpen() - readdirSync("/proc/self/fd").length)).toBeLessThan(5);
 });
 

@@ -7,7 +7,7 @@ const DEFAULTS = { BUN_JSC_thresholdForJITAfterWarmUp: "2000", MIMALLOC_PURGE_DE
 const SCRIPT = fileURLToPath(import.meta.resolve("../support/process/relaunched.ts"));
 
 describe("launchEnvironment()", () => {
-  test.each(["1", "256", "65534", "65535", "00256"])("is satisfied with a cap of %p", (cap) => {
+  test.each(["1", "256", "65534", "65535", "00256"])("accepts a cap of %p", (cap) => {
     expect(launchEnvironment({ [CAP]: cap, PATH: "/bin" })).toBeUndefined();
   });
 
@@ -24,17 +24,17 @@ describe("launchEnvironment()", () => {
     " 1",
     "x",
     "1.5",
-  ])("lifts a cap of %p, and keeps the rest", (cap) => {
+  ])("replaces a cap of %p and keeps the other variables", (cap) => {
     const env = launchEnvironment({ [CAP]: cap, PATH: "/bin", EMPTY: "", GONE: undefined });
     expect(env).toEqual({ ...DEFAULTS, [CAP]: "65535", PATH: "/bin", EMPTY: "" });
   });
 
-  test("leaves settings of JavaScriptCore and of the allocator as they are", () => {
+  test("does not override settings of JavaScriptCore and the allocator", () => {
     const set = { BUN_JSC_thresholdForJITAfterWarmUp: "7", MIMALLOC_PURGE_DELAY: "0" };
     expect(launchEnvironment(set)).toEqual({ ...set, [CAP]: "65535" });
   });
 
-  test("is satisfied with what it asks for, so that nothing starts for ever", () => {
+  test("accepts its own result, so the process does not restart forever", () => {
     expect(launchEnvironment(launchEnvironment({}) ?? {})).toBeUndefined();
   });
 });
@@ -44,7 +44,7 @@ describe("relaunchIfNeeded()", () => {
     [undefined, "65535"],
     ["70000", "65535"],
     ["300", "300"],
-  ])("makes a cap of %p one of %s in the same process", async (cap, after) => {
+  ])("changes a cap of %p to %s in the same process", async (cap, after) => {
     const child = Bun.spawn([process.execPath, "--smol", SCRIPT, "--flag", "a b"], {
       env: { ...process.env, [CAP]: cap, KEPT: "x=y" },
       stdin: new Blob(["input"]),

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { explainListen } from "../../src/process/listen-error.ts";
 
-/** TEST-NET-3 (RFC 5737): nobody's. */
+/** TEST-NET-3 (RFC 5737): no machine has it. */
 const FOREIGN = "203.0.113.9";
 
-/** As server.ts listens. */
+/** Listens like server.ts. */
 function start(hostname: string | undefined, port: number): Bun.Server<undefined> {
   return Bun.serve({
     port,
@@ -14,7 +14,7 @@ function start(hostname: string | undefined, port: number): Bun.Server<undefined
   });
 }
 
-describe("explainListen() names address, port and what to change", () => {
+describe("explainListen() says the address, the port and the variable to change", () => {
   function failureOf(host: string | undefined, port: number): string {
     try {
       void start(host, port).stop(true);
@@ -24,24 +24,27 @@ describe("explainListen() names address, port and what to change", () => {
     }
   }
 
-  test.each([undefined, "127.0.0.1"])("when the port is taken, on %p", (host) => {
+  test.each([undefined, "127.0.0.1"])("if the port is taken on %p", (host) => {
     using other = start(host, 0);
     const at = host === undefined ? "" : ` of ${host}`;
     const text = failureOf(host, other.port ?? 0);
     expect(text).toStartWith(`cannot listen on port ${other.port}${at}: `);
-    expect(text).toEndWith("; choose another in PROXY_PORT");
+    expect(text).toEndWith("; set PROXY_PORT to another port");
   });
 
-  test.each([FOREIGN, "2001:db8::9", "fe80::1"])("when the address %s is not ours", (host) => {
-    const text = failureOf(host, 65_000);
-    expect(text).toStartWith(`cannot listen on port 65000 of ${host}: `);
-    expect(text).toEndWith("; name an address of this machine in PROXY_HOST");
-  });
+  test.each([FOREIGN, "2001:db8::9", "fe80::1"])(
+    "if this machine does not have the address %s",
+    (host) => {
+      const text = failureOf(host, 65_000);
+      expect(text).toStartWith(`cannot listen on port 65000 of ${host}: `);
+      expect(text).toEndWith("; set PROXY_HOST to an IP address of this machine");
+    },
+  );
 
-  test("when the port is for root alone", () => {
+  test("if only root may use the port", () => {
     const error = Object.assign(new Error("permission denied"), { code: "EACCES" });
     expect(explainListen({ host: "127.0.0.1", port: 80 }, error)).toBe(
-      "cannot listen on port 80 of 127.0.0.1: permission denied; allow it by PROXY_USER=0 or the capability CAP_NET_BIND_SERVICE, or choose another in PROXY_PORT",
+      "cannot listen on port 80 of 127.0.0.1: permission denied; set PROXY_USER=0, or add the capability CAP_NET_BIND_SERVICE, or set PROXY_PORT to another port",
     );
   });
 });

@@ -7,7 +7,7 @@ import { within } from "../support/until.ts";
 
 const SCRIPT = fileURLToPath(import.meta.resolve("../support/process/line-writer.ts"));
 const LINE = 1_000;
-/** Far more than a pipe holds. */
+/** Much more than a pipe buffer. */
 const MANY = 2_000;
 
 function start(lines: number, stdout: "pipe" | number): Bun.Subprocess<"ignore", "pipe", "pipe"> {
@@ -16,7 +16,7 @@ function start(lines: number, stdout: "pipe" | number): Bun.Subprocess<"ignore",
   });
 }
 
-test("all of it comes, in order", async () => {
+test("writes everything in order", async () => {
   const child = start(MANY, "pipe");
   const text = await child.stdout.text();
   const numbers = text.trimEnd().split("\n").map(Number);
@@ -24,7 +24,7 @@ test("all of it comes, in order", async () => {
   expect(await child.exited).toBe(0);
 });
 
-test("a reader that has stopped holds up nobody, and at the end no longer than a second", async () => {
+test("a reader that stops reading does not block the process, and delays its end by at most a second", async () => {
   const child = start(MANY, "pipe");
   const report = JSON.parse(await within("its report", child.stderr.text(), 10_000)) as {
     readonly writtenMs: number;
@@ -33,7 +33,7 @@ test("a reader that has stopped holds up nobody, and at the end no longer than a
   expect(await within("its end", child.exited)).toBe(0);
 });
 
-test("a file that others write to as well is written to at its end", async () => {
+test("appends to a file that other processes also write to", async () => {
   using directory = temporaryDirectory();
   const path = join(directory.path, "log");
   writeFileSync(path, "before\n");
@@ -43,7 +43,7 @@ test("a file that others write to as well is written to at its end", async () =>
   expect(readFileSync(path, "utf8")).toHaveLength("before\n".length + 3 * LINE);
 });
 
-test("what nobody can take is lost, and nothing fails", async () => {
+test("drops text that cannot be written, without a failure", async () => {
   const full = openSync("/dev/full", "w");
   const child = start(3, full);
   expect(await child.stderr.text()).toContain('"isTerminal":true'); // a character device
@@ -51,7 +51,7 @@ test("what nobody can take is lost, and nothing fails", async () => {
   closeSync(full);
 });
 
-test("a reader that is gone is no failure either", async () => {
+test("does not fail when the reader is gone", async () => {
   const child = start(MANY, "pipe");
   await child.stdout.cancel();
   expect(await within("its end", child.exited)).toBe(0);

@@ -4,7 +4,7 @@ import { within } from "../support/until.ts";
 
 const FILE = fileURLToPath(import.meta.resolve("../../src/process/stop-signals.ts"));
 
-/** Writes a line when it can be stopped, and one with the signal that came first. Lives until killed. */
+/** Writes a line when it is ready for signals, and one with the first signal. Runs until killed. */
 const SCRIPT = `
   const { firstStopSignal } = await import(${JSON.stringify(FILE)});
   const first = firstStopSignal();

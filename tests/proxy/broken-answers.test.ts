@@ -119,12 +119,12 @@ describe("BrokenAnswers", () => {
     [
       "way to it",
       { abortReason: "run-over" },
-      "the server is gone, or can't be reached any more 41 s into the answer",
+      "the server stopped or is no longer reachable 41 s into the answer",
     ],
     [
       "HTTP",
       { error: coded("InvalidHTTPResponse") },
-      "the server sent what is not HTTP (InvalidHTTPResponse) 41 s into the answer",
+      "the server's answer is not valid HTTP (InvalidHTTPResponse) 41 s into the answer",
     ],
   ])("says in plain words what was wrong with its %s", async (_what, but, reason) => {
     const at = rig({ drainTimeoutMs: 60_000 });
@@ -199,7 +199,7 @@ describe("BrokenAnswers", () => {
     expect(at.told()[1]).toEqual({
       ...{ message: FAILED, container: "vllm-1", model: "m", requests: 102 },
       reason:
-        "the server refused the connection, or no connection could be made, or the server closed the connection, and its container seems to run on",
+        "the server refused the connection, or the proxy could not connect to the server, or the server closed the connection, and its container seems to run on",
     });
   });
 

@@ -89,7 +89,7 @@ describe("a run that is over", () => {
     await at.connection.waitForClose();
     await until("the lease has ended", () => at.proxy.backend.inFlight === 0);
     await until("it is logged", () => at.proxy.log.lines.length > 0);
-    const reason = "the server is gone, or can't be reached any more";
+    const reason = "the server stopped or is no longer reachable";
     expect(at.proxy.log.lines).toMatchObject([{ level: "warn", reason }]);
   });
 
@@ -117,7 +117,7 @@ describe("a run that is over", () => {
     await until("it is logged", () => at.proxy.log.lines.length > 0);
     expect(at.proxy.log.lines).toMatchObject([{ level: "warn", answers: 1 }]);
     expect(at.proxy.log.lines[0]!["reason"]).toStartWith(
-      "the server is gone, or can't be reached any more 0",
+      "the server stopped or is no longer reachable 0",
     );
   });
 

@@ -206,7 +206,10 @@ describe("a connection that can't be made", () => {
     const startMs = performance.now();
     expect((await within("the answer", post(proxy.origin))).status).toBe(502);
     expect(performance.now() - startMs).toBeWithin(200, 2_000);
-    await until("it is logged", () => proxy.log.count("no connection could be made") === 1);
+    await until(
+      "it is logged",
+      () => proxy.log.count("the proxy could not connect to the server") === 1,
+    );
   });
 
   test("is told from a slow first token, which never is, also when the server has stopped listening", async () => {

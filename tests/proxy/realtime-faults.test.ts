@@ -94,7 +94,7 @@ test.each([
   [
     "another accept",
     "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x",
-    "the server's answer opens no WebSocket",
+    "the server's answer does not open a WebSocket",
   ],
   ["no Upgrade", "Connection: Upgrade", "the server answered with status 101"],
 ])("a 101 with %s is a 502", async (_what, head, reason) => {

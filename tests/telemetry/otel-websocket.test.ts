@@ -85,7 +85,7 @@ describe("the spans of a WebSocket", () => {
       "its server can't be reached any more",
       {},
       "run-over",
-      ["upstream_broken_off", "the server is gone, or can't be reached any more"],
+      ["upstream_broken_off", "the server stopped or is no longer reachable"],
     ],
     [
       "its server sent what is no WebSocket",

@@ -154,7 +154,7 @@ describe.skipIf(!CAN_RUN)("the image", () => {
   test.each<[what: string, uid: string, groups: readonly string[], mode: number, says: string]>([
     ["of root:root 0660, as a rootless engine's", "65532", ["0"], 0o660, '"listening"'],
     ["of root:root 0666", "65532", [], 0o666, '"listening"'],
-    ["for root alone", "0", ["0"], 0o600, "only its owner may use the engine's socket"],
+    ["for root alone", "0", ["0"], 0o600, "only the owner of the engine's socket may use it"],
   ])(
     "with a socket %s it is user %s, in groups %p",
     async (...[, uid, groups, mode, says]) => {
