@@ -19,9 +19,7 @@ export type EngineAnswer = {
   readonly response: Response;
 };
 
-/**
- * The most that we read of a refusal's body: it is a sentence, or an HTML page of a socket proxy.
- */
+/** We read at most this much of a refusal. Its body is a sentence, or an HTML page of a socket proxy. */
 const REFUSAL_BYTES_MAX = 64 * 1024;
 
 /**
@@ -66,8 +64,8 @@ async function* untilCut(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
 }
 
 /**
- * Makes the error for a refusal. A body that we refuse to read still leaves the status, which tells
- * more. If the body breaks off, the engine counts as unreachable.
+ * Makes the error for a refusal. If we refuse to read the body, the error still has the status,
+ * which says more. If the body breaks off, the engine counts as unreachable.
  */
 async function refusal({ address, request, response }: EngineAnswer): Promise<EngineError> {
   const { status } = response;
@@ -82,6 +80,6 @@ async function refusal({ address, request, response }: EngineAnswer): Promise<En
 
 function unreadable({ address, request }: EngineAnswer, cause: unknown): EngineError {
   if (!(cause instanceof AnswerRefused)) return unreachable(address, cause);
-  const message = `Cannot use what ${showAddress(address)} answers to ${request}: ${cause.message}`;
+  const message = `Cannot use the answer of ${showAddress(address)} to ${request}: ${cause.message}`;
   return new EngineError(message, { kind: "refused", cause });
 }

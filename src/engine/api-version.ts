@@ -1,39 +1,40 @@
 /**
- * Finds the API version in which to speak with an engine. No single version suits all engines:
- * 20.10 knows nothing above 1.41, and 29.0 refuses everything below 1.44.
+ * Finds the API version to use with an engine. No single version works with all engines: 20.10
+ * knows no version above 1.41, and 29.0 refuses all versions below 1.44.
  *
- * A socket proxy may let only some paths through. So we begin with a path that has a version: each
- * of the usual socket proxies allows it, by the rules that their documentation shows.
+ * A socket proxy may allow only some paths. So we begin with a path that contains a version: all
+ * usual socket proxies allow it with the rules from their documentation.
  */
 import { z } from "zod/mini";
 import { letGo, readReply } from "./answer.ts";
 import { type EngineAddress, EngineError, notAnEngine } from "./error.ts";
 
 /**
- * The newest API version whose answers we have read about. An older engine is asked in its own
- * version.
+ * The newest API version whose documentation we have read. With an older engine we use the
+ * engine's own version.
  */
 const NEWEST = "1.52";
 
-/** Asked in this order. The next one is asked only when the answer to the one before was of no use. */
+/** We ask for these paths in this order, until one gives a usable answer. */
 const PATHS = [`/v${NEWEST}/version`, "/version", "/_ping"] as const;
 
-/** All paths mean this request. Error messages and advice name it. */
+/** Error messages and advice name this request, whatever the path is. */
 const REQUEST = "GET /version";
 
 const REPLY_BYTES_MAX = 1024 * 1024;
 
 const WireVersion = z.object({ ApiVersion: z.string(), MinAPIVersion: z.optional(z.string()) });
 
-/** How Docker from 20.10 to 29 refuses a version. The number is the nearest one that it speaks. */
+/** How Docker 20.10 to 29 refuses a version. The number is the nearest version that it supports. */
 const NEAREST_SPOKEN = /(Maximum|Minimum) supported API version is (1\.\d{1,4})\b/;
 
-/** The engine sends this header with every answer, also with refusals (Engine API, `/_ping`). */
+/** The engine sends this header with every answer, including refusals (Engine API, `/_ping`). */
 const VERSION_HEADER = "api-version";
 
 /**
- * @param get sends a GET for a path; throws an EngineError if no answer comes
- * @throws {EngineError} if the answer to every path is of no use: that of the first, or of one that is no engine's
+ * @param get sends a GET for a path; throws an EngineError if there is no answer
+ * @throws {EngineError} if no path gives a usable answer. It is the error of the first path, or of
+ * a path whose answer does not come from an engine
  */
 export async function agreeOnVersion(
   address: EngineAddress,
@@ -46,7 +47,7 @@ export async function agreeOnVersion(
     if (typeof found === "string") return found;
     failures.push(found);
   }
-  // That it is no engine is worse than that one path is not allowed.
+  // An answer that is not an engine's is worse than a path that is not allowed.
   const worst = failures.find(({ isOk }) => isOk) ?? failures[0];
   throw worst?.error ?? notAnEngine(address, REQUEST);
 }
@@ -62,7 +63,7 @@ async function versionOrFailure(
     return await versionIn(address, response, path);
   } catch (error) {
     const isOk = response.ok;
-    // A good answer that breaks off tells nothing of the path.
+    // A good answer that breaks off says nothing about the path.
     if (!(error instanceof EngineError) || (isOk && error.kind === "unreachable")) throw error;
     return { error, isOk };
   }
@@ -91,14 +92,14 @@ async function versionIn(
   }
 }
 
-/** The version to speak, if the engine does not speak the one in our path and says so. */
+/** The version to use, when the engine says that it does not support the version in our path. */
 function nearestIn(error: unknown, newestSpoken: string | undefined): string | undefined {
   if (!(error instanceof EngineError) || error.kind !== "refused") return undefined;
   const [, bound, nearest = newestSpoken] = NEAREST_SPOKEN.exec(error.message) ?? [];
   return bound === "Minimum" || nearest === undefined ? nearest : older(nearest, NEWEST);
 }
 
-/** @throws {SyntaxError | z.core.$ZodError} if the text is not the answer of an engine */
+/** @throws {SyntaxError | z.core.$ZodError} if the text is not an engine's answer */
 function chosen(text: string): string {
   const { ApiVersion, MinAPIVersion = "1.24" } = WireVersion.parse(JSON.parse(text));
   return newer(MinAPIVersion, older(ApiVersion, NEWEST));

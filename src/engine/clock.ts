@@ -1,8 +1,8 @@
 /**
- * The engine's clock, as we know it from the engine's answers and events. The engine times its
- * events and the starts of its containers by this clock, and it may be days away from ours. So
- * everything that depends on those times is judged in the engine's clock. Pure but for reading our
- * own clock.
+ * The engine's clock, as we know it from the engine's answers and events. The engine uses this
+ * clock for the times of events and of container starts. It may be days away from our clock. So
+ * code that compares such times must use the engine's clock. Pure, except that it reads our own
+ * clock.
  */
 
 /** A `Date` header gives whole seconds only (RFC 9110 §5.6.7). */
@@ -12,7 +12,7 @@ const OWN_STEP_MS = 1;
 
 export class EngineClock {
   readonly #now: () => number;
-  /** The engine's time minus ours. It is 0 until an answer or an event shows that it can't be 0. */
+  /** The engine's time minus our time. It is 0 until an answer or an event shows that it can't be 0. */
   #offsetMs = 0;
   /** The largest offset that the last `Date` allows. */
   #mostMs = Number.POSITIVE_INFINITY;
@@ -36,9 +36,9 @@ export class EngineClock {
    * Corrects the offset after an answer of the engine. The answer's `Date` gives a least and a most
    * value for the offset.
    *
-   * An offset between the two is kept, so it stays 0 if the engine is on this machine. Any other
-   * offset is set to the least value: then what lapses lapses up to a second late, and never early.
-   * The offset can go up and down, because either clock may have been set in the meantime.
+   * We keep an offset that lies between the two, so it stays 0 if the engine is on this machine. We
+   * set any other offset to the least value: then a time limit ends up to a second late, and never
+   * early. The offset can go up and down, because someone may have set either clock in the meantime.
    *
    * @param date the `Date` header of the answer
    * @param sentMs our own time just before we sent the request
@@ -48,7 +48,7 @@ export class EngineClock {
     if (Number.isNaN(dateMs)) return;
     const leastMs = dateMs - this.#now() - OWN_STEP_MS;
     const mostMs = dateMs + SECOND_MS - sentMs;
-    // Our own clock was set while the engine answered: the two bounds contradict each other.
+    // The bounds contradict each other if our own clock was set while the engine answered.
     if (mostMs < leastMs) return;
     this.#mostMs = mostMs;
     if (this.#offsetMs < leastMs || this.#offsetMs > mostMs) this.#offsetMs = leastMs;
@@ -56,7 +56,7 @@ export class EngineClock {
 
   /**
    * Corrects the offset after an event: the engine's clock has reached the time of that event. If
-   * the last `Date` says that this can't be, `Date` wins.
+   * the last `Date` contradicts this, `Date` wins.
    *
    * @param timeMs the engine's time of the event, ms since the epoch
    */

@@ -1,6 +1,6 @@
 /**
- * Turns the engine's reply to an inspect into a `Container`: the fields of one container that we
- * use. Pure. It does not judge whether the container can be routed.
+ * Turns the engine's answer to an inspect into a `Container`: the fields of one container that we
+ * use. Pure. It does not decide whether the proxy routes to the container.
  */
 import { z } from "zod/mini";
 import { isIpv4, isIpv6 } from "../ground/ip-address.ts";
@@ -11,7 +11,7 @@ type Health = "none" | "starting" | "healthy" | "unhealthy";
 export type Network = {
   readonly name: string;
   readonly id: string;
-  /** Empty, like `ipv6`, if the container does not run or the network has no such addresses. */
+  /** Empty if the container does not run or the network has no IPv4. The same holds for `ipv6`. */
   readonly ipv4: string;
   readonly ipv6: string;
   /** IPv4 address of the host in this network; empty if the host has none there. */
@@ -33,21 +33,21 @@ export type Container = {
   /** `created`, `running`, `paused`, `restarting`, `removing`, `exited` or `dead`. */
   readonly status: string;
   readonly health: Health;
-  /** The end of what the last probe printed, in one line. */
+  /** The end of the output of the last probe, in one line. */
   readonly probeOutput: string;
-  /** True if a probe has ended in this run, and the last one that has did not pass. */
+  /** True if a probe has ended in this run and the last probe that ended has failed. */
   readonly hasFailedProbe: boolean;
-  /** Exit code of the last run that has ended; 0 while the first run goes on. */
+  /** Exit code of the last run that has ended; 0 during the first run. */
   readonly exitCode: number;
-  /** True if the kernel killed one of its processes because its memory was used up. */
+  /** True if the kernel killed one of its processes because memory ran out. */
   readonly outOfMemory: boolean;
   /** Why the engine could not start the container; empty if it could. */
   readonly startError: string;
-  /** When the current run began. A new run of the same container has another value. */
+  /** When the current run began. Each run of a container has a different value. */
   readonly startedAtMs: number;
-  /** When the last run that has ended did so; before 1970 if none has. */
+  /** When the last run ended that has ended; before 1970 if no run has ended. */
   readonly finishedAtMs: number;
-  /** How often the engine itself has started it again, since somebody started it. */
+  /** How often the engine itself has restarted it since a person or a tool started it. */
   readonly restartCount: number;
   /** Number of the signal that `docker stop` sends to this container. */
   readonly stopSignal: number;
@@ -59,7 +59,7 @@ export type Container = {
    * its events, so this label hides the signal of a kill event.
    */
   readonly signalIsHidden: boolean;
-  /** The same of a label named `exitCode`, which hides the exit code of an end. */
+  /** True if the container has a label named `exitCode`. It hides the exit code of a `die` event. */
   readonly exitCodeIsHidden: boolean;
   /** Base names of all words in the command that the container runs. */
   readonly programs: readonly string[];
@@ -75,8 +75,8 @@ const WireProbe = z.object({
 });
 
 /**
- * The reply to Engine API `GET /containers/{id}/json`, versions 1.24 to 1.52. It names the fields
- * that we use; others are let through unchecked.
+ * The answer to Engine API `GET /containers/{id}/json`, versions 1.24 to 1.52. It names the fields
+ * that we use, and does not check the others.
  */
 const WireContainer = z.object({
   Id: z.string(),
@@ -129,7 +129,7 @@ const WireContainer = z.object({
 
 const STOP_TIMEOUT_S = 10;
 
-/** @throws if the reply is not that of an engine */
+/** @throws if the reply does not have the form of an engine's answer */
 export function parseContainer(reply: unknown): Container {
   const wire = WireContainer.parse(reply);
   const labels = wire.Config.Labels ?? {};
@@ -182,7 +182,7 @@ function lastProbeOf(
   };
 }
 
-/** Splits into words, since one argument may hold a whole command: `sh -c "exec program"`. */
+/** Splits into words, because one argument may contain a whole command: `sh -c "exec program"`. */
 function baseNames(words: string): readonly string[] {
   return words
     .split(/\s+/)
@@ -209,7 +209,7 @@ function publishedPorts([name, bindings]: readonly [
   }));
 }
 
-/** These addresses go into URLs. A text that is no address counts as none. */
+/** We write these addresses into URLs. So a text that is not an address becomes an empty text. */
 function addressOf(isOne: (text: string) => boolean, text: string | null | undefined): string {
   return text && isOne(text) ? text : "";
 }
@@ -221,31 +221,30 @@ function oneLine(text: string): string {
 }
 
 /**
- * True if the container runs, or the engine will start it again. Podman alone has the status
- * `stopping`.
+ * True if the container runs, or the engine will restart it. Only Podman has the status `stopping`.
  */
 export function isAlive({ status }: Container): boolean {
   return ["running", "paused", "restarting", "stopping"].includes(status);
 }
 
-/** A negative number means for ever (`docker run --stop-timeout -1`). */
+/** A negative number means no limit (`docker run --stop-timeout -1`). */
 function stopTimeoutMs(seconds: number): number {
   return seconds < 0 ? Number.POSITIVE_INFINITY : seconds * 1000;
 }
 
-/** Without a HEALTHCHECK, Docker shows no status at all; other engines show `none` or nothing. */
+/** Without a HEALTHCHECK, Docker shows no health status. Other engines show `none` or nothing. */
 function healthOf(status: string | undefined): Health {
   return status === "starting" || status === "healthy" || status === "unhealthy" ? status : "none";
 }
 
 /**
  * Parses RFC 3339 with nanoseconds into ms since the epoch, with fractions (a double is good to
- * 0.3 µs today). `Date.parse` alone drops all below a millisecond, and a run and an event can be
- * that close.
+ * 0.3 µs today). `Date.parse` alone drops everything below a millisecond, but less than a
+ * millisecond can lie between a run and an event.
  */
 export function parseTimeMs(text: string): number {
   const subMs = /\.\d{3}(\d+)/.exec(text)?.[1] ?? "0";
   const timeMs = Date.parse(text) + Number(`0.${subMs}`);
-  // NaN never equals itself: with NaN, each inspect would seem to show another run.
+  // NaN never equals itself: with NaN, each inspect would seem to show a new run.
   return Number.isNaN(timeMs) ? 0 : timeMs;
 }

@@ -1,6 +1,6 @@
 /**
- * Speaks HTTP to a Docker Engine: version, list, inspect and the event stream. It only sends GET,
- * so it changes nothing there. It does not know which containers matter, nor when to ask.
+ * Speaks HTTP with a Docker engine: version, list, inspect and the event stream. It only sends GET,
+ * so it changes nothing in the engine. It does not know which containers matter or when to ask.
  */
 import { z } from "zod/mini";
 import { ownRequest } from "../ground/own-request.ts";
@@ -17,7 +17,7 @@ import { parseNodes, parseServices, parseTasks } from "./swarm-wire.ts";
 export const CALL_TIMEOUT_MS = 5_000;
 
 const MIB = 1024 * 1024;
-/** A list shows all containers, each with all its labels; or all tasks, each with its whole spec. */
+/** A list contains all containers with all their labels, or all tasks with their whole specs. */
 const LIST_BYTES_MAX = 64 * MIB;
 const REPLY_BYTES_MAX = 4 * MIB;
 
@@ -40,23 +40,23 @@ type Reply = { readonly request: string; readonly text: string };
 
 export type EventsInit = {
   /**
-   * Takes the engine's time now, and returns the time since when the engine is to send past
+   * Gets the engine's current time, and returns the time from which on the engine must send past
    * events too (it keeps the last 256 of all kinds). Both are ms since the epoch.
    */
   readonly since: (engineNowMs: number) => number;
   /** Aborting it ends the stream. */
   readonly signal: AbortSignal;
-  /** Called when a line is too long to be read: that event is lost. */
+  /** Called when a line is too long for us to read. That event is lost. */
   readonly onLongLine?: () => void;
 };
 
 export class Engine {
-  /** The engine's own clock. The engine times its events and the starts of its containers by it. */
+  /** The engine's own clock. It gives the times of events and of container starts. */
   readonly clock = new EngineClock();
   readonly #address: EngineAddress;
   readonly #callTimeoutMs: number;
   #version: Promise<string> | undefined;
-  /** The last lists of the swarm, by their paths: they are asked for twice a second, and seldom change. */
+  /** The last lists of the swarm, by path. We read them twice a second, and they seldom change. */
   readonly #lists = new Map<string, { readonly text: string; readonly list: unknown }>();
   #apiVersion: string | undefined;
 
@@ -74,8 +74,8 @@ export class Engine {
   }
 
   /**
-   * Returns the ids of all wanted containers, running or not. We filter them here, because the
-   * engine can't filter by the beginning of a label.
+   * Returns the ids of all wanted containers, running or not. We filter here because the engine
+   * can't filter by a label prefix.
    *
    * @param isWanted decides by the labels of a container
    * @throws {EngineError}
@@ -113,17 +113,17 @@ export class Engine {
   }
 
   /**
-   * Returns all services of the swarm that the engine is a manager of. While the answer stays the same, this is the same
-   * list; so are those of tasks and nodes.
+   * Returns all services of the swarm that the engine manages. While the answer stays the same, this
+   * returns the same array object. `tasks`, `attachments` and `nodes` do the same.
    *
-   * @throws {EngineError} of the kind `not a manager` if it is in no swarm, or is a worker
+   * @throws {EngineError} of the kind `not a manager` if the engine is a worker or is in no swarm
    */
   services(): Promise<readonly Service[]> {
     return this.#listOf("/services", parseServices);
   }
 
   /**
-   * Returns all tasks of that swarm, also those that have ended.
+   * Returns all tasks of that swarm, including ended ones.
    *
    * @throws {EngineError}
    */
@@ -132,7 +132,8 @@ export class Engine {
   }
 
   /**
-   * Returns what stands for the containers that `docker run` has put on attachable networks of that swarm.
+   * Returns the attachment tasks of that swarm. Each stands for a container that `docker run` has
+   * connected to an attachable network.
    *
    * @throws {EngineError}
    */
@@ -161,9 +162,8 @@ export class Engine {
 
   /**
    * Opens the event stream, and resolves when the engine has answered. It first asks for the
-   * engine's version, since another engine may run there than at the last stream. The stream ends
-   * without an error when the connection closes, for any reason. An error that it throws is a bug
-   * of ours.
+   * engine's version, because a different engine may run there now. The stream ends without an error
+   * when the connection closes, for any reason. If the stream throws, that is a bug in the proxy.
    *
    * @throws {EngineError}
    */
@@ -193,7 +193,7 @@ export class Engine {
   }
 
   async #call(path: string, bytesMax: number): Promise<Reply>;
-  /** @param absent a status that means "there is none": the result is then undefined */
+  /** @param absent a status that means "not found": the result is then undefined */
   async #call(path: string, bytesMax: number, absent: number): Promise<Reply | undefined>;
   async #call(path: string, bytesMax: number, absent?: number): Promise<Reply | undefined> {
     const request = `GET ${path.split("?", 1)[0]}`;
@@ -207,8 +207,8 @@ export class Engine {
   }
 
   /**
-   * Sends a request in the API version agreed on. A 400 may mean that another engine has taken its
-   * place: then it asks for the version again, and repeats the request once if the version has
+   * Sends a request in the agreed API version. A 400 may mean that a different engine runs there
+   * now. Then this asks for the version again, and repeats the request once if the version has
    * changed.
    */
   async #ask(path: string, signal: AbortSignal): Promise<Response> {
@@ -222,7 +222,7 @@ export class Engine {
     return this.#get(`/v${renewed}${path}`, signal);
   }
 
-  /** Parses an answer. If no engine would answer this way, the address is most likely wrong. */
+  /** Parses an answer. If an engine would never answer this way, the address is most likely wrong. */
   #parse<T>(parse: (reply: unknown) => T, request: string, text: string): T {
     try {
       return parse(JSON.parse(text));
@@ -236,7 +236,7 @@ export class Engine {
     if (this.#version !== undefined) return this.#version;
     const version = this.#negotiate();
     this.#version = version;
-    // Only a failed negotiation is dropped: a newer one may have begun in the meantime.
+    // We drop only this failed negotiation: a newer one may have begun in the meantime.
     version.catch(() => {
       if (this.#version === version) this.#version = undefined;
     });
@@ -250,8 +250,8 @@ export class Engine {
   }
 
   /**
-   * Sends a GET over a new connection. An idle connection may be dead, and the whole call would
-   * wait on it.
+   * Sends a GET over a new connection. An idle connection may be dead, and then the call would wait
+   * for it until the timeout.
    */
   async #get(path: string, signal: AbortSignal): Promise<Response> {
     const address = this.#address;

@@ -1,6 +1,6 @@
 /**
- * The error of a failed call to the engine, and the words for it: what went wrong and what to do.
- * It does not decide what follows from the error.
+ * The error of a failed call to the engine, and its message: what went wrong and what to do. It does
+ * not decide what the proxy does next.
  */
 import { errorCode } from "../ground/error-text.ts";
 import { explainSocket, explainStaleSocket } from "./socket-file.ts";
@@ -11,16 +11,16 @@ export type EngineAddress =
   | { readonly kind: "tcp"; readonly host: string; readonly port: number };
 
 /**
- * `unreachable`: the engine did not answer. `forbidden`: a socket proxy in front of it does not let
- * the request through. `not a manager`: it is in no swarm, or a worker there. `refused`: there was an
- * answer, but not the one that we asked for.
+ * `unreachable`: the engine did not answer. `forbidden`: a socket proxy in front of it does not allow
+ * the request. `not a manager`: the engine is a swarm worker, or in no swarm. `refused`: the engine
+ * gave another answer than the one that we need.
  */
 export class EngineError extends Error {
   override readonly name = "EngineError";
   readonly kind: "unreachable" | "forbidden" | "not a manager" | "refused";
-  /** The status of the answer; undefined if there was none, or none of use. */
+  /** The HTTP status of the answer; undefined without a usable answer. */
   readonly status: number | undefined;
-  /** More advice, for an error that lasts for half a minute. */
+  /** More advice, for an error that lasts half a minute. */
   readonly ifItLasts: string | undefined;
 
   constructor(
@@ -44,7 +44,7 @@ export function showAddress(address: EngineAddress): string {
     : `tcp://${address.host}:${address.port}`;
 }
 
-/** @param cause what fetch threw: a TypeError with a `code`, or a TimeoutError */
+/** @param cause the error from fetch: a TypeError with a `code`, or a TimeoutError */
 export function unreachable(address: EngineAddress, cause: unknown): EngineError {
   const message = `Cannot reach the Docker engine at ${showAddress(address)}: ${explain(address, cause)}`;
   const isRefused = errorCode(cause) === "ECONNREFUSED" && address.kind === "unix";
@@ -67,9 +67,9 @@ function explain(address: EngineAddress, cause: unknown): string {
   }
 }
 
-/** @param cause what is wrong with the answer, if that was thrown */
+/** @param cause the error of the parser, if there is one */
 export function notAnEngine(address: EngineAddress, request: string, cause?: unknown): EngineError {
-  const message = `The answer to ${request} from ${showAddress(address)} is not that of a Docker engine`;
+  const message = `The answer to ${request} from ${showAddress(address)} does not come from a Docker engine; check DOCKER_HOST`;
   return new EngineError(message, { kind: "refused", cause });
 }
 
@@ -79,7 +79,7 @@ const NOBODY_BEHIND: ReadonlySet<number> = new Set([502, 503, 504]);
 /** A socket proxy answers with 405 when its rules allow no GET at all. */
 const FORBIDDEN: ReadonlySet<number> = new Set([403, 405]);
 
-/** All paths that we ask for, as a rule of a socket proxy that takes a regular expression. */
+/** All paths that we ask for, as a regular expression for the rule of a socket proxy. */
 const PATHS_RULE = "/v1\\.\\d+/(version|events|containers/json|containers/[^/]+/json)";
 
 /**
@@ -93,7 +93,7 @@ export function refusalError(request: string, status: number, body: string): Eng
 }
 
 /**
- * The engine writes its errors as JSON. Any other error comes from something in front of the
+ * The engine writes its errors as JSON. Every other error comes from a server in front of the
  * engine.
  */
 function kindOf(status: number, body: string): EngineError["kind"] {
@@ -103,7 +103,7 @@ function kindOf(status: number, body: string): EngineError["kind"] {
   return FORBIDDEN.has(status) ? "forbidden" : "refused";
 }
 
-/** A manager that is starting says nearly the same: `… Manager is being prepared`. It is one all the same. */
+/** A manager that is starting says nearly the same: `… Manager is being prepared`. It counts as a manager. */
 const NO_MANAGER = /^This node is not a swarm manager\. (?:Use|Worker)\b/;
 
 function isNoManager(status: number, message: string): boolean {
@@ -113,9 +113,9 @@ function isNoManager(status: number, message: string): boolean {
 function advice(kind: EngineError["kind"], request: string, body: string): string {
   switch (kind) {
     case "unreachable":
-      return "; the socket proxy is there, the engine behind it does not answer";
+      return "; the socket proxy runs, but the engine behind it does not answer";
     case "forbidden":
-      return `; have the socket proxy allow it: ${ruleFor(request, body)}`;
+      return `; allow this request in the socket proxy: set ${ruleFor(request, body)}`;
     case "not a manager":
     case "refused":
       return "";
@@ -123,15 +123,15 @@ function advice(kind: EngineError["kind"], request: string, body: string): strin
 }
 
 /**
- * Socket proxies with a variable for each kind of request answer with a page of HTML (Tecnativa's,
- * linuxserver's). Wollomatic's has regular expressions, and answers with plain text.
+ * The socket proxies of Tecnativa and linuxserver have a variable for each kind of request, and
+ * answer with an HTML page. Wollomatic's has regular expressions, and answers with plain text.
  */
 function ruleFor(request: string, body: string): string {
   if (!body.trimStart().startsWith("<")) {
-    return `-allowGET=${PATHS_RULE} and -allowfrom=<this proxy's host name> there`;
+    return `-allowGET=${PATHS_RULE} and -allowfrom=<host name of this proxy>`;
   }
   const section = request.split("/")[1]?.toUpperCase();
-  return `set ${section}=1 there (the proxy needs CONTAINERS, EVENTS and VERSION)`;
+  return `${section}=1 (this proxy needs CONTAINERS, EVENTS and VERSION)`;
 }
 
 function messageOf(body: string): string {

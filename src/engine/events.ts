@@ -1,6 +1,6 @@
 /**
  * Parses the engine's event stream, from bytes to `EngineEvent`. Names of the wire format stay
- * inside this file. It does not know what follows from an event.
+ * inside this file. It does not know what the proxy does about an event.
  */
 import { z } from "zod/mini";
 import { JoinedBytes } from "../ground/joined-bytes.ts";
@@ -8,34 +8,34 @@ import { Turn } from "../ground/turn.ts";
 
 export type ContainerEvent = {
   /**
-   * `run over`: the process has ended. `kill`: a signal was sent, with whatever effect. `moved`:
+   * `run over`: the process has ended. `kill`: a signal was sent, with any effect or none. `moved`:
    * the container was connected to a network, or disconnected. `changed`: inspect the container.
-   * `probed`: inspect it now and once more shortly after, since Podman may not have stored the
+   * `probed`: inspect it now and once more shortly after, because Podman may not have stored the
    * probe's result yet.
    */
   readonly kind: "run over" | "kill" | "moved" | "changed" | "probed";
   readonly containerId: string;
   /**
-   * Contain all labels of the container. They are empty for `moved`: events of networks show no
-   * labels.
+   * They contain all labels of the container. They are empty for `moved`, because network events
+   * have no labels.
    */
   readonly attributes: Readonly<Record<string, string>>;
   /** Time of the event by the engine's own clock, ms since the epoch with fractions. */
   readonly timeMs: number;
   /**
-   * Number of the signal of a `kill`. Undefined if the engine does not tell it, as Podman does not.
+   * Number of the signal of a `kill`. Undefined if the engine does not report it; Podman does not.
    */
   readonly signal: number | undefined;
-  /** What it tells of a run, in Docker's words; undefined if it tells nothing of one. */
+  /** What the event says about a run, in Docker's words; undefined if it says nothing about a run. */
   readonly fact: RunFact | undefined;
   /**
-   * Exit code of a `die`, as the engine tells it. Undefined if it tells none. A label named `exitCode`
-   * takes its place: Docker merges labels into the attributes of its events.
+   * Exit code of a `die`; undefined if the engine does not report it. A label named `exitCode`
+   * replaces it, because Docker merges labels into the attributes of its events.
    */
   readonly exitCode: number | undefined;
 };
 
-/** A service or a node of a swarm has changed: only its managers tell that. Events never tell of tasks. */
+/** A service or a node of a swarm has changed. Only managers send this. No event reports tasks. */
 export type SwarmEvent = {
   readonly kind: "swarm changed";
   readonly what: "service" | "node";
@@ -46,17 +46,17 @@ export type SwarmEvent = {
 export type EngineEvent = ContainerEvent | SwarmEvent;
 
 /**
- * `die`: its process has ended. `stop`: a `docker stop` has come to its end. `oom`: the kernel killed
- * one of its processes, since its memory was used up. `healthy`: a health check has passed after none
- * or a failed one.
+ * `die`: the process has ended. `stop`: a `docker stop` has finished. `oom`: the kernel killed one of
+ * its processes because memory ran out. `healthy`: a health check has passed, and it is the first
+ * one or the one before it failed.
  */
 export type RunFact = "start" | "healthy" | "kill" | "oom" | "die" | "stop" | "destroy";
 
 /**
  * The events that we ask for. Without this filter, health probes alone make a dozen lines a second.
- * Podman says `died` and `remove` for `die` and `destroy`, and may tell of no `oom`; Docker ignores
- * words that it does not know. `update` is for services and nodes. `connect` and `disconnect` come from networks, which have no labels, so we can't filter by
- * label.
+ * Podman says `died` and `remove` instead of `die` and `destroy`, and may not send `oom`. Docker
+ * ignores words that it does not know. `update` is for services and nodes. `connect` and
+ * `disconnect` are network events. Networks have no labels of containers, so we can't filter by label.
  */
 export const EVENT_TYPES = ["container", "network", "service", "node"] as const;
 
@@ -80,7 +80,7 @@ export const EVENT_ACTIONS = [
 ] as const;
 
 /**
- * Each of these alone ends a run: `die` and `stop` come in either order, and one may be missing.
+ * Each of these alone ends a run. `die` and `stop` come in either order, and one may be missing.
  */
 const RUN_OVER: ReadonlySet<string> = new Set(["die", "stop", "destroy", "died", "remove"]);
 
@@ -97,7 +97,7 @@ const RUN_FACTS: ReadonlyMap<string, RunFact> = new Map([
 ]);
 
 /**
- * Engine API `GET /events`. From 1.52 on an event has no `status`, `id` and `from`, so we use none.
+ * Engine API `GET /events`. We do not use `status`, `id` and `from`: API 1.52 has removed them.
  */
 const WireEvent = z.object({
   Type: z.enum(EVENT_TYPES),
@@ -106,7 +106,7 @@ const WireEvent = z.object({
   timeNano: z.number(),
 });
 
-/** A line contains all labels of a container, and some people's labels are large. */
+/** A line contains all labels of a container, and labels can be large. */
 const LINE_BYTES_MAX = 4 * 1024 * 1024;
 const LINE_FEED = 10;
 
@@ -114,13 +114,13 @@ const LINE_FEED = 10;
 const TIME_MS_MAX = 8.64e15;
 
 /**
- * Yields the events of all containers until the engine closes the stream, as it does when it
- * restarts. Source: Engine API `GET /events`, one JSON object a line. A line that is no event for
- * us is skipped, and so is a line of more than 4 MiB. The next resync finds what a skipped line
- * would have told.
+ * Yields the events of all containers until the engine closes the stream, for example at its
+ * restart. Source: Engine API `GET /events`, one JSON object a line. It skips lines that are not
+ * events for us, and lines of more than 4 MiB. The next resync finds any change that a skipped line
+ * reported.
  *
  * @param onLongLine called once for each line of more than 4 MiB
- * @throws what reading `body` throws
+ * @throws any error that reading `body` throws
  */
 export async function* readEvents(
   body: AsyncIterable<Uint8Array>,
@@ -136,9 +136,9 @@ export async function* readEvents(
 }
 
 /**
- * Yields the lines without their line feeds, at a bounded cost a byte, whatever the sizes of the
- * pieces. The bytes of a line are valid until the next line is requested. A last line without a
- * line feed is dropped.
+ * Yields the lines without their line feeds. The cost per byte is bounded, whatever the sizes of the
+ * pieces are. The bytes of a line are valid until the caller asks for the next line. It drops a last
+ * line without a line feed.
  */
 async function* readLines(
   body: AsyncIterable<Uint8Array>,
@@ -197,15 +197,15 @@ function parseEvent(line: string): EngineEvent | undefined {
 
 const NO_FACT = { signal: undefined, fact: undefined, exitCode: undefined } as const;
 
-/** Linux has 0 to 255, Windows any 32 bits. Another text is that of a label. */
+/** Linux has 0 to 255, Windows has any 32-bit number. Any other text comes from a label. */
 function exitCodeOf(text: string | undefined): number | undefined {
   return text !== undefined && /^\d{1,10}$/.test(text) ? Number(text) : undefined;
 }
 
 /**
- * Docker sends `health_status: healthy` when the health has changed: inspect once. Podman sends
- * `health_status` at each probe, and before 5.0 or so with the state that the probe is about to
- * replace.
+ * Docker sends `health_status: healthy` when the health has changed: one inspect is enough. Podman
+ * sends `health_status` at each probe. Podman before about 5.0 sends it before it stores the new
+ * state.
  */
 function kindOf(action: string): ContainerEvent["kind"] {
   if (RUN_OVER.has(action)) return "run over";

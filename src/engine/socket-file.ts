@@ -1,7 +1,6 @@
 /**
- * Explains why the engine can't be reached at its unix socket, and what to do, from what lies at
- * that path. It looks at files only: it opens no connection, and does not know the engine's
- * answers.
+ * Explains why the proxy can't reach the engine at its unix socket, and what to do. It looks at the
+ * file at that path only: it opens no connection, and does not know the engine's answers.
  */
 import type { Stats } from "node:fs";
 
@@ -16,7 +15,7 @@ export function explainSocket(path: string, code: string): string | undefined {
   switch (code) {
     case "ENOENT":
     case "ENOTDIR":
-      return `no such socket; start the engine, mount its socket into the proxy's container (${mount(path, path)}), or name another one in DOCKER_HOST`;
+      return `no such socket; start the engine, mount its socket into the proxy's container (${mount(path, path)}), or set DOCKER_HOST to another one`;
     case "EACCES":
     case "EPERM":
       return `permission denied; ${permission(path)}`;
@@ -29,22 +28,22 @@ export function explainSocket(path: string, code: string): string | undefined {
 
 /**
  * Advice for a socket that has refused connections for longer than any engine takes to start. A
- * mounted socket stays the old file, even after the engine has made a new one at the same path.
+ * mounted socket stays the old file, even when the engine makes a new socket at the same path.
  */
 export function explainStaleSocket(path: string): string | undefined {
   if (!statOf(path)?.isSocket()) return undefined;
   const directory = dirname(path);
-  return `if the engine runs, it has made a new socket since the proxy's container was started: restart the proxy, or mount the socket's directory in place of the socket (${mount(directory, "/host/run")}, and DOCKER_HOST=unix:///host/run/${path.slice(path.lastIndexOf("/") + 1)})`;
+  return `if the engine runs, it has made a new socket since the proxy's container started: restart the proxy, or mount the socket's directory instead of the socket (${mount(directory, "/host/run")}, and DOCKER_HOST=unix:///host/run/${path.slice(path.lastIndexOf("/") + 1)})`;
 }
 
 /** A directory and a plain file refuse connections, too. */
 function refusedAt(path: string): string {
   const stats = statOf(path);
   if (stats?.isDirectory()) {
-    return `it is a directory, which Docker makes when the path to mount does not exist on the host; create the container anew with the path that the engine's socket has there (${mount("/host/path/docker.sock", path)})`;
+    return `it is a directory, which Docker makes when the path to mount does not exist on the host; recreate the container with the path of the engine's socket on the host (${mount("/host/path/docker.sock", path)})`;
   }
   if (stats !== undefined && !stats.isSocket()) {
-    return "it is a file and no socket; name the engine's socket in DOCKER_HOST";
+    return "it is a file and not a socket; set DOCKER_HOST to the engine's socket";
   }
   return "connection refused; is the engine running?";
 }
@@ -58,12 +57,12 @@ function permission(path: string): string {
     return "the file's mode allows it, so a security module forbids it (SELinux: docker run --security-opt label=disable)";
   }
   if ((mode & WRITE_GROUP) === 0) {
-    return `the socket is for user ${uid} alone; run the proxy as that user (docker run --user ${uid}; in Compose user: "${uid}")`;
+    return `only user ${uid} may use the socket; run the proxy as that user (docker run --user ${uid}; in Compose user: "${uid}")`;
   }
   return `add the proxy to group ${gid}, which owns the socket (docker run --group-add ${gid}; in Compose group_add: ["${gid}"])`;
 }
 
-/** Finds the directory that keeps us out: the innermost one that we can still stat. */
+/** Finds the directory that we may not enter: the innermost directory that we can still stat. */
 function closedDirectory(path: string): string {
   let directory = dirname(path);
   let stats = statOf(directory);
@@ -74,8 +73,8 @@ function closedDirectory(path: string): string {
   return `the proxy's user may not enter ${directory}, which belongs to user ${stats?.uid}; run the proxy as that user (docker run --user ${stats?.uid}; in Compose user: "${stats?.uid}")`;
 }
 
-// The functions below load 5 MiB of Bun's modules. They do it at the first failure only, since
-// nothing needs them while all is well.
+// The functions below load 5 MiB of Bun's modules. They load them at the first failure only, because
+// nothing needs them before.
 
 function dirname(path: string): string {
   return process.getBuiltinModule("node:path").dirname(path);

@@ -1,9 +1,11 @@
 /**
- * Parses what a swarm manager answers, from its JSON to the types of swarm.ts. Pure. Names of the wire format stay inside
- * this file. Sources: Engine API `GET /services`, `/tasks` and `/nodes`, the same since API 1.24.
+ * Parses the answers of a swarm manager, from JSON to the types of swarm.ts. Pure. Names of the wire
+ * format stay inside this file. Sources: Engine API `GET /services`, `/tasks` and `/nodes`, the same
+ * since API 1.24.
  *
- * An entry is never left out: a task that is not in the answer has ended. So one entry that routing can't do with makes
- * the whole answer no answer, and what was known stays. What only people read may be malformed: then it is not known.
+ * The parser never leaves an entry out, because a task that is missing in the answer counts as ended.
+ * So one entry that routing cannot use makes the whole answer invalid, and the proxy keeps the old
+ * one. A malformed field that only people read becomes unknown instead.
  */
 import { z } from "zod/mini";
 import { isIpv4, isIpv6 } from "../ground/ip-address.ts";
@@ -12,7 +14,7 @@ import type { HostPort, Service, SwarmNode, SwarmTask } from "./swarm.ts";
 const Text = z.nullish(z.string());
 const Labels = z.nullish(z.record(z.string(), z.string()));
 const Count = z.nullish(z.number());
-/** Of what only people read. */
+/** For fields that only people read. */
 const ShownText = z.catch(Text, undefined);
 const ShownCount = z.catch(Count, undefined);
 
@@ -93,11 +95,11 @@ const Services = z.array(WireService);
 const Tasks = z.array(WireTask);
 const Nodes = z.array(WireNode);
 
-/** What the engine takes where the spec says nothing: moby `defaults.Service`. */
+/** The engine's default when the spec has no value: moby `defaults.Service`. */
 const STOP_TIMEOUT_MS = 10_000;
 const NS_PER_MS = 1e6;
 
-/** @throws {z.core.$ZodError} if it is no answer to `GET /services` */
+/** @throws {z.core.$ZodError} if the reply is not an answer to `GET /services` */
 export function parseServices(reply: unknown): readonly Service[] {
   return Services.parse(reply).map(({ ID, Spec, UpdateStatus }): Service => {
     const container = Spec.TaskTemplate?.ContainerSpec;
@@ -127,21 +129,21 @@ function updateOf({ State, Message, StartedAt }: z.infer<typeof WireUpdate>): Se
 }
 
 function healthcheckOf([kind]: readonly string[]): Service["healthcheck"] {
-  if (kind === undefined || kind === "") return "not given"; // an empty test means that of the image
+  if (kind === undefined || kind === "") return "not given"; // an empty test means the image's own
   return kind === "NONE" ? "none" : "given";
 }
 
-/** @throws {z.core.$ZodError} if it is no answer to `GET /tasks` */
+/** @throws {z.core.$ZodError} if the reply is not an answer to `GET /tasks` */
 export function parseTasks(reply: unknown): readonly SwarmTask[] {
   return Tasks.parse(reply).map((wire): SwarmTask => {
     const { Status, Spec } = wire;
-    const attached = Spec?.NetworkAttachmentSpec?.ContainerID; // such a task has no container status
+    const attached = Spec?.NetworkAttachmentSpec?.ContainerID; // attachments have no container status
     return {
       id: wire.ID,
       serviceId: wire.ServiceID ?? "",
       slot: wire.Slot ?? 0,
       nodeId: wire.NodeID ?? "",
-      createdAtMs: Date.parse(wire.CreatedAt) || 0, // not NaN: it is a part of the identity of a run
+      createdAtMs: Date.parse(wire.CreatedAt) || 0, // not NaN: it is part of the identity of a run
       state: Status.State,
       desiredState: wire.DesiredState,
       stateSinceMs: Date.parse(Status.Timestamp ?? ""),
@@ -162,14 +164,14 @@ export function parseTasks(reply: unknown): readonly SwarmTask[] {
 
 /**
  * @param written like `10.0.1.5/24`
- * @returns none if it is no address: what is written in a URL must be one
+ * @returns an empty list if the text is not an address, because the result goes into URLs
  */
 function withoutPrefix(written: string): readonly string[] {
   const [address = ""] = written.split("/", 1);
   return isIp(address) ? [address] : [];
 }
 
-/** Of a service: it may leave the number to its nodes. */
+/** The port in the spec of a service. The service may let its nodes choose the published number. */
 function wantedHostPort(wire: z.infer<typeof WirePort>): readonly HostPort[] {
   const { Protocol, TargetPort, PublishedPort, PublishMode } = wire;
   if (PublishMode !== "host" || !isPort(TargetPort)) return [];
@@ -177,7 +179,7 @@ function wantedHostPort(wire: z.infer<typeof WirePort>): readonly HostPort[] {
   return [{ protocol: Protocol ?? "tcp", targetPort: TargetPort, publishedPort }];
 }
 
-/** Of a task: its node has chosen the number. */
+/** The port of a task. By now its node has chosen the published number. */
 function hostPort(wire: z.infer<typeof WirePort>): readonly HostPort[] {
   return wantedHostPort(wire).filter(({ publishedPort }) => publishedPort !== 0);
 }
@@ -186,7 +188,7 @@ function isPort(port: number | null | undefined): port is number {
   return Number.isInteger(port) && Number(port) >= 1 && Number(port) <= 65_535;
 }
 
-/** @throws {z.core.$ZodError} if it is no answer to `GET /nodes` */
+/** @throws {z.core.$ZodError} if the reply is not an answer to `GET /nodes` */
 export function parseNodes(reply: unknown): readonly SwarmNode[] {
   return Nodes.parse(reply).map(
     ({ ID, Description, Status, ManagerStatus }): SwarmNode => ({
@@ -199,7 +201,7 @@ export function parseNodes(reply: unknown): readonly SwarmNode[] {
 }
 
 /**
- * A manager may not know its own address as the others see it.
+ * The address of a node. A manager may not know its own address as other nodes see it.
  *
  * @param asManager with a port
  */

@@ -19,7 +19,7 @@ function engineAt(host: string): Engine {
   return new Engine({ kind: "tcp", host: "127.0.0.1", port }, 2_000);
 }
 
-/** Some server, which answers by the path. */
+/** A server that chooses its answer by the path. */
 function answering(answer: (path: string) => Response) {
   const asked: string[] = [];
   const server = Bun.serve({
@@ -44,7 +44,7 @@ async function failureOf(engine: Engine): Promise<EngineError> {
   throw new Error(`not an EngineError: ${String(error)}`);
 }
 
-/** Lists, inspects and opens the events, as the proxy does. */
+/** Lists, inspects and opens the event stream, as the proxy does. */
 async function useAll(engine: Engine, id: string): Promise<void> {
   const { signal } = new AbortController();
   const events = await engine.openEvents({ since: () => 0, signal });
@@ -54,15 +54,18 @@ async function useAll(engine: Engine, id: string): Promise<void> {
 }
 
 describe("agreeOnVersion()", () => {
-  test.each(RELEASES)("Docker %s tells its version with the first request", async (release, v) => {
-    using fake = (await new FakeEngine().start()).become(release);
-    const engine = new Engine({ kind: "unix", path: fake.socketPath });
-    await engine.list(isLabelled);
-    expect(fake.requests).toEqual(["/v1.52/version", `/v${v}/containers/json?all=1`]);
-    expect(engine.apiVersion).toBe(v);
-  });
+  test.each(RELEASES)(
+    "Docker %s reports its version with the first request",
+    async (release, v) => {
+      using fake = (await new FakeEngine().start()).become(release);
+      const engine = new Engine({ kind: "unix", path: fake.socketPath });
+      await engine.list(isLabelled);
+      expect(fake.requests).toEqual(["/v1.52/version", `/v${v}/containers/json?all=1`]);
+      expect(engine.apiVersion).toBe(v);
+    },
+  );
 
-  test("an engine of the future that no longer speaks ours is asked in the oldest version it has", async () => {
+  test("uses the oldest version of a newer engine that no longer supports ours", async () => {
     using fake = await new FakeEngine().start();
     Object.assign(fake, { apiVersion: "1.60", minApiVersion: "1.54" });
     expect(await new Engine({ kind: "unix", path: fake.socketPath }).list(isLabelled)).toEqual([]);
@@ -73,7 +76,7 @@ describe("agreeOnVersion()", () => {
     test.each([
       ["its README's rule for Traefik", RULE_FOR_TRAEFIK],
       ["our README's rule", OUR_PATHS],
-      ["a rule for /_ping in place of the version", `/_ping|${OUR_PATHS.replace("version|", "")}`],
+      ["a rule for /_ping instead of the version", `/_ping|${OUR_PATHS.replace("version|", "")}`],
       ["a rule for /version without a version", `/version|${OUR_PATHS.replace("version|", "")}`],
     ])("%s is enough", async (_what, allowGet) => {
       using fake = (await new FakeEngine().start()).become(release);
@@ -85,7 +88,7 @@ describe("agreeOnVersion()", () => {
     });
   });
 
-  test("our README's rule forbids what we do not need", async () => {
+  test("our README's rule forbids requests that the proxy does not need", async () => {
     using fake = await new FakeEngine().start();
     await using proxy = await startWollomatic(fake.socketPath, { allowGet: OUR_PATHS });
     for (const path of ["/v1.41/containers/x/logs", "/v1.41/containers/x/archive", "/v1.41/info"]) {
@@ -104,11 +107,11 @@ describe("agreeOnVersion()", () => {
     const { kind, message } = await failureOf(engineAt(proxy.host));
     expect(kind).toBe("forbidden");
     expect(message).toBe(
-      `The engine answered ${status} to GET /version: ${text}; have the socket proxy allow it: -allowGET=${OUR_PATHS} and -allowfrom=<this proxy's host name> there`,
+      `The engine answered ${status} to GET /version: ${text}; allow this request in the socket proxy: set -allowGET=${OUR_PATHS} and -allowfrom=<host name of this proxy>`,
     );
   });
 
-  test("no newer version is spoken than one that we know, whatever a refusal says", async () => {
+  test("never uses a newer version than it knows, whatever a refusal says", async () => {
     using server = answering((path) => {
       if (!path.endsWith("/version")) return Response.json([]);
       const message = "client version 1.52 is too new. Maximum supported API version is 1.9999";
@@ -119,12 +122,12 @@ describe("agreeOnVersion()", () => {
   });
 
   test.each<[what: string, status: number, body: string, headers: Record<string, string>]>([
-    ["a refusal that names no version, without a header", 400, "what?", {}],
+    ["a refusal without a version and without a header", 400, "what?", {}],
     ["a redirect", 302, "", { location: "/login" }],
     ["a page", 200, "<html>hello</html>", { "content-type": "text/html" }],
     ["a failure", 500, "sorry", {}],
     ["a gateway without an engine", 502, "<html>Bad Gateway</html>", {}],
-  ])("%s: the next path is asked", async (_what, status, body, headers) => {
+  ])("%s: asks for the next path", async (_what, status, body, headers) => {
     using server = answering((path) => {
       if (path === "/v1.52/version") return new Response(body, { status, headers });
       return path === "/version" ? Response.json({ ApiVersion: "1.44" }) : Response.json([]);
@@ -136,11 +139,14 @@ describe("agreeOnVersion()", () => {
   test.each([
     ["nothing", new Headers()],
     ["a path", new Headers({ "api-version": "1.41/../../x" })],
-  ])("a /_ping that names %s as its version is no engine's", async (_what, headers) => {
-    using server = answering((path) =>
-      path === "/_ping" ? new Response("OK", { headers }) : new Response("no", { status: 404 }),
-    );
-    const { message } = await failureOf(engineAt(server.host));
-    expect(message).toContain("is not that of a Docker engine");
-  });
+  ])(
+    "a /_ping answer with %s as its version does not come from an engine",
+    async (_what, headers) => {
+      using server = answering((path) =>
+        path === "/_ping" ? new Response("OK", { headers }) : new Response("no", { status: 404 }),
+      );
+      const { message } = await failureOf(engineAt(server.host));
+      expect(message).toContain("does not come from a Docker engine");
+    },
+  );
 });

@@ -10,27 +10,27 @@ function rig(): { readonly clock: EngineClock; readonly own: { nowMs: number } }
   return { clock: new EngineClock(() => own.nowMs), own };
 }
 
-/** As in a header. */
+/** Formats a time as in a header. */
 function date(ms: number): string {
   return new Date(ms).toUTCString();
 }
 
 describe("EngineClock", () => {
-  test("before the engine has said anything, and on one machine, it is our own to the millisecond", () => {
+  test("before the engine's first answer, and on one machine, equals our own clock to the millisecond", () => {
     const { clock, own } = rig();
     expect(clock.nowMs()).toBe(NOW_MS);
     for (let n = 0; n < 3_000; n += 1) {
       const sentMs = own.nowMs;
       own.nowMs += n % 7;
       clock.answered(date(own.nowMs), sentMs);
-      clock.hasPassed(own.nowMs + 0.999); // our own clock tells no fractions
+      clock.hasPassed(own.nowMs + 0.999); // our own clock has no fractions
       own.nowMs += 331;
       expect(clock.nowMs()).toBe(own.nowMs);
     }
   });
 
   test.each([DAY_MS, -DAY_MS, -90_000, 1_700, -2_300])(
-    "an engine that is %p ms off is known to a second from one answer, and better from more",
+    "one answer gives the time of an engine that is %p ms off to a second, more answers give it better",
     (offMs) => {
       const { clock, own } = rig();
       clock.answered(date(own.nowMs + offMs), own.nowMs);
@@ -43,7 +43,7 @@ describe("EngineClock", () => {
     },
   );
 
-  test("an event has happened by now, whenever it is told", () => {
+  test("the engine's time is never before the time of an event, however late the event comes", () => {
     const { clock } = rig();
     clock.hasPassed(NOW_MS + 5_000);
     expect(clock.nowMs() - NOW_MS).toBeWithin(4_998, 5_001);
@@ -51,14 +51,14 @@ describe("EngineClock", () => {
     expect(clock.nowMs() - NOW_MS).toBeWithin(4_998, 5_001);
   });
 
-  test("an event of a time that the engine's Date rules out tells nothing more", () => {
+  test("ignores an event whose time contradicts the engine's Date", () => {
     const { clock, own } = rig();
     clock.answered(date(NOW_MS), NOW_MS);
     clock.hasPassed(NOW_MS + DAY_MS);
     expect(clock.nowMs() - own.nowMs).toBeLessThanOrEqual(1_000);
   });
 
-  test("follows a clock that is set back, and one that is set forward, at the next answer", () => {
+  test("follows an engine clock that is set back or forward at the next answer", () => {
     const { clock, own } = rig();
     for (const offMs of [DAY_MS, -3_600_000, 0, 90_000]) {
       own.nowMs += 30_000;
@@ -67,7 +67,7 @@ describe("EngineClock", () => {
     }
   });
 
-  test("an answer that took long tells less, and none if our own clock was set meanwhile", () => {
+  test("a slow answer gives less precision, and none if our own clock was set meanwhile", () => {
     const { clock, own } = rig();
     clock.answered(date(NOW_MS + 20_000), NOW_MS - 30_000);
     expect(clock.nowMs() - NOW_MS).toBeWithin(19_598, 20_001);
@@ -76,7 +76,7 @@ describe("EngineClock", () => {
     expect(clock.nowMs() - own.nowMs).toBe(before);
   });
 
-  test.each([null, "", "yesterday"])("Date: %p tells nothing", (text) => {
+  test.each([null, "", "yesterday"])("ignores Date: %p", (text) => {
     const { clock } = rig();
     clock.answered(text, NOW_MS);
     expect(clock.nowMs()).toBe(NOW_MS);

@@ -31,7 +31,7 @@ describe("parseContainer()", () => {
     expect(parseContainer(readFixture(name))).toMatchObject({ status, health });
   });
 
-  test("networks have name, id and addresses of both kinds", () => {
+  test("reads the name, the id and both kinds of addresses of networks", () => {
     const { networks } = parseContainer(readFixture("docker-20.10.24-ipv6-network.json"));
     expect(networks).toHaveLength(1);
     expect(networks[0]!.ipv4).toMatch(/^\d+\.\d+\.\d+\.\d+$/);
@@ -69,7 +69,7 @@ describe("parseContainer()", () => {
     expect(parseContainer(reply).stopTimeoutMs).toBe(ms);
   });
 
-  test("when its last run ended, how often the engine restarted it, whether a label hides exit codes", () => {
+  test("reads the end of the last run, the number of restarts, and whether a label hides exit codes", () => {
     const reply = readFixture("docker-20.10.24-exited.json");
     const finished = Date.parse("2026-11-22T23:56:25.439Z") + 0.859;
     expect(parseContainer(reply)).toMatchObject({ restartCount: 0, exitCodeIsHidden: false });
@@ -84,12 +84,12 @@ describe("parseContainer()", () => {
     expect(running.finishedAtMs).toBeLessThan(0);
   });
 
-  test("throws on what is no inspect reply", () => {
+  test("throws if the reply is not an answer to an inspect", () => {
     expect(() => parseContainer({ message: "x" })).toThrow();
   });
 });
 
-test("parseTimeMs() keeps what is below a millisecond", () => {
+test("parseTimeMs() keeps fractions of a millisecond", () => {
   const whole = Date.parse("2026-11-22T23:47:45.592Z");
   expect(parseTimeMs("2026-11-22T23:47:45.592984695Z") - whole).toBeCloseTo(0.984695, 3);
   expect(parseTimeMs("2026-11-22T23:47:45.592984695+00:00") - whole).toBeCloseTo(0.984695, 3);

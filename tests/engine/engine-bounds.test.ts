@@ -11,7 +11,7 @@ const TIMEOUT_MS = 400;
 
 type Answering = (path: string) => Response | undefined;
 
-/** An engine that answers `/version` as one does, and all else as it is told. */
+/** A fake that answers `/version` like an engine, and everything else with the given answer. */
 function startEngine(answer: Answering): Disposable & { readonly engine: Engine } {
   const server = Bun.serve({
     port: 0,
@@ -24,12 +24,12 @@ function startEngine(answer: Answering): Disposable & { readonly engine: Engine 
   return { engine, [Symbol.dispose]: () => void server.stop(true) };
 }
 
-/** Bytes for ever, or until nobody reads them. */
+/** Endless bytes, until the reader stops. */
 function endless(init: ResponseInit, piece = "x".repeat(MIB)): Response {
   const bytes = new TextEncoder().encode(piece);
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
-      await Bun.sleep(1); // it comes for ever, but others have their turn
+      await Bun.sleep(1); // the stream never ends, but other code must run too
       controller.enqueue(bytes);
     },
   });
@@ -48,7 +48,7 @@ async function failure(call: Promise<unknown>): Promise<EngineError> {
   return error;
 }
 
-/** Also every other path that is asked when this one is refused. */
+/** Includes every other path that the proxy asks for after a refusal of this one. */
 const VERSION = "/v1.52/version";
 
 function isPathOf(call: string, asked: string): boolean {
@@ -71,8 +71,8 @@ const BOMBS = {
   gzip: gzipSync(ZEROS, { level: 1 }),
 };
 
-describe("Engine, whatever answers", () => {
-  test.each(CALLS)("%s: an encoded answer is refused, and not inflated", async (path, call) => {
+describe("Engine with a faulty or hostile server", () => {
+  test.each(CALLS)("%s: refuses an encoded answer without decoding it", async (path, call) => {
     for (const [encoding, body] of Object.entries(BOMBS)) {
       using rig = startEngine((asked) =>
         isPathOf(path, asked)
@@ -87,7 +87,7 @@ describe("Engine, whatever answers", () => {
     }
   });
 
-  test("a reply of more than 4 MiB is refused; a list may be larger", async () => {
+  test("refuses an answer of more than 4 MiB, except a list", async () => {
     const filler = "x".repeat(5 * MIB);
     using rig = startEngine((path) => {
       if (path.endsWith("/containers/json")) return Response.json([{ Id: "x", filler }]);
@@ -98,7 +98,7 @@ describe("Engine, whatever answers", () => {
     expect([kind, message.includes("larger than 4 MiB")]).toEqual(["refused", true]);
   });
 
-  test("a list without end is given up", async () => {
+  test("gives up an endless list", async () => {
     using rig = startEngine((path) =>
       path.endsWith("/containers/json") ? endless({ status: 200 }) : undefined,
     );
@@ -106,34 +106,36 @@ describe("Engine, whatever answers", () => {
     expect(message).toMatch(/no answer in time|larger than 64 MiB/);
   });
 
-  test("a container that is not there is not there, however long the answer takes to say so", async () => {
+  test("returns undefined for a missing container even if the body of the 404 is endless", async () => {
     using rig = startEngine((path) =>
       path.endsWith("/x/json") ? endless({ status: 404 }) : undefined,
     );
     expect(await within("the answer", rig.engine.inspect("x"), TIMEOUT_MS)).toBeUndefined();
   });
 
-  test.each([400, 403, 500, 503])("a %p without end keeps its status", async (status) => {
-    for (const [path, call] of CALLS) {
-      using rig = startEngine((asked) => (isPathOf(path, asked) ? endless({ status }) : undefined));
-      const { message } = await failure(call(rig.engine));
-      expect(message).toContain(`answered ${status} to GET`);
-    }
-  });
-
-  test.each([400, 403, 500])(
-    "a %p that says nothing and does not end is given up",
+  test.each([400, 403, 500, 503])(
+    "an endless %p answer becomes an error with its status",
     async (status) => {
       for (const [path, call] of CALLS) {
-        using rig = startEngine((asked) => {
-          return isPathOf(path, asked) ? endless({ status }, " ".repeat(10)) : undefined;
-        });
-        expect((await failure(call(rig.engine))).message).toContain("no answer in time");
+        using rig = startEngine((asked) =>
+          isPathOf(path, asked) ? endless({ status }) : undefined,
+        );
+        const { message } = await failure(call(rig.engine));
+        expect(message).toContain(`answered ${status} to GET`);
       }
     },
   );
 
-  test("an id is one segment of a path, whatever it is", async () => {
+  test.each([400, 403, 500])("gives up a %p answer with an empty, endless body", async (status) => {
+    for (const [path, call] of CALLS) {
+      using rig = startEngine((asked) => {
+        return isPathOf(path, asked) ? endless({ status }, " ".repeat(10)) : undefined;
+      });
+      expect((await failure(call(rig.engine))).message).toContain("no answer in time");
+    }
+  });
+
+  test("sends any id as one path segment", async () => {
     const asked: string[] = [];
     using rig = startEngine((path) => {
       asked.push(path);
@@ -144,7 +146,7 @@ describe("Engine, whatever answers", () => {
     expect(asked[1]).toBe("/v1.41/containers/..%2F..%2Fevents%3Fx%23/json");
   });
 
-  test("containerAddresses() has those of all that run, of both kinds", async () => {
+  test("containerAddresses() returns the IPv4 and IPv6 addresses of all running containers", async () => {
     const items = [
       { NetworkSettings: { Networks: { a: { IPAddress: "10.0.0.1", GlobalIPv6Address: "" } } } },
       { NetworkSettings: { Networks: { a: { GlobalIPv6Address: "fd00::1" }, b: {} } } },

@@ -55,7 +55,7 @@ describe("Engine", () => {
     ["older", "26", "20.10", "1.41"],
     ["newer", "20.10", "29.0", "1.52"],
   ] as const)(
-    "an engine that was replaced by an %s one is asked for its version again, by whoever comes first",
+    "the first call after an %s engine has replaced the old one asks for the version again",
     async (_what, before, after, version) => {
       using fake = (await new FakeEngine().start()).become(before);
       const container = fake.add();
@@ -77,7 +77,7 @@ describe("Engine", () => {
     ["JSON", '{"message":"client version 1.41 is too old"}', "application/json"],
     ["plain text", "client version 1.41 is too old", "text/plain"],
   ])(
-    "an engine that refuses its own version in %s is asked for it once more, not for ever",
+    "asks only once more for the version of an engine that refuses its own version in %s",
     async (_what, body, contentType) => {
       using fake = await new FakeEngine().start();
       fake.intercept = (path) =>
@@ -93,7 +93,7 @@ describe("Engine", () => {
     },
   );
 
-  test("list() has all containers with a label of ours, running or not", async () => {
+  test("list() returns all containers with a label of ours, running or not", async () => {
     using fake = await new FakeEngine().start();
     const ids = [
       fake.add(),
@@ -109,7 +109,7 @@ describe("Engine", () => {
   test.each([
     ["docker-20.10.24-list.json", 1],
     ["podman-4.3.1-list.json", 1],
-  ])("list() reads %s, and an item without labels", async (name, count) => {
+  ])("list() reads %s, including an item without labels", async (name, count) => {
     using fake = await new FakeEngine().start();
     const items: { Id: string; Labels: unknown }[] = JSON.parse(readFixtureText(name));
     const expected = items.map(({ Id }) => Id);
@@ -119,7 +119,7 @@ describe("Engine", () => {
     expect(await engineOf(fake).list(isLabelled)).toEqual(expected);
   });
 
-  test("inspect() reads a container, and a container that is not there is undefined", async () => {
+  test("inspect() reads a container, and returns undefined for a missing one", async () => {
     using fake = await new FakeEngine().start();
     const { id, name } = fake.add();
     expect(await engineOf(fake).inspect(id)).toMatchObject({ id, name, health: "healthy" });
@@ -135,7 +135,7 @@ describe("Engine", () => {
     [500, '{"message":"something broke"}', "something broke"],
     [500, "", "(no message)"],
   ])(
-    "a %p with body %p is an error that says what was asked and answered",
+    "a %p with body %p is an error that names the request and the answer",
     async (status, body, text) => {
       using fake = await new FakeEngine().start();
       fake.intercept = (path) => (path.includes("/containers/") ? { status, body } : undefined);
@@ -165,7 +165,7 @@ describe("Engine", () => {
     });
   });
 
-  test("every call but the stream is given up in time; the stream may be silent", async () => {
+  test("gives up each call after the timeout, except the stream, which may be silent", async () => {
     using fake = await new FakeEngine().start();
     const engine = engineOf(fake, 50);
     const events = await engine.openEvents(from((nowMs) => nowMs));
@@ -183,7 +183,7 @@ describe("Engine", () => {
     expect((await within("the event", next)).value).toMatchObject({ kind: "changed" });
   });
 
-  test("openEvents() replays what came since, and ends when aborted", async () => {
+  test("openEvents() replays the events since the given time, and ends when aborted", async () => {
     using fake = await new FakeEngine().start();
     const container = fake.add();
     fake.emit(container, "start", {}, Date.now() - 10_000);
@@ -206,7 +206,7 @@ describe("Engine", () => {
   test.each([
     ["/containers/json", "[{}]"],
     ["/containers/x/json", "{}"],
-  ])("an answer to %s that is no engine's says so, in one line", async (path, body) => {
+  ])("an answer to %s that is not an engine's gives an error of one line", async (path, body) => {
     using fake = await new FakeEngine().start();
     fake.intercept = (asked) => (asked.includes(path) ? { status: 200, body } : undefined);
     const engine = engineOf(fake);
@@ -214,11 +214,11 @@ describe("Engine", () => {
       path.includes("/x/") ? engine.inspect("x") : engine.list(isLabelled),
     );
     expect(message).toBe(
-      `The answer to GET ${path} from unix://${fake.socketPath} is not that of a Docker engine`,
+      `The answer to GET ${path} from unix://${fake.socketPath} does not come from a Docker engine; check DOCKER_HOST`,
     );
   });
 
-  test("asks for events by type and name, of networks too: those have no labels", async () => {
+  test("openEvents() filters by type and name, and asks for network events, which have no labels", async () => {
     using fake = await new FakeEngine().start();
     await engineOf(fake).openEvents(from(() => 1_500));
     const query = new URLSearchParams(fake.requests.at(-1)!.split("?")[1]);
@@ -229,7 +229,7 @@ describe("Engine", () => {
     });
   });
 
-  test("HTTP_PROXY does not apply", async () => {
+  test("ignores HTTP_PROXY", async () => {
     using proxy = Bun.serve({ port: 0, fetch: () => new Response("proxy", { status: 599 }) });
     using tcp = Bun.serve({ port: 0, fetch: () => Response.json({ ApiVersion: "1.41" }) });
     process.env["HTTP_PROXY"] = process.env["http_proxy"] = `http://127.0.0.1:${proxy.port}`;

@@ -16,14 +16,14 @@ async function failureAt(address: EngineAddress | string): Promise<EngineError> 
   throw new Error(`not an EngineError: ${String(error)}`);
 }
 
-describe("what is said when the engine can't be reached", () => {
-  test("no such socket: what to mount, for docker run and for Compose", async () => {
+describe("the message when the proxy can't reach the engine", () => {
+  test("no such socket: says what to mount, for docker run and for Compose", async () => {
     expect((await failureAt("/nowhere/docker.sock")).message).toBe(
-      'Cannot reach the Docker engine at unix:///nowhere/docker.sock: no such socket; start the engine, mount its socket into the proxy\'s container (docker run -v /nowhere/docker.sock:/nowhere/docker.sock; in Compose volumes: ["/nowhere/docker.sock:/nowhere/docker.sock"]), or name another one in DOCKER_HOST',
+      'Cannot reach the Docker engine at unix:///nowhere/docker.sock: no such socket; start the engine, mount its socket into the proxy\'s container (docker run -v /nowhere/docker.sock:/nowhere/docker.sock; in Compose volumes: ["/nowhere/docker.sock:/nowhere/docker.sock"]), or set DOCKER_HOST to another one',
     );
   });
 
-  test("a directory in place of the socket: Docker has made it", async () => {
+  test("a directory instead of the socket: says that Docker has made it", async () => {
     using directory = temporaryDirectory();
     const { message, ifItLasts } = await failureAt(directory.path);
     expect(message).toContain("it is a directory, which Docker makes when the path to mount");
@@ -31,17 +31,19 @@ describe("what is said when the engine can't be reached", () => {
     expect(ifItLasts).toBeUndefined();
   });
 
-  test("a file in place of the socket, or of one of its directories", async () => {
+  test("a file instead of the socket or of one of its directories", async () => {
     using directory = temporaryDirectory();
     const path = join(directory.path, "docker.sock");
     writeFileSync(path, "");
     const error = await failureAt(path);
-    expect(error.message).toContain("it is a file and no socket; name the engine's socket in");
+    expect(error.message).toContain(
+      "it is a file and not a socket; set DOCKER_HOST to the engine's",
+    );
     expect(error.ifItLasts).toBeUndefined();
     expect((await failureAt(join(path, "docker.sock"))).message).toContain("no such socket");
   });
 
-  test("a socket that nobody listens on: what to do if it stays so", async () => {
+  test("a socket without a listener: says what to do if this lasts", async () => {
     using socket = await abandonedSocket();
     const { message, ifItLasts } = await failureAt(socket.path);
     expect(message).toEndWith("connection refused; is the engine running?");
@@ -60,7 +62,7 @@ describe("what is said when the engine can't be reached", () => {
   });
 });
 
-/** Its socket lies where other users can reach it. */
+/** Its socket is in a directory that other users can enter. */
 async function openedFake(): Promise<Disposable & { readonly socketPath: string }> {
   const directory = openDirectory();
   const fake = await new FakeEngine(join(directory.path, "docker.sock")).start();
@@ -73,9 +75,9 @@ async function openedFake(): Promise<Disposable & { readonly socketPath: string 
   };
 }
 
-// Only root may become another user.
+// Only root can become another user.
 describe.skipIf(process.getuid?.() !== 0)("what is said when permission is denied", () => {
-  test("the group to add, for docker run and for Compose; and with it, it works", async () => {
+  test("names the group to add, for docker run and for Compose, and that group works", async () => {
     using fake = await openedFake();
     chmodSync(fake.socketPath, 0o660);
     chownSync(fake.socketPath, 0, 4_711);
@@ -85,16 +87,16 @@ describe.skipIf(process.getuid?.() !== 0)("what is said when permission is denie
     expect(await failureAsUser(fake.socketPath, 4_711)).toBe("no failure");
   });
 
-  test("a socket for one user alone: no group would help", async () => {
+  test("a socket for one user only: names the user, because no group would help", async () => {
     using fake = await openedFake();
     chmodSync(fake.socketPath, 0o600);
     chownSync(fake.socketPath, 4_712, 4_711);
     expect(await failureAsUser(fake.socketPath, 4_711)).toContain(
-      'the socket is for user 4712 alone; run the proxy as that user (docker run --user 4712; in Compose user: "4712")',
+      'only user 4712 may use the socket; run the proxy as that user (docker run --user 4712; in Compose user: "4712")',
     );
   });
 
-  test("a directory that it may not enter: whose it is", async () => {
+  test("a directory that the proxy may not enter: names its owner", async () => {
     using directory = openDirectory();
     const closed = join(directory.path, "1000");
     mkdirSync(closed, { mode: 0o700 });
@@ -108,38 +110,44 @@ describe.skipIf(process.getuid?.() !== 0)("what is said when permission is denie
 
 describe("refusalError()", () => {
   test.each([
-    ["GET /containers/json", "set CONTAINERS=1 there"],
-    ["GET /containers/abc/json", "set CONTAINERS=1 there"],
-    ["GET /events", "set EVENTS=1 there"],
-    ["GET /version", "set VERSION=1 there"],
-  ])("%s that a socket proxy forbids", (request, advice) => {
+    ["GET /containers/json", "set CONTAINERS=1"],
+    ["GET /containers/abc/json", "set CONTAINERS=1"],
+    ["GET /events", "set EVENTS=1"],
+    ["GET /version", "set VERSION=1"],
+  ])("a socket proxy forbids %s", (request, advice) => {
     const html =
       "<html><body><h1>403 Forbidden</h1>\nRequest forbidden by administrative rules.\n</body></html>";
     const error = refusalError(request, 403, html);
     expect(error.kind).toBe("forbidden");
     expect(error.message).toStartWith(
-      `The engine answered 403 to ${request}: 403 Forbidden Request forbidden by administrative rules.; have the socket proxy allow it: ${advice}`,
+      `The engine answered 403 to ${request}: 403 Forbidden Request forbidden by administrative rules.; allow this request in the socket proxy: ${advice}`,
     );
   });
 
-  test.each([403, 405])("a %p in plain text: a socket proxy with regular expressions", (status) => {
-    const error = refusalError("GET /events", status, "Forbidden\n");
-    expect(error.kind).toBe("forbidden");
-    expect(error.message).toBe(
-      String.raw`The engine answered ${status} to GET /events: Forbidden; have the socket proxy allow it: -allowGET=/v1\.\d+/(version|events|containers/json|containers/[^/]+/json) and -allowfrom=<this proxy's host name> there`,
-    );
-  });
+  test.each([403, 405])(
+    "a %p in plain text comes from a socket proxy with regular expressions",
+    (status) => {
+      const error = refusalError("GET /events", status, "Forbidden\n");
+      expect(error.kind).toBe("forbidden");
+      expect(error.message).toBe(
+        String.raw`The engine answered ${status} to GET /events: Forbidden; allow this request in the socket proxy: set -allowGET=/v1\.\d+/(version|events|containers/json|containers/[^/]+/json) and -allowfrom=<host name of this proxy>`,
+      );
+    },
+  );
 
-  test.each([502, 503, 504])("a socket proxy's %p means that the engine is away", (status) => {
-    const html = `<html><body><h1>${status} Service Unavailable</h1>\nNo server is available.</body></html>`;
-    const error = refusalError("GET /version", status, html);
-    expect(error.kind).toBe("unreachable");
-    expect(error.message).toEndWith(
-      "No server is available.; the socket proxy is there, the engine behind it does not answer",
-    );
-  });
+  test.each([502, 503, 504])(
+    "a %p of a socket proxy means that the engine does not answer",
+    (status) => {
+      const html = `<html><body><h1>${status} Service Unavailable</h1>\nNo server is available.</body></html>`;
+      const error = refusalError("GET /version", status, html);
+      expect(error.kind).toBe("unreachable");
+      expect(error.message).toEndWith(
+        "No server is available.; the socket proxy runs, but the engine behind it does not answer",
+      );
+    },
+  );
 
-  test.each([403, 503])("a %p of the engine itself is in JSON and means what it says", (status) => {
+  test.each([403, 503])("a %p in JSON comes from the engine itself and is a refusal", (status) => {
     const error = refusalError("GET /containers/json", status, '{"message":"not today"}');
     expect(error).toMatchObject({
       kind: "refused",
@@ -150,7 +158,7 @@ describe("refusalError()", () => {
 
 type Refusal = { readonly engine: string; readonly status: number; readonly body?: unknown };
 
-/** What engines answered to /services, /tasks and /nodes. Recorded on 20.10.24; 26.1.5 says the same. */
+/** Answers of engines to /services, /tasks and /nodes. Recorded on 20.10.24; 26.1.5 answers the same. */
 function recordedRefusals(): readonly Refusal[] {
   const path = join(import.meta.dir, "../support/engine/swarm/not-a-manager.ndjson");
   return readFileSync(path, "utf8")
@@ -160,7 +168,7 @@ function recordedRefusals(): readonly Refusal[] {
     .filter(({ status }) => status !== 200);
 }
 
-/** As it may begin, for all the rest is as it was recorded. */
+/** Only the beginning may differ from the recording. */
 const STARTING = "This node is not a swarm manager. Manager is being prepared or has trouble.";
 
 describe("refusalError() on /services", () => {
@@ -169,7 +177,7 @@ describe("refusalError() on /services", () => {
     return refusalError("GET /services", status, text).kind;
   };
 
-  test("what engines answered: only one in no swarm and a worker are not a manager", () => {
+  test("recorded answers: only a worker and an engine in no swarm are not a manager", () => {
     expect(recordedRefusals().map((refusal) => [refusal.engine, kindOf(refusal)])).toEqual([
       ["never in a swarm, or has left it", "not a manager"],
       ["worker", "not a manager"],
@@ -185,17 +193,22 @@ describe("refusalError() on /services", () => {
 
   test.each<[what: string, status: number, message: string, kind: string]>([
     ["a manager that is starting", 503, STARTING, "refused"],
-    ["nothing after it", 503, "This node is not a swarm manager.", "refused"],
-    ["other words after it", 503, "This node is not a swarm manager. Useless.", "refused"],
+    ["the sentence alone", 503, "This node is not a swarm manager.", "refused"],
+    [
+      "other words after the sentence",
+      503,
+      "This node is not a swarm manager. Useless.",
+      "refused",
+    ],
     ["another status", 500, "This node is not a swarm manager. Use it", "refused"],
-    ["words before it", 503, "x This node is not a swarm manager. Use it", "refused"],
+    ["words before the sentence", 503, "x This node is not a swarm manager. Use it", "refused"],
     ["Podman", 404, "Not Found", "refused"],
-    ["Podman, deeper", 503, "node is not part of a swarm", "refused"],
-  ])("%s: as for every other failure", (engine, status, message, kind) => {
+    ["Podman, another path", 503, "node is not part of a swarm", "refused"],
+  ])("%s: is an ordinary failure", (engine, status, message, kind) => {
     expect(kindOf({ engine, status, body: { message } })).toBe(kind);
   });
 
-  test("that the node is no manager needs no advice", () => {
+  test("gives no advice when the node is not a manager", () => {
     const [none] = recordedRefusals();
     const { message } = refusalError("GET /services", 503, JSON.stringify(none?.body));
     expect(message).toEndWith("to connect this node to swarm and try again.");

@@ -10,7 +10,7 @@ async function read(lines: readonly string[]): Promise<readonly EngineEvent[]> {
 }
 
 describe("readEvents()", () => {
-  test("services and nodes of a swarm: that they have changed, and when; never as a container", async () => {
+  test("a changed service or node of a swarm gives an event with its time, and no container event", async () => {
     const event = (Type: string, Action: string, rest = {}): string =>
       `${JSON.stringify({ Type, Action, scope: "swarm", timeNano: 5e15, Actor: { ID: "x" }, ...rest })}\n`;
     const lines = [
@@ -29,7 +29,7 @@ describe("readEvents()", () => {
     );
   });
 
-  test("recorded on a manager: an update, a crash and the events of containers between them", async () => {
+  test("reads a recording of a manager: an update, a crash, and container events between them", async () => {
     const path = join(import.meta.dir, "../support/replay/swarm/recordings", FRAMES);
     const lines = readFileSync(path, "utf8")
       .trim()

@@ -43,7 +43,7 @@ const KILL = {
 };
 
 describe("readEvents()", () => {
-  test("a recorded stop: kinds, ids, signal and the engine's own time", async () => {
+  test("reads the kinds, ids, signal and engine times of a recorded stop", async () => {
     const events = await read(STOP);
     expect(events.map(({ kind }) => kind)).toEqual([
       "changed",
@@ -58,7 +58,7 @@ describe("readEvents()", () => {
     expect(events[4]!.timeMs - events[3]!.timeMs).toBeWithin(0, 1_000);
   });
 
-  test("the same events wherever the bytes are cut", async () => {
+  test("gives the same events wherever the bytes are cut", async () => {
     const whole = await read(STOP);
     for (const size of [1, 2, 7, 100, 1_000]) {
       const cut = Array.from({ length: Math.ceil(STOP.length / size) }, (_, n) =>
@@ -68,7 +68,7 @@ describe("readEvents()", () => {
     }
   });
 
-  test("characters of several bytes may be cut too", async () => {
+  test("joins characters of several bytes that were cut", async () => {
     const bytes = new TextEncoder().encode(
       `${JSON.stringify({ ...KILL, Actor: { ID: "ä😀", Attributes: LABELS } })}\n`,
     );
@@ -76,30 +76,30 @@ describe("readEvents()", () => {
     expect((await read(...one))[0]!.containerId).toBe("ä😀");
   });
 
-  test("a line that was cut off at the end is no event", async () => {
+  test("drops an unfinished last line", async () => {
     expect(await read(`${JSON.stringify(KILL)}\n${JSON.stringify(KILL)}`)).toHaveLength(1);
   });
 
   test.each([
-    ["no JSON", "{nonsense}\n"],
+    ["a line without JSON", "{nonsense}\n"],
     ["an empty line", "\n"],
     ["another type", `${JSON.stringify({ ...KILL, Type: "image" })}\n`],
-    ["a time before all", '{"Type":"container","Action":"die","Actor":{"ID":"x"},"timeNano":-1}\n'],
+    ["a negative time", '{"Type":"container","Action":"die","Actor":{"ID":"x"},"timeNano":-1}\n'],
     [
-      "no time there is",
+      "a time that is too large",
       '{"Type":"container","Action":"die","Actor":{"ID":"x"},"timeNano":1e300}\n',
     ],
-    ["no actor", '{"Type":"container","Action":"die","timeNano":1}\n'],
-  ])("%s is passed over, and what follows is read", async (_what, line) => {
+    ["an event without an actor", '{"Type":"container","Action":"die","timeNano":1}\n'],
+  ])("skips %s and reads the next line", async (_what, line) => {
     expect(await read(line, `${JSON.stringify(KILL)}\n`)).toHaveLength(1);
   });
 
   test.each([
-    ["the label that enables", { "inference.enable": "no" }, true],
+    ["the label inference.enable", { "inference.enable": "no" }, true],
     ["any label of ours", { "inference.port": "1" }, true],
-    ["one with a typing error", { "inference.enabled": "true" }, true],
-    ["none of ours", { "com.example.inference.enable": "true", inference: "x" }, false],
-    ["none", undefined, false],
+    ["a misspelled label of ours", { "inference.enabled": "true" }, true],
+    ["labels that are not ours", { "com.example.inference.enable": "true", inference: "x" }, false],
+    ["no labels", undefined, false],
   ])("an event of a container with %s", async (_what, Attributes, isOurs) => {
     const line = `${JSON.stringify({ ...KILL, Actor: { ID: "a", Attributes } })}\n`;
     const events = await read(line);
@@ -107,7 +107,7 @@ describe("readEvents()", () => {
     expect(isLabelled(events[0]!.attributes)).toBe(isOurs);
   });
 
-  test("a recording of Podman's, with the words that we ask for: each probe, the end, the removal", async () => {
+  test("reads a recording of Podman with the actions that we ask for: each probe, the end, the removal", async () => {
     const events = await read(
       readFileSync(join(RECORDINGS, "podman-4.3.1/p05-run-health-stop-rm.ndjson")),
     );
@@ -120,7 +120,7 @@ describe("readEvents()", () => {
     ]);
   });
 
-  test("API 1.52: no status, id and from; Podman: kill without a signal", async () => {
+  test("reads API 1.52 without status, id and from, and Podman's kill without a signal", async () => {
     const podman = { ...KILL, Actor: { ID: "a", Attributes: { name: "x", ...LABELS } } };
     expect((await read(`${JSON.stringify(podman)}\n`))[0]).toEqual({
       kind: "kill",
@@ -136,7 +136,7 @@ describe("readEvents()", () => {
   test.each([
     ["at once", [MIB, MIB, MIB, MIB, MIB]],
     ["in one piece", [5 * MIB]],
-  ])("a line of more than 4 MiB is told of once and passed over, %s", async (_how, sizes) => {
+  ])("reports a line of more than 4 MiB once and skips it, %s", async (_how, sizes) => {
     const { events, told } = await readTold(
       `${JSON.stringify(KILL)}\n`,
       ...sizes.map((size) => "x".repeat(size)),
@@ -145,7 +145,7 @@ describe("readEvents()", () => {
     expect([events.length, told]).toEqual([2, 1]);
   });
 
-  test("a line of exactly 4 MiB is read, and one byte more is not", async () => {
+  test("reads a line of exactly 4 MiB, and skips one of one byte more", async () => {
     const filler = 4 * MIB - JSON.stringify({ ...KILL, filler: "" }).length;
     for (const [more, count] of [
       [0, 1],
@@ -157,7 +157,7 @@ describe("readEvents()", () => {
     }
   });
 
-  test("a long line takes time by its bytes, not by their square, whatever the sizes of its pieces", async () => {
+  test("the time for a long line grows with its bytes, not with their square, whatever its pieces are", async () => {
     const line = JSON.stringify({ ...KILL, filler: "x".repeat(2 * MIB) });
     const bytes = new TextEncoder().encode(`${line}\n`);
     const beganMs = performance.now();
@@ -165,10 +165,10 @@ describe("readEvents()", () => {
       for (let n = 0; n < bytes.length; n += 1) yield bytes.subarray(n, n + 1);
     })();
     expect(await Array.fromAsync(readEvents(one))).toHaveLength(1);
-    expect(performance.now() - beganMs).toBeLessThan(3_000); // 15 s for a quarter of it, once
+    expect(performance.now() - beganMs).toBeLessThan(3_000); // it once took 15 s for a quarter of this
   });
 
-  test("a line without end is told of, and ends with the stream", async () => {
+  test("reports an endless line, and ends with the stream", async () => {
     const endless = Array.from({ length: 12 }, () => "x".repeat(MIB));
     const { events, told } = await readTold(...endless);
     expect([events.length, told]).toEqual([0, 1]);
@@ -180,7 +180,7 @@ describe("readEvents()", () => {
     ["docker-20.10.24/10-rm-f-running", "start healthy kill die:137 destroy"],
     ["docker-26.1.5/03-stop-ignore-term-t2", "start healthy kill kill stop die:137"],
     ["podman-4.3.1/p05-run-health-stop-rm", "start die:0 destroy"],
-  ])("%s: what events tell of runs", async (recording, facts) => {
+  ])("%s: reads the facts about runs", async (recording, facts) => {
     const events = await read(readFileSync(join(RECORDINGS, `${recording}.ndjson`)));
     const told = events.flatMap(({ fact, exitCode }) =>
       fact === undefined ? [] : exitCode === undefined ? fact : `${fact}:${exitCode}`,
@@ -188,7 +188,7 @@ describe("readEvents()", () => {
     expect(told.join(" ")).toBe(facts);
   });
 
-  test("oom is asked for, and acts as any other change", async () => {
+  test("asks for oom, and treats it as a change", async () => {
     const [event] = await read(`${JSON.stringify({ ...KILL, Action: "oom" })}\n`);
     expect(event).toMatchObject({ kind: "changed", fact: "oom" });
     expect(EVENT_ACTIONS).toContain("oom");
@@ -208,12 +208,12 @@ describe("readEvents()", () => {
     expect((await read(`${JSON.stringify(line)}\n`))[0]?.exitCode).toBe(number);
   });
 
-  test("an exit code of anything but a die is a label", async () => {
+  test("takes an exit code only from a die, because elsewhere it is a label", async () => {
     const line = { ...KILL, Action: "start", Actor: { ID: "a", Attributes: { exitCode: "1" } } };
     expect((await read(`${JSON.stringify(line)}\n`))[0]?.exitCode).toBeUndefined();
   });
 
-  test("a network tells which container was connected or disconnected", async () => {
+  test("a network event names the container that was connected or disconnected", async () => {
     const recorded = readFileSync(
       join(RECORDINGS, "docker-20.10.24/13-network-connect-disconnect.ndjson"),
     );

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { explainSocket, explainStaleSocket } from "../../src/engine/socket-file.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
-/** A file will do: who may use a socket is told by its mode. */
+/** A plain file is enough: its mode says who may use it. */
 function fileOf(directory: string, mode: number): string {
   const path = join(directory, "docker.sock");
   writeFileSync(path, "");
@@ -12,24 +12,27 @@ function fileOf(directory: string, mode: number): string {
   return path;
 }
 
-// Connecting to each of these for real: tests/engine/error.test.ts.
+// tests/engine/error.test.ts connects to real ones.
 describe("explainSocket()", () => {
   test.each([
     ["for its group", 0o660],
     ["for all", 0o666],
-  ])("permission denied though the mode allows it, %s: a security module", (_what, mode) => {
-    using directory = temporaryDirectory();
-    const text = explainSocket(fileOf(directory.path, mode), "EACCES");
-    expect(text).toContain("docker run --security-opt label=disable");
-  });
+  ])(
+    "permission denied although the mode allows it, %s: blames a security module",
+    (_what, mode) => {
+      using directory = temporaryDirectory();
+      const text = explainSocket(fileOf(directory.path, mode), "EACCES");
+      expect(text).toContain("docker run --security-opt label=disable");
+    },
+  );
 
-  test("permission denied, and only the owner may", () => {
+  test("permission denied and only the owner may use it: names the owner", () => {
     using directory = temporaryDirectory();
     const text = explainSocket(fileOf(directory.path, 0o600), "EPERM");
-    expect(text).toContain(`the socket is for user ${process.getuid?.()} alone`);
+    expect(text).toContain(`only user ${process.getuid?.()} may use the socket`);
   });
 
-  // Only root may give a file away.
+  // Only root may change the owner of a file.
   test.skipIf(process.getuid?.() !== 0)("permission denied, and another group may", () => {
     using directory = temporaryDirectory();
     const path = fileOf(directory.path, 0o660);
@@ -37,7 +40,7 @@ describe("explainSocket()", () => {
     expect(explainSocket(path, "EACCES")).toContain("docker run --group-add 4711");
   });
 
-  test("permission denied, and nothing is to be seen: the innermost directory that is", () => {
+  test("permission denied by a directory: names the innermost directory that we can stat", () => {
     using directory = temporaryDirectory();
     mkdirSync(join(directory.path, "run"));
     const path = join(directory.path, "run", "user", "1000", "docker.sock");
@@ -50,7 +53,7 @@ describe("explainSocket()", () => {
   });
 });
 
-test("explainStaleSocket() has nothing to say of what is no socket, or not there", () => {
+test("explainStaleSocket() returns undefined for a missing file and for a file that is not a socket", () => {
   using directory = temporaryDirectory();
   expect(explainStaleSocket(fileOf(directory.path, 0o660))).toBeUndefined();
   expect(explainStaleSocket(join(directory.path, "none"))).toBeUndefined();

@@ -6,7 +6,7 @@ import { type Json, recordedReply, task } from "../support/engine/swarm-replies.
 const INF = { id: "6tb0bigq24pxgq82d0likrgfc", name: "inf", isIngress: false };
 
 describe("parseTasks()", () => {
-  test("a task of Docker 20 and one of Docker 26", () => {
+  test("reads a task of Docker 20 and one of Docker 26", () => {
     expect(parseTasks(recordedReply("20.10.24-task-full"))).toEqual([
       {
         id: "oh3rt9goqqkf77tfs74d207sm",
@@ -41,7 +41,7 @@ describe("parseTasks()", () => {
     ]);
   });
 
-  test("where one of each kind is reached", () => {
+  test("reads the addresses and ports of each kind of task", () => {
     const names = new Map(
       parseServices(recordedReply("20.10.24-services-shapes")).map(({ id, name }) => [id, name]),
     );
@@ -106,7 +106,7 @@ describe("parseTasks()", () => {
     });
   });
 
-  test("a global task has no slot; one that was rejected says why, and has no container", () => {
+  test("a global task has no slot; a rejected task has an error and no container", () => {
     const tasks = parseTasks(recordedReply("20.10.24-tasks-shapes"));
     expect(tasks.find(({ serviceId }) => serviceId.startsWith("ayarv7"))).toMatchObject({
       slot: 0,
@@ -124,7 +124,7 @@ describe("parseTasks()", () => {
     });
   });
 
-  test("a container on an attachable network: which one it is, and no service", () => {
+  test("an attachment has its container's id and no service", () => {
     expect(parseTasks(recordedReply("20.10.24-tasks-runtime-attachment"))).toMatchObject([
       {
         serviceId: "",
@@ -134,7 +134,7 @@ describe("parseTasks()", () => {
     ]);
   });
 
-  test("a task that has nothing yet", () => {
+  test("reads a new task, which has no node and no container yet", () => {
     expect(parseTasks([task()])).toEqual([
       {
         id: "t",
@@ -155,11 +155,11 @@ describe("parseTasks()", () => {
     ]);
   });
 
-  test("a start that is no time is always the same: the run stays the same", () => {
+  test("an invalid creation time always gives the same number, so the run stays the same", () => {
     expect(parseTasks([task({ CreatedAt: "soon" })])[0]!.createdAtMs).toBe(0);
   });
 
-  test("addresses that are none, and ports that are none, are left out", () => {
+  test("leaves out invalid addresses and ports", () => {
     const Addresses = ["evil/../x", "10.0.0.300/24", "", "10.0.1.5/24", "fd00::5/64", "::1]@x/8"];
     const odd = task(
       { NetworksAttachments: [{ Network: { ID: "n" }, Addresses }] },
@@ -173,7 +173,7 @@ describe("parseTasks()", () => {
     ]);
   });
 
-  test("what only people read may be malformed", () => {
+  test("accepts malformed fields that only people read", () => {
     const odd = task(
       {},
       { Timestamp: 5, Err: {}, Message: [], ContainerStatus: { ContainerID: "c", ExitCode: "1" } },
@@ -184,23 +184,23 @@ describe("parseTasks()", () => {
   });
 
   test.each<[what: string, reply: unknown]>([
-    ["no list", {}],
+    ["an object", {}],
     ["null", null],
     ["a text", "[]"],
-    ["an entry that is none", [task(), null]],
+    ["an invalid entry", [task(), null]],
     ["no id", [task(), task({ ID: undefined })]],
     ["no state", [task(), task({}, { State: undefined })]],
     ["no desired state", [task({ DesiredState: undefined })]],
-    ["a slot that is no number", [task({ Slot: "1" })]],
-    ["a service that is no text", [task({ ServiceID: 1 })]],
+    ["a slot that is not a number", [task({ Slot: "1" })]],
+    ["a service id that is not a text", [task({ ServiceID: 1 })]],
     ["a network without an id", [task({ NetworksAttachments: [{ Network: {} }] })]],
-    ["networks that are no list", [task({ NetworksAttachments: { a: 1 } })]],
-    ["addresses that are no texts", [task({ NetworksAttachments: [network([5])] })]],
-  ])("%s: no answer at all, since a task that was left out would look ended", (_, reply) => {
+    ["networks that are not a list", [task({ NetworksAttachments: { a: 1 } })]],
+    ["addresses that are not texts", [task({ NetworksAttachments: [network([5])] })]],
+  ])("%s: throws, because a task that was left out would look ended", (_, reply) => {
     expect(() => parseTasks(reply)).toThrow();
   });
 
-  test("a thousand times larger than usual: all of it, within its bytes", () => {
+  test("reads an answer a thousand times larger than usual, with memory in proportion to its bytes", () => {
     const tasks = Array.from({ length: 5_000 }, (_, n) => task({ ID: `t${n}` }));
     const long = task({ ID: "x".repeat(1_000_000) }, { Err: "e".repeat(1_000_000) });
     const deep = task({ Spec: { a: JSON.parse("[".repeat(500) + "]".repeat(500)) } });
@@ -209,7 +209,7 @@ describe("parseTasks()", () => {
     expect(parsed[5_000]!.error).toHaveLength(1_000_000);
   });
 
-  test("labels and ids named like members of objects are plain texts", () => {
+  test("treats labels and ids named like object members as plain texts", () => {
     const hostile = JSON.parse(
       '{"ID":"__proto__","Spec":{"Name":"constructor","Labels":{"__proto__":"x","toString":"y"}}}',
     ) as unknown;

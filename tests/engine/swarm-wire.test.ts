@@ -4,7 +4,7 @@ import { parseNodes, parseServices } from "../../src/engine/swarm-wire.ts";
 import { recordedReply, service } from "../support/engine/swarm-replies.ts";
 
 describe("parseServices()", () => {
-  test("a stack: the labels of the service and those of its containers", () => {
+  test("reads the labels of a stack's service and of its containers", () => {
     expect(parseServices(recordedReply("20.10.24-services-of-a-stack"))).toEqual([
       {
         id: "vrhssps68wvcpkhe9oj3gzijs",
@@ -44,7 +44,7 @@ describe("parseServices()", () => {
     ]);
   });
 
-  test("ports published on the nodes, whose numbers the nodes may choose; not those of the mesh", () => {
+  test("reads ports published on the nodes, including unchosen numbers, and no ports of the mesh", () => {
     const services = parseServices(recordedReply("20.10.24-services-shapes"));
     expect(
       services.flatMap(({ name, hostPorts }) => hostPorts.map((port) => [name, port])),
@@ -54,7 +54,7 @@ describe("parseServices()", () => {
     ]);
   });
 
-  test("one of each kind: global ones have no number of replicas, and jobs are told apart", () => {
+  test("reads each kind of service: global ones have no replica number, and jobs are marked", () => {
     const services = parseServices(recordedReply("20.10.24-services-shapes"));
     expect(services.map(({ name, replicas, isJob }) => [name, replicas, isJob])).toEqual([
       ["glob", undefined, false],
@@ -70,14 +70,14 @@ describe("parseServices()", () => {
     ]);
   });
 
-  test("a job on each node is a job", () => {
+  test("a global job is a job", () => {
     const Spec = { Name: "j", Mode: { GlobalJob: {} } };
     expect(parseServices([{ ID: "s", Spec }])).toMatchObject([
       { replicas: undefined, isJob: true },
     ]);
   });
 
-  test("Docker 26 tells the same", () => {
+  test("reads the same from Docker 26", () => {
     expect(parseServices(recordedReply("26.1.5-service-full"))).toMatchObject([
       { name: "e", replicas: 2, healthcheck: "given", stopTimeoutMs: 20_000, isJob: false },
     ]);
@@ -86,7 +86,7 @@ describe("parseServices()", () => {
     ]);
   });
 
-  test("an update: its state, its message and its start", () => {
+  test("reads the state, the message and the start of an update", () => {
     const UpdateStatus = {
       State: "updating",
       Message: "update in progress",
@@ -101,9 +101,9 @@ describe("parseServices()", () => {
 
   test.each<[what: string, healthcheck: unknown, is: string]>([
     ["none in the spec", undefined, "not given"],
-    ["an interval alone: the test is that of the image", { Interval: 1e9 }, "not given"],
-    ["an empty test: that of the image", { Test: [] }, "not given"],
-    ["an empty word: that of the image", { Test: [""] }, "not given"],
+    ["only an interval: the image's test applies", { Interval: 1e9 }, "not given"],
+    ["an empty test: the image's test applies", { Test: [] }, "not given"],
+    ["an empty word: the image's test applies", { Test: [""] }, "not given"],
     ["NONE: turned off", { Test: ["NONE"] }, "none"],
     ["a command", { Test: ["CMD", "true"] }, "given"],
   ])("health check: %s", (_what, Healthcheck, is) => {
@@ -111,7 +111,7 @@ describe("parseServices()", () => {
     expect(parseServices([service({ TaskTemplate })])[0]!.healthcheck).toBe(is as "given");
   });
 
-  test("a service without containers, as that of a plugin, and one with nothing but a name", () => {
+  test("reads a service without containers, such as a plugin's, and one with only a name", () => {
     const plugin = service({ TaskTemplate: { PluginSpec: {}, Runtime: "plugin" } });
     const bare = service({ Labels: null, TaskTemplate: null, Mode: null });
     for (const one of parseServices([plugin, bare])) {
@@ -120,7 +120,7 @@ describe("parseServices()", () => {
     }
   });
 
-  test("what only people read may be malformed", () => {
+  test("accepts malformed fields that only people read", () => {
     const odd = service(
       { Mode: { Replicated: { Replicas: "three" } }, TaskTemplate: ODD_TEMPLATE },
       { UpdateStatus: "soon" },
@@ -131,21 +131,21 @@ describe("parseServices()", () => {
   });
 
   test.each<[what: string, reply: unknown]>([
-    ["no list", {}],
+    ["an object", {}],
     ["null", null],
     ["a message", { message: "no" }],
-    ["an entry that is none", [service(), 1]],
+    ["an invalid entry", [service(), 1]],
     ["no id", [service(), { Spec: { Name: "s" } }]],
     ["no name", [service({ Name: undefined })]],
-    ["labels that are no texts", [service(), service({ Labels: { "inference.enable": true } })]],
+    ["labels that are not texts", [service(), service({ Labels: { "inference.enable": true } })]],
     ["labels as a list", [service({ Labels: ["inference.enable=true"] })]],
-  ])("%s: no answer at all, since a service that was left out would look removed", (_, reply) => {
+  ])("%s: throws, because a service that was left out would look removed", (_, reply) => {
     expect(() => parseServices(reply)).toThrow();
   });
 });
 
 describe("parseNodes()", () => {
-  test("a recorded manager", () => {
+  test("reads a recorded manager", () => {
     expect(parseNodes(recordedReply("20.10.24-node-full"))).toEqual([
       {
         id: "nkwuhwoj291xjtb7bmruhtexs",
@@ -157,18 +157,18 @@ describe("parseNodes()", () => {
   });
 
   test.each<[what: string, status: unknown, manager: unknown, address: string]>([
-    ["its own", { Addr: "10.0.0.5" }, undefined, "10.0.0.5"],
-    ["that of the manager", { Addr: "0.0.0.0" }, { Addr: "10.0.0.6:2377" }, "10.0.0.6"],
-    ["that of the manager, IPv6", { Addr: "::" }, { Addr: "[fd00::6]:2377" }, "fd00::6"],
-    ["none", {}, null, ""],
-    ["none", null, {}, ""],
+    ["the node's own address", { Addr: "10.0.0.5" }, undefined, "10.0.0.5"],
+    ["the address as a manager", { Addr: "0.0.0.0" }, { Addr: "10.0.0.6:2377" }, "10.0.0.6"],
+    ["the address as a manager, IPv6", { Addr: "::" }, { Addr: "[fd00::6]:2377" }, "fd00::6"],
+    ["no address", {}, null, ""],
+    ["no status", null, {}, ""],
   ])("the address of a node: %s", (_, Status, ManagerStatus, address) => {
     expect(parseNodes([{ ID: "n", Status, ManagerStatus }])).toEqual([
       { id: "n", hostname: "", state: "", address },
     ]);
   });
 
-  test("what only people read may be malformed; anything else is no answer", () => {
+  test("accepts malformed fields that only people read, and throws for others", () => {
     const odd = { ID: "n", Description: 1, Status: { State: 1, Addr: "10.0.0.5" } };
     expect(parseNodes([odd])).toMatchObject([{ id: "n", hostname: "", state: "" }]);
     expect(() => parseNodes([{ ID: 1 }])).toThrow();
@@ -182,7 +182,7 @@ describe("Engine asks a manager for", () => {
     ["/v1.41/tasks", (engine) => engine.tasks()],
     ["/v1.41/nodes", (engine) => engine.nodes()],
     ['/v1.41/tasks?filters={"runtime":["attachment"]}', (engine) => engine.attachments()],
-  ])("%s; what is no list is refused", async (path, call) => {
+  ])("%s, and refuses an answer that is not a list", async (path, call) => {
     const asked: string[] = [];
     const replies = ["[]", '{"a":1}', "[1]", "[", ""];
     using server = Bun.serve({

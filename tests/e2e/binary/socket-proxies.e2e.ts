@@ -66,7 +66,7 @@ test("behind wollomatic's socket proxy that allows too little, it says what to a
   using fake = await new FakeEngine().start();
   await using socketProxy = await startWollomatic(fake.socketPath, { allowGet: "/version" });
   await using proxy = await startCompiled({ env: { DOCKER_HOST: socketProxy.host } });
-  await until("it is said", () => proxy.logged("have the socket proxy allow it"));
+  await until("it is said", () => proxy.logged("allow this request in the socket proxy"));
   const said = proxy.log().map(({ message }) => String(message));
   expect(said.filter((message) => message.includes(`-allowGET=${OUR_RULE} `))).toHaveLength(1);
 });

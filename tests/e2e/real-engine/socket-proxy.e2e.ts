@@ -101,7 +101,7 @@ describe.skipIf(missing !== undefined)("behind a socket proxy", () => {
       const isSaidAgain = (): boolean => linesAbove(proxy, "debug").length > before + 1;
       await expectNever("it is said again", isSaidAgain, 6_000); // one more try, which takes HAProxy 3 s
       expect(linesAbove(proxy, "debug").slice(before)).toEqual([
-        "The engine answered 503 to GET /version: 503 Service Unavailable No server is available to handle this request.; the socket proxy is there, the engine behind it does not answer; trying on until it answers",
+        "The engine answered 503 to GET /version: 503 Service Unavailable No server is available to handle this request.; the socket proxy runs, but the engine behind it does not answer; trying on until it answers",
       ]);
       expect(await modelIds(proxy.origin)).toEqual(["m"]);
       using _again = await startRelay(socketPath, relayPath);
@@ -116,7 +116,7 @@ describe.skipIf(missing !== undefined)("behind a socket proxy", () => {
     async () => {
       await using socketProxy = await startSocketProxy(socketPath, { CONTAINERS: "0" });
       await using proxy = await startProxy({ DOCKER_HOST: socketProxy.host });
-      await until("it is said", () => proxy.logged("set CONTAINERS=1 there"));
+      await until("it is said", () => proxy.logged("set CONTAINERS=1"));
       const said = (): number =>
         proxy.log().filter((line) => JSON.stringify(line).includes("CONTAINERS=1")).length;
       await expectNever("it is said again", () => said() > 1, 2_500); // it asks for the list once a second
