@@ -1,6 +1,6 @@
 /**
- * What a JSON body says beside its model, as far as it was scanned. Keeps offsets, and no bytes of the body: it
- * may live as long as the answer. Pure.
+ * Notes other facts about a JSON body while it is scanned for its model. Keeps offsets and no bytes of the body,
+ * because the notes may live as long as the answer. Pure.
  */
 import type { Field } from "./json-fields.ts";
 import { FIRST_OF_FALSE, FIRST_OF_NULL, opens, QUOTE } from "./json-syntax.ts";
@@ -10,17 +10,17 @@ export class BodyNotes {
   #promptEnd: number | undefined;
   #hasConversation = false;
   #isBackground = false;
-  /** The response that the request goes on from. Of duplicate keys the first with a text. */
+  /** The response that this request continues. With duplicate keys, the first one with a text counts. */
   previousResponseId: string | undefined;
-  /** The end of the top-level object was reached: no field of it is unknown. */
+  /** The scan has reached the end of the top-level object, so all its fields are known. */
   isComplete = false;
 
-  /** Where the value of `messages`, `input` or `prompt` begins in the body: the first that may be a prompt. */
+  /** Offset of the first value of `messages`, `input` or `prompt` that may be a prompt. */
   get promptStart(): number | undefined {
     return this.#promptStart;
   }
 
-  /** Where it ends. Undefined if the end was not reached. */
+  /** Offset after the prompt. Undefined if the scan has not reached its end. */
   get promptEnd(): number | undefined {
     return this.#promptEnd;
   }
@@ -30,13 +30,13 @@ export class BodyNotes {
     return this.#hasConversation;
   }
 
-  /** `background` is there, and neither false nor null: lenient servers take 1 and "true" for true as well. */
+  /** The body has `background`, and it is not false or null. Lenient servers also accept 1 and "true" as true. */
   get isBackground(): boolean {
     return this.#isBackground;
   }
 
   /**
-   * @param first byte of the value; no two kinds of valid values begin alike
+   * @param first byte of the value; each kind of valid value begins with a different byte
    * @param offset of that byte in the body
    */
   valueBegins(field: Field, first: number, offset: number): void {
@@ -54,11 +54,11 @@ export class BodyNotes {
         break;
       case "model":
       case "previous_response_id":
-        break; // their texts are read
+        break; // the scanner reads their texts
     }
   }
 
-  /** @param offset behind the last byte of a top-level string, array or object */
+  /** @param offset after the last byte of a top-level string, array or object */
   valueEnds(offset: number): void {
     if (this.#promptStart !== undefined) this.#promptEnd ??= offset;
   }

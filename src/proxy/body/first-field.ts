@@ -1,18 +1,18 @@
 /**
- * Finds the model of a JSON body that begins with it, as many clients write it. Anything out of the ordinary, such as
- * an escape, is left to the scanner (`model-field.ts`), which would say the same. Pure over bytes.
+ * A fast path: finds the model of a JSON body whose first field is `model`, as many clients send it. It leaves
+ * unusual bodies, such as one with an escape, to the scanner (`model-field.ts`), which gives the same result. Pure.
  */
 import { QUOTE } from "./json-syntax.ts";
 
-/** With one blank behind the colon, or none. */
+/** One blank may follow the colon. */
 const BEGINNING = Buffer.from('{"model":');
 const BLANK = 0x20;
 const BACKSLASH = 0x5c;
 const LAST_OF_ASCII = 0x7e;
-/** Longer than names are. */
+/** Real names are shorter. */
 const LENGTH_MAX = 128;
 
-/** @returns undefined if it is not there, is empty, or is to be looked at more closely */
+/** @returns undefined if the model is not there, is empty, or needs the scanner */
 export function modelAtStart(body: Uint8Array): string | undefined {
   const start = startOfModel(body);
   if (start === undefined) return undefined;
@@ -24,7 +24,7 @@ export function modelAtStart(body: Uint8Array): string | undefined {
   return undefined;
 }
 
-/** @returns the position behind the quote that begins the model */
+/** @returns the position after the opening quote of the model */
 function startOfModel(body: Uint8Array): number | undefined {
   for (let at = 0; at < BEGINNING.length; at += 1) {
     if (body[at] !== BEGINNING[at]) return undefined;
@@ -37,7 +37,7 @@ function isPlain(byte: number): boolean {
   return byte >= BLANK && byte <= LAST_OF_ASCII && byte !== BACKSLASH;
 }
 
-/** Of the body before: most requests are for few models, and to compare takes less than to make a text. */
+/** The model of the previous body. Most requests name few models, and comparing costs less than making a string. */
 let last = "";
 
 function textIn(body: Uint8Array, start: number, end: number): string | undefined {

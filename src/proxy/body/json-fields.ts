@@ -1,24 +1,24 @@
-/** The top-level fields of a JSON body that say where a request goes, and how a key is told to be one. Pure. */
+/** The top-level fields of a JSON body that matter for routing, and how to recognise their keys. Pure. */
 import type { JsonString } from "./json-string.ts";
 import { MODEL_BYTES_MAX } from "./verdict.ts";
 
 export type Field =
   | TextField
-  /** What the model reads, one of them in each API. */
+  /** The prompt: each API has one of these. */
   | "messages"
   | "input"
   | "prompt"
-  /** What servers keep, or do later: of the API of responses. */
+  /** Fields of the Responses API that make a server keep state or work later. */
   | "background"
   | "conversation";
 
-/** The fields whose text is read. */
+/** The fields whose text the proxy reads. */
 export type TextField = "model" | "previous_response_id";
 
-/** How long these texts may be as they are written, in bytes. */
+/** The longest text of each, in bytes as written. */
 export const TEXT_BYTES_MAX: Readonly<Record<TextField, number>> = {
   model: MODEL_BYTES_MAX,
-  /** What made responses have as ids is far shorter: a longer one is known to nobody. */
+  /** Real response ids are far shorter, so the proxy cannot know a longer one. */
   previous_response_id: 256,
 };
 
@@ -32,21 +32,21 @@ const FIELDS: readonly Field[] = [
   "conversation",
 ];
 
-/** How many bytes `\uXXXX` has more than the letter that it stands for: no other escape stands for a letter. */
+/** `\uXXXX` is this many bytes longer than its letter. No other escape stands for a letter. */
 const ESCAPED_BYTES_MORE = 5;
 
-/** The longest of them with each letter escaped: no longer key can mean one. */
+/** The longest field with each letter escaped. A longer key cannot be one of the fields. */
 export const KEY_BYTES_MAX = (1 + ESCAPED_BYTES_MORE) * Math.max(...FIELDS.map((f) => f.length));
 
-/** What a key of a certain length may be. */
+/** The fields that a key of a certain length may be. */
 type Candidates = {
-  /** As it stands. */
+  /** Written without escapes. */
   readonly plain: readonly Field[];
-  /** Some field has this length with some of its letters escaped. */
+  /** Some field has this length if some of its letters are escaped. */
   readonly mayBeEscaped: boolean;
 };
 
-/** By the length of a key as it is written, in bytes. */
+/** Indexed by the length of a key as written, in bytes. */
 const CANDIDATES: readonly Candidates[] = Array.from({ length: KEY_BYTES_MAX + 1 }, (_, length) => {
   const escaped = FIELDS.filter((field) => {
     const escapes = (length - field.length) / ESCAPED_BYTES_MORE;
@@ -59,9 +59,9 @@ const CANDIDATES: readonly Candidates[] = Array.from({ length: KEY_BYTES_MAX + 1
 });
 
 /**
- * Says which field a key means. Decodes only what may be one with escapes.
+ * Returns the field that a key names. Decodes the key only if it may be a field with escapes.
  *
- * @param key complete, and read with a limit of KEY_BYTES_MAX
+ * @param key complete, and read with the limit KEY_BYTES_MAX
  */
 export function fieldOf(key: JsonString): Field | undefined {
   const candidates = CANDIDATES[key.length];

@@ -1,6 +1,6 @@
 /**
- * The places in a JSON object where a scanner may stand, what it expects there, and how it gets from one to the
- * next by the object's own punctuation. How it gets through values is in `model-field.ts`. Pure.
+ * The states of the JSON scanner: the places in a top-level object, what it expects at each, and which punctuation
+ * leads from one to the next. `model-field.ts` handles the values. Pure.
  */
 import { BOM, CLOSE_BRACE, COLON, COMMA, OPEN_BRACE, QUOTE } from "./json-syntax.ts";
 
@@ -18,7 +18,7 @@ export type State =
   | "inScalar"
   | "afterValue";
 
-/** What is expected before an object has begun. */
+/** What the scanner expects before an object has begun. */
 export const A_JSON_OBJECT = 'a JSON object ("{")';
 
 const REST = "the rest of the JSON object";
@@ -39,9 +39,9 @@ export const EXPECTED: Record<State, string> = {
 };
 
 /**
- * @param byte no white space
+ * @param byte not white space
  * @param offset of the byte in the body
- * @returns `end` if the object ends here; undefined if the byte can't stand here
+ * @returns `end` if the object ends here; undefined if the byte is not allowed here
  */
 export function nextState(state: State, byte: number, offset: number): State | "end" | undefined {
   switch (state) {

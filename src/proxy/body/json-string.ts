@@ -1,6 +1,6 @@
 /**
- * Reads or skips one JSON string of a body that comes in pieces (RFC 8259 §7). Starts behind the opening
- * quote. Neither decodes nor keeps what it skips. Pure over bytes.
+ * Reads or skips one JSON string of a body that arrives in pieces (RFC 8259 §7). Starts after the opening quote.
+ * Does not decode or keep the bytes that it skips. Pure over bytes.
  */
 import { JoinedBytes } from "../../ground/joined-bytes.ts";
 
@@ -8,23 +8,23 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
 export class JsonString {
-  /** True if the last byte of the piece before was a backslash that escapes the next byte. */
+  /** True if the previous piece ended in a backslash that escapes the next byte. */
   #escaped = false;
   #complete = false;
   readonly #raw = new JoinedBytes();
   #tooLong = false;
 
-  /** True if the closing quote has come. The next call begins another string. */
+  /** True if the closing quote has come. The next call begins a new string. */
   get complete(): boolean {
     return this.#complete;
   }
 
-  /** True if more bytes have come than may be kept, as they are written. */
+  /** True if the string, as written, is longer than the limit. */
   get tooLong(): boolean {
     return this.#tooLong;
   }
 
-  /** @returns the position behind the closing quote, or the piece's length if that has not come */
+  /** @returns the position after the closing quote, or the piece's length if the quote has not come */
   skip(piece: Uint8Array, start: number): number {
     const quote = closingQuote(piece, this.#escaped ? start + 1 : start);
     this.#complete = quote < piece.length;
@@ -32,7 +32,7 @@ export class JsonString {
     return Math.min(quote + 1, piece.length);
   }
 
-  /** Like `skip`, but keeps the string's bytes for `text()`, unless there are more than `bytesMax`. */
+  /** Like `skip`, but keeps the bytes for `text()`, `bytesMax` at most. */
   read(piece: Uint8Array, start: number, bytesMax: number): number {
     if (this.#complete) this.#forget();
     const end = this.skip(piece, start);
@@ -42,12 +42,12 @@ export class JsonString {
     return end;
   }
 
-  /** How many bytes of it are kept, as they are written. */
+  /** How many bytes of the string, as written, are kept. */
   get length(): number {
     return this.#raw.length;
   }
 
-  /** Says whether it is this word of ASCII letters and `_`, written without escapes. */
+  /** Tells whether the string is this word (ASCII letters and `_`), written without escapes. */
   isWritten(word: string): boolean {
     return !this.#tooLong && this.#raw.is(word);
   }
@@ -56,7 +56,7 @@ export class JsonString {
     return this.#raw.has(BACKSLASH);
   }
 
-  /** @returns the complete string; undefined if it was too long or is no valid JSON string */
+  /** @returns the complete string; undefined if it is too long or not a valid JSON string */
   text(): string | undefined {
     return this.#tooLong ? undefined : parse(this.#raw.bytes);
   }
@@ -67,7 +67,7 @@ export class JsonString {
   }
 }
 
-/** `ignoreBOM`: U+FEFF inside a string is a character like any other, as for JSON.parse. */
+/** `ignoreBOM`: keeps U+FEFF inside a string, as JSON.parse does. */
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
 function parse(raw: Uint8Array): string | undefined {
@@ -80,11 +80,11 @@ function parse(raw: Uint8Array): string | undefined {
 }
 
 /**
- * Takes linear time whatever comes: it looks back at each byte once at most, from the quote behind it.
+ * Always takes linear time: it looks back at each byte at most once, from the next quote.
  *
  * @param start not escaped
- * @returns the position of the closing quote; without one the piece's length, or one more if a
- *   backslash at the end escapes what comes in the next piece
+ * @returns the position of the closing quote. Without a closing quote: the piece's length, or one more if a
+ *   backslash at the end escapes the first byte of the next piece
  */
 function closingQuote(piece: Uint8Array, start: number): number {
   for (let at = start; ; at += 1) {
@@ -100,12 +100,12 @@ function closingQuote(piece: Uint8Array, start: number): number {
 }
 
 /**
- * How far to look byte by byte (1 to 2 bytes a ns) before the native search takes over (some 20 ns
- * a call, then 30 bytes a ns): quotes are dense in source code and far apart in images and prose.
+ * How many bytes to check one by one (1 to 2 bytes per ns) before the native search takes over (about 20 ns
+ * per call, then 30 bytes per ns). Quotes are dense in source code and far apart in images and prose.
  */
 const LOOP_BYTES = 32;
 
-/** @returns the position of the next quote, escaped or not; without one where the piece ends */
+/** @returns the position of the next quote, escaped or not; the piece's length if there is none */
 function nextQuote(piece: Uint8Array, from: number): number {
   const loopEnd = Math.min(from + LOOP_BYTES, piece.length);
   for (let at = from; at < loopEnd; at += 1) if (piece[at] === QUOTE) return at;

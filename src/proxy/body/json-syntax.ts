@@ -1,17 +1,17 @@
-/** The bytes that JSON consists of, and which kinds of them there are (RFC 8259 §2). Pure. */
+/** The bytes of JSON's syntax, and their kinds (RFC 8259 §2). Pure. */
 
 export const QUOTE = 0x22;
 export const OPEN_BRACE = 0x7b;
 export const CLOSE_BRACE = 0x7d;
 export const COLON = 0x3a;
 export const COMMA = 0x2c;
-/** No other valid value than `null` begins with it. */
+/** Of all valid values, only `null` begins with this byte. */
 export const FIRST_OF_NULL = 0x6e;
-/** Likewise `false`. */
+/** Of all valid values, only `false` begins with this byte. */
 export const FIRST_OF_FALSE = 0x66;
 /** A byte order mark in UTF-8. */
 export const BOM = [0xef, 0xbb, 0xbf];
-/** `[`, the lowest byte of all brackets. */
+/** `[`, the lowest of the four bracket bytes. */
 export const FIRST_BRACKET = 0x5b;
 /** The one bit in which `[` and `]` differ from `{` and `}`. */
 const BRACE_BIT = 0x20;
@@ -33,13 +33,13 @@ export function closes(byte: number): boolean {
   return (byte | BRACE_BIT) === CLOSE_BRACE;
 }
 
-/** @returns by how many levels it is deeper behind the byte */
+/** @returns the change in nesting depth: 1, -1 or 0 */
 export function levelsOf(byte: number): number {
   if (opens(byte)) return 1;
   return closes(byte) ? -1 : 0;
 }
 
-/** @returns where the bytes of a kind end, at the piece's end if not before */
+/** @returns the position of the first byte that is not of the kind, or the piece's length */
 export function endOf(
   isOfKind: (byte: number) => boolean,
   piece: Uint8Array,

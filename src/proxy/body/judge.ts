@@ -1,4 +1,4 @@
-/** By which scanner the model of a body is found, and what a verdict means for a body of its type. Pure. */
+/** Chooses the scanner for a body, and judges its verdict by the Content-Type. Pure. */
 import { A_JSON_OBJECT } from "./json-states.ts";
 import { boundaryOf, MultipartScanner } from "./multipart-field.ts";
 import type { ReadResult } from "./read-result.ts";
@@ -30,8 +30,8 @@ export function formScanner(contentType: string): MultipartScanner | undefined {
 }
 
 /**
- * Says whether a body that is no JSON object does not claim to be one either. For JSON the Content-Type does
- * not matter (curl says that it is a form); only the type of something else counts.
+ * Tells whether a body is not a JSON object and does not claim to be one. JSON is accepted with any Content-Type
+ * (curl sends it as a form). The Content-Type counts only for a body that is not JSON.
  */
 function isOther(verdict: Verdict, contentType: string): boolean {
   const notAnObject = verdict.kind === "invalid" && verdict.expected === A_JSON_OBJECT;

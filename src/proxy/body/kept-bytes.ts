@@ -1,21 +1,21 @@
 /**
- * Counts the bytes of bodies that are kept in memory, and says when there are too many: of one request while
- * its `model` has not come, and four times that of all requests together. What is kept to be sent again
- * counts too, and so does what fetch keeps. Keeps no bytes itself.
+ * Counts the kept bytes of request bodies and enforces two limits: one for each request until its `model` has
+ * come, and four times as much for all requests together. Bytes kept for a retry count too, and so do the
+ * bytes that fetch keeps. Keeps no bytes itself.
  */
 
-/** Counts what is kept of one request's body. */
+/** Counts the kept bytes of one request's body. */
 export type Keep = {
   /**
-   * Counts bytes in, or says which limit they would cross.
+   * Counts bytes in, or says which limit they would exceed.
    *
    * @param bytes as received
-   * @param memory what keeping them takes
+   * @param memory how much memory they take while they are kept
    */
   readonly take: (bytes: number, memory?: number) => "taken" | "request limit" | "total limit";
-  /** Counts out memory that is kept no longer. */
+  /** Counts out memory that was freed. */
   readonly give: (memory: number) => void;
-  /** Counts out all that is left. */
+  /** Counts out everything that is still counted. */
   readonly end: () => void;
 };
 
@@ -30,12 +30,12 @@ export class KeptBytes {
     this.#requestMax = requestMax;
   }
 
-  /** Bytes that are kept of all requests together. */
+  /** Kept bytes of all requests together. */
   get total(): number {
     return this.#total;
   }
 
-  /** Counts the whole body of a request in, if there is room for it; `give` counts it out. */
+  /** Counts the whole body of a request in if there is room; `give` counts it out. */
   take(bytes: number): boolean {
     if (bytes > this.#requestMax || !this.#hasRoom(bytes)) return false;
     this.#total += bytes;
@@ -46,7 +46,7 @@ export class KeptBytes {
     this.#total -= bytes;
   }
 
-  /** @returns a function that counts the bytes out again; undefined if there is no room for them */
+  /** @returns a function that counts the bytes out again; undefined if there is no room */
   reserve(bytes: number): (() => void) | undefined {
     if (!this.#hasRoom(bytes)) return undefined;
     let left = bytes;

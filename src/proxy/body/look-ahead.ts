@@ -1,13 +1,13 @@
 /**
- * Reads a body on that has waited unread, as far as it has come: so it shows whether its client is still there before
- * anything is sent to a server. Waits for no client.
+ * Reads the bytes of a waiting body that have come meanwhile. This shows whether the client is still connected before
+ * the proxy sends anything to a server. Never waits for the client.
  */
 import type { BodySource } from "./read-on.ts";
 import type { BodyReader } from "./upload-reader.ts";
 
 type Read = ReturnType<BodyReader["read"]>;
 
-/** More than the kernel keeps of what a client has sent, mostly. */
+/** Usually more than the kernel's receive buffer holds. */
 const AHEAD_BYTES_MAX = 4 * 1024 * 1024;
 
 /** @throws the stream's error if the client has gone */
@@ -16,7 +16,7 @@ export async function readWhatHasCome(source: BodySource): Promise<void> {
   const untilBytes = reader.bytes + AHEAD_BYTES_MAX;
   while (reader.bytes < untilBytes) {
     source.next ??= readOf(reader);
-    // Bun reads from the socket then, and tells after the last bytes that the client has gone.
+    // Bun now reads from the socket. It reports after the last bytes that the client has gone.
     for (let n = 0; n < 2; n += 1) await new Promise(setImmediate);
     if (Bun.peek.status(source.next) === "pending") return;
     const { done, value } = await source.next;
@@ -26,14 +26,14 @@ export async function readWhatHasCome(source: BodySource): Promise<void> {
   }
 }
 
-/** The next piece of the body, which may have been asked for already. */
+/** The next piece of the body. Its read may have begun already. */
 export function nextOf(source: Pick<BodySource, "reader" | "next">): Read {
   const next = source.next ?? source.reader.read();
   source.next = undefined;
   return next;
 }
 
-/** It may fail before anybody asks for what it has read. */
+/** The empty `catch` is needed: the read may fail before any caller awaits it. */
 function readOf(reader: BodyReader): Read {
   const read = reader.read();
   read.catch(() => undefined);

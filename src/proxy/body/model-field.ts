@@ -1,27 +1,27 @@
 /**
- * Finds the top-level string `model` of a JSON object, wherever it stands, in a body that comes
- * in pieces. Source: RFC 8259. Pure over bytes: it decodes and keeps only keys and the texts that it looks
- * for, and counts nested levels instead of recursing into them.
+ * Finds the top-level string `model` of a JSON object, at any position, in a body that arrives in pieces.
+ * Source: RFC 8259. Pure over bytes. It decodes and keeps only keys and the texts that it looks for. It counts
+ * nested levels instead of recursing into them.
  *
- * The way through a body, one state for each place in the top-level object:
+ * The states, one for each place in the top-level object:
  *
  *     start ─{─▶ keyOrEnd ─"─▶ inKey ─"─▶ colon ─:─▶ value ─┬─ of a field: " ▶ inText ─"─▶ found, or afterValue
  *                   │            ▲                          ├─ "            ▶ inString ─"─▶ afterValue
  *                   } ▶ missing  "                          ├─ { or [       ▶ inNested, depth 0 ─▶ afterValue
- *                                └── key ◀─,── afterValue ◀─┴─ else         ▶ inScalar
+ *                                └── key ◀─,── afterValue ◀─┴─ other byte   ▶ inScalar
  *                                                └─ } ▶ missing
  *
- * White space may stand between them, and a byte order mark (inBom) before them. If a piece ends in a
- * nested string, the state is inString too, and goes back to inNested.
+ * White space may come between the tokens, and a byte order mark (inBom) before the object. If a piece ends in
+ * a nested string, the state is inString as well; afterwards it returns to inNested.
  *
- * Checks only the top level: it refuses a body where it can't follow it any further. What is wrong inside
- * a value is for the backend to judge. That includes brackets: `}` and `]` each end one level, whichever
- * bracket began it; to know that would take a bit for every level that a client opens. No parser accepts
- * `{"a":[}`, so it does no harm to find a model behind it. Of duplicate keys the first that has a text wins.
- * A model that is null or empty counts as none.
+ * The scanner checks only the top level. It refuses a body at the first byte that it cannot follow. Errors
+ * inside a value are left to the backend. That includes brackets: `}` and `]` each close one level, whichever
+ * bracket opened it. Checking that would take a bit for every level that a client opens. No parser accepts
+ * `{"a":[}`, so finding a model after it does no harm. With duplicate keys, the first one with a text wins.
+ * A model that is null or empty counts as no model.
  *
- * On its way it notes what else a body says (`body-notes.ts`). What comes after the model is read only if
- * somebody asks for it, by the same way; a second model counts for nothing then.
+ * On the way it notes other fields of the body (`body-notes.ts`). It reads past the model only when `readOn`
+ * is called, with the same states; then it ignores a second model.
  */
 import { BodyNotes } from "./body-notes.ts";
 import {
@@ -51,26 +51,26 @@ import type { Missing, Verdict } from "./verdict.ts";
 
 export class ModelScanner {
   #state: State = "start";
-  /** How many bytes the pieces before this one have. */
+  /** Bytes of all earlier pieces. */
   #before = 0;
-  /** Position in the piece at hand. */
+  /** Position in the current piece. */
   #at = 0;
-  /** How many brackets of the current value are open, the top-level object not counted. */
+  /** Open brackets in the current value, without the top-level object. */
   #depth = 0;
   readonly #string = new JsonString();
-  /** The field of the key at hand. */
+  /** The field of the current key. */
   #field: Field | undefined;
-  /** The field whose text is read. */
+  /** The field whose text it reads now. */
   #textField: TextField = "model";
-  /** Where that text begins in the body. */
+  /** Offset of that text in the body. */
   #textOffset = 0;
   #reason: Missing = "no model";
   #isFound = false;
-  /** It has reached the end of the object, or can't follow it. */
+  /** It has reached the end of the object, or cannot follow it. */
   #isOver = false;
   readonly notes = new BodyNotes();
 
-  /** @returns the verdict as soon as there is one; no later piece is needed then */
+  /** @returns the verdict as soon as there is one; then no later piece is needed */
   push(piece: Uint8Array): Verdict | undefined {
     this.#at = 0;
     while (this.#at < piece.length) {
@@ -84,11 +84,11 @@ export class ModelScanner {
   }
 
   /**
-   * Looks on for what the notes say, when `push` has given a verdict.
+   * Scans on for the notes, after `push` has returned a verdict.
    *
    * @param piece begins at `offset`
-   * @param to where the looking ends: with the prompt, or the object
-   * @returns true if there is no more to look for; if false, it has taken all of the piece
+   * @param to where the search stops: at the end of the prompt, or of the object
+   * @returns true if the search is over; false if it needs more than this piece
    */
   readOn(piece: Uint8Array, to: "prompt" | "object"): boolean {
     this.#pass();
@@ -98,13 +98,13 @@ export class ModelScanner {
     return this.#hasRead(to);
   }
 
-  /** Called when the body has ended without a verdict. */
+  /** Called when the body ends without a verdict. */
   end(): Verdict {
     if (this.#before === 0) return { kind: "missing", reason: "no body" };
     return { kind: "invalid", offset: this.#before, expected: EXPECTED[this.#state] };
   }
 
-  /** Where the next byte to look at stands in the body. */
+  /** Offset in the body of the next byte to scan. */
   get offset(): number {
     return this.#before + this.#at;
   }
@@ -113,13 +113,13 @@ export class ModelScanner {
     return this.#isOver || (to === "prompt" && this.notes.promptEnd !== undefined);
   }
 
-  /** Goes on where the next piece begins. */
+  /** Counts the current piece as scanned. */
   #pass(): void {
     this.#before += this.#at;
     this.#at = 0;
   }
 
-  /** Takes a byte or more, or changes the state. */
+  /** Consumes a byte or more, or changes the state. */
   #step(piece: Uint8Array): Verdict | undefined {
     switch (this.#state) {
       case "inString":
@@ -185,12 +185,12 @@ export class ModelScanner {
       const byte = piece[at] ?? 0;
       at += 1;
       if (byte === QUOTE) at = this.#string.skip(piece, at);
-      else if (byte >= FIRST_BRACKET) depth += levelsOf(byte); // numbers and commas are below
+      else if (byte >= FIRST_BRACKET) depth += levelsOf(byte); // digits and commas are lower bytes
     }
     this.#at = at;
     this.#depth = depth;
     if (depth === 0) this.#endValue();
-    else if (!this.#string.complete) this.#state = "inString"; // the piece ended in it
+    else if (!this.#string.complete) this.#state = "inString"; // the piece ended inside a string
   }
 
   #skipScalar(piece: Uint8Array): Verdict | undefined {
@@ -198,7 +198,7 @@ export class ModelScanner {
     const end = piece[this.#at];
     if (end === undefined) return undefined;
     if (!isSpace(end) && end !== COMMA && end !== CLOSE_BRACE) return this.#refuse();
-    this.#state = "afterValue"; // which takes the byte
+    this.#state = "afterValue"; // that state consumes the byte
     return undefined;
   }
 
@@ -234,7 +234,7 @@ export class ModelScanner {
     return undefined;
   }
 
-  /** @param text undefined if it is no JSON string */
+  /** @param text undefined if it is not a valid JSON string */
   #judgeModel(text: string | undefined): Verdict | undefined {
     if (text === undefined) {
       return { kind: "invalid", offset: this.#textOffset, expected: "a valid JSON string" };

@@ -1,32 +1,32 @@
 /**
- * Finds the form field `model` of a multipart/form-data body that comes in pieces, before or behind
- * its files. Source: RFC 7578, RFC 2046 §5.1. Pure over bytes: it keeps only the headers of the current part,
- * or the model. In all other content it only looks for the boundary.
+ * Finds the form field `model` of a multipart/form-data body that arrives in pieces, before or after its files.
+ * Source: RFC 7578, RFC 2046 §5.1. Pure over bytes: it keeps only the headers of the current part, or the model.
+ * In all other content it only looks for the boundary.
  *
  *     content of        CRLF--boundary           CRLF              empty line
  *     the preamble ─┐                        ┌─────────▶ headers ─┬──────────▶ content of the model
  *     other parts  ─┼──────────────▶ boundary┤                    └──────────▶ content of another part
  *     the model    ─┘                        ├─ --, end of line or body ─▶ missing
- *                                            └─ else: back, it was content
+ *                                            └─ other byte: it was content, go back
  *
- * The model is found when the whole line of a boundary has ended it. Nothing behind it is read, so that the
+ * The model is complete when the whole boundary line after it has come. The scanner reads no further, so the
  * first of two models wins.
  *
- * - Lines end in CRLF; LF alone is refused. As a line break it would let a text file end its own part, and
- *   python-multipart (used by vLLM and SGLang) refuses it too. Only the closing line may end in LF, since
- *   nothing is read behind it.
- * - If a line goes on behind the boundary, it is content. So says python-multipart (RFC 2046 says that it
- *   ends the part).
+ * - Lines end in CRLF; the scanner refuses LF alone. If LF counted as a line break, a text file could end its own
+ *   part. python-multipart (used by vLLM and SGLang) refuses it too. Only the closing line may end in LF, because
+ *   the scanner reads nothing after it.
+ * - A line that continues after the boundary is content, as in python-multipart (RFC 2046 says that it ends the
+ *   part).
  * - The encoding and the charset of a part are ignored (RFC 7578 §4.7 deprecates them): the model is UTF-8.
  */
 import { JoinedBytes } from "../../ground/joined-bytes.ts";
 import { BoundarySearch, headerParameters, withoutParameters } from "./multipart-syntax.ts";
 import { MODEL_BYTES_MAX, type Verdict } from "./verdict.ts";
 
-/** What the current content belongs to. A preamble may stand before the first boundary. */
+/** The part that the current content belongs to. A preamble may come before the first boundary. */
 type Part = "preamble" | "other" | "model";
 
-/** Behind a boundary: padding (RFC 2046 §5.1.1) may come before the end of the line. */
+/** The states after a boundary. Padding (RFC 2046 §5.1.1) may come before the end of the line. */
 type Line = "boundary" | "padding" | "lineEnd" | "dash" | "closing" | "closingEnd";
 
 type State = "content" | Line | "headers";
@@ -43,13 +43,13 @@ const AFTER_BOUNDARY: Readonly<Record<Line, Readonly<Record<string, State | "clo
 const LF = 0x0a;
 const KIB = 1024;
 
-/** RFC 2046 §5.1.1 says 70, which not every client keeps to; 256 is what python-multipart takes. */
+/** RFC 2046 §5.1.1 allows 70, but some clients send more; python-multipart accepts 256. */
 const BOUNDARY_LENGTH_MAX = 256;
 const PRINTABLE_ASCII = /^[\x20-\x7e]+$/;
 
-/** Of all headers of one part together. */
+/** For all headers of one part together. */
 const HEADER_BYTES_MAX = 16 * KIB;
-/** Of padding behind the boundary that ends the model. It is kept until it is known to be padding. */
+/** For the padding after the boundary that ends the model. It is kept until it is clear that it is padding. */
 const PADDING_BYTES_MAX = KIB;
 
 const NO_MODEL: Verdict = { kind: "missing", reason: "no model" };
@@ -57,34 +57,34 @@ const TOO_LONG: Verdict = { kind: "missing", reason: "too long" };
 
 const DISPOSITION = 'the header "Content-Disposition: form-data; name=…" of a part';
 
-/** `ignoreBOM`: U+FEFF is a character of the model like any other. */
+/** `ignoreBOM`: keeps U+FEFF as a character of the model. */
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
 export class MultipartScanner {
   #state: State = "content";
   #part: Part = "preamble";
-  /** How many bytes the pieces before this one have. */
+  /** Bytes of all earlier pieces. */
   #before = 0;
-  /** Position in the piece at hand. */
+  /** Position in the current piece. */
   #at = 0;
   readonly #boundary: string;
   readonly #search: BoundarySearch;
-  /** Where in the body the last delimiter began, its line break included. */
+  /** Offset in the body of the last delimiter, including its line break. */
   #delimiterStart = 0;
-  /** Where in the body the current headers or content began. */
+  /** Offset in the body of the current headers or content. */
   #start = 0;
-  /** The current header line, or the model with what may be the line of a boundary. */
+  /** The current header line; or the model and the bytes after it that may be a boundary line. */
   readonly #kept = new JoinedBytes();
-  /** The headers of the current part, folded lines joined. */
+  /** The headers of the current part, with folded lines joined. */
   #headers: string[] = [];
 
-  /** @param boundary as `boundaryOf` gives it */
+  /** @param boundary as `boundaryOf` returns it */
   constructor(boundary: string) {
     this.#boundary = boundary;
     this.#search = new BoundarySearch(boundary);
   }
 
-  /** @returns the verdict as soon as there is one; no later piece is needed then */
+  /** @returns the verdict as soon as there is one; then no later piece is needed */
   push(piece: Uint8Array): Verdict | undefined {
     this.#at = 0;
     while (this.#at < piece.length) {
@@ -96,7 +96,7 @@ export class MultipartScanner {
     return undefined;
   }
 
-  /** Called when the body has ended without a verdict. */
+  /** Called when the body ends without a verdict. */
   end(): Verdict {
     if (this.#before === 0) return { kind: "missing", reason: "no body" };
     switch (this.#state) {
@@ -110,7 +110,7 @@ export class MultipartScanner {
     }
   }
 
-  /** Takes a byte or more, or changes the state. */
+  /** Consumes a byte or more, or changes the state. */
   #step(piece: Uint8Array): Verdict | undefined {
     switch (this.#state) {
       case "content":
@@ -135,7 +135,7 @@ export class MultipartScanner {
     const next = AFTER_BOUNDARY[line][String.fromCharCode(byte)];
     if (next === undefined) {
       if (byte === LF && this.#part === "preamble") return this.#invalid(this.#missingBoundary());
-      this.#state = "content"; // which takes the byte
+      this.#state = "content"; // that state consumes the byte
       return undefined;
     }
     const tooLong = this.#take(piece, this.#at + 1);
@@ -178,7 +178,7 @@ export class MultipartScanner {
     return undefined;
   }
 
-  /** @returns the verdict if the part that a boundary has ended is the model */
+  /** @returns the verdict if the part that just ended is the model */
   #endOfPart(): Verdict | undefined {
     if (this.#part !== "model") return undefined;
     const length = Math.max(0, this.#delimiterStart - this.#start);
@@ -187,7 +187,7 @@ export class MultipartScanner {
     return model === "" ? { kind: "missing", reason: "empty" } : { kind: "found", model };
   }
 
-  /** Takes the bytes up to `end`, and keeps them if they are of headers or of the model. */
+  /** Consumes the bytes up to `end`, and keeps them if they belong to headers or to the model. */
   #take(piece: Uint8Array, end: number): Verdict | undefined {
     const from = this.#at;
     this.#at = end;
@@ -220,7 +220,7 @@ export class MultipartScanner {
 
 /**
  * @param contentType value of the header
- * @returns undefined if it names no boundary, or one that no body can have
+ * @returns undefined if it names no boundary, or one that is not usable
  */
 export function boundaryOf(contentType: string): string | undefined {
   const boundary = headerParameters(contentType).get("boundary") ?? "";
@@ -228,7 +228,7 @@ export function boundaryOf(contentType: string): string | undefined {
   return usable ? boundary : undefined;
 }
 
-/** A part with a file name is a file (RFC 7578 §4.2). @returns undefined if it is no part of a form */
+/** A part with a file name is a file (RFC 7578 §4.2). @returns undefined if it is not a form part */
 function partOf(headers: readonly string[]): Part | undefined {
   const header = headers.find((line) => /^content-disposition[ \t]*:/i.test(line)) ?? "";
   const disposition = header.slice(header.indexOf(":") + 1);

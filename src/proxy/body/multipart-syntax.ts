@@ -1,18 +1,18 @@
 /**
  * The syntax of multipart: the parameters of Content-Type and Content-Disposition, and the delimiter between
- * the parts. Knows nothing of what a part means. Pure over bytes and text.
+ * parts. Knows nothing about the meaning of a part. Pure over bytes and text.
  */
 
 const CR = 0x0d;
 
 /**
- * Finds the delimiter in bytes that come in pieces: CRLF, "--" and the boundary (RFC 2046 §5.1.1: the line
- * break before a boundary belongs to it). Keeps no bytes, only how many bytes of the delimiter have matched.
- * CR stands only at its beginning: so a match that fails can only begin anew at the current byte.
+ * Finds the delimiter in bytes that arrive in pieces: CRLF, "--" and the boundary (RFC 2046 §5.1.1: the line
+ * break before a boundary belongs to it). Keeps no bytes, only the number of delimiter bytes that matched.
+ * The delimiter has its only CR at the start, so after a failed match a new one can only start at the current byte.
  */
 export class BoundarySearch {
   readonly #delimiter: Buffer;
-  /** How many bytes of the delimiter have come, at the end of the bytes so far. */
+  /** How many bytes of the delimiter match the end of the bytes seen so far. */
   #matched = 0;
 
   constructor(boundary: string) {
@@ -24,15 +24,15 @@ export class BoundarySearch {
     return this.#delimiter.length;
   }
 
-  /** Called at the beginning of a body, and behind a line break that may be the delimiter's own. */
+  /** Called at the start of a body, and after a line break that may belong to the delimiter. */
   restartBehindLineBreak(): void {
     this.#matched = 2;
   }
 
-  /** @returns the position behind the delimiter; -1 if it does not end in this piece */
+  /** @returns the position after the delimiter; -1 if it does not end in this piece */
   find(piece: Uint8Array, from: number): number {
     let at = from;
-    // Byte by byte while the match began before `from`. The native search goes on from there.
+    // While the match began before `from`, compare byte by byte. After that the native search takes over.
     while (this.#matched > at - from) {
       if (at === piece.length) return -1;
       this.#match(piece[at]);
@@ -63,17 +63,17 @@ export class BoundarySearch {
   }
 }
 
-/** `;name=value` or `;name="value"`. A quote that is never closed ends with the header. */
+/** `;name=value` or `;name="value"`. An unclosed quote extends to the end of the header. */
 const PARAMETER = /;\s*([^=;\s"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)|([^;]*))/gs;
 
-/** @returns what stands before the parameters, in lower case */
+/** @returns the value without its parameters, in lower case */
 export function withoutParameters(value: string): string {
   return value.replace(/;.*/s, "").trim().toLowerCase();
 }
 
 /**
- * Reads parameters by RFC 9110 §5.6.6, with white space around `=` as in RFC 2045. Names are in lower case,
- * and escapes undone. Of two with the same name the first counts.
+ * Reads parameters by RFC 9110 §5.6.6, with white space around `=` as in RFC 2045. Returns names in lower case and
+ * values without escapes. If a name occurs twice, the first value counts.
  */
 export function headerParameters(value: string): ReadonlyMap<string, string> {
   const parameters = new Map<string, string>();

@@ -1,8 +1,8 @@
 /**
- * Decides in which form fetch gets a request's body. Bytes cost a tenth less CPU time than a stream, and never
- * a new connection; but fetch keeps them until the answer has ended, which may take minutes. So fetch gets
- * bytes as long as it does not keep too many of all requests together, and else a stream. (It copies
- * bytes: a body at hand counts twice until its answer begins.)
+ * Decides whether fetch gets a request's body as bytes or as a stream. Bytes cost a tenth less CPU time than a
+ * stream, and never a new connection. But fetch keeps bytes until the answer has ended, which may take minutes.
+ * So fetch gets bytes until it keeps too many of all requests together; after that it gets streams. (Fetch
+ * copies bytes: a body in memory counts twice until its answer begins.)
  */
 import { onePiece } from "../answer-body.ts";
 import type { KeptBytes } from "./kept-bytes.ts";
@@ -10,11 +10,11 @@ import type { RequestBody } from "./read-result.ts";
 
 export type Payload = {
   readonly body: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | null;
-  /** To be called when fetch keeps the body no longer: the answer has ended, or there is none. Counts once. */
+  /** Call this when fetch no longer keeps the body: the answer has ended, or failed. Later calls do nothing. */
   readonly release: () => void;
 };
 
-/** Of all requests together: enough for a hundred requests of a coding agent. */
+/** For all requests together. Enough for a hundred requests of a coding agent. */
 const FETCH_KEPT_BYTES_MAX = 32 * 1024 * 1024;
 
 const NOTHING = (): void => undefined;
@@ -25,8 +25,8 @@ export class Payloads {
   #fetchKept = 0;
 
   /**
-   * @param kept counts what is kept of bodies in all
-   * @param fetchKeptMax most bytes that fetch may keep of all requests
+   * @param kept counts the kept bytes of all bodies
+   * @param fetchKeptMax the most bytes that fetch may keep for all requests together
    */
   constructor(kept: KeptBytes, fetchKeptMax = FETCH_KEPT_BYTES_MAX) {
     this.#kept = kept;

@@ -1,21 +1,21 @@
 /**
- * Keeps the pieces of a body, in order. Joins small ones: a body of one-byte chunks, each kept as it came,
- * would take a hundred times its length. Says what it takes of memory, and has no limit of its own.
+ * Keeps the pieces of a body, in order. Joins small pieces: a body of one-byte chunks, kept piece by piece, would
+ * take a hundred times its length. Reports how much memory it takes, and has no limit of its own.
  */
 import { JoinedBytes } from "../../ground/joined-bytes.ts";
 
-/** A piece of this size is kept as it is: what it takes beside its bytes does not matter any more. */
+/** A piece of this size is kept as it is: its overhead is small compared to its bytes. */
 const LARGE_BYTES = 4 * 1024;
 const BLOCK_BYTES_MAX = 64 * 1024;
 
 export class BodyPieces {
   readonly #pieces: Uint8Array[] = [];
-  /** The small pieces that came last, joined. */
+  /** The latest small pieces, joined. */
   #block = new JoinedBytes();
-  /** The index of the first piece that was not given on yet. */
+  /** Index of the first piece that was not handed over yet. */
   #next = 0;
 
-  /** @returns how much more memory it takes now, bytes */
+  /** @returns how much more memory it now takes, in bytes */
   push(piece: Uint8Array): number {
     if (piece.length >= LARGE_BYTES) {
       this.#closeBlock();
@@ -28,7 +28,7 @@ export class BodyPieces {
     return this.#block.capacity - before;
   }
 
-  /** What is kept from this byte of the body on, in views of the pieces; nothing once a piece was given on. */
+  /** Yields the kept bytes from this offset on, as views of the pieces. Yields nothing after the first `shift()`. */
   *from(offset: number): Generator<Uint8Array> {
     if (this.#next > 0) return;
     let left = offset;
@@ -38,23 +38,23 @@ export class BodyPieces {
     }
   }
 
-  /** Gives on the first piece. */
+  /** Hands over the next piece. */
   shift(): { readonly piece: Uint8Array; readonly memory: number } | undefined {
     this.#closeBlock();
     const piece = this.#pieces[this.#next];
     if (piece === undefined) return undefined;
-    this.#pieces[this.#next] = EMPTY; // else the piece would live as long as the request
+    this.#pieces[this.#next] = EMPTY; // otherwise the piece would live as long as the request
     this.#next += 1;
     return { piece, memory: piece.buffer.byteLength };
   }
 
-  /** Gives on all that is left, as one piece. */
+  /** Hands over all remaining pieces as one. */
   takeAll(): Uint8Array<ArrayBuffer> {
     this.#closeBlock();
     const left = this.#pieces.slice(this.#next);
     this.clear();
     const whole = left.length === 1 && left[0] !== undefined ? left[0] : Buffer.concat(left);
-    return whole as Uint8Array<ArrayBuffer>; // never shared: nobody here makes shared memory
+    return whole as Uint8Array<ArrayBuffer>; // never a SharedArrayBuffer: the proxy makes none
   }
 
   clear(): void {

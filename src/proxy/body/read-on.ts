@@ -1,6 +1,6 @@
 /**
- * Reads a body on behind its model, for what else it says, and takes the prompt out of what is kept of it.
- * Nothing that is wrong there matters: it ends the looking, and the backend will say what is wrong.
+ * Scans a body past its model for other facts, and cuts the prompt out of the kept bytes. An error in the body
+ * only stops the search: the backend will report it.
  */
 import { Turn } from "../../ground/turn.ts";
 import { PROMPT_BYTES_MAX } from "../../routing/choose.ts";
@@ -11,33 +11,33 @@ import { BodyPieces } from "./pieces.ts";
 import type { ReadTo, Told } from "./read-result.ts";
 import type { BodyReader } from "./upload-reader.ts";
 
-/** What has been read of a body so far, and where the rest comes from. */
+/** The part of a body that was read so far, and the reader of the rest. */
 export type BodySource = {
   readonly reader: BodyReader;
   readonly pieces: BodyPieces;
   readonly keep: Keep;
-  /** There was no room to keep a piece. So the body is sent on as a stream. */
+  /** There was no room to keep a piece, so the proxy sends the body as a stream. */
   isFull: boolean;
-  /** A read that was asked for and not given on yet. */
+  /** A read that has begun and whose piece was not handed over yet. */
   next: ReturnType<BodyReader["read"]> | undefined;
 };
 
 type To = Exclude<ReadTo, "model">;
 
-/** What is known of a body that was read on. Keeps none of it, since it lives as long as the answer. */
+/** The facts found in a body. Holds no bytes, because it lives as long as the answer. */
 export type Findings = {
   readonly to: To;
   readonly notes: BodyNotes;
-  /** Where the bytes of the prompt are: in the body as it was given on, or in what is kept of it. */
+  /** Holds the bytes of the prompt: the body that was handed over, or the kept pieces. */
   readonly keptIn: WeakRef<Uint8Array> | BodyPieces;
 };
 
 /**
- * Looks through what is at hand. To find the end of the object it also reads what else the client sends, as far
- * as there is room to keep it.
+ * Scans the bytes that have come. To find the end of the object it also reads on from the client, as far as there
+ * is room to keep the bytes.
  *
- * @param scanner has read as far as the model; undefined for what is no JSON
- * @param whole all of the body, if it is sent on as bytes
+ * @param scanner has scanned as far as the model; undefined if the body is not JSON
+ * @param whole the whole body, if it is sent as bytes
  * @throws the stream's error if the client goes away
  */
 export async function readOn(
@@ -57,9 +57,9 @@ export async function readOn(
 }
 
 /**
- * Looks through all of a body.
+ * Scans a whole body.
  *
- * @param scanner has read as far as the model; undefined for what is no JSON
+ * @param scanner has scanned as far as the model; undefined if the body is not JSON
  */
 export async function findIn(
   whole: Uint8Array,
@@ -72,10 +72,10 @@ export async function findIn(
   return { to, notes: scanner?.notes ?? new BodyNotes(), keptIn: new WeakRef(whole) };
 }
 
-/** So much is looked at between two looks at the clock. */
+/** Bytes to scan between two looks at the clock. */
 const SLICE_BYTES = 64 * 1024;
 
-/** @returns true if there is no more to look for */
+/** @returns true if the search is over */
 async function lookThrough(
   scanner: ModelScanner,
   views: Iterable<Uint8Array>,
@@ -112,8 +112,8 @@ export function toldOf({ to, notes, keptIn }: Findings): Told {
 }
 
 /**
- * @param kept undefined if the body is gone
- * @returns the beginning of the prompt, as far as it is there: of bytes a view, of pieces a copy
+ * @param kept undefined if the body was freed
+ * @returns the start of the prompt, as far as it has come: a view of bytes, or a copy of pieces
  */
 function promptIn(
   kept: Uint8Array | BodyPieces | undefined,

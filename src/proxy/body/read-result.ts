@@ -1,55 +1,54 @@
-/** What reading the body of a request comes to, whichever way it was read: types alone, and what says nothing. */
+/** The result of reading a request's body, in one piece or in several. Types only, and the empty result. */
 import type { Upload } from "../exchange.ts";
 import type { Verdict } from "./verdict.ts";
 
-/** What is to be sent on. */
+/** The body to send to the server. */
 export type RequestBody =
   | { readonly kind: "none" }
-  /** All of it is at hand: it can be sent again. */
+  /** The whole body is in memory, so the proxy can send it again. */
   | { readonly kind: "bytes"; readonly bytes: Uint8Array<ArrayBuffer> }
-  /** Comes as it is read: it can be sent once. A piece holds its bytes only until the next is asked for: fetch copies it. */
+  /** Can be sent only once. A piece holds its bytes only until the next one is pulled; fetch copies it. */
   | { readonly kind: "stream"; readonly stream: ReadableStream<Uint8Array> };
 
 /**
- * How far a body is read on once its model is known.
+ * How far to read a body once its model is known.
  * - `model`: no further.
- * - `prompt`: to the end of its prompt, in the bytes that are at hand anyway.
- * - `object`: to the end of its top-level object, as far as it may be kept.
+ * - `prompt`: to the end of the prompt, but only in bytes that have already come.
+ * - `object`: to the end of the top-level object, as far as there is room to keep it.
  */
 export type ReadTo = "model" | "prompt" | "object";
 
-/** What a body says beside its model, as far as it was read. */
+/** Other facts that the proxy found in a body, as far as it has read. */
 export type Told = {
-  /** The value of `messages`, `input` or `prompt`, its bytes as they came: the first of them, 1 MiB at most. */
+  /** The raw bytes of the value of `messages`, `input` or `prompt`, whichever comes first; 1 MiB at most. */
   readonly prompt?: Uint8Array | undefined;
-  /** The response that the request goes on from. */
+  /** The response that this request continues. */
   readonly previousResponseId?: string | undefined;
-  /** It names a conversation that a server keeps. */
+  /** The body names a conversation that a server keeps. */
   readonly hasConversation: boolean;
-  /** The server is to answer at once, and to work on it afterwards; also if that is not known. */
+  /** The body asks the server to answer at once and do the work later. Also true if the proxy does not know. */
   readonly mayBeBackground: boolean;
 };
 
 export type ReadResult = Upload & {
   readonly verdict:
     | Verdict
-    /** The body is neither JSON nor multipart, and does not claim to be; or it is a form that is not searched. */
+    /** The body is not JSON or multipart and does not claim to be. Or it is a form that the proxy does not search. */
     | { readonly kind: "other" }
-    /** Too many bytes came before the model: `too much` of this request, `overloaded` of all together. */
+    /** Too many bytes came before the model: `too much` for this request, `overloaded` for all requests together. */
     | { readonly kind: "too much" | "overloaded" };
-  /** Gives on all of the body, what was read included. Call this once, or `discard`. */
+  /** Hands over the whole body, including the bytes already read. Call either this or `discard`, once. */
   readonly body: (to?: ReadTo) => RequestBody | Promise<RequestBody>;
   /**
-   * Reads on in a body that is to be sent on as a stream, as far as it has come, and keeps that. So it shows whether the
-   * client is still there. Waits for no client.
+   * Reads and keeps the bytes of a streamed body that have come meanwhile. This shows whether the client is still
+   * connected. Never waits for the client.
    *
    * @throws the stream's error if the client has gone
    */
   readonly readOn: () => Promise<void>;
   /**
-   * To be called when `body()` has resolved: says what was found as far as that has read on, and nothing if it
-   * has read no further than the model. The prompt is told as long as the body has not been sent on; of bytes
-   * it is a view, of a stream a copy.
+   * Call this after `body()` has resolved. Returns the facts found as far as `body()` read on; nothing if it read
+   * only as far as the model. The prompt is available until the body is sent: a view of bytes, a copy of a stream.
    */
   readonly told: () => Told;
 };

@@ -1,6 +1,6 @@
 /**
- * Reads a request's body as far as its `model`, and gives the whole body on: first what was read, then the
- * rest as it comes, at the pace of whoever takes it. Finding the model in the bytes is the scanners' work.
+ * Reads a request's body as far as its `model`, then hands over the whole body: first the bytes already read,
+ * then the rest as it comes, at the pace of the reader. The scanners find the model in the bytes.
  */
 import { Turn } from "../../ground/turn.ts";
 import { formScanner, isForm, judge, NO_BOUNDARY, OTHER } from "./judge.ts";
@@ -15,32 +15,32 @@ import { type BodyReader, type Turns, UploadReader } from "./upload-reader.ts";
 import { BytesReader, wholeBody } from "./whole-body.ts";
 import { readWhole } from "./whole-read.ts";
 
-/** Says whether a body is read whole if there is room for it: its length is known, and small. */
+/** Tells whether the proxy reads the body whole if there is room: its length is known, and small. */
 export function isReadWhole(request: Request): boolean {
   return lengthOf(request) <= WHOLE_BYTES_MAX;
 }
 
-/** By its `Content-Length`; infinite if it has none. */
+/** The `Content-Length`; infinite if the request has none. */
 export function lengthOf(request: Request): number {
   return Number(request.headers.get("content-length") ?? Number.POSITIVE_INFINITY);
 }
 
-/** A body up to this length is read whole: one piece costs less than a stream, and can be sent again. */
+/** The proxy reads a body up to this length whole: one piece costs less than a stream, and can be sent again. */
 const WHOLE_BYTES_MAX = 1024 * 1024;
 
 type Scanner = Pick<ModelScanner, "push" | "end">;
 
 type Source = BodySource & {
-  /** All of the body has been given on as bytes. */
+  /** The whole body was handed over as bytes. */
   isAtHand: boolean;
-  /** Reads on behind the model. Undefined for what is no JSON, and when it has. */
+  /** Scans on after the model. Undefined if the body is not JSON, and once `bodyOf` has used it. */
   scanner: ModelScanner | undefined;
   findings: Findings | undefined;
 };
 
 /**
- * @param turns is told whose turn it is, the client's to send or ours
- * @param searchesForm whether a form is searched for its model; if not, nothing of it is read
+ * @param turns gets the reports of whose turn it is: the client's (to send), or the proxy's
+ * @param searchesForm whether to search a form for its model; if not, no byte of a form is read
  * @throws the stream's error if the client goes away
  */
 export async function readModelField(
@@ -54,7 +54,7 @@ export async function readModelField(
   if (bytes !== undefined && kept.take(bytes.length)) {
     return readWhole(bytes, kept, contentType, searchesForm);
   }
-  // Asks for the stream last, since asking makes one.
+  // `request.body` creates a stream when it is first read, so read it last.
   const reader = bytes === undefined ? readerOf(request, turns) : new BytesReader(bytes);
   return reader === undefined ? NO_BODY : readPieces(request, reader, kept.open(), searchesForm);
 }
@@ -92,7 +92,7 @@ async function readPieces(
       told: () => (source.findings === undefined ? NOTHING_TOLD : toldOf(source.findings)),
       answered: () => reader.answered(),
       sent: () => {
-        if (source.isAtHand) keep.end(); // a stream lets go of each piece as it is read
+        if (source.isAtHand) keep.end(); // a stream counts each piece out when it is read
       },
       release: keep.end,
       discard: () => {
@@ -125,7 +125,7 @@ async function scan(
   if (scanner === undefined) return NO_BOUNDARY;
   const turn = new Turn();
   for (;;) {
-    if (turn.isOver) await turn.next(); // a read of what has come already would let nobody else have a turn
+    if (turn.isOver) await turn.next(); // reads of bytes that have come already do not yield to other requests
     const { done, value } = await source.reader.read();
     if (done) return judge(scanner.end(), contentType);
     const verdict = scanner.push(value);
@@ -143,7 +143,7 @@ const NOT_TAKEN = {
 
 async function bodyOf(request: Request, source: Source, to: ReadTo): Promise<RequestBody> {
   const { scanner } = source;
-  source.scanner = undefined; // it may hold a long model for as long as the answer takes
+  source.scanner = undefined; // it may hold a long model, and `source` lives as long as the answer
   try {
     const bytes = await takeWhole(request, source);
     if (to !== "model") source.findings = await readOn(scanner, to, source, bytes);
@@ -155,9 +155,9 @@ async function bodyOf(request: Request, source: Source, to: ReadTo): Promise<Req
 }
 
 /**
- * Reads a small body of known length whole. So a Content-Length stays one, and a chunked body stays chunked.
+ * Reads a small body of known length whole. It then keeps its Content-Length; a chunked body stays chunked.
  *
- * @returns undefined if it is to be sent on as a stream
+ * @returns undefined if the body must be sent as a stream
  */
 async function takeWhole(
   request: Request,

@@ -1,6 +1,6 @@
 /**
- * Sends a body on as a stream: first what is kept of it, then the rest as it comes, at the server's pace. Fetch takes
- * one piece at a time, and its thread is woken for each: so what has come is joined to larger ones.
+ * Sends a body to the server as a stream: first the kept bytes, then the rest as it comes, at the server's pace.
+ * Fetch takes one piece at a time and wakes its thread for each. So this joins pieces that have come into larger ones.
  */
 
 import { nextOf } from "./look-ahead.ts";
@@ -8,14 +8,14 @@ import type { BodySource } from "./read-on.ts";
 import type { RequestBody } from "./read-result.ts";
 import { SpareBuffers } from "./spare-buffers.ts";
 
-/** How much of what has come is joined: beyond this it is no faster (tests/bench/README.md). */
+/** The most bytes to join into one piece: more is not faster (tests/bench/README.md). */
 const JOINED_BYTES = 512 * 1024;
-/** A piece below this is all that has come. */
+/** If a piece is smaller than this, no more bytes have come yet. */
 const MORE_MAY_HAVE_COME_BYTES = 32 * 1024;
-/** Of all requests together: 16 MiB. Who gets none sends its pieces on as they are. */
+/** For all requests together: 16 MiB. A request that gets no buffer sends its pieces unjoined. */
 const SPARE = new SpareBuffers(32, JOINED_BYTES);
 
-/** Gives a piece for each pull and reads no more ahead than that piece. Keeps no piece that it has given. */
+/** Gives one piece for each pull, and reads no further ahead than that piece. Keeps no piece that it has given. */
 export function sentOn(source: BodySource, spare = SPARE): RequestBody {
   const sending = new Sending(source, spare);
   const stream = new ReadableStream<Uint8Array>(
@@ -28,11 +28,11 @@ export function sentOn(source: BodySource, spare = SPARE): RequestBody {
 class Sending {
   readonly #source: BodySource;
   readonly #spare: SpareBuffers;
-  /** Were given last. Fetch has copied them when it asks for more. */
+  /** The pieces given last. Fetch has copied them by the time it pulls again. */
   #given: Uint8Array[] = [];
-  /** Holds what was given last, if that is joined. */
+  /** Holds the piece given last, if it was joined. */
   #buffer: Uint8Array | undefined;
-  /** Has come, but had no more room in the buffer. */
+  /** A piece that has come but did not fit into the buffer. */
   #left: Uint8Array | undefined;
   #isOver = false;
 
@@ -79,12 +79,12 @@ class Sending {
     return (await nextOf(this.#source)).value;
   }
 
-  /** @returns the piece and what has come behind it, as far as there is room; waits for no client */
+  /** @returns the piece and those that have come after it, as far as there is room; never waits for the client */
   async #withMore(first: Uint8Array): Promise<readonly Uint8Array[]> {
     const { reader } = this.#source;
     const parts = [first];
     if (first.length < MORE_MAY_HAVE_COME_BYTES || reader.more === undefined) return parts;
-    if (this.#spare.areAllTaken) return parts; // what can't be joined is not read ahead: nobody counts it
+    if (this.#spare.areAllTaken) return parts; // do not read ahead without a buffer: no limit counts these bytes
     for (let length = first.length; ; ) {
       const piece = await reader.more();
       if (piece === undefined) return parts;

@@ -1,4 +1,4 @@
-/** Buffers of one size that are used again and again: fresh memory costs more than what is copied into it. */
+/** A pool of buffers of one size. Allocating fresh memory costs more than copying into it. */
 export class SpareBuffers {
   readonly #max: number;
   readonly #bytes: number;
@@ -6,15 +6,15 @@ export class SpareBuffers {
   #taken = 0;
 
   /**
-   * @param max how many there may be
-   * @param bytes the size of each
+   * @param max the most buffers
+   * @param bytes the size of each buffer
    */
   constructor(max: number, bytes: number) {
     this.#max = max;
     this.#bytes = bytes;
   }
 
-  /** How many are taken. */
+  /** How many buffers are taken. */
   get taken(): number {
     return this.#taken;
   }
@@ -30,7 +30,7 @@ export class SpareBuffers {
     return this.#spare.pop() ?? new Uint8Array(this.#bytes);
   }
 
-  /** Takes back one that was taken. A few are kept for the next who needs one. */
+  /** Takes back a buffer. Keeps a few for later. */
   give(buffer: Uint8Array): void {
     this.#taken -= 1;
     if (this.#spare.length < SPARE_MAX) this.#spare.push(buffer);

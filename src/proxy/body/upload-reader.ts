@@ -1,20 +1,20 @@
 /**
- * Reads the body of a request piece by piece, and tells whose turn it is. While a read is pending it is the
- * client's turn, and its silence may end the connection. Between two reads it is ours, or the server's.
+ * Reads the body of a request piece by piece, and reports whose turn it is. While a read is pending, it is the
+ * client's turn, and a silent client may lose its connection. Between two reads it is the proxy's or the server's.
  */
 
 export type Turns = {
-  /** It is the client's turn to send. If it stays silent, its connection is closed. */
+  /** It is the client's turn to send. If it stays silent, the proxy closes the connection. */
   readonly expect: () => void;
-  /** It is our turn: the connection stays open, however long the client is silent. */
+  /** It is the proxy's turn: the connection stays open even if the client sends nothing. */
   readonly keepOpen: () => void;
 };
 
-/** What reads a body, whichever way it comes. */
+/** Reads a body, from a stream or from bytes in memory. */
 export type BodyReader = Pick<UploadReader, "read" | "bytes" | "answered" | "cancel"> &
   Partial<Pick<UploadReader, "more" | "free">>;
 
-/** So many promises are between bytes that Bun has at hand and a read of them, at most. */
+/** The most promises between bytes that Bun already has and the result of a read. */
 const TURNS_OF_A_READ = 6;
 
 type Begun = ReturnType<ReadableStreamDefaultReader<Uint8Array>["read"]>;
@@ -23,16 +23,16 @@ export class UploadReader {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #turns: Turns;
   #bytes = 0;
-  /** A read that `more()` has begun, and that has brought nothing yet. */
+  /** A read that `more()` began and that is still pending. */
   #begun: Begun | undefined;
   #isAnswered = false;
 
   constructor(body: ReadableStream<Uint8Array>, turns: Turns) {
-    this.#reader = body.getReader() as ReadableStreamDefaultReader<Uint8Array>; // Bun's own type of it
+    this.#reader = body.getReader() as ReadableStreamDefaultReader<Uint8Array>; // narrows Bun's own type
     this.#turns = turns;
   }
 
-  /** How many bytes have come so far. */
+  /** Bytes received so far. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -49,9 +49,9 @@ export class UploadReader {
   }
 
   /**
-   * Gives the next piece if it has come, and waits for no client: it stays our turn.
+   * Returns the next piece if it has come already. Never waits for the client: it stays the proxy's turn.
    *
-   * @returns undefined if nothing has come, or the body has ended: `read()` will tell
+   * @returns undefined if no piece has come, or the body has ended; the next `read()` tells which
    */
   async more(): Promise<Uint8Array | undefined> {
     const read = this.#begin();
@@ -63,7 +63,7 @@ export class UploadReader {
     return result.value;
   }
 
-  /** It may fail before anybody asks for what it has read. */
+  /** The empty `catch` is needed: the read may fail before any caller awaits it. */
   #begin(): Begun {
     if (this.#begun !== undefined) return this.#begun;
     this.#begun = this.#reader.read();
@@ -72,16 +72,16 @@ export class UploadReader {
   }
 
   /**
-   * Gives back the memory of a piece that it has read and that nobody needs any more, without waiting for the
-   * collector: the next piece gets the same memory, which is still in the processor's cache.
+   * Frees the memory of a piece that is no longer needed, without waiting for the garbage collector. The next
+   * piece gets the same memory, which is still in the processor's cache.
    */
   free(piece: Uint8Array): void {
     const { buffer } = piece;
-    const isWhole = piece.length === buffer.byteLength; // else it is of another making
+    const isWhole = piece.length === buffer.byteLength; // not a view of a larger buffer
     if (isWhole && buffer instanceof ArrayBuffer) buffer.transfer(0);
   }
 
-  /** Called when the answer has begun: from now on the client need not send the rest. */
+  /** Called when the answer has begun. From now on the client does not have to send the rest. */
   answered(): void {
     this.#isAnswered = true;
     this.#turns.keepOpen();

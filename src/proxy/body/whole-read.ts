@@ -1,4 +1,4 @@
-/** The body of a request that has come as one piece: what it says, and what is kept of it until it is sent. */
+/** Reads a body that arrived as one piece, and keeps its bytes counted until the body is sent. */
 import { modelAtStart } from "./first-field.ts";
 import { formScanner, isForm, judge, NO_BOUNDARY, OTHER } from "./judge.ts";
 import type { KeptBytes } from "./kept-bytes.ts";
@@ -14,12 +14,12 @@ import {
 
 type WholeReadInit = {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Has counted the bytes in. */
+  /** The bytes are counted in here already. */
   readonly kept: KeptBytes;
   readonly verdict: ReadResult["verdict"];
-  /** Has read as far as the model; undefined if none was needed to find it. */
+  /** It has scanned as far as the model. Undefined if the model was found without a scanner. */
   readonly scanner: ModelScanner | undefined;
-  /** A form says nothing beside its model. */
+  /** In a form, the proxy looks for no field except the model. */
   readonly isOfForm: boolean;
 };
 
@@ -27,7 +27,7 @@ class WholeRead implements ReadResult {
   readonly verdict: ReadResult["verdict"];
   readonly #kept: KeptBytes;
   readonly #isOfForm: boolean;
-  /** Undefined, and the scanner too, once it was given on: this lives as long as the answer, they need not. */
+  /** Undefined after `body()`, like the scanner: this object lives as long as the answer, but they need not. */
   #bytes: Uint8Array<ArrayBuffer> | undefined;
   #scanner: ModelScanner | undefined;
   #counted: number;
@@ -60,7 +60,7 @@ class WholeRead implements ReadResult {
     return body;
   }
 
-  /** All of it is here. */
+  /** Does nothing: the whole body is here. */
   readOn(): Promise<void> {
     return Promise.resolve();
   }
@@ -70,7 +70,7 @@ class WholeRead implements ReadResult {
   }
 
   answered(): void {
-    // Nothing more is to come.
+    // Nothing to do: the whole body has come.
   }
 
   sent(): void {
@@ -95,7 +95,7 @@ function scannerAtModel(bytes: Uint8Array): ModelScanner {
   return scanner;
 }
 
-/** @param kept has counted the bytes in */
+/** @param kept the bytes are counted in here already */
 export function readWhole(
   bytes: Uint8Array<ArrayBuffer>,
   kept: KeptBytes,
