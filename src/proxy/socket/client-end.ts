@@ -1,19 +1,19 @@
-/** The client's end of one WebSocket: what is queued for it, whether it is read from, and how it is closed. */
+/** The client's end of one WebSocket: queues messages for the client, pauses reading from it, and closes it. */
 import type { ClientSocket } from "./client-sockets.ts";
 import { type Close, isSendable } from "./close-codes.ts";
 import { Gate, type Guard } from "./gate.ts";
 
-/** So many pings are answered while the client takes nothing: Bun queues each answer. */
+/** The most pings to answer while the client takes nothing: Bun queues each answer. */
 const UNREAD_PONGS_MAX = 10_000;
 
-/** Messages up to so many bytes together go out in one write: Bun joins them in a buffer of 16 KiB. */
+/** The most bytes of messages to send in one write: Bun joins them in a buffer of 16 KiB. */
 const BATCH_BYTES = 8 * 1024;
 
 export class ClientEnd {
   readonly #socket: ClientSocket;
   readonly #guard: Guard;
   readonly #onFull: () => void;
-  /** What has come for it in this turn of the event loop. */
+  /** Messages for the client from this turn of the event loop. */
   #batch: (string | Buffer)[] = [];
   #batchBytes = 0;
   readonly #gate: Gate;
@@ -21,7 +21,7 @@ export class ClientEnd {
   #lastWords: (() => void) | undefined;
 
   /**
-   * @param onFull called when the kernel does not take all: no more should follow until `drained`
+   * @param onFull called when the kernel does not take all bytes: send no more until `drained`
    */
   constructor(socket: ClientSocket, guard: Guard, onFull: () => void) {
     this.#socket = socket;
@@ -31,11 +31,11 @@ export class ClientEnd {
   }
 
   /**
-   * What comes for it in one turn of the event loop goes out in one write. A write costs more than all else that is
-   * done to a short message (measured: 4 messages at once take 0.6 of the CPU time).
+   * Sends all messages of one turn of the event loop in one write. For a short message, the write costs more than all
+   * other work (measured: sending 4 messages at once takes 0.6 of the CPU time).
    */
   send(data: Buffer, isBinary: boolean): void {
-    this.#batch.push(isBinary ? data : data.toString()); // for texts it takes strings alone
+    this.#batch.push(isBinary ? data : data.toString()); // Bun takes a text only as a string
     this.#batchBytes += data.length;
     if (this.#batchBytes > BATCH_BYTES) this.#flush();
     else if (this.#batch.length === 1) inThisTurn(() => this.#guard(this.#flush));
@@ -53,37 +53,37 @@ export class ClientEnd {
     this.#tellIfFull();
   }
 
-  /** It has sent a ping, which Bun has answered. */
+  /** The client has sent a ping, and Bun has answered it. */
   pinged(): void {
     this.#unreadPongs = this.#socket.getBufferedAmount() === 0 ? 0 : this.#unreadPongs + 1;
   }
 
-  /** It asks for pongs, and takes none. */
+  /** The client sends pings but does not read the pongs. */
   get takesNoPongs(): boolean {
     return this.#unreadPongs > UNREAD_PONGS_MAX;
   }
 
-  /** Bytes that have not gone out yet. */
+  /** Bytes that are queued and not sent yet. */
   get queuedBytes(): number {
     return this.#socket.getBufferedAmount();
   }
 
-  /** Does what is to be done about a frame of it: see `Gate`. */
+  /** Handles a frame from the client, now or in a later turn: see `Gate`. */
   pass(act: () => void): void {
     this.#gate.pass(act);
   }
 
-  /** Stops reading from it. */
+  /** Stops reading from the client. */
   hold(): void {
     this.#gate.hold();
   }
 
-  /** Reads on. */
+  /** Resumes reading. */
   release(): void {
     this.#gate.release();
   }
 
-  /** @returns true if nothing is queued any more */
+  /** @returns true if the queue is empty */
   drained(): boolean {
     this.#flush();
     if (this.#socket.getBufferedAmount() > 0) return false;
@@ -92,19 +92,19 @@ export class ClientEnd {
     return true;
   }
 
-  /** Closes it when all has gone out. @param close without a code if it is not given, or can't be sent */
+  /** Closes the WebSocket after the queue was sent. @param close if missing or not sendable, it closes without a code */
   close(close: Close | undefined): void {
     const { code, reason } = close ?? { code: 0, reason: "" };
-    // 0: a Close frame without a code. Without an argument Bun sends 1000.
+    // 0 sends a Close frame without a code. Without an argument Bun sends 1000.
     this.#end(() => (isSendable(code) ? this.#socket.close(code, reason) : this.#socket.close(0)));
   }
 
-  /** Ends it without a Close frame, when all has gone out. */
+  /** Ends the connection without a Close frame, after the queue was sent. */
   breakOff(): void {
     this.#end(() => this.#socket.terminate());
   }
 
-  /** Ends it at once. */
+  /** Ends the connection at once. */
   terminate(): void {
     this.#socket.terminate();
   }
@@ -129,7 +129,7 @@ export class ClientEnd {
     if (this.#socket.getBufferedAmount() > 0) this.#onFull();
   }
 
-  /** Bun drops what is queued for a client that is closed (measured, 1.4.5). */
+  /** Waits for an empty queue: Bun drops the queue when it closes a client (measured, 1.4.5). */
   #end(lastWords: () => void): void {
     this.#lastWords = lastWords;
     this.drained();
@@ -138,7 +138,7 @@ export class ClientEnd {
 
 let due: (() => void)[] = [];
 
-/** Calls all when what has come by now has been looked at. One timer serves all clients. */
+/** Calls all flushes after the event loop has handled the bytes that have come. One timer serves all clients. */
 function inThisTurn(flush: () => void): void {
   if (due.push(flush) === 1) setImmediate(flushAll);
 }

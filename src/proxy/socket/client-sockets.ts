@@ -1,12 +1,12 @@
 /**
- * The clients' ends of all WebSockets: what Bun.serve tells of each goes to its listener. Finds out which clients have
- * vanished, and ends those that are left when the proxy stops. Knows no servers.
+ * The clients' ends of all WebSockets. Passes the events of Bun.serve to the listener of each WebSocket. Finds clients
+ * that have vanished, and ends the remaining WebSockets when the proxy stops. Knows no servers.
  */
 import { randomBytes } from "node:crypto";
 import { Turn } from "../../ground/turn.ts";
 import { MESSAGE_BYTES_MAX } from "./close-codes.ts";
 
-/** The client's end of one WebSocket, as far as a listener may use it. */
+/** The part of a client's WebSocket that a listener may use. */
 export type ClientSocket = Pick<
   Bun.ServerWebSocket<unknown>,
   | "sendText"
@@ -21,41 +21,41 @@ export type ClientSocket = Pick<
   | "cork"
 >;
 
-/** Is told what happens on the client's end of one WebSocket. */
+/** Gets the events of the client's end of one WebSocket. */
 export type SocketListener = {
-  /** Called first, and before `upgrade` returns. */
+  /** Called first, before `upgrade` returns. */
   readonly opened: (client: ClientSocket) => void;
   readonly message: (message: string | Buffer) => void;
-  /** What was queued has gone out, or some of it. */
+  /** Some or all of the queue was sent. */
   readonly drained: () => void;
   readonly ping: (data: Buffer) => void;
   readonly pong: (data: Buffer) => void;
   /** Called last. 1005: the Close frame had no code; 1006: there was no Close frame (RFC 6455 §7.4.1). */
   readonly closed: (code: number, reason: string) => void;
   /**
-   * Reads on for a moment, if the client is not read from: Bun may not tell otherwise that it has gone (measured, 1.4.5).
+   * Resumes reading for a moment if it is paused: otherwise Bun may not report that the client is gone (measured, 1.4.5).
    */
   readonly lookForClient: () => void;
-  /** The proxy is about to end: the WebSocket must end now. */
+  /** The proxy is about to exit: the WebSocket must end now. */
   readonly stop: () => void;
-  /** One of these has thrown: a bug of ours. */
+  /** One of these functions has thrown: a bug in the proxy. */
   readonly failed: (error: unknown) => void;
-  /** Resolves when the server's end has ended too: what the client has sent last may still be on its way. */
+  /** Resolves when the server's end has ended too: the client's last messages may still be on their way to it. */
   readonly over: Promise<void>;
-  /** What has been sent to the client, or is queued for it. */
+  /** Sent to the client or queued for it. */
   readonly sent: { readonly messages: number; readonly bytes: number };
 };
 
-/** What Bun keeps of each. */
+/** The data that Bun keeps with each WebSocket. */
 export type SocketEntry = {
   readonly listener: SocketListener;
-  /** Something has come from the client since the last round. */
+  /** The client has sent something since the last round. */
   isHeard: boolean;
-  /** Rounds in which neither anything has come nor anything queued has gone out. */
+  /** Rounds in a row in which the client sent nothing and took nothing from the queue. */
   silentRounds: number;
-  /** At the last round. */
+  /** At the last round: messages sent. */
   sentMessages: number;
-  /** Bytes that were queued for it then, and that had gone out. */
+  /** At the last round: bytes queued for the client, and bytes that had left the queue. */
   queued: number;
   gone: number;
 };
@@ -64,22 +64,22 @@ type Socket = Bun.ServerWebSocket<SocketEntry>;
 
 export type ClientSocketsInit = {
   /**
-   * How often silent clients are pinged, ms. Each of them gets a ping within two rounds: nginx and HAProxy end what
-   * was silent for 60 s and 50 s.
+   * How often the proxy pings silent clients, ms. Each silent client gets a ping within two rounds: nginx and HAProxy
+   * close connections that were silent for 60 s and 50 s.
    */
   readonly roundMs?: number;
 };
 
 const ROUND_MS = 20_000;
-/** A client that says nothing for so many rounds has vanished: 120 s. */
+/** A client that is silent for this many rounds has vanished: 120 s. */
 const SILENT_ROUNDS_MAX = 6;
 
 export class ClientSockets {
   readonly #roundMs: number;
   readonly #open = new Set<Socket>();
-  /** Those of which an end is open. */
+  /** Listeners whose WebSocket has at least one open end. */
   readonly #listeners = new Set<SocketListener>();
-  /** Of our own pings: every other pong is an answer to somebody else. */
+  /** The payload of the proxy's own pings. A pong with another payload is for the server. */
   readonly #payload = randomBytes(8);
   #rounds: Timer | undefined;
 
@@ -91,9 +91,9 @@ export class ClientSockets {
   get handler(): Bun.WebSocketHandler<SocketEntry> {
     return {
       maxPayloadLength: MESSAGE_BYTES_MAX, // a longer one gets 1009
-      backpressureLimit: 0, // none: a long message would be lost in silence. Listeners stop in time
+      backpressureLimit: 0, // no limit: Bun would silently drop a long message. Listeners stop in time
       perMessageDeflate: false,
-      // Bun takes what it sends for a sign of life, so that a client which is sent to never vanishes.
+      // Bun counts its own sends as a sign of life, so it would never notice a vanished client that gets data.
       idleTimeout: 0,
       sendPings: false,
       open: (socket) => this.#opened(socket),
@@ -114,17 +114,17 @@ export class ClientSockets {
     };
   }
 
-  /** What `server.upgrade` needs to know. */
+  /** The `data` for `server.upgrade`. */
   entryOf(listener: SocketListener): SocketEntry {
     return { listener, isHeard: true, silentRounds: 0, sentMessages: 0, queued: 0, gone: 0 };
   }
 
-  /** How many WebSockets there are of which an end is open. */
+  /** How many WebSockets have at least one open end. */
   get count(): number {
     return this.#listeners.size;
   }
 
-  /** Ends all. */
+  /** Ends all WebSockets. */
   stop(): void {
     for (const listener of this.#listeners) listener.stop();
   }
@@ -158,9 +158,9 @@ export class ClientSockets {
     const { messages, bytes } = entry.listener.sent;
     const queued = socket.getBufferedAmount();
     const gone = bytes - queued;
-    // Who reads slowly has our ping behind all that is queued.
+    // For a client that reads slowly, our ping waits behind the whole queue.
     const takesSome = entry.queued > 0 && gone > entry.gone;
-    // Who is not read from can't be heard.
+    // While reading is paused, the proxy cannot hear the client.
     const isAlive = entry.isHeard || socket.isPaused || takesSome;
     entry.silentRounds = isAlive ? 0 : entry.silentRounds + 1;
     if (entry.silentRounds >= SILENT_ROUNDS_MAX) {

@@ -1,16 +1,16 @@
 /**
- * What comes from one end of a WebSocket, and whether more is read from it. It is held while the other end is behind. And
- * what comes when a turn of the event loop has lasted too long waits for the next one: Bun hands on all the frames of a
- * read in one go, whatever we say meanwhile. Of tiny ones that is 100,000, and everybody else would wait for seconds
- * (measured, 1.4.5).
+ * Takes the frames from one end of a WebSocket, and pauses reading from it. It holds this end while the other end is
+ * behind. If one turn of the event loop takes too long, further frames wait for the next turn. Bun delivers all frames of
+ * one read at once, even after `pause()`. With tiny frames these are 100,000, and all other connections would wait for
+ * seconds (measured, 1.4.5).
  */
 
-/** How long frames of all WebSockets together may come one behind the other before it is somebody else's turn, ms. */
+/** How long the proxy handles frames of all WebSockets in a row before other work gets a turn, ms. */
 const TURN_MS = 5;
-/** When none has come for so long, others have had their turn, ms. */
+/** After a gap without frames of this length, other work has had a turn, ms. */
 const GAP_MS = 1;
 
-/** Runs what may throw: nobody else catches it. */
+/** Runs a function that may throw, and catches the error: no caller further up does. */
 export type Guard = (act: () => void) => void;
 
 type End = { readonly pause: () => void; readonly resume: () => void };
@@ -19,7 +19,7 @@ export class Gate {
   readonly #end: End;
   readonly #guard: Guard;
   #isHeld = false;
-  /** What has come and waits for the next turn: not more than one read brings. */
+  /** Frames that wait for the next turn: at most those of one read. */
   #waiting: (() => void)[] = [];
 
   constructor(end: End, guard: Guard) {
@@ -27,7 +27,7 @@ export class Gate {
     this.#guard = guard;
   }
 
-  /** @returns false if that was so already */
+  /** @returns false if it was held already */
   hold(): boolean {
     if (this.#isHeld) return false;
     this.#isHeld = true;
@@ -35,7 +35,7 @@ export class Gate {
     return true;
   }
 
-  /** @returns false if nothing has held it */
+  /** @returns false if it was not held */
   release(): boolean {
     if (!this.#isHeld) return false;
     this.#isHeld = false;
@@ -43,7 +43,7 @@ export class Gate {
     return true;
   }
 
-  /** Does at once what is to be done about something that has come, or in one of the next turns, in order. */
+  /** Handles a frame at once, or in one of the next turns. Keeps the order. */
   pass(act: () => void): void {
     if (this.#waiting.length === 0 && !turnIsOver()) {
       this.#guard(act);
@@ -67,13 +67,13 @@ export class Gate {
   };
 }
 
-/** When the frames began to come one behind the other. */
+/** When the current row of frames began. */
 let beganMs = 0;
 let lastMs = 0;
 let isOver = false;
 let ofNextTurn: (() => void)[] = [];
 
-/** Costs no timer as long as it is not: most turns have one frame. */
+/** Sets a timer only when the turn is over: most turns have one frame. */
 function turnIsOver(): boolean {
   if (isOver) return true;
   const nowMs = performance.now();

@@ -1,15 +1,15 @@
-/** The server's end of one WebSocket: what is written to it, how much of that waits, and how it is closed. */
+/** The server's end of one WebSocket: writes to the server, counts the bytes that wait, and closes the connection. */
 import type { WebSocket } from "ws";
 import { ABNORMAL, type Close, GOING_AWAY, isSendable, NO_CODE } from "./close-codes.ts";
 import { Gate, type Guard } from "./gate.ts";
 
-/** How long the rest of what a client has sent may take to be written after its Close, ms. */
+/** How long the proxy may take to write a client's last messages after the client's Close frame, ms. */
 const FLUSH_MS = 60_000;
-/** The same after its end without a Close frame. */
+/** The same if the client has gone without a Close frame, ms. */
 const FLUSH_GONE_MS = 5_000;
-/** How long what is left of a server whose run is over may take to be read, ms. */
+/** How long the proxy may take to read a server's last messages after its run is over, ms. */
 const REST_MS = 500;
-/** So many pings of its client are remembered, which the server has not answered. */
+/** The most unanswered pings of the client to remember. */
 const PINGS_MAX = 64;
 /** How long the server may keep the connection open after the Close frames, ms. */
 export const CLOSE_TIMEOUT_MS = 5_000;
@@ -20,14 +20,14 @@ export class ServerEnd {
   #isGone = false;
   #takesRest = false;
   readonly #gate: Gate;
-  /** How it will be closed when all is written. */
+  /** How to close the connection when all bytes are written. */
   #closing: Close | undefined;
   #flushing: Timer | undefined;
-  /** What was in the pings of its client that the server has not answered. */
+  /** The payloads of the client's pings that the server has not answered. */
   #pings: Buffer[] = [];
 
   /**
-   * @param onWritten called when the kernel has taken something
+   * @param onWritten called when the kernel has taken bytes
    */
   constructor(socket: WebSocket, guard: Guard, onWritten: () => void) {
     this.#socket = socket;
@@ -39,7 +39,7 @@ export class ServerEnd {
       });
   }
 
-  /** How much waits to be written, bytes. */
+  /** Bytes that wait to be written. */
   get waitingBytes(): number {
     return this.#isGone ? 0 : this.#socket.bufferedAmount;
   }
@@ -55,7 +55,7 @@ export class ServerEnd {
     this.#socket.ping(data, true, this.#written);
   }
 
-  /** Says whether a pong of the server answers a ping, and forgets that one and those before it (RFC 6455 §5.5.3). */
+  /** Tells whether a pong answers a ping of the client. Forgets this ping and all earlier ones (RFC 6455 §5.5.3). */
   answersPing(data: Buffer): boolean {
     const at = this.#pings.findIndex((ping) => ping.equals(data));
     this.#pings.splice(0, at + 1);
@@ -66,31 +66,31 @@ export class ServerEnd {
     if (!this.#isGone) this.#socket.pong(data, true, this.#written);
   }
 
-  /** Does what is to be done about a frame of it: see `Gate`. */
+  /** Handles a frame from the server, now or in a later turn: see `Gate`. */
   pass(act: () => void): void {
     this.#gate.pass(act);
   }
 
-  /** Stops reading from it. */
+  /** Stops reading from the server. */
   hold(): void {
     if (!this.#isGone) this.#gate.hold();
   }
 
-  /** Reads on. @returns false if nothing has held it */
+  /** Resumes reading. @returns false if it was not held */
   release(): boolean {
     return !this.#isGone && this.#gate.release();
   }
 
-  /** Ends it as its client has ended, after all that this one has sent. */
+  /** Ends the connection in the same way as the client did, after all of the client's messages. */
   endAs(close: Close): void {
-    this.release(); // or its own end would not be noticed
+    this.release(); // otherwise the proxy would not notice when the server ends
     this.#closing = close;
     const ms = close.code === ABNORMAL ? FLUSH_GONE_MS : FLUSH_MS;
     this.#flushing = setTimeout(() => this.#socket.terminate(), ms);
     this.#closeIfWritten();
   }
 
-  /** Says that we go away. Drops what waits, if the server takes too long. */
+  /** Closes with the code 1001, "going away". Drops waiting bytes if the server takes too long. */
   leave(): void {
     this.release();
     this.#closing = undefined;
@@ -98,7 +98,7 @@ export class ServerEnd {
     this.#socket.close(GOING_AWAY);
   }
 
-  /** Its run is over: what has come of it is read, whatever the client's pace, and then it is ended. */
+  /** The server's run is over: reads its last messages, without waiting for the client, and then ends the connection. */
   takeRest(): void {
     this.#takesRest = true;
     if (this.release()) setTimeout(() => this.#socket.terminate(), REST_MS);
@@ -113,7 +113,7 @@ export class ServerEnd {
     this.#socket.terminate();
   }
 
-  /** It has closed. */
+  /** The connection has closed. */
   closed(): void {
     this.#isGone = true;
     clearTimeout(this.#flushing);

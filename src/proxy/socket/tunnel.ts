@@ -1,6 +1,6 @@
 /**
- * One WebSocket through the proxy: what comes from the client goes to the server, and back, message by message. The
- * slower end sets the pace. The lease on the server ends when its end has closed. Opens nothing: `realtime.ts` does.
+ * One WebSocket through the proxy. It passes messages from the client to the server and back, one by one. The slower end
+ * sets the pace. The lease on the server ends when the server's end has closed. `realtime.ts` opens the connections.
  */
 import type { WebSocket } from "ws";
 import { errorCode } from "../../ground/error-text.ts";
@@ -26,32 +26,32 @@ import { ServerEnd } from "./server-end.ts";
 export type TunnelInit = {
   readonly attempt: Attempt;
   readonly socket: WebSocket;
-  /** How long to wait for how the server's run has ended, ms. */
+  /** How long to wait for the reason why the server's run ended, ms. */
   readonly runEndMs: number;
-  /** The server has broken off. */
+  /** The server has broken the connection. */
   readonly onBroken: (error: unknown) => void;
   /** One side has sent a message that is too long. */
   readonly onTooLong: (from: "client" | "server") => void;
-  /** Our own code has failed: a bug. */
+  /** The proxy's own code has thrown: a bug. */
   readonly onBug: (error: unknown) => void;
 };
 
-/** So much may wait to be written to the server before its client is not read any more, bytes. */
+/** The most bytes that may wait for the server before the proxy stops reading from the client. */
 const HIGH_BYTES = 256 * 1024;
 const LOW_BYTES = HIGH_BYTES / 2;
 
-/** More is not kept of a server whose run is over, bytes: the kernel holds no more. */
+/** The most bytes to keep from a server whose run is over. The kernel holds no more. */
 const REST_BYTES = 32 * 1024 * 1024;
 
 export class Tunnel implements SocketListener {
   readonly #init: TunnelInit;
   readonly #server: ServerEnd;
-  /** Undefined before it is open, and when it has closed. */
+  /** Undefined before the client's end opens, and after it has closed. */
   #client: ClientEnd | undefined;
   readonly #fromClient = { messages: 0, bytes: 0 };
-  /** By the server, and on to the client. */
+  /** From the server to the client. */
   readonly sent = { messages: 0, bytes: 0 };
-  /** How the client has ended it. */
+  /** How the client ended the WebSocket. */
   #left: Close | undefined;
   #error: unknown;
   #isOver = false;
@@ -79,14 +79,14 @@ export class Tunnel implements SocketListener {
     this.#client = new ClientEnd(client, this.#try, () => this.#holdServer());
   }
 
-  /** The client has gone before there was a WebSocket. */
+  /** The client has gone before the WebSocket was open. */
   abandon(): void {
     this.#isOver = true;
     this.#over.resolve();
     this.#server.terminate();
   }
 
-  /** The connection to the server has failed. It closes next. */
+  /** The connection to the server has failed. Its close event follows. */
   serverFailed(error: unknown): void {
     this.#error ??= error;
   }
@@ -143,7 +143,7 @@ export class Tunnel implements SocketListener {
     this.#init.attempt.cut();
   }
 
-  /** Passes on what has come from the client, and stops reading from it while too much waits to be written. */
+  /** Passes a client's frame on. Stops reading from the client while too many bytes wait for the server. */
   #pass(pass: () => void): void {
     this.#client?.pass(() => {
       pass();
@@ -168,7 +168,7 @@ export class Tunnel implements SocketListener {
     this.#client?.send(data, isBinary);
   }
 
-  /** Bun has answered the client's pings already. A server may also send pongs unasked. */
+  /** Bun has already answered the client's pings, so these pongs stop here. A server may also send unsolicited pongs. */
   #sendPong(data: Buffer): void {
     if (!this.#server.answersPing(data)) this.#client?.pong(data);
   }
@@ -181,7 +181,7 @@ export class Tunnel implements SocketListener {
 
   #serverClosed(close: Close): void {
     this.#server.closed();
-    this.#readOnFromClient(); // or its end would not be noticed
+    this.#readOnFromClient(); // otherwise the proxy would not notice when the client ends
     if (this.#isOver) return;
     const left = this.#left;
     if (left !== undefined) {
@@ -210,7 +210,7 @@ export class Tunnel implements SocketListener {
     }
   }
 
-  /** Connections break before the engine tells why. The client hears of it if its server has ended. */
+  /** A connection breaks before the engine reports why. If the server's run has ended, the proxy tells the client. */
   async #tellClientWhy(isRunOver: boolean): Promise<void> {
     const { attempt, runEndMs } = this.#init;
     const { ending } = attempt.backend;
@@ -222,7 +222,7 @@ export class Tunnel implements SocketListener {
   readonly #onAbort = (): void =>
     this.#try(() => {
       if (this.#init.attempt.abortReason === "cut") this.#cut();
-      else this.#server.takeRest(); // its close says the rest
+      else this.#server.takeRest(); // its close event does the rest
     });
 
   #cut(): void {
@@ -233,7 +233,7 @@ export class Tunnel implements SocketListener {
     this.#client?.close(CUT);
   }
 
-  /** The server has no more to do with it. */
+  /** Ends the lease: the server is done with this WebSocket. */
   #end(end: Pick<SocketEnd, "closeCode" | "error" | "cancelled">): void {
     this.#isOver = true;
     this.#over.resolve();
@@ -242,7 +242,7 @@ export class Tunnel implements SocketListener {
     attempt.socketEnded({ fromClient: this.#fromClient, fromServer: this.sent, ...end });
   }
 
-  /** An error in a listener of the client `ws` would end the process. */
+  /** Catches errors: an error in a listener of the client `ws` would end the process. */
   readonly #try = (act: () => void): void => {
     try {
       act();

@@ -1,6 +1,6 @@
 /**
- * The WebSocket client `ws` that is built into Bun: no package. As much of it as the proxy uses. The linter and knip
- * take it for npm's package of this name, which the tests use under Node.
+ * Types of the WebSocket client `ws` that is built into Bun (not a package), as far as the proxy uses it. The linter and
+ * knip mistake it for the npm package `ws`, which the tests use under Node.
  */
 declare module "ws" {
   import type { IncomingMessage } from "node:http";
@@ -8,9 +8,9 @@ declare module "ws" {
   export type ClientOptions = {
     readonly headers: Readonly<Record<string, string>>;
     readonly perMessageDeflate: false;
-    /** Longest message from the server, bytes. */
+    /** The longest message from the server, bytes. */
     readonly maxPayload: number;
-    /** False: the server's pings are answered by whoever uses the client. */
+    /** False: the code that uses the client answers the server's pings. */
     readonly autoPong: boolean;
     readonly followRedirects: boolean;
     /** How long the server may keep the connection open after the Close frames, ms. */
@@ -18,17 +18,17 @@ declare module "ws" {
   };
 
   type Events = {
-    /** The head of a 101. It is validated when the listener has returned. */
+    /** The head of a 101. `ws` validates it after the listener has returned. */
     readonly upgrade: (response: IncomingMessage) => void;
     readonly open: () => void;
-    /** Any other answer than 101. */
+    /** An answer other than 101. */
     readonly "unexpected-response": (request: unknown, response: IncomingMessage) => void;
     readonly message: (data: Buffer, isBinary: boolean) => void;
     readonly ping: (data: Buffer) => void;
     readonly pong: (data: Buffer) => void;
-    /** The connection has ended. 1006: without a Close frame of the server's. */
+    /** The connection has ended. 1006: without a Close frame from the server. */
     readonly close: (code: number, reason: Buffer) => void;
-    /** Ends the process if nobody listens. */
+    /** Ends the process if there is no listener. */
     readonly error: (error: Error) => void;
   };
 
@@ -37,7 +37,7 @@ declare module "ws" {
     /** Bytes that the kernel has not taken yet. */
     readonly bufferedAmount: number;
     on<E extends keyof Events>(event: E, listener: Events[E]): void;
-    /** @param written called when the kernel has all of it, or will not get it */
+    /** @param written called when the kernel has taken all bytes, or will never get them */
     send(data: string | Uint8Array, written: () => void): void;
     ping(data: Uint8Array, mask: true, written: () => void): void;
     pong(data: Uint8Array, mask: true, written: () => void): void;
