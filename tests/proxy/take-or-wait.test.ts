@@ -46,7 +46,7 @@ describe("A request waits", () => {
       /^503 backend_unavailable: .* the server of model "m" exited with code 1, and no other has taken its place \(waited for 0\.\d s\)$/,
     );
     expect(await errorOf(chat(proxy.origin, "m"))).toBe(
-      '404 model_not_found: Cannot route the request: no server has model "m" any more: its last one exited with code 1; there is no model at all just now',
+      '404 model_not_found: Cannot route the request: no server has model "m" any more: its last server exited with code 1; the proxy has no models at the moment',
     );
   });
 

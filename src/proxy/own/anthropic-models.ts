@@ -1,14 +1,14 @@
-/** The model list in Anthropic's shape: the same objects, with the fields added that Anthropic's SDKs need. */
+/** The model list in Anthropic's format: the same objects, plus the fields that Anthropic's SDKs need. */
 import { members } from "../../ground/json-text.ts";
 import type { Model } from "../../routing/backend.ts";
 
-/** Anthropic's Models API: 20 unless asked for otherwise, 1,000 at most. */
+/** Anthropic's Models API: 20 by default, 1,000 at most. */
 const LIMIT_DEFAULT = 20;
 const LIMIT_MAX = 1_000;
 
 /**
- * @param query `limit`, and `after_id` or `before_id`; an id that is not there starts at the edge
- * @returns the parts of a JSON text
+ * @param query `limit`, and `after_id` or `before_id`; with an unknown id the list starts at the edge
+ * @returns one JSON text in parts
  */
 export function anthropicList(models: readonly Model[], query: URLSearchParams): readonly string[] {
   const limit = limitOf(query.get("limit"));
@@ -28,10 +28,10 @@ export function anthropicList(models: readonly Model[], query: URLSearchParams):
   return ['{"data":[', ...data, "],", rest.slice(1)];
 }
 
-/** A model's text is made once, and used for many requests. */
+/** The text of each model, made once and used for many requests. */
 const written = new WeakMap<Model, string>();
 
-/** @returns its JSON text */
+/** @returns the JSON text of a model */
 export function anthropicModel(model: Model): string {
   const known = written.get(model);
   if (known !== undefined) return known;
@@ -40,7 +40,7 @@ export function anthropicModel(model: Model): string {
   return text;
 }
 
-/** Puts the fields that are missing before those that are there, which stay as they are to the letter. */
+/** Adds missing fields in front. The existing fields stay byte for byte as they are. */
 function completed({ id, json }: Model): string {
   const own = new Map<string, string>();
   for (const member of members(json, 0)) {
@@ -64,7 +64,7 @@ function limitOf(text: string | null): number {
 }
 
 /**
- * Makes an RFC 3339 time of OpenAI's `created` in seconds. Without one it is the epoch, as at Anthropic.
+ * Converts OpenAI's `created` (seconds) to an RFC 3339 time. Without it the time is the epoch, as in Anthropic's API.
  *
  * @param created its JSON text
  */

@@ -1,7 +1,7 @@
-/** Finds in a path that the client's base URL is mistyped, and says how. Pure. */
+/** Detects from the path that the client's base URL is mistyped. Pure. */
 import { lacksPrefix, PUBLIC_PREFIX } from "../../ground/paths.ts";
 
-/** @returns the mistake in words; undefined if there is none that we know */
+/** @returns the mistake in words; undefined if the path shows no known mistake */
 export function baseUrlMistake(path: string): string | undefined {
   if (path.startsWith(`${PUBLIC_PREFIX}/`)) {
     if (path.startsWith(`${PUBLIC_PREFIX}//`)) return TWO_SLASHES;
@@ -13,6 +13,7 @@ export function baseUrlMistake(path: string): string | undefined {
     : undefined;
 }
 
-const TWO_SLASHES = "the path has two slashes in a row; drop the slash at the end of the base URL";
-const PREFIX_TWICE = `the base URL ends in ${PUBLIC_PREFIX} already, and the client adds ${PUBLIC_PREFIX} itself; drop it from the base URL`;
+const TWO_SLASHES =
+  "the path has two slashes in a row; remove the slash at the end of the base URL";
+const PREFIX_TWICE = `the base URL ends in ${PUBLIC_PREFIX} already, and the client adds ${PUBLIC_PREFIX} itself; remove it from the base URL`;
 const TWICE = `${PUBLIC_PREFIX}${PUBLIC_PREFIX}`;

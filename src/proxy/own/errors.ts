@@ -1,19 +1,19 @@
 /**
- * The errors that the proxy answers itself: each case has one status and one body, which both the OpenAI SDKs
- * (`error.code`, `error.param`) and the Anthropic SDKs (`type`, `error.type`) can read. Decides nothing.
+ * The errors that the proxy itself answers. Each case has one status and one body. Both the OpenAI SDKs (`error.code`,
+ * `error.param`) and the Anthropic SDKs (`type`, `error.type`) can read the body. Decides nothing.
  */
 import { printable, quoted } from "../../ground/printable.ts";
 
 type Case = {
   readonly status: number;
-  /** Anthropic's word for it. */
+  /** Anthropic's error type. */
   readonly type:
     | "invalid_request_error"
     | "not_found_error"
     | "rate_limit_error"
     | "overloaded_error"
     | "api_error";
-  /** The field at fault, if a field is. */
+  /** The request field that caused the error, if there is one. */
   readonly param: "model" | null;
 };
 
@@ -43,23 +43,23 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
-/** An error that can be told: see `errorResponse`. */
+/** An error before it becomes a Response: see `errorResponse`. */
 export type Refusal = { readonly code: ErrorCode; readonly message: string };
 
-/** What each error that was made says, for telemetry and for whoever words it anew. */
+/** The code and message of each error Response, for telemetry and for code that rewords the error. */
 const made = new WeakMap<
   Response,
   { readonly code: ErrorCode | "client_gone"; readonly message: string }
 >();
 
 const RETRY_AFTER_S = "1";
-/** What a client has to use instead (RFC 9110 §15.5.22). */
+/** The protocol that a client must use instead (RFC 9110 §15.5.22). */
 const PROTOCOL = "HTTP/1.1";
 const MODEL_LENGTH_MAX = 256;
 
 /**
- * @param message says what went wrong and what to do, and names no inner address. It is made printable here:
- *   clients show it on terminals
+ * @param message says what went wrong and what to do, and names no internal address. This function makes it printable,
+ *   because clients show it on terminals
  */
 export function errorResponse(code: ErrorCode, message: string): Response {
   const { status, type, param } = ERRORS[code];
@@ -68,7 +68,7 @@ export function errorResponse(code: ErrorCode, message: string): Response {
   if (status === 405) headers.set("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
   if (status === 426) {
     headers.set("upgrade", PROTOCOL);
-    headers.set("connection", "Upgrade"); // RFC 9110 §7.8: whoever sends Upgrade names it there
+    headers.set("connection", "Upgrade"); // RFC 9110 §7.8: the sender of Upgrade must list it in Connection
   }
   const body = { type: "error", error: { type, message: printable(message), param, code } };
   const response = new Response(JSON.stringify(body), { status, headers });
@@ -80,17 +80,17 @@ export function refuse({ code, message }: Refusal): Response {
   return errorResponse(code, message);
 }
 
-/** @returns undefined if the answer is no error of the proxy's */
+/** @returns undefined if the answer is not an error of the proxy */
 export function errorCodeOf(response: Response): ErrorCode | "client_gone" | undefined {
   return made.get(response)?.code;
 }
 
-/** @returns undefined if the answer is no error of the proxy's */
+/** @returns undefined if the answer is not an error of the proxy */
 export function messageOf(response: Response): string | undefined {
   return made.get(response)?.message;
 }
 
-/** There is no room for one more request. Closes the connection too, since it takes a descriptor. */
+/** There is no room for one more request. Also closes the connection, because it takes a descriptor. */
 export function outOfDescriptors(cannot: "route" | "forward"): Response {
   const response = errorResponse(
     "proxy_overloaded",
@@ -100,20 +100,20 @@ export function outOfDescriptors(cannot: "route" | "forward"): Response {
   return response;
 }
 
-/** Lets a page in a browser read an answer of the proxy's own. */
+/** Allows web pages to read an answer of the proxy. */
 export function readableByBrowsers(request: Request, response: Response): Response {
   if (request.headers.has("origin")) response.headers.set("access-control-allow-origin", "*");
   return response;
 }
 
-/** Nobody reads this answer, since the client is gone. 499 is nginx's status for the case. */
+/** No client reads this answer, because the client is gone. nginx uses the status 499 for this case. */
 export function clientGone(): Response {
   const response = new Response(null, { status: 499 });
   made.set(response, { code: "client_gone", message: "" });
   return response;
 }
 
-/** A model as messages name it: in quotes, printable, and cut if it is long. */
+/** A model name for messages: in quotes, printable, and cut if it is long. */
 export function quoteModel(model: string): string {
   return quoted(model, MODEL_LENGTH_MAX);
 }

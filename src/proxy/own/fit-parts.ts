@@ -1,13 +1,13 @@
 /**
- * Fits entries and lists into a limited number of bytes of printable JSON: puts in as much as there is room for.
- * Knows no field of them. Pure.
+ * Fits as many entries and list items as possible into a limited number of bytes of printable JSON. Does not know
+ * their fields. Pure.
  */
 import { printable } from "../../ground/printable.ts";
 
-/** An entry has more bytes than this, beside its texts. */
+/** Every entry has more bytes than this, without its texts. */
 export const ENTRY_BYTES_MIN = 60;
 
-/** The most characters of a text in the shortest form of an entry. */
+/** The longest text, in characters, in the shortest form of an entry. */
 export const SHORT_LENGTH = 200;
 
 export function textOf(value: unknown): string {
@@ -36,19 +36,19 @@ export class Room {
   }
 }
 
-/** An entry as it is, and as much of it as is shown. */
+/** A whole entry, and the part that the answer shows. */
 export type Draft<Entry> = {
   readonly whole: Entry;
   readonly shown: { -readonly [Key in keyof Entry]: Entry[Key] };
 };
 
-/** As many entries of one kind as there is room for, those first that are needed most. */
+/** The entries of one kind that fit, the most important first. */
 export class Kept<Entry extends object> {
   readonly drafts: Draft<Entry>[] = [];
   readonly #entries: readonly Entry[];
   readonly #short: (entry: Entry) => Entry;
 
-  /** @param entries those that are needed most come first */
+  /** @param entries the most important first */
   constructor(entries: readonly Entry[], short: (entry: Entry) => Entry) {
     this.#entries = entries;
     this.#short = short;
@@ -58,7 +58,7 @@ export class Kept<Entry extends object> {
     return this.#entries.length - this.drafts.length;
   }
 
-  /** Goes on until one does not fit. */
+  /** Adds entries until one does not fit. */
   fill(room: Room, bytesMax: number): void {
     const share = new Room(bytesMax);
     for (const whole of this.#entries.slice(this.drafts.length)) {
@@ -71,7 +71,7 @@ export class Kept<Entry extends object> {
   }
 }
 
-/** As they are sorted in the whole. */
+/** @returns the shown entries in the order of the whole list */
 export function inOrder<Entry>(
   entries: readonly Entry[],
   drafts: readonly Draft<Entry>[],
@@ -82,19 +82,19 @@ export function inOrder<Entry>(
 
 export type List = {
   readonly whole: readonly unknown[];
-  /** How many of it are shown so far. */
+  /** How many items are shown so far. */
   readonly count: number;
-  /** Shows so many. */
+  /** Shows this many items. */
   readonly show: (count: number) => void;
 };
 
-/** Each list gets an equal part of the room that those before it have left. */
+/** Each list gets an equal part of the room that is left. */
 export function lengthenLists(all: readonly List[], room: Room): void {
   const lists = all.filter(({ whole, count }) => count < whole.length);
   for (const [index, { whole, count, show }] of lists.entries()) {
     const share = new Room(Math.floor(room.left / (lists.length - index)));
     const { left } = share;
-    const rest = whole.slice(count, count + left); // each has a byte at least
+    const rest = whole.slice(count, count + left); // each item takes at least one byte
     const end = rest.findIndex((item) => !share.take(bytesOf(item) + 1));
     room.take(left - share.left);
     show(count + (end === -1 ? rest.length : end));

@@ -1,6 +1,6 @@
 /**
- * Fits the services of a swarm into what `GET /status` has room for. A service is shown without its tasks at first;
- * then come as many tasks as there is room for, those that are not there before those that run. Pure.
+ * Fits the services of a swarm into the room that `GET /status` has. First it shows each service without tasks. Then it
+ * adds tasks while there is room: first the tasks that do not run, then the running ones. Pure.
  */
 import { greatestFirst } from "../../ground/greatest-first.ts";
 import { cut } from "../../ground/some-of.ts";
@@ -14,7 +14,7 @@ import {
   SHORT_LENGTH,
 } from "./fit-parts.ts";
 
-/** At least so many bytes are needed for all of them. */
+/** @returns a lower bound of the bytes that all services need */
 export function lengthAtLeast(services: readonly ServiceStatus[]): number {
   let length = 0;
   for (const { reason, tasks } of services) {
@@ -33,17 +33,17 @@ export class FittedServices {
     this.kept = new Kept(greatestFirst(services, serviceNeed), shortService);
   }
 
-  /** Sorted as they were. */
+  /** In the original order. */
   get shown(): readonly ServiceStatus[] {
     return inOrder(this.#services, this.kept.drafts);
   }
 
-  /** The tasks of each service that is kept. */
+  /** The task list of each shown service. */
   get lists(): readonly List[] {
     return this.kept.drafts.map(listOfTasks);
   }
 
-  /** Something is left out of a service that is kept. */
+  /** Part of a shown service is left out. */
   get isCut(): boolean {
     return this.kept.drafts.some(isServiceCut);
   }
@@ -76,7 +76,7 @@ function shortTask(task: TaskStatus): TaskStatus {
   };
 }
 
-/** Sorted as they were, whichever of them there is room for. */
+/** Shows the tasks that fit, in the original order. */
 function listOfTasks({ whole, shown }: Draft<ServiceStatus>): List {
   const tasks = whole.tasks.map(shortTask);
   const needed = greatestFirst(tasks, taskNeed);

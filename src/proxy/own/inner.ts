@@ -1,8 +1,8 @@
 /**
- * The pages that tell inner things, such as names and addresses of the host's containers, and who may read
- * them: operators, who ask the proxy itself by its address or a local name. Web pages may not (no CORS),
- * nor pages whose name was made to resolve to the proxy (DNS rebinding: their Host header gives them away),
- * nor anybody who comes through another proxy.
+ * The pages with internal facts, such as names and addresses of the host's containers. Only operators may read them:
+ * they ask the proxy directly, by its address or a local name. The proxy refuses web pages of other origins (no CORS),
+ * pages whose name was made to resolve to the proxy (DNS rebinding; their Host header shows it), and every request
+ * that comes through another proxy.
  */
 import { hostName } from "../../ground/host-name.ts";
 import { isIpv4, isIpv6 } from "../../ground/ip-address.ts";
@@ -20,18 +20,18 @@ import { statusAnswers } from "./status-answer.ts";
 
 export type InnerInit = {
   readonly log: Log;
-  /** What `GET /status` shows. */
+  /** The content of `GET /status`. */
   readonly status?: (() => Status) | undefined;
-  /** The servers whose own metrics can be read; undefined as long as they are not known. */
+  /** The targets for Prometheus; it returns undefined while they are not known. */
   readonly scrapeTargets?: (() => readonly ScrapeTarget[] | undefined) | undefined;
-  /** What `GET /metrics` shows; undefined if it is off. */
+  /** The content of `GET /metrics`; undefined if it is off. */
   readonly scrape: (() => Promise<string>) | undefined;
-  /** Names under which they may be asked for, beside local ones; in lower case. */
+  /** Hosts that may be used for these pages, in addition to local names; in lower case. */
   readonly trustedHosts?: readonly string[] | undefined;
 };
 
 export type Inner = {
-  /** Says whether a request is for one of these. Pages may read no answer to it, whatever it says. */
+  /** Tells whether a request is for one of these pages. Web pages must never read the answer. */
   readonly has: (request: Request, target: Target) => boolean;
   readonly answer: (request: Request, target: Target) => Response | Promise<Response>;
 };
@@ -40,7 +40,7 @@ type Answer = (request: Request) => Response | Promise<Response>;
 
 export function createInner(init: InnerInit): Inner {
   const { log, status, scrape, scrapeTargets = () => [], trustedHosts = [] } = init;
-  // A page that is off keeps its path, so that nobody can tell whether it is off.
+  // A page that is off keeps its path, so that a client cannot see whether it is off.
   const answers = new Map<string, Answer | undefined>([
     [PAGE, pageResponse],
     [STATUS, status && statusAnswers(status)],
@@ -50,7 +50,7 @@ export function createInner(init: InnerInit): Inner {
   const trusted = new Set(trustedHosts);
   const warnOfHost = hostWarnings(log);
   return {
-    // Clients that are no browsers ask for `/` too, to see whether somebody is there.
+    // Other clients ask for `/` too, to check whether a server is there.
     has: (request, { path }) => answers.has(path) && (path !== PAGE || wantsPage(request)),
     answer: (request, { path }) => {
       const answer = answers.get(path);
@@ -60,31 +60,31 @@ export function createInner(init: InnerInit): Inner {
       warnOfHost(host);
       return errorResponse(
         "not_found",
-        `Cannot serve the request: ${path} is not for the Host ${quoted(host, HOST_LENGTH_MAX)}; ask by IP address, or name that host in PROXY_TRUSTED_HOSTS`,
+        `Cannot serve the request: ${path} is not available under the Host ${quoted(host, HOST_LENGTH_MAX)}; use the proxy's IP address, or add this host to PROXY_TRUSTED_HOSTS`,
       );
     },
   };
 }
 
 /**
- * Says whether a request has come through no other proxy. A proxy in front that passes on what begins with
- * `/v1` must not open these pages: Bun turns `/v1/../status` into `/status` before we see it.
+ * Tells whether a request came without another proxy in between. A front proxy that passes on only paths below `/v1`
+ * must not open these pages by accident: Bun turns `/v1/../status` into `/status` before this code sees it.
  */
 function isDirect(request: Request): boolean {
   const { headers } = request;
   return isRead(request) && !headers.has("x-forwarded-for") && !headers.has("forwarded");
 }
 
-/** How much of a Host messages show. */
+/** The longest Host to show in messages, in characters. */
 const HOST_LENGTH_MAX = 100;
 
-/** Names that nobody can have in the DNS of the internet. RFC 6762 §3, RFC 8375, ICANN's `.internal`. */
+/** Domains that cannot exist in the public DNS. RFC 6762 §3, RFC 8375, ICANN's `.internal`. */
 const LOCAL_DOMAINS = [".local", ".internal", ".lan", ".home.arpa"];
 
 /**
- * Says whether no stranger's page can have this Host: an IP address, a name without a dot (such as
- * `localhost`), a name in a domain that is never public, or a trusted name. Two Host headers come joined by a
- * comma, which is no name.
+ * Tells whether this Host is safe, because no foreign web page can have it: an IP address, a name without a dot (such
+ * as `localhost`), a name in a domain that is never public, or a trusted name. Bun joins two Host headers with a comma;
+ * the result is not a name.
  *
  * @param trusted names as `hostName` returns them
  */
@@ -102,7 +102,7 @@ export function isLocalHost(header: string, trusted: ReadonlySet<string>): boole
   );
 }
 
-/** Anybody can make up Hosts: no more than this many are ever logged. */
+/** The most Hosts to ever log: clients can invent any number. */
 const HOSTS_MAX = 10;
 
 function hostWarnings(log: Log): (host: string) => void {

@@ -1,9 +1,9 @@
-/** Answers made of JSON text that is there already. A slow client costs no memory for what it has not read yet. */
+/** Answers from JSON text that already exists. The unread rest of a slow client's answer takes no extra memory. */
 
-/** The same as Response.json sets. */
+/** The same header that Response.json sets. */
 const HEADERS = { "content-type": "application/json;charset=utf-8" };
 
-/** Bun copies a text for each answer. A longer text is sent piece by piece instead. */
+/** Bun copies a text for each answer. So the proxy sends a longer text piece by piece. */
 const WHOLE_LENGTH_MAX = 1024 * 1024;
 const PIECE_LENGTH = 64 * 1024;
 
@@ -14,7 +14,7 @@ export function jsonAnswer(parts: readonly string[]): Response {
   return new Response(body, { headers: HEADERS });
 }
 
-/** All answers made of it share its bytes, since Bun does not copy a Blob (measured, 1.4.5). */
+/** All answers from this Blob share its bytes: Bun does not copy a Blob (measured, 1.4.5). */
 export function sharedJson(text: string): Blob {
   return new Blob([text]);
 }
@@ -53,7 +53,7 @@ function* piecesOf(parts: readonly string[]): Generator<Uint8Array, undefined> {
   if (gathered !== "") yield encoder.encode(gathered);
 }
 
-/** Moves an end that would cut a character in two (a surrogate pair) behind it. */
+/** If the end would split a surrogate pair, moves it after the pair. */
 function wholeCharacters(text: string, end: number): number {
   const code = text.charCodeAt(end - 1);
   return code >= 0xd800 && code < 0xdc00 ? Math.min(end + 1, text.length) : end;

@@ -1,4 +1,4 @@
-/** What the proxy answers from memory, to anybody: its health, the list of models, preflights, and wrong paths. */
+/** The answers that any client gets from memory: health, the model list, preflights, and errors for wrong paths. */
 import {
   HEALTH,
   HEALTHZ,
@@ -19,7 +19,7 @@ export type Local = Models & {
   readonly pseudonym: string;
 };
 
-/** @returns undefined if it is not the proxy's own to answer */
+/** @returns undefined if a server must answer the request */
 export function local(request: Request, target: Target, context: Local): Response | undefined {
   const { path } = target;
   if (path === HEALTHZ || path === HEALTH) return text(200, "ok");
@@ -30,7 +30,7 @@ export function local(request: Request, target: Target, context: Local): Respons
 
 const BELOW_PREFIX = `${PUBLIC_PREFIX}/`;
 
-/** What there is to read besides health. The list with a slash at its end too, since some clients put one there. */
+/** Answers reads other than health. Some clients add a slash at the end of the model list's path. */
 function readable(request: Request, target: Target, context: Local): Response | undefined {
   switch (target.path) {
     case PUBLIC_PREFIX:
@@ -47,28 +47,26 @@ function readable(request: Request, target: Target, context: Local): Response | 
   }
 }
 
-/** The answer where no server may be asked: to a preflight, and at a path that leads nowhere. */
+/** Answers requests that the proxy does not route: preflights, and unknown paths. */
 function unrouted(request: Request, path: string): Response | undefined {
   const isBelow = path.startsWith(BELOW_PREFIX);
   const isRouted = isBelow || UNPREFIXED_PATHS.has(path);
   const mistake = baseUrlMistake(path);
-  // A page may read what is wrong with its base URL only after a preflight.
+  // A web page can read the error about its base URL only after a preflight.
   const mayBeSent = isRouted || path === PUBLIC_PREFIX || mistake !== undefined;
   if (mayBeSent && isPreflight(request)) return preflightResponse(request);
   if (mistake !== undefined || !isRouted) return notServed(mistake);
-  return isBelow || request.method === "POST"
-    ? undefined
-    : notServed(`${path} takes nothing but POST`);
+  return isBelow || request.method === "POST" ? undefined : notServed(`${path} accepts only POST`);
 }
 
-/** For people who look whether their base URL is right. Without a version: anybody may ask. */
+/** For people who check their base URL. Does not show the version, because any client may ask. */
 const ABOUT = {
   name: "lw-inference-proxy",
   description: "OpenAI- and Anthropic-compatible API; requests are routed by their model",
   models: MODELS,
 };
 
-/** The answer to a path that leads nowhere. */
+/** The answer to an unknown path. */
 export function notServed(reason = `the API is below ${BELOW_PREFIX}`): Response {
   return errorResponse("not_found", `Cannot serve the request: ${reason}`);
 }

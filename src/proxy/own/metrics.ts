@@ -1,4 +1,4 @@
-/** The answer to GET /metrics. What the metrics are is telemetry's. */
+/** The answer to GET /metrics. The metrics themselves come from telemetry. */
 import { printableInMetrics } from "../../ground/printable.ts";
 
 /** Source: Prometheus' text format 0.0.4. */

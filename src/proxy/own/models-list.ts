@@ -1,6 +1,6 @@
 /**
  * The answers to GET /v1/models and GET /v1/models/{id}, from memory, with the objects as the backends sent
- * them; and the answer for a model that nobody takes a request for.
+ * them. Also the error for a model that no backend takes requests for.
  */
 import { MODELS } from "../../ground/paths.ts";
 import type { Model } from "../../routing/backend.ts";
@@ -11,13 +11,13 @@ import { quoteModel, type Refusal, refuse } from "./errors.ts";
 import { jsonAnswer, sharedAnswer, sharedJson } from "./json-answer.ts";
 import { nearest } from "./nearest.ts";
 
-/** Which models there are, and whether all of them are known yet. */
+/** The models, and whether the proxy knows all of them yet. */
 export type Models = {
   readonly routes: Routes;
   readonly isReady: () => boolean;
 };
 
-/** Only Anthropic's SDKs say which version of its API they speak. */
+/** Only Anthropic's SDKs send this header. */
 function speaksAnthropic(request: Request): boolean {
   return request.headers.has("anthropic-version");
 }
@@ -32,7 +32,7 @@ export function modelsResponse(
     : sharedAnswer(listOf(models));
 }
 
-/** Made of a list once, and used as long as the table has that list. */
+/** Made once for each list, and used as long as the table has that list. */
 type MadeOfList = { json?: Blob; ids?: readonly string[] };
 
 const madeOf = new WeakMap<readonly Model[], MadeOfList>();
@@ -57,7 +57,7 @@ function idsOf(models: readonly Model[]): readonly string[] {
   return of.ids;
 }
 
-/** @param found what the table has said of this id */
+/** @param found the table's result for this id */
 export function modelResponse(
   request: Request,
   id: string,
@@ -71,10 +71,10 @@ export function modelResponse(
 
 const SUGGESTIONS_MAX = 10;
 
-/** What keeps a server from taking requests where nobody says which of these it is. */
+/** Why a server takes no requests, if the exact reason is not known. */
 export const SOME_TROUBLE = "stopping, drained, unhealthy or paused";
 
-/** @param nobody the reason why nobody takes a request for the model */
+/** @param nobody why no backend takes requests for the model */
 export function noBackend(model: string, nobody: Nobody, { routes, isReady }: Models): Refusal {
   const name = quoteModel(model);
   if (nobody.kind === "draining") {
@@ -98,7 +98,7 @@ export function noBackend(model: string, nobody: Nobody, { routes, isReady }: Mo
     };
   }
   const { says } = nobody;
-  const more = says === undefined ? "" : ` any more: its last one ${says}`;
+  const more = says === undefined ? "" : ` any more: its last server ${says}`;
   return {
     code: "model_not_found",
     message: `Cannot route the request: no server has model ${name}${more}; ${suggestion(model, routes)}`,
@@ -106,14 +106,14 @@ export function noBackend(model: string, nobody: Nobody, { routes, isReady }: Mo
 }
 
 function suggestion(model: string, { models }: Routes): string {
-  if (models.length === 0) return "there is no model at all just now";
+  if (models.length === 0) return "the proxy has no models at the moment";
   const near = nearest(model, idsOf(models), SUGGESTIONS_MAX).map(quoteModel);
   if (near.length > 0) return `did you mean ${near.join(", ")}?`;
   const all = models.length === 1 ? "is 1 model" : `are ${models.length} models`;
   return `there ${all}; GET ${MODELS} has the list`;
 }
 
-/** Decodes an id in a path: its slashes may be raw or %2F. */
+/** Decodes an id in a path. Slashes in the id may be raw or %2F. */
 export function modelIdOf(encoded: string): string {
   try {
     return decodeURIComponent(encoded);

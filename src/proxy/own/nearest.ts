@@ -1,19 +1,17 @@
 /**
- * Finds the names that somebody may have meant: those that are near by their letters, or have a part in common
- * with it. There may be 10,000 names, and anybody can ask for one that does not exist. So only a few are
- * compared letter by letter: those that share most pairs of letters with it. Pure but for what it remembers
- * of a list.
+ * Suggests names for a mistyped name: names with a small edit distance, or with a part in common. There may be 10,000
+ * names, and any client can ask for a name that does not exist. So this compares only a few letter by letter: the names
+ * that share the most pairs of letters with the wanted one. Pure, except for a cache per list.
  */
 
-/** Only the first letters are compared. Longer names differ there. */
+/** Compares only this many characters. Longer names differ within them. */
 const COMPARED_LENGTH_MAX = 64;
 const LATEST = ":latest";
-/** How many names are compared letter by letter: that takes 0.3 ms at most. */
+/** How many names to compare letter by letter. This takes 0.3 ms at most. */
 const COMPARED_MAX = 32;
 
 /**
- * @returns up to `count` names that are near (without regard to case), the nearest by edit distance first; none
- *   if no name is near
+ * @returns up to `count` near names (ignoring case), the smallest edit distance first; may be empty
  */
 export function nearest(name: string, names: readonly string[], count: number): readonly string[] {
   const wanted = comparable(name);
@@ -29,36 +27,36 @@ export function nearest(name: string, names: readonly string[], count: number): 
     .map(({ each }) => each);
 }
 
-/** How much of the longer name may be different. */
+/** The share of the longer name that may differ. */
 const DIFFERENT_SHARE = 1 / 3;
 
 function isNear(wanted: string, name: string, distance: number): boolean {
   return distance <= Math.max(wanted.length, name.length) * DIFFERENT_SHARE;
 }
 
-/** A shorter part says nothing: `8b`, `it`, `v2`. */
+/** Shorter parts have no meaning: `8b`, `it`, `v2`. */
 const PART_LENGTH_MIN = 3;
 
-/** Says whether one contains the other, or both have a word that says what a model is. */
+/** Tells whether one name contains the other, or both share a word that identifies a model. */
 function sharesPart(wanted: string, words: ReadonlySet<string>, name: string): boolean {
   const [short, long] = wanted.length < name.length ? [wanted, name] : [name, wanted];
   if (short.length >= PART_LENGTH_MIN && long.includes(short)) return true;
   return !words.isDisjointFrom(wordsOf(name));
 }
 
-/** They say which variant of a model it is, and of which format: models of all kinds have them. */
+/** Words for variants and formats. All kinds of models have them, so they identify none. */
 const OF_ALL_MODELS = new Set([
   ...["model", "instruct", "chat", "base", "latest", "large", "medium", "small", "mini", "preview"],
   ...["gguf", "awq", "gptq", "int", "float", "quantized"],
 ]);
 
-/** Letters in a row: digits, and whatever else stands between, end a word. */
+/** A word is a row of letters. Digits and other characters end it. */
 function wordsOf(name: string): Set<string> {
   const words = name.match(/\p{L}{3,}/gu) ?? [];
   return new Set(words.filter((word) => !OF_ALL_MODELS.has(word)));
 }
 
-/** @returns at most 32, in the order of the list: all of them, or those most like it */
+/** @returns at most 32 names, in the order of the list: all names, or the most similar ones */
 export function candidates(name: string, names: readonly string[]): readonly string[] {
   if (names.length <= COMPARED_MAX) return names;
   const index = indexOf(names);
@@ -74,7 +72,7 @@ export function candidates(name: string, names: readonly string[]): readonly str
   return least(names, scores, counts);
 }
 
-/** @returns the names with the lowest scores; where not all of one score fit, the first of them */
+/** @returns the names with the lowest scores. If not all names with one score fit, the first ones win */
 function least(
   names: readonly string[],
   scores: Uint8Array,
@@ -94,11 +92,11 @@ function least(
   });
 }
 
-/** For each name, bits that say which pairs of neighbouring letters it has. One edit changes four at most. */
+/** Each name has a bit set of its pairs of neighbouring letters. One edit changes at most four bits. */
 const WORDS = 4;
 const BITS = WORDS * 32;
 
-/** Remembered, since many requests come with the same list. */
+/** A cache, because many requests use the same list. */
 const indexes = new WeakMap<readonly string[], Uint32Array>();
 
 function indexOf(names: readonly string[]): Uint32Array {
@@ -121,7 +119,7 @@ function markPairs(name: string, words: Uint32Array, first: number): void {
   }
 }
 
-/** Counts the pairs that only one of the two has. */
+/** Counts the pairs of letters that only one of the two names has. */
 function difference(wanted: Uint32Array, index: Uint32Array, first: number): number {
   let sum = 0;
   for (let word = 0; word < WORDS; word += 1) {
@@ -130,7 +128,7 @@ function difference(wanted: Uint32Array, index: Uint32Array, first: number): num
   return sum;
 }
 
-/** Counts the bits that are set: in pairs, in fours, in bytes, and then adds these up. */
+/** Counts the set bits: first in pairs, then in fours, then in bytes, and adds these up. */
 function bitsOf(word: number): number {
   const pairs = word - ((word >>> 1) & 0x55555555);
   const fours = (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333);
@@ -138,7 +136,7 @@ function bitsOf(word: number): number {
 }
 
 /**
- * Cuts twice, since a letter may become two in lower case (İ). Leaves out the tag that most names of an Ollama
+ * Cuts twice, because one letter may become two in lower case (İ). Removes `:latest`, the tag that most names in Ollama
  * share.
  */
 function comparable(name: string): string {
@@ -146,7 +144,7 @@ function comparable(name: string): string {
   return lower.endsWith(LATEST) ? lower.slice(0, -LATEST.length) : lower;
 }
 
-/** The two rows of the table that are needed, shared by all calls. */
+/** The two current rows of the distance table, shared by all calls. */
 let row = new Uint16Array(COMPARED_LENGTH_MAX + 1);
 let next = new Uint16Array(COMPARED_LENGTH_MAX + 1);
 

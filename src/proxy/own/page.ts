@@ -1,20 +1,19 @@
 /**
- * The page at `GET /`, for people with a browser, and who wants it. It reads `GET /status`; what it shows is in
- * `page.html`, one file with one style and one script. Browsers run those two alone: their hashes are in the
- * Content-Security-Policy.
+ * Serves the page at `GET /` to browsers. The page is `page.html`, one file with one style and one script. It reads
+ * `GET /status`. Browsers run only this style and this script: their hashes are in the Content-Security-Policy.
  */
 import { createHash } from "node:crypto";
 import html from "./page.html" with { type: "text" };
 
-/** @types/bun knows only HTML that Bun bundles. */
+/** @types/bun only knows the type of HTML that Bun bundles. */
 const PAGE = html as unknown as string;
 
-/** The longest `Accept` that is looked at. Browsers' have some 150 characters. */
+/** How much of `Accept` the proxy reads. Browsers send about 150 characters. */
 const ACCEPT_LENGTH_MAX = 4_096;
 
 /**
- * Says whether the client is a browser that wants to show a page: others do not name HTML in `Accept`.
- * Ranges like `text/*` name nothing. RFC 9110 §12.5.1.
+ * Tells whether the client is a browser that wants a page: other clients do not name HTML in `Accept`.
+ * Ranges like `text/*` do not count. RFC 9110 §12.5.1.
  */
 export function wantsPage({ method, headers }: Request): boolean {
   if (method !== "GET" && method !== "HEAD") return false;
@@ -22,7 +21,7 @@ export function wantsPage({ method, headers }: Request): boolean {
   return accept.slice(0, ACCEPT_LENGTH_MAX).split(",").some(isHtml);
 }
 
-/** `q=0` means that the client wants anything but this. */
+/** `q=0` means that the client does not accept this type. */
 const REFUSED = /^\s*q\s*=\s*0(?:\.0*)?\s*$/i;
 
 function isHtml(range: string): boolean {
@@ -38,8 +37,8 @@ export function pageResponse(): Response {
 }
 
 /**
- * Images are for the icon alone, which stands in the page. Without one, browsers would ask for
- * `/favicon.ico`. An image in a `data:` URL sends nothing anywhere.
+ * The only image is the icon, which is part of the page. Without an icon, browsers would request
+ * `/favicon.ico`. An image in a `data:` URL causes no request.
  */
 const POLICY = [
   "default-src 'none'",
@@ -57,12 +56,12 @@ const HEADERS = {
   "content-security-policy": POLICY,
   "x-content-type-options": "nosniff",
   "referrer-policy": "no-referrer",
-  // Another version of the proxy has another page.
+  // Each version of the proxy has its own page.
   "cache-control": "no-cache",
   vary: "Accept",
 };
 
-/** @returns a source expression of CSP: the hash of what stands between the tags of the only such element */
+/** @returns a CSP source expression: the hash of the text inside the only such element */
 function hashOf(element: "script" | "style"): string {
   const text = PAGE.split(`<${element}>`)[1]?.split(`</${element}>`)[0] ?? "";
   return `sha256-${createHash("sha256").update(text).digest("base64")}`;

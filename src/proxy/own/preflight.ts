@@ -1,15 +1,15 @@
 /**
- * The answer to a browser's preflight: may a page of another origin send this request? The proxy says yes
- * for all that it routes, whichever server would get the request: a preflight names no model. Whether the
- * page may read the answer that follows is for that answer's own headers to say.
+ * Answers a browser's preflight: may a page of another origin send this request? The proxy says yes to every
+ * request that it routes. It cannot ask a server first, because a preflight names no model. The headers of the
+ * later answer decide whether the page may read it.
  */
 
-/** s. The most that Chromium honours; what is said here never changes, so that browsers need not ask again. */
+/** Seconds. Chromium honours no more. The answer never changes, so browsers need not ask again. */
 const MAX_AGE_S = 7_200;
 
 /** RFC 9110 §5.6.2. */
 const TOKEN = /^[!#$%&'*+.^_`|~\w-]+$/;
-/** Names of headers and the commas between them. */
+/** Header names separated by commas. */
 const TOKENS = /^[!#$%&'*+.^_`|~\w\-, \t]+$/;
 
 const METHOD = "access-control-request-method";
@@ -20,9 +20,9 @@ export function isPreflight({ method, headers }: Request): boolean {
 }
 
 /**
- * Names what was asked for instead of `*`, which does not cover `Authorization` (Fetch standard, "CORS-preflight
- * fetch"). What is no list of names is left out: no browser sends that. Credentials and private networks are
- * never allowed.
+ * Repeats the requested names instead of `*`, because `*` does not cover `Authorization` (Fetch standard,
+ * "CORS-preflight fetch"). Leaves out a value that is not a list of names: no browser sends one. Never allows
+ * credentials or private networks.
  */
 export function preflightResponse({ headers }: Request): Response {
   const answer = new Headers({

@@ -1,11 +1,11 @@
-/** What the proxy refuses before it reads a body: methods, paths, encodings, and for want of room. */
+/** Refuses requests before their body is read: for their method, path or encoding, or because there is no room. */
 import { climbs } from "../../ground/dot-segments.ts";
 import { upgradeRequired } from "../handshake.ts";
 import type { Target } from "../target.ts";
 import { baseUrlMistake } from "./base-url.ts";
 import { errorResponse, outOfDescriptors } from "./errors.ts";
 
-/** Refuses a request whatever its path, or for what is hidden in it. */
+/** Refuses a request for its method, a lost handshake, or a ".." segment in its path. */
 export function refusal(request: Request, target: Target): Response | undefined {
   const { method } = request;
   const { path } = target;
@@ -20,18 +20,18 @@ export function refusal(request: Request, target: Target): Response | undefined 
   if (climbs(path)) {
     return errorResponse(
       "invalid_path",
-      'Cannot route the request: the path has a ".." segment in it',
+      'Cannot route the request: the path has a ".." segment; remove it',
     );
   }
   return undefined;
 }
 
 /**
- * Refuses a handshake for responses whose base URL is mistyped. Its client goes on over HTTP: see `handshake.ts`.
- * A 404 it would try again and again.
+ * Refuses a WebSocket handshake for responses if the base URL is mistyped. The client then continues over HTTP: see
+ * `handshake.ts`. It would retry a 404 again and again.
  */
 function lostHandshake({ headers }: Request, { path }: Target): Response | undefined {
-  // A proxy in front that passes on no upgrades still passes on the key (RFC 6455 §4.1).
+  // A front proxy that does not pass on upgrades still passes on the key (RFC 6455 §4.1).
   if (!path.endsWith("/responses") || !headers.has("sec-websocket-key")) return undefined;
   const mistake = baseUrlMistake(path);
   if (mistake === undefined) return undefined;
@@ -39,16 +39,16 @@ function lostHandshake({ headers }: Request, { path }: Target): Response | undef
 }
 
 /**
- * Refuses a request whose body can't be read, or for which there is no room.
+ * Refuses a request if the proxy cannot read its body, or if there is no room.
  *
- * @param hasRoom says whether there is room for one more, and counts it in if there is
+ * @param hasRoom tells whether there is room for one more request, and counts it in if there is
  */
 export function unreadable(
   request: Request,
   hasRoom: (() => boolean) | undefined,
 ): Response | undefined {
   const encoding = request.headers.get("content-encoding");
-  // Looks at the body last: Bun makes a stream of it then, which costs more to read.
+  // Reads `request.body` last: Bun then turns the body into a stream, which costs more to read.
   if (encoding && encoding.toLowerCase() !== "identity" && request.body !== null) {
     return errorResponse(
       "unsupported_encoding",

@@ -1,13 +1,13 @@
 /**
- * `GET /sd/prometheus`: the routed servers as targets for Prometheus, so that it reads their own `/metrics` without a
- * list of them. Source: Prometheus, "HTTP SD", https://prometheus.io/docs/prometheus/latest/http_sd/
+ * `GET /sd/prometheus`: the routed servers as targets for Prometheus. So Prometheus reads their own `/metrics` without a
+ * configured list. Source: Prometheus, "HTTP SD", https://prometheus.io/docs/prometheus/latest/http_sd/
  */
 import { printable } from "../../ground/printable.ts";
 import { compare } from "../../routing/run.ts";
 
-/** A server whose own metrics can be read. */
+/** A server whose own metrics Prometheus can read. */
 export type ScrapeTarget = {
-  /** The container's. */
+  /** The container's id. */
   readonly id: string;
   /** The container's name. */
   readonly name: string;
@@ -16,34 +16,34 @@ export type ScrapeTarget = {
   readonly models: readonly string[];
 };
 
-/** Of all groups together. Some 15,000 targets fit, and what is above is left out. */
+/** For all groups together. About 15,000 targets fit; the answer leaves out the rest. */
 const BYTES_MAX = 4 * 1024 * 1024;
-/** Of the models of one target. With many targets each gets its share of `ALL_MODELS_BYTES_MAX`. */
+/** For the models of one target. With many targets, each gets its share of `ALL_MODELS_BYTES_MAX`. */
 const MODELS_BYTES_MAX = 4 * 1024;
 const ALL_MODELS_BYTES_MAX = 1024 * 1024;
 /** The longest name of a container or a model, in characters. */
 const LENGTH_MAX = 256;
-/** The list of no model. */
+/** The empty list. */
 const NONE = ",";
 const RETRY_AFTER_S = "5";
 const SCHEME = /^https?:\/\//;
 
 /**
- * Prometheus keeps the targets that it has as long as the answer is no 200.
+ * Prometheus keeps its current targets until it gets a 200.
  *
- * @param targets undefined if it is not known now which there are
+ * @param targets undefined while the proxy does not know which servers run
  */
 export function scrapeTargetsResponse(targets: readonly ScrapeTarget[] | undefined): Response {
   if (targets === undefined) {
     const headers = { "content-type": "text/plain", "retry-after": RETRY_AFTER_S };
-    const text = "it is not known now which servers run: see /status\n";
+    const text = "The proxy does not know now which servers run: see /status\n";
     return new Response(text, { status: 503, headers });
   }
-  // Prometheus takes no other content type.
+  // Prometheus accepts no other content type.
   return new Response(json(targets), { headers: { "content-type": "application/json" } });
 }
 
-/** In an order of its own, so that two answers differ only if the targets do. */
+/** Sorts the targets, so that two answers differ only if the targets do. */
 function json(targets: readonly ScrapeTarget[]): string {
   const modelsBytesMax = Math.min(MODELS_BYTES_MAX, ALL_MODELS_BYTES_MAX / targets.length);
   const groups: string[] = [];
@@ -73,8 +73,8 @@ function groupOf({ id, name, origin, models }: ScrapeTarget, modelsBytesMax: num
 }
 
 /**
- * As Prometheus' own service discoveries join lists: with a comma at both ends, so that `.*,a,.*` finds one. The
- * first ones, if there is no room for all; without names that are too long for a label.
+ * Joins a list as Prometheus' own service discoveries do: with a comma at both ends, so that `.*,a,.*` matches one
+ * item. Leaves out names that are too long for a label, and the last names if there is no room.
  */
 function joined(models: readonly string[], bytesMax: number): string {
   let text = NONE;
@@ -87,7 +87,7 @@ function joined(models: readonly string[], bytesMax: number): string {
   return text === NONE ? "" : text;
 }
 
-/** A label's value is UTF-8, which has no half of a surrogate pair. */
+/** A label's value is UTF-8, which cannot hold half a surrogate pair. */
 function wellFormed(text: string): string {
   return text.toWellFormed();
 }

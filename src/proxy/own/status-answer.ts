@@ -1,17 +1,17 @@
-/** The answer to `GET /status`. What it shows is put together elsewhere. */
+/** The answer to `GET /status`. Other modules make its content. */
 import type { Status } from "../../status.ts";
 import { statusText } from "./status-fit.ts";
 
 type Made = { readonly text: string; readonly etag: string };
 
-/** A long text is told again for so many times as long as it took to make, and for a second at most. */
+/** The proxy reuses a long text for this many times the duration of making it, and for one second at most. */
 const [REUSE_FACTOR, REUSE_MS_MAX] = [10, 1_000];
-/** A shorter one is never told again: it takes no time to make, however long a busy machine lets it wait. */
+/** The proxy never reuses a shorter text: making it is cheap, even if a busy machine makes it look slow. */
 const LONG = 64 * 1024;
 
 /**
- * Answers with what the proxy shows now. On a host with thousands of models that takes a while to put together, so
- * then it is told again for a moment: whoever asks without a pause must not hold up the requests of others.
+ * Answers with the current status. With thousands of models the text takes a while to make. Then the proxy reuses it for
+ * a moment, so that a client that asks without a pause does not slow down other requests.
  *
  * @param nowMs a clock that never goes back
  */
@@ -35,8 +35,8 @@ export function statusAnswers(
 }
 
 /**
- * Made printable, since people read it with curl. It stays the same JSON. Whoever asks again and again can say
- * what it has, and is told only when something but the uptime has changed.
+ * Printable, because people read it with curl; the JSON has the same meaning. A client that polls can send the entity
+ * tag, and gets a new text only when something other than the uptime has changed.
  */
 function statusResponse(request: Request, { text, etag }: Made): Response {
   const headers = { "cache-control": "no-cache", etag };
@@ -46,10 +46,10 @@ function statusResponse(request: Request, { text, etag }: Made): Response {
   return new Response(text, { headers: { ...headers, "content-type": type } });
 }
 
-/** The version comes before it, and has its quotes escaped. */
+/** Only the version comes before this field, and quotes inside it are escaped. So the first match is the field. */
 const UPTIME = /"uptime_seconds":[^,]*,/;
 
-/** A weak one, as the uptime does not count. */
+/** A weak tag, because the uptime does not count. */
 function etagOf(text: string): string {
   return `W/"${Bun.hash(text.replace(UPTIME, "")).toString(36)}"`;
 }

@@ -1,10 +1,10 @@
 /**
- * Keeps what `GET /status` shows below its limit, however many containers and models there are. What does no
- * harm is left out first: the recent numbers of what is asked for least, the ends of long lists, of long reasons,
- * and at last whole entries: idle models, routed containers, and only then those that are not routed. Pure.
+ * Keeps the answer to `GET /status` below its limit, for any number of containers and models. It leaves out the least
+ * important parts first: recent numbers of the least used entries, then the ends of long lists and of long reasons.
+ * Last come whole entries: first idle models, then routed containers, then containers that are not routed. Pure.
  *
- * It begins with the shortest form of what must stay, and puts back as much as there is room for. So its work is
- * bounded by the limit, not by what there is.
+ * It starts with the shortest form of the entries and adds parts while there is room. So the limit bounds its work,
+ * not the size of the status.
  */
 import { greatestFirst } from "../../ground/greatest-first.ts";
 import { cut } from "../../ground/some-of.ts";
@@ -26,7 +26,7 @@ import { FittedServices, lengthAtLeast } from "./fit-services.ts";
 const BYTES_MAX = 256 * 1024;
 
 /**
- * Writes it as JSON that is printable. It says itself what was left out.
+ * Writes the status as printable JSON. The field `left_out` says what is missing.
  *
  * @param bytesMax the most bytes of the text; at least 64 KiB
  */
@@ -38,7 +38,7 @@ export function statusText(status: Status, bytesMax = BYTES_MAX): string {
   return textOf(fitted(status, bytesMax));
 }
 
-/** Says whether all its texts together are short enough, so that it is worth writing. Looks at no character. */
+/** Estimates whether the whole status may fit, from the lengths of its texts. Reads no characters. */
 function mayFit({ containers, models, swarm }: Status, bytesMax: number): boolean {
   let left = bytesMax - lengthAtLeast(swarm?.services ?? []);
   for (const { reason, models: ids } of containers) {
@@ -60,7 +60,7 @@ function fitted(status: Status, bytesMax: number): Status {
   const models = new Kept(greatestFirst(status.models, modelNeed), shortModel);
   const changes = new Kept(status.changes, (change) => change);
   const services = new FittedServices(status.swarm?.services ?? []);
-  // Each kind has a share of its own, so that many of one leave room for the others.
+  // Each kind has its own share, so that many entries of one kind leave room for the others.
   services.kept.fill(room, room.left / 3);
   const { left } = room;
   containers.fill(room, left / 2);
@@ -100,7 +100,7 @@ function fitted(status: Status, bytesMax: number): Status {
 
 const ENGINE_LENGTH_MAX = 1_000;
 
-/** All but the lists. Its numbers of what is left out are as long as they can get. */
+/** The status without its lists. The counts in `left_out` are the largest possible, so that they take enough room. */
 function frameOf(status: Status): Status {
   const { version, engine, containers, swarm, models, changes, left_out } = status;
   const counts = {
@@ -126,7 +126,7 @@ function frameOf(status: Status): Status {
   };
 }
 
-/** The exit code of the command `status` depends on those that are not routed. */
+/** Containers that are not routed come first: the exit code of the command `status` depends on them. */
 function containerNeed({ state, in_flight, recent }: ContainerStatus): readonly number[] {
   const isWell = state === "routed" || state === "disabled";
   return [isWell ? 0 : 1, state === "routed" ? 1 : 0, in_flight, requestsOf(recent)];
@@ -140,7 +140,7 @@ function requestsOf(recent: Recent | null): number {
   return recent?.last_hour.requests ?? 0;
 }
 
-/** The most entries of the shortest list, and the most characters of them all. */
+/** Limits of the shortest form of a list: entries, and characters of all entries together. */
 const [FEW, FEW_LENGTH_MAX] = [3, 120];
 
 function shortContainer(container: ContainerStatus): ContainerStatus {

@@ -152,7 +152,7 @@ describe.each(PATHS)("%s", (path) => {
     const body = Buffer.from(answer.split("\r\n\r\n")[1] ?? "", "latin1").toString();
     const { error } = JSON.parse(body) as { readonly error: { readonly message: string } };
     expect(error.message).toContain("u009b2Jxxx");
-    expect(error.message.length).toBeLessThan(250);
+    expect(error.message.length).toBeLessThan(300);
     expect(error.message).not.toMatch(/\p{Cc}/u);
   });
 });

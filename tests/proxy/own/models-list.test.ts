@@ -211,7 +211,7 @@ test.each<[known: readonly string[], hint: string]>([
   [["LLAMA-3", "llama-3.1", "bge"], 'did you mean "LLAMA-3", "llama-3.1"?'],
   [["bge-m3"], "there is 1 model; GET /v1/models has the list"],
   [["bge-m3", "whisper"], "there are 2 models; GET /v1/models has the list"],
-  [[], "there is no model at all just now"],
+  [[], "the proxy has no models at the moment"],
 ])("the message for the unknown model llama-3 where %p are known", async (known, hint) => {
   const table = new RoutingTable();
   table.admit(makeBackend({ models: known.map((id) => ({ id })) }));
