@@ -67,7 +67,7 @@ test("it says that it has lost the proxy, and since when, keeps what it knew, an
   expect(await link.textContent()).toBe("Live");
   await proxy.stop();
   await page
-    .getByText(/Lost the proxy since \d+:\d\d:\d\d.* for \d+\ss\. It can't be reached/)
+    .getByText(/Lost the proxy since \d+:\d\d:\d\d.* for \d+\ss\. It cannot be reached/)
     .waitFor({ timeout: 4_000 });
   expect(await link.textContent()).toBe("Lost the proxy");
   expect(await page.title()).toBe("⚠ lw-inference-proxy");

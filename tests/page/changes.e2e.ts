@@ -46,7 +46,7 @@ test("an engine that is lost: a loud banner with the reason, and since when", as
   );
   const { page, proxy } = shown;
   expect(await text(page.locator("#engine"))).toMatch(
-    /^The Docker engine can't be reached since .*, for 1 min\. connect ENOENT; is the engine running\?$/,
+    /^The Docker engine cannot be reached since .*, for 1 min\. connect ENOENT; is the engine running\?$/,
   );
   expect(await page.title()).toBe("⚠ lw-inference-proxy");
   proxy.status = quietStatus();
@@ -75,7 +75,7 @@ test("what was left out is said", async () => {
     "12 containers left out",
     "1 model left out",
     "3 changes left out",
-    "of some rows details are left out",
+    "some rows lack details",
   ])
     await shown.page.getByText(words).waitFor();
 });
@@ -83,13 +83,13 @@ test("what was left out is said", async () => {
 test("a proxy with nothing to show says so, and one that has not heard of its engine says that", async () => {
   using shown = await open(quietStatus());
   const { page, proxy } = shown;
-  for (const words of ["No model yet", "No container has a label", "Nothing has changed yet"])
+  for (const words of ["No models yet", "No container has an inference", "Nothing has changed yet"])
     await page.getByText(words).waitFor();
   proxy.status = quietStatus({
     ready: false,
     engine: { ...quietStatus().engine, state: "connecting", api_version: null },
   });
-  await page.getByText("The engine has told of no container yet").waitFor();
+  await page.getByText("The engine has not reported a container yet").waitFor();
   await page.getByText("The Docker engine has not answered yet").first().waitFor();
   expect((await facts(page.locator("#facts")))["State"]).toBe("not ready yet");
 });

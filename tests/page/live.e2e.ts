@@ -87,7 +87,7 @@ test("a container starts, is routed, streams, is stopped, and crashes", async ()
     SHOWN_MS,
   );
   expect((await facts(llama.locator("dl")))["Last 5 minutes"]).toBe(
-    "1 request in the last 5 minutes, most 1 in 10 s",
+    "1 request in the last 5 minutes, at most 1 in 10 s",
   );
   expect((await facts(llama.locator("dl")))["First chunk p50 / p95"]).toMatch(/\d+ m?s \/ \d+ m?s/);
   expect((await facts(llama.locator("dl")))["Speed"]).toMatch(/^\d.* (?:tokens|pieces)\/s$/);
@@ -164,7 +164,7 @@ test("the engine is lost, and is back", async () => {
   engine.stop();
   await untilText(
     page.locator("#engine"),
-    /The Docker engine can't be reached since .*docker\.sock/,
+    /The Docker engine cannot be reached since .*docker\.sock/,
   );
   await engine.start();
   await page.locator("#engine").waitFor({ state: "hidden", timeout: SHOWN_MS });

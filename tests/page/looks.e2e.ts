@@ -77,7 +77,7 @@ test("needs no scrolling sideways at any width, and has a heading for each part"
     expect(await page.evaluate<number>("document.documentElement.scrollWidth")).toBe(width);
   }
   const headings = await page.locator("h2:visible").allTextContents();
-  expect(headings).toEqual(["Models", "Containers", "What has changed"]);
+  expect(headings).toEqual(["Models", "Containers", "Recent changes"]);
   for (const name of headings) expect(await page.getByRole("region", { name }).count()).toBe(1);
 });
 

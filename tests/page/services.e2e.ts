@@ -133,7 +133,7 @@ test("of many services those of which something is wrong are shown, and how many
   expect(await text(page.locator("#services-sum"))).toBe("321");
   expect(await page.locator("#services > li").count()).toBe(100);
   expect(await row(page, "services", "ai_llm").count()).toBe(1);
-  await page.getByText("20 services left out, so that /status stays small.").waitFor();
+  await page.getByText("20 services left out to keep /status small.").waitFor();
 });
 
 test("of many tasks the first 20 are shown, those that are not there before all others", async () => {
@@ -148,7 +148,7 @@ test("of many tasks the first 20 are shown, those that are not there before all 
 
 test("a swarm without any service of ours says so", async () => {
   using shown = await open(statusWith(followed()));
-  await shown.page.getByText("No labelled service is known.").waitFor();
+  await shown.page.getByText("No service has an inference.* label.").waitFor();
 });
 
 test.each<[state: SwarmStatus["state"], tone: string]>([
@@ -179,7 +179,7 @@ test.each<[what: string, seen: unknown, missing: string]>([
 ])("%s that it can't read is said", async (_what, seen, missing) => {
   using proxy = new ScriptedProxy({ ...statusWith(null), swarm: seen });
   const { page, complaints } = await browser.open(proxy.origin);
-  await page.getByText(`Its ${missing} is missing or wrong`).waitFor();
+  await page.getByText(`Field ${missing} is missing or wrong`).waitFor();
   expect(complaints).toEqual([]);
 });
 

@@ -27,7 +27,7 @@ test("the head: version, uptime, ready, requests, and the engine with its state,
     Speed: "54 tokens/s",
     Requests: "787",
     Errors: "3",
-    "Last 5 minutes": "787 requests in the last 5 minutes, most 51 in 10 s",
+    "Last 5 minutes": "787 requests in the last 5 minutes, at most 51 in 10 s",
     "Docker engine": "connected for 3 d at unix:///var/run/docker.sock, API 1.52",
   });
   expect(await page.locator("#engine").isVisible()).toBe(false);
@@ -48,12 +48,12 @@ test("a model: its servers with their states and what they get, its numbers, and
     Speed: "33 tokens/s",
     Requests: "133",
     Errors: "3",
-    "Last 5 minutes": "133 requests in the last 5 minutes, most 9 in 10 s",
+    "Last 5 minutes": "133 requests in the last 5 minutes, at most 9 in 10 s",
   });
   const pieces = row(page, "models", "qwen3:8b");
   expect((await facts(pieces.locator("dl")))["Speed"]).toBe("62 pieces/s");
   const none = row(page, "models", "whisper-large-v3");
-  expect(await text(none)).toContain("no server has it now");
+  expect(await text(none)).toContain("no server has this model now");
   await llama.getByRole("link", { name: "vllm-old" }).click();
   expect(await text(page.locator("#boxes > li:target h3"))).toBe("vllm-old");
 });
@@ -128,7 +128,7 @@ test("a container's details: reason, models and address in full, and why it got 
     Reason: "healthy; shares the requests for Qwen/Qwen3-32B-AWQ with qwen-gpu-1",
     Models: "Qwen/Qwen3-32B-AWQ",
     Address: "http://172.18.0.4:8000",
-    "Requests of the last minute, by why it got them": "prefix: 31, load: 12, only: 0, failover: 1",
+    "Requests of the last minute, by routing reason": "prefix: 31, load: 12, only: 0, failover: 1",
   });
 });
 

@@ -161,10 +161,10 @@ test("huge numbers draw a graph without an error", async () => {
 });
 
 test.each<[body: string, words: string]>([
-  ["[]", "Its status is missing or wrong; if the proxy was updated, reload this page."],
-  ["{}", "Its status.version is missing or wrong;"],
-  [JSON.stringify({ ...busyStatus(), engine: 5 }), "Its engine is missing or wrong;"],
-  ["<h1>", "It is not JSON;"],
+  ["[]", "Field status is missing or wrong. If the proxy was updated, reload this page."],
+  ["{}", "Field status.version is missing or wrong."],
+  [JSON.stringify({ ...busyStatus(), engine: 5 }), "Field engine is missing or wrong."],
+  ["<h1>", "It is not JSON."],
 ])("an answer that can't be read is said in words: %#", async (body, words) => {
   using proxy = new ScriptedProxy(null);
   proxy.answer = () => new Response(body);
