@@ -1,6 +1,6 @@
 /**
- * Decides where a request goes: to a server of its model, to the server that made the response it is about,
- * or to the only server there is. Pure: `lease.ts` takes the lease there.
+ * Decides where a request goes: to a server of its model, to the server that made the response in question, or to
+ * the only server. Pure: `lease.ts` takes the lease.
  */
 import { isIdRoute, isLoraPath, responseIdIn, UNPREFIXED_PATHS } from "../ground/paths.ts";
 import type { Run } from "../routing/run.ts";
@@ -16,45 +16,45 @@ export type Destination =
   | {
       readonly kind: "model";
       readonly model: string;
-      /** Its body names the model, and not its query alone. */
+      /** True if the body names the model; false if only the query does. */
       readonly isInBody: boolean;
     }
   /** The run that made a response. */
   | { readonly kind: "run"; readonly run: Run; readonly responseId: string }
-  /** It goes to the only server, if there is only one. */
+  /** The request goes to the only server, if there is only one. */
   | {
       readonly kind: "unnamed";
       readonly method: string;
-      /** Where a request like it can name its model. */
+      /** Where such a request can name its model. */
       readonly namedIn: "body" | "query";
-      /** True if it is about what one server has made: no other server of the same model can take it. */
+      /** True if the request refers to an object that only one server has. No other server of its model can take it. */
       readonly isOfOneServer: boolean;
-      /** The response that it is about, which nobody is known to have made. */
+      /** The response that the request refers to. The proxy does not know which server made it. */
       readonly responseId?: string;
     }
   | { readonly kind: "refused"; readonly response: Response };
 
 export type Unnamed = Extract<Destination, { kind: "unnamed" }>;
 
-/** Says whether requests there may have no body. */
+/** Says whether requests to this path may have no body. */
 function mayHaveNoBody(path: string): boolean {
   return isIdRoute(path) || responseIdIn(path) !== undefined || path.endsWith("/cancel");
 }
 
-/** Says whether bodies sent there name no model: those of adapters, and of what only one server has. */
+/** Says whether bodies for this path name no model: requests about adapters and about objects of one server. */
 function namesNoModel(path: string): boolean {
   return isLoraPath(path) || isIdRoute(path) || responseIdIn(path) !== undefined;
 }
 
 /**
- * Says whether a form sent there may have a field `model`. Those of id routes have none. They may hold large
- * files, and what is searched in vain is kept in memory.
+ * Says whether a form for this path may have a field `model`. Forms for id routes have none, and may hold large files:
+ * a search would keep them in memory for nothing.
  */
 export function searchesForm(path: string): boolean {
   return !isIdRoute(path);
 }
 
-/** @param verdict what the body says of its model */
+/** @param verdict the result of the search for the model in the body */
 export function destinationOf(
   { method }: { readonly method: string },
   target: Target,
@@ -69,30 +69,30 @@ export function destinationOf(
     case "missing":
       return withoutModel(method, target, verdict, responses);
     case "invalid":
-      // A body that is not even the beginning of an object has no model either.
+      // A body that does not begin with an object cannot name a model: the query may.
       return (verdict.expected === A_JSON_OBJECT ? byQuery(target) : undefined) ?? invalid(verdict);
     case "too much":
       return byQuery(target) ?? refuseWith("model_search_limit", TOO_MUCH);
     case "overloaded":
       return refuseWith(
         "proxy_overloaded",
-        "too many bytes are held of requests that are not with a server yet; try again shortly",
+        "the proxy already holds too many bytes of requests that no server has taken yet; try again shortly",
       );
   }
 }
 
 function invalid({ expected, offset }: Extract<Verdict, { kind: "invalid" }>): Destination {
-  const reason = `its body can't be read: expected ${expected} at byte ${offset}`;
+  const reason = `its body is not valid JSON: expected ${expected} at byte ${offset}`;
   return refuseWith("invalid_json", reason);
 }
 
 export const HOW_TO_NAME = {
   body: 'name the model in a JSON object ({"model": "…"}), in a form field "model", or in the query (?model=…)',
-  query: "name a model of the server that you mean in the query (?model=…)",
+  query: "name a model of the server in the query (?model=…)",
 } as const;
 
 const TOO_MUCH =
-  'too many bytes came before its model; put "model" first, name it in the query (?model=…), or raise PROXY_MODEL_SEARCH_LIMIT';
+  'the beginning of its body does not name the model; put "model" first, name it in the query (?model=…), or raise PROXY_MODEL_SEARCH_LIMIT';
 
 const MISSING = {
   "no body": "it has no body",
@@ -103,7 +103,7 @@ const MISSING = {
   "too long": `"model" is longer than ${MODEL_BYTES_MAX / 1024} KiB`,
 } as const satisfies Record<Missing, string>;
 
-/** Methods whose requests have a body, but for a few paths. */
+/** Methods whose requests have a body, except on a few paths. */
 const WITH_BODY: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH"]);
 
 function withoutModel(
@@ -125,7 +125,7 @@ function withoutModel(
     : required(reason, method, path);
 }
 
-/** In the path, or in the query. */
+/** Looks for the response in the path, then for the model in the query. */
 function namedElsewhere(target: Target, responses: ResponseIds): Destination | undefined {
   const responseId = responseIdIn(target.path);
   const maker = responseId === undefined ? undefined : byResponse(modelIdOf(responseId), responses);
@@ -142,12 +142,12 @@ function byQuery({ query }: Target): Destination | undefined {
   return model === undefined ? undefined : { kind: "model", model, isInBody: false };
 }
 
-/** @returns undefined if there is none, or an empty one */
+/** @returns undefined if the query names no model, or an empty one */
 function modelInQuery(query: string): string | undefined {
   return new URLSearchParams(query).get("model") || undefined;
 }
 
-/** @param previousResponseId the response that it goes on from, if that is unknown */
+/** @param previousResponseId the response that the request continues, if no server is known to have made it */
 function unnamed(method: string, path: string, previousResponseId?: string): Destination {
   // Outside the public prefix even the only server must be named.
   if (UNPREFIXED_PATHS.has(path)) return required("no model", method, path);

@@ -1,8 +1,7 @@
 /**
- * One request and its answer, and all that must be let go of at their end: the client's connection, what is
- * kept of the body, and for each backend that is asked a lease, its timers and its report. It is let go of
- * here and nowhere else, once, whichever way the exchange ends. Sends nothing itself: it knows no fetch, no
- * sockets and no body of an answer.
+ * One request and its answer. Owns all that must be released at the end: the client's connection, the kept bytes of
+ * the body, and for each backend that is asked a lease, its timers and its report. Only this file releases them, exactly
+ * once, however the exchange ends. Sends nothing itself: it knows no fetch, no sockets and no answer bodies.
  */
 import type { Backend, Lease } from "../routing/backend.ts";
 import type { CallEnd, CallReport, RequestReport, SocketEnd } from "../telemetry/telemetry.ts";
@@ -12,12 +11,12 @@ import type { SocketListener } from "./socket/client-sockets.ts";
 import type { Target } from "./target.ts";
 import { type AbortReason, type Patience, type Turn, UpstreamAbort } from "./upstream-abort.ts";
 
-/** What there is to know of a client's connection, and whose turn it is on it. */
+/** A client's connection, and which side has its turn on it. */
 export type Client = Turns & {
   /** IP address. */
   readonly address: string | undefined;
   /**
-   * Answers with 101, and has the client's end of the WebSocket tell the listener what happens on it.
+   * Answers with 101. The listener then gets all events of the client's end of the WebSocket.
    *
    * @returns false if the client has gone
    */
@@ -26,15 +25,15 @@ export type Client = Turns & {
   readonly release: () => void;
 };
 
-/** What is kept of the body of a request. */
+/** The kept bytes of a request's body. */
 export type Upload = {
-  /** The answer has begun: it is delivered, whatever the client still sends or does not send. */
+  /** The answer has begun. The proxy delivers it, even if the client does not send the rest of its body. */
   readonly answered: () => void;
-  /** The body will not be sent again. Lets go of it, unless it is still on its way to the backend. */
+  /** The body will not be sent again. Releases it, unless it is still on its way to the backend. */
   readonly sent: () => void;
-  /** Lets go of what is kept of it. */
+  /** Releases the kept bytes. */
   readonly release: () => void;
-  /** Lets go of what is kept of it, and stops reading the rest: nobody will send it. */
+  /** Releases the kept bytes and stops reading the rest, because no server will get it. */
   readonly discard: () => void;
 };
 
@@ -59,40 +58,39 @@ export class Exchange {
   }
 
   /**
-   * The model's id, as logs and reports name it. Undefined as long as the request has named no model: it then
-   * goes to whoever there is.
+   * The model's id for logs and reports. Undefined if the request names no model, or its model is not read yet.
    */
   get model(): string | undefined {
     return this.#model;
   }
 
-  /** The name by which the request asks for the model: servers are sought by it, since they get it as it is. */
+  /** The model's name in the request. The proxy looks servers up by it, because they get the name unchanged. */
   get asked(): string | undefined {
     return this.#asked;
   }
 
-  /** @param id under which a server lists the model, or did just now; undefined if no server has it */
+  /** @param id the id in the list of a server that has the model, or recently had it; otherwise undefined */
   name(asked: string, id: string | undefined): void {
     this.#asked = asked;
     this.#model = id ?? asked;
     this.report.named(this.#model, id !== undefined);
   }
 
-  /** Takes over what is kept of the request's body. */
+  /** Takes over the kept bytes of the request's body. */
   owns<U extends Upload>(upload: U): U {
     this.#upload = upload;
     return upload;
   }
 
   /**
-   * Takes over a lease, to ask its backend. There may be another attempt when one has failed.
+   * Takes over a lease, to ask its backend. After a failed attempt there may be another one.
    * Must be called in the step that took the lease.
    */
   attempt(lease: Lease, patience: Patience): Attempt {
     return new Attempt(this, lease, patience);
   }
 
-  /** The head of a backend's answer has come. */
+  /** The head of a backend's answer has arrived. */
   answerBegins(): void {
     this.#upload?.answered();
   }
@@ -105,7 +103,7 @@ export class Exchange {
   /**
    * Ends the exchange: the proxy answers itself.
    *
-   * @param code says why, if the answer is an error
+   * @param code the error code, if the answer is an error
    */
   answeredByProxy(status: number, code: string | undefined): void {
     if (!this.#isOpen) return;
@@ -115,7 +113,7 @@ export class Exchange {
     this.report.answered(status, code);
   }
 
-  /** Ends the exchange: the answer of a backend has ended, which its attempt reports. */
+  /** Ends the exchange: the answer of a backend has ended. Its attempt reports that. */
   answeredByBackend(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
@@ -124,10 +122,10 @@ export class Exchange {
   }
 }
 
-/** How the answer of a backend has ended. */
+/** How the answer of a backend ended. */
 export type Ending = "complete" | "client gone" | "broken off";
 
-/** One backend that is asked: holds a lease on it until the attempt has failed or the answer has ended. */
+/** One request to one backend. Holds a lease on it until the attempt fails or the answer ends. */
 export class Attempt {
   readonly exchange: Exchange;
   readonly backend: Backend;
@@ -151,72 +149,72 @@ export class Attempt {
     return this.#abort.signal;
   }
 
-  /** Why it was aborted, if it was. */
+  /** Why it was aborted; undefined if it was not. */
   get abortReason(): AbortReason | undefined {
     return this.#abort.reason;
   }
 
   /**
-   * Takes over what belongs to this attempt alone. To be called once.
+   * Takes over what belongs to this attempt only. Call it once.
    *
-   * @param release called once; must not refer to the body of the request, since it lives as long as the answer
+   * @param release called once; must not refer to the request's body, because it lives as long as the answer
    */
   owns(release: () => void): void {
     this.#release = release;
   }
 
-  /** The head of the answer has come: says whose turn it is from now on. */
+  /** The head of the answer has arrived. From now on we wait for `whom`. */
   waitFor(whom: Turn): void {
     this.#abort.waitFor(whom);
   }
 
-  /** The first byte of the answer's body has come: the server has read the prompt. */
+  /** The first byte of the answer's body has arrived: the server has read the prompt. */
   answering(): void {
     this.#lease.answering();
   }
 
-  /** There is no answer. The exchange goes on: with another attempt, or an answer of the proxy's own. */
+  /** There is no answer. The exchange continues: with another attempt, or with an answer by the proxy itself. */
   failed(error: unknown): void {
     if (!this.#isOpen) return;
-    this.#abort.abandon(); // an answer may have come that is of no use
+    this.#abort.abandon(); // an answer that we can't use may still be coming
     this.#letGo();
     if (this.abortReason !== "client gone") this.backend.ending.brokeOff();
     this.call.failed(error, this.abortReason);
   }
 
-  /** From now on it is known whether the client has gone. */
+  /** Watches from now on whether the client hangs up. */
   watchClient(): void {
     this.#abort.watchClient();
   }
 
-  /** It asks for a WebSocket: its client is watched from now on, and others listen to its signal. */
+  /** The attempt asks for a WebSocket. We watch the client from now on, and others listen to the signal. */
   opensSocket(): void {
     this.#abort.isHeard();
     this.#abort.watchClient();
   }
 
-  /** The client has gone, which its request has not told yet. */
+  /** The client has gone, but its request's signal does not show it yet. */
   clientGone(): void {
     this.#abort.clientGone();
   }
 
-  /** The backend has answered 101: it is a WebSocket from now on. */
+  /** The backend answered 101: this is a WebSocket from now on. */
   upgraded(): void {
     this.#reportSocket = this.call.upgraded();
-    this.#abort.upgraded(); // may end it in this very call: its time may be up
+    this.#abort.upgraded(); // may end it at once, if the drain timeout has expired
   }
 
-  /** The proxy is about to end: as if the time to drain were up. */
+  /** The proxy is about to exit: ends the attempt like an expired drain timeout. */
   cut(): void {
     this.#abort.cut();
   }
 
-  /** The WebSocket has ended, and with it the exchange. */
+  /** The WebSocket has ended. This ends the exchange. */
   socketEnded(end: SocketEnd): Ending {
     return this.#endedAs(end, () => this.#reportSocket?.(end, this.abortReason));
   }
 
-  /** The answer has ended, and with it the exchange. */
+  /** The answer has ended. This ends the exchange. */
   ended(end: CallEnd): Ending {
     return this.#endedAs(end, () => this.call.ended(end, this.abortReason));
   }

@@ -1,6 +1,6 @@
 /**
- * An attempt that brought no answer: what that means for the request, and what the client is told if it is
- * not sent again. Pure but for the answer that it makes. `tries.ts` decides what is tried again.
+ * Judges an attempt that brought no answer, and makes the client's error answer if the request is not sent again. Pure,
+ * except that it makes an answer and waits for the reason. `tries.ts` decides about another try.
  */
 import { errorCode } from "../ground/error-text.ts";
 import type { Unreachable } from "../routing/backend.ts";
@@ -10,28 +10,28 @@ import { type AbortReason, PATIENCE } from "./upstream-abort.ts";
 
 /**
  * - `connection refused`, `not connected`: nothing was sent.
- * - `unreachable`: no answer came, and no other connection can be made. Most likely nothing was sent, but the server may
- *   also have had the request before its network went away.
- * - `stale connection`: the server was just closing the connection: most likely it has not seen the request.
- * - `died`: the server had the request, or some of it, and went away before it answered.
- * - `failed`: anything else. Another server would do no better, or the client has gone.
+ * - `unreachable`: no answer came, and a second connection is not possible. Most likely nothing was sent, but the server
+ *   may have received the request before its network failed.
+ * - `stale connection`: the server was closing the connection. Most likely it has not seen the request.
+ * - `died`: the server had at least a part of the request, and went away before it answered.
+ * - `failed`: any other failure. Another server would fail too, or the client has gone.
  */
 export type FailureKind = Unreachable | "stale connection" | "died" | "failed";
 
 export type Failure = {
   readonly kind: FailureKind;
   readonly error: unknown;
-  /** Set if we have ended the attempt ourselves. */
+  /** Set if the proxy ended the attempt. */
   readonly abortReason: AbortReason | undefined;
-  /** Of the run that was asked. Undefined if its server has answered, and only declined. */
+  /** The ending of the run that was asked. Undefined if its server declined the request with an answer. */
   readonly ending: Ending | undefined;
 };
 
-/** What an attempt was like. */
+/** Facts about a failed attempt. */
 export type Circumstances = {
   readonly abortReason: AbortReason | undefined;
   readonly ending: Ending;
-  /** It failed so early, on a connection used before, that the server may just have been closing it. */
+  /** It failed early on a reused connection: the server may have been closing that connection. */
   readonly mayBeStale: boolean;
 };
 
@@ -55,7 +55,7 @@ const BY_REASON: Readonly<Record<AbortReason, FailureKind>> = {
   "run-over": "died",
 };
 
-/** The kernel's words for an address that it can't reach: nothing was sent. */
+/** The kernel's codes for an address that it can't reach: nothing was sent. */
 const NOT_CONNECTED: ReadonlySet<string | undefined> = new Set([
   "EHOSTUNREACH",
   "ENETUNREACH",
@@ -70,11 +70,11 @@ function kindOf(code: string | undefined, mayBeStale: boolean): FailureKind {
 }
 
 /**
- * The run's end is told where it explains the failure. No lease may be open any more: the server may be at its end
- * for a while without telling why.
+ * Names the run's end where it explains the failure. The caller must have ended the lease: learning how the server
+ * ended may take a while.
  *
- * @param about `model`: that the request names, if it names one; `note`: is added to the message
- * @param waitMs how long to wait until it is known how the run has ended
+ * @param about `model`: the model in the request, if it names one; `note`: the end of the message
+ * @param waitMs how long to wait for the run's end
  */
 export async function failureResponse(
   failure: Failure,
@@ -94,10 +94,12 @@ export async function failureResponse(
 }
 
 async function whatItDid({ kind, abortReason, ending }: Failure, waitMs: number): Promise<string> {
-  // A container that ends does not answer nonsense, and what we have ended ourselves needs no other reason.
+  // An ending container does not send an invalid answer, and an attempt that we cut needs no other reason.
   const mayHaveEnded = kind !== "failed" && abortReason !== "cut";
   const end = mayHaveEnded ? await ending?.known(waitMs) : undefined;
   if (end !== undefined) return `${end.brief} before it answered`;
   const isStopped = abortReason === "cut" || abortReason === "run-over";
-  return isStopped ? "was stopped before it answered" : "did not answer";
+  return isStopped
+    ? "was stopped before it answered; try again"
+    : "did not answer; its log may say why";
 }

@@ -1,4 +1,4 @@
-/** Looks a model up, and asks the servers for their lists before it calls the model unknown. */
+/** Looks a model up. Asks the servers for their model lists before it calls the model unknown. */
 import type { ModelLookup } from "../routing/routes.ts";
 import type { Models } from "./own/models-list.ts";
 
@@ -7,10 +7,10 @@ export type FindInit = Models & {
   readonly refreshModels?: () => Promise<void>;
 };
 
-/** How long a request for an unknown model waits for the servers to be asked again. */
+/** How long a request for an unknown model waits for the new lists. */
 const REFRESH_MS = 1_000;
 
-/** Asks the servers since adapters and pulled models come while a server runs. */
+/** A running server can get new models: adapters and pulled models. So we ask the servers again. */
 export async function findModel(name: string, init: FindInit): Promise<ModelLookup> {
   const { routes, isReady, refreshModels } = init;
   const found = routes.find(name);

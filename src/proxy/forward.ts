@@ -1,6 +1,6 @@
 /**
- * Forwards a request to a backend, and decides what is tried again, and where. How it is sent is in `send.ts`;
- * `failure.ts` and `tries.ts` say what an attempt that failed means.
+ * Forwards a request to a backend. Decides whether to try again, and which server to try. `send.ts` sends the request;
+ * `failure.ts` and `tries.ts` judge a failed attempt.
  */
 import type { Backend } from "../routing/backend.ts";
 import type { Asking, Routed, Routes, Saturated } from "../routing/routes.ts";
@@ -18,10 +18,10 @@ export type ForwardInit = SendInit & {
   readonly routes: Routes;
 };
 
-/** No server has answered, and nothing is lost: the request may wait for one. */
+/** No server answered, and no work was lost: the request may wait for a server. */
 export type Unsent = {
   readonly by: "nobody";
-  /** Undefined if no server has failed it. */
+  /** Undefined if no attempt failed. */
   readonly failed?: { readonly failure: Failure; readonly backend: Backend };
 };
 
@@ -31,20 +31,20 @@ export type Outgoing = {
   readonly body: RequestBody;
   /** What routing has looked at. */
   readonly asking: Asking;
-  /** Who has had the request. */
+  /** The servers that have had the request. */
   readonly tries: Tries;
-  /** The request may wait for a server, if none answers. */
+  /** True if the request may wait when no server answers. */
   readonly mayWait?: boolean;
 };
 
-/** Who is asked next. */
+/** The server to ask next. */
 type Next = Routed | Saturated | undefined;
 
-/** What the last server that was asked has come to. */
+/** The result of the last attempt. */
 type Last<S> = {
   readonly sent: S;
   readonly routed: Routed;
-  /** What the last server that declined the request has answered. */
+  /** The answer of the last server that declined the request. */
   readonly declined: Response | undefined;
   readonly othersAreFull: boolean;
 };
@@ -64,7 +64,7 @@ export class Forwarder {
    * Resolves when the answer has begun; the lease ends with its body. Must be called in the same step that
    * took the lease.
    *
-   * @throws what is no failure of the backend's or the client's: a bug of ours
+   * @throws only on a bug of ours, not on a failure of the backend or the client
    */
   async forward(outgoing: Outgoing & { readonly mayWait?: false }, first: Routed): Promise<Answer>;
   async forward(outgoing: Outgoing, first: Routed): Promise<Answer | Unsent>;
@@ -85,9 +85,9 @@ export class Forwarder {
   }
 
   /**
-   * Asks one server after the other, until one has answered or nobody is to be asked.
+   * Asks one server after the other, until one answers or there is no other server to ask.
    *
-   * @param failed what the first has come to
+   * @param failed the result of the first attempt
    */
   async #sendOn(outgoing: Outgoing, first: Routed, failed: Unanswered): Promise<Last<Sent>> {
     let routed = first;
@@ -114,13 +114,13 @@ export class Forwarder {
       return { by: "nobody", failed: { failure, backend } };
     }
     this.#warnOfFailure(exchange, backend, failure);
-    exchange.bodyIsSent(); // a 502 may wait for its reason
+    exchange.bodyIsSent(); // release it now, because a 502 may wait for its reason
     if (declined === undefined || failure.abortReason === "client gone") {
       const { asked } = exchange;
       const response = othersAreFull
         ? refuse(saturated(asked))
         : await failureResponse(failure, { model: asked }, this.#endingMs(outgoing, failure));
-      // It may have left while the answer waited for its reason.
+      // The client may have left while the answer waited for its reason.
       const isGone = exchange.request.signal.aborted;
       return { response: isGone ? clientGone() : response, by: "proxy" };
     }
@@ -129,9 +129,9 @@ export class Forwarder {
   }
 
   /**
-   * Tells the client of a request that has waited in vain how a server has failed it.
+   * Answers a request that waited in vain after a server failed it.
    *
-   * @param note is added to the message
+   * @param note the end of the message
    */
   async giveUp(
     exchange: Exchange,
@@ -145,8 +145,8 @@ export class Forwarder {
   }
 
   /**
-   * Says whether a request that nobody has answered may wait for somebody who does. If a server may have begun to work
-   * on it, only one that was told to stop: what has killed a server must not be kept for the next one.
+   * Says whether a request that no server answered may wait for another server. If a server may have begun to work on
+   * it, only if that server was told to stop: a request that killed a server must not wait for the next one.
    */
   async #mayWait(
     { mayWait, body, tries }: Outgoing,
@@ -162,7 +162,7 @@ export class Forwarder {
     return (ending.isStopping || end?.kind === "stopped") && tries.mayRepeatAgain;
   }
 
-  /** How much longer an answer waits for how the server has ended, ms: see `#mayWait`. */
+  /** How much longer an answer waits for the run's end, ms. `#mayWait` may have waited for it already. */
   #endingMs({ mayWait }: Outgoing, { kind }: Failure): number {
     return mayWait === true && kind === "died" ? 0 : this.#init.patience.runEndMs;
   }
@@ -171,7 +171,7 @@ export class Forwarder {
   #send(outgoing: Outgoing, routed: Routed, connection: "pooled" | "fresh"): Promise<Sent> {
     const { exchange, body } = outgoing;
     const { lease, mayMove, decision } = routed;
-    // Bun itself sends all but a POST again when a used connection breaks: nobody would know who has had it.
+    // Bun resends every request except a POST when a reused connection breaks. We would not know who has had it.
     const mayResend = decision === undefined || exchange.request.method === "POST";
     const attempt = exchange.attempt(lease, this.#init.patience);
     if (connection === "fresh") attempt.watchClient(); // the client may have gone meanwhile
@@ -190,12 +190,12 @@ export class Forwarder {
   ): boolean {
     const { routes } = this.#init;
     routes.cool(lease.backend, coolMs);
-    failed.add(lease.backend); // or it would count as one that can
+    failed.add(lease.backend); // otherwise canMove() would count it
     const name = exchange.asked ?? model;
     return body.kind !== "stream" && name !== undefined && routes.canMove(name, failed);
   }
 
-  /** Takes the lease for another try. @returns undefined if nobody is to be asked */
+  /** Takes the lease for another try. @returns undefined if there is no other server to ask */
   #next(outgoing: Outgoing, routed: Routed, sent: Unanswered): Next {
     const { lease, mayMove } = routed;
     if (mayMove && COOLED.has(sent.kind)) this.#init.routes.cool(lease.backend, COOL_MS);
@@ -203,7 +203,7 @@ export class Forwarder {
     if (outgoing.body.kind === "stream") return undefined;
     const same = again.same ? lease.backend.acquire(lease.unreadBytes) : undefined;
     if (same === undefined) {
-      // Without replicas what is too much for the newest goes to no other.
+      // Without replicas a request that the newest server has no room for goes to no other server.
       const isFull = again.same && routed.decision === undefined && lease.backend.load.isFull;
       if (isFull) return SATURATED;
       return again.other ? this.#move(outgoing, routed, sent) : undefined;
@@ -224,9 +224,9 @@ export class Forwarder {
   }
 
   /**
-   * Asks only those that know the model by the name in the request.
+   * Considers only servers that know the model by the name in the request.
    *
-   * @param model of whoever has failed; a request that names none went to it as the only one
+   * @param model a model of the failed server, for a request that names none and went to the only server
    */
   #elsewhere({ exchange, asking, tries }: Outgoing, model: string | undefined): Next {
     const { asked = model } = exchange;
@@ -242,7 +242,7 @@ export class Forwarder {
   }
 }
 
-/** After these no server has had the request, or most likely none. */
+/** After these failures no server has had the request (most likely). */
 const NOTHING_LOST: ReadonlySet<Setback> = new Set([
   "connection refused",
   "not connected",
@@ -251,7 +251,7 @@ const NOTHING_LOST: ReadonlySet<Setback> = new Set([
 
 const SATURATED = { kind: "saturated" } as const;
 
-/** What leaves a replica alone for a while: a server that fails at once looks idle, and would draw all requests. */
+/** After these a replica gets no requests for a while: a server that fails at once looks idle and would draw them all. */
 const COOLED: ReadonlySet<Setback> = new Set([
   "connection refused",
   "not connected",

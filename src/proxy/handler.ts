@@ -1,6 +1,6 @@
 /**
- * The phases of a request, in order: what the proxy answers itself, reading the model, the choice of a
- * server, the forwarding. Each phase is in a file of its own.
+ * Runs the phases of a request in order: the proxy's own answers, reading the model, choosing a server, forwarding.
+ * Each phase has its own file.
  */
 import { isLoraPath, MODELS, RESPONSES } from "../ground/paths.ts";
 import { newPseudonym } from "../ground/pseudonym.ts";
@@ -41,43 +41,43 @@ import type { WaitingRoom } from "./waiting-room.ts";
 
 export type HandlerInit = FindInit & {
   readonly log: Log;
-  /** What `GET /status` shows. */
+  /** The content of `GET /status`. */
   readonly status?: InnerInit["status"];
-  /** What `GET /sd/prometheus` shows: see `InnerInit`. */
+  /** The content of `GET /sd/prometheus`: see `InnerInit`. */
   readonly scrapeTargets?: InnerInit["scrapeTargets"];
-  /** Names under which inner pages may be asked for, beside local ones; as `hostName` returns them. */
+  /** Host names for inner pages, in addition to local ones; in the form that `hostName` returns. */
   readonly trustedHosts?: readonly string[];
-  /** Most bytes of one request that are kept while its model has not come. */
+  /** The most bytes of one request that are kept while its model is not found yet. */
   readonly keptBytesMax?: number;
-  /** Nobody waits if it is not given. */
+  /** Without it no request waits. */
   readonly waitingRoom?: WaitingRoom;
   readonly patience?: Patience;
-  /** Made if it is not given. */
+  /** The handler makes its own if this is missing. */
   readonly brokenAnswers?: BrokenAnswers;
-  /** Says whether there are descriptors for one more request, and counts the request in if there are. */
+  /** Says whether there are file descriptors for one more request. If so, counts the request in. */
   readonly hasRoom?: () => boolean;
   /** Asks one server for its model list again. Resolves at once when that was done moments ago. */
   readonly refreshModelsOf?: (server: Server) => Promise<void>;
-  /** Counts the bytes kept of bodies. Made from `keptBytesMax` if it is not given. */
+  /** Counts the kept bytes of bodies. Made from `keptBytesMax` if this is missing. */
   readonly kept?: KeptBytes;
-  /** Most bytes of bodies that fetch may keep while their answers come. */
+  /** The most bytes of bodies that fetch may keep until their answers end. */
   readonly fetchKeptBytesMax?: number;
-  /** The proxy's name in `Via`. Made up if it is not given. */
+  /** The proxy's name in `Via`. Random if this is missing. */
   readonly pseudonym?: string;
-  /** No telemetry if it is not given. */
+  /** Without it there is no telemetry. */
   readonly telemetry?: Telemetry;
 };
 
-/** @returns undefined if the connection is a WebSocket now */
+/** Answers a request. Returns undefined if the connection is a WebSocket now. */
 export type Handler = (
   request: Request,
   client: Client,
 ) => Response | Promise<Response | undefined>;
 
-/** What lasts from request to request. */
+/** What all requests share. */
 type Context = HandlerInit & {
   readonly kept: KeptBytes;
-  /** Of this process, in `Via`. */
+  /** This process's name in `Via`. */
   readonly pseudonym: string;
   readonly responses: ResponseIds;
   readonly telemetry: Telemetry;
@@ -125,7 +125,7 @@ function readsModel(request: Request, { path }: Target): boolean {
   return path.startsWith(`${MODELS}/`) && isRead(request);
 }
 
-/** Answers from memory are not reported. */
+/** Answers from memory get no report. */
 function reportOf(request: Request, target: Target, { telemetry }: Context): RequestReport {
   return readsModel(request, target) ? NO_REPORT : telemetry.request(request, target.path);
 }
@@ -148,7 +148,7 @@ async function proxied(exchange: Exchange, context: Context): Promise<Response |
   }
 }
 
-/** The answer to a handshake. One that is refused may be sent over HTTP instead. */
+/** Answers a handshake. A refusal may tell the client to use HTTP instead. */
 async function answerTo(exchange: Exchange, context: Context): Promise<Answer> {
   const answer = await routed(exchange, context);
   const { target, asked } = exchange;
@@ -179,7 +179,7 @@ async function routed(exchange: Exchange, context: Context): Promise<Answer> {
   const { readsOn } = found;
   const given = read.body(readTo(target, readsOn));
   const body = given instanceof Promise ? await given : given;
-  client.keepOpen(); // the client may be silent for long now, unless it has more to send
+  client.keepOpen(); // from now on the client may be silent for long, unless it has more to send
   const told = read.told();
   const asking = askingOf(target, told, context.responses);
   const repeats = exchange.isHandshake || mayRepeat(request, target, { told, wasRead: readsOn });
@@ -187,13 +187,13 @@ async function routed(exchange: Exchange, context: Context): Promise<Answer> {
   return takeOrWait(going, context);
 }
 
-/** Somebody may take the request, now or soon. */
+/** A server may take the request, now or soon. */
 type Found = {
-  /** It matters what its body says beside its model. */
+  /** The rest of the body matters too, not only its model. */
   readonly readsOn: boolean;
 };
 
-/** @returns what to tell the client if it is clear already that nobody will take the request */
+/** @returns a refusal if it is already clear that no server will take the request */
 function lookUp(
   destination: Addressed,
   exchange: Exchange,
@@ -218,21 +218,21 @@ function judgeFound(
   exchange.name(model, listedId(found));
   const waits = mayWait(exchange, destination, context.waitingRoom);
   if (found.kind === "live") {
-    // One that may wait may go to a second server. If it is for a response, its body says whether that is right.
+    // A request that may wait may go to a second server. For /v1/responses its body says whether it may be repeated.
     const isDoubted = waits && target.path === RESPONSES && isReadWhole(request);
     return { readsOn: found.isShared || isDoubted };
   }
   if (!waits || !mayPass(found)) return noBackend(model, found, context);
-  return { readsOn: isReadWhole(request) }; // who will serve it may be one of several
+  return { readsOn: isReadWhole(request) }; // several servers may share the model by then
 }
 
-/** Models are reported by the ids that servers list: clients can't make up more of these. */
+/** Reports name models by the ids that servers list, because clients can't invent those. */
 function listedId(found: ModelLookup): string | undefined {
   if (found.kind === "unknown") return undefined;
   return found.kind === "live" ? found.model.id : found.id;
 }
 
-/** Learns from an answer: who made a response, and that the models of a server have changed. */
+/** Learns from an answer which server made a response, and that a server's models have changed. */
 function learn(
   { request, target }: Exchange,
   upstream: Response,

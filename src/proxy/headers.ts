@@ -1,7 +1,7 @@
-/** Which headers cross the proxy. RFC 9110 §7.6.1: hop-by-hop ones end here, the rest goes on as it is. */
+/** Which headers cross the proxy: it drops hop-by-hop headers (RFC 9110 §7.6.1) and passes on all others unchanged. */
 import { appendVia } from "./via.ts";
 
-/** RFC 9110 §7.6.1, and the `Proxy-` ones that are meant for this hop (§11.7). */
+/** RFC 9110 §7.6.1, and the `Proxy-` headers for this hop (§11.7). */
 const HOP_BY_HOP: readonly string[] = [
   "connection",
   "keep-alive",
@@ -18,12 +18,12 @@ const HOP_BY_HOP: readonly string[] = [
 /** An authority by RFC 3986 §3.2.2 and RFC 9110 §7.2, without user information. */
 const HOST = /^(?:[\w.~!$&'()*+,;=%-]+|\[[\da-fA-F:.]+\])(?::\d{1,5})?$/;
 
-/** Copies all headers, then deletes: that takes a third of the CPU time of copying them one by one. */
+/** Copies all headers, then deletes. This takes a third of the CPU time of copying them one by one. */
 export function endToEndHeaders(headers: Headers): Headers {
   return keepEndToEnd(new Headers(headers));
 }
 
-/** Deletes those that end here. @returns the same headers */
+/** Deletes the hop-by-hop headers. @returns the same object */
 export function keepEndToEnd(headers: Headers): Headers {
   const connection = headers.get("connection");
   if (connection !== null) {
@@ -33,13 +33,13 @@ export function keepEndToEnd(headers: Headers): Headers {
   return headers;
 }
 
-/** Skips what can't be a header's name (RFC 9110 §5.6.2): `delete` would throw. */
+/** Skips a text that is not a valid header name (RFC 9110 §5.6.2), because `delete` would throw. */
 function deleteNamed(headers: Headers, name: string): void {
   if (/^[!#$%&'*+.^_`|~\w-]+$/.test(name)) headers.delete(name);
 }
 
 /**
- * @param clientAddress the IP address of whoever is connected to the proxy
+ * @param clientAddress the IP address of the proxy's peer
  * @param pseudonym the proxy's name in `Via`
  */
 export function upstreamHeaders(
@@ -48,9 +48,9 @@ export function upstreamHeaders(
   pseudonym: string,
 ): Headers {
   const kept = endToEndHeaders(headers);
-  kept.delete("expect"); // Bun.serve has answered 100 Continue itself
+  kept.delete("expect"); // Bun.serve has already answered 100 Continue
   const [length, ...again] = kept.get("content-length")?.split(",") ?? [];
-  // RFC 9110 §8.6: the same length told twice is one length. Bun.serve has refused differing ones.
+  // RFC 9110 §8.6: a repeated equal length counts once. Bun.serve has already refused different lengths.
   if (length !== undefined && again.length > 0) kept.set("content-length", length.trim());
   const host = headers.get("host");
   if (host !== null && !HOST.test(host)) kept.delete("host"); // fetch then sends the backend's address

@@ -1,6 +1,6 @@
 /**
- * Finds the first member `"id": "…"` in JSON or in server-sent events, in bytes that come in pieces. Looks
- * at each byte once, whatever the sizes of the pieces. Pure over bytes; validates nothing.
+ * Finds the first member `"id": "…"` in JSON or in server-sent events, in bytes that come in pieces. Looks at each
+ * byte once, with pieces of any size. Validates nothing. No I/O.
  */
 import { JoinedBytes } from "../ground/joined-bytes.ts";
 
@@ -14,11 +14,11 @@ type State = "key" | "colon" | "quote" | "id";
 
 export class IdSearch {
   #state: State = "key";
-  /** How many bytes of the key have come, at the end of the bytes so far. */
+  /** How many bytes of the key the bytes so far end with. */
   #matched = 0;
   readonly #id = new JoinedBytes();
 
-  /** @returns the id as soon as it is complete; no later piece is needed then */
+  /** @returns the id as soon as it is complete. Then push no more pieces */
   push(piece: Uint8Array): string | undefined {
     for (const [at, byte] of piece.entries()) {
       if (this.#state === "id" && byte === QUOTE && this.#id.length > 0) {
@@ -42,7 +42,7 @@ export class IdSearch {
         this.#id.clear();
         return "id";
       case "id":
-        // Empty, with an escape, or very long: this is no id of a response.
+        // An empty text, one with an escape or a very long one is not the id of a response.
         if (byte === QUOTE || byte === BACKSLASH || this.#id.length === ID_BYTES_MAX) return "key";
         this.#id.append(itself);
         return "id";

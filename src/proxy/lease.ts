@@ -1,6 +1,6 @@
 /**
- * Takes the lease of a request on a backend, or says why there is none. Decides nothing about where a request
- * belongs, and sends nothing.
+ * Takes the lease of a request on a backend, or says why that is not possible. `destination.ts` decides where a
+ * request belongs. Sends nothing.
  */
 import type { Asking, Draining, Nobody, Route, Routed } from "../routing/routes.ts";
 import { type Destination, HOW_TO_NAME, type Unnamed } from "./destination.ts";
@@ -10,21 +10,21 @@ import { type Models, noBackend, SOME_TROUBLE } from "./own/models-list.ts";
 /** Where a request may go. */
 export type Addressed = Exclude<Destination, { kind: "refused" }>;
 
-/** Nobody takes the request now. */
+/** No server takes the request now. */
 export type Refused = {
   readonly kind: "refused";
-  /** What to tell the client. */
+  /** The error for the client. */
   readonly refusal: () => Refusal;
-  /** The same for the log, in words about its model. */
+  /** The reason for the log: a clause about the model. */
   readonly reason: string;
-  /** Somebody may take it soon. */
+  /** A server may take it soon. */
   readonly mayPass: boolean;
 };
 
 /**
  * Takes the lease: there must be no `await` between this call and the forwarding.
  *
- * @param asking what the request says beside its model
+ * @param asking what routing needs to know beside the model
  */
 export function take(
   destination: Addressed,
@@ -46,12 +46,12 @@ export function take(
   }
 }
 
-/** Says whether somebody may take a request soon that nobody takes now. */
+/** Says whether a server may take the request soon, although no server takes it now. */
 export function mayPass(nobody: Nobody): boolean {
   return nobody.kind === "draining" || (nobody.kind === "unavailable" && !nobody.isHopeless);
 }
 
-/** @param refuse says what to tell the client if nobody takes the request */
+/** @param refuse makes the error for the client if no server takes the request */
 function leaseOf(
   route: Route,
   model: string | undefined,
@@ -59,7 +59,7 @@ function leaseOf(
 ): Routed | Refused {
   if (route.kind === "routed") return route;
   if (route.kind === "saturated") {
-    const reason = "each of its servers has as many requests as it may";
+    const reason = "each of its servers has reached inference.max_in_flight";
     return { kind: "refused", refusal: () => saturated(model), reason, mayPass: true };
   }
   const refusal = (): Refusal => refuse(route);
@@ -67,18 +67,18 @@ function leaseOf(
 }
 
 function reasonOf(nobody: Nobody): string {
-  if (nobody.kind === "unknown") return "no server has it";
+  if (nobody.kind === "unknown") return "no server has this model";
   const { trouble = nobody.kind === "draining" ? SOME_TROUBLE : "starting" } = nobody;
   if (nobody.kind === "draining") return `each of its servers is ${trouble}`;
   return `its server ${nobody.says ?? `is ${trouble}`}`;
 }
 
-/** @param model that the request names, if it names one */
+/** @param model the model in the request, if it names one */
 export function saturated(model: string | undefined): Refusal {
   const of = model === undefined ? "that could take it" : `of model ${quoteModel(model)}`;
   return told(
     "backend_saturated",
-    `Cannot route the request: every server ${of} has as many requests as it may (inference.max_in_flight); try again shortly`,
+    `Cannot route the request: every server ${of} has reached its limit of requests in flight (inference.max_in_flight); try again shortly`,
   );
 }
 
@@ -95,7 +95,7 @@ function takeRun(
     if (nobody.kind === "unknown") {
       return told(
         "response_not_found",
-        `Cannot route the request: the server that made response ${id} is gone`,
+        `Cannot route the request: the server that made response ${id} is gone, and the response with it; start a new one`,
       );
     }
     const { trouble = SOME_TROUBLE } = nobody;
@@ -106,7 +106,7 @@ function takeRun(
   });
 }
 
-/** `OPTIONS` goes to any server: all answer it alike. */
+/** `OPTIONS` goes to any server, because all servers answer it alike. */
 function takeUnnamed(to: Unnamed, models: Models, asking: Asking): Routed | Refused {
   const { routes } = models;
   const only = to.isOfOneServer ? routes.onlyServer() : routes.only(asking);
@@ -114,7 +114,7 @@ function takeUnnamed(to: Unnamed, models: Models, asking: Asking): Routed | Refu
   return route === undefined
     ? {
         ...{ kind: "refused", refusal: () => noOnlyServer(to, models) },
-        ...{ reason: "there is no only server", mayPass: false },
+        ...{ reason: "there are several servers, or none", mayPass: false },
       }
     : leaseOf(route, undefined, (nobody) =>
         nobody.kind === "draining" ? isOut(nobody) : noOnlyServer(to, models),
@@ -124,7 +124,7 @@ function takeUnnamed(to: Unnamed, models: Models, asking: Asking): Routed | Refu
 function isOut({ trouble }: Draining): Refusal {
   return told(
     "backend_draining",
-    `Cannot route the request: the server that keeps what it is about is ${trouble ?? SOME_TROUBLE}; try again shortly`,
+    `Cannot route the request: the only server that can take it is ${trouble ?? SOME_TROUBLE}; try again shortly`,
   );
 }
 
@@ -133,7 +133,7 @@ function noOnlyServer({ namedIn, responseId }: Unnamed, { routes, isReady }: Mod
     return isReady()
       ? told(
           "backend_unavailable",
-          "Cannot route the request: no server takes requests just now; try again shortly",
+          "Cannot route the request: no server takes requests now; try again shortly",
         )
       : told(
           "starting",
@@ -150,10 +150,10 @@ function noOnlyServer({ namedIn, responseId }: Unnamed, { routes, isReady }: Mod
   return isReady()
     ? told(
         "response_not_found",
-        `Cannot route the request: no server is known to have made response ${id}: it was made elsewhere, or before the proxy was started; ${HOW_TO_NAME.query}`,
+        `Cannot route the request: the proxy does not know which server made response ${id}: it was made elsewhere, or before the proxy started; ${HOW_TO_NAME.query}`,
       )
     : told(
         "starting",
-        `Cannot route the request: the proxy is starting and has not seen yet who made response ${id}; try again shortly`,
+        `Cannot route the request: the proxy is starting and does not know yet which server made response ${id}; try again shortly`,
       );
 }

@@ -1,6 +1,6 @@
 /**
- * A request that may wait: takes a lease and is forwarded, or waits in the waiting room until that can be done. Says at
- * the end of its waits why nobody took it, and how long it has waited.
+ * A request that may wait: takes a lease and is forwarded, or waits in the waiting room until that is possible. If it
+ * waits in vain, its answer says why no server took it, and how long it waited.
  */
 import type { Asking, Routed } from "../routing/routes.ts";
 import { type Answer, ofOurs } from "./answer.ts";
@@ -17,7 +17,7 @@ import { Tries } from "./tries.ts";
 import { goneRefusal, NOBODY, STOPPING, TOO_MANY_WAIT, waitedFor } from "./wait-words.ts";
 import type { Tried, WaitEnd, WaitingRoom } from "./waiting-room.ts";
 
-/** A request whose body has been read as far as it must be. */
+/** A request whose body has been read as far as routing needs. */
 export type Going<To extends Addressed = Addressed> = {
   readonly exchange: Exchange;
   readonly destination: To;
@@ -25,7 +25,7 @@ export type Going<To extends Addressed = Addressed> = {
   readonly read: Pick<ReadResult, "readOn">;
   /** What routing looks at. */
   readonly asking: Asking;
-  /** Says whether another server may get the request, after one that may have worked on it. */
+  /** True if another server may get the request after one may have worked on it. */
   readonly mayRepeat: boolean;
 };
 
@@ -34,13 +34,13 @@ export type Named = Extract<Addressed, { kind: "model" }>;
 
 export type SendingInit = Models & { readonly forwarder: Forwarder; readonly kept: KeptBytes };
 
-/** What Bun keeps at most of a body that nobody reads on, bytes (measured, 1.4.5). */
+/** The most bytes that Bun keeps of a body that we stop reading (measured, 1.4.5). */
 const UNREAD_BYTES = 1.5 * 1024 * 1024;
 
-/** So long a server that has refused a request is left alone with it, ms, unless another one comes. */
+/** How long a request does not go again to a server that failed it, ms. It may go to another server meanwhile. */
 const AGAIN_MS = 1_000;
 
-/** A body that comes as a stream is sent once: its prompt need not be kept for another choice. */
+/** A body that is a stream can be sent only once, so its prompt is not kept for another choice. */
 export function askingAgain({ body, asking }: Pick<Going, "body" | "asking">): Asking {
   return body.kind === "stream" ? {} : asking;
 }
@@ -49,7 +49,7 @@ const WAITS = { kind: "waits" } as const;
 
 type Sending = Promise<Answer | Unsent>;
 
-/** Waits as often as it takes, until its time is up. */
+/** Waits as often as necessary, until the wait timeout. */
 export class PatientRequest {
   readonly #going: Going<Named>;
   readonly #init: SendingInit;
@@ -57,13 +57,13 @@ export class PatientRequest {
   readonly #tries: Tries;
   readonly #arrival = nextNumber();
   #hasWaited = false;
-  /** All its waits together, ms. */
+  /** The sum of all its waits, ms. */
   #waitedMs = 0;
-  /** Why nobody took it when it tried last. */
+  /** Why no server took it at the last try. */
   #refused: Refused | undefined;
-  /** What became of it at the server that had it last. */
+  /** The failure of its last server. */
   #unsent: Unsent | undefined;
-  /** Until then it goes to none of the servers that have failed it. */
+  /** Until then it does not go to servers that failed it. */
   #leavesAloneUntilMs = 0;
 
   constructor(going: Going<Named>, init: SendingInit, room: WaitingRoom) {
@@ -85,11 +85,11 @@ export class PatientRequest {
       const answer = await tried.value;
       if (answer.by !== "nobody") return answer;
       this.#comesBack(answer);
-      tried = this.#try(); // nobody would wake it for what has changed since it had a lease
+      tried = this.#try(); // it must try first: changes since it took its lease wake no one
     }
   }
 
-  /** Waits behind those that wait already. */
+  /** Waits behind the requests that wait already. */
   #try(): Tried<Sending> {
     return this.#room.isBehind(this.#model, this.#lane) ? WAITS : this.#attempt();
   }
@@ -103,7 +103,7 @@ export class PatientRequest {
     const taken = take(destination, this.#init, all);
     if (taken.kind === "routed") return { kind: "routed", value: this.#send(taken) };
     this.#refused = taken;
-    if (failed.size === 0) this.#unsent = undefined; // now another reason keeps it from its server
+    if (failed.size === 0) this.#unsent = undefined; // now it waits for another reason
     return taken.mayPass ? WAITS : { kind: "gone" };
   }
 
@@ -122,8 +122,8 @@ export class PatientRequest {
   }
 
   /**
-   * While it waits its body is not read on. So it is not known whether its client is still there, until some more
-   * has been read: nothing is to be sent for one that has left.
+   * The proxy does not read the body while the request waits, so it does not notice when the client leaves. It reads a
+   * little more first, and sends nothing for a client that has left.
    */
   async #readOnThenForward(routed: Routed): Promise<Answer | Unsent> {
     const { lease } = routed;
@@ -141,7 +141,7 @@ export class PatientRequest {
     return exchange.request.signal.aborted ? ofOurs(clientGone()) : { by: "nobody" };
   }
 
-  /** The server that had it has not answered, and nothing is lost: it waits for another one, or for this one again. */
+  /** Its server did not answer, and no work was lost: the request waits for another server, or for this one again. */
   #comesBack(unsent: Unsent): void {
     this.#unsent = unsent;
     if (unsent.failed === undefined) return;
@@ -171,10 +171,10 @@ export class PatientRequest {
     return end;
   }
 
-  /** Counts what Bun keeps of a body that is not read on. @returns undefined if there is no room for it */
+  /** Counts the bytes that Bun keeps of a body that we stop reading. @returns undefined if there is no room */
   #reserve(): (() => void) | undefined {
     const { body, exchange } = this.#going;
-    if (body.kind !== "stream") return () => undefined; // it is kept by us, and counted
+    if (body.kind !== "stream") return () => undefined; // we keep it, so it is counted already
     return this.#init.kept.reserve(Math.min(lengthOf(exchange.request), UNREAD_BYTES));
   }
 
@@ -195,7 +195,7 @@ export class PatientRequest {
     }
   }
 
-  /** The same answer as without waiting, and how long it has waited. */
+  /** Gives the answer that it would get without waiting, with the time that it waited. */
   async #timedOut(): Promise<Answer> {
     const { destination, exchange } = this.#going;
     const failed = this.#unsent?.failed;
@@ -213,7 +213,7 @@ export class PatientRequest {
       : this.#refuse(noBackend(destination.model, found, this.#init));
   }
 
-  /** Nobody will come. */
+  /** No server will come. */
   #gone(): Answer {
     const { model } = this.#going.destination;
     const found = this.#init.routes.find(model);
@@ -225,7 +225,7 @@ export class PatientRequest {
     return ofOurs(refuse({ code, message: `${message}${this.#note}` }));
   }
 
-  /** Says how long it has waited. */
+  /** The end of the message: how long it waited. */
   get #note(): string {
     return this.#hasWaited ? waitedFor(this.#waitedMs) : "";
   }
@@ -235,11 +235,11 @@ export class PatientRequest {
   }
 
   get #reason(): string {
-    if (this.#unsent?.failed !== undefined) return "its server has not answered";
-    return this.#refused?.reason ?? "others wait for it already";
+    if (this.#unsent?.failed !== undefined) return "its server did not answer";
+    return this.#refused?.reason ?? "other requests wait for it already";
   }
 
-  /** A request that a server has failed may not go where the others of its lane may. */
+  /** A request that a server failed may not go to that server, so it has a lane of its own. */
   get #lane(): string {
     if (this.#unsent?.failed !== undefined) return `again ${this.#arrival}`;
     return laneOf(this.#going.destination.model, this.#going.asking);

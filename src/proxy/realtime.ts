@@ -1,7 +1,6 @@
 /**
- * Opens a WebSocket to one backend: the handshake, whose refusal is an answer like any other, and on success the
- * client's upgrade. The messages then go through `tunnel.ts`. Does not decide whether another backend is asked:
- * `forward.ts` does.
+ * Opens a WebSocket to one backend: sends the handshake, and on success upgrades the client. A refusal is an answer like
+ * any other. `tunnel.ts` then passes the messages on. `forward.ts` decides whether to ask another backend.
  */
 import type { IncomingMessage } from "node:http";
 import type { WebSocket } from "ws";
@@ -24,14 +23,14 @@ export type RealtimeInit = {
   readonly brokenAnswers: BrokenAnswers;
   /** The proxy's name in `Via`. */
   readonly pseudonym: string;
-  /** How long to wait for how a server's run has ended, ms. */
+  /** How long to wait for the run's end, ms. */
   readonly runEndMs: number;
 };
 
 export type Opened = Asked | { readonly kind: "upgraded" };
 
 const SUBPROTOCOL = "sec-websocket-protocol";
-/** Each side of the proxy has its own of these (RFC 6455 §4). */
+/** Headers that each side of the proxy sets for itself (RFC 6455 §4). */
 const OF_EACH_HANDSHAKE = [
   "sec-websocket-key",
   "sec-websocket-version",
@@ -42,7 +41,7 @@ const OF_EACH_HANDSHAKE = [
 export class Realtime {
   readonly #init: RealtimeInit;
   readonly #bugs: BugReport;
-  /** The runs whose too long messages the log has told of, by side. */
+  /** The runs whose too long messages were logged already, by side. */
   readonly #toldTooLong = { client: new WeakSet<object>(), server: new WeakSet<object>() };
 
   constructor(init: RealtimeInit) {
@@ -50,9 +49,9 @@ export class Realtime {
     this.#bugs = new BugReport(init.log);
   }
 
-  /** Resolves when the server has answered the handshake, or has failed to. @throws a bug of ours */
+  /** Resolves when the server has answered the handshake or failed. @throws only on a bug of ours */
   async open(attempt: Attempt): Promise<Opened> {
-    // It takes some MiB: who has no WebSockets does without.
+    // Loaded on first use, because it takes some MiB.
     const { WebSocket: Client } = await import("ws");
     attempt.opensSocket();
     const { signal, backend, exchange } = attempt;
@@ -85,7 +84,7 @@ export class Realtime {
       server.terminate();
       failed(signal.reason);
     };
-    /** An error in a listener would end the process. */
+    /** Catches errors, because an error in a listener would end the process. */
     const listening = (act: () => void): void => {
       try {
         act();
@@ -101,7 +100,7 @@ export class Realtime {
       tunnel?.serverFailed(error);
       failed(withCode(error));
     });
-    server.on("close", () => failed(CLOSED)); // in case that there was no error before it
+    server.on("close", () => failed(CLOSED)); // in case no error came before it
     server.on("upgrade", (response) =>
       listening(() => {
         headers = headersOfUpgrade(response);
@@ -114,7 +113,7 @@ export class Realtime {
       listening(() => {
         signal.removeEventListener("abort", abandon);
         tunnel = this.#tunnel(server, attempt);
-        // In this very call: later a message could come before there is a client.
+        // Without an await: otherwise a message could arrive before there is a client.
         if (attempt.exchange.client.upgrade(headers, tunnel)) {
           attempt.upgraded();
           resolve({ kind: "upgraded" });
@@ -162,33 +161,33 @@ export class Realtime {
 
 const CLOSED = Object.assign(new Error("closed"), { code: "ECONNRESET" });
 
-/** What is wrong with a 101 has no code: without one it would count as a bug of ours. */
+/** An error about a 101 has no code. We add one, otherwise it would count as a bug of ours. */
 function withCode(error: Error): Error {
   return errorCode(error) === undefined ? Object.assign(error, { code: BAD_HANDSHAKE }) : error;
 }
 
-/** @returns the headers of a 101 that its client gets */
+/** @returns the headers of a 101 that the client gets */
 function headersOfUpgrade(response: IncomingMessage): Headers {
   const { rawHeaders } = response;
   const headers = endToEndHeaders(headersOf(rawHeaders));
   for (const name of OF_EACH_HANDSHAKE) headers.delete(name);
-  // Without this header Bun would choose the first one that the client has offered (measured, 1.4.5).
+  // Without this header Bun would choose the client's first subprotocol (measured, 1.4.5).
   if (!headers.has(SUBPROTOCOL)) headers.set(SUBPROTOCOL, "");
-  // What is in `rawHeaders` is validated next, and we have offered none there (measured, 1.4.5).
+  // `ws` validates `rawHeaders` next, and it knows of no subprotocol that we offered (measured, Bun 1.4.5).
   for (let at = rawHeaders.length - 2; at >= 0; at -= 2) {
     if (rawHeaders[at]?.toLowerCase() === SUBPROTOCOL) rawHeaders.splice(at, 2);
   }
   return headers;
 }
 
-/** @param raw names and values by turns. Those that can't be passed on are left out */
+/** Skips headers that can't be passed on. @param raw name, value, name, value … */
 function headersOf(raw: readonly string[]): Headers {
   const headers = new Headers();
   for (let at = 0; at + 1 < raw.length; at += 2) {
     try {
       headers.append(raw[at] ?? "", raw[at + 1] ?? "");
     } catch {
-      // No header by RFC 9110 §5.
+      // Not a valid header (RFC 9110 §5).
     }
   }
   return headers;
@@ -208,7 +207,7 @@ function refusalOf(response: IncomingMessage, signal: AbortSignal): Asked {
   return { kind: "answer", upstream: new Response(body, { status, headers }) };
 }
 
-/** Reads on when the client has taken what has come. */
+/** Reads the next piece only when the client has taken the last one. */
 function bodyOf(response: IncomingMessage): ReadableStream<Uint8Array> {
   const pieces = response[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
   return new ReadableStream<Uint8Array>(

@@ -1,6 +1,6 @@
 /**
- * Remembers which run made which response: GET, cancel and DELETE of /v1/responses/{id} name no model, and
- * only the server that made a response has it. Reads the ids from answers as they pass.
+ * Remembers which run made which response: GET, cancel and DELETE of /v1/responses/{id} name no model, and only the
+ * server that made a response has it. Reads the ids from passing answers.
  */
 import { BoundedMap } from "../ground/bounded-map.ts";
 import type { Backend } from "../routing/backend.ts";
@@ -8,14 +8,14 @@ import { isSameRun, type Run } from "../routing/run.ts";
 import { IdSearch } from "./id-search.ts";
 
 const KEPT_MAX = 10_000;
-/** The id stands at the beginning of an answer, or in its first event. */
+/** The id is at the beginning of an answer, or in its first event. */
 const LOOKED_AT_BYTES = 16 * 1024;
 
 export class ResponseIds {
   readonly #runs = new BoundedMap<string, Run>(KEPT_MAX);
   readonly #isThere: (run: Run) => boolean;
 
-  /** @param isThere says whether a run goes on */
+  /** @param isThere says whether a run still exists */
   constructor(isThere: (run: Run) => boolean) {
     this.#isThere = isThere;
   }
@@ -24,7 +24,7 @@ export class ResponseIds {
     return this.#runs.get(id);
   }
 
-  /** @returns a function that must be called with each piece of an answer, as it passes */
+  /** @returns a function that must be called with each piece of a passing answer */
   reader(backend: Backend): (piece: Uint8Array) => void {
     const search = new IdSearch();
     let left = LOOKED_AT_BYTES;
@@ -36,7 +36,7 @@ export class ResponseIds {
     };
   }
 
-  /** Who named an id first keeps it as long as its run lasts: any server could name another one's id. */
+  /** The first run that named an id keeps it until the run ends, because any server could name another server's id. */
   #keep(id: string, { run }: Backend): void {
     const known = this.#runs.get(id);
     if (known !== undefined && !isSameRun(known, run) && this.#isThere(known)) return;

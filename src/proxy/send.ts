@@ -1,6 +1,6 @@
 /**
- * Sends a request to one backend over HTTP, and makes the client's answer of what comes back. Does not decide
- * whether it is sent again: `forward.ts` does. What must be let go of at the end belongs to the exchange.
+ * Sends a request to one backend over HTTP, and makes the client's answer from the backend's answer. `forward.ts`
+ * decides whether to send again. The exchange owns all that must be released at the end.
  */
 import type { Backend } from "../routing/backend.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -21,7 +21,7 @@ import { urlAt } from "./target.ts";
 import type { Patience } from "./upstream-abort.ts";
 import { type Asked, ask, requestInit } from "./upstream-fetch.ts";
 
-/** Is shown each piece of an answer as it passes; must be quick, and must not change it. */
+/** Called with each passing piece of an answer. Must be quick, and must not change the piece. */
 export type Passing = ((piece: Uint8Array) => void) | undefined;
 
 export type SendInit = {
@@ -31,18 +31,18 @@ export type SendInit = {
   readonly patience: Patience;
   /** The proxy's name in `Via`. */
   readonly pseudonym: string;
-  /** Called when the head of a backend's answer has come. */
+  /** Called when the head of a backend's answer has arrived. */
   readonly onAnswer: (exchange: Exchange, upstream: Response, backend: Backend) => Passing;
 };
 
-/** What a request to one backend has come to. */
+/** The result of a request to one backend. */
 export type Sent =
   | { readonly kind: "answered"; readonly answer: Answer }
-  /** The server has answered 429 or 503, and another replica may take the request. */
+  /** The server answered 429 or 503, and another replica may take the request. */
   | {
       readonly kind: "declined";
       readonly status: number;
-      /** Undefined if it can't be kept. */
+      /** Undefined if the answer is too long or too slow to copy. */
       readonly copy: Response | undefined;
     }
   | Failure;
@@ -50,15 +50,15 @@ export type Sent =
 /** How a request is sent. */
 export type Manner = {
   readonly connection: "pooled" | "fresh";
-  /** Keeps the answer back until its first byte has come: until then another replica may take the request. */
+  /** Holds the answer back until its first byte has arrived: until then another replica may take the request. */
   readonly keepsHead: boolean;
-  /** Says, when the server has declined the request, whether another replica may take it. */
+  /** Called when the server declines the request. Says whether another replica may take it. */
   readonly onDeclined: (coolMs: number) => boolean;
 };
 
 /**
- * A connection of the pool that the server was just closing fails at once. Later than this it may
- * have been at work on the request, and must not get it twice.
+ * A pooled connection that the server was closing fails at once. If it fails later than this, the server may have
+ * worked on the request, and must not get it twice.
  */
 const STALE_CONNECTION_MS = 100;
 
@@ -71,10 +71,10 @@ export class Sender {
     this.#realtime = new Realtime({ ...init, runEndMs: init.patience.runEndMs });
   }
 
-  /** Resolves when the answer has begun, or has failed to. @throws a bug of ours */
+  /** Resolves when the answer has begun or the attempt has failed. @throws only on a bug of ours */
   async send(attempt: Attempt, body: RequestBody, manner: Manner): Promise<Sent> {
     const pool = poolOf(attempt.backend);
-    // Where the body can't be sent again, no connection may be used that the server may be closing.
+    // A body that can't be sent again needs a new connection: the server may be closing a pooled one.
     const pooled = manner.connection === "pooled" && body.kind !== "stream" ? pool : undefined;
     const { isHandshake } = attempt.exchange;
     const mayReuse = !isHandshake && pooled?.mayReuse === true; // a WebSocket has a connection of its own
@@ -117,8 +117,8 @@ export class Sender {
   }
 
   /**
-   * Not inside `send()`: what lives as long as the answer would keep the parameters of an async function around
-   * it, and so the body of the request (measured, 1.4.5).
+   * Not inside `send()`: an object that lives as long as the answer keeps the parameters of its surrounding async
+   * function, here the request's body (measured, 1.4.5).
    */
   #watch(attempt: Attempt, upstream: Response, pool: ConnectionPool): BodyWatch {
     const { exchange, backend, call } = attempt;
@@ -134,11 +134,11 @@ function isForHttp({ exchange: { isHandshake, target } }: Attempt, upstream: Res
   return isHandshake && hasHttpInstead(target) && sendsOverHttp(upstream);
 }
 
-/** The server has no such WebSocket. */
+/** The server does not offer this WebSocket: tells the client to use HTTP. */
 function sendOverHttp(attempt: Attempt, { status, headers }: Response): Sent {
   attempt.call.answered(new Response(null, { status, headers }));
   attempt.failed(Object.assign(new Error(`status ${status}`), { code: String(status) }));
-  const why = `Cannot open the WebSocket: the server has answered ${status}`;
+  const why = `Cannot open the WebSocket: the server answered ${status}`;
   return { kind: "answered", answer: { by: "proxy", response: upgradeRequired(why) } };
 }
 
@@ -146,7 +146,7 @@ type Held = { readonly kind: "held"; readonly opened?: Opened };
 
 const NOT_HELD: Held = { kind: "held" };
 
-/** A replica that has declined, or has sent no more than a head, has not answered: another one may. */
+/** A replica that declined, or sent only a head, has not answered yet: another replica may take the request. */
 async function hold(
   attempt: Attempt,
   upstream: Response,
@@ -179,7 +179,7 @@ async function decline(attempt: Attempt, upstream: Response): Promise<Sent> {
     attempt.failed(error);
     return { kind: "declined", status, copy };
   } catch (error) {
-    return fail(attempt, error, false); // it has died with the request, whatever it was about to say
+    return fail(attempt, error, false); // the server died before its refusal was complete
   }
 }
 

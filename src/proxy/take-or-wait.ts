@@ -1,5 +1,5 @@
 /**
- * Has a request forwarded, or wait until that can be done. Decides which requests may wait.
+ * Forwards a request, or makes it wait until that is possible. Decides which requests may wait.
  */
 import { type Answer, ofOurs } from "./answer.ts";
 import type { Exchange } from "./exchange.ts";
@@ -16,11 +16,11 @@ import { Tries } from "./tries.ts";
 import type { WaitingRoom } from "./waiting-room.ts";
 
 export type TakeOrWaitInit = SendingInit & {
-  /** Nobody waits if it is not given. */
+  /** Without it no request waits. */
   readonly waitingRoom?: WaitingRoom;
 };
 
-/** Says whether a request to there may wait: of those that name a model, such with a body or for a WebSocket. */
+/** Says whether a request may wait: it must name a model, in its body or in the handshake of a WebSocket. */
 export function mayWait(
   { isHandshake }: Pick<Exchange, "isHandshake">,
   to: Addressed,

@@ -1,18 +1,18 @@
 /**
- * The target of a request, cut out of `request.url`. Uses no URL object: it would normalise what must be sent
- * on byte for byte, and throw where the Host header is bad. Pure.
+ * Cuts a request's target out of `request.url`. Uses no URL object, because that would normalise the target, which we
+ * must pass on byte for byte, and would throw on a bad Host header. Pure.
  */
 import { PUBLIC_PREFIX, UNPREFIXED_PATHS } from "../ground/paths.ts";
 import type { Backend } from "../routing/backend.ts";
 
 export type Target = {
-  /** As the client sent it: percent-encoding kept. */
+  /** As the client sent it, with its percent-encoding. */
   readonly path: string;
-  /** With its `?`, or empty. */
+  /** Begins with `?`, or is empty. */
   readonly query: string;
 };
 
-/** @param url `http://host/path?query`, or only `/path?query` if Bun could not use the Host header */
+/** @param url `http://host/path?query`, or `/path?query` if Bun could not use the Host header */
 export function splitTarget(url: string): Target {
   const start = url.startsWith("/") ? 0 : url.indexOf("/", url.indexOf("://") + 3);
   const fragment = url.indexOf("#");
@@ -24,7 +24,7 @@ export function splitTarget(url: string): Target {
     : { path: target.slice(0, query), query: target.slice(query) };
 }
 
-/** The backend's own base path takes the place of the public prefix. Unprefixed paths stay as they are. */
+/** Replaces the public prefix with the backend's base path. Unprefixed paths stay unchanged. */
 export function urlAt({ origin, basePath }: Backend, { path, query }: Target): string {
   if (UNPREFIXED_PATHS.has(path)) return `${origin}${path}${query}`;
   return `${origin}${basePath}${path.slice(PUBLIC_PREFIX.length)}${query}`;

@@ -1,17 +1,15 @@
 /**
- * Ends a request to a backend before its answer is complete. Nothing else does. The reasons:
- * - The client hangs up: at once. That frees the GPU. In its first moments a request is not watched for that, since
- *   many are over by then and `request.signal` is not cheap: it is made when somebody first asks for it, and then says
- *   what has happened before.
- * - The time to drain is up: at once.
- * - The container is gone. Before the answer's headers: after a short while, since the kernel would repeat
- *   a connection attempt after 1 s, and reach whatever container has the address by then. Later: when a read
- *   from the upstream has been pending for long. Time spent waiting for a slow client does not count, so
- *   nothing already received is lost.
- * - A WebSocket to it: after a moment, in which what was on its way may come.
- * - A connection can't be made. If there are no headers after a second, another connection to the same
- *   address decides. A slow first token is never given up. The machine of some backends may vanish while they
- *   work on it: for these another connection is made again and again.
+ * Ends a request to a backend before its answer is complete. No other file does. The reasons:
+ * - The client hangs up: at once, which frees the GPU. We begin to watch for this after some ms, because many requests
+ *   end earlier and `request.signal` is not cheap. Bun makes it at its first use. It then also shows earlier hang-ups.
+ * - The drain timeout expires: at once.
+ * - The container is gone. Before the answer's headers: after a short while, because the kernel repeats a connection
+ *   attempt after 1 s, and could reach another container with the same address. Later: when a read from the upstream
+ *   has been pending for long. Waiting for a slow client does not count, so no received bytes are lost.
+ * - The container of a WebSocket is gone: after a moment, so that messages on their way can arrive.
+ * - A connection is not possible. If there are no headers after a second, the proxy tries a second connection to the
+ *   same address. It never gives up on a slow first token. The machine of some backends may vanish during a request:
+ *   for these it tries again and again.
  */
 import { type QueueTimer, queueTimerOf, type Wait } from "../ground/queue-timer.ts";
 import type { CloseReason, Lease } from "../routing/backend.ts";
@@ -19,7 +17,7 @@ import { tryToReach } from "./connections.ts";
 
 export type AbortReason = "client gone" | "connect timed out" | CloseReason;
 
-/** When it is tried whether a backend can be reached at all. All in ms. */
+/** When the proxy tests whether a backend is reachable. All in ms. */
 type Probing = {
   /** How long to wait for headers before the first try. */
   readonly probeAfterMs: number;
@@ -29,17 +27,17 @@ type Probing = {
 
 /** All in ms. */
 export type Patience = Probing & {
-  /** How long after its beginning a request is watched for the client's hang-up; 0: from the beginning. */
+  /** When we begin to watch a request for the client's hang-up, after its start; 0: at once. */
   readonly watchAfterMs: number;
-  /** How long a request without an answer waits on a container that is gone. */
+  /** How long a request without headers waits after its container is gone. */
   readonly headersMs: number;
-  /** How long a read may be pending on a container that is gone. */
+  /** How long a read may be pending after the container is gone. */
   readonly readMs: number;
-  /** How long a WebSocket may go on to a container that is gone. */
+  /** How long a WebSocket may last after the container is gone. */
   readonly socketMs: number;
-  /** For backends whose machine may vanish. `probeEveryMs`: from the beginning of a try to the next. */
+  /** For backends whose machine may vanish. `probeEveryMs`: from the start of one try to the start of the next. */
   readonly vanishing: Probing & { readonly probeEveryMs: number };
-  /** How long a 502 waits for the reason: an engine tells the end of a container later than its connections do. */
+  /** How long a 502 waits for the reason: the engine reports a container's end later than its connections break. */
   readonly runEndMs: number;
 };
 
@@ -50,27 +48,27 @@ export const PATIENCE: Patience = {
   socketMs: 2_000,
   probeAfterMs: 1_000,
   connectMs: 4_000,
-  // A live machine answers a SYN in some ms. All together: 2 s after it has gone, its requests go elsewhere.
+  // A live machine answers a SYN in some ms. So 2 s after a machine vanishes, its requests go elsewhere.
   vanishing: { probeAfterMs: 500, connectMs: 1_000, probeEveryMs: 1_000 },
   runEndMs: 300,
 };
 
-/** Whose turn it is once the headers have come. */
+/** What we wait for once the headers have arrived. */
 export type Turn = "first byte" | "read" | "client";
 
 /**
- * Controllers that have aborted nothing, to be used again: a new one costs a small request a twentieth of its CPU time.
- * Fetch holds nothing of a signal once its answer has ended (measured, 1.4.5: 115,000 fetches with one signal).
+ * Unused controllers for the next requests: a new one costs 5 % of the CPU time of a small request. Fetch keeps no
+ * listener on a signal after its answer has ended (measured, 1.4.5: 115,000 fetches with one signal).
  */
 const spareControllers: AbortController[] = [];
 const SPARE_MAX = 256;
-/** In the place of one that was given back. Never aborted. */
+/** Replaces a controller that was given back. Never aborted. */
 const RELEASED = new AbortController();
 
 export class UpstreamAbort {
   #controller = spareControllers.pop() ?? new AbortController();
   readonly #request: Pick<Request, "signal">;
-  /** The client's, once the request is watched. */
+  /** The client's signal, once we watch the request. */
   #clientSignal: AbortSignal | undefined;
   #onClientGone: (() => void) | undefined;
   readonly #lease: Lease;
@@ -81,14 +79,14 @@ export class UpstreamAbort {
   #timer: Timer | undefined;
   #probeTimer: Timer | undefined;
   #isProbed = true;
-  /** What comes next, unless the request is over before: to be watched, or to be probed. */
+  /** The wait for the next step, watching or probing, unless the request ends first. */
   #wait: Wait | undefined;
   #waitsIn: QueueTimer | undefined;
   #reason: AbortReason | undefined;
   #isHeardByOthers = false;
-  /** It has been released: what it aborted with may be another's. */
+  /** Released: the controller may belong to another request now. */
   #isOver = false;
-  /** Its client matters no more. */
+  /** The client's hang-up does not matter any more. */
   #isReleased = false;
 
   /** @param request its signal is aborted when the client hangs up */
@@ -105,7 +103,7 @@ export class UpstreamAbort {
     });
   }
 
-  /** Called by the timers of all requests. */
+  /** Called by the timer that all requests share. */
   due(): void {
     this.#wait = undefined;
     const wasWatched = this.#clientSignal !== undefined;
@@ -118,7 +116,7 @@ export class UpstreamAbort {
     this.#waitFor(Math.max(0, probeAfterMs - this.#patience.watchAfterMs));
   }
 
-  /** Watches the request from now on, if it is not watched yet. Tells at once that the client has gone. */
+  /** Watches the request from now on. Aborts at once if the client has gone already. */
   watchClient(): void {
     if (this.#clientSignal !== undefined || this.#isReleased) return;
     const { signal } = this.#request;
@@ -137,8 +135,8 @@ export class UpstreamAbort {
   }
 
   /**
-   * Called when the headers have come, and whenever it is another's turn. Before the first byte no more is lost
-   * than before the headers.
+   * Called when the headers have arrived, and whenever the turn changes. Until the first byte the same limit applies as
+   * before the headers: no work is lost.
    */
   waitFor(what: Turn): void {
     this.#stopProbing();
@@ -146,12 +144,12 @@ export class UpstreamAbort {
     this.#arm();
   }
 
-  /** Somebody beside fetch listens to the signal, and may go on to when the request is over. */
+  /** Other listeners than fetch use the signal, maybe after the request is over: it must not be used again. */
   isHeard(): void {
     this.#isHeardByOthers = true;
   }
 
-  /** It is a WebSocket now: its client's end is told by the socket, not by the request. */
+  /** The request is a WebSocket now: the socket reports the client's end, not the request. */
   upgraded(): void {
     this.#watchesNoMore();
     this.#lease.onTimeUp(() => this.#abort("cut"));
@@ -168,12 +166,12 @@ export class UpstreamAbort {
     this.#abort("client gone");
   }
 
-  /** Ends the upstream request, whose answer is not wanted. Gives no reason. */
+  /** Ends the upstream request, because its answer is not wanted. Sets no reason. */
   abandon(): void {
     if (!this.#isOver) this.#controller.abort();
   }
 
-  /** Called when the request is over: nothing ends it any more. */
+  /** Called when the request is over. Later aborts have no effect. */
   release(): void {
     clearTimeout(this.#timer);
     this.#stopProbing();
@@ -216,7 +214,7 @@ export class UpstreamAbort {
     this.#timer = setTimeout(() => this.#abort("run-over"), this.#runOverMs);
   }
 
-  /** How long the container may be gone. */
+  /** How long we wait after the container is gone. */
   get #runOverMs(): number {
     const { headersMs, readMs, socketMs } = this.#patience;
     if (this.#isUpgraded) return socketMs;
@@ -230,14 +228,14 @@ export class UpstreamAbort {
     const probeEveryMs = backend.mayVanish ? vanishing.probeEveryMs : 0;
     const { reached, beganMs } = tryToReach(backend, connectMs, probeEveryMs);
     const isReachable = await reached;
-    if (!this.#isProbed) return; // there are headers, or the request is over
+    if (!this.#isProbed) return; // the headers have arrived, or the request is over
     if (!isReachable) return this.#abort("connect timed out");
     if (!backend.mayVanish) return;
     const nextMs = beganMs + probeEveryMs - performance.now();
     this.#probeTimer = setTimeout(() => void this.#probe(), Math.max(0, nextMs));
   }
 
-  /** A request that is not watched yet still waits for that. */
+  /** Keeps the wait for watching, if the request is not watched yet. */
   #stopProbing(): void {
     if (!this.#isProbed) return;
     this.#isProbed = false;

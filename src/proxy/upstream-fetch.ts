@@ -1,4 +1,4 @@
-/** The one fetch that sends a request to a backend. Says which of its failures are I/O, and which are bugs. */
+/** The only fetch that sends requests to backends. Tells I/O failures from bugs of ours. */
 import { errorCode } from "../ground/error-text.ts";
 import { isUsable } from "./answer.ts";
 import type { Payload } from "./body/payload.ts";
@@ -16,7 +16,7 @@ export function requestInit(
     body,
     redirect: "manual",
     decompress: false,
-    timeout: false, // no limit of ours on a slow first token or a silent stream
+    timeout: false, // the proxy sets no limit on a slow first token or a silent stream
     proxy: false,
     signal,
   };
@@ -29,7 +29,7 @@ export type Asked =
   | { readonly kind: "answer"; readonly upstream: Response }
   | { readonly kind: "no answer"; readonly error: unknown };
 
-/** @throws what is no failure of I/O: a bug of ours */
+/** @throws only on a bug of ours, not on an I/O failure */
 export async function ask(url: string, init: BunFetchRequestInit): Promise<Asked> {
   try {
     const upstream = await fetch(url, init);
@@ -41,10 +41,13 @@ export async function ask(url: string, init: BunFetchRequestInit): Promise<Asked
   }
 }
 
-/** The codes of Node's errors for a wrong argument. Only we give arguments. */
+/** Node's error codes for a wrong argument. Arguments come from us only. */
 const WRONG_ARGUMENT = /^ERR_(?:INVALID_(?:ARG|URL|THIS)|HTTP_INVALID|OUT_OF_RANGE)/;
 
-/** Each failure of fetch's I/O has a code (ECONNRESET, Malformed_HTTP_Response …: measured, 1.4.5). A TypeError of ours has none. */
+/**
+ * Every I/O failure of fetch has a code (ECONNRESET, Malformed_HTTP_Response …: measured, 1.4.5). A TypeError of ours
+ * has none.
+ */
 function isFailureOfIo(error: unknown): boolean {
   if (error instanceof DOMException) return true; // the client that sent the body has gone
   const code = errorCode(error);

@@ -1,20 +1,20 @@
-/** The `Via` header says through which proxies a request has come (RFC 9110 §7.6.3): adds us, and detects loops. */
+/** The `Via` header lists the proxies that a request has passed (RFC 9110 §7.6.3). Adds this proxy, and detects loops. */
 import { viaEntry } from "../ground/pseudonym.ts";
 import { errorResponse } from "./own/errors.ts";
 
-/** More than once through us is no loop yet: a gateway behind us that renames models sends requests back on purpose. */
+/** Two passes are no loop yet: a gateway behind the proxy that renames models sends requests back on purpose. */
 const LOOP_TIMES = 3;
 
-/** @returns the answer to a request that comes again and again, because a server behind us sends to us */
+/** @returns the answer to a request that comes again and again, because a server behind the proxy sends it back */
 export function loopOf({ headers }: Request, pseudonym: string): Response | undefined {
   if (timesThrough(headers, pseudonym) < LOOP_TIMES) return undefined;
   return errorResponse(
     "loop_detected",
-    `Cannot route the request: it has come through this proxy ${LOOP_TIMES} times already; a server behind it sends its requests back to it`,
+    `Cannot route the request: it has passed this proxy ${LOOP_TIMES} times already; a server behind the proxy sends requests back, so change that server's target`,
   );
 }
 
-/** Counts how often a request has come through the proxy of this name. */
+/** Counts how often a request has passed the proxy of this name. */
 function timesThrough(headers: Headers, pseudonym: string): number {
   const via = headers.get("via");
   if (via === null) return 0;
@@ -26,19 +26,19 @@ function receivedBy(hop: string): string | undefined {
   return hop.trim().split(/\s+/, 2)[1];
 }
 
-/** Adds this proxy to the hops that are there. */
+/** Adds this proxy to the hops in the header. */
 export function appendVia(headers: Headers, pseudonym: string): void {
   headers.append("via", viaEntry(pseudonym));
 }
 
 /**
- * @returns the answer if the proxy asks itself for its model list, through a relay. It must not get the list:
- *   a model that it has read from itself would stay for ever
+ * @returns the refusal if the proxy asks itself for its model list, through a relay. It must not get the list:
+ *   a model that it read from itself would stay forever
  */
 export function ownListOf({ headers }: Request, pseudonym: string): Response | undefined {
   if (timesThrough(headers, pseudonym) === 0) return undefined;
   return errorResponse(
     "loop_detected",
-    "Cannot list the models: the proxy has asked itself for them; what it takes for a server leads back to it",
+    "Cannot list the models: the proxy has asked itself for them; one of its servers leads back to the proxy, so change that server's target",
   );
 }

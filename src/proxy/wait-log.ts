@@ -1,12 +1,11 @@
 /**
- * What the log says of requests that wait: one line when the first waits for a model, one when the last is
- * through. A model whose servers are full now and then would fill the log: within a minute of the last pair of
- * lines the next ones are written at debug level.
+ * Logs waiting requests: one line when the first request waits for a model, one when the last wait ends. A model whose
+ * servers are often full would fill the log, so further pairs of lines within a minute are at debug level.
  */
 import { BoundedMap } from "../ground/bounded-map.ts";
 import type { Log } from "../telemetry/log.ts";
 
-/** From the first that waits for a model to the last that is through. */
+/** The time from the first wait for a model to the end of the last one. */
 type Episode = {
   readonly level: "info" | "debug";
   requests: number;
@@ -15,20 +14,20 @@ type Episode = {
 
 const REPEAT_MS = 60_000;
 const MODELS_MAX = 1_000;
-/** So many pairs of lines a minute at most, of all models together. */
+/** The most pairs of lines a minute, for all models together. */
 const PAIRS_MAX = 60;
 
 export class WaitLog {
   readonly #log: Log;
   readonly #now: () => number;
   readonly #episodes = new Map<string, Episode>();
-  /** When the last pair of lines at level info began, by model. */
+  /** When the last pair of lines at info level began, by model. */
   readonly #saidMs = new BoundedMap<string, number>(MODELS_MAX);
-  /** When the minute began in which pairs are counted, and how many it has had. */
+  /** When the present minute of counting began, and how many pairs it has had. */
   #minuteMs = Number.NEGATIVE_INFINITY;
   #pairs = 0;
 
-  /** @param now ms, by a clock that never goes back */
+  /** @param now a monotonic clock, ms */
   constructor(log: Log, now: () => number = () => performance.now()) {
     this.#log = log;
     this.#now = now;
@@ -45,7 +44,7 @@ export class WaitLog {
     this.#log[level]("requests wait for a model", { model, reason });
   }
 
-  /** @param isWaitedFor others wait for the model still */
+  /** @param isWaitedFor true if other requests still wait for the model */
   left(model: string, waitedMs: number, isWaitedFor: boolean): void {
     const episode = this.#episodes.get(model);
     if (episode === undefined) return;

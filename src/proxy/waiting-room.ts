@@ -1,6 +1,6 @@
 /**
- * Where requests wait for a model that is expected back, or for room: first in, first out for each model. Decides
- * nothing about where a request goes, and sends nothing: each waiter tries for itself when its turn has come.
+ * Requests wait here for a model that is expected back, or for room on its servers: first in, first out for each model.
+ * Does not choose servers and sends nothing: each waiter tries for itself when its turn comes.
  */
 import { Turn } from "../ground/turn.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -8,40 +8,40 @@ import type { WaitOutcome } from "../telemetry/telemetry.ts";
 import { WaitLog } from "./wait-log.ts";
 
 export type WaitingRoomInit = {
-  /** The longest wait, ms; 0: nobody waits. */
+  /** The longest wait, ms; 0: no request waits. */
   readonly timeoutMs: number;
   readonly log: Log;
-  /** Most requests that wait at once. */
+  /** The most requests that may wait at once. */
   readonly waitersMax?: number;
 };
 
-/** What a waiter's try has come to. */
+/** The result of a waiter's try. */
 export type Tried<T> =
-  /** It has got a server, in the same step. */
+  /** It got a server, in the same step. */
   | { readonly kind: "routed"; readonly value: T }
   | { readonly kind: "waits" }
-  /** Nobody will come. */
+  /** No server will come. */
   | { readonly kind: "gone" };
 
 /** One request that waits. */
 export type Waiter<T> = {
-  /** Id of its model: all that wait for one model have one order. */
+  /** The model's id: all requests that wait for one model have one order. */
   readonly model: string;
-  /** Where it may go. Those in one lane may go to the same servers: if the first can't, none can. */
+  /** Requests in one lane may go to the same servers: if the first can't go, the others can't either. */
   readonly lane: string;
   /** Aborted when its client leaves. */
   readonly signal: AbortSignal;
   /** How much longer it may wait, ms. */
   readonly patienceMs: number;
-  /** Why it waits, in words for the log. */
+  /** Why it waits, for the log. */
   readonly reason: string;
-  /** When it came, as a number that grows: it keeps its place in the order, also if it comes back from a server. */
+  /** Its number in the order of arrival. It keeps its place, even if it comes back from a server. */
   readonly arrival: number;
   readonly waits: () => (outcome: WaitOutcome) => void;
   readonly attempt: () => Tried<T>;
 };
 
-/** How a wait has ended. */
+/** How a wait ended. */
 export type WaitEnd<T> = { readonly waitedMs: number } & (
   | { readonly kind: "routed"; readonly value: T }
   | { readonly kind: "timeout" | "gone" | "client_gone" }
@@ -52,16 +52,16 @@ export type WaitEnd<T> = { readonly waitedMs: number } & (
 type Waiting = {
   readonly arrival: number;
   readonly lane: string;
-  /** @returns false if it goes on waiting */
+  /** @returns false if it must wait longer */
   readonly attempt: () => boolean;
   readonly end: (kind: "closed") => void;
 };
 
-/** All that wait for one model. */
+/** All requests that wait for one model. */
 type Queue = {
-  /** In the order in which they came. */
+  /** In order of arrival. */
   readonly waiting: Waiting[];
-  /** How many are in each lane. */
+  /** The number of requests in each lane. */
   readonly lanes: Map<string, number>;
 };
 
@@ -74,7 +74,7 @@ export class WaitingRoom {
   readonly #queues = new Map<string, Queue>();
   #size = 0;
   #isClosed = false;
-  /** Something has changed since those that wait have tried last. */
+  /** Something has changed since the last tries. */
   #isDue = false;
   #isTrying = false;
 
@@ -98,25 +98,25 @@ export class WaitingRoom {
     return this.#size >= this.#waitersMax;
   }
 
-  /** How many requests wait for each model that some wait for, by its id. */
+  /** The number of waiting requests by model id. Models without waiting requests are left out. */
   get counts(): ReadonlyMap<string, number> {
     return new Map([...this.#queues].map(([model, { waiting }]) => [model, waiting.length]));
   }
 
-  /** Says whether a request must wait behind others, whether or not a server could take it. */
+  /** Says whether a request must wait behind others, even if a server could take it. */
   isBehind(model: string, lane: string): boolean {
     const queue = this.#queues.get(model);
     return queue !== undefined && (this.#isDue || this.#isTrying || queue.lanes.has(lane));
   }
 
-  /** Something has changed: those that wait try again, after the step that is under way. */
+  /** Something has changed: all waiting requests try again after the present step. */
   wake(): void {
     if (this.#isDue || this.#size === 0) return;
     this.#isDue = true;
     if (!this.#isTrying) setImmediate(() => void this.#tryAll());
   }
 
-  /** Tells all that wait that the proxy is being stopped. Nobody waits from now on. */
+  /** Ends all waits, because the proxy is being stopped. No request waits from now on. */
   close(): void {
     this.#isClosed = true;
     for (const { waiting } of [...this.#queues.values()]) {
@@ -127,7 +127,7 @@ export class WaitingRoom {
   /**
    * Must be called only while the room is open and not full.
    *
-   * @throws what an attempt throws: a bug
+   * @throws only on a bug of ours: the error of an attempt
    */
   wait<T>(waiter: Waiter<T>): Promise<WaitEnd<T>> {
     const { model, lane, signal, patienceMs } = waiter;
@@ -157,14 +157,14 @@ export class WaitingRoom {
           if (tried.kind === "gone") end("gone");
           else leave("routed", (waitedMs) => resolve({ ...tried, waitedMs }));
         } catch (error) {
-          leave("gone", () => reject(error)); // or all others would wait for ever
+          leave("gone", () => reject(error)); // otherwise all others would wait forever
         }
         return true;
       },
       end,
     };
     this.#add(model, waiting);
-    if (this.#isTrying) this.#isDue = true; // its queue may have been gone through already
+    if (this.#isTrying) this.#isDue = true; // the tries of its queue may be over already
     this.#log.entered(model, waiter.reason);
     signal.addEventListener("abort", onClientGone);
     if (signal.aborted) onClientGone();
@@ -179,7 +179,7 @@ export class WaitingRoom {
     this.#size += 1;
   }
 
-  /** @returns false if it does not wait any more */
+  /** @returns false if it no longer waits */
   #remove(model: string, one: Waiting): boolean {
     const queue = this.#queues.get(model);
     if (queue === undefined || !isIn(queue, one)) return false;
@@ -193,7 +193,7 @@ export class WaitingRoom {
     return true;
   }
 
-  /** Takes turns with everybody else: thousands may get their servers at once. */
+  /** Lets other work run in between: thousands of requests may get a server at once. */
   async #tryAll(): Promise<void> {
     this.#isTrying = true;
     const turn = new Turn();
@@ -205,11 +205,11 @@ export class WaitingRoom {
   }
 }
 
-/** Lets all try that may succeed. A lane whose first can't go is left alone. */
+/** Lets each request try that may succeed. Skips a lane if its first request can't go. */
 async function tryQueue(queue: Queue, turn: Turn): Promise<void> {
   const { lanes } = queue;
   const blocked = new Set<string>();
-  // Those that leave while others have their turn take their lanes with them.
+  // Requests that leave meanwhile remove their lanes.
   const areAllBlocked = (): boolean =>
     blocked.size >= lanes.size && [...lanes.keys()].every((lane) => blocked.has(lane));
   for (const one of [...queue.waiting]) {
@@ -220,7 +220,7 @@ async function tryQueue(queue: Queue, turn: Turn): Promise<void> {
   }
 }
 
-/** The index of the first that did not come before this arrival. No two have the same. */
+/** The index of the first request that did not come before this arrival. No two requests have the same number. */
 function placeOf(waiting: readonly Waiting[], arrival: number): number {
   let [from, to] = [0, waiting.length];
   while (from < to) {

@@ -67,7 +67,7 @@ describe("BrokenAnswers", () => {
     const at = rig({ quietMs: 100 });
     at.broken.add(at.backend, BROKEN);
     const reason =
-      "the server closed the connection 41 s into the answer, and its container seems to run on";
+      "the server closed the connection 41 s into the answer; its container still seems to run";
     expect(await reasonOf(at)).toBe(reason);
     const startMs = performance.now();
     for (let n = 0; n < 50; n += 1) at.broken.add(at.backend, { ...BROKEN, afterMs: 200 });
@@ -76,14 +76,14 @@ describe("BrokenAnswers", () => {
     expect(at.told()[1]).toEqual({
       ...{ message: BROKE_OFF, container: "vllm-1", model: "m", answers: 50 },
       reason:
-        "the server closed the connection 0.2 s into the longest of the answers, and its container seems to run on",
+        "the server closed the connection 0.2 s into the longest of the answers; its container still seems to run",
     });
   });
 
   test("tells the end of a run at once, although it has told of broken answers just now", async () => {
     const at = rig({ quietMs: LONG });
     at.broken.add(at.backend, BROKEN);
-    expect(await reasonOf(at)).toEndWith("seems to run on");
+    expect(await reasonOf(at)).toEndWith("still seems to run");
     at.broken.add(at.backend, BROKEN);
     await expectNever("a line within the quiet time", () => at.log.lines.length > 1, 20);
     at.backend.ending.ended(OOM);
@@ -115,7 +115,7 @@ describe("BrokenAnswers", () => {
   });
 
   test.each<[what: string, broken: Partial<Broken>, reason: string]>([
-    ["time", { abortReason: "cut" }, "its time to finish, 60 s, was over"],
+    ["time", { abortReason: "cut" }, "the drain timeout of 60 s expired"],
     [
       "way to it",
       { abortReason: "run-over" },
@@ -135,7 +135,7 @@ describe("BrokenAnswers", () => {
   test("says that the time was over also where nobody knows how long it was", async () => {
     const at = rig();
     at.broken.add(at.backend, { ...BROKEN, abortReason: "cut" });
-    expect(await reasonOf(at)).toBe("its time to finish was over");
+    expect(await reasonOf(at)).toBe("the drain timeout expired");
   });
 
   test("says that a server that goes on was told to stop", async () => {
@@ -143,7 +143,7 @@ describe("BrokenAnswers", () => {
     at.backend.ending.toldToStop();
     at.broken.add(at.backend, { ...BROKEN, afterMs: 130_000 });
     expect(await reasonOf(at)).toBe(
-      "the server closed the connection 2.2 min into the answer, and its container was told to stop",
+      "the server closed the connection 2.2 min into the answer; its container was told to stop",
     );
   });
 
@@ -172,7 +172,7 @@ describe("BrokenAnswers", () => {
     at.broken.add(at.backend, { ...REFUSED, error: coded("EMFILE") });
     await until("both are told", () => at.log.lines.length === 2);
     expect(at.log.lines.map(({ reason }) => reason)).toEqual([
-      "its time to finish, 0.5 s, was over",
+      "the drain timeout of 0.5 s expired",
       "the proxy is out of file descriptors",
     ]);
   });
@@ -199,7 +199,7 @@ describe("BrokenAnswers", () => {
     expect(at.told()[1]).toEqual({
       ...{ message: FAILED, container: "vllm-1", model: "m", requests: 102 },
       reason:
-        "the server refused the connection, or the proxy could not connect to the server, or the server closed the connection, and its container seems to run on",
+        "the server refused the connection, or the proxy could not connect to the server, or the server closed the connection; its container still seems to run",
     });
   });
 

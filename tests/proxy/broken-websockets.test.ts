@@ -37,9 +37,9 @@ describe("BrokenAnswers", () => {
     [
       "server broke off",
       {},
-      "the server closed the connection 41 s into the connection, and its container seems to run on",
+      "the server closed the connection 41 s into the connection; its container still seems to run",
     ],
-    ["time to finish was over", { abortReason: "cut" }, "its time to finish, 60 s, was over"],
+    ["time to finish was over", { abortReason: "cut" }, "the drain timeout of 60 s expired"],
   ])("says of a WebSocket that its %s", async (_how, but, reason) => {
     const at = rig({ drainTimeoutMs: 60_000 });
     at.broken.add(at.backend, { ...SOCKET, ...but });

@@ -71,7 +71,7 @@ describe("a client's opening", () => {
       error: {
         type: "invalid_request_error",
         message:
-          "Cannot route the request: no server takes requests just now; try again shortly; or send POST /v1/responses over HTTP instead",
+          "Cannot route the request: no server takes requests now; try again shortly; or send POST /v1/responses over HTTP instead",
         param: null,
         code: "upgrade_required",
       },

@@ -76,7 +76,7 @@ describe("failureResponse()", () => {
 
   test("names no model where the request has named none", async () => {
     expect(await (await failureResponse(failure(), { model: undefined }, 0)).text()).toContain(
-      "Cannot forward the request: the server did not answer",
+      "Cannot forward the request: the server did not answer; its log may say why",
     );
   });
 

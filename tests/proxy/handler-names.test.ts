@@ -57,7 +57,7 @@ test("the error names the model as the client does, the log as its server does",
   const { error } = (await response.json()) as { error: { code: string; message: string } };
   expect([error.code, error.message]).toEqual([
     "backend_unreachable",
-    'Cannot forward the request: the server of model "gguf" did not answer',
+    'Cannot forward the request: the server of model "gguf" did not answer; its log may say why',
   ]);
   await until("it is logged", () => proxy.log.lines.length > 0);
   expect(proxy.log.lines.at(-1)).toMatchObject({ level: "warn", model: "org/gguf" });

@@ -90,8 +90,8 @@ describe("handshakeRefusal()", () => {
 
 describe("handshakeRefusal() of one whose Upgrade a proxy in front has dropped", () => {
   test.each<[path: string, message: string]>([
-    ["/v1/realtime", "may have dropped them"],
-    ["/v1/responses", "may have dropped them; or send POST /v1/responses over HTTP instead"],
+    ["/v1/realtime", "make it pass them on"],
+    ["/v1/responses", "make it pass them on; or send POST /v1/responses over HTTP instead"],
   ])("%s", (path, message) => {
     const refused = handshakeRefusal(asked(without("upgrade")), { path, query: "" });
     expect(refused?.status).toBe(426);

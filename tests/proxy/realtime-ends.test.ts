@@ -117,7 +117,7 @@ describe("a WebSocket ends", () => {
       await until("the server knows", () => server.closes.length === 1);
       expect(server.closes[0]?.code).toBe(1001);
       await until("the log says so", () => proxy.log.lines.length === 1);
-      const reason = "its time to finish was over";
+      const reason = "the drain timeout expired";
       expect(proxy.log.lines[0]).toMatchObject({ level: "warn", websockets: 1, reason });
     });
   });

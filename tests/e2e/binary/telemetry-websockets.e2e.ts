@@ -157,7 +157,7 @@ describe("an end that is none", () => {
     run.engine.kill(run.container);
     expect(await closed).toBe(1012);
     await until("it is told", () => run.proxy.logged("WebSockets ended early"));
-    expect(run.proxy.logged("its time to finish, 0.2 s, was over")).toBe(true);
+    expect(run.proxy.logged("the drain timeout of 0.2 s expired")).toBe(true);
     const { servers } = await run.spans();
     expect(servers[0]).toMatchObject({
       attributes: { "error.type": "drain_timeout", "proxy.websocket.close_code": 1012 },

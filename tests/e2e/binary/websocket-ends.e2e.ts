@@ -76,7 +76,7 @@ describe("A WebSocket whose server breaks off", () => {
     await using stage = await Stage.start();
     stage.breakOff();
     expect((await stage.client.closed()).code).toBe(1006);
-    await until("it is in the log", () => stage.proxy.logged("and its container seems to run on"));
+    await until("it is in the log", () => stage.proxy.logged("its container still seems to run"));
     await untilShown(stage.proxy.origin, NAME, { state: "routed", in_flight: 0 });
   });
 });

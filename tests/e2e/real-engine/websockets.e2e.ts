@@ -84,7 +84,7 @@ describe("docker stop", () => {
       expect(performance.now() - startMs).toBeWithin(1_000, 2_500);
       await until("its server knows", async () => (await endsAt(deaf))[0] !== null);
       expect(await endsAt(deaf)).toMatchObject([{ code: 1001, by: "client" }]);
-      expect(await reasonInLog(deaf)).toBe("its time to finish, 1 s, was over");
+      expect(await reasonInLog(deaf)).toBe("the drain timeout of 1 s expired");
       await stopped;
     },
     TIMEOUT_MS,
