@@ -1,5 +1,9 @@
-/** The compiled binary tells Prometheus which servers there are, and how it stands with them and with the engine. */
+/**
+ * The compiled binary tells Prometheus which servers there are, and the state of each of them and of the engine. Runs the
+ * command of docs/telemetry.md.
+ */
 import { expect, test } from "bun:test";
+import { readText } from "../../support/docs.ts";
 import { envOf, FakeEngine } from "../../support/engine/fake.ts";
 import { startCompiled } from "../../support/proxy/compiled.ts";
 import { fakeBackend } from "../../support/server/scripted.ts";
@@ -106,3 +110,27 @@ test("/sd/prometheus tells nothing before all servers have been asked for their 
   answering.resolve();
   await until("it is known which there are", async () => (await status()) === 200, BOUND_MS);
 });
+
+test.skipIf(Bun.which("curl") === null)(
+  "the command of docs/telemetry.md prints the routed servers",
+  async () => {
+    const [command = ""] = /^curl .*\/sd\/prometheus$/m.exec(readText("docs/telemetry.md")) ?? [];
+    expect(command).toContain(":8080/");
+    using backend = fakeBackend(() => Response.json({ data: [{ id: "m" }] }));
+    using engine = new FakeEngine();
+    engine.add({ name: "vllm-1", port: Number(new URL(backend.origin).port) });
+    await engine.start();
+    await using proxy = await startCompiled({ env: envOf(engine) });
+    const here = command.replace(":8080", `:${proxy.port}`);
+    const printed = (): Promise<string> => {
+      const child = Bun.spawn(["sh", "-c", here], { stdio: ["ignore", "pipe", "ignore"] });
+      return child.stdout.text();
+    };
+    await until(
+      "it prints the server",
+      async () => (await printed()).includes(`"container_name":"vllm-1"`),
+      BOUND_MS,
+    );
+    expect(JSON.parse(await printed())).toHaveLength(1);
+  },
+);
