@@ -35,7 +35,7 @@ describe("anthropicList()", () => {
     ["limit=0", "20 m00–m19 …"],
     ["limit=x", "20 m00–m19 …"],
     ["limit=5000", "30 m00–m29"],
-  ])("%p is %p", (query, expected) => {
+  ])("for the query %p returns %p", (query, expected) => {
     expect(page(query)).toBe(expected);
   });
 });
@@ -45,7 +45,7 @@ function shown(entry: Parameters<typeof model>[0]): Readonly<Record<string, unkn
 }
 
 describe("anthropicModel()", () => {
-  test("adds what is missing and keeps what is there", () => {
+  test("adds missing fields and keeps the existing ones", () => {
     expect(shown({ id: "a", created: 1_700_000_000, owned_by: "vllm" })).toEqual({
       type: "model",
       id: "a",
@@ -58,19 +58,19 @@ describe("anthropicModel()", () => {
     expect(shown(own)).toEqual(own);
   });
 
-  test("keeps what is there to the letter, keys with escapes and white space included", () => {
+  test("keeps the existing text byte for byte, including white space and keys with escapes", () => {
     const json = '{ "id": "a", "\\u0074ype": "own", "created": 1e3, "n": 12345678901234567890 }';
     const head = '{"display_name":"a","created_at":"1970-01-01T00:16:40.000Z",';
     expect(anthropicModel({ id: "a", json })).toBe(head + json.slice(1));
   });
 
-  test("is made once of a model", () => {
+  test("makes the text once for each model", () => {
     const made = model({ id: "a" });
     expect(anthropicModel(made)).toBe(anthropicModel(made));
   });
 
   test.each([[undefined], [null], ["x"], [1e300], [{}], [[]], [[5]], [true], ["5"], [""]])(
-    "a created of %p is the epoch",
+    "turns a created of %p into the epoch",
     (created) => {
       expect(shown({ id: "a", created })["created_at"]).toBe("1970-01-01T00:00:00.000Z");
     },

@@ -1,4 +1,4 @@
-/** Base URLs as people mistype them. */
+/** Base URLs that people often mistype. */
 import { describe, expect, test } from "bun:test";
 import { baseUrlMistake } from "../../../src/proxy/own/base-url.ts";
 import { rawConnect } from "../../support/client/raw-http.ts";
@@ -35,7 +35,7 @@ const MISTAKES: readonly (readonly [path: string, says: string])[] = [
 ];
 
 describe("baseUrlMistake()", () => {
-  test.each(MISTAKES)("of %s: %s", (path, says) => {
+  test.each(MISTAKES)("explains the mistake in %s: %s", (path, says) => {
     expect(baseUrlMistake(path)).toContain(says);
   });
 
@@ -43,28 +43,31 @@ describe("baseUrlMistake()", () => {
     ...["/v1/chat/completions", "/v1", "/v1/", "/v1/models", "/v1/v10/x", "/v1/v1x", "/v1/x//y"],
     ...["/", "/x", "/v2/chat/completions", "/chat", "/modelsx", "/completion", "/x/models", ""],
     ...["/rerank", "/api/chat", "/V1/V1/x", "/status"],
-  ])("of %j: none", (path) => {
+  ])("returns undefined for %j", (path) => {
     expect(baseUrlMistake(path)).toBeUndefined();
   });
 });
 
 describe("a mistyped base URL", () => {
-  test.each(MISTAKES)("%s is told at once, while 1 GiB is still to come", async (path, says) => {
-    using server = fakeBackend();
-    using proxy = startProxyTo(server.origin);
-    using client = await rawConnect(proxy.port);
-    const more = "Origin: http://page.test\r\nContent-Length: 1073741824";
-    client.send(`POST ${path} HTTP/1.1\r\nHost: a\r\n${more}\r\n\r\n{"model":`);
-    await client.waitFor("}}");
-    const answer = client.received();
-    expect(answer).toStartWith("HTTP/1.1 404 ");
-    expect(answer).toContain('"code":"not_found"');
-    expect(answer).toContain(says);
-    expect(answer.toLowerCase()).toContain("access-control-allow-origin: *");
-    expect([server.received, proxy.keptOpen()]).toEqual([[], 0]);
-  });
+  test.each(MISTAKES)(
+    "%s gets its error at once, before 1 GiB of body has come",
+    async (path, says) => {
+      using server = fakeBackend();
+      using proxy = startProxyTo(server.origin);
+      using client = await rawConnect(proxy.port);
+      const more = "Origin: http://page.test\r\nContent-Length: 1073741824";
+      client.send(`POST ${path} HTTP/1.1\r\nHost: a\r\n${more}\r\n\r\n{"model":`);
+      await client.waitFor("}}");
+      const answer = client.received();
+      expect(answer).toStartWith("HTTP/1.1 404 ");
+      expect(answer).toContain('"code":"not_found"');
+      expect(answer).toContain(says);
+      expect(answer.toLowerCase()).toContain("access-control-allow-origin: *");
+      expect([server.received, proxy.keptOpen()]).toEqual([[], 0]);
+    },
+  );
 
-  test("leaves the connection to the next request, once the body has come", async () => {
+  test("leaves the connection usable for the next request, after the body has come", async () => {
     using proxy = startProxyTo("http://127.0.0.1:9");
     using client = await rawConnect(proxy.port);
     client.send("POST /v1/v1/x HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");

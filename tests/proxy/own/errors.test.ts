@@ -6,7 +6,7 @@ import {
   quoteModel,
 } from "../../../src/proxy/own/errors.ts";
 
-/** The contract: status and code of every case, Anthropic's word for it, and the field at fault. */
+/** The contract: code and status of every case, Anthropic's error type, and the field that caused the error. */
 const CASES: readonly [code: ErrorCode, status: number, type: string, param: "model" | null][] = [
   ["invalid_handshake", 400, "invalid_request_error", null],
   ["invalid_json", 400, "invalid_request_error", null],
@@ -35,7 +35,7 @@ describe("errorResponse()", () => {
   });
 
   test.each(CASES)(
-    "%s is a %d that both SDK families can read",
+    "%s is a %d that the SDKs of OpenAI and Anthropic can read",
     async (code, status, type, param) => {
       const response = errorResponse(code, "Cannot do it");
       expect(response.status).toBe(status);
@@ -47,27 +47,24 @@ describe("errorResponse()", () => {
     },
   );
 
-  test.each(CASES)(
-    "%s (%d) says when to try again only if it is a 429 or a 503",
-    (code, status) => {
-      const { headers } = errorResponse(code, "Cannot do it");
-      expect(headers.get("retry-after")).toBe(status === 429 || status === 503 ? "1" : null);
-    },
-  );
+  test.each(CASES)("%s (%d) has Retry-After only if it is a 429 or a 503", (code, status) => {
+    const { headers } = errorResponse(code, "Cannot do it");
+    expect(headers.get("retry-after")).toBe(status === 429 || status === 503 ? "1" : null);
+  });
 
-  test.each(CASES)("%s (%d) says which methods there are only if it is a 405", (code, status) => {
+  test.each(CASES)("%s (%d) has Allow only if it is a 405", (code, status) => {
     const { headers } = errorResponse(code, "Cannot do it");
     const allowed = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
     expect(headers.get("allow")).toBe(status === 405 ? allowed : null);
   });
 
-  test.each(CASES)("%s (%d) says which protocol to use only if it is a 426", (code, status) => {
+  test.each(CASES)("%s (%d) has Upgrade only if it is a 426", (code, status) => {
     const { headers } = errorResponse(code, "Cannot do it");
     const [protocol, connection] = status === 426 ? ["HTTP/1.1", "Upgrade"] : [null, null];
     expect([headers.get("upgrade"), headers.get("connection")]).toEqual([protocol, connection]);
   });
 
-  test("keeps a message that would break out of JSON in its place, or steer a terminal", async () => {
+  test("escapes characters that would break the JSON or control a terminal", async () => {
     const message = 'model "\\\n\u0000é😀';
     const body = (await errorResponse("model_not_found", message).json()) as {
       readonly error: { readonly message: string };
@@ -84,7 +81,7 @@ describe("quoteModel()", () => {
     ["x".repeat(256), `"${"x".repeat(256)}"`],
     ["x".repeat(257), `"${"x".repeat(256)}…"`],
     [`${"x".repeat(255)}😀`, `"${"x".repeat(255)}\\ud83d…"`],
-  ])("%p", (model, quoted) => {
+  ])("quotes %p", (model, quoted) => {
     expect(quoteModel(model)).toBe(quoted);
   });
 });

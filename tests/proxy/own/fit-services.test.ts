@@ -1,4 +1,4 @@
-/** What `GET /status` shows of a swarm that is too large for it. */
+/** How `GET /status` shows a swarm that is too large for its limit. */
 import { describe, expect, test } from "bun:test";
 import { statusText } from "../../../src/proxy/own/status-fit.ts";
 import type { ContainerStatus, ServiceStatus, Status, TaskStatus } from "../../../src/status.ts";
@@ -6,7 +6,7 @@ import { containerStatus, plainStatus } from "../../support/proxy/status-reply.t
 import { service, swarm, task } from "../../support/proxy/swarm-status.ts";
 
 const LIMIT = 256 * 1024;
-/** Each is 6 bytes of JSON. */
+/** Takes 6 bytes in JSON. */
 const CONTROL = "\u0001";
 
 function fit(more: Partial<Status>, bytesMax = LIMIT): Status {
@@ -31,7 +31,7 @@ function servicesIn({ swarm: seen }: Status): readonly ServiceStatus[] {
   return seen?.services ?? [];
 }
 
-/** All tasks run, and each is among the containers too. */
+/** All tasks run, and each has a container. */
 function large(): {
   readonly services: readonly ServiceStatus[];
   readonly containers: readonly ContainerStatus[];
@@ -47,7 +47,7 @@ function large(): {
 }
 
 describe("statusText() of a swarm", () => {
-  test("leaves nothing out of what fits, to the byte", () => {
+  test("leaves nothing out if the status fits exactly, and one task if it is one byte too long", () => {
     const status = plainStatus({
       swarm: swarm([service({ name: "a", tasks: tasksOf("a", 400) })]),
     });
@@ -63,7 +63,7 @@ describe("statusText() of a swarm", () => {
     expect(servicesIn(shown).reduce((sum, { tasks }) => sum + tasks.length, 0)).toBe(999);
   });
 
-  test("shows all of 500 services and 5,000 tasks that there is room for, beside their containers", () => {
+  test("shows 500 services, and as many of 5,000 tasks and their containers as fit", () => {
     const { services, containers } = large();
     const shown = fit({ containers, swarm: swarm(services) });
     expect(servicesIn(shown)).toHaveLength(500);
@@ -76,7 +76,7 @@ describe("statusText() of a swarm", () => {
     });
   });
 
-  test("tasks that are not there stay before those that run, in the order that they had", () => {
+  test("keeps tasks that do not run rather than running ones, and keeps their order", () => {
     const tasks = many(5_000, (n) =>
       task({
         name: `a.${n}`,
@@ -90,7 +90,7 @@ describe("statusText() of a swarm", () => {
     expect(names).toEqual(names.toSorted((a, b) => Number(a.slice(2)) - Number(b.slice(2))));
   });
 
-  test("services of which something is wrong stay before those of which nothing is, and those that update come next", () => {
+  test("keeps services with a problem first, then those with an update, then the others", () => {
     const services = many(3_000, (n) =>
       service({
         name: `s${`${n}`.padStart(4, "0")}`,
@@ -106,7 +106,7 @@ describe("statusText() of a swarm", () => {
     expect(kept.map(({ name }) => name)).toEqual(kept.map(({ name }) => name).toSorted());
   });
 
-  test("many services leave room for all else", () => {
+  test("many services leave room for containers and models", () => {
     const { services } = large();
     const containers = many(
       5_000,
@@ -127,19 +127,19 @@ describe("statusText() of a swarm", () => {
   test.each<[what: string, seen: Status["swarm"]]>([
     ["the reason of the swarm", swarm([], { state: "lost", reason: LONG })],
     ["the reason of a service", swarm([service({ name: "a", reason: LONG })])],
-    ["what becomes of an update", swarm([service({ name: "a", update: LONG })])],
+    ["the text of an update", swarm([service({ name: "a", update: LONG })])],
     ["tasks", swarm([service({ name: "a", tasks: tasksOf("a", 5_000) })])],
     [
       "the reason of a task",
       swarm([service({ name: "a", tasks: tasksOf("a", 1, { reason: LONG }) })]),
     ],
-  ])("it says that it leaves out details: %s", (_what, seen) => {
+  ])("reports that it leaves out details: %s", (_what, seen) => {
     const { left_out, swarm: shown } = fit({ swarm: seen });
     expect(left_out).toMatchObject({ services: 0, details: true });
     expect(shown?.services).toHaveLength(seen?.services.length ?? -1);
   });
 
-  test("the worst texts fit, and take no longer than a turn may", () => {
+  test("the worst texts fit, and take less than 500 ms", () => {
     const worst = (n: number): string => `${n}${CONTROL.repeat(1_000)}`;
     const services = many(500, (n) => {
       const tasks = many(10, (slot) =>

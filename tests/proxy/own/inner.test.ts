@@ -1,4 +1,4 @@
-/** Who may see what tells inner things: `/status`, `/metrics` and `/sd/prometheus`. */
+/** Which clients may read the internal pages `/status`, `/metrics` and `/sd/prometheus`. */
 import { describe, expect, test } from "bun:test";
 import { isLocalHost } from "../../../src/proxy/own/inner.ts";
 import { NO_TELEMETRY } from "../../../src/telemetry/telemetry.ts";
@@ -18,7 +18,7 @@ function start(init: Parameters<typeof startProxy>[0] = {}): RunningProxy {
   });
 }
 
-/** @param lines of the head, after the first */
+/** @param lines headers of the request */
 function ask(proxy: RunningProxy, target: string, ...lines: readonly string[]): Promise<string> {
   const head = [target, ...lines, "Connection: close"].join("\r\n");
   return rawExchange(proxy.port, `${head}\r\n\r\n`);
@@ -36,7 +36,7 @@ describe("isLocalHost()", () => {
     ...["localhost", "LocalHost:8080", "proxy", "inference-proxy:8080", "my_proxy", "1"],
     ...["a.local", "b.a.local", "gpu.LAN:80", "x.internal", "x.home.arpa", "a.local.", "a.lan.:80"],
     ...["proxy.example.com", "PROXY.example.com:8080", "proxy.example.com.", "two."],
-  ])("%j is", (host) => {
+  ])("returns true for %j", (host) => {
     expect(isLocalHost(host, trusted)).toBe(true);
   });
 
@@ -72,14 +72,14 @@ describe("isLocalHost()", () => {
     ...["evil.example/.local", "evil.example\\.local", "é.local", "localhost\u0000", "ｌocalhost"],
     ...["x.proxy.example.com", "example.com.proxy", "proxy.example.com..", "two.three"],
     ...[`${"a".repeat(64)}.local`, `${"a.".repeat(127)}local`, "a".repeat(64)],
-  ])("%j is not", (host) => {
+  ])("returns false for %j", (host) => {
     expect(isLocalHost(host, trusted)).toBe(false);
   });
 });
 
 describe.each(PATHS)("%s", (path) => {
   test.each(["localhost", "127.0.0.1:8080", "[::1]", "proxy", "gpu.local", "p.example.com"])(
-    "is answered to the Host %j, in full, and may be read by no page",
+    "answers in full under the Host %j, and no web page may read it",
     async (host) => {
       using proxy = start({ trustedHosts: ["p.example.com"] });
       const answer = await get(proxy, path, `Host: ${host}`, `Origin: http://${host}`);
@@ -91,13 +91,13 @@ describe.each(PATHS)("%s", (path) => {
   );
 
   test.each<[what: string, lines: readonly string[]]>([
-    ["a name of the internet", ["Host: rebind.evil.example"]],
+    ["a public name", ["Host: rebind.evil.example"]],
     ["two Hosts", ["Host: localhost", "Host: evil.example"]],
-    ["two Hosts that are the same", ["Host: localhost", "Host: localhost"]],
+    ["the same Host twice", ["Host: localhost", "Host: localhost"]],
     ["an empty Host", ["Host:"]],
     ["a Host with a user", ["Host: me@localhost"]],
     ["a Host with a path", ["Host: evil.example/.local"]],
-  ])("is a 404 to %s", async (_what, lines) => {
+  ])("is a 404 for %s", async (_what, lines) => {
     using proxy = start();
     const answer = await get(proxy, path, ...lines, "Origin: http://evil.example");
     expect(answer).toStartWith("HTTP/1.1 404 ");
@@ -113,21 +113,24 @@ describe.each(PATHS)("%s", (path) => {
     expect([answer.split(" ")[1], answer.includes(SECRET)]).toEqual(["404", false]);
   });
 
-  test.each(["localhost", "evil.example"])("HEAD to the Host %s is as GET", async (host) => {
-    using proxy = start();
-    const heads = ["GET", "HEAD"].map(async (method) => {
-      const answer = await ask(proxy, `${method} ${path} HTTP/1.1`, `Host: ${host}`);
-      return answer.split("\r\n\r\n");
-    });
-    const [got, head] = await Promise.all(heads);
-    const stable = (text = ""): readonly string[] =>
-      text
-        .toLowerCase()
-        .split("\r\n")
-        .filter((line) => !line.startsWith("date:"));
-    expect(stable(head?.[0])).toEqual(stable(got?.[0]));
-    expect([head?.[1], got?.[1] === ""]).toEqual(["", false]);
-  });
+  test.each(["localhost", "evil.example"])(
+    "HEAD under the Host %s has the headers of GET",
+    async (host) => {
+      using proxy = start();
+      const heads = ["GET", "HEAD"].map(async (method) => {
+        const answer = await ask(proxy, `${method} ${path} HTTP/1.1`, `Host: ${host}`);
+        return answer.split("\r\n\r\n");
+      });
+      const [got, head] = await Promise.all(heads);
+      const stable = (text = ""): readonly string[] =>
+        text
+          .toLowerCase()
+          .split("\r\n")
+          .filter((line) => !line.startsWith("date:"));
+      expect(stable(head?.[0])).toEqual(stable(got?.[0]));
+      expect([head?.[1], got?.[1] === ""]).toEqual(["", false]);
+    },
+  );
 
   test.each<[method: string, more: readonly string[]]>([
     ["POST", []],
@@ -135,7 +138,7 @@ describe.each(PATHS)("%s", (path) => {
     ["TRACE", []],
     ["GET", ["X-Forwarded-For: 10.0.0.1"]],
     ["GET", ["Forwarded: for=10.0.0.1"]],
-  ])("%s with %p is refused, and that may be read by no page either", async (method, more) => {
+  ])("refuses %s with %p, and no web page may read the refusal", async (method, more) => {
     using proxy = start({ trustedHosts: ["p.example.com"] });
     const head = ["Host: p.example.com", "Origin: http://page.test", ...more];
     const answer = await ask(proxy, `${method} ${path} HTTP/1.1`, ...head);
@@ -145,7 +148,7 @@ describe.each(PATHS)("%s", (path) => {
     expect(proxy.log.lines).toEqual([]);
   });
 
-  test("names the Host so that it steers no terminal, and cut", async () => {
+  test("names the Host in its error, escaped and cut", async () => {
     using proxy = start();
     const answer = await get(proxy, path, `Host: \u009b2J${"x".repeat(1_000)}.example`);
     expect(answer).toStartWith("HTTP/1.1 404 ");
@@ -157,7 +160,7 @@ describe.each(PATHS)("%s", (path) => {
   });
 });
 
-test("/metrics that are off are a 404 that says no more, and may be read by no page", async () => {
+test("/metrics is a plain 404 if it is off, and no web page may read it", async () => {
   using proxy = startProxy();
   for (const host of ["localhost", "evil.example"]) {
     const answer = await get(proxy, "/metrics", `Host: ${host}`, "Origin: http://page.test");
@@ -167,7 +170,7 @@ test("/metrics that are off are a 404 that says no more, and may be read by no p
   expect(proxy.log.lines).toEqual([]);
 });
 
-test("the other answers of the proxy's own are given to any Host, and to pages", async () => {
+test("the proxy's public answers work under any Host, and web pages may read them", async () => {
   using proxy = start();
   for (const path of ["/healthz", "/readyz", "/v1/models"]) {
     const answer = await get(proxy, path, "Host: evil.example", "Origin: http://page.test");
@@ -176,7 +179,7 @@ test("the other answers of the proxy's own are given to any Host, and to pages",
   }
 });
 
-test("a Host is told of once in the log, and ten of them are all that ever are", async () => {
+test("the log names each refused Host once, and at most ten Hosts in all", async () => {
   using proxy = start();
   for (let round = 0; round < 2; round += 1) {
     for (let n = 0; n < 15; n += 1) {

@@ -27,13 +27,13 @@ describe("local()", () => {
   });
 
   test.each(["/", "/v2/models", "/healthz/", "/health/", "/V1/models", "/V1"])(
-    "knows no path %s",
+    "answers not_found for the path %s",
     async (path) => {
       expect(await answer(path)?.json()).toMatchObject({ error: { code: "not_found" } });
     },
   );
 
-  test.each(["/v1", "/v1/"])("says at %s what it is and where its list is", async (path) => {
+  test.each(["/v1", "/v1/"])("describes the proxy and names the model list at %s", async (path) => {
     for (const method of ["GET", "HEAD"]) {
       const about = answer(path, { method });
       expect([about?.status, about?.headers.get("content-type")]).toEqual([
@@ -70,11 +70,11 @@ describe("local()", () => {
     ["/v1/", "POST"],
     ["/v1/", "OPTIONS"],
     ["/embed", "POST"],
-  ])("leaves %s with %s to others", (path, method) => {
+  ])("leaves %s with %s to a server", (path, method) => {
     expect(answer(path, { method })).toBeUndefined();
   });
 
-  test("refuses its list to itself", () => {
+  test("refuses the model list to the proxy itself (a loop)", () => {
     for (const path of ["/v1/models", "/v1/models/"]) {
       expect(answer(path, { headers: { via: "1.1 proxy-1" } })?.status).toBe(508);
     }

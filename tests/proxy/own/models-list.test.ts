@@ -21,7 +21,7 @@ type Entry = { readonly id: string; readonly [field: string]: unknown };
 const REQUEST = new Request("http://proxy.test/v1/models");
 const TARGET = { path: "/v1/models", query: "" };
 
-/** A table in which model `id` is what `kind` says. */
+/** A table in which the model is in the state `kind`. */
 function modelsWith(
   kind: "live" | "draining" | "unknown",
   ready: boolean,
@@ -39,7 +39,7 @@ function responseOf(id: string, models: Models): Response {
   return modelResponse(REQUEST, id, models.routes.find(id), models);
 }
 
-/** The answer for a model that nobody takes a request for. */
+/** The error for a model that no backend takes requests for. */
 function refusalOf(id: string, models: Models): Response {
   const route = models.routes.route(id);
   if (route.kind === "routed" || route.kind === "saturated")
@@ -48,7 +48,7 @@ function refusalOf(id: string, models: Models): Response {
 }
 
 describe("modelsResponse()", () => {
-  test("lists the objects in the order given, with every field", async () => {
+  test("lists the objects in the given order, with every field", async () => {
     const models = [
       { id: "b", object: "model", max_model_len: 4096, permission: [{ id: "p" }] },
       { id: "a", meta: null },
@@ -59,12 +59,12 @@ describe("modelsResponse()", () => {
     expect(await response.json()).toEqual({ object: "list", data: models });
   });
 
-  test("is a list also when there is no model", async () => {
+  test("is an empty list when there is no model", async () => {
     expect(await modelsResponse(REQUEST, TARGET, []).json()).toEqual({ object: "list", data: [] });
   });
 });
 
-describe("modelsResponse() of a long list", () => {
+describe("modelsResponse() with a long list", () => {
   /** 2,000 models, 16 MiB. */
   const LONG = modelsOf(
     ...Array.from({ length: 2_000 }, (_, n) => ({ id: `m${n}`, about: "ü".repeat(4_300) })),
@@ -80,7 +80,7 @@ describe("modelsResponse() of a long list", () => {
   const TARGET_1000 = { path: "/v1/models", query: "limit=1000" };
 
   test.each([[{}], [{ "anthropic-version": "2023-06-01" }]])(
-    "costs next to no memory for each of 100 clients that do not read, headers %o",
+    "takes almost no memory for each of 100 clients that do not read, headers %o",
     async (headers) => {
       await using server = serve();
       await (await fetch(server.url, { headers })).bytes();
@@ -92,27 +92,27 @@ describe("modelsResponse() of a long list", () => {
         return socket;
       });
       await until("all are being answered", () => server.pendingRequests === 100);
-      const whole = await (await fetch(server.url, { headers })).text(); // all had their turn
+      const whole = await (await fetch(server.url, { headers })).text(); // by now the server has answered all sockets
       expect((JSON.parse(whole) as { data: unknown[] }).data.length).toBeGreaterThanOrEqual(1_000);
-      expect((residentWithoutGarbage() - before) / 2 ** 20).toBeLessThan(250); // copied: 1.6 GiB
+      expect((residentWithoutGarbage() - before) / 2 ** 20).toBeLessThan(250); // a copy for each would take 1.6 GiB
       for (const socket of sockets) socket.destroy();
     },
     10_000,
   );
 
-  test("is made once for as long as it is the same, and HEAD tells its length", async () => {
+  test("makes the text once for each list, and HEAD has its length", async () => {
     await using server = serve();
     const { headers } = await fetch(server.url, { method: "HEAD" });
     const { byteLength } = await (await fetch(server.url)).bytes();
     expect([byteLength > 2 ** 24, headers.get("content-length")]).toEqual([true, `${byteLength}`]);
     const before = process.cpuUsage();
     for (let n = 0; n < 1_000; n += 1) modelsResponse(REQUEST, TARGET, LONG);
-    expect(process.cpuUsage(before).user / 1_000).toBeLessThan(500); // serialised: 40 s
+    expect(process.cpuUsage(before).user / 1_000).toBeLessThan(500); // serialising each time would take 40 s
   });
 });
 
 describe("modelResponse()", () => {
-  test("is the model's object alone, with every field", async () => {
+  test("returns the model's object with every field", async () => {
     const model = { id: "a", owned_by: "vllm", created: 1 };
     const response = responseOf("a", modelsWith("live", true, model));
     expect(response.status).toBe(200);
@@ -123,7 +123,7 @@ describe("modelResponse()", () => {
     ["alias", "name:latest"],
     ["name", "name:latest"],
     ["base:adapter", "adapter"],
-  ])("of %p is the object that the server lists", async (name, id) => {
+  ])("returns the object that the server lists for %p", async (name, id) => {
     const table = new RoutingTable();
     const listed = [
       { id: "name:latest", aliases: ["alias"] },
@@ -139,7 +139,7 @@ describe("modelResponse()", () => {
     ["draining", false, 503, "backend_draining"],
     ["unknown", true, 404, "model_not_found"],
     ["unknown", false, 503, "starting"],
-  ])("of a %s model, ready: %p, is a %d %s", async (kind, ready, status, code) => {
+  ])("for a %s model, ready: %p, returns %d %s", async (kind, ready, status, code) => {
     const response = responseOf("a", modelsWith(kind, ready, { id: "a" }));
     expect(response.status).toBe(status);
     expect(((await response.json()) as ErrorBody).error.code).toBe(code);
@@ -150,7 +150,7 @@ const CONTAINER = { source: "docker", id: "c" };
 
 describe("noBackend()", () => {
   test.each([true, false])(
-    "a model whose server starts again is 503, ready or not",
+    "is a 503 for a model whose server is starting again, proxy ready: %p",
     async (ready) => {
       const models = modelsWith("unknown", ready, { id: "m" });
       models.table.expect(CONTAINER, { models: [{ id: "m" }] });
@@ -161,7 +161,7 @@ describe("noBackend()", () => {
   );
 
   test.each([undefined, "paused", "unhealthy", "stopping"] as const)(
-    "says what keeps the server of a model from taking requests: %p",
+    "says why the only server of a model takes no requests: %p",
     async (trouble) => {
       const models = modelsWith("unknown", true, { id: "m" });
       models.table.expect(CONTAINER, { models: [{ id: "n" }], trouble });
@@ -178,7 +178,7 @@ describe("noBackend()", () => {
     ["drained", "drained"],
     ["stopping", "stopping"],
     [undefined, "stopping, drained, unhealthy or paused"],
-  ])("says what keeps a draining server from it: %p", async (trouble, said) => {
+  ])("says why a draining server takes no requests: %p", async (trouble, said) => {
     const table = new RoutingTable();
     const backend = makeBackend();
     table.admit(backend);
@@ -197,7 +197,7 @@ describe("noBackend()", () => {
     ["draining", true],
     ["unknown", true],
     ["unknown", false],
-  ])("names the model when it is %s, ready: %p, cut where it is long", async (kind, ready) => {
+  ])("names a %s model, ready: %p, and cuts a long name", async (kind, ready) => {
     const id = "y".repeat(300);
     const response = refusalOf(id, modelsWith(kind, ready, { id }));
     const { error } = (await response.json()) as ErrorBody;
@@ -212,7 +212,7 @@ test.each<[known: readonly string[], hint: string]>([
   [["bge-m3"], "there is 1 model; GET /v1/models has the list"],
   [["bge-m3", "whisper"], "there are 2 models; GET /v1/models has the list"],
   [[], "the proxy has no models at the moment"],
-])("the message for the unknown model llama-3 where %p are known", async (known, hint) => {
+])("the message for the unknown model llama-3 if the proxy knows %p", async (known, hint) => {
   const table = new RoutingTable();
   table.admit(makeBackend({ models: known.map((id) => ({ id })) }));
   const response = refusalOf("llama-3", { routes: table, isReady: () => true });
@@ -220,7 +220,7 @@ test.each<[known: readonly string[], hint: string]>([
   expect(error.message).toBe(`Cannot route the request: no server has model "llama-3"; ${hint}`);
 });
 
-test("the message for an unknown model is short, whatever the names of 10,000 known ones are", async () => {
+test("the message for an unknown model stays short with 10,000 long model names", async () => {
   const table = new RoutingTable();
   const ids = Array.from({ length: 10_000 }, (_, n) => `${n}${"\u0001".repeat(2_000)}`);
   table.admit(makeBackend({ models: ids.map((id) => ({ id })) }));
@@ -241,7 +241,7 @@ describe("modelIdOf()", () => {
     ["50%", "50%"],
     ["%ff", "%ff"],
     ["", ""],
-  ])("%p is %p", (encoded, id) => {
+  ])("decodes %p to %p", (encoded, id) => {
     expect(modelIdOf(encoded)).toBe(id);
   });
 });

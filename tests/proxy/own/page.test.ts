@@ -1,4 +1,4 @@
-/** The page at `GET /`: who gets it, under which headers, and what its file may hold. */
+/** The page at `GET /`: which clients get it, its headers, and rules for its file. */
 import { describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -9,11 +9,11 @@ import { type RunningProxy, startProxy } from "../../support/proxy/in-process.ts
 
 const ROOT = join(import.meta.dir, "../../..");
 const PAGE = readFileSync(join(ROOT, "src/proxy/own/page.html"), "utf8");
-/** What Chromium sends when somebody types an address. */
+/** The header that Chromium sends for an address that a user types. */
 const BROWSER =
   "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8";
 
-/** @param lines of the head, after the first */
+/** @param lines headers of the request */
 async function ask(
   proxy: RunningProxy,
   method: string,
@@ -63,7 +63,7 @@ describe("wantsPage()", () => {
       "text/html;q=0, text/html",
     ],
     BROWSER.slice("Accept: ".length),
-  ])("%j does", (accept) => {
+  ])("returns true for Accept: %j", (accept) => {
     expect(wants(accept)).toBe(true);
     expect(wants(accept, "HEAD")).toBe(true);
     for (const method of ["POST", "PUT", "DELETE", "OPTIONS"])
@@ -80,15 +80,15 @@ describe("wantsPage()", () => {
       "application/text/html",
       'text/plain;x="text/html"',
     ],
-    `${"a/b,".repeat(2_000)}text/html`, // no browser sends so much
-  ])("%j does not", (accept) => {
+    `${"a/b,".repeat(2_000)}text/html`, // longer than any browser's header
+  ])("returns false for Accept: %j", (accept) => {
     expect(wants(accept)).toBe(false);
     expect(wants(accept, "HEAD")).toBe(false);
   });
 });
 
-describe("GET / of a browser", () => {
-  test("is the page, under a policy that allows its script, its style and questions to the proxy alone", async () => {
+describe("GET / from a browser", () => {
+  test("returns the page; its policy allows only its script, its style and requests to the proxy", async () => {
     using proxy = startProxy();
     const { head, body } = await ask(proxy, "GET", "Host: localhost:8080", BROWSER);
     expect(head[0]).toBe("HTTP/1.1 200 OK");
@@ -121,7 +121,7 @@ describe("GET / of a browser", () => {
     ]);
   });
 
-  test("HEAD has the same head, and no body", async () => {
+  test("HEAD has the same headers and no body", async () => {
     using proxy = startProxy();
     const [got, head] = await Promise.all(
       ["GET", "HEAD"].map((method) => ask(proxy, method, "Host: localhost", BROWSER)),
@@ -130,7 +130,7 @@ describe("GET / of a browser", () => {
     expect(head?.body).toBe("");
   });
 
-  test("is a 404 under a Host of the internet, which names that Host; a trusted one is answered", async () => {
+  test("is a 404 that names the Host if the Host is public, and the page if the Host is trusted", async () => {
     using proxy = startProxy({ trustedHosts: ["p.example.com"] });
     const refused = await ask(proxy, "GET", "Host: evil.example", BROWSER);
     expect(refused.head[0]).toBe("HTTP/1.1 404 Not Found");
@@ -142,7 +142,7 @@ describe("GET / of a browser", () => {
   });
 
   test.each(["X-Forwarded-For: 10.0.0.1", "Forwarded: for=10.0.0.1"])(
-    "is what a path of nobody's is if it comes through another proxy: %s",
+    "is the 404 of an unknown path if the request comes through another proxy: %s",
     async (line) => {
       using proxy = startProxy();
       const { head, body } = await ask(proxy, "GET", "Host: localhost", line, BROWSER);
@@ -151,18 +151,18 @@ describe("GET / of a browser", () => {
   );
 });
 
-/** What all have got at `/` before there was a page. */
+/** The answer at `/` to clients that do not want a page. */
 const NOTHING_THERE =
   '{"type":"error","error":{"type":"not_found_error","message":"Cannot serve the request: the API is below /v1/","param":null,"code":"not_found"}}';
 
-describe("GET / of any other client", () => {
+describe("GET / from any other client", () => {
   test.each<[lines: readonly string[], more: readonly string[]]>([
     [[], []],
     [["Accept: */*"], []],
     [["Accept: application/json"], []],
     [["Accept: text/html;q=0"], []],
     [["Accept: */*", "Origin: http://page.test"], ["access-control-allow-origin: *"]],
-  ])("is a 404, byte for byte as it was: %j", async (lines, more) => {
+  ])("is a 404 with always the same bytes: %j", async (lines, more) => {
     using proxy = startProxy();
     const expected = [
       "HTTP/1.1 404 Not Found",
@@ -181,7 +181,7 @@ describe("GET / of any other client", () => {
     expect(proxy.log.lines).toEqual([]);
   });
 
-  test("POST / stays as it was, whatever it accepts", async () => {
+  test("POST / is the same 404, with any Accept", async () => {
     using proxy = startProxy();
     const { head, body } = await ask(
       proxy,
@@ -195,21 +195,21 @@ describe("GET / of any other client", () => {
 });
 
 describe("page.html", () => {
-  test("has 40 KiB at most, and line feeds alone: the browser hashes what it has read", () => {
+  test("has at most 40,000 bytes, and no carriage returns: browsers convert them before they hash", () => {
     expect(Buffer.byteLength(PAGE)).toBeLessThanOrEqual(40_000);
     expect(PAGE.includes("\r")).toBe(false);
   });
 
-  test("refers to nothing elsewhere", () => {
+  test("refers to no other site", () => {
     const names = new Set([...PAGE.matchAll(/https?:\/\/[^\s'"`)]*/g)].map(([url]) => url));
-    expect([...names]).toEqual(["http://www.w3.org/2000/svg"]); // the name of a namespace
+    expect([...names]).toEqual(["http://www.w3.org/2000/svg"]); // a namespace
     const links = [...PAGE.matchAll(/\s(?:href|src|action|srcset|poster|data)=["']?([^"'\s>]*)/g)];
     for (const [, link = ""] of links) expect(link).toMatch(/^(?:#|data:image\/svg)/);
     expect(PAGE.match(/url\(|@import|import\(/)).toBeNull();
     expect([...PAGE.matchAll(/fetch\(("[^"]*")/g)].map(([, what]) => what)).toEqual(['"/status"']);
   });
 
-  test("has no style attributes, no handlers in attributes, and makes no HTML of texts", () => {
+  test("has no style attributes and no inline handlers, and never turns text into HTML", () => {
     const markup = PAGE.replace(/<(script|style)>[\s\S]*?<\/\1>/g, "");
     expect(markup).not.toMatch(/\sstyle=/i);
     expect(markup).not.toMatch(/\son\w+=/i);

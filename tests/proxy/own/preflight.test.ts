@@ -1,4 +1,4 @@
-/** What a browser is told before it sends a request from a page of another origin. */
+/** The preflights that a browser sends before a request from a page of another origin. */
 import { describe, expect, test } from "bun:test";
 import { isPreflight, preflightResponse } from "../../../src/proxy/own/preflight.ts";
 import { NO_TELEMETRY } from "../../../src/telemetry/telemetry.ts";
@@ -20,7 +20,7 @@ function allowed(headers: Record<string, string>): Record<string, string> {
   return Object.fromEntries(answer);
 }
 
-/** What is the same for all. */
+/** The headers of every answer. */
 const ALWAYS = {
   "access-control-allow-origin": "*",
   "access-control-max-age": "7200",
@@ -33,13 +33,13 @@ describe("isPreflight()", () => {
     ["OPTIONS", { origin: "http://page.test" }, false],
     ["OPTIONS", {}, false],
     ["POST", { [METHOD]: "POST" }, false],
-  ])("of %s with %p is %p", (method, headers, is) => {
+  ])("for %s with %p returns %p", (method, headers, is) => {
     expect(isPreflight(new Request("http://a/", { method, headers }))).toBe(is);
   });
 });
 
 describe("preflightResponse()", () => {
-  test("allows the method and the headers that are asked for, by name", () => {
+  test("allows the requested method and headers by name", () => {
     const names = "authorization,content-type,x-stainless-os";
     expect(allowed({ [METHOD]: "POST", [HEADERS]: names })).toEqual({
       ...ALWAYS,
@@ -48,7 +48,7 @@ describe("preflightResponse()", () => {
     });
   });
 
-  test("allows no headers if none are asked for, and no credentials or private networks ever", () => {
+  test("allows no headers if none are requested, and never credentials or private networks", () => {
     const asked = {
       [METHOD]: "DELETE",
       origin: "http://page.test",
@@ -59,14 +59,14 @@ describe("preflightResponse()", () => {
   });
 
   test.each(["", " ", "GET POST", "GET, POST", "GET;", "GÉT", "G\u0001T", "(GET)"])(
-    "names no method for %j",
+    "allows no method for %j",
     (method) => {
       expect(allowed({ [METHOD]: method })).toEqual(ALWAYS);
     },
   );
 
   test.each(["", "a: b", "a;b", "é", "a\u007f", "a\u0001b", '"a"', "a/b", "{}"])(
-    "names no headers for %j",
+    "allows no headers for %j",
     (names) => {
       expect(allowed({ [METHOD]: "GET", [HEADERS]: names })).toEqual({
         ...ALWAYS,
@@ -76,7 +76,7 @@ describe("preflightResponse()", () => {
   );
 });
 
-/** Sends a preflight by hand, and returns its answer's head in lower case. */
+/** Sends a preflight over a raw socket, and returns the head of the answer in lower case. */
 async function head(proxy: RunningProxy, path: string, ...more: string[]): Promise<string> {
   using client = await rawConnect(proxy.port);
   const lines = [`OPTIONS ${path} HTTP/1.1`, "Host: a", "Origin: http://page.test", ...more];
@@ -91,7 +91,7 @@ describe("a preflight", () => {
   test.each([
     ...["/v1/chat/completions", "/v1/models", "/v1/models/m", "/v1/", "/v1", "/v1/x?model=y"],
     ...["/rerank", "/api/chat", "//v1/models", "/v1//x", "/v1/v1/x", "/chat/completions"],
-  ])("of %s is answered by the proxy, and asks no server", async (path) => {
+  ])("for %s gets its answer from the proxy, not from a server", async (path) => {
     using server = fakeBackend(() => new Response(null, { status: 403 }));
     using proxy = startProxy({ backends: [makeBackend({ origin: server.origin })] });
     const answer = await head(proxy, path, POST, "Access-Control-Request-Headers: authorization");
@@ -104,7 +104,7 @@ describe("a preflight", () => {
   });
 
   test.each(["/", "/x", "/v2/models", "/api/delete", "/api/chat/", "/v1/../status"])(
-    "of %s is answered 404, and allows nothing",
+    "for %s gets a 404 that allows nothing",
     async (path) => {
       using proxy = startProxy();
       const answer = await head(proxy, path, POST);
@@ -113,20 +113,20 @@ describe("a preflight", () => {
     },
   );
 
-  test.each(["/status", "/metrics"])("of %s allows nothing at all", async (path) => {
+  test.each(["/status", "/metrics"])("for %s gets no CORS headers at all", async (path) => {
     using proxy = startProxy({ telemetry: { ...NO_TELEMETRY, scrape: async () => "x" } });
     const answer = await head(proxy, path, POST);
     expect(answer).toStartWith("http/1.1 404 ");
     expect(answer).not.toContain("access-control");
   });
 
-  test("is answered while the proxy starts, has no server and no room, before its body has come", async () => {
+  test("gets its answer while the proxy starts, without servers or room, before its body has come", async () => {
     using proxy = startProxy({ isReady: () => false, hasRoom: () => false });
     const answer = await head(proxy, "/v1/chat/completions", POST, "Content-Length: 1073741824");
     expect(answer).toStartWith("http/1.1 204 ");
   });
 
-  test("with names of headers that would split ours, or are none, still has one whole answer", async () => {
+  test("with invalid header names, or names that try to inject headers, gets one clean answer", async () => {
     using proxy = startProxy();
     for (const names of ["a\u0085b", "a\u00ff", "x%0d%0aset-cookie: a=1", "a;b"]) {
       const answer = await head(proxy, "/v1/x", POST, `Access-Control-Request-Headers: ${names}`);
@@ -137,14 +137,14 @@ describe("a preflight", () => {
     expect(proxy.log.lines).toEqual([]);
   });
 
-  test("may name as many headers as a request can have", async () => {
+  test("may name 1,000 headers", async () => {
     using proxy = startProxy();
     const names = Array.from({ length: 1_000 }, (_, n) => `x-${n}`).join(",");
     const answer = await head(proxy, "/v1/x", POST, `Access-Control-Request-Headers: ${names}`);
     expect(answer).toContain(`access-control-allow-headers: ${names}\r\n`);
   });
 
-  test("is followed by an answer with its own server's headers", async () => {
+  test("does not change the CORS headers that the server sends with the real answer", async () => {
     using server = fakeBackend(
       () => new Response("x", { headers: { "access-control-allow-origin": "http://only.test" } }),
     );
@@ -156,7 +156,7 @@ describe("a preflight", () => {
   });
 });
 
-test("OPTIONS without a method that is asked for goes to a server", async () => {
+test("OPTIONS without Access-Control-Request-Method goes to a server", async () => {
   using server = fakeBackend(() => new Response(null, { status: 403 }));
   using proxy = startProxy({ backends: [makeBackend({ origin: server.origin })] });
   expect(await head(proxy, "/v1/chat/completions")).toStartWith("http/1.1 403 ");

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { refusal, unreadable } from "../../../src/proxy/own/refusal.ts";
 
-/** What is left of a handshake behind a proxy that passes on no upgrades, as nginx by itself. */
+/** The rest of a handshake behind a front proxy that does not pass on upgrades, such as nginx by default. */
 const STRIPPED = { "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==", "sec-websocket-version": "13" };
 const WEBSOCKET = { upgrade: "WebSocket", connection: "upgrade", ...STRIPPED };
 
@@ -17,12 +17,22 @@ describe("refusal()", () => {
     ["TRACE", asked("TRACE"), "/healthz", 405],
     ["a WebSocket", asked("GET", WEBSOCKET), "/v1/realtime", undefined],
     ["a WebSocket for responses", asked("GET", WEBSOCKET), "/v1/responses", undefined],
-    ["one where the base URL lacks its prefix", asked("GET", WEBSOCKET), "/responses", 426],
-    ["one where the prefix is there twice", asked("GET", WEBSOCKET), "/v1/v1/responses", 426],
-    ["the same without its Upgrade", asked("GET", STRIPPED), "/responses", 426],
-    ["the same by TRACE", asked("TRACE", WEBSOCKET), "/v1/responses", 405],
-    ["a WebSocket of one response", asked("GET", WEBSOCKET), "/v1/responses/resp_1", undefined],
-    ["one elsewhere without its Upgrade", asked("GET", STRIPPED), "/v1/realtime", undefined],
+    ["a WebSocket whose base URL lacks the prefix", asked("GET", WEBSOCKET), "/responses", 426],
+    [
+      "a WebSocket whose base URL has the prefix twice",
+      asked("GET", WEBSOCKET),
+      "/v1/v1/responses",
+      426,
+    ],
+    ["the same without the Upgrade header", asked("GET", STRIPPED), "/responses", 426],
+    ["a WebSocket with the method TRACE", asked("TRACE", WEBSOCKET), "/v1/responses", 405],
+    ["a WebSocket for one response", asked("GET", WEBSOCKET), "/v1/responses/resp_1", undefined],
+    [
+      "a WebSocket at another path, without the Upgrade header",
+      asked("GET", STRIPPED),
+      "/v1/realtime",
+      undefined,
+    ],
     [
       "another upgrade for responses",
       asked("POST", { upgrade: "h2c" }),
@@ -30,9 +40,9 @@ describe("refusal()", () => {
       undefined,
     ],
     ["another upgrade", asked("POST", { upgrade: "h2c" }), "/v1/x", undefined],
-    ["a path that climbs", asked("GET"), "/v1/%2e%2e%2fadmin", 400],
+    ['a path with a ".." segment', asked("GET"), "/v1/%2e%2e%2fadmin", 400],
     ["anything else", asked("POST"), "/v1/x", undefined],
-  ])("of %s", (_what, request, path, status) => {
+  ])("for %s", (_what, request, path, status) => {
     expect(refusal(request as Request, { path, query: "" })?.status).toBe(status);
   });
 });
@@ -42,19 +52,19 @@ describe("unreadable()", () => {
   test.each<[what: string, init: RequestInit, status: number | undefined]>([
     ["an encoded body", { body, headers: { "content-encoding": "gzip" } }, 415],
     [
-      "one that says it is not encoded",
+      "a body with the encoding identity",
       { body, headers: { "content-encoding": "Identity" } },
       undefined,
     ],
-    ["an encoding of no body", { headers: { "content-encoding": "gzip" } }, undefined],
+    ["an encoding without a body", { headers: { "content-encoding": "gzip" } }, undefined],
     ["a plain body", { body }, undefined],
-  ])("%s", (_what, init, status) => {
+  ])("for %s", (_what, init, status) => {
     const request = new Request("http://a/", { method: "POST", ...init });
     expect(unreadable(request, undefined)?.status).toBe(status);
     expect(unreadable(request, () => true)?.status).toBe(status);
   });
 
-  test("asks for room once, and only for what it can read", () => {
+  test("asks for room once, and only for a body that the proxy can read", () => {
     let asks = 0;
     const hasRoom = (): boolean => {
       asks += 1;

@@ -23,7 +23,7 @@ async function modelsOf(...models: readonly string[]): Promise<string | undefine
 }
 
 describe("scrapeTargetsResponse()", () => {
-  test("has a group for each server, in the form that Prometheus takes", async () => {
+  test("has a group for each server, in Prometheus' format", async () => {
     const response = scrapeTargetsResponse([target({ models: ["a", "b/c"] })]);
     expect([response.status, response.headers.get("content-type")]).toEqual([
       200,
@@ -41,22 +41,22 @@ describe("scrapeTargetsResponse()", () => {
     ]);
   });
 
-  test("is an empty list if there are none", async () => {
+  test("is an empty list if there are no servers", async () => {
     expect(await scrapeTargetsResponse([]).text()).toBe("[]");
   });
 
-  test("is a 503 while they are not known, since Prometheus then keeps those that it has", async () => {
+  test("is a 503 while the targets are not known, so that Prometheus keeps its current ones", async () => {
     const response = scrapeTargetsResponse(undefined);
     expect([response.status, response.headers.get("retry-after")]).toEqual([503, "5"]);
     expect(await response.text()).toContain("/status");
   });
 
-  test("keeps an IPv6 address in its brackets", async () => {
+  test("keeps the brackets of an IPv6 address", async () => {
     const [group] = await groupsOf(target({ origin: "http://[fd00::2]:8000" }));
     expect(group?.targets).toEqual(["[fd00::2]:8000"]);
   });
 
-  test("is the same whatever the order in which they are known", async () => {
+  test("does not depend on the order of the targets", async () => {
     const targets = [
       target({ name: "b", id: "1" }),
       target({ name: "a", id: "2" }),
@@ -77,11 +77,11 @@ describe("scrapeTargetsResponse()", () => {
     ]);
   });
 
-  test("has no models where a server has none", async () => {
+  test("has an empty list of models for a server without models", async () => {
     expect(await modelsOf()).toBe("");
   });
 
-  test("has the first models where there are too many, whole", async () => {
+  test("has only the first models if there are too many, and cuts no name", async () => {
     const models = Array.from({ length: 10_000 }, (_, index) => `model-${index}`);
     const text = (await modelsOf(...models)) ?? "";
     expect(text.length).toBeWithin(4_000, 4_097);
@@ -96,7 +96,7 @@ describe("scrapeTargetsResponse()", () => {
     expect(Buffer.byteLength(text ?? "")).toBeWithin(3_900, 4_097);
   });
 
-  test("leaves out names that are too long for a label, and cuts that of a container", async () => {
+  test("leaves out a model name that is too long for a label, and cuts a long container name", async () => {
     const long = "x".repeat(257);
     expect(await modelsOf("a", long, "b")).toBe(",a,b,");
     const [group] = await groupsOf(target({ name: long, id: long }));
@@ -104,7 +104,7 @@ describe("scrapeTargetsResponse()", () => {
     expect(group?.labels["__meta_inference_container_id"]).toHaveLength(256);
   });
 
-  test("has valid UTF-8 alone, and nothing that steers a terminal", async () => {
+  test("has only valid UTF-8, and no characters that control a terminal", async () => {
     const response = scrapeTargetsResponse([
       target({ name: "a\ud800", models: ["\udc00b", "\u009b2J\u202e\n"] }),
     ]);
@@ -129,8 +129,8 @@ describe("scrapeTargetsResponse()", () => {
       expect(labels["__meta_inference_models"]).toStartWith(",model-0,model-1,");
   });
 
-  test("ends before 4 MiB, whatever the names are", async () => {
-    const name = "\u202e".repeat(256); // each is six characters in the answer
+  test("stays below 4 MiB with the worst names", async () => {
+    const name = "\u202e".repeat(256); // each takes six characters in the answer
     const targets = Array.from({ length: 5_000 }, (_, index) =>
       target({ name, id: String(index) }),
     );
@@ -140,7 +140,7 @@ describe("scrapeTargetsResponse()", () => {
   });
 });
 
-test("GET and HEAD /sd/prometheus", async () => {
+test("GET and HEAD /sd/prometheus have the same status and headers", async () => {
   let targets: readonly ScrapeTarget[] | undefined;
   using proxy = startProxy({ scrapeTargets: () => targets });
   const ask = (method: string): Promise<Response> => fetch(`${proxy.origin}${PATH}`, { method });

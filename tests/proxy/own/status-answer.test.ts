@@ -19,14 +19,14 @@ async function ask(
 const { etag: ETAG } = await ask({});
 
 describe("the entity tag of GET /status", () => {
-  test("is a weak one, and caches have to ask whether it still holds", async () => {
+  test("is weak, and caches must revalidate it", async () => {
     const { answer, etag } = await ask({});
     expect(etag).toMatch(/^W\/"[0-9a-z]+"$/);
     expect(answer.headers.get("cache-control")).toBe("no-cache");
     expect(await answer.json()).toEqual(plainStatus());
   });
 
-  test("is the same whatever the uptime is, and another one when anything else changes", async () => {
+  test("does not depend on the uptime, but changes when anything else changes", async () => {
     expect((await ask({ uptime_seconds: 999_999 })).etag).toBe(ETAG);
     expect((await ask({ in_flight: 4 })).etag).not.toBe(ETAG);
     expect((await ask({ started_at: "" })).etag).not.toBe(ETAG);
@@ -44,7 +44,7 @@ describe("the entity tag of GET /status", () => {
     [`"a", ${ETAG}`],
     [`W/"x, y" , ${ETAG},"b"`],
     [`"other",${tag}`],
-  ])("that is known already (If-None-Match: %s) is a 304 without a body", async (known) => {
+  ])("gives a 304 without a body if it matches (If-None-Match: %s)", async (known) => {
     for (const method of ["GET", "HEAD"]) {
       const { answer, etag } = await ask({}, { "if-none-match": known }, method);
       expect([answer.status, etag, await answer.text()]).toEqual([304, ETAG, ""]);
@@ -60,12 +60,12 @@ describe("the entity tag of GET /status", () => {
     [""],
     [`${tag.slice(0, -1)}x"`],
     ["*, *"],
-  ])("that is not known (If-None-Match: %s) is the whole", async (known) => {
+  ])("gives the whole status if it does not match (If-None-Match: %s)", async (known) => {
     const { answer } = await ask({}, { "if-none-match": known });
     expect([answer.status, await answer.json()]).toEqual([200, plainStatus()]);
   });
 
-  test("HEAD tells it, and how long the body would be", async () => {
+  test("is in the answer to HEAD, with the length of the body", async () => {
     const { answer, etag } = await ask({}, {}, "HEAD");
     expect([answer.status, etag]).toEqual([200, ETAG]);
     expect(answer.headers.get("content-length")).toBe(`${JSON.stringify(plainStatus()).length}`);
@@ -74,8 +74,8 @@ describe("the entity tag of GET /status", () => {
 
 describe("statusAnswers()", () => {
   /**
-   * @param tookMs how long it takes to put a status together
-   * @param length of its text, at the least
+   * @param tookMs how long it takes to make a status
+   * @param length the least length of its text
    */
   function rig(tookMs: number, length = 64 * 1024) {
     const clock = { nowMs: 5_000 };
@@ -97,27 +97,27 @@ describe("statusAnswers()", () => {
     return { seenAfter };
   }
 
-  test("tells what is dear to make again for ten times as long as it took", async () => {
+  test("reuses an expensive status for ten times as long as it took to make", async () => {
     const { seenAfter } = rig(50);
     expect(await seenAfter(0)).toBe(1);
     expect(await seenAfter(499)).toBe(1);
     expect(await seenAfter(1)).toBe(2);
   });
 
-  test("tells nothing for longer than a second", async () => {
+  test("reuses no status for longer than a second", async () => {
     const { seenAfter } = rig(10_000);
     expect(await seenAfter(0)).toBe(1);
     expect(await seenAfter(999)).toBe(1);
     expect(await seenAfter(1)).toBe(2);
   });
 
-  test("tells nothing again that is short, however long the machine took", async () => {
+  test("never reuses a short status, even if the machine was slow", async () => {
     const { seenAfter } = rig(500, 32 * 1024);
     expect(await seenAfter(0)).toBe(1);
     expect(await seenAfter(0)).toBe(2);
   });
 
-  test("makes it anew each time if that takes no time", async () => {
+  test("makes a new status each time if this takes no time", async () => {
     const { seenAfter } = rig(0);
     expect(await seenAfter(0)).toBe(1);
     expect(await seenAfter(0)).toBe(2);

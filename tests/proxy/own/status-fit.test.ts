@@ -11,7 +11,7 @@ import { recent } from "../../support/proxy/recent.ts";
 import { containerStatus, plainStatus } from "../../support/proxy/status-reply.ts";
 
 const LIMIT = 256 * 1024;
-/** Each is 6 bytes of JSON. */
+/** Takes 6 bytes in JSON. */
 const CONTROL = "\u0001";
 const NOTHING_LEFT_OUT = { containers: 0, services: 0, models: 0, changes: 0, details: false };
 
@@ -31,7 +31,7 @@ function many<Made>(count: number, make: (name: string, n: number) => Made): rea
   return Array.from({ length: count }, (_, n) => make(`${n}`.padStart(5, "0"), n));
 }
 
-/** What is shown of it, which is no more than the limit. */
+/** @returns the shown status, after a check that its text is within the limit */
 function fit(status: Partial<Status>, bytesMax = LIMIT): Status {
   const text = statusText(plainStatus(status), bytesMax);
   expect(Buffer.byteLength(text)).toBeLessThanOrEqual(bytesMax);
@@ -39,7 +39,7 @@ function fit(status: Partial<Status>, bytesMax = LIMIT): Status {
 }
 
 describe("statusText()", () => {
-  test("adds what it leaves out to what had been left out before", () => {
+  test("adds its own count of left-out models to the earlier count", () => {
     const left_out = { ...NOTHING_LEFT_OUT, models: 7 };
     const models = many(5_000, (id) => model(id));
     expect(fit({ models: [model("m")], left_out }).left_out.models).toBe(7);
@@ -47,7 +47,7 @@ describe("statusText()", () => {
     expect(shown.left_out.models).toBe(7 + 5_000 - shown.models.length);
   });
 
-  test("leaves nothing out of what fits, to the byte", () => {
+  test("leaves nothing out if the status fits exactly, and one container if it is one byte too long", () => {
     const status = plainStatus({ containers: many(300, (name) => container(name)) });
     const bytes = Buffer.byteLength(JSON.stringify(status));
     expect(fit(status, bytes)).toEqual(status);
@@ -56,7 +56,7 @@ describe("statusText()", () => {
     expect(shown.containers).toHaveLength(299);
   });
 
-  test("counts bytes, not characters, and what is written as an escape", () => {
+  test("counts bytes, not characters, and the length of escapes", () => {
     for (const letter of ["é", "\u{1f680}", CONTROL, "\u202e", "\ud800"]) {
       const models = many(400, (name) => model(`${name}${letter.repeat(400)}`));
       const { models: shown, left_out } = fit({ models });
@@ -65,7 +65,7 @@ describe("statusText()", () => {
     }
   });
 
-  test("first the recent numbers of what is asked for least go", () => {
+  test("first leaves out the recent numbers of the least used entries", () => {
     const containers = many(250, (name, n) => container(name, { recent: recent(n + 1) }));
     const models = many(250, (name, n) => model(name, { recent: recent(n + 1_001) }));
     const shown = fit({ containers, models });
@@ -81,7 +81,7 @@ describe("statusText()", () => {
     );
   });
 
-  test("then the ends of long lists, not those of short ones; it says how many there are", () => {
+  test("then leaves out the ends of long lists, not of short ones, and shows their full counts", () => {
     const ids = many(10_000, (name) => `model-${name}-${"x".repeat(80)}`);
     const servers: readonly ModelServer[] = many(9_000, (name) => ({
       ...{ container: name, gets: "none" },
@@ -102,7 +102,7 @@ describe("statusText()", () => {
     expect(shown.left_out).toEqual({ ...NOTHING_LEFT_OUT, details: true });
   });
 
-  test("then the ends of long reasons: those of what is routed first", () => {
+  test("then cuts long reasons, first those of routed containers", () => {
     const reason = "r".repeat(1_000);
     const containers = many(230, (name, n) =>
       container(name, { reason, state: n % 2 === 0 ? "routed" : "unhealthy" }),
@@ -116,7 +116,7 @@ describe("statusText()", () => {
     expect(cut[0]?.reason).toBe(`${"r".repeat(200)}…`);
   });
 
-  test("at last whole containers: idle ones that are routed or opted out go before all others", () => {
+  test("last leaves out whole containers, first idle ones that are routed or opted out", () => {
     const states = ["routed", "disabled", "unhealthy"];
     const containers = many(1_500, (name, n) => {
       const in_flight = n % 30 === 0 ? 2 : 0;
@@ -135,7 +135,7 @@ describe("statusText()", () => {
     );
   });
 
-  test("and whole models: those that nobody asks for", () => {
+  test("last leaves out whole models that get no requests", () => {
     const models = many(5_000, (name, n) =>
       model(name, {
         waiting: n === 4_000 ? 1 : 0,
@@ -150,7 +150,7 @@ describe("statusText()", () => {
     expect(shown.left_out).toMatchObject({ containers: 0, models: 5_000 - names.length });
   });
 
-  test("many of one kind leave room for the others", () => {
+  test("many entries of one kind leave room for the other kinds", () => {
     const shown = fit({
       containers: many(5_000, (name) => container(name, { state: "unhealthy" })),
       models: many(5_000, (name) => model(name)),
@@ -168,7 +168,7 @@ describe("statusText()", () => {
     expect(few.containers.length).toBeGreaterThan(500);
   });
 
-  test("one entry that is larger than all the room does not keep what comes before it away", () => {
+  test("an entry that is larger than the limit does not push out the entries before it", () => {
     const huge = CONTROL.repeat(LIMIT);
     const shown = fit({
       containers: [
@@ -198,18 +198,18 @@ describe("statusText()", () => {
     ["a last exit", { containers: [container("c", { last_exit: { reason: LONG, at: null } })] }],
     ["recent numbers", { models: many(700, (name) => model(name, { recent: recent(1) })) }],
     ["the engine's reason", { engine: { ...plainStatus().engine, reason: LONG } }],
-  ])("it says that it leaves out details: %s", (_what, status) => {
+  ])("reports that it leaves out details: %s", (_what, status) => {
     expect(fit(status).left_out).toEqual({ ...NOTHING_LEFT_OUT, details: true });
   });
 
-  test("it says so as well if that was left out before, and not if whole entries are", () => {
+  test("reports details left out earlier, but not when only whole entries are left out", () => {
     const containers = many(5_000, (name) => container(name));
     expect(fit({ containers }).left_out.details).toBe(false);
     const left_out = { ...NOTHING_LEFT_OUT, details: true };
     expect(fit({ containers, left_out }).left_out.details).toBe(true);
   });
 
-  test("the worst case fits, and takes no longer than a turn may", () => {
+  test("the worst case fits, and takes less than 500 ms", () => {
     const ids = many(65, (name) => `${name}${CONTROL.repeat(995)}`);
     const servers = many(6, (name) => ({
       container: `${name}${CONTROL.repeat(195)}`,
