@@ -1,4 +1,4 @@
-/** When the page asks for `/status`, and what it says if it gets no answer, or none that it can read. */
+/** When the page asks for `/status`, and what it shows if it gets no answer or an unreadable one. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { type Browser, startBrowser } from "../support/browser/browser.ts";
 import { busyStatus } from "../support/browser/busy-host.ts";
@@ -15,7 +15,7 @@ afterAll(async () => browser[Symbol.asyncDispose]());
 const ONE = quietStatus({ containers: [container({ name: "vllm-1" })] });
 const TWO = quietStatus({ containers: [container({ name: "vllm-2" })] });
 
-/** `document.hidden` as the test says: a headless browser shows all of its pages. */
+/** Lets the test set `document.hidden`: a headless browser never hides a page. */
 const CAN_HIDE = `
   let hidden = false;
   Object.defineProperty(document, "hidden", { get: () => hidden });
@@ -24,7 +24,7 @@ const CAN_HIDE = `
     document.dispatchEvent(new Event("visibilitychange"));
   };`;
 
-test("it asks every 2 s, and gets 304 as long as nothing has changed", async () => {
+test("the page asks every 2 s, and gets 304 while nothing has changed", async () => {
   using proxy = new ScriptedProxy(ONE);
   const { page, requests, complaints } = await browser.open(proxy.origin);
   await page.getByRole("heading", { name: "vllm-1" }).waitFor();
@@ -46,7 +46,7 @@ test("it asks every 2 s, and gets 304 as long as nothing has changed", async () 
   expect([complaints, proxy.others]).toEqual([[], []]);
 }, 30_000);
 
-test("it does not ask while it is hidden, and asks at once when it is shown again", async () => {
+test("the page does not ask while it is hidden, and asks at once when it is visible again", async () => {
   using proxy = new ScriptedProxy(ONE);
   const { page } = await browser.open(proxy.origin, {}, CAN_HIDE);
   await page.getByRole("heading", { name: "vllm-1" }).waitFor();
@@ -59,7 +59,7 @@ test("it does not ask while it is hidden, and asks at once when it is shown agai
   await page.getByRole("heading", { name: "vllm-2" }).waitFor({ timeout: 1_000 });
 }, 30_000);
 
-test("it says that it has lost the proxy, and since when, keeps what it knew, and recovers", async () => {
+test("if the proxy is lost, the page says so and since when, keeps its last data, and recovers", async () => {
   using proxy = new ScriptedProxy(ONE);
   const { page } = await browser.open(proxy.origin);
   await page.getByRole("heading", { name: "vllm-1" }).waitFor();
@@ -84,7 +84,7 @@ test("it says that it has lost the proxy, and since when, keeps what it knew, an
   ]);
 }, 30_000);
 
-test("one question at a time: an answer that never comes is given up after 5 s", async () => {
+test("the page sends one request at a time, and gives up on an answer after 5 s", async () => {
   using proxy = new ScriptedProxy(ONE);
   const { page } = await browser.open(proxy.origin);
   await page.getByRole("heading", { name: "vllm-1" }).waitFor();
@@ -97,7 +97,7 @@ test("one question at a time: an answer that never comes is given up after 5 s",
   await page.getByText("Live", { exact: true }).waitFor({ timeout: 8_000 });
 }, 30_000);
 
-test("an answer whose body never ends is given up too", async () => {
+test("the page also gives up on an answer whose body never ends", async () => {
   using proxy = new ScriptedProxy(ONE);
   const { page } = await browser.open(proxy.origin);
   await page.getByRole("heading", { name: "vllm-1" }).waitFor();
@@ -117,11 +117,11 @@ test.each<[what: string, body: unknown]>([
   ["another object", {}],
   ["no engine", { ...FULL, engine: undefined }],
   ["an engine of another type", { ...FULL, engine: [] }],
-  ["containers that are no list", { ...FULL, containers: {} }],
+  ["containers that are not a list", { ...FULL, containers: {} }],
   ["a container that is null", { ...FULL, containers: [null] }],
   ["a container without a name", { ...FULL, containers: [{ ...FULL.containers[0], name: 7 }] }],
   [
-    "models of a container that are numbers",
+    "a container whose models are numbers",
     { ...FULL, containers: [{ ...FULL.containers[0], models: [1] }] },
   ],
   ["a model without servers", { ...FULL, models: [{ id: "x" }] }],
@@ -130,7 +130,7 @@ test.each<[what: string, body: unknown]>([
   ["too much", `${" ".repeat(5 * 1024 * 1024)}{}`],
   ["something very deep", `${"[".repeat(100_000)}${"]".repeat(100_000)}`],
 ])(
-  "%s instead of a status: it says so, keeps what it knew, and goes on",
+  "%s instead of a status: the page says so, keeps its last data, and keeps asking",
   async (_what, body) => {
     using proxy = new ScriptedProxy(ONE);
     const { page, complaints } = await browser.open(proxy.origin);
@@ -144,13 +144,13 @@ test.each<[what: string, body: unknown]>([
     expect(await page.getByRole("heading", { name: "vllm-1" }).isVisible()).toBe(true);
     proxy.answer = undefined;
     await page.getByText("Live", { exact: true }).waitFor({ timeout: 5_000 });
-    expect(proxy.asked.at(-1)?.ifNoneMatch).toBeNull(); // what could not be read is not asked for by its ETag
+    expect(proxy.asked.at(-1)?.ifNoneMatch).toBeNull(); // it does not use the ETag of an unreadable answer
     expect(complaints).toEqual([]);
   },
   20_000,
 );
 
-test("a refusal is said with its status", async () => {
+test("the page shows the status of a refusal", async () => {
   using proxy = new ScriptedProxy(ONE);
   proxy.answer = () => Response.json({ error: {} }, { status: 404 });
   const { page } = await browser.open(proxy.origin);
@@ -158,7 +158,7 @@ test("a refusal is said with its status", async () => {
   await page.getByText("It answers 404 to /status").waitFor();
 });
 
-/** What a newer proxy may have, and what nobody should send: the rest of the page is shown all the same. */
+/** Values that a newer proxy may send, and invalid ones. The page must still show everything else. */
 const ODD = {
   ...FULL,
   uptime_seconds: "long",
@@ -209,7 +209,7 @@ const ODD = {
   changes: [{ at: "never", name: "", state: "", reason: "", times: "x" }],
 };
 
-test("odd values in single fields are shown as nothing, and break nothing", async () => {
+test("odd values in single fields are shown as empty, and break nothing", async () => {
   using proxy = new ScriptedProxy(ODD);
   const { page, complaints } = await browser.open(proxy.origin);
   await page.getByRole("heading", { name: "odder" }).waitFor();

@@ -1,4 +1,4 @@
-/** What the page says of changes: the timeline, an engine that is lost, what is new, and times that go on. */
+/** How the page shows changes: the timeline, a lost engine, announcements, and running times. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Status } from "../../src/status.ts";
 import { type Browser, startBrowser } from "../support/browser/browser.ts";
@@ -20,7 +20,7 @@ afterAll(async () => browser[Symbol.asyncDispose]());
 
 const open = (status: Status): Promise<ShownPage> => openStatus(browser, status);
 
-test("the timeline: what has changed, the latest first, and how often the same has come", async () => {
+test("the timeline shows changes, the latest first, and how often the same change came", async () => {
   const changes = Array.from({ length: 100 }, (_, n) =>
     change({ name: `c-${n}`, state: "routed", at: timeAgo(n * 1_000) }),
   );
@@ -39,7 +39,7 @@ test("the timeline: what has changed, the latest first, and how often the same h
   expect(await items.count()).toBe(20);
 });
 
-test("an engine that is lost: a loud banner with the reason, and since when", async () => {
+test("a lost engine: a banner shows the reason and the time since the loss", async () => {
   const engine = { ...quietStatus().engine, state: "lost" as const, since: timeAgo(65_000) };
   using shown = await open(
     quietStatus({ engine: { ...engine, reason: "connect ENOENT; is the engine running?" } }),
@@ -54,7 +54,7 @@ test("an engine that is lost: a loud banner with the reason, and since when", as
   expect(await text(page.locator("#said"))).toBe("The Docker engine is connected");
 });
 
-test("what is new is told to screen readers, once, and not what was there before", async () => {
+test("screen readers hear each new change once, and no old changes", async () => {
   using shown = await open(busyStatus());
   const { page, proxy } = shown;
   const said = page.getByRole("status").last();
@@ -67,7 +67,7 @@ test("what is new is told to screen readers, once, and not what was there before
   expect(await page.locator("[aria-live]").count()).toBe(0); // role=status is a polite one
 });
 
-test("what was left out is said", async () => {
+test("the page says what /status has left out", async () => {
   using shown = await open(
     busyStatus({ left_out: { containers: 12, services: 2, models: 1, changes: 3, details: true } }),
   );
@@ -80,7 +80,7 @@ test("what was left out is said", async () => {
     await shown.page.getByText(words).waitFor();
 });
 
-test("a proxy with nothing to show says so, and one that has not heard of its engine says that", async () => {
+test("the page says that there is nothing to show, and that the engine has not answered yet", async () => {
   using shown = await open(quietStatus());
   const { page, proxy } = shown;
   for (const words of ["No models yet", "No container has an inference", "Nothing has changed yet"])
@@ -94,7 +94,7 @@ test("a proxy with nothing to show says so, and one that has not heard of its en
   expect((await facts(page.locator("#facts")))["State"]).toBe("not ready yet");
 });
 
-test("relative times go on between answers, by the proxy's clock, not by the browser's", async () => {
+test("relative times run between answers, by the proxy's clock and not the browser's", async () => {
   const aheadMs = 5 * HOUR;
   const started = new Date(Date.now() + aheadMs - 90_000).toISOString();
   using shown = await open(

@@ -1,4 +1,4 @@
-/** By whose clock times go on, and when they stand still; when the page is sure that what it shows is true. */
+/** Which clock the page uses for times, when the times stop, and when the page says Live. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Page } from "playwright-core";
 import { type Browser, NARROW, startBrowser } from "../support/browser/browser.ts";
@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(async () => browser[Symbol.asyncDispose]());
 
-/** Started 10 s ago, with a container that has been routed for 5 s. */
+/** A proxy that started 10 s ago, with a container that has been routed for 5 s. */
 function youngStatus(): ReturnType<typeof quietStatus> {
   return quietStatus({
     started_at: timeAgo(10_000),
@@ -28,7 +28,7 @@ async function ages(page: Page): Promise<string> {
   return `${(await facts(page.locator("#facts")))["Up for"]}, ${await text(since)}`;
 }
 
-test("ages stand still while the proxy is lost, but how long it is lost goes on; then they go on", async () => {
+test("ages stop while the proxy is lost, and continue afterwards; only the time since the loss runs on", async () => {
   using shown = await openStatus(browser, youngStatus());
   const { page, proxy } = shown;
   await proxy.stop();
@@ -37,10 +37,10 @@ test("ages stand still while the proxy is lost, but how long it is lost goes on;
   await expectNever("an age goes on", async () => (await ages(page)) !== before, 3_000);
   expect(await text(page.locator("#lost"))).not.toBe(lost);
   proxy.startAgain();
-  await until("it goes on", async () => (await ages(page)) !== before, 4_000);
+  await until("the ages continue", async () => (await ages(page)) !== before, 4_000);
 }, 30_000);
 
-test("a browser's clock that is set changes no age", async () => {
+test("setting the browser's clock changes no age", async () => {
   using proxy = new ScriptedProxy(youngStatus());
   const script =
     "const now = Date.now; globalThis.setMs = 0; Date.now = () => now() + globalThis.setMs;";
@@ -52,7 +52,7 @@ test("a browser's clock that is set changes no age", async () => {
   expect(await ages(page)).toMatch(/^\d\d s, for \d+ s$/);
 }, 30_000);
 
-test("a clock that stood still, as in a computer that slept, is set right by the next answer", async () => {
+test("the next answer corrects a clock that stopped while the computer slept", async () => {
   using proxy = new ScriptedProxy(youngStatus());
   const script =
     "const now = performance.now.bind(performance); globalThis.sleptMs = 0; performance.now = () => now() - globalThis.sleptMs;";
@@ -68,10 +68,10 @@ test("a clock that stood still, as in a computer that slept, is set right by the
 test.each<[what: string, lie: object]>([
   ["an uptime of 1e300 s", { uptime_seconds: 1e300 }],
   ["an uptime of -1e300 s", { uptime_seconds: -1e300 }],
-  ["a start in the last year that there is", { started_at: "+275760-09-13T00:00:00.000Z" }],
-  ["a start in the first year that there is", { started_at: "-271821-04-20T00:00:00.000Z" }],
+  ["a start in the last possible year", { started_at: "+275760-09-13T00:00:00.000Z" }],
+  ["a start in the first possible year", { started_at: "-271821-04-20T00:00:00.000Z" }],
 ])(
-  "%s stops nothing: it says when it has lost the proxy, and recovers",
+  "%s breaks nothing: the page still reports a lost proxy, and recovers",
   async (_what, lie) => {
     using shown = await openStatus(browser, { ...busyStatus(), ...lie });
     const { page, proxy } = shown;
@@ -85,7 +85,7 @@ test.each<[what: string, lie: object]>([
   30_000,
 );
 
-test("whatever breaks while the page tells of it, it goes on asking", async () => {
+test("the page keeps asking even if its own rendering throws", async () => {
   using proxy = new ScriptedProxy(youngStatus());
   const script =
     "const get = document.getElementById.bind(document); document.getElementById = (id) => { if (globalThis.isBroken) throw new Error('broken'); return get(id); };";
@@ -96,7 +96,7 @@ test("whatever breaks while the page tells of it, it goes on asking", async () =
   await until("it asks", () => proxy.asked.length > asked + 2, 9_000);
 }, 30_000);
 
-test("a page that was hidden does not say Live before it has heard the proxy again", async () => {
+test("a page that was hidden does not say Live before the proxy has answered again", async () => {
   using proxy = new ScriptedProxy(youngStatus());
   const script =
     "let hidden = false; Object.defineProperty(document, 'hidden', { get: () => hidden }); globalThis.hide = (is) => { hidden = is; document.dispatchEvent(new Event('visibilitychange')); };";
@@ -116,7 +116,7 @@ test("a page that was hidden does not say Live before it has heard the proxy aga
   await page.getByText("Live", { exact: true }).waitFor();
 }, 30_000);
 
-test("a 304 to a page that has nothing is no answer", async () => {
+test("a 304 to a page without data counts as a refusal", async () => {
   using proxy = new ScriptedProxy(youngStatus());
   proxy.answer = () => new Response(null, { status: 304 });
   const { page } = await browser.open(proxy.origin);
@@ -124,7 +124,7 @@ test("a 304 to a page that has nothing is no answer", async () => {
   expect(await text(page.locator("#link"))).toBe("Refused by the proxy");
 });
 
-test("who has scrolled sees that the proxy is lost; it covers no focus, and moves nothing that one reads", async () => {
+test("the banner for a lost proxy is visible after scrolling, covers no focus, and moves no text in view", async () => {
   using proxy = new ScriptedProxy(busyStatus());
   const { page } = await browser.open(proxy.origin, { viewport: { ...NARROW, height: 640 } });
   await page.getByText("Live", { exact: true }).waitFor();

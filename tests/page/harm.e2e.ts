@@ -1,4 +1,4 @@
-/** Names that somebody made up to do harm: nothing in them runs, hides, turns the text around or breaks the layout. */
+/** Hostile names: nothing in them runs, hides text, reverses text or breaks the layout. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { TaskStatus } from "../../src/status.ts";
 import {
@@ -26,7 +26,7 @@ afterAll(async () => browser[Symbol.asyncDispose]());
 
 const NAMES: readonly (readonly [what: string, name: string])[] = [
   ["an image with a handler", "<img src=x onerror=\"document.title='ran'\">"],
-  ["the end of a script, and another", "</script><script>document.title='ran'</script>"],
+  ["the end of a script, and a new script", "</script><script>document.title='ran'</script>"],
   [
     "the end of a title and of an attribute",
     "\"'></title></style><svg onload=\"document.title='ran'\">",
@@ -35,24 +35,24 @@ const NAMES: readonly (readonly [what: string, name: string])[] = [
   ["200 wide characters", "漢".repeat(200)],
   ["a thousand characters", "y".repeat(1_000)],
   ["right-to-left text", "שלום עולם/مرحبا"],
-  ["characters that turn the text around", "a\u202Egnp.exe\u2066b\u200F"],
+  ["characters that reverse text", "a\u202Egnp.exe\u2066b\u200F"],
   ["control characters", "a\u0000b\u001b[2J\u0007c\u009b2Jd\r\ne\u2028f"],
   ["a lone surrogate", "a\ud800b"],
   ["many marks on one letter", `z${"\u0301".repeat(150)}`],
   ["a JavaScript URL", "javascript:document.title='ran'"],
-  ["markup of Markdown and backticks", "`x` $" + "{document.title='ran'} {{7*7}}"],
-  ["a name of every object's", "__proto__"],
-  ["quotes, for a shell", "'; touch /tmp/ran; echo '$(touch /tmp/ran)`touch /tmp/ran`\\\" !! #"],
+  ["template markup and backticks", "`x` $" + "{document.title='ran'} {{7*7}}"],
+  ["a property that every object has", "__proto__"],
+  ["shell quotes", "'; touch /tmp/ran; echo '$(touch /tmp/ran)`touch /tmp/ran`\\\" !! #"],
 ];
 
-/** One that is among the containers, and one that is not. */
+/** One task with a container in the list, and one without. */
 function tasksOf(name: string): readonly TaskStatus[] {
   return [name, `${name}3`].map((id) =>
     task({ id, name: id, node: name, state: name, desired_state: name, reason: name }),
   );
 }
 
-/** The name is everywhere where a name may be. */
+/** The name is in every field that may hold a name. */
 function statusOf(name: string): unknown {
   return quietStatus({
     version: name,
@@ -124,13 +124,13 @@ describe.each(NAMES)("%s", (_what, name) => {
       );
     expect(outside).toBe(0);
     const [body = ""] = await page.locator("body").allInnerTexts();
-    const shown = body.replace(/[\n\t]/g, ""); // these stand between lines and cells
+    const shown = body.replace(/[\n\t]/g, ""); // innerText puts these between lines and cells
     expect(/[\p{Cc}\p{Default_Ignorable_Code_Point}\u2028\u2029]/u.test(shown)).toBe(false);
     expect(complaints).toEqual([]);
     expect([...new Set(requests.map(({ path }) => path))]).toEqual(["/", "/status"]);
   });
 
-  test("is quoted for a shell and for Python in the requests to copy", async () => {
+  test("is quoted correctly for a shell and for Python in the sample requests", async () => {
     using proxy = new ScriptedProxy(statusOf(name));
     const { page } = await open(proxy, WIDE);
     const [curl, python] = await page.locator("#models pre").allTextContents();
@@ -149,7 +149,7 @@ describe.each(NAMES)("%s", (_what, name) => {
   });
 });
 
-/** What a POSIX shell makes of the command: the arguments that curl would get. */
+/** The arguments that curl would get when a POSIX shell runs the command. */
 async function argumentsIn(command: string): Promise<readonly string[]> {
   const script = `curl() { for argument; do printf '%s\\0' "$argument"; done; }\n${command}\n`;
   const shell = Bun.spawn(["sh", "-c", script], { stdio: ["ignore", "pipe", "pipe"] });
@@ -158,14 +158,14 @@ async function argumentsIn(command: string): Promise<readonly string[]> {
   return output.split("\0").slice(0, -1);
 }
 
-test("Python reads the request to copy as it is meant", async () => {
+test("Python runs the sample request with the intended arguments", async () => {
   const program = Bun.which("python3");
   if (program === null) return;
   for (const [, name] of NAMES) {
     using proxy = new ScriptedProxy(statusOf(name));
     const { page } = await open(proxy, WIDE);
     const [, text = ""] = await page.locator("#models pre").allTextContents();
-    // A stand-in for the SDK that tells what it was asked for.
+    // A stand-in for the SDK that prints its arguments.
     const stub =
       "import sys, types, json\nclass C:\n  def __init__(s, **k): print(json.dumps(k)); s.chat = s.completions = s\n  def create(s, **k): print(json.dumps(k)); sys.exit()\nm = types.ModuleType('openai'); m.OpenAI = C; sys.modules['openai'] = m\n";
     const child = Bun.spawn([program, "-c", stub + text], { stdio: ["ignore", "pipe", "pipe"] });

@@ -1,4 +1,4 @@
-/** Who is who while containers are renamed, made anew and change places: names, open details and the focus. */
+/** The identity of rows when containers are renamed, recreated or reordered: names, open details and the focus. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Page } from "playwright-core";
 import type { ModelServer, Status } from "../../src/status.ts";
@@ -25,7 +25,7 @@ function focused(page: Page): Promise<string> {
   return page.evaluate<string>("document.activeElement.textContent");
 }
 
-test("a container that is renamed, as Compose does when it makes it anew, has its new name everywhere", async () => {
+test("a renamed container has its new name everywhere (Compose renames when it recreates a container)", async () => {
   const id = "b".repeat(64);
   const servers = (name: string): Status =>
     quietStatus({
@@ -43,7 +43,7 @@ test("a container that is renamed, as Compose does when it makes it anew, has it
   expect(await text(page.locator("#boxes > li:target h3"))).toBe("app-vllm-1");
 });
 
-test("details stay open, and the focus stays, when a container is made anew under its name", async () => {
+test("open details and the focus stay when a container is recreated under the same name", async () => {
   const old = container({ name: "whisper" });
   using shown = await openStatus(browser, quietStatus({ containers: [old] }));
   const { page, proxy } = shown;
@@ -57,13 +57,13 @@ test("details stay open, and the focus stays, when a container is made anew unde
   expect(await button.evaluate((node) => node === node.ownerDocument.activeElement)).toBe(true);
 });
 
-test("two containers under one name are both shown", async () => {
+test("the page shows both of two containers with one name", async () => {
   const twins = ["c", "d"].map((letter) => container({ name: "twin", id: letter.repeat(64) }));
   using shown = await openStatus(browser, quietStatus({ containers: twins }));
   expect(await shown.page.locator("#boxes h3").allTextContents()).toEqual(["twin", "twin"]);
 });
 
-test("the focus stays where it is when servers of a model, or rows, change places", async () => {
+test("the focus stays on its element when the servers of a model, or the rows, are reordered", async () => {
   const statusOf = (names: readonly string[]): Status => {
     const servers = names.map((name): ModelServer => ({ container: name, gets: "shares" }));
     return quietStatus({
@@ -97,11 +97,11 @@ test("the focus stays where it is when servers of a model, or rows, change place
       ]);
       expect(await focused(page)).toBe(letter);
     }
-    expect(await page.evaluate<number>("blurs")).toBe(0); // a screen reader would tell it again
+    expect(await page.evaluate<number>("blurs")).toBe(0); // after a blur a screen reader would announce the element again
   }
 }, 60_000);
 
-test("which 100 of many models are shown stays the same while requests come and go", async () => {
+test("the page keeps showing the same 100 of many models while requests come and go", async () => {
   const ids = Array.from({ length: 300 }, (_, n) => `m-${n}`);
   const statusOf = (round: number): Status =>
     quietStatus({

@@ -1,4 +1,4 @@
-/** What the page shows of numbers that it was not given, and which errors it counts. */
+/** How the page shows numbers that /status left out, and which errors it counts. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { type Browser, startBrowser } from "../support/browser/browser.ts";
 import { container, model, quietStatus, recent } from "../support/browser/made-up-status.ts";
@@ -12,7 +12,7 @@ afterAll(async () => browser[Symbol.asyncDispose]());
 
 const GONE = recent([10], { failed: 2, errors: { client_gone: 5, backend_unreachable: 1 } });
 
-test("errors are those that failed, not those whose client left; the details have them by code", async () => {
+test("errors count failed requests, not requests whose client left; the details list them by code", async () => {
   using shown = await openStatus(
     browser,
     quietStatus({ recent: GONE, models: [model({ id: "m", recent: GONE })] }),
@@ -27,7 +27,7 @@ test("errors are those that failed, not those whose client left; the details hav
 
 const LEFT_OUT = { containers: 0, services: 0, models: 1_048, changes: 0, details: true };
 
-test("numbers that were left out are not 0, and have no graph; what nobody asked for is 0", async () => {
+test("left-out numbers are not shown as 0 and have no graph; a model without requests shows 0", async () => {
   const models = [model({ id: "given", recent: GONE }), model({ id: "null" })];
   const containers = [container({ name: "box" })];
   using shown = await openStatus(
@@ -52,7 +52,7 @@ test("numbers that were left out are not 0, and have no graph; what nobody asked
   expect(await texts(none.locator("table tr"))).toContain("All 0 0");
 });
 
-test("the headings count what was left out too", async () => {
+test("the counts in the headings include left-out entries", async () => {
   const models = Array.from({ length: 1_552 }, (_, n) => model({ id: `m-${n}` }));
   const containers = [container({ name: "box" })];
   using shown = await openStatus(

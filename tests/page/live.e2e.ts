@@ -1,4 +1,4 @@
-/** The page of the compiled proxy, in front of a stand-in engine: whatever happens, it shows within 3 s. */
+/** The page of the compiled proxy with a stand-in engine: it shows every change within 3 s. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Locator, Page } from "playwright-core";
 import { type Browser, NARROW, type OpenPage, startBrowser } from "../support/browser/browser.ts";
@@ -44,7 +44,7 @@ async function start(): Promise<Stage> {
   return { engine, proxy, opened, page, [Symbol.asyncDispose]: () => started.disposeAsync() };
 }
 
-/** Waits until the first that the locator finds says so. */
+/** Waits until the first element that the locator finds has this text. */
 async function untilText(locator: Locator, wanted: RegExp): Promise<void> {
   let last = "";
   const says = async (): Promise<boolean> => {
@@ -56,7 +56,7 @@ async function untilText(locator: Locator, wanted: RegExp): Promise<void> {
   });
 }
 
-test("a container starts, is routed, streams, is stopped, and crashes", async () => {
+test("the page follows a container that starts, is routed, streams, is stopped, and crashes", async () => {
   await using stage = await start();
   const { engine, proxy, page, opened } = stage;
   using server = serve("llama");
@@ -116,7 +116,7 @@ test("a container starts, is routed, streams, is stopped, and crashes", async ()
   expect([...new Set(opened.requests.map(({ path }) => path))]).toEqual(["/", "/status"]);
 }, 60_000);
 
-test("errors, requests for no model, and two replicas", async () => {
+test("the page shows two replicas, and counts requests for unknown models as errors", async () => {
   await using stage = await start();
   const { engine, proxy, page } = stage;
   using server = serve("shared");
@@ -141,7 +141,7 @@ test("errors, requests for no model, and two replicas", async () => {
   );
 }, 60_000);
 
-test("nothing is sent again as long as nothing changes", async () => {
+test("the proxy answers 304 while nothing changes", async () => {
   await using stage = await start();
   const { engine, opened, page } = stage;
   using server = serve("llama");
@@ -157,7 +157,7 @@ test("nothing is sent again as long as nothing changes", async () => {
   expect(new Set(statuses.filter((status) => status !== undefined))).toEqual(new Set([304]));
 }, 60_000);
 
-test("the engine is lost, and is back", async () => {
+test("the page shows a lost engine, and its return", async () => {
   await using stage = await start();
   const { engine, page } = stage;
   await untilText(page.locator("#facts"), /Docker engine connected/);
@@ -170,7 +170,7 @@ test("the engine is lost, and is back", async () => {
   await page.locator("#engine").waitFor({ state: "hidden", timeout: SHOWN_MS });
 }, 60_000);
 
-test("the proxy is lost, and another one takes its place", async () => {
+test("the page shows a lost proxy, and recovers with a new proxy", async () => {
   await using stage = await start();
   const { engine, page, proxy } = stage;
   using server = serve("llama");
@@ -193,7 +193,7 @@ const NASTY = [
   "a\u202Eb\u0007c",
 ];
 
-test("names of containers and models that want to do harm do none, and are shown as they are", async () => {
+test("hostile names of containers and models do no harm, and are shown correctly", async () => {
   await using stage = await start();
   const { engine, page, opened } = stage;
   await page.setViewportSize(NARROW);

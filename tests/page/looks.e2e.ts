@@ -1,6 +1,6 @@
 /**
- * How the page looks: no rule of axe-core is broken, light and dark, narrow and wide, and nothing needs to be scrolled
- * sideways. A screenshot of each goes to SCREENSHOTS, if that names a folder: whoever changes the page looks at them.
+ * How the page looks: it breaks no rule of axe-core, in light and dark, narrow and wide, and never scrolls sideways.
+ * If SCREENSHOTS names a folder, each case saves a screenshot there. Look at them after you change the page.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
@@ -20,7 +20,7 @@ afterAll(async () => browser[Symbol.asyncDispose]());
 
 const SCREENSHOTS = process.env["SCREENSHOTS"];
 
-/** Between narrow and wide: where the rows become columns, and where the timeline moves beside them. */
+/** Includes the widths at which rows become columns, and at which the timeline moves beside them. */
 const WIDTHS = [NARROW.width, 768, 1_150, 1_499, WIDE.width, 2_560];
 
 async function openAll(page: Page): Promise<void> {
@@ -47,18 +47,21 @@ describe.each(["light", "dark"] as const)("%s", (colorScheme) => {
     expect(complaints).toEqual([]);
   });
 
-  test.each([NARROW, WIDE])("breaks no rule at $width px when all is lost", async (viewport) => {
-    const engine = { ...quietStatus().engine, state: "lost" as const, since: timeAgo(65_000) };
-    using proxy = new ScriptedProxy(
-      busyStatus({ engine: { ...engine, reason: "connect ENOENT" } }),
-    );
-    const { page } = await browser.open(proxy.origin, { viewport, colorScheme });
-    await page.getByText("Live", { exact: true }).waitFor();
-    await proxy.stop();
-    await page.locator("#lost").waitFor();
-    await keep(page, `${colorScheme}-${viewport.width}-lost`);
-    expect(await violations(page)).toEqual([]);
-  });
+  test.each([NARROW, WIDE])(
+    "breaks no rule at $width px when engine and proxy are lost",
+    async (viewport) => {
+      const engine = { ...quietStatus().engine, state: "lost" as const, since: timeAgo(65_000) };
+      using proxy = new ScriptedProxy(
+        busyStatus({ engine: { ...engine, reason: "connect ENOENT" } }),
+      );
+      const { page } = await browser.open(proxy.origin, { viewport, colorScheme });
+      await page.getByText("Live", { exact: true }).waitFor();
+      await proxy.stop();
+      await page.locator("#lost").waitFor();
+      await keep(page, `${colorScheme}-${viewport.width}-lost`);
+      expect(await violations(page)).toEqual([]);
+    },
+  );
 });
 
 test("breaks no rule when there is nothing to show", async () => {
@@ -68,7 +71,7 @@ test("breaks no rule when there is nothing to show", async () => {
   expect(await violations(page)).toEqual([]);
 });
 
-test("needs no scrolling sideways at any width, and has a heading for each part", async () => {
+test("never scrolls sideways at any width, and has a heading for each part", async () => {
   using proxy = new ScriptedProxy(busyStatus());
   const { page } = await browser.open(proxy.origin);
   await openAll(page);
@@ -81,7 +84,7 @@ test("needs no scrolling sideways at any width, and has a heading for each part"
   for (const name of headings) expect(await page.getByRole("region", { name }).count()).toBe(1);
 });
 
-test("the columns of a wide page have their headings right above them", async () => {
+test("on a wide page, headings stand exactly above their columns", async () => {
   using proxy = new ScriptedProxy(busyStatus());
   const { page } = await browser.open(proxy.origin);
   await page.getByText("Live", { exact: true }).waitFor();
@@ -100,7 +103,7 @@ test("the columns of a wide page have their headings right above them", async ()
   }
 });
 
-test("everything can be reached and used with the keyboard, and the focus is seen", async () => {
+test("the keyboard reaches and operates everything, and the focus is visible", async () => {
   using proxy = new ScriptedProxy(busyStatus());
   const { page } = await browser.open(proxy.origin);
   await page.getByText("Live", { exact: true }).waitFor();

@@ -1,4 +1,4 @@
-/** What the page shows of a swarm: its services, their tasks, and whether they are followed. */
+/** How the page shows a swarm: its services, their tasks, and whether the proxy follows them. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Status, SwarmStatus } from "../../src/status.ts";
 import { violations } from "../support/browser/axe.ts";
@@ -48,7 +48,7 @@ function followed(...services: SwarmStatus["services"]): SwarmStatus {
 
 const open = (status: Status): Promise<ShownPage> => openStatus(browser, status);
 
-test("a service: how many of its tasks are routed, its update, why some are not there, and their nodes", async () => {
+test("a service shows its routed tasks, its update, why tasks are missing, and their nodes", async () => {
   using shown = await open(statusWith(followed(EMBED, LLM)));
   const { page } = shown;
   expect(await text(page.locator("#services-sum"))).toBe("2");
@@ -67,7 +67,7 @@ test("a service: how many of its tasks are routed, its update, why some are not 
   expect(await page.getByRole("region", { name: "Services" }).count()).toBe(1);
 });
 
-test("there is no such section without a swarm, nor of an older proxy; it comes and goes with the swarm", async () => {
+test("the section appears only with a swarm, and never for an older proxy", async () => {
   const { swarm: _, ...older } = statusWith(null);
   using shown = await open(older as Status);
   const { page, proxy } = shown;
@@ -80,7 +80,7 @@ test("there is no such section without a swarm, nor of an older proxy; it comes 
   await heading.waitFor({ state: "hidden", timeout: 4_000 });
 });
 
-test("it is live, and keeps the nodes of the page", async () => {
+test("the section updates, and keeps its DOM nodes", async () => {
   using shown = await open(statusWith(followed(LLM)));
   const { page, proxy } = shown;
   const before = await row(page, "services", "ai_llm").elementHandle();
@@ -96,7 +96,7 @@ test("it is live, and keeps the nodes of the page", async () => {
   expect(await page.getByText("rollback").isVisible()).toBe(false);
 });
 
-test("two tasks in one slot are told apart: the old one drains while the new one starts", async () => {
+test("the page tells two tasks in one slot apart: the old one drains while the new one starts", async () => {
   const [old, fresh] = ["old", "new"].map((id) => task({ id, name: "ai_llm.1", node: id }));
   const both = followed(service({ name: "ai_llm", replicas: 1, routed: 1, tasks: [old!, fresh!] }));
   using shown = await open(
@@ -115,9 +115,9 @@ test("two tasks in one slot are told apart: the old one drains while the new one
 });
 
 test.each<[what: string, details: boolean, shows: string]>([
-  ["as many as run or are to run", false, "1 of 2 routed"],
-  ["unknown if some are left out", true, "1 of – routed"],
-])("of one task on each node it is %s", async (_what, details, shows) => {
+  ["the number of tasks that should run", false, "1 of 2 routed"],
+  ["unknown if tasks were left out", true, "1 of – routed"],
+])("for a global service, the wanted number of tasks is %s", async (_what, details, shows) => {
   const tasks = [...TASKS.slice(1), task({ name: "old", desired_state: "shutdown" })];
   const left_out = { ...quietStatus().left_out, details };
   const each = service({ name: "ai_each", replicas: null, routed: 1, tasks });
@@ -125,7 +125,7 @@ test.each<[what: string, details: boolean, shows: string]>([
   expect(await text(row(shown.page, "services", "ai_each"))).toContain(shows);
 });
 
-test("of many services those of which something is wrong are shown, and how many there are and were left out", async () => {
+test("of many services the page shows those with a problem first, and the total and left-out counts", async () => {
   const many = Array.from({ length: 300 }, (_, n) => service({ name: `s-${n}` }));
   const left_out = { ...quietStatus().left_out, services: 20 };
   using shown = await open(statusWith(followed(...many, LLM), { left_out }));
@@ -136,7 +136,7 @@ test("of many services those of which something is wrong are shown, and how many
   await page.getByText("20 services left out to keep /status small.").waitFor();
 });
 
-test("of many tasks the first 20 are shown, those that are not there before all others", async () => {
+test("of many tasks the page shows 20, first those that do not run", async () => {
   const tasks = Array.from({ length: 50 }, (_, n) => task({ name: `a.${n}` }));
   const all = [...tasks, task({ name: "a.50", state: "pending", node: null, reason: ROOM })];
   using shown = await open(statusWith(followed(service({ name: "a", tasks: all }))));
@@ -146,7 +146,7 @@ test("of many tasks the first 20 are shown, those that are not there before all 
   expect(await text(shownTasks)).toEndWith("and 31 more");
 });
 
-test("a swarm without any service of ours says so", async () => {
+test("the page says that a swarm has no labelled service", async () => {
   using shown = await open(statusWith(followed()));
   await shown.page.getByText("No service has an inference.* label.").waitFor();
 });
@@ -154,7 +154,7 @@ test("a swarm without any service of ours says so", async () => {
 test.each<[state: SwarmStatus["state"], tone: string]>([
   ["forbidden", "warn"],
   ["lost", "bad"],
-])("%s is said at the head of the services, with what to do", async (state, tone) => {
+])("the head of the services shows the state %s, and what to do", async (state, tone) => {
   const reason = "allow SERVICES=1 TASKS=1 NODES=1 in the socket proxy";
   using shown = await open(statusWith({ ...followed(LLM), state, reason }));
   const { page, proxy } = shown;
@@ -176,14 +176,14 @@ test.each<[what: string, seen: unknown, missing: string]>([
     { ...followed(), services: [{ ...LLM, tasks: [{ id: "a", name: "b" }] }] },
     "task.state",
   ],
-])("%s that it can't read is said", async (_what, seen, missing) => {
+])("the page reports %s that it cannot read", async (_what, seen, missing) => {
   using proxy = new ScriptedProxy({ ...statusWith(null), swarm: seen });
   const { page, complaints } = await browser.open(proxy.origin);
   await page.getByText(`Field ${missing} is missing or wrong`).waitFor();
   expect(complaints).toEqual([]);
 });
 
-test("numbers and nodes that are none do no harm", async () => {
+test("numbers and nodes of a wrong type do no harm", async () => {
   const odd = { ...LLM, routed: "2", replicas: {}, update: 5, tasks: [{ ...TASKS[0], node: [1] }] };
   using proxy = new ScriptedProxy({
     ...statusWith(null),
@@ -196,7 +196,7 @@ test("numbers and nodes that are none do no harm", async () => {
 
 describe.each(["light", "dark"] as const)("%s", (colorScheme) => {
   test.each([NARROW, WIDE])(
-    "breaks no rule of axe, and needs no scrolling sideways, at $width px",
+    "breaks no rule of axe, and never scrolls sideways, at $width px",
     async (viewport) => {
       using proxy = new ScriptedProxy(statusWith(followed(EMBED, LLM)));
       const { page, complaints } = await browser.open(proxy.origin, { viewport, colorScheme });

@@ -1,4 +1,4 @@
-/** What the page makes of an answer of `/status`. */
+/** How the page shows an answer of `/status`. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Status } from "../../src/status.ts";
 import { type Browser, startBrowser } from "../support/browser/browser.ts";
@@ -14,7 +14,7 @@ afterAll(async () => browser[Symbol.asyncDispose]());
 
 const open = (status: Status): Promise<ShownPage> => openStatus(browser, status);
 
-test("the head: version, uptime, ready, requests, and the engine with its state, since when and its API", async () => {
+test("the head shows version, uptime, readiness, requests, and the engine's state, time and API", async () => {
   using shown = await open(busyStatus());
   const { page } = shown;
   expect(await text(page.locator("h1"))).toBe("lw-inference-proxy 1.4.0");
@@ -33,7 +33,7 @@ test("the head: version, uptime, ready, requests, and the engine with its state,
   expect(await page.locator("#engine").isVisible()).toBe(false);
 });
 
-test("a model: its servers with their states and what they get, its numbers, and a graph in words too", async () => {
+test("a model shows its servers with state and share, its numbers, and a graph with a text", async () => {
   using shown = await open(busyStatus());
   const { page } = shown;
   const llama = row(page, "models", "meta-llama/Llama-3.3-70B-Instruct");
@@ -58,14 +58,14 @@ test("a model: its servers with their states and what they get, its numbers, and
   expect(await text(page.locator("#boxes > li:target h3"))).toBe("vllm-old");
 });
 
-test("clients that left are no errors, though they have a code and may have a status", async () => {
+test("clients that left do not count as errors, although they have a code and may have a status", async () => {
   const errors = { client_gone: 7, backend_unreachable: 1 };
   const left = recent([9], { errors, failed: 1, statuses: { "2xx": 3, "4xx": 5, "5xx": 1 } });
   using shown = await open(quietStatus({ models: [model({ id: "m", recent: left })] }));
   expect((await facts(row(shown.page, "models", "m").locator("dl")))["Errors"]).toBe("1");
 });
 
-test("a model's details: five minutes and an hour, errors by code and by class of status", async () => {
+test("a model's details show five minutes and one hour, with errors by code and by status class", async () => {
   using shown = await open(busyStatus());
   const llama = row(shown.page, "models", "meta-llama/Llama-3.3-70B-Instruct");
   await llama.getByRole("button", { name: "Details of meta-llama/Llama-3.3-70B-Instruct" }).click();
@@ -84,7 +84,7 @@ test("a model's details: five minutes and an hour, errors by code and by class o
   ]);
 });
 
-test("a container: its state, since when, why, what to do about it, its last exit, its load and models", async () => {
+test("a container shows its state and time, the reason, what to do, its last exit, its load and models", async () => {
   using shown = await open(busyStatus());
   const { page } = shown;
   const whisper = await text(row(page, "boxes", "whisper"));
@@ -118,7 +118,7 @@ test("a container: its state, since when, why, what to do about it, its last exi
   );
 });
 
-test("a container's details: reason, models and address in full, and why it got its requests", async () => {
+test("a container's details show reason, models and address in full, and its requests by routing reason", async () => {
   using shown = await open(busyStatus());
   const box = row(shown.page, "boxes", "qwen-gpu-0");
   await box.locator(".open").click();
@@ -132,7 +132,7 @@ test("a container's details: reason, models and address in full, and why it got 
   });
 });
 
-test("a state never shows by its colour alone: its word and its shape tell it too", async () => {
+test("a state is shown not only by its colour, but also by a word and a shape", async () => {
   const states = [
     "routed",
     "reading_models",
@@ -160,7 +160,7 @@ test("a state never shows by its colour alone: its word and its shape tell it to
   expect(new Set(drawn).size).toBe(shapes.size);
 });
 
-test("a model of whom it is told that it has many servers shows the first, and all in its details", async () => {
+test("a model with many servers shows the first ones, and all of them in its details", async () => {
   const names = Array.from({ length: 30 }, (_, n) => `gpu-${n}`);
   const servers = names.map((name) => ({ container: name, gets: "shares" as const }));
   using shown = await open(

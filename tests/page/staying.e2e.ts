@@ -1,4 +1,4 @@
-/** What stays as it is while the page is brought up to date; copying; many models. */
+/** The parts of the page that stay unchanged during updates; copying; many models. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { type Browser, NARROW, startBrowser } from "../support/browser/browser.ts";
 import {
@@ -20,7 +20,7 @@ afterAll(async () => browser[Symbol.asyncDispose]());
 
 const NAMES = Array.from({ length: 40 }, (_, n) => `model-${String(n).padStart(2, "0")}`);
 
-/** @param round changes each number */
+/** @param round a new round changes every number */
 function statusOf(round: number, names: readonly string[] = NAMES): unknown {
   return quietStatus({
     in_flight: round,
@@ -32,7 +32,7 @@ function statusOf(round: number, names: readonly string[] = NAMES): unknown {
   });
 }
 
-test("focus, open details, scroll position and selection survive updates, and rows that come and go", async () => {
+test("focus, open details, scroll position and selection survive updates and changing rows", async () => {
   using proxy = new ScriptedProxy(statusOf(1));
   const { page } = await browser.open(proxy.origin, { viewport: NARROW });
   const opened = row(page, "models", "model-05");
@@ -62,12 +62,12 @@ test("focus, open details, scroll position and selection survive updates, and ro
     expect(await page.evaluate<string>("getSelection().toString()")).toBe("model-04");
     expect(await opened.evaluate((node, before) => node === before, nodes)).toBe(true);
     const topAfter = await copy.evaluate((node) => node.getBoundingClientRect().top);
-    expect(Math.abs(topAfter - topBefore)).toBeLessThan(2); // what one reads does not move
-    expect(await text(opened.locator("table"))).toContain(`All ${3 * round}`); // the details go on too
+    expect(Math.abs(topAfter - topBefore)).toBeLessThan(2); // the text in view does not move
+    expect(await text(opened.locator("table"))).toContain(`All ${3 * round}`); // the details update too
   }
 }, 30_000);
 
-test("the focus goes to the main part if its row goes", async () => {
+test("the focus moves to the main part if its row disappears", async () => {
   using proxy = new ScriptedProxy(statusOf(1));
   const { page } = await browser.open(proxy.origin);
   await row(page, "models", "model-05").locator(".open").focus();
@@ -76,7 +76,7 @@ test("the focus goes to the main part if its row goes", async () => {
   expect(await page.evaluate<string>("document.activeElement.id")).toBe("main");
 });
 
-/** What stands in the clipboard, as somebody who pastes it sees it. */
+/** The text of the clipboard, read by pasting it. */
 async function pasted(page: import("playwright-core").Page): Promise<string> {
   await page.evaluate(
     "document.body.append(Object.assign(document.createElement('textarea'), { id: 'paste' }))",
@@ -86,7 +86,7 @@ async function pasted(page: import("playwright-core").Page): Promise<string> {
   return page.locator("#paste").inputValue();
 }
 
-test("a request can be copied, and that is said; the clipboard has what is shown", async () => {
+test("a request can be copied; the page confirms it, and the clipboard has the shown text", async () => {
   using proxy = new ScriptedProxy(statusOf(1));
   const { page } = await browser.open(proxy.origin, {
     permissions: ["clipboard-read", "clipboard-write"],
@@ -103,9 +103,9 @@ test("a request can be copied, and that is said; the clipboard has what is shown
 });
 
 test.each<[what: string, script: string, can: boolean]>([
-  ["there is no clipboard, as over plain HTTP", "", true],
-  ["the browser can copy in no way", "document.execCommand = () => false;", false],
-])("a request can be copied where %s", async (_what, script, can) => {
+  ["there is no clipboard API, as over plain HTTP", "", true],
+  ["the browser cannot copy at all", "document.execCommand = () => false;", false],
+])("a request can be copied if %s", async (_what, script, can) => {
   using proxy = new ScriptedProxy(statusOf(1));
   const noClipboard = 'Object.defineProperty(navigator, "clipboard", { value: undefined });';
   const { page, complaints } = await browser.open(proxy.origin, {}, noClipboard + script);
@@ -119,7 +119,7 @@ test.each<[what: string, script: string, can: boolean]>([
   expect(complaints).toEqual([]);
 });
 
-test("of 1,000 models the 100 busiest are shown, all if asked for; the page stays quick", async () => {
+test("of 1,000 models the page shows the 100 busiest, and all on request; it stays responsive", async () => {
   const ids = Array.from({ length: 1_000 }, (_, n) => `m-${String(n).padStart(4, "0")}`);
   const models = ids.map((id, n) => model({ id, in_flight: n % 10, recent: recent([n]) }));
   using proxy = new ScriptedProxy(quietStatus({ models }));
@@ -137,7 +137,7 @@ test("of 1,000 models the 100 busiest are shown, all if asked for; the page stay
   expect(await row(page, "models", "m-0900").isVisible()).toBe(true); // it is open
   await page.getByRole("button", { name: "Show all" }).click();
   expect(await rows.count()).toBe(1_000);
-  // The longest time for which the page could not answer a key, while three updates of all rows came.
+  // The longest time in which the page did not react to keys, during three updates of all rows.
   await page.evaluate(
     "globalThis.longest = 0; new PerformanceObserver((list) => { for (const { duration } of list.getEntries()) longest = Math.max(longest, duration); }).observe({ type: 'longtask' })",
   );

@@ -1,4 +1,4 @@
-/** Details of how the page shows names, numbers and requests to copy, and what it says in words. */
+/** Details: how the page shows names, numbers and requests to copy, and its messages. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { type Browser, NARROW, startBrowser } from "../support/browser/browser.ts";
 import { busyStatus } from "../support/browser/busy-host.ts";
@@ -26,7 +26,7 @@ test.each([
   { failed: 12_000, p50: 61_000, tokens: 234.5, shows: ["235 tokens/s", "1 min / 10 min"] },
   { failed: 99_999, p50: 4_000_000, tokens: 1_234.5, shows: ["1,235 tokens/s", "1 h / 11 h"] },
 ])(
-  "no number breaks: $failed errors, $p50 ms to the first chunk, $tokens tokens a second",
+  "no number wraps or overflows: $failed errors, $p50 ms to the first chunk, $tokens tokens a second",
   async ({ failed, p50, tokens, shows: [speed, first] }) => {
     const numbers = recent(waves(1, 9_000), {
       failed,
@@ -63,14 +63,14 @@ test.each([
   },
 );
 
-test("slow answers have one decimal in their speed", async () => {
+test("a speed below 10 has one decimal", async () => {
   const slow = model({ id: "m", recent: recent([1], { pieces_per_second: 9.44 }) });
   using shown = await openStatus(browser, quietStatus({ models: [slow] }));
   const list = row(shown.page, "models", "m").locator("dl");
   expect((await facts(list))["Speed"]).toBe("9.4 pieces/s");
 });
 
-test("a last exit of which nobody knows when it was ends in no comma", async () => {
+test("a last exit without a known time does not end in a comma", async () => {
   const last_exit = { reason: "exited with code 1", at: null };
   using shown = await openStatus(
     browser,
@@ -83,7 +83,7 @@ test("a last exit of which nobody knows when it was ends in no comma", async () 
 const EMBEDDING = ["BAAI/bge-m3", "nomic-embed-text:latest", "intfloat/multilingual-e5-large"];
 const CHATTING = ["BAAI/bge-reranker-v2-m3", "google/gemma-3", "e5m2-model", "agte"];
 
-test("a model that embeds is asked for embeddings; all others, rerankers too, as ever", async () => {
+test("the sample request for an embedding model asks for embeddings; all others, also rerankers, for a chat", async () => {
   const ids = [...EMBEDDING, "thenlper/gte-base", ...CHATTING];
   using shown = await openStatus(browser, quietStatus({ models: ids.map((id) => model({ id })) }));
   for (const id of ids) {
@@ -98,7 +98,7 @@ test("a model that embeds is asked for embeddings; all others, rerankers too, as
   }
 });
 
-test("no quote and no pair of backslashes stands between the quotes of the curl command", async () => {
+test("the quoted body of the curl command contains no quote and no pair of backslashes", async () => {
   const id = "it's a \\ and a '\\''";
   using shown = await openStatus(browser, quietStatus({ models: [model({ id })] }));
   await shown.page.locator("#models .open").click();
@@ -108,7 +108,7 @@ test("no quote and no pair of backslashes stands between the quotes of the curl 
   expect(JSON.parse(body)).toMatchObject({ model: id });
 });
 
-test("characters that nobody sees are shown in names, and names of blanks alone", async () => {
+test("the page shows invisible characters in names, and names of blanks only", async () => {
   const ids = ["gpt", "gpt\u200b", "g\u00adpt", "\u200b\u2060", "", "  ", "\u00a0", "gpt\u{e0041}"];
   const seen = ["gpt", "gpt\\u200b", "g\\u00adpt", "\\u200b\\u2060", '""'];
   const more = ["\\u0020\\u0020", "\\u00a0", "gpt\\udb40\\udc41"];
@@ -126,7 +126,7 @@ test("characters that nobody sees are shown in names, and names of blanks alone"
   }
 });
 
-test("what is said a second time is told to screen readers again", async () => {
+test("screen readers hear a repeated message again", async () => {
   using shown = await openStatus(browser, quietStatus({ models: [model({ id: "m" })] }));
   const { page } = shown;
   await page.locator("#models .open").click();
@@ -135,12 +135,12 @@ test("what is said a second time is told to screen readers again", async () => {
   );
   for (const times of [1, 2, 3]) {
     await page.locator("#models .sample button").first().click();
-    await until("it is told", async () => (await page.evaluate<number>("told")) === times);
+    await until("it is announced", async () => (await page.evaluate<number>("told")) === times);
     expect(await text(page.locator("#said"))).toBe("Copied");
   }
 });
 
-test("without JavaScript the page says that it needs it, and what has the same; it claims nothing", async () => {
+test("without JavaScript the page says that it needs it, names the command, and does not say Asking", async () => {
   using proxy = new ScriptedProxy(busyStatus());
   const { page } = await browser.open(proxy.origin, { javaScriptEnabled: false });
   const note = page.locator("noscript p");
@@ -165,7 +165,7 @@ test.each<[body: string, words: string]>([
   ["{}", "Field status.version is missing or wrong."],
   [JSON.stringify({ ...busyStatus(), engine: 5 }), "Field engine is missing or wrong."],
   ["<h1>", "It is not JSON."],
-])("an answer that can't be read is said in words: %#", async (body, words) => {
+])("the page explains an answer that it cannot read: %#", async (body, words) => {
   using proxy = new ScriptedProxy(null);
   proxy.answer = () => new Response(body);
   const { page } = await browser.open(proxy.origin);
