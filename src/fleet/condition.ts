@@ -1,20 +1,20 @@
 /**
- * Names the state of a server, and gives the reason for it in words for people. Pure. It decides
- * nothing about the server, and does not log.
+ * Names the state of a server and gives the reason in words for operators. Pure. It decides nothing
+ * about the server, and does not log.
  */
 import type { Present, Sighting } from "../sources/sighting.ts";
 import type { Held } from "./plan.ts";
 
 export const SERVER_STATES = [
-  /** Its backend takes requests, unless a newer one has the same models and takes them instead. */
+  /** It is active. A newer backend with the same models may get the requests instead. */
   "routed",
-  /** It is healthy, and we are asking it for its models. */
+  /** It is healthy, and the proxy is asking it for its models. */
   "reading_models",
-  /** It runs, and no probe has passed yet. */
+  /** It runs, and no health check has passed yet. */
   "starting",
   "unhealthy",
   "paused",
-  /** Somebody has taken it out. Requests in flight may finish. */
+  /** An operator has drained it. Requests in flight may finish. */
   "drained",
   /** It was told to stop. Requests in flight may finish. */
   "stopping",
@@ -22,11 +22,11 @@ export const SERVER_STATES = [
   "restarting",
   /** It does not run. */
   "stopped",
-  /** It runs, but its setup makes it impossible to route. */
+  /** It runs, but the proxy cannot route it as it is set up. */
   "ignored",
   /** Its label opts it out. */
   "disabled",
-  /** The engine has not told of it yet, or can't tell any more. */
+  /** The engine has not reported it yet, or no longer answers. */
   "unknown",
 ] as const;
 
@@ -36,23 +36,23 @@ export type Condition = {
   readonly state: ServerState;
   readonly reason: string;
   /**
-   * What it comes to, without what changes each time, like numbers. Two conditions of the same gist are
-   * the same news. Undefined if state and reason are.
+   * The state and reason without the details that change each time, like numbers. Two conditions with the
+   * same gist are the same news. If undefined, state and reason together are the gist.
    */
   readonly gist?: string | undefined;
 };
 
-/** The gist of each condition of a server that never gets up, whether it is down or starts again. */
+/** The gist of each condition of a server in a crash loop, while it is down and while it starts again. */
 export const CRASH_LOOP = "crash loop";
 
-/** What is held of a server: see `Holding`. */
+/** The part of `Holding` that the reason needs. */
 export type Progress = {
   readonly held: Held;
-  /** Why the last read of its models failed; undefined if it did not fail. */
+  /** Why the last read of its models failed. Undefined if it did not fail. */
   readonly failure: string | undefined;
-  /** Why it takes nothing until its models can be read again; undefined if it could always be reached. */
+  /** Why it gets no requests until its models can be read again. Undefined if the proxy could always reach it. */
   readonly lost?: string | undefined;
-  /** Which entries of its model list could not be taken, and why; undefined if all could be. */
+  /** Which entries of its model list the proxy could not use, and why. Undefined if it could use all. */
   readonly leftOut?: string | undefined;
   /** The models that it served last. */
   readonly served: readonly unknown[];
@@ -61,10 +61,10 @@ export type Progress = {
 /** The server was healthy at the last sighting, and has refused a connection since. */
 const REFUSING: Condition = {
   state: "unknown",
-  reason: "nobody listens at its address any more, and the engine can't be asked what became of it",
+  reason: "it refuses connections, and the engine does not answer: the container may have ended",
 };
 
-/** @param isDrained somebody has taken this run out */
+/** @param isDrained an operator has drained this run */
 export function conditionOf(sighting: Sighting, progress: Progress, isDrained = false): Condition {
   if (sighting.kind === "absent") {
     return { state: sighting.state, reason: sighting.reason, gist: gistOf(sighting) };
@@ -87,7 +87,7 @@ export function conditionOf(sighting: Sighting, progress: Progress, isDrained = 
   return starting(sighting);
 }
 
-/** How often it has ended changes each time, and so does how long it has lived. */
+/** Leaves out how often it has ended and how long it has lived, because these change each time. */
 function gistOf({
   state,
   outlook,
@@ -108,26 +108,30 @@ function probing(doubt: string, named: string | undefined, progress: Progress): 
   const state = "reading_models";
   const { failure, lost } = progress;
   if (lost === undefined) {
-    return { state, reason: after(doubt, failure ?? named ?? "asked for its models") };
+    return {
+      state,
+      reason: after(doubt, failure ?? named ?? "the proxy is asking for its models"),
+    };
   }
-  const until = named === undefined ? "its models can be read" : "it accepts a connection";
-  const reason = `${lost}; takes nothing new until ${until}`;
-  return { state, reason, gist: LOST }; // why it can't be reached may be another each time
+  const until = named === undefined ? "the proxy can read its models" : "it accepts a connection";
+  const reason = `${lost}; it gets no new requests until ${until}`;
+  return { state, reason, gist: LOST }; // the cause may differ each time
 }
 
-const LOST = "can't be reached";
+const LOST = "cannot be reached";
 
-/** An Ollama says so until a model is pulled, and after the last one is removed. */
-const NO_MODELS = "healthy, but it has no models yet: its list is empty";
+/** The list of an Ollama is empty until a model is pulled, and after the last one is removed. */
+const NO_MODELS = "healthy, but its model list is empty: it has no models yet";
 
 function drainedReason(name: string): string {
-  return `taken out by lw-inference-proxy drain; lw-inference-proxy undrain ${name} has it routed again`;
+  return `drained by an operator; to route it again, run lw-inference-proxy undrain ${name}`;
 }
 
 const NAMED = "the label inference.models names its models";
 
 function routedReason({ failure, leftOut, served }: Progress, named: string | undefined): string {
-  if (failure !== undefined) return `models: ${failure}; keeping those it had`;
+  if (failure !== undefined)
+    return `cannot read its models: ${failure}; the proxy keeps the last list`;
   if (named !== undefined) return `healthy; ${named}`;
   if (leftOut !== undefined) return `healthy; ${leftOut}`;
   return served.length > 0 ? "healthy" : NO_MODELS;

@@ -1,6 +1,6 @@
 /**
  * The draining backends of one server: how long they stay in the routing table, and how they leave
- * it. plan.ts decides whether a backend drains, this file does not.
+ * it. plan.ts decides whether a backend drains; this file does not.
  */
 import type { Backend, CloseReason } from "../routing/backend.ts";
 import type { RoutingTable } from "../routing/table.ts";
@@ -16,7 +16,7 @@ export type DrainingInit = {
 type Draining = {
   readonly place: Place;
   deadline: Timer | undefined;
-  /** Of its requests that may never end by themselves. */
+  /** Only for its requests that may never end by themselves. */
   endlessDeadline: Timer | undefined;
 };
 
@@ -33,14 +33,14 @@ export class DrainingBackends {
     return [...this.#all.keys()].reduce((sum, backend) => sum + backend.inFlight, 0);
   }
 
-  /** Resolves when the last request of those that drain now has ended. */
+  /** Resolves when the last request on the backends that drain now has ended. */
   get idle(): Promise<unknown> {
     return Promise.all([...this.#all.keys()].map(({ idle }) => idle));
   }
 
   /**
-   * True if one of them took its requests at this very place. A run that has moved has a new
-   * `Place`, so places are compared by identity.
+   * True if one of them got its requests at this place. A run that has moved has a new `Place`, so we
+   * compare places by identity.
    */
   hasSomeAt(place: Place | undefined): boolean {
     return [...this.#all.values()].some((draining) => draining.place === place);
@@ -59,7 +59,7 @@ export class DrainingBackends {
     "lift for endless": () => this.#liftEndlessDeadlines(),
   };
 
-  /** Gives a deadline to each draining backend that has none. A stop notice asks for this. */
+  /** Gives a deadline to each draining backend that has none. Follows a stop notice. */
   #setDeadlines(): void {
     for (const [backend, draining] of this.#all) {
       draining.deadline ??= setTimeout(() => this.#cut(backend), this.#init.drainTimeoutMs);
@@ -67,8 +67,8 @@ export class DrainingBackends {
   }
 
   /**
-   * Gives a deadline to the requests that may never end by themselves, on each draining backend that has none for
-   * them. Somebody who takes a server out asks for this. All other requests go on.
+   * Gives a deadline to the requests that may never end by themselves, on each draining backend without such a
+   * deadline. Follows `drain` by an operator. All other requests go on.
    */
   #setEndlessDeadlines(): void {
     for (const [backend, draining] of this.#all) {
@@ -79,7 +79,7 @@ export class DrainingBackends {
     }
   }
 
-  /** Takes that back. */
+  /** Undoes `#setEndlessDeadlines`. */
   #liftEndlessDeadlines(): void {
     for (const draining of this.#all.values()) {
       clearTimeout(draining.endlessDeadline);
@@ -87,7 +87,7 @@ export class DrainingBackends {
     }
   }
 
-  /** Removes each once its last request has ended: by now another backend serves in their place. */
+  /** Removes each once its last request has ended. Another backend serves in its place by now. */
   removeWhenIdle(): void {
     for (const backend of this.#all.keys()) {
       backend.idle.then(
@@ -97,7 +97,7 @@ export class DrainingBackends {
     }
   }
 
-  /** Removes all at once, because their run is over. */
+  /** Removes all now, because their run is over. */
   removeAll(): void {
     for (const backend of this.#all.keys()) this.#remove(backend, "run-over");
   }

@@ -1,6 +1,6 @@
 /**
- * Takes single containers out, and back, because somebody asks for that: finds the one that is meant, and tells how
- * many of its requests are left. member.ts does the rest. It knows nothing of who asks, and how.
+ * Drains and undrains single containers for an operator: finds the container by name or id, and reports how many of
+ * its requests are left. member.ts does the rest. This file does not know the command line or the control socket.
  */
 import { quoted } from "../ground/printable.ts";
 import { andMore, someOf } from "../ground/some-of.ts";
@@ -13,38 +13,38 @@ export type DrainsInit = {
   readonly isReady: () => boolean;
 };
 
-/** What a request to drain or undrain comes to. */
+/** The result of `drain` or `undrain`. */
 export type DrainResult =
   | {
       readonly kind: "done";
       readonly name: string;
-      /** The run that it is about, for `stateOf`. */
+      /** The drained or undrained run, for `stateOf`. */
       readonly run: string;
       readonly inFlight: number;
-      /** False if it was so already. */
+      /** False if the run was already in this state. */
       readonly isNew: boolean;
     }
   | {
       readonly kind: "impossible";
-      /** Why, and which containers there are. */
+      /** Why, and which containers the proxy knows. */
       readonly reason: string;
     };
 
-/** `over`: the run has ended. `unknown`: another process has drained it, which forgot that when it ended. */
+/** `over`: the run has ended. `unknown`: another proxy process drained it, and forgot that when it ended. */
 export type DrainState =
   | { readonly state: "drained" | "undrained"; readonly inFlight: number }
   | { readonly state: "over" | "unknown"; readonly inFlight: 0 };
 
 export class Drains {
   readonly #init: DrainsInit;
-  /** Of this process. A proxy that is started anew must not take a run that it has not met yet for one that is over. */
+  /** Identifies this process. A restarted proxy must not report a run as over that it has not seen yet. */
   readonly #token = crypto.randomUUID();
 
   constructor(init: DrainsInit) {
     this.#init = init;
   }
 
-  /** @param nameOrId a name, a whole id, or its beginning: see `isMeant` */
+  /** @param nameOrId a name, a whole id, or the beginning of an id: see `isMeant` */
   drain(nameOrId: string): DrainResult {
     return this.#change(nameOrId, true);
   }
@@ -54,7 +54,7 @@ export class Drains {
     return this.#change(nameOrId, false);
   }
 
-  /** @param run as `drain` has told it */
+  /** @param run from the result of `drain` */
   stateOf(run: string): DrainState {
     if (!run.endsWith(this.#token)) return { state: "unknown", inFlight: 0 };
     const member = this.#init.members().find((one) => this.#textOf(one.run) === run);
@@ -73,16 +73,16 @@ export class Drains {
     return { kind: "done", name: member.name, run, inFlight: member.inFlight, isNew };
   }
 
-  /** A run as a text that no other run has, and no other process. */
+  /** A text that is unique for a run and for this process. */
   #textOf(run: Run | undefined): string | undefined {
     return run && `${keyOf(run)} ${run.startedAtMs} ${this.#token}`;
   }
 
-  /** @returns the reason if there is none, or more than one */
+  /** @returns the reason if no container fits, or more than one */
   #find(nameOrId: string): Member | string {
     const members = this.#init.members();
     const named = members.filter(({ name }) => name === nameOrId);
-    // While one is replaced by another of its name, the one that runs is meant.
+    // While a container is being replaced, two have its name. The running one is meant.
     const running = named.filter(({ run }) => run !== undefined);
     const [best = []] = [running, named, members.filter((one) => isMeant(one, nameOrId))].filter(
       (some) => some.length > 0,
@@ -90,18 +90,19 @@ export class Drains {
     const [only, ...others] = best;
     if (only === undefined) return this.#unknown(nameOrId, members);
     if (others.length === 0) return only;
-    return `${shown(nameOrId)} may mean ${names(best.map(({ name, id }) => `${name} (${id})`))}: give the whole id`;
+    const found = names(best.map(({ name, id }) => `${name} (${id})`));
+    return `${shown(nameOrId)} fits several containers: ${found}; give the whole id`;
   }
 
   #unknown(nameOrId: string, members: readonly Member[]): string {
     const none = `the proxy knows no container ${shown(nameOrId)}`;
     if (!this.#init.isReady()) return `${none} yet: it is starting; try again shortly`;
-    if (members.length === 0) return `${none}, and no other with a label inference.enable`;
+    if (members.length === 0) return `${none}, and no container with the label inference.enable`;
     return `${none}; it knows ${names(members.map(({ name }) => name).toSorted())}`;
   }
 }
 
-/** The beginning of an id must be as long as the one that Docker shows: of a container in hex, of a task in [0-9a-z]. */
+/** At least the 12 characters that Docker shows: hex for a container, [0-9a-z] for a task. */
 const ID_BEGINNING = /^[\da-z]{12,}$/;
 
 function isMeant({ id }: Member, text: string): boolean {
@@ -110,7 +111,7 @@ function isMeant({ id }: Member, text: string): boolean {
 
 function notRoutable(member: Member): string {
   const { name, state, reason } = member.status(new Map());
-  return `${name} takes no requests anyway, since it can't be routed or does not run (${state}: ${reason})`;
+  return `${name} gets no requests: it does not run, or the proxy cannot route it (${state}: ${reason})`;
 }
 
 const SHOWN_LENGTH_MAX = 100;

@@ -1,8 +1,7 @@
 /**
- * The fleet: what is held of all servers of all sources. It is the only writer of the routing
- * table. It is level-triggered: it brings what it holds of a server to whatever the source shows of
- * it. It knows no engine: each source gets a listener when it joins, and tells the fleet through it
- * what it sees.
+ * The fleet: all servers of all sources. Only the fleet writes the routing table. It is
+ * level-triggered: it brings its state of a server in line with the latest sighting. It knows no
+ * engine: each source gets a listener when it joins, and reports what it sees through that listener.
  */
 import { atMostEvery, spaced } from "../ground/coalesce.ts";
 import { cut } from "../ground/some-of.ts";
@@ -28,7 +27,7 @@ export type FleetInit = {
   readonly log: Log;
   /** How long requests may go on after a stop notice, ms. */
   readonly drainTimeoutMs: number;
-  /** How long a request may wait for its model, ms; 0, the default: not at all. */
+  /** How long a request may wait for its model, ms. With 0, the default, requests do not wait. */
   readonly waitTimeoutMs?: number;
   readonly readModels: ReadModels;
   /** See `FoundModelsInit`. */
@@ -41,31 +40,30 @@ export type FleetInit = {
   readonly refreshMs?: number;
   /** The least time between two reads of one server's models that clients cause, ms. */
   readonly refreshOfMs?: number;
-  /** Where to tell what people may want to know that has changed. */
+  /** Gets the changes that operators may want to see. */
   readonly changes?: Changes;
-  /** What became of the requests that a server got; null if it got none in the last hour. */
+  /** The recent requests of a server and their results. Null if it got none in the last hour. */
   readonly recentOfContainer?: (server: Server) => Recent | null;
 };
 
-/** The most models of all containers together that `GET /status` shows. More never fit. */
+/** The most models of all containers together that `GET /status` shows. More never fit into its answer. */
 const SHOWN_MODELS_MAX = 65_536;
 
-/** Every client that asks for an unknown model makes us read all models: this bounds how often. */
+/** A request for an unknown model makes us read all models again. This limits how often. */
 export const REFRESH_MS = 5_000;
-/** Every client that may load adapters makes us read a server's models: this bounds how often. */
+/** A request that loads an adapter makes us read the models of that server again. This limits how often. */
 const REFRESH_OF_MS = 1_000;
 
 export class Fleet {
   readonly #init: FleetInit;
   readonly #members = new Map<string, Member>();
   readonly #ranks = new Ranks();
-  /** Takes containers out, and back. */
   readonly drains = new Drains({
     members: () => [...this.#members.values()],
     nextRank: () => this.#ranks.next(),
     isReady: () => this.isReady,
   });
-  /** What `sharingNotes` says, until the table changes: its list of models is another one then. */
+  /** The result of `sharingNotes`, valid until the table changes. `of` is the array of models at that time. */
   #notes: { readonly of: unknown; readonly notes: ReturnType<typeof sharingNotes> } = {
     of: undefined,
     notes: new Map(),
@@ -74,16 +72,14 @@ export class Fleet {
   readonly #served: ServedModels;
   readonly #readiness: Readiness;
   /**
-   * Reads the models of all active backends again, at most every 5 s: the calls of those 5 s share
-   * one read of each. Also waits for the reads that `refreshModelsOf` has asked for. Resolves when
-   * all these reads have ended, well or not. Never throws.
+   * Reads the models of all active backends again, at most every 5 s. All calls within 5 s share the
+   * same reads. Also waits for the reads that `refreshModelsOf` has started. Resolves when all these
+   * reads have succeeded or failed. Never throws.
    */
   readonly refreshModels: () => Promise<void>;
-  /**
-   * Reads that `refreshModelsOf` asked for and that have not ended. They are known to be needed.
-   */
+  /** The reads in progress that `refreshModelsOf` has started. */
   readonly #asked = new Set<Promise<void>>();
-  /** For each member, the function that `refreshModelsOf` calls: it spaces the reads. */
+  /** For each member, the function that `refreshModelsOf` calls. It spaces the reads. */
   readonly #refreshes = new WeakMap<Member, () => Promise<void>>();
 
   constructor(init: FleetInit) {
@@ -116,28 +112,28 @@ export class Fleet {
   }
 
   /**
-   * The servers that have a model, as `GET /status` shows them.
+   * The servers that have a model, for `GET /status`.
    *
-   * @param id the one under which it is listed
+   * @param id of the model in the model list
    */
   serversOf(id: string, countMax: number): readonly ModelServer[] {
     const served = this.#init.table.servedBy(id);
     if (served === undefined) return [];
     return servingOf(served, countMax).map(({ server, name, gets }) => {
-      const shown = this.#members.get(keyOf(server))?.name ?? name; // it may have another one by now
+      const shown = this.#members.get(keyOf(server))?.name ?? name; // it may have been renamed
       return { container: cut(shown, NAME_LENGTH_MAX), gets };
     });
   }
 
   /**
-   * True once each server that the first passes found routable has been asked for its models, or
-   * the wait for that is over: see `Readiness`.
+   * True once each server that was routable at first has been asked for its models, or the wait for
+   * that is over: see `Readiness`.
    */
   get isReady(): boolean {
     return this.#readiness.isReady;
   }
 
-  /** @returns the listener that the source tells what it sees */
+  /** @returns the listener through which the source reports what it sees */
   join(source: Source): SightingListener {
     this.#readiness.await(source.name);
     const member = (server: Server, name: string): Member => this.#member(server, name, source);
@@ -158,10 +154,10 @@ export class Fleet {
 
   /**
    * Reads the models of one server's active backend again, because we know that they have changed.
-   * It reads at once, but at least 1 s after the last read of this kind began.
+   * Reads at once, or 1 s after the start of the last such read.
    *
-   * @returns a promise that resolves when a read that began after this call has ended, well or not;
-   * at once if there is nothing to read
+   * @returns a promise that resolves when a read that began after this call has succeeded or failed;
+   *   at once if there is nothing to read
    */
   refreshModelsOf(server: Server): Promise<void> {
     const member = this.#members.get(keyOf(server));

@@ -1,6 +1,6 @@
 /**
- * What is found out of one server by asking it: its models, or why they can't be read, and whether it can be reached at
- * all. Starts the reading of its models and stops it, as it is told. plan.ts decides that.
+ * What the proxy learns by asking one server: its models, or why they can't be read, and whether the server can be
+ * reached. Starts and stops the reading of its models; plan.ts decides when.
  */
 import { stackOf } from "../ground/error-stack.ts";
 import type { Model } from "../routing/backend.ts";
@@ -15,21 +15,21 @@ import { type Connect, modelsAt } from "./reach.ts";
 export type FoundModelsInit = {
   /** Reads from the URL of the server's API. */
   readonly readModels: ReadModels;
-  /** Tries whether a server can be reached whose machine may vanish; `tryConnect` if it is not given. */
+  /** Tries to connect to a server whose machine may vanish. The default is `tryConnect`. */
   readonly connect?: Connect;
   /** The time between two reads of the models of an active backend, ms. */
   readonly rereadMs?: number;
   readonly source: Pick<Source, "settled">;
   readonly log: Log;
-  /** What people call the server. */
+  /** The server's name, as people know it. */
   readonly name: () => string;
-  /** Called when a read has ended, well or not: what that means is to be carried out at once. */
+  /** Called when a read has succeeded or failed. Must carry out the step before it returns. */
   readonly onSeen: (seen: Seen) => void;
   /** Called after `onSeen`. */
   readonly onProgress: () => void;
 };
 
-/** The time from one try to reach a server again to the next, ms. */
+/** The time between two tries to reach a lost server again, ms. */
 const SEEK_MS = 1_000;
 
 export class FoundModels {
@@ -44,22 +44,22 @@ export class FoundModels {
     this.#init = init;
   }
 
-  /** The models that the last read of this run gave. */
+  /** The models from the last successful read of this run. */
   get models(): readonly Model[] {
     return this.#models;
   }
 
-  /** Which entries of its model list the last read could not take, and why; undefined if it took all. */
+  /** Which entries of its model list the last read left out, and why. Undefined if it used all. */
   get leftOut(): string | undefined {
     return this.#leftOut;
   }
 
-  /** Why the last read of its models failed; undefined if it did not fail, or if nothing is read. */
+  /** Why the last read of its models failed. Undefined if it did not fail, or if the reading is stopped. */
   get failure(): string | undefined {
     return this.#reading === undefined ? undefined : this.#failure;
   }
 
-  /** Why this run takes nothing until its models can be read again; undefined if it could always be reached. */
+  /** Why this run gets no requests until its models can be read again. Undefined if the proxy could always reach it. */
   get lost(): string | undefined {
     return this.#lost;
   }
@@ -68,12 +68,12 @@ export class FoundModels {
     return this.#reading !== undefined;
   }
 
-  /** Resolves when the first read has ended, well or not; at once without a reading. */
+  /** Resolves when the first read has succeeded or failed. Resolves at once without a reading. */
   get firstRead(): Promise<void> {
     return this.#reading?.firstTry ?? Promise.resolve();
   }
 
-  /** Resolves when a read that began after this call has ended, well or not; at once without a reading. */
+  /** Resolves when a read that began after this call has succeeded or failed. Resolves at once without a reading. */
   readNow(): Promise<void> {
     return this.#reading?.readNow() ?? Promise.resolve();
   }
@@ -82,7 +82,7 @@ export class FoundModels {
     this.#start(place);
   }
 
-  /** Tries every second to reach a server that was routed a moment ago. `failed` says next why that must be. */
+  /** Tries every second to reach a server that was routed a moment ago. Call `failed` next. */
   seek(place: Place): void {
     this.#lost = "";
     this.#start(place, SEEK_MS);
@@ -95,9 +95,9 @@ export class FoundModels {
   }
 
   /**
-   * It could not be reached, or its models could not be read.
+   * The server could not be reached, or its models could not be read.
    *
-   * @param unreachable how it could not be reached
+   * @param unreachable see `ServerUnreachable.how`; undefined if it could be reached
    */
   failed(reason: string, unreachable?: string): void {
     this.#failure = reason;
@@ -106,12 +106,12 @@ export class FoundModels {
     this.#init.onProgress();
   }
 
-  /** It takes requests again. */
+  /** The server takes requests again. */
   admitted(): void {
     this.#lost = undefined;
   }
 
-  /** Another run begins, of which nothing is known. */
+  /** Another run begins. We know nothing about it yet. */
   forget(): void {
     this.#models = [];
     this.#leftOut = undefined;

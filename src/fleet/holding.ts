@@ -1,8 +1,7 @@
 /**
- * What is held of one server: the run that was seen last, at most one probing or active backend,
- * and any number of draining ones. It changes only by carrying out the steps that plan.ts decides.
- * It does all at once but the reading of models: that runs beside it, and its result comes back as
- * one more thing seen.
+ * The state of one server: its current run, at most one probing or active backend, and any number of
+ * draining ones. It changes only by the steps that plan.ts decides. All steps are synchronous, except
+ * the reading of models: that runs in the background, and its result comes back as another `Seen`.
  */
 import { Backend, type Model, type Unreachable } from "../routing/backend.ts";
 import { Ending } from "../routing/ending.ts";
@@ -33,29 +32,28 @@ export type HoldingInit = DrainingInit &
     readonly source: Pick<Source, "isFollowing" | "settled">;
     readonly changes?: Changes;
     readonly onOverlap: (overlaps: readonly Overlap[]) => void;
-    /** Called when we have seen what no source tells: models, a failed read, a refused connection. */
+    /** Called when we have seen something that no source reports: models, a failed read, a refused connection. */
     readonly onProgress: () => void;
   };
 
 export class Holding {
   readonly #init: HoldingInit;
-  /** What people call the server. */
+  /** The server's name, as people know it. */
   #name: string;
   #place: Place | undefined;
   /** The rank of the sighting that started the reading of models. Its backend gets this rank. */
   #rank: Rank = 0;
   /** The models that the server served last, in this run or an earlier one. */
   #served: readonly ModelNames[] = [];
-  /** How busy this run is: all its backends count in one load. */
+  /** The load of this run. All its backends share it. */
   #load = new Load();
-  /** What is known of the end of this run, and whether it has had a stop notice. */
   #ending = new Ending();
   #active: Backend | undefined;
-  /** Reads its models. Reads while the server is probing or active. */
+  /** Reads its models while the server is probing or active. */
   readonly #found: FoundModels;
   readonly #draining: DrainingBackends;
 
-  /** @param name what people call the server, until the first sighting tells its name */
+  /** @param name the server's name until the first sighting */
   constructor(name: string, init: HoldingInit) {
     this.#name = name;
     this.#init = init;
@@ -67,12 +65,12 @@ export class Holding {
     });
   }
 
-  /** The run that is held and the way to it; undefined if no run is held. */
+  /** The current run and how to reach it. Undefined if the server has no run. */
   get place(): Place | undefined {
     return this.#place;
   }
 
-  /** These three: see `FoundModels`. */
+  /** For these three see `FoundModels`. */
   get failure(): string | undefined {
     return this.#found.failure;
   }
@@ -85,7 +83,7 @@ export class Holding {
     return this.#found.leftOut;
   }
 
-  /** The models that the server served last, in this run or an earlier one. The same array until it serves others. */
+  /** The models that the server served last, in this run or an earlier one. The array changes only with the models. */
   get served(): readonly ModelNames[] {
     return this.#served;
   }
@@ -113,7 +111,7 @@ export class Holding {
     return mustBeRead ? "draining after notice" : "draining";
   }
 
-  /** Resolves when the first read of its models has ended, well or not; at once without a reading. */
+  /** See `FoundModels.firstRead`. */
   get firstRead(): Promise<void> {
     return this.#found.firstRead;
   }
@@ -123,7 +121,10 @@ export class Holding {
     return this.#active === undefined ? Promise.resolve() : this.#found.readNow();
   }
 
-  /** @param rank the rank of the wake that led to this sighting */
+  /**
+   * @param rank the rank of the wake that led to this sighting
+   * @param isDrained an operator has drained this run
+   */
   saw(sighting: Sighting, rank: Rank, isDrained = false): void {
     this.#name = sighting.name;
     const place = placeOf(sighting);
@@ -132,10 +133,10 @@ export class Holding {
     }
   }
 
-  /** The run that is held was taken out by hand, and is taken back. A sighting of it comes next. */
+  /** An operator has undrained the current run. A sighting of it follows. */
   readonly undrained = (): void => this.#see("undrained");
 
-  /** The run that is held is over. Says whether it took requests with it. */
+  /** The current run is over. Says whether requests ended with it. */
   over(end: RunEnd): { readonly tookRequests: boolean; readonly ending: Ending } {
     const ending = this.#ending;
     const tookRequests = this.inFlight > 0 || ending.hasJustBrokenOff;
@@ -144,20 +145,20 @@ export class Holding {
     return { tookRequests, ending };
   }
 
-  /** Nothing more will be seen of it. It has been seen as absent, or as stopping. */
+  /** No more sightings follow. The last one was absent or stopping. */
   gone(): void {
     this.#found.stop();
     this.#draining.removeWhenIdle();
   }
 
-  /** Acts on something seen of the run that is held. */
+  /** Acts on something that we have seen of the current run. */
   #see(seen: Seen): void {
     this.#carryOut(plan(this.held, seen), { place: this.#place, rank: this.#rank });
   }
 
   /**
-   * Carries out a step. It stops the reading first and starts it last: a reading belongs to the run
-   * that is held, and the step may change that run in between.
+   * Carries out a step. It stops the reading first and starts it last: a reading belongs to the current
+   * run, and the step may change that run in between.
    */
   #carryOut(step: Step, { place, rank }: { readonly place: Place | undefined; rank: Rank }): void {
     if (step.reading !== "keep") this.#found.stop();
@@ -182,12 +183,12 @@ export class Holding {
     keep: () => undefined,
     admit: () => this.#admit(),
     "replace models": () => this.#replaceModels(),
-    "set anew": () => this.#drain(), // and the next one is admitted once the run has its settings
+    "set anew": () => this.#drain(), // #carryOut admits the next one after the run has its new settings
     drain: () => this.#drain(),
     remove: () => this.#remove(),
   };
 
-  /** Forgets what we knew of the run that was held before. */
+  /** Forgets what we knew about the run before. */
   #begin(): void {
     this.#load = new Load(this.#place?.maxInFlight);
     this.#ending = new Ending();
@@ -228,7 +229,7 @@ export class Holding {
     if (this.#active.models === before) return;
     const changes = modelChanges(before, this.#found.models);
     if (changes !== undefined) tellOfModels(this.#active.name, changes, this.#init);
-    this.#init.onOverlap(overlaps); // also of the same models: replicas may differ in their entries
+    this.#init.onOverlap(overlaps); // even with the same ids: the entries of replicas may differ now
   }
 
   #remember(models: readonly Model[]): void {

@@ -1,6 +1,6 @@
 /**
- * One server of the fleet. A member brings what is held of its server, and what people are told of
- * it, in line with what the source shows. It decides nothing itself: plan.ts decides what to do and
+ * One server of the fleet. A member brings the state of its server, and what operators see of it, in
+ * line with the sightings of the source. It decides nothing itself: plan.ts decides what to do and
  * holding.ts does it; condition.ts and report.ts put it into words.
  */
 import type { Backend } from "../routing/backend.ts";
@@ -17,7 +17,7 @@ import type { ServedModels } from "./served-models.ts";
 
 export type MemberInit = Omit<HoldingInit, "onProgress"> & {
   readonly served: ServedModels;
-  /** What became of the requests that a server got; null if it got none in the last hour. */
+  /** See `FleetInit`. */
   readonly recentOfContainer?: (server: Server) => Recent | null;
 };
 
@@ -26,16 +26,16 @@ export class Member {
   readonly #init: MemberInit;
   readonly #holding: Holding;
   readonly #report: Report;
-  /** How its last run ended, if that is known. */
+  /** How its last run ended, if we know. */
   #lastEnd: RunEnd | undefined;
-  /** Of the run that was over last. A look may tell more of its end than the event did. */
+  /** The `Ending` of its last run. The next inspection may tell more about the end than the event did. */
   #lastEnding: Ending | undefined;
   #name: string;
-  /** The models that its label names. The same array for as long as they are the same. */
+  /** The models that its label names. The array changes only with the models. */
   #named: readonly ModelNames[] | undefined;
-  /** The last sighting that its source told. */
+  /** The last sighting from its source. */
   #sighting: Sighting | undefined;
-  /** The run that somebody has taken out: see `drain`. */
+  /** The run that an operator has drained: see `drain`. */
   #drained: Run | undefined;
 
   constructor(server: Server, name: string, init: MemberInit) {
@@ -59,7 +59,7 @@ export class Member {
     return this.#server.id;
   }
 
-  /** The run that is held; undefined if it does not run, or can't be routed as it is set up. */
+  /** The current run. Undefined if the server does not run, or if the proxy cannot route it as it is set up. */
   get run(): Run | undefined {
     return this.#holding.place?.run;
   }
@@ -74,16 +74,16 @@ export class Member {
     return this.#holding.inFlight;
   }
 
-  /** Somebody has taken the run that is held out. It ends with the run: another one is not drained. */
+  /** True if an operator has drained the current run. The next run is not drained. */
   get isDrained(): boolean {
     return this.#isOut(this.run);
   }
 
   /**
-   * Returns what `GET /status` shows of it now.
+   * Returns the entry of the server in `GET /status`.
    *
    * @param notes see `sharingNotes`
-   * @param modelsMax the most models that are listed
+   * @param modelsMax the most models to list
    */
   status(notes: ReadonlyMap<Backend, string>, modelsMax?: number): ContainerStatus {
     const { active } = this.#holding;
@@ -111,11 +111,11 @@ export class Member {
     this.#tell();
   }
 
-  /** Takes out the run that is held, until it ends or `undrain` is called. Without a run it does nothing. */
+  /** Drains the current run until the run ends or `undrain` is called. Does nothing without a run. */
   drain(rank: Rank): void {
     const { run } = this;
     if (run === undefined || this.isDrained) return;
-    const drained = { ...run }; // of its own: it may be taken back, and taken out again
+    const drained = { ...run }; // a new object for each drain: the same run may be undrained and drained again
     this.#drained = drained;
     this.#judge(rank);
     void this.#holding.idle.then(() => {
@@ -124,7 +124,7 @@ export class Member {
     });
   }
 
-  /** Takes back what `drain` has done: the run is judged afresh, by what was seen of it last. */
+  /** Undoes `drain`, and applies the last sighting again. */
   undrain(rank: Rank): void {
     if (!this.isDrained) return;
     this.#drained = undefined;
@@ -133,11 +133,11 @@ export class Member {
     this.#judge(rank);
   }
 
-  /** Acts only if the run that has ended is held. The next sighting tells what came of it. */
+  /** A run has ended. Ignores any other run than the current one. The next sighting shows what follows. */
   over({ startedAtMs }: Run, end: RunEnd): void {
     if (this.#holding.place?.run.startedAtMs !== startedAtMs) return;
     this.#runOver(end);
-    // Of an end that nobody can explain the next look tells more, or that the container goes on without its network.
+    // If the kind is unknown, the next inspection tells more, or it shows that the container has only lost its network.
     if (end.kind !== "unknown") this.#lastEnd = end;
     this.#report.note({ state: "stopped", reason: end.reason }, Date.now());
   }
@@ -148,7 +148,7 @@ export class Member {
     if (tookRequests) this.#report.tookRequests(end);
   }
 
-  /** Its source does not follow it any more: what drains leaves as soon as it is idle. */
+  /** Its source does not follow it any more. Draining backends leave as soon as they are idle. */
   gone(): void {
     this.#holding.gone();
   }
@@ -169,7 +169,7 @@ export class Member {
     return run !== undefined && this.#drained !== undefined && isSameRun(run, this.#drained);
   }
 
-  /** Tells the report and `ServedModels` what is seen and held of the server now. */
+  /** Passes the current state of the server to the report and to `ServedModels`. */
   #tell(): void {
     const sighting = this.#sighting;
     if (sighting === undefined) return;
@@ -206,7 +206,7 @@ export class Member {
   }
 }
 
-/** Also true of a server that its source is about to start. */
+/** Also true for a server that its source is about to start. */
 function isRoutable(sighting: Sighting): boolean {
   if (sighting.kind === "absent" && sighting.outlook === "starts again") return true;
   return (
@@ -223,16 +223,16 @@ function troubleOf(sighting: Sighting, isDrained: boolean): Trouble | undefined 
 
 function outlookOf(sighting: Sighting): "runs" | Outlook {
   if (sighting.kind === "absent") {
-    // A server that its label opts out may run all the same.
+    // A server that its label opts out may still run.
     return sighting.comesBack && sighting.state === "disabled" ? "runs" : sighting.outlook;
   }
   return sighting.kind === "present" && sighting.isCrashLoop === true ? "crash loop" : "runs";
 }
 
 /**
- * Says what has become of a server that is starting again after it had ended by itself.
+ * Says in words for clients what happened to a server that is starting again after it ended by itself.
  *
- * @param isSaid it takes requests, or what keeps it from that is known
+ * @param isSaid it takes requests, or we know what keeps it from that
  */
 function saysOf(sighting: Sighting, isSaid: boolean): string | undefined {
   if (isSaid || sighting.kind === "ignored") return undefined;

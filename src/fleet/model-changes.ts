@@ -1,6 +1,6 @@
 /**
- * What has changed between two lists of one server's models, and how that is told: in the log, and among the last
- * changes. Decides nothing about backends.
+ * Compares two model lists of one server, and reports the changes to the log and to the last changes. Decides
+ * nothing about backends.
  */
 import { andMore, someOf } from "../ground/some-of.ts";
 import type { Model } from "../routing/backend.ts";
@@ -11,7 +11,7 @@ import type { Log } from "../telemetry/log.ts";
 export type ModelChanges = {
   readonly model_count: number;
   readonly added_count: number;
-  /** The first of them. */
+  /** The first few ids. */
   readonly added: readonly string[];
   readonly removed_count: number;
   readonly removed: readonly string[];
@@ -45,7 +45,7 @@ export function tellOfModels(
   changes?.add({ what: "container", name: container, state, reason, gist: state }, Date.now());
 }
 
-/** In words for people: `new: a, b; gone: c and 9 more`. */
+/** For people: `new: a, b; gone: c and 9 more`. */
 function textOf(changes: ModelChanges): string {
   const { added, added_count, removed, removed_count } = changes;
   const texts = [

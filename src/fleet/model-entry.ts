@@ -1,21 +1,21 @@
 /**
- * One entry of a model list: which names are taken out of an entry that a server wrote, and the entry that
- * we write for a server that lists none. Pure. It does not know where in a list an entry is.
+ * One entry of a model list: reads the names from an entry of a server, and writes an entry for a server that has no
+ * list. Pure. It does not know where in a list an entry is.
  */
 import { MODEL_ID_BYTES_MAX } from "../ground/model-limits.ts";
 import type { Model } from "../routing/backend.ts";
 
-/** The most aliases of one entry that we take. Real entries have a handful. */
+/** The most aliases that we use from one entry. Real entries have a handful. */
 const ALIASES_MAX = 100;
 
-/** How many names of a list may still be taken. Each becomes a name by which models are looked up. */
+/** How many more names we use from a list. Each becomes a key of the lookup. */
 export type NamesLeft = {
   aliasCount: number;
-  /** UTF-16 code units of all parents together: each is written once more for its adapter's name. */
+  /** UTF-16 code units of all parents together. Each parent is copied into the name of its adapter. */
   parentLength: number;
 };
 
-/** What JSON.parse makes of an entry, as far as we read it. */
+/** The parsed fields that we read from an entry. */
 export type WireEntry = {
   readonly id?: unknown;
   readonly aliases?: unknown;
@@ -27,10 +27,10 @@ export function isTooLong(id: string): boolean {
 }
 
 /**
- * Reads the other names of a model. A value that can't be such a name is left out without a word: servers
- * put much into their entries that is not meant for us.
+ * Reads the other names of a model. Skips a value that can't be a name, without a message: servers put many fields
+ * into their entries that are not meant for us.
  *
- * @param left is counted down by what is taken
+ * @param left is reduced by the names that we use
  */
 export function namesIn(
   { id, aliases, parent }: WireEntry,
@@ -58,8 +58,8 @@ function isName(value: unknown): value is string {
 }
 
 /**
- * A model with an entry of our own. It has the fields that OpenAI's clients declare as always present; a
- * time of 0 means unknown.
+ * A model with an entry that we write. It has the fields that OpenAI's clients declare as required. A `created` of 0
+ * means unknown.
  */
 export function modelWithoutEntry(id: string, owner: string): Model {
   return { id, json: JSON.stringify({ id, object: "model", created: 0, owned_by: owner }) };

@@ -1,7 +1,7 @@
 /**
- * Parses the text of a model list into models. Each model keeps its object as it is written in the
- * text. The text may be hostile: whatever it is, nothing here blocks the event loop for longer than
- * some 50 ms. This file does not fetch anything.
+ * Parses the text of a model list into models. Each model keeps its JSON object as the server wrote
+ * it. The text may be hostile: no text can block the event loop for longer than about 50 ms. This
+ * file does not fetch anything.
  */
 import { afterSpace, type Extent, elements, members } from "../ground/json-text.ts";
 import { MODELS_MAX } from "../ground/model-limits.ts";
@@ -14,28 +14,28 @@ import { ModelsUnreadable, notJsonReason } from "./models-failure.ts";
 /** The result of one read. */
 export type ModelList = {
   readonly models: readonly Model[];
-  /** Which entries could not be taken into `models`, and why, in words; undefined if none. */
+  /** Which entries are missing in `models`, and why, in words. Undefined if none is missing. */
   readonly leftOut?: string | undefined;
 };
 
-/** The list of a server that is not asked for one, since its label names its models. */
+/** The list of a server that we do not ask, because its label names its models. */
 export function namedList(ids: readonly string[], owner: string): ModelList {
   return { models: ids.map((id) => modelWithoutEntry(id, owner)) };
 }
 
 /**
- * The deepest nesting of an entry. Clients' parsers give up at some 1,000 levels (Python's); real
- * entries have three.
+ * The deepest nesting of an entry. Parsers of clients give up at about 1,000 levels (Python). Real
+ * entries have three levels.
  */
 const DEPTH_MAX = 100;
-/** The most values in one entry. Real ones have some 30; JSON.parse takes up to 0.6 µs for each. */
+/** The most values in one entry. Real entries have about 30. JSON.parse takes up to 0.6 µs for each. */
 const VALUES_MAX = 50_000;
-/** The most that we take of one list. Real lists have a handful of aliases, and adapters of one model. */
+/** The most names that we use from one list. Real lists have a handful of aliases, and adapters of one model. */
 const NAMES_MAX = { aliasCount: 10_000, parentLength: 1024 * 1024 };
 
 /**
  * @throws {ModelsUnreadable} if the text is no list of models
- * @throws the signal's reason, if that is aborted
+ * @throws the reason of the signal, if the signal is aborted
  */
 export async function parseModels(text: string, signal: AbortSignal): Promise<ModelList> {
   const turn = new Turn();
@@ -58,8 +58,8 @@ export async function parseModels(text: string, signal: AbortSignal): Promise<Mo
 }
 
 /**
- * @returns where in the text the list at `data` begins; undefined if `null` stands there, as in the answer
- *   of an Ollama without models
+ * @returns the index in the text where the list in `data` begins; undefined if `data` is `null`, as an Ollama without
+ *   models answers
  */
 async function findList(
   text: string,
@@ -111,7 +111,7 @@ class Entries {
   #leftOutCount = 0;
   /** How many entries have no id. */
   #namelessCount = 0;
-  /** Why the first of the left-out entries was left out. */
+  /** Why the first missing entry was left out. */
   #leftOutReason = "";
 
   constructor(text: string) {
@@ -121,8 +121,7 @@ class Entries {
   /** @throws {SyntaxError} if the entry is not JSON */
   take(entry: Extent): void {
     this.#count += 1;
-    // Any further entry is only counted.
-    if (this.#count > MODELS_MAX) return;
+    if (this.#count > MODELS_MAX) return; // we only count the rest
     if (this.#text[entry.start] !== "{") {
       this.#leaveOutNameless();
       return;
@@ -142,21 +141,21 @@ class Entries {
     }
   }
 
-  /** @throws {ModelsUnreadable} if the list has too many models, or no entry of it has an id */
+  /** @throws {ModelsUnreadable} if the list has too many models, or if no entry has an id */
   get list(): ModelList {
     if (this.#count > MODELS_MAX) {
       throw new ModelsUnreadable(
-        `the answer lists ${this.#count} models, of which ${MODELS_MAX} can be routed`,
+        `the answer lists ${this.#count} models; the proxy can route at most ${MODELS_MAX}`,
       );
     }
-    // This is a list of something else. It must not count as a list without models.
+    // This is a list of something other than models. It must not count as an empty model list.
     if (this.#count > 0 && this.#namelessCount === this.#count) throw new ModelsUnreadable(NO_LIST);
     const models = [...this.#models.values()];
     if (this.#leftOutCount === 0) return { models };
-    const many = this.#leftOutCount > 1;
-    const count = many ? `${this.#leftOutCount} entries` : "1 entry";
-    const first = many ? ", the first" : "";
-    const leftOut = `${count} of its list ${many ? "were" : "was"} left out${first}: ${this.#leftOutReason}`;
+    const count = this.#leftOutCount;
+    const entries = count > 1 ? `${count} entries` : "1 entry";
+    const first = count > 1 ? ", for example" : "";
+    const leftOut = `the proxy left out ${entries} of its model list${first}: ${this.#leftOutReason}`;
     return { models, leftOut };
   }
 
@@ -194,7 +193,7 @@ function quote(id: string): string {
   return JSON.stringify(cut(id, QUOTED_LENGTH_MAX));
 }
 
-/** Copies a part of a text. The part itself would keep the whole text in memory. */
+/** Copies a part of a text. A slice would keep the whole text in memory. */
 function copied(part: string): string {
   return Buffer.from(part).toString();
 }
@@ -202,7 +201,7 @@ function copied(part: string): string {
 /**
  * Lets other work run.
  *
- * @throws the signal's reason, if it was aborted in the meantime
+ * @throws the reason of the signal, if the signal was aborted meanwhile
  */
 async function nextTurn(turn: Turn, signal: AbortSignal): Promise<void> {
   await turn.next();
@@ -210,4 +209,4 @@ async function nextTurn(turn: Turn, signal: AbortSignal): Promise<void> {
 }
 
 const NO_LIST =
-  'the answer has no list "data" of objects with an "id": is it the API that the label inference.port names?';
+  'the answer has no list "data" of objects with an "id": set the label inference.port to the port of its API';

@@ -1,42 +1,41 @@
 /**
- * Reads the models of a backend for as long as it is probing or active, beside everything else. It
- * repeats a read until one succeeds, and from then on reads at regular times and when it is asked
- * to. Two reads never overlap. It does not know how a read is done, nor what follows from it.
+ * Reads the models of a backend in the background while the backend is probing or active. It repeats
+ * a read until one succeeds. Then it reads at regular times and on request. Two reads never overlap.
+ * It does not know how to read, or what follows from a read.
  */
 import { coalesce } from "../ground/coalesce.ts";
 import type { ModelList } from "./model-list.ts";
 import { ModelsUnreadable, ServerUnreachable } from "./models-failure.ts";
 
 /**
- * The first pause after a failed read; it doubles up to `RETRY_MAX_MS`. A server that is loading
- * answers 503 for minutes, so we keep asking, but not all the time.
+ * The first pause after a failed read. The pause doubles up to `RETRY_MAX_MS`. A server that is
+ * loading may answer 503 for minutes, so we keep asking, but not too often.
  */
 const RETRY_FIRST_MS = 250;
 const RETRY_MAX_MS = 5_000;
-/** After a read that took as long as the time to the next. */
+/** The shortest pause with `retryMs`, if a read took longer than that. */
 const PAUSE_MIN_MS = 20;
-/** We read again because LoRA adapters and pulled models come and go while a server runs. */
+/** We read again because a running server may load and unload LoRA adapters, or pull and remove models. */
 export const REREAD_MS = 60_000;
 
 export type ModelReadingInit = {
   /**
-   * @throws {ModelsUnreadable} if the models can't be read; anything else that it throws is a bug
-   * of ours
+   * @throws {ModelsUnreadable} if the models can't be read; any other exception is a bug of ours
    */
   readonly read: (signal: AbortSignal) => Promise<ModelList>;
   readonly onRead: (list: ModelList) => void;
-  /** @param unreachable how a connection to the server could not be made; undefined if that is not why it failed */
+  /** @param unreachable see `ServerUnreachable.how`; undefined if the read failed for another reason */
   readonly onFailed: (reason: string, unreachable?: string) => void;
   /** Called for a bug of ours: once, until a read succeeds again. `onFailed` follows each time. */
   readonly onBug: (error: unknown) => void;
-  /** Awaited after a read has succeeded, before `onRead` is called. */
+  /** Awaited after a read has succeeded, before the call of `onRead`. */
   readonly settled: () => Promise<void>;
   /**
-   * The time from the end of a read to the next, once a read has succeeded; varied by up to a
-   * tenth, ms.
+   * The time from the end of a read to the next, once a read has succeeded. Varies by up to a tenth.
+   * ms.
    */
   readonly rereadMs?: number | undefined;
-  /** The time from the beginning of a failed read to the next, ms; if it is not given, pauses that grow. */
+  /** The time from the start of a failed read to the next, ms. Without it, the pauses grow. */
   readonly retryMs?: number | undefined;
 };
 
@@ -48,11 +47,11 @@ export class ModelReading {
   #succeeded = false;
   #timer: Timer | undefined;
   /**
-   * Reads now, or after the read that is under way. Resolves when that new read has ended, well or
-   * not. Never rejects.
+   * Reads now, or right after the read in progress. Resolves when that new read has succeeded or
+   * failed. Never rejects.
    */
   readonly readNow: () => Promise<void>;
-  /** Resolves when the first read has ended, well or not. */
+  /** Resolves when the first read has succeeded or failed. */
   readonly firstTry: Promise<void>;
 
   constructor(init: ModelReadingInit) {
@@ -61,7 +60,7 @@ export class ModelReading {
     this.firstTry = this.readNow();
   }
 
-  /** Ends the reading. Nothing is called back after this. */
+  /** Ends the reading. It makes no callback after this. */
   stop(): void {
     this.#controller.abort();
     clearTimeout(this.#timer);
@@ -122,6 +121,6 @@ async function attempt(init: ModelReadingInit, signal: AbortSignal): Promise<Rea
     if (error instanceof ModelsUnreadable) {
       return { kind: "failed", reason: error.message, unreachable };
     }
-    return { kind: "failed", reason: "the proxy has failed: its log says how", bug: error };
+    return { kind: "failed", reason: "bug in the proxy: see its log", bug: error };
   }
 }

@@ -1,18 +1,17 @@
 /**
- * Says in words why the models of a backend can't be read, and what to do about it. Pure: it
- * neither reads nor logs.
+ * Says in words for operators why the models of a backend can't be read, and what to do about it. Pure.
  */
 import { errorCode } from "../ground/error-text.ts";
 import { cut } from "../ground/some-of.ts";
 
-/** The models can't be read, and the reason lies with the server. The message tells it briefly. */
+/** The models can't be read because of the server. The message gives the reason in short. */
 export class ModelsUnreadable extends Error {
   override readonly name = "ModelsUnreadable";
 }
 
-/** No connection to the server can be made: most likely its machine or its process is gone. */
+/** No connection to the server can be made. Most likely its machine or its process is gone. */
 export class ServerUnreachable extends ModelsUnreadable {
-  /** How that failed, in a few words: `connection timed out`. */
+  /** Why the connection failed, in a few words: `connection timed out`. */
   readonly how: string;
 
   constructor(how: string, message = unreachableReason(how)) {
@@ -21,33 +20,33 @@ export class ServerUnreachable extends ModelsUnreadable {
   }
 }
 
-/** @param how no connection could be made */
+/** @param how see `ServerUnreachable.how` */
 export function unreachableReason(how: string): string {
-  return `can't be reached (${how})`;
+  return `cannot be reached (${how})`;
 }
 
-const BASE_PATH = "set the label inference.api.base_path to where its API is";
+const BASE_PATH = "set the label inference.api.base_path to the path of its API";
 const NAME_MODELS = "name its models in the label inference.models";
-const PORT = "set the label inference.port to that of its API";
+const PORT = "set the label inference.port to the port of its API";
 
 /**
- * @param path the path that was asked for, like `/v1/models`
- * @param location where a redirect leads to
+ * @param path the path of the request, like `/v1/models`
+ * @param location the target of a redirect
  */
 export function statusReason(status: number, path: string, location: string | null): string {
   const name = `${status} ${nameOf(status)}`.trim();
   const isRedirect = status >= 300 && status < 400 && location !== null;
-  if (isRedirect) return `${name} – it leads to ${excerpt(location)}: ${BASE_PATH}`;
+  if (isRedirect) return `${name} – it redirects to ${excerpt(location)}: ${BASE_PATH}`;
   return `${name} – ${ADVICE[status]?.(path) ?? otherAdvice(status, path)}`;
 }
 
 /**
- * @param path the path that was asked for
- * @param location where it led to, on the same server
- * @param reason why there is no list there
+ * @param path the path of the first request
+ * @param location the target of the redirect, on the same server
+ * @param reason why there is no list at the target
  */
 export function redirectedReason(path: string, location: string, reason: string): string {
-  return `GET ${path} leads to ${excerpt(location)}: ${reason}`;
+  return `GET ${path} redirects to ${excerpt(location)}: ${reason}`;
 }
 
 /** The likely statuses. `node:http` knows all of them, but loading it takes 8 MiB. */
@@ -74,20 +73,20 @@ function nameOf(status: number): string {
 
 const ADVICE: Readonly<Record<number, (path: string) => string>> = {
   401: (path) => `the server wants an API key for ${path}: ${NAME_MODELS}`,
-  403: (path) => `the server lets nobody read ${path} without a permission: ${NAME_MODELS}`,
+  403: (path) => `the server does not let the proxy read ${path}: ${NAME_MODELS}`,
   404: (path) => `the server has no ${path}: ${BASE_PATH}, or ${NAME_MODELS}`,
-  405: (path) => `the server has no ${path} to be read: ${BASE_PATH}, or ${NAME_MODELS}`,
-  429: () => "the server says that it is asked too often",
-  502: () => "the server is a gateway, and what is behind it does not answer",
+  405: (path) => `the server does not allow GET ${path}: ${BASE_PATH}, or ${NAME_MODELS}`,
+  429: () => "the server says that the proxy asks too often",
+  502: () => "the server is a gateway, and the server behind it does not answer",
   503: () => "the server is still loading its model",
   508: () =>
-    "what is asked there comes back to the proxy itself: remove the label inference.enable from it",
-  504: () => "the server is a gateway, and what is behind it does not answer",
+    "this container sends requests back to this proxy: remove the label inference.enable from it",
+  504: () => "the server is a gateway, and the server behind it does not answer",
 };
 
 function otherAdvice(status: number, path: string): string {
   return status >= 500
-    ? "the server has failed: its own log says why"
+    ? "the server failed: see its log"
     : `the server does not answer GET ${path} with a list`;
 }
 
@@ -103,17 +102,17 @@ export function notJsonReason(text: string): string {
 
 /**
  * @param message why we refused to read the answer, like its size
- * @param isEncoded true if the answer came with a Content-Encoding
+ * @param isEncoded true if the answer has a Content-Encoding
  */
 export function refusedReason(message: string, isEncoded: boolean): string {
   return isEncoded
-    ? `${message}: the server, or a proxy in front of it, is to send its models as they are when Accept-Encoding is identity`
-    : `${message}, which is no list of models`;
+    ? `${message}: the server, or a proxy in front of it, must not compress the answer when Accept-Encoding is identity`
+    : `${message}, too large for a model list: ${PORT}`;
 }
 
 /**
  * @param error of a request that got no answer, or only a part of one
- * @returns undefined if requests do not fail with such an error: then it is a bug
+ * @returns undefined if a request cannot fail with such an error; then it is a bug of ours
  */
 export function readingReason(error: unknown, url: string): string | undefined {
   const reason = connectionReason(error, url);
@@ -123,7 +122,7 @@ export function readingReason(error: unknown, url: string): string | undefined {
 }
 
 export function nothingListens(origin: string): string {
-  return `nothing listens at ${origin}: set the label inference.port, and have the server listen on 0.0.0.0`;
+  return `nothing listens at ${origin}: set the label inference.port, and make the server listen on 0.0.0.0`;
 }
 
 function connectionReason(error: unknown, url: string): string | undefined {
@@ -132,9 +131,9 @@ function connectionReason(error: unknown, url: string): string | undefined {
     case "ECONNREFUSED":
       return nothingListens(origin);
     case "ECONNRESET":
-      return `the server closed the connection before its answer to GET ${pathname} was complete: has it crashed, or does ${origin} want HTTPS?`;
+      return `the server closed the connection before its answer to GET ${pathname} was complete: did it crash, or does ${origin} expect HTTPS?`;
     case "Malformed_HTTP_Response":
-      return `what listens at ${origin} does not speak HTTP: ${PORT}`;
+      return `the server at ${origin} does not speak HTTP: ${PORT}`;
     default:
       return undefined;
   }

@@ -1,8 +1,8 @@
 /**
- * Asks a backend for its models: `GET {base_path}/models`. Each model keeps the object that the
- * server sent. The server may redirect us to another path of its own, once. A server without such a
- * list may name its one model in `GET /info`, as text-embeddings-inference does. This file does not
- * decide when to ask, or what to do with the models.
+ * Asks a backend for its models: `GET {base_path}/models`. Each model keeps the JSON object that the
+ * server sent. We follow one redirect within the same origin. A server without a model list may name
+ * its only model in `GET /info`, as text-embeddings-inference does. This file does not decide when to
+ * ask, or what to do with the models.
  */
 import { z } from "zod/mini";
 import { AnswerRefused, ownRequest, readText } from "../ground/own-request.ts";
@@ -18,9 +18,9 @@ import {
 } from "./models-failure.ts";
 
 export type ReadLimits = {
-  /** For all requests of one read together, parsing included. */
+  /** For all requests of one read together, including parsing. */
   readonly timeoutMs: number;
-  /** The value to send as `Via`; none is sent without it. */
+  /** The value of the `Via` header. Without it we send none. */
   readonly via?: string;
   /** The most bytes of a model list. */
   readonly bytesMax: number;
@@ -29,7 +29,7 @@ export type ReadLimits = {
 /** Reads the models of a server: see `readModels`. */
 export type ReadModels = (url: string, signal: AbortSignal) => Promise<ModelList>;
 
-/** @param via the proxy's own entry in `Via`: by it we find a model list that leads back to us */
+/** @param via the proxy's own entry in `Via`; if it comes back to us, the model list is our own */
 export function modelReader(via: string): ReadModels {
   return (url, signal) => readModels(url, signal, { ...READ_LIMITS, via });
 }
@@ -38,18 +38,18 @@ const KIB = 1024;
 
 export const READ_LIMITS: ReadLimits = { timeoutMs: 10_000, bytesMax: 16 * KIB * KIB };
 
-/** The most bytes of an /info; a real one has some 500. */
+/** The most bytes of an answer to /info. A real one has about 500. */
 const INFO_BYTES_MAX = 64 * KIB;
 
-/** The part that we need of `Info` of text-embeddings-inference, router/src/lib.rs. */
+/** The part of `Info` that we need. Source: text-embeddings-inference, router/src/lib.rs. */
 const WireInfo = z.object({ model_id: z.string().check(z.minLength(1)) });
 
 /**
  * Asks for the model list and parses it.
  *
  * @param url of the server's API: `http://host:port/v1`
- * @throws {ModelsUnreadable} its message says why in a few words, to follow "cannot read models:"
- * @throws the signal's reason, if that is aborted
+ * @throws {ModelsUnreadable} its message says why in a few words and fits after "cannot read models:"
+ * @throws the reason of the signal, if the signal is aborted
  */
 export async function readModels(
   url: string,
@@ -64,13 +64,13 @@ export async function readModels(
     return await readList(modelsUrl, either, limits);
   } catch (cause) {
     if (cause instanceof ModelsUnreadable) throw cause;
-    const late = `no answer to GET ${pathname} of ${origin} within ${limits.timeoutMs / 1000} s`;
+    const late = `no answer to GET ${pathname} from ${origin} within ${limits.timeoutMs / 1000} s`;
     const reason = timeout.aborted ? late : readingReason(cause, modelsUrl);
     throw reason === undefined ? cause : new ModelsUnreadable(reason, { cause });
   }
 }
 
-/** Asks for the list, and follows a redirect once: some servers have it at `/v1/models/` (aibrix). */
+/** Asks for the list and follows one redirect: some servers have it at `/v1/models/` (aibrix). */
 async function readList(url: string, signal: AbortSignal, limits: ReadLimits): Promise<ModelList> {
   const answer = await get(url, signal, limits);
   const target = answer.kind === "refused" ? targetOf(answer, url) : undefined;
@@ -89,10 +89,10 @@ async function readList(url: string, signal: AbortSignal, limits: ReadLimits): P
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
 /**
- * Finds where a redirect leads to. We never ask another origin: the label says which server it is.
+ * Finds the target of a redirect. We never ask another origin, because the labels name the server.
  *
- * @param from the URL that was asked for
- * @returns undefined if the answer is no redirect within its own origin
+ * @param from the URL of the request
+ * @returns undefined if the answer is no redirect within the same origin
  */
 function targetOf(
   { status, location }: Refused,
@@ -105,7 +105,7 @@ function targetOf(
   return { url: `${origin}${url.pathname}${url.search}`, location };
 }
 
-/** @param url that gave the answer */
+/** @param url of the answer */
 async function modelsOf(answer: Answer, url: string, signal: AbortSignal): Promise<ModelList> {
   if (answer.kind === "text") return await parseModels(answer.text, signal);
   const { status, location } = answer;
@@ -115,18 +115,18 @@ async function modelsOf(answer: Answer, url: string, signal: AbortSignal): Promi
 }
 
 /**
- * True if the server has nothing at this path, now or later. Any other status may come from a
- * server that has a list.
+ * True if the server will never have anything at this path. A server that has a list may answer with
+ * any other status.
  */
 function hasNoModels(status: number): boolean {
   return status === 404 || status === 405;
 }
 
 /**
- * Asks for the one model of text-embeddings-inference. Its /info lies at the root, whatever the
+ * Asks for the one model of text-embeddings-inference. Its /info is always at the root, with any
  * base path.
  *
- * @returns undefined if anything goes wrong: then it is no such server
+ * @returns undefined if anything goes wrong, because then it is another kind of server
  */
 async function readInfo(url: string, signal: AbortSignal): Promise<Model | undefined> {
   const infoUrl = new URL("/info", url).href;

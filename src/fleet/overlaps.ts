@@ -1,6 +1,6 @@
 /**
- * Warns of containers that serve the same models: of those that do not share the requests, and of replicas
- * that differ. Does not decide which gets the requests.
+ * Warns if containers serve the same models and do not share the requests, or if replicas differ. Does not decide
+ * which container gets the requests.
  */
 import { someOf } from "../ground/some-of.ts";
 import type { Backend } from "../routing/backend.ts";
@@ -22,7 +22,7 @@ const REPLICAS_DIFFER =
 const OWN_REPLICAS_DIFFER =
   "two replicas of the same models differ, and requests go to either of them: set both up alike";
 
-/** Warns of each, unless the last warning of its two containers said the same. */
+/** Warns once for each overlap: again only if something in it has changed. */
 export function warnOfOverlaps(warnings: WarnOnce, overlaps: readonly Overlap[]): void {
   for (const overlap of overlaps) {
     if (overlap.areReplicas) warnOfDifferences(warnings, overlap);
@@ -37,7 +37,7 @@ function warnOfRivals(warnings: WarnOnce, { winner, other, modelIds }: Overlap):
     model_count: modelIds.length,
     models: someOf(modelIds),
   };
-  // Another winner is news, and so are other models; another order of the same models is none.
+  // Another winner or other models are news. Another order of the same models is not.
   const keys = [whoIs(winner), whoIs(other)];
   const said = `${keys[0]} ${hashOf([...modelIds].sort())}`;
   if (isLabelled(winner) || isLabelled(other)) {
@@ -64,7 +64,7 @@ function warnOfDifferences(warnings: WarnOnce, { winner, other }: Overlap): void
   warnings.warn(keys, message, fields, hashOf(all));
 }
 
-/** All servers of a group that a source has named are one: else two such groups would be many warnings. */
+/** A group that a source has named counts as one server. Otherwise two such groups would cause many warnings. */
 function whoIs(backend: Backend): string {
   const { run, shares } = backend;
   return shares === undefined || isLabelled(backend) ? keyOf(run) : shares;
@@ -74,7 +74,7 @@ function isLabelled({ shares }: Backend): boolean {
   return shares === LABELLED_REPLICAS;
 }
 
-/** Says in few bytes what was said: it is kept. */
+/** A short text that stands for a long one, because `WarnOnce` keeps it. */
 function hashOf(said: unknown): string {
   return Bun.SHA256.hash(JSON.stringify(said), "hex");
 }

@@ -1,8 +1,8 @@
 /**
- * The state machine of one server, on one screen: what is held and what is seen give a step. Pure.
- * A step says what becomes of the run that is held, of its backends, of the reading of its models
- * and of the deadline. Only steps change these. holding.ts carries steps out. The source decides
- * how healthy a server is.
+ * The state machine of one server, on one screen: `Held` (the present state) and `Seen` (an
+ * observation) give a `Step`. Pure. A step says what happens to the current run, its backends, the
+ * reading of its models and the deadline. Only steps change these. holding.ts carries them out. The
+ * source decides how healthy a server is.
  */
 
 import type { Unreachable } from "../routing/backend.ts";
@@ -10,56 +10,55 @@ import { isSameRun, type Run, type RunEnd } from "../routing/run.ts";
 import type { Health, ServerSettings, Sighting } from "../sources/sighting.ts";
 
 /**
- * `draining after notice`: this run has had a stop notice, even if that has lapsed, or could not be reached. So its models
- * are read before it takes requests again.
+ * `draining after notice`: this run has had a stop notice (even one that has lapsed), or could not be reached. So the
+ * proxy must read its models before it takes requests again.
  */
 export type Held = "unknown" | "probing" | "active" | "draining" | "draining after notice";
 
 export type Seen =
   | Health
-  /** Somebody has taken the run out, and it was not told to stop. It counts before all other health. */
+  /** An operator has drained the run, and it was not told to stop. Takes precedence over its health. */
   | "drained"
-  /** Somebody has taken that back. */
+  /** An operator has undrained the run. */
   | "undrained"
-  /** The run is over, or the server is not to be routed. */
+  /** The run is over, or the server must not be routed. */
   | "absent"
-  /** A new run, so the run that is held is over. Or the first run at all. */
+  /** A new run, so the current run is over. Or the first run. */
   | "another run"
   /** The run has another address. Requests in flight still reach it at the old one. */
   | "moved"
-  /** Its source says something else of how it takes requests: with whom it shares them, or how many. */
+  /** Its group of replicas, or its limit of requests in flight, has changed. */
   | "other settings"
-  /** The way to the run has changed, and no answer to the requests in flight will ever arrive. */
+  /** The network path to the run has changed. No answer to the requests in flight will ever arrive. */
   | "cut off"
   /** Nothing listens at the address, and the source can't say why. */
   | "refused"
-  /** No connection to it can be made, and its machine may have gone without a word. */
+  /** No connection to it can be made, and its machine may have vanished without notice. */
   | "unreachable"
   | "models read"
   | "read failed";
 
 export type Step = {
   /**
-   * What becomes of the run that is held. `take`: the run that is seen is held from now on, and
-   * nothing is known of it yet. `move`: the same run is held, at its new place. `forget`: no run is
-   * held.
+   * The current run. `take`: the run that was seen becomes the current run; we know nothing about it
+   * yet. `move`: the same run stays, at its new place. `forget`: there is no current run.
    */
   readonly run: "keep" | "take" | "move" | "forget";
   /**
-   * `admit`: a new backend takes requests; draining ones leave when they are idle. `replace
-   * models`: the active one gets the models that were read. `set anew`: another one with the same models takes the place
-   * of the active one, which drains. `drain`: the active one takes no new
-   * requests. `remove`: all leave at once, draining or not.
+   * `admit`: a new backend takes requests; draining ones leave when they are idle. `replace models`: the
+   * active backend gets the models that were read. `set anew`: a new backend with the same models replaces
+   * the active one, which drains. `drain`: the active backend takes no new requests. `remove`: all leave
+   * at once, draining or not.
    */
   readonly backends: "keep" | "admit" | "replace models" | "set anew" | "drain" | "remove";
   /**
-   * What becomes of the reading of the models, which repeats itself until it is stopped. `seek`: one starts that tries
-   * every second, since the server was routed a moment ago.
+   * The reading of the models, which repeats until it is stopped. `seek`: starts a reading that tries every second,
+   * because the server was routed a moment ago.
    */
   readonly reading: "keep" | "start" | "seek" | "stop";
   /**
-   * `set`: each draining backend without a deadline gets one, and the run has had its notice. `set for endless`: only
-   * their requests that may never end by themselves get one. `lift for endless`: takes that back.
+   * `set`: each draining backend without a deadline gets one, and the run counts as told to stop. `set for endless`:
+   * only requests that may never end by themselves get a deadline. `lift for endless`: removes these deadlines.
    */
   readonly deadline: "keep" | "set" | "set for endless" | "lift for endless";
 };
@@ -68,21 +67,21 @@ const KEEP: Step = { run: "keep", backends: "keep", reading: "keep", deadline: "
 const PROBE: Step = { ...KEEP, reading: "start" };
 const STOP_PROBING: Step = { ...KEEP, reading: "stop" };
 const ADMIT: Step = { ...KEEP, backends: "admit" };
-/** Admits at once, with the models that the run had: a new backend beside the old one. */
+/** Admits at once with the models that the run had. The new backend exists beside the old one. */
 const READMIT: Step = { ...KEEP, backends: "admit", reading: "start" };
 const REPLACE_MODELS: Step = { ...KEEP, backends: "replace models" };
 /** Sets no deadline: the process lives, and requests in flight may finish. */
 const DRAIN: Step = { ...KEEP, backends: "drain", reading: "stop" };
-/** It is admitted again once its models can be read. */
+/** The server is admitted again once its models can be read. */
 const DRAIN_AND_SEEK: Step = { ...KEEP, backends: "drain", reading: "seek" };
 const DRAIN_BY_DEADLINE: Step = { ...DRAIN, deadline: "set" };
 const STOP_PROBING_BY_DEADLINE: Step = { ...STOP_PROBING, deadline: "set" };
 const SET_DEADLINE: Step = { ...KEEP, deadline: "set" };
-/** Who takes a server out does not want to wait for ever: WebSockets are open for hours. */
+/** An operator who drains a server does not want to wait for WebSockets, which may stay open for hours. */
 const BY_HAND = { deadline: "set for endless" } as const satisfies Partial<Step>;
 const SET_DEADLINE_BY_HAND: Step = { ...KEEP, ...BY_HAND };
 
-/** The steps that are the same whatever is held. */
+/** The steps that are the same in all states. */
 const ALWAYS = {
   absent: { run: "forget", backends: "remove", reading: "stop", deadline: "keep" },
   "another run": { run: "take", backends: "remove", reading: "stop", deadline: "keep" },
@@ -157,21 +156,21 @@ const STEPS: Readonly<Record<Held, Readonly<Record<Seen, Step>>>> = {
   },
 };
 
-/** Its source does not know how. */
+/** The source does not know how the run ended. */
 const ENDED: RunEnd = { kind: "unknown", brief: "has ended", reason: "has ended" };
 
 export function plan(held: Held, seen: Seen): Step {
   return STEPS[held][seen];
 }
 
-/** A run and the way to it, as they were when the run was taken. */
+/** A run and how to reach it, from the sighting that the last `take` or `move` followed. */
 export type Place = {
   readonly run: Run;
   readonly origin: string;
   readonly basePath: string;
   /** See `ServerSettings`. */
   readonly named?: readonly string[] | undefined;
-  /** These two: see `ServerSettings`. */
+  /** For these two see `ServerSettings`. */
   readonly shares?: string | undefined;
   readonly maxInFlight?: number | undefined;
   /** See `Present`. */
@@ -180,7 +179,7 @@ export type Place = {
   readonly doubt?: string | undefined;
 };
 
-/** @returns undefined if the server has no run to hold */
+/** @returns undefined if the server has no run that can be routed */
 export function placeOf(sighting: Sighting): Place | undefined {
   if (sighting.kind !== "present") return undefined;
   const { run, origin, doubt, mayVanish, settings } = sighting;
@@ -189,10 +188,10 @@ export function placeOf(sighting: Sighting): Place | undefined {
 }
 
 /**
- * What a sighting says of a server, in the order to act on: first about the run that is held, then
- * about the server itself.
+ * Translates a sighting into observations, in the order to act on: first about the current run, then
+ * about the health of the server.
  *
- * @param isDrained somebody has taken this run out
+ * @param isDrained an operator has drained this run
  */
 export function seenIn(
   sighting: Sighting,
@@ -210,7 +209,7 @@ export function seenIn(
   return change === undefined ? [seen] : [change, seen];
 }
 
-/** The labels of a container never change; those of a service do while its tasks run. */
+/** The labels of a container never change, but the labels of a service can change while its tasks run. */
 function changeOfSettings(place: Place, settings: ServerSettings): Seen | undefined {
   const { basePath, models, shares, maxInFlight } = settings;
   const isReadElsewhere = place.basePath !== basePath || !Bun.deepEquals(place.named, models);
@@ -220,12 +219,12 @@ function changeOfSettings(place: Place, settings: ServerSettings): Seen | undefi
 }
 
 /**
- * What it means that no connection to an active backend could be made. If its machine can't vanish without a word, the
- * source tells what became of the run, as long as it is following. While it is not, the run may be over, and its address
- * may belong to another server: a daemon that starts again starts containers before it answers any call. If the run goes
- * on, the next sighting admits it again.
+ * What follows if no connection to an active backend could be made. If its machine cannot vanish, the source reports
+ * the end of the run while it is following. While it is not following, the run may be over, and its address may belong
+ * to another server: a restarted daemon starts containers before it answers any call. If the run goes on, the next
+ * sighting admits it again.
  *
- * @returns undefined if it means nothing
+ * @returns undefined if nothing follows
  */
 export function seenIfUnreachable(
   how: Unreachable,
@@ -236,16 +235,16 @@ export function seenIfUnreachable(
   return how === "connection refused" && !isFollowing ? "refused" : undefined;
 }
 
-/** How the last run that has ended did so, as far as a sighting tells. */
+/** How the last run ended, as far as a sighting shows. */
 export function lastEndIn(sighting: Sighting): RunEnd | undefined {
   if (sighting.kind === "ignored") return undefined;
   return sighting.kind === "present" ? sighting.lastEnd : sighting.end;
 }
 
 /**
- * How the run that is held has ended, if a sighting shows that it has.
+ * How the current run ended, if a sighting shows that it has ended.
  *
- * @returns undefined if it goes on as far as we know, or if no run is held
+ * @returns undefined if it goes on as far as we know, or if there is no current run
  */
 export function endIn(sighting: Sighting, place: Place | undefined): RunEnd | undefined {
   if (place === undefined) return undefined;
@@ -257,9 +256,9 @@ export function endIn(sighting: Sighting, place: Place | undefined): RunEnd | un
 }
 
 /**
- * True if the server or the proxy has left the network between them, or if it joined that network
- * while we still ask for the models. If a network is gone, nothing ends the connections over it:
- * what waits on one would wait for ever.
+ * True if the server or the proxy has left their common network, or has joined it while we still ask
+ * for the models. If a network is gone, nothing ends the connections over it: a request on such a
+ * connection would wait for ever.
  */
 function isCutOff(before: string | undefined, now: string | undefined, held: Held): boolean {
   const isDoubted = now !== undefined;

@@ -1,7 +1,7 @@
 /**
- * The models of a server as a reading reads them: its list, or the names that its label has. If its machine may vanish,
- * a connection comes first, so that a read soon tells a server that can't be reached from one that is slow. Does
- * not decide when to read, or what follows from a failure.
+ * One read of a server's models: from its list, or from the names in its label. If its machine may vanish, it first
+ * tries to connect, so that a read soon tells an unreachable server from a slow one. Does not decide when to read, or
+ * what follows from a failure.
  */
 import { type ConnectTry, tryConnect } from "../ground/connect.ts";
 import { errorCode } from "../ground/error-text.ts";
@@ -11,7 +11,7 @@ import type { ReadModels } from "./models.ts";
 import { ModelsUnreadable, nothingListens, ServerUnreachable } from "./models-failure.ts";
 import type { Place } from "./plan.ts";
 
-/** How long a connection to a server whose machine may vanish may take, ms. A live one takes some ms. */
+/** The time limit for a connection to a server whose machine may vanish, ms. A live server accepts within a few ms. */
 const CONNECT_MS = 1_000;
 
 /** See `tryConnect`. */
@@ -56,7 +56,7 @@ const HOW: Readonly<Record<ConnectTry, string | undefined>> = {
   refused: REFUSED,
   "no route": NO_ROUTE,
   "timed out": TIMED_OUT,
-  failed: undefined, // says nothing of the server: the read will
+  failed: undefined, // not the fault of the server: the read will show more
 };
 
 const BY_CODE: Readonly<Record<string, string>> = {
@@ -66,7 +66,7 @@ const BY_CODE: Readonly<Record<string, string>> = {
   ETIMEDOUT: TIMED_OUT,
 };
 
-/** How a request could not reach its backend, in words for people. */
+/** Why a request could not reach its backend, in words for operators. */
 export const HOW_UNREACHABLE: Readonly<Record<Unreachable, string>> = {
   "connection refused": REFUSED,
   "not connected": NO_ROUTE,

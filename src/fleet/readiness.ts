@@ -1,18 +1,18 @@
 /**
- * Decides when the proxy is ready. That is when each source has told of all its servers, and each
- * server found routable by then has been asked for its models. It does not know how sources look or
- * how models are read.
+ * Decides when the proxy is ready: when each source has reported all its servers, and the first read
+ * of the models of each server that was routable by then has ended. It does not know how sources look
+ * or how models are read.
  */
 
-/** The longest wait for the first reads of models, and for servers that can't be seen, ms each. */
+/** The longest wait for the first reads of models, and for servers that no source can inspect, ms each. */
 export const READY_TIMEOUT_MS = 10_000;
 
 export class Readiness {
   readonly #timeoutMs: number;
   readonly #onReady: () => void;
   /**
-   * The sources that we still wait for, each with the time of its first pass. Undefined if it has
-   * made none.
+   * The sources that we still wait for, each with the time of its first pass. Undefined before the
+   * first pass.
    */
   readonly #awaited = new Map<string, number | undefined>();
   #state: "no pass yet" | "reading models" | "ready" = "no pass yet";
@@ -27,23 +27,22 @@ export class Readiness {
   }
 
   /**
-   * Waits for a source too. A source that joins after the first passes of all others is not waited
-   * for.
+   * Waits for this source too, unless it joins after the first passes of all other sources.
    */
   await(source: string): void {
     if (this.#state === "no pass yet") this.#awaited.set(source, undefined);
   }
 
   /**
-   * A source has told of all its servers.
+   * A source has reported all its servers.
    *
-   * @param isComplete true if the source could look at each of them
+   * @param isComplete true if the source could inspect all of its servers
    * @param firstReads returns the first reads of the models of all servers that are known now
-   * @returns false if the source is to make another pass soon
+   * @returns false if the source should make another pass soon
    */
   passed(source: string, isComplete: boolean, firstReads: () => readonly Promise<void>[]): boolean {
     if (!this.#awaited.has(source)) return true;
-    // We may have to wait for a server that could not be looked at, but not for ever.
+    // We wait for a server that the source could not inspect, but not for ever.
     const firstMs = this.#awaited.get(source) ?? performance.now();
     this.#awaited.set(source, firstMs);
     const isLate = performance.now() - firstMs >= this.#timeoutMs;

@@ -1,6 +1,6 @@
 /**
- * What the model lists of two replicas say differently of the models that both serve. Pure. The entries are as
- * the servers wrote them and may be hostile: whatever they are, the work is bounded and nothing here throws.
+ * Finds the differences between the model lists of two replicas, for the models that both serve. Pure. The servers
+ * wrote the entries, so these may be hostile: for any entry the work is bounded and nothing here throws.
  */
 import { type Extent, type Member, members } from "../ground/json-text.ts";
 import { quoted } from "../ground/printable.ts";
@@ -9,17 +9,17 @@ import type { Backend, Model } from "../routing/backend.ts";
 import { compare, keyOf } from "../routing/run.ts";
 import { modelWithoutEntry } from "./model-entry.ts";
 
-/** One thing that two servers say differently of one model. */
+/** One field that two servers report differently for one model. */
 type Difference = {
   readonly modelId: string;
   /** Its name in the entry: `max_model_len`, `meta.size`. */
   readonly field: string;
-  /** By the server that comes first, see `Differences`; then by the other one. */
+  /** In the order of `Differences.servers`. */
   readonly values: readonly [Value, Value];
 };
 
 export type Differences = {
-  /** The two servers, always in the same order whichever is the newer one. */
+  /** The two servers, sorted by key: the order does not depend on which one is newer. */
   readonly servers: readonly [Backend, Backend];
   readonly all: readonly Difference[];
 };
@@ -27,24 +27,24 @@ export type Differences = {
 type Value = string | number | boolean;
 type Facts = ReadonlyMap<string, Value>;
 
-/** What changes an answer, or tells that another server or another file answers (vLLM, SGLang). */
+/** Fields that change the answers, or that show another kind of server or another file (vLLM, SGLang). */
 const FIELDS = new Set(["max_model_len", "owned_by", "quantization"]);
-/** llama.cpp tells the quantization of its file only by these two, in the object `meta` of an entry. */
+/** Only these two fields of `meta` in an entry of llama.cpp show the quantization of its file. */
 const META = "meta";
 const META_FIELDS = new Set(["size", "n_params"]);
 
-/** The longest entry that is looked at, UTF-16 code units. Real ones have some hundreds. */
+/** The longest entry that we compare, UTF-16 code units. Real entries have some hundreds. */
 const ENTRY_LENGTH_MAX = 16 * 1024;
-/** How many members of one object are looked at. Real ones have some ten. */
+/** The most members of one object that we read. Real objects have about ten. */
 const MEMBERS_MAX = 100;
-/** The longest value, as it is written, that is compared. A longer one is neither a length nor a name. */
+/** The longest written value that we compare. A length or a name is shorter. */
 const VALUE_LENGTH_MAX = 1_024;
-/** How much of two lists is compared: the entries of hundreds of models, read in some ms. */
+/** How much of two lists we compare: the entries of hundreds of models, read within a few ms. */
 const LISTS_LENGTH_MAX = 512 * 1024;
 
 const NOTHING: Facts = new Map();
 
-/** What was read of an entry, for as long as the entry is in a list. */
+/** The facts of each entry, kept while the entry is in a list. */
 const READ = new WeakMap<Model, Facts>();
 
 export function differencesBetween(one: Backend, other: Backend): Differences {
@@ -67,7 +67,7 @@ function isTooLong({ json }: Model): boolean {
   return json.length > ENTRY_LENGTH_MAX;
 }
 
-/** What only one of them tells is no difference. */
+/** A field that only one server reports is no difference. */
 function differencesOf(one: Model, other: Model): readonly Difference[] {
   const others = factsOf(other);
   return [...factsOf(one)].flatMap(([field, value]) => {
@@ -89,7 +89,7 @@ function readFacts({ id, json }: Model): Facts {
       if (key === META && json[value.start] === "{") readMeta(facts, json, value.start);
     }
   } catch {
-    return NOTHING; // no JSON: whoever wrote it tells nothing
+    return NOTHING; // not JSON
   }
   return isOurs(id, json, facts.get("owned_by")) ? NOTHING : facts;
 }
@@ -100,7 +100,7 @@ function readMeta(facts: Map<string, Value>, json: string, start: number): void 
   }
 }
 
-/** An entry of our own, for a server that is not asked for its list, tells the name of its container alone. */
+/** We wrote this entry for a server that we do not ask for its list. Its owner is the name of the container. */
 function isOurs(id: string, json: string, owner: Value | undefined): boolean {
   return typeof owner === "string" && modelWithoutEntry(id, owner).json === json;
 }
@@ -119,7 +119,7 @@ function written(json: string, { start, end }: Extent): string {
   return end - start > VALUE_LENGTH_MAX ? "null" : json.slice(start, end);
 }
 
-/** A key may come twice: as for JSON.parse, the last one counts. */
+/** If a key occurs twice, the last one counts, as in JSON.parse. */
 function note(facts: Map<string, Value>, field: string, text: string): void {
   const value: unknown = JSON.parse(text);
   if (isValue(value)) facts.set(field, value);
@@ -130,11 +130,11 @@ function isValue(value: unknown): value is Value {
   return typeof value === "string" || typeof value === "number" || typeof value === "boolean";
 }
 
-/** How many models, and how long a name or a value, the text has. */
+/** The most models in the text, and the longest name or value. */
 const SHOWN_MAX = 3;
 const SHOWN_LENGTH_MAX = 60;
 
-/** Says it in words for people: short, however many models differ and however long their names are. */
+/** Describes the differences for operators. Short for any number of models and any length of names. */
 export function differencesText({ servers, all }: Differences): string {
   const names = servers.map(({ name }) => cut(name, SHOWN_LENGTH_MAX));
   const byModel = [...Map.groupBy(all, ({ modelId }) => modelId)];

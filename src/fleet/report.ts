@@ -1,9 +1,8 @@
 /**
- * What people are told of one server: its state, the reason, and since when. Each change is one
- * line in the log. A line that was logged within the last minute is repeated at debug level only,
- * for containers that flap or crash again and again. If such a state lasts, a later sighting logs
- * it after all, so the last line of the log always tells the present state. This file decides
- * nothing about the server.
+ * Reports one server to operators: its state, the reason, and since when. Each change is one line in
+ * the log. Within a minute, the same line is logged again at debug level only, because a container may
+ * flap or crash again and again. If such a state lasts, a later sighting logs it at its own level, so
+ * the last line in the log always shows the present state. This file decides nothing about the server.
  */
 import { BoundedMap } from "../ground/bounded-map.ts";
 import { cut, someOf } from "../ground/some-of.ts";
@@ -22,20 +21,20 @@ export type Subject = {
   readonly id: string;
   readonly name: string;
   readonly holding: Holding;
-  /** Somebody has taken its run out. */
+  /** An operator has drained its run. */
   readonly isDrained: boolean;
-  /** How its last run ended, if that is known. */
+  /** How its last run ended, if we know. */
   readonly lastEnd?: RunEnd | undefined;
 };
 
 export type Shown = {
-  /** What is to be added to the reason while the server is routed. */
+  /** A text to add to the reason while the server is routed. */
   readonly note?: string | undefined;
-  /** The most models that are listed. All if it is not given. */
+  /** The most models to list. The default is all. */
   readonly modelsMax?: number;
 };
 
-/** A change that somebody should look into is a warning. */
+/** A change that an operator should look into is a warning. */
 const LEVELS: Readonly<Record<ServerState, LogLevel>> = {
   routed: "info",
   reading_models: "info",
@@ -51,19 +50,19 @@ const LEVELS: Readonly<Record<ServerState, LogLevel>> = {
   unknown: "debug",
 };
 
-/** Nobody asks for the last changes to hear that a container was in one of these all the time. */
+/** If a server is in one of these states at first, that is no news for the last changes. */
 const NO_NEWS_AT_FIRST: ReadonlySet<ServerState> = new Set(["stopped", "disabled"]);
 
-/** The longest reason. It may contain what a server, a health probe or the engine said. */
+/** The longest reason. It may contain text from a server, a health probe or the engine. */
 const REASON_LENGTH_MAX = 1_000;
-/** The longest id of a model in `GET /status`. A list of longer ones would be megabytes. */
+/** The longest id of a model in `GET /status`. A list of longer ids would take megabytes. */
 const SHOWN_LENGTH_MAX = 1_000;
 
 const REPEAT_MS = 60_000;
 /** How many texts we remember. A container has a handful, unless its server makes up new ones. */
 const KEPT_MAX = 32;
 
-const UNKNOWN: Condition = { state: "unknown", reason: "the engine has not told of it yet" };
+const UNKNOWN: Condition = { state: "unknown", reason: "the engine has not reported it yet" };
 
 export class Report {
   readonly #log: Log;
@@ -71,11 +70,11 @@ export class Report {
   #condition = UNKNOWN;
   /** When its state (not its reason) last changed, ms since the epoch. */
   #sinceMs: number;
-  /** What the last line in the log said, at any level: see `changeOf`. */
+  /** The text of the last log line of any level: see `changeOf`. */
   #lastChange: string | undefined;
-  /** What the last line said that was no repetition. Repetitions are logged at debug level. */
+  /** The text of the last log line that was no repetition. Repetitions are logged at debug level. */
   #lastSaid: string | undefined;
-  /** How a run ended that took requests with it. The next line says it, at its own level. */
+  /** How a run ended that broke off requests. The next line must say it, at its own level. */
   #unsaid: RunEnd | undefined;
   readonly #saidMs = new BoundedMap<string, number>(KEPT_MAX);
 
@@ -86,8 +85,8 @@ export class Report {
   }
 
   /**
-   * Sets the condition that `GET /status` shows, and logs nothing. `tell` soon follows and logs
-   * what lasts.
+   * Sets the condition that `GET /status` shows, without a log line. A call of `tell` soon follows and
+   * logs the result.
    */
   note(condition: Condition, nowMs: number): void {
     if (condition.state !== this.#condition.state) this.#sinceMs = nowMs;
@@ -95,23 +94,23 @@ export class Report {
   }
 
   /**
-   * The run has ended, and has taken requests with it. The log tells of answers that broke off, so it
-   * must tell the reason too, even if the same was said a moment ago.
+   * The run has ended, and requests broke off. The log reports the broken answers, so it must also give
+   * the reason, even if it gave the same reason a moment ago.
    */
   tookRequests(end: RunEnd): void {
     this.#unsaid = end;
   }
 
   /**
-   * Notes that the source could not look at the server. That shows only while the state is
-   * `unknown`: otherwise the last state stays.
+   * Notes that the source could not inspect the server. It shows only while the state is `unknown`;
+   * otherwise the last state stays.
    */
   cannotTell(reason: string): void {
     if (this.#condition.state !== "unknown") return;
     this.#condition = { state: "unknown", reason: cut(reason, REASON_LENGTH_MAX) };
   }
 
-  /** Brings the report to what is seen and held, and logs it if it has changed. */
+  /** Updates the report, and logs it if it has changed. */
   tell(subject: Subject, sighting: Sighting, nowMs: number): void {
     const condition = shortened(conditionOf(sighting, subject.holding, subject.isDrained));
     const isFirst = this.#lastChange === undefined;
@@ -134,7 +133,7 @@ export class Report {
     });
   }
 
-  /** What requests were like, the report does not know: the member adds that. */
+  /** The report does not know the recent requests: the member adds `recent`. */
   status(
     { id, name, holding, lastEnd }: Subject,
     { note, modelsMax }: Shown = {},
@@ -174,7 +173,7 @@ export class Report {
   }
 
   #isRepeated(condition: Condition, nowMs: number): boolean {
-    if (condition.state === "drained") return false; // somebody has asked for it: it is news each time
+    if (condition.state === "drained") return false; // an operator has asked for it: news each time
     const text = textOf(condition);
     const saidMs = this.#saidMs.get(text) ?? Number.NEGATIVE_INFINITY;
     if (nowMs - saidMs < REPEAT_MS) return true;
@@ -200,7 +199,7 @@ function fields(
   };
 }
 
-/** True if somebody should look into it, whatever its state is. */
+/** True if an operator should look into it in any state. */
 function isFailing({ state, gist }: Condition, sighting: Sighting, { holding }: Subject): boolean {
   const { held, failure, leftOut } = holding;
   const isDoubted = sighting.kind === "present" && sighting.doubt !== undefined;
@@ -214,9 +213,9 @@ function shortened(condition: Condition): Condition {
 }
 
 /**
- * Adds how the last run ended, if that must be said and the reason does not say it.
+ * Adds how the last run ended, if the report must say it and the reason does not say it yet.
  *
- * @param unsaid as it was known when the run ended; the sighting may know more
+ * @param unsaid what we knew when the run ended; the sighting may know more
  */
 function withEnd(condition: Condition, sighting: Sighting, unsaid: RunEnd | undefined): Condition {
   if (unsaid === undefined || sighting.kind === "ignored") return condition;
@@ -227,20 +226,20 @@ function withEnd(condition: Condition, sighting: Sighting, unsaid: RunEnd | unde
   return { ...condition, reason: `${reason}; ${who} ${end.reason}` };
 }
 
-/** An engine may tell a time that no date has. Its nanoseconds as a number are wrong by some hundred of them. */
+/** An engine may report a time that is no valid date. Nanoseconds as a number are inexact by some hundred. */
 function lastExit({ reason, atMs = Number.NaN }: RunEnd): LastExit {
   const at = new Date(Math.round(atMs));
   return { reason, at: Number.isNaN(at.getTime()) ? null : at.toISOString() };
 }
 
-/** A container that had stopped before the proxy started is no news. */
+/** A container that stopped before the proxy started is no news. */
 function levelOf({ state }: Condition, isFirst: boolean): LogLevel {
   return isFirst && state === "stopped" ? "debug" : LEVELS[state];
 }
 
 /**
- * The text that makes a new line if it changes. A stopped container that is removed is no news
- * again, so its reason does not count.
+ * A change of this text makes a new log line. The removal of a stopped container is no news, so the
+ * reason does not count for `stopped`.
  */
 function changeOf(condition: Condition): string {
   return condition.state === "stopped"
@@ -249,8 +248,8 @@ function changeOf(condition: Condition): string {
 }
 
 /**
- * The text that makes a line a repetition. A health probe may print another text each time, and
- * only its failure is news, so the reason does not count there.
+ * Two lines with the same text are repetitions. A health probe may print another text each time, but
+ * only its failure is news, so the reason does not count for `unhealthy`.
  */
 function textOf({ state, reason, gist }: Condition): string {
   return gist ?? (state === "unhealthy" ? state : `${state} ${reason}`);

@@ -1,7 +1,7 @@
 /**
- * Remembers which server served which models last, and tells the routing table which models are
- * expected back. So the table can tell a model whose container starts again from one that never
- * existed. This file does not answer any request.
+ * Remembers which models each server served last, and reports to the routing table which models are
+ * expected back. So the table can tell a model whose container is starting again from a model that
+ * never existed.
  */
 import { BoundedMap } from "../ground/bounded-map.ts";
 import type { ModelNames } from "../routing/names.ts";
@@ -15,25 +15,25 @@ type Told = {
   readonly server: Server;
   /** See `Sighting`. */
   readonly slots: readonly string[];
-  /** `runs`: it runs. Anything else: it does not, or not now. */
+  /** `runs`: it runs. Any other value: it does not run now. */
   readonly outlook: "runs" | Outlook;
-  /** True if it may be routed as it is set up, sooner or later. */
+  /** True if the proxy can route it as it is set up, sooner or later. */
   readonly isRoutable: boolean;
-  /** True if its models are known, even if there are none, and it takes requests for them. */
+  /** True if it takes requests, so its models are known, even if there are none. */
   readonly isActive: boolean;
-  /** The models that its label names, if it does. They are known before the server has served any. */
+  /** The models that its label names, if any. They are known before the server has served any. */
   readonly named: readonly ModelNames[] | undefined;
-  /** What keeps it from taking requests; undefined if nothing is known to. */
+  /** What keeps it from taking requests. Undefined if we know of nothing. */
   readonly trouble: Trouble | undefined;
   /** See `Unavailable`. */
   readonly says: string | undefined;
-  /** How it ended, in words for clients, if it does not run: `exited with code 1`. */
+  /** If it does not run: how it ended, in words for clients: `exited with code 1`. */
   readonly lost?: string | undefined;
-  /** The models that this server itself served last. */
+  /** The models that this server served last. */
   readonly served: readonly ModelNames[];
 };
 
-/** It runs, or its source is going to start it again. */
+/** The server runs, or its source is going to start it again. */
 const ALIVE: ReadonlySet<Told["outlook"]> = new Set(["runs", "starts again", "crash loop"]);
 
 /**
@@ -84,7 +84,7 @@ export class ServedModels {
 
   /** The server is no longer there. */
   removed(server: Server): void {
-    // One that still drains, and is not followed any more, was not told to be absent.
+    // A server that still drains when its source stops following it was never reported absent.
     if (!this.#vacancies.removed(server)) this.#table.expect(server, undefined);
   }
 

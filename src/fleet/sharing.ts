@@ -1,19 +1,18 @@
 /**
- * Says in words for people which of several containers with one model gets its requests, or which of them
- * share these. Pure. It does not decide that, and its texts are short however many models and containers
- * there are.
+ * If several containers have the same model: says in words for people which one gets its requests, or which ones
+ * share them. Pure. It does not decide that. Its texts stay short for any number of models and containers.
  */
 import { someOf } from "../ground/some-of.ts";
 import type { Backend } from "../routing/backend.ts";
 import type { Overlap } from "../routing/overlap.ts";
 import { LABELLED_REPLICAS } from "../sources/sighting.ts";
 
-/** How many models, and how many containers, a text names at a time. */
+/** The most models, and the most containers, that one text names. */
 const NAMED_MAX = 3;
 
 /**
- * @param overlaps those of the newest backend of each model with each other one: see `RoutingTable.overlaps`
- * @returns for each backend that is in one of the overlaps what becomes of the models in it
+ * @param overlaps see `RoutingTable.overlaps`
+ * @returns a note for each backend in the overlaps, about the models in them
  */
 export function sharingNotes(overlaps: readonly Overlap[]): ReadonlyMap<Backend, string> {
   const [shared, taken] = [
@@ -36,17 +35,17 @@ export function sharingNotes(overlaps: readonly Overlap[]): ReadonlyMap<Backend,
   );
 }
 
-/** Models that the same replicas share. */
+/** The models that a set of replicas shares. */
 type Group = { readonly replicas: readonly Backend[]; readonly modelIds: readonly string[] };
 
-/** Each replica has one note for all models that it shares with the same others. */
+/** Each replica gets one note for all models that it shares with the same other replicas. */
 function shareNotes(overlaps: readonly Overlap[]): ReadonlyMap<Backend, readonly string[]> {
   const notes = new Map<Backend, string[]>();
   for (const [winner, ofWinner] of Map.groupBy(overlaps, (overlap) => overlap.winner)) {
     for (const { replicas, modelIds } of groupsOf(winner, ofWinner)) {
       const models = modelsText(modelIds);
       for (const replica of replicas) {
-        const note = `shares the requests of ${models} with ${someOthers(replicas, replica)}`;
+        const note = `shares the requests for ${models} with ${someOthers(replicas, replica)}`;
         notes.getOrInsertComputed(replica, () => []).push(note);
       }
     }
@@ -54,7 +53,7 @@ function shareNotes(overlaps: readonly Overlap[]): ReadonlyMap<Backend, readonly
   return notes;
 }
 
-/** @param overlaps those of one winner */
+/** @param overlaps the overlaps of this winner */
 function groupsOf(winner: Backend, overlaps: readonly Overlap[]): readonly Group[] {
   const othersOf = new Map<string, number[]>();
   for (const [index, { modelIds }] of overlaps.entries()) {
@@ -68,7 +67,7 @@ function groupsOf(winner: Backend, overlaps: readonly Overlap[]): readonly Group
   });
 }
 
-/** Looks at no more of them than it names: there may be many groups of many. */
+/** Reads no more replicas than it names: there may be many large groups. */
 function someOthers(replicas: readonly Backend[], one: Backend): string {
   const others = replicas.slice(0, NAMED_MAX + 1).filter((replica) => replica !== one);
   const names = others.map(({ name }) => name);
@@ -77,24 +76,25 @@ function someOthers(replicas: readonly Backend[], one: Backend): string {
 
 function waitNotes(overlaps: readonly Overlap[]): readonly string[] {
   return overlaps.map(({ winner, other, modelIds }) => {
-    const verb = modelIds.length === 1 ? "goes" : "go";
-    const to = `${modelsText(modelIds)} ${verb} to ${some([winner.name])}, which became healthy later`;
+    const gets = `${some([winner.name])} gets the requests for ${modelsText(modelIds)}: it became healthy later`;
     if (winner.shares === LABELLED_REPLICAS) {
-      return `${to} and shares only with containers that have the label inference.replica=true`;
+      return `${gets} and shares them only with containers that have the label inference.replica=true`;
     }
     if (other.shares === LABELLED_REPLICAS) {
-      return `${to} and lacks the label inference.replica=true`;
+      return `${gets} and does not have the label inference.replica=true`;
     }
-    return winner.shares === undefined ? to : `${to} and shares only with its own replicas`;
+    return winner.shares === undefined
+      ? gets
+      : `${gets} and shares them only with its own replicas`;
   });
 }
 
-/** One note for all containers that wait with the same models. */
+/** One note for all containers that have the same models and get no requests for them. */
 function winNotes(overlaps: readonly Overlap[]): readonly string[] {
   const byModels = Map.groupBy(overlaps, ({ modelIds }) => modelsText(modelIds));
   return [...byModels].map(([models, same]) => {
     const names = same.map(({ other }) => other.name);
-    return `takes the requests of ${models} instead of ${some(names)}`;
+    return `gets the requests for ${models} instead of ${some(names)}`;
   });
 }
 
@@ -109,8 +109,8 @@ function modelsText(ids: readonly string[]): string {
 }
 
 /**
- * @param count how many there are in all
- * @param last what stands before the last name if all are named
+ * @param count how many names there are in all
+ * @param last the text before the last name, if all are named
  */
 function some(names: readonly string[], count = names.length, last = ", "): string {
   const named = someOf(names.slice(0, NAMED_MAX));

@@ -1,15 +1,15 @@
 /**
- * The places of servers that were told to stop and went. For a while their models are expected back: the same
- * server may be started again, or another one may take its place. Tells the routing table, and nobody else.
+ * The vacant places of servers that were told to stop and are gone. For a while their models are expected back: the
+ * same server may be started again, or another one may take its place. Reports only to the routing table.
  */
 import type { ModelNames } from "../routing/names.ts";
 import { keyOf, type Server } from "../routing/run.ts";
 import type { RoutingTable } from "../routing/table.ts";
 
 export type VacancyTimes = {
-  /** How long a request may wait, ms. With 0 nobody waits, and no place is kept. */
+  /** How long a request may wait, ms. With 0 no request waits, and no place is kept. */
   readonly waitTimeoutMs: number;
-  /** How long a place is kept that nobody is about to take, ms. */
+  /** How long a place is kept that no other server is about to take, ms. */
   readonly vacantMs?: number;
 };
 
@@ -19,38 +19,38 @@ export type Leaver = {
   /** See `Sighting`. */
   readonly slots: readonly string[];
   readonly models: readonly ModelNames[];
-  /** It has served these models itself. If not, it was a successor that never came so far. */
+  /** True if it has served these models itself. Otherwise it was a successor that was never routed. */
   readonly hasServed: boolean;
 };
 
 type Vacancy = Leaver & {
   timer: Timer | undefined;
-  /** The server is no longer there: nothing need be remembered of it when the time is over. */
+  /** The server no longer exists, so the vacancy can be deleted when its time is over. */
   isRemoved: boolean;
 };
 
-/** A server that was made, and when that was first seen. */
+/** A server that was made, and when we first saw that. */
 type Created = { readonly slots: readonly string[]; readonly sinceMs: number };
 
-/** `docker stop`, `rm` and `run` by hand, or what Compose does between its steps. Issue 17. */
+/** Long enough for `docker stop`, `rm` and `run` by hand, and for the gaps between the steps of Compose. Issue 17. */
 const VACANT_MS = 10_000;
-/** How many places are kept at once. A host has a handful. */
+/** The most places that are kept at once. A host has a handful. */
 const VACANCIES_MAX = 1_000;
 
 const VACANT = {
   trouble: "being replaced",
-  says: "was stopped, and no other has taken its place yet",
+  says: "was stopped, and no other server has taken its place yet",
 } as const;
 
 export class Vacancies {
   readonly #table: RoutingTable;
   readonly #waitTimeoutMs: number;
   readonly #vacantMs: number;
-  /** By the key of the server that has gone. Without a timer the time of the place is over. */
+  /** By the key of the server that has gone. A vacancy without a timer is over. */
   readonly #vacancies = new Map<string, Vacancy>();
-  /** The servers that were made and not started yet, by their keys. */
+  /** The servers that were made and not started yet, by key. */
   readonly #created = new Map<string, Created>();
-  /** The slots of those that run, by their keys. */
+  /** The slots of running servers, by key. */
   readonly #running = new Map<string, readonly string[]>();
 
   constructor(table: RoutingTable, { waitTimeoutMs, vacantMs = VACANT_MS }: VacancyTimes) {
@@ -60,7 +60,7 @@ export class Vacancies {
   }
 
   /**
-   * A server was told to stop, and does not run. It may be told again and again.
+   * A server was told to stop, and does not run. Callers may repeat this.
    *
    * @returns true if its models are expected back
    */
@@ -77,7 +77,7 @@ export class Vacancies {
     return true;
   }
 
-  /** A server was made in these slots, and not started yet: it is about to take the place of another one. */
+  /** A server was made in these slots and not started yet. It is about to take the place of another one. */
   created(server: Server, slots: readonly string[]): void {
     const key = keyOf(server);
     this.#running.delete(key);
@@ -88,10 +88,10 @@ export class Vacancies {
     for (const vacancy of this.#keptIn(slots, key)) this.#keep(vacancy, this.#waitTimeoutMs);
   }
 
-  /** A server runs in these slots: what becomes of its models is known by itself. It may be told again and again. */
+  /** A server runs in these slots, so a vacancy for them is over. Callers may repeat this. */
   taken(server: Server, slots: readonly string[]): void {
     const key = keyOf(server);
-    // One that ran before somebody else left is nobody's successor, whatever its labels say.
+    // A server that ran before the other one left is not its successor, whatever its labels say.
     const known = this.#running.get(key);
     this.#running.set(key, slots);
     if (known !== undefined && slots.every((slot) => known.includes(slot))) return;
@@ -101,7 +101,7 @@ export class Vacancies {
     for (const vacancy of this.#keptIn(slots, key)) this.#end(vacancy);
   }
 
-  /** A server will not take anybody's place: if it was about to, nobody is. */
+  /** A server will not take the place of another one, even if it was about to. */
   notComing(server: Server): void {
     const key = keyOf(server);
     this.#running.delete(key);
@@ -114,8 +114,8 @@ export class Vacancies {
   }
 
   /**
-   * A server is no longer there. Its place is kept all the same, if it has ever been of use, or if another one is
-   * about to take it: a server may be replaced while it still loads.
+   * A server no longer exists. Its place is still kept if it has served its models, or if another one is about to take
+   * the place: a server may be replaced while it still loads.
    *
    * @returns true if its models are expected back
    */
@@ -136,15 +136,15 @@ export class Vacancies {
     this.#table.expect(vacancy.server, { models: vacancy.models, ...VACANT });
   }
 
-  /** Another server was made in one of its slots not long ago, and not started yet. */
+  /** True if another server was made in one of its slots not long ago, and is not started yet. */
   #isNextMade({ slots: of }: Leaver): boolean {
-    const sinceMs = performance.now() - this.#waitTimeoutMs; // an older one was left there by somebody
+    const sinceMs = performance.now() - this.#waitTimeoutMs; // an older one is a leftover
     return [...this.#created.values()].some(
       (one) => one.sinceMs >= sinceMs && shareOne(one.slots, of),
     );
   }
 
-  /** Those that are kept in one of these slots for another server. */
+  /** The vacancies in one of these slots, except that of the server with this key. */
   #keptIn(slots: readonly string[], exceptKey: string): readonly Vacancy[] {
     return [...this.#vacancies]
       .filter(

@@ -34,7 +34,7 @@ function told(
 describe("conditionOf()", () => {
   test.each<[what: string, change: Partial<Container>, held: Held, expected: string]>([
     ["routed", {}, "active", "routed: healthy"],
-    ["being asked", {}, "probing", "reading_models: asked for its models"],
+    ["being asked", {}, "probing", "reading_models: the proxy is asking for its models"],
     [
       "not healthy yet",
       { health: "starting" },
@@ -123,18 +123,18 @@ describe("conditionOf()", () => {
     const failure = "401 Unauthorized";
     expect(told({}, "probing", { failure })).toBe("reading_models: 401 Unauthorized");
     expect(told({}, "active", { failure })).toBe(
-      "routed: models: 401 Unauthorized; keeping those it had",
+      "routed: cannot read its models: 401 Unauthorized; the proxy keeps the last list",
     );
   });
 
   test("a server that could not be reached", () => {
-    const lost = "can't be reached (connection timed out)";
+    const lost = "cannot be reached (connection timed out)";
     expect(told({}, "probing", { lost, failure: lost })).toBe(
-      "reading_models: can't be reached (connection timed out); takes nothing new until its models can be read",
+      "reading_models: cannot be reached (connection timed out); it gets no new requests until the proxy can read its models",
     );
     const change = { labels: { ...LABELS, "inference.models": "m" } };
     expect(told(change, "probing", { lost })).toEndWith(
-      "; takes nothing new until it accepts a connection",
+      "; it gets no new requests until it accepts a connection",
     );
   });
 
@@ -159,7 +159,7 @@ describe("conditionOf()", () => {
 
   test("a server without any model is told from one that has some", () => {
     expect(told({}, "active", { served: [] })).toBe(
-      "routed: healthy, but it has no models yet: its list is empty",
+      "routed: healthy, but its model list is empty: it has no models yet",
     );
   });
 

@@ -70,7 +70,7 @@ describe("the container that is meant", () => {
     using fake = await new FakeEngine().start();
     using discovery = await fleetWith(fake, { id: ID, name: "one" }, { id: TWIN, name: "two" });
     expect(reasonOf(discovery.fleet.drains.drain(ID.slice(0, 12)))).toBe(
-      `"0123456789ab" may mean one (${ID}), two (${TWIN}): give the whole id`,
+      `"0123456789ab" fits several containers: one (${ID}), two (${TWIN}); give the whole id`,
     );
   });
 
@@ -98,7 +98,7 @@ describe("the container that is meant", () => {
     await until("it is seen", () => discovery.fleet.isReady);
     for (const verb of ["drain", "undrain"] as const) {
       const reason = reasonOf(discovery.fleet.drains[verb]("vllm"));
-      expect(reason).toStartWith("vllm takes no requests anyway");
+      expect(reason).toStartWith("vllm gets no requests");
       expect(reason).toContain(says);
     }
   });
@@ -111,7 +111,7 @@ describe("the container that is meant", () => {
     );
     await until("it is ready", () => none.fleet.isReady);
     expect(reasonOf(none.fleet.drains.drain("vllm"))).toBe(
-      'the proxy knows no container "vllm", and no other with a label inference.enable',
+      'the proxy knows no container "vllm", and no container with the label inference.enable',
     );
     const many = Array.from({ length: 300 }, (_, index) => ({ name: `server-${1_000 + index}` }));
     using discovery = await fleetWith(fake, ...many);

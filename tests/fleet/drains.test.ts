@@ -27,8 +27,7 @@ describe("drain", () => {
     expect(discovery.table.route("m")).toMatchObject({ kind: "draining", trouble: "drained" });
     expect(discovery.containers()[0]).toMatchObject({
       state: "drained",
-      reason:
-        "taken out by lw-inference-proxy drain; lw-inference-proxy undrain vllm has it routed again",
+      reason: "drained by an operator; to route it again, run lw-inference-proxy undrain vllm",
       in_flight: 1,
       models: [],
     });

@@ -76,7 +76,7 @@ describe("Fleet, told lists that mean harm", () => {
     await untilKind(discovery, "live");
     await until("it was read again", () => models.reads() >= 4);
     const reason =
-      'healthy; 1 entry of its list was left out: model "deep" is nested more than 100 levels deep';
+      'healthy; the proxy left out 1 entry of its model list: model "deep" is nested more than 100 levels deep';
     expect(discovery.containers()).toMatchObject([{ state: "routed", reason }]);
     const warnings = discovery.log.lines.filter(({ level }) => level === "warn");
     expect(warnings).toMatchObject([{ message: "container routed", reason }]);
@@ -94,7 +94,7 @@ describe("Fleet, told lists that mean harm", () => {
     models.answer = () => new Response('{"object":"list","data":null}');
     await until("its models are gone", () => discovery.table.models.length === 0);
     expect(discovery.table.find("m")).toEqual({ kind: "unknown" });
-    const reason = "healthy, but it has no models yet: its list is empty";
+    const reason = "healthy, but its model list is empty: it has no models yet";
     expect(discovery.containers()).toMatchObject([{ state: "routed", reason, models: [] }]);
     expect(discovery.log.lines.filter(({ level }) => level === "warn")).toEqual([]);
     fake.setHealth(container, "unhealthy");
@@ -113,7 +113,9 @@ describe("Fleet, told lists that mean harm", () => {
     using discovery = startDiscovery(fake, SOON);
     await untilKind(discovery, "live");
     const [reason] = discovery.containers().map((container) => container.reason);
-    expect(reason).toBe("healthy; 1 entry of its list was left out: model number 2 has no id");
+    expect(reason).toBe(
+      "healthy; the proxy left out 1 entry of its model list: model number 2 has no id",
+    );
     models.answer = () => Response.json([{ name: "x" }]);
     await until("it is no list", () => discovery.log.count("no list") === 1);
     expect(kindOf(discovery)).toBe("live");

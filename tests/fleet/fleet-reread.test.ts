@@ -79,7 +79,9 @@ describe("Fleet, reading models again", () => {
     expect(kindOf(discovery)).toBe("live");
     const warnings = discovery.log.lines.filter(({ level }) => level === "warn");
     expect(warnings.map((line) => line["reason"])).toEqual([
-      expect.stringMatching(new RegExp(`^models: .*${reason}.*; keeping those it had$`)),
+      expect.stringMatching(
+        new RegExp(`^cannot read its models: .*${reason}.*; the proxy keeps the last list$`),
+      ),
     ]);
     models.answer = () => modelList("m", "new");
     await untilKind(discovery, "live", "new");

@@ -148,7 +148,7 @@ test("the last changes: a container's life, its models, and that the proxy is re
     "vllm stopping: told to stop; requests in flight may finish",
     "vllm models changed: new: adapter",
     "vllm routed: healthy",
-    "vllm reading_models: asked for its models",
+    "vllm reading_models: the proxy is asking for its models",
   ]);
   expect(told).toContain("lw-inference-proxy ready: 1 model");
 });

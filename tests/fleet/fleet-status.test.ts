@@ -108,8 +108,8 @@ describe("Fleet.members", () => {
     await untilState(discovery, young, "routed");
     const reasons = (): readonly string[] => discovery.containers().map(({ reason }) => reason);
     expect(reasons()).toEqual([
-      "healthy; model m goes to young, which became healthy later",
-      "healthy; takes the requests of model m instead of old",
+      "healthy; young gets the requests for model m: it became healthy later",
+      "healthy; gets the requests for model m instead of old",
     ]);
     const lines = discovery.log.lines.length;
     fake.kill(young);

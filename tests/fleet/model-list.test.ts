@@ -65,7 +65,7 @@ describe("parseModels()", () => {
   ])("leaves out an entry %s, says why, and keeps the others", async (_why, entry, reason) => {
     const list = await parse(`{"data":[{"id":"a"},${entry},{"id":"b"}]}`);
     expect(list.models.map(({ id }) => id)).toEqual(["a", "b"]);
-    expect(list.leftOut).toBe(`1 entry of its list was left out: ${reason}`);
+    expect(list.leftOut).toBe(`the proxy left out 1 entry of its model list: ${reason}`);
   });
 
   test("keeps what is just within the limits", async () => {
@@ -104,7 +104,9 @@ describe("parseModels()", () => {
     ]) {
       const { models, leftOut } = await parse(text);
       expect(models.map(({ id }) => id)).toEqual(["a", "c"]);
-      expect(leftOut).toBe("1 entry of its list was left out: model number 2 has no id");
+      expect(leftOut).toBe(
+        "the proxy left out 1 entry of its model list: model number 2 has no id",
+      );
     }
   });
 
@@ -127,7 +129,7 @@ describe("parseModels()", () => {
     const { models, leftOut } = await parse(`{"data":[${entries}]}`);
     expect([models.length, leftOut]).toEqual([
       0,
-      '3 entries of its list were left out, the first: model "m0" is nested more than 100 levels deep',
+      'the proxy left out 3 entries of its model list, for example: model "m0" is nested more than 100 levels deep',
     ]);
   });
 

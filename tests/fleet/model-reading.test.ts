@@ -77,10 +77,7 @@ describe("ModelReading", () => {
       else made.reads[index]!.reject(new TypeError("a bug"));
     }
     await untilReads(made, 5);
-    const [bug, failed] = [
-      "bug: TypeError: a bug",
-      "failed: the proxy has failed: its log says how",
-    ];
+    const [bug, failed] = ["bug: TypeError: a bug", "failed: bug in the proxy: see its log"];
     expect(made.told).toEqual([bug, failed, failed, "a", bug, failed]);
   });
 
@@ -137,7 +134,7 @@ describe("ModelReading", () => {
     await untilReads(made, 2);
     made.reads[1]!.reject(new TypeError("undefined is not an object"));
     await untilReads(made, 3);
-    const reason = "the proxy has failed: its log says how";
+    const reason = "bug in the proxy: see its log";
     expect(made.told).toEqual([
       "bug: TypeError: undefined is not an object",
       `failed: ${reason}`,

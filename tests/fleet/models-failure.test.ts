@@ -9,7 +9,7 @@ import { within } from "../support/until.ts";
 const LIMITS = { timeoutMs: 1_000, bytesMax: 16_384 };
 
 const NO_LIST = 'the answer has no list "data" of objects with an "id"';
-const TOO_LARGE = "the answer is larger than 16 KiB, which is no list of models";
+const TOO_LARGE = "the answer is larger than 16 KiB, too large for a model list";
 
 type Answer = ModelServer["answer"];
 
@@ -54,12 +54,12 @@ describe("readModels(), failing", () => {
     [
       "403",
       () => new Response("", { status: 403 }),
-      "403 Forbidden – the server lets nobody read /v1/models without a permission: name its models in the label inference.models",
+      "403 Forbidden – the server does not let the proxy read /v1/models: name its models in the label inference.models",
     ],
     [
       "404",
       () => new Response("", { status: 404 }),
-      "404 Not Found – the server has no /v1/models: set the label inference.api.base_path to where its API is, or name its models in the label inference.models",
+      "404 Not Found – the server has no /v1/models: set the label inference.api.base_path to the path of its API, or name its models in the label inference.models",
     ],
     [
       "503 while loading",
@@ -69,7 +69,7 @@ describe("readModels(), failing", () => {
     [
       "500",
       () => new Response("{}", { status: 500 }),
-      "500 Internal Server Error – the server has failed: its own log says why",
+      "500 Internal Server Error – the server failed: see its log",
     ],
     [
       "204",
@@ -79,12 +79,12 @@ describe("readModels(), failing", () => {
     [
       "a status that nobody knows",
       () => new Response("", { status: 599 }),
-      "599 – the server has failed: its own log says why",
+      "599 – the server failed: see its log",
     ],
     [
       "HTML",
       () => new Response("\n<!DOCTYPE html><html>"),
-      "the answer is HTML, not JSON: set the label inference.port to that of its API, and inference.api.base_path to its path",
+      "the answer is HTML, not JSON: set the label inference.port to the port of its API, and inference.api.base_path to its path",
     ],
     ["no data", () => Response.json({ object: "list" }), NO_LIST],
     ["data that is no list", () => Response.json({ data: { id: "a" } }), NO_LIST],
@@ -94,7 +94,7 @@ describe("readModels(), failing", () => {
     [
       "nothing",
       () => new Response(""),
-      "the answer is empty: set the label inference.port to that of its API",
+      "the answer is empty: set the label inference.port to the port of its API",
     ],
     [
       "half a list",
@@ -135,12 +135,12 @@ describe("readModels(), failing", () => {
     server.answer = () => Response.json({ data: Array(10_001).fill({ id: "m" }) });
     const models = readModels(`http://127.0.0.1:${server.port}/v1`, new AbortController().signal);
     await expect(models).rejects.toThrow(
-      "the answer lists 10001 models, of which 10000 can be routed",
+      "the answer lists 10001 models; the proxy can route at most 10000",
     );
   });
 
   test.each<[what: string, answer: string, reason: string]>([
-    ["closes the connection", "", "has it crashed, or does http://127.0.0.1:"],
+    ["closes the connection", "", "did it crash, or does http://127.0.0.1:"],
     [
       "breaks its answer off",
       'HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"data":',
@@ -185,11 +185,11 @@ describe("readModels(), failing", () => {
 
 test.each<[status: number, reason: string]>([
   [404, "404 Not Found – the server has no /v1/models: set the label inference.api.base_path"],
-  [405, "405 Method Not Allowed – the server has no /v1/models to be read"],
-  [429, "429 Too Many Requests – the server says that it is asked too often"],
-  [502, "502 Bad Gateway – the server is a gateway, and what is behind it does not answer"],
-  [504, "504 Gateway Timeout – the server is a gateway, and what is behind it does not answer"],
-  [507, "507 Insufficient Storage – the server has failed: its own log says why"],
+  [405, "405 Method Not Allowed – the server does not allow GET /v1/models"],
+  [429, "429 Too Many Requests – the server says that the proxy asks too often"],
+  [502, "502 Bad Gateway – the server is a gateway, and the server behind it does not answer"],
+  [504, "504 Gateway Timeout – the server is a gateway, and the server behind it does not answer"],
+  [507, "507 Insufficient Storage – the server failed: see its log"],
   [418, "418 I'm a Teapot – the server does not answer GET /v1/models with a list"],
 ])("statusReason() of %d", (status, reason) => {
   expect(statusReason(status, "/v1/models", null)).toStartWith(reason);

@@ -76,7 +76,7 @@ describe("readModels() of a list that is elsewhere", () => {
   ])("does not follow one to %s", async (_what, location) => {
     using server = startAny(() => redirect(location));
     await expect(readAny(server.url)).rejects.toThrow(
-      `307 Temporary Redirect – it leads to ${JSON.stringify(location)}: set the label inference.api.base_path to where its API is`,
+      `307 Temporary Redirect – it redirects to ${JSON.stringify(location)}: set the label inference.api.base_path to the path of its API`,
     );
     expect(server.asked).toHaveLength(1);
   });
@@ -90,7 +90,7 @@ describe("readModels() of a list that is elsewhere", () => {
   test("follows one only once", async () => {
     using server = startAny((path) => redirect(`${path}/`));
     await expect(readAny(server.url)).rejects.toThrow(
-      'it leads to "/v1/models//": set the label inference.api.base_path to where its API is',
+      'it redirects to "/v1/models//": set the label inference.api.base_path to the path of its API',
     );
     expect(server.asked).toHaveLength(2);
   });
@@ -103,7 +103,7 @@ describe("readModels() of a list that is elsewhere", () => {
   ])("says where it led if the answer there is %s", async (_what, answer, reason) => {
     using server = startAny((path) => (path === "/v1/models" ? redirect("/login") : answer()));
     await expect(readAny(server.url)).rejects.toThrow(
-      `GET /v1/models leads to "/login": ${reason}`,
+      `GET /v1/models redirects to "/login": ${reason}`,
     );
   });
 

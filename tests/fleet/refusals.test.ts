@@ -20,7 +20,7 @@ test("a backend that refuses a connection while no events come is out until the 
   backend?.reportUnreachable("connection refused");
   expect(kindOf(discovery)).toBe("draining");
   expect(discovery.containers()).toMatchObject([
-    { state: "unknown", reason: expect.stringContaining("nobody listens at its address") },
+    { state: "unknown", reason: expect.stringContaining("it refuses connections") },
   ]);
   await fake.start();
   await untilKind(discovery, "live");

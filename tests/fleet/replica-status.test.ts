@@ -28,7 +28,7 @@ test("replicaStatus() of one that is not routed, or has no label, is nothing", (
 test("coolingNote() says so of a replica alone, and only for as long as it is left alone", () => {
   const [replica, other] = [makeBackend({ isReplica: true }), makeBackend()];
   for (const { load } of [replica, other]) load.cool(1_000);
-  expect(coolingNote(replica, 999)).toStartWith("it answered 429 or 503");
+  expect(coolingNote(replica, 999)).toStartWith("it just answered 429 or 503");
   expect([
     coolingNote(replica, 1_000),
     coolingNote(other, 999),

@@ -20,7 +20,7 @@ describe("Report", () => {
       id: "i",
       name: "n",
       state: "unknown",
-      reason: "the engine has not told of it yet",
+      reason: "the engine has not reported it yet",
       since: "1970-01-01T00:00:00.000Z",
       address: null,
       models: [],

@@ -39,19 +39,19 @@ describe("sharingNotes()", () => {
     admit("b-1", "b");
     admit("b-2", "b");
     expect(named(sharingNotes(table.overlaps))).toEqual({
-      old: "model m goes to b-2, which became healthy later and shares only with its own replicas",
-      a: "model m goes to b-2, which became healthy later and shares only with its own replicas",
-      "b-1": "shares the requests of model m with b-2",
+      old: "b-2 gets the requests for model m: it became healthy later and shares them only with its own replicas",
+      a: "b-2 gets the requests for model m: it became healthy later and shares them only with its own replicas",
+      "b-1": "shares the requests for model m with b-2",
       "b-2":
-        "shares the requests of model m with b-1; takes the requests of model m instead of a, old",
+        "shares the requests for model m with b-1; gets the requests for model m instead of a, old",
     });
     table.admit(makeBackend({ name: "c", isReplica: true }));
     expect(named(sharingNotes(table.overlaps))["a"]).toBe(
-      "model m goes to c, which became healthy later and shares only with containers that have the label inference.replica=true",
+      "c gets the requests for model m: it became healthy later and shares them only with containers that have the label inference.replica=true",
     );
     admit("d", "d");
     expect(named(sharingNotes(table.overlaps))["c"]).toBe(
-      "model m goes to d, which became healthy later and lacks the label inference.replica=true",
+      "d gets the requests for model m: it became healthy later and does not have the label inference.replica=true",
     );
   });
 
@@ -61,22 +61,22 @@ describe("sharingNotes()", () => {
 
   test("says of one model who gets its requests, and who waits", () => {
     expect(notesOf({ old: ["m", "n"], new: ["m"], other: ["x"] })).toEqual({
-      old: "model m goes to new, which became healthy later",
-      new: "takes the requests of model m instead of old",
+      old: "new gets the requests for model m: it became healthy later",
+      new: "gets the requests for model m instead of old",
     });
   });
 
   test("of several models, to several containers", () => {
     expect(notesOf({ a: ["x", "y", "z"], b: ["x", "y"], c: ["z", "y"] })).toEqual({
-      a: "models z, y go to c, which became healthy later; model x goes to b, which became healthy later",
-      b: "model y goes to c, which became healthy later; takes the requests of model x instead of a",
-      c: "takes the requests of models z, y instead of a; takes the requests of model y instead of b",
+      a: "c gets the requests for models z, y: it became healthy later; b gets the requests for model x: it became healthy later",
+      b: "c gets the requests for model y: it became healthy later; gets the requests for model x instead of a",
+      c: "gets the requests for models z, y instead of a; gets the requests for model y instead of b",
     });
   });
 
   test("containers with the same models are named together", () => {
     expect(notesOf({ a: ["m"], b: ["m"], c: ["m"] })["c"]).toBe(
-      "takes the requests of model m instead of b, a",
+      "gets the requests for model m instead of b, a",
     );
   });
 
@@ -88,7 +88,7 @@ describe("sharingNotes()", () => {
     });
     for (const note of Object.values(notes)) expect(note.length).toBeLessThan(6_000);
     expect(notes["last"]).toMatch(
-      /^takes the requests of 10000 models \(m+…, m+…, m+… and 9997 more\) instead of c+…; /,
+      /^gets the requests for 10000 models \(m+…, m+…, m+… and 9997 more\) instead of c+…; /,
     );
     expect(notes["last"]).toEndWith("; and 17 more like this");
   });
@@ -99,9 +99,9 @@ const ALL = (): boolean => true;
 describe("sharingNotes() of replicas", () => {
   test("each names all others that share its model, not the newest alone", () => {
     expect(notesOf({ "gpu-1": ["m"], "gpu-2": ["m"], "gpu-3": ["m"] }, ALL)).toEqual({
-      "gpu-1": "shares the requests of model m with gpu-3 and gpu-2",
-      "gpu-2": "shares the requests of model m with gpu-3 and gpu-1",
-      "gpu-3": "shares the requests of model m with gpu-2 and gpu-1",
+      "gpu-1": "shares the requests for model m with gpu-3 and gpu-2",
+      "gpu-2": "shares the requests for model m with gpu-3 and gpu-1",
+      "gpu-3": "shares the requests for model m with gpu-2 and gpu-1",
     });
   });
 
@@ -111,29 +111,29 @@ describe("sharingNotes() of replicas", () => {
 
   test("of several models, with several others", () => {
     expect(notesOf({ a: ["x", "y", "z"], b: ["x", "y"], c: ["z"] }, ALL)).toEqual({
-      a: "shares the requests of model z with c; shares the requests of models x, y with b",
-      b: "shares the requests of models x, y with a",
-      c: "shares the requests of model z with a",
+      a: "shares the requests for model z with c; shares the requests for models x, y with b",
+      b: "shares the requests for models x, y with a",
+      c: "shares the requests for model z with a",
     });
   });
 
   test("one without the label, older than they are: they share, and it is told which label it lacks", () => {
     const notes = notesOf({ a: ["m"], old: ["m"], b: ["m"] }, (name) => name !== "old");
     expect(notes).toEqual({
-      a: "shares the requests of model m with b",
-      old: "model m goes to b, which became healthy later and shares only with containers that have the label inference.replica=true",
-      b: "shares the requests of model m with a; takes the requests of model m instead of old",
+      a: "shares the requests for model m with b",
+      old: "b gets the requests for model m: it became healthy later and shares them only with containers that have the label inference.replica=true",
+      b: "shares the requests for model m with a; gets the requests for model m instead of old",
     });
   });
 
   test("one without the label, newer than they are: it takes all, and they are told which label it lacks", () => {
     const notes = notesOf({ a: ["m"], b: ["m"], young: ["m"] }, (name) => name !== "young");
     const waits =
-      "model m goes to young, which became healthy later and lacks the label inference.replica=true";
+      "young gets the requests for model m: it became healthy later and does not have the label inference.replica=true";
     expect(notes).toEqual({
       a: waits,
       b: waits,
-      young: "takes the requests of model m instead of b, a",
+      young: "gets the requests for model m instead of b, a",
     });
   });
 
@@ -145,7 +145,7 @@ describe("sharingNotes() of replicas", () => {
     for (const note of Object.values(notes)) expect(note.length).toBeLessThan(6_000);
     const [newest = "", ...older] = Object.values(notes);
     expect(newest).toMatch(
-      /^shares the requests of 9962 models \(m+…, m+…, m+… and 9959 more\) with c+…, c+…, c+… and 16 more$/,
+      /^shares the requests for 9962 models \(m+…, m+…, m+… and 9959 more\) with c+…, c+…, c+… and 16 more$/,
     );
     expect(older.filter((note) => note.endsWith("; and 16 more like this"))).toHaveLength(2);
   });

@@ -27,7 +27,7 @@ describe("The place of a server that was told to stop and went", () => {
       kind: "unavailable",
       id: "m",
       trouble: "being replaced",
-      says: "was stopped, and no other has taken its place yet",
+      says: "was stopped, and no other server has taken its place yet",
     });
   });
 

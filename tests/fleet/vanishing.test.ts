@@ -6,7 +6,7 @@ import { vanishingServer } from "../support/server/blackhole.ts";
 import { Machine, routed, SERVER, watch } from "../support/server/machine.ts";
 import { expectNever, until } from "../support/until.ts";
 
-const LOST = "takes nothing new until its models can be read";
+const LOST = "it gets no new requests until the proxy can read its models";
 
 describe("a server that may vanish, and can't be reached any more", () => {
   test("takes nothing new, whatever is seen, until its models can be read; what is in flight goes on", async () => {
@@ -21,12 +21,12 @@ describe("a server that may vanish, and can't be reached any more", () => {
     expect(at.table.find("m")).toMatchObject({ kind: "draining", trouble: "unreachable" });
     expect(at.status()).toMatchObject({
       ...{ state: "reading_models", in_flight: 1 },
-      reason: `can't be reached (connection timed out); ${LOST}`,
+      reason: `cannot be reached (connection timed out); ${LOST}`,
     });
     at.see("routable");
     await until("it was tried", () => at.status()?.reason.includes("refused") === true);
     at.see("routable");
-    expect(at.status()?.reason).toBe(`can't be reached (connection refused); ${LOST}`);
+    expect(at.status()?.reason).toBe(`cannot be reached (connection refused); ${LOST}`);
     expect(at.log.count("container reading_models")).toBe(2); // at first, and one for all tries
     machine.status = 503;
     machine.start();
@@ -41,14 +41,16 @@ describe("a server that may vanish, and can't be reached any more", () => {
     expect(at.status()).toMatchObject({ state: "routed", in_flight: 0 });
   });
 
-  test("with inference.models, takes nothing new until it accepts a connection", async () => {
+  test("with inference.models, it gets no new requests until it accepts a connection", async () => {
     using machine = await Machine.at();
     const at = watch(machine.origin, ["m"]);
     const backend = await routed(at);
     machine.stop();
     backend.reportUnreachable("connection refused");
     await expectNever("it is admitted", () => at.active() !== undefined, 50);
-    expect(at.status()?.reason).toEndWith("; takes nothing new until it accepts a connection");
+    expect(at.status()?.reason).toEndWith(
+      "; it gets no new requests until it accepts a connection",
+    );
     machine.start();
     await until("it is routed again", () => at.active() !== undefined);
   });
@@ -68,7 +70,7 @@ describe("a server that may vanish, and can't be reached any more", () => {
     await at.fleet.refreshModels(); // a client asks for an unknown model
     expect(performance.now() - startMs).toBeWithin(950, 2_000);
     expect([at.active(), backend.state]).toEqual([undefined, "draining"]);
-    expect(at.status()?.reason).toStartWith("can't be reached (connection timed out); ");
+    expect(at.status()?.reason).toStartWith("cannot be reached (connection timed out); ");
   });
 
   test("is found out by a read of its models that can't connect, not by a slow or bad answer", async () => {
@@ -118,7 +120,7 @@ describe("a server that may vanish, and can't be reached any more", () => {
     const at = watch(`http://127.0.0.1:${await freePort()}`);
     at.see("routable");
     await until("it was tried", () => at.status()?.reason.includes("nothing listens") === true);
-    expect(at.status()?.reason).toEndWith("have the server listen on 0.0.0.0");
+    expect(at.status()?.reason).toEndWith("make the server listen on 0.0.0.0");
   });
 
   test("another server's refused or missing connection means nothing while its source follows", async () => {

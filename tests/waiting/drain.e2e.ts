@@ -110,7 +110,10 @@ describe.skipIf(!CAN_RUN)("the image", () => {
       for (const origin of origins) await untilModels(origin, ["m"]);
       expect(socketsIn("/dev/shm")).toHaveLength(2);
       expect((await inside(two, "drain", server.id.slice(0, 12))).code).toBe(0);
-      const drained = { state: "drained", reason: expect.stringContaining("taken out by") };
+      const drained = {
+        state: "drained",
+        reason: expect.stringContaining("drained by an operator"),
+      };
       await untilShown(origins[1], server.name, drained);
       expect((await chat(origins[0], "m")).status).toBe(200);
       expect((await chat(origins[1], "m")).status).toBe(503);

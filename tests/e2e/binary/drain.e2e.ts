@@ -112,7 +112,7 @@ describe("drain", () => {
     const { code, stdout } = await stage.run("status");
     expect(code).toBe(1);
     expect(stdout).toMatch(
-      /^vllm +drained .* lw-inference-proxy undrain vllm has it routed again$/m,
+      /^vllm +drained .* to route it again, run lw-inference-proxy undrain vllm$/m,
     );
   });
 

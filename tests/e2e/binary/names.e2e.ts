@@ -88,10 +88,10 @@ test("of two containers with one model status says which one gets the requests",
   const shown = async (): Promise<string> => (await runCompiled(env, ["status"])).stdout;
   await until("both are routed", async () => (await shown()).match(/ routed /g)?.length === 2);
   expect(await shown()).toContain(
-    `${ID}, adapter (models ${ID}, adapter go to young, which became healthy later)\n`,
+    `${ID}, adapter (young gets the requests for models ${ID}, adapter: it became healthy later)\n`,
   );
   expect(await shown()).toContain(
-    `${ID}, adapter (takes the requests of models ${ID}, adapter instead of ollama)\n`,
+    `${ID}, adapter (gets the requests for models ${ID}, adapter instead of ollama)\n`,
   );
   fake.exit(young);
   await until("one is routed", async () => (await shown()).match(/ routed /g)?.length === 1);
