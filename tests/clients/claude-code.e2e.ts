@@ -1,6 +1,7 @@
-/** The real Claude Code CLI through the compiled binary, set up as its documentation says for a gateway. */
+/** The real Claude Code CLI through the compiled binary, set up as docs/clients.md says. */
 import { expect, test } from "bun:test";
 import { CLAUDE_CODE, npmProgram } from "../support/real-clients/programs.ts";
+import { shownVariables } from "../support/real-clients/shown.ts";
 import {
   ANSWER,
   expectQuickStart,
@@ -16,17 +17,10 @@ const QUIET = { CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1" };
 const DISCOVERY = { CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY: "1" };
 
 function claude(origin: string, env: Readonly<Record<string, string>>): Promise<string> {
-  const model = "claude-coder";
   return runClient({
     command: [npmProgram(CLAUDE_CODE), "-p", "say hello"],
     env: {
-      ANTHROPIC_BASE_URL: origin,
-      ANTHROPIC_AUTH_TOKEN: "sk-test",
-      ANTHROPIC_MODEL: model,
-      ANTHROPIC_DEFAULT_OPUS_MODEL: model,
-      ANTHROPIC_DEFAULT_SONNET_MODEL: model,
-      ANTHROPIC_DEFAULT_HAIKU_MODEL: model,
-      CLAUDE_CODE_ATTRIBUTION_HEADER: "0",
+      ...shownVariables("ANTHROPIC_MODEL", origin, "claude-coder"),
       DISABLE_AUTOUPDATER: "1",
       DISABLE_TELEMETRY: "1",
       DISABLE_ERROR_REPORTING: "1",

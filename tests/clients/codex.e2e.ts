@@ -1,6 +1,7 @@
-/** The real Codex CLI through the compiled binary, set up in each of the ways that its documentation names. */
+/** The real Codex CLI through the compiled binary, set up as docs/clients.md says and in the other ways that Codex has. */
 import { expect, test } from "bun:test";
 import { CODEX, npmProgram } from "../support/real-clients/programs.ts";
+import { shownCodexConfig } from "../support/real-clients/shown.ts";
 import {
   ANSWER,
   expectQuickStart,
@@ -10,7 +11,8 @@ import {
 } from "../support/real-clients/stage.ts";
 import { until } from "../support/until.ts";
 
-const QUIET = "check_for_update_on_startup = false\n[analytics]\nenabled = false\n";
+const QUIET_AT_START = "check_for_update_on_startup = false\n";
+const QUIET_TABLE = "[analytics]\nenabled = false\n";
 const LIST = `GET /v1/models?client_version=${CODEX.version} 200`;
 const WEBSOCKET = "GET /v1/responses 426";
 const FIRST = "POST /v1/responses 200";
@@ -19,11 +21,10 @@ const OPEN = "GET /v1/responses 101";
 const ONLY = ["coder"];
 
 const provider = (origin: string, more: string, model = "coder"): string =>
-  `model = "${model}"\nmodel_provider = "proxy"\n${QUIET}[model_providers.proxy]\nname = "proxy"\n` +
-  `base_url = "${origin}/v1"\nwire_api = "responses"\n${more}\n`;
+  `${QUIET_AT_START}${shownCodexConfig(origin, model)}${more}\n${QUIET_TABLE}`;
 
 const openAi = (origin: string): string =>
-  `model = "coder"\nopenai_base_url = "${origin}/v1"\n${QUIET}`;
+  `${QUIET_AT_START}model = "coder"\nopenai_base_url = "${origin}/v1"\n${QUIET_TABLE}`;
 
 /** A provider's lines for WebSockets, which it has not by itself. */
 const WEBSOCKETS = 'env_key = "PROXY_KEY"\nsupports_websockets = true';
@@ -40,7 +41,8 @@ function codex(config: string, code = 0): Promise<string> {
 
 test.each<[what: string, config: (stage: Stage) => string, opening: readonly string[]]>([
   ["openai_base_url", ({ origin }) => openAi(origin), [WEBSOCKET, FIRST]],
-  ["a provider", ({ origin }) => provider(origin, 'env_key = "PROXY_KEY"'), [FIRST]],
+  ["a provider", ({ origin }) => provider(origin, ""), [FIRST]],
+  ["a provider with a key", ({ origin }) => provider(origin, 'env_key = "PROXY_KEY"'), [FIRST]],
   ["a provider with WebSockets", ({ origin }) => provider(origin, WEBSOCKETS), [WEBSOCKET, FIRST]],
   [
     "a provider whose key comes from a command",
