@@ -1,6 +1,6 @@
 /**
- * The proxy itself: connects the rooms, and stops them in order. Only main.ts imports it. Decides nothing
- * about a request or a server.
+ * Builds the proxy: connects its parts and stops them in order. Only main.ts imports it. Decides nothing about a
+ * request or a server.
  */
 import type { Config } from "./config.ts";
 import { type OpenControl, openControl } from "./control.ts";
@@ -34,7 +34,7 @@ import type { Log } from "./telemetry/log.ts";
 import { Recent } from "./telemetry/recent.ts";
 import { startTelemetry } from "./telemetry/start.ts";
 
-/** The first of the last changes. Nobody could read of the end: no connection is taken then. */
+/** The first entry of the last changes. The end has no entry: the proxy then accepts no connection to read it. */
 const STARTED = { state: "started", reason: `version ${VERSION}`, gist: "started" };
 
 /** Fewer file descriptors than this deserve a warning. */
@@ -45,15 +45,14 @@ export type ProxyEnd = { readonly kind: "stopped" } | CannotListen;
 
 type CannotListen = {
   readonly kind: "cannot listen";
-  /** It also says what to do. */
+  /** Also says what to do. */
   readonly reason: string;
 };
 
 /**
- * Runs the proxy until a signal asks it to stop. Resolves when the last request has ended after that, or
- * was cut.
+ * Runs the proxy until a stop signal. After the signal it resolves when the last request has ended or was cut.
  *
- * @param stopSignal resolves with the name of that signal
+ * @param stopSignal resolves with the name of the signal
  */
 export async function runProxy(
   config: Config,
@@ -103,7 +102,7 @@ export async function runProxy(
   const signal = await stopSignal;
   log.info("stopping: requests in flight may finish", { signal });
   waitingRoom.close();
-  // We watch the containers until the last request ends: requests in flight still depend on them.
+  // We watch the containers until the last request ends: requests in flight still depend on this.
   await drainServer(server, drainTimeoutMs, log);
   watching.abort();
   await control?.close();
@@ -115,7 +114,7 @@ export async function runProxy(
 
 type Sources = { readonly docker: DockerSource; readonly swarm: SwarmSource };
 
-/** The containers of the engine, and the tasks of its swarm: each leaves to the other what is the other's. */
+/** The containers of the engine and the tasks of its swarm. Each source skips the servers of the other. */
 function sourcesOf(init: DockerSourceInit & { readonly engine: Engine }): Sources {
   const { engine, fleet, log, drainTimeoutMs, own } = init;
   const swarm = new SwarmSource({
@@ -132,7 +131,7 @@ async function drainServer(server: ProxyServer, timeoutMs: number, log: Log): Pr
   if (cut > 0) log.warn("the time to drain is up; requests were cut", { requests_cut: cut });
 }
 
-/** What the source must know of this process, to find its way to containers and to leave itself out. */
+/** What the source must know about this process to find a way to containers and to exclude the proxy itself. */
 function ownOf(
   { host, port, engine: address }: Config,
   containerId: string | undefined,
@@ -148,7 +147,7 @@ function ownOf(
   };
 }
 
-/** @returns undefined if there is none: the proxy does without it */
+/** @returns undefined if the socket cannot be made: the proxy then runs without it */
 async function openControlOf(
   { runtimeDirectory: directory, port }: Config,
   { drains }: Fleet,
@@ -156,7 +155,7 @@ async function openControlOf(
 ): Promise<OpenControl | undefined> {
   const path = controlSocket({ directory, port, networkNamespace: await readNetworkNamespace() });
   const bugs = new BugReport(log);
-  const onBug = (error: unknown): void => bugs.tell("while it was told what to do", error);
+  const onBug = (error: unknown): void => bugs.tell("while it handled drain or undrain", error);
   const control = await openControl({ path, drains, onBug });
   if (control.kind === "open") return control;
   const { reason } = control;
@@ -170,7 +169,7 @@ type EngineChanges = Required<Pick<DockerSourceInit, "onConnection">> & {
   readonly changes: Changes;
 };
 
-/** The last changes, and what keeps among them how it stands with the engine. */
+/** The last changes, and a callback that adds the state of the engine connection to them. */
 function changesOf({ engine }: Config): EngineChanges {
   const changes = new Changes();
   const name = showAddress(engine);
@@ -179,7 +178,7 @@ function changesOf({ engine }: Config): EngineChanges {
   return { changes, onConnection };
 }
 
-/** What is known of an engine that is asked over the network; undefined for a unix socket. */
+/** How to find the machine of an engine at tcp://; undefined for a unix socket. */
 function remoteOf(address: EngineAddress, engine: Engine): RemoteEngine | undefined {
   if (address.kind === "unix") return undefined;
   const { host } = address;

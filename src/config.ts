@@ -1,6 +1,6 @@
 /**
- * Environment → Config. Replaces no wrong value in silence: each wrong variable gets a line of its own.
- * Telemetry's variables are in telemetry/settings.ts. Reads no environment itself: main.ts passes it in.
+ * Parses the environment into a Config. Never replaces a wrong value silently: each wrong variable gets an error line.
+ * The telemetry variables are in telemetry/settings.ts. main.ts passes the environment in.
  */
 import { z } from "zod/mini";
 import type { EngineAddress } from "./engine/error.ts";
@@ -22,19 +22,19 @@ import { LOG_LEVELS, type LogLevel } from "./telemetry/log.ts";
 import { readTelemetrySettings, type TelemetrySettings } from "./telemetry/settings.ts";
 
 export type Config = ListenAddress & {
-  /** How long a request may wait for its model, ms; 0: not at all. */
+  /** How long a request may wait for its model, ms; 0: it does not wait. */
   readonly waitTimeoutMs: number;
   readonly drainTimeoutMs: number;
   readonly modelSearchBytesMax: number;
   readonly engine: EngineAddress;
   readonly logLevel: LogLevel;
-  /** Where the socket of `drain` and `undrain` lies. */
+  /** The directory of the control socket, which `drain` and `undrain` use. */
   readonly runtimeDirectory: string;
   /** The user to become when started as root; undefined: stay root. */
   readonly user: User | undefined;
-  /** Host names under which people may open inner pages, beside local ones. In the form of `hostName`. */
+  /** Host names that browsers may use for internal pages, in addition to local names. Normalized by `hostName`. */
   readonly trustedHosts: readonly string[];
-  /** Undefined if all of it is off. */
+  /** Undefined if all telemetry is off. */
   readonly telemetry: TelemetrySettings | undefined;
 };
 
@@ -51,71 +51,87 @@ export type LoadedListenAddress =
     }
   | Extract<LoadedConfig, { kind: "wrong" }>;
 
-/** What people can set. */
+/** The variables that users can set. */
 export const VARIABLES = {
   PROXY_PORT: {
+    meaning: "the port that the proxy listens on",
     default: "8080",
     expected: "a port from 1 to 65535",
     schema: parsedBy(parsePort),
   },
   PROXY_HOST: {
+    meaning: "the address that the proxy listens on; without it, all addresses",
     default: "",
     expected: "an IP address, like 127.0.0.1 or ::1",
     schema: parsedBy(parseHost),
   },
   PROXY_WAIT_TIMEOUT: {
+    meaning:
+      "how long a request may wait for a server that is being replaced or is full; 0: no wait",
     default: "0",
     expected: "a duration like 30s, 5m, 1h or 0",
     schema: parsedBy(parseTime),
   },
   PROXY_DRAIN_TIMEOUT: {
+    meaning: "how long requests in flight may continue when their server or the proxy stops",
     default: "60s",
     expected: "a duration like 500ms, 60s, 1m30s, 2h or 0",
     schema: parsedBy(parseTime),
   },
   PROXY_MODEL_SEARCH_LIMIT: {
+    meaning: "the most bytes of a request body that the proxy keeps while it looks for the model",
     default: "128MiB",
     expected: "a size like 64KiB, 128MiB or 1GiB",
     schema: parsedBy(parseSize),
   },
   PROXY_USER: {
+    meaning: "the user that the proxy becomes if root starts it; without it, it stays root",
     default: "",
-    expected: "a user's number, or a user's and a group's, like 65532:65532",
+    expected: "a user number, like 65532, or a user and a group number, like 65532:65532",
     schema: parsedBy(parseUser),
   },
   PROXY_METRICS: {
+    meaning: "whether GET /metrics shows metrics for Prometheus",
     default: "false",
-    expected: "true, false",
+    expected: "true or false",
     schema: z.enum(["true", "false"]),
   },
   PROXY_TRUSTED_HOSTS: {
+    meaning: "host names that browsers may use for the status page, /status and /metrics",
     default: "",
-    expected: "names like proxy.example.com, separated by commas; leave away scheme, port and path",
+    expected: "names like proxy.example.com, separated by commas, without scheme, port and path",
     schema: parsedBy(parseNames),
   },
   DOCKER_HOST: {
+    meaning: "the address of the Docker engine",
     default: "unix:///var/run/docker.sock",
     expected: "unix:///path/to/docker.sock or tcp://host:port",
     schema: parsedBy(parseEngineAddress),
   },
-  LOG_LEVEL: { default: "info", expected: LOG_LEVELS.join(", "), schema: z.enum(LOG_LEVELS) },
+  LOG_LEVEL: {
+    meaning: "the least important log lines to write",
+    default: "info",
+    expected: `one of ${LOG_LEVELS.join(", ")}`,
+    schema: z.enum(LOG_LEVELS),
+  },
   RUNTIME_DIRECTORY: {
+    meaning: "the directory of the control socket, which drain and undrain use; systemd sets it",
     default: SHARED_DIRECTORY,
-    expected: "a directory for the socket of drain and undrain; systemd sets it",
+    expected: "a directory",
     schema: parsedBy(parseDirectory),
   },
 } as const;
 
-/** Other programs that talk to an engine know it. We look at it only to say that we can't do it. */
+/** Other Docker clients support this variable. The proxy reads it only to report that it does not. */
 const DOCKER_TLS_VERIFY = {
   default: "",
   expected:
-    "nothing: the proxy does not speak TLS to the engine; use the unix socket, or a socket proxy at tcp://host:port",
+    "no value, because the proxy does not speak TLS to the engine; use the unix socket, or a socket proxy at tcp://host:port",
   schema: z.literal(""),
 } as const;
 
 const { LOG_LEVEL, ...BEFORE_LOG_LEVEL } = VARIABLES;
-/** In the order in which wrong ones are told. */
+/** In the order of the error lines. */
 const ALL = { ...BEFORE_LOG_LEVEL, DOCKER_TLS_VERIFY, LOG_LEVEL };
 
 export function loadConfig(env: Environment): LoadedConfig {
@@ -145,7 +161,7 @@ export function loadConfig(env: Environment): LoadedConfig {
   };
 }
 
-/** Reads how the proxy is reached, and nothing else: to commands no other variable matters. */
+/** Reads only the variables that say how to reach the proxy. The commands need no others. */
 export function loadListenAddress(env: Environment): LoadedListenAddress {
   const { PROXY_PORT, PROXY_HOST, RUNTIME_DIRECTORY } = VARIABLES;
   const read = readVariables({ PROXY_PORT, PROXY_HOST, RUNTIME_DIRECTORY }, env);
@@ -158,7 +174,7 @@ export function loadListenAddress(env: Environment): LoadedListenAddress {
   };
 }
 
-/** One line for each variable that is wrong. */
+/** One line for each wrong variable. */
 function linesOf(names: readonly string[], env: Environment): readonly string[] {
   const variables: Readonly<Record<string, Variable>> = ALL;
   return names.map(
@@ -170,7 +186,7 @@ function unknownVariables(env: Environment): readonly string[] {
   const ours = Object.keys(VARIABLES).filter((name) => name.startsWith("PROXY_"));
   return Object.keys(env)
     .filter((name) => name.startsWith("PROXY_") && !ours.includes(name))
-    .map((name) => `${name} is not a variable of this proxy; it knows ${ours.join(", ")}`);
+    .map((name) => `unknown variable ${name}; the proxy knows ${ours.join(", ")}`);
 }
 
 function parsePort(text: string, context: ParseContext): number {
@@ -193,7 +209,7 @@ function parseTime(text: string, context: ParseContext): number {
   return parseDuration(text) ?? refuse(context);
 }
 
-/** systemd names several directories with colons between them. A wrong one is no reason not to start. */
+/** systemd may set several directories, separated by colons. The proxy starts even if the directory is wrong. */
 function parseDirectory(text: string): string {
   return text.split(":")[0] || SHARED_DIRECTORY;
 }
@@ -204,7 +220,7 @@ const SIZE_UNITS: Readonly<Record<string, number>> = {
   GiB: 1024 ** 3,
 };
 
-/** The largest size that makes sense, in bytes: the memory of a large machine. */
+/** The largest sensible size, in bytes: the memory of a large machine. */
 const SIZE_MAX = 1024 ** 4;
 
 function parseSize(text: string, context: ParseContext): number {
@@ -213,10 +229,10 @@ function parseSize(text: string, context: ParseContext): number {
   return bytes >= 1 && bytes <= SIZE_MAX ? bytes : refuse(context);
 }
 
-/** The largest number of a user or group: 2^32 − 1 means none. */
+/** The largest number of a user or group. 2^32 − 1 means "no user". */
 const ID_MAX = 4_294_967_294;
 
-/** Accepts numbers only: the image has no file of user names. */
+/** Accepts only numbers: the image has no file with user names. */
 function parseUser(text: string, context: ParseContext): User | undefined {
   if (text === "") return undefined;
   const [, first, second] = /^(\d{1,10})(?::(\d{1,10}))?$/.exec(text) ?? [];

@@ -1,7 +1,7 @@
 /**
- * The proxy's own socket, by which people on this machine tell it what to do: `lw-inference-proxy drain` and
- * `undrain` speak HTTP over it. Only the proxy's user and root can open it, and nothing of this is on the public port.
- * Makes the socket, and removes it. The fleet does what is asked.
+ * The proxy's control socket. The commands `lw-inference-proxy drain` and `undrain` speak HTTP over it. Only the proxy's
+ * user and root can open it, and the public port does not offer these functions. This file creates and removes the
+ * socket. The fleet does the work.
  */
 import type { DrainResult, Drains } from "./fleet/drains.ts";
 import { DRAIN, DRAIN_STATE, UNDRAIN } from "./ground/control-socket.ts";
@@ -11,37 +11,40 @@ export type ControlInit = {
   /** Of the socket. */
   readonly path: string;
   readonly drains: Pick<Drains, "drain" | "undrain" | "stateOf">;
-  /** Called when our own code has failed. */
+  /** Called when the proxy's own code has failed. */
   readonly onBug: (error: unknown) => void;
 };
 
 export type OpenControl = {
   readonly kind: "open";
-  /** Cuts those that ask just now, and removes the socket. */
+  /** Cuts open requests and removes the socket. */
   readonly close: () => Promise<void>;
 };
 
 type Control =
   | OpenControl
-  /** There is no socket, and the reason why. */
+  /** The socket could not be made. */
   | { readonly kind: "none"; readonly reason: string; readonly code?: string | undefined };
 
-/** No request has a body, and none waits: a command asks again and again. So Bun's time-outs for clients do. */
+/** Requests have no body, and no answer takes long: a command polls. So the default timeouts of Bun are enough. */
 const BODY_BYTES_MAX = 1024;
 /** Longer than any name, id or run. */
 const VALUE_LENGTH_MAX = 512;
 
-/** How long another process may take to answer on its socket, ms: it listens, whatever it says. */
+/** How long another process may take to answer on its socket, ms. Any answer shows that it listens. */
 const ANSWER_MS = 1_000;
 
-/** Makes the socket. One that nobody listens on any more is replaced, any other file is left alone. */
+/** Creates the socket. Replaces a socket without a listener, but never any other file. */
 export async function openControl(init: ControlInit): Promise<Control> {
   const first = tryToListen(init);
   if (first.kind === "open" || first.code !== "EADDRINUSE") return first;
   const { path } = init;
   try {
     if (!(await isAbandoned(path))) {
-      return { kind: "none", reason: `${path} is there already: another proxy's, or no socket` };
+      return {
+        kind: "none",
+        reason: `${path} already exists: another proxy uses it, or it is not a socket`,
+      };
     }
     process.getBuiltinModule("node:fs").unlinkSync(path);
   } catch (error) {
@@ -53,14 +56,14 @@ export async function openControl(init: ControlInit): Promise<Control> {
 function tryToListen(init: ControlInit): Control {
   try {
     const server = listen(init);
-    return { kind: "open", close: () => server.stop(true) }; // it removes the socket too
+    return { kind: "open", close: () => server.stop(true) }; // also removes the socket
   } catch (error) {
     return { kind: "none", reason: errorText(error), code: errorCode(error) };
   }
 }
 
 function listen({ path, drains, onBug }: ControlInit): Bun.Server<undefined> {
-  // Before the socket is there, so that its mode is never wider than 0600.
+  // Set before the socket exists, so that its mode is never wider than 0600.
   const before = process.umask(0o177);
   try {
     return Bun.serve({
@@ -78,12 +81,12 @@ function listen({ path, drains, onBug }: ControlInit): Bun.Server<undefined> {
   }
 }
 
-/** Says whether it is a socket that nobody listens on: a killed proxy leaves one. */
+/** Whether the file is a socket without a listener. A killed proxy leaves one. */
 async function isAbandoned(path: string): Promise<boolean> {
-  const { lstatSync } = process.getBuiltinModule("node:fs"); // loaded here: it takes memory, and is seldom needed
+  const { lstatSync } = process.getBuiltinModule("node:fs"); // loaded here: it takes memory and is seldom needed
   if (!lstatSync(path).isSocket()) return false;
   try {
-    // By fetch: Bun.connect can't tell a socket whose queue is full from one that nobody listens on (1.4.5).
+    // With fetch: Bun.connect cannot tell a socket with a full queue from one without a listener (1.4.5).
     await fetch("http://proxy/", { unix: path, signal: AbortSignal.timeout(ANSWER_MS) });
     return false;
   } catch (error) {
@@ -92,12 +95,14 @@ async function isAbandoned(path: string): Promise<boolean> {
 }
 
 function answer(request: Request, drains: ControlInit["drains"]): Response {
-  if (!URL.canParse(request.url)) return new Response(null, { status: 400 }); // its Host is none
+  if (!URL.canParse(request.url)) return new Response(null, { status: 400 }); // the Host header is invalid
   const { pathname, searchParams } = new URL(request.url);
   const container = searchParams.get("container") ?? "";
   const run = searchParams.get("run") ?? "";
   if (container.length > VALUE_LENGTH_MAX || run.length > VALUE_LENGTH_MAX) {
-    return Response.json({ reason: "no container has so long a name or id" });
+    return Response.json({
+      reason: `the name or id is longer than ${VALUE_LENGTH_MAX} characters`,
+    });
   }
   switch (`${request.method} ${pathname}`) {
     case `POST ${DRAIN}`:

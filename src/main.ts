@@ -1,7 +1,7 @@
 /**
- * The process: what people ask for, the configuration, and what must hold before anything starts. No file
- * imports this one. It loads the rest when it needs it: the process that replaces itself (launch.ts) never
- * gets that far.
+ * The entry point: parses the command line, reads the configuration and prepares the process. No file imports this one.
+ * It loads the rest of the program late, because the first process often replaces itself (launch.ts) before it needs
+ * the rest.
  */
 import { parseCommandLine, type SideCommand } from "./cli/arguments.ts";
 import { type Config, loadConfig, loadListenAddress, VARIABLES } from "./config.ts";
@@ -26,7 +26,7 @@ async function main(): Promise<void> {
   if (loaded.kind === "wrong") fail(loaded.errors, WRONG_CONFIG);
   const { config, warnings } = loaded;
   const stillRoot = launch(config);
-  // Before anything starts: a process with number 1 loses a signal that it does not handle.
+  // Before anything else starts: process 1 ignores a signal that it does not handle.
   const stopSignal = firstStopSignal();
   const output = await openStandardOutput();
   const log = createLog({
@@ -71,8 +71,8 @@ function launch({ user, engine }: Config): string | undefined {
   try {
     return relaunchIfNeeded({ user, socket: engine.kind === "unix" ? engine.path : undefined });
   } catch (error) {
-    const whom = user === undefined ? "" : `; may user ${user.uid} run this binary?`;
-    return fail([`cannot start again: ${errorText(error)}${whom}`], CANNOT_RUN);
+    const advice = user === undefined ? "" : `; allow user ${user.uid} to run this binary`;
+    return fail([`the proxy cannot restart itself: ${errorText(error)}${advice}`], CANNOT_RUN);
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * Bun.serve around the handler: keeps connections open while a request needs them, and stops gracefully. What a
- * request is answered is the handler's.
+ * Runs Bun.serve around the handler: keeps connections open while a request needs them, and stops gracefully. The
+ * handler decides the answers.
  */
 
 import type { Client } from "./proxy/exchange.ts";
@@ -17,21 +17,21 @@ import type { Log } from "./telemetry/log.ts";
 export type ServerInit = {
   /** 0: any free port. */
   readonly port: number;
-  /** IP address to listen on; undefined: all of them, of both families. */
+  /** IP address to listen on; undefined: all IPv4 and IPv6 addresses. */
   readonly host?: string | undefined;
   readonly handler: Handler;
   readonly log: Log;
-  /** How long a client's connection may be idle before it is closed, s. */
+  /** How long a client's connection may be idle before the proxy closes it, s. */
   readonly idleTimeoutS?: number;
   readonly sockets?: ClientSocketsInit;
-  /** How long a client that should send may be silent before it is disconnected, s. */
+  /** How long a client may be silent during an upload before the proxy disconnects it, s. */
   readonly uploadSilenceS?: number;
 };
 
 export type ProxyServer = {
   readonly port: number;
   /**
-   * Stops listening at once, lets requests in flight finish, and cuts those that are left after `timeoutMs`.
+   * Stops listening at once, lets requests in flight finish, and cuts the rest after `timeoutMs`.
    *
    * @returns how many requests were cut
    */
@@ -39,18 +39,18 @@ export type ProxyServer = {
 };
 
 /**
- * Longer than any front proxy keeps an idle connection (Traefik 90 s, nginx 60 s). The side that may still send
- * a request must be the one that closes: if we close while a POST is on its way, nobody sends it again.
+ * Longer than any front proxy keeps an idle connection (Traefik 90 s, nginx 60 s). The side that may still send a
+ * request must be the one that closes. If we close while a POST is on its way, no client sends it again.
  */
 export const IDLE_TIMEOUT_S = 120;
 export const UPLOAD_SILENCE_S = 60;
 /** Bun checks its timeouts every 4 s, so one of 60 s may end after 56 s (measured, 1.4.5). */
 const TIMEOUT_STEP_S = 4;
 const STOP_POLL_MS = 10;
-/** How long WebSockets that are cut may take to tell their clients why. */
+/** How long cut WebSockets may take to send their clients the reason, ms. */
 const LAST_WORDS_MS = 200;
 
-/** @throws if it can't listen there; the error has the system's `code` */
+/** @throws if it cannot listen there; the error has the system's `code` */
 export function startServer(init: ServerInit): ProxyServer {
   const { port, host, handler, log } = init;
   const { idleTimeoutS = IDLE_TIMEOUT_S, uploadSilenceS = UPLOAD_SILENCE_S } = init;
@@ -62,7 +62,7 @@ export function startServer(init: ServerInit): ProxyServer {
     idleTimeout: idleTimeoutS,
     maxRequestBodySize: Number.POSITIVE_INFINITY,
     development: false,
-    reusePort: false, // with development off it would be true, and a second proxy would share the port in silence
+    reusePort: false, // the default is true without development; a second proxy would then silently share the port
     fetch: (request) => handler(request, new ClientConnection(request, connections)),
     websocket: sockets.handler,
     error: (error) => {
@@ -71,8 +71,8 @@ export function startServer(init: ServerInit): ProxyServer {
     },
   });
   const connections = { server, open, sockets, idleTimeoutS, uploadSilenceS };
-  // Bun closes a connection that was silent for its timeout, even if an answer is still to come, and takes no
-  // timeout above 255 s. So this renews the timeout of open requests well before it is over.
+  // Bun closes a silent connection after its timeout, even before the answer, and allows at most 255 s.
+  // So this renews the timeout of open requests well before it expires.
   const renewal = setInterval(
     () => {
       for (const request of open) server.timeout(request, idleTimeoutS);
@@ -88,7 +88,7 @@ export function startServer(init: ServerInit): ProxyServer {
   };
 }
 
-/** What the connections of all clients have in common. */
+/** The state that all client connections share. */
 type Connections = {
   readonly server: Pick<Bun.Server<SocketEntry>, "requestIP" | "timeout" | "upgrade">;
   /** Requests whose connection stays open. */
@@ -99,13 +99,13 @@ type Connections = {
 };
 
 /**
- * The connection that a request has come over. Bun starts its idle time anew by itself when a request comes and when
- * its answer has ended (measured, 1.4.5): nothing is set before it is to be another one.
+ * The connection of a request. Bun restarts its idle timeout when a request arrives and when its answer has ended
+ * (measured, 1.4.5). So this class sets the timeout only when it must differ.
  */
 class ClientConnection implements Client {
   readonly #request: Request;
   readonly #all: Connections;
-  /** Its idle time is that of a client that should send. */
+  /** The idle timeout is the one for uploads now. */
   #isExpected = false;
   #isOver = false;
 
@@ -114,7 +114,7 @@ class ClientConnection implements Client {
     this.#all = all;
   }
 
-  /** A socket for both families shows IPv4 addresses as IPv6 (RFC 4291 §2.5.5.2). No access rule expects that. */
+  /** A dual-stack socket shows IPv4 addresses as IPv6 (RFC 4291 §2.5.5.2). No access rule expects this form. */
   get address(): string | undefined {
     return withoutFamily(this.#all.server.requestIP(this.#request)?.address);
   }
@@ -166,7 +166,7 @@ async function stop(server: Server, sockets: ClientSockets, timeoutMs: number): 
   return cut;
 }
 
-/** Resolves when the last has ended, or the time is up. */
+/** Resolves when the last request has ended or the time is up. */
 async function noneLeft(underWay: () => number, timeoutMs: number): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (underWay() > 0 && performance.now() < deadline) await Bun.sleep(STOP_POLL_MS);

@@ -1,6 +1,6 @@
 /**
- * What the proxy shows of itself: to `GET /status`, to metrics, and to Prometheus that looks for servers. Reads the
- * rooms, and changes nothing in them.
+ * Collects what the proxy shows about itself: for `GET /status`, for metrics, and for the service discovery of
+ * Prometheus. Only reads, changes nothing.
  */
 import type { Config } from "./config.ts";
 import type { Engine } from "./engine/engine.ts";
@@ -31,7 +31,7 @@ type StatusParts = {
   readonly recent: Recent;
 };
 
-/** What `GET /status` shows now. */
+/** The current answer of `GET /status`. */
 export function status(parts: StatusParts): Status {
   const { startedMs, config, engine, docker, swarm, fleet, table, waitingRoom } = parts;
   const { changes, recent } = parts;
@@ -58,7 +58,7 @@ export function status(parts: StatusParts): Status {
   );
 }
 
-/** What metrics show of these parts. They are made after telemetry, and long before it asks. */
+/** What the metrics show of these parts. The parts are created after telemetry, but before its first read. */
 export function observedOf(parts: () => Pick<StatusParts, "table" | "fleet" | "docker">): Observed {
   return {
     activeBackends: () => parts().table.activeCount,
@@ -76,7 +76,7 @@ function isConnected({ docker }: Pick<Seen, "docker">): boolean {
   return docker.connection.status.state === "connected";
 }
 
-/** The servers whose own metrics can be read; undefined while it is not known which there are. */
+/** The servers whose own metrics Prometheus can read; undefined while the proxy does not know all servers. */
 export function scrapeTargets({ fleet, docker }: Seen): readonly ScrapeTarget[] | undefined {
   if (!fleet.isReady || !isConnected({ docker })) return undefined;
   return fleet.members.flatMap(({ id, name, state, address, models }) =>

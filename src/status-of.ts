@@ -1,4 +1,4 @@
-/** Puts together what `GET /status` shows. It does not find out any state itself. */
+/** Builds the answer of `GET /status`. It does not look up any state itself. */
 import type {
   Change,
   ConnectionStatus,
@@ -25,30 +25,30 @@ export type StatusInit = {
   readonly containers: readonly ContainerStatus[];
   /** The models that `GET /v1/models` lists. */
   readonly listed: readonly { readonly id: string }[];
-  /** How many requests wait for each model that some wait for, by its id. */
+  /** Model id → number of waiting requests, for models with waiting requests. */
   readonly waiting: ReadonlyMap<string, number>;
-  /** Null if the engine is no manager of a swarm. */
+  /** Null if the engine is not a manager of a swarm. */
   readonly swarm?: SwarmStatus | null;
   /** The latest first. */
   readonly changes?: readonly Change[];
   /**
    * The containers that have a model, the newest first.
    *
-   * @param id the one under which it is listed
-   * @param countMax the most that are told
+   * @param id the id in the model list
+   * @param countMax the most containers to return
    */
   readonly serversOf?: (id: string, countMax: number) => readonly ModelServer[];
   /** How many requests for a model a backend is working on. */
   readonly inFlightOf?: (id: string) => number;
-  /** What became of the requests for a model; null if there were none in the last hour. */
+  /** The results of the requests for a model; null if there were none in the last hour. */
   readonly recentOf?: (id: string) => Recent | null;
-  /** The same of all requests. */
+  /** The same for all requests. */
   readonly recentOfAll?: () => Recent | null;
-  /** The models that requests have asked for within the last hour, by their ids. */
+  /** The ids of the models that requests asked for in the last hour. */
   readonly recentModels?: () => Iterable<string>;
 };
 
-/** Puts together what `GET /status` shows at `nowMs` (ms since the epoch). */
+/** Builds the answer of `GET /status` at `nowMs` (ms since the epoch). */
 export function statusOf(init: StatusInit, nowMs: number): Status {
   const { version, startedMs, engine, ready, containers, changes = [], recentOfAll } = init;
   const { state, reason, sinceMs } = engine.connection;
@@ -79,15 +79,15 @@ export function statusOf(init: StatusInit, nowMs: number): Status {
   };
 }
 
-/** The most servers of all models together. More never fit. */
+/** The most servers of all models together. More never fit into the answer. */
 const SERVERS_MAX = 65_536;
 
-/** The most models. An entry takes 60 bytes and more: no more of them fit either. */
+/** The most models. An entry takes at least 60 bytes, so no more fit into the answer. */
 const MODELS_MAX = 4_369;
 
 type Models = {
   readonly models: readonly ModelStatus[];
-  /** Some have more servers than they show. */
+  /** True if the list of servers of some model is cut. */
   readonly isCut: boolean;
   readonly leftOut: number;
 };
@@ -95,7 +95,7 @@ type Models = {
 function modelsOf(init: StatusInit): Models {
   const { waiting, serversOf, inFlightOf, recentOf } = init;
   const { ids, leftOut } = idsOf(init);
-  const serversMax = Math.floor(SERVERS_MAX / ids.length); // 15 at least
+  const serversMax = Math.floor(SERVERS_MAX / ids.length); // at least 15
   let isCut = false;
   const models = ids.map((id): ModelStatus => {
     const servers = serversOf?.(id, serversMax + 1) ?? [];
@@ -111,7 +111,7 @@ function modelsOf(init: StatusInit): Models {
   return { models, isCut, leftOut };
 }
 
-/** Those that somebody has asked for come first; a server may list 10,000 that nobody uses. */
+/** Prefers models that requests ask for. A server may list 10,000 models that no client uses. */
 function idsOf({ listed, waiting, recentModels }: StatusInit): {
   readonly ids: readonly string[];
   readonly leftOut: number;
@@ -133,7 +133,7 @@ function idsOf({ listed, waiting, recentModels }: StatusInit): {
     : { ids: sorted.slice(0, MODELS_MAX), leftOut: leftOut + asked - MODELS_MAX };
 }
 
-/** A list of longer ids would be megabytes. */
+/** A list of longer ids would take megabytes. */
 const ID_LENGTH_MAX = 1_000;
 
 function shown(id: string): string {

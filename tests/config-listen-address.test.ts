@@ -10,7 +10,7 @@ describe("loadListenAddress()", () => {
     [{ PROXY_PORT: "", PROXY_HOST: "" }, undefined, 8080],
     [{ PROXY_PORT: "9000", LOG_LEVEL: "loud" }, undefined, 9000],
     [{ PROXY_HOST: "::1", PROXY_USER: "x" }, "::1", 8080],
-  ])("takes %p, and minds no other variable", (env, host, port) => {
+  ])("reads %p and ignores other variables", (env, host, port) => {
     const address = { host, port };
     const runtimeDirectory = "/dev/shm";
     expect(loadListenAddress(env)).toEqual({ kind: "address", address, runtimeDirectory });
@@ -21,13 +21,13 @@ describe("loadListenAddress()", () => {
     ["/run/a:/run/b", "/run/a"],
     ["", "/dev/shm"],
     [":/run/b", "/dev/shm"],
-  ])("of RUNTIME_DIRECTORY=%s takes %s, as the start does", (value, runtimeDirectory) => {
+  ])("reads RUNTIME_DIRECTORY=%s as %s, like loadConfig()", (value, runtimeDirectory) => {
     const env = { RUNTIME_DIRECTORY: value };
     expect(loadListenAddress(env)).toMatchObject({ runtimeDirectory });
     expect(loadConfig(env)).toMatchObject({ config: { runtimeDirectory } });
   });
 
-  test("says of each wrong one what it takes", () => {
+  test("says for each wrong variable what is accepted", () => {
     expect(loadListenAddress({ PROXY_PORT: "http", PROXY_HOST: "x", LOG_LEVEL: "loud" })).toEqual({
       kind: "wrong",
       errors: [`PROXY_PORT is "http": ${PORT}`, `PROXY_HOST is "x": ${HOST}`],

@@ -15,7 +15,7 @@ const DEFAULTS: Config = {
   telemetry: undefined,
 };
 
-/** Nothing is sent. */
+/** The proxy sends nothing. */
 const SCRAPED: Config["telemetry"] = {
   traces: false,
   metrics: false,
@@ -29,20 +29,20 @@ const SCRAPED: Config["telemetry"] = {
 const PORT = "expected a port from 1 to 65535";
 const HOST = "expected an IP address, like 127.0.0.1 or ::1";
 const NAMES =
-  "expected names like proxy.example.com, separated by commas; leave away scheme, port and path";
+  "expected names like proxy.example.com, separated by commas, without scheme, port and path";
 const DURATION = "expected a duration like 500ms, 60s, 1m30s, 2h or 0";
 const SIZE = "expected a size like 64KiB, 128MiB or 1GiB";
 const ENGINE = "expected unix:///path/to/docker.sock or tcp://host:port";
-const USER = "expected a user's number, or a user's and a group's, like 65532:65532";
-const LEVEL = "expected debug, info, warn, error";
+const USER = "expected a user number, like 65532, or a user and a group number, like 65532:65532";
+const LEVEL = "expected one of debug, info, warn, error";
 const NO_TLS =
-  "expected nothing: the proxy does not speak TLS to the engine; use the unix socket, or a socket proxy at tcp://host:port";
+  "expected no value, because the proxy does not speak TLS to the engine; use the unix socket, or a socket proxy at tcp://host:port";
 
 describe("loadConfig()", () => {
   test.each<[what: string, env: Record<string, string | undefined>]>([
-    ["nothing is set", {}],
+    ["no variable is set", {}],
     [
-      "all is set to nothing",
+      "all variables are empty",
       {
         PROXY_PORT: "",
         PROXY_DRAIN_TIMEOUT: "",
@@ -51,9 +51,12 @@ describe("loadConfig()", () => {
         LOG_LEVEL: "",
       },
     ],
-    ["all is undefined", { PROXY_PORT: undefined, DOCKER_TLS_VERIFY: undefined }],
-    ["others are set", { PATH: "/bin", HTTP_PROXY: "http://x", DOCKER_CONTEXT: "y", PORT: "1" }],
-  ])("gives the defaults when %s", (_what, env) => {
+    ["all variables are undefined", { PROXY_PORT: undefined, DOCKER_TLS_VERIFY: undefined }],
+    [
+      "only other variables are set",
+      { PATH: "/bin", HTTP_PROXY: "http://x", DOCKER_CONTEXT: "y", PORT: "1" },
+    ],
+  ])("returns the defaults when %s", (_what, env) => {
     expect(loadConfig(env)).toEqual({ kind: "config", config: DEFAULTS, warnings: [] });
   });
 
@@ -96,7 +99,7 @@ describe("loadConfig()", () => {
     ["LOG_LEVEL", "info", { logLevel: "info" }],
     ["LOG_LEVEL", "warn", { logLevel: "warn" }],
     ["LOG_LEVEL", "error", { logLevel: "error" }],
-  ])("takes %s=%s", (name, value, config) => {
+  ])("accepts %s=%s", (name, value, config) => {
     expect(loadConfig({ [name]: value })).toEqual({
       kind: "config",
       config: { ...DEFAULTS, ...config },
@@ -135,7 +138,7 @@ describe("loadConfig()", () => {
     ...["yes", "1", "TRUE", " true"].map((value): [string, string, string] => [
       "PROXY_METRICS",
       value,
-      "expected true, false",
+      "expected true or false",
     ]),
     ...["2147483648ms", "25d", "597h", "1e3s", "00", "99999999999999999999h"].map(
       (value): [string, string, string] => ["PROXY_DRAIN_TIMEOUT", value, DURATION],
@@ -171,14 +174,14 @@ describe("loadConfig()", () => {
       value,
       LEVEL,
     ]),
-  ])("refuses %s=%s in one line that says what it takes", (name, value, expected) => {
+  ])("refuses %s=%s with one line that says what is accepted", (name, value, expected) => {
     expect(loadConfig({ [name]: value })).toEqual({
       kind: "wrong",
       errors: [`${name} is ${JSON.stringify(value)}: ${expected}`],
     });
   });
 
-  test("refuses what is wrong with telemetry along with the rest, and passes its warnings on", () => {
+  test("reports errors of telemetry with the other errors, and passes on the warnings of telemetry", () => {
     const env = { PROXY_PORT: "x", OTEL_EXPORTER_OTLP_ENDPOINT: "collector" };
     expect(loadConfig(env)).toEqual({
       kind: "wrong",
@@ -190,13 +193,11 @@ describe("loadConfig()", () => {
     expect(loadConfig({ OTEL_EXPORTER_OTLP_ENDPOINT: "http://collector:4317" })).toMatchObject({
       kind: "config",
       config: { telemetry: { traces: true, metrics: true, scrape: false } },
-      warnings: [
-        expect.stringContaining("write OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318"),
-      ],
+      warnings: [expect.stringContaining("set OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318")],
     });
   });
 
-  test("refuses all that is wrong at once, a line each", () => {
+  test("reports all wrong variables at once, one line each", () => {
     const env = {
       PROXY_PORT: "x",
       PROXY_DRAIN_TIMEOUT: "60",
@@ -216,23 +217,23 @@ describe("loadConfig()", () => {
     });
   });
 
-  test("replaces nothing that is wrong while the rest is right", () => {
+  test("does not replace a wrong value with a default", () => {
     expect(loadConfig({ PROXY_PORT: "9000", LOG_LEVEL: "loud" })).toEqual({
       kind: "wrong",
       errors: [`LOG_LEVEL is "loud": ${LEVEL}`],
     });
   });
 
-  test("warns of each PROXY_ variable that it does not know", () => {
+  test("warns about each unknown PROXY_ variable", () => {
     const env = { PROXY_PORT: "9000", PROXY_DRAIN_TIMEOUT_S: "60", PROXY_HOSTS: "x", proxy_x: "y" };
     const known =
-      "it knows PROXY_PORT, PROXY_HOST, PROXY_WAIT_TIMEOUT, PROXY_DRAIN_TIMEOUT, PROXY_MODEL_SEARCH_LIMIT, PROXY_USER, PROXY_METRICS, PROXY_TRUSTED_HOSTS";
+      "the proxy knows PROXY_PORT, PROXY_HOST, PROXY_WAIT_TIMEOUT, PROXY_DRAIN_TIMEOUT, PROXY_MODEL_SEARCH_LIMIT, PROXY_USER, PROXY_METRICS, PROXY_TRUSTED_HOSTS";
     expect(loadConfig(env)).toEqual({
       kind: "config",
       config: { ...DEFAULTS, port: 9000 },
       warnings: [
-        `PROXY_DRAIN_TIMEOUT_S is not a variable of this proxy; ${known}`,
-        `PROXY_HOSTS is not a variable of this proxy; ${known}`,
+        `unknown variable PROXY_DRAIN_TIMEOUT_S; ${known}`,
+        `unknown variable PROXY_HOSTS; ${known}`,
       ],
     });
   });

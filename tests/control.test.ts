@@ -1,4 +1,4 @@
-/** The proxy's own socket: who gets it, what it takes, and what is said to strangers. */
+/** The control socket: who may open it, which requests it accepts, and how it answers bad requests. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { chmodSync, existsSync, readdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -40,7 +40,7 @@ async function ask(pathAndQuery: string, method = "POST", body?: string): Promis
   return `${answer.status} ${await answer.text()}`;
 }
 
-/** Sends bytes as they are. @returns all that comes until the other side closes */
+/** Sends raw bytes. @returns everything received until the other side closes */
 async function raw(bytes: string): Promise<string> {
   const closed = Promise.withResolvers<void>();
   let received = "";
@@ -59,7 +59,7 @@ async function raw(bytes: string): Promise<string> {
 }
 
 describe("openControl()", () => {
-  test("makes a socket for its owner alone, and removes it at the end", async () => {
+  test("creates a socket that only its owner may use, and removes it at the end", async () => {
     const before = process.umask();
     const control = await openControl(init());
     expect((statSync(path).mode & 0o777).toString(8)).toBe("600");
@@ -68,7 +68,7 @@ describe("openControl()", () => {
     expect(existsSync(path)).toBe(false);
   });
 
-  test("replaces a socket that nobody listens on", async () => {
+  test("replaces a socket without a listener", async () => {
     const script = `Bun.serve({ unix: ${JSON.stringify(path)}, fetch: () => new Response() }); process.kill(process.pid, "SIGKILL");`;
     await Bun.spawn([process.execPath, "-e", script]).exited;
     expect(statSync(path).isSocket()).toBe(true);
@@ -77,14 +77,14 @@ describe("openControl()", () => {
     expect((statSync(path).mode & 0o777).toString(8)).toBe("600");
   });
 
-  test("leaves the one of a living proxy alone, also when it is given up", async () => {
+  test("does not touch the socket of a running proxy", async () => {
     await using _first = await opened();
     const second = await openControl(
       init({ drain: () => ({ kind: "impossible", reason: "2nd" }) }),
     );
     expect(second).toEqual({
       kind: "none",
-      reason: `${path} is there already: another proxy's, or no socket`,
+      reason: `${path} already exists: another proxy uses it, or it is not a socket`,
     });
     expect(await ask("/drain?container=x")).toContain("vllm");
   });
@@ -93,7 +93,7 @@ describe("openControl()", () => {
     ["a file", () => writeFileSync(path, "kept")],
     ["a link to nowhere", () => symlinkSync("/nowhere/at/all", path)],
     ["a link to a file", () => symlinkSync(import.meta.path, path)],
-  ])("leaves %s alone", async (_what, make) => {
+  ])("does not touch %s", async (_what, make) => {
     make();
     const { size, ino } = statSync(directory.path);
     expect(await openControl(init())).toMatchObject({ kind: "none" });
@@ -102,25 +102,30 @@ describe("openControl()", () => {
   });
 
   test.each([
-    ["a directory that is not there", "missing/proxy.sock"],
-    ["a name that is too long", "x".repeat(200)],
-    ["a directory that is none", "file/proxy.sock"],
-  ])("says why it can't make it in %s", async (_what, name) => {
+    ["a missing directory", "missing/proxy.sock"],
+    ["a path with a name that is too long", "x".repeat(200)],
+    ["a directory that is a file", "file/proxy.sock"],
+  ])("says why it cannot create the socket in %s", async (_what, name) => {
     writeFileSync(join(directory.path, "file"), "");
     path = join(directory.path, name);
     const control = await openControl(init());
     expect(control).toMatchObject({ kind: "none", reason: expect.stringContaining(name) });
   });
 
-  test.skipIf(process.getuid?.() === 0)("says why in a directory that is not its own", async () => {
-    chmodSync(directory.path, 0o500);
-    expect(await openControl(init())).toMatchObject({ reason: expect.stringContaining("EACCES") });
-    chmodSync(directory.path, 0o700);
-  });
+  test.skipIf(process.getuid?.() === 0)(
+    "says why it cannot create the socket in a directory without write permission",
+    async () => {
+      chmodSync(directory.path, 0o500);
+      expect(await openControl(init())).toMatchObject({
+        reason: expect.stringContaining("EACCES"),
+      });
+      chmodSync(directory.path, 0o700);
+    },
+  );
 });
 
-describe("what it takes", () => {
-  test("drain and undrain, with whatever name, and the state of a run", async () => {
+describe("the control socket", () => {
+  test("accepts drain and undrain with any name, and returns the state of a run", async () => {
     const asked: string[] = [];
     const note = (verb: string) => (text: string) => {
       asked.push(`${verb} ${text}`);
@@ -143,7 +148,7 @@ describe("what it takes", () => {
     expect(asked).toEqual(["drain a &ü", "undrain b", "state docker x 1"]);
   });
 
-  test("says why it can't be done", async () => {
+  test("says why it cannot do something", async () => {
     await using _control = await opened({ drain: () => ({ kind: "impossible", reason: "no" }) });
     expect(await ask("/drain?container=a")).toBe('200 {"reason":"no"}');
   });
@@ -155,12 +160,12 @@ describe("what it takes", () => {
     ["GET", "/status"],
     ["POST", "/v1/chat/completions"],
     ["POST", "/drain/"],
-  ])("and nothing else: %s %s", async (method, pathAndQuery) => {
+  ])("answers 404 to %s %s", async (method, pathAndQuery) => {
     await using _control = await opened();
     expect(await ask(pathAndQuery, method)).toBe("404 ");
   });
 
-  test("a bug of ours is told, and the next request is answered", async () => {
+  test("reports a bug and still answers the next request", async () => {
     const bugs: unknown[] = [];
     const fail = (): DrainResult => {
       throw new Error("a bug");
@@ -176,8 +181,8 @@ describe("what it takes", () => {
   });
 });
 
-describe("what a hostile one gets", () => {
-  test.each(["Host: a b", "Host: [::"])("400 for a name that is none: %s", async (host) => {
+describe("the control socket and hostile clients", () => {
+  test.each(["Host: a b", "Host: [::"])("answers 400 to an invalid host name: %s", async (host) => {
     const bugs: unknown[] = [];
     const control = await openControl({ ...init(), onBug: (error) => bugs.push(error) });
     const answer = await raw(`POST /drain HTTP/1.1\r\n${host}\r\nConnection: close\r\n\r\n`);
@@ -187,22 +192,22 @@ describe("what a hostile one gets", () => {
   });
 
   test.each<[what: string, bytes: string, status: string]>([
-    ["bytes that are no HTTP", "\u0000\u00ff\u0016\u0003\r\n\r\n", "400"],
-    ["a path without end", `GET /${"x".repeat(300_000)}`, "431"],
+    ["bytes that are not HTTP", "\u0000\u00ff\u0016\u0003\r\n\r\n", "400"],
+    ["an endless path", `GET /${"x".repeat(300_000)}`, "431"],
     ["a body", "POST /drain HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n", "413"],
-  ])("%s", async (_what, bytes, status) => {
+  ])("refuses %s", async (_what, bytes, status) => {
     await using _control = await opened();
     expect(await raw(bytes)).toStartWith(`HTTP/1.1 ${status} `);
     expect(await ask("/drain?container=x")).toStartWith("200 ");
   });
 
-  test.each(["container", "run"])("a %s that is too long is not looked for", async (key) => {
+  test.each(["container", "run"])("does not look for a %s that is too long", async (key) => {
     await using _control = await opened();
-    expect(await ask(`/drain?${key}=${"x".repeat(513)}`)).toContain("so long a name");
+    expect(await ask(`/drain?${key}=${"x".repeat(513)}`)).toContain("longer than 512 characters");
     expect(await ask(`/drain?${key}=${"x".repeat(512)}`)).toStartWith("200 ");
   });
 
-  test("a body without end is not waited for", async () => {
+  test("does not wait for an endless body", async () => {
     await using _control = await opened();
     const head = "POST /drain?container=x HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nx";
     let received = "";
@@ -219,7 +224,7 @@ describe("what a hostile one gets", () => {
     socket.terminate();
   });
 
-  test("one that says nothing harms nobody", async () => {
+  test("silent clients do not disturb other clients", async () => {
     await using _control = await opened();
     const sockets = await Promise.all(
       Array.from({ length: 200 }, () =>

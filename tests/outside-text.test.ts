@@ -1,6 +1,6 @@
 /**
- * What steers a terminal, from outside through every place where text leaves the proxy for people's eyes:
- * its log, its commands, its standard error, its errors, and what they read with curl.
+ * Control characters from outside must not reach a terminal. Checks every place where the proxy prints text for people:
+ * the log, the commands, standard error, error answers, and pages read with curl.
  */
 import { describe, expect, test } from "bun:test";
 import { fileURLToPath } from "node:url";
@@ -24,15 +24,15 @@ const CODES = [
   ...[0x061c, 0x200e, 0x200f, 0x2028, 0x2029, ...range(0x202a, 0x202e), ...range(0x2066, 0x2069)],
 ];
 
-/** Each of them between letters, and what an escape could be confused with. */
+/** Each control character between letters, plus texts that look like escapes. */
 const NASTY = `${CODES.map((code) => `a${String.fromCharCode(code)}`).join("")}z"\\\\u0041\\n`;
 
-/** The steering characters in a text, by their code points. */
+/** The code points of the control characters in a text. */
 function steering(text: string): readonly number[] {
   return CODES.filter((code) => text.includes(String.fromCharCode(code)));
 }
 
-/** The same, of lines: each ends with the one line feed that it has. */
+/** The same for lines. Each line may end with one line feed. */
 function steeringInLines(text: string): readonly number[] {
   return text.trimEnd().split("\n").flatMap(steering);
 }
@@ -50,19 +50,19 @@ const REPLY = statusReply({
 describe("status", () => {
   const body = JSON.stringify(REPLY, undefined, 2);
 
-  test("as a table has none of it, and no line more", () => {
+  test("as a table contains no control character and no extra line", () => {
     const shown = renderStatus(parseStatus(body)!, STARTED_MS);
     expect(steeringInLines(shown)).toEqual([]);
     expect(shown.split("\n")).toHaveLength(7);
   });
 
-  test("as JSON has none of it raw, and is the same JSON", () => {
+  test("as JSON contains no raw control character and is the same JSON", () => {
     const shown = renderJson(body) ?? "";
     expect(steering(shown.slice(0, -1))).toEqual([]);
     expect(JSON.parse(shown)).toEqual(REPLY);
   });
 
-  test("GET /status has none of it raw, and is the same JSON", async () => {
+  test("GET /status contains no raw control character and is the same JSON", async () => {
     using proxy = startProxy({ status: () => REPLY as unknown as Status });
     const shown = await (await fetch(`${proxy.origin}/status`)).text();
     expect(steering(shown)).toEqual([]);
@@ -70,7 +70,7 @@ describe("status", () => {
   });
 });
 
-test("GET /metrics has none of it raw, nor an escape that Prometheus does not know", async () => {
+test("GET /metrics contains no raw control character and no escape that Prometheus does not know", async () => {
   const value = NASTY.replaceAll("\\", "\\\\").replaceAll("\n", "\\n").replaceAll('"', '\\"');
   const text = `# HELP m\nm{model="${value}"} 1\n`;
   const telemetry = { ...NO_TELEMETRY, scrape: async () => text };
@@ -78,14 +78,14 @@ test("GET /metrics has none of it raw, nor an escape that Prometheus does not kn
   const shown = await (await fetch(`${proxy.origin}/metrics`)).text();
   expect(steeringInLines(shown)).toEqual([]);
   expect(shown.split("\n")).toHaveLength(3);
-  expect(shown).toContain("a\\\\u009ba"); // read as a backslash and what follows
+  expect(shown).toContain("a\\\\u009ba"); // Prometheus reads a backslash and the text after it
   expect(shown.replaceAll(/\\[\\n"]/g, "")).not.toContain("\\");
 });
 
 describe("the log", () => {
   const fields = { text: NASTY, [NASTY]: [NASTY, { [NASTY]: NASTY }], models: ["a", NASTY] };
 
-  test("as JSON has none of it raw, and is the same JSON", () => {
+  test("as JSON contains no raw control character and is the same JSON", () => {
     const lines: string[] = [];
     const log = createLog({ level: "info", format: "json", write: (line) => lines.push(line) });
     log.warn(NASTY, fields);
@@ -93,7 +93,7 @@ describe("the log", () => {
     expect(JSON.parse(lines[0]!)).toMatchObject({ message: NASTY, ...fields });
   });
 
-  test("as text has none of it but its own colours", () => {
+  test("as text contains no control character except its own colours", () => {
     const lines: string[] = [];
     const log = createLog({ level: "info", format: "text", write: (line) => lines.push(line) });
     log.warn(NASTY, fields);
@@ -106,12 +106,12 @@ describe("the log", () => {
 describe("standard error", () => {
   const PROGRAM = { version: "1", commit: "1", variables: {}, print: () => undefined };
 
-  test("of a wrong argument", () => {
+  test("is clean for a wrong argument", () => {
     expect(steeringInLines(wrongArgument(NASTY))).toEqual([]);
     expect(wrongArgument("x".repeat(1_000_000)).length).toBeLessThan(2_000);
   });
 
-  test("of a command whose answer is not what it should be", async () => {
+  test("is clean for a command with an unexpected answer", async () => {
     const encoding = String.fromCharCode(...range(0x80, 0x9f));
     using server = Bun.serve({
       port: 0,
@@ -128,7 +128,7 @@ describe("standard error", () => {
     }
   });
 
-  test("of a command whose variables are wrong", async () => {
+  test("is clean for a command with wrong variables", async () => {
     const errors = [`PROXY_PORT is ${NASTY}`, `PROXY_HOST is ${NASTY}`];
     const { stderr = "" } = await runCommand(
       { kind: "healthcheck" },
@@ -139,7 +139,7 @@ describe("standard error", () => {
   });
 
   test.each([[], ["status"], ["healthcheck"]])(
-    "of a start with wrong variables: %p",
+    "is clean for a start with wrong variables: %p",
     async (...args) => {
       const value = NASTY.replaceAll("\u0000", "");
       const names = ["PROXY_PORT", "PROXY_HOST"];
@@ -165,7 +165,7 @@ describe("errors", () => {
     return (JSON.parse(text) as { readonly error: { readonly message: string } }).error.message;
   };
 
-  test("that name a model, and those that are near", async () => {
+  test("that name a model and similar models are clean", async () => {
     using proxy = startProxy({ backends: [makeBackend({ models: [{ id: NASTY }] })] });
     const body = JSON.stringify({ model: `${NASTY}2` });
     const posted = await fetch(`${proxy.origin}/v1/completions`, { method: "POST", body });
@@ -179,7 +179,7 @@ describe("errors", () => {
   });
 });
 
-describe("an error that quotes something else", () => {
+describe("an error that quotes other text is clean", () => {
   test.each<[what: string, type: string, body: string]>([
     ["a boundary", 'multipart/form-data; boundary="\u009b2J\u0085"', "--x"],
     ["no JSON", "application/json", NASTY],
@@ -194,7 +194,7 @@ describe("an error that quotes something else", () => {
   });
 });
 
-test("a label that is wrong is named in full, and its reason has no line feed", () => {
+test("the reason for a wrong label contains no line feed", () => {
   const labels = { "inference.enable": "true", "inference.port": NASTY };
   expect(readLabels(labels)).toMatchObject({ reason: expect.not.stringContaining("\n") });
 });

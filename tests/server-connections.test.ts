@@ -3,7 +3,7 @@ import { startServer } from "../src/server.ts";
 import { memoryLog } from "./support/proxy/memory-log.ts";
 import { until } from "./support/until.ts";
 
-test("startServer() answers 500 in our own shape when the handler fails, and says so in the log", async () => {
+test("startServer() answers 500 as a JSON error when the handler fails, and logs it", async () => {
   const log = memoryLog();
   const handler = (): Response => {
     throw new Error("a bug");
@@ -16,7 +16,7 @@ test("startServer() answers 500 in our own shape when the handler fails, and say
   await server.stop(0);
 });
 
-test("startServer() renews the timeout of held requests for as long as they are held", async () => {
+test("startServer() renews the timeout of open requests while they are open", async () => {
   const answer = Promise.withResolvers<Response>();
   let released = false;
   const server = startServer({
@@ -32,7 +32,7 @@ test("startServer() renews the timeout of held requests for as long as they are 
     },
   });
   const asked = fetch(`http://127.0.0.1:${server.port}/`);
-  await Bun.sleep(3_000); // one renewal; Bun keeps time in steps of 4 s, so nothing shorter can be told apart
+  await Bun.sleep(3_000); // one renewal; Bun's clock has steps of 4 s, so a shorter test would prove nothing
   answer.resolve(new Response("late"));
   expect(await (await asked).text()).toBe("late");
   await until("it is released", () => released);

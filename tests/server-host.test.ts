@@ -30,7 +30,7 @@ describe("startServer() listens", () => {
     ["127.0.0.1", ["127.0.0.1"]],
     ["127.0.0.2", ["127.0.0.2"]],
     ["::1", ["::1"]],
-  ])("on %p: it is reached at %p", async (host, reached) => {
+  ])("on %p and is reachable at %p", async (host, reached) => {
     using server = start(host);
     const is = await Promise.all(ALL.map((address) => isReached(address, server.port)));
     expect(ALL.filter((_, index) => is[index])).toEqual([...reached]);

@@ -1,4 +1,4 @@
-/** Slow and stalled uploads. Bun keeps time in steps of 4 s, so these take some seconds each; they run side by side. */
+/** Slow and stalled uploads. Bun's clock has steps of 4 s, so each test takes some seconds. They run concurrently. */
 import { describe, expect, test } from "bun:test";
 import { createHandler } from "../src/proxy/handler.ts";
 import { RoutingTable } from "../src/routing/table.ts";
@@ -14,7 +14,7 @@ import { makeBackend } from "./support/server/backends.ts";
 import { until } from "./support/until.ts";
 
 const SILENCE_S = 4;
-/** A step of Bun's clock more than it takes: by then a silent client is gone. */
+/** One step of Bun's clock longer than the timeout: a silent client is disconnected by then. */
 const GONE_MS = 11_000;
 
 type Running = ProxyServer & Disposable & { readonly backend: ReturnType<typeof makeBackend> };
@@ -29,7 +29,7 @@ function startProxyTo(origin: string): Running {
   return { ...server, backend, [Symbol.dispose]: () => void server.stop(0) };
 }
 
-/** Answers when all of the body has come. */
+/** Answers when the whole body has arrived. */
 function startReading() {
   return Bun.serve({
     port: 0,
@@ -41,7 +41,7 @@ function head(bytes: number): string {
   return `POST /v1/x HTTP/1.1\r\nHost: a\r\nContent-Length: ${bytes}\r\n\r\n`;
 }
 
-/** Sends it a few bytes a second, for longer than a client may be silent, with the step that Bun's clock adds. */
+/** Sends a few bytes a second, for longer than the timeout of a silent client plus one step of Bun's clock. */
 async function sendSlowly(client: RawConnection, body: string): Promise<void> {
   const steps = 2.5 * SILENCE_S;
   const size = Math.ceil(body.length / steps);
@@ -56,9 +56,9 @@ describe("startServer()", () => {
     ["whose model comes first", `{"model":"m","pad":"${"x".repeat(1_000)}"}`],
     ["whose model comes last", `{"pad":"${"x".repeat(1_000)}","model":"m"}`],
     ["of a few bytes", '{"model":"m"}'],
-    ["too large to be read whole", `{"model":"m","pad":"${"x".repeat(1_100_000)}"}`],
+    ["that is too large to be read completely", `{"model":"m","pad":"${"x".repeat(1_100_000)}"}`],
   ])(
-    "takes a slow upload %s for as long as bytes come",
+    "accepts a slow upload %s while bytes arrive",
     async (_what, body) => {
       using upstream = startReading();
       using proxy = startProxyTo(`http://127.0.0.1:${upstream.port}`);
@@ -74,8 +74,8 @@ describe("startServer()", () => {
   test.concurrent.each([
     ["before its model", '{"pad":'],
     ["before its first byte", ""],
-    ["behind its model, small", '{"model":"m",'],
-    ["behind its model, large", `{"model":"m","pad":"${"x".repeat(200_000)}`],
+    ["after its model, small", '{"model":"m",'],
+    ["after its model, large", `{"model":"m","pad":"${"x".repeat(200_000)}`],
   ])(
     "ends an upload that stalls %s",
     async (_what, start) => {
@@ -84,25 +84,25 @@ describe("startServer()", () => {
       using client = await rawConnect(proxy.port);
       client.send(head(2_000_000) + start);
       await until("it is ended", () => client.closed(), GONE_MS);
-      await until("its backend is let go of", () => proxy.backend.inFlight === 0);
+      await until("its lease ends", () => proxy.backend.inFlight === 0);
       expect(client.received()).toBe("");
     },
     40_000,
   );
 
-  test.concurrent("takes a server that reads nothing for no silence of the client's", async () => {
+  test.concurrent("does not blame the client when the server reads nothing", async () => {
     using upstream = await rawServer();
     using proxy = startProxyTo(upstream.origin);
     using client = await rawConnect(proxy.port);
     client.send(`${head(30_000_000)}{"model":"m","pad":"${"x".repeat(29_000_000)}`);
     const request = await upstream.request();
     request.pause();
-    await Bun.sleep(GONE_MS); // nobody closes it
+    await Bun.sleep(GONE_MS); // the connection must stay open
     expect(client.closed()).toBe(false);
     expect(proxy.backend.inFlight).toBe(1);
   }, 40_000);
 
-  test.concurrent("delivers an early answer whose client has stopped to send", async () => {
+  test.concurrent("delivers an early answer to a client that has stopped sending", async () => {
     using upstream = await rawServer();
     using proxy = startProxyTo(upstream.origin);
     using client = await rawConnect(proxy.port);
@@ -110,7 +110,7 @@ describe("startServer()", () => {
     const request = await upstream.request();
     request.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nearly\r\n");
     await client.waitFor("early");
-    await Bun.sleep(GONE_MS); // nobody closes it
+    await Bun.sleep(GONE_MS); // the connection must stay open
     expect(client.closed()).toBe(false);
     request.send("4\r\nlate\r\n0\r\n\r\n");
     await client.waitFor("late");

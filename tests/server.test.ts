@@ -16,7 +16,7 @@ function start(handler: Handler): TestServer {
   return { ...server, log, [Symbol.dispose]: () => void server.stop(0) };
 }
 
-/** A server whose answers are streamed, each with the first piece sent. */
+/** A server with streamed answers. It sends the first piece of each at once. */
 function startStreaming(): TestServer & { readonly answers: readonly StreamedAnswer[] } {
   const answers: StreamedAnswer[] = [];
   const server = start((_request, client) => {
@@ -30,7 +30,7 @@ function startStreaming(): TestServer & { readonly answers: readonly StreamedAns
 }
 
 describe("startServer()", () => {
-  test("gives the handler the request and the address of its client", async () => {
+  test("passes the request and the client's address to the handler", async () => {
     using server = start((request, client) =>
       Response.json([request.method, request.url.endsWith("/x?y"), client.address]),
     );
@@ -48,7 +48,7 @@ describe("startServer()", () => {
       },
     ],
     ["rejects", () => Promise.reject(new Error("a bug of ours"))],
-  ])("answers 500 as JSON when the handler %s, and logs what happened", async (_how, handler) => {
+  ])("answers 500 as JSON when the handler %s, and logs the error", async (_how, handler) => {
     using server = start(handler);
     const answer = await fetch(`http://127.0.0.1:${server.port}/`);
     expect(answer.status).toBe(500);
@@ -60,14 +60,14 @@ describe("startServer()", () => {
     ]);
   });
 
-  test("has no limit of its own on the length of a body", async () => {
+  test("does not limit the length of a body", async () => {
     using server = start((request) => new Response(request.headers.get("content-length")));
     using client = await rawConnect(server.port);
     client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${2 ** 40}\r\n\r\n`);
     await client.waitFor(`\r\n\r\n${2 ** 40}`);
   });
 
-  test("throws when the port is taken", async () => {
+  test("throws when the port is in use", async () => {
     using other = await rawServer();
     const { port } = other;
     const handler = () => new Response();
@@ -76,7 +76,7 @@ describe("startServer()", () => {
 });
 
 describe("stop()", () => {
-  test("cuts nothing when nothing is in flight, and needs no time for it", async () => {
+  test("returns at once and cuts nothing without requests in flight", async () => {
     using server = start(() => new Response("answer"));
     await (await fetch(`http://127.0.0.1:${server.port}/`)).text();
     expect(await within("the stop", server.stop(60_000), 1_000)).toBe(0);
@@ -110,7 +110,7 @@ describe("stop()", () => {
     await within("the stop", stopped);
   });
 
-  test("lets streams under way finish", async () => {
+  test("lets open streams finish", async () => {
     using server = startStreaming();
     using client = await rawConnect(server.port);
     client.send(GET);
@@ -131,8 +131,8 @@ describe("stop()", () => {
     expect(completeBody(client.received())).toBe("first,second,third,");
   });
 
-  test("waits for a slow client that has not taken all of its answer", async () => {
-    const answer = "x".repeat(16 * 1024 * 1024); // more than the kernel holds for it
+  test("waits for a slow client that has not read its whole answer", async () => {
+    const answer = "x".repeat(16 * 1024 * 1024); // more than the kernel buffers
     using server = start(() => new Response(answer));
     using client = await rawConnect(server.port);
     client.pause();
@@ -148,7 +148,7 @@ describe("stop()", () => {
     expect(completeBody(client.received())?.length).toBe(answer.length);
   });
 
-  test("cuts what is left after the time-out, and tells how many", async () => {
+  test("cuts the remaining requests after the timeout and returns their number", async () => {
     using server = startStreaming();
     using a = await rawConnect(server.port);
     using b = await rawConnect(server.port);
@@ -171,7 +171,7 @@ describe("stop()", () => {
     );
   });
 
-  test("cuts a request that has no answer yet", async () => {
+  test("cuts a request without an answer", async () => {
     let requests = 0;
     using server = start(() => {
       requests += 1;
@@ -185,7 +185,7 @@ describe("stop()", () => {
     expect(client.received()).toBe("");
   });
 
-  test("waits for no client in the middle of its headers", async () => {
+  test("does not wait for a client that is still sending its headers", async () => {
     using server = start(() => new Response());
     using client = await rawConnect(server.port);
     client.send("GET / HTTP/1.1\r\nHo");

@@ -23,7 +23,7 @@ const CONTAINER = {
   recent: null,
 };
 
-test("statusOf(): the field names are a promise", () => {
+test("statusOf() keeps its field names", () => {
   const connection = new EngineConnection();
   const status = statusOf(
     {
@@ -63,7 +63,7 @@ test("statusOf(): the field names are a promise", () => {
   });
 });
 
-test("statusOf(): what can't be reached says why, and a clock set back is no negative time", () => {
+test("statusOf() says why the engine is unreachable, and shows no negative time after a clock change", () => {
   const connection = new EngineConnection();
   connection.failed("no such socket");
   const status = statusOf(
@@ -104,7 +104,7 @@ describe("the models of statusOf()", () => {
   };
   const listed = [{ id: "B" }, { id: "full" }, { id: "z" }];
 
-  test("are those that are listed, that requests wait for, or that were asked for, by id", () => {
+  test("are listed, waited for, or asked for recently, sorted by id", () => {
     const waiting = new Map([
       ["replaced", 12],
       ["full", 3],
@@ -124,7 +124,7 @@ describe("the models of statusOf()", () => {
     ]);
   });
 
-  test("have what others know of them", () => {
+  test("have the values of the other parts", () => {
     const servers = [{ container: "vllm", gets: "all" }] as const;
     const status = statusOf(
       {
@@ -145,7 +145,7 @@ describe("the models of statusOf()", () => {
     expect(status.recent).toEqual(RECENT);
   });
 
-  test("show no more servers than ever fit, and it says that some are left out", () => {
+  test("show only as many servers as fit, and the status says that some are left out", () => {
     const serversOf: StatusInit["serversOf"] = (_id, countMax) =>
       Array.from({ length: Math.min(countMax, 50_000) }, (_, n) => ({
         ...{ container: `${n}`, gets: "none" },
@@ -155,7 +155,7 @@ describe("the models of statusOf()", () => {
     expect(left_out).toEqual({ containers: 0, services: 0, models: 0, changes: 0, details: true });
   });
 
-  test("it says so too if only one of them has too many", () => {
+  test("the status also says so if only one model has too many servers", () => {
     const serversOf: StatusInit["serversOf"] = (id, countMax) =>
       Array.from({ length: id === "B" ? countMax : 1 }, (_, n) => ({
         ...{ container: `${n}`, gets: "none" },
@@ -163,14 +163,14 @@ describe("the models of statusOf()", () => {
     expect(statusOf({ ...INIT, listed, serversOf }, 0).left_out.details).toBe(true);
   });
 
-  test("no more than can fit, though requests wait for more of them; it says how many are left out", () => {
+  test("are only as many as fit, even if requests wait for more; the status counts the others", () => {
     const waiting = new Map(Array.from({ length: 5_000 }, (_, n) => [`m${n}`, 1] as const));
     const { models, left_out } = statusOf({ ...INIT, listed, waiting }, 0);
     expect(models).toHaveLength(4_369);
     expect(left_out.models).toBe(5_003 - 4_369);
   });
 
-  test("each has a server at least, however many models there are", () => {
+  test("each have at least one server, even with very many models", () => {
     const many = Array.from({ length: 65_537 }, (_, n) => ({ id: `${n}` }));
     const serversOf: StatusInit["serversOf"] = () => [{ container: "vllm", gets: "all" }];
     const { models, left_out } = statusOf({ ...INIT, listed: many, serversOf }, 0);
@@ -178,13 +178,13 @@ describe("the models of statusOf()", () => {
     expect(left_out.details).toBe(false);
   });
 
-  test("a container that does not list all of its models: it says so", () => {
+  test("the status says so if a container does not list all its models", () => {
     const containers = [{ ...CONTAINER, model_count: 2 }];
     expect(statusOf({ ...INIT, containers }, 0).left_out.details).toBe(true);
   });
 });
 
-test("statusOf(): of very many models those that somebody has asked for stay, and all are counted", () => {
+test("statusOf() keeps the models that requests asked for, and counts all others", () => {
   const listed = Array.from({ length: 10_000 }, (_, n) => ({ id: `m${n}` })).sort((a, b) =>
     a.id < b.id ? -1 : 1,
   );

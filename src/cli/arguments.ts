@@ -1,10 +1,10 @@
-/** The program's arguments → what is asked for; the usage and the help. Runs no command. Pure. */
+/** Parses the program's arguments into a command. Holds the usage and the help. Runs no command. Pure. */
 import { parseDuration } from "../ground/duration.ts";
 import { quoted } from "../ground/printable.ts";
 
 export type Command = { readonly kind: "run" } | SideCommand;
 
-/** All but running the proxy. */
+/** Every command except running the proxy. */
 export type SideCommand =
   | { readonly kind: "version" }
   | { readonly kind: "help" }
@@ -13,17 +13,17 @@ export type SideCommand =
   | ({ readonly kind: "drain" } & DrainCommand)
   | { readonly kind: "undrain"; readonly container: string }
   | { readonly kind: "wrong"; readonly argument: string }
-  /** It lacks something, or has a wrong value. */
+  /** An argument is missing or has a wrong value. */
   | { readonly kind: "unusable"; readonly reason: string };
 
 export type DrainCommand = {
-  /** Its name or id. */
+  /** Name or id. */
   readonly container: string;
-  /** How long to wait, ms; 0: not at all. */
+  /** How long to wait, ms; 0: do not wait. */
   readonly timeoutMs: number;
 };
 
-/** What people can write → the command. */
+/** Command line → command. */
 const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
   ["", { kind: "run" }],
   ["--version", { kind: "version" }],
@@ -38,42 +38,48 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
 export const USAGE = `Usage: lw-inference-proxy [command]
 
   (no command)     run the proxy
-  status [--json]  what the proxy that runs here routes to, and why the rest is not routed;
-                   exit code 0: everything is routed, 1: something is not, 2: no proxy answers
+  status [--json]  show the containers that the local proxy routes to, and why it does not route to
+                   the others; exit code 0: it routes to all; 1: it does not; 2: no proxy answers
   drain NAME [--timeout 65s]
-                   has the proxy that runs here send no new requests to a container (its name or
-                   id), and waits until it has none left (--timeout 0 does not wait); exit code 0:
-                   none is left, 1: the time is up (it stays taken out), or somebody took it back
-                   meanwhile, 2: no such container runs, or no proxy answers
-  undrain NAME     has it routed again
-  healthcheck      exit code 0 if the proxy that runs here answers, else 1
-  --version        version, commit, and version of Bun
-  --help           this text
+                   tell the local proxy to send no new requests to a container (its name or id);
+                   then wait until its requests have ended (--timeout 0: do not wait);
+                   exit code 0: they have ended; 1: the time is up and the container stays drained,
+                   or it was undrained meanwhile; 2: no such container runs, or no proxy answers
+  undrain NAME     tell the local proxy to send new requests to the container again
+  healthcheck      exit code 0 if the local proxy answers, otherwise 1
+  --version        show the version, the commit and the version of Bun
+  --help           show this text
 
-It is configured by its environment alone; status and healthcheck find the proxy by PROXY_PORT
-and PROXY_HOST, drain and undrain by PROXY_PORT and RUNTIME_DIRECTORY.
+The local proxy is the one on this machine, or in this container. Environment variables are its
+only configuration (see --help). To find it, status and healthcheck read PROXY_PORT and PROXY_HOST;
+drain and undrain read PROXY_PORT and RUNTIME_DIRECTORY.
 `;
 
-/** What the environment can set, by name; a default is empty where there is none. */
-export type Variables = Readonly<
-  Record<string, { readonly default: string; readonly expected: string }>
->;
+/** The environment variables by name. */
+export type Variables = Readonly<Record<string, HelpedVariable>>;
+
+type HelpedVariable = {
+  /** What it sets. */
+  readonly meaning: string;
+  /** The accepted values, in words. */
+  readonly expected: string;
+  /** Empty if there is no default. */
+  readonly default: string;
+};
 
 export function help(variables: Variables): string {
-  const entries = Object.entries(variables);
-  const width = Math.max(...entries.map(([name]) => name.length));
-  const lines = entries.map(
+  const entries = Object.entries(variables).map(
     ([name, variable]) =>
-      `  ${name.padEnd(width)}  ${variable.expected}; default ${variable.default || "none"}\n`,
+      `  ${name}\n      ${variable.meaning}\n      ${variable.expected}; default: ${variable.default || "none"}\n`,
   );
-  return `${USAGE}\n${lines.join("")}`;
+  return `${USAGE}\nEnvironment variables:\n\n${entries.join("")}`;
 }
 
 /** @param args without the program and its script */
 export function parseCommandLine(args: readonly string[]): Command {
   const [first = "", ...rest] = args;
   if (first === "drain" || first === "undrain") return parseDrain(first, rest);
-  // The first argument that no command has at this place: the user has to look at this one.
+  // The first argument that no command has in this place. The error shows it.
   const wrong = args.findIndex(
     (argument, index) =>
       !/^[\w-]+$/.test(argument) || !COMMANDS.has(args.slice(0, index + 1).join(" ")),
@@ -82,9 +88,9 @@ export function parseCommandLine(args: readonly string[]): Command {
   return command ?? { kind: "wrong", argument: args[wrong] ?? "" };
 }
 
-/** A little more than the default of PROXY_DRAIN_TIMEOUT, after which the proxy ends the WebSockets that are left. */
+/** A little longer than the default of PROXY_DRAIN_TIMEOUT, after which the proxy closes the open WebSockets. */
 const DRAIN_TIMEOUT = "65s";
-/** With a value behind it, or behind `=`. */
+/** Its value is the next argument, or follows a `=`. */
 const TIMEOUT = "--timeout";
 
 function parseDrain(kind: "drain" | "undrain", args: readonly string[]): SideCommand {
@@ -94,9 +100,9 @@ function parseDrain(kind: "drain" | "undrain", args: readonly string[]): SideCom
   const wrong = rest.find((argument, index) => argument.startsWith("-") || index > 0);
   if (wrong !== undefined) return { kind: "wrong", argument: wrong };
   const [container = ""] = rest;
-  if (container === "") return unusable(`${kind} takes the name or the id of a container`);
+  if (container === "") return unusable(`${kind} needs the name or the id of a container`);
   if (kind === "undrain") return { kind, container };
-  if (timeout === "") return unusable(`${TIMEOUT} takes a duration like 500ms, 60s, 5m or 0`);
+  if (timeout === "") return unusable(`${TIMEOUT} needs a duration like 500ms, 60s, 5m or 0`);
   const timeoutMs = parseDuration(timeout);
   if (timeoutMs !== undefined) return { kind, container, timeoutMs };
   const shown = quoted(timeout, ARGUMENT_LENGTH_MAX);
@@ -122,7 +128,7 @@ function unusable(reason: string): SideCommand {
 
 const ARGUMENT_LENGTH_MAX = 256;
 
-/** What to print when there is no such argument. */
+/** The text to print for a wrong argument. */
 export function wrongArgument(argument: string): string {
-  return `lw-inference-proxy: there is no argument ${quoted(argument, ARGUMENT_LENGTH_MAX)} here\n\n${USAGE}`;
+  return `lw-inference-proxy: unexpected argument ${quoted(argument, ARGUMENT_LENGTH_MAX)}\n\n${USAGE}`;
 }

@@ -1,8 +1,8 @@
-/** One question to the proxy that runs here, and its reply. Knows no command. */
+/** Sends one request to the local proxy and reads its reply. Knows no command. */
 import { errorCode, errorText } from "../ground/error-text.ts";
 import { type OwnRequestInit, ownRequest, readText } from "../ground/own-request.ts";
 
-/** Anything may listen there, so a reply has limits of time and of size. */
+/** Any program may listen there, so a reply has a time limit and a size limit. */
 export type ReplyLimits = { readonly timeoutMs: number; readonly bytesMax: number };
 
 export type Reply =
@@ -15,14 +15,14 @@ export type Reply =
   | {
       readonly kind: "none";
       readonly reason: string;
-      /** Of the error. */
+      /** The code of the error. */
       readonly code?: string | undefined;
     };
 
 /**
- * Asks `url` and reads all of the reply. Never rejects.
+ * Sends a request to `url` and reads the whole reply. Never rejects.
  *
- * @param how over which socket, and with which method, if it is no GET over the network
+ * @param how the socket and the method; default: a GET over the network
  */
 export async function ask(
   url: string,
@@ -41,7 +41,7 @@ export async function ask(
 
 function explain(error: unknown, timeoutMs: number): string {
   if (error instanceof Error && error.name === "TimeoutError") {
-    return `nothing came within ${timeoutMs / 1_000} s`;
+    return `no answer within ${timeoutMs / 1_000} s`;
   }
   const code = errorCode(error);
   return code === "ECONNREFUSED" || code === "ConnectionRefused"

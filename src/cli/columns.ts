@@ -1,9 +1,9 @@
-/** Rows of cells → lines of a table whose columns line up. Pure. */
+/** Formats rows of cells as a table with aligned columns. Pure. */
 
 /** A wider cell does not widen its column. Otherwise one wide cell and many rows would make a huge output. */
 const WIDTH_MAX = 100;
 
-/** Aligns the cells of all rows, of which the first has the headings. Two spaces between columns, none at the end. */
+/** Aligns the cells of all rows. The first row holds the headings. Two spaces separate columns; lines end without. */
 export function columns(rows: readonly (readonly string[])[]): readonly string[] {
   const widths = (rows[0] ?? [])
     .slice(0, -1)
@@ -18,7 +18,7 @@ export function columns(rows: readonly (readonly string[])[]): readonly string[]
   );
 }
 
-/** A line for what is left out of a table; none if nothing is. */
+/** A line for the rows that a table leaves out; no line if it leaves out none. */
 export function moreLine(count: number, one: string): readonly string[] {
   return count > 0 ? [`and ${count} more ${one}${count === 1 ? "" : "s"}`] : [];
 }

@@ -1,4 +1,4 @@
-/** What a command comes to: texts and an exit code. Writes nothing and ends nothing. */
+/** The result of a command: texts and an exit code. */
 import { reasonLines } from "../ground/reason-lines.ts";
 
 export type CommandResult = {
@@ -10,10 +10,10 @@ export type CommandResult = {
 /** Exit codes. */
 export const OK = 0;
 export const NOT_WELL = 1;
-/** A wrong argument, or nothing to ask. */
+/** A wrong argument, or no proxy answers. */
 export const CANNOT = 2;
 
-/** A result with one line for each reason, on standard error. */
+/** A result with one line on standard error for each reason. */
 export function failed(code: number, ...reasons: readonly string[]): CommandResult {
   return { code, stderr: reasonLines(reasons) };
 }

@@ -1,11 +1,11 @@
-/** One question to the proxy that runs here, over its own socket, and its reply. Knows no command. */
+/** Sends one request to the local proxy over its control socket and reads the reply. Knows no command. */
 import { z } from "zod/mini";
 import { ask, type Reply, type ReplyLimits } from "./ask.ts";
 
 const LIMITS: ReplyLimits = { timeoutMs: 5_000, bytesMax: 64 * 1024 };
 
 type Call = {
-  /** `GET` if it is not given. */
+  /** Default: `GET`. */
   readonly method?: "POST";
   readonly path: string;
   readonly query: Readonly<Record<string, string>>;
@@ -15,16 +15,16 @@ export type ControlReply<Value> =
   | { readonly kind: "reply"; readonly reply: Value; readonly socket: string }
   | { readonly kind: "failed"; readonly reason: string };
 
-/** What the proxy says if it can't do what it is asked for. */
+/** The reply of a proxy that cannot do what the command asks for. */
 const Refusal = z.object({ reason: z.string() });
 
 const WHERE_TO_ASK =
-  "If the proxy has another port, set PROXY_PORT; if it runs in a container, ask there: docker exec <container> lw-inference-proxy …; if its log says that it can't make its socket, set RUNTIME_DIRECTORY, for both";
+  "If the proxy listens on another port, set PROXY_PORT. If it runs in a container, run the command there: docker exec <container> lw-inference-proxy …. If its log says that the control socket is unavailable, set RUNTIME_DIRECTORY for the proxy and for the command";
 
 /**
- * Asks the first of these sockets on which a proxy answers. Never rejects.
+ * Tries the sockets in order and returns the first reply of a proxy. Never rejects.
  *
- * @param schema of the reply that is expected
+ * @param schema the expected reply
  */
 export async function callControl<Schema extends z.ZodMiniType>(
   sockets: readonly string[],
@@ -48,27 +48,29 @@ export async function callControl<Schema extends z.ZodMiniType>(
   return { kind: "failed", reason: `no proxy answers: ${reasons.join("; ")}. ${WHERE_TO_ASK}` };
 }
 
-/** Says why there is no reply of ours at this socket, and what to do. */
+/** Says why no proxy replied on this socket, and what to do. */
 export function explain(answer: Reply, socket: string): string {
-  if (answer.kind === "reply") return `the answer at ${socket} (${answer.status}) is none of ours`;
+  if (answer.kind === "reply") {
+    return `the answer on ${socket} (status ${answer.status}) is not from an lw-inference-proxy`;
+  }
   switch (answer.code) {
     case "ENOENT":
-      return `there is no socket ${socket}`;
+      return `the socket ${socket} does not exist`;
     case "ECONNREFUSED":
-      return `nobody listens at ${socket} any more`;
+      return `no process listens on ${socket} any more`;
     case "EACCES":
     case "EPERM":
-      return `${socket} is for its owner alone${ownerText(socket)}`;
+      return `only its owner may use ${socket}${ownerText(socket)}`;
     default:
-      return answer.reason.replace("no proxy answers at ", ""); // whoever asks says that of all sockets
+      return answer.reason.replace("no proxy answers at ", ""); // the caller says this once for all sockets
   }
 }
 
-/** Empty if it can't be told. */
+/** Empty if the owner is unknown. */
 function ownerText(path: string): string {
   try {
     const { uid } = process.getBuiltinModule("node:fs").statSync(path);
-    return `: ask as user ${uid} (docker exec --user ${uid})`;
+    return `: run the command as user ${uid} (docker exec --user ${uid})`;
   } catch {
     return "";
   }

@@ -1,6 +1,6 @@
 /**
- * The commands `drain` and `undrain`. `drain` waits until the container has no request left; what is asked for lasts,
- * however the command ends. How the proxy is asked is in control-call.ts.
+ * The commands `drain` and `undrain`. `drain` waits until the container has no requests left. The container stays
+ * drained even if the command is interrupted. control-call.ts talks to the proxy.
  */
 import { z } from "zod/mini";
 import { DRAIN, DRAIN_STATE, UNDRAIN } from "../ground/control-socket.ts";
@@ -9,9 +9,9 @@ import type { DrainCommand } from "./arguments.ts";
 import { CANNOT, type CommandResult, failed, NOT_WELL, OK } from "./command-result.ts";
 import { type ControlReply, callControl } from "./control-call.ts";
 
-/** From one look at what is left to the next. */
+/** The time between two checks of the requests left. */
 const LOOK_MS = 100;
-/** The least time between two lines that say how many are left. */
+/** The shortest time between two progress lines. */
 const LINE_MS = 1_000;
 
 const Changed = z.object({
@@ -24,8 +24,8 @@ type Changed = z.infer<typeof Changed>;
 const Left = z.object({ state: z.string(), in_flight: z.number() });
 
 /**
- * @param sockets that the proxy may listen on, in the order in which to try them
- * @param print shows a line at once
+ * @param sockets the sockets that the proxy may listen on, in the order to try
+ * @param print prints a line at once
  */
 export async function drain(
   { container, timeoutMs }: DrainCommand,
@@ -38,7 +38,7 @@ export async function drain(
   const { socket, reply } = begun;
   const { name, in_flight, is_new } = reply;
   print(
-    printable(`${name}: ${is_new ? "" : "already "}taken out; ${requests(in_flight)} in flight`),
+    printable(`${name}: ${is_new ? "" : "already "}draining; ${requests(in_flight)} in flight`),
   );
   const tell = progress(reply, print);
   for (let left = in_flight; left > 0; tell(left)) {
@@ -49,25 +49,29 @@ export async function drain(
     if ("code" in look) return look;
     left = look.in_flight;
   }
-  return { code: OK, stdout: line(`${name}: no request is left`) };
+  return { code: OK, stdout: line(`${name}: drained; no requests left`) };
 }
 
-/** @returns what the command comes to, if there is nothing to wait for any more */
+/** @returns the requests left, or the result of the command if there is nothing left to wait for */
 async function lookAt(
   { name, run }: Changed,
   socket: string,
 ): Promise<z.infer<typeof Left> | CommandResult> {
   const look = await callControl([socket], { path: DRAIN_STATE, query: { run } }, Left);
-  if (look.kind === "failed") return failed(CANNOT, `${name} may be routed again: ${look.reason}`);
+  if (look.kind === "failed") {
+    return failed(CANNOT, `${name} may get new requests again: ${look.reason}`);
+  }
   const { state } = look.reply;
   if (state === "unknown") {
-    return failed(CANNOT, `${name} may be routed again: the proxy was started anew, and forgot it`);
+    const reason = "the proxy restarted and does not remember the drain; run drain again";
+    return failed(CANNOT, `${name} may get new requests again: ${reason}`);
   }
-  if (state === "over") return { code: OK, stdout: line(`${name}: its run has ended`) };
-  return state === "drained" ? look.reply : failed(NOT_WELL, `${name} was taken back meanwhile`);
+  if (state === "over")
+    return { code: OK, stdout: line(`${name}: the container has stopped or restarted`) };
+  return state === "drained" ? look.reply : failed(NOT_WELL, `${name} was undrained meanwhile`);
 }
 
-/** Says how many are left when that has changed, and not more often than every second. */
+/** Prints the number of requests left when it changes, at most once a second. */
 function progress(
   { name, in_flight }: Changed,
   print: (line: string) => void,
@@ -89,7 +93,10 @@ export async function undrain(
   const undone = await change(UNDRAIN, container, sockets);
   if (undone.kind === "failed") return failed(CANNOT, undone.reason);
   const { name, is_new } = undone.reply;
-  return { code: OK, stdout: line(`${name}: ${is_new ? "taken back" : "was not taken out"}`) };
+  return {
+    code: OK,
+    stdout: line(`${name}: ${is_new ? "gets new requests again" : "was not drained"}`),
+  };
 }
 
 function change(
@@ -102,7 +109,7 @@ function change(
 
 function timeIsUp(name: string, left: number, timeoutMs: number): string {
   const after = timeoutMs === 0 ? "" : ` after ${timeoutMs / 1_000} s`;
-  return `${name}: ${requests(left)} still in flight${after}; it stays taken out until its run ends, or until lw-inference-proxy undrain ${name}`;
+  return `${name}: ${requests(left)} still in flight${after}. The container stays drained until it restarts, or until you run lw-inference-proxy undrain ${name}`;
 }
 
 function requests(count: number): string {

@@ -1,4 +1,4 @@
-/** The models of a reply of `GET /status` → a table for people: who serves each, how busy it is, how fast. Pure. */
+/** Formats the models of a `GET /status` reply as a table: the servers, the load and the speed of each. Pure. */
 import { z } from "zod/mini";
 import { greatestFirst } from "../ground/greatest-first.ts";
 import { printableInTable } from "../ground/printable.ts";
@@ -13,12 +13,12 @@ const Window = z.object({
   tokens_per_second: z.optional(z.nullable(z.number())),
 });
 
-/** An older proxy has the id alone, or also how many requests wait. */
+/** An older proxy sends only the id, or the id and `waiting`. */
 export const Model = z.object({
   id: z.string(),
   waiting: z.optional(z.number()),
   in_flight: z.optional(z.number()),
-  /** What it `gets` is `all`, `shares` or `none`. A newer proxy may have other words: they are shown too. */
+  /** `gets` is `all`, `shares` or `none`. A newer proxy may send other words: the table shows them too. */
   servers: z.optional(z.array(z.object({ container: z.string(), gets: z.string() }))),
   recent: z.optional(
     z.nullable(z.object({ last_5_minutes: z.optional(Window), last_hour: z.optional(Window) })),
@@ -31,7 +31,7 @@ type RecentWindow = z.infer<typeof Window>;
 /** The most rows, and the longest id. */
 const [ROWS_MAX, ID_LENGTH_MAX] = [50, 40];
 
-/** A column that says nothing of any model is left out, but for these. */
+/** The table leaves out an empty column, except these. */
 const ALWAYS = ["MODEL", "IN FLIGHT", "LAST 5 MIN", "SERVERS"];
 const HEADINGS = ["MODEL", "IN FLIGHT", "WAITING", "LAST 5 MIN", "ERRORS", "FIRST CHUNK"].concat(
   "SPEED",
@@ -40,8 +40,8 @@ const HEADINGS = ["MODEL", "IN FLIGHT", "WAITING", "LAST 5 MIN", "ERRORS", "FIRS
 const NOTHING = "–";
 
 /**
- * @param leftOut how many models the reply has left out
- * @returns lines; none for an older proxy, which tells nothing of this
+ * @param leftOut how many models the reply leaves out
+ * @returns lines; no table for an older proxy, which does not send the servers
  */
 export function modelLines(models: readonly ModelStatus[], leftOut: number): readonly string[] {
   if (!models.some(({ servers }) => servers !== undefined)) return moreLine(leftOut, "model");
@@ -54,7 +54,7 @@ export function modelLines(models: readonly ModelStatus[], leftOut: number): rea
   return [...columns(table), ...moreLine(leftOut + models.length - busiest.length, "model")];
 }
 
-/** What is in progress, and the requests of the last 5 minutes and of the last hour. */
+/** The current requests, the requests of the last 5 minutes, and the requests of the last hour. */
 function needOf({ waiting = 0, in_flight = 0, recent }: ModelStatus): readonly number[] {
   const { last_5_minutes, last_hour } = recent ?? {};
   return [waiting + in_flight, last_5_minutes?.requests ?? 0, last_hour?.requests ?? 0];
@@ -72,14 +72,14 @@ function rowOf({ id, in_flight = 0, waiting, servers, recent }: ModelStatus): re
     speedText(window),
     serversText(servers),
   ];
-  return cells.map(printableInTable); // before anything measures them: an escape sequence has no width
+  return cells.map(printableInTable); // before the columns are measured: an escape sequence has no width
 }
 
 function countText(count = 0): string {
   return count === 0 ? NOTHING : `${count}`;
 }
 
-/** The median, and what 95 of 100 are faster than. */
+/** The median and the 95th percentile. */
 function firstChunkText(ms: RecentWindow["first_chunk_ms"]): string {
   return ms ? `${msText(ms.p50)} / ${msText(ms.p95)}` : NOTHING;
 }
@@ -97,16 +97,16 @@ function rounded(number: number): number {
   return number < 10 ? Math.round(number * 10) / 10 : Math.round(number);
 }
 
-/** Behind the name of one server, and behind those of several. */
+/** The texts after the name of one server and after the names of several. */
 const GETS_TEXTS = new Map([
   ["all", ["gets all", "get all"]],
-  ["shares", ["shares them", "share them"]],
+  ["shares", ["shares requests", "share requests"]],
   ["none", ["gets none", "get none"]],
 ]);
-/** The most names of servers that get the same, and the longest name. */
+/** The most names in one group, and the longest name. */
 const [NAMES_MAX, NAME_LENGTH_MAX] = [3, 40];
 
-/** `vllm-2 gets all; vllm-1 gets none`. One that gets all and is alone needs no more than its name. */
+/** `vllm-2 gets all; vllm-1 gets none`. A single server that gets all is shown by its name alone. */
 function serversText(servers: ModelStatus["servers"] = []): string {
   const [only, ...others] = servers;
   if (only === undefined) return NOTHING;

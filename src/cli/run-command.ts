@@ -1,4 +1,4 @@
-/** The commands beside running the proxy: which of them does what. Running the proxy is compose.ts. */
+/** Runs every command except the proxy itself, which is in compose.ts. */
 import { type ListenAddress, originOf } from "../ground/listen-address.ts";
 import { help, type SideCommand, type Variables, wrongArgument } from "./arguments.ts";
 import { CANNOT, type CommandResult, failed, NOT_WELL, OK } from "./command-result.ts";
@@ -6,21 +6,21 @@ import { drain, undrain } from "./drain.ts";
 import { healthcheck } from "./healthcheck.ts";
 import { status } from "./status.ts";
 
-/** What the commands need to know of the program. */
+/** What the commands need to know about the program. */
 export type Program = {
   readonly version: string;
   readonly commit: string;
   readonly variables: Variables;
-  /** Where the proxy listens on this machine, in this container; or which variables of it are wrong. */
+  /** Where the local proxy listens, or the errors of the variables that say so. */
   readonly listening:
     | {
         readonly kind: "address";
         readonly address: ListenAddress;
-        /** Where its own socket may lie: see `controlSockets`. */
+        /** The possible paths of its control socket: see `controlSockets`. */
         readonly controlSockets: readonly string[];
       }
     | { readonly kind: "wrong"; readonly errors: readonly string[] };
-  /** Shows a line at once. */
+  /** Prints a line at once. */
   readonly print: (line: string) => void;
 };
 

@@ -1,6 +1,6 @@
 /**
- * The swarm of a reply of `GET /status` → a table for people: how many tasks of each service are routed, what becomes of
- * its update, and why tasks are not there. Pure.
+ * Formats the swarm of a `GET /status` reply as a table: the routed tasks of each service, the state of its update, and
+ * why tasks are missing. Pure.
  */
 import { z } from "zod/mini";
 import { printableInTable } from "../ground/printable.ts";
@@ -26,7 +26,7 @@ const Service = z.object({
 });
 
 export const Swarm = z.object({
-  /** `followed`, `lost` or `forbidden`. A newer proxy may have other words: they are shown too. */
+  /** `followed`, `lost` or `forbidden`. A newer proxy may send other words: the table shows them too. */
   state: z.string(),
   reason: z.nullable(z.string()),
   since: z.string(),
@@ -39,7 +39,7 @@ type TaskStatus = z.infer<typeof Task>;
 
 type LeftOut = { readonly services?: number | undefined; readonly details?: boolean | undefined };
 
-/** The node of each task, by its id. */
+/** Task id → node. */
 export function nodesOf(swarm: SwarmStatus | null | undefined): ReadonlyMap<string, string> {
   const nodes = new Map<string, string>();
   for (const { tasks } of swarm?.services ?? []) {
@@ -48,16 +48,16 @@ export function nodesOf(swarm: SwarmStatus | null | undefined): ReadonlyMap<stri
   return nodes;
 }
 
-const HEADINGS = ["SERVICE", "TASKS", "UPDATE", "WHY"];
+const HEADINGS = ["SERVICE", "TASKS", "UPDATE", "REASON"];
 const UPDATE_AT = HEADINGS.indexOf("UPDATE");
 const NOTHING = "–";
-/** The most tasks below one service, and the longest texts of what comes from outside. */
+/** The most tasks below one service, and the longest texts. */
 const [TASKS_MAX, NAME_LENGTH_MAX, NODE_LENGTH_MAX, REASON_LENGTH_MAX] = [5, 100, 64, 1_000];
 
 /**
- * A line for each service, and one below it for each of its tasks that is not there, if that service does not say why.
+ * One line for each service. Below it, one line for each missing task whose reason the service line does not show.
  *
- * @param leftOut how many services the reply has left out, and whether it has left out tasks
+ * @param leftOut how many services the reply leaves out, and whether it leaves out tasks
  */
 export function serviceLines(swarm: SwarmStatus, leftOut: LeftOut = {}): readonly string[] {
   const { state, services } = swarm;
@@ -70,14 +70,14 @@ export function serviceLines(swarm: SwarmStatus, leftOut: LeftOut = {}): readonl
     rowOf(service, leftOut.details === true),
     ...taskRows(service),
   ]);
-  const printed = rows.map((cells) => cells.map(printableInTable)); // before anything measures them
+  const printed = rows.map((cells) => cells.map(printableInTable)); // before the columns are measured
   const table = [HEADINGS, ...printed];
   const hasUpdate = services.some(({ update }) => update !== null);
   const shown = hasUpdate ? table : table.map((cells) => cells.toSpliced(UPDATE_AT, 1));
   return [...columns(shown), ...more];
 }
 
-/** @param isCut whether tasks may be left out: then it is not known how many there are to be of one on each node */
+/** @param isCut whether tasks may be left out: then the task count of a service with one task on each node is unknown */
 function rowOf(service: ServiceStatus, isCut: boolean): readonly string[] {
   const { name, replicas, routed, update, reason, tasks } = service;
   const onNodes = isCut ? NOTHING : tasks.filter((task) => task.desired_state === "running").length;
@@ -89,7 +89,7 @@ function rowOf(service: ServiceStatus, isCut: boolean): readonly string[] {
   ];
 }
 
-/** The reason of the service may have that of its task. It is said once. */
+/** The reason of the service may contain the reason of a task. The table shows it once. */
 function taskRows({ reason, tasks }: ServiceStatus): readonly (readonly string[])[] {
   const said = cut(reason, REASON_LENGTH_MAX);
   const missing = tasks.filter(

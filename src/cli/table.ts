@@ -1,6 +1,5 @@
 /**
- * The reply of `GET /status` → tables for people, JSON for programs, and whether all is well. Asks nobody.
- * Pure.
+ * Formats the reply of `GET /status` as tables for people or JSON for programs, and says whether all is well. Pure.
  */
 import { z } from "zod/mini";
 import { printable, printableInTable } from "../ground/printable.ts";
@@ -13,26 +12,25 @@ const Container = z.object({
   id: z.optional(z.string()),
   name: z.string(),
   /**
-   * `routed`, `reading_models`, `starting`, `unhealthy` … A newer proxy may have other words: they are shown
-   * too.
+   * `routed`, `reading_models`, `starting`, `unhealthy` … A newer proxy may send other words: the table shows them too.
    */
   state: z.string(),
   reason: z.string(),
   since: z.string(),
   address: z.nullable(z.string()),
-  /** The first of them, if it has more than these. */
+  /** Its models, or only the first ones. */
   models: z.array(z.string()),
-  /** An older proxy does not have it. */
+  /** An older proxy does not send it. */
   model_count: z.optional(z.number()),
   in_flight: z.number(),
-  // An older proxy has none of these three.
+  // An older proxy does not send these three.
   max_in_flight: z.optional(z.nullable(z.number())),
   load: z.optional(z.nullable(z.number())),
-  /** Keys are `prefix`, `load`, `only` and `failover`. A newer proxy may have other words: they are shown too. */
+  /** Keys are `prefix`, `load`, `only` and `failover`. A newer proxy may send others: the table shows them too. */
   requests_last_minute: z.optional(z.nullable(z.record(z.string(), z.number()))),
 });
 
-/** The fields that the commands use. Others are ignored, so that an older binary can ask a newer proxy. */
+/** The fields that the commands use. An older binary ignores the other fields of a newer proxy. */
 const StatusReply = z.object({
   version: z.string(),
   uptime_seconds: z.number(),
@@ -46,10 +44,10 @@ const StatusReply = z.object({
     api_version: z.nullable(z.string()),
   }),
   containers: z.array(Container),
-  /** An older proxy has none. */
+  /** An older proxy does not send it. */
   swarm: z.optional(z.nullable(Swarm)),
   models: z.optional(z.array(Model)),
-  /** How many there is no room for. An older proxy has none. */
+  /** How many entries the reply leaves out. An older proxy does not send it. */
   left_out: z.optional(
     z.object({
       containers: z.optional(z.number()),
@@ -63,7 +61,7 @@ const StatusReply = z.object({
 export type StatusReply = z.infer<typeof StatusReply>;
 type ContainerStatus = StatusReply["containers"][number];
 
-/** @returns undefined if it is not a proxy's reply */
+/** @returns undefined if it is not the reply of a proxy */
 export function parseStatus(body: string): StatusReply | undefined {
   try {
     return StatusReply.safeParse(JSON.parse(body)).data;
@@ -73,9 +71,9 @@ export function parseStatus(body: string): StatusReply | undefined {
 }
 
 /**
- * Whether the proxy hears the engine and routes to every container that opted in. A proxy that does not hear
- * the engine, or not its swarm, may show an old state, so that does not count as well. A reply that is too long leaves
- * out what is not routed last of all: so what is shown says it, even then.
+ * Whether the proxy is connected to the engine and routes to every container that opted in. Without a connection to the
+ * engine or its swarm, the proxy may show an old state, so this returns false. A long reply leaves out containers, but
+ * drops routed ones first. So the containers that it shows are enough to decide.
  */
 export function isAllRouted({ engine, swarm, containers }: StatusReply): boolean {
   return (
@@ -86,7 +84,7 @@ export function isAllRouted({ engine, swarm, containers }: StatusReply): boolean
 }
 
 const HEADINGS = ["CONTAINER", "STATE", "FOR", "NODE", "IN FLIGHT", "ADDRESS"].concat(
-  "MODELS, OR WHY NOT",
+  "MODELS OR REASON",
 );
 
 const NODE_AT = HEADINGS.indexOf("NODE");
@@ -117,16 +115,16 @@ export function renderStatus(status: StatusReply, nowMs: number): string {
 }
 
 /**
- * Writes the reply anew: the same JSON in one line, in which nothing steers a terminal.
+ * Writes the reply as the same JSON in one line, without control characters.
  *
- * @param body one that `parseStatus` accepts
- * @returns undefined if it is nested so deep that JSON.stringify can't write it
+ * @param body a reply that `parseStatus` accepts
+ * @returns undefined if it is nested too deep for JSON.stringify
  */
 export function renderJson(body: string): string | undefined {
   try {
     return `${printable(JSON.stringify(JSON.parse(body)))}\n`;
   } catch {
-    return undefined; // a RangeError: no proxy of ours writes such a thing
+    return undefined; // a RangeError: our proxy never writes such a reply
   }
 }
 
@@ -139,7 +137,7 @@ function engineLine({ engine }: StatusReply, nowMs: number): string {
   );
 }
 
-/** No line while the tasks of the swarm are followed. */
+/** No line while the proxy follows the tasks of the swarm. */
 function swarmLine({ swarm }: StatusReply, nowMs: number): readonly string[] {
   if (!swarm || swarm.state === "followed") return [];
   const { state, reason, since } = swarm;
@@ -150,7 +148,7 @@ function swarmLine({ swarm }: StatusReply, nowMs: number): readonly string[] {
 /** The most models in the line below, and the most characters of their ids. */
 const [WAITED_FOR_MAX, ID_LENGTH_MAX] = [10, 100];
 
-/** `waiting: 12 for llama, 3 for qwen`, those with the most first; no line if no request waits. */
+/** `waiting: 12 for llama, 3 for qwen`, the longest queue first; no line if no request waits. */
 function waitingLine({ models = [] }: StatusReply): readonly string[] {
   const waited = models
     .map(({ id, waiting = 0 }) => ({ id, waiting }))
@@ -166,14 +164,14 @@ function waitingLine({ models = [] }: StatusReply): readonly string[] {
   return [printableInTable(`waiting: ${texts.join(", ")}`)];
 }
 
-/** Two texts: while the proxy can't reach the engine, the second would blame the labels for it. */
+/** While the proxy cannot reach the engine, the second text would wrongly blame the labels. */
 function nothingLine(engineState: string): string {
   return engineState === "connecting"
-    ? "The engine has told of no container yet."
+    ? "The engine has not reported any container yet."
     : "No container has the label inference.enable.";
 }
 
-/** The node of each is only told of tasks of a swarm: without any there is no column of it. */
+/** Only tasks of a swarm have a node. Without tasks there is no NODE column. */
 function containerLines({ containers, swarm }: StatusReply, nowMs: number): readonly string[] {
   const nodes = nodesOf(swarm);
   const nodeIn = ({ id = "" }: ContainerStatus): string => nodes.get(id) ?? NOTHING;
@@ -193,10 +191,10 @@ function row(container: ContainerStatus, node: string, nowMs: number): readonly 
     state === "routed" && (models.length > 0 || model_count > 0) ? servedText(container) : reason;
   const inFlight = `${in_flight}${typeof max_in_flight === "number" ? `/${max_in_flight}` : ""}`;
   const cells = [name, state, sinceText(since, nowMs), node, inFlight, address ?? NOTHING, last];
-  return cells.map(printableInTable); // before anything measures them: an escape sequence has no width
+  return cells.map(printableInTable); // before the columns are measured: an escape sequence has no width
 }
 
-/** Its models, and behind them what is to be said of it beside that it is healthy. */
+/** Its models, then notes in parentheses. Leaves out the note `healthy`. */
 function servedText(container: ContainerStatus): string {
   const { models, model_count = 0, reason, load, requests_last_minute } = container;
   const notes = reason.split("; ").filter((note) => note !== "healthy");
@@ -205,13 +203,13 @@ function servedText(container: ContainerStatus): string {
   return `${modelsText(models, model_count)}${notes.length === 0 ? "" : ` (${notes.join("; ")})`}`;
 }
 
-/** @param count how many there are in all, if that is known */
+/** @param count the total number of models; 0 if unknown */
 function modelsText(models: readonly string[], count: number): string {
   return models.length === 0 ? `${count} models` : andMore(models, count);
 }
 
-/** Why a replica got requests, where `by` and the word of the field would not say it. */
-const REASON_TEXTS = new Map([["only", "as the only one"]]);
+/** Texts for reasons that are unclear as `by` plus the field name. */
+const REASON_TEXTS = new Map([["only", "as the only server"]]);
 
 function requestsText(requests: Readonly<Record<string, number>>): string {
   const texts = Object.entries(requests)

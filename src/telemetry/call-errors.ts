@@ -1,4 +1,4 @@
-/** What a call to a backend that failed is called in its span: one word, and a few for people. Pure. */
+/** Names the failure of a call to a backend for its span: one word, and a short text for people. Pure. */
 import { errorCode } from "../ground/error-text.ts";
 import { failureWords, isOfConnection, RUN_OVER } from "../ground/failure-words.ts";
 import type { ReportEnd } from "./reporting.ts";
@@ -16,7 +16,7 @@ export function wordOfBreak(
   return abortReason === "cut" ? "drain_timeout" : BROKEN_OFF;
 }
 
-/** Describes a call that got no answer. Leaves out error messages, which may have addresses in them. */
+/** Describes a call without an answer. Leaves out error messages, which may contain addresses. */
 export function failureOf(
   error: unknown,
   abortReason: string | undefined,
@@ -39,9 +39,9 @@ const BY_CODE: Readonly<Record<string, string>> = {
   ECONNRESET: "connection_reset",
 };
 
-/** Why we have ended a call. */
+/** Why the proxy ended a call. */
 const WORDS: Readonly<Record<string, string>> = {
-  cut: "its time to finish was over",
+  cut: "the drain timeout expired",
   "run-over": RUN_OVER,
 };
 
@@ -51,7 +51,7 @@ export function wordsOfBreak(error: unknown, abortReason: string | undefined): s
   return error === undefined ? "client gone" : failureWords(error);
 }
 
-/** True if a call may have failed because its server has ended. */
+/** True if the call may have failed because its server has ended. */
 export function mayHaveEnded(error: unknown, abortReason: string | undefined): boolean {
   if (abortReason === undefined) return isOfConnection(error);
   return abortReason === "run-over" || abortReason === "connect timed out";

@@ -1,7 +1,7 @@
 /**
- * Environment → what is reported, and where to. Names and values are OpenTelemetry's own. The SDK and its
- * exporters read most of them by themselves and ignore a wrong value. So this checks those too, though it uses
- * few of them. Sends nothing.
+ * Parses the OpenTelemetry variables of the environment: what to report, and where to. Names and values are the
+ * standard ones. The SDK and its exporters read most variables themselves and ignore a wrong value. So this file checks
+ * all of them, although it uses only a few. Sends nothing.
  */
 import { z } from "zod/mini";
 import {
@@ -15,17 +15,17 @@ import {
 import { TIMER_MS_MAX } from "../ground/timers.ts";
 
 export type TelemetrySettings = {
-  /** Whether they are sent over OTLP. */
+  /** Whether the proxy sends traces over OTLP. */
   readonly traces: boolean;
-  /** Whether they are sent over OTLP. */
+  /** Whether the proxy sends metrics over OTLP. */
   readonly metrics: boolean;
   /** Whether /metrics shows the metrics. */
   readonly scrape: boolean;
   readonly exportIntervalMs: number;
   readonly exportTimeoutMs: number;
-  /** How many batches of spans may be under way at once: as many as the queue holds, and one more. */
+  /** How many batches of spans may be in flight at once: as many as the queue holds, plus one. */
   readonly spanExportsMax: number;
-  /** From this level up, what OpenTelemetry says of itself goes to the log; undefined: nothing does. */
+  /** The lowest level of OpenTelemetry's own messages that go to the log; undefined: none. */
   readonly diagnostics: DiagnosticsLevel | undefined;
 };
 
@@ -39,7 +39,7 @@ export type ReadSettings = {
   readonly warnings: readonly string[];
 };
 
-/** An endpoint as exporters over gRPC take it. We can't send there, so we don't, and a warning says so. */
+/** An endpoint in the form of gRPC exporters. The proxy cannot send there, so it sends nothing and warns. */
 const BARE_GRPC = /^(?:grpc:\/\/)?([\w.-]+|\[[\da-f:]+\]):4317\/?$/i;
 
 const ENDPOINT = {
@@ -49,7 +49,7 @@ const ENDPOINT = {
 } as const;
 const PROTOCOL = {
   ...oneOf(["http/protobuf"], "http/protobuf"),
-  expected: "http/protobuf: the proxy speaks neither grpc nor http/json",
+  expected: "http/protobuf, because the proxy does not support grpc and http/json",
 } as const;
 const PAIRS = {
   default: "",
@@ -67,14 +67,14 @@ const MILLISECONDS = {
 const COMPRESSION = oneOf(["none", "gzip"], "none");
 const EXPORTER = oneOf(["otlp", "none"], "otlp");
 
-/** What people can set. The proxy looks at it only where telemetry is on. */
+/** The variables that users can set. The proxy checks them only if telemetry is on. */
 export const TELEMETRY_VARIABLES = {
   OTEL_EXPORTER_OTLP_ENDPOINT: ENDPOINT,
   OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: ENDPOINT,
   OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: ENDPOINT,
   OTEL_SDK_DISABLED: {
     default: "false",
-    expected: "true, false",
+    expected: "true or false",
     schema: text((value) => /^(?:true|false)$/i.test(value)),
   },
   OTEL_TRACES_EXPORTER: EXPORTER,
@@ -110,7 +110,7 @@ export const TELEMETRY_VARIABLES = {
   ),
   OTEL_TRACES_SAMPLER_ARG: {
     default: "1",
-    expected: "a share from 0 to 1",
+    expected: "a number from 0 to 1",
     schema: text((value) => Number(value) >= 0 && Number(value) <= 1),
   },
   OTEL_BSP_SCHEDULE_DELAY: { default: "5000", ...MILLISECONDS },
@@ -124,12 +124,12 @@ export const TELEMETRY_VARIABLES = {
   },
   OTEL_LOG_LEVEL: {
     default: "",
-    expected: DIAGNOSTICS_LEVELS.join(", "),
+    expected: `one of ${DIAGNOSTICS_LEVELS.join(", ")}`,
     schema: parsedBy(parseDiagnostics),
   },
 } as const;
 
-/** @param scrape whether people can read the metrics at /metrics, which does not need OTLP */
+/** @param scrape whether /metrics shows the metrics, which does not need OTLP */
 export function readTelemetrySettings(env: Environment, scrape: boolean): ReadSettings {
   const set: Environment = Object.fromEntries(
     Object.keys(TELEMETRY_VARIABLES).map((name) => [name, env[name]?.trim()]),
@@ -164,12 +164,12 @@ function isSent(signal: "TRACES" | "METRICS", set: Environment): boolean {
   return set[`OTEL_${signal}_EXPORTER`] !== "none" && endpoint !== "" && !BARE_GRPC.test(endpoint);
 }
 
-/** Leaves out what says nothing to whoever only scrapes. */
+/** Leaves out the variables that matter only for sending. */
 function withoutSending(set: Environment): Environment {
   return Object.fromEntries(Object.entries(set).filter(([name]) => !ONLY_SENT.test(name)));
 }
 
-/** The line for a variable that is wrong. It does not show what may be a key or a password. */
+/** The line for a wrong variable. It does not show a value that may contain a key or a password. */
 function errorOf(name: string, env: Environment): string {
   const variables: Readonly<Record<string, Variable>> = TELEMETRY_VARIABLES;
   const value = env[name];
@@ -183,7 +183,7 @@ const BASE_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const GRPC_PORT = "4317";
 const HTTP_PORT = "4318";
 
-/** @returns one warning at most, for all endpoints that are used and have the port of gRPC */
+/** @returns at most one warning, for all used endpoints with the gRPC port */
 function grpcWarnings(read: (name: string) => string): readonly string[] {
   const nameOf = (signal: string): string => `OTEL_EXPORTER_OTLP${signal}_ENDPOINT`;
   const own = ["_TRACES", "_METRICS"].filter((signal) => read(nameOf(signal)) !== "");
@@ -199,20 +199,20 @@ function grpcWarnings(read: (name: string) => string): readonly string[] {
   });
   if (mended.length === 0) return [];
   return [
-    `port ${GRPC_PORT} is for OTLP over gRPC, which the proxy does not speak; write ${mended.join(" ")}`,
+    `port ${GRPC_PORT} is for OTLP over gRPC, which the proxy does not support; set ${mended.join(" ")}`,
   ];
 }
 
-/** A schema of texts: the SDK reads the value by itself, so nothing is made of it here. */
+/** A schema that only checks a text: the SDK reads the value itself. */
 function text(accepts: (value: string) => boolean) {
   return z.string().check(z.refine((value) => value === "" || accepts(value)));
 }
 
 function oneOf(values: readonly string[], byDefault: string): Variable {
-  return { default: byDefault, expected: values.join(", "), schema: z.enum(values) };
+  return { default: byDefault, expected: `one of ${values.join(", ")}`, schema: z.enum(values) };
 }
 
-/** A schema of whole numbers. Variables share it: making one takes about 0.1 ms of each start. */
+/** A schema for whole numbers. Variables share it, because creating one takes about 0.1 ms at each start. */
 function numberUpTo(max: number) {
   return parsedBy((digits, context) => {
     const number = /^\d+$/.test(digits) ? Number(digits) : 0;
@@ -230,7 +230,7 @@ function parseDiagnostics(level: string, context: ParseContext): DiagnosticsLeve
   return isKnown ? (level.toUpperCase() as DiagnosticsLevel) : refuse(context);
 }
 
-/** Whether it is a list as in a W3C baggage header, which is OpenTelemetry's format for these variables. */
+/** Whether the value is a list in the format of a W3C baggage header, which OpenTelemetry uses for these variables. */
 function arePairs(value: string, form: RegExp): boolean {
   try {
     decodeURIComponent(value);

@@ -23,7 +23,7 @@ describe("parseCommandLine()", () => {
     [["drain", "--timeout=0", "a"], { kind: "drain", container: "a", timeoutMs: 0 }],
     [["undrain", "vllm-1"], { kind: "undrain", container: "vllm-1" }],
     [["drain", "drain"], { kind: "drain", container: "drain", timeoutMs: 65_000 }],
-  ])("knows %p", (args, command) => {
+  ])("parses %p", (args, command) => {
     expect(parseCommandLine(args)).toEqual(command);
   });
 
@@ -47,16 +47,16 @@ describe("parseCommandLine()", () => {
     [["drain", "--timeouts=1s", "a"], "--timeouts=1s"],
     [["undrain", "a", "--timeout", "1s"], "--timeout"],
     [["--json", "drain", "a"], "--json"],
-  ])("has no %p, and says which argument is wrong", (args, argument) => {
+  ])("refuses %p and returns the wrong argument", (args, argument) => {
     expect(parseCommandLine(args)).toEqual({ kind: "wrong", argument });
   });
 });
 
 test.each<[args: readonly string[], reason: string]>([
-  [["drain"], "drain takes the name or the id of a container"],
-  [["drain", ""], "drain takes the name or the id of a container"],
-  [["undrain"], "undrain takes the name or the id of a container"],
-  [["drain", "a", "--timeout"], "--timeout takes a duration like 500ms, 60s, 5m or 0"],
+  [["drain"], "drain needs the name or the id of a container"],
+  [["drain", ""], "drain needs the name or the id of a container"],
+  [["undrain"], "undrain needs the name or the id of a container"],
+  [["drain", "a", "--timeout"], "--timeout needs a duration like 500ms, 60s, 5m or 0"],
   [
     ["drain", "a", "--timeout", "60\u001b"],
     '--timeout is "60\\u001b": expected a duration like 500ms, 60s, 5m or 0',
@@ -65,11 +65,11 @@ test.each<[args: readonly string[], reason: string]>([
     ["drain", "a", "--timeout=10000h"],
     '--timeout is "10000h": expected a duration like 500ms, 60s, 5m or 0',
   ],
-])("%p can't be carried out, and says why", (args, reason) => {
+])("%p is refused with the reason", (args, reason) => {
   expect(parseCommandLine(args)).toEqual({ kind: "unusable", reason });
 });
 
-test("every command of the usage is one", () => {
+test("the parser knows every command of the usage", () => {
   const named = [...USAGE.matchAll(/^ {2}(-?-?\w+)(?: (NAME))?(?: \[(.+)\])?(?: |$)/gm)].flatMap(
     ([, command = "", name, options]) => {
       const args = [command, ...(name === undefined ? [] : [name])];
@@ -80,16 +80,18 @@ test("every command of the usage is one", () => {
   for (const args of named) expect(parseCommandLine(args).kind).not.toBe("wrong");
 });
 
-test("help has each variable with its default", () => {
+test("help shows the meaning, the values and the default of each variable", () => {
   const text = help({
-    A: { default: "1", expected: "a number" },
-    LONG: { default: "", expected: "x" },
+    A: { meaning: "how many", default: "1", expected: "a number" },
+    LONG: { meaning: "what", default: "", expected: "x" },
   });
-  expect(text).toBe(`${USAGE}\n  A     a number; default 1\n  LONG  x; default none\n`);
+  expect(text).toBe(
+    `${USAGE}\nEnvironment variables:\n\n  A\n      how many\n      a number; default: 1\n  LONG\n      what\n      x; default: none\n`,
+  );
 });
 
-test("a wrong argument is shown so that nothing in it is hidden", () => {
+test("a wrong argument is shown with escaped control characters", () => {
   expect(wrongArgument("a\u001b b")).toBe(
-    `lw-inference-proxy: there is no argument "a\\u001b b" here\n\n${USAGE}`,
+    `lw-inference-proxy: unexpected argument "a\\u001b b"\n\n${USAGE}`,
   );
 });

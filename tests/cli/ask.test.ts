@@ -6,7 +6,7 @@ import { freePort } from "../support/proxy/compiled.ts";
 
 const LIMITS = { timeoutMs: 100, bytesMax: 1_024 };
 
-test("ask() gives the reply's status and all of its body", async () => {
+test("ask() returns the status and the whole body of the reply", async () => {
   using server = Bun.serve({ port: 0, fetch: () => new Response("no", { status: 404 }) });
   const url = `http://127.0.0.1:${server.port}/x`;
   expect(await ask(url, LIMITS)).toEqual({ kind: "reply", url, status: 404, body: "no" });
@@ -22,12 +22,12 @@ test("ask() says why there is no reply", async () => {
   using server = Bun.serve({ port: 0, fetch: () => new Promise<Response>(() => undefined) });
   expect(await ask(`${server.url}`, LIMITS)).toEqual({
     kind: "none",
-    reason: `no proxy answers at ${server.url}: nothing came within 0.1 s`,
+    reason: `no proxy answers at ${server.url}: no answer within 0.1 s`,
   });
 });
 
-describe("whatever listens there may be hostile", () => {
-  test("an answer that inflates is refused unread", async () => {
+describe("the program that listens there may be hostile", () => {
+  test("a compressed answer is refused unread", async () => {
     const body = Bun.gzipSync(new Uint8Array(8 * 1024 * 1024));
     const headers = { "content-encoding": "gzip" };
     using server = Bun.serve({ port: 0, fetch: () => new Response(body, { headers }) });
@@ -37,7 +37,7 @@ describe("whatever listens there may be hostile", () => {
     });
   });
 
-  test("an answer without end is read as far as its limit", async () => {
+  test("an endless answer is read up to the limit", async () => {
     const piece = new Uint8Array(1024 * 1024).fill(0x20);
     const endless = (): ReadableStream<Uint8Array> =>
       new ReadableStream({ pull: (controller) => controller.enqueue(piece) });

@@ -4,14 +4,14 @@ import { explain } from "../../src/cli/control-call.ts";
 
 const PATH = import.meta.path;
 const { uid } = statSync(PATH);
-const OWNER = `${PATH} is for its owner alone: ask as user ${uid} (docker exec --user ${uid})`;
+const OWNER = `only its owner may use ${PATH}: run the command as user ${uid} (docker exec --user ${uid})`;
 
 test.each<[code: string | undefined, path: string, said: string]>([
-  ["ENOENT", PATH, `there is no socket ${PATH}`],
-  ["ECONNREFUSED", PATH, `nobody listens at ${PATH} any more`],
+  ["ENOENT", PATH, `the socket ${PATH} does not exist`],
+  ["ECONNREFUSED", PATH, `no process listens on ${PATH} any more`],
   ["EACCES", PATH, OWNER],
   ["EPERM", PATH, OWNER],
-  ["EACCES", `${PATH}/none`, `${PATH}/none is for its owner alone`],
+  ["EACCES", `${PATH}/none`, `only its owner may use ${PATH}/none`],
   ["ECONNRESET", PATH, "the reason"],
   [undefined, PATH, "the reason"],
 ])("explain() of %s at %s", (code, path, said) => {

@@ -51,19 +51,19 @@ function run(timeoutMs = 10_000, sockets = [path]): Promise<CommandResult> {
 }
 
 describe("drain", () => {
-  test("waits until no request is left, and says so as it goes", async () => {
+  test("waits until no requests are left and prints its progress", async () => {
     states = [
       { state: "drained", inFlight: 2 },
       { state: "drained", inFlight: 1 },
       { state: "drained", inFlight: 0 },
     ];
     await listen();
-    expect(await run()).toEqual({ code: 0, stdout: "vllm: no request is left\n" });
-    expect(printed).toEqual(["vllm: taken out; 2 requests in flight"]);
+    expect(await run()).toEqual({ code: 0, stdout: "vllm: drained; no requests left\n" });
+    expect(printed).toEqual(["vllm: draining; 2 requests in flight"]);
     expect(looks).toBe(3);
   });
 
-  test("says how many are left when that changes, once a second at most", async () => {
+  test("prints the number of requests left when it changes, at most once a second", async () => {
     states = Array.from({ length: 25 }, (_, index) => ({ state: "drained", inFlight: 26 - index }));
     states.push({ state: "drained", inFlight: 0 });
     await listen();
@@ -72,45 +72,48 @@ describe("drain", () => {
     expect(printed[1]).toMatch(/^vllm: \d+ requests in flight$/);
   });
 
-  test("without any in flight it is done at once", async () => {
+  test("without requests in flight it is done at once", async () => {
     result = { kind: "done", name: "vllm", run: "r", inFlight: 0, isNew: false };
     await listen();
-    expect(await run(0)).toEqual({ code: 0, stdout: "vllm: no request is left\n" });
-    expect([printed, looks]).toEqual([["vllm: already taken out; 0 requests in flight"], 0]);
+    expect(await run(0)).toEqual({ code: 0, stdout: "vllm: drained; no requests left\n" });
+    expect([printed, looks]).toEqual([["vllm: already draining; 0 requests in flight"], 0]);
   });
 
-  test("when the time is up it says how many are left, and what can be done", async () => {
+  test("when the time is up it says how many requests are left and what to do", async () => {
     states = [{ state: "drained", inFlight: 1 }];
     await listen();
     expect(await run(250)).toEqual({
       code: 1,
       stderr:
-        "lw-inference-proxy: vllm: 1 request still in flight after 0.25 s; it stays taken out until its run ends, or until lw-inference-proxy undrain vllm\n",
+        "lw-inference-proxy: vllm: 1 request still in flight after 0.25 s. The container stays drained until it restarts, or until you run lw-inference-proxy undrain vllm\n",
     });
   });
 
-  test("with a time of 0 it does not wait at all", async () => {
+  test("with a timeout of 0 it does not wait", async () => {
     await listen();
     const { code, stderr } = await run(0);
     expect([code, stderr, looks]).toEqual([1, expect.stringContaining("2 requests still in"), 0]);
   });
 
-  test("when its run ends there is nothing left to wait for", async () => {
+  test("when the container stops there is nothing left to wait for", async () => {
     states = [{ state: "over", inFlight: 0 }];
     await listen();
-    expect(await run()).toEqual({ code: 0, stdout: "vllm: its run has ended\n" });
+    expect(await run()).toEqual({
+      code: 0,
+      stdout: "vllm: the container has stopped or restarted\n",
+    });
   });
 
-  test("when somebody else takes it back it is no success", async () => {
+  test("when someone undrains the container meanwhile it fails", async () => {
     states = [{ state: "undrained", inFlight: 2 }];
     await listen();
     expect(await run()).toEqual({
       code: 1,
-      stderr: "lw-inference-proxy: vllm was taken back meanwhile\n",
+      stderr: "lw-inference-proxy: vllm was undrained meanwhile\n",
     });
   });
 
-  test("when the proxy ends meanwhile, it says that it may be routed again", async () => {
+  test("when the proxy ends meanwhile it says that the container may get requests again", async () => {
     states = [{ state: "drained", inFlight: 1 }];
     await listen();
     const end = run();
@@ -119,63 +122,66 @@ describe("drain", () => {
     const { code, stderr } = await end;
     expect([code, stderr]).toEqual([
       2,
-      expect.stringContaining("vllm may be routed again: no proxy answers: there is no socket"),
+      expect.stringContaining("vllm may get new requests again: no proxy answers: the socket"),
     ]);
   });
 });
 
-test("undrain says whether it was taken out", async () => {
+test("undrain says whether the container was drained", async () => {
   await listen();
-  expect(await undrain("vllm", [path])).toEqual({ code: 0, stdout: "vllm: taken back\n" });
+  expect(await undrain("vllm", [path])).toEqual({
+    code: 0,
+    stdout: "vllm: gets new requests again\n",
+  });
   result = { kind: "done", name: "vllm", run: "r", inFlight: 0, isNew: false };
-  expect(await undrain("vllm", [path])).toEqual({ code: 0, stdout: "vllm: was not taken out\n" });
+  expect(await undrain("vllm", [path])).toEqual({ code: 0, stdout: "vllm: was not drained\n" });
 });
 
-test("what can't be done is exit code 2 with the proxy's reason, for both", async () => {
+test("if the proxy refuses, both exit with code 2 and the reason of the proxy", async () => {
   result = { kind: "impossible", reason: "there is none\u001b[31m" };
   await listen();
   const stderr = "lw-inference-proxy: there is none\\u001b[31m\n";
   expect(await run()).toEqual({ code: 2, stderr });
   expect(await undrain("vllm", [path])).toEqual({ code: 2, stderr });
   result = { kind: "done", name: "a\u001b[31m", run: "r", inFlight: 0, isNew: true };
-  expect((await run()).stdout).toBe("a\\u001b[31m: no request is left\n");
-  expect(printed).toEqual(["a\\u001b[31m: taken out; 0 requests in flight"]);
+  expect((await run()).stdout).toBe("a\\u001b[31m: drained; no requests left\n");
+  expect(printed).toEqual(["a\\u001b[31m: draining; 0 requests in flight"]);
 });
 
-describe("where it asks", () => {
+describe("which proxy it asks", () => {
   test("the first socket on which a proxy answers", async () => {
     await listen();
     expect((await run(10_000, [`${path}.none`, path])).code).toBe(0);
   });
 
-  test("no proxy: exit code 2, with where it looked and what to do", async () => {
+  test("no proxy: exit code 2, with the sockets that it tried and what to do", async () => {
     const { code, stderr } = await run(10_000, [`${path}.a`, `${path}.b`]);
     expect(code).toBe(2);
     expect(stderr).toStartWith(
-      `lw-inference-proxy: no proxy answers: there is no socket ${path}.a; there is no socket ${path}.b. If the proxy`,
+      `lw-inference-proxy: no proxy answers: the socket ${path}.a does not exist; the socket ${path}.b does not exist. If the proxy`,
     );
     expect(stderr).toContain("docker exec");
   });
 
-  test("a socket that a killed proxy has left", async () => {
+  test("a socket of a killed proxy", async () => {
     const script = `Bun.serve({ unix: ${JSON.stringify(path)}, fetch: () => new Response() }); process.kill(process.pid, "SIGKILL");`;
     await Bun.spawn([process.execPath, "-e", script]).exited;
-    expect((await run()).stderr).toContain(`nobody listens at ${path} any more`);
+    expect((await run()).stderr).toContain(`no process listens on ${path} any more`);
   });
 
   test.each([
     ["nonsense", "x"],
     ["JSON of another kind", '{"name":1}'],
     ["too much", `{"reason":"${"x".repeat(70_000)}"}`],
-  ])("somebody else's socket, who answers %s", async (_what, body) => {
+  ])("the socket of another program that answers %s", async (_what, body) => {
     using _server = Bun.serve({ unix: path, fetch: () => new Response(body) });
     const { code, stderr = "" } = await run();
     expect([code, stderr.length < 1_000]).toEqual([2, true]);
-    expect(stderr).toMatch(/is none of ours|larger than 64 KiB/);
+    expect(stderr).toMatch(/is not from an lw-inference-proxy|larger than 64 KiB/);
   });
 
   test.skipIf(process.getuid?.() !== 0)(
-    "a socket of another user: it says as whom to ask",
+    "a socket of another user: it says which user may use it",
     async () => {
       using open = openDirectory();
       path = join(open.path, "proxy.sock");
@@ -194,13 +200,13 @@ describe("where it asks", () => {
       const { uid } = statSync(path);
       expect([code, stderr]).toEqual([
         2,
-        expect.stringContaining(`ask as user ${uid} (docker exec --user ${uid})`),
+        expect.stringContaining(`run the command as user ${uid} (docker exec --user ${uid})`),
       ]);
     },
   );
 });
 
-test("a proxy that was started anew while it waits has forgotten it: exit code 2", async () => {
+test("when the proxy restarts meanwhile it exits with code 2", async () => {
   states = [
     { state: "drained", inFlight: 2 },
     { state: "unknown", inFlight: 0 },
@@ -209,6 +215,6 @@ test("a proxy that was started anew while it waits has forgotten it: exit code 2
   expect(await run()).toEqual({
     code: 2,
     stderr:
-      "lw-inference-proxy: vllm may be routed again: the proxy was started anew, and forgot it\n",
+      "lw-inference-proxy: vllm may get new requests again: the proxy restarted and does not remember the drain; run drain again\n",
   });
 });

@@ -8,7 +8,7 @@ function model(id: string, more: object = {}): ModelStatus {
   return Model.parse({ id, waiting: 0, in_flight: 0, servers: ONE, recent: null, ...more });
 }
 
-/** The cells of the one row for a model, by their headings. */
+/** The cells of a model's row, by heading. */
 function cells(more: object): Readonly<Record<string, string>> {
   const [headings = "", row = ""] = modelLines([model("m", more)], 0);
   const names = headings.split(/ {2,}/);
@@ -19,7 +19,7 @@ function cells(more: object): Readonly<Record<string, string>> {
 }
 
 describe("modelLines()", () => {
-  test("is a table of who serves each model, how busy it is, and how fast", () => {
+  test("is a table with the servers, the load and the speed of each model", () => {
     const fast = {
       failed: 3,
       ...{ first_chunk_ms: { p50: 118.4, p95: 2_349 }, tokens_per_second: 41.6 },
@@ -35,7 +35,7 @@ describe("modelLines()", () => {
     ]);
   });
 
-  test("columns that say nothing of any model are left out", () => {
+  test("leaves out empty columns", () => {
     expect(modelLines([model("m")], 0)).toEqual([
       "MODEL  IN FLIGHT  LAST 5 MIN  SERVERS",
       "m      0          0           vllm-1",
@@ -44,18 +44,22 @@ describe("modelLines()", () => {
 
   test.each<[what: string, more: object, shown: Readonly<Record<string, string>>]>([
     [
-      "pieces, if no answer told its tokens",
+      "shows pieces if no answer reports its tokens",
       { pieces_per_second: 3.149 },
       { SPEED: "3.1 pieces/s" },
     ],
-    ["a slow model", { tokens_per_second: 0.04 }, { SPEED: "0 tokens/s" }],
-    ["seconds", { first_chunk_ms: { p50: 999, p95: 61_400 } }, { "FIRST CHUNK": "999 ms / 61 s" }],
+    ["shows a slow model", { tokens_per_second: 0.04 }, { SPEED: "0 tokens/s" }],
     [
-      "the seconds from the first one on, and one digit behind the point below 10",
+      "shows seconds",
+      { first_chunk_ms: { p50: 999, p95: 61_400 } },
+      { "FIRST CHUNK": "999 ms / 61 s" },
+    ],
+    [
+      "shows seconds from 1 s on, with one decimal below 10",
       { first_chunk_ms: { p50: 1_000, p95: 9_960 } },
       { "FIRST CHUNK": "1 s / 10 s" },
     ],
-    ["requests that failed", { failed: 2 }, { ERRORS: "2" }],
+    ["shows failed requests", { failed: 2 }, { ERRORS: "2" }],
   ])("%s", (_what, window, shown) => {
     expect(cells({ recent: recent(9, window) })).toMatchObject(shown);
   });
@@ -65,13 +69,13 @@ describe("modelLines()", () => {
     [["a: all"], "a"],
     [["a: none"], "a gets none"],
     [["new: all", "old: none"], "new gets all; old gets none"],
-    [["c: none", "a: shares", "b: shares"], "a, b share them; c gets none"],
+    [["c: none", "a: shares", "b: shares"], "a, b share requests; c gets none"],
     [["1: none", "2: none", "3: none", "4: none", "5: none"], "1, 2, 3 and 2 more get none"],
     [["1: none", "2: none", "3: none", "4: none"], "1, 2, 3 and 1 more get none"],
-    [["a: shares"], "a shares them"],
+    [["a: shares"], "a shares requests"],
     [["a: half"], "a (half)"],
     [[`${"n".repeat(50)}: all`], `${"n".repeat(40)}…`],
-  ])("of servers %p: %p", (servers, text) => {
+  ])("shows servers %p as %p", (servers, text) => {
     const list = servers.map((each) => {
       const [container, gets] = each.split(": ");
       return { container, gets };
@@ -82,7 +86,7 @@ describe("modelLines()", () => {
   test.each<[what: string, models: readonly object[]]>([
     ["no model", []],
     ["an older proxy", [{ id: "m" }, { id: "n", waiting: 3 }]],
-  ])("is not there with %s", (_what, models) => {
+  ])("has no table with %s", (_what, models) => {
     expect(
       modelLines(
         models.map((one) => Model.parse(one)),
@@ -91,7 +95,7 @@ describe("modelLines()", () => {
     ).toEqual([]);
   });
 
-  test("has 50 rows at most, the busiest ones first, and says how many more there are", () => {
+  test("has at most 50 rows, the busiest first, and counts the others", () => {
     const models = Array.from({ length: 10_000 }, (_, n) => model(`m${n}`));
     const busy = [
       model("waited for", { waiting: 1 }),
@@ -108,7 +112,7 @@ describe("modelLines()", () => {
     expect(lines.at(-1)).toBe("and 9961 more models");
   });
 
-  test("no text steers a terminal, breaks its line, or makes it long", () => {
+  test("no text controls the terminal, breaks its line or makes it long", () => {
     const nasty = "\u001b[2J\n\u202e";
     const servers = [nasty, nasty, nasty, nasty].map((name) => ({
       container: `${name}${"x".repeat(1_000)}`,

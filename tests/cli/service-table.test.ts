@@ -1,4 +1,4 @@
-/** What `status` says of a swarm. */
+/** How `status` shows a swarm. */
 import { describe, expect, test } from "bun:test";
 import { isAllRouted, parseStatus, renderStatus, type StatusReply } from "../../src/cli/table.ts";
 import type { ServiceStatus } from "../../src/status.ts";
@@ -28,7 +28,7 @@ const MISSING = task({ name: "ai_llm.3", node: null, state: "pending", reason: R
 const TASKS = [task({ name: "ai_llm.1" }), task({ name: "ai_llm.2", node: "gpu-2" }), MISSING];
 
 describe("the services of a swarm", () => {
-  test("have a table of their own, below that of containers, in which tasks show their nodes", () => {
+  test("have their own table; the table of containers shows the nodes of tasks", () => {
     const containers = TASKS.slice(0, 2).map(({ id, name }) => containerStatus({ id, name }));
     const reason = `1 of 3 tasks is pending: ${ROOM}; free a GPU, or want fewer`;
     const update = "updating 2 of 3";
@@ -42,12 +42,12 @@ describe("the services of a swarm", () => {
       "lw-inference-proxy 1.2.3, up 3 h 4 min, ready, 3 in flight",
       "Docker engine at unix:///var/run/docker.sock: connected for 1 min 1 s, API 1.41",
       "",
-      "CONTAINER  STATE   FOR        NODE   IN FLIGHT  ADDRESS          MODELS, OR WHY NOT",
+      "CONTAINER  STATE   FOR        NODE   IN FLIGHT  ADDRESS          MODELS OR REASON",
       "ai_llm.1   routed  1 min 1 s  gpu-1  3          172.18.0.3:8000  org/a, b",
       "ai_llm.2   routed  1 min 1 s  gpu-2  3          172.18.0.3:8000  org/a, b",
       "vllm       routed  1 min 1 s  –      3          172.18.0.3:8000  org/a, b",
       "",
-      "SERVICE   TASKS  UPDATE           WHY",
+      "SERVICE   TASKS  UPDATE           REASON",
       "ai_embed  1/1    –                –",
       `ai_llm    2/3    updating 2 of 3  ${reason}`,
       "",
@@ -56,15 +56,15 @@ describe("the services of a swarm", () => {
     ]);
   });
 
-  test("have a line for each task that is not there, where they do not say why themselves", () => {
+  test("have a line for each missing task if the service line does not show the reason", () => {
     expect(table([service({ name: "ai_llm", tasks: TASKS, routed: 2 })])).toEqual([
-      "SERVICE     TASKS  WHY",
+      "SERVICE     TASKS  REASON",
       "ai_llm      2/3    –",
       `  ai_llm.3         pending: ${ROOM}`,
     ]);
   });
 
-  test("a task that has a node says where it is not there", () => {
+  test("the line of a missing task shows its node", () => {
     const tasks = [
       task({ name: "a.1", node: "gpu-2", state: "preparing", reason: "pulls its image" }),
     ];
@@ -73,7 +73,7 @@ describe("the services of a swarm", () => {
     );
   });
 
-  test("five such lines a service, and how many more there are", () => {
+  test("have at most five such lines per service and count the others", () => {
     const tasks = Array.from({ length: 12 }, (_, n) => ({ ...MISSING, name: `a.${n + 1}` }));
     const services = [service({ name: "a", tasks, routed: 0 }), service({ name: "b" })];
     const first = table(services).map((line) => line.trim().split("  ")[0]);
@@ -91,9 +91,9 @@ describe("the services of a swarm", () => {
   });
 
   test.each<[what: string, details: boolean, tasks: string]>([
-    ["as many as run or are to run", false, "1/2"],
-    ["not known if some are left out", true, "1/–"],
-  ])("of one on each node: %s", (_what, details, tasks) => {
+    ["the tasks that run or should run", false, "1/2"],
+    ["unknown if tasks are left out", true, "1/–"],
+  ])("the task count of a service with one task on each node is %s", (_what, details, tasks) => {
     const all = [...TASKS.slice(1), task({ name: "old", desired_state: "shutdown" })];
     const shown = table([service({ name: "a", replicas: null, routed: 1, tasks: all })], {
       details,
@@ -101,16 +101,16 @@ describe("the services of a swarm", () => {
     expect(shown.find((line) => line.startsWith("a "))).toContain(`  ${tasks} `);
   });
 
-  test("says how many services were left out", () => {
+  test("say how many services are left out", () => {
     expect(table([service({ name: "a" })], { services: 12 }).at(-1)).toBe("and 12 more services");
     expect(table([], { services: 1 }).at(-1)).toBe("and 1 more service");
   });
 
-  test("says that there is none with a label", () => {
+  test("say that no service has a label", () => {
     expect(table([]).at(-1)).toBe("No service has a label that begins with inference.");
   });
 
-  test("nothing in their texts steers a terminal, and none is long", () => {
+  test("no text controls the terminal, and no text is long", () => {
     const bad = `\u001b[2J\n${"x".repeat(100_000)}`;
     const tasks = [task({ name: bad, node: bad, state: bad, reason: `other ${bad}` })];
     const containers = [containerStatus({ id: tasks[0]?.id })];
@@ -131,7 +131,7 @@ describe("the swarm's state", () => {
     expect(shown.at(-1)).toBe("No container has the label inference.enable.");
   });
 
-  test("has none while it is followed, without a swarm, and of an older proxy", () => {
+  test("has no line while the swarm is followed, without a swarm, and with an older proxy", () => {
     for (const seen of [swarm([service({ name: "a" })]), null, undefined]) {
       expect(lines({ swarm: seen }).join("\n")).not.toContain("Docker swarm");
     }
@@ -141,12 +141,12 @@ describe("the swarm's state", () => {
     ["followed", true],
     ["forbidden", true],
     ["lost", false],
-  ])("all is routed while it is %p: %p", (state, all) => {
+  ])("isAllRouted() while it is %p: %p", (state, all) => {
     const containers = [containerStatus()];
     expect(isAllRouted(parsed({ containers, swarm: { ...swarm([]), state } }))).toBe(all);
   });
 
-  test("a task without a node counts nothing, one that starts counts as a container that starts", () => {
+  test("isAllRouted() ignores a task without a node; a starting task counts like a starting container", () => {
     const seen = swarm([service({ name: "ai_llm", tasks: TASKS, routed: 2, reason: ROOM })]);
     const [first, second] = TASKS.map(({ id, name }) => ({ id, name }));
     const routed = containerStatus(first);

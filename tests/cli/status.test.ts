@@ -19,7 +19,7 @@ describe("status()", () => {
     expect(stdout).toMatch(/^lw-inference-proxy 1\.2\.3, up .*\n(.*\n)+vllm-1 +routed +/);
   });
 
-  test("is 1 when something is not, in either form; as JSON it is what the proxy sent, in one line", async () => {
+  test("is 1 when a container is not routed; the JSON form is the reply of the proxy in one line", async () => {
     const reply = ` ${JSON.stringify(statusReply({ containers: [containerStatus({ state: "paused" })] }))}\n`;
     using server = startOnePath("/status", () => new Response(reply));
     expect((await status(at(server.port), false)).code).toBe(1);
@@ -29,37 +29,37 @@ describe("status()", () => {
     });
   });
 
-  test("is 2 when nobody listens, and says what to do", async () => {
+  test("is 2 when no process listens, and says what to do", async () => {
     const { code, stdout, stderr } = await status(at(freePort()), false);
     expect([code, stdout]).toEqual([2, undefined]);
     expect(stderr).toContain(
-      "connection refused. If the proxy listens elsewhere, set PROXY_PORT and PROXY_HOST",
+      "connection refused. If the proxy listens on another address, set PROXY_PORT and PROXY_HOST",
     );
     expect(stderr).toContain("docker exec <container> lw-inference-proxy status");
   });
 
   test.each<[what: string, answer: () => Response]>([
     ["a 404", () => new Response("", { status: 404 })],
-    ["somebody else's JSON", () => Response.json({ status: "ok" })],
+    ["JSON of another program", () => Response.json({ status: "ok" })],
     ["a page", () => new Response("<html>")],
     ["a 500 with a status in it", () => Response.json(statusReply(), { status: 500 })],
   ])("is 2 when the answer is %s", async (_what, answer) => {
     using server = startOnePath("/status", answer);
     const { code, stdout, stderr } = await status(at(server.port), true);
     expect([code, stdout]).toEqual([2, undefined]);
-    expect(stderr).toContain("is not that of an lw-inference-proxy");
+    expect(stderr).toContain("is not from an lw-inference-proxy");
   });
 
-  test("what is nested too deep to be written is no status", async () => {
+  test("is 2 when the reply is nested too deep to be written", async () => {
     const deep = `${"[".repeat(1_000_000)}${"]".repeat(1_000_000)}`;
     const reply = JSON.stringify(statusReply()).replace("{", `{"deep":${deep},`);
     using server = startOnePath("/status", () => new Response(reply));
     const { code, stdout, stderr } = await status(at(server.port), true);
     expect([code, stdout]).toEqual([2, undefined]);
-    expect(stderr).toContain("is not that of an lw-inference-proxy");
+    expect(stderr).toContain("is not from an lw-inference-proxy");
   });
 
-  test("many rows and a wide cell make no output much larger than the answer", async () => {
+  test("many rows and one wide cell do not make the output much larger than the reply", async () => {
     const { id: _, ...small } = containerStatus({ reason: "", models: [] });
     const row = JSON.stringify({ ...small, name: "" });
     const wide = JSON.stringify({ ...small, name: "x".repeat(1_000_000) });

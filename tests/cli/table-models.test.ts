@@ -1,4 +1,4 @@
-/** What the tables of `status` say of models, and of what there was no room for. */
+/** How the tables of `status` show models and entries that the reply leaves out. */
 import { expect, test } from "bun:test";
 import { parseStatus, renderStatus, type StatusReply } from "../../src/cli/table.ts";
 import { containerStatus, STARTED_MS, statusReply } from "../support/proxy/status-reply.ts";
@@ -7,7 +7,7 @@ function parsed(more: object): StatusReply {
   return parseStatus(JSON.stringify(statusReply(more)))!;
 }
 
-test("says how many containers, and how many models of one, the reply has left out", () => {
+test("says how many containers, models and models of one container the reply leaves out", () => {
   const left_out = { containers: 12, services: 0, models: 1, changes: 0, details: true };
   const containers = [
     containerStatus({ name: "many", model_count: 9_000, reason: "healthy; why" }),
@@ -24,7 +24,7 @@ test("says how many containers, and how many models of one, the reply has left o
   ]);
 });
 
-test("the models have a table of their own below", () => {
+test("the models have their own table below", () => {
   const models = [{ id: "m", waiting: 0, in_flight: 1, servers: [], recent: null }];
   const shown = renderStatus(parsed({ containers: [containerStatus()], models }), STARTED_MS);
   expect(shown).toContain("  org/a, b\n\nMODEL  IN FLIGHT  LAST 5 MIN  SERVERS\nm      1  ");

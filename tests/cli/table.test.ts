@@ -7,14 +7,14 @@ function parsed(more: object = {}): StatusReply {
 }
 
 describe("parseStatus()", () => {
-  test("takes what is used, and does not mind what is new", () => {
+  test("reads the fields in use and ignores new ones", () => {
     const status = parsed({ surprise: 1, containers: [containerStatus({ surprise: 1 })] });
     expect(status.containers.map(({ name, models }) => [name, models])).toEqual([
       ["vllm-1", ["org/a", "b"]],
     ]);
   });
 
-  test.each(["", "ok", "null", "[]", "{}", '{"status":"ok"}'])("knows that %p is none", (body) => {
+  test.each(["", "ok", "null", "[]", "{}", '{"status":"ok"}'])("refuses %p", (body) => {
     expect(parseStatus(body)).toBeUndefined();
   });
 });
@@ -22,11 +22,11 @@ describe("parseStatus()", () => {
 describe("isAllRouted()", () => {
   test.each<[why: string, all: boolean, more: object]>([
     ["no container", true, {}],
-    ["routed and disabled ones", true, { containers: states("routed", "disabled") }],
+    ["routed and disabled containers", true, { containers: states("routed", "disabled") }],
     ...["reading_models", "starting", "unhealthy", "paused", "stopping", "restarting", "stopped"]
       .concat("ignored", "new_state")
       .map((state): [string, boolean, object] => [
-        `one that is ${state}`,
+        `a container that is ${state}`,
         false,
         { containers: states("routed", state) },
       ]),
@@ -45,7 +45,7 @@ function states(...all: readonly string[]): readonly object[] {
 }
 
 describe("renderStatus()", () => {
-  test("is a table that lines up, with models or the reason", () => {
+  test("is an aligned table with the models or the reason", () => {
     const containers = [
       containerStatus(),
       containerStatus({
@@ -62,7 +62,7 @@ describe("renderStatus()", () => {
         "lw-inference-proxy 1.2.3, up 3 h 4 min, ready, 3 in flight",
         "Docker engine at unix:///var/run/docker.sock: connected for 1 min 1 s, API 1.41",
         "",
-        "CONTAINER      STATE      FOR        IN FLIGHT  ADDRESS          MODELS, OR WHY NOT",
+        "CONTAINER      STATE      FOR        IN FLIGHT  ADDRESS          MODELS OR REASON",
         "vllm-1         routed     1 min 1 s  3          172.18.0.3:8000  org/a, b",
         "a-long-name-1  unhealthy  1 min 1 s  0          –                its health check fails: exit 1",
         "",
@@ -70,7 +70,7 @@ describe("renderStatus()", () => {
     );
   });
 
-  test("says what is wrong with the engine, and that there is nothing to route to", () => {
+  test("says what is wrong with the engine, and that no container has the label", () => {
     const engine = {
       address: "tcp://socket-proxy:2375",
       state: "lost",
@@ -89,11 +89,11 @@ describe("renderStatus()", () => {
     );
   });
 
-  test("before the engine has been heard, nobody knows that there is no container", () => {
+  test("before the first answer of the engine it does not say that there is no container", () => {
     const engine = { ...(statusReply()["engine"] as object), state: "connecting" };
     const shown = renderStatus(parsed({ engine, ready: false }), STARTED_MS);
     expect(shown).not.toContain("No container");
-    expect(shown).toEndWith("\n\nThe engine has told of no container yet.\n");
+    expect(shown).toEndWith("\n\nThe engine has not reported any container yet.\n");
   });
 
   test.each<[seconds: number, text: string]>([
@@ -112,12 +112,12 @@ describe("renderStatus()", () => {
     expect(renderStatus(parsed({ uptime_seconds }), STARTED_MS)).toContain(`up ${text}, ready`);
   });
 
-  test("the name of a model can't move the terminal's cursor", () => {
+  test("the name of a model cannot move the cursor of the terminal", () => {
     const containers = [containerStatus({ models: ["a\u001b[2Jb\nc\u009b"] })];
     expect(renderStatus(parsed({ containers }), STARTED_MS)).toContain("a?[2Jb?c?\n");
   });
 
-  test("nor turn its text around, break its lines, or its columns", () => {
+  test("texts cannot reverse the text or break lines and columns", () => {
     const containers = [
       containerStatus({ models: ["a\u202eb\u2066c\u2028d\u2029e"] }),
       containerStatus({ state: "\u001b[31mred", models: ["x"] }),
@@ -137,13 +137,13 @@ describe("renderStatus()", () => {
     ],
     ["models: 503; keeping those it had", "org/a, b (models: 503; keeping those it had)"],
     ["no shared network; healthy", "org/a, b (no shared network)"],
-  ])("the models of a routed container, and what else there is to say: %p", (reason, shown) => {
+  ])("shows the models and the notes of a routed container: %p", (reason, shown) => {
     const containers = [containerStatus({ reason })];
     expect(renderStatus(parsed({ containers }), STARTED_MS)).toEndWith(`  ${shown}\n`);
   });
 
   test.each<[what: string, more: object, inFlight: string, shown: string]>([
-    ["without a limit, and no replica", {}, "3", "org/a, b"],
+    ["without a limit and not a replica", {}, "3", "org/a, b"],
     ["with a limit", { max_in_flight: 16 }, "3/16", "org/a, b"],
     [
       "that is a replica",
@@ -153,7 +153,7 @@ describe("renderStatus()", () => {
         requests_last_minute: { prefix: 40, load: 12, only: 2, failover: 1 },
       },
       "3",
-      "org/a, b (shares the requests of model b with vllm-2; load 3.2; last minute: 40 by prefix, 12 by load, 2 as the only one, 1 by failover)",
+      "org/a, b (shares the requests of model b with vllm-2; load 3.2; last minute: 40 by prefix, 12 by load, 2 as the only server, 1 by failover)",
     ],
     [
       "that got nothing",
@@ -173,13 +173,13 @@ describe("renderStatus()", () => {
       "3",
       "org/a, b",
     ],
-  ])("how busy a container is: one %s", (_what, more, inFlight, shown) => {
+  ])("shows the load of a container %s", (_what, more, inFlight, shown) => {
     const table = renderStatus(parsed({ containers: [containerStatus(more)] }), STARTED_MS);
     expect(table).toMatch(new RegExp(`  ${inFlight} +172\\.18\\.0\\.3:8000  `));
     expect(table).toEndWith(`172.18.0.3:8000  ${shown}\n`);
   });
 
-  describe("the line of those that wait", () => {
+  describe("the line of waiting requests", () => {
     const waitingLine = (models?: readonly object[]): string | undefined =>
       renderStatus(parsed({ models }), STARTED_MS)
         .split("\n")
@@ -187,14 +187,14 @@ describe("renderStatus()", () => {
 
     test.each<[what: string, models: readonly object[] | undefined]>([
       ["no model", []],
-      ["a model that nobody waits for", [{ id: "m", waiting: 0 }]],
+      ["a model without waiting requests", [{ id: "m", waiting: 0 }]],
       ["an older proxy", undefined],
       ["a newer proxy that has other fields", [{ id: "m", surprise: 1 }]],
-    ])("is not there with %s", (_what, models) => {
+    ])("is missing with %s", (_what, models) => {
       expect(waitingLine(models)).toBeUndefined();
     });
 
-    test("has the models that requests wait for, those with the most first", () => {
+    test("has the models that requests wait for, the longest queue first", () => {
       const models = [
         { id: "idle", waiting: 0 },
         { id: "qwen", waiting: 3 },
@@ -206,13 +206,13 @@ describe("renderStatus()", () => {
       );
     });
 
-    test("shows ten of them, and adds up the rest", () => {
+    test("shows ten models and adds up the rest", () => {
       const models = Array.from({ length: 10_000 }, (_, n) => ({ id: `m${n}`, waiting: 1 }));
       const shown = models.slice(0, 10).map(({ id }) => `1 for ${id}`);
       expect(waitingLine(models)).toBe(`waiting: ${shown.join(", ")}, 9990 for 9990 more`);
     });
 
-    test("cuts long ids, and shows nothing that steers a terminal", () => {
+    test("cuts long ids and replaces control characters", () => {
       const models = [
         { id: "x".repeat(65_536), waiting: 2 },
         { id: "a\u001b[2J\nb", waiting: 1 },
@@ -221,7 +221,7 @@ describe("renderStatus()", () => {
     });
   });
 
-  test("a routed container without any model has the reason in their place", () => {
+  test("a routed container without models shows the reason instead", () => {
     const containers = [containerStatus({ models: [], reason: "its list is empty" })];
     expect(renderStatus(parsed({ containers }), STARTED_MS)).toContain("  its list is empty\n");
   });

@@ -94,10 +94,10 @@ describe("the spans of a WebSocket", () => {
       ["upstream_broken_off", "the request failed (Error)"],
     ],
     [
-      "its time to finish was over",
+      "the drain timeout expired",
       { closeCode: 1012 },
       "cut",
-      ["drain_timeout", "its time to finish was over"],
+      ["drain_timeout", "the drain timeout expired"],
     ],
     [
       "its client left without a Close frame",

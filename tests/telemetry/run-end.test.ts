@@ -104,7 +104,7 @@ describe("the spans of an answer that breaks off", () => {
       "upstream_broken_off",
       "drain_timeout",
     ]);
-    expect(servers[1]!.events[0]!.attributes["reason"]).toBe("its time to finish was over");
+    expect(servers[1]!.events[0]!.attributes["reason"]).toBe("the drain timeout expired");
   });
 });
 

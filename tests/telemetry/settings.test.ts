@@ -60,7 +60,7 @@ describe("readTelemetrySettings()", () => {
     const env = { ...BASE, OTEL_METRIC_EXPORT_INTERVAL: "500", OTEL_LOG_LEVEL: "Debug" };
     expect(readTelemetrySettings(env, false).settings).toMatchObject({
       exportIntervalMs: 500,
-      exportTimeoutMs: 500, // the SDK refuses one that is longer than the interval
+      exportTimeoutMs: 500, // the SDK refuses a timeout longer than the interval
       diagnostics: "DEBUG",
     });
   });
@@ -70,43 +70,43 @@ describe("readTelemetrySettings()", () => {
     ["OTEL_EXPORTER_OTLP_ENDPOINT", "grpc://collector", "a URL like http://collector:4318"],
     ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://", "a URL like http://collector:4318"],
     ["OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "yes", "a URL like http://collector:4318"],
-    ["OTEL_SDK_DISABLED", "yes", "true, false"],
-    ["OTEL_TRACES_EXPORTER", "console", "otlp, none"],
-    ["OTEL_METRICS_EXPORTER", "prometheus", "otlp, none"],
+    ["OTEL_SDK_DISABLED", "yes", "true or false"],
+    ["OTEL_TRACES_EXPORTER", "console", "one of otlp, none"],
+    ["OTEL_METRICS_EXPORTER", "prometheus", "one of otlp, none"],
     [
       "OTEL_EXPORTER_OTLP_PROTOCOL",
       "grpc",
-      "http/protobuf: the proxy speaks neither grpc nor http/json",
+      "http/protobuf, because the proxy does not support grpc and http/json",
     ],
     [
       "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
       "http/json",
-      "http/protobuf: the proxy speaks neither grpc nor http/json",
+      "http/protobuf, because the proxy does not support grpc and http/json",
     ],
     ["OTEL_EXPORTER_OTLP_TIMEOUT", "10s", "milliseconds from 1 to 2147483647"],
-    ["OTEL_EXPORTER_OTLP_METRICS_COMPRESSION", "zstd", "none, gzip"],
+    ["OTEL_EXPORTER_OTLP_METRICS_COMPRESSION", "zstd", "one of none, gzip"],
     ["OTEL_METRIC_EXPORT_INTERVAL", "0", "milliseconds from 1 to 2147483647"],
     ["OTEL_METRIC_EXPORT_INTERVAL", "2147483648", "milliseconds from 1 to 2147483647"],
     ["OTEL_METRIC_EXPORT_TIMEOUT", "-1", "milliseconds from 1 to 2147483647"],
-    ["OTEL_TRACES_SAMPLER_ARG", "1.5", "a share from 0 to 1"],
-    ["OTEL_TRACES_SAMPLER_ARG", "half", "a share from 0 to 1"],
+    ["OTEL_TRACES_SAMPLER_ARG", "1.5", "a number from 0 to 1"],
+    ["OTEL_TRACES_SAMPLER_ARG", "half", "a number from 0 to 1"],
     ["OTEL_BSP_MAX_QUEUE_SIZE", "many", "a whole number from 1"],
     ["OTEL_RESOURCE_ATTRIBUTES", "a=b=c", "pairs like name=value,name2=value2, percent-encoded"],
     ["OTEL_RESOURCE_ATTRIBUTES", "a=%", "pairs like name=value,name2=value2, percent-encoded"],
-    ["OTEL_LOG_LEVEL", "loud", "none, error, warn, info, debug, verbose, all"],
+    ["OTEL_LOG_LEVEL", "loud", "one of none, error, warn, info, debug, verbose, all"],
   ])("does not accept %s=%s", (name, value, expected) => {
     const { errors } = readTelemetrySettings({ ...BASE, [name]: value }, false);
     expect(errors).toEqual([`${name} is ${JSON.stringify(value)}: expected ${expected}`]);
   });
 
-  test("does not accept a sampler that there is not, and tells those that there are", () => {
+  test("refuses an unknown sampler and lists the known ones", () => {
     const { errors } = readTelemetrySettings({ ...BASE, OTEL_TRACES_SAMPLER: "sometimes" }, false);
     expect(errors).toEqual([
-      'OTEL_TRACES_SAMPLER is "sometimes": expected always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off, parentbased_traceidratio',
+      'OTEL_TRACES_SAMPLER is "sometimes": expected one of always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off, parentbased_traceidratio',
     ]);
   });
 
-  test("does not say what is in headers, for those are keys", () => {
+  test("does not show headers, because they contain keys", () => {
     const { errors } = readTelemetrySettings(
       { ...BASE, OTEL_EXPORTER_OTLP_HEADERS: "secret" },
       false,
@@ -116,7 +116,7 @@ describe("readTelemetrySettings()", () => {
     ]);
   });
 
-  test("accepts each default, and what is common", () => {
+  test("accepts each default and common values", () => {
     const defaults = Object.entries(TELEMETRY_VARIABLES).map(([name, variable]) => [
       name,
       variable.default,
@@ -161,15 +161,15 @@ describe("readTelemetrySettings()", () => {
       { OTEL_EXPORTER_OTLP_ENDPOINT: "http://u:secret@c:4317" },
       "OTEL_EXPORTER_OTLP_ENDPOINT=http://u:***@c:4318",
     ],
-  ])("warns once of the port of gRPC: %p", (env, mended) => {
+  ])("warns once about the gRPC port: %p", (env, mended) => {
     const { warnings, errors } = readTelemetrySettings(env, false);
     expect(errors).toEqual([]);
     expect(warnings).toEqual([
-      `port 4317 is for OTLP over gRPC, which the proxy does not speak; write ${mended}`,
+      `port 4317 is for OTLP over gRPC, which the proxy does not support; set ${mended}`,
     ]);
   });
 
-  test("what has no scheme, as exporters over gRPC take it, is sent nowhere: the proxy runs on", () => {
+  test("an endpoint without a scheme, as for gRPC exporters, gets nothing, and the proxy still starts", () => {
     const env = { OTEL_EXPORTER_OTLP_ENDPOINT: "localhost:4317" };
     expect(readTelemetrySettings(env, false)).toMatchObject({ settings: undefined, errors: [] });
     expect(readTelemetrySettings({ ...env, OTEL_SDK_DISABLED: "true" }, false).warnings).toEqual(
@@ -177,7 +177,7 @@ describe("readTelemetrySettings()", () => {
     );
   });
 
-  test("a base that decides nothing is not warned of", () => {
+  test("does not warn about a base endpoint that is not used", () => {
     const env = {
       OTEL_EXPORTER_OTLP_ENDPOINT: "http://c:4317",
       OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "http://c:4318/v1/traces",
@@ -186,7 +186,7 @@ describe("readTelemetrySettings()", () => {
     expect(readTelemetrySettings(env, false).warnings).toEqual([]);
   });
 
-  test("a wrong URL with a password in it is not shown", () => {
+  test("does not show a wrong URL with a password", () => {
     const env = { OTEL_EXPORTER_OTLP_ENDPOINT: "ftp://u:secret@c:4318" };
     expect(readTelemetrySettings(env, false).errors).toEqual([
       "OTEL_EXPORTER_OTLP_ENDPOINT is wrong: expected a URL like http://collector:4318",

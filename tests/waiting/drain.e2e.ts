@@ -82,7 +82,7 @@ describe.skipIf(!CAN_RUN)("the image", () => {
       );
       const done = {
         code: 0,
-        stdout: `${server.name}: taken out; 10 requests in flight\n${server.name}: no request is left\n`,
+        stdout: `${server.name}: draining; 10 requests in flight\n${server.name}: drained; no requests left\n`,
         stderr: "",
       };
       expect(drained).toEqual(all.map(() => done));

@@ -33,7 +33,7 @@ test("an unknown argument: exit code 2 with the usage, and nothing is started", 
   const port = String(freePort());
   const { code, stdout, stderr } = await runCompiled({ PROXY_PORT: port }, ["--port", "80"]);
   expect([code, stdout]).toEqual([2, ""]);
-  expect(stderr).toBe(`lw-inference-proxy: there is no argument "--port" here\n\n${USAGE}`);
+  expect(stderr).toBe(`lw-inference-proxy: unexpected argument "--port"\n\n${USAGE}`);
 });
 
 test("healthcheck finds the proxy by PROXY_PORT; HTTP_PROXY does not apply", async () => {

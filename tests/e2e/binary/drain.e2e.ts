@@ -99,7 +99,7 @@ describe("drain", () => {
     stage.endStreams();
     expect(await drained).toEqual({
       code: 0,
-      stdout: "vllm: taken out; 20 requests in flight\nvllm: no request is left\n",
+      stdout: "vllm: draining; 20 requests in flight\nvllm: drained; no requests left\n",
       stderr: "",
     });
     expect(await ends(streams)).toEqual(["complete"]);
@@ -120,17 +120,17 @@ describe("drain", () => {
     await using stage = await Stage.start();
     const streams = await stage.streams(2);
     const late = await stage.run("drain", stage.container.id.slice(0, 12), "--timeout", "300ms");
-    expect([late.code, late.stdout]).toEqual([1, "vllm: taken out; 2 requests in flight\n"]);
+    expect([late.code, late.stdout]).toEqual([1, "vllm: draining; 2 requests in flight\n"]);
     expect(late.stderr).toContain("vllm: 2 requests still in flight after 0.3 s");
     await untilShown(stage.proxy.origin, "vllm", { state: "drained", in_flight: 2 });
     const atOnce = await stage.run("drain", "vllm", "--timeout=0");
     expect([atOnce.code, atOnce.stdout]).toEqual([
       1,
-      "vllm: already taken out; 2 requests in flight\n",
+      "vllm: already draining; 2 requests in flight\n",
     ]);
     expect(await stage.run("undrain", "vllm")).toEqual({
       code: 0,
-      stdout: "vllm: taken back\n",
+      stdout: "vllm: gets new requests again\n",
       stderr: "",
     });
     await untilShown(stage.proxy.origin, "vllm", { state: "routed", in_flight: 2 });
@@ -159,7 +159,10 @@ describe("drain", () => {
     await untilShown(stage.proxy.origin, "vllm", { state: "drained" });
     stage.fake.exit(stage.container);
     const { code, stdout } = await drained;
-    expect([code, stdout]).toEqual([0, expect.stringContaining("vllm: its run has ended\n")]);
+    expect([code, stdout]).toEqual([
+      0,
+      expect.stringContaining("vllm: the container has stopped or restarted\n"),
+    ]);
     stage.fake.startAgain(stage.container);
     stage.fake.setHealth(stage.container, "healthy");
     await untilModels(stage.proxy.origin, ["m"]);
@@ -187,10 +190,7 @@ describe("drain", () => {
     }
     const elsewhere = { ...stage.env, PROXY_PORT: String(freePort()) };
     const { code, stderr } = await runCompiled(elsewhere, ["drain", "vllm"]);
-    expect([code, stderr]).toEqual([
-      2,
-      expect.stringContaining("no proxy answers: there is no socket"),
-    ]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining("no proxy answers: the socket")]);
   });
 
   test("a proxy that is started again has forgotten it, and the public port knows nothing of it", async () => {

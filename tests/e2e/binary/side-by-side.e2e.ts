@@ -185,8 +185,8 @@ describe("drain and undrain", () => {
 
     one.kill("SIGTERM");
     expect(await one.exited).toBe(0);
-    expect((await tell(two, "undrain")).stdout).toBe("vllm: taken back\n");
-    expect((await tell(one, "drain")).stderr).toContain("no proxy answers: there is no socket");
+    expect((await tell(two, "undrain")).stdout).toBe("vllm: gets new requests again\n");
+    expect((await tell(one, "drain")).stderr).toContain("no proxy answers: the socket");
   });
 
   test("a second proxy on the same port ends, and takes nothing from the first", async () => {

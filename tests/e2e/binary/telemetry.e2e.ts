@@ -205,7 +205,7 @@ describe("the environment", () => {
     expect(warnings).toMatchObject([
       {
         message:
-          "port 4317 is for OTLP over gRPC, which the proxy does not speak; write OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318",
+          "port 4317 is for OTLP over gRPC, which the proxy does not support; set OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318",
       },
     ]);
   });

@@ -78,7 +78,9 @@ test(
     const env = { PROXY_PORT: new URL(llama.origin).port };
     const drain = Bun.spawn([BINARY, "drain", name], { env, stdout: "pipe" });
     const said = await within("its end", drain.stdout.text(), 30_000);
-    expect(said).toBe(`${name}: taken out; 1 request in flight\n${name}: no request is left\n`);
+    expect(said).toBe(
+      `${name}: draining; 1 request in flight\n${name}: drained; no requests left\n`,
+    );
     await dockerCli("stop", "--time", "3", name);
     expect(await within("the answer's end", end)).toBe("complete");
     await dockerCli("start", name);

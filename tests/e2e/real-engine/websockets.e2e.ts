@@ -173,7 +173,7 @@ test(
     expect(await stays.closed()).toEqual(TIME_UP);
     expect(await command).toMatchObject({
       code: 0,
-      stdout: expect.stringContaining(`${drained.name}: no request is left\n`),
+      stdout: expect.stringContaining(`${drained.name}: drained; no requests left\n`),
     });
     await until("its server knows", async () =>
       (await endsAt(drained)).every((end) => end !== null),
