@@ -1,4 +1,4 @@
-/** What docs/swarm.md has people copy is what the stack file, the labels and the proxy have. */
+/** The parts of docs/swarm.md that people copy agree with the stack file, the labels and the proxy. */
 import { expect, test } from "bun:test";
 import { VARIABLES } from "../../src/config.ts";
 import { LABELS } from "../../src/sources/labels.ts";
