@@ -1,4 +1,4 @@
-/** What the scanner notes beside the model, on either side of it. */
+/** Facts that the scanner notes before and after the model. */
 import { beforeAll, describe, expect, test } from "bun:test";
 import { ModelScanner } from "../../../src/proxy/body/model-field.ts";
 import {
@@ -10,13 +10,13 @@ import {
 import { plainNotes } from "../../support/proxy/plain-notes.ts";
 import { cutAt, type Noted, scanNotes } from "../../support/proxy/scan-model.ts";
 
-/** How clients write the same request, and what else there is in one. */
+/** Bodies as clients write them, and special cases. */
 const BODIES: readonly [what: string, body: string, prompt: string | undefined][] = [
   ["the model first", '{"model":"m","messages":[{"role":"user"}]}', '[{"role":"user"}]'],
   ["the model last", '{"messages":[{"role":"user"}],"model":"m"}', '[{"role":"user"}]'],
   ["the model between", '{"max_tokens":1,"messages":[],"model":"m","n":1}', "[]"],
   [
-    "the system prompt and tools of Anthropic",
+    "Anthropic's system prompt and tools",
     '{"model":"m","system":[{"text":"s"}],"tools":[{"input":"x"}],"messages":["a"],"stream":true}',
     '["a"]',
   ],
@@ -26,20 +26,24 @@ const BODIES: readonly [what: string, body: string, prompt: string | undefined][
   ["an input of objects", '{"model":"m","input":[{"a":{"b":"]"}}]}', '[{"a":{"b":"]"}}]'],
   ["an input that is an object", '{"model":"m","input":{"text":"}"} }', '{"text":"}"}'],
   ["an empty prompt", '{"model":"m","prompt":""}', '""'],
-  ["the first of two", '{"input":"a","model":"m","messages":["b"]}', '"a"'],
-  ["the first of two behind the model", '{"model":"m","prompt":[],"prompt":"b"}', "[]"],
-  ["one behind a null", '{"model":"m","input":null,"messages":["b"]}', '["b"]'],
-  ["one behind a number", '{"input":1,"model":"m","prompt":true,"messages":"b"}', '"b"'],
-  ["none but null", '{"model":"m","input":null}', undefined],
-  ["none", '{"model":"m","text":"input"}', undefined],
+  ["two prompts, of which the first counts", '{"input":"a","model":"m","messages":["b"]}', '"a"'],
+  [
+    "two prompts after the model, of which the first counts",
+    '{"model":"m","prompt":[],"prompt":"b"}',
+    "[]",
+  ],
+  ["a prompt after a null", '{"model":"m","input":null,"messages":["b"]}', '["b"]'],
+  ["a prompt after a number", '{"input":1,"model":"m","prompt":true,"messages":"b"}', '"b"'],
+  ["only a null", '{"model":"m","input":null}', undefined],
+  ["no prompt", '{"model":"m","text":"input"}', undefined],
   [
     "quotes and backslashes",
     '{"model":"m","prompt":"a\\"b\\\\\\"]}\\\\" }',
     '"a\\"b\\\\\\"]}\\\\"',
   ],
-  ["nested keys of the name", '{"a":{"input":"x"},"model":"m","b":[{"prompt":"y"}]}', undefined],
+  ["nested prompts only", '{"a":{"input":"x"},"model":"m","b":[{"prompt":"y"}]}', undefined],
   [
-    "nested ones before it",
+    "nested prompts before the real one",
     '{"a":{"messages":["x"]},"model":"m","b":["input"],"messages":[1]}',
     "[1]",
   ],
@@ -48,10 +52,10 @@ const BODIES: readonly [what: string, body: string, prompt: string | undefined][
   ["a key with escapes", '{"\\u006dodel":"m","m\\u0065ssages":["x"]}', '["x"]'],
   ["a key of escapes only", '{"\\u0069\\u006E\\u0070\\u0075\\u0074":"x","model":"m"}', '"x"'],
   ["white space", ' { "model" : "m" ,\n"input"\t:\r[ 1 , 2 ] } ', "[ 1 , 2 ]"],
-  ["a model behind the model", '{"model":"m","model":5,"model":[],"input":"x"}', '"x"'],
+  ["a second model", '{"model":"m","model":5,"model":[],"input":"x"}', '"x"'],
   ["no model", '{"input":"x","n":1}', '"x"'],
   ["a null model", '{"input":"x","model":null}', '"x"'],
-  ["a body that is empty but for the model", '{"model":"m"}', undefined],
+  ["a body with only a model", '{"model":"m"}', undefined],
 ];
 
 const FIELDS = [
@@ -75,14 +79,14 @@ const FIELDS = [
   ["isBackground", '"x":["background",true]', false],
 ] as const satisfies readonly [keyof Noted, string, unknown][];
 
-/** In one piece, in two whichever they are, and byte by byte. */
+/** In one piece, in every two pieces, and byte by byte. */
 function* waysToCut(body: Buffer): Generator<Uint8Array[]> {
   yield [body];
   for (let at = 0; at <= body.length; at += 1) yield cutAt(body, at);
   yield cutAt(body, ...body.keys());
 }
 
-describe("ModelScanner notes where the prompt stands", () => {
+describe("ModelScanner notes the position of the prompt", () => {
   test.each(BODIES)("with %s", (_what, text, prompt) => {
     const body = Buffer.from(text);
     const plain = plainNotes(body);
@@ -96,14 +100,14 @@ describe("ModelScanner notes where the prompt stands", () => {
     }
   });
 
-  test("not behind the model, as long as nobody asks", () => {
+  test("but not after the model, before readOn()", () => {
     const scanner = new ModelScanner();
     scanner.push(Buffer.from('{"model":"m","input":"x"}'));
     expect(scanner.notes.promptStart).toBeUndefined();
     expect(scanner.offset).toBe('{"model":"m"'.length);
   });
 
-  test("and looks no further for it", () => {
+  test("and stops at the end of the prompt", () => {
     const body = Buffer.from('{"model":"m","input":"x","background":true}');
     const scanner = new ModelScanner();
     scanner.push(body);
@@ -132,7 +136,7 @@ describe("ModelScanner notes where the prompt stands", () => {
     ['{"model":"m"}{"input":"x"}', undefined],
     ["[]", undefined],
     ['{"input":"x","model":1,"background":true}', '"x"'],
-  ])("and ends the looking where the body is broken or over: %s", (body, prompt) => {
+  ])("and stops where the body is broken or ends: %s", (body, prompt) => {
     for (const pieces of waysToCut(Buffer.from(body))) {
       const noted = scanNotes(pieces, "object");
       expect([noted.prompt, noted.isBackground]).toEqual([prompt, false]);
@@ -140,7 +144,7 @@ describe("ModelScanner notes where the prompt stands", () => {
   });
 });
 
-describe("ModelScanner notes the fields that say who must get a request", () => {
+describe("ModelScanner notes the fields that decide which server must get a request", () => {
   test.each(FIELDS)("%s of %s", (field, written, value) => {
     const bodies = [`{${written},"model":"m","input":""}`, `{"model":"m","input":"",${written}}`];
     for (const body of bodies) {
@@ -151,7 +155,7 @@ describe("ModelScanner notes the fields that say who must get a request", () => 
       }
     }
     const scanner = new ModelScanner();
-    scanner.push(Buffer.from(bodies[0]!)); // to the model
+    scanner.push(Buffer.from(bodies[0]!)); // as far as the model
     expect<unknown>(scanner.notes[field]).toBe(value);
   });
 });
@@ -182,7 +186,7 @@ describe("ModelScanner on random documents, cut at random", () => {
   }, TIMEOUT_MS);
 
   test(
-    "notes what a plain reading finds",
+    "notes the same as JSON.parse() finds",
     () => {
       const random = seededRandom(SEED + 1);
       let prompts = 0;
@@ -196,13 +200,13 @@ describe("ModelScanner on random documents, cut at random", () => {
         }
         if (prompt !== undefined) prompts += 1;
       }
-      expect(prompts).toBeGreaterThan(DOCUMENTS / 5); // or the documents prove nothing
+      expect(prompts).toBeGreaterThan(DOCUMENTS / 5); // otherwise the documents prove nothing
     },
     TIMEOUT_MS,
   );
 
   test(
-    "that are damaged, notes the same however they are cut",
+    "notes the same for any cuts, if the documents are damaged",
     () => {
       const random = seededRandom(SEED + 2);
       for (const document of documents) {

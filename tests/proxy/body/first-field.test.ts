@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { modelAtStart } from "../../../src/proxy/body/first-field.ts";
 import { ModelScanner } from "../../../src/proxy/body/model-field.ts";
 
-/** What the scanner says, to which this must never object. */
+/** The scanner's result, which modelAtStart() must never contradict. */
 function scanned(body: string): string | undefined {
   const scanner = new ModelScanner();
   const verdict = scanner.push(Buffer.from(body)) ?? scanner.end();
@@ -47,7 +47,7 @@ describe("modelAtStart()", () => {
     expect(modelAtStart(Buffer.from(body))).toBeUndefined();
   });
 
-  test("never says another model than the scanner, whatever byte stands anywhere", () => {
+  test("never contradicts the scanner, with any byte at any position", () => {
     const body = Buffer.from('{"model": "mo del","x":1}');
     for (let at = 0; at < body.length; at += 1) {
       for (let byte = 0; byte < 256; byte += 1) {

@@ -12,14 +12,14 @@ const FIELDS: readonly Field[] = [
   "conversation",
 ];
 
-/** What the key means that comes in these pieces, its closing quote included. */
+/** Reads a key in these pieces, including its closing quote, and returns its field. */
 function meaningOf(pieces: readonly string[]): Field | undefined {
   const key = new JsonString();
   for (const piece of pieces) key.read(Buffer.from(piece), 0, KEY_BYTES_MAX);
   return fieldOf(key);
 }
 
-/** The same with each letter escaped of which the mask has a bit. */
+/** Escapes each letter whose bit is set in the mask. */
 function escaped(word: string, mask: number): string {
   return Array.from(word, (letter, at) => {
     const code = letter.charCodeAt(0).toString(16).padStart(4, "0");
@@ -28,7 +28,7 @@ function escaped(word: string, mask: number): string {
 }
 
 describe("fieldOf()", () => {
-  test.each(FIELDS)("finds %s, whichever of its letters are escaped", (field) => {
+  test.each(FIELDS)("finds %s with any of its letters escaped", (field) => {
     expect(meaningOf([`${field}"`])).toBe(field);
     for (let mask = 0; mask < 2 ** field.length; mask += field.length < 13 ? 1 : 1_021) {
       expect(meaningOf([`${escaped(field, mask)}"`])).toBe(field);
@@ -36,7 +36,7 @@ describe("fieldOf()", () => {
     expect(meaningOf([`${escaped(field, -1)}"`])).toBe(field);
   });
 
-  test.each(FIELDS)("takes nothing for %s that is only like it", (field) => {
+  test.each(FIELDS)("does not mistake a similar key for %s", (field) => {
     const likes = [field.slice(1), field.slice(0, -1), `${field}s`, `${field}\\u0073`, ` ${field}`];
     const upper = field[0]!.toUpperCase() + field.slice(1);
     for (const like of [...likes, upper, `${field}\\q`, `${escaped(field, -1)} `]) {
@@ -53,7 +53,7 @@ describe("fieldOf()", () => {
     [['xxxxxxxxxx"'], undefined], // as long as a model with an escape
     [[`${"x".repeat(KEY_BYTES_MAX + 1)}"`], undefined],
     [['__proto__"'], undefined],
-  ])("of %p is %p", (pieces, field) => {
+  ])("for %p returns %p", (pieces, field) => {
     expect(meaningOf(pieces)).toBe(field as Field);
   });
 });

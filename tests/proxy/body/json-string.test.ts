@@ -3,7 +3,7 @@ import { JsonString } from "../../../src/proxy/body/json-string.ts";
 
 const bytes = (text: string): Uint8Array => Buffer.from(text);
 
-/** What `read` makes of a string in pieces; undefined if the closing quote has not come. */
+/** Reads a string in pieces; returns undefined if the closing quote has not come. */
 function readText(pieces: readonly string[], bytesMax = 100): string | undefined | "incomplete" {
   const string = new JsonString();
   for (const piece of pieces) string.read(bytes(piece), 0, bytesMax);
@@ -30,18 +30,18 @@ describe("JsonString.skip()", () => {
   test.each<[why: string, pieces: readonly string[], end: number]>([
     ["between backslash and quote", ["a\\", '"b"'], 3],
     ["between two backslashes", ["a\\", '\\"b"'], 2],
-    ["behind two backslashes", ["a\\\\", '"b"'], 1],
-    ["behind a piece that is one backslash", ["a", "\\", '"b"'], 3],
+    ["after two backslashes", ["a\\\\", '"b"'], 1],
+    ["after a piece that is one backslash", ["a", "\\", '"b"'], 3],
     ["between many backslashes", ["\\\\\\", "\\\\\\", '"b'], 1],
     ["into empty pieces", ["a\\", "", '"'], 1],
-  ])("goes on when cut %s", (_why, pieces, end) => {
+  ])("continues after a cut %s", (_why, pieces, end) => {
     const string = new JsonString();
     const ends = pieces.map((piece) => (piece === "" ? 0 : string.skip(bytes(piece), 0)));
     expect(ends.at(-1)).toBe(end);
     expect(ends.slice(0, -1)).toEqual(pieces.slice(0, -1).map(({ length }) => length));
   });
 
-  test("is not complete before the closing quote, nor when another string begins", () => {
+  test("is not complete before the closing quote, or when another string begins", () => {
     const string = new JsonString();
     string.skip(bytes("abc\\"), 0);
     expect(string.complete).toBe(false);
@@ -52,10 +52,10 @@ describe("JsonString.skip()", () => {
   });
 });
 
-describe("JsonString.skip() ends at the first quote that is not escaped", () => {
+describe("JsonString.skip() ends at the first unescaped quote", () => {
   const RUNS = [0, 1, 2, 5, 30, 31, 32, 33, 34, 65, 200];
 
-  test.each(RUNS)("behind %d bytes and any backslashes, cut anywhere", (run) => {
+  test.each(RUNS)("after %d bytes and any backslashes, cut anywhere", (run) => {
     for (let backslashes = 0; backslashes < 6; backslashes += 1) {
       const text = `\\"${"x".repeat(run)}${"\\".repeat(backslashes)}"${"y".repeat(40)}" and "more"`;
       const end = text.match(/^(?:[^"\\]|\\.)*"/)?.[0].length ?? 0;
@@ -69,7 +69,7 @@ describe("JsonString.skip() ends at the first quote that is not escaped", () => 
     ["escaped backslashes", "\\\\"],
     ["escaped quotes a little apart", `${"x".repeat(33)}\\"`],
     ["letters", "x"],
-  ])("behind a MB of %s, in a time that grows no faster than they do", (_what, unit) => {
+  ])("after 1 MB of %s, in linear time", (_what, unit) => {
     const length = 1_000_000;
     const whole = bytes(`${unit.repeat(length / unit.length)}"`);
     const start = performance.now();
@@ -101,11 +101,11 @@ describe("JsonString.read()", () => {
     [['\\q"'], undefined],
     [['\\u12"'], undefined],
     [['a\nb"'], undefined],
-  ])("of %p gives %p", (pieces, text) => {
+  ])("of %p returns %p", (pieces, text) => {
     expect(readText(pieces)).toBe(text);
   });
 
-  test("joins a character that a cut went through", () => {
+  test("joins a character that a cut has split", () => {
     const whole = Buffer.from('日本"');
     for (let cut = 0; cut <= whole.length; cut += 1) {
       const string = new JsonString();
@@ -121,11 +121,11 @@ describe("JsonString.read()", () => {
     [["12345", '6"'], undefined],
     [["123", '45"'], "12345"],
     [["1234567", '"'], undefined],
-  ])("of %p with a limit of 5 bytes gives %p", (pieces, text) => {
+  ])("of %p with a limit of 5 bytes returns %p", (pieces, text) => {
     expect(readText(pieces, 5)).toBe(text);
   });
 
-  test("says how it is written", () => {
+  test("reports length, escapes and equality of the string as written", () => {
     const string = new JsonString();
     string.read(bytes('model"'), 0, 5);
     expect([string.length, string.isWritten("model"), string.hasEscapes]).toEqual([5, true, false]);
@@ -139,7 +139,7 @@ describe("JsonString.read()", () => {
     expect([string.isWritten("mod"), string.isWritten("model")]).toEqual([false, false]);
   });
 
-  test("forgets the string before, also one that was too long, and skipped ones", () => {
+  test("forgets the previous string, also a skipped one or one that was too long", () => {
     const string = new JsonString();
     string.read(bytes('first"'), 0, 100);
     string.read(bytes('x too long"'), 2, 3);

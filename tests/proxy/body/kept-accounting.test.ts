@@ -13,17 +13,17 @@ import { until } from "../../support/until.ts";
 const MIB = 1024 * 1024;
 const LIMIT = 4 * MIB;
 
-/** Its model comes last, and it is too large to be read whole. */
+/** The model comes last, and the body is too large to be read whole. */
 const LARGE = JSON.stringify({ pad: "x".repeat(2 * MIB), model: "m" });
 const SMALL = '{"model":"m"}';
 
-describe("what is kept of requests", () => {
+describe("kept bytes of requests", () => {
   test.each<[what: string, model: string, refuse: boolean, status: number]>([
     ["an answer", "m", false, 200],
     ["an unknown model", "nobody", false, 404],
     ["a backend that refuses", "m", true, 502],
   ])(
-    "is let go of after %s, small and large, by length and chunked",
+    "are released after %s, for small and large bodies, with Content-Length and chunked",
     async (_what, model, refuse, status) => {
       using upstream = fakeBackend();
       const kept = new KeptBytes(LIMIT);
@@ -46,7 +46,7 @@ describe("what is kept of requests", () => {
     },
   );
 
-  test("is let go of when the client hangs up, and bounded for all together: 503 until then", async () => {
+  test("are limited for all requests together (then 503), and released when clients hang up", async () => {
     using upstream = fakeBackend();
     const kept = new KeptBytes(LIMIT);
     using proxy = startProxy({ backends: [makeBackend({ origin: upstream.origin })], kept });
@@ -62,7 +62,7 @@ describe("what is kept of requests", () => {
     expect((await fetch(`${proxy.origin}/v1/x`, { method: "POST", body: LARGE })).status).toBe(200);
   });
 
-  test("takes not much more memory than it counts, also in one-byte pieces", async () => {
+  test("take little more memory than is counted, also in one-byte pieces", async () => {
     const bytes = 200_000;
     let pulled = 0;
     const body = new ReadableStream<Uint8Array>({

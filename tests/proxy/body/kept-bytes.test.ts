@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { KeptBytes } from "../../../src/proxy/body/kept-bytes.ts";
 
 describe("KeptBytes", () => {
-  test("one request may keep so much and no more", () => {
+  test("limits the bytes of one request", () => {
     const keep = new KeptBytes(100).open();
     expect([keep.take(60), keep.take(40), keep.take(1)]).toEqual([
       "taken",
@@ -11,7 +11,7 @@ describe("KeptBytes", () => {
     ]);
   });
 
-  test("all together may keep four times that", () => {
+  test("limits all requests together to four times that", () => {
     const kept = new KeptBytes(100);
     const keeps = Array.from({ length: 5 }, () => kept.open());
     expect(keeps.map((keep) => keep.take(100))).toEqual([
@@ -25,7 +25,7 @@ describe("KeptBytes", () => {
     expect([keeps[4]!.take(31), keeps[4]!.take(30)]).toEqual(["total limit", "taken"]);
   });
 
-  test("what is given on or given up is counted out once", () => {
+  test("counts bytes out once, after give() and after end()", () => {
     const kept = new KeptBytes(100);
     const keep = kept.open();
     keep.take(80);
@@ -38,7 +38,7 @@ describe("KeptBytes", () => {
     expect(kept.total).toBe(0);
   });
 
-  test("what is reserved counts with what is kept, and is counted out once", () => {
+  test("counts reserved bytes together with kept ones, and counts them out once", () => {
     const kept = new KeptBytes(100);
     kept.open().take(100);
     const end = kept.reserve(300);
@@ -52,7 +52,7 @@ describe("KeptBytes", () => {
     expect(kept.total).toBe(100);
   });
 
-  test("of one request the bytes are limited, of all together the memory", () => {
+  test("limits bytes for one request, and memory for all requests together", () => {
     const kept = new KeptBytes(100);
     const keep = kept.open();
     expect([keep.take(10, 400), kept.total]).toEqual(["taken", 400]);

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { Verdict } from "../../../src/proxy/body/verdict.ts";
 import { cutAt, scanModel } from "../../support/proxy/scan-model.ts";
 
-/** Bodies where a cut can fall between an escape and what it escapes, or into a character. */
+/** Bodies in which a cut can split an escape or a character. */
 const TRICKY: readonly [body: string, verdict: Verdict][] = [
   ['\uFEFF {"a":"\\\\\\"","model" : "m"}', { kind: "found", model: "m" }],
   ['{"\\u006dod\\u0065l":"\\ud83d\\ude00é😀\\\\"}', { kind: "found", model: "😀é😀\\" }],
@@ -21,7 +21,7 @@ const TRICKY: readonly [body: string, verdict: Verdict][] = [
   ['{"a":"\\\\\\"","b', { kind: "invalid", offset: 14, expected: "the rest of the JSON object" }],
 ];
 
-describe("ModelScanner.push() gives the verdict of the whole body", () => {
+describe("ModelScanner.push() gives the same verdict for any pieces", () => {
   test.each(TRICKY)("%p in one piece", (body, verdict) => {
     expect(scanModel([Buffer.from(body)])).toEqual(verdict);
   });

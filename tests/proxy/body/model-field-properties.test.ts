@@ -1,6 +1,6 @@
 /**
- * The scanner against JSON.parse, on random documents and on what damage makes of them. Where
- * JSON.parse refuses a document, the scanner is held to its shape: see `expectedByShape`.
+ * Compares the scanner with JSON.parse, on random documents and on damaged ones. If JSON.parse refuses a
+ * document, the test derives the expected verdict from its shape: see `expectedByShape`.
  */
 import { beforeAll, describe, expect, test } from "bun:test";
 import type { Verdict } from "../../../src/proxy/body/verdict.ts";
@@ -31,26 +31,26 @@ describe("ModelScanner on random documents, cut at random", () => {
   }, TIMEOUT_MS);
 
   test(
-    "gives what JSON.parse() gives, but the first of two models",
+    "agrees with JSON.parse(), except that the first of two models wins",
     () => {
       const random = seededRandom(SEED + 1);
       const seen = { found: 0, missing: 0, invalid: 0 };
       for (const [number, { bytes, models }] of documents.entries()) {
         const verdict = scanModel(randomPieces(bytes, random));
-        const last = verdictOn(models.slice(-1)); // which is what JSON.parse takes
+        const last = verdictOn(models.slice(-1)); // JSON.parse takes the last one
         if (!same(verdict, verdictOn(models)) || !same(last, byJsonParse(bytes))) {
           fail({ number, body: utf8.decode(bytes), verdict });
         }
         seen[verdict.kind] += 1;
       }
-      expect(seen.found).toBeGreaterThan(DOCUMENTS / 3); // or the documents prove nothing
+      expect(seen.found).toBeGreaterThan(DOCUMENTS / 3); // otherwise the documents prove nothing
       expect(seen.missing).toBeGreaterThan(DOCUMENTS / 8);
     },
     TIMEOUT_MS,
   );
 
   test(
-    "that are damaged, gives what JSON.parse() gives, or what their shape allows",
+    "agrees with JSON.parse() or with the shape, if the documents are damaged",
     () => {
       const random = seededRandom(SEED + 2);
       const seen = { found: 0, missing: 0, invalid: 0, valid: 0 };
@@ -69,7 +69,7 @@ describe("ModelScanner on random documents, cut at random", () => {
   );
 });
 
-/** @param parsed what JSON.parse makes of it */
+/** @param parsed the verdict by JSON.parse */
 function whatIsWrong(
   verdict: Verdict,
   bytes: Uint8Array,
@@ -82,7 +82,7 @@ function whatIsWrong(
   return isSensible(verdict, bytes) ? undefined : "not the offset where it goes wrong";
 }
 
-/** Up to the offset all is well, only incomplete; or a model begins there that is no JSON string. */
+/** Before the offset the body is valid but incomplete; or an invalid model string begins there. */
 function isSensible({ offset, expected }: Verdict & { kind: "invalid" }, bytes: Uint8Array) {
   const before = bytes.subarray(0, offset);
   if (expected === "a valid JSON string") {
@@ -93,14 +93,14 @@ function isSensible({ offset, expected }: Verdict & { kind: "invalid" }, bytes: 
   return offset === 0 ? bytes.length > 0 : rest.kind === "invalid" && rest.offset === offset;
 }
 
-/** As the decoder that drops one byte order mark and JSON.parse see it; undefined if they refuse. */
+/** The verdict by JSON.parse, after a decoder that drops one byte order mark; undefined if JSON.parse refuses. */
 function byJsonParse(bytes: Uint8Array): Verdict | undefined {
   const value = parse(utf8.decode(bytes));
   if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
   return verdictOn(Object.hasOwn(value, "model") ? [Reflect.get(value, "model")] : []);
 }
 
-/** Those that are null or empty count as none. */
+/** A model that is null or empty counts as no model. */
 function verdictOn(models: readonly unknown[]): Verdict {
   const named = models.find((model) => model !== null && model !== "");
   if (typeof named === "string") return { kind: "found", model: named };
@@ -111,11 +111,11 @@ function verdictOn(models: readonly unknown[]): Verdict {
 }
 
 /**
- * What any document is to give, valid or not, by its tokens on the top level. A model is found only
- * if it is a complete and valid string behind the first key that means `model` (and has another value than
- * null or the empty string), and all before it is `{`, then key, colon, value and comma by turns, where a
- * nested value is whatever stands between as many opening as closing brackets that are in no string.
- * Likewise "no model" is told only of such a row that ends in `}`. Everything else is invalid.
+ * The expected verdict for any document, valid or not, from its tokens on the top level. The scanner finds a model
+ * only if it is a complete and valid string after the first key that means `model` and whose value is not null or
+ * empty. Before it must come `{` and then a row of key, colon, value and comma. A nested value extends to the point
+ * where as many brackets outside of strings have closed as opened. The verdict "no model" needs such a row that ends
+ * in `}`. Every other document is invalid.
  */
 function expectedByShape(bytes: Uint8Array): { expected: Verdict | "invalid"; models: number } {
   if (bytes.length === 0) return { expected: { kind: "missing", reason: "no body" }, models: 0 };
@@ -131,10 +131,10 @@ function expectedByShape(bytes: Uint8Array): { expected: Verdict | "invalid"; mo
   return { expected, models: models.length };
 }
 
-/** A value that can't be followed, or is no valid string. */
+/** A value that the scanner cannot follow, or an invalid string. */
 const BROKEN = Symbol("broken");
 
-/** Of what is no string only the first byte is looked at. */
+/** For a value that is not a string, only the first byte counts. */
 function meantBy(letter = "", text = ""): unknown {
   if (letter === "v" && text.startsWith("n")) return null;
   if (["v", "n", "N"].includes(letter)) return {};
@@ -146,8 +146,8 @@ const COMPLETE = /^"(?:[^"\\]|\\[\s\S])*"$/;
 const TOKEN = /"(?:[^"\\]|\\[\s\S])*(?:"|\\?$)|[{}[\]:,]|[^{}[\]:," \t\r\n]+/g;
 
 /**
- * The tokens of the top level and a letter for each: s and S are a string, complete and not, n and
- * N a nested value, v is anything else; punctuation stands for itself.
+ * The tokens of the top level, and a letter for each: s is a complete string and S an incomplete one, n and N are
+ * the same for a nested value, v is any other value. Punctuation stands for itself.
  */
 function topLevel(text: string): { shape: string; texts: string[] } {
   const texts: string[] = [];

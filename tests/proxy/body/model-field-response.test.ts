@@ -3,7 +3,7 @@ import { cutAt, scanModel } from "../../support/proxy/scan-model.ts";
 
 const scan = (text: string) => scanModel([Buffer.from(text)]);
 
-describe("ModelScanner finds the response that a body without a model goes on from", () => {
+describe("ModelScanner finds the previous response of a body without a model", () => {
   const ID = "r".repeat(256);
 
   test.each<[what: string, body: string, previousResponseId: string | undefined]>([
@@ -12,14 +12,14 @@ describe("ModelScanner finds the response that a body without a model goes on fr
     ["under a key with escapes", `{"\\u0070revious${"\\u005f"}response_id":"r"}`, "r"],
     ["with escapes in it", '{"previous_response_id":"a\\u0062"}', "ab"],
     ["beside a null model", '{"model":null,"previous_response_id":"r"}', "r"],
-    ["the first of two", '{"previous_response_id":"a","previous_response_id":"b"}', "a"],
-    ["behind an empty one", '{"previous_response_id":"","previous_response_id":"b"}', "b"],
+    ["as the first of two", '{"previous_response_id":"a","previous_response_id":"b"}', "a"],
+    ["after an empty id", '{"previous_response_id":"","previous_response_id":"b"}', "b"],
     ["of 256 bytes", `{"previous_response_id":"${ID}"}`, ID],
-    ["but none of more", `{"previous_response_id":"${ID}r"}`, undefined],
-    ["and no null", '{"previous_response_id":null}', undefined],
-    ["and no object", '{"previous_response_id":{"a":"b"}}', undefined],
-    ["and no nested one", '{"a":{"previous_response_id":"r"}}', undefined],
-    ["and no broken string", '{"previous_response_id":"\\q"}', undefined],
+    ["but not a longer one", `{"previous_response_id":"${ID}r"}`, undefined],
+    ["but not a null", '{"previous_response_id":null}', undefined],
+    ["but not an object", '{"previous_response_id":{"a":"b"}}', undefined],
+    ["but not a nested one", '{"a":{"previous_response_id":"r"}}', undefined],
+    ["but not an invalid string", '{"previous_response_id":"\\q"}', undefined],
   ])("%s", (_what, body, previousResponseId) => {
     for (const pieces of [
       [Buffer.from(body)],
@@ -33,7 +33,7 @@ describe("ModelScanner finds the response that a body without a model goes on fr
     }
   });
 
-  test("but is done where the model is found, on either side of it", () => {
+  test("but stops at a model, before or after it", () => {
     expect(scan('{"previous_response_id":"r","model":"m"')).toEqual({ kind: "found", model: "m" });
     expect(scan('{"model":"m","previous_response_id"')).toEqual({ kind: "found", model: "m" });
   });

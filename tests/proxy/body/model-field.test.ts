@@ -15,29 +15,29 @@ describe("ModelScanner finds the model", () => {
     ["after every kind of scalar", '{"a":true,"b":false,"c":null,"d":-1.5E+9,"model":"m"}', "m"],
     ["with white space everywhere", ' \t\r\n{ "a" : [ 1 ] , "model"\n:\t"m" } ', "m"],
     ["after a byte order mark", '\uFEFF{"model":"m"}', "m"],
-    ["behind one of the same name in an object", '{"a":{"model":"x"},"model":"m"}', "m"],
-    ["behind one in an object in an array", '{"a":[[{"model":"x"}]],"model":"m"}', "m"],
-    ["behind one in a string", '{"a":"\\",\\"model\\":\\"x\\"","model":"m"}', "m"],
-    ["behind brackets in nested strings", '{"a":["]}",{"}":"{["}],"model":"m"}', "m"],
-    ["behind quotes in nested strings", '{"a":["\\"",{"b":"\\\\"}],"model":"m"}', "m"],
-    ["behind a string that ends in backslashes", '{"a":"\\\\\\\\","model":"m"}', "m"],
-    ["behind a value that is its name", '{"a":"model","model":"m"}', "m"],
+    ["after a nested model in an object", '{"a":{"model":"x"},"model":"m"}', "m"],
+    ["after a nested model in an array", '{"a":[[{"model":"x"}]],"model":"m"}', "m"],
+    ["after a model inside a string", '{"a":"\\",\\"model\\":\\"x\\"","model":"m"}', "m"],
+    ["after brackets in nested strings", '{"a":["]}",{"}":"{["}],"model":"m"}', "m"],
+    ["after quotes in nested strings", '{"a":["\\"",{"b":"\\\\"}],"model":"m"}', "m"],
+    ["after a string that ends in backslashes", '{"a":"\\\\\\\\","model":"m"}', "m"],
+    ['after a value "model"', '{"a":"model","model":"m"}', "m"],
     [
-      "behind keys like its name",
+      "after similar keys",
       '{"models":"x","mode":"x","Model":"x","model ":"x","":"x","model":"m"}',
       "m",
     ],
     ["under a key with an escape", '{"mod\\u0065l":"m"}', "m"],
     ["under a key of escapes only", '{"\\u006d\\u006f\\u0064\\u0065\\u006C":"m"}', "m"],
     [
-      "behind a key longer than any way to write its name",
+      'after a key that is longer than any spelling of "model"',
       `{"${"model".repeat(7)}":"x","model":"m"}`,
       "m",
     ],
-    ["behind a key that is no valid string", '{"\\q":"x","model":"m"}', "m"],
-    ["before bytes that are no JSON", '{"model":"m"#]', "m"],
+    ["after a key that is not a valid string", '{"\\q":"x","model":"m"}', "m"],
+    ["before bytes that are not JSON", '{"model":"m"#]', "m"],
     ["and takes the first of two", '{"model":"first","model":"second"}', "first"],
-    ["behind one that is null or empty", '{"model":null,"model":"","model":"m"}', "m"],
+    ["after a model that is null or empty", '{"model":null,"model":"","model":"m"}', "m"],
     ["with slashes, colons and spaces in it", '{"model":"org/name:7b q4"}', "org/name:7b q4"],
     ["with escapes in it", '{"model":"a\\"b\\\\c\\/d\\n\\u00e9"}', 'a"b\\c/d\né'],
     ["with an escaped surrogate pair in it", '{"model":"\\ud83d\\ude00"}', "😀"],
@@ -47,13 +47,13 @@ describe("ModelScanner finds the model", () => {
     ["with its surrogates the wrong way round", '{"model":"\\ude00\\ud83d"}', "\ude00\ud83d"],
     ["with a NUL in it", '{"model":"a\\u0000b"}', "a\u0000b"],
     ["with line separators in it", '{"model":"a\u2028\u2029"}', "a\u2028\u2029"],
-    ["of a single space", '{"model":" "}', " "],
-    ["of a name as no object has", '{"__proto__":{"model":"x"},"model":"__proto__"}', "__proto__"],
+    ["that is a single space", '{"model":" "}', " "],
+    ['that is named "__proto__"', '{"__proto__":{"model":"x"},"model":"__proto__"}', "__proto__"],
   ])("%s", (_where, body, model) => {
     expect(scan(body)).toEqual({ kind: "found", model });
   });
 
-  test("behind 100,000 levels of nesting", () => {
+  test("after 100,000 levels of nesting", () => {
     const levels = 100_000;
     const nested = `${'[{"model":'.repeat(levels / 2)}1${"}]".repeat(levels / 2)}`;
     const body = Buffer.from(`{"a":${nested},"model":"m"}`);
@@ -64,47 +64,44 @@ describe("ModelScanner finds the model", () => {
     });
   });
 
-  test("though bytes of it are not UTF-8, as a decoder shows them", () => {
+  test("with invalid UTF-8 in it, decoded with replacement characters", () => {
     const body = Buffer.from('{"model":"a\xffb"}', "latin1");
     expect(scanModel([body])).toEqual({ kind: "found", model: "a\uFFFDb" });
   });
 
-  test("at its closing quote, not later and not sooner", () => {
+  test("exactly at its closing quote", () => {
     const scanner = new ModelScanner();
     expect(scanner.push(Buffer.from('{"model":"m'))).toBeUndefined();
     expect(scanner.push(Buffer.from('"'))).toEqual({ kind: "found", model: "m" });
   });
 });
 
-/** The backend refuses them all, so which model was found does not matter. */
-describe("ModelScanner leaves to the backend what is wrong inside a value", () => {
+/** The backend refuses all of these, so it does not matter which model the scanner finds. */
+describe("ModelScanner leaves errors inside a value to the backend", () => {
   test.each<[what: string, body: string]>([
-    ["an array that ends as an object", '{"a":[},"model":"m"}'],
-    ["an object that ends as an array", '{"a":{"b":1],"model":"m"}'],
+    ["an array that ends with a brace", '{"a":[},"model":"m"}'],
+    ["an object that ends with a bracket", '{"a":{"b":1],"model":"m"}'],
     ["brackets that cross", '{"a":[{]},"model":"m"}'],
     ["a key without value", '{"a":{"b"},"model":"m"}'],
-    ["commas alone", '{"a":[,,],"model":"m"}'],
-    ["a word that is none", '{"a":nul,"model":"m"}'],
-    ["a number that is none", '{"a":-01.e,"model":"m"}'],
+    ["only commas", '{"a":[,,],"model":"m"}'],
+    ["an invalid word", '{"a":nul,"model":"m"}'],
+    ["an invalid number", '{"a":-01.e,"model":"m"}'],
     ["single quotes", '{"a":\'x\',"model":"m"}'],
     ["a line break in a string", '{"a":"x\ny","model":"m"}'],
-    ["an escape that is none", '{"a":"\\q","model":"m"}'],
-    [
-      "a nested string that is not closed, up to the next quote",
-      '{"a":["x],"model":["],"model":"m"}',
-    ],
+    ["an invalid escape", '{"a":"\\q","model":"m"}'],
+    ["an unclosed nested string, up to the next quote", '{"a":["x],"model":["],"model":"m"}'],
   ])("%s", (_what, body) => {
     expect(() => JSON.parse(body)).toThrow();
     expect(scan(body)).toEqual({ kind: "found", model: "m" });
   });
 
-  test("and finds no model at a level that brackets of the wrong kind did not end", () => {
+  test("and finds no model inside a level that brackets of the wrong kind did not close", () => {
     const expected = "the rest of the JSON object";
     expect(scan('{"a":[{],"model":"m"')).toEqual({ kind: "invalid", offset: 20, expected });
   });
 });
 
-describe("ModelScanner misses the model", () => {
+describe("ModelScanner finds no model", () => {
   test.each<[body: string, reason: Missing]>([
     ["", "no body"],
     ["{}", "no model"],
@@ -129,7 +126,7 @@ describe("ModelScanner misses the model", () => {
   });
 });
 
-describe("ModelScanner refuses what is no JSON object", () => {
+describe("ModelScanner refuses a body that is not a JSON object", () => {
   const OBJECT = 'a JSON object ("{")';
   const FIRST_KEY = 'a key in double quotes or "}"';
   const KEY = "a key in double quotes";
@@ -203,7 +200,7 @@ describe("ModelScanner refuses what is no JSON object", () => {
     [[0xef, 0xbb], 2],
     [[0x20, 0xbb, 0xbf, 0x7b], 1],
     [[0xff, 0xfe, 0x7b, 0x00], 0],
-  ])("and a broken byte order mark: %p", (bytes, offset) => {
+  ])("with a broken byte order mark: %p", (bytes, offset) => {
     const body = Uint8Array.from(bytes);
     expect(scanModel([body])).toEqual({ kind: "invalid", offset, expected: OBJECT });
     expect(scanModel(cutAt(body, ...body.keys()))).toEqual({
@@ -213,7 +210,7 @@ describe("ModelScanner refuses what is no JSON object", () => {
     });
   });
 
-  test("as soon as it is seen, with the offset from the start of the body", () => {
+  test("at the first wrong byte, with its offset from the start of the body", () => {
     const scanner = new ModelScanner();
     expect(scanner.push(Buffer.from('{"a"'))).toBeUndefined();
     expect(scanner.push(Buffer.from(":1"))).toBeUndefined();

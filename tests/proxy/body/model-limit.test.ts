@@ -31,7 +31,7 @@ const KINDS: readonly Kind[] = [
 describe.each(KINDS)("a model in %s", (_kind, start, bodyOf, scan) => {
   const longest = "x".repeat(MODEL_BYTES_MAX);
 
-  test.each([1, 1_000, MIB])("may have 64 KiB and not a byte more, in pieces of %d", (size) => {
+  test.each([1, 1_000, MIB])("may have 64 KiB and no byte more, in pieces of %d bytes", (size) => {
     const inPieces = (body: Buffer): Uint8Array[] =>
       cutAt(
         body,
@@ -42,7 +42,7 @@ describe.each(KINDS)("a model in %s", (_kind, start, bodyOf, scan) => {
     expect(scan(inPieces(bodyOf(`${longest}x`)))).toEqual(tooLong);
   });
 
-  test("that never ends is refused soon, and takes little memory, also in pieces of one byte", () => {
+  test("that never ends is refused early and takes little memory, also in pieces of one byte", () => {
     let given = 0;
     function* endless(): Generator<Uint8Array> {
       yield Buffer.from(start);
@@ -55,7 +55,7 @@ describe.each(KINDS)("a model in %s", (_kind, start, bodyOf, scan) => {
   });
 });
 
-test("an escape counts as it is written, and a model of many bytes a character too", () => {
+test("the limit counts the bytes as written, for escapes and for characters of several bytes", () => {
   const count = MODEL_BYTES_MAX / 6;
   const escaped = (times: number): Buffer => Buffer.from(`{"model":"${"\\u0078".repeat(times)}"}`);
   expect(scanModel([escaped(Math.floor(count))]).kind).toBe("found");
@@ -65,7 +65,7 @@ test("an escape counts as it is written, and a model of many bytes a character t
   expect(scanModel([euros(Math.ceil(MODEL_BYTES_MAX / 3))]).kind).toBe("missing");
 });
 
-test("createHandler() answers 400 model_required to a model of 64 KiB and a byte", async () => {
+test("createHandler() answers 400 model_required to a model of 64 KiB plus one byte", async () => {
   using upstream = fakeBackend();
   using proxy = startProxyTo(upstream.origin);
   const answer = await chat(proxy.origin, "x".repeat(MODEL_BYTES_MAX + 1));

@@ -5,7 +5,7 @@ import { cutAt } from "../../support/proxy/scan-model.ts";
 
 const scan = (text: string) => scanMultipart("abc", [Buffer.from(text)]);
 
-describe("MultipartScanner refuses what is no multipart/form-data", () => {
+describe("MultipartScanner refuses a body that is not multipart/form-data", () => {
   const FIRST = 'the boundary "--abc" of the first part';
   const FIRST_CRLF = 'CRLF (not LF alone) after the boundary "--abc"';
   const LAST = 'the closing boundary "--abc--"';
@@ -72,7 +72,7 @@ describe("MultipartScanner refuses what is no multipart/form-data", () => {
     expect(scanMultipart("abc", [bytes])).toEqual(verdict);
   });
 
-  test("when headers that are short are too many", () => {
+  test("when there are too many short headers", () => {
     const bytes = Buffer.from(`--abc\r\n${"a: b\r\n".repeat(3_000)}`);
     const expected = "the end of the headers of a part within 16 KiB";
     const verdict = { kind: "invalid", offset: 7 + 16 * 1024, expected } as const;

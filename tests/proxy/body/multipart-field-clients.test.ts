@@ -22,7 +22,7 @@ function sentBy(contentType: string | null, bytes: ArrayBuffer): Sent {
   return { boundary, bytes: Buffer.from(bytes) };
 }
 
-/** What the official client puts on the wire for a call. */
+/** The body that the official client sends for a call. */
 async function sentByOpenAi(call: (client: OpenAI) => Promise<unknown>): Promise<Sent> {
   const { promise, resolve } = Promise.withResolvers<Sent>();
   using server = Bun.serve({
@@ -41,7 +41,7 @@ async function sentByFormData(form: FormData): Promise<Sent> {
   return sentBy(request.headers.get("content-type"), await request.arrayBuffer());
 }
 
-/** In one piece, at every cut into two near each end, and byte by byte. */
+/** Scans in one piece, in two pieces for every cut near each end, and byte by byte. */
 function expectFound({ boundary, bytes }: Sent, model: string): void {
   expect(scanMultipart(boundary, [bytes])).toEqual({ kind: "found", model });
   expect(scanMultipart(boundary, cutAt(bytes, ...bytes.keys()))).toEqual({ kind: "found", model });
@@ -51,7 +51,7 @@ function expectFound({ boundary, bytes }: Sent, model: string): void {
   }
 }
 
-describe("MultipartScanner finds the model in what the openai client sends", () => {
+describe("MultipartScanner finds the model in bodies of the openai client", () => {
   test("for a transcription, model first", async () => {
     const body = { model: "org/whisper", file: FILE, language: "en" };
     const sent = await sentByOpenAi((client) => client.audio.transcriptions.create(body));
@@ -73,8 +73,8 @@ describe("MultipartScanner finds the model in what the openai client sends", () 
   });
 });
 
-describe("MultipartScanner reads what FormData makes", () => {
-  test("the model behind a file, and behind a file of the same name", async () => {
+describe("MultipartScanner reads bodies of FormData", () => {
+  test("with the model after a file, and after a file named model", async () => {
     const form = new FormData();
     form.append("model", FILE);
     form.append('a"; name="model', "x");
@@ -83,7 +83,7 @@ describe("MultipartScanner reads what FormData makes", () => {
     expectFound(await sentByFormData(form), "m\r\n");
   });
 
-  test("an empty form, and one without the model", async () => {
+  test("without fields, and without a model", async () => {
     const form = new FormData();
     const empty = await sentByFormData(form);
     expect(scanMultipart(empty.boundary, [empty.bytes])).toEqual({

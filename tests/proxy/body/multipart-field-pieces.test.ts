@@ -6,7 +6,7 @@ import { cutAt } from "../../support/proxy/scan-model.ts";
 
 const FORM = "Content-Disposition: form-data; ";
 
-/** Bodies where a cut can fall into a delimiter, a decoy of one, or a character. Boundary `a--`. */
+/** Bodies in which a cut can split a delimiter, a false delimiter, or a character. Boundary `a--`. */
 const TRICKY: readonly [body: string, verdict: Verdict][] = [
   [`--a--\r\n${FORM}name=model\r\n\r\n é😀\r\n--a----\r\n`, { kind: "found", model: " é😀" }],
   [
@@ -39,7 +39,7 @@ const TRICKY: readonly [body: string, verdict: Verdict][] = [
 
 const scan = (pieces: Iterable<Uint8Array>): Verdict => scanMultipart("a--", pieces);
 
-describe("MultipartScanner.push() gives the verdict of the whole body", () => {
+describe("MultipartScanner.push() gives the same verdict for any pieces", () => {
   test.each(TRICKY)("%p in one piece", (body, verdict) => {
     expect(scan([Buffer.from(body)])).toEqual(verdict);
   });
@@ -64,10 +64,10 @@ describe("MultipartScanner.push() gives the verdict of the whole body", () => {
   });
 });
 
-describe("MultipartScanner agrees with who made the body", () => {
+describe("MultipartScanner finds the model that the test put in", () => {
   const BODIES = 5_000;
 
-  test("of random bodies, cut at random", () => {
+  test("in random bodies, cut at random", () => {
     const random = seededRandom(20_261_124);
     const seen = { found: 0, missing: 0, invalid: 0 };
     for (let count = 0; count < BODIES; count += 1) {
@@ -85,11 +85,11 @@ describe("MultipartScanner agrees with who made the body", () => {
       }
       seen[verdict.kind] += 1;
     }
-    expect(seen.found).toBeGreaterThan(BODIES / 4); // or the bodies prove nothing
+    expect(seen.found).toBeGreaterThan(BODIES / 4); // otherwise the bodies prove nothing
     expect(seen.missing).toBeGreaterThan(BODIES / 4);
   });
 
-  test("of random bodies that break off: the same verdict, or it says so", () => {
+  test("or reports the early end, in random bodies that break off", () => {
     const random = seededRandom(11);
     let brokenOff = 0;
     for (let count = 0; count < BODIES; count += 1) {

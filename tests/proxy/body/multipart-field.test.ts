@@ -4,7 +4,7 @@ import { scanMultipart } from "../../support/client/multipart-body.ts";
 
 const scan = (text: string) => scanMultipart("abc", [Buffer.from(text)]);
 
-/** A part whose headers are given without the Content-Disposition's beginning. */
+/** A part. Its headers are given without the start of Content-Disposition. */
 const part = (parameters: string, content: string) =>
   `--abc\r\nContent-Disposition: form-data; ${parameters}\r\n\r\n${content}\r\n`;
 const MODEL = part('name="model"', "m");
@@ -35,7 +35,7 @@ describe("boundaryOf()", () => {
     ['multipart/form-data; boundary="a\tb"', undefined],
     ["boundary=abc", undefined],
     ["", undefined],
-  ])("of %p is %p", (contentType, boundary) => {
+  ])("for %p returns %p", (contentType, boundary) => {
     expect(boundaryOf(contentType)).toBe(boundary);
   });
 });
@@ -46,49 +46,49 @@ describe("MultipartScanner finds the model", () => {
   test.each<[where: string, body: string, model: string]>([
     ["alone", MODEL + END, "m"],
     ["before the file", MODEL + FILE + END, "m"],
-    ["behind the file", FILE + MODEL + END, "m"],
+    ["after the file", FILE + MODEL + END, "m"],
     ["between fields", part("name=a", "1") + MODEL + part("name=b", "2") + END, "m"],
-    ["before a part that is broken", `${MODEL}--abc\r\n?\r\n`, "m"],
+    ["before a broken part", `${MODEL}--abc\r\n?\r\n`, "m"],
     ["and takes the first of two", MODEL + part("name=model", "second") + END, "m"],
-    ["though the name has no quotes", part("name=model", "m") + END, "m"],
-    ["though its name is escaped", part('name="\\m\\odel"', "m") + END, "m"],
+    ["whose name has no quotes", part("name=model", "m") + END, "m"],
+    ["whose name is escaped", part('name="\\m\\odel"', "m") + END, "m"],
     [
-      "though the name stands behind others",
+      "whose name comes after other parameters",
       part('x="name=\\"a\\";"; name="model"', "m") + END,
       "m",
     ],
-    ["with LWS around every mark", part(' \t; name\t=  "model" ;', "m") + END, "m"],
+    ["with white space around every separator", part(' \t; name\t=  "model" ;', "m") + END, "m"],
     ["in a folded header", part('\r\n\tx=y;\r\n name="model"', "m") + END, "m"],
     [
       "under headers in any case, with others",
       '--abc\r\nContent-Type: text/plain\r\ncOnTeNt-dIsPoSiTiOn :FORM-DATA;NAME="model"\r\nx:\r\n\r\nm\r\n--abc--',
       "m",
     ],
-    ["behind a preamble", `see\r\n--ab\r\n\r\n--abcd\r\n${MODEL}${END}`, "m"],
-    ["behind an empty line", `\r\n${MODEL}${END}`, "m"],
-    ["behind an empty part", part("name=a", "") + MODEL + END, "m"],
+    ["after a preamble", `see\r\n--ab\r\n\r\n--abcd\r\n${MODEL}${END}`, "m"],
+    ["after an empty line", `\r\n${MODEL}${END}`, "m"],
+    ["after an empty part", part("name=a", "") + MODEL + END, "m"],
     [
-      "behind a part that is headers alone",
+      "after a part with only headers",
       `--abc\r\nContent-Disposition: form-data; name=a\r\n\r\n${MODEL}${END}`,
       "m",
     ],
     [
-      "though boundaries are padded",
+      "with padded boundaries",
       MODEL.replace("abc", "abc \t ") + END.replace("--\r", "-- \t\r"),
       "m",
     ],
     ["before a closing line that ends with the body", `${MODEL}--abc--`, "m"],
     ["before a closing line that ends in LF", `${MODEL}--abc--\n`, "m"],
-    ["before a closing line of which LF is missing", `${MODEL}--abc--\r`, "m"],
+    ["before a closing line without LF", `${MODEL}--abc--\r`, "m"],
     ["before an epilogue", `${MODEL}${END}--abc\r\nmore`, "m"],
-    ["behind one that is a file", part('name="model"; filename=""', "x") + MODEL + END, "m"],
+    ["after a file named model", part('name="model"; filename=""', "x") + MODEL + END, "m"],
     [
-      "behind one that is a file by name*",
+      "after a file named model, by filename*",
       part("filename*=utf-8''x; name=model", "x") + MODEL + END,
       "m",
     ],
     [
-      "behind names like it",
+      "after similar names",
       ["Model", "models", "mode", '" model"', '"model\\""']
         .map((name) => part(`name=${name}`, "x"))
         .join("") +
@@ -97,12 +97,12 @@ describe("MultipartScanner finds the model", () => {
       "m",
     ],
     [
-      "behind another header that names it",
+      "after another header with its name",
       `--abc\r\nX-Content-Disposition: form-data; name=model\r\nContent-Disposition: form-data; name=a\r\n\r\nx\r\n${MODEL}${END}`,
       "m",
     ],
     [
-      "behind one inside a file",
+      "after a model inside a file",
       part(
         'name="file"; filename=a',
         '\r\n--abx\r\nContent-Disposition: form-data; name="model"\r\n\r\nx\r\n--abc-x',
@@ -112,7 +112,7 @@ describe("MultipartScanner finds the model", () => {
       "m",
     ],
     [
-      "behind lines that begin like a boundary",
+      "after lines that begin like a boundary",
       part(
         "name=a",
         "\r\n--abcd\r\n--abc x\r\n--abc-\r\n--abc--x\r\n--abc\n\r\n--abc\r\r\n--abc-- \rx\n--abc\r",
@@ -122,7 +122,7 @@ describe("MultipartScanner finds the model", () => {
       "m",
     ],
     [
-      "behind a part of another multipart",
+      "after a nested multipart",
       part(
         "name=a",
         '--inner\r\nContent-Disposition: form-data; name="model"\r\n\r\nx\r\n--inner--',
@@ -143,18 +143,18 @@ describe("MultipartScanner finds the model", () => {
     expect(scan(body)).toEqual({ kind: "found", model });
   });
 
-  test("though bytes of it are not UTF-8, as a decoder shows them", () => {
+  test("with invalid UTF-8 in it, decoded with replacement characters", () => {
     const body = Buffer.from(part("name=model", "a\xffb") + END, "latin1");
     expect(scanMultipart("abc", [body])).toEqual({ kind: "found", model: "a\uFFFDb" });
   });
 
-  test("at the end of the boundary's line, not later and not sooner", () => {
+  test("exactly at the end of the boundary's line", () => {
     const scanner = new MultipartScanner("abc");
     expect(scanner.push(Buffer.from(`${MODEL}--abc \r`))).toBeUndefined();
     expect(scanner.push(Buffer.from("\n"))).toEqual({ kind: "found", model: "m" });
   });
 
-  test("of 60 KiB behind headers of 16 KiB", () => {
+  test("of 60 KiB after headers of 16 KiB", () => {
     const model = "m".repeat(60 * 1024);
     const start = '--abc\r\nContent-Disposition: form-data; name="model"\r\n';
     const header = `x: ${"x".repeat(16 * 1024 - (start.length - 7) - 7)}\r\n`;
@@ -162,7 +162,7 @@ describe("MultipartScanner finds the model", () => {
   });
 });
 
-describe("MultipartScanner misses the model", () => {
+describe("MultipartScanner finds no model", () => {
   test.each<[body: string, reason: "no body" | "no model" | "empty"]>([
     ["", "no body"],
     [END, "no model"],

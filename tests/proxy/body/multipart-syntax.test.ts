@@ -5,7 +5,7 @@ import {
   withoutParameters,
 } from "../../../src/proxy/body/multipart-syntax.ts";
 
-/** Where each delimiter of a text ends, which comes in pieces of a size. */
+/** Returns where each delimiter ends, in a text cut into pieces of a size. */
 function ends(text: string, pieceBytes: number): number[] {
   const search = new BoundarySearch("b");
   const found: number[] = [];
@@ -33,11 +33,11 @@ describe("BoundarySearch", () => {
     ["\r\n-\r\n--b", [8]],
     ["\n--b", []],
     ["\r\n--", []],
-  ])("finds in %p, in whatever pieces", (text, found) => {
+  ])("finds the delimiters in %p, for any pieces", (text, found) => {
     for (let size = 1; size <= text.length; size += 1) expect(ends(text, size)).toEqual(found);
   });
 
-  test("says how long a delimiter is, its line break included", () => {
+  test("returns the length of the delimiter, including its line break", () => {
     expect(new BoundarySearch("abc").delimiterBytes).toBe(7);
   });
 });
@@ -50,7 +50,7 @@ describe("headerParameters()", () => {
     ['a; NAME="1"; name="2"', { name: "1" }],
     ['a; name="q\\"q"', { name: 'q"q' }],
     ['a; name="never closed', { name: "never closed" }],
-  ])("of %p", (value, parameters) => {
+  ])("reads %p", (value, parameters) => {
     expect(Object.fromEntries(headerParameters(value))).toEqual(parameters);
     expect(withoutParameters(value)).toBe(value.split(";")[0]!);
   });

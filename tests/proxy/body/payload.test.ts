@@ -16,11 +16,11 @@ function ofBytes(content: Uint8Array<ArrayBuffer>): RequestBody {
   return { kind: "bytes", bytes: content };
 }
 
-/** Room that is never used up. */
+/** More room than the test needs. */
 const ROOM = (): KeptBytes => new KeptBytes(Number.POSITIVE_INFINITY);
 
 describe("Payloads", () => {
-  test("gives on what is no bytes, and bytes as they are", () => {
+  test("returns streams, empty bodies and bytes unchanged", () => {
     const payloads = new Payloads(ROOM());
     const stream = new ReadableStream<Uint8Array>();
     expect(payloads.of({ kind: "none" }).body).toBeNull();
@@ -29,7 +29,7 @@ describe("Payloads", () => {
     expect(payloads.of(ofBytes(few)).body).toBe(few);
   });
 
-  test("gives bytes as a stream of the same where fetch would keep too many", async () => {
+  test("turns bytes into a stream if fetch would keep too many", async () => {
     const body = bytes(17 * KIB);
     const payloads = new Payloads(ROOM(), 2 * body.length);
     const [first, second, third] = [
@@ -42,7 +42,7 @@ describe("Payloads", () => {
     expect(await new Response(third.body).bytes()).toEqual(body);
   });
 
-  test("gives bytes as a stream where too much is kept of bodies in all", () => {
+  test("turns bytes into a stream if all bodies together keep too many", () => {
     const body = bytes(17 * KIB);
     const kept = new KeptBytes(body.length / 4);
     const payloads = new Payloads(kept);
@@ -50,7 +50,7 @@ describe("Payloads", () => {
     expect(payloads.of(ofBytes(body)).body).toBeInstanceOf(ReadableStream);
   });
 
-  test("counts what has been let go of once, however often it is said", () => {
+  test("counts a body out only once, even if release() is called again", () => {
     const body = bytes(17 * KIB);
     const payloads = new Payloads(ROOM(), body.length);
     const kept = payloads.of(ofBytes(body));
@@ -62,7 +62,7 @@ describe("Payloads", () => {
   });
 });
 
-describe("a body that is kept is counted out", () => {
+describe("a kept body is counted out", () => {
   const HEAD = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n";
   const BODY = JSON.stringify({ model: "m", pad: "x".repeat(100 * KIB) });
 
@@ -77,7 +77,11 @@ describe("a body that is kept is counted out", () => {
     ["when the answer breaks off", `${HEAD}Content-Length: 9\r\n\r\ndone`, true],
     ["when a stream breaks off", `${HEAD}Transfer-Encoding: chunked\r\n\r\n4\r\ndone\r\n`, true],
     ["when there is no answer", "", true],
-    ["when the answer can't be sent on", "HTTP/1.1 600 What\r\nContent-Length: 0\r\n\r\n", false],
+    [
+      "when the answer cannot be passed on",
+      "HTTP/1.1 600 What\r\nContent-Length: 0\r\n\r\n",
+      false,
+    ],
   ])("%s", async (_when, reply, closes) => {
     const kept = ROOM();
     using upstream = await rawServer();

@@ -25,7 +25,7 @@ describe("BodyPieces", () => {
     expect(more).toEqual([]);
   });
 
-  test("counts what it takes, and gives the same amount back piece by piece", () => {
+  test("reports the memory it takes, and the same amount when it hands over the pieces", () => {
     const pieces = new BodyPieces();
     let taken = 0;
     for (let n = 0; n < 1_000; n += 1) taken += pieces.push(bytes(1 + (n % 300), n % 256));
@@ -35,14 +35,14 @@ describe("BodyPieces", () => {
     expect(given).toBe(taken);
   });
 
-  test("takes about as much memory for one-byte pieces as they have bytes", () => {
+  test("takes little more memory than one-byte pieces have bytes", () => {
     const pieces = new BodyPieces();
     let taken = 0;
     for (let n = 0; n < 100_000; n += 1) taken += pieces.push(bytes(1, 1));
     expect(taken).toBeWithin(100_000, 200_000);
   });
 
-  test("takeAll() gives what was not given yet, as one, and leaves nothing", () => {
+  test("takeAll() returns the remaining bytes as one piece, and leaves nothing", () => {
     const pieces = new BodyPieces();
     for (const value of [1, 2, 3]) pieces.push(bytes(4 * KIB, value));
     expect(pieces.shift()?.piece[0]).toBe(1);
@@ -51,14 +51,14 @@ describe("BodyPieces", () => {
     expect([pieces.takeAll().length, pieces.shift()]).toEqual([0, undefined]);
   });
 
-  test("takeAll() does not copy what is in one piece", () => {
+  test("takeAll() does not copy a single piece", () => {
     const pieces = new BodyPieces();
     const only = bytes(8 * KIB, 1);
     pieces.push(only);
     expect(pieces.takeAll()).toBe(only as Uint8Array<ArrayBuffer>);
   });
 
-  test("from() shows what is kept from a byte on, and leaves it as it is", () => {
+  test("from() shows the kept bytes from an offset on, and changes nothing", () => {
     const pieces = new BodyPieces();
     const large = bytes(4 * KIB, 9);
     for (const piece of [bytes(2, 1), large, bytes(1, 2)]) pieces.push(piece);
@@ -71,7 +71,7 @@ describe("BodyPieces", () => {
     expect(allOf(pieces).map(({ length }) => length)).toEqual([2, 4 * KIB, 2]);
   });
 
-  test("from() shows nothing once a piece was given on", () => {
+  test("from() shows nothing after the first shift()", () => {
     const pieces = new BodyPieces();
     for (const value of [1, 2]) pieces.push(bytes(4 * KIB, value));
     pieces.shift();
@@ -80,7 +80,7 @@ describe("BodyPieces", () => {
     expect([...pieces.from(0)]).toEqual([]);
   });
 
-  test("clear() forgets all", () => {
+  test("clear() forgets all pieces", () => {
     const pieces = new BodyPieces();
     pieces.push(bytes(10, 1));
     pieces.push(bytes(5 * KIB, 1));

@@ -1,4 +1,4 @@
-/** What it costs to read on in large bodies: no body that is kept alive, nobody who waits for long. */
+/** The cost of reading on in large bodies: no body stays in memory, and no other request waits long. */
 import { describe, expect, test } from "bun:test";
 import { KeptBytes } from "../../../src/proxy/body/kept-bytes.ts";
 import type { ReadResult, ReadTo } from "../../../src/proxy/body/read-result.ts";
@@ -17,7 +17,7 @@ const WAYS: readonly [way: string, isLengthKnown: boolean][] = [
 ];
 
 describe("a large body", () => {
-  /** Through a real server, so it comes in pieces of the network. */
+  /** Uses a real server, so the network cuts the pieces. */
   async function throughServer(body: Buffer<ArrayBuffer>, to: ReadTo) {
     const seen = Promise.withResolvers<{
       form: string;
@@ -61,7 +61,7 @@ describe("a large body", () => {
     expect(await throughServer(bodyOf(length), to)).toEqual({ form, prompt, same: true });
   });
 
-  test("of 1 MiB and a byte, to the prompt, tells what is at hand of it", async () => {
+  test("of 1 MiB plus one byte, to the prompt, finds the part that has come", async () => {
     const { form, prompt, same } = await throughServer(bodyOf(MIB + 1), "prompt");
     expect([form, same]).toEqual(["stream", true]);
     expect(prompt ?? 0).toBeLessThan(MIB);
@@ -78,10 +78,10 @@ describe("a large body", () => {
 });
 
 describe("readModelField() that reads on", () => {
-  /** Long to look through: 1 MiB of short keys, or as much as comes of them. */
+  /** Slow to scan: 1 MiB of short keys, or as many as come. */
   const KEYS = Buffer.from('"":"",'.repeat(170_000));
 
-  test.each(WAYS)("lets others have their turn in a body %s", async (_way, isLengthKnown) => {
+  test.each(WAYS)("yields to other work in a body %s", async (_way, isLengthKnown) => {
     const pieces = [Buffer.from('{"model":"m",'), KEYS, Buffer.from('"a":1}')];
     if (!isLengthKnown) pieces.splice(1, 0, KEYS, KEYS, KEYS);
     let turns = 0;
@@ -109,7 +109,7 @@ describe("readModelField() that reads on", () => {
     discard();
   });
 
-  test.each(["prompt", "object"] as const)("to the %s keeps no body alive", async (to) => {
+  test.each(["prompt", "object"] as const)("to the %s keeps no body in memory", async (to) => {
     const results: ReadResult[] = [];
     const bodies: WeakRef<Uint8Array>[] = [];
     const readOne = async (): Promise<void> => {
@@ -128,7 +128,7 @@ describe("readModelField() that reads on", () => {
     const left = (): number => bodies.filter((body) => body.deref() !== undefined).length;
     await until("they are collected", () => {
       Bun.gc(true);
-      return left() <= 2; // the stack may show one to the collector
+      return left() <= 2; // the stack may still refer to one
     });
     expect(results.map((result) => result.told().prompt).filter(Boolean).length).toBe(left());
   });

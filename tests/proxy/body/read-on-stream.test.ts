@@ -1,4 +1,4 @@
-/** How far a body is read on that is sent on as a stream. */
+/** How far the proxy reads on in a body that it sends as a stream. */
 import { describe, expect, test } from "bun:test";
 import { KeptBytes } from "../../../src/proxy/body/kept-bytes.ts";
 import type { ReadTo } from "../../../src/proxy/body/read-result.ts";
@@ -27,20 +27,20 @@ describe("body() of a stream", () => {
     ["model", 1, undefined],
     ["prompt", 1, undefined],
     ["object", 4, '"abcdef"'],
-  ])("to the %s takes %d pieces of the client", async (to, pulls, prompt) => {
+  ])("to the %s reads %d pieces from the client", async (to, pulls, prompt) => {
     const { body, state, told } = await read(to);
     expect([state.pulls, told.prompt]).toEqual([pulls, prompt]);
     expect(await new Response(contentOf(body)).text()).toBe(PIECES.join(""));
   });
 
-  test("to the prompt tells as much of it as is at hand", async () => {
+  test("to the prompt finds as much of it as has come", async () => {
     const { request, state } = piecewise(['{"model":"m","input":"abc', 'def"}']);
     const { body, told } = await readModelField(request, new KeptBytes(NO_LIMIT), NO_TURNS);
     await body("prompt");
     expect([textOf(told()).prompt, state.pulls]).toEqual(['"abc', 1]);
   });
 
-  test("tells no prompt any more when it is being sent on", async () => {
+  test("offers no prompt once the body is being sent", async () => {
     const { result, body } = await read("object");
     expect(result.told().prompt).toBeDefined();
     const reader = new Response(contentOf(body)).body!.getReader();
@@ -49,17 +49,20 @@ describe("body() of a stream", () => {
     await reader.cancel();
   });
 
-  test.each([17, 18, 24, 26])("stops where %d bytes may be kept, and gives all on", async (max) => {
-    const { result, body, kept, told } = await read("object", max);
-    const prompt = ['"abc', '"abcdef"'][max < 25 ? 0 : 1];
-    expect(told).toMatchObject({ prompt, mayBeBackground: true });
-    expect(kept.total).toBeWithin(1, 65);
-    expect(await new Response(contentOf(body)).text()).toBe(PIECES.join(""));
-    expect(kept.total).toBe(0);
-    result.release();
-  });
+  test.each([17, 18, 24, 26])(
+    "stops at a limit of %d kept bytes, and still hands over everything",
+    async (max) => {
+      const { result, body, kept, told } = await read("object", max);
+      const prompt = ['"abc', '"abcdef"'][max < 25 ? 0 : 1];
+      expect(told).toMatchObject({ prompt, mayBeBackground: true });
+      expect(kept.total).toBeWithin(1, 65);
+      expect(await new Response(contentOf(body)).text()).toBe(PIECES.join(""));
+      expect(kept.total).toBe(0);
+      result.release();
+    },
+  );
 
-  test("is one of known length that there is no room for, and is not read on", async () => {
+  test("does not read on in a body of known length without room", async () => {
     const headers = { "content-length": String(PIECES.join("").length) };
     const { request } = piecewise(PIECES, headers);
     const kept = new KeptBytes(24);
@@ -72,7 +75,7 @@ describe("body() of a stream", () => {
     expect(kept.total).toBe(0);
   });
 
-  test("stops where all together keep too much", async () => {
+  test("stops where all requests together keep too many bytes", async () => {
     const kept = new KeptBytes(MIB);
     kept.reserve(4 * MIB - 100);
     const { request } = piecewise(['{"model":"m",', '"input":"', "x".repeat(200), '"}']);
@@ -84,7 +87,7 @@ describe("body() of a stream", () => {
     expect(kept.total).toBe(4 * MIB - 100);
   });
 
-  test("stops where a body never ends", async () => {
+  test("stops in a body that never ends", async () => {
     function* endless(): Generator<Uint8Array> {
       yield Buffer.from('{"model":"m","input":"');
       for (;;) yield Buffer.alloc(10_000, "x");
@@ -99,7 +102,7 @@ describe("body() of a stream", () => {
     expect(kept.total).toBe(0);
   });
 
-  test("fails as the client's body does, and keeps nothing", async () => {
+  test("fails with the error of the client's body, and keeps nothing", async () => {
     const gone = new Error("The connection was closed.");
     function* breaking(): Generator<Uint8Array> {
       yield Buffer.from('{"model":"m","input":"');

@@ -1,4 +1,4 @@
-/** What a body tells beside its model, when it is read on for that, and that it is sent on as it came. */
+/** The facts that the proxy finds in a body after its model. The body is still sent unchanged. */
 import { describe, expect, test } from "bun:test";
 import { KeptBytes } from "../../../src/proxy/body/kept-bytes.ts";
 import type { Told } from "../../../src/proxy/body/read-result.ts";
@@ -22,8 +22,8 @@ const WAYS: readonly [way: string, isLengthKnown: boolean][] = [
   ["in chunks", false],
 ];
 
-describe.each(WAYS)("body() of one %s", (_way, isLengthKnown) => {
-  test.each(BODIES)("tells its prompt to the end, however it is cut: %s", async (_order, text) => {
+describe.each(WAYS)("body() of a request %s", (_way, isLengthKnown) => {
+  test.each(BODIES)("finds the whole prompt, for any cuts: %s", async (_order, text) => {
     const body = Buffer.from(text);
     const cuts = Array.from(body.keys(), (at) => cutAt(body, at));
     for (const pieces of [...cuts, cutAt(body, ...body.keys())]) {
@@ -36,7 +36,7 @@ describe.each(WAYS)("body() of one %s", (_way, isLengthKnown) => {
     }
   });
 
-  test("tells nothing if it is read to the model only, nor before it is read", async () => {
+  test("finds nothing before it is called, or if it reads only to the model", async () => {
     const [, text] = BODIES[1]!;
     const seen = await readText(text, { to: "model", isLengthKnown });
     const nothing = { hasConversation: false, mayBeBackground: false };
@@ -54,7 +54,7 @@ describe.each(WAYS)("body() of one %s", (_way, isLengthKnown) => {
     ["no conversation", ',"conversation":null', {}],
     ["background", ',"background":true', { mayBeBackground: true }],
     ["no background", ',"background":false', {}],
-  ])("tells %s of an object, on either side of the model", async (_what, rest, told) => {
+  ])("finds %s in an object, before or after the model", async (_what, rest, told) => {
     for (const text of [`{"model":"m"${rest}}`, `{"a":1${rest},"model":"m"}`]) {
       const seen = await readText(text, { to: "object", isLengthKnown });
       const nothing = { hasConversation: false, mayBeBackground: false };
@@ -63,11 +63,11 @@ describe.each(WAYS)("body() of one %s", (_way, isLengthKnown) => {
   });
 
   test.each<[what: string, text: string, prompt: string | undefined, mayBeBackground: boolean]>([
-    ["behind the model", '{"model":"m"]"input":"x"}', undefined, true],
-    ["behind the prompt", '{"model":"m","input":"x"?', '"x"', true],
-    ["behind the object", '{"model":"m","input":"x"}]]', '"x"', false],
-    ["where it breaks off", '{"model":"m","input":"x', '"x', true],
-  ])("does not mind what is wrong %s", async (_what, text, prompt, mayBeBackground) => {
+    ["after the model", '{"model":"m"]"input":"x"}', undefined, true],
+    ["after the prompt", '{"model":"m","input":"x"?', '"x"', true],
+    ["after the object", '{"model":"m","input":"x"}]]', '"x"', false],
+    ["at an early end", '{"model":"m","input":"x', '"x', true],
+  ])("ignores an error %s", async (_what, text, prompt, mayBeBackground) => {
     const seen = await readText(text, { to: "object", isLengthKnown });
     expect(seen.isWhole).toBeTrue();
     expect(seen.told).toMatchObject({ prompt, mayBeBackground });
@@ -79,7 +79,7 @@ describe.each(WAYS)("body() of one %s", (_way, isLengthKnown) => {
     ["a form", "multipart/form-data; boundary=b", FORM],
     ["a form without a boundary", "multipart/form-data", FORM],
     ["a text", "text/plain", '"input":"x"'],
-  ])("tells of %s that it is not known", async (_what, type, text) => {
+  ])("reports %s as not known", async (_what, type, text) => {
     const headers = isLengthKnown ? { "content-length": String(text.length) } : {};
     const { request } = piecewise([text], { "content-type": type, ...headers });
     const read = await readModelField(request, new KeptBytes(NO_LIMIT), NO_TURNS);
@@ -92,14 +92,14 @@ describe.each(WAYS)("body() of one %s", (_way, isLengthKnown) => {
 const FORM =
   '--b\r\ncontent-disposition: form-data; name="model"\r\n\r\nm\r\n--b\r\ncontent-disposition: form-data; name="input"\r\n\r\n"x"\r\n--b--\r\n';
 
-test("told() tells nothing where there is no body", async () => {
+test("told() returns nothing if there is no body", async () => {
   const request = new Request("http://proxy.test/", { method: "POST" });
   const read = await readModelField(request, new KeptBytes(NO_LIMIT), NO_TURNS);
   expect(await read.body("object")).toEqual({ kind: "none" });
   expect(read.told()).toEqual({ hasConversation: false, mayBeBackground: false });
 });
 
-test("told() gives a view of a body at hand", async () => {
+test("told() returns a view of a body in memory", async () => {
   const text = '{"model":"m","input":"x"}';
   const { request } = piecewise([text], { "content-length": String(text.length) });
   const read = await readModelField(request, new KeptBytes(NO_LIMIT), NO_TURNS);

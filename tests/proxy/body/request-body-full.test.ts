@@ -7,15 +7,15 @@ import { NO_TURNS } from "../../support/proxy/turns.ts";
 
 const MIB = 1024 * 1024;
 
-describe("readModelField() where there is no room to keep any more", () => {
-  /** Others have filled all but so much of it. */
+describe("readModelField() without room for more kept bytes", () => {
+  /** Only this many bytes are left. */
   function almostFull(left: number): KeptBytes {
     const kept = new KeptBytes(MIB);
     kept.reserve(4 * MIB - left);
     return kept;
   }
 
-  test("gives a body whose model has come on as a stream that can be sent once", async () => {
+  test("hands over a body whose model has come as a stream", async () => {
     const text = `{"model":"m","pad":"${"x".repeat(1_000)}"}`;
     const { request } = piecewise([text], { "content-length": String(text.length) });
     const kept = almostFull(10);
@@ -25,7 +25,7 @@ describe("readModelField() where there is no room to keep any more", () => {
     expect(kept.total).toBe(4 * MIB - 10);
   });
 
-  test("refuses one whose model has not come", async () => {
+  test("refuses a body whose model has not come", async () => {
     const { request } = piecewise(["{".padEnd(1_000), '"model":"m"}']);
     const { verdict, discard } = await readModelField(request, almostFull(10), NO_TURNS);
     discard();
@@ -33,7 +33,7 @@ describe("readModelField() where there is no room to keep any more", () => {
   });
 });
 
-test("readModelField() lets others have their turn, however much of a body is at hand", async () => {
+test("readModelField() yields to other work, even if much of the body has come already", async () => {
   let given = 0;
   const body = new ReadableStream<Uint8Array>({
     pull: (controller) => {

@@ -18,10 +18,10 @@ async function readField(request: Request, keptBytesMax: number): Promise<ModelF
   return { ...read.verdict, body: (to) => read.body(to), discard: () => read.discard() };
 }
 
-/** What a server made of a body: the field, the form of the body to send on, and its bytes. */
+/** The result of reading a body: the field, the kind of the body to send, and its bytes. */
 type Seen = { readonly field: ModelField; readonly form: string; readonly bytes: Uint8Array };
 
-/** Sends the body to a real server that reads its model, then the body that it is to send on. */
+/** Sends the body to a real server, which reads its model and then the body to send. */
 async function throughServer(
   body: Bun.BodyInit | undefined,
   keptBytesMax = NO_LIMIT,
@@ -47,7 +47,7 @@ function bytesOf(body: RequestBody): Promise<Uint8Array> {
   return new Response(contentOf(body)).bytes();
 }
 
-/** `{"messages":"…","model":"m",…` of a length in bytes, with bytes behind the model that are no text. */
+/** `{"messages":"…","model":"m",…` of a length in bytes, with bytes after the model that are not text. */
 function bodyOf(bytes: number, modelAt: number): Buffer<ArrayBuffer> {
   const body = Buffer.alloc(bytes, "x");
   body.write('{"messages":"');
@@ -65,7 +65,7 @@ describe("readModelField() through a server", () => {
   });
 
   test.each<[what: string, body: Buffer<ArrayBuffer>, form: string]>([
-    ["a short one", Buffer.from('{"model":"m"}'), "bytes"],
+    ["a short body", Buffer.from('{"model":"m"}'), "bytes"],
     ["the model first", bodyOf(300_000, 20), "bytes"],
     ["the model last", bodyOf(300_000, 299_900), "bytes"],
     ["1 MiB", bodyOf(MIB, 500_000), "bytes"],
@@ -80,7 +80,7 @@ describe("readModelField() through a server", () => {
   });
 
   test.each<[what: string, body: Buffer<ArrayBuffer>]>([
-    ["a short one", Buffer.from('{"model":"m"}')],
+    ["a short body", Buffer.from('{"model":"m"}')],
     ["3 MiB, the model in the middle", bodyOf(3 * MIB, MIB)],
   ])("keeps a chunked body a stream, byte for byte: %s", async (_what, body) => {
     const seen = await throughServer(halves(body));
@@ -89,7 +89,7 @@ describe("readModelField() through a server", () => {
     expect(Buffer.compare(seen.bytes, body)).toBe(0);
   });
 
-  test("refuses a body with too much before its model, and takes one with less", async () => {
+  test("refuses a body with too many bytes before its model, and accepts one with fewer", async () => {
     const limit = 2 * MIB;
     const refused = await throughServer(bodyOf(4 * MIB, 3 * MIB), limit);
     expect(refused.field).toMatchObject({ kind: "too much" });
@@ -97,7 +97,7 @@ describe("readModelField() through a server", () => {
     expect(taken.field).toMatchObject({ kind: "found", model: "m" });
   });
 
-  test("gives the verdict on a body that goes on for ever as soon as there is one", async () => {
+  test("gives an early verdict on a body that never ends", async () => {
     using server = Bun.serve({
       port: 0,
       fetch: async (request) => Response.json(await readField(request, NO_LIMIT)),
@@ -110,7 +110,7 @@ describe("readModelField() through a server", () => {
 });
 
 describe("readModelField() of pieces", () => {
-  test("takes no piece behind the model before somebody asks for it", async () => {
+  test("reads no piece after the model before the body is read", async () => {
     const pieces = ['{"a":1,', '"model":"m"', ',"b":2', "}"];
     const { request, state } = piecewise(pieces);
     const field = await readField(request, NO_LIMIT);
@@ -123,14 +123,14 @@ describe("readModelField() of pieces", () => {
       taken.push([value && Buffer.from(value).toString(), state.pulls]);
     }
     expect(taken).toEqual([
-      [`${pieces[0]}${pieces[1]}`, 2], // small ones that have come are joined
+      [`${pieces[0]}${pieces[1]}`, 2], // it joins small pieces that have come
       [pieces[2], 3],
       [pieces[3], 4],
       [undefined, 5],
     ]);
   });
 
-  test("takes all of a small body whose length is known", async () => {
+  test("reads all of a small body of known length", async () => {
     const rest = `,"pad":"${"x".repeat(100_000)}"}`;
     const pieces = ['{"model":"m"', rest];
     const { request, state } = piecewise(pieces, { "content-length": String(12 + rest.length) });
@@ -141,9 +141,9 @@ describe("readModelField() of pieces", () => {
 
   test.each<[keptBytesMax: number, kind: ModelField["kind"]]>([
     [109, "too much"],
-    [110, "found"], // what is kept before the piece with the model counts, that piece does not
+    [110, "found"], // the limit counts bytes before the piece with the model, not this piece
     [NO_LIMIT, "found"],
-  ])("with a limit of %d bytes and 110 before the model: %s", async (keptBytesMax, kind) => {
+  ])("with a limit of %d bytes, and 110 bytes before the model: %s", async (keptBytesMax, kind) => {
     const { request } = piecewise([`{"a":"b${"x".repeat(100)}`, '"  ', ',"model":"m"', "}"]);
     expect((await readField(request, keptBytesMax)).kind).toBe(kind);
   });
@@ -152,7 +152,7 @@ describe("readModelField() of pieces", () => {
     ["too much", ['{"a":"xxx', "xxx"], 5],
     ["missing", ['{"model":1', "}"], NO_LIMIT],
     ["invalid", ["[", "]"], NO_LIMIT],
-  ])("lets go of the rest of a body whose verdict is %s", async (what, pieces, keptBytesMax) => {
+  ])("cancels the rest of a body whose verdict is %s", async (what, pieces, keptBytesMax) => {
     const { request, state } = piecewise(pieces);
     const { kind, discard } = await readField(request, keptBytesMax);
     expect<string>(kind).toBe(what);
@@ -161,7 +161,7 @@ describe("readModelField() of pieces", () => {
     expect(state.pulls).toBe(1);
   });
 
-  test("cancels the client's body with the reason when the body sent on is cancelled", async () => {
+  test("cancels the client's body with the same reason when the sent body is cancelled", async () => {
     const { request, state } = piecewise(['{"model":"m"', "}"]);
     const field = await readField(request, NO_LIMIT);
     if (field.kind !== "found") throw new Error(`Found nothing: ${field.kind}`);
@@ -172,7 +172,7 @@ describe("readModelField() of pieces", () => {
   test.each<[when: string, first: string, headers: Record<string, string>]>([
     ["before the model", '{"a":', {}],
     ["in a small body", '{"model":"m"', { "content-length": "20" }],
-  ])("fails as the client's body does %s", async (_when, first, headers) => {
+  ])("fails with the error of the client's body %s", async (_when, first, headers) => {
     const gone = new Error("The connection was closed.");
     const request = new Request("http://proxy.test/", {
       method: "POST",
@@ -185,7 +185,7 @@ describe("readModelField() of pieces", () => {
     expect(await within("the failure", failure)).toBe(gone);
   });
 
-  test("makes the body sent on fail, never end, when the client breaks off behind the model", async () => {
+  test("makes the sent body fail, not end, when the client breaks off after the model", async () => {
     const gone = new Error("The connection was closed.");
     const body = failing('{"model":"m"', gone);
     const field = await readField(
@@ -198,7 +198,7 @@ describe("readModelField() of pieces", () => {
   });
 });
 
-/** A stream, which is sent chunked. */
+/** A stream: fetch sends it chunked. */
 function halves(body: Buffer<ArrayBuffer>): ReadableStream<Uint8Array> {
   return new ReadableStream<Uint8Array>({
     start: (controller) => {

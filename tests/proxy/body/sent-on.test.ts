@@ -1,4 +1,4 @@
-/** How the rest of a body is sent on: whole, in large pieces, at the pace of the server; and what is left of it in memory. */
+/** Sending a body as a stream: complete, in large pieces, at the server's pace, and without bytes left in memory. */
 import { describe, expect, test } from "bun:test";
 import { KeptBytes } from "../../../src/proxy/body/kept-bytes.ts";
 import { BodyPieces } from "../../../src/proxy/body/pieces.ts";
@@ -21,7 +21,7 @@ function sourceOf(request: Request): BodySource {
   return { reader, pieces: new BodyPieces(), keep, isFull: false, next: undefined };
 }
 
-/** Sends each body on to `origin`, with these buffers. */
+/** Sends each body to `origin`, with these buffers. */
 function passingOn(origin: () => string, spare: SpareBuffers) {
   return Bun.serve({
     port: 0,
@@ -37,7 +37,7 @@ function passingOn(origin: () => string, spare: SpareBuffers) {
   });
 }
 
-/** No two of them are alike, and no two pieces of one. */
+/** All bodies differ, and so do all pieces of one body. */
 function bodyOf(bytes: number, seed: number): Uint8Array<ArrayBuffer> {
   const body = new Uint32Array(bytes / 4);
   for (let at = 0; at < body.length; at += 1) body[at] = (at + seed * 7919) * 2_654_435_761;
@@ -63,7 +63,7 @@ describe("sentOn()", () => {
     expect(spare.taken).toBe(0);
   });
 
-  test("joins what has come", async () => {
+  test("joins pieces that have come", async () => {
     const sizes: number[] = [];
     using server = Bun.serve({
       port: 0,
@@ -78,7 +78,7 @@ describe("sentOn()", () => {
     expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(8 * MIB);
   });
 
-  test("gives back the memory of what it has given when the next is asked for", async () => {
+  test("frees the memory of a piece when the next piece is pulled", async () => {
     const { request } = streamed([bodyOf(8, 1), bodyOf(12, 2), bodyOf(16, 3)]);
     const sent = sentOn(sourceOf(request));
     if (sent.kind !== "stream") throw new Error("no stream");
@@ -109,7 +109,7 @@ describe("sentOn()", () => {
     await until("all are given back", () => spare.taken === 0);
   });
 
-  test("gives its buffer back when it is cancelled, once", async () => {
+  test("gives its buffer back once when it is cancelled", async () => {
     const spare = new SpareBuffers(4, JOINED_BYTES);
     const taken: number[] = [];
     using server = Bun.serve({

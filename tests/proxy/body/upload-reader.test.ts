@@ -14,7 +14,7 @@ function reading(...pieces: string[]) {
 }
 
 describe("UploadReader", () => {
-  test("says whose turn it is, before each read and after it", async () => {
+  test("reports whose turn it is, before and after each read", async () => {
     const { reader, said } = reading("ab", "c");
     expect(said).toEqual([]);
     expect(Buffer.from((await reader.read()).value!).toString()).toBe("ab");
@@ -25,7 +25,7 @@ describe("UploadReader", () => {
     expect(reader.bytes).toBe(3);
   });
 
-  test("expects nothing of the client any more once the answer has begun", async () => {
+  test("expects nothing from the client after the answer has begun", async () => {
     const { reader, said } = reading("ab", "c");
     reader.answered();
     expect(said).toEqual(["keepOpen"]);

@@ -5,7 +5,7 @@ import { within } from "../../support/until.ts";
 
 const KIB = 1024;
 
-/** What a real server makes of a request that comes over a socket: the body, if it was taken whole. */
+/** Sends a request over a socket to a real server. Returns the body if `wholeBody` took it whole. */
 async function sent(head: readonly string[], body: string): Promise<string | undefined> {
   const seen = Promise.withResolvers<string | undefined>();
   using server = Bun.serve({
@@ -28,21 +28,21 @@ describe("wholeBody()", () => {
   });
 
   test.each<[what: string, head: readonly string[], body: string]>([
-    ["one that has come in part", ["Content-Length: 10"], "half"],
-    ["one whose length is not known", ["Transfer-Encoding: chunked"], "4\r\nhalf\r\n0\r\n\r\n"],
-    ["an empty one", ["Content-Length: 0"], ""],
-    ["a large one", [`Content-Length: ${65 * KIB}`], "x".repeat(65 * KIB)],
+    ["a body that is not complete yet", ["Content-Length: 10"], "half"],
+    ["a body of unknown length", ["Transfer-Encoding: chunked"], "4\r\nhalf\r\n0\r\n\r\n"],
+    ["an empty body", ["Content-Length: 0"], ""],
+    ["a large body", [`Content-Length: ${65 * KIB}`], "x".repeat(65 * KIB)],
   ])("leaves %s to be read piece by piece", async (_what, head, body) => {
     expect(await sent(head, body)).toBeUndefined();
   });
 
-  test("leaves what is no POST", async () => {
+  test("leaves a request that is not a POST", async () => {
     const init = { method: "PUT", body: "x", headers: { "content-length": "1" } };
     expect(await wholeBody(new Request("http://a/", init))).toBeUndefined();
   });
 });
 
-test("BytesReader gives a whole body on as one piece", async () => {
+test("BytesReader returns a whole body as one piece", async () => {
   const reader = new BytesReader(Buffer.from("whole"));
   expect(reader.bytes).toBe(0);
   expect(await reader.read()).toEqual({ done: false, value: Buffer.from("whole") });

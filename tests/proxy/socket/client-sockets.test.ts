@@ -9,13 +9,13 @@ import { masked, OPCODE, unmasked } from "../../support/websocket/frames.ts";
 import { openRaw, openRawPair } from "../../support/websocket/raw-pair.ts";
 
 const ROUND_MS = 20;
-/** Six rounds, and the one in which it was heard last. */
+/** Six silent rounds, plus the round in which the client was last heard. */
 const VANISHED_MS = 7 * ROUND_MS;
 
-/** Of our own: 8 bytes are in it. */
+/** The head of the proxy's own ping, which has 8 bytes of payload. */
 const PING_HEAD = "\x89\x08";
 
-/** Bun.serve with nothing behind it but a listener. */
+/** Bun.serve with only a listener. */
 function startSockets(message: () => void) {
   const sockets = new ClientSockets();
   const failures: unknown[] = [];
@@ -47,7 +47,7 @@ function startSockets(message: () => void) {
   };
 }
 
-test("those that are open are counted, and told to stop; those that have closed are not", async () => {
+test("ClientSockets counts and stops open WebSockets, not closed ones", async () => {
   using started = startSockets(() => undefined);
   const { sockets, url, stops } = started;
   const [first] = [await converse(url), await converse(url)];
@@ -58,7 +58,7 @@ test("those that are open are counted, and told to stop; those that have closed 
   expect(stops()).toBe(1);
 });
 
-test("an error in a listener is told to it", async () => {
+test("an error in a listener goes to its failed()", async () => {
   const boom = new Error("boom");
   using started = startSockets(() => {
     throw boom;
@@ -69,13 +69,13 @@ test("an error in a listener is told to it", async () => {
   expect(started.failures).toEqual([boom]);
 });
 
-/** A pong of a client, whose mask is zero (RFC 6455 §5.2). */
+/** A client's pong with a mask of zero (RFC 6455 §5.2). */
 function pong(payload: string): string {
   return `\x8a${String.fromCharCode(0x80 | payload.length)}\0\0\0\0${payload}`;
 }
 
 describe("a client", () => {
-  test("that says nothing and answers no ping has vanished after six rounds", async () => {
+  test("that sends nothing and answers no ping has vanished after six rounds", async () => {
     using server = startWebSocketServer();
     using proxy = startProxyTo(server.origin, { sockets: { roundMs: ROUND_MS } });
     const beganMs = performance.now();
@@ -86,7 +86,7 @@ describe("a client", () => {
     expect(server.closes[0]?.code).toBe(1006);
   });
 
-  test("that comes when there was none for a while: the same", async () => {
+  test("that connects after a time without clients is found to have vanished too", async () => {
     using server = startWebSocketServer();
     using proxy = startProxyTo(server.origin, { sockets: { roundMs: ROUND_MS } });
     for (let nth = 0; nth < 3; nth += 1) {
@@ -94,7 +94,7 @@ describe("a client", () => {
       socket.close();
       await closed();
       await until("the server knows", () => server.open.size === 0);
-      // A round finds none.
+      // A round without clients.
       await expectNever("one is open", () => server.open.size > 0, 3 * ROUND_MS);
     }
     const beganMs = performance.now();
@@ -103,7 +103,7 @@ describe("a client", () => {
     expect(performance.now() - beganMs).toBeGreaterThan(5 * ROUND_MS);
   });
 
-  test("that answers pings lives on, and its server sees none of them", async () => {
+  test("that answers pings stays connected, and its server sees none of the pongs", async () => {
     using server = startWebSocketServer();
     using proxy = startProxyTo(server.origin, { sockets: { roundMs: ROUND_MS } });
     const { socket, untilMessages } = await converse(`${proxy.origin}/v1/realtime`);
@@ -115,19 +115,19 @@ describe("a client", () => {
   });
 
   test.each(["text", "ping", "pong"] as const)(
-    "that answers no ping and sends %ss lives on",
+    "that answers no ping but sends %ss stays connected",
     async (what) => {
       using pair = await openRawPair({ sockets: { roundMs: ROUND_MS } });
       const frame = masked({ opcode: OPCODE[what], payload: "x" }).toString("latin1");
       const sending = setInterval(() => pair.client.send(frame), ROUND_MS / 2);
       await expectNever("it ends", pair.client.closed, 2 * VANISHED_MS);
-      expect(pair.client.received()).toContain(PING_HEAD); // or a proxy in front would end it
+      expect(pair.client.received()).toContain(PING_HEAD); // otherwise a front proxy would close the connection
       clearInterval(sending);
       await until("it has vanished", pair.client.closed);
     },
   );
 
-  test("that says nothing but answers pings lives on, also while messages are sent to it", async () => {
+  test("that sends only pongs stays connected, also while it gets messages", async () => {
     using server = startWebSocketServer();
     using proxy = startProxyTo(server.origin, { sockets: { roundMs: ROUND_MS } });
     const { socket } = await converse(`${proxy.origin}/v1/realtime`);
@@ -139,7 +139,7 @@ describe("a client", () => {
     socket.close();
   });
 
-  test("that is not read from, since its server does not read, lives on", async () => {
+  test("from which the proxy does not read, because its server does not read, stays connected", async () => {
     using pair = await openRawPair({ sockets: { roundMs: ROUND_MS } });
     const { client, server } = pair;
     server.pause();
@@ -151,7 +151,7 @@ describe("a client", () => {
     await until("all is taken", () => client.unsent() === 0);
   });
 
-  test("that answers no ping has vanished, also while short messages are sent to it", async () => {
+  test("that answers no ping has vanished, even while it gets short messages", async () => {
     using pair = await openRawPair({ sockets: { roundMs: ROUND_MS } });
     const message = unmasked({ opcode: OPCODE.text, payload: "x" }).toString("latin1");
     const sending = setInterval(() => pair.server.send(message), ROUND_MS / 2);
@@ -159,7 +159,7 @@ describe("a client", () => {
     clearInterval(sending);
   });
 
-  test("that reads slowly what is queued for it lives on, though pings come late to it", async () => {
+  test("that reads its queue slowly stays connected, although pings reach it late", async () => {
     using pair = await openRawPair({ sockets: { roundMs: ROUND_MS } });
     const { client, server } = pair;
     const message = unmasked({ opcode: OPCODE.binary, payload: Buffer.alloc(60_000) });
@@ -175,7 +175,7 @@ describe("a client", () => {
     await until("it has vanished", server.closed);
   });
 
-  test("that sends pongs unasked: its server gets them, also empty ones", async () => {
+  test("may send unsolicited pongs: its server gets them, also empty ones", async () => {
     using server = startWebSocketServer();
     using proxy = startProxyTo(server.origin);
     using client = await openRaw(proxy.port);
@@ -184,7 +184,7 @@ describe("a client", () => {
     expect(server.pongs).toEqual(["", "unasked"]);
   });
 
-  test("that reads nothing while much is queued for it vanishes too", async () => {
+  test("that reads nothing from a long queue has vanished too", async () => {
     using server = startWebSocketServer();
     using proxy = startProxyTo(server.origin, { sockets: { roundMs: ROUND_MS } });
     using client = await openRaw(proxy.port);

@@ -7,17 +7,17 @@ import {
 } from "../../../src/proxy/socket/close-codes.ts";
 
 describe("isSendable()", () => {
-  test.each([1000, 1003, 1007, 1011, 1014, 3000, 4999])("%d: it is", (code) => {
+  test.each([1000, 1003, 1007, 1011, 1014, 3000, 4999])("returns true for %d", (code) => {
     expect(isSendable(code)).toBe(true);
   });
 
-  test.each([0, 999, 1004, 1005, 1006, 1015, 2999, 5000])("%d: it is not", (code) => {
+  test.each([0, 999, 1004, 1005, 1006, 1015, 2999, 5000])("returns false for %d", (code) => {
     expect(isSendable(code)).toBe(false);
   });
 });
 
-describe("the reasons of our own Close frames", () => {
-  test("say how the server's run has ended, if that is known", () => {
+describe("the reasons of the proxy's own Close frames", () => {
+  test("say how the server's run ended, if that is known", () => {
     expect(serverEnded("exited with code 3").reason).toBe("the server exited with code 3");
     expect(serverEnded().reason).toBe("the server is gone");
   });

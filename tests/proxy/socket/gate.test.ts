@@ -7,13 +7,13 @@ function gateOf(said: string[]): Gate {
   return new Gate(end, (act) => act());
 }
 
-/** Lets a turn last too long: at its end the gate has paused. */
+/** Makes a turn last too long: at its end the gate has paused reading. */
 function busyTurn(gate: Gate, said: readonly string[]): void {
   const beganMs = performance.now();
   while (said.length === 0 && performance.now() - beganMs < 1_000) gate.pass(() => undefined);
 }
 
-test("What comes in a turn that lasts too long is done in the next, in order, and nothing is read meanwhile", async () => {
+test("pass() in a turn that lasts too long waits for the next turn, in order, and pauses reading meanwhile", async () => {
   const said: string[] = [];
   const gate = gateOf(said);
   busyTurn(gate, said);
@@ -23,7 +23,7 @@ test("What comes in a turn that lasts too long is done in the next, in order, an
   expect(said).toEqual(["pause", "a", "b", "resume"]);
 });
 
-test("Who is held meanwhile is not read from until it is let go", async () => {
+test("hold() during the wait keeps reading paused until release()", async () => {
   const said: string[] = [];
   const gate = gateOf(said);
   busyTurn(gate, said);

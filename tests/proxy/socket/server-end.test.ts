@@ -5,11 +5,11 @@ import { until } from "../../support/until.ts";
 import { masked, OPCODE, unmasked } from "../../support/websocket/frames.ts";
 import { openRaw, openRawPair, vanished } from "../../support/websocket/raw-pair.ts";
 
-/** More than the kernel keeps: the proxy stops reading in between. */
+/** More than the kernel buffers hold, so the proxy stops reading in between. */
 const MESSAGES = 200;
 const MESSAGE = masked({ opcode: OPCODE.binary, payload: Buffer.alloc(100_000) });
 
-/** Takes a message in 3 ms. */
+/** Takes 3 ms for each message. */
 function slowly(socket: Bun.ServerWebSocket<unknown>): void {
   socket.pause();
   setTimeout(() => socket.resume(), 3);
@@ -18,7 +18,7 @@ function slowly(socket: Bun.ServerWebSocket<unknown>): void {
 test.each<[what: string, last: Buffer]>([
   ["breaks the protocol", Buffer.from([0x83, 0x80, 0, 0, 0, 0])],
   ["sends a Close frame", masked({ opcode: OPCODE.close, payload: Buffer.alloc(0) })],
-])("the server gets all that a client has sent before it %s", async (_what, last) => {
+])("the server gets all messages that a client sends before it %s", async (_what, last) => {
   using server = startWebSocketServer({ onMessage: slowly });
   using proxy = startProxyTo(server.origin);
   using client = await openRaw(proxy.port);
@@ -28,7 +28,7 @@ test.each<[what: string, last: Buffer]>([
   client.send(all.toString("latin1"));
   await until("the proxy has stopped reading", () => client.unsent() > 0);
   socket?.resume();
-  await until("the server knows", () => server.closes.length === 1);
+  await until("the server has seen the end", () => server.closes.length === 1);
   expect(server.messages.length).toBe(MESSAGES);
   await until("the lease has ended", () => proxy.backend.inFlight === 0);
 });
@@ -38,7 +38,7 @@ function pongs(payloads: readonly string[]): string {
   return Buffer.concat(frames).toString("latin1");
 }
 
-test("a pong of the server goes on to the client, unless it answers a ping that no later pong has answered", async () => {
+test("a server's pong goes to the client, except if it answers a ping that is still unanswered", async () => {
   using pair = await openRawPair();
   const { client, server } = pair;
   const opened = client.received().length;
@@ -51,13 +51,13 @@ test("a pong of the server goes on to the client, unless it answers a ping that 
   await client.waitFor(pongs(["unasked"]));
   for (const payload of ["d", "e"]) ping(payload);
   await client.waitFor(pongs(["e"]));
-  server.send(pongs(["e", "d"])); // the first one has answered both (RFC 6455 §5.5.3)
+  server.send(pongs(["e", "d"])); // the first pong answers both pings (RFC 6455 §5.5.3)
   const all = pongs(["a", "b", "c", "unasked", "d", "e", "d"]);
   await until("all have come", () => client.received().length >= opened + all.length);
   expect(client.received().slice(opened)).toBe(all);
 });
 
-test("a server that reads on gets what has come of a client that has vanished, and its end at once", async () => {
+test("a server that resumes reading gets the last bytes of a vanished client, and then the end at once", async () => {
   using pair = await vanished();
   const { server, proxy } = pair;
   const had = server.received().length;

@@ -1,4 +1,4 @@
-/** The slower end of a WebSocket sets the pace, whatever the other one sends. */
+/** The slower end of a WebSocket sets the pace for the other end. */
 import { expect, test } from "bun:test";
 import { ENDLESS } from "../../support/proxy/in-process.ts";
 import { until } from "../../support/until.ts";
@@ -8,12 +8,12 @@ import { expectReaderSetsPace } from "../../support/websocket/pace.ts";
 import { openRawPair } from "../../support/websocket/raw-pair.ts";
 
 test.each(["client", "server"] as const)(
-  "a %s whose texts nobody reads is not read from, until the other end reads on",
+  "the proxy stops reading texts from a %s until the other end reads on",
   (from) => expectReaderSetsPace(from, "text"),
   30_000,
 );
 
-test("a container that is gone while its client does not read: its lease ends, and the client gets all, then 1011", async () => {
+test("if a run ends while the client does not read, the lease ends, and the client later gets all, then 1011", async () => {
   const MESSAGES = 300;
   using pair = await openRawPair({ patience: { ...ENDLESS, socketMs: 200 } });
   const { client, server, proxy } = pair;
