@@ -1,4 +1,4 @@
-/** The Compose files of docs/replicas.md are what they say. */
+/** The Compose files of docs/replicas.md make replicas, and the page names the right metrics. */
 import { describe, expect, test } from "bun:test";
 import { LABELS, readLabels } from "../../src/sources/labels.ts";
 import { METRICS } from "../../src/telemetry/metrics.ts";
@@ -32,26 +32,23 @@ const [OF_GPUS, OF_ONE_SERVICE] = FILES.map(({ services }) => Object.entries(ser
 const ALL = [...OF_GPUS!, ...OF_ONE_SERVICE!];
 
 describe("the Compose files for replicas", () => {
-  test("are two: one service for each GPU, and several containers of one service", () => {
+  test("there are two: one service for each GPU, and several containers of one service", () => {
     expect(FILES).toHaveLength(2);
     expect(OF_GPUS!.length).toBeGreaterThan(1);
     expect(OF_ONE_SERVICE).toHaveLength(1);
   });
 
-  test.each(ALL)(
-    "%s is a replica by its labels, and all of them mean something",
-    (_name, { labels }) => {
-      const read = readLabels(labels);
-      expect(read).toMatchObject({
-        kind: "enabled",
-        settings: { shares: "inference.replica=true" },
-      });
-      for (const [label, value] of Object.entries(labels)) {
-        expect(Object.keys(LABELS)).toContain(label);
-        expect(value).toBeString(); // Compose takes no other
-      }
-    },
-  );
+  test.each(ALL)("%s is a replica, and the proxy knows all its labels", (_name, { labels }) => {
+    const read = readLabels(labels);
+    expect(read).toMatchObject({
+      kind: "enabled",
+      settings: { shares: "inference.replica=true" },
+    });
+    for (const [label, value] of Object.entries(labels)) {
+      expect(Object.keys(LABELS)).toContain(label);
+      expect(value).toBeString(); // Compose accepts only strings
+    }
+  });
 
   test.each(ALL)(
     "%s has a health check on its port, a network, and time to stop",
@@ -64,7 +61,7 @@ describe("the Compose files for replicas", () => {
     },
   );
 
-  test("each GPU is in one service alone, by its number", () => {
+  test("each service has one GPU, by its number", () => {
     const devices = OF_GPUS!.flatMap(
       ([, { deploy }]) => deploy.resources?.reservations.devices ?? [],
     );
@@ -73,12 +70,12 @@ describe("the Compose files for replicas", () => {
     );
     for (const { driver, capabilities, count } of devices) {
       expect([driver, capabilities]).toEqual(["nvidia", ["gpu"]]);
-      expect(count).toBeUndefined(); // Compose takes one of the two
+      expect(count).toBeUndefined(); // Compose accepts only one of count and device_ids
     }
     for (const [, { deploy }] of OF_GPUS!) expect(deploy.replicas).toBeUndefined();
   });
 
-  test("a service of several containers has no name and no port that only one can have", () => {
+  test("a service of several containers sets no container name and no published port", () => {
     const [, service] = OF_ONE_SERVICE![0]!;
     expect(service.deploy.replicas).toBeGreaterThan(1);
     expect(service).not.toHaveProperty("container_name");
@@ -89,6 +86,6 @@ describe("the Compose files for replicas", () => {
   });
 });
 
-test("the page names the metrics of replicas as they are called", () => {
+test("the page names the metrics of replicas correctly", () => {
   for (const { name } of [METRICS.decisions, METRICS.load]) expect(DOCS).toContain(`\`${name}\``);
 });

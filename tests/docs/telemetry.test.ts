@@ -1,4 +1,4 @@
-/** What docs/telemetry.md says of files and answers is so. */
+/** docs/telemetry.md agrees with the code, the dashboard, the alert rules and the answer of /sd/prometheus. */
 import { describe, expect, test } from "bun:test";
 import { scrapeTargetsResponse } from "../../src/proxy/own/scrape-targets.ts";
 import { METRICS } from "../../src/telemetry/metrics.ts";
@@ -10,11 +10,11 @@ import { proxySeries, readSeries } from "../support/promql/scraped.ts";
 
 const DOCS = readText("docs/telemetry.md");
 
-/** Rows of a table without the marks of code. */
+/** The rows of a table, without backticks. */
 const table = (heading: string): readonly (readonly string[])[] =>
   tableOf(DOCS, heading).map((row) => row.map((cell) => cell.replaceAll("`", "")));
 
-test("has every variable of OpenTelemetry's with its default, and no other", () => {
+test("the page lists exactly OpenTelemetry's variables, with their defaults", () => {
   const defaults = Object.entries(TELEMETRY_VARIABLES).map(([name, variable]) => [
     name,
     variable.default || "–",
@@ -25,7 +25,7 @@ test("has every variable of OpenTelemetry's with its default, and no other", () 
   expect(rows.toSorted()).toEqual(defaults.toSorted());
 });
 
-test("has every metric with its unit and labels, and no other", () => {
+test("the page lists exactly the proxy's metrics, with their units and labels", () => {
   const metrics = Object.values(METRICS).map(({ name, unit, labels }) => [
     name,
     unit,
@@ -34,13 +34,13 @@ test("has every metric with its unit and labels, and no other", () => {
   expect(table("Metric").map((row) => row.slice(0, 3))).toEqual(metrics);
 });
 
-test("the table of rows has those of the dashboard, in their order", () => {
+test("the table of rows lists the rows of the dashboard in their order", () => {
   const { panels } = JSON.parse(readText("deploy/grafana/dashboard.json")) as Dashboard;
   const rows = panels.filter(({ type }) => type === "row").map(({ title }) => title);
   expect(table("Row").map(([row]) => row)).toEqual(rows);
 });
 
-test("what /sd/prometheus answers is shown as it is", async () => {
+test("the page shows the real answer of /sd/prometheus", async () => {
   const shown = codeBlocks(DOCS, "json")[0] ?? "";
   const target = {
     id: "4f2a9c…",
@@ -65,7 +65,7 @@ describe("the alerts", () => {
   };
   const rules = groups.flatMap((group) => group.rules);
 
-  test("of the table are those of the file, in its order, after the time that it says", () => {
+  test("in the table are those of the file, in its order, and fire after the time in the table", () => {
     const rows = table("Alert");
     expect(rows.map(([alert]) => alert)).toEqual(rules.map(({ alert }) => alert));
     for (const [index, rule] of rules.entries()) {
@@ -78,8 +78,8 @@ describe("the alerts", () => {
     }
   });
 
-  test("ask for metrics and labels that there are, and tell labels of the result", async () => {
-    const up = readSeries("# TYPE up gauge\nup 1"); // Prometheus' own, of each target
+  test("use existing metrics and labels, and show labels that their result has", async () => {
+    const up = readSeries("# TYPE up gauge\nup 1"); // Prometheus makes this series for each target
     const known = new Map([...(await proxySeries()), ...up]);
     for (const { alert, expr, annotations } of rules) {
       const labels = resultLabels(expr, known);

@@ -1,4 +1,4 @@
-/** What docs/waiting.md and compose.yaml say of requests that wait is what the code and the tested configurations do. */
+/** docs/waiting.md and compose.yaml agree with the code and with the tested front proxies about requests that wait. */
 import { describe, expect, test } from "bun:test";
 import { loadConfig } from "../../src/config.ts";
 import { METRICS } from "../../src/telemetry/metrics.ts";
@@ -20,20 +20,20 @@ const { proxy, traefik } = (
 ).services;
 const WAIT = proxy?.environment?.["PROXY_WAIT_TIMEOUT"] ?? "";
 
-/** A duration as the proxy, nginx and HAProxy write it, in ms. */
+/** Reads a duration as the proxy, nginx and HAProxy write it. @returns ms */
 function ms(text: string): number {
   const loaded = loadConfig({ PROXY_WAIT_TIMEOUT: text });
   expect(loaded).toMatchObject({ kind: "config" });
   return loaded.kind === "config" ? loaded.config.waitTimeoutMs : 0;
 }
 
-test("the page has the value of compose.yaml, and names the metrics as they are called", () => {
+test("the page has the value of compose.yaml, and names the metrics correctly", () => {
   expect(DOCS).toContain(`\`${WAIT}\` in compose.yaml`);
   for (const { name } of [METRICS.waiting, METRICS.waitDuration])
     expect(DOCS).toContain(`\`${name}\``);
 });
 
-describe("what stands in front waits longer than compose.yaml lets requests wait", () => {
+describe("front proxies wait longer than compose.yaml lets requests wait", () => {
   test.each<[file: string, setting: string, count: number]>([
     ["nginx.conf", "proxy_read_timeout", 1],
     ["nginx.conf", "proxy_send_timeout", 1],
@@ -43,11 +43,11 @@ describe("what stands in front waits longer than compose.yaml lets requests wait
     const text = readText(`tests/support/front-proxies/config/${file}`);
     const values = [...text.matchAll(new RegExp(`^\\s*${setting}\\s+(\\w+)`, "gm"))];
     expect(values).toHaveLength(count);
-    // Twice as long: the first token may be late, too.
+    // Twice as long, because the first token may be late too.
     for (const [, value = ""] of values) expect(ms(value)).toBeGreaterThan(2 * ms(WAIT));
   });
 
-  test("Traefik: no time-out for a request that stands still, nor for the head of an answer", () => {
+  test("Traefik has no time-out for a silent request or for the head of an answer", () => {
     const command = traefik?.command?.join("\n") ?? "";
     expect(command).toContain("respondingtimeouts.readtimeout=0");
     expect(command).not.toMatch(/writetimeout|responseheadertimeout/i);
