@@ -4,7 +4,7 @@ import { until, within } from "../support/until.ts";
 
 type End = Parameters<BodyWatch["ended"]>[0];
 
-/** An upstream body that the test feeds, watched; `events` tells what happened in order. */
+/** A watched upstream body that the test feeds. `events` lists all events in order. */
 function watched(keepsPieces = false) {
   const events: string[] = [];
   const ends: End[] = [];
@@ -43,7 +43,7 @@ describe("watchBody()", () => {
     expect(ends).toEqual([{ bytes: 9, pieces: 3 }]);
   });
 
-  test("reads nothing before it is asked, and gives on at once what has come by then", async () => {
+  test("reads nothing before it is asked, and then passes on at once all bytes that have arrived", async () => {
     const { body, events, source } = watched();
     const reader = body.getReader();
     source.enqueue(bytes("one"));
@@ -52,13 +52,13 @@ describe("watchBody()", () => {
     expect(events).toEqual([]);
     const { value } = await within("the pieces", reader.read());
     expect(Buffer.from(value!).toString()).toBe("onetwo");
-    expect(events[0]).toBe("began"); // it waited for nobody
+    expect(events[0]).toBe("began"); // it did not have to wait
     const next = reader.read();
     source.enqueue(bytes("three"));
     expect(Buffer.from((await within("a piece", next)).value!).toString()).toBe("three");
   });
 
-  test("has ended before whoever reads it sees the end", async () => {
+  test("reports its end before the reader sees the end", async () => {
     const { body, events, source } = watched();
     source.close();
     const { done } = await within("the end", body.getReader().read());
@@ -67,7 +67,7 @@ describe("watchBody()", () => {
     expect(events).toEqual(["ended", "seen"]);
   });
 
-  test("fails, never ends, when the upstream breaks off", async () => {
+  test("fails, and does not close, when the upstream breaks off", async () => {
     const { body, ends, source } = watched();
     const reader = body.getReader();
     source.enqueue(bytes("half"));
@@ -94,7 +94,7 @@ describe("watchBody()", () => {
     expect(ends).toEqual([{ bytes: 4, pieces: 1, cancelled: true }]);
   });
 
-  test("ends once when it is cancelled while a read is pending, and not as broken off", async () => {
+  test("ends once, and not as broken off, when it is cancelled while a read is pending", async () => {
     const { body, ends, events } = watched();
     const reader = body.getReader();
     const pending = reader.read();
@@ -105,7 +105,7 @@ describe("watchBody()", () => {
     expect(ends).toEqual([{ bytes: 0, pieces: 0, cancelled: true }]);
   });
 
-  test("shows at the end the first piece, and those of the last three reads, if they are kept", async () => {
+  test("reports the first piece and the pieces of the last three reads, if it keeps pieces", async () => {
     const { body, ends, events, source } = watched(true);
     const reader = body.getReader();
     for (const text of ["one", "two", "three", "four", "five"]) {
@@ -123,7 +123,7 @@ describe("watchBody()", () => {
     expect(events.filter((event) => event === "began")).toHaveLength(1);
   });
 
-  test("keeps no more than is looked at: not what came before a long read, and only a long piece's head", async () => {
+  test("keeps only the pieces since a long read, and only the head of a long first piece", async () => {
     const KIB = 1_024;
     for (const [lengths, kept] of [
       [
@@ -152,7 +152,7 @@ describe("watchBody()", () => {
     }
   });
 
-  test("never begins if nothing comes", async () => {
+  test("does not report a beginning when no bytes come", async () => {
     const { body, ends, events, source } = watched(true);
     source.close();
     await within("the end", body.getReader().read());

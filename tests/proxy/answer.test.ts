@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { rawConnect, rawServer } from "../support/client/raw-http.ts";
 import { rawRequest, startProxyTo } from "../support/proxy/in-process.ts";
 
-/** What a client gets, byte for byte, when the backend sends `answer`. */
+/** Returns the bytes that a client gets when the backend sends `answer`. */
 async function received(answer: string, request = rawRequest()): Promise<string> {
   using upstream = await rawServer();
   using proxy = startProxyTo(upstream.origin);
@@ -18,14 +18,14 @@ async function received(answer: string, request = rawRequest()): Promise<string>
 const JSON_BODY = '{"object":"list"}';
 
 describe("answerOf()", () => {
-  test("an answer of known length keeps its Content-Length and gets no header of ours", async () => {
+  test("keeps the Content-Length of an answer of known length, and adds no header", async () => {
     const got = await received(
       `HTTP/1.1 200 OK\r\nContent-Length: ${JSON_BODY.length}\r\n\r\n${JSON_BODY}`,
     );
     expect(got).toBe(`HTTP/1.1 200 OK\r\nContent-Length: ${JSON_BODY.length}\r\n\r\n${JSON_BODY}`);
   });
 
-  test("up to 1 MiB", async () => {
+  test("keeps Content-Length up to 1 MiB", async () => {
     const body = "x".repeat(1024 * 1024);
     const got = await received(
       `HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
@@ -35,7 +35,7 @@ describe("answerOf()", () => {
     );
   });
 
-  test("an empty one too", async () => {
+  test("keeps the Content-Length of an empty answer", async () => {
     const got = await received(
       "HTTP/1.1 201 Created\r\nContent-Length: 0\r\nLocation: /v1/x\r\n\r\n",
     );
@@ -43,7 +43,7 @@ describe("answerOf()", () => {
   });
 
   test.each([200, 201, 299, 307, 400, 404, 418, 429, 499, 500, 503, 529, 599])(
-    "status %d as it was sent",
+    "passes on status %d",
     async (status) => {
       expect(
         await received(`HTTP/1.1 ${status} Whatever\r\nContent-Length: 2\r\n\r\nok`),
@@ -51,16 +51,19 @@ describe("answerOf()", () => {
     },
   );
 
-  test.each(["gzip", "br", "zstd"])("%s bytes stay encoded", async (encoding) => {
-    const bytes = "\x1f\x8b\x08\x00nonsense";
-    const got = await received(
-      `HTTP/1.1 200 OK\r\nContent-Encoding: ${encoding}\r\nContent-Length: ${bytes.length}\r\n\r\n${bytes}`,
-    );
-    expect(got).toContain(`\r\nContent-Encoding: ${encoding}\r\n`);
-    expect(got).toEndWith("nonsense");
-  });
+  test.each(["gzip", "br", "zstd"])(
+    "passes on a body with encoding %s without decoding it",
+    async (encoding) => {
+      const bytes = "\x1f\x8b\x08\x00nonsense";
+      const got = await received(
+        `HTTP/1.1 200 OK\r\nContent-Encoding: ${encoding}\r\nContent-Length: ${bytes.length}\r\n\r\n${bytes}`,
+      );
+      expect(got).toContain(`\r\nContent-Encoding: ${encoding}\r\n`);
+      expect(got).toEndWith("nonsense");
+    },
+  );
 
-  test("several Set-Cookie, empty values and redirects go through; hop-by-hop headers do not", async () => {
+  test("passes on several Set-Cookie, empty values and redirects, but no hop-by-hop headers", async () => {
     const got = await received(
       [
         "HTTP/1.1 302 Found",
@@ -87,18 +90,18 @@ describe("answerOf()", () => {
   test.each([
     [204, ""],
     [304, "Content-Length: 100\r\nETag: x\r\n"],
-  ])("%d has no body, but keeps its headers", async (status, headers) => {
+  ])("passes on status %d with its headers and without a body", async (status, headers) => {
     const got = await received(`HTTP/1.1 ${status} x\r\n${headers}\r\n`);
     expect(got.split("\r\n\r\n")[1]).toBe("");
     if (headers !== "") expect(got.toLowerCase()).toContain("content-length: 100\r\n");
   });
 
-  test("a body that ends with the connection comes whole", async () => {
+  test("passes on the whole of a body that ends with its connection", async () => {
     const got = await received("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nall of it");
     expect(got).toContain("all of it");
   });
 
-  test("a length beside chunks means nothing: the answer is streamed", async () => {
+  test("streams a chunked answer that also has a Content-Length", async () => {
     using upstream = await rawServer();
     using proxy = startProxyTo(upstream.origin);
     using client = await rawConnect(proxy.port);

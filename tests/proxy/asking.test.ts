@@ -33,7 +33,7 @@ describe("askingOf()", () => {
     expect(askingOf(targetOf("/v1/x"), { ...NOTHING, prompt }, responses).prompt).toBe(prompt);
   });
 
-  test("finds who made the response that a request goes on from", () => {
+  test("finds the server that made the response that a request continues", () => {
     expect(askingOf(targetOf("/v1/responses"), told, responses).madeBy).toEqual(maker.run);
     expect(askingOf(targetOf("/v1/chat/completions"), told, responses).madeBy).toBeUndefined();
     const unknown = { ...NOTHING, previousResponseId: "resp_2" };
@@ -74,7 +74,7 @@ test.each<[method: string, path: string, told: Partial<Told>, may: boolean]>([
   expect(mayRepeat({ method }, targetOf(path), { told, wasRead: true })).toBe(may);
 });
 
-test("mayRepeat() takes a response for one in the background if its body was not read", () => {
+test("mayRepeat() treats a request for a response as a background one if its body was not read", () => {
   const unread = { told: NOTHING, wasRead: false };
   expect(mayRepeat({ method: "POST" }, targetOf("/v1/responses"), unread)).toBe(false);
   expect(mayRepeat({ method: "POST" }, targetOf("/v1/chat/completions"), unread)).toBe(true);

@@ -17,7 +17,7 @@ import { makeBackend } from "../support/server/backends.ts";
 import { expectNever, until } from "../support/until.ts";
 
 describe("BrokenAnswers", () => {
-  test("waits for the end of the run as long as a 502 does, and is quiet for a minute", async () => {
+  test("waits for the run's end as long as a 502 does, and then logs nothing for a minute", async () => {
     expect(PATIENCE.runEndMs).toBe(300);
     const at = rig({ gatherMs: PATIENCE.runEndMs });
     at.broken.add(at.backend, BROKEN);
@@ -29,7 +29,7 @@ describe("BrokenAnswers", () => {
     expect(at.log.lines[0]?.level).toBe("warn");
   });
 
-  test("tells of a thousand answers of one run in one line, with the longest", async () => {
+  test("logs a thousand answers of one run in one line, with the longest time", async () => {
     const at = rig({ gatherMs: 20 });
     const other = makeBackend({ name: "vllm-1", ending: at.backend.ending });
     for (let n = 0; n < 1_000; n += 1) {
@@ -45,12 +45,12 @@ describe("BrokenAnswers", () => {
     expect(at.log.lines).toHaveLength(1);
   });
 
-  test("names no model if they were of several, and tells runs apart", async () => {
+  test("names no model if several models are affected, and logs each run separately", async () => {
     const at = rig();
     at.broken.add(at.backend, BROKEN);
     at.broken.add(at.backend, { ...BROKEN, model: "n" });
     at.broken.add(makeBackend({ name: "vllm-2" }), BROKEN);
-    await until("both are told", () => at.log.lines.length === 2);
+    await until("both are logged", () => at.log.lines.length === 2);
     expect(at.told()).toEqual([
       { message: BROKE_OFF, container: "vllm-1", answers: 2, reason: expect.any(String) },
       {
@@ -63,7 +63,7 @@ describe("BrokenAnswers", () => {
     ]);
   });
 
-  test("tells of a run that goes on once in its time, with the count", async () => {
+  test("logs the failures of a running server once in each interval, with their number", async () => {
     const at = rig({ quietMs: 100 });
     at.broken.add(at.backend, BROKEN);
     const reason =
@@ -80,7 +80,7 @@ describe("BrokenAnswers", () => {
     });
   });
 
-  test("tells the end of a run at once, although it has told of broken answers just now", async () => {
+  test("logs the end of a run at once, even right after another line", async () => {
     const at = rig({ quietMs: LONG });
     at.broken.add(at.backend, BROKEN);
     expect(await reasonOf(at)).toEndWith("still seems to run");
@@ -95,7 +95,7 @@ describe("BrokenAnswers", () => {
     expect(at.log.lines).toHaveLength(3);
   });
 
-  test("tells those that come late in one more line", async () => {
+  test("logs late failures in one more line", async () => {
     const at = rig({ quietMs: 50 });
     at.backend.ending.ended(OOM);
     at.broken.add(at.backend, BROKEN);
@@ -105,7 +105,7 @@ describe("BrokenAnswers", () => {
     expect(at.log.lines.map(({ answers }) => answers)).toEqual([1, 5]);
   });
 
-  test("says what is left to say when the process ends", () => {
+  test("logs all waiting failures when the process ends", () => {
     const at = rig({ gatherMs: LONG });
     at.broken.add(at.backend, BROKEN);
     at.broken.add(at.backend, REFUSED);
@@ -115,30 +115,30 @@ describe("BrokenAnswers", () => {
   });
 
   test.each<[what: string, broken: Partial<Broken>, reason: string]>([
-    ["time", { abortReason: "cut" }, "the drain timeout of 60 s expired"],
+    ["an expired drain timeout", { abortReason: "cut" }, "the drain timeout of 60 s expired"],
     [
-      "way to it",
+      "a run that is over",
       { abortReason: "run-over" },
       "the server stopped or is no longer reachable 41 s into the answer",
     ],
     [
-      "HTTP",
+      "an answer that is not HTTP",
       { error: coded("InvalidHTTPResponse") },
       "the server's answer is not valid HTTP (InvalidHTTPResponse) 41 s into the answer",
     ],
-  ])("says in plain words what was wrong with its %s", async (_what, but, reason) => {
+  ])("names the reason in plain words: %s", async (_what, but, reason) => {
     const at = rig({ drainTimeoutMs: 60_000 });
     at.broken.add(at.backend, { ...BROKEN, ...but });
     expect(await reasonOf(at)).toBe(reason);
   });
 
-  test("says that the time was over also where nobody knows how long it was", async () => {
+  test("names an expired drain timeout without its length if that is unknown", async () => {
     const at = rig();
     at.broken.add(at.backend, { ...BROKEN, abortReason: "cut" });
     expect(await reasonOf(at)).toBe("the drain timeout expired");
   });
 
-  test("says that a server that goes on was told to stop", async () => {
+  test("says that a running server was told to stop", async () => {
     const at = rig();
     at.backend.ending.toldToStop();
     at.broken.add(at.backend, { ...BROKEN, afterMs: 130_000 });
@@ -149,35 +149,35 @@ describe("BrokenAnswers", () => {
 
   test.each<[what: string, end: RunEnd, reason: string]>([
     [
-      "advice follows",
+      "advice follows the reason",
       { ...OOM, kind: "killed", reason: "was killed (exit code 137): give it more time; or not" },
       "its container was killed (exit code 137), 41 s into the answer: give it more time; or not",
     ],
     [
-      "nobody saw how it ended",
+      "the end was not seen",
       { kind: "unknown", brief: "has ended", reason: "its process has ended" },
       "its container has ended 41 s into the answer",
     ],
-  ])("puts the time where it belongs when %s", async (_what, end, reason) => {
+  ])("puts the time in the right place when %s", async (_what, end, reason) => {
     const at = rig();
     at.backend.ending.ended(end);
     at.broken.add(at.backend, BROKEN);
     expect(await reasonOf(at)).toBe(reason);
   });
 
-  test("does not blame the end of the run for what has another reason", async () => {
+  test("does not name the run's end for failures with another reason", async () => {
     const at = rig({ drainTimeoutMs: 500 });
     at.backend.ending.ended(OOM);
     at.broken.add(at.backend, { ...BROKEN, abortReason: "cut" });
     at.broken.add(at.backend, { ...REFUSED, error: coded("EMFILE") });
-    await until("both are told", () => at.log.lines.length === 2);
+    await until("both are logged", () => at.log.lines.length === 2);
     expect(at.log.lines.map(({ reason }) => reason)).toEqual([
       "the drain timeout of 0.5 s expired",
       "the proxy is out of file descriptors",
     ]);
   });
 
-  test("gives three different reasons in a line at most", async () => {
+  test("names at most three different reasons in a line", async () => {
     const at = rig();
     for (const status of [500, 501, 502, 504]) {
       at.broken.add(at.backend, { ...BROKEN, error: new Error(`status ${status}`) });
@@ -186,7 +186,7 @@ describe("BrokenAnswers", () => {
     expect(await reasonOf(at)).toBe(`${words.join(", or ")} 41 s into the longest of the answers`);
   });
 
-  test("tells of requests that failed before an answer began in lines of their own", async () => {
+  test("logs requests that failed before an answer in separate lines", async () => {
     const at = rig();
     at.broken.add(at.backend, BROKEN);
     for (let n = 0; n < 50; n += 1) at.broken.add(at.backend, REFUSED);
@@ -195,7 +195,7 @@ describe("BrokenAnswers", () => {
       at.broken.add(at.backend, { ...REFUSED, error: coded("EHOSTUNREACH") });
     }
     at.broken.add(at.backend, { ...REFUSED, error: coded("EPIPE") });
-    await until("both are told", () => at.log.lines.length === 2);
+    await until("both are logged", () => at.log.lines.length === 2);
     expect(at.told()[1]).toEqual({
       ...{ message: FAILED, container: "vllm-1", model: "m", requests: 102 },
       reason:
@@ -203,7 +203,7 @@ describe("BrokenAnswers", () => {
     });
   });
 
-  test("tells how the run has ended of requests that failed before an answer began", async () => {
+  test("names the run's end for requests that failed before an answer", async () => {
     const at = rig();
     at.broken.add(at.backend, REFUSED);
     at.backend.ending.ended(OOM);

@@ -15,7 +15,7 @@ import {
 import { expectNever, until } from "../support/until.ts";
 
 describe("BrokenAnswers", () => {
-  test("tells of WebSockets in a line of their own", async () => {
+  test("logs WebSockets in a separate line", async () => {
     const at = rig({ gatherMs: 20 });
     at.broken.add(at.backend, BROKEN);
     at.broken.add(at.backend, REFUSED);
@@ -35,18 +35,18 @@ describe("BrokenAnswers", () => {
 
   test.each<[how: string, broken: Partial<Broken>, reason: string]>([
     [
-      "server broke off",
+      "a server that broke off",
       {},
       "the server closed the connection 41 s into the connection; its container still seems to run",
     ],
-    ["time to finish was over", { abortReason: "cut" }, "the drain timeout of 60 s expired"],
-  ])("says of a WebSocket that its %s", async (_how, but, reason) => {
+    ["an expired drain timeout", { abortReason: "cut" }, "the drain timeout of 60 s expired"],
+  ])("names the reason for a WebSocket: %s", async (_how, but, reason) => {
     const at = rig({ drainTimeoutMs: 60_000 });
     at.broken.add(at.backend, { ...SOCKET, ...but });
     expect(await reasonOf(at)).toBe(reason);
   });
 
-  test("is as quiet about WebSockets as about answers", async () => {
+  test("logs WebSockets as rarely as answers", async () => {
     const at = rig({ quietMs: LONG });
     at.broken.add(at.backend, SOCKET);
     await reasonOf(at);

@@ -1,4 +1,4 @@
-/** How real clients begin, replayed on the wire: no answer of the proxy's own may be one that costs them their start. */
+/** Replays the first requests of real clients on the wire: no answer by the proxy itself may stop a client from starting. */
 import { describe, expect, test } from "bun:test";
 import { parseMessage } from "../support/client/http-message.ts";
 import { CODEX_WEBSOCKET, OPENINGS, type Opening, written } from "../support/client/openings.ts";
@@ -8,7 +8,7 @@ import { makeBackend } from "../support/server/backends.ts";
 import { type FakeBackend, fakeBackend } from "../support/server/scripted.ts";
 import { until } from "../support/until.ts";
 
-/** Beside a server for `m` there is another: only a request that names its model can be routed. */
+/** There are two servers, one of them for `m`: the proxy can route only requests that name a model. */
 function startProxyTo({ origin }: FakeBackend): RunningProxy {
   return startProxy({
     backends: [makeBackend({ origin }), makeBackend({ models: [{ id: "other" }] })],
@@ -17,7 +17,7 @@ function startProxyTo({ origin }: FakeBackend): RunningProxy {
 
 type Received = { readonly status: number; readonly head: string; readonly body: string };
 
-/** Sends it over the connection, and waits until its answer has come as a whole. */
+/** Sends the request over the connection and waits for the whole answer. */
 async function exchange(connection: RawConnection, opening: Opening): Promise<Received> {
   const before = connection.received().length;
   const answer = (): string => connection.received().slice(before);
@@ -48,7 +48,7 @@ describe("a client's opening", () => {
     },
   );
 
-  test("all of them over one connection: what is refused does not harm what follows", async () => {
+  test("works over one connection with all others: a refusal does not harm the next request", async () => {
     using upstream = fakeBackend();
     using proxy = startProxyTo(upstream);
     using connection = await rawConnect(proxy.port);
@@ -58,7 +58,7 @@ describe("a client's opening", () => {
     expect(connection.closed()).toBe(false);
   });
 
-  test("a 426 says on the wire which protocol to use, and in its body how to go on", async () => {
+  test("gets a 426 with the protocol to use in its headers, and what to do in its body", async () => {
     using proxy = startProxy();
     using connection = await rawConnect(proxy.port);
     const { head, body } = await exchange(connection, CODEX_WEBSOCKET);

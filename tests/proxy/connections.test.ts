@@ -8,13 +8,13 @@ import { until } from "../support/until.ts";
 const ANSWER = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nanswer";
 
 describe("poolOf()", () => {
-  test("is one for each backend", () => {
+  test("returns one pool for each backend", () => {
     const [a, b] = [makeBackend(), makeBackend()];
     expect(poolOf(a)).toBe(poolOf(a));
     expect(poolOf(a)).not.toBe(poolOf(b));
   });
 
-  test("lets requests to a backend share its connections, one after the other", async () => {
+  test("lets successive requests to a backend share a connection", async () => {
     using upstream = await rawServer();
     using proxy = startProxyTo(upstream.origin);
     for (let count = 0; count < 3; count += 1) {
@@ -27,7 +27,7 @@ describe("poolOf()", () => {
     expect(upstream.connections.length).toBe(1);
   });
 
-  test("keeps no idle connection to a backend that drains, and uses none again", async () => {
+  test("closes idle connections to a draining backend, and reuses none", async () => {
     using upstream = await rawServer();
     using proxy = startProxyTo(upstream.origin);
     using client = await rawConnect(proxy.port);
@@ -38,13 +38,13 @@ describe("poolOf()", () => {
     proxy.table.drain(proxy.backend);
     await connection.waitForClose();
 
-    proxy.table.admit(makeBackend({ origin: upstream.origin })); // the address, used again at once
+    proxy.table.admit(makeBackend({ origin: upstream.origin })); // the same address, reused at once
     client.send(rawRequest());
     await upstream.request(1);
     expect(requests(connection)).toBe(1);
   });
 
-  test("keeps no idle connection to a backend that drains while another is in use", async () => {
+  test("closes idle connections to a draining backend while another one is in use", async () => {
     using upstream = await rawServer();
     using proxy = startProxyTo(upstream.origin);
     using first = await rawConnect(proxy.port);
@@ -61,7 +61,7 @@ describe("poolOf()", () => {
     await second.waitFor("answer");
   });
 
-  test("keeps no connection that was in use when the drain began", async () => {
+  test("closes a connection that was in use when the drain began", async () => {
     using upstream = await rawServer();
     using proxy = startProxyTo(upstream.origin);
     using client = await rawConnect(proxy.port);
@@ -80,19 +80,19 @@ function requests(connection: { readonly received: () => string } | undefined): 
 }
 
 describe("tryToReach()", () => {
-  test("counts a refused connection as reached: a server that stops closes its listener first", async () => {
+  test("counts a refused connection as reached: a stopping server closes its listener first", async () => {
     const backend = makeBackend({ origin: `http://127.0.0.1:${await freePort()}` });
     expect(await tryToReach(backend, 3_000).reached).toBe(true);
   });
 
-  test("an attempt that fails by itself takes nothing away from a server whose machine may vanish", async () => {
+  test("counts a server whose machine may vanish as reached when the attempt fails for another reason", async () => {
     const origin = "http://nowhere.invalid:9";
     const made = [true, false].map((mayVanish) => makeBackend({ origin, mayVanish }));
     const reached = await Promise.all(made.map((one) => tryToReach(one, 10_000).reached));
     expect(reached).toEqual([true, false]);
   });
 
-  test("is one for all who ask while it is under way, and a fresh one counts for those who say so", async () => {
+  test("makes one try for all callers while it runs, and reuses a fresh one for callers that allow it", async () => {
     using server = await rawServer();
     const backend = makeBackend({ origin: server.origin });
     const first = tryToReach(backend, 3_000);

@@ -27,7 +27,7 @@ describe("coolMsOf()", () => {
   });
 });
 
-test("isDeclined() is of 429 and 503 alone", () => {
+test("isDeclined() is true only for 429 and 503", () => {
   const declined = [200, 400, 404, 408, 429, 500, 502, 503, 504].filter((status) =>
     isDeclined(new Response(null, { status })),
   );
@@ -39,7 +39,7 @@ function never(): ReadableStream<Uint8Array> {
 }
 
 describe("copyOf()", () => {
-  test("has status, end-to-end headers and bytes", async () => {
+  test("copies status, end-to-end headers and bytes", async () => {
     const headers = { "content-type": "x/y", "retry-after": "7", "x-a": "b", connection: "x-c" };
     const copy = await copyOf(
       new Response("busy", { status: 503, headers: { ...headers, "x-c": "1" } }),
@@ -53,7 +53,7 @@ describe("copyOf()", () => {
     expect(await copy?.text()).toBe("busy");
   });
 
-  test("invents no Content-Type, and takes an answer without a body", async () => {
+  test("adds no Content-Type, and copies an answer without a body", async () => {
     const bytes = await copyOf(new Response(Buffer.from("busy"), { status: 429 }));
     expect([bytes?.headers.get("content-type"), await bytes?.text()]).toEqual([null, "busy"]);
     const empty = await copyOf(new Response(null, { status: 503 }));
@@ -63,17 +63,17 @@ describe("copyOf()", () => {
   test.each<[what: string, body: () => ReadableStream<Uint8Array>]>([
     ["that never ends", never],
     ["of 64 KiB and a byte", () => new Blob(["x".repeat(64 * 1024 + 1)]).stream()],
-  ])("gives up one %s", async (_what, body) => {
+  ])("gives up on a body %s", async (_what, body) => {
     const copy = copyOf(new Response(body(), { status: 503 }), 20);
     expect(await within("the copy", copy)).toBeUndefined();
   });
 
-  test("throws if it breaks off: the server has died", async () => {
+  test("throws if the answer breaks off, because the server has died", async () => {
     const body = new ReadableStream({ pull: (controller) => controller.error(new Error("reset")) });
     expect(await copyOf(new Response(body, { status: 503 })).catch(String)).toBe("Error: reset");
   });
 
-  test("takes one of 64 KiB", async () => {
+  test("copies a body of 64 KiB", async () => {
     const copy = await copyOf(new Response("x".repeat(64 * 1024), { status: 503 }));
     expect((await copy?.bytes())?.length).toBe(64 * 1024);
   });

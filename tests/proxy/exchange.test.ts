@@ -8,7 +8,7 @@ import { ENDLESS } from "../support/proxy/in-process.ts";
 import { makeBackend } from "../support/server/backends.ts";
 import { until } from "../support/until.ts";
 
-/** An exchange, and what was said to whom in which order. */
+/** An exchange, and a record of all calls in their order. */
 type Rig = {
   readonly exchange: Exchange;
   readonly backend: Backend;
@@ -61,7 +61,7 @@ function uploadOf({ said }: Rig): Upload {
 }
 
 describe("Exchange", () => {
-  test("lets go of the client and of what is kept when the proxy answers itself, once", () => {
+  test("releases the client and the kept bytes once when the proxy answers itself", () => {
     const at = rig();
     at.exchange.owns(uploadOf(at));
     at.exchange.answeredByProxy(404, "model_not_found");
@@ -70,20 +70,20 @@ describe("Exchange", () => {
     expect(at.said).toEqual(["upload discard", "client", "answered 404 model_not_found"]);
   });
 
-  test("ends also when nothing was read yet", () => {
+  test("ends when nothing was read yet", () => {
     const at = rig();
     at.exchange.answeredByProxy(503, "proxy_overloaded");
     expect(at.said).toEqual(["client", "answered 503 proxy_overloaded"]);
   });
 
-  test("says which model it is for", () => {
+  test("reports its model", () => {
     const at = rig();
     expect(at.exchange.model).toBeUndefined();
     at.exchange.name("m", "m");
     expect([at.exchange.model, at.said]).toEqual(["m", ["named m, known"]]);
   });
 
-  test("tells what reads the body that the answer has begun, and that the body was sent", () => {
+  test("tells the upload that the answer has begun, and that the body was sent", () => {
     const at = rig();
     at.exchange.owns(uploadOf(at));
     at.exchange.answerBegins();
@@ -93,14 +93,14 @@ describe("Exchange", () => {
 });
 
 describe("Attempt", () => {
-  test("that has failed lets go of what is its own, and the exchange goes on", () => {
+  test("releases all that it owns when it fails, and the exchange continues", () => {
     const at = rig();
     at.exchange.owns(uploadOf(at));
     const attempt = at.exchange.attempt(at.backend.acquire()!, ENDLESS);
     attempt.owns(() => at.said.push("payload"));
     attempt.failed(new Error("reset"));
     attempt.failed(new Error("again"));
-    expect(attempt.ended({ bytes: 0 })).toBe("complete"); // which changes nothing any more
+    expect(attempt.ended({ bytes: 0 })).toBe("complete"); // too late: no effect
     expect(at.said).toEqual(["payload", "call failed"]);
     expect([attempt.signal.aborted, at.backend.inFlight]).toEqual([true, 0]);
     at.exchange.answeredByProxy(502, "backend_unreachable");
@@ -111,7 +111,7 @@ describe("Attempt", () => {
     ]);
   });
 
-  test("whose answer has ended ends the exchange, once", () => {
+  test("ends the exchange once when its answer has ended", () => {
     const at = rig();
     at.exchange.owns(uploadOf(at));
     const attempt = at.exchange.attempt(at.backend.acquire()!, ENDLESS);
@@ -136,9 +136,9 @@ describe("Attempt", () => {
   });
 
   test.each<[how: string, end: (at: Rig) => void, reason: string]>([
-    ["the client has hung up", ({ hangUp }) => hangUp(), "client gone"],
+    ["the client hangs up", ({ hangUp }) => hangUp(), "client gone"],
     ["the drain is cut", ({ backend }) => backend.close("cut"), "cut"],
-  ])("is aborted when %s, and says so", (_how, end, reason) => {
+  ])("is aborted with a reason when %s", (_how, end, reason) => {
     const at = rig();
     const attempt = at.exchange.attempt(at.backend.acquire()!, ENDLESS);
     end(at);
@@ -160,13 +160,13 @@ describe("Attempt", () => {
       },
       false,
     ],
-  ])("tells the run that a request broke off on it: %s", (_how, end, brokeOff) => {
+  ])("tells the run whether a request broke off: %s", (_how, end, brokeOff) => {
     const at = rig();
     end(at.exchange.attempt(at.backend.acquire()!, ENDLESS), at);
     expect(at.backend.ending.hasJustBrokenOff).toBe(brokeOff);
   });
 
-  test("is given up by nothing any more when it has ended", async () => {
+  test("is not aborted any more after it has ended", async () => {
     const at = rig();
     const patience = { ...ENDLESS, headersMs: 1, probeAfterMs: 1, connectMs: 1 };
     const over = at.exchange.attempt(at.backend.acquire()!, patience);
@@ -183,10 +183,10 @@ describe("Attempt", () => {
     [what: string, end: { error?: unknown; cancelled?: true }, hangsUp: boolean, ending: string]
   >([
     ["a whole answer", {}, false, "complete"],
-    ["one that broke off", { error: new Error("reset") }, false, "broken off"],
-    ["one that was cancelled", { cancelled: true }, false, "client gone"],
-    ["one whose client hung up", { error: new Error("aborted") }, true, "client gone"],
-  ])("says how %s ended", (_what, end, hangsUp, ending) => {
+    ["an answer that broke off", { error: new Error("reset") }, false, "broken off"],
+    ["a cancelled answer", { cancelled: true }, false, "client gone"],
+    ["an answer whose client hung up", { error: new Error("aborted") }, true, "client gone"],
+  ])("reports how %s ended", (_what, end, hangsUp, ending) => {
     const at = rig();
     const attempt = at.exchange.attempt(at.backend.acquire()!, ENDLESS);
     if (hangsUp) at.hangUp();
@@ -194,7 +194,7 @@ describe("Attempt", () => {
   });
 });
 
-/** Some attempts, some of which fail, then an end of one kind or another; everything may be said twice. */
+/** Makes some attempts, of which some fail, and then ends in one of several ways. It may make each call twice. */
 function randomEnd(at: Rig, random: Random): void {
   const { exchange, backend } = at;
   if (random(4) > 0) exchange.owns(uploadOf(at));
@@ -220,7 +220,7 @@ function randomEnd(at: Rig, random: Random): void {
   twice(() => exchange.answeredByProxy(502, "backend_unreachable"));
 }
 
-test("however an exchange ends, each thing is let go of once, and each attempt is reported once", () => {
+test("an exchange releases everything once and reports each attempt once, however it ends", () => {
   for (let seed = 0; seed < 20_000; seed += 1) {
     const at = rig();
     randomEnd(at, seededRandom(seed));

@@ -21,19 +21,19 @@ const BEST: Circumstances = { abortReason: undefined, mayBeStale: true, ending }
 describe("failureOf()", () => {
   test.each<[what: string, error: unknown, but: Partial<Circumstances>, kind: Failure["kind"]]>([
     ["a refused connection", REFUSED, {}, "connection refused"],
-    ["one on a fresh connection", REFUSED, { mayBeStale: false }, "connection refused"],
-    ["one that the client has ended", REFUSED, { abortReason: "client gone" }, "failed"],
-    ["a host that is not there", coded("EHOSTUNREACH"), {}, "not connected"],
-    ["no network to it", coded("ENETUNREACH"), {}, "not connected"],
-    ["a kernel that has given up", coded("ETIMEDOUT"), {}, "not connected"],
+    ["a refused fresh connection", REFUSED, { mayBeStale: false }, "connection refused"],
+    ["a connection that the client ended", REFUSED, { abortReason: "client gone" }, "failed"],
+    ["an unreachable host", coded("EHOSTUNREACH"), {}, "not connected"],
+    ["an unreachable network", coded("ENETUNREACH"), {}, "not connected"],
+    ["a connect timeout of the kernel", coded("ETIMEDOUT"), {}, "not connected"],
     ["a connection that hangs", RESET, { abortReason: "connect timed out" }, "unreachable"],
-    ["an early reset of a used connection", RESET, {}, "stale connection"],
-    ["a reset of a fresh one, or a late one", RESET, { mayBeStale: false }, "died"],
+    ["an early reset of a reused connection", RESET, {}, "stale connection"],
+    ["a late reset, or one of a fresh connection", RESET, { mayBeStale: false }, "died"],
     ["a drain that was cut", RESET, { abortReason: "cut" }, "died"],
     ["a run that is over", RESET, { abortReason: "run-over" }, "died"],
-    ["anything else", coded("Malformed_HTTP_Response"), {}, "failed"],
-    ["no descriptors", coded("EMFILE"), {}, "failed"],
-    ["what is no error", "reset", {}, "failed"],
+    ["any other error", coded("Malformed_HTTP_Response"), {}, "failed"],
+    ["no file descriptors", coded("EMFILE"), {}, "failed"],
+    ["a thrown value that is no error", "reset", {}, "failed"],
   ])("%s: %p", (_what, error, but, kind) => {
     const circumstances = { ...BEST, ...but };
     const { abortReason } = circumstances;
@@ -41,7 +41,7 @@ describe("failureOf()", () => {
   });
 });
 
-/** More than any test takes, ms. */
+/** Longer than any test takes, ms. */
 const LONG = 1_000_000;
 
 function failure(but: Partial<Failure> = {}): Failure {
@@ -56,14 +56,14 @@ function endingWith(brief: string): Ending {
 
 describe("failureResponse()", () => {
   test.each<[what: string, failure: Partial<Failure>, status: number, says: string]>([
-    ["a server that is not there", {}, 502, 'the server of model \\"m\\" did not answer'],
+    ["a missing server", {}, 502, 'the server of model \\"m\\" did not answer'],
     ["a drain that was cut", { abortReason: "cut" }, 502, "was stopped before it answered"],
     ["a run that is over", { abortReason: "run-over" }, 502, "was stopped before it answered"],
     ["a connection that hangs", { abortReason: "connect timed out" }, 502, "did not answer"],
-    ["no descriptors", { error: coded("EMFILE") }, 503, "out of file descriptors"],
+    ["no file descriptors", { error: coded("EMFILE") }, 503, "out of file descriptors"],
     ["a client that has left", { abortReason: "client gone" }, 499, ""],
     [
-      "one that left with no descriptors",
+      "a client that has left, and no file descriptors",
       { abortReason: "client gone", error: coded("EMFILE") },
       499,
       "",
@@ -74,7 +74,7 @@ describe("failureResponse()", () => {
     expect(await response.text()).toContain(says);
   });
 
-  test("names no model where the request has named none", async () => {
+  test("names no model if the request names none", async () => {
     expect(await (await failureResponse(failure(), { model: undefined }, 0)).text()).toContain(
       "Cannot forward the request: the server did not answer; its log may say why",
     );
@@ -85,9 +85,9 @@ describe("failureResponse()", () => {
     ["refuses connections", { kind: "connection refused", error: REFUSED }],
     ["can't be reached", { kind: "not connected", error: coded("EHOSTUNREACH") }],
     ["does not connect", { kind: "unreachable", abortReason: "connect timed out" }],
-    ["closed a used connection", { kind: "stale connection" }],
-    ["is over", { abortReason: "run-over" }],
-  ])("tells at once how a run has ended whose server %s", async (_what, but) => {
+    ["closed a reused connection", { kind: "stale connection" }],
+    ["has stopped", { abortReason: "run-over" }],
+  ])("names a known end of the run at once when the server %s", async (_what, but) => {
     const over = endingWith("ran out of memory");
     const response = failureResponse(failure({ ...but, ending: over }), { model: "m" }, LONG);
     expect(await (await within("the answer", response)).text()).toContain(
@@ -95,7 +95,7 @@ describe("failureResponse()", () => {
     );
   });
 
-  test("waits until it is told how the run has ended", async () => {
+  test("waits until the run's end is known", async () => {
     const late = new Ending();
     const response = failureResponse(failure({ ending: late }), { model: "m" }, LONG);
     late.ended({ kind: "killed", brief: "was killed", reason: "was killed (exit code 137)" });
@@ -105,16 +105,16 @@ describe("failureResponse()", () => {
   });
 
   test.each<[what: string, but: Partial<Failure>, says: string]>([
-    ["answers what is no HTTP", { kind: "failed", error: coded("Malformed") }, "did not answer"],
-    ["has declined", { kind: "failed", ending: undefined }, "did not answer"],
+    ["does not answer in HTTP", { kind: "failed", error: coded("Malformed") }, "did not answer"],
+    ["declined", { kind: "failed", ending: undefined }, "did not answer"],
     ["was cut", { abortReason: "cut" }, "was stopped before it answered"],
-  ])("waits for nothing where the server %s", async (_what, but, says) => {
+  ])("does not wait when the server %s", async (_what, but, says) => {
     const response = failureResponse(failure(but), { model: "m" }, LONG);
     expect(await (await within("the answer", response)).text()).toContain(says);
   });
 });
 
-test("isUnreachable() is true of what was never connected, and of nothing that a server may have had", () => {
+test("isUnreachable() is true only for failures without a connection", () => {
   const kinds = ["connection refused", "not connected", "unreachable"] as const;
   expect(kinds.map(isUnreachable)).toEqual([true, true, true]);
   expect((["stale connection", "died", "failed"] as const).some(isUnreachable)).toBe(false);

@@ -13,9 +13,9 @@ function table(): RoutingTable {
 
 describe("findModel()", () => {
   test.each<[what: string, model: string, isReady: boolean, asked: number, kind: string]>([
-    ["a live model: asks nobody", "m", true, 0, "live"],
-    ["an unknown one: asks once", "x", true, 1, "unknown"],
-    ["an unknown one while the proxy starts: asks nobody", "x", false, 0, "unknown"],
+    ["finds a live model and asks no server", "m", true, 0, "live"],
+    ["asks the servers once for an unknown model", "x", true, 1, "unknown"],
+    ["asks no server for an unknown model while the proxy starts", "x", false, 0, "unknown"],
   ])("%s", async (_what, ...[model, isReady, asked, kind]) => {
     let count = 0;
     const refreshModels = async (): Promise<void> => {
@@ -29,7 +29,7 @@ describe("findModel()", () => {
     expect<unknown[]>([found.kind, count]).toEqual([kind, asked]);
   });
 
-  test("a draining one: asks nobody", async () => {
+  test("asks no server for a draining model", async () => {
     const routes = new RoutingTable();
     const backend = makeBackend();
     routes.admit(backend);
@@ -39,19 +39,22 @@ describe("findModel()", () => {
     expect(await findModel("m", init)).toEqual({ kind: "draining", id: "m" });
   });
 
-  test.each(["alias", "name", "base:adapter"])("a live one by %p: asks nobody", async (name) => {
-    const routes = new RoutingTable();
-    const listed = [
-      { id: "name:latest", aliases: ["alias"] },
-      { id: "adapter", parent: "base" },
-    ];
-    routes.admit(makeBackend({ models: listed }));
-    const refreshModels = (): Promise<void> => Promise.reject(new Error("it was asked"));
-    const found = await findModel(name, { routes, isReady: () => true, refreshModels });
-    expect(found).toMatchObject({ kind: "live" });
-  });
+  test.each(["alias", "name", "base:adapter"])(
+    "finds a live model by %p and asks no server",
+    async (name) => {
+      const routes = new RoutingTable();
+      const listed = [
+        { id: "name:latest", aliases: ["alias"] },
+        { id: "adapter", parent: "base" },
+      ];
+      routes.admit(makeBackend({ models: listed }));
+      const refreshModels = (): Promise<void> => Promise.reject(new Error("it was asked"));
+      const found = await findModel(name, { routes, isReady: () => true, refreshModels });
+      expect(found).toMatchObject({ kind: "live" });
+    },
+  );
 
-  test("an alias that comes with the refresh is found", async () => {
+  test("finds an alias that comes with the new list", async () => {
     const routes = table();
     const refreshModels = async (): Promise<void> =>
       void routes.replaceModels(BACKEND, models({ id: "m", aliases: ["new"] }));
@@ -59,7 +62,7 @@ describe("findModel()", () => {
     expect(found).toMatchObject({ kind: "live", model: { id: "m" } });
   });
 
-  test("finds what has come with the refresh", async () => {
+  test("finds a model that comes with the new list", async () => {
     const routes = table();
     const refreshModels = async (): Promise<void> =>
       void routes.replaceModels(BACKEND, models({ id: "m" }, { id: "lora" }));
@@ -67,7 +70,7 @@ describe("findModel()", () => {
     expect(found).toMatchObject({ kind: "live", model: { id: "lora" } });
   });
 
-  test("does without where nobody can be asked", async () => {
+  test("works without a way to ask the servers", async () => {
     const found = await findModel("x", { routes: table(), isReady: () => true });
     expect(found.kind).toBe("unknown");
   });

@@ -6,10 +6,10 @@ import { until, within } from "../support/until.ts";
 
 const MIB = 1024 * 1024;
 const BYTES = 96 * MIB;
-/** What the kernel's buffers on both connections may hold, and then some. */
+/** More than the kernel's buffers on both connections hold. */
 const HELD_MAX = 48 * MIB;
 
-/** A body of BYTES, made as it is asked for; `made` tells how much of it was. */
+/** A body of BYTES that is made on demand. `made` returns the number of bytes made so far. */
 function countedBody(head = ""): { body: ReadableStream<Uint8Array>; made: () => number } {
   const piece = Buffer.alloc(MIB / 4, "x");
   let made = 0;
@@ -26,7 +26,7 @@ function countedBody(head = ""): { body: ReadableStream<Uint8Array>; made: () =>
   return { body, made: () => made };
 }
 
-test("forward() takes no more of an answer than a slow client does", async () => {
+test("forward() reads an answer no faster than a slow client does", async () => {
   const [slow, quick] = [countedBody(), countedBody()];
   const answers = [slow, quick];
   using upstream = fakeBackend(() => new Response(answers.shift()?.body));
@@ -38,10 +38,10 @@ test("forward() takes no more of an answer than a slow client does", async () =>
   const request = fetch(`${proxy.origin}/v1/x`, { method: "POST", body: '{"model":"m"}' });
   const { length } = await within("the quick one", (await request).bytes());
   expect(length).toBe(BYTES);
-  expect(slow.made()).toBeLessThan(HELD_MAX); // though there was time for all of it
+  expect(slow.made()).toBeLessThan(HELD_MAX); // although there was time for the whole body
 });
 
-test("forward() takes no more of a request than a slow backend does", async () => {
+test("forward() reads a request no faster than a slow backend does", async () => {
   const [slow, quick] = [countedBody('{"model":"m",'), countedBody('{"model":"m",')];
   using upstream = await rawServer();
   using proxy = startProxyTo(upstream.origin);

@@ -11,7 +11,7 @@ test.each(
     (["length", "chunked"] as const).map((framing) => [size, framing, bytes] as const),
   ),
 )(
-  "%s by %s goes up and comes down byte for byte, with its framing",
+  "forward() passes %s by %s up and down byte for byte, with the same framing",
   async (_size, framing, bytes) => {
     using upstream = fakeBackend((request) => new Response(request.body.slice()));
     using proxy = startProxyTo(upstream.origin);
@@ -28,7 +28,7 @@ test.each(
   },
 );
 
-test.each(["", "x"])("a body of %j, up and down", async (body) => {
+test.each(["", "x"])("forward() passes a body of %j up and down", async (body) => {
   using upstream = fakeBackend((request) => new Response(request.body.slice()));
   using proxy = startProxyTo(upstream.origin);
   const response = await fetch(`${proxy.origin}/v1/echo?model=m`, {

@@ -10,13 +10,13 @@ const OOM: RunEnd = {
   brief: "ran out of memory",
   reason: "ran out of memory (exit code 137)",
 };
-/** More than any test takes, ms. */
+/** Longer than any test takes, ms. */
 const LONG = 1_000_000;
 const BROKE_OFF = "answers broke off; their clients' connections are aborted";
 const CHUNKED = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n";
 
 describe("forward()", () => {
-  test("aborts the connections of all clients at once, and tells of them in one line", async () => {
+  test("aborts the connections of all clients at once, and logs them in one line", async () => {
     using upstream = await rawServer();
     using proxy = startProxyTo(upstream.origin, { patience: ENDLESS, broken: { gatherMs: LONG } });
     const clients = await Promise.all(Array.from({ length: 100 }, () => rawConnect(proxy.port)));
@@ -39,7 +39,7 @@ describe("forward()", () => {
     for (const client of clients) client[Symbol.dispose]();
   });
 
-  test("has a 502 wait for the reason, without a lease and without the body", async () => {
+  test("makes a 502 wait for its reason without a lease and without the body", async () => {
     using upstream = await rawServer();
     const patience = { ...ENDLESS, runEndMs: LONG };
     const kept = new KeptBytes(1024 * 1024);

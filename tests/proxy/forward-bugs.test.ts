@@ -11,13 +11,13 @@ function bug(): never {
   throw new TypeError("undefined is not a function");
 }
 
-/** What is reported has a bug: it throws at what `answered` is given, or at each piece. */
+/** A report with a bug: it throws in `answered`, or at each piece. */
 function telemetryThat(answered: () => ((piece: Uint8Array) => void) | undefined): Telemetry {
   const call = { ...NO_REPORT.call(undefined as never), answered };
   return { ...NO_TELEMETRY, request: () => ({ ...NO_REPORT, call: () => call }) };
 }
 
-test("forward() takes a bug of ours for no fault of the server's: 500, and loud", async () => {
+test("forward() answers 500 to a bug of ours, logs it, and does not blame the server", async () => {
   using upstream = fakeBackend();
   const kept = new KeptBytes(1_000);
   using proxy = startProxyTo(upstream.origin, { kept, telemetry: telemetryThat(bug) });
@@ -27,10 +27,10 @@ test("forward() takes a bug of ours for no fault of the server's: 500, and loud"
   expect(proxy.log.count("undefined is not a function")).toBe(1);
   expect(proxy.log.lines.map(({ level }) => level)).toEqual(["error"]);
   await until("its lease has ended", () => proxy.backend.inFlight === 0);
-  expect([proxy.keptOpen(), kept.total]).toEqual([0, 0]); // what was kept of the body stayed counted once
+  expect([proxy.keptOpen(), kept.total]).toEqual([0, 0]); // once the kept bytes of the body stayed counted
 });
 
-test("forward() aborts an answer under way at a bug of ours, and says that it is one", async () => {
+test("forward() aborts an answer in flight at a bug of ours, and reports it as a bug", async () => {
   using upstream = fakeBackend(
     () => new Response("data: x\n\n".repeat(300_000), { headers: { "content-type": "a/b" } }),
   );
@@ -44,7 +44,7 @@ test("forward() aborts an answer under way at a bug of ours, and says that it is
   await until("its lease has ended", () => proxy.backend.inFlight === 0);
 });
 
-test("forward() answers 502 to a status that no answer can have, which is the server's fault", async () => {
+test("forward() answers 502 to an invalid status and blames the server", async () => {
   using upstream = await rawServer();
   using proxy = startProxyTo(upstream.origin);
   const asked = chat(proxy.origin, "m");

@@ -10,7 +10,7 @@ const LAST_CHUNK = "0\r\n\r\n";
 const MIB = 1024 * 1024;
 const TIME_OVER = "the drain timeout of 60 s expired";
 
-/** A request that its backend has, through a proxy with this patience. */
+/** A request that has reached its backend, through a proxy with this patience. */
 async function setUp(patience: Patience = ENDLESS) {
   const upstream = await rawServer();
   const proxy = startProxyTo(upstream.origin, { patience, broken: { drainTimeoutMs: 60_000 } });
@@ -38,7 +38,7 @@ describe("a drain that is cut", () => {
     expect(at.proxy.log.lines).toMatchObject([{ level: "warn", model: "m", reason: TIME_OVER }]);
   });
 
-  test("aborts an answer under way at once, on both sides", async () => {
+  test("aborts an answer in flight at once, on both sides", async () => {
     using at = await setUp();
     at.connection.send(`${CHUNKED}${PIECE}`);
     await at.client.waitFor("hello");
@@ -54,7 +54,7 @@ describe("a drain that is cut", () => {
     ]);
   });
 
-  test("ends the lease of a client that reads nothing, too", async () => {
+  test("ends the lease of a client that does not read", async () => {
     using at = await setUp();
     at.connection.send(`${CHUNKED}${PIECE}`);
     await at.client.waitFor("hello");
@@ -66,7 +66,7 @@ describe("a drain that is cut", () => {
     expect(at.proxy.keptOpen()).toBe(0);
   });
 
-  test("leaves an answer under way alone until then", async () => {
+  test("does not disturb an answer in flight before that", async () => {
     using at = await setUp();
     at.connection.send(`${CHUNKED}${PIECE}`);
     await at.client.waitFor("hello");
@@ -79,7 +79,7 @@ describe("a drain that is cut", () => {
 });
 
 describe("a run that is over", () => {
-  test("ends a request without an answer after its patience, with 502", async () => {
+  test("ends a request without an answer after `headersMs`, with 502", async () => {
     using at = await setUp({ ...ENDLESS, headersMs: 100, readMs: 1_000_000 });
     const since = performance.now();
     at.proxy.table.remove(at.proxy.backend, "run-over");
@@ -93,7 +93,7 @@ describe("a run that is over", () => {
     expect(at.proxy.log.lines).toMatchObject([{ level: "warn", reason }]);
   });
 
-  test("gives on an answer that comes in spite of it", async () => {
+  test("passes on an answer that still comes", async () => {
     using at = await setUp();
     at.proxy.table.remove(at.proxy.backend, "run-over");
     at.connection.send(`${CHUNKED}${PIECE}`);
@@ -104,7 +104,7 @@ describe("a run that is over", () => {
     expect(at.proxy.log.lines).toEqual([]);
   });
 
-  test("aborts an answer whose next piece does not come, after its patience", async () => {
+  test("aborts an answer after `readMs` without a new piece", async () => {
     using at = await setUp({ ...ENDLESS, headersMs: 1, readMs: 100 });
     at.connection.send(`${CHUNKED}${PIECE}`);
     await at.client.waitFor("hello");
@@ -121,7 +121,7 @@ describe("a run that is over", () => {
     );
   });
 
-  test("costs a slow client nothing of what the backend has sent, however slow it is", async () => {
+  test("loses none of the bytes that the backend has sent, however slow the client is", async () => {
     using at = await setUp({ ...ENDLESS, headersMs: 1, readMs: 1_000 });
     using silent = await rawConnect(at.proxy.port);
     silent.send(rawRequest());
@@ -135,7 +135,7 @@ describe("a run that is over", () => {
     at.connection.send("x".repeat(bytes - 5));
     at.connection.end();
     at.proxy.table.remove(at.proxy.backend, "run-over");
-    await silent.waitForClose(); // so the patience with a read is over
+    await silent.waitForClose(); // so `readMs` has passed
     expect(at.proxy.backend.inFlight).toBe(1);
     at.client.resume();
     await at.client.waitForClose();

@@ -26,7 +26,7 @@ async function post(origin: string, body: string = '{"model":"m"}'): Promise<Res
   return fetch(`${origin}/v1/x`, { method: "POST", body, keepalive: false });
 }
 
-/** The second request on a connection, which the server resets as soon as it has it. */
+/** Sends two requests over one connection. The server resets it as soon as it has the second one. */
 async function lostOnPooledConnection(
   upstream: RawServer,
   proxy: RunningProxy,
@@ -41,7 +41,7 @@ async function lostOnPooledConnection(
   return { answer };
 }
 
-/** Answers each request and closes the connection when it has been idle for `idleMs`, as uvicorn does after 5 s. */
+/** Answers each request and closes the connection after `idleMs` without a request, as uvicorn does after 5 s. */
 function startClosingServer(
   idleMs: number,
 ): Disposable & { readonly origin: string; readonly requests: () => number } {
@@ -50,7 +50,7 @@ function startClosingServer(
     let timer: Timer | undefined;
     socket.on("error", () => undefined);
     socket.on("data", () => {
-      requests += 1; // small requests come in one piece on loopback
+      requests += 1; // on loopback a small request comes in one piece
       clearTimeout(timer);
       socket.write(ANSWER);
       timer = setTimeout(() => socket.end(), idleMs);
@@ -65,8 +65,8 @@ function startClosingServer(
   };
 }
 
-describe("a connection of the pool that the server is just closing", () => {
-  test("fails no request: 1,000 POSTs aimed at the moment of closing, 5 ms around it", async () => {
+describe("a pooled connection that the server is closing", () => {
+  test("fails none of 1,000 POSTs that come within 5 ms of the closing", async () => {
     const IDLE_MS = 20;
     using upstream = startClosingServer(IDLE_MS);
     using proxy = startProxyTo(upstream.origin);
@@ -76,7 +76,7 @@ describe("a connection of the pool that the server is just closing", () => {
         const response = await post(proxy.origin);
         await response.bytes();
         statuses[response.status] = (statuses[response.status] ?? 0) + 1;
-        // Waits for no condition: the moment of the next request is what the test is about.
+        // The test is about the moment of the next request, so there is no condition to wait for.
         await Bun.sleep(IDLE_MS - 5 + ((index * 50 + n) % 11));
       }
     };
@@ -89,7 +89,7 @@ describe("a connection of the pool that the server is just closing", () => {
     expect(proxy.backend.inFlight).toBe(0);
   }, 30_000);
 
-  test("of a backend that has begun to drain meanwhile: another backend of the model answers", async () => {
+  test("makes another backend of the model answer if its backend drains", async () => {
     using upstream = await rawServer();
     using other = fakeBackend();
     const stale = makeBackend({ rank: 2, origin: upstream.origin });
@@ -107,7 +107,7 @@ describe("a connection of the pool that the server is just closing", () => {
     expect([stale.inFlight, spare.inFlight]).toEqual([0, 0]);
   });
 
-  test("is used no more after 3 s: before the server would close it", async () => {
+  test("is not reused after 3 s, well before the server closes it", async () => {
     using upstream = await rawServer();
     using proxy = startProxyTo(upstream.origin);
     const answered = post(proxy.origin);
@@ -118,7 +118,7 @@ describe("a connection of the pool that the server is just closing", () => {
     await until("it is closed", connection.closed, 4_000);
   }, 10_000);
 
-  test("is sent the request again once, on a fresh one", async () => {
+  test("makes the proxy send the request once more, on a fresh connection", async () => {
     using upstream = await rawServer();
     using proxy = startProxyTo(upstream.origin);
     const second = await lostOnPooledConnection(upstream, proxy);
@@ -128,7 +128,7 @@ describe("a connection of the pool that the server is just closing", () => {
     expect(upstream.connections).toHaveLength(2);
   });
 
-  test("is not sent it a third time", async () => {
+  test("does not make the proxy send the request a third time", async () => {
     using upstream = await rawServer();
     using proxy = startProxyTo(upstream.origin);
     const second = await lostOnPooledConnection(upstream, proxy);
@@ -138,7 +138,7 @@ describe("a connection of the pool that the server is just closing", () => {
   });
 
   test.each(["a fresh connection", "a server that has had the request for longer"])(
-    "%s that breaks off is no such thing: the server gets the request once",
+    "is not assumed for %s that breaks off: the server gets the request once",
     async (which) => {
       using upstream = await rawServer();
       using proxy = startProxyTo(upstream.origin);
@@ -155,14 +155,14 @@ describe("a connection of the pool that the server is just closing", () => {
         "it has the request",
         () => connection.received().split("POST ").length === requests + 2,
       );
-      if (requests === 1) await Bun.sleep(120); // to prove that it is not sent again so late
+      if (requests === 1) await Bun.sleep(120); // proves that the proxy does not send it again so late
       connection.reset();
       expect((await within("the answer", asked)).status).toBe(502);
       expect(upstream.connections).toHaveLength(1);
     },
   );
 
-  test("is not used for a body that can't be sent again", async () => {
+  test("is not used for a body that cannot be sent again", async () => {
     using upstream = await rawServer();
     using proxy = startProxyTo(upstream.origin);
     const first = post(proxy.origin);
@@ -176,7 +176,7 @@ describe("a connection of the pool that the server is just closing", () => {
 });
 
 describe("a backend that refuses connections", () => {
-  test("while another one serves the model: the request goes there, if its body is at hand", async () => {
+  test("loses the request to another server of the model, if the body can be sent again", async () => {
     using other = fakeBackend(() => new Response("other"));
     const going = makeBackend({ origin: `http://127.0.0.1:${await freePort()}`, rank: 99_999_999 });
     const staying = makeBackend({ origin: other.origin, rank: 1 });
@@ -188,7 +188,7 @@ describe("a backend that refuses connections", () => {
     await until("all leases have ended", () => going.inFlight + staying.inFlight === 0);
   });
 
-  test("when all of them do: 502, each asked once", async () => {
+  test("causes a 502 if all servers refuse, each asked once", async () => {
     const backends = [1, 2, 3].map(() => makeBackend({ origin: "http://127.0.0.1:1" }));
     using proxy = startProxy({ backends });
     expect((await within("the answer", post(proxy.origin))).status).toBe(502);
@@ -198,7 +198,7 @@ describe("a backend that refuses connections", () => {
 });
 
 describe("a connection that can't be made", () => {
-  test("is given up in time", async () => {
+  test("is given up after `connectMs`", async () => {
     using hole = await blackhole();
     using proxy = startProxyTo(hole.origin, {
       patience: { ...ENDLESS, probeAfterMs: 50, connectMs: 200 },
@@ -212,26 +212,26 @@ describe("a connection that can't be made", () => {
     );
   });
 
-  test("is told from a slow first token, which never is, also when the server has stopped listening", async () => {
+  test("is not confused with a slow first token, even if the server has stopped listening", async () => {
     using upstream = await rawServer();
     using proxy = startProxyTo(upstream.origin, {
       patience: { ...ENDLESS, probeAfterMs: 20, connectMs: 40 },
     });
     using client = await rawConnect(proxy.port);
     client.send(rawRequest());
-    // On a busy machine the try whether it can be reached may come before the request.
+    // On a busy machine the proxy's probe may come before the request.
     await until("both have come", () => upstream.connections.length === 2);
     const request = await withRequest(upstream);
     upstream.stopListening();
     using late = await rawConnect(proxy.port);
-    late.send(rawRequest()); // over the connection below, or refused: either way it does not disturb the first
-    await Bun.sleep(150); // longer than all of its patience, to prove that it is not given up
+    late.send(rawRequest()); // over the connection below, or refused: both do not disturb the first request
+    await Bun.sleep(150); // longer than all its timeouts: proves that it is not given up
     request.send(ANSWER);
     await client.waitFor("answer");
   });
 });
 
-/** The connection over which a request has come. */
+/** Returns the connection over which a request came. */
 async function withRequest({ connections }: RawServer): Promise<RawConnection> {
   const find = (): RawConnection | undefined =>
     connections.find(({ received }) => received().includes("\r\n\r\n"));

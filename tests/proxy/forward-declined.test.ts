@@ -1,4 +1,4 @@
-/** A replica that answers 429 or 503 itself: who gets the request then, and what the client gets. */
+/** A replica answers 429 or 503: which server then gets the request, and which answer the client gets. */
 import { describe, expect, test } from "bun:test";
 import { freePort, rawConnect, rawServer } from "../support/client/raw-http.ts";
 import { chat, post } from "../support/client/requests.ts";
@@ -15,7 +15,7 @@ function answering(status: number, headers: Record<string, string> = {}): FakeBa
 
 describe("a replica that declines", () => {
   test.each([429, 503])(
-    "with %d: another one gets the request, and all until it has cooled",
+    "with %d loses this request and the next ones to another replica, until it has cooled",
     async (status) => {
       using busy = answering(status);
       using idle = fakeBackend();
@@ -27,7 +27,7 @@ describe("a replica that declines", () => {
     },
   );
 
-  test("all do: each is asked once, and the last answer goes out as it came", async () => {
+  test("like all others: each is asked once, and the client gets the last answer unchanged", async () => {
     const all = [429, 503, 429].map((status, index) =>
       answering(status, { "retry-after": String(40 + index), "x-from": String(index) }),
     );
@@ -44,7 +44,7 @@ describe("a replica that declines", () => {
     for (const server of all) server[Symbol.dispose]();
   });
 
-  test("and no other can be reached: its answer goes out as it came", async () => {
+  test("while no other is reachable: the client gets its answer unchanged", async () => {
     using busy = answering(503, { "retry-after": "40", "content-type": "x/y" });
     using proxy = startReplicas([busy.origin, `http://127.0.0.1:${await freePort()}`]);
     const body = '{"model":"m"}';
@@ -57,7 +57,7 @@ describe("a replica that declines", () => {
     await expectNothingLeft(proxy);
   });
 
-  test("and the last that can be reached does too: its answer goes out", async () => {
+  test("like the last reachable replica: the client gets that one's answer", async () => {
     using first = answering(503);
     using last = answering(429);
     const nobody = `http://127.0.0.1:${await freePort()}`;
@@ -66,7 +66,7 @@ describe("a replica that declines", () => {
     expect([response.status, await response.text()]).toEqual([429, "says 429"]);
   });
 
-  test("with a long answer: it is not kept, and goes out only if nobody else is left to ask", async () => {
+  test("with a long answer: the proxy does not copy it, and passes it on only if no other server is left", async () => {
     const long = "x".repeat(100_000);
     using first = answering(503);
     using wordy = fakeBackend(() => new Response(long, { status: 429 }));
@@ -79,7 +79,7 @@ describe("a replica that declines", () => {
     await expectNothingLeft(alone);
   });
 
-  test("and its client leaves while its answer comes: no other is chosen", async () => {
+  test("while its client leaves during the answer: no other server is asked", async () => {
     using busy = await rawServer();
     using other = fakeBackend();
     using proxy = startReplicas([busy.origin, other.origin]);
@@ -96,7 +96,7 @@ describe("a replica that declines", () => {
     expect(proxy.log.lines).toEqual([]);
   });
 
-  test.each([400, 404, 408, 500, 502, 504])("no status %d does", async (status) => {
+  test.each([400, 404, 408, 500, 502, 504])("is not assumed for status %d", async (status) => {
     using one = answering(status);
     using other = fakeBackend();
     using proxy = startReplicas([one.origin, other.origin]);
@@ -104,7 +104,7 @@ describe("a replica that declines", () => {
     expect(counts(one, other)).toEqual([1, 0]);
   });
 
-  test("a request whose body is not at hand: its answer goes out, and the replica cools", async () => {
+  test("with a request body that cannot be sent again: the client gets the answer, and the replica cools", async () => {
     using busy = answering(503);
     using idle = fakeBackend();
     using proxy = startReplicas([busy.origin, idle.origin]);
@@ -119,14 +119,14 @@ describe("a replica that declines", () => {
     await expectNothingLeft(proxy);
   });
 
-  test("one that is alone: its answer goes out", async () => {
+  test("without another replica: the client gets its answer", async () => {
     using busy = answering(503, { "retry-after": "40" });
     using proxy = startReplicas([busy.origin]);
     const response = await chat(proxy.origin, "m");
     expect([response.status, response.headers.get("retry-after")]).toEqual([503, "40"]);
   });
 
-  test("every method that may, but for what only the newest keeps", async () => {
+  test("loses requests of every method to another one, except for objects that only the newest server has", async () => {
     using busy = answering(503);
     using idle = fakeBackend();
     using proxy = startReplicas([busy.origin, idle.origin]);

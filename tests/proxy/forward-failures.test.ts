@@ -13,7 +13,7 @@ import { until } from "../support/until.ts";
 const UNREACHABLE = '"code":"backend_unreachable"';
 const HEAD = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n";
 const CHUNKED = `${HEAD}Transfer-Encoding: chunked\r\n\r\n`;
-/** How a chunked body says that it is complete. */
+/** The end of a complete chunked body. */
 const LAST_CHUNK = "0\r\n\r\n";
 
 async function expectRelease(proxy: RunningProxy & { readonly backend: Backend }): Promise<void> {
@@ -66,11 +66,11 @@ describe("forward() answers 502", () => {
       },
     ],
     [
-      "tells two lengths",
+      "sends two different lengths",
       (upstream) => upstream.send(`${HEAD}Content-Length: 1\r\nContent-Length: 2\r\n\r\nab`),
     ],
     [
-      "switches to a protocol that nobody asked for",
+      "switches to a protocol without a request",
       (upstream) =>
         upstream.send("HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"),
     ],
@@ -79,8 +79,8 @@ describe("forward() answers 502", () => {
     await expectUnreachable(upstream.origin, async () => fail(await upstream.request()));
   });
 
-  test.each([600, 999])("to the status %d, and hangs up on the backend", async (status) => {
-    // The answer cannot be passed on; nobody read it to its end, and the backend went on with it.
+  test.each([600, 999])("to status %d, and closes the backend's connection", async (status) => {
+    // Once the proxy did not read such an answer to its end, and the backend kept sending it.
     using upstream = await rawServer();
     await expectUnreachable(upstream.origin, async (client) => {
       const connection = await upstream.request();
@@ -142,7 +142,7 @@ describe("forward() aborts the client's connection", () => {
     },
   );
 
-  test("when a chunk of the answer is no chunk", async () => {
+  test("when a chunk of the answer is invalid", async () => {
     using upstream = await rawServer();
     using proxy = startProxyTo(upstream.origin);
     using client = await rawConnect(proxy.port);
@@ -170,7 +170,7 @@ describe("forward() aborts the client's connection", () => {
     await expectRelease(proxy);
   });
 
-  test("so that a client's fetch fails", async () => {
+  test("and a client's fetch fails", async () => {
     using upstream = await rawServer();
     using proxy = startProxyTo(upstream.origin);
     const body = '{"model":"m"}';
@@ -187,9 +187,9 @@ describe("forward() aborts the client's connection", () => {
 describe("forward() ends the client's answer in order", () => {
   test.each<[framing: string, whole: string]>([
     ["chunked", `${CHUNKED}5\r\nhello\r\n${LAST_CHUNK}`],
-    ["of Content-Length", `${HEAD}Content-Length: 5\r\n\r\nhello`],
-    ["that ends with its connection", `${HEAD}\r\nhello`],
-  ])("when it was %s", async (_framing, whole) => {
+    ["with a Content-Length", `${HEAD}Content-Length: 5\r\n\r\nhello`],
+    ["ended by its connection", `${HEAD}\r\nhello`],
+  ])("when the backend's answer is %s", async (_framing, whole) => {
     using upstream = await rawServer();
     using proxy = startProxyTo(upstream.origin);
     using client = await rawConnect(proxy.port);

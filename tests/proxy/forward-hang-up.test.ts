@@ -11,7 +11,7 @@ const UPLOAD =
   'POST /v1/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nd\r\n{"model":"m",\r\n';
 
 describe("a lease", () => {
-  test("ends with the body of the answer, not with its headers", async () => {
+  test("ends with the answer's body, not with its headers", async () => {
     using upstream = await rawServer();
     using proxy = startProxyTo(upstream.origin);
     using client = await rawConnect(proxy.port);
@@ -29,7 +29,7 @@ describe("a lease", () => {
     expect([proxy.backend.inFlight, proxy.keptOpen()]).toEqual([0, 0]);
   });
 
-  test("is one of several, each for itself, on connections that are used again", async () => {
+  test("is separate for each of several requests on reused connections", async () => {
     using upstream = await rawServer();
     using proxy = startProxyTo(upstream.origin);
     using client = await rawConnect(proxy.port);
@@ -49,7 +49,7 @@ describe("a lease", () => {
 });
 
 type Phase = {
-  /** Brings the request as far as the phase; returns the backend's side of it. */
+  /** Brings the request to this phase. Returns the backend's side of the connection. */
   readonly enter: (
     client: RawConnection,
     accept: () => Promise<RawConnection>,
@@ -118,7 +118,7 @@ const PHASES: Readonly<Record<string, Phase>> = {
   },
 };
 
-/** From the hang-up to the backend's seeing it, of each phase; the machine may be busy at one of them. */
+/** The time from the hang-up until the backend sees it, for each phase. The machine may be busy during one of them. */
 const elapsedMs: number[] = [];
 
 describe("a client that hangs up ends the upstream request at once", () => {
@@ -142,13 +142,13 @@ describe("a client that hangs up ends the upstream request at once", () => {
     expect(proxy.log.lines).toEqual([]);
   });
 
-  // Not a test: they come in any order, and this one needs them all.
+  // Not a test: tests run in any order, and this check needs all their times.
   afterAll(() => {
     const sorted = elapsedMs.toSorted((a, b) => a - b);
     expect(sorted[Math.floor(sorted.length / 2)]).toBeLessThan(100);
   });
 
-  test("or sends what is no chunk: its request never looks complete", async () => {
+  test("also for a client that sends an invalid chunk: its request never looks complete", async () => {
     using upstream = await rawServer();
     using proxy = startProxyTo(upstream.origin);
     using client = await rawConnect(proxy.port);
@@ -163,8 +163,8 @@ describe("a client that hangs up ends the upstream request at once", () => {
     expect(proxy.log.lines).toEqual([]);
   });
 
-  test("also many at once, at any moment", async () => {
-    // The sleeps wait for no condition: the moments at which clients leave are what the test is about.
+  test("also for many clients at random moments", async () => {
+    // The test is about the moments at which clients leave, so the sleeps wait for no condition.
     const random = seededRandom(1);
     using upstream = fakeBackend(async () => {
       await Bun.sleep(random(6));
@@ -181,12 +181,12 @@ describe("a client that hangs up ends the upstream request at once", () => {
     }
     await until("all leases have ended", () => proxy.backend.inFlight === 0, 1_000);
     await until("no connection is kept open", () => proxy.keptOpen() === 0, 1_000);
-    expect(upstream.received.length).toBeGreaterThan(0); // or all hung up too early to matter
+    expect(upstream.received.length).toBeGreaterThan(0); // otherwise all clients hung up too early to matter
     expect(proxy.log.lines).toEqual([]);
   });
 });
 
-/** An answer that goes on at the pace of a model, until somebody gives it up. */
+/** An answer that continues at the pace of a model until it is cancelled. */
 async function* endless(): AsyncGenerator<string> {
   for (;;) {
     yield "data: hello\n\n";

@@ -1,4 +1,4 @@
-/** What a request adds to the load of the replica that gets it, and when that is given back. */
+/** The load that a request adds to its replica, and when the replica is free of it again. */
 import { describe, expect, test } from "bun:test";
 import { freePort, rawConnect, rawServer } from "../support/client/raw-http.ts";
 import { chat } from "../support/client/requests.ts";
@@ -9,7 +9,7 @@ import { until, within } from "../support/until.ts";
 
 const HEAD = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n";
 
-describe("what a request adds to the load of its replica", () => {
+describe("a request's load on its replica", () => {
   const PROMPT = JSON.stringify([{ role: "user", content: "x".repeat(3_000) }]);
   const BODY = `{"model":"m","messages":${PROMPT}}`;
 
@@ -17,27 +17,30 @@ describe("what a request adds to the load of its replica", () => {
     ["a stream", `${HEAD}Transfer-Encoding: chunked\r\n\r\n`, "3\r\nabc\r\n"],
     ["an answer of known length", `${HEAD}Content-Length: 5\r\n\r\n`, "ab"],
     ["a long answer", `${HEAD}Content-Length: 5000000\r\n\r\n`, "ab"],
-  ])("its prompt until the first byte of %s, itself until the end", async (_how, head, body) => {
-    using answering = await rawServer();
-    using other = fakeBackend();
-    using proxy = startReplicas([answering.origin, other.origin]);
-    const load = proxy.backends[0]!.load;
-    using client = await rawConnect(proxy.port);
-    client.send(rawRequest(BODY));
-    const request = await answering.request();
-    expect([load.inFlight, load.unreadBytes]).toEqual([1, PROMPT.length]);
-    request.send(head);
-    request.send(body);
-    await until("the prompt is read", () => load.unreadBytes === 0);
-    expect(load.inFlight).toBe(1);
-    request.reset();
-    await client.waitForClose();
-    expect(client.received()).not.toContain("0\r\n\r\n");
-    expect(counts(other)).toEqual([0]);
-    await expectNothingLeft(proxy);
-  });
+  ])(
+    "includes the prompt until the first byte of %s, and the request until the end",
+    async (_how, head, body) => {
+      using answering = await rawServer();
+      using other = fakeBackend();
+      using proxy = startReplicas([answering.origin, other.origin]);
+      const load = proxy.backends[0]!.load;
+      using client = await rawConnect(proxy.port);
+      client.send(rawRequest(BODY));
+      const request = await answering.request();
+      expect([load.inFlight, load.unreadBytes]).toEqual([1, PROMPT.length]);
+      request.send(head);
+      request.send(body);
+      await until("the prompt is read", () => load.unreadBytes === 0);
+      expect(load.inFlight).toBe(1);
+      request.reset();
+      await client.waitForClose();
+      expect(client.received()).not.toContain("0\r\n\r\n");
+      expect(counts(other)).toEqual([0]);
+      await expectNothingLeft(proxy);
+    },
+  );
 
-  test("also where the body of the request is not at hand any more", async () => {
+  test("includes the prompt even if the request's body is no longer kept", async () => {
     using answering = await rawServer();
     using proxy = startReplicas([answering.origin, answering.origin]);
     const [one, two] = proxy.backends;
@@ -57,7 +60,7 @@ describe("what a request adds to the load of its replica", () => {
   });
 });
 
-test("a replica that was closing a connection gets the request again, and what dies with it there goes elsewhere", async () => {
+test("a replica that was closing a connection gets the request again; if it then dies, another one gets it", async () => {
   using closing = await rawServer();
   using other = fakeBackend();
   using proxy = startReplicas([closing.origin, other.origin]);
@@ -69,7 +72,7 @@ test("a replica that was closing a connection gets the request again, and what d
   expect(await (await first).text()).toBe("ok");
   const second = chat(proxy.origin, "m", { messages });
   await until(
-    "it comes over the same connection",
+    "the request comes over the same connection",
     () => pooled.received().split("POST").length > 2,
   );
   const { unreadBytes } = load;
@@ -82,7 +85,7 @@ test("a replica that was closing a connection gets the request again, and what d
   await expectNothingLeft(proxy);
 });
 
-test("a replica fails and the others are full: 429 backend_saturated", async () => {
+test("a request gets 429 backend_saturated if its replica fails and the others are full", async () => {
   using slow = await rawServer();
   using proxy = startReplicas([`http://127.0.0.1:${await freePort()}`, slow.origin], {
     maxInFlight: 1,
@@ -97,7 +100,7 @@ test("a replica fails and the others are full: 429 backend_saturated", async () 
   await expectNothingLeft(proxy);
 });
 
-test("a replica that gets what another has failed has the whole prompt to read", async () => {
+test("a replica that gets a request after another one failed it has to read the whole prompt", async () => {
   using slow = await rawServer();
   using proxy = startReplicas([`http://127.0.0.1:${await freePort()}`, slow.origin]);
   const messages = [{ role: "user", content: "a".repeat(3_000) }];
@@ -109,7 +112,7 @@ test("a replica that gets what another has failed has the whole prompt to read",
   await expectNothingLeft(proxy);
 });
 
-test("the turns of a conversation go to one replica, and other prompts go round", async () => {
+test("the turns of a conversation go to one replica, and other prompts are spread", async () => {
   using one = fakeBackend();
   using two = fakeBackend();
   using proxy = startReplicas([one.origin, two.origin]);

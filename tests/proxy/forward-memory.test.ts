@@ -9,17 +9,17 @@ const STREAMS = 20;
 const BODY = `{"model":"m","messages":"${"x".repeat(0.9 * MIB)}"}`;
 const REQUEST = `POST /v1/x HTTP/1.1\r\nHost: a\r\nContent-Length: ${BODY.length}\r\n\r\n${BODY}`;
 
-/** MiB that objects of the garbage collector's hold outside of its heap. */
+/** The memory outside the heap that garbage-collected objects hold, MiB. */
 function heldMib(): number {
   Bun.gc(true);
   return heapStats().extraMemorySize / MIB;
 }
 
 test.each([
-  ["lets go of bodies", 0, 0, 1],
-  ["keeps no more than it may of bodies", 6 * MIB, 6, 1],
-  ["lets go of bodies for replicas", 0, 0, 2],
-])("forward() %s when they are sent, however long the answers take", async (...row) => {
+  ["releases bodies", 0, 0, 1],
+  ["keeps no more than the limit of bodies", 6 * MIB, 6, 1],
+  ["releases bodies for replicas", 0, 0, 2],
+])("forward() %s when they are sent, even if the answers take long", async (...row) => {
   const [, most, kept, servers] = row;
   using upstream = Bun.serve({
     port: 0,
@@ -41,6 +41,6 @@ test.each([
     await client.waitFor("first piece");
   }
   expect(backends.reduce((sum, { inFlight }) => sum + inFlight, 0)).toBe(STREAMS);
-  // Bun itself takes 0.25 MiB to read an answer.
+  // Bun itself needs 0.25 MiB to read an answer.
   expect(heldMib() - before).toBeLessThan(kept + STREAMS * 0.5);
 });

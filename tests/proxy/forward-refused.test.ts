@@ -4,7 +4,7 @@ import { startProxy } from "../support/proxy/in-process.ts";
 import { makeBackend } from "../support/server/backends.ts";
 import { fakeBackend } from "../support/server/scripted.ts";
 
-test("forward() reports a backend at whose address nobody listens, and no other", async () => {
+test("forward() reports only a backend whose address has no listener", async () => {
   const reported: string[] = [];
   using server = fakeBackend();
   const closed = fakeBackend();

@@ -1,4 +1,4 @@
-/** What a replica does before the first byte of its answer, and who gets the request then. */
+/** A replica fails before the first byte of its answer: which server then gets the request. */
 import { describe, expect, test } from "bun:test";
 import { freePort, rawConnect, rawServer } from "../support/client/raw-http.ts";
 import { chat, post } from "../support/client/requests.ts";
@@ -15,7 +15,7 @@ import { within } from "../support/until.ts";
 
 const HEAD = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n";
 
-test("a replica that refuses connections is passed by, and cools", async () => {
+test("a replica that refuses connections is skipped, and cools", async () => {
   using idle = fakeBackend();
   using proxy = startReplicas([`http://127.0.0.1:${await freePort()}`, idle.origin]);
   await chat(proxy.origin, "m");
@@ -26,7 +26,7 @@ test("a replica that refuses connections is passed by, and cools", async () => {
   expect(proxy.log.lines).toEqual([]);
 });
 
-test("a replica that can't be connected to is passed by, and cools", async () => {
+test("a replica without a possible connection is skipped, and cools", async () => {
   using hole = await blackhole();
   using other = fakeBackend();
   const patience = { ...ENDLESS, probeAfterMs: 20, connectMs: 50 };
@@ -36,21 +36,21 @@ test("a replica that can't be connected to is passed by, and cools", async () =>
   await expectNothingLeft(proxy);
 });
 
-test("a replica is not asked whether it can be reached once the head of its answer has come", async () => {
+test("a replica is not probed any more once the head of its answer has arrived", async () => {
   using slow = await rawServer();
   using other = fakeBackend();
-  const patience = { ...ENDLESS, probeAfterMs: 300, connectMs: 0 }; // nobody answers in no time
+  const patience = { ...ENDLESS, probeAfterMs: 300, connectMs: 0 }; // no server can answer a probe within 0 ms
   using proxy = startReplicas([slow.origin, other.origin], { patience });
   const response = chat(proxy.origin, "m");
   const request = await slow.request();
   request.send(`${HEAD}Content-Length: 4\r\n\r\n`);
-  await Bun.sleep(400); // longer than its patience, to prove that it is not given up
+  await Bun.sleep(400); // longer than `probeAfterMs`: proves that it is not given up
   request.send("slow");
   expect(await (await within("an answer", response)).text()).toBe("slow");
   expect([slow.connections.length, ...counts(other)]).toEqual([1, 0]);
 });
 
-test("what goes on from a response goes to the replica that made it", async () => {
+test("a request that continues a response goes to the replica that made it", async () => {
   const making = (id: string) => fakeBackend(() => Response.json({ id }));
   using one = making("resp_1");
   using two = making("resp_2");
@@ -66,7 +66,7 @@ test("what goes on from a response goes to the replica that made it", async () =
   expect(counts(one, two)).toEqual([1, 5]);
 });
 
-test("an adapter is loaded by the newest replica alone", async () => {
+test("only the newest replica loads an adapter", async () => {
   using newest = fakeBackend();
   using other = fakeBackend();
   using proxy = startReplicas([newest.origin, other.origin]);
@@ -80,7 +80,7 @@ function areCooling({ backends }: Replicas): readonly boolean[] {
   return backends.map(({ load }) => load.isCooling(performance.now()));
 }
 
-test("all replicas refuse connections: 502", async () => {
+test("a request gets 502 if all replicas refuse connections", async () => {
   const origin = `http://127.0.0.1:${await freePort()}`;
   using proxy = startReplicas([origin, origin, origin]);
   const response = await chat(proxy.origin, "m");
@@ -92,15 +92,15 @@ test("all replicas refuse connections: 502", async () => {
 });
 
 describe("a replica that dies with a request", () => {
-  // The kernel of a process that is killed resets a connection only if some of the request was not read.
+  // When a process is killed, the kernel resets a connection only if a part of the request was not read.
   describe.each(["reset", "end"] as const)("(%s)", (how) => {
     test.each<[when: string, sent: string]>([
       ["before its answer", ""],
       ["in the head of its answer", "HTTP/1.1 200 OK\r\nContent-"],
-      ["behind the head of a stream", `${HEAD}Transfer-Encoding: chunked\r\n\r\n`],
-      ["behind the head of an answer of known length", `${HEAD}Content-Length: 5\r\n\r\n`],
-      ["behind the head of a long one", `${HEAD}Content-Length: 5000000\r\n\r\n`],
-    ])("%s: another one answers", async (_when, sent) => {
+      ["after the head of a stream", `${HEAD}Transfer-Encoding: chunked\r\n\r\n`],
+      ["after the head of an answer of known length", `${HEAD}Content-Length: 5\r\n\r\n`],
+      ["after the head of a long answer", `${HEAD}Content-Length: 5000000\r\n\r\n`],
+    ])("%s loses it to another one", async (_when, sent) => {
       using dying = await rawServer();
       using other = fakeBackend();
       using proxy = startReplicas([dying.origin, other.origin]);
@@ -116,7 +116,7 @@ describe("a replica that dies with a request", () => {
   test.each<[how: string, start: string]>([
     ["a stream", `${HEAD}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n`],
     ["a long answer", `${HEAD}Content-Length: 5000000\r\n\r\nab`],
-  ])("after the first byte of %s: the client's connection is aborted", async (_how, start) => {
+  ])("after the first byte of %s ends the client's connection", async (_how, start) => {
     using dying = await rawServer();
     using other = fakeBackend();
     using proxy = startReplicas([dying.origin, other.origin]);
@@ -133,7 +133,7 @@ describe("a replica that dies with a request", () => {
     await expectNothingLeft(proxy);
   });
 
-  test("two die: no third one gets it", async () => {
+  test("as a second one does not lose it to a third one", async () => {
     using one = await rawServer();
     using two = await rawServer();
     using third = fakeBackend();
@@ -152,8 +152,8 @@ describe("a replica that dies with a request", () => {
     ["cancels", "POST", "/v1/x/cancel?model=m", undefined],
     ["uploads a file", "POST", "/v1/files?model=m", "{}"],
     ["loads an adapter", "POST", "/v1/load_lora_adapter", '{"lora_name":"a"}'],
-    ["is no inference that we know", "POST", "/v1/jobs", '{"model":"m"}'],
-  ])("no other one gets a request that %s", async (_what, method, path, body) => {
+    ["is no known inference", "POST", "/v1/jobs", '{"model":"m"}'],
+  ])("does not lose it to another one if the request %s", async (_what, method, path, body) => {
     using dying = await rawServer();
     using other = fakeBackend();
     using proxy = startReplicas([dying.origin, other.origin]);
@@ -165,7 +165,7 @@ describe("a replica that dies with a request", () => {
   });
 
   test.each(["run-over", "cut"] as const)(
-    "its run ends (%s): another one answers",
+    "because its run ends (%s) loses it to another one",
     async (reason) => {
       using silent = await rawServer();
       using other = fakeBackend();
@@ -181,7 +181,7 @@ describe("a replica that dies with a request", () => {
   );
 });
 
-test("a client that leaves before the first byte ends the request to the replica, and no other gets it", async () => {
+test("a client that leaves before the first byte ends the request, and no other replica gets it", async () => {
   using silent = await rawServer();
   using other = fakeBackend();
   using proxy = startReplicas([silent.origin, other.origin]);
@@ -195,7 +195,7 @@ test("a client that leaves before the first byte ends the request to the replica
   expect(counts(other)).toEqual([0]);
 });
 
-test("a replica that drains keeps the requests that it has not answered yet", async () => {
+test("a draining replica keeps the requests that it has not answered yet", async () => {
   using slow = await rawServer();
   using other = fakeBackend();
   using proxy = startReplicas([slow.origin, other.origin]);
@@ -208,7 +208,7 @@ test("a replica that drains keeps the requests that it has not answered yet", as
   expect(counts(other)).toEqual([1]);
 });
 
-test("full replicas: 429 backend_saturated, and none gets the request", async () => {
+test("a request gets 429 backend_saturated if all replicas are full, and reaches no replica", async () => {
   using slow = await rawServer();
   using proxy = startReplicas([slow.origin, slow.origin], { maxInFlight: 1 });
   const waiting = [chat(proxy.origin, "m"), chat(proxy.origin, "m")];

@@ -1,4 +1,4 @@
-/** What becomes of a request that nobody has answered, where requests may wait. */
+/** Requests that no server has answered, in a proxy where requests may wait. */
 import { expect, test } from "bun:test";
 import { KeptBytes } from "../../src/proxy/body/kept-bytes.ts";
 import { PATIENCE } from "../../src/proxy/upstream-abort.ts";
@@ -13,7 +13,7 @@ import { until, within } from "../support/until.ts";
 
 const isReplica = true;
 
-test("what a replica has answered goes out, though no other can be reached: it does not wait", async () => {
+test("a request with an answer of a replica does not wait, even if no other replica is reachable", async () => {
   using busy = fakeBackend(() => new Response("says 503", { status: 503 }));
   const nobody = `http://127.0.0.1:${await freePort()}`;
   const backends = [busy.origin, nobody].map((origin) => makeBackend({ origin, isReplica }));
@@ -25,7 +25,7 @@ test("what a replica has answered goes out, though no other can be reached: it d
   expect(proxy.log.lines.map(({ message }) => message)).not.toContain("requests wait for a model");
 });
 
-test("a request that dies with a replica waits for the others, if they are full", async () => {
+test("a request whose replica dies waits for the others if they are full", async () => {
   using first = await rawServer();
   using other = fakeBackend();
   const load = new Load(1);
@@ -40,7 +40,7 @@ test("a request that dies with a replica waits for the others, if they are full"
   expect(other.received).toHaveLength(1);
 });
 
-test("a 502 waits once for how its server has ended", async () => {
+test("a 502 waits only once for the end of its server's run", async () => {
   using server = await rawServer();
   const patience = { ...PATIENCE, runEndMs: 1_500 };
   using proxy = startPatientProxy([makeBackend({ origin: server.origin })], { patience });
@@ -49,7 +49,7 @@ test("a 502 waits once for how its server has ended", async () => {
   expect((await answer).status).toBe(502);
 });
 
-test("what is kept of a body is let go while its 502 waits for the reason", async () => {
+test("the kept bytes of a body are released while its 502 waits for the reason", async () => {
   using server = await rawServer();
   const kept = new KeptBytes(1024 * 1024);
   const patience = { ...PATIENCE, runEndMs: 10_000 };

@@ -7,14 +7,14 @@ import { until, within } from "../support/until.ts";
 const CHAT = "/v1/chat/completions";
 const MIB = 1024 * 1024;
 
-/** A body for the model `m` with bytes that are no text behind it. */
+/** A body for the model `m`, followed by bytes that are not text. */
 function largeBody(bytes: number): Buffer<ArrayBuffer> {
   const body = Buffer.from('{"model":"m","rest":'.padEnd(bytes, "x"));
   for (let at = 20; at < bytes; at += 1) body[at] = (at * 2_654_435_761) % 253;
   return body;
 }
 
-describe("forward() sends the request on", () => {
+describe("forward() passes on the request:", () => {
   test.each<[what: string, bytes: number]>([
     ["small", 1_000],
     ["large", 5 * MIB],
@@ -44,7 +44,7 @@ describe("forward() sends the request on", () => {
     expect(received!.headers.has("content-length")).toBe(false);
   });
 
-  test("the body's pieces as they come, before the last has", async () => {
+  test("the body's pieces as they come, before the last one has arrived", async () => {
     using upstream = await rawServer();
     using proxy = startProxyTo(upstream.origin);
     using client = await rawConnect(proxy.port);
@@ -58,7 +58,7 @@ describe("forward() sends the request on", () => {
     await connection.waitFor("0\r\n\r\n");
   });
 
-  test("its end-to-end headers, with where it came from", async () => {
+  test("its end-to-end headers, and the client's address", async () => {
     using upstream = fakeBackend();
     using proxy = startProxyTo(upstream.origin);
     const headers = [
@@ -82,7 +82,7 @@ describe("forward() sends the request on", () => {
     expect(received.get("via")).toMatch(/^1\.1 lw-inference-proxy-[\da-f]{8}$/);
     received.delete("via");
     expect(Object.fromEntries(received)).toEqual({
-      accept: "*/*", // which fetch adds where there is none
+      accept: "*/*", // fetch adds this if it is missing
       "accept-encoding": "br;q=0.5",
       authorization: "Bearer sk-1",
       connection: "keep-alive",
@@ -99,15 +99,15 @@ describe("forward() sends the request on", () => {
   });
 
   test("the client's IPv4 address in X-Forwarded-For as IPv4", async () => {
-    // A socket that takes both families names it ::ffff:127.0.0.1, which no access rule expects.
+    // A socket for both families shows it as ::ffff:127.0.0.1, which no access rule expects.
     using upstream = fakeBackend();
     using proxy = startProxyTo(upstream.origin);
     await rawExchange(proxy.port, rawRequest(undefined, ["Connection: close"]));
     expect(upstream.received[0]?.headers.get("x-forwarded-for")).toBe("127.0.0.1");
   });
 
-  test("a body whose length the client tells twice", async () => {
-    // RFC 9110 §8.6 allows it; sent on as "13, 13" it made fetch fail, and the backend got the blame.
+  test("a body whose length the client sends twice", async () => {
+    // RFC 9110 §8.6 allows it. Passed on as "13, 13" it made fetch fail, and the proxy blamed the backend.
     using upstream = fakeBackend();
     using proxy = startProxyTo(upstream.origin);
     using client = await rawConnect(proxy.port);
@@ -137,8 +137,8 @@ describe("forward() sends the request on", () => {
   });
 });
 
-describe("forward() gives the answer back", () => {
-  test("piece by piece, each before the next is sent", async () => {
+describe("forward() passes on the answer:", () => {
+  test("piece by piece, each before the backend sends the next", async () => {
     const answer = streamedAnswer({ headers: { "content-type": "text/event-stream" } });
     using upstream = fakeBackend(() => answer.response);
     using proxy = startProxyTo(upstream.origin);
@@ -158,7 +158,7 @@ describe("forward() gives the answer back", () => {
     expect((await within("the end", reader.read())).done).toBe(true);
   });
 
-  test("of 8 MiB, byte for byte", async () => {
+  test("8 MiB, byte for byte", async () => {
     const body = largeBody(8 * MIB);
     using upstream = fakeBackend(() => new Response(body));
     using proxy = startProxyTo(upstream.origin);
@@ -166,7 +166,7 @@ describe("forward() gives the answer back", () => {
     expect(Buffer.compare(await answer.bytes(), body)).toBe(0);
   });
 
-  test("with its end-to-end headers, each Set-Cookie on its own, as it was encoded", async () => {
+  test("its end-to-end headers, each Set-Cookie separately, and its encoding", async () => {
     const zipped = Bun.gzipSync("answer");
     using upstream = await rawServer();
     using proxy = startProxyTo(upstream.origin);
@@ -204,7 +204,7 @@ describe("forward() gives the answer back", () => {
     [500, "", {}],
     [503, "loading", {}],
     [529, "overloaded", {}],
-  ])("with the backend's status %d and body %p", async (status, body, headers) => {
+  ])("the backend's status %d and body %p", async (status, body, headers) => {
     using upstream = fakeBackend(() => new Response(body, { status, headers }));
     using proxy = startProxyTo(upstream.origin);
     const answer = await fetch(`${proxy.origin}${CHAT}`, {
@@ -220,7 +220,7 @@ describe("forward() gives the answer back", () => {
     expect(proxy.log.lines).toEqual([]);
   });
 
-  test("that comes before the request is complete", async () => {
+  test("also before the request is complete", async () => {
     using upstream = await rawServer();
     using proxy = startProxyTo(upstream.origin);
     using client = await rawConnect(proxy.port);

@@ -8,11 +8,11 @@ import { until, within } from "../support/until.ts";
 
 const EXCHANGES = 5_000;
 const AT_ONCE = 16;
-/** Any number will do; one from the environment repeats a run that failed. */
+/** Any number. FUZZ_SEED in the environment repeats a failed run. */
 const SEED = Number(process.env["FUZZ_SEED"] ?? 20_261_123);
 
 const HOP_BY_HOP = new Set(["connection", "keep-alive", "proxy-authorization", "te", "x-hop"]);
-/** What the proxy adds, what Bun's fetch adds where it is missing, and what frames the message. */
+/** Headers that the proxy adds, that Bun's fetch adds if they are missing, or that frame the message. */
 const ADDED = new Set([
   ...["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "accept", "user-agent"],
   ...["connection", "content-length", "transfer-encoding", "date"],
@@ -24,7 +24,7 @@ function endToEnd(headers: Headers): Record<string, string> {
   return join(headers.filter(([name]) => !HOP_BY_HOP.has(name.toLowerCase())));
 }
 
-/** What arrives may have the values of a name on one line or on several (RFC 9110 §5.3). */
+/** The values of a name may arrive on one line or on several (RFC 9110 §5.3). */
 function join(headers: Headers): Record<string, string> {
   const joined: Record<string, string> = {};
   for (const [name, value] of headers) {
@@ -67,7 +67,7 @@ function requestBytes(exchange: Exchange): Buffer {
   return Buffer.concat([head(`${method} /v1${path}${query} HTTP/1.1`, all), body]);
 }
 
-/** The answer's head and body, as far as it is sent. */
+/** The sent part of the answer: head and body. */
 function answerBytes({
   status,
   answerHeaders,
@@ -92,7 +92,7 @@ function answerBytes({
   return Buffer.concat([start, chunked(sent.length > 0 ? [sent] : []), Buffer.from(end)]);
 }
 
-/** Answers each exchange as it is to be answered, and keeps what it was sent. */
+/** Gives each exchange its planned answer, and keeps the received request. */
 function startUpstream(exchanges: ReadonlyMap<string, Exchange>): Disposable & {
   readonly origin: string;
   readonly received: ReadonlyMap<string, readonly HttpMessage[]>;
@@ -166,7 +166,7 @@ function check(
   expect(via).toStartWith("1.1 lw-inference-proxy-");
   expect(others).toEqual(sent);
   if (exchange.breakOff !== undefined) {
-    expect(message?.start).toBeUndefined(); // whatever came, it is not a complete answer
+    expect(message?.start).toBeUndefined(); // the answer must not be complete
     return;
   }
   expect(message?.start ?? bytes.toString("latin1", 0, 200)).toStartWith(

@@ -12,11 +12,11 @@ type ErrorBody = {
 
 const CHAT = "/v1/chat/completions";
 
-/** The proxy in front of a backend for `m`, another that drains with `draining`, and none else. */
+/** The proxy with a backend for `m`, a draining backend for `draining`, and a third one. */
 function startBusyProxy(origin: string, isReady = true) {
   const proxy = startProxyTo(origin, { isReady: () => isReady, keptBytesMax: 10_000 });
   const draining = makeBackend({ models: [{ id: "draining" }] });
-  proxy.table.admit(makeBackend({ origin, models: [{ id: "other" }] })); // so that nobody is the only one
+  proxy.table.admit(makeBackend({ origin, models: [{ id: "other" }] })); // so that there is no only server
   proxy.table.admit(draining);
   proxy.table.drain(draining);
   return proxy;
@@ -33,23 +33,23 @@ describe("createHandler() refuses", () => {
     [what: string, answer: [status: number, code: ErrorCode], path: string, init: RequestInit]
   >([
     ["a body that is an array", [400, "invalid_json"], CHAT, post("[]")],
-    ["a body that is no JSON", [400, "invalid_json"], CHAT, post("model=m")],
+    ["a body that is not JSON", [400, "invalid_json"], CHAT, post("model=m")],
     ["a body that breaks off before its model", [400, "invalid_json"], CHAT, post('{"model":"m')],
     ["no body", [400, "model_required"], CHAT, { method: "POST" }],
     ["a GET", [400, "model_required"], CHAT, {}],
-    ["a GET below the models' name", [400, "model_required"], "/v1/modelsx", {}],
+    ["a GET of a path that begins like the models", [400, "model_required"], "/v1/modelsx", {}],
     ["a DELETE of a model", [400, "model_required"], "/v1/models/m", { method: "DELETE" }],
     ["an empty body", [400, "model_required"], CHAT, post("")],
     ["a body without model", [400, "model_required"], CHAT, post('{"a":{"model":"m"}}')],
-    ["a model that is no string", [400, "model_required"], CHAT, post('{"model":["m"]}')],
+    ["a model that is not a string", [400, "model_required"], CHAT, post('{"model":["m"]}')],
     ["a model that is empty", [400, "model_required"], CHAT, post('{"model":""}')],
-    ["a path that climbs", [400, "invalid_path"], "/v1/..%2Fadmin", post('{"model":"m"}')],
-    ["a path that climbs when decoded twice", [400, "invalid_path"], "/v1/%252e%252e/x", {}],
-    ["a model that nobody serves", [404, "model_not_found"], CHAT, post('{"model":"x"}')],
-    ["a GET of a model that nobody serves", [404, "model_not_found"], "/v1/models/x/y", {}],
+    ["a path with ..", [400, "invalid_path"], "/v1/..%2Fadmin", post('{"model":"m"}')],
+    ["a path with .. that is encoded twice", [400, "invalid_path"], "/v1/%252e%252e/x", {}],
+    ["an unknown model", [404, "model_not_found"], CHAT, post('{"model":"x"}')],
+    ["a GET of an unknown model", [404, "model_not_found"], "/v1/models/x/y", {}],
     ["a GET of a model without a name", [404, "model_not_found"], "/v1/models//", {}],
-    ["a model that drains", [503, "backend_draining"], CHAT, post('{"model":"draining"}')],
-    ["a GET of a model that drains", [503, "backend_draining"], "/v1/models/draining", {}],
+    ["a draining model", [503, "backend_draining"], CHAT, post('{"model":"draining"}')],
+    ["a GET of a draining model", [503, "backend_draining"], "/v1/models/draining", {}],
     [
       "a body with gzip",
       [415, "unsupported_encoding"],
@@ -68,7 +68,7 @@ describe("createHandler() refuses", () => {
     ["/v2/models", [404, "not_found"], "/v2/models", {}],
     ["/V1/models", [404, "not_found"], "/V1/models", {}],
     ["/healthz/x", [404, "not_found"], "/healthz/x", {}],
-    ["a POST elsewhere", [404, "not_found"], "/chat/completions", post('{"model":"m"}')],
+    ["a POST outside the prefix", [404, "not_found"], "/chat/completions", post('{"model":"m"}')],
   ])("%s: %p", async (_what, [status, code], path, init) => {
     using upstream = fakeBackend();
     using proxy = startBusyProxy(upstream.origin);
@@ -85,7 +85,7 @@ describe("createHandler() refuses", () => {
     ["CONNECT", "method_not_allowed", 405, "CONNECT example.com:443 HTTP/1.1\r\nHost: a"],
     ["CONNECT of a path", "method_not_allowed", 405, "CONNECT /v1/x HTTP/1.1\r\nHost: a"],
     ["TRACE", "method_not_allowed", 405, "TRACE /v1/models HTTP/1.1\r\nHost: a"],
-    ["TRACE elsewhere", "method_not_allowed", 405, "TRACE /x HTTP/1.1\r\nHost: a"],
+    ["TRACE outside the prefix", "method_not_allowed", 405, "TRACE /x HTTP/1.1\r\nHost: a"],
     [
       "a WebSocket without a key",
       "invalid_handshake",
@@ -101,7 +101,7 @@ describe("createHandler() refuses", () => {
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
     ],
     ["a double slash at the start", "not_found", 404, "GET //v1/models HTTP/1.1\r\nHost: a"],
-    ["a bad Host elsewhere", "not_found", 404, "GET /x HTTP/1.1\r\nHost: a b"],
+    ["a bad Host outside the prefix", "not_found", 404, "GET /x HTTP/1.1\r\nHost: a b"],
   ])("%s: %s, %d", async (_what, code, status, request) => {
     using upstream = fakeBackend();
     using proxy = startBusyProxy(upstream.origin);
@@ -116,7 +116,7 @@ describe("createHandler() refuses", () => {
   test.each<[what: string, path: string, init: RequestInit]>([
     ["a request", CHAT, post('{"model":"x"}')],
     ["a GET of its object", "/v1/models/x", {}],
-  ])("%s for an unknown model before it is ready: starting, 503", async (_what, path, init) => {
+  ])("%s for an unknown model while the proxy starts: starting, 503", async (_what, path, init) => {
     using proxy = startBusyProxy("http://127.0.0.1:9", false);
     const answer = await fetch(`${proxy.origin}${path}`, init);
     expect(answer.status).toBe(503);
@@ -124,7 +124,7 @@ describe("createHandler() refuses", () => {
     expect(((await answer.json()) as ErrorBody).error.code).toBe("starting");
   });
 
-  test("too much before the model: model_search_limit, 413, while the body still comes", async () => {
+  test("too many bytes before the model: model_search_limit, 413, before the body ends", async () => {
     using upstream = fakeBackend();
     using proxy = startBusyProxy(upstream.origin);
     using client = await rawConnect(proxy.port);
@@ -137,7 +137,7 @@ describe("createHandler() refuses", () => {
     expect(proxy.keptOpen()).toBe(0);
   });
 
-  test("nothing when Content-Encoding is identity, nor an upgrade to HTTP/2", async () => {
+  test("no request with Content-Encoding identity or an upgrade to HTTP/2", async () => {
     using upstream = fakeBackend();
     using proxy = startBusyProxy(upstream.origin);
     const headers = ["Content-Encoding: Identity", "Connection: Upgrade, close", "Upgrade: h2c"];
@@ -146,14 +146,14 @@ describe("createHandler() refuses", () => {
     expect(upstream.received[0]?.headers.has("upgrade")).toBe(false);
   });
 
-  test("a request before it is ready no more, once its model is known", async () => {
+  test("no request of a known model while the proxy starts", async () => {
     using upstream = fakeBackend();
     using proxy = startBusyProxy(upstream.origin, false);
     const answer = await fetch(`${proxy.origin}${CHAT}`, post('{"model":"m"}'));
     expect(await answer.text()).toBe("answer");
   });
 
-  test("a request to an unreachable backend without a word of where that is", async () => {
+  test("a request to an unreachable backend without naming its address", async () => {
     const port = await freePort();
     using proxy = startBusyProxy(`http://127.0.0.1:${port}`);
     const answer = await fetch(`${proxy.origin}${CHAT}`, post('{"model":"m"}'));
@@ -164,15 +164,15 @@ describe("createHandler() refuses", () => {
     expect(text).not.toContain(String(port));
   });
 
-  test("and keeps no connection open for a client that has not sent its model, or hangs up before", async () => {
-    // Once kept open for ever: by a client that went silent, and by one whose body could not be read to its end.
+  test("and keeps no connection open for a client that has not sent its model, or hangs up first", async () => {
+    // Once a silent client kept its connection open forever, and so did a client with an unreadable body.
     using proxy = startProxy();
     using client = await rawConnect(proxy.port);
     client.send(`POST ${CHAT} HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{"a":`);
-    await Bun.sleep(50); // to prove that it does not keep the connection open
+    await Bun.sleep(50); // proves that the proxy does not keep the connection open
     expect(proxy.keptOpen()).toBe(0);
     client.reset();
-    await Bun.sleep(50); // and does not do so afterwards
+    await Bun.sleep(50); // nor afterwards
     expect(proxy.keptOpen()).toBe(0);
     expect(proxy.log.lines).toEqual([]);
   });

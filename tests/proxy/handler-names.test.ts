@@ -13,7 +13,7 @@ const ENTRIES = [
 ];
 
 test.each(["gguf", "llama3.2", "base:lora"])(
-  "a request for %p goes on as it is: the server resolves the name",
+  "a request for %p is passed on unchanged, because the server resolves the name",
   async (name) => {
     using server = fakeBackend();
     const backend = makeBackend({ origin: server.origin, models: ENTRIES });
@@ -29,7 +29,7 @@ test.each(["gguf", "llama3.2", "base:lora"])(
   },
 );
 
-test("where a connection is refused, another server takes it that knows the model by the same name", async () => {
+test("if a connection is refused, another server that knows the model by the same name takes the request", async () => {
   using knows = fakeBackend(() => new Response("knows"));
   using knowsNot = fakeBackend(() => new Response("knows not"));
   const closed = fakeBackend();
@@ -47,7 +47,7 @@ test("where a connection is refused, another server takes it that knows the mode
   expect(await (await chat(proxy.origin, "org/gguf")).text()).toBe("knows not");
 });
 
-test("the error names the model as the client does, the log as its server does", async () => {
+test("the error names the model as the client does, and the log as its server does", async () => {
   const closed = fakeBackend();
   const { origin } = closed;
   closed[Symbol.dispose]();
@@ -63,7 +63,7 @@ test("the error names the model as the client does, the log as its server does",
   expect(proxy.log.lines.at(-1)).toMatchObject({ level: "warn", model: "org/gguf" });
 });
 
-test("metrics and traces have the id that the server lists, and no name of a client's", async () => {
+test("metrics and traces have the id that the server lists, not the client's name for the model", async () => {
   using server = fakeBackend(() => Response.json({}));
   const backend = makeBackend({ origin: server.origin, models: ENTRIES });
   using reporting = startReportingProxy([backend], { scrape: true });

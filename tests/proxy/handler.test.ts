@@ -39,7 +39,7 @@ describe("createHandler() routes", () => {
     ["/v1", "/v1/x/v1/x", "/v1/x/v1/x"],
     ["/v1", "/embed?a=1", "/embed?a=1"],
     ["/api/v3", "/api/chat", "/api/chat"],
-  ])("to base path %p, %p as %p", async (basePath, sent, received) => {
+  ])("to base path %p: %p becomes %p", async (basePath, sent, received) => {
     using upstream = fakeBackend();
     using proxy = startProxy({ backends: [makeBackend({ origin: upstream.origin, basePath })] });
     using client = await rawConnect(proxy.port);
@@ -48,7 +48,7 @@ describe("createHandler() routes", () => {
     expect(upstream.received.map(({ target }) => target)).toEqual([received]);
   });
 
-  test.each(["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])("%s as it is", async (method) => {
+  test.each(["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])("a %s unchanged", async (method) => {
     using upstream = fakeBackend();
     using proxy = startProxyTo(upstream.origin);
     const answer = await fetch(`${proxy.origin}/v1/x`, { method, body: '{"model":"m"}' });
@@ -72,7 +72,7 @@ describe("createHandler() routes", () => {
     },
   );
 
-  test("to its backend whatever authority the target names", async () => {
+  test("to its backend, whatever authority the target names", async () => {
     using upstream = fakeBackend();
     using proxy = startProxyTo(upstream.origin);
     using client = await rawConnect(proxy.port);
@@ -90,14 +90,14 @@ describe("createHandler() answers from memory", () => {
     makeBackend({ models: [slashes, { id: "z" }] }),
   ];
 
-  test("GET /v1/models: all models as they were sent, by id", async () => {
+  test("GET /v1/models: all models as the servers sent them, by id", async () => {
     using proxy = startProxy({ backends: backends() });
     const answer = await fetch(`${proxy.origin}/v1/models?limit=1`);
     expect(answer.status).toBe(200);
     expect(await answer.json()).toEqual({ object: "list", data: [slashes, older, { id: "z" }] });
   });
 
-  test("GET /v1/models without those of a backend that drains", async () => {
+  test("GET /v1/models: without the models of a draining backend", async () => {
     const [draining, active] = backends();
     using proxy = startProxy({ backends: [draining!, active!] });
     proxy.table.drain(draining!);
@@ -111,7 +111,7 @@ describe("createHandler() answers from memory", () => {
     ["/v1/models/a%2Fb%2fc", slashes],
     ["/v1/models/a%2Fb/c?x=/y", slashes],
     ["/v1/models/org/name", older],
-  ])("GET %s: the object of that model", async (path, model) => {
+  ])("GET %s: the model's object", async (path, model) => {
     using proxy = startProxy({ backends: backends() });
     const answer = await fetch(`${proxy.origin}${path}`);
     expect(answer.status).toBe(200);
@@ -125,7 +125,7 @@ describe("createHandler() answers from memory", () => {
     ["/v1/", 200],
     ["/v1/models/org%2Fname", 200],
     ["/v1/models/nobody", 404],
-  ])("HEAD %s: as GET, without the body", async (path, status) => {
+  ])("HEAD %s: like GET, without the body", async (path, status) => {
     using proxy = startProxy({ backends: backends() });
     const got = await fetch(`${proxy.origin}${path}`);
     const length = (await got.bytes()).length;
@@ -149,7 +149,7 @@ describe("createHandler() answers from memory", () => {
     expect([answer.status, await answer.text()]).toEqual([status, text]);
   });
 
-  test("GET /status is what is known, whoever asks; it can't be written to", async () => {
+  test("GET /status: the status, for every client; other methods are refused", async () => {
     using proxy = startProxy({ status: () => plainStatus({ version: "1.2.3" }) });
     const answer = await fetch(`${proxy.origin}/status`);
     expect([answer.status, await answer.json()]).toEqual([200, plainStatus({ version: "1.2.3" })]);
@@ -157,7 +157,7 @@ describe("createHandler() answers from memory", () => {
   });
 
   test.each(["X-Forwarded-For: 10.0.0.1", "Forwarded: for=10.0.0.1"])(
-    "GET /v1/../status past a proxy (%s) is not what is known",
+    "GET /v1/../status through a front proxy (%s): not the status",
     async (header) => {
       using proxy = startProxy({ status: () => plainStatus({ version: "1.2.3" }) });
       const request = `GET /v1/../status HTTP/1.1\r\nHost: a\r\n${header}\r\nConnection: close${HEAD_END}`;
@@ -167,7 +167,7 @@ describe("createHandler() answers from memory", () => {
     },
   );
 
-  test("a request with a bad Host too", async () => {
+  test("also a request with a bad Host", async () => {
     using proxy = startProxy({ backends: backends() });
     const request = `GET /v1/models/z HTTP/1.1\r\nHost: a b\r\nConnection: close${HEAD_END}`;
     expect(await rawExchange(proxy.port, request)).toEndWith(`${HEAD_END}{"id":"z"}`);
@@ -175,7 +175,7 @@ describe("createHandler() answers from memory", () => {
 });
 
 test.each([[1], [2]])(
-  "a response's request is read to its end before it is sent only if its model has replicas: %d server(s)",
+  "a request for a response is read whole before it is sent only if its model has replicas: %d server(s)",
   async (servers) => {
     using upstream = await rawServer();
     const isReplica = servers > 1;

@@ -19,31 +19,36 @@ describe("isHandshake()", () => {
   test.each<[what: string, request: Request, path: string, is: boolean]>([
     ["a handshake", asked(HANDSHAKE), "/v1/realtime", true],
     [
-      "one among other protocols",
+      "a handshake with other protocols",
       asked({ ...HANDSHAKE, upgrade: "h2c, WebSocket" }),
       "/v1/x",
       true,
     ],
     [
-      "one with empty elements",
+      "a handshake with empty list elements",
       asked({ ...HANDSHAKE, upgrade: ", websocket ,", connection: "keep-alive, Upgrade" }),
       "/v1/x",
       true,
     ],
     ["another upgrade", asked({ ...HANDSHAKE, upgrade: "h2c" }), "/v1/x", false],
-    ["the word inside another", asked({ ...HANDSHAKE, upgrade: "xwebsocket" }), "/v1/x", false],
     [
-      "the word with a version",
+      "an Upgrade that only contains the word",
+      asked({ ...HANDSHAKE, upgrade: "xwebsocket" }),
+      "/v1/x",
+      false,
+    ],
+    [
+      "an Upgrade with a version",
       asked({ ...HANDSHAKE, upgrade: "h2c, websocket/13" }),
       "/v1/x",
       false,
     ],
     ["no upgrade", asked(without("upgrade")), "/v1/x", false],
-    ["one without Connection", asked(without("connection")), "/v1/x", false],
+    ["no Connection", asked(without("connection")), "/v1/x", false],
     ["another Connection", asked({ ...HANDSHAKE, connection: "keep-alive" }), "/v1/x", false],
     ["a POST", asked(HANDSHAKE, "POST"), "/v1/realtime", false],
-    ["one outside the prefix", asked(HANDSHAKE), "/realtime", false],
-    ["one at a path like it", asked(HANDSHAKE), "/v1x/realtime", false],
+    ["a handshake outside the prefix", asked(HANDSHAKE), "/realtime", false],
+    ["a handshake at a path that begins like the prefix", asked(HANDSHAKE), "/v1x/realtime", false],
   ])("of %s", (_what, request, path, is) => {
     expect(isHandshake(request, { path, query: "" })).toBe(is);
   });
@@ -57,12 +62,12 @@ describe("handshakeRefusal()", () => {
 
   test.each<[what: string, headers: Readonly<Record<string, string>>, code: string | undefined]>([
     ["a handshake", HANDSHAKE, undefined],
-    ["one with an empty body", { ...HANDSHAKE, "content-length": "0" }, undefined],
+    ["a handshake with an empty body", { ...HANDSHAKE, "content-length": "0" }, undefined],
     ["no key", without("sec-websocket-key"), "invalid_handshake"],
     ["a key too short", { ...HANDSHAKE, "sec-websocket-key": "AAAA" }, "invalid_handshake"],
     ["a key too long", { ...HANDSHAKE, "sec-websocket-key": `A${KEY}` }, "invalid_handshake"],
     [
-      "a key with more in it",
+      "a key with extra text",
       { ...HANDSHAKE, "sec-websocket-key": `${KEY}=` },
       "invalid_handshake",
     ],
@@ -79,7 +84,7 @@ describe("handshakeRefusal()", () => {
     expect(codeOf(headers)).toBe(code);
   });
 
-  test("of another version names ours", () => {
+  test("of another version names the supported one", () => {
     const eight = asked({ ...HANDSHAKE, "sec-websocket-version": "8" });
     const refused = handshakeRefusal(eight, REALTIME);
     expect(refused?.status).toBe(426);
@@ -88,7 +93,7 @@ describe("handshakeRefusal()", () => {
   });
 });
 
-describe("handshakeRefusal() of one whose Upgrade a proxy in front has dropped", () => {
+describe("handshakeRefusal() after a front proxy dropped Upgrade", () => {
   test.each<[path: string, message: string]>([
     ["/v1/realtime", "make it pass them on"],
     ["/v1/responses", "make it pass them on; or send POST /v1/responses over HTTP instead"],
@@ -98,7 +103,7 @@ describe("handshakeRefusal() of one whose Upgrade a proxy in front has dropped",
     expect(refused && messageOf(refused)).toEndWith(message);
   });
 
-  test.each(["POST", "HEAD"])("but not of a %s", (method) => {
+  test.each(["POST", "HEAD"])("is nothing for a %s", (method) => {
     expect(handshakeRefusal(asked(without("upgrade"), method), REALTIME)).toBeUndefined();
   });
 });
@@ -116,7 +121,7 @@ describe("overHttp()", () => {
     ["backend_saturated", false, 429],
     ["backend_unreachable", false, 502],
     ["upgrade_required", true, 426],
-  ])("%s, a model named: %p → %d", (code, namesModel, status) => {
+  ])("%s, with a model: %p → %d", (code, namesModel, status) => {
     const refused = errorResponse(code, "Cannot x: y");
     const answer = overHttp(refused, namesModel);
     expect(answer.status).toBe(status);

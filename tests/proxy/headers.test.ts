@@ -24,7 +24,7 @@ describe("endToEndHeaders()", () => {
     "Trailer",
     "Transfer-Encoding",
     "Upgrade",
-  ])("ends %s here", (name) => {
+  ])("drops %s", (name) => {
     expect(kept([[name, "x"]])).toEqual([]);
   });
 
@@ -40,11 +40,11 @@ describe("endToEndHeaders()", () => {
     ["www-authenticate", "Bearer"],
     ["x-latin", "caf\u00e9"],
     ["x-empty", ""],
-  ])("keeps %s as it is", (name, value) => {
+  ])("keeps %s unchanged", (name, value) => {
     expect(kept([[name, value]])).toEqual([[name, value]]);
   });
 
-  test("ends what Connection names, in any case and spacing, and nothing else", () => {
+  test("drops only headers that Connection names, in any case and spacing", () => {
     const headers: Pairs = [
       ["Connection", "X-Hop ,close,  x-OTHER"],
       ["X-Hop", "1"],
@@ -54,7 +54,7 @@ describe("endToEndHeaders()", () => {
     expect(kept(headers)).toEqual([["x-hop-not", "3"]]);
   });
 
-  test("keeps each Set-Cookie on its own, and lists together", () => {
+  test("keeps each Set-Cookie separate, and joins lists", () => {
     const headers: Pairs = [
       ["set-cookie", "a=1; Expires=Wed, 21 Oct 2026 07:28:00 GMT"],
       ["set-cookie", "b=2"],
@@ -66,7 +66,7 @@ describe("endToEndHeaders()", () => {
     expect(result.get("vary")).toBe("a, b");
   });
 
-  test("leaves what it was given alone", () => {
+  test("does not change its argument", () => {
     const headers = headersOf([["connection", "close"]]);
     endToEndHeaders(headers);
     expect(headers.get("connection")).toBe("close");
@@ -82,7 +82,7 @@ describe("upstreamHeaders()", () => {
     "[2001:db8::1]:8080",
     "under_score.test",
     "xn--bcher-kva.test",
-  ])("keeps the Host %s and tells it as X-Forwarded-Host", (host) => {
+  ])("keeps the Host %s and adds it as X-Forwarded-Host", (host) => {
     expect(sent([["host", host]])).toEqual([
       ["host", host],
       ["x-forwarded-host", host],
@@ -105,7 +105,7 @@ describe("upstreamHeaders()", () => {
     expect(sent([["host", host]])).toEqual([["x-forwarded-proto", "http"]]);
   });
 
-  test("leaves X-Forwarded-Host and -Proto as the proxy in front has set them", () => {
+  test("keeps X-Forwarded-Host and -Proto from a front proxy", () => {
     const headers: Pairs = [
       ["host", "inner.test"],
       ["x-forwarded-host", "api.example.com"],
@@ -120,13 +120,13 @@ describe("upstreamHeaders()", () => {
     ["203.0.113.7, 10.9.9.9", "::1", "203.0.113.7, 10.9.9.9, ::1"],
     ["203.0.113.7", undefined, "203.0.113.7"],
     [undefined, undefined, undefined],
-  ])("makes of X-Forwarded-For %p from %p: %p", (before, address, after) => {
+  ])("turns X-Forwarded-For %p from %p into %p", (before, address, after) => {
     const headers: Pairs = before === undefined ? [] : [["x-forwarded-for", before]];
     const result = upstreamHeaders(headersOf(headers), address, "us");
     expect(result.get("x-forwarded-for") ?? undefined).toBe(after);
   });
 
-  test("ends hop-by-hop headers and Expect here, and passes the rest on", () => {
+  test("drops hop-by-hop headers and Expect, and passes on all others", () => {
     const headers: Pairs = [
       ["authorization", "Bearer sk-1"],
       ["connection", "keep-alive, x-hop"],

@@ -25,6 +25,6 @@ test.each<[text: string, id: string | undefined]>([
   ['{"i', undefined],
   ['"xid":"a"', undefined],
   ["", undefined],
-])("IdSearch finds in %p the id %p, whatever the pieces", (text, id) => {
+])("IdSearch finds in %p the id %p, in pieces of any size", (text, id) => {
   for (const size of [1, 2, 3, 1_000]) expect(found(text, size)).toBe(id);
 });

@@ -45,7 +45,7 @@ describe("take()", () => {
     ],
     ["a run", { kind: "run", run: a.run, responseId: "r" }, () => table([a, b]), a.name],
     [
-      "a run that is gone",
+      "a stopped run",
       { kind: "run", run: a.run, responseId: "r" },
       () => table([b]),
       "404 response_not_found",
@@ -65,14 +65,14 @@ describe("take()", () => {
     expect(await taken(to, all())).toBe(expected);
   });
 
-  test("does not call a response unknown while the proxy is starting", async () => {
+  test("does not call a response unknown while the proxy starts", async () => {
     for (const routes of [table([a, b]), table([])]) {
       const answer = take(UNKNOWN, { routes, isReady: () => false });
       expect(answer.kind === "refused" && answer.refusal().code).toBe("starting");
     }
   });
 
-  test("says that a server is stopping, by model and by run", async () => {
+  test("says that a server is stopping, for a model and for a run", async () => {
     const stopping = makeBackend();
     const routes = table([stopping]);
     routes.drain(stopping);

@@ -1,4 +1,4 @@
-/** Requests that name their model in the query, or in a response that was made before, or have no body. */
+/** Requests that name their model in the query or by an earlier response, and requests without a body. */
 import { describe, expect, test } from "bun:test";
 import { KeptBytes } from "../../src/proxy/body/kept-bytes.ts";
 import { rawExchange } from "../support/client/raw-http.ts";
@@ -27,7 +27,7 @@ describe("?model= in the query", () => {
     ["a DELETE", { method: "DELETE" }],
     ["a DELETE with a body", json("{}", "DELETE")],
     ["a GET", {}],
-  ])("says where a request goes: %s", async (_what, init) => {
+  ])("routes %s", async (_what, init) => {
     using proxy = proxyTo(2);
     expect(await ask(proxy, "/rerank?x=1&model=m1", init)).toBe("1");
     expect(await ask(proxy, "/rerank?model=m2", init)).toBe("2");
@@ -39,7 +39,7 @@ describe("?model= in the query", () => {
     }
   });
 
-  test("does not count where the body has a model, or can't be read", async () => {
+  test("is ignored if the body names a model or is not valid", async () => {
     using proxy = proxyTo(2);
     expect(await ask(proxy, "/x?model=m1", json('{"model":"m2"}'))).toBe("2");
     expect(await ask(proxy, "/x?model=m1", form({ model: "m2" }))).toBe("2");
@@ -47,7 +47,7 @@ describe("?model= in the query", () => {
     expect(await ask(proxy, "/x?model=m1", json('{"model":7}'))).toStartWith("400 model_required");
   });
 
-  test("says where a body goes of which too much came without a model, all of it", async () => {
+  test("routes a body that does not name its model early, and all of it arrives", async () => {
     const kept = new KeptBytes(MIB);
     using proxy = proxyTo(2, { kept });
     const upload = json(`{"texts":["${"x".repeat(3 * MIB)}"]}`);
@@ -72,7 +72,7 @@ describe("a request without a body and without ?model=", () => {
   }
 
   test.each(Object.entries(EMPTY))(
-    "and %s is 400 where there should be one",
+    "(%s) gets 400 on a path that needs a body",
     async (_what, rest) => {
       using proxy = proxyTo(1);
       for (const method of ["POST", "PUT", "PATCH"]) {
@@ -91,13 +91,13 @@ describe("a request without a body and without ?model=", () => {
     "/v1/vector_stores/v/file_batches/f/cancel",
     "/v1/fine_tuning/jobs/j/cancel",
     "/v1/conversations",
-  ])("goes to the only server where there is none by nature: POST %s", async (path) => {
+  ])("goes to the only server on a path that needs no body: POST %s", async (path) => {
     using proxy = proxyTo(1);
     for (const rest of Object.values(EMPTY))
       expect(await send(proxy, `POST ${path}`, rest)).toBe("1");
   });
 
-  test.each(["GET", "DELETE"])("a %s is told ?model=, not JSON", async (method) => {
+  test.each(["GET", "DELETE"])("gets advice to use ?model=, not JSON, for a %s", async (method) => {
     using proxy = proxyTo(2);
     const answer = await ask(proxy, "/x", { method });
     expect(answer).toMatch(/^400 model_required: .*\?model=/);
@@ -105,7 +105,7 @@ describe("a request without a body and without ?model=", () => {
   });
 });
 
-describe("what only the server has that made it", () => {
+describe("an object that only one server has", () => {
   test.each<[what: string, path: string, init: RequestInit]>([
     ["a file", "/files", UPLOAD],
     ["a list of files", "/files", {}],
@@ -115,21 +115,24 @@ describe("what only the server has that made it", () => {
     ["a search", "/vector_stores/v/search", json('{"query":"q"}')],
     ["a change", "/vector_stores/v", json('{"name":"n"}')],
     ["a batch to cancel", "/batches/b/cancel", { method: "POST" }],
-  ])("goes to the only server, else by ?model=, else 400: %s", async (_what, path, init) => {
-    using proxy = proxyTo(2);
-    expect(await ask(proxy, `${path}?model=m1`, init)).toBe("1");
-    const answer = await ask(proxy, path, init);
-    expect(answer).toMatch(/^400 model_required: .*\?model=/);
-    using alone = proxyTo(1);
-    expect(await ask(alone, path, init)).toBe("1");
-  });
+  ])(
+    "goes to the only server, otherwise by ?model=, otherwise 400: %s",
+    async (_what, path, init) => {
+      using proxy = proxyTo(2);
+      expect(await ask(proxy, `${path}?model=m1`, init)).toBe("1");
+      const answer = await ask(proxy, path, init);
+      expect(answer).toMatch(/^400 model_required: .*\?model=/);
+      using alone = proxyTo(1);
+      expect(await ask(alone, path, init)).toBe("1");
+    },
+  );
 
-  test("goes by a model in its body, too", async () => {
+  test("goes by the model in a body", async () => {
     using proxy = proxyTo(2);
     expect(await ask(proxy, "/batches?model=m1", json('{"model":"m2"}'))).toBe("2");
   });
 
-  test("does not go by a field of a form", async () => {
+  test("does not go by the field of a form", async () => {
     using proxy = proxyTo(2);
     const upload = form({ file: "x", model: "m2" });
     expect(await ask(proxy, "/files", upload)).toMatch(/^400 model_required: .*\?model=/);
@@ -138,27 +141,30 @@ describe("what only the server has that made it", () => {
   test.each([
     [1, "/files"],
     [2, "/files?model=m1"],
-  ])("is not kept to search a form, with %d servers at %s", async (count, path) => {
-    const kept = new KeptBytes(1_000);
-    using proxy = proxyTo(count, { kept });
-    expect(await ask(proxy, path, UPLOAD)).toBe("1");
-    const received = Buffer.from(proxy.servers[0]!.received[0]!.body);
-    expect(received.length).toBeGreaterThan(3 * MIB);
-    expect(received.includes('name="purpose"')).toBe(true);
-    await until("nothing is kept", () => kept.total === 0);
-  });
+  ])(
+    "does not make the proxy keep and search a form, with %d servers at %s",
+    async (count, path) => {
+      const kept = new KeptBytes(1_000);
+      using proxy = proxyTo(count, { kept });
+      expect(await ask(proxy, path, UPLOAD)).toBe("1");
+      const received = Buffer.from(proxy.servers[0]!.received[0]!.body);
+      expect(received.length).toBeGreaterThan(3 * MIB);
+      expect(received.includes('name="purpose"')).toBe(true);
+      await until("nothing is kept", () => kept.total === 0);
+    },
+  );
 });
 
-test("a form of which too much came before its model is told ?model=", async () => {
+test("a form that does not name its model early gets advice to use ?model=", async () => {
   using proxy = proxyTo(2, { kept: new KeptBytes(MIB) });
   const told = await ask(proxy, "/audio/transcriptions", UPLOAD);
   expect(told).toMatch(/^413 model_search_limit: .*\?model=/);
 });
 
-describe("a request that goes on from a response", () => {
+describe("a request that continues a response", () => {
   const goesOn = (id: string): RequestInit => json(`{"input":"x","previous_response_id":"${id}"}`);
 
-  test("goes to the server that made it, if it names no model", async () => {
+  test("goes to the server that made the response, if it names no model", async () => {
     using proxy = proxyTo(2);
     expect(await ask(proxy, "/responses", json('{"model":"m1"}'))).toBe("1");
     expect(await ask(proxy, "/responses", goesOn("resp_1"))).toBe("1");
@@ -168,7 +174,7 @@ describe("a request that goes on from a response", () => {
     expect(await ask(proxy, "/responses", named)).toBe("2");
   });
 
-  test("is 503 while that drains, and 404 when it is gone", async () => {
+  test("gets 503 while that server drains, and 404 when it is gone", async () => {
     using proxy = proxyTo(1);
     const backend = makeBackend({ origin: proxy.servers[0]!.origin, models: [{ id: "m9" }] });
     proxy.table.admit(backend);
@@ -179,7 +185,7 @@ describe("a request that goes on from a response", () => {
     expect(await ask(proxy, "/responses", goesOn("resp_1"))).toStartWith("404 response_not_found");
   });
 
-  test("and nobody knows who made that: to the only server, else 404", async () => {
+  test("from an unknown server goes to the only server, otherwise 404", async () => {
     using proxy = proxyTo(2);
     expect(await ask(proxy, "/responses", goesOn("resp_x"))).toMatch(
       /^404 response_not_found: .*"resp_x".*\?model=/,
@@ -194,7 +200,7 @@ test.each([
   ["DELETE", ""],
   ["POST", "/cancel"],
 ])(
-  "%s of a response that nobody is known to have made: to the only server, else 404",
+  "%s of a response from an unknown server goes to the only server, otherwise 404",
   async (method, action) => {
     using proxy = proxyTo(2);
     const path = `/responses/resp_x${action}`;

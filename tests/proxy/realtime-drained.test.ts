@@ -1,4 +1,4 @@
-/** WebSockets whose time is up while their server goes on: its container was taken out by hand. */
+/** WebSockets whose drain timeout expires while the server still runs, because an operator drained it. */
 import { expect, test } from "bun:test";
 import { NO_REPORT, NO_TELEMETRY, type Telemetry } from "../../src/telemetry/telemetry.ts";
 import { type Conversation, converse } from "../support/client/websocket.ts";
@@ -21,7 +21,7 @@ test("A WebSocket gets 1012, its server 1001, and its lease ends", async () => {
   expect([server.closes[0]?.code, proxy.backend.inFlight]).toEqual([1001, 0]);
 });
 
-/** Keeps what is reported of WebSockets in a list. */
+/** Keeps the reports about WebSockets in a list. */
 function reportingTo(reported: string[]): Telemetry {
   const upgraded = (): (() => void) => {
     reported.push("begins");
@@ -34,7 +34,7 @@ function reportingTo(reported: string[]): Telemetry {
   return { ...NO_TELEMETRY, request };
 }
 
-test("A handshake that the server answers only when the time is up: the same, and its end is reported", async () => {
+test("A handshake that the server answers after the drain timeout ends in the same way, and is reported", async () => {
   const answer = Promise.withResolvers<undefined>();
   const reported: string[] = [];
   using server = startWebSocketServer({ refuses: () => answer.promise });

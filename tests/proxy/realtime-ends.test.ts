@@ -13,7 +13,7 @@ type Open = {
 
 const MIB = 1024 * 1024;
 
-/** One WebSocket, open. */
+/** One open WebSocket. */
 async function withOne(
   what: (open: Open) => Promise<void>,
   init: Parameters<typeof startProxyTo>[1] = {},
@@ -43,7 +43,7 @@ describe("a WebSocket ends", () => {
     });
   });
 
-  test("when its client is gone without a Close frame: so is it for the server", async () => {
+  test("when its client goes without a Close frame: the server gets none either", async () => {
     await withOne(async ({ server, client, proxy }) => {
       client.socket.terminate();
       await until("the server knows", () => server.closes.length === 1);
@@ -59,7 +59,7 @@ describe("a WebSocket ends", () => {
     });
   });
 
-  test("without a code: none is made up", async () => {
+  test("without a code: the proxy adds none", async () => {
     await withOne(async ({ server, client }) => {
       client.socket.close();
       await client.closed();
@@ -68,7 +68,7 @@ describe("a WebSocket ends", () => {
     });
   });
 
-  test("when its server breaks off: abruptly, and the log says so", async () => {
+  test("when its server breaks off: abruptly, with a log line", async () => {
     await withOne(async ({ server, client, proxy }) => {
       serverSide(server).terminate();
       expect((await client.closed()).code).toBe(1006);
@@ -81,7 +81,7 @@ describe("a WebSocket ends", () => {
     });
   });
 
-  test("when its server breaks off and its container has ended: 1011 and why", async () => {
+  test("when its server breaks off and its container has ended: 1011 with the reason", async () => {
     await withOne(
       async ({ server, client, proxy }) => {
         serverSide(server).terminate();
@@ -104,7 +104,7 @@ describe("a WebSocket ends", () => {
     );
   });
 
-  test("when the time to drain is up: 1012 for the client, 1001 for the server", async () => {
+  test("when the drain timeout expires: 1012 for the client, 1001 for the server", async () => {
     await withOne(async ({ server, client, proxy }) => {
       proxy.table.drain(proxy.backend);
       client.socket.send("goes on");
@@ -122,7 +122,7 @@ describe("a WebSocket ends", () => {
     });
   });
 
-  test("when the proxy stops: it may go on for the time to drain, then 1012", async () => {
+  test("when the proxy stops: after the drain timeout, with 1012", async () => {
     await withOne(async ({ server, client, proxy }) => {
       const stopped = proxy.stop(100);
       client.socket.send("goes on");
@@ -133,7 +133,7 @@ describe("a WebSocket ends", () => {
     });
   });
 
-  test("when the proxy stops: first goes on what its client has sent before its Close", async () => {
+  test("when the proxy stops: only after the messages that the client sent before its Close", async () => {
     let isSlow = true;
     using server = startWebSocketServer({
       onMessage: (socket) => {
@@ -158,7 +158,7 @@ describe("a WebSocket ends", () => {
     expect([server.messages.length, server.closes[0]?.code]).toEqual([count, 1005]);
   });
 
-  test("in time when the proxy stops: nothing is cut", async () => {
+  test("by itself while the proxy stops: nothing is cut", async () => {
     await withOne(async ({ client, proxy }) => {
       const stopped = proxy.stop(5_000);
       client.socket.close();
@@ -167,7 +167,7 @@ describe("a WebSocket ends", () => {
   });
 
   test.each(["client", "server"] as const)(
-    "when a message of the %s is too long: 1009 for whoever sent it, said once",
+    "when a message of the %s is too long: 1009 for the sender, logged once",
     async (from) => {
       await withOne(async ({ server, client, proxy }) => {
         const long = Buffer.alloc(17 * MIB);
@@ -189,7 +189,7 @@ describe("a WebSocket ends", () => {
     15_000,
   );
 
-  test("16 MiB pass, both ways", async () => {
+  test("not because of a message of 16 MiB, in either direction", async () => {
     await withOne(async ({ client }) => {
       const long = Buffer.alloc(16 * MIB, "x");
       client.socket.send(long);

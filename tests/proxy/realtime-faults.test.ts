@@ -13,7 +13,7 @@ import { makeBackend } from "../support/server/backends.ts";
 import { startWebSocketServer } from "../support/server/websocket-server.ts";
 import { until } from "../support/until.ts";
 
-/** A report whose part about the WebSocket throws. */
+/** A report that throws when a WebSocket is reported. */
 function throwing(upgraded: () => () => void): Telemetry {
   const request = (): typeof NO_REPORT => ({
     ...NO_REPORT,
@@ -26,7 +26,7 @@ function boom(): never {
   throw new Error("boom");
 }
 
-test("a client that has gone when the 101 comes: its server is left, nobody else is asked, and nothing is said", async () => {
+test("a client that has gone before the 101: the proxy leaves the server, asks no other one, and logs nothing", async () => {
   using server = startWebSocketServer();
   const backends = [0, 1].map((rank) =>
     makeBackend({ origin: server.origin, rank, isReplica: true }),
@@ -51,7 +51,7 @@ test("a client that has gone when the 101 comes: its server is left, nobody else
   await proxy.stop(0);
 });
 
-test("a client that has gone before its server is asked: nobody is", async () => {
+test("a client that has gone before its server is asked: the proxy asks no server", async () => {
   using server = startWebSocketServer();
   const backend = makeBackend({ origin: server.origin });
   const table = new RoutingTable();
@@ -67,7 +67,7 @@ test("a client that has gone before its server is asked: nobody is", async () =>
   expect([answer?.status, backend.inFlight, server.requests.length]).toEqual([499, 0, 0]);
 });
 
-test("a bug of ours when it opens ends it", async () => {
+test("a bug of ours at the opening ends the WebSocket", async () => {
   using server = startWebSocketServer();
   using proxy = startProxyTo(server.origin, { telemetry: throwing(boom) });
   const closed = converse(`${proxy.origin}/v1/realtime`).then(({ closed: end }) => end());
@@ -77,7 +77,7 @@ test("a bug of ours when it opens ends it", async () => {
   expect(proxy.log.lines[0]?.level).toBe("error");
 });
 
-test("a bug of ours at its end ends both ends, and is told as a bug", async () => {
+test("a bug of ours at the end closes both ends, and is reported as a bug", async () => {
   using server = startWebSocketServer();
   using proxy = startProxyTo(server.origin, { telemetry: throwing(() => boom) });
   const client = await converse(`${proxy.origin}/v1/realtime`);
@@ -92,12 +92,12 @@ test("a bug of ours at its end ends both ends, and is told as a bug", async () =
 
 test.each([
   [
-    "another accept",
+    "a wrong Sec-WebSocket-Accept",
     "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x",
     "the server's answer does not open a WebSocket",
   ],
   ["no Upgrade", "Connection: Upgrade", "the server answered with status 101"],
-])("a 101 with %s is a 502", async (_what, head, reason) => {
+])("a 101 with %s becomes a 502", async (_what, head, reason) => {
   using server = await rawServer();
   using proxy = startProxyTo(server.origin);
   const answer = refusedHandshake(`${proxy.origin}/v1/realtime`);
@@ -112,18 +112,21 @@ test.each([
   "HTTP/1.1 700 What\r\n\r\n",
   "no HTTP\r\n\r\n",
   "HTTP/1.1 401 No\r\nX: a\u0001b\r\n\r\n",
-])("an answer that can't be passed on is a 502, or goes without the header: %j", async (text) => {
-  using server = await rawServer();
-  using proxy = startProxyTo(server.origin);
-  const answer = refusedHandshake(`${proxy.origin}/v1/realtime`);
-  const connection = await server.request();
-  connection.send(text);
-  connection.end();
-  expect([502, 401]).toContain((await answer).status);
-  await until("the lease has ended", () => proxy.backend.inFlight === 0);
-});
+])(
+  "an answer that cannot be passed on becomes a 502, or loses the bad header: %j",
+  async (text) => {
+    using server = await rawServer();
+    using proxy = startProxyTo(server.origin);
+    const answer = refusedHandshake(`${proxy.origin}/v1/realtime`);
+    const connection = await server.request();
+    connection.send(text);
+    connection.end();
+    expect([502, 401]).toContain((await answer).status);
+    await until("the lease has ended", () => proxy.backend.inFlight === 0);
+  },
+);
 
-test("a server that breaks off before it answers is a 502", async () => {
+test("a server that breaks off before its answer causes a 502", async () => {
   using server = await rawServer();
   using proxy = startProxyTo(server.origin);
   const answer = refusedHandshake(`${proxy.origin}/v1/realtime`);
@@ -132,7 +135,7 @@ test("a server that breaks off before it answers is a 502", async () => {
   expect(server.connections.length).toBe(1);
 });
 
-test("the same after a request whose connection is kept open: the server is not asked twice", async () => {
+test("a server that breaks off after a request on a kept connection is not asked twice", async () => {
   using server = await rawServer();
   using proxy = startProxyTo(server.origin);
   using client = await rawConnect(proxy.port);

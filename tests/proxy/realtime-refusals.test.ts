@@ -7,7 +7,7 @@ import { until } from "../support/until.ts";
 
 describe("a server's refusal", () => {
   test.each([200, 204, 301, 400, 401, 403, 404, 426, 429, 500, 503])(
-    "%d passes as it is",
+    "%d is passed on unchanged",
     async (status) => {
       const body = status === 204 ? null : "why not";
       using server = startWebSocketServer({
@@ -37,7 +37,7 @@ describe("a server's refusal", () => {
     [429, 429],
     [501, 426],
     [503, 503],
-  ])("of a handshake for responses: %d → %d", async (status, expected) => {
+  ])("of a handshake for responses turns %d into %d", async (status, expected) => {
     using server = startWebSocketServer({ refuses: () => new Response("x", { status }) });
     using proxy = startProxyTo(server.origin);
     expect((await refusedHandshake(`${proxy.origin}/v1/responses`)).status).toBe(expected);
@@ -45,7 +45,7 @@ describe("a server's refusal", () => {
     expect([server.requests.length, proxy.keptOpen()]).toEqual([1, 0]);
   });
 
-  test("is no 426 where a POST for responses is refused, by its server or by the proxy", async () => {
+  test("of a POST for responses does not become 426, neither from its server nor from the proxy", async () => {
     using server = startWebSocketServer({ refuses: () => new Response("x", { status: 404 }) });
     using proxy = startProxyTo(server.origin);
     const post = async (model: string): Promise<number> => {
@@ -55,7 +55,7 @@ describe("a server's refusal", () => {
     expect([await post("m"), await post("other")]).toEqual([404, 404]);
   });
 
-  test("a long one comes whole", async () => {
+  test("is passed on whole if it is long", async () => {
     const long = Buffer.alloc(3 * 1024 * 1024, "abc");
     using server = startWebSocketServer({ refuses: () => new Response(long, { status: 401 }) });
     using proxy = startProxyTo(server.origin);

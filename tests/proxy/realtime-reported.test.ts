@@ -1,4 +1,4 @@
-/** What telemetry is told of the end of a WebSocket. */
+/** The report to telemetry about the end of a WebSocket. */
 import { expect, test } from "bun:test";
 import {
   NO_REPORT,
@@ -15,7 +15,7 @@ type Reported = {
   readonly closeCode: number;
   readonly how: "ended" | "client left" | "failed";
   readonly abortReason: string | undefined;
-  /** Messages and bytes: the client's, the server's. */
+  /** Messages and bytes, of the client and of the server. */
   readonly passed: readonly number[];
 };
 
@@ -60,20 +60,23 @@ test.each<Row>([
   ["the server leaves", ({ server }) => server.terminate(), 1006, "failed"],
   ["the client's message is too long", ({ client }) => client.send(LONG), 1009, "ended"],
   ["the server's message is too long", ({ server }) => void server.send(LONG), 1009, "failed"],
-  ["the time to drain is up", ({ drainIsOver }) => drainIsOver(), 1012, "failed"],
-])("%s: once, with what has passed and the code", async (_what, end, closeCode, how) => {
-  const reported: Reported[] = [];
-  using server = startWebSocketServer({ hello: "€" });
-  using proxy = startProxyTo(server.origin, { telemetry: reportingTo(reported) });
-  const { socket: client, untilMessages } = await converse(`${proxy.origin}/v1/realtime`);
-  client.send("é");
-  client.send(Buffer.alloc(5));
-  await untilMessages(3);
-  const [serverEnd] = server.open;
-  const drainIsOver = (): void => proxy.table.remove(proxy.backend, "cut");
-  if (serverEnd !== undefined) end({ client, server: serverEnd, drainIsOver });
-  await until("it is reported", () => reported.length > 0);
-  await until("both ends have ended", () => server.open.size === 0 && client.readyState === 3);
-  const abortReason = closeCode === 1012 ? "cut" : undefined;
-  expect(reported).toEqual([{ closeCode, how, abortReason, passed: [2, 7, 3, 10] }]);
-});
+  ["the drain timeout expires", ({ drainIsOver }) => drainIsOver(), 1012, "failed"],
+])(
+  "when %s: one report, with messages, bytes and close code",
+  async (_what, end, closeCode, how) => {
+    const reported: Reported[] = [];
+    using server = startWebSocketServer({ hello: "€" });
+    using proxy = startProxyTo(server.origin, { telemetry: reportingTo(reported) });
+    const { socket: client, untilMessages } = await converse(`${proxy.origin}/v1/realtime`);
+    client.send("é");
+    client.send(Buffer.alloc(5));
+    await untilMessages(3);
+    const [serverEnd] = server.open;
+    const drainIsOver = (): void => proxy.table.remove(proxy.backend, "cut");
+    if (serverEnd !== undefined) end({ client, server: serverEnd, drainIsOver });
+    await until("it is reported", () => reported.length > 0);
+    await until("both ends have ended", () => server.open.size === 0 && client.readyState === 3);
+    const abortReason = closeCode === 1012 ? "cut" : undefined;
+    expect(reported).toEqual([{ closeCode, how, abortReason, passed: [2, 7, 3, 10] }]);
+  },
+);

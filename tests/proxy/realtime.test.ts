@@ -19,8 +19,8 @@ async function refusalOf(url: string): Promise<[status: number, code: string]> {
 describe("a WebSocket goes to", () => {
   test.each([
     ["the server of its ?model=", "/v1/realtime?model=b", 1],
-    ["the same by another name", "/v1/realtime?model=b-alias", 1],
-    ["the same for responses", "/v1/responses?model=b", 1],
+    ["the same server, by an alias", "/v1/realtime?model=b-alias", 1],
+    ["the same server, for responses", "/v1/responses?model=b", 1],
   ])("%s", async (_what, path, index) => {
     using one = startWebSocketServer();
     using other = startWebSocketServer();
@@ -59,7 +59,7 @@ describe("a WebSocket goes to", () => {
     ["/v1/responses?model=x", [426, "upgrade_required"]],
     ["/v1/responses/resp_x", [404, "response_not_found"]],
     ["/realtime", [404, "not_found"]],
-  ])("nobody, with two servers: %s", async (path, expected) => {
+  ])("no server, if there are two: %s", async (path, expected) => {
     using server = startWebSocketServer();
     using proxy = startProxy({
       backends: ["a", "b"].map((id) => makeBackend({ origin: server.origin, models: [{ id }] })),
@@ -71,18 +71,18 @@ describe("a WebSocket goes to", () => {
   test.each<[path: string, expected: [number, string]]>([
     ["/v1/realtime", [503, "backend_unavailable"]],
     ["/v1/responses", [426, "upgrade_required"]],
-  ])("nobody, without a server: %s", async (path, expected) => {
+  ])("no server, if there is none: %s", async (path, expected) => {
     using proxy = startProxy();
     expect(await refusalOf(`${proxy.origin}${path}`)).toEqual(expected);
   });
 
-  test("nobody yet, where a handshake for responses names its model: it comes again", async () => {
+  test("no server yet, if a handshake for responses names a model that is not there: the client tries again", async () => {
     using proxy = startProxy({ isReady: () => false });
     const url = `${proxy.origin}/v1/responses?model=m`;
     expect(await refusalOf(url)).toEqual([503, "starting"]);
   });
 
-  test("nobody: the refusal says how to name the model", async () => {
+  test("no server without a model: the refusal says how to name one", async () => {
     using proxy = startProxy({
       backends: ["a", "b"].map((id) => makeBackend({ models: [{ id }] })),
     });
@@ -91,7 +91,7 @@ describe("a WebSocket goes to", () => {
   });
 
   test.each(["xwebsocket", "websocket/13", "a websocket", "h2c;websocket"])(
-    "nobody: `Upgrade: %s` is none",
+    "no server for `Upgrade: %s`",
     async (upgrade) => {
       using server = startWebSocketServer();
       using proxy = startProxyTo(server.origin);
@@ -103,7 +103,7 @@ describe("a WebSocket goes to", () => {
     },
   );
 
-  test("what the proxy answers itself takes no WebSocket", async () => {
+  test("no path that the proxy answers itself", async () => {
     using proxy = startProxyTo("http://127.0.0.1:9");
     for (const path of ["/v1/models", "/v1/models/m", "/healthz"]) {
       expect((await refusedHandshake(`${proxy.origin}${path}`)).status).toBe(200);
@@ -112,7 +112,7 @@ describe("a WebSocket goes to", () => {
 });
 
 describe("before the 101", () => {
-  test("another replica gets what the first refuses for now, or can't take", async () => {
+  test("another replica gets a handshake that the first one declines or cannot take", async () => {
     using busy = startWebSocketServer({ refuses: () => new Response("later", { status: 503 }) });
     using server = startWebSocketServer({ hello: "hi" });
     using proxy = startReplicas(["http://127.0.0.1:9", busy.origin, server.origin]);
@@ -124,7 +124,7 @@ describe("before the 101", () => {
     await expectNothingLeft(proxy);
   });
 
-  test("another replica gets what the first has not answered before it went away", async () => {
+  test("another replica gets a handshake if the first one goes away without an answer", async () => {
     using dying = await rawServer();
     using server = startWebSocketServer();
     using proxy = startReplicas([dying.origin, server.origin]);
@@ -149,7 +149,7 @@ describe("before the 101", () => {
     await expectNothingLeft(proxy);
   });
 
-  test("a server that is not there is 502", async () => {
+  test("a missing server causes a 502", async () => {
     using proxy = startProxyTo("http://127.0.0.1:9");
     expect(await refusalOf(`${proxy.origin}/v1/realtime`)).toEqual([502, "backend_unreachable"]);
     expect(proxy.backend.inFlight).toBe(0);
@@ -173,7 +173,7 @@ describe("before the 101", () => {
     expect(proxy.keptOpen()).toBe(0);
   });
 
-  test("a handshake waits for its model, and what is open does not", async () => {
+  test("a handshake waits for its model, and an open WebSocket does not count as waiting", async () => {
     using server = startWebSocketServer();
     using proxy = startPatientProxy([narrow(server.origin)]);
     const url = `${proxy.origin}/v1/realtime?model=m`;
@@ -187,7 +187,7 @@ describe("before the 101", () => {
     socket.close();
   });
 
-  test("what is for responses and waits in vain is told so", async () => {
+  test("a handshake for responses that waited in vain gets an answer that says so", async () => {
     using server = startWebSocketServer();
     using proxy = startPatientProxy([narrow(server.origin)], { timeoutMs: 20 });
     const url = `${proxy.origin}/v1/responses?model=m`;

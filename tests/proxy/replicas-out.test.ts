@@ -1,4 +1,4 @@
-/** What belongs to one replica while that is out or full, and requests that name no model. */
+/** Requests that belong to one replica while it is out or full, and requests that name no model. */
 import { describe, expect, test } from "bun:test";
 import { Load } from "../../src/routing/load.ts";
 import {
@@ -32,7 +32,7 @@ function maker(): ReturnType<typeof fakeBackend> {
 }
 
 describe("a response of a replica that is out", () => {
-  test("is not asked for at the only other one", async () => {
+  test("is not requested from the only other one", async () => {
     using newest = maker();
     using older = fakeBackend();
     using proxy = startReplicas([newest.origin, older.origin]);
@@ -44,12 +44,12 @@ describe("a response of a replica that is out", () => {
     proxy.table.expect(backend!.run, { models: backend!.models, trouble: "unhealthy" });
     const next = { model: "m", input: "b", previous_response_id: "resp_1" };
     expect(await codeOf(post(proxy.origin, "/v1/responses", next))).toBe("503 backend_draining");
-    proxy.table.remove(backend!, "run-over"); // gone: the other one may say so itself
+    proxy.table.remove(backend!, "run-over"); // gone: now the other one may answer itself
     expect(await codeOf(post(proxy.origin, "/v1/responses", next))).toBe("200");
     expect(counts(newest, older)).toEqual([1, 1]);
   });
 
-  test("goes to its maker wherever the id stands, whoever is idler", async () => {
+  test("is requested from its maker, wherever the id is and however idle the others are", async () => {
     using newest = maker();
     using older = fakeBackend();
     using proxy = startReplicas([newest.origin, older.origin]);
@@ -62,7 +62,7 @@ describe("a response of a replica that is out", () => {
   });
 });
 
-test("files are waited for while the newest replica is unhealthy, and not while it stops", async () => {
+test("requests for files wait while the newest replica is unhealthy, but not while it stops", async () => {
   using newest = fakeBackend();
   using older = fakeBackend();
   using proxy = startReplicas([newest.origin, older.origin]);
@@ -77,7 +77,7 @@ test("files are waited for while the newest replica is unhealthy, and not while 
   expect(counts(newest, older)).toEqual([0, 2]);
 });
 
-test("a request that names no model moves like any other", async () => {
+test("a request without a model goes to another replica like any other", async () => {
   using busy = fakeBackend(() => new Response("busy", { status: 503 }));
   using other = fakeBackend();
   const nobody = `http://127.0.0.1:${await freePort()}`;
@@ -86,7 +86,7 @@ test("a request that names no model moves like any other", async () => {
   expect(counts(busy, other)).toEqual([1, 1]);
 });
 
-test("servers that die while they decline have died with the request: no third one gets it", async () => {
+test("servers that die while they decline count as deaths: no third one gets the request", async () => {
   const servers = await Promise.all([1, 2, 3].map(() => rawServer()));
   using proxy = startReplicas(servers.map(({ origin }) => origin));
   const response = chat(proxy.origin, "m");
@@ -101,11 +101,11 @@ test("servers that die while they decline have died with the request: no third o
   for (const server of servers) server[Symbol.dispose]();
 });
 
-test("the slot of a server without replicas that is taken before a retry: 429, and no older one", async () => {
+test("a request gets 429, and no older server, if its only slot is taken before the retry", async () => {
   using server = await rawServer();
   using older = fakeBackend();
   const newest = makeBackend({ origin: server.origin, rank: 1e9, load: new Load(1) });
-  // Takes the slot as soon as the first try has given it up.
+  // Takes the slot as soon as the first try has freed it.
   const report: RequestReport = {
     ...NO_REPORT,
     call: (backend) => ({ ...NO_REPORT.call(backend), failed: () => void newest.acquire() }),
@@ -127,8 +127,8 @@ test("the slot of a server without replicas that is taken before a retry: 429, a
   expect(counts(older)).toEqual([0]);
 });
 
-describe("an answer that declines, of the last that could be asked", () => {
-  test("goes out without a Content-Type if it has none", async () => {
+describe("the refusal of the last possible replica", () => {
+  test("reaches the client without a Content-Type if it has none", async () => {
     using busy = await rawServer();
     using proxy = startReplicas([busy.origin, `http://127.0.0.1:${await freePort()}`]);
     using client = await rawConnect(proxy.port);
@@ -139,7 +139,7 @@ describe("an answer that declines, of the last that could be asked", () => {
     expect(client.received().toLowerCase()).not.toContain("content-type");
   });
 
-  test("is nothing to a client that has left: it counts as one that has", async () => {
+  test("does not count as an answer if the client has left", async () => {
     using busy = fakeBackend(() => new Response("busy", { status: 503 }));
     using silent = await rawServer();
     const answered: number[] = [];
@@ -159,7 +159,7 @@ describe("an answer that declines, of the last that could be asked", () => {
     expect(answered).toEqual([499]);
   });
 
-  test("cools its server until the date of its Retry-After, and no longer", async () => {
+  test("cools the server until the date in Retry-After, and no longer", async () => {
     const inMs = 3_000;
     using busy = fakeBackend(
       () =>
@@ -177,7 +177,7 @@ describe("an answer that declines, of the last that could be asked", () => {
   });
 });
 
-test("a response that was not read on since its model was not shared then is not sent twice", async () => {
+test("a request for a response is not sent twice if it was not read whole, because its model was not shared then", async () => {
   using dying = await rawServer();
   using other = fakeBackend();
   const named: string[] = [];
@@ -198,7 +198,7 @@ test("a response that was not read on since its model was not shared then is not
   expect(counts(other)).toEqual([0]);
 });
 
-test("a run that is out and back while it has a request is not asked again", async () => {
+test("a run that drains and returns while it has a request does not get it again", async () => {
   using first = await rawServer();
   using second = await rawServer();
   using proxy = startReplicas([first.origin, second.origin]);
@@ -215,7 +215,7 @@ test("a run that is out and back while it has a request is not asked again", asy
   expect([first.connections.length, second.connections.length]).toEqual([1, 1]);
 });
 
-test("what fetch would send again by itself is sent over a connection of its own", async () => {
+test("a request that fetch would resend by itself gets a new connection", async () => {
   using dying = await rawServer();
   using other = fakeBackend();
   using proxy = startReplicas([dying.origin, other.origin]);
@@ -234,7 +234,7 @@ test("what fetch would send again by itself is sent over a connection of its own
   expect(backend!.load.inFlight).toBe(0);
 });
 
-test("an adapter waits for the newest of two replicas, whether or not it names a model", async () => {
+test("a request to load an adapter waits for the newest replica, with or without a model", async () => {
   using newest = fakeBackend();
   using older = fakeBackend();
   using proxy = startReplicas([newest.origin, older.origin]);

@@ -14,7 +14,7 @@ const CREATED = `event: response.created\ndata: {"type":"response.created","resp
 
 describe("ResponseIds", () => {
   test.each([1, 7, 10_000])(
-    "reads the id of a whole and of a streamed answer, in pieces of %d",
+    "reads the id of a whole and of a streamed answer, in pieces of %d bytes",
     (size) => {
       expect(read('{"id": "resp_1","object":"response"}', size).find("resp_1")).toMatchObject({
         id: "c",
@@ -23,7 +23,7 @@ describe("ResponseIds", () => {
     },
   );
 
-  test("takes the first id only, and none from far behind", () => {
+  test("takes only the first id, and none beyond the first 16 KiB", () => {
     expect(read('{"id":"resp_1","output":[{"id":"msg_1"}]}').find("msg_1")).toBeUndefined();
     expect(
       read(`{"x":"${"y".repeat(20_000)}","id":"resp_1"}`, 1_000).find("resp_1"),
@@ -37,7 +37,7 @@ describe("ResponseIds", () => {
     expect([ids.find("resp_0"), ids.find("resp_1")]).toEqual([undefined, expect.anything()]);
   });
 
-  test("leaves an id with the server that named it first, for as long as that is there", () => {
+  test("keeps an id for the first server that named it, while that server exists", () => {
     const [first, other] = [makeBackend({ run: { id: "a" } }), makeBackend({ run: { id: "b" } })];
     let isThere = true;
     const ids = new ResponseIds(() => isThere);
@@ -53,7 +53,7 @@ describe("ResponseIds", () => {
 
   test.each([
     ["nothing", "x"],
-    ["white space behind the key", " "],
+    ["white space after the key", " "],
     ["keys without a value", '"id"'],
     ["quotes", '"'],
   ])("looks at each byte once: 16 KiB of %s in pieces of one byte", (_what, pattern) => {

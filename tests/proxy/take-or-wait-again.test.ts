@@ -14,14 +14,14 @@ const NEXT = { source: "docker", id: "next", startedAtMs: 2 };
 const EXPECTED = { models: [{ id: "m" }] };
 
 describe("A request whose server refuses the connection", () => {
-  test("leaves that server alone for a second, however often it is woken, and holds up no other", async () => {
+  test("does not try that server for a second, even if woken often, and delays no other request", async () => {
     let refusals = 0;
     const origin = `http://127.0.0.1:${await freePort()}`;
     const old = makeBackend({ origin, run: OLD, onUnreachable: () => (refusals += 1) });
     using proxy = startPatientProxy([old]);
     const answers = [chat(proxy.origin, "m")];
     await proxy.untilWaiting(1);
-    proxy.table.expect(NEXT, undefined); // wakes them
+    proxy.table.expect(NEXT, undefined); // wakes the waiting requests
     answers.push(chat(proxy.origin, "m"));
     await proxy.untilWaiting(2);
     expect(refusals).toBe(2);
@@ -29,14 +29,14 @@ describe("A request whose server refuses the connection", () => {
     await within("the answers", Promise.all(answers));
   });
 
-  test("waits no longer than it may, all its waits together", async () => {
+  test("does not wait longer than the wait timeout in all its waits together", async () => {
     const old = makeBackend({ origin: `http://127.0.0.1:${await freePort()}`, run: OLD });
     using proxy = startPatientProxy([old], { timeoutMs: 1_100 });
     expect((await within("an answer", chat(proxy.origin, "m"))).status).toBe(502);
   });
 });
 
-test("A request whose turn never came is told the same as any other when its time is up", async () => {
+test("A request whose turn never came gets the same error as others after the wait timeout", async () => {
   const full = makeBackend({ run: OLD, load: new Load(1) });
   full.acquire();
   using proxy = startPatientProxy([full], { timeoutMs: 200 });
@@ -46,7 +46,7 @@ test("A request whose turn never came is told the same as any other when its tim
   }
 });
 
-test("A request that only one replica can take holds up none that another one can", async () => {
+test("A request that only one replica can take does not delay requests for other replicas", async () => {
   using idle = fakeBackend();
   const load = new Load(1);
   const isReplica = true;
@@ -63,12 +63,12 @@ test("A request that only one replica can take holds up none that another one ca
   expect(proxy.room.counts.get("m")).toBe(1);
 });
 
-describe("A body of more than 1 MiB that is read on when its wait is over", () => {
+describe("A body of more than 1 MiB that is read further after its wait", () => {
   const LENGTH = 2 * 1024 * 1024;
   const HEAD = `POST /v1/x HTTP/1.1\r\nHost: proxy.test\r\nContent-Length: ${LENGTH}\r\n\r\n`;
   const BODY = `{"model":"m","prompt":"${"x".repeat(LENGTH - 25)}"}`;
 
-  test("is not sent to a server that was told to stop meanwhile, and goes to the next one at once", async () => {
+  test("is not sent to a server that is stopping by then, and goes to the next one at once", async () => {
     using server = fakeBackend();
     using next = fakeBackend();
     const old = makeBackend({ origin: server.origin, run: OLD });
@@ -88,7 +88,7 @@ describe("A body of more than 1 MiB that is read on when its wait is over", () =
     expect([server.received.length, next.received.length, old.inFlight]).toEqual([0, 1, 0]);
   });
 
-  test("is not sent at all when its client has left, and gives its lease back", async () => {
+  test("is not sent when its client has left, and its lease ends", async () => {
     using server = await rawServer();
     using proxy = startPatientProxy([]);
     proxy.table.expect(OLD, EXPECTED);
@@ -103,7 +103,7 @@ describe("A body of more than 1 MiB that is read on when its wait is over", () =
     expect(server.connections).toHaveLength(0);
   });
 
-  test("of a client that is silent is sent on as far as it has come", async () => {
+  test("is sent as far as it has arrived when its client is silent", async () => {
     using server = await rawServer();
     using proxy = startPatientProxy([]);
     proxy.table.expect(OLD, EXPECTED);
@@ -120,7 +120,7 @@ describe("A body of more than 1 MiB that is read on when its wait is over", () =
   });
 });
 
-test("A request whose server goes after the proxy was told to stop is told at once, and does not wait", async () => {
+test("A request whose server goes while the proxy stops gets an error at once and does not wait", async () => {
   using server = await rawServer();
   const old = makeBackend({ origin: server.origin, run: OLD });
   using proxy = startPatientProxy([old]);
@@ -133,7 +133,7 @@ test("A request whose server goes after the proxy was told to stop is told at on
   expect((await within("an answer", answer)).status).toBe(503);
 });
 
-test("A request that comes just when there is room again is behind one that waits", async () => {
+test("A request that comes when there is room again is behind one that waits", async () => {
   const order: string[] = [];
   using server = fakeBackend(({ body }) => {
     order.push((JSON.parse(new TextDecoder().decode(body)) as { n: string }).n);
@@ -144,7 +144,7 @@ test("A request that comes just when there is room again is behind one that wait
   let count = 0;
   const named = (): void => {
     count += 1;
-    if (count === 2) held?.end(); // the second has been read, and has not been routed yet
+    if (count === 2) held?.end(); // the second request is read but not routed yet
   };
   const telemetry = { ...NO_TELEMETRY, request: () => ({ ...NO_REPORT, named }) };
   using proxy = startPatientProxy([backend], { telemetry });
@@ -157,8 +157,8 @@ test("A request that comes just when there is room again is behind one that wait
   expect(order).toEqual(["first", "second"]);
 });
 
-test("Unread bodies that wait count as kept: where there is no room for one more, it is told so", async () => {
-  const kept = new KeptBytes(1024 * 1024); // four times that of all requests
+test("Unread bodies of waiting requests count as kept bytes: a request without room gets an error", async () => {
+  const kept = new KeptBytes(1024 * 1024); // four times this for all requests together
   using proxy = startPatientProxy([], { kept });
   proxy.table.expect(OLD, EXPECTED);
   const send = (): Promise<Response> =>

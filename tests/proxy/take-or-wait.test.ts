@@ -36,7 +36,7 @@ describe("A request waits", () => {
     expect(proxy.room.counts.size).toBe(0);
   });
 
-  test("while its server starts again, and is told at once when it is clear that it will not come", async () => {
+  test("while its server starts again, and gets an error as soon as the server cannot come back", async () => {
     using proxy = startPatientProxy([]);
     proxy.table.expect(OLD_RUN, EXPECTED);
     const answer = chat(proxy.origin, "m");
@@ -53,7 +53,7 @@ describe("A request waits", () => {
   test.each([
     ["is a crash loop", { isHopeless: true, says: "exited with code 1 again and again" }],
     ["is misconfigured", { isHopeless: true, trouble: "misconfigured" } as const],
-  ])("but not for one that %s: that is told at once", async (_what, expectation) => {
+  ])("but not for a server that %s: it gets an error at once", async (_what, expectation) => {
     using proxy = startPatientProxy([]);
     proxy.table.expect(OLD_RUN, { ...EXPECTED, ...expectation });
     expect(await errorOf(chat(proxy.origin, "m"))).toStartWith("503 backend_unavailable: ");
@@ -64,7 +64,7 @@ describe("A request waits", () => {
     expect(await errorOf(answer)).toMatch(/^503 backend_unavailable: .* \(waited for 0\.\d s\)$/);
   });
 
-  test("until its time is up: then it gets the answer of one that does not wait, and how long it has", async () => {
+  test("until the wait timeout, and then gets the answer of a request that does not wait, with its waiting time", async () => {
     using proxy = startPatientProxy([], { timeoutMs: 150 });
     proxy.table.expect(OLD_RUN, { ...EXPECTED, says: "ran out of memory and is starting again" });
     expect(await errorOf(chat(proxy.origin, "m"))).toMatch(
@@ -78,7 +78,7 @@ describe("A request waits", () => {
     expect(await errorOf(response)).toMatch(/^429 backend_saturated: .* \(waited for 0\.[12] s\)$/);
   });
 
-  test("not at all for an unknown model, or if only its query names a model", async () => {
+  test("neither for an unknown model, nor if only its query names the model", async () => {
     using proxy = startPatientProxy([]);
     proxy.table.expect(OLD_RUN, EXPECTED);
     expect(await errorOf(chat(proxy.origin, "other"))).toStartWith("404 model_not_found: ");
@@ -87,7 +87,7 @@ describe("A request waits", () => {
     expect(await errorOf(fetch(`${proxy.origin}/v1/models/m`))).toStartWith("503 ");
   });
 
-  test("whose form names its model", async () => {
+  test("if its form names the model", async () => {
     using server = fakeBackend();
     using proxy = startPatientProxy([]);
     proxy.table.expect(OLD_RUN, EXPECTED);
@@ -100,7 +100,7 @@ describe("A request waits", () => {
     expect((await within("an answer", answer)).status).toBe(200);
   });
 
-  test("the model by whatever name: all that wait for it have one order", async () => {
+  test("in one order with all others for its model, whatever name they use", async () => {
     const names: string[] = [];
     using server = fakeBackend(({ body }) => {
       names.push((JSON.parse(new TextDecoder().decode(body)) as { model: string }).model);
@@ -122,7 +122,7 @@ describe("A request waits", () => {
 });
 
 describe("Requests that wait for room", () => {
-  test("go first in first out, and never more at once than a server may have", async () => {
+  test("go first in, first out, and never exceed the limit of a server", async () => {
     const order: string[] = [];
     let [atOnce, mostAtOnce] = [0, 0];
     using server = fakeBackend(async ({ body }) => {
@@ -152,7 +152,7 @@ describe("Requests that wait for room", () => {
     await until("no lease is left", () => backend.inFlight === 0);
   });
 
-  test("too many of them are told that", async () => {
+  test("get an error if there are too many", async () => {
     const backend = narrow("http://127.0.0.1:1");
     backend.acquire();
     using proxy = startPatientProxy([backend], { waitersMax: 2 });
@@ -162,7 +162,7 @@ describe("Requests that wait for room", () => {
     expect(await errorOf(chat(proxy.origin, "m"))).toStartWith("503 proxy_overloaded: ");
   });
 
-  test("are told at once when the proxy is being stopped", async () => {
+  test("get an error at once when the proxy is being stopped", async () => {
     const backend = narrow("http://127.0.0.1:1");
     backend.acquire();
     using proxy = startPatientProxy([backend]);
@@ -175,7 +175,7 @@ describe("Requests that wait for room", () => {
     expect(await errorOf(chat(proxy.origin, "m"))).toStartWith("429 backend_saturated: ");
   });
 
-  test("cost the server nothing when their client leaves", async () => {
+  test("do not reach the server when their client leaves", async () => {
     using server = fakeBackend();
     const backend = narrow(server.origin);
     const held = backend.acquire();
@@ -195,7 +195,7 @@ describe("Requests that wait for room", () => {
 describe("A body of more than 1 MiB", () => {
   const BIG = `{"model":"m","prompt":"${"x".repeat(4 * 1024 * 1024)}"}`;
 
-  test("is not read on while it waits, and reaches the server whole", async () => {
+  test("is not read further while it waits, and then reaches the server whole", async () => {
     using server = fakeBackend(({ body }) =>
       Response.json(createHash("md5").update(body).digest("hex")),
     );
@@ -208,7 +208,7 @@ describe("A body of more than 1 MiB", () => {
     expect(await response.json()).toBe(createHash("md5").update(BIG).digest("hex"));
   });
 
-  test("of a client that has left is not sent at all", async () => {
+  test("is not sent when its client has left", async () => {
     using server = fakeBackend();
     using proxy = startPatientProxy([]);
     proxy.table.expect(OLD_RUN, EXPECTED);

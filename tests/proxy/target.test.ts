@@ -19,7 +19,7 @@ describe("splitTarget()", () => {
     ["/v1/x?to=http://y/z", "/v1/x", "?to=http://y/z"],
     ["//evil.test/v1", "//evil.test/v1", ""],
     ["example.com:443", "/", ""],
-  ])("of %p is %p and %p", (url, path, query) => {
+  ])("splits %p into %p and %p", (url, path, query) => {
     expect(splitTarget(url)).toEqual({ path, query });
   });
 });
@@ -32,7 +32,7 @@ describe("urlAt()", () => {
     ["/v1", "/v1/embed", "http://s/v1/embed?q"],
     ["/v1", "/embed", "http://s/embed?q"],
     ["/api/v3", "/api/chat", "http://s/api/chat?q"],
-  ])("at base path %p of %p is %p", (basePath, path, url) => {
+  ])("turns base path %p and %p into %p", (basePath, path, url) => {
     const backend = makeBackend({ origin: "http://s", basePath });
     expect(urlAt(backend, { path, query: "?q" })).toBe(url);
   });

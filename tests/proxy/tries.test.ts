@@ -35,14 +35,14 @@ describe("Tries.after()", () => {
     ["stale connection", "same or other", "same", "same or other"],
     ["died", "other", "nobody", "nobody"],
     ["failed", "nobody", "nobody", "nobody"],
-  ])("%s: %s with replicas, %s where only one can take it, %s without", (...row) => {
+  ])("%s: %s with replicas, %s if only one can take it, %s without replicas", (...row) => {
     const [setback, shared, pinned, withoutReplicas] = row;
     expect(after(new Tries(true), setback, routedTo(SHARED))).toBe(shared);
     expect(after(new Tries(true), setback, routedTo(PINNED))).toBe(pinned);
     expect(after(new Tries(true), setback, alone())).toBe(withoutReplicas);
   });
 
-  test("a request that must not be sent twice goes elsewhere only if nobody has had it", () => {
+  test("a request that must not be sent twice goes to another server only if none has had it", () => {
     const tries = new Tries(false);
     expect(after(tries, "declined", routedTo(SHARED))).toBe("other");
     expect(after(tries, "connection refused", routedTo(SHARED))).toBe("other");
@@ -50,14 +50,14 @@ describe("Tries.after()", () => {
     expect(after(new Tries(false), "unreachable", routedTo(SHARED))).toBe("nobody");
   });
 
-  test("no third server gets a request with which two have died", () => {
+  test("no third server gets a request after two have died with it", () => {
     const tries = new Tries(true);
     expect(after(tries, "died", routedTo(SHARED))).toBe("other");
     expect(after(tries, "declined", routedTo(SHARED))).toBe("other");
     expect(after(tries, "died", routedTo(SHARED))).toBe("nobody");
   });
 
-  test("a stale connection to a server that then refuses counts as a death", () => {
+  test("a stale connection counts as a death if the server then refuses connections", () => {
     const [first, second] = [routedTo(SHARED), routedTo(SHARED)];
     const tries = new Tries(true);
     expect(after(tries, "stale connection", first)).toBe("same or other");
@@ -65,7 +65,7 @@ describe("Tries.after()", () => {
     expect(after(tries, "died", second)).toBe("nobody");
   });
 
-  test("a stale connection and a death of the same server are one death", () => {
+  test("a stale connection and a death of the same server count as one death", () => {
     const first = routedTo(SHARED);
     const tries = new Tries(true);
     expect(after(tries, "stale connection", first)).toBe("same or other");
@@ -78,7 +78,7 @@ describe("Tries.after()", () => {
   });
 
   test.each(["connection refused", "not connected", "declined"] as const)(
-    "a request that must not be sent twice goes to no other when its server had it and then: %s",
+    "a request that must not be sent twice goes to no other server if its server had it and then: %s",
     (setback) => {
       const first = routedTo(SHARED);
       const tries = new Tries(false);
@@ -87,13 +87,13 @@ describe("Tries.after()", () => {
     },
   );
 
-  test("a death of a server without replicas counts when the request moves on to replicas", () => {
+  test("the death of a server without replicas counts when the request moves to replicas", () => {
     const tries = new Tries(true);
     expect(after(tries, "stale connection", alone())).toBe("same or other");
     expect(after(tries, "died", routedTo(SHARED))).toBe("nobody");
   });
 
-  test("whoever has failed is not asked again", () => {
+  test("a failed server is not asked again", () => {
     const tries = new Tries(true);
     const routed = routedTo(SHARED);
     tries.after("declined", routed);

@@ -32,36 +32,39 @@ describe("a request that names no model in its body", () => {
     ["no body", "/v1/files", {}],
     ["a body of another kind", "/v1/audio", AUDIO],
     ["an adapter to load", "/v1/load_lora_adapter", { method: "POST", body: '{"lora_name":"a"}' }],
-  ])("with %s: by the query, else to the only backend, else 400", async (_what, path, init) => {
-    using one = answering("one");
-    using two = answering("two");
-    const first = makeBackend({ origin: one.origin, models: [{ id: "m1" }] });
-    const second = makeBackend({ origin: two.origin, models: [{ id: "m2" }] });
-    using proxy = startProxy({ backends: [first, second] });
-    expect(await ask(proxy, path, init)).toEqual(REQUIRED);
-    expect(await ask(proxy, `${path}?x=1&model=m1`, init)).toMatchObject({ by: "one" });
-    expect(await ask(proxy, `${path}?model=m3`, init)).toMatchObject({ code: "model_not_found" });
-    proxy.table.drain(first);
-    expect(await ask(proxy, path, init)).toMatchObject({ status: 200, by: "two" });
-    proxy.table.drain(second);
-    expect(await ask(proxy, path, init)).toEqual(UNAVAILABLE);
-    await until("all leases have ended", () => first.inFlight + second.inFlight === 0);
-  });
+  ])(
+    "with %s goes by the query, otherwise to the only backend, otherwise 400",
+    async (_what, path, init) => {
+      using one = answering("one");
+      using two = answering("two");
+      const first = makeBackend({ origin: one.origin, models: [{ id: "m1" }] });
+      const second = makeBackend({ origin: two.origin, models: [{ id: "m2" }] });
+      using proxy = startProxy({ backends: [first, second] });
+      expect(await ask(proxy, path, init)).toEqual(REQUIRED);
+      expect(await ask(proxy, `${path}?x=1&model=m1`, init)).toMatchObject({ by: "one" });
+      expect(await ask(proxy, `${path}?model=m3`, init)).toMatchObject({ code: "model_not_found" });
+      proxy.table.drain(first);
+      expect(await ask(proxy, path, init)).toMatchObject({ status: 200, by: "two" });
+      proxy.table.drain(second);
+      expect(await ask(proxy, path, init)).toEqual(UNAVAILABLE);
+      await until("all leases have ended", () => first.inFlight + second.inFlight === 0);
+    },
+  );
 
-  test("goes to the newest of those that serve the only model", async () => {
+  test("goes to the newest server of the only model", async () => {
     using one = answering("one");
     using two = answering("two");
     const first = makeBackend({ origin: one.origin });
     const second = makeBackend({ origin: two.origin });
     using proxy = startProxy({ backends: [first, second] });
     expect(await ask(proxy, "/v1/x")).toMatchObject({ status: 200, by: "two" });
-    expect(await ask(proxy, "/v1/files")).toEqual(REQUIRED); // either may have made them
+    expect(await ask(proxy, "/v1/files")).toEqual(REQUIRED); // either server may have made the files
     proxy.table.drain(second);
     expect(await ask(proxy, "/v1/x")).toMatchObject({ status: 200, by: "one" });
     expect(await ask(proxy, "/v1/files")).toMatchObject({ status: 200, by: "one" });
   });
 
-  test("but has a JSON body: by the query, else 400, however many there are", async () => {
+  test("but has a JSON body goes by the query, otherwise 400, with any number of servers", async () => {
     using one = answering("one");
     using proxy = startProxy({ backends: [makeBackend({ origin: one.origin })] });
     const init = { method: "POST", body: '{"messages":[]}' };
@@ -69,7 +72,7 @@ describe("a request that names no model in its body", () => {
     expect(await ask(proxy, "/v1/chat/completions?model=m", init)).toMatchObject({ by: "one" });
   });
 
-  test("claims to be JSON or a form and is not: 400 invalid_json", async () => {
+  test("but wrongly claims to be JSON or a form gets 400 invalid_json", async () => {
     using one = answering("one");
     using proxy = startProxy({ backends: [makeBackend({ origin: one.origin })] });
     for (const type of [
@@ -82,7 +85,7 @@ describe("a request that names no model in its body", () => {
     }
   });
 
-  test("OPTIONS goes to the newest backend; 503 when there is none", async () => {
+  test("goes to the newest backend if it is OPTIONS, or gets 503 if there is none", async () => {
     using one = answering("one");
     using two = answering("two");
     const newest = makeBackend({ origin: two.origin, rank: 99_999_999 });
@@ -96,7 +99,7 @@ describe("a request that names no model in its body", () => {
 });
 
 describe("a request about a response", () => {
-  test("goes to the backend that made it, also after that was unhealthy; 404 when it is gone", async () => {
+  test("goes to the backend that made the response, also after that was unhealthy, and gets 404 when it is gone", async () => {
     using one = fakeBackend(({ method }) =>
       method === "POST"
         ? Response.json({ id: "resp_1" })
@@ -126,7 +129,7 @@ describe("a request about a response", () => {
 });
 
 describe("an unknown model", () => {
-  test("is asked for before the 404, which names what is near", async () => {
+  test("makes the proxy ask the servers before the 404, which suggests similar names", async () => {
     using one = answering("one");
     const backend = makeBackend({ origin: one.origin, models: [{ id: "qwen3-8b" }] });
     let asked = 0;
@@ -149,14 +152,14 @@ describe("an unknown model", () => {
     expect(asked).toBe(2);
   });
 
-  test("waits for that 1 s at most", async () => {
+  test("waits at most 1 s for the servers", async () => {
     using proxy = startProxy({ refreshModels: () => new Promise(() => undefined) });
     const startMs = performance.now();
     expect(await ask(proxy, "/v1/models/x")).toMatchObject({ status: 404 });
     expect(performance.now() - startMs).toBeWithin(950, 2_500);
   });
 
-  test("an adapter that was loaded or unloaded has its server asked", async () => {
+  test("makes the proxy ask a server again after it loaded or unloaded an adapter", async () => {
     let status = 500;
     using one = fakeBackend(() => new Response("", { status }));
     const asked: string[] = [];
@@ -174,7 +177,7 @@ describe("an unknown model", () => {
   });
 });
 
-test("a request for which there are no descriptors gets 503, and its connection is closed", async () => {
+test("a request without free file descriptors gets 503, and its connection is closed", async () => {
   using one = answering("one");
   using proxy = startProxy({
     backends: [makeBackend({ origin: one.origin })],
@@ -188,8 +191,8 @@ test("a request for which there are no descriptors gets 503, and its connection 
   expect(one.received).toEqual([]);
 });
 
-describe("answers of the proxy's own", () => {
-  test("may be read by a page in a browser; those of a backend are its own affair", async () => {
+describe("answers of the proxy itself", () => {
+  test("may be read by a page in a browser; answers of a backend keep their own rules", async () => {
     using one = answering("one");
     using proxy = startProxy({ backends: [makeBackend({ origin: one.origin })] });
     const headers = { origin: "http://page.test" };

@@ -1,4 +1,4 @@
-/** Inference paths that servers have outside `/v1`: these pass, and nothing else does. */
+/** Inference paths of servers outside `/v1`: the proxy passes only these on. */
 import { describe, expect, test } from "bun:test";
 import { UNPREFIXED_PATHS } from "../../src/ground/paths.ts";
 import { rawConnect } from "../support/client/raw-http.ts";
@@ -12,7 +12,7 @@ const PATHS = [
   "/api/embed",
 ];
 
-/** A proxy in front of two servers: `m` is at one with a base path of its own, `other` is at another. */
+/** A proxy with two servers: one serves `m` and has its own base path, the other one serves `other`. */
 function start(server: FakeBackend): RunningProxy {
   return startProxy({
     backends: [
@@ -40,12 +40,12 @@ function form(): FormData {
   return made;
 }
 
-test("the list is the one that was asked for", () => {
+test("the list of paths is the required one", () => {
   expect([...UNPREFIXED_PATHS].toSorted()).toEqual(PATHS.toSorted());
 });
 
 describe.each(PATHS)("POST %s", (path) => {
-  test("goes to the server of its model, without its base path, as it is", async () => {
+  test("goes unchanged to the server of its model, without that server's base path", async () => {
     using server = fakeBackend();
     using proxy = start(server);
     const body = '{ "texts":["a"],"model":"m" }';
@@ -55,7 +55,7 @@ describe.each(PATHS)("POST %s", (path) => {
     expect(Buffer.from(received?.body ?? []).toString()).toBe(body);
   });
 
-  test("without a model is 400, even if there is only one server", async () => {
+  test("without a model gets 400, even if there is only one server", async () => {
     using server = fakeBackend();
     using proxy = startProxy({ backends: [makeBackend({ origin: server.origin })] });
     const required = "400 model_required";
@@ -67,7 +67,7 @@ describe.each(PATHS)("POST %s", (path) => {
     expect(server.received).toEqual([]);
   });
 
-  test("is for POST alone, and does not match with a slash at its end", async () => {
+  test("works only for POST, and not with a slash at its end", async () => {
     using server = fakeBackend();
     using proxy = start(server);
     for (const method of ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"]) {
@@ -83,11 +83,11 @@ describe.each(PATHS)("POST %s", (path) => {
 
 describe("outside /v1", () => {
   test.each<[what: string, path: string, init: RequestInit, says: string]>([
-    ["JSON without a model, with one in the query", "/embed?model=m", post("{}"), "200 answer"],
-    ["no body, with one in the query", "/embed?model=m", post(undefined), "200 answer"],
+    ["JSON without a model, and a model in the query", "/embed?model=m", post("{}"), "200 answer"],
+    ["no body, with a model in the query", "/embed?model=m", post(undefined), "200 answer"],
     ["a form", "/rerank", post(form()), "200 answer"],
     ["an unknown model", "/embed", post('{"model":"x"}'), "404 model_not_found"],
-    ["one in the query", "/embed?model=x", post("{}"), "404 model_not_found"],
+    ["an unknown model in the query", "/embed?model=x", post("{}"), "404 model_not_found"],
     ["a broken body", "/embed?model=m", post('{"model":"m'), "400 invalid_json"],
     [
       "an encoded body",
@@ -95,13 +95,13 @@ describe("outside /v1", () => {
       post('{"model":"m"}', { "content-encoding": "gzip" }),
       "415 unsupported_encoding",
     ],
-  ])("%s: as below /v1", async (_what, path, init, says) => {
+  ])("%s: like below /v1", async (_what, path, init, says) => {
     using server = fakeBackend();
     using proxy = start(server);
     expect(await answer(proxy, path, init)).toBe(says);
   });
 
-  test("a model that is not known yet is 503 while the proxy starts, and one that drains", async () => {
+  test("a model that is unknown while the proxy starts, or that drains: 503", async () => {
     const draining = makeBackend();
     using proxy = startProxy({ backends: [draining], isReady: () => false });
     proxy.table.drain(draining);
@@ -109,7 +109,7 @@ describe("outside /v1", () => {
     expect(await answer(proxy, "/embed", post('{"model":"m"}'))).toBe("503 backend_draining");
   });
 
-  test("a request that was refused goes to another server of its model, on the same path", async () => {
+  test("a request whose connection was refused goes to another server of its model, on the same path", async () => {
     using server = fakeBackend();
     using proxy = startProxy({
       backends: [

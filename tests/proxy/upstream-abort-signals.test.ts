@@ -1,4 +1,4 @@
-/** When a request is watched for its client, and what becomes of the signal that ends it. */
+/** When the proxy begins to watch for a client's hang-up, and how it reuses the signals that end requests. */
 import { describe, expect, test } from "bun:test";
 import { type Patience, UpstreamAbort } from "../../src/proxy/upstream-abort.ts";
 import { ENDLESS } from "../support/proxy/in-process.ts";
@@ -13,7 +13,7 @@ function setUp(patience: Patience) {
 describe("a request that is not watched from the beginning", () => {
   const LATER: Patience = { ...ENDLESS, watchAfterMs: 10 };
 
-  test("ends when it is watched, if the client has hung up before", async () => {
+  test("ends when the watching begins, if the client has hung up already", async () => {
     const { abort, client } = setUp(LATER);
     client.abort();
     expect(abort.signal.aborted).toBe(false);
@@ -28,24 +28,24 @@ describe("a request that is not watched from the beginning", () => {
     expect(abort.reason).toBe("client gone");
   });
 
-  test("tells of it at once when somebody wants to know", () => {
+  test("shows the hang-up at once when watchClient() is called", () => {
     const { abort, client } = setUp(LATER);
     client.abort();
     abort.watchClient();
     expect(abort.reason).toBe("client gone");
   });
 
-  test("does not ask for the signal if it is over before", async () => {
+  test("does not use the client's signal if it is over first", async () => {
     const { asked, abort } = watched(LATER);
     abort.release();
     abort.watchClient();
     const { abort: later } = watched(LATER);
     later.watchClient();
-    await Bun.sleep(2 * LATER.watchAfterMs); // nothing is to happen
+    await Bun.sleep(2 * LATER.watchAfterMs); // nothing must happen
     expect(asked()).toBe(false);
   });
 
-  /** Says whether the signal was asked for. */
+  /** Records whether the signal was used. */
   function watched(patience: Patience) {
     const client = new AbortController();
     let isAsked = false;
@@ -69,7 +69,7 @@ describe("the signal of a request that is over", () => {
     return [abort, signal];
   };
 
-  test("is another's, and what is told of the first does not end the other", () => {
+  test("serves another request, and late events of the first do not end it", () => {
     const [first, signal] = over();
     const { abort: second } = setUp(ENDLESS);
     expect(second.signal).toBe(signal);
@@ -85,14 +85,14 @@ describe("the signal of a request that is over", () => {
     expect([second.signal.aborted, first.signal.aborted]).toEqual([true, false]);
   });
 
-  test("is given back once", () => {
+  test("is given back only once", () => {
     const [first, signal] = over();
     first.release();
     const [second, third] = [setUp(ENDLESS).abort, setUp(ENDLESS).abort];
     expect([second.signal === signal, third.signal === signal]).toEqual([true, false]);
   });
 
-  test("is nobody's if it was aborted, or others listen to it", () => {
+  test("is not reused if it was aborted or has other listeners", () => {
     const { abort } = setUp(ENDLESS);
     abort.cut();
     abort.release();

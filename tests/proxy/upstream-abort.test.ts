@@ -21,7 +21,7 @@ function setUp(patience: Patience = PATIENCE, client = new AbortController()) {
   return { abort, backend, client, enter, lease };
 }
 
-/** Resolves when a timer of `ms` started now would have fired: nothing later in the queue has. */
+/** Resolves when a timer of `ms` that starts now has fired. Later timers have not fired yet. */
 async function aReadTimesOut(): Promise<void> {
   const { abort, backend } = setUp();
   abort.waitFor("read");
@@ -30,7 +30,7 @@ async function aReadTimesOut(): Promise<void> {
 }
 
 describe("UpstreamAbort", () => {
-  test("ends nothing by itself", () => {
+  test("does not end a request by itself", () => {
     const { abort } = setUp();
     expect([abort.signal.aborted, abort.reason]).toEqual([false, undefined]);
   });
@@ -82,21 +82,21 @@ describe("UpstreamAbort", () => {
   test.each<[phase: Phase, patience: Patience]>([
     ["headers", { ...ENDLESS, headersMs: 5, readMs: 1_000_000 }],
     ["read", { ...ENDLESS, headersMs: 1_000_000, readMs: 5 }],
-  ])("waiting for %s, has the patience for that", async (phase, patience) => {
+  ])("waiting for %s, uses the time limit for that", async (phase, patience) => {
     const { abort, backend, enter } = setUp(patience);
     enter(phase);
     backend.close("run-over");
     await until("it is given up", () => abort.signal.aborted);
   });
 
-  test.each(PHASES)("waiting for %s, never gives up a run that goes on", async (phase) => {
+  test.each(PHASES)("waiting for %s, never gives up on a running server", async (phase) => {
     const { abort, enter } = setUp({ ...ENDLESS, headersMs: 1, readMs: 1 });
     enter(phase);
     await aReadTimesOut();
     expect([abort.signal.aborted, abort.reason]).toEqual([false, undefined]);
   });
 
-  test("waiting for a slow client, never gives up a run that is over", async () => {
+  test("waiting for a slow client, never gives up, even if the run is over", async () => {
     const { abort, backend } = setUp({ ...ENDLESS, headersMs: 1, readMs: 1 });
     abort.waitFor("client");
     backend.close("run-over");
@@ -104,7 +104,7 @@ describe("UpstreamAbort", () => {
     expect(abort.signal.aborted).toBe(false);
   });
 
-  test("gives up no read that ended in time, and the next one that does not", async () => {
+  test("gives up on a read only if it takes too long", async () => {
     const { abort, backend } = setUp();
     abort.waitFor("read");
     backend.close("run-over");
@@ -116,20 +116,20 @@ describe("UpstreamAbort", () => {
     expect(abort.reason).toBe("run-over");
   });
 
-  test("gives each read its own time", async () => {
+  test("gives each read the full time", async () => {
     const { abort, backend } = setUp({ ...ENDLESS, headersMs: 1, readMs: 200 });
     backend.close("run-over");
     const since = performance.now();
     for (let read = 0; read < 3; read += 1) {
       abort.waitFor("read");
-      await aReadTimesOut(); // 40 ms at least
+      await aReadTimesOut(); // at least 40 ms
     }
     const renewedAfterMs = performance.now() - since;
     await until("the last read is given up", () => abort.signal.aborted);
     expect(performance.now() - since).toBeGreaterThan(renewedAfterMs + 100);
   });
 
-  test("gives the answer up no more once its headers have come", async () => {
+  test("does not probe any more once the headers have arrived", async () => {
     const { abort, backend } = setUp({ ...ENDLESS, headersMs: 1, readMs: 1_000_000 });
     backend.close("run-over");
     abort.waitFor("read");
@@ -138,19 +138,19 @@ describe("UpstreamAbort", () => {
     abort.release();
   });
 
-  test("ends a WebSocket whose time is up while its backend goes on, and nothing else", () => {
+  test("ends only a WebSocket when its drain timeout expires while the backend runs", () => {
     const { abort, backend, lease } = setUp(ENDLESS);
     const socket = new UpstreamAbort(new AbortController(), backend.acquire()!, ENDLESS);
     socket.upgraded();
     backend.drain();
     backend.endEndless();
     expect([abort.reason, socket.signal.aborted, socket.reason]).toEqual([undefined, true, "cut"]);
-    abort.upgraded(); // a handshake that took long
+    abort.upgraded(); // a slow handshake
     expect([abort.signal.aborted, abort.reason]).toEqual([true, "cut"]);
     lease.end();
   });
 
-  test("ends at once when a run that is over is cut too", () => {
+  test("ends at once when a run that is over is also cut", () => {
     const { abort, backend } = setUp(ENDLESS);
     backend.close("run-over");
     backend.close("cut");
@@ -170,7 +170,7 @@ describe("UpstreamAbort", () => {
     expect(abort.reason).toBe(first);
   });
 
-  test("ends nothing after release(): no client, no timer", async () => {
+  test("does nothing after release(), neither for a hang-up nor for a timer", async () => {
     const { abort, backend, client, lease } = setUp({ ...ENDLESS, headersMs: 1, readMs: 1 });
     backend.close("run-over");
     abort.release();
@@ -182,9 +182,9 @@ describe("UpstreamAbort", () => {
   });
 
   test.each<[what: string, end: (abort: UpstreamAbort) => void]>([
-    ["its headers have come", (abort) => abort.waitFor("read")],
+    ["the headers have arrived", (abort) => abort.waitFor("read")],
     ["the request is over", (abort) => abort.release()],
-  ])("ends nothing by a try to connect that was under way when %s", async (_what, end) => {
+  ])("ignores a running try to connect when %s", async (_what, end) => {
     using hole = await blackhole();
     const backend = makeBackend({ origin: hole.origin, mayVanish: true });
     const vanishing = { probeAfterMs: 0, connectMs: 200, probeEveryMs: 1_000 };

@@ -15,20 +15,20 @@ describe("ask()", () => {
     ["HTTP/1.1 599 What\r\nContent-Length: 0\r\n\r\n", "answer"],
     ["HTTP/1.1 600 What\r\nContent-Length: 0\r\n\r\n", "no answer"],
     ["no HTTP at all\r\n\r\n", "no answer"],
-  ])("of %p is %s", async (reply, kind) => {
+  ])("returns for %p: %s", async (reply, kind) => {
     using upstream = await rawServer();
     const asked = ask(`${upstream.origin}/v1/x`, init());
     (await upstream.request()).send(reply);
     expect((await asked).kind).toBe(kind);
   });
 
-  test("is no answer when nobody listens, and says so by its code", async () => {
+  test("returns no answer, with an error code, when there is no listener", async () => {
     const asked = await ask(`http://127.0.0.1:${await freePort()}/`, init());
     if (asked.kind === "answer") throw new Error("somebody has answered");
     expect(errorCode(asked.error)).toBe("ECONNREFUSED");
   });
 
-  test("is no answer when it was aborted", async () => {
+  test("returns no answer when it was aborted", async () => {
     using upstream = await rawServer();
     const gone = new AbortController();
     const asked = ask(upstream.origin, init(gone.signal));
@@ -37,7 +37,7 @@ describe("ask()", () => {
     expect((await asked).kind).toBe("no answer");
   });
 
-  test("throws what is a bug of ours", async () => {
+  test("throws on a bug of ours", async () => {
     const asked = ask("no URL", init());
     expect(await asked.catch((error: unknown) => error)).toBeInstanceOf(Error);
   });

@@ -1,4 +1,4 @@
-/** Requests to servers whose machine may go away without a word. */
+/** Requests to servers whose machine may vanish without closing its connections. */
 import { describe, expect, test } from "bun:test";
 import type { Backend, Unreachable } from "../../src/routing/backend.ts";
 import { freePort, rawConnect, rawServer } from "../support/client/raw-http.ts";
@@ -11,11 +11,11 @@ import { until, within } from "../support/until.ts";
 
 type Group = RunningProxy & {
   readonly backends: readonly Backend[];
-  /** What each backend was reported for. */
+  /** The reported failures of each backend. */
   readonly reported: readonly string[];
 };
 
-/** A group of servers that may vanish; the first of them is asked first. */
+/** A group of servers that may vanish. The proxy asks the first one first. */
 function startGroup(
   origins: readonly string[],
   patience: Partial<typeof ENDLESS.vanishing> = {},
@@ -24,7 +24,7 @@ function startGroup(
   const backends = origins.map((origin, index) => {
     const backend = makeBackend({
       ...{ origin, name: `web.${index}`, rank: -index, shares: "web", mayVanish: true },
-      // As the fleet does: whoever can't be reached takes nothing new.
+      // Like the fleet: an unreachable server gets no new requests.
       onUnreachable: (how: Unreachable) => {
         reported.push(`web.${index}: ${how}`);
         proxy.table.drain(backend);
@@ -40,7 +40,7 @@ function startGroup(
 const SOON = { probeAfterMs: 50, connectMs: 100, probeEveryMs: 100 };
 
 describe("a server whose machine may vanish", () => {
-  test("that can't be connected to is passed by, and reported", async () => {
+  test("is skipped and reported if no connection is possible", async () => {
     using hole = await blackhole();
     using other = fakeBackend();
     using proxy = startGroup([hole.origin, other.origin], SOON);
@@ -48,27 +48,27 @@ describe("a server whose machine may vanish", () => {
     expect(proxy.reported).toEqual(["web.0: unreachable"]);
   });
 
-  test("that refuses a connection is passed by, and reported", async () => {
+  test("is skipped and reported if it refuses a connection", async () => {
     using other = fakeBackend();
     using proxy = startGroup([`http://127.0.0.1:${await freePort()}`, other.origin]);
     expect((await within("an answer", chat(proxy.origin, "m"))).status).toBe(200);
     expect(proxy.reported).toEqual(["web.0: connection refused"]);
   });
 
-  test("that vanishes while a request waits for its first token loses it to another one", async () => {
+  test("loses a request to another one if it vanishes before the first token", async () => {
     using server = await vanishingServer();
     using other = fakeBackend();
     using proxy = startGroup([server.origin, other.origin], SOON);
     const answer = chat(proxy.origin, "m");
     await until("it has the request", () => proxy.backends[0]?.inFlight === 1);
-    await Bun.sleep(200); // longer than all of its patience, to prove that it is not given up while it is there
+    await Bun.sleep(200); // longer than all its timeouts: proves that it is not given up while it is there
     expect([other.received.length, proxy.reported]).toEqual([0, []]);
     await server.vanish();
     expect((await within("an answer", answer)).status).toBe(200);
     expect([other.received.length, proxy.reported]).toEqual([1, ["web.0: unreachable"]]);
   });
 
-  test("that is slow is tried again and again, once for all who wait, and never given up", async () => {
+  test("is probed again and again if it is slow, once for all requests, and never given up", async () => {
     using slow = await rawServer();
     using proxy = startGroup([slow.origin], SOON);
     const waiting = await Promise.all([1, 2, 3].map(() => rawConnect(proxy.port)));
@@ -87,11 +87,11 @@ describe("a server whose machine may vanish", () => {
       client[Symbol.dispose]();
     }
     const after = tries();
-    await Bun.sleep(SOON.probeEveryMs * 2); // longer than to the next try, to prove that there is none
+    await Bun.sleep(SOON.probeEveryMs * 2); // longer than until a next try: proves that there is none
     expect([tries() - after, proxy.reported]).toEqual([0, []]);
   });
 
-  test("whose run is over loses a request without headers to another one of its group", async () => {
+  test("loses a request without headers to another one of its group when its run is over", async () => {
     using server = await rawServer();
     using other = fakeBackend();
     using proxy = startGroup([server.origin, other.origin]);
@@ -104,7 +104,7 @@ describe("a server whose machine may vanish", () => {
   });
 });
 
-test("a server whose machine can't vanish is tried once", async () => {
+test("a server whose machine cannot vanish is probed once", async () => {
   using slow = await rawServer();
   const backends = [makeBackend({ origin: slow.origin })];
   const patience = { ...ENDLESS, probeAfterMs: 20, connectMs: 100, vanishing: SOON };
@@ -112,6 +112,6 @@ test("a server whose machine can't vanish is tried once", async () => {
   using client = await rawConnect(proxy.port);
   client.send(rawRequest());
   await until("it was tried", () => slow.connections.length === 2);
-  await Bun.sleep(SOON.probeEveryMs * 2); // longer than to the next try, to prove that there is none
+  await Bun.sleep(SOON.probeEveryMs * 2); // longer than until a next try: proves that there is none
   expect(slow.connections.length).toBe(2);
 });

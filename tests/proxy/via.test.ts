@@ -25,12 +25,12 @@ describe("loopOf()", () => {
   });
 });
 
-test("newPseudonym() names no two processes alike", () => {
+test("newPseudonym() gives each process another name", () => {
   expect(newPseudonym()).not.toBe(newPseudonym());
 });
 
 describe("createHandler()", () => {
-  test("ends a loop through itself: the fourth time is once too often", async () => {
+  test("ends a loop through itself at the fourth pass", async () => {
     const backend = { origin: "", seen: 1 };
     using relay = fakeBackend((request) => fetch(`${backend.origin}/v1/chat/completions`, request));
     using proxy = startProxy({ backends: [makeBackend({ origin: relay.origin })] });
@@ -44,7 +44,7 @@ describe("createHandler()", () => {
     expect(relay.received).toHaveLength(3);
   });
 
-  test("passes on what came through another proxy of its kind, or through itself twice", async () => {
+  test("passes on a request that came through another such proxy, or twice through itself", async () => {
     using server = fakeBackend();
     using inner = startProxyTo(server.origin);
     using outer = startProxyTo(inner.origin);
@@ -54,7 +54,7 @@ describe("createHandler()", () => {
     expect(new Set(via).size).toBe(2);
   });
 
-  test("tells itself no models: what it read from itself would never go", async () => {
+  test("does not list models to itself, because such a model would stay forever", async () => {
     using proxy = startProxy({ backends: [makeBackend()], pseudonym: "us" });
     const list = (via: string): Promise<Response> =>
       fetch(`${proxy.origin}/v1/models`, { headers: { via } });

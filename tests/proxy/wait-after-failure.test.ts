@@ -31,7 +31,7 @@ describe("A request whose server refuses the connection", () => {
     expect([old.inFlight, next.received.length]).toEqual([0, 1]);
   });
 
-  test("tries it again after a second: it may listen by then", async () => {
+  test("tries the server again after a second, because it may listen by then", async () => {
     const port = await freePort();
     const old = makeBackend({ origin: `http://127.0.0.1:${port}`, run: OLD });
     using proxy = startPatientProxy([old]);
@@ -42,7 +42,7 @@ describe("A request whose server refuses the connection", () => {
     await server.stop(true);
   });
 
-  test("is told what keeps it waiting now when its time is up, and not what did at first", async () => {
+  test("gets the present reason for its wait after the wait timeout, not the first one", async () => {
     const old = makeBackend({ origin: `http://127.0.0.1:${await freePort()}`, run: OLD });
     using proxy = startPatientProxy([old], { timeoutMs: 1_300 });
     const answer = chat(proxy.origin, "m");
@@ -52,7 +52,7 @@ describe("A request whose server refuses the connection", () => {
     expect(proxy.roomLog.lines.map(({ reason }) => reason)).toContain("its server did not answer");
   });
 
-  test("is told so when its time is up, and nobody is asked more than once a second", async () => {
+  test("gets an error after the wait timeout, and asks a server at most once a second", async () => {
     const old = makeBackend({ origin: `http://127.0.0.1:${await freePort()}`, run: OLD });
     using proxy = startPatientProxy([old], { timeoutMs: 300 });
     const response = await chat(proxy.origin, "m");
@@ -85,7 +85,7 @@ describe("A request that dies with its server before an answer", () => {
     expect(next.received).toHaveLength(1);
   });
 
-  test("also if the engine tells a moment later that it was told to stop", async () => {
+  test("goes to the next one also if the engine reports the stop a moment later", async () => {
     using server = await rawServer();
     const old = makeBackend({ origin: server.origin, run: OLD });
     using proxy = startPatientProxy([old]);
@@ -101,8 +101,8 @@ describe("A request that dies with its server before an answer", () => {
 
   test.each([
     ["crashed", "/v1/chat/completions", (): boolean => false],
-    ["was told to stop, but may have begun what must not be done twice", "/v1/x", () => true],
-  ])("is told at once if the server %s", async (_why, path, isStopping) => {
+    ["was told to stop, but the request must not be sent twice", "/v1/x", () => true],
+  ])("gets an error at once if the server %s", async (_why, path, isStopping) => {
     using server = await rawServer();
     const old = makeBackend({ origin: server.origin, run: OLD });
     using proxy = startPatientProxy([old]);
@@ -115,7 +115,7 @@ describe("A request that dies with its server before an answer", () => {
     expect(proxy.room.counts.size).toBe(0);
   });
 
-  test("goes to one more server and to no third", async () => {
+  test("goes to one more server but not to a third", async () => {
     using first = await rawServer();
     using second = await rawServer();
     const old = makeBackend({ origin: first.origin, run: OLD });
@@ -135,7 +135,7 @@ describe("A request that dies with its server before an answer", () => {
     expect(await codeOf(answer)).toBe("502 backend_unreachable");
   });
 
-  test("is told at once if its body can't be sent again", async () => {
+  test("gets an error at once if its body cannot be sent again", async () => {
     using server = await rawServer();
     const old = makeBackend({ origin: server.origin, run: OLD });
     using proxy = startPatientProxy([old]);
@@ -148,7 +148,7 @@ describe("A request that dies with its server before an answer", () => {
   });
 });
 
-test("A response of Codex waits too when its server was told to stop and cuts it", async () => {
+test("A request of Codex for a response waits when its server was told to stop and cuts it", async () => {
   using server = await rawServer();
   const old = makeBackend({ origin: server.origin, run: OLD });
   using proxy = startPatientProxy([old]);
@@ -160,12 +160,12 @@ test("A response of Codex waits too when its server was told to stop and cuts it
   old.ending.toldToStop();
   proxy.table.drain(old);
   for (const upstream of server.connections) upstream.reset();
-  await proxy.untilWaiting(1); // what works in the background is not begun twice
+  await proxy.untilWaiting(1); // a background request is not started twice
   expect(await codeOf(Promise.race(answers))).toBe("502 backend_unreachable");
   proxy.room.close();
 });
 
-test("A replica that drops every connection gets a request once, also while the others are full", async () => {
+test("A replica that drops every connection gets a request only once, even while the others are full", async () => {
   using server = await rawServer();
   const full = makeBackend({ run: NEXT, isReplica: true, load: new Load(1), rank: 5 });
   full.acquire();
@@ -177,7 +177,7 @@ test("A replica that drops every connection gets a request once, also while the 
   expect(server.connections).toHaveLength(1);
 });
 
-test("An answer that has begun is the client's, whatever becomes of its server", async () => {
+test("An answer that has begun goes to the client, whatever happens to its server", async () => {
   using server = await rawServer();
   const old = makeBackend({ origin: server.origin, run: OLD });
   using proxy = startPatientProxy([old]);

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { WaitLog } from "../../src/proxy/wait-log.ts";
 import { memoryLog } from "../support/proxy/memory-log.ts";
 
-test("tells the first that waits and the last that is through, with count and longest", () => {
+test("WaitLog logs the first wait and the end of the last one, with their number and the longest time", () => {
   const log = memoryLog();
   const wait = new WaitLog(log);
   wait.entered("m", "its server is starting");
@@ -20,7 +20,7 @@ test("tells the first that waits and the last that is through, with count and lo
   expect(log.lines[2]).toMatchObject({ requests: 2, longest_seconds: 2.3 });
 });
 
-test("a model whose servers are full now and then fills no log: a pair of lines a minute", () => {
+test("WaitLog writes one pair of lines a minute for a model whose servers are often full", () => {
   const log = memoryLog();
   let nowMs = 0;
   const wait = new WaitLog(log, () => nowMs);
@@ -32,7 +32,7 @@ test("a model whose servers are full now and then fills no log: a pair of lines 
   expect(log.lines.filter(({ level }) => level === "debug")).toHaveLength(2_400 - 4);
 });
 
-test("thousands of models fill no log either: sixty pairs a minute", () => {
+test("WaitLog writes sixty pairs a minute for thousands of models", () => {
   const log = memoryLog();
   let nowMs = 0;
   const wait = new WaitLog(log, () => nowMs);
@@ -46,7 +46,7 @@ test("thousands of models fill no log either: sixty pairs a minute", () => {
   expect(log.lines.filter(({ level }) => level === "info")).toHaveLength(2 * 2 * 60);
 });
 
-test("whoever was not told to have come is not told to have gone", () => {
+test("WaitLog does not log the end of a wait whose beginning it did not log", () => {
   const log = memoryLog();
   new WaitLog(log).left("m", 1, false);
   expect(log.lines).toEqual([]);

@@ -5,7 +5,7 @@ import { makeRoom, routed, waiter } from "../support/proxy/waiter.ts";
 
 const attempt = (): Tried<number> => routed(1);
 
-test("nothing of a wait is left when it has ended: no timer, no listener", async () => {
+test("a wait that has ended leaves no timer and no listener", async () => {
   const { room } = makeRoom();
   const { signal } = new AbortController();
   const set = spyOn(globalThis, "setTimeout");
@@ -23,7 +23,7 @@ test("nothing of a wait is left when it has ended: no timer, no listener", async
   expect(getEventListeners(signal, "abort")).toHaveLength(0);
 });
 
-test("whoever comes while the others try is behind them", async () => {
+test("a request that comes while others try is behind them", async () => {
   const { room } = makeRoom();
   const behind: boolean[] = [];
   const look = (): Tried<number> => {
@@ -37,14 +37,14 @@ test("whoever comes while the others try is behind them", async () => {
   expect(behind).toEqual([true]);
 });
 
-test("whoever leaves while the others try does not try any more", async () => {
+test("a request that leaves while others try does not try any more", async () => {
   const { room } = makeRoom();
   const client = new AbortController();
   let tries = 0;
   const first = room.wait(
     waiter({
       attempt: () => {
-        setImmediate(() => client.abort()); // comes in the break between two turns
+        setImmediate(() => client.abort()); // runs in the break between two turns
         const untilMs = performance.now() + 10; // longer than a turn
         while (performance.now() < untilMs);
         return routed(1);

@@ -2,15 +2,15 @@ import { describe, expect, test } from "bun:test";
 import type { Tried, Waiter } from "../../src/proxy/waiting-room.ts";
 import { makeRoom, routed, waiter } from "../support/proxy/waiter.ts";
 
-/** Takes 1 ms, so that some of them take more than one turn. */
+/** Takes 1 ms, so that several tries take more than one turn. */
 function slow(): Tried<number> {
   const untilMs = performance.now() + 1;
   while (performance.now() < untilMs);
   return routed(0);
 }
 
-describe("WaitingRoom, while others have their turn", () => {
-  test("a lane that could not go, and whose last one has left, stops no other", async () => {
+describe("WaitingRoom, in the break between two turns,", () => {
+  test("is not blocked by a lane that could not go and is empty now", async () => {
     const { room } = makeRoom();
     const client = new AbortController();
     void room.wait(waiter({ lane: "a", signal: client.signal }));
@@ -21,7 +21,7 @@ describe("WaitingRoom, while others have their turn", () => {
     expect(await Promise.all(ends)).toHaveLength(20);
   });
 
-  test("one that comes while others try is tried too", async () => {
+  test("also tries a request that comes while others try", async () => {
     const { room } = makeRoom();
     void room.wait(waiter({ lane: "pinned" }));
     const others = Array.from({ length: 20 }, () =>
@@ -35,7 +35,7 @@ describe("WaitingRoom, while others have their turn", () => {
     room.close();
   });
 
-  test("those that come back keep their places", async () => {
+  test("keeps the places of requests that come back", async () => {
     const { room } = makeRoom();
     const order: number[] = [];
     const one = (arrival: number): Waiter<number> =>
@@ -53,7 +53,7 @@ describe("WaitingRoom, while others have their turn", () => {
     expect(order).toEqual([1_000, 1_001, 1_002, 1_003, 1_004]);
   });
 
-  test("takes turns with everybody else when thousands are let in", async () => {
+  test("lets other work run when thousands of requests go", async () => {
     const { room } = makeRoom();
     const busy = (): Tried<number> => {
       const untilMs = performance.now() + 0.2;
@@ -70,6 +70,6 @@ describe("WaitingRoom, while others have their turn", () => {
     await Promise.all(ends);
     clearInterval(ticker);
     expect(longestMs).toBeGreaterThan(0);
-    expect(longestMs).toBeLessThan(80); // all in one go would take 100 ms at least
+    expect(longestMs).toBeLessThan(80); // without breaks it would take at least 100 ms
   });
 });

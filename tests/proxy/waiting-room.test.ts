@@ -5,7 +5,7 @@ import { makeRoom, routed, waiter } from "../support/proxy/waiter.ts";
 import { until } from "../support/until.ts";
 
 describe("WaitingRoom", () => {
-  test("is closed with a time-out of 0, and for good when the proxy is being stopped", async () => {
+  test("is closed with a timeout of 0, and for good when the proxy is being stopped", async () => {
     expect(makeRoom({ timeoutMs: 0 }).room.isOpen).toBe(false);
     const { room } = makeRoom();
     expect(room.isOpen).toBe(true);
@@ -21,7 +21,7 @@ describe("WaitingRoom", () => {
     expect([room.isOpen, room.isClosed, room.counts.size]).toEqual([false, true, 0]);
   });
 
-  test("lets them try in the order in which they came, as many as there is room for", async () => {
+  test("lets requests try in order of arrival, as many as there is room for", async () => {
     const { room } = makeRoom();
     let free = 0;
     const done: number[] = [];
@@ -47,7 +47,7 @@ describe("WaitingRoom", () => {
     expect([done, room.counts.size]).toEqual([[0, 1, 2, 3], 0]);
   });
 
-  test("leaves a lane alone whose first can't go, and tries the others", async () => {
+  test("skips a lane whose first request cannot go, and tries the others", async () => {
     const { room } = makeRoom();
     const tries: string[] = [];
     const one = (name: string, lane: string, isFree: boolean): Waiter<number> =>
@@ -67,7 +67,7 @@ describe("WaitingRoom", () => {
     room.close();
   });
 
-  test("one model's wait holds up no other", async () => {
+  test("does not let the wait for one model delay another", async () => {
     const { room } = makeRoom();
     void room.wait(waiter());
     const other = room.wait(waiter({ model: "n", attempt: () => routed(7) }));
@@ -76,7 +76,7 @@ describe("WaitingRoom", () => {
     room.close();
   });
 
-  test("many wakes in one step are one", async () => {
+  test("treats many wakes in one step as one", async () => {
     const { room } = makeRoom();
     let tries = 0;
     void room.wait(
@@ -94,7 +94,7 @@ describe("WaitingRoom", () => {
     room.close();
   });
 
-  test("whoever comes between a wake and the tries is behind those that wait", async () => {
+  test("puts a request that comes between a wake and the tries behind the waiting ones", async () => {
     const { room } = makeRoom();
     const first = room.wait(waiter({ attempt: () => routed(1) }));
     expect([room.isBehind("m", ""), room.isBehind("m", "x"), room.isBehind("n", "")]).toEqual([
@@ -108,7 +108,7 @@ describe("WaitingRoom", () => {
     expect(room.isBehind("m", "")).toBe(false);
   });
 
-  test("ends a wait when its time is up, when nobody will come, and when the client leaves", async () => {
+  test("ends a wait at its timeout, when no server will come, and when the client leaves", async () => {
     const { room } = makeRoom();
     const outcomes: WaitOutcome[] = [];
     const late = await room.wait(waiter({ outcomes, patienceMs: 20 }));
@@ -128,7 +128,7 @@ describe("WaitingRoom", () => {
     expect(room.counts.size).toBe(0);
   });
 
-  test("is full with as many as may wait", () => {
+  test("is full at its limit of waiting requests", () => {
     const { room } = makeRoom({ waitersMax: 2 });
     void room.wait(waiter());
     expect(room.isFull).toBe(false);
@@ -142,7 +142,7 @@ describe("WaitingRoom", () => {
     expect(room.isFull).toBe(false);
   });
 
-  test("a wake during the tries has all try again", async () => {
+  test("makes all try again after a wake during the tries", async () => {
     const { room } = makeRoom();
     let isFree = false;
     const first = room.wait(waiter({ attempt: () => (isFree ? routed(1) : { kind: "waits" }) }));
@@ -161,7 +161,7 @@ describe("WaitingRoom", () => {
     expect((await first).kind).toBe("routed");
   });
 
-  test("a bug in one's try is that one's alone", async () => {
+  test("keeps a bug in one request's try away from the others", async () => {
     const { room } = makeRoom();
     const broken = room.wait(
       waiter({
@@ -177,7 +177,7 @@ describe("WaitingRoom", () => {
     expect(room.counts.size).toBe(0);
   });
 
-  test("the log has one line when the first waits and one when the last is through", async () => {
+  test("logs one line for the first wait and one for the end of the last", async () => {
     const { room, log } = makeRoom();
     const [a, b] = [
       room.wait(waiter({ patienceMs: 5 })),

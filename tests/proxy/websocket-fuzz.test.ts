@@ -1,4 +1,4 @@
-/** Whatever two ends do to each other through the proxy: both ends end, the lease ends, and no message is changed or swapped. */
+/** Random WebSockets through the proxy: both ends close, the lease ends, and no message is changed or swapped. */
 import { expect, test } from "bun:test";
 import { seededRandom } from "../support/client/random-json.ts";
 import { ENDLESS, startProxyTo } from "../support/proxy/in-process.ts";
@@ -9,14 +9,14 @@ import { rawWebSocketClient, rawWebSocketServer } from "../support/websocket/raw
 import type { Transcript } from "../support/websocket/transcript.ts";
 
 const EXCHANGES = 100;
-/** Any number will do; one from the environment repeats a run that failed. */
+/** Any number. FUZZ_SEED in the environment repeats a failed run. */
 const SEED = Number(process.env["FUZZ_SEED"] ?? 20_261_127);
 
 function messagesIn({ lines }: Transcript): readonly string[] {
   return lines.filter((line) => line.startsWith("text") || line.startsWith("binary"));
 }
 
-/** Who stays sees all that the other one has sent before it has left in order. */
+/** The end that stays gets all messages that the other end sent before it closed in order. */
 function seesAll(watching: RandomScript, sending: RandomScript): boolean {
   return watching.ending === "stays" && sending.ending === "close";
 }

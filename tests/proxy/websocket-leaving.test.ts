@@ -1,4 +1,4 @@
-/** Clients that leave while the handshake with the server is under way: that ends it. */
+/** A client that leaves during the handshake with the server ends the handshake. */
 import { describe, expect, test } from "bun:test";
 import { rawConnect, rawServer } from "../support/client/raw-http.ts";
 import { startProxyTo } from "../support/proxy/in-process.ts";
@@ -19,7 +19,7 @@ describe("a client that leaves before the server has answered the handshake", ()
     const leftMs = performance.now();
     client[leave]();
     await connection.waitForClose();
-    // 1 to 8 ms on a machine with nothing else to do (measured, Bun 1.4.5).
+    // 1 to 8 ms on an idle machine (measured, Bun 1.4.5).
     expect(performance.now() - leftMs).toBeLessThan(100);
     await until("the lease has ended", () => proxy.backend.inFlight === 0);
   });

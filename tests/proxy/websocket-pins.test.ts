@@ -1,6 +1,6 @@
 /**
- * What the proxy relies on in Bun and what no manual promises. A failure here means that another version of Bun does it
- * differently: look at the proxy before this is changed.
+ * Behaviour of Bun that the proxy relies on and no manual promises. A failure here means that another version of Bun
+ * behaves differently: check the proxy before you change this test.
  */
 import { expect, test } from "bun:test";
 import { WebSocket } from "ws";
@@ -18,12 +18,12 @@ const OPTIONS = {
   closeTimeout: 1_000,
 } as const;
 
-/** The key of a handshake that came over a bare socket. */
+/** The key of a handshake that came over a raw socket. */
 function keyIn(request: string): string | undefined {
   return /sec-websocket-key: (\S+)/i.exec(request)?.[1];
 }
 
-/** A server on a bare socket that accepts one handshake, and chooses a subprotocol. */
+/** A server on a raw socket that accepts one handshake and chooses a subprotocol. */
 async function choosingServer(): Promise<{
   readonly server: Awaited<ReturnType<typeof rawServer>>;
 }> {
@@ -42,7 +42,7 @@ function end(client: WebSocket): Promise<string> {
   return within("the end of the handshake", promise);
 }
 
-test("ws: the listener of `upgrade` gets the very array of headers that is validated when it returns", async () => {
+test("ws: the listener of `upgrade` gets the same array of headers that ws validates afterwards", async () => {
   const { server: first } = await choosingServer();
   using _first = first;
   const spliced = new WebSocket(first.origin.replace("http", "ws"), [], OPTIONS);
@@ -60,7 +60,7 @@ test("ws: the listener of `upgrade` gets the very array of headers that is valid
   expect(await end(untouched)).toBe("Server sent a subprotocol but none was requested");
 });
 
-test("ws: with `autoPong: false` the server's ping is told and not answered", async () => {
+test("ws: with `autoPong: false` the server's ping is reported and not answered", async () => {
   using server = await rawServer();
   const client = new WebSocket(server.origin.replace("http", "ws"), [], OPTIONS);
   const pinged = Promise.withResolvers<string>();
@@ -93,9 +93,9 @@ test("Bun.serve: `open` is called within `server.upgrade()`", async () => {
 });
 
 test.each([
-  ["none: Bun chooses the first that was offered", {}, "one"],
+  ["none: Bun chooses the first offered one", {}, "one"],
   ["an empty one: Bun chooses none", { "Sec-WebSocket-Protocol": "" }, undefined],
-  ["one that was not offered", { "Sec-WebSocket-Protocol": "other" }, "other"],
+  ["one that the client did not offer", { "Sec-WebSocket-Protocol": "other" }, "other"],
 ] as const)(
   "Bun.serve: `server.upgrade()` is given as subprotocol %s",
   async (_what, headers, chosen) => {
