@@ -1,7 +1,7 @@
 /**
  * The compiled binary behind the proxies that people put in front of it: client → nginx, HAProxy or Caddy → our proxy
- * → server. Client and server are bare sockets. The configurations are in tests/support/front-proxies/config/; the README
- * has the lines of them that matter.
+ * → server. Client and server are bare sockets. The configurations are in tests/support/front-proxies/config/;
+ * docs/front-proxies.md shows them.
  */
 import { beforeAll, describe, expect, test } from "bun:test";
 import { CODEX_WEBSOCKET, written } from "../../support/client/openings.ts";

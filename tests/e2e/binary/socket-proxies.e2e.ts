@@ -1,5 +1,5 @@
 /**
- * The compiled binary behind each of the socket proxies in the README, with the rules that the README gives, in front of
+ * The compiled binary behind each socket proxy of docs/security.md, with the rules that the page gives, in front of
  * a fake engine. It runs no process of Docker's, so every release of the engine can be tried. Behind a real engine:
  * real-engine/socket-proxy.e2e.ts.
  */
@@ -15,7 +15,7 @@ import { startCompiled } from "../../support/proxy/compiled.ts";
 import { until } from "../../support/until.ts";
 
 const README = readFileSync(join(import.meta.dir, "../../../docs/security.md"), "utf8");
-/** The rule in the README for wollomatic's, as it is to be copied. */
+/** The rule for wollomatic's socket proxy, as the page shows it. */
 const OUR_RULE = /-allowGET=([^'`]+)'/.exec(README)?.[1] ?? "";
 
 const missing = await provide("haproxy", "haproxy");

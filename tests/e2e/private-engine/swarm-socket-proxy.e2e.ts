@@ -1,6 +1,6 @@
 /**
- * The compiled binary behind each of the socket proxies in the README, in front of the real manager of a swarm: with what
- * the README has people allow for a swarm, and without.
+ * The compiled binary behind each socket proxy of docs/security.md, in front of the real manager of a swarm: with what
+ * the page says to allow for a swarm, and without.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
@@ -22,9 +22,9 @@ import { until } from "../../support/until.ts";
 const TIMEOUT_MS = 60_000;
 const README = readFileSync(join(import.meta.dir, "../../../docs/security.md"), "utf8");
 const RULE = /-allowGET=([^'`]+)'/.exec(README)?.[1] ?? "";
-/** What the README has stand beside `version` in wollomatic's rule. */
-const MORE = /`(services\|[^`]+)` stand beside `version`/.exec(README)?.[1] ?? "";
-/** The variables, as the README has them set. */
+/** What the page adds to `version` in wollomatic's rule. */
+const MORE = /`version\|(services\|[^`]+)` in place of `version`/.exec(README)?.[1] ?? "";
+/** The variables that the page says to set. */
 const FOR_SWARM = Object.fromEntries(
   (/`(SERVICES=1[^`]*)`/.exec(README)?.[1] ?? "").split(" ").map((text) => text.split("=")),
 ) as Allowed;
