@@ -1,4 +1,4 @@
-/** What docs/two-proxies.md tells people to change in compose.yaml to run two proxies fits that file, and itself. */
+/** The changes that docs/two-proxies.md makes to compose.yaml fit that file and each other. */
 import { describe, expect, test } from "bun:test";
 import { VARIABLES } from "../../src/config.ts";
 import { READYZ, RESPONSES } from "../../src/ground/paths.ts";
@@ -23,7 +23,7 @@ function parse(text: string): ComposeFile {
   return Bun.YAML.parse(text) as ComposeFile;
 }
 
-/** What the labels say of each router, service or middleware: its name → option → value. */
+/** The labels of each router, service or middleware: its name → option → value. */
 function named(kind: "routers" | "services" | "middlewares"): Map<string, Map<string, string>> {
   const all = new Map<string, Map<string, string>>();
   for (const [label, value] of Object.entries(SHOWN.labels)) {
@@ -36,7 +36,7 @@ function named(kind: "routers" | "services" | "middlewares"): Map<string, Map<st
 }
 
 describe("two proxies in compose.yaml", () => {
-  test("have a port of this machine each, one of which is that of a single one", () => {
+  test("have one port of this machine each, and keep the port of a single proxy", () => {
     const [before = ""] = BEFORE.ports;
     const [address, first = "", target] = before.split(":");
     const last = Number(first) + (SHOWN.deploy?.replicas ?? 0) - 1;
@@ -45,17 +45,17 @@ describe("two proxies in compose.yaml", () => {
     expect(DOCS).toContain(`${first} and ${last} of this machine`);
   });
 
-  test("keep every label that a single one has", () => {
+  test("keep every label of a single proxy", () => {
     expect(SHOWN.labels).toMatchObject(BEFORE.labels);
-    for (const value of Object.values(SHOWN.labels)) expect(value).toBeString(); // Compose takes no other
+    for (const value of Object.values(SHOWN.labels)) expect(value).toBeString(); // Compose accepts only strings
   });
 
-  test("name a service, an entry point and a middleware that there are", () => {
+  test("name only services, entry points and middlewares that exist", () => {
     const [routers, services] = [named("routers"), named("services")];
     expect([...routers.keys()]).toEqual(["inference", "responses"]);
     expect([...services.keys()]).toEqual(["inference", "responses"]);
     for (const [name, router] of routers) {
-      expect(router.get("service")).toBe(name); // Traefik wants it named where a container has several
+      expect(router.get("service")).toBe(name); // Traefik requires it where a container has several
       const address = `--entrypoints.${router.get("entrypoints")}.address=`;
       expect(COMPOSE.services["traefik"]?.command?.join("\n")).toContain(address);
       expect(["", ...named("middlewares").keys()]).toContain(router.get("middlewares") ?? "");
@@ -66,19 +66,18 @@ describe("two proxies in compose.yaml", () => {
     }
   });
 
-  test("have responses stay at one, by what the Traefik of compose.yaml has", () => {
+  test("send each client's responses to one proxy, with a strategy of compose.yaml's Traefik", () => {
     const [rule, other] = ["responses", "inference"].map(
       (name) => named("routers").get(name)?.get("rule") ?? "",
     );
     expect(rule).toBe(`PathPrefix(\`${RESPONSES}\`)`);
-    expect(rule!.length).toBeGreaterThan(other!.length); // the longer one counts first
+    expect(rule!.length).toBeGreaterThan(other!.length); // Traefik tries the longer rule first
     expect(named("services").get("responses")?.get("loadbalancer.strategy")).toBe("hrw");
     expect(COMPOSE.services["traefik"]?.image).toBe("traefik:v3.6");
   });
 
-  test("are read by Prometheus by the name of the service", () => {
-    const [, job = ""] = /`(dns_sd_configs: .*?)`/.exec(DOCS) ?? [];
-    expect(Bun.YAML.parse(job)).toEqual({
+  test("are found by Prometheus under the name of the service", () => {
+    expect(Bun.YAML.parse(codeBlocks(DOCS, "yaml")[1] ?? "")).toEqual({
       dns_sd_configs: [{ names: ["proxy"], type: "A", port: Number(VARIABLES.PROXY_PORT.default) }],
     });
   });
