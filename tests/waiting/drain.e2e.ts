@@ -1,4 +1,7 @@
-/** drain and undrain by `docker exec` into the image, however restricted it runs, in front of real containers. */
+/**
+ * drain and undrain by `docker exec` into the image, however restricted it runs, in front of real containers. The command is in
+ * docs/operating.md.
+ */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readdirSync, statSync } from "node:fs";
 import {
