@@ -64,7 +64,7 @@ test("screen readers hear each new change once, and no old changes", async () =>
     changes: [change({ name: "whisper", state: "reading_models", at: timeAgo(0) }), ...changes],
   });
   await page.getByText("whisper: reading models").waitFor({ state: "attached" });
-  expect(await page.locator("[aria-live]").count()).toBe(0); // role=status is a polite one
+  expect(await page.locator("[aria-live]").count()).toBe(0); // role=status is a polite live region already
 });
 
 test("the page says what /status has left out", async () => {

@@ -34,7 +34,7 @@ test("ages stop while the proxy is lost, and continue afterwards; only the time 
   await proxy.stop();
   await page.locator("#lost").waitFor();
   const [before, lost] = [await ages(page), await text(page.locator("#lost"))];
-  await expectNever("an age goes on", async () => (await ages(page)) !== before, 3_000);
+  await expectNever("an age changes", async () => (await ages(page)) !== before, 3_000);
   expect(await text(page.locator("#lost"))).not.toBe(lost);
   proxy.startAgain();
   await until("the ages continue", async () => (await ages(page)) !== before, 4_000);

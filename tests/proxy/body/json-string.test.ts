@@ -77,7 +77,7 @@ describe("JsonString.skip() ends at the first unescaped quote", () => {
     const single = new JsonString();
     for (let at = 0; at < whole.length; at += 1) single.skip(whole.subarray(at, at + 1), 0);
     expect(single.complete).toBe(true);
-    expect(performance.now() - start).toBeLessThan(4_000); // it takes 50; quadratic would take minutes
+    expect(performance.now() - start).toBeLessThan(4_000); // it takes 50 ms; quadratic time would take minutes
   });
 });
 

@@ -91,7 +91,7 @@ describe("a kept body is counted out", () => {
       .catch(() => undefined);
     const request = await upstream.request();
     await request.waitFor(BODY.slice(-50));
-    expect(kept.total).toBe(2 * BODY.length); // ours to send again, and what fetch has copied
+    expect(kept.total).toBe(2 * BODY.length); // the proxy's own bytes, for a retry, and fetch's copy
     request.send(reply);
     if (closes) request.end();
     await within("its end", asked);

@@ -106,5 +106,5 @@ test("told() returns a view of a body in memory", async () => {
   const body = await read.body("prompt");
   if (body.kind !== "bytes") throw new Error(body.kind);
   expect(read.told().prompt?.buffer).toBe(body.bytes.buffer);
-  expect(read.told().prompt).toEqual(body.bytes.subarray(21, 24)); // as often as somebody asks
+  expect(read.told().prompt).toEqual(body.bytes.subarray(21, 24)); // a second call returns the same
 });

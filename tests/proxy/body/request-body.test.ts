@@ -136,7 +136,7 @@ describe("readModelField() of pieces", () => {
     const { request, state } = piecewise(pieces, { "content-length": String(12 + rest.length) });
     const field = await readField(request, NO_LIMIT);
     expect(await bodyAtHand(field)).toEqual(Buffer.from(pieces.join("")));
-    expect(state.pulls).toBe(2); // all has come, so there is no need to ask for the end
+    expect(state.pulls).toBe(2); // the whole body has come, so it needs no read for the end
   });
 
   test.each<[keptBytesMax: number, kind: ModelField["kind"]]>([

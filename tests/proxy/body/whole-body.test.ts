@@ -18,7 +18,7 @@ async function sent(head: readonly string[], body: string): Promise<string | und
   });
   using client = await rawConnect(server.port!);
   client.send(`${["POST / HTTP/1.1", "Host: a", ...head].join("\r\n")}\r\n\r\n${body}`);
-  return await within("the request", seen.promise); // the server stops with the block
+  return await within("the request", seen.promise); // await here: `using` stops the server at the end of the block
 }
 
 describe("wholeBody()", () => {

@@ -218,11 +218,11 @@ describe("page.html", () => {
     expect(PAGE.match(makers)).toBeNull();
   });
 
-  test("says for each state what to do, as the README does", () => {
+  test("has the same to-do text for each state as docs/operating.md", () => {
     const [, json = ""] = /^const TODO = (\{[\s\S]*?^\});$/m.exec(PAGE) ?? [];
-    const readme = readFileSync(join(ROOT, "docs/operating.md"), "utf8");
+    const docs = readFileSync(join(ROOT, "docs/operating.md"), "utf8");
     const [, table = ""] =
-      /^\| State \| What it means \| What to do \|\n.*\n((?:\|.*\n)+)/m.exec(readme) ?? [];
+      /^\| State \| What it means \| What to do \|\n.*\n((?:\|.*\n)+)/m.exec(docs) ?? [];
     const rows = table
       .trim()
       .split("\n")
@@ -234,8 +234,8 @@ describe("page.html", () => {
   });
 });
 
-test("the README's picture of it is small", () => {
-  const readme = readFileSync(join(ROOT, "docs/operating.md"), "utf8");
-  const [, file = ""] = /^!\[.+\]\((.+\.png)\)$/m.exec(readme) ?? [];
+test("the picture of the page in the docs has less than 150 kB", () => {
+  const docs = readFileSync(join(ROOT, "docs/operating.md"), "utf8");
+  const [, file = ""] = /^!\[.+\]\((.+\.png)\)$/m.exec(docs) ?? [];
   expect(readFileSync(join(ROOT, "docs", file)).length).toBeLessThan(150_000);
 });

@@ -65,7 +65,7 @@ test("an error in a listener goes to its failed()", async () => {
   });
   const { socket } = await converse(started.url);
   socket.send("x");
-  await until("it is told", () => started.failures.length > 0);
+  await until("failed() is called", () => started.failures.length > 0);
   expect(started.failures).toEqual([boom]);
 });
 
@@ -82,7 +82,7 @@ describe("a client", () => {
     using client = await openRaw(proxy.port);
     await until("its connection is closed", () => client.closed());
     expect(performance.now() - beganMs).toBeGreaterThan(6 * ROUND_MS);
-    await until("the server knows", () => server.closes.length === 1);
+    await until("the server sees the close", () => server.closes.length === 1);
     expect(server.closes[0]?.code).toBe(1006);
   });
 
@@ -93,7 +93,7 @@ describe("a client", () => {
       const { socket, closed } = await converse(`${proxy.origin}/v1/realtime`);
       socket.close();
       await closed();
-      await until("the server knows", () => server.open.size === 0);
+      await until("the server sees the close", () => server.open.size === 0);
       // A round without clients.
       await expectNever("one is open", () => server.open.size > 0, 3 * ROUND_MS);
     }
@@ -191,7 +191,7 @@ describe("a client", () => {
     client.pause();
     const [socket] = server.open;
     socket?.sendBinary(Buffer.alloc(16 * 1024 * 1024));
-    await until("the server knows", () => server.closes.length === 1);
+    await until("the server sees the close", () => server.closes.length === 1);
     expect(proxy.backend.inFlight).toBe(0);
   });
 });
