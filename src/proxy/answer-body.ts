@@ -22,7 +22,7 @@ export type BodyEnd = {
   readonly bytes: number;
   /** The number of pieces that were passed on one by one. 0 or undefined if the body was read whole. */
   readonly pieces?: number;
-  /** Only with `keepsPieces`: the pieces of the last reads, at least 16 KiB if the body is that long; or the whole body. */
+  /** Only with `keepsPieces`: the whole body, or the pieces of the last reads (at least 16 KiB, if there are as many). */
   readonly lastPieces?: readonly Uint8Array[];
   /** Its first 4 KiB at most. */
   readonly firstPiece?: Uint8Array | undefined;

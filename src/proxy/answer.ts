@@ -63,7 +63,7 @@ function lengthOf(headers: Headers): number {
     : Number(headers.get("content-length") ?? Number.NaN);
 }
 
-/** RFC 9110 §6.4.1: answers to HEAD and answers with these statuses have no body, whatever their Content-Length says. */
+/** RFC 9110 §6.4.1: answers to HEAD or with these statuses have no body, even if they have a Content-Length. */
 function mayHaveBody({ status }: Response, method: string): boolean {
   return method !== "HEAD" && status !== 204 && status !== 205 && status !== 304;
 }
@@ -72,7 +72,7 @@ function bytesOf(upstream: Response): Promise<Uint8Array<ArrayBuffer>> {
   return upstream.bytes() as Promise<Uint8Array<ArrayBuffer>>; // never shared
 }
 
-/** Reads the whole body. If it breaks off, the answer is a stream that fails, so that Bun aborts the client's connection. */
+/** Reads the whole body. If it breaks off, the answer's stream fails, so that Bun aborts the client's connection. */
 async function whole(
   upstream: Response,
   watch: BodyWatch,

@@ -14,7 +14,7 @@ import { type AbortReason, PATIENCE } from "./upstream-abort.ts";
 
 export type BrokenAnswersInit = {
   readonly log: Log;
-  /** How long the answers and WebSockets of a stopped backend may continue, ms. Without it the log does not name the time. */
+  /** How long answers and WebSockets of a stopped backend may continue, ms. Without it the log names no time. */
   readonly drainTimeoutMs?: number;
   /** How long a line waits for more failures of the same kind, and for the run's end, ms. */
   readonly gatherMs?: number;

@@ -1,7 +1,7 @@
 /**
  * One request and its answer. Owns all that must be released at the end: the client's connection, the kept bytes of
- * the body, and for each backend that is asked a lease, its timers and its report. Only this file releases them, exactly
- * once, however the exchange ends. Sends nothing itself: it knows no fetch, no sockets and no answer bodies.
+ * the body, and for each backend that is asked a lease, its timers and its report. Only this file releases them, once
+ * for each exchange, however it ends. Sends nothing itself: it knows no fetch, no sockets and no answer bodies.
  */
 import type { Backend, Lease } from "../routing/backend.ts";
 import type { CallEnd, CallReport, RequestReport, SocketEnd } from "../telemetry/telemetry.ts";

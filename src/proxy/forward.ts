@@ -251,7 +251,7 @@ const NOTHING_LOST: ReadonlySet<Setback> = new Set([
 
 const SATURATED = { kind: "saturated" } as const;
 
-/** After these a replica gets no requests for a while: a server that fails at once looks idle and would draw them all. */
+/** After these a replica gets no requests for a while: a server that fails at once looks idle and would get them all. */
 const COOLED: ReadonlySet<Setback> = new Set([
   "connection refused",
   "not connected",

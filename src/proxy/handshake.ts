@@ -1,5 +1,5 @@
 /**
- * The client's handshake for a WebSocket (RFC 6455 §4.2.1): recognises it, refuses a wrong one before a server is asked,
+ * The client's handshake for a WebSocket (RFC 6455 §4.2.1): recognises it, refuses a wrong one before it asks a server,
  * and tells clients that can use HTTP instead to do so. Opens nothing.
  */
 import { PUBLIC_PREFIX, RESPONSES } from "../ground/paths.ts";

@@ -1,6 +1,6 @@
 /**
- * Opens a WebSocket to one backend: sends the handshake, and on success upgrades the client. A refusal is an answer like
- * any other. `tunnel.ts` then passes the messages on. `forward.ts` decides whether to ask another backend.
+ * Opens a WebSocket to one backend: sends the handshake, and on success upgrades the client. `tunnel.ts` then passes
+ * the messages on. A refusal is an answer like any other. `forward.ts` decides whether to ask another backend.
  */
 import type { IncomingMessage } from "node:http";
 import type { WebSocket } from "ws";

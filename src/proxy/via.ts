@@ -1,4 +1,4 @@
-/** The `Via` header lists the proxies that a request has passed (RFC 9110 §7.6.3). Adds this proxy, and detects loops. */
+/** Adds this proxy to `Via`, the list of proxies that a request has passed (RFC 9110 §7.6.3), and detects loops. */
 import { viaEntry } from "../ground/pseudonym.ts";
 import { errorResponse } from "./own/errors.ts";
 

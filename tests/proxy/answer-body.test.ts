@@ -48,7 +48,7 @@ describe("watchBody()", () => {
     const reader = body.getReader();
     source.enqueue(bytes("one"));
     source.enqueue(bytes("two"));
-    await Bun.sleep(0); // to prove that nothing is read
+    await Bun.sleep(0); // proves that nothing is read
     expect(events).toEqual([]);
     const { value } = await within("the pieces", reader.read());
     expect(Buffer.from(value!).toString()).toBe("onetwo");

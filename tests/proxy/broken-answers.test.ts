@@ -36,7 +36,7 @@ describe("BrokenAnswers", () => {
       at.broken.add(n % 2 === 0 ? at.backend : other, { ...BROKEN, afterMs: n });
     }
     at.backend.ending.ended(OOM);
-    await until("it is told", () => at.log.lines.length > 0);
+    await until("it is logged", () => at.log.lines.length > 0);
     const reason =
       "its container ran out of memory (exit code 137) 1 s into the longest of the answers";
     const line = { message: BROKE_OFF, container: "vllm-1", model: "m", answers: 1_000, reason };
@@ -71,7 +71,7 @@ describe("BrokenAnswers", () => {
     expect(await reasonOf(at)).toBe(reason);
     const startMs = performance.now();
     for (let n = 0; n < 50; n += 1) at.broken.add(at.backend, { ...BROKEN, afterMs: 200 });
-    await until("it is told again", () => at.log.lines.length > 1);
+    await until("there is a new line", () => at.log.lines.length > 1);
     expect(performance.now() - startMs).toBeGreaterThan(80);
     expect(at.told()[1]).toEqual({
       ...{ message: BROKE_OFF, container: "vllm-1", model: "m", answers: 50 },
@@ -87,7 +87,7 @@ describe("BrokenAnswers", () => {
     at.broken.add(at.backend, BROKEN);
     await expectNever("a line within the quiet time", () => at.log.lines.length > 1, 20);
     at.backend.ending.ended(OOM);
-    await until("it is told", () => at.log.lines.length > 1);
+    await until("it is logged", () => at.log.lines.length > 1);
     expect(await reasonOf(at)).toContain("ran out of memory");
     at.broken.add(at.backend, BROKEN);
     await expectNever("one more line", () => at.log.lines.length > 2, 20);
@@ -101,7 +101,7 @@ describe("BrokenAnswers", () => {
     at.broken.add(at.backend, BROKEN);
     await reasonOf(at);
     for (let n = 0; n < 5; n += 1) at.broken.add(at.backend, BROKEN);
-    await until("they are told", () => at.log.lines.length > 1);
+    await until("it is logged", () => at.log.lines.length > 1);
     expect(at.log.lines.map(({ answers }) => answers)).toEqual([1, 5]);
   });
 

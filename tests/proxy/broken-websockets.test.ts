@@ -21,7 +21,7 @@ describe("BrokenAnswers", () => {
     at.broken.add(at.backend, REFUSED);
     for (let n = 0; n < 12; n += 1) at.broken.add(at.backend, { ...SOCKET, afterMs: n * 1_000 });
     at.backend.ending.ended(OOM);
-    await until("all are told", () => at.log.lines.length === 3);
+    await until("it is logged", () => at.log.lines.length === 3);
     const line = { message: ENDED_EARLY, container: "vllm-1", model: "m", websockets: 12 };
     const reason =
       "its container ran out of memory (exit code 137) 11 s into the longest of the connections";
@@ -53,7 +53,7 @@ describe("BrokenAnswers", () => {
     at.broken.add(at.backend, SOCKET);
     await expectNever("a line within the quiet time", () => at.log.lines.length > 1, 20);
     at.broken.add(at.backend, BROKEN);
-    await until("another kind is told", () => at.log.lines.length > 1);
+    await until("the other kind is logged", () => at.log.lines.length > 1);
     at.broken.flush();
     expect(at.log.lines.map(({ message }) => message)).toEqual([
       ENDED_EARLY,

@@ -1,4 +1,4 @@
-/** Replays the first requests of real clients on the wire: no answer by the proxy itself may stop a client from starting. */
+/** Replays the first requests of real clients on the wire: no answer of the proxy may stop a client from starting. */
 import { describe, expect, test } from "bun:test";
 import { parseMessage } from "../support/client/http-message.ts";
 import { CODEX_WEBSOCKET, OPENINGS, type Opening, written } from "../support/client/openings.ts";

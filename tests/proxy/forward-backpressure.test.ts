@@ -34,7 +34,7 @@ test("forward() reads an answer no faster than a slow client does", async () => 
   using client = await rawConnect(proxy.port);
   client.pause();
   client.send(rawRequest());
-  await until("the answer is under way", () => slow.made() > 0);
+  await until("the answer has begun", () => slow.made() > 0);
   const request = fetch(`${proxy.origin}/v1/x`, { method: "POST", body: '{"model":"m"}' });
   const { length } = await within("the quick one", (await request).bytes());
   expect(length).toBe(BYTES);

@@ -220,7 +220,7 @@ describe("a connection that can't be made", () => {
     using client = await rawConnect(proxy.port);
     client.send(rawRequest());
     // On a busy machine the proxy's probe may come before the request.
-    await until("both have come", () => upstream.connections.length === 2);
+    await until("both have arrived", () => upstream.connections.length === 2);
     const request = await withRequest(upstream);
     upstream.stopListening();
     using late = await rawConnect(proxy.port);
@@ -235,6 +235,6 @@ describe("a connection that can't be made", () => {
 async function withRequest({ connections }: RawServer): Promise<RawConnection> {
   const find = (): RawConnection | undefined =>
     connections.find(({ received }) => received().includes("\r\n\r\n"));
-  await until("a request has come", () => find() !== undefined);
+  await until("a request has arrived", () => find() !== undefined);
   return find()!;
 }

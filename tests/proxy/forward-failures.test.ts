@@ -18,7 +18,7 @@ const LAST_CHUNK = "0\r\n\r\n";
 
 async function expectRelease(proxy: RunningProxy & { readonly backend: Backend }): Promise<void> {
   await until("the lease has ended", () => proxy.backend.inFlight === 0);
-  await until("the connection is kept open no longer", () => proxy.keptOpen() === 0);
+  await until("the connection is no longer kept open", () => proxy.keptOpen() === 0);
 }
 
 describe("forward() answers 502", () => {
@@ -86,7 +86,7 @@ describe("forward() answers 502", () => {
       const connection = await upstream.request();
       connection.send(`${CHUNKED}5\r\nhello\r\n`.replace("200", String(status)));
       await client.waitFor(UNREACHABLE);
-      await until("the backend is hung up on", connection.closed, 250);
+      await until("the backend sees the hang-up", connection.closed, 250);
     });
   });
 });

@@ -137,7 +137,7 @@ describe("a client that hangs up ends the upstream request at once", () => {
     await until("the backend sees it", connection.closed, 1_000);
     elapsedMs.push(performance.now() - goneMs);
     await until("the lease has ended", () => proxy.backend.inFlight === 0, 1_000);
-    await until("the connection is kept open no longer", () => proxy.keptOpen() === 0, 1_000);
+    await until("the connection is no longer kept open", () => proxy.keptOpen() === 0, 1_000);
     expect(connection.received()).not.toContain("\r\n0\r\n\r\n"); // an upload never looks complete
     expect(proxy.log.lines).toEqual([]);
   });
@@ -159,7 +159,7 @@ describe("a client that hangs up ends the upstream request at once", () => {
     expect(connection.received()).not.toContain("\r\n0\r\n\r\n");
     await client.waitForClose();
     await until("the lease has ended", () => proxy.backend.inFlight === 0, 1_000);
-    await until("the connection is kept open no longer", () => proxy.keptOpen() === 0, 1_000);
+    await until("the connection is no longer kept open", () => proxy.keptOpen() === 0, 1_000);
     expect(proxy.log.lines).toEqual([]);
   });
 

@@ -17,7 +17,7 @@ test("A WebSocket gets 1012, its server 1001, and its lease ends", async () => {
   await client.untilMessages(1);
   expect(proxy.backend.endEndless()).toBe(1);
   expect(await client.closed()).toEqual(RESTARTED);
-  await until("the server hears of it", () => server.closes.length > 0);
+  await until("the server sees it", () => server.closes.length > 0);
   expect([server.closes[0]?.code, proxy.backend.inFlight]).toEqual([1001, 0]);
 });
 
@@ -45,7 +45,7 @@ test("A handshake that the server answers after the drain timeout ends in the sa
   expect(proxy.backend.endEndless()).toBe(0);
   answer.resolve(undefined);
   expect(await (await opening).closed()).toEqual(RESTARTED);
-  await until("the server hears of it", () => server.closes.length > 0);
+  await until("the server sees it", () => server.closes.length > 0);
   expect([server.closes[0]?.code, proxy.backend.inFlight]).toEqual([1001, 0]);
   expect(reported).toEqual(["begins", "ends"]);
 });

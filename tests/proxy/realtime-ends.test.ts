@@ -38,7 +38,7 @@ describe("a WebSocket ends", () => {
     await withOne(async ({ server, client }) => {
       client.socket.close(4001, "enough");
       expect(await client.closed()).toEqual({ code: 4001, reason: "enough" });
-      await until("the server knows", () => server.closes.length === 1);
+      await until("the server sees the end", () => server.closes.length === 1);
       expect(server.closes).toEqual([{ code: 4001, reason: "enough" }]);
     });
   });
@@ -46,7 +46,7 @@ describe("a WebSocket ends", () => {
   test("when its client goes without a Close frame: the server gets none either", async () => {
     await withOne(async ({ server, client, proxy }) => {
       client.socket.terminate();
-      await until("the server knows", () => server.closes.length === 1);
+      await until("the server sees the end", () => server.closes.length === 1);
       expect(server.closes[0]?.code).toBe(1006);
       expect(proxy.log.lines).toEqual([]);
     });
@@ -63,7 +63,7 @@ describe("a WebSocket ends", () => {
     await withOne(async ({ server, client }) => {
       client.socket.close();
       await client.closed();
-      await until("the server knows", () => server.closes.length === 1);
+      await until("the server sees the end", () => server.closes.length === 1);
       expect(server.closes[0]?.code).toBe(1005);
     });
   });
@@ -72,7 +72,7 @@ describe("a WebSocket ends", () => {
     await withOne(async ({ server, client, proxy }) => {
       serverSide(server).terminate();
       expect((await client.closed()).code).toBe(1006);
-      await until("the log says so", () => proxy.log.lines.length === 1);
+      await until("it is logged", () => proxy.log.lines.length === 1);
       expect(proxy.log.lines[0]).toMatchObject({
         level: "warn",
         container: "vllm-1",
@@ -114,9 +114,9 @@ describe("a WebSocket ends", () => {
         code: 1012,
         reason: "being stopped or replaced: connect again",
       });
-      await until("the server knows", () => server.closes.length === 1);
+      await until("the server sees the end", () => server.closes.length === 1);
       expect(server.closes[0]?.code).toBe(1001);
-      await until("the log says so", () => proxy.log.lines.length === 1);
+      await until("it is logged", () => proxy.log.lines.length === 1);
       const reason = "the drain timeout expired";
       expect(proxy.log.lines[0]).toMatchObject({ level: "warn", websockets: 1, reason });
     });
@@ -129,7 +129,7 @@ describe("a WebSocket ends", () => {
       await client.untilMessages(1);
       expect((await client.closed()).code).toBe(1012);
       expect(await stopped).toBe(1);
-      await until("the server knows", () => server.closes.length === 1);
+      await until("the server sees the end", () => server.closes.length === 1);
     });
   });
 
@@ -150,11 +150,11 @@ describe("a WebSocket ends", () => {
     await client.closed();
     expect(proxy.backend.inFlight).toBe(1);
     const stopped = proxy.stop(5_000);
-    await until("some have come", () => server.messages.length > 10);
+    await until("some messages have arrived", () => server.messages.length > 10);
     isSlow = false;
     expect(await stopped).toBe(0);
     expect(proxy.backend.inFlight).toBe(0);
-    await until("the server knows", () => server.closes.length === 1);
+    await until("the server sees the end", () => server.closes.length === 1);
     expect([server.messages.length, server.closes[0]?.code]).toEqual([count, 1005]);
   });
 
@@ -174,7 +174,7 @@ describe("a WebSocket ends", () => {
         if (from === "client") client.socket.send(long);
         else serverSide(server).sendBinary(long);
         const { code } = await client.closed();
-        await until("the server knows", () => server.closes.length === 1);
+        await until("the server sees the end", () => server.closes.length === 1);
         expect([code, server.closes[0]?.code]).toEqual(
           from === "client" ? [1009, 1006] : [1011, 1009],
         );

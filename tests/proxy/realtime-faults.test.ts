@@ -42,7 +42,7 @@ test("a client that has gone before the 101: the proxy leaves the server, asks n
     handler: (request, client) => handle(request, clientWith(client, { upgrade: () => false })),
   });
   const { status } = await refusedHandshake(`http://127.0.0.1:${proxy.port}/v1/realtime`);
-  await until("the server knows", () => server.closes.length > 0);
+  await until("the server sees the end", () => server.closes.length > 0);
   brokenAnswers.flush();
   expect(status).toBe(499);
   expect(server.closes.map(({ code }) => code)).toEqual([1006]);
@@ -73,7 +73,7 @@ test("a bug of ours at the opening ends the WebSocket", async () => {
   const closed = converse(`${proxy.origin}/v1/realtime`).then(({ closed: end }) => end());
   await Promise.allSettled([closed]);
   await until("the lease has ended", () => proxy.backend.inFlight === 0);
-  await until("the log has it", () => proxy.log.lines.length > 0);
+  await until("it is logged", () => proxy.log.lines.length > 0);
   expect(proxy.log.lines[0]?.level).toBe("error");
 });
 
@@ -83,10 +83,10 @@ test("a bug of ours at the end closes both ends, and is reported as a bug", asyn
   const client = await converse(`${proxy.origin}/v1/realtime`);
   client.socket.close(4000);
   await client.closed();
-  await until("the log has it", () => proxy.log.lines.length > 0);
+  await until("it is logged", () => proxy.log.lines.length > 0);
   expect(proxy.log.lines[0]?.level).toBe("error");
   expect(JSON.stringify(proxy.log.lines[0])).toContain("a bug in the proxy");
-  await until("the server knows", () => server.open.size === 0);
+  await until("the server sees the end", () => server.open.size === 0);
   expect(proxy.backend.inFlight).toBe(0);
 });
 
@@ -104,7 +104,7 @@ test.each([
   const connection = await server.request();
   connection.send(`HTTP/1.1 101 Switching Protocols\r\n${head}\r\n\r\n`);
   expect((await answer).status).toBe(502);
-  await until("the log says so", () => proxy.log.lines.length === 1);
+  await until("it is logged", () => proxy.log.lines.length === 1);
   expect(proxy.log.lines[0]).toMatchObject({ level: "warn", requests: 1, reason });
 });
 

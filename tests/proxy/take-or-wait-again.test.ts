@@ -112,9 +112,9 @@ describe("A body of more than 1 MiB that is read further after its wait", () => 
     await proxy.untilWaiting(1);
     proxy.table.admit(makeBackend({ origin: server.origin, run: OLD }));
     const upstream = await server.request();
-    await until("what has come", () => upstream.received().length > 200_000);
+    await until("the first part has arrived", () => upstream.received().length > 200_000);
     client.send(BODY.slice(200_000));
-    await until("the rest", () => upstream.received().includes('x"}'));
+    await until("the rest has arrived", () => upstream.received().includes('x"}'));
     upstream.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
     await client.waitFor("ok");
   });

@@ -75,7 +75,7 @@ describe("a server whose machine may vanish", () => {
     for (const client of waiting) client.send(rawRequest());
     const isTry = ({ received }: { received: () => string }): boolean => received() === "";
     const tries = (): number => slow.connections.filter(isTry).length;
-    await until("all have come", () => slow.connections.length - tries() === 3);
+    await until("all have arrived", () => slow.connections.length - tries() === 3);
     const [before, startMs] = [tries(), performance.now()];
     await until("it was tried three more times", () => tries() >= before + 3);
     const most = Math.ceil((performance.now() - startMs) / SOON.probeEveryMs) + 1;
