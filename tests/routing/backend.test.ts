@@ -4,7 +4,7 @@ import { makeBackend } from "../support/server/backends.ts";
 import { within } from "../support/until.ts";
 
 describe("Backend", () => {
-  test("acquire() counts in while active and refuses after drain() and close()", () => {
+  test("acquire() counts a request while active, and refuses after drain() and close()", () => {
     const backend = makeBackend();
     expect(backend.acquire()).toBeDefined();
     expect(backend.inFlight).toBe(1);
@@ -15,7 +15,7 @@ describe("Backend", () => {
     expect(backend.inFlight).toBe(1);
   });
 
-  test("a lease ends once, however often it is ended", () => {
+  test("a lease counts only its first end()", () => {
     const backend = makeBackend();
     const lease = backend.acquire()!;
     backend.acquire();
@@ -24,7 +24,7 @@ describe("Backend", () => {
     expect(backend.inFlight).toBe(1);
   });
 
-  test("idle resolves when the last lease ends after drain(), not before", async () => {
+  test("idle resolves when the last lease ends after drain(), and not earlier", async () => {
     const backend = makeBackend();
     const lease = backend.acquire()!;
     let idle = false;
@@ -38,7 +38,7 @@ describe("Backend", () => {
     await within("idle", waited);
   });
 
-  test("idle stays pending while active, though no lease is open", async () => {
+  test("idle stays pending while active, even without an open lease", async () => {
     const backend = makeBackend();
     backend.acquire()!.end();
     const first = await Promise.race([
@@ -48,7 +48,7 @@ describe("Backend", () => {
     expect(first).toBe("pending");
   });
 
-  test("left is aborted by drain() and by close()", () => {
+  test("drain() and close() abort the signal `left`", () => {
     const drained = makeBackend();
     const closed = makeBackend();
     drained.drain();
@@ -63,7 +63,7 @@ describe("Backend", () => {
     expect(backend.state).toBe("closed");
   });
 
-  test("close() tells each open lease why, and no ended one", () => {
+  test("close() gives the reason to each open lease, and to no ended one", () => {
     const backend = makeBackend();
     const told: [string, CloseReason][] = [];
     const open = backend.acquire()!;
@@ -76,7 +76,7 @@ describe("Backend", () => {
     expect(told).toEqual([["open", "run-over"]]);
   });
 
-  test("endEndless() ends those that may never end by themselves, and no others", () => {
+  test("endEndless() ends only the requests that may never end by themselves", () => {
     const backend = makeBackend();
     const told: string[] = [];
     const [answer, socket, ended] = [backend.acquire()!, backend.acquire()!, backend.acquire()!];
@@ -94,7 +94,7 @@ describe("Backend", () => {
     expect([told, backend.inFlight, backend.state]).toEqual([["socket"], 1, "draining"]);
   });
 
-  test("onTimeUp() tells at once when the time was up before", () => {
+  test("onTimeUp() calls the listener at once when the time is already over", () => {
     const backend = makeBackend();
     const lease = backend.acquire()!;
     backend.drain();
@@ -106,7 +106,7 @@ describe("Backend", () => {
     expect(isTold).toBe(true);
   });
 
-  test("onClose() tells at once when the backend has closed already", () => {
+  test("onClose() calls the listener at once when the backend is already closed", () => {
     const backend = makeBackend();
     const lease = backend.acquire()!;
     backend.close("cut");

@@ -1,11 +1,11 @@
-/** Which replicas count when one is chosen: see `choose.test.ts` for the rest. */
+/** Which replicas can be chosen. `choose.test.ts` tests the rest. */
 import { describe, expect, test } from "bun:test";
 import { Pool, prompt } from "../support/routing/pool.ts";
 
 const KIB = 1024;
 
-describe("Chooser.choose(), who can take a request", () => {
-  test("one that cools is passed over until then, though it knows the prompt", () => {
+describe("Chooser.choose(), replicas that can take a request", () => {
+  test("skips a cooling replica until its time is over, even if it knows the prompt", () => {
     const pool = new Pool();
     pool.choose(prompt("abcd"));
     pool.load(0).cool(1_000);
@@ -16,7 +16,7 @@ describe("Chooser.choose(), who can take a request", () => {
     ]).toEqual(["1 by load, 0", "2 by load, 0", "0 by prefix, 0"]);
   });
 
-  test("if all cool they are as good as any, and prefixes count", () => {
+  test("if all replicas are cooling, chooses among them, also by prefix", () => {
     const pool = new Pool();
     pool.choose(prompt("abcd"));
     for (const { load } of pool.replicas) load.cool(1_000);
@@ -26,7 +26,7 @@ describe("Chooser.choose(), who can take a request", () => {
     ]);
   });
 
-  test("one that cools takes it if the others are full or have failed it", () => {
+  test("chooses a cooling replica if the others are full or have failed the request", () => {
     const pool = new Pool({ maxInFlight: 2 });
     pool.load(0).cool(1_000);
     pool.busy(1, 2);
@@ -38,14 +38,14 @@ describe("Chooser.choose(), who can take a request", () => {
   test.each<[what: string, requests: number, failed: readonly number[]]>([
     ["is full", 3, []],
     ["has failed it", 2, [0]],
-  ])("not one that %s, though it knows the prompt", (_what, requests, failed) => {
+  ])("skips a replica that %s, even if it knows the prompt", (_what, requests, failed) => {
     const pool = new Pool({ maxInFlight: 3 });
     pool.choose(prompt("abcd"));
     pool.busy(0, requests);
     expect(pool.ask(prompt("abcd"), { failed })).toBe(`1 by load, ${4 * KIB}`);
   });
 
-  test("nobody, if all are full or have failed it", () => {
+  test("chooses no replica if all are full or have failed the request", () => {
     const pool = new Pool({ count: 2, maxInFlight: 1 });
     pool.busy(0, 1);
     expect(pool.ask(undefined, { failed: [1] })).toBe("nobody");
@@ -53,7 +53,7 @@ describe("Chooser.choose(), who can take a request", () => {
     expect(pool.ask(undefined)).toBe("nobody");
   });
 
-  test("the only one takes it without a look at its prompt, and is no more recent for it", () => {
+  test("the only possible replica gets the request; the prompt is not read and the choice is not counted", () => {
     const hashed: number[] = [];
     const hash = (block: Uint8Array, seed: bigint): bigint => {
       hashed.push(block.length);
@@ -69,7 +69,7 @@ describe("Chooser.choose(), who can take a request", () => {
 });
 
 describe("Chooser.choose(), when the replicas change", () => {
-  test("what a replica that is gone has known counts no more, and again when it is back", () => {
+  test("the memory of a gone replica does not count, but counts again when the replica is back", () => {
     const pool = new Pool();
     const { replicas } = pool;
     pool.choose(prompt("abcd"));
@@ -79,7 +79,7 @@ describe("Chooser.choose(), when the replicas change", () => {
     expect(pool.ask(prompt("abcd"))).toBe("0 by prefix, 0");
   });
 
-  test("the 32nd that has ever been there makes all forgotten, the 31st does not", () => {
+  test("the 32nd replica of all time clears the memory, the 31st does not", () => {
     const pool = new Pool({ count: 31 });
     const [first, ...others] = pool.replicas;
     const newer = new Pool({ count: 1 }).replicas;
@@ -90,7 +90,7 @@ describe("Chooser.choose(), when the replicas change", () => {
     expect(pool.ask(prompt("abcd"))).toEndWith(" by prefix, 0");
   });
 
-  test("of more than 31 at once those beyond get requests by load alone", () => {
+  test("with more than 31 replicas at once, the others get requests by load only", () => {
     const pool = new Pool({ count: 33 });
     const asked = pool.replicas.map((_replica, n) => pool.ask(prompt(String.fromCharCode(65 + n))));
     expect(asked).toEqual(pool.replicas.map(({ name }) => `${name} by load, ${KIB}`));

@@ -1,4 +1,4 @@
-/** The choice of a replica beside a second implementation of it: both see the same random life of a few servers. */
+/** Compares the choice of a replica with a second implementation, over random histories of a few servers. */
 import { expect, test } from "bun:test";
 import { type Candidate, Chooser } from "../../src/routing/choose.ts";
 import { Load } from "../../src/routing/load.ts";
@@ -8,19 +8,19 @@ import { PlainChooser, PlainPool, PlainReplica } from "../support/routing/plain-
 
 const LIVES = 400;
 const STEPS = 150;
-/** One seed, to have a life again that went wrong. */
+/** One seed, to repeat a failed history. */
 const ONLY = process.env["CHOOSE_SEED"];
 
 const KIB = 1024;
 
-/** A server as both see it. */
+/** A server, as both implementations see it. */
 type Both = { readonly real: Candidate; readonly plain: PlainReplica };
 type Open = { readonly server: Both; readonly bytes: number; isUnread: boolean };
 
-/** What a model has of memory, as both keep it. */
+/** The memory of one model, in both implementations. */
 type Model = { readonly real: Prefixes; readonly plain: PlainPool };
 
-/** Mixes well, and looks only at the beginning of a block: random prompts differ there. */
+/** Mixes well. Reads only the beginning of a block, because random prompts differ there. */
 const cheapHash: HashBlock = (block, seed) => {
   const first = BigInt(block[0]! + 256 * block[1]!);
   const mixed = BigInt.asUintN(64, (seed ^ first) * 0x9e3779b97f4a7c15n + 0x632be59bd9b4e019n);
@@ -33,12 +33,12 @@ class Life {
   readonly #plain: PlainChooser;
   readonly #models: readonly Model[];
   #servers: Both[] = [];
-  /** One array for as long as the servers are the same, as the routing table gives it. */
+  /** The same array while the servers are the same, as in the routing table. */
   #replicas: readonly Candidate[] = [];
   #open: Open[] = [];
   readonly #prompts: Uint8Array[] = [new Uint8Array(3 * KIB)];
   #nowMs = 0;
-  /** What choices came to, to see that all of it happens. */
+  /** Counts the results of the choices, to check that all kinds occur. */
   readonly seen = new Map<string, number>();
 
   constructor(seed: number) {
@@ -48,11 +48,11 @@ class Life {
     this.#plain = new PlainChooser(hash);
     const size = [6, 20, 100][seed % 3]!;
     this.#models = [0, 1].map(() => ({ real: new Prefixes(size), plain: new PlainPool(size) }));
-    // Some lives have more replicas than there are bits.
+    // Some histories have more replicas than there are bits.
     for (let count = seed % 10 === 0 ? 30 : 3; count > 0; count -= 1) this.#come();
   }
 
-  /** @returns what differs; undefined if nothing does */
+  /** @returns the difference; undefined if there is none */
   step(): string | undefined {
     const happens = this.#random(20);
     if (happens < 9) return this.#ask();
@@ -147,7 +147,7 @@ class Life {
     return this.#servers.filter(() => this.#random(2) === 0);
   }
 
-  /** Goes on from one of the last prompts, or from a part of it; the new part is short, or very long. */
+  /** Continues one of the last prompts, or a part of one. The new part is short or very long. */
   #prompt(): Uint8Array {
     const before = this.#prompts[this.#random(this.#prompts.length)]!;
     const kept = [before.length, before.length, this.#random(before.length), 2 * KIB, 0];
@@ -158,7 +158,7 @@ class Life {
     const prompt = new Uint8Array(from.length + added);
     prompt.set(from);
     prompt.fill(this.#random(256), from.length);
-    // Each new block begins with random bytes: the cheap hash looks there.
+    // Each new block begins with random bytes, because the cheap hash reads only these.
     for (let at = Math.ceil(from.length / KIB) * KIB; at + 1 < prompt.length; at += KIB) {
       prompt[at] = this.#random(4);
       prompt[at + 1] = this.#random(3);
@@ -168,7 +168,7 @@ class Life {
     return prompt;
   }
 
-  /** What differs between what both count. */
+  /** The difference between the counts of both implementations. */
   #differing(): string | undefined {
     for (const { real, plain } of this.#servers) {
       const { inFlight, unreadBytes, chosen, value } = real.load;
@@ -197,7 +197,7 @@ class Life {
   }
 }
 
-/** @returns what went wrong, with what it takes to have it again */
+/** @returns the error, with the seed to repeat it */
 function live(seed: number, seen: Map<string, number>): readonly string[] {
   const life = new Life(seed);
   for (let step = 0; step < STEPS; step += 1) {
@@ -208,7 +208,7 @@ function live(seed: number, seen: Map<string, number>): readonly string[] {
   return [];
 }
 
-test("choose() chooses what the pseudo code does, through random lives of random replicas", () => {
+test("choose() chooses as the pseudo code does, over random histories of random replicas", () => {
   const seeds = ONLY === undefined ? Array.from({ length: LIVES }, (_, n) => n + 1) : [+ONLY];
   const seen = new Map<string, number>();
   expect(seeds.flatMap((seed) => live(seed, seen))).toEqual([]);

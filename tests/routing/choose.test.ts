@@ -1,6 +1,6 @@
 /**
- * Each line of the pseudo code of issue 16. Who is live: `choose-live.test.ts`; all
- * lines together: `choose-random.test.ts`.
+ * Each line of the pseudo code of issue 16. `choose-live.test.ts` tests which replicas can be chosen;
+ * `choose-random.test.ts` tests all lines together.
  */
 import { describe, expect, test } from "bun:test";
 import { Pool, prompt } from "../support/routing/pool.ts";
@@ -9,9 +9,9 @@ const KIB = 1024;
 
 type Busy = readonly [requests: number, unreadBytes: number];
 
-/** Unless it says otherwise the first request of a pool goes to replica 0, as all are idle. */
+/** Unless a test says otherwise, the first request of a pool goes to replica 0, because all are idle. */
 describe("Chooser.choose(), by load", () => {
-  test("takes the one that was chosen longest ago, of those with the same load", () => {
+  test("with equal loads, takes the replica that was chosen longest ago", () => {
     const pool = new Pool();
     const names = Array.from({ length: 6 }, () => pool.choose(undefined)?.replica.name);
     expect(names).toEqual(["0", "1", "2", "0", "1", "2"]);
@@ -19,9 +19,9 @@ describe("Chooser.choose(), by load", () => {
 
   test.each<[what: string, busy: readonly Busy[], taken: string]>([
     ["requests in flight", [[1, 0]], "1"],
-    ["unread bytes, however few", [[0, 1]], "1"],
+    ["a single unread byte", [[0, 1]], "1"],
     [
-      "8 KiB unread as much as a request",
+      "8 KiB of unread bytes as one request",
       [
         [1, 0],
         [0, 8 * KIB],
@@ -30,7 +30,7 @@ describe("Chooser.choose(), by load", () => {
       "0",
     ],
     [
-      "more than 8 KiB as more than a request",
+      "more than 8 KiB as more than one request",
       [
         [0, 8 * KIB + 1],
         [1, 0],
@@ -39,7 +39,7 @@ describe("Chooser.choose(), by load", () => {
       "1",
     ],
     [
-      "less than 8 KiB as less than a request",
+      "less than 8 KiB as less than one request",
       [
         [1, 0],
         [0, 8 * KIB - 1],
@@ -71,33 +71,33 @@ describe("Chooser.choose(), by load", () => {
 
 describe("Chooser.choose(), by prefix", () => {
   test.each<[what: string, text: Uint8Array, taken: string]>([
-    ["all of it", prompt("abcd"), "0 by prefix, 0"],
-    ["more than half of it", prompt("abcdxyz"), `0 by prefix, ${3 * KIB}`],
-    ["half of it", prompt("abcdwxyz"), `0 by prefix, ${4 * KIB}`],
-    ["a byte less than half of it", prompt("abcdwxyz", 1), `1 by load, ${8 * KIB + 1}`],
-    ["another beginning, though all else is the same", prompt("xbcd"), `1 by load, ${4 * KIB}`],
-    ["none of it", prompt("wxyz"), `1 by load, ${4 * KIB}`],
+    ["the whole prompt", prompt("abcd"), "0 by prefix, 0"],
+    ["more than half", prompt("abcdxyz"), `0 by prefix, ${3 * KIB}`],
+    ["half", prompt("abcdwxyz"), `0 by prefix, ${4 * KIB}`],
+    ["one byte less than half", prompt("abcdwxyz", 1), `1 by load, ${8 * KIB + 1}`],
+    ["all but the first block", prompt("xbcd"), `1 by load, ${4 * KIB}`],
+    ["nothing", prompt("wxyz"), `1 by load, ${4 * KIB}`],
     ["a part that ends inside a block", prompt("ab", 500), "0 by prefix, 500"],
-  ])("of a prompt a replica knows %s", (_what, text, taken) => {
+  ])("a replica knows of the prompt: %s", (_what, text, taken) => {
     const pool = new Pool();
     pool.choose(prompt("abcd"));
     expect(pool.ask(text)).toBe(taken);
   });
 
-  test("a last block that is not whole is not remembered", () => {
+  test("an incomplete last block is not remembered", () => {
     const pool = new Pool();
     pool.choose(prompt("a", KIB - 1));
     expect(pool.memory.size).toBe(1);
-    // 1023 of its bytes are the same, and are read again.
+    // The last 1023 bytes are the same, but count as unread.
     expect(pool.ask(prompt("a", KIB - 1))).toBe(`0 by prefix, ${KIB - 1}`);
   });
 
   test.each<[when: string, busy: Busy, idlest: number, taken: string]>([
-    ["8 requests, where another one has none", [8, 0], 0, "0 by prefix"],
-    ["a byte more than that", [8, 1], 0, "1 by load"],
-    ["twice as many requests as another one, and 8", [14, 0], 3, "0 by prefix"],
-    ["a byte more than that", [14, 1], 3, "1 by load"],
-  ])("who knows it has %s", (_when, busy, idlest, taken) => {
+    ["8 requests, and another replica has none", [8, 0], 0, "0 by prefix"],
+    ["8 requests and one byte, and another replica has none", [8, 1], 0, "1 by load"],
+    ["twice as many requests as another replica, plus 8", [14, 0], 3, "0 by prefix"],
+    ["twice as many requests as another replica, plus 8 and one byte", [14, 1], 3, "1 by load"],
+  ])("the replica that knows the prompt has %s", (_when, busy, idlest, taken) => {
     const pool = new Pool({ count: 2 });
     pool.choose(prompt("abcd"));
     pool.busy(0, ...busy);
@@ -105,7 +105,7 @@ describe("Chooser.choose(), by prefix", () => {
     expect(pool.ask(prompt("abcd"))).toStartWith(taken);
   });
 
-  test("who gets a prompt by load knows it from then on", () => {
+  test("a replica that gets a prompt by load knows it from then on", () => {
     const pool = new Pool({ count: 2 });
     pool.choose(prompt("abcd"));
     pool.busy(0, 9);
@@ -114,13 +114,13 @@ describe("Chooser.choose(), by prefix", () => {
     expect(pool.ask(prompt("abcd"))).toBe("1 by prefix, 0");
   });
 
-  test("of several who know it the least busy, and of these who was chosen longest ago", () => {
+  test("of several that know the prompt, takes the least busy one, then the one chosen longest ago", () => {
     const pool = new Pool({ count: 3 });
     for (const busy of [0, 1]) {
       pool.choose(prompt("abcd"));
       pool.busy(busy, 9);
     }
-    // 0 and 1 know it, with 9 requests each; 2 has 5.
+    // 0 and 1 know the prompt and have 9 requests each; 2 has 5.
     pool.busy(2, 5);
     expect([pool.ask(prompt("abcd")), pool.ask(prompt("abcd"))]).toEqual([
       "0 by prefix, 0",
@@ -130,7 +130,7 @@ describe("Chooser.choose(), by prefix", () => {
     expect(pool.ask(prompt("abcd"))).toBe("1 by prefix, 0");
   });
 
-  test("who knows more of it comes before who knows less, and is less busy", () => {
+  test("a replica that knows more of the prompt wins over a less busy one that knows less", () => {
     const pool = new Pool({ count: 3 });
     pool.choose(prompt("abcd")); // 0
     pool.busy(0, 9);
@@ -140,7 +140,7 @@ describe("Chooser.choose(), by prefix", () => {
     expect(pool.ask(prompt("abcdef"))).toBe("1 by prefix, 0");
   });
 
-  test("what all of them know attracts to none of them: the least busy takes it", () => {
+  test("if all replicas know the same part, the least busy one gets the request", () => {
     const pool = new Pool({ count: 3 });
     for (const index of [0, 1, 2]) {
       pool.choose(prompt("ssss"));
@@ -150,14 +150,14 @@ describe("Chooser.choose(), by prefix", () => {
     expect(names).toEqual(["0", "1", "2", "0"]);
   });
 
-  test("parallel requests with one beginning stay together, until their replica is too busy", () => {
+  test("parallel requests with the same beginning stay together until their replica is too busy", () => {
     const pool = new Pool({ count: 2 });
     const names = [..."bcdefghijk"].map((own) => pool.start(prompt(`aaaaaaa${own}`)));
-    // The first counts 1 and 8 KiB, each other one 1 and 1 KiB: more than 8 after seven of them.
+    // The first request counts 1 and 8 KiB, each other one 1 and 1 KiB: more than 8 after seven others.
     expect(names.join("")).toBe("0000000111");
   });
 
-  test("only whole blocks from the beginning are compared, each with all before it", () => {
+  test("compares only whole blocks from the beginning, each with all blocks before it", () => {
     const pool = new Pool();
     pool.choose(prompt("aaaa"));
     expect(pool.ask(prompt("aaaabbbb"))).toBe(`0 by prefix, ${4 * KIB}`);
@@ -165,33 +165,33 @@ describe("Chooser.choose(), by prefix", () => {
   });
 });
 
-describe("Chooser.choose(), what it costs", () => {
+describe("Chooser.choose(), the unread bytes of a", () => {
   test.each<[what: string, before: string, text: Uint8Array, bytes: number]>([
     ["new prompt of 255 KiB", "", prompt("a".repeat(255)), 255 * KIB],
-    ["new prompt of 256 KiB and a byte", "", prompt("a".repeat(256), 1), 256 * KIB],
-    ["prompt of 600 KiB, 320 of them known", "a".repeat(320), prompt("a".repeat(600)), 256 * KIB],
-    ["prompt of 600 KiB, 400 of them known", "a".repeat(400), prompt("a".repeat(600)), 200 * KIB],
-    ["prompt that is known, all but a byte", "a".repeat(400), prompt("a".repeat(400), 1), 1],
+    ["new prompt of 256 KiB and one byte", "", prompt("a".repeat(256), 1), 256 * KIB],
+    ["prompt of 600 KiB, 320 KiB of it known", "a".repeat(320), prompt("a".repeat(600)), 256 * KIB],
+    ["prompt of 600 KiB, 400 KiB of it known", "a".repeat(400), prompt("a".repeat(600)), 200 * KIB],
+    ["prompt that is known except for one byte", "a".repeat(400), prompt("a".repeat(400), 1), 1],
   ])("%s", (_what, before, text, bytes) => {
     const pool = new Pool();
     pool.choose(prompt(before));
     expect(pool.choose(text)?.unreadBytes).toBe(bytes);
   });
 
-  test("what a replica knows counts for it even if too little to attract the request", () => {
+  test("prompt of which a replica knows too little to attract it, but gets it by load", () => {
     const pool = new Pool({ count: 2 });
     pool.choose(prompt("a"));
     pool.busy(1, 1);
     expect(pool.ask(prompt("axyz"))).toBe(`0 by load, ${3 * KIB}`);
   });
 
-  test("nothing beyond the first MiB counts, neither as known nor as unread", () => {
+  test("prompt of more than 1 MiB: only the first MiB counts", () => {
     const pool = new Pool();
     const mib = "a".repeat(1024);
     pool.choose(prompt(`${mib}bcd`, 7));
     expect(pool.memory.size).toBe(1024);
     expect(pool.ask(prompt(`${mib}xyz`))).toBe("0 by prefix, 0");
-    // Half of the first MiB is known, a quarter of all.
+    // Half of the first MiB is known, and a quarter of the whole prompt.
     expect(pool.ask(prompt(`${"a".repeat(512)}${"x".repeat(1536)}`))).toBe(
       `0 by prefix, ${256 * KIB}`,
     );

@@ -3,7 +3,7 @@ import { type Decision, DecisionCounts } from "../../src/routing/decisions.ts";
 import { seededRandom } from "../support/client/random-json.ts";
 
 describe("DecisionCounts", () => {
-  test("counts each reason on its own", () => {
+  test("counts each decision separately", () => {
     const counts = new DecisionCounts();
     const decisions: readonly Decision[] = ["load", "only", "load", "failover", "prefix", "load"];
     for (const decision of decisions) counts.count(decision, 500);
@@ -16,13 +16,13 @@ describe("DecisionCounts", () => {
     [61_000, 0],
     [121_500, 0],
     [3_600_000, 0],
-  ])("one of second 1 counts at %d ms: %d", (nowMs, counted) => {
+  ])("a decision in second 1, read at %d ms, counts %d times", (nowMs, counted) => {
     const counts = new DecisionCounts();
     counts.count("load", 1_999);
     expect(counts.lastMinute(nowMs).load).toBe(counted);
   });
 
-  test("has the same as a list of all of them, over ten minutes with pauses", () => {
+  test("agrees with a list of all decisions, over ten minutes with pauses", () => {
     const random = seededRandom(1);
     const counts = new DecisionCounts();
     const all: { readonly decision: Decision; readonly second: number }[] = [];

@@ -29,8 +29,8 @@ function plain(names: readonly string[], maxInFlight?: number): Servers {
   return { id: "m", backends, replicas: undefined };
 }
 
-describe("Dispatcher.take(), of a model without replicas", () => {
-  test("the newest that is active takes all, whatever else is known of the request", () => {
+describe("Dispatcher.take(), for a model without replicas", () => {
+  test("the newest active backend gets all requests, with any hints", () => {
     const dispatcher = new Dispatcher();
     const servers = plain(["newest", "older"]);
     const [newest, older] = servers.backends;
@@ -45,7 +45,7 @@ describe("Dispatcher.take(), of a model without replicas", () => {
     expect(text(dispatcher.take(servers, {}))).toBe("nobody");
   });
 
-  test("what is too much for the newest goes to no older one; what it has failed does", () => {
+  test("an older backend gets a request if the newest has failed it, not if the newest is full", () => {
     const dispatcher = new Dispatcher();
     const servers = plain(["newest", "older"], 1);
     expect([1, 2, 3].map(() => text(dispatcher.take(servers, {})))).toEqual([
@@ -60,8 +60,8 @@ describe("Dispatcher.take(), of a model without replicas", () => {
   });
 });
 
-describe("Dispatcher.take(), of replicas", () => {
-  test("takes the lease on the chosen one, with what it has to read, and counts why", () => {
+describe("Dispatcher.take(), for replicas", () => {
+  test("takes the lease on the chosen replica with its unread bytes, and counts the decision", () => {
     const dispatcher = new Dispatcher({ now: () => 5_000 });
     const [a, b, c, servers] = replicas();
     const asking = { prompt: prompt("abcd", 5) };
@@ -75,7 +75,7 @@ describe("Dispatcher.take(), of replicas", () => {
     expect([a, b, c].map(({ load }) => load.value)).toEqual([0, 0, 0]);
   });
 
-  test("asks each that has not failed it, and says when all have, or the rest is full", () => {
+  test("tries each replica that has not failed the request; reports if all have failed it or the rest is full", () => {
     const dispatcher = new Dispatcher();
     const [a, b, c, servers] = replicas(1);
     const failed = (...some: readonly Backend[]): Asking => ({ failed: new Set(some) });
@@ -88,7 +88,7 @@ describe("Dispatcher.take(), of replicas", () => {
     expect(a.load.lastMinute(performance.now()).failover).toBe(1);
   });
 
-  test("goes by the clock and the hash that it is given", () => {
+  test("uses the given clock and hash", () => {
     let nowMs = 0;
     let hashed = 0;
     const hash = (block: Uint8Array, seed: bigint): bigint => {
@@ -105,7 +105,7 @@ describe("Dispatcher.take(), of replicas", () => {
     expect([hashed, a.load.unreadBytes]).toEqual([2, 2 * KIB]);
   });
 
-  test("forgets the prompts of a model whose replicas are gone for good", () => {
+  test("keep() forgets the prompts of a model that has no replicas any more", () => {
     const dispatcher = new Dispatcher();
     const [, , , servers] = replicas();
     const asking = { prompt: prompt("abcd") };
@@ -117,8 +117,8 @@ describe("Dispatcher.take(), of replicas", () => {
   });
 });
 
-describe("Dispatcher.take(), of replicas, what belongs to one of them", () => {
-  test("goes to the run that made what it goes on from, and to no other", () => {
+describe("Dispatcher.take(), for a request that belongs to one replica", () => {
+  test("goes only to the run that made the response that it continues", () => {
     const dispatcher = new Dispatcher();
     const [a, , c, servers] = replicas(1);
     const asking = { madeBy: a.run, prompt: prompt("abcd") };
@@ -131,7 +131,7 @@ describe("Dispatcher.take(), of replicas, what belongs to one of them", () => {
     expect(c.load.inFlight).toBe(0);
   });
 
-  test("goes to the backend of that run that is active, if there are several", () => {
+  test("goes to the active backend of that run if the run has several", () => {
     const [a, b, c] = replicas();
     const again = makeBackend({ name: "again", run: a.run, load: a.load, isReplica: true });
     a.drain();
@@ -139,13 +139,13 @@ describe("Dispatcher.take(), of replicas, what belongs to one of them", () => {
     expect(text(new Dispatcher().take(servers, { madeBy: a.run }))).toBe("again by only");
   });
 
-  test("goes anywhere if the run that made it is gone: another start of it does not count", () => {
+  test("goes to any replica if that run is gone; another start of the server does not count", () => {
     const [a, , , servers] = replicas();
     const madeBy = { ...a.run, startedAtMs: a.run.startedAtMs - 1 };
     expect(text(new Dispatcher().take(servers, { madeBy }))).toBe("c by load, may move");
   });
 
-  test("goes to the newest and to no other, if it is about what a server keeps", () => {
+  test("goes only to the newest replica if it uses something that a server stores", () => {
     const dispatcher = new Dispatcher();
     const [, , c, servers] = replicas(2);
     const asking = { goesToNewest: true, prompt: prompt("abcd") };

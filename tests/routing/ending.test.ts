@@ -11,11 +11,11 @@ const OOM: RunEnd = {
 };
 const STOPPED: RunEnd = { kind: "stopped", brief: "was stopped", reason: "was stopped" };
 
-/** More than any test takes, ms. */
+/** Longer than any test, ms. */
 const LONG = 1_000_000;
 
 describe("Ending", () => {
-  test("keeps the first end that it is told", () => {
+  test("keeps the first known end", () => {
     const ending = new Ending();
     expect([ending.end, ending.isStopping]).toEqual([undefined, false]);
     ending.toldToStop();
@@ -24,13 +24,13 @@ describe("Ending", () => {
     expect([ending.end, ending.isStopping]).toEqual([OOM, true]);
   });
 
-  test("known() tells at once what is known", async () => {
+  test("known() resolves at once if the end is known", async () => {
     const ending = new Ending();
     ending.ended(OOM);
     expect(await within("the end", ending.known(LONG))).toBe(OOM);
   });
 
-  test("known() waits until the end is told, however many wait", async () => {
+  test("known() resolves for all callers when the end is reported", async () => {
     const ending = new Ending();
     const waits = Array.from({ length: 1_000 }, () => ending.known(LONG));
     waits.push(ending.known(LONG + 1));
@@ -38,7 +38,7 @@ describe("Ending", () => {
     expect(new Set(await within("the end", Promise.all(waits)))).toEqual(new Set([OOM]));
   });
 
-  test("known() shares no wait of another length", async () => {
+  test("known() does not share a wait of another length", async () => {
     const ending = new Ending();
     const long = ending.known(LONG);
     expect(await within("the end of the short wait", ending.known(1))).toBeUndefined();
@@ -46,7 +46,7 @@ describe("Ending", () => {
     expect(await within("the end", long)).toBe(OOM);
   });
 
-  test("known() leaves nothing behind, however long the run goes on", async () => {
+  test("known() leaves nothing behind while the run goes on", async () => {
     const ending = new Ending();
     const promises = (): number => {
       Bun.gc(true);
@@ -66,7 +66,7 @@ describe("Ending", () => {
     expect(await within("the end", again)).toBe(OOM);
   });
 
-  test("known() takes one timer for a thousand that ask at once", async () => {
+  test("known() needs one timer for a thousand callers at once", async () => {
     const ending = new Ending();
     const timers = spyOn(globalThis, "setTimeout");
     const waits = Array.from({ length: 1_000 }, () => ending.known(LONG));

@@ -8,7 +8,7 @@ const models = [{ id: "m" }];
 const SAYS = "ran out of memory and is starting again";
 
 describe("unavailable()", () => {
-  test("is hopeless only if none of the servers is expected to serve the model soon", () => {
+  test("is hopeless only if no server is expected to serve the model soon", () => {
     const expected = new Expectations();
     expected.set(ONE, { models, isHopeless: true });
     expected.set(OTHER, { models });
@@ -17,7 +17,7 @@ describe("unavailable()", () => {
     expect(expected.unavailable(KEYS).isHopeless).toBe(true);
   });
 
-  test("says what has become of a server only if it is the only one", () => {
+  test("says what became of a server only if it is the only one", () => {
     const expected = new Expectations();
     expected.set(ONE, { models, says: SAYS });
     expected.set(OTHER, { models });

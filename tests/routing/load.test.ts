@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { Load } from "../../src/routing/load.ts";
 
 describe("Load", () => {
-  test("is the requests in flight and their unread bytes in units of 8 KiB", () => {
+  test("value is the requests in flight plus their unread bytes in units of 8 KiB", () => {
     const load = new Load();
     load.began(4_096);
     load.began(0);
@@ -14,7 +14,7 @@ describe("Load", () => {
     expect([load.inFlight, load.value]).toEqual([0, 0]);
   });
 
-  test("is full with as many requests as it may have, and never without a limit", () => {
+  test("is full at its limit of requests, and never without a limit", () => {
     const [limited, unlimited] = [new Load(2), new Load()];
     for (const load of [limited, unlimited]) for (const _ of [1, 2]) load.began(1_000_000);
     expect([limited.isFull, unlimited.isFull]).toEqual([true, false]);
@@ -22,7 +22,7 @@ describe("Load", () => {
     expect(limited.isFull).toBe(false);
   });
 
-  test("cools until the time that was told last, which may be earlier", () => {
+  test("cools until the time in the last call, which may be earlier", () => {
     const load = new Load();
     expect(load.isCooling(0)).toBe(false);
     load.cool(5_000);
@@ -31,7 +31,7 @@ describe("Load", () => {
     expect([load.isCooling(999), load.isCooling(1_000)]).toEqual([true, false]);
   });
 
-  test("knows why it got its requests of the last minute", () => {
+  test("lastMinute() counts the decisions of the last minute", () => {
     const load = new Load();
     expect(load.lastMinute(0)).toEqual({ prefix: 0, load: 0, only: 0, failover: 0 });
     load.decided("prefix", 1_000);
@@ -42,7 +42,7 @@ describe("Load", () => {
   });
 });
 
-test("a load tells when its run has room again, and only then", () => {
+test("onRoom is called when a full run has room again, and only then", () => {
   const load = new Load(2);
   let told = 0;
   load.onRoom = () => {

@@ -11,7 +11,7 @@ describe("overlapsWith()", () => {
     [false, true, false],
     [false, false, false],
   ])(
-    "of a newer one (replica: %p) and another (replica: %p): they share: %p",
+    "a newer backend (replica: %p) and an older one (replica: %p) share: %p",
     (newest, other, shared) => {
       const a = makeBackend({ rank: 1, models: M, isReplica: other });
       const b = makeBackend({ rank: 2, models: M, isReplica: newest });
@@ -22,7 +22,7 @@ describe("overlapsWith()", () => {
     },
   );
 
-  test("of two groups: they do not share", () => {
+  test("backends of two groups do not share", () => {
     const a = makeBackend({ rank: 1, models: M, shares: "service a" });
     const b = makeBackend({ rank: 2, models: M, shares: "service b" });
     const overlap = { winner: b, other: a, modelIds: ["m"], areReplicas: false };
@@ -32,7 +32,7 @@ describe("overlapsWith()", () => {
     ]);
   });
 
-  test("has nothing of the same server, of draining ones, and of those with other models", () => {
+  test("ignores the same server, draining backends, and backends with other models", () => {
     const backend = makeBackend({ models: [{ id: "m" }, { id: "n" }] });
     const again = makeBackend({ run: { ...backend.run, startedAtMs: 1 }, models: M });
     const draining = makeBackend({ models: M });
@@ -43,7 +43,7 @@ describe("overlapsWith()", () => {
 });
 
 describe("overlapsByModel()", () => {
-  test("has one for the newest and each other, with all models that both have", () => {
+  test("returns one overlap of the newest with each other backend, with all models that both have", () => {
     const [a, b, c] = [1, 2, 3].map((rank) => makeBackend({ rank, isReplica: rank !== 2 }));
     const backends = [c!, b!, a!];
     const [m, n, own] = [
@@ -57,7 +57,7 @@ describe("overlapsByModel()", () => {
     ]);
   });
 
-  test("goes by those that are active", () => {
+  test("counts only active backends", () => {
     const [a, b, c] = [1, 2, 3].map((rank) => makeBackend({ rank }));
     c!.drain();
     const served = { id: "m", backends: [c!, b!, a!], replicas: undefined };

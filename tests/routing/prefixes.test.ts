@@ -14,7 +14,7 @@ function replica(): { readonly load: object } {
 }
 
 describe("keysOf()", () => {
-  test("has one key for each whole block, which stands for all blocks up to it", () => {
+  test("returns one key for each whole block; the key stands for all blocks up to this one", () => {
     expect(keysOf(prompt("", KIB - 1), Bun.hash.wyhash)).toEqual([]);
     const [one, two] = [keys("ab"), keysOf(prompt("abc", KIB - 1), Bun.hash.wyhash)];
     expect([one.length, two.length]).toEqual([2, 3]);
@@ -23,7 +23,7 @@ describe("keysOf()", () => {
     expect(keys("aa")[1]).not.toBe(keys("aa")[0]);
   });
 
-  test("hashes each block with the whole hash of those before it, and keeps the upper 53 bits", () => {
+  test("hashes each block with the whole hash of the blocks before it, and keeps the upper 53 bits", () => {
     const hashes = [0xffff_ffff_ffff_ffffn, 0x8000_0000_0000_0800n, 0x7ffn];
     const seeds: bigint[] = [];
     const found = keysOf(prompt("abc"), (_block, seed) => {
@@ -34,7 +34,7 @@ describe("keysOf()", () => {
     expect(found).toEqual([2 ** 53 - 1, 2 ** 52 + 1, 0]);
   });
 
-  test("the same bytes have the same keys wherever they stand in memory", () => {
+  test("the same bytes have the same keys at any place in memory", () => {
     const moved = new Uint8Array(4 * KIB);
     moved.set(prompt("abc"), 3);
     expect(keysOf(moved.subarray(3, 3 + 3 * KIB), Bun.hash.wyhash)).toEqual(keys("abc"));
@@ -42,7 +42,7 @@ describe("keysOf()", () => {
 });
 
 describe("Prefixes", () => {
-  test("find() follows a prompt as far as one of those that count has had it", () => {
+  test("find() follows a prompt as far as one of the given replicas has had it", () => {
     const memory = new Prefixes();
     memory.note(keys("abcd"), 1);
     memory.note(keys("abx"), 2);
@@ -54,36 +54,36 @@ describe("Prefixes", () => {
     expect(memory.size).toBe(5);
   });
 
-  test("a generation that is full becomes the old one; what only the old one before it knew is gone", () => {
+  test("a full generation becomes the old one; blocks that only the previous old one knew are forgotten", () => {
     const memory = new Prefixes(4);
     memory.note(keys("abcd"), 1);
     expect(memory.size).toBe(4);
-    memory.note(keys("x"), 1); // turns over: abcd are old
+    memory.note(keys("x"), 1); // the young generation is full: abcd become old
     expect([memory.size, memory.find(keys("abcd"), ALL).depth]).toEqual([5, 4]);
-    memory.note(keys("yzw"), 1); // y, z and w fill the young one
+    memory.note(keys("yzw"), 1); // y, z and w fill the young generation
     expect([memory.size, memory.find(keys("abcd"), ALL).depth]).toEqual([8, 4]);
-    memory.note(keys("v"), 1); // turns over: abcd are gone
+    memory.note(keys("v"), 1); // the young generation is full: abcd are forgotten
     expect([memory.size, memory.find(keys("abcd"), ALL).depth]).toEqual([5, 0]);
     expect(memory.find(keys("x"), ALL).depth).toBe(1);
   });
 
-  test("what is used again stays, and keeps all who have had it", () => {
+  test("a block that is used again stays, with all replicas that have had it", () => {
     const memory = new Prefixes(4);
     memory.note(keys("ab"), 1);
     memory.note(keys("xyz"), 1);
-    memory.note(keys("ab"), 2); // in the young generation from here on
+    memory.note(keys("ab"), 2); // moves to the young generation
     memory.note(keys("uvw"), 1);
     expect(memory.find(keys("ab"), ALL)).toEqual({ depth: 2, bits: 3 });
   });
 
-  test("the beginning of a prompt that is longer than both generations is known, not its end", () => {
+  test("of a prompt that is longer than both generations, only the beginning is known", () => {
     const memory = new Prefixes(4);
     memory.note(keys("abcdefghijkl"), 1);
     expect(memory.find(keys("abcdefghijkl"), ALL).depth).toBe(8);
     expect(memory.size).toBe(8);
   });
 
-  test("enrol() gives each replica a bit of its own, and the same to two with one load", () => {
+  test("enrol() gives each replica its own bit, and the same bit to two with the same load", () => {
     const memory = new Prefixes();
     const [a, b] = [replica(), replica()];
     memory.enrol([a, { load: a.load }, b]);
@@ -91,7 +91,7 @@ describe("Prefixes", () => {
     expect(memory.bitOf(replica())).toBe(0);
   });
 
-  test("enrol() keeps the bits of those who are gone; when there are none left, all begins anew", () => {
+  test("enrol() keeps the bits of gone replicas; when no bits are left, it clears the memory", () => {
     const memory = new Prefixes();
     const replicas = Array.from({ length: 31 }, replica);
     memory.enrol(replicas);
@@ -107,7 +107,7 @@ describe("Prefixes", () => {
     ]);
   });
 
-  test("of more than 31 at once the last ones have no bit", () => {
+  test("with more than 31 replicas at once, the last ones have no bit", () => {
     const memory = new Prefixes();
     const replicas = Array.from({ length: 40 }, replica);
     memory.enrol(replicas);
@@ -117,7 +117,7 @@ describe("Prefixes", () => {
 });
 
 describe("PrefixMemories", () => {
-  test("has one memory for each model, until it has no replicas any more", () => {
+  test("keeps one memory for each model, while the model has replicas", () => {
     const memories = new PrefixMemories();
     memories.of("m").note(keys("ab"), 1);
     expect([memories.of("m").size, memories.of("n").size]).toEqual([2, 0]);
@@ -127,7 +127,7 @@ describe("PrefixMemories", () => {
     expect(memories.of("m").size).toBe(0);
   });
 
-  test("forgets the models that were not used for longest when there is too much in all", () => {
+  test("forgets the least recently used models when all memories together are too large", () => {
     const memories = new PrefixMemories(1_000);
     for (let n = 0; n < 50; n += 1) memories.of(`model ${n}`).note(keys("x".repeat(30)), 1);
     expect(memories.size).toBeGreaterThan(1_000);
@@ -144,7 +144,7 @@ describe("PrefixMemories", () => {
     ]);
   });
 
-  test("never holds much more than it may, however many models there are", () => {
+  test("never holds much more than its limit, with any number of models", () => {
     const memories = new PrefixMemories(2_000);
     let most = 0;
     for (let n = 0; n < 3_000; n += 1) {

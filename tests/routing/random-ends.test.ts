@@ -1,12 +1,12 @@
-/** Each end of a request, in whatever way, gives back exactly what it took. */
+/** A request that ends, in any way, gives back exactly what it took. */
 import { expect, test } from "bun:test";
 import { Life, REASONS } from "../support/routing/life.ts";
 
 const ENDS = 20_000;
-/** One seed, to have a life again that went wrong. */
+/** One seed, to repeat a failed run of the test. */
 const SEED = Number(process.env["ENDS_SEED"] ?? 16);
 
-test(`over 20,000 random ends each gives back exactly what it took (ENDS_SEED=${SEED})`, () => {
+test(`each of 20,000 random ends gives back exactly what the request took (ENDS_SEED=${SEED})`, () => {
   const life = new Life(SEED);
   while (life.ends < ENDS) {
     life.step();

@@ -4,7 +4,7 @@ import { servingOf } from "../../src/routing/served.ts";
 import { RoutingTable } from "../../src/routing/table.ts";
 import { makeBackend } from "../support/server/backends.ts";
 
-/** What each server gets of the requests for model `m`. */
+/** Which requests for model `m` each server gets. */
 function gets(table: RoutingTable, countMax = 100): readonly string[] {
   const served = table.servedBy("m");
   return (served === undefined ? [] : servingOf(served, countMax)).map(
@@ -23,15 +23,15 @@ function tableOf(...backends: readonly Backend[]): RoutingTable {
 }
 
 describe("servingOf()", () => {
-  test("a model that nobody has", () => {
+  test("a model that no backend has", () => {
     expect(gets(tableOf())).toEqual([]);
   });
 
-  test("the newest gets all", () => {
+  test("the newest backend gets all requests", () => {
     expect(gets(tableOf(backend("a"), backend("b")))).toEqual(["b: all", "a: none"]);
   });
 
-  test("replicas share; one alone gets all", () => {
+  test("replicas share the requests; a single one gets all", () => {
     expect(gets(tableOf(backend("a", true)))).toEqual(["a: all"]);
     expect(gets(tableOf(backend("a", true), backend("b"), backend("c", true)))).toEqual([
       "c: shares",
@@ -40,7 +40,7 @@ describe("servingOf()", () => {
     ]);
   });
 
-  test("only those of the group of the newest share", () => {
+  test("only the replicas in the group of the newest share", () => {
     const groups = ["a", "b", "a", undefined, "b"];
     const backends = groups.map((shares, index) => makeBackend({ name: `${index}`, shares }));
     const table = tableOf(...backends);
@@ -49,12 +49,12 @@ describe("servingOf()", () => {
     expect(gets(table)).toEqual(["2: shares", "1: none", "0: shares"]);
   });
 
-  test("a newer one that is no replica takes all from them", () => {
+  test("a newer backend that is no replica gets all requests", () => {
     const table = tableOf(backend("a", true), backend("b", true), backend("c"));
     expect(gets(table)).toEqual(["c: all", "b: none", "a: none"]);
   });
 
-  test("one that drains gets none, and what it got goes to the others", () => {
+  test("a draining backend gets none; the others get its requests", () => {
     const [a, b] = [backend("a", true), backend("b", true)];
     const table = tableOf(a, b);
     table.drain(b);
@@ -63,7 +63,7 @@ describe("servingOf()", () => {
     expect(gets(table)).toEqual(["b: none", "a: none"]);
   });
 
-  test("a run that is back beside its own draining backend is told once, as it is now", () => {
+  test("a run with an active and an older draining backend is listed once, as active", () => {
     const run = { id: "x" };
     const before = backend("a", false, { run, rank: 9 });
     const table = tableOf(before);
@@ -73,7 +73,7 @@ describe("servingOf()", () => {
     expect(gets(table, 1)).toEqual(["a: all"]);
   });
 
-  test("so is one whose draining backend is the older one", () => {
+  test("a run with an active and a newer draining backend is listed once, as active", () => {
     const run = { id: "x" };
     const before = backend("a", false, { run, rank: 8 });
     const table = tableOf(before);
@@ -82,7 +82,7 @@ describe("servingOf()", () => {
     expect(gets(table)).toEqual(["a: all"]);
   });
 
-  test("no more than so many are told", () => {
+  test("lists at most countMax servers", () => {
     const many = Array.from({ length: 9 }, (_, n) => backend(`${n}`));
     expect(gets(tableOf(...many), 2)).toEqual(["8: all", "7: none"]);
   });

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { RoutingTable } from "../../src/routing/table.ts";
 import { type Entry, listed, makeBackend, models } from "../support/server/backends.ts";
 
-/** Who gets a request, or why nobody does. */
+/** The name of the backend that gets a request, or why no backend gets it. */
 function served(table: RoutingTable, name: string): string {
   const route = table.route(name);
   return route.kind === "routed" ? route.lease.backend.name : route.kind;
@@ -21,7 +21,7 @@ function tableOf(lists: Readonly<Record<string, Entries>>): RoutingTable {
 
 const SERVER = { source: "docker", id: "expected" };
 
-describe("RoutingTable, and a model's other names", () => {
+describe("RoutingTable, other names of a model", () => {
   test.each<[name: string, id: string]>([
     ["alias", "gguf"],
     ["llama3.2", "llama3.2:latest"],
@@ -42,11 +42,11 @@ describe("RoutingTable, and a model's other names", () => {
   test.each<[first: string, lists: Readonly<Record<string, Entries>>]>([
     ["an id", { id: [{ id: "x" }], newer: [{ id: "m", aliases: ["x"] }, { id: "x:latest" }] }],
     ["an alias", { alias: [{ id: "m", aliases: ["x"] }], newer: [{ id: "x:latest" }] }],
-  ])("%s counts first, whoever is newer", (_first, lists) => {
+  ])("%s counts first, even if another backend is newer", (_first, lists) => {
     expect(served(tableOf(lists), "x")).toBe(Object.keys(lists)[0]!);
   });
 
-  test("latest counts before an adapter of that name", () => {
+  test("the tag latest counts before an adapter of that name", () => {
     const table = tableOf({
       latest: [{ id: "ns:80/x:latest" }],
       newer: [{ id: "80/x", parent: "ns" }],
@@ -57,17 +57,20 @@ describe("RoutingTable, and a model's other names", () => {
   test.each<[state: string, spoil: (table: RoutingTable) => void, kind: string]>([
     ["draining", () => undefined, "draining"],
     ["expected back", (table) => table.expect(SERVER, { models: [{ id: "x" }] }), "unavailable"],
-  ])("an id that is %s is a hit, though another model has it as an alias", (state, spoil, kind) => {
-    const table = new RoutingTable();
-    const exact = makeBackend({ models: [{ id: "x" }] });
-    if (state === "draining") table.admit(exact);
-    table.admit(makeBackend({ models: [{ id: "m", aliases: ["x"] }, { id: "x:latest" }] }));
-    table.drain(exact);
-    spoil(table);
-    expect([table.find("x").kind, served(table, "x")]).toEqual([kind, kind]);
-  });
+  ])(
+    "an id that is %s is found, even if another model has it as an alias",
+    (state, spoil, kind) => {
+      const table = new RoutingTable();
+      const exact = makeBackend({ models: [{ id: "x" }] });
+      if (state === "draining") table.admit(exact);
+      table.admit(makeBackend({ models: [{ id: "m", aliases: ["x"] }, { id: "x:latest" }] }));
+      table.drain(exact);
+      spoil(table);
+      expect([table.find("x").kind, served(table, "x")]).toEqual([kind, kind]);
+    },
+  );
 
-  test("an alias that is expected back is a hit before the tag latest; one that is served, before both", () => {
+  test("an alias that is expected back counts before the tag latest; a served alias counts before both", () => {
     const table = tableOf({ ollama: [{ id: "x:latest" }] });
     table.expect(SERVER, { models: [{ id: "m", aliases: ["x"] }] });
     expect(table.find("x")).toEqual({ kind: "unavailable", id: "m" });
@@ -75,7 +78,7 @@ describe("RoutingTable, and a model's other names", () => {
     expect([table.find("x"), served(table, "x")]).toMatchObject([{ model: { id: "n" } }, "newer"]);
   });
 
-  test("the newest of two backends with one alias gets the requests; the other takes over", () => {
+  test("the newest of two backends with the same alias gets the requests; the other takes over", () => {
     const table = new RoutingTable();
     const older = makeBackend({ name: "older", models: [{ id: "m", aliases: ["a"] }] });
     const newer = makeBackend({ name: "newer", models: [{ id: "n", aliases: ["a"] }] });
@@ -92,7 +95,7 @@ describe("RoutingTable, and a model's other names", () => {
     ]);
   });
 
-  test("a request by an alias never goes to a backend that has the id alone", () => {
+  test("a request by an alias never goes to a backend that has only the id", () => {
     const table = new RoutingTable();
     const knows = makeBackend({ models: [{ id: "m", aliases: ["a"] }] });
     table.admit(knows);
@@ -101,7 +104,7 @@ describe("RoutingTable, and a model's other names", () => {
     expect(table.route("a", { failed: new Set([knows]) })).toEqual({ kind: "draining" });
   });
 
-  test("the list has ids alone, and they alone are compared for overlaps", () => {
+  test("the model list has only ids, and overlaps compare only ids", () => {
     const table = new RoutingTable();
     const entry = { id: "m:latest", aliases: ["a"], parent: "p" };
     table.admit(makeBackend({ models: [entry] }));
@@ -109,7 +112,7 @@ describe("RoutingTable, and a model's other names", () => {
     expect(table.admit(makeBackend({ models: [{ id: "n", aliases: ["a"] }] }))).toEqual([]);
   });
 
-  test("an alias that comes or goes with a later list is known at once", () => {
+  test("a new list adds and removes aliases at once", () => {
     const table = new RoutingTable();
     const backend = makeBackend({ name: "server", models: [{ id: "m", aliases: ["old"] }] });
     table.admit(backend);
@@ -117,7 +120,7 @@ describe("RoutingTable, and a model's other names", () => {
     expect([served(table, "old"), served(table, "new")]).toEqual(["unknown", "server"]);
   });
 
-  test("one alias of two models of a backend means the first of them", () => {
+  test("if two models of a backend have the same alias, it means the first model", () => {
     const table = tableOf({
       server: [
         { id: "m", aliases: ["a", "a"] },
@@ -132,8 +135,8 @@ describe("RoutingTable, and a model's other names", () => {
   });
 });
 
-describe("RoutingTable, and what keeps servers from taking requests", () => {
-  test("is told of a draining model if it is the same for all of its servers", () => {
+describe("RoutingTable, the trouble of servers", () => {
+  test("a draining model has a trouble if it is the same for all of its servers", () => {
     const table = new RoutingTable();
     const [one, other] = [makeBackend(), makeBackend()];
     for (const backend of [one, other]) {
@@ -150,7 +153,7 @@ describe("RoutingTable, and what keeps servers from taking requests", () => {
     expect(table.find("m")).toEqual({ kind: "draining", id: "m", trouble: undefined });
   });
 
-  test("is told of a model that is expected, and follows what is expected of its server", () => {
+  test("an expected model has the trouble of its server, and follows its changes", () => {
     const table = new RoutingTable();
     const expected = [{ id: "m" }];
     table.expect(SERVER, { models: expected, trouble: "unhealthy" });
@@ -165,7 +168,7 @@ describe("RoutingTable, and what keeps servers from taking requests", () => {
 });
 
 describe("RoutingTable.overlaps", () => {
-  test("has one for each two active backends of one model: the newest, and each other", () => {
+  test("has one overlap of the newest active backend of a model with each other one", () => {
     const table = new RoutingTable();
     const a = makeBackend({ rank: 1, models: [{ id: "x" }, { id: "y" }, { id: "own" }] });
     const b = makeBackend({ rank: 2, models: [{ id: "y" }] });
@@ -175,7 +178,7 @@ describe("RoutingTable.overlaps", () => {
       { winner: c, other: a, modelIds: ["x", "y"], areReplicas: false },
       { winner: c, other: b, modelIds: ["y"], areReplicas: false },
     ]);
-    table.drain(c); // it is in the table still, and takes no requests
+    table.drain(c); // it is still in the table, but takes no requests
     expect(table.overlaps).toEqual([{ winner: b, other: a, modelIds: ["y"], areReplicas: false }]);
     table.remove(b, "run-over");
     expect(table.overlaps).toEqual([]);

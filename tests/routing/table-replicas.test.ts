@@ -1,4 +1,4 @@
-/** Who takes the requests of a model that several servers have, with and without `inference.replica`. */
+/** Which server gets the requests for a model that several servers have, with and without `inference.replica`. */
 import { describe, expect, test } from "bun:test";
 import type { Backend } from "../../src/routing/backend.ts";
 import { Load } from "../../src/routing/load.ts";
@@ -19,8 +19,8 @@ const NAMES = "abcdef";
 type Init = { readonly maxInFlight?: number; readonly entry?: Entry };
 
 /**
- * A table with one backend for each letter, the last one the newest: `R` is a replica, `-` is none. They are
- * named a, b, c …
+ * A table with one backend for each letter, the newest last: `R` is a replica, `-` is none. The names are
+ * a, b, c …
  */
 function tableOf(
   letters: string,
@@ -59,7 +59,7 @@ describe("RoutingTable.route()", () => {
     expect(routes(table, 3)).toEqual([...taken]);
   });
 
-  test("replicas share with those of their own group alone, also if these drain", () => {
+  test("replicas share only with their own group, including draining ones", () => {
     const table = new RoutingTable();
     const [a, b, c, d] = ["x", "y", "x", "y"].map((shares, index) =>
       makeBackend({ name: NAMES[index]!, shares }),
@@ -72,16 +72,16 @@ describe("RoutingTable.route()", () => {
     table.drain(d!);
     expect(routes(table, 2)).toEqual(["c by load", "a by load"]);
     table.remove(a!, "run-over");
-    // Of those that drain only its own group counts.
+    // Only draining replicas of its own group count.
     expect([routes(table, 1), table.find("m")]).toMatchObject([["c by only"], { isShared: false }]);
   });
 
-  test("whoever is the newest when one leaves decides from then on", () => {
+  test("when the newest leaves, the next newest decides", () => {
     const { table, backends } = tableOf("RR-");
     table.drain(backends[2]!);
     expect(routes(table, 2)).toEqual(["b by load", "a by load"]);
     table.drain(backends[1]!);
-    // Those that drain may have made what a request goes on from.
+    // A request may continue a response that a draining replica made.
     expect([routes(table, 1), table.find("m")]).toMatchObject([["a by only"], { isShared: true }]);
     for (const backend of backends.slice(1)) table.remove(backend, "run-over");
     expect(table.find("m")).toMatchObject({ isShared: false });
@@ -91,14 +91,14 @@ describe("RoutingTable.route()", () => {
     expect(routes(table, 1)).toEqual(["new by only"]);
   });
 
-  test("a replica that is admitted gets its share at once", () => {
+  test("a newly admitted replica gets its share at once", () => {
     const { table } = tableOf("RR");
     routes(table, 4);
     table.admit(makeBackend({ name: "new", isReplica: true }));
     expect(routes(table, 2)).toEqual(["new by load", "new by load"]);
   });
 
-  test("what is too much for the newest never goes to an older one without the label", () => {
+  test("requests that are too many for the newest never go to an older one without the label", () => {
     for (const letters of ["--", "R-"]) {
       const { table, backends } = tableOf(letters, { maxInFlight: 2 });
       expect(routes(table, 3)).toEqual(["b", "b", "saturated"]);
@@ -109,7 +109,7 @@ describe("RoutingTable.route()", () => {
     expect(backends[0]!.inFlight).toBe(0);
   });
 
-  test("what is too much for one replica goes to the others, until all are full", () => {
+  test("requests that are too many for one replica go to the others until all are full", () => {
     const { table } = tableOf("R-RR", { maxInFlight: 1 });
     const asking = { prompt: prompt("abcd") };
     const taken = [1, 2, 3, 4].map(() => table.route("m", asking));
@@ -118,7 +118,7 @@ describe("RoutingTable.route()", () => {
     expect(text(table.route("m", asking))).toBe("d by prefix");
   });
 
-  test("goes to who knows the prompt, by whatever name the model is asked for", () => {
+  test("goes to the replica that knows the prompt, by any name of the model", () => {
     const { table } = tableOf("RRR", { entry: { id: "m:latest", aliases: ["alias"] } });
     const ask = (name: string, blocks: string): string =>
       text(table.route(name, { prompt: prompt(blocks) }));
@@ -128,7 +128,7 @@ describe("RoutingTable.route()", () => {
     expect([ask("m:latest", "wxyz"), ask("m", "abcd")]).toEqual(["b by prefix", "c by prefix"]);
   });
 
-  test("each model has a memory of its own; how busy its replicas are counts for all models", () => {
+  test("each model has its own memory; the load of a replica counts for all models", () => {
     const table = new RoutingTable();
     for (const name of ["a", "b"]) {
       table.admit(makeBackend({ name, isReplica: true, models: [{ id: "m" }, { id: "n" }] }));
@@ -142,7 +142,7 @@ describe("RoutingTable.route()", () => {
     ]);
   });
 
-  test("a model whose replicas are gone for a while is remembered, and by a replica that comes back", () => {
+  test("the memory of a model survives while its replicas are away, also for a replica that comes back", () => {
     const { table, backends } = tableOf("RR");
     const [a, b] = backends;
     const asking = { prompt: prompt("abcd") };
@@ -155,7 +155,7 @@ describe("RoutingTable.route()", () => {
     expect(text(table.route("m", asking))).toBe("b by prefix");
   });
 
-  test("a request goes on where its response was made, and what a server keeps to the newest", () => {
+  test("a request that continues a response goes to its run; one for stored things goes to the newest", () => {
     const { table, backends } = tableOf("RRR");
     const [a] = backends;
     expect(text(table.route("m", { madeBy: a!.run, prompt: prompt("ab") }))).toBe("a by only");
@@ -169,7 +169,7 @@ describe("RoutingTable.route()", () => {
     expect(text(table.route("m", { madeBy: a!.run }))).toBe("b by load");
   });
 
-  test("may move to another replica, but not if it belongs to one, or the model has none", () => {
+  test("a request may move to another replica, unless it belongs to one or the model has none", () => {
     const mayMove = (route: Route): boolean | undefined =>
       route.kind === "routed" ? route.mayMove : undefined;
     const { table, backends } = tableOf("RR");
@@ -179,7 +179,7 @@ describe("RoutingTable.route()", () => {
     expect(mayMove(tableOf("--").table.route("m"))).toBe(false);
   });
 
-  test("the backends of one run count together, against its limit and as its load", () => {
+  test("the backends of one run share its limit and its load", () => {
     const load = new Load(2);
     const table = new RoutingTable();
     const before = makeBackend({ name: "before", load });
@@ -196,7 +196,7 @@ describe("RoutingTable.route()", () => {
     expect([load.inFlight, routes(table, 1)]).toEqual([2, ["saturated"]]);
   });
 
-  test("replicas has the active ones that say so, newest first", () => {
+  test("replicas lists the active backends with the label, newest first", () => {
     const { table, backends } = tableOf("R-RR");
     const [a, , c, d] = backends;
     expect(table.replicas).toEqual([d!, c!, a!]);
@@ -220,7 +220,7 @@ describe("RoutingTable.route()", () => {
 });
 
 describe("RoutingTable.routeToRun()", () => {
-  test("goes to that replica, full or not, and counts as the only choice", () => {
+  test("goes to that replica even if it is full, and counts the decision `only`", () => {
     const { table, backends } = tableOf("RR", { maxInFlight: 1 });
     const [a] = backends;
     expect([table.routeToRun(a!.run), table.routeToRun(a!.run)].map(text)).toEqual([

@@ -1,4 +1,4 @@
-/** Requests that name no model, where there are replicas: who takes them. */
+/** Which replica gets a request that names no model. */
 import { describe, expect, test } from "bun:test";
 import type { Backend } from "../../src/routing/backend.ts";
 import { Load } from "../../src/routing/load.ts";
@@ -34,7 +34,7 @@ function admit(
   return backend;
 }
 
-/** What becomes of a server that can't take requests for a while. */
+/** Makes a server unable to take requests for a while. */
 function trouble(table: RoutingTable, backend: Backend, what: Trouble | undefined): void {
   table.drain(backend);
   table.expect(backend.run, { models: backend.models, trouble: what });
@@ -42,19 +42,19 @@ function trouble(table: RoutingTable, backend: Backend, what: Trouble | undefine
 
 describe("RoutingTable.only(), with replicas", () => {
   test.each<[when: string, servers: readonly Server[], taken: readonly string[]]>([
-    ["one is there", [{ name: "a" }], ["a by only", "a by only", "saturated"]],
+    ["there is one replica", [{ name: "a" }], ["a by only", "a by only", "saturated"]],
     [
-      "they share one model",
+      "the replicas share one model",
       [{ name: "a" }, { name: "b" }],
       ["b by load", "a by load", "b by load"],
     ],
     [
-      "the newest is none",
+      "the newest backend is no replica",
       [{ name: "a" }, { name: "b", isReplica: false }],
       ["b", "b", "saturated"],
     ],
     [
-      "they share two models",
+      "the replicas share two models",
       [
         { name: "a", ids: ["m", "n"] },
         { name: "b", ids: ["m", "n"] },
@@ -72,7 +72,7 @@ describe("RoutingTable.only(), with replicas", () => {
     expect(taken.map(() => text(table.only()))).toEqual([...taken]);
   });
 
-  test("does not ask again who has failed the request", () => {
+  test("does not choose a replica that has failed the request", () => {
     const table = new RoutingTable();
     const a = admit(table, { name: "a" });
     expect(text(table.only({ failed: new Set([a]) }))).toBe("draining");
@@ -85,12 +85,12 @@ describe("RoutingTable.only(), with replicas", () => {
 describe("RoutingTable.onlyServer(), with replicas", () => {
   test.each<[when: string, servers: readonly Server[], taken: readonly string[]]>([
     [
-      "all share a model: the newest, until it is full",
+      "all share a model: the newest replica, until it is full",
       [{ name: "a" }, { name: "b" }],
       ["b by only", "b by only", "saturated"],
     ],
     [
-      "all share a model, and one has another besides",
+      "all share a model, and one has another model too",
       [{ name: "a", ids: ["m", "n"] }, { name: "b" }],
       ["b by only"],
     ],
@@ -101,12 +101,12 @@ describe("RoutingTable.onlyServer(), with replicas", () => {
     ],
     ["the newest is no replica", [{ name: "a" }, { name: "b", isReplica: false }], ["in doubt"]],
     [
-      "a stranger is beside them",
+      "there is another server with another model",
       [{ name: "a" }, { name: "b" }, { name: "c", ids: ["n"] }],
       ["in doubt"],
     ],
     [
-      "a replica of another model is beside them",
+      "there is a replica of another model",
       [{ name: "x", ids: ["n"] }, { name: "a" }, { name: "b" }],
       ["in doubt"],
     ],
@@ -122,28 +122,31 @@ describe("RoutingTable.onlyServer(), with replicas", () => {
     [undefined, "draining"],
     ["stopping", "a by only"],
     ["misconfigured", "a by only"],
-  ])("a replica that is %p counts with the others; as the newest: %s", (what, whileNewest) => {
-    const table = new RoutingTable();
-    const [, b] = ["a", "b"].map((name) => admit(table, { name, maxInFlight: 9 }));
-    trouble(table, b!, what);
-    expect(text(table.onlyServer())).toBe(whileNewest);
-    expect(text(table.route("m", { goesToNewest: true }))).toBe(whileNewest);
-    const c = admit(table, { name: "c" });
-    expect(text(table.onlyServer())).toBe("c by only");
-    table.remove(b!, "run-over"); // starts again
-    expect(text(table.onlyServer())).toBe("c by only");
-    trouble(table, c, what);
-    expect(text(table.onlyServer())).toBe(whileNewest);
-  });
+  ])(
+    "a replica that is %p counts as one of the group; if it is the newest: %s",
+    (what, whileNewest) => {
+      const table = new RoutingTable();
+      const [, b] = ["a", "b"].map((name) => admit(table, { name, maxInFlight: 9 }));
+      trouble(table, b!, what);
+      expect(text(table.onlyServer())).toBe(whileNewest);
+      expect(text(table.route("m", { goesToNewest: true }))).toBe(whileNewest);
+      const c = admit(table, { name: "c" });
+      expect(text(table.onlyServer())).toBe("c by only");
+      table.remove(b!, "run-over"); // it is starting again
+      expect(text(table.onlyServer())).toBe("c by only");
+      trouble(table, c, what);
+      expect(text(table.onlyServer())).toBe(whileNewest);
+    },
+  );
 
-  test("the replica that was started last keeps what servers keep, however their health comes and goes", () => {
+  test("the replica that started last is the keeper, even when the health of replicas changes", () => {
     const table = new RoutingTable();
     const replica = (name: string, startedAtMs: number): Backend =>
       makeBackend({ name, isReplica: true, run: { startedAtMs } });
     const [a, b] = [replica("a", 1), replica("b", 2)];
     for (const backend of [a, b]) table.admit(backend);
     table.drain(a);
-    table.admit(makeBackend({ name: "a", isReplica: true, run: a.run, load: a.load })); // healthy last
+    table.admit(makeBackend({ name: "a", isReplica: true, run: a.run, load: a.load })); // it became healthy last
     expect(text(table.onlyServer())).toBe("b by only");
     expect(text(table.only({ goesToNewest: true }))).toBe("b by only");
     expect(text(table.route("m", { goesToNewest: true }))).toBe("b by only");
@@ -161,7 +164,7 @@ describe("RoutingTable.onlyServer(), with replicas", () => {
     expect(text(table.onlyServer())).toBe(taken);
   });
 
-  test("servers of one model in two groups are two servers, and each group has a newest of its own", () => {
+  test("two groups with the same model count as two servers, and each group has its own newest", () => {
     const table = new RoutingTable();
     const inGroup = (shares: string, startedAtMs: number): Backend => {
       const name = `${shares}${startedAtMs}`;
@@ -180,7 +183,7 @@ describe("RoutingTable.onlyServer(), with replicas", () => {
   });
 
   test.each<[isReplica: boolean]>([[true], [false]])(
-    "a stranger that is unhealthy is one too (replica: %p)",
+    "an unhealthy server with another model counts as a server (replica: %p)",
     (isReplica) => {
       const table = new RoutingTable();
       for (const name of ["a", "b"]) admit(table, { name });
@@ -193,7 +196,7 @@ describe("RoutingTable.onlyServer(), with replicas", () => {
   );
 });
 
-test("RoutingTable.newest() takes the newest replica, and counts it", () => {
+test("RoutingTable.newest() takes the newest replica and counts the decision", () => {
   const table = new RoutingTable();
   const [a, b] = ["a", "b"].map((name) => admit(table, { name }));
   expect([1, 2, 3].map(() => text(table.newest()))).toEqual([
@@ -205,7 +208,7 @@ test("RoutingTable.newest() takes the newest replica, and counts it", () => {
   expect(counts).toEqual([0, 2]);
 });
 
-test("a server that is no replica takes requests without a model for no reason that is counted", () => {
+test("a server that is no replica gets requests without a model, and no decision is counted", () => {
   const table = new RoutingTable();
   const a = admit(table, { name: "a", isReplica: false });
   expect([table.only(), table.onlyServer(), table.newest()].map(text)).toEqual([

@@ -1,27 +1,27 @@
-/** Requests that name no model: who takes them. */
+/** Which backend gets a request that names no model. */
 import { describe, expect, test } from "bun:test";
 import type { Backend } from "../../src/routing/backend.ts";
 import type { Route } from "../../src/routing/routes.ts";
 import { RoutingTable } from "../../src/routing/table.ts";
 import { makeBackend } from "../support/server/backends.ts";
 
-/** @returns undefined if nobody takes the request */
+/** @returns undefined if no backend gets the request */
 function takenBy(route: Route | undefined): Backend | undefined {
   return route?.kind === "routed" ? route.lease.backend : undefined;
 }
 
 describe("RoutingTable", () => {
   test.each<[when: string, models: (readonly string[])[], taken: number | undefined]>([
-    ["no backend is there", [], undefined],
+    ["there is no backend", [], undefined],
     ["one backend has no model", [[]], 0],
     ["one backend has one model", [["m"]], 0],
     ["one backend has two models", [["m", "n"]], 0],
-    ["two have one model, the same: the newest", [["m"], ["m"]], 1],
-    ["two have a model each", [["m"], ["n"]], undefined],
-    ["two share a model, and one has another", [["m"], ["m", "n"]], undefined],
-    ["of two one has no model: the other", [["m"], []], 0],
-    ["of two one has no model, and the other has two", [["m", "n"], []], 0],
-    ["neither has a model", [[], []], undefined],
+    ["two have the same model: the newest", [["m"], ["m"]], 1],
+    ["two have different models", [["m"], ["n"]], undefined],
+    ["two have the same model, and one has another model too", [["m"], ["m", "n"]], undefined],
+    ["only one of two has a model: that one", [["m"], []], 0],
+    ["only one of two has models, and it has two: that one", [["m", "n"], []], 0],
+    ["two have no model", [[], []], undefined],
   ])("only() when %s", (_when, lists, taken) => {
     const table = new RoutingTable();
     const backends = lists.map((ids) => makeBackend({ models: ids.map((id) => ({ id })) }));
@@ -34,7 +34,7 @@ describe("RoutingTable", () => {
     );
   });
 
-  test("only() does not count a draining backend, nor a model that only it serves", () => {
+  test("only() ignores a draining backend and a model that only this backend serves", () => {
     const table = new RoutingTable();
     const [a, b, c] = ["m", "m", "n"].map((id) => makeBackend({ models: [{ id }] }));
     for (const backend of [a!, b!, c!]) table.admit(backend);
@@ -47,7 +47,7 @@ describe("RoutingTable", () => {
     expect(table.only()).toBeUndefined();
   });
 
-  test("onlyServer() counts servers that come back, and none that stops or can't be routed", () => {
+  test("onlyServer() counts servers that come back, but no stopping or misconfigured server", () => {
     const table = new RoutingTable();
     const [a, b] = [makeBackend({ models: [{ id: "m" }] }), makeBackend({ models: [{ id: "m" }] })];
     expect([table.onlyServer(), table.activeCount]).toEqual([undefined, 0]);
@@ -71,7 +71,7 @@ describe("RoutingTable", () => {
     expect([table.onlyServer(), table.activeCount]).toEqual([undefined, 0]);
   });
 
-  test("newest() takes the active backend of the highest rank, whatever its models", () => {
+  test("newest() takes the active backend with the highest rank, with any models", () => {
     const table = new RoutingTable();
     expect(table.newest()).toBeUndefined();
     const newest = makeBackend({ rank: 9_999_999 });
@@ -80,7 +80,7 @@ describe("RoutingTable", () => {
     expect(takenBy(table.newest())).toBe(newest);
   });
 
-  test("routeToRun() finds who is that run, draining or gone, and not another start of it", () => {
+  test("routeToRun() finds the run while active, draining or gone, and no other start of its server", () => {
     const table = new RoutingTable();
     const backend = makeBackend();
     table.admit(backend);

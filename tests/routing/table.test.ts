@@ -19,7 +19,7 @@ describe("RoutingTable", () => {
     expect([a.inFlight, b.inFlight]).toEqual([1, 1]);
   });
 
-  test("route() answers unknown for a model that nobody has, inherited names included", () => {
+  test("route() answers unknown for a model that no backend has, also for names that objects inherit", () => {
     const table = new RoutingTable();
     table.admit(makeBackend());
     for (const model of ["x", "__proto__", "constructor", ""])
@@ -39,7 +39,7 @@ describe("RoutingTable", () => {
     expect(table.find("m").kind).toBe("unknown");
   });
 
-  test("the last to become healthy wins, in whatever order they are admitted; the other serves when it leaves", () => {
+  test("the backend that became healthy last wins, in any order of admission; the other serves when it leaves", () => {
     const older = makeBackend({ rank: 1 });
     const newer = makeBackend({ rank: 2 });
     for (const order of [
@@ -68,7 +68,7 @@ describe("RoutingTable", () => {
   >([
     ["start of the container", [1, "b"], [2, "a"]],
     ["id, when they started together", [1, "a"], [1, "b"]],
-  ])("of two seen in one pass the winner is decided by %s", (_why, older, newer) => {
+  ])("of two backends seen in one pass, the winner is decided by %s", (_why, older, newer) => {
     const table = new RoutingTable();
     for (const [startedAtMs, id] of [newer, older]) {
       const name = id === newer[1] ? "newer" : "older";
@@ -84,12 +84,12 @@ describe("RoutingTable", () => {
     expect(table.admit(a)).toEqual([]);
     expect(table.admit(b)).toEqual([{ winner: b, other: a, modelIds: ["y"], areReplicas: false }]);
     const again = makeBackend({ run: b.run, models: [{ id: "z" }] });
-    expect(table.admit(again)).toEqual([]); // the same container, coming back
+    expect(table.admit(again)).toEqual([]); // the same container comes back
     table.drain(a);
     expect(table.admit(makeBackend({ models: [{ id: "x" }] }))).toEqual([]);
   });
 
-  test("models are sorted by id, one object each (the winner's), with every field as it was sent", () => {
+  test("models are sorted by id, with one entry each (of the winner), unchanged", () => {
     const table = new RoutingTable();
     table.admit(makeBackend({ rank: 1, models: [{ id: "b", from: 1 }, { id: "B" }] }));
     table.admit(
@@ -102,7 +102,7 @@ describe("RoutingTable", () => {
     ]);
   });
 
-  test("replaceModels() takes and gives models while the backend goes on", () => {
+  test("replaceModels() adds and removes models while the backend stays", () => {
     const table = new RoutingTable();
     const backend = makeBackend({ models: [{ id: "old" }, { id: "both" }] });
     table.admit(backend);
@@ -117,7 +117,7 @@ describe("RoutingTable", () => {
     expect(backend.inFlight).toBe(3);
   });
 
-  test("tells of each change that was made, and of no other", () => {
+  test("reports each change, and nothing else", () => {
     const updates: string[] = [];
     const table = new RoutingTable((update) => updates.push(update));
     const backend = makeBackend({ models: [{ id: "a" }, { id: "b" }] });
@@ -133,7 +133,7 @@ describe("RoutingTable", () => {
     expect(updates).toEqual(["admit", "replace models", "replace models", "drain", "remove"]);
   });
 
-  test("another order of the same models is no change that is told of, but the list follows", () => {
+  test("another order of the same models is not reported as a change, but the list follows it", () => {
     const updates: string[] = [];
     const table = new RoutingTable((update) => updates.push(update));
     const backend = makeBackend({ models: [{ id: "a" }, { id: "b" }] });
@@ -150,7 +150,7 @@ describe("RoutingTable", () => {
     expect(updates).toEqual(["admit", "replace models"]);
   });
 
-  test("route() goes past those that have failed, and says draining when no other is left", () => {
+  test("route() skips backends that have failed the request, and says draining when no other is left", () => {
     const table = new RoutingTable();
     const older = makeBackend({ rank: 1 });
     const newer = makeBackend({ rank: 2 });
@@ -162,7 +162,7 @@ describe("RoutingTable", () => {
     expect([older.inFlight, newer.inFlight]).toEqual([1, 0]);
   });
 
-  test("a server has two models under one alias once", () => {
+  test("a server that has two models under one alias counts once", () => {
     const table = new RoutingTable();
     const [one, other] = [
       { id: "m", aliases: ["x"] },
@@ -176,7 +176,7 @@ describe("RoutingTable", () => {
     expect(backend.inFlight).toBe(1);
   });
 
-  test("what 100 containers are expected to serve, 10,000 models each, is looked up, not searched", () => {
+  test("looks up expected models of 100 containers with 10,000 models each without a search", () => {
     const table = new RoutingTable();
     const expected = Array.from({ length: 10_000 }, (_, n) => ({ id: `model-${n}` }));
     for (let n = 0; n < 100; n += 1)
@@ -184,6 +184,6 @@ describe("RoutingTable", () => {
     expect(table.find("model-9999")).toEqual({ kind: "unavailable", id: "model-9999" });
     const before = process.cpuUsage();
     for (let n = 0; n < 100; n += 1) expect(table.find("nobody's").kind).toBe("unknown");
-    expect(process.cpuUsage(before).user / 1_000).toBeLessThan(500); // searched: 10 ms each
+    expect(process.cpuUsage(before).user / 1_000).toBeLessThan(500); // a search takes 10 ms each
   });
 });
