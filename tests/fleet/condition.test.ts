@@ -12,7 +12,7 @@ import { RUN, sightingOf } from "../support/server/sightings.ts";
 const HEALTHY = parseContainer(readFixture("docker-20.10.24-healthy.json"));
 const LABELS = { "inference.enable": "true" };
 
-/** State and reason, as a person reads them. */
+/** State and reason, as an operator reads them. */
 function told(
   change: Partial<Container>,
   held: Held,
@@ -34,14 +34,24 @@ function told(
 describe("conditionOf()", () => {
   test.each<[what: string, change: Partial<Container>, held: Held, expected: string]>([
     ["routed", {}, "active", "routed: healthy"],
-    ["being asked", {}, "probing", "reading_models: the proxy is asking for its models"],
+    [
+      "being asked for its models",
+      {},
+      "probing",
+      "reading_models: the proxy is asking for its models",
+    ],
     [
       "not healthy yet",
       { health: "starting" },
       "unknown",
       "starting: waiting for its health check to pass",
     ],
-    ["routed, though its health is forgotten", { health: "starting" }, "active", "routed: healthy"],
+    [
+      "routed, while Docker has forgotten its health",
+      { health: "starting" },
+      "active",
+      "routed: healthy",
+    ],
     [
       "unhealthy",
       { health: "unhealthy", hasFailedProbe: true, probeOutput: "connection refused" },
@@ -49,7 +59,7 @@ describe("conditionOf()", () => {
       "unhealthy: its health check fails: connection refused",
     ],
     [
-      "unhealthy without a word",
+      "unhealthy, with a probe that prints nothing",
       { health: "unhealthy", hasFailedProbe: true, probeOutput: "" },
       "unknown",
       "unhealthy: its health check fails: it prints nothing",
@@ -61,13 +71,13 @@ describe("conditionOf()", () => {
       "paused: paused; docker unpause has it routed again",
     ],
     [
-      "stopping by Podman's own state",
+      "in Podman's own state `stopping`",
       { status: "stopping" },
       "active",
       "stopping: told to stop; requests in flight may finish",
     ],
     [
-      "a value that is none",
+      "with an invalid label value",
       { labels: { "inference.enable": "yes" } },
       "unknown",
       'ignored: label inference.enable is "yes": write "true" to have it routed',
@@ -79,7 +89,7 @@ describe("conditionOf()", () => {
       'disabled: label inference.enable is "false"',
     ],
     [
-      "no health check",
+      "without a health check",
       { health: "none" },
       "unknown",
       "ignored: no HEALTHCHECK, so there is no telling when it is ready; add one to its image or its Compose service (healthcheck:), see README",
@@ -90,11 +100,11 @@ describe("conditionOf()", () => {
       "unknown",
       'disabled: label inference.enable is "false"',
     ],
-  ])("%s", (_what, change, held, expected) => {
+  ])("a container %s", (_what, change, held, expected) => {
     expect(told(change, held)).toBe(expected);
   });
 
-  test("a crash loop is told as one while it is down and while it starts again", () => {
+  test("a crash loop is one gist while the container is down and while it starts again", () => {
     const { startedAtMs } = HEALTHY;
     const crash = (agoMs: number): readonly Fact[] => [
       { what: "start", timeMs: startedAtMs - agoMs },
@@ -115,11 +125,11 @@ describe("conditionOf()", () => {
     ).toBe(`starting: waiting for its health check to pass; 3 times in 10 min; ${looping}`);
   });
 
-  test("a stop notice", () => {
+  test("a container after a stop notice", () => {
     expect(told({}, "draining after notice", { isStopping: () => true })).toStartWith("stopping:");
   });
 
-  test("models that can't be read, for the first time and again", () => {
+  test("models that can't be read, at first and later", () => {
     const failure = "401 Unauthorized";
     expect(told({}, "probing", { failure })).toBe("reading_models: 401 Unauthorized");
     expect(told({}, "active", { failure })).toBe(
@@ -138,7 +148,7 @@ describe("conditionOf()", () => {
     );
   });
 
-  test("what else people should know of a routed server", () => {
+  test("a routed server with a remark", () => {
     const remark = "its spec shows no health check";
     const present = sightingOf("routable", RUN);
     const condition = conditionOf({ ...present, remark } as Sighting, {
@@ -157,13 +167,13 @@ describe("conditionOf()", () => {
     );
   });
 
-  test("a server without any model is told from one that has some", () => {
+  test("a server with an empty model list has its own reason", () => {
     expect(told({}, "active", { served: [] })).toBe(
       "routed: healthy, but its model list is empty: it has no models yet",
     );
   });
 
-  test("no shared network is said whatever else is", () => {
+  test("the reason names a missing shared network in each state", () => {
     const own = { name: "c", id: "id-c", ipv4: "10.0.0.1", ipv6: "", gateway: "" };
     const place = { kind: "container", networks: [own], hostAddress: undefined } as const;
     expect(told({}, "probing", { place, failure: "no answer" })).toMatch(

@@ -1,4 +1,4 @@
-/** Containers that are taken out by hand more than once, or by more than one proxy, on a fake engine. */
+/** Containers that are drained more than once, or by more than one proxy, on a fake engine. */
 import { expect, test } from "bun:test";
 import { FakeEngine } from "../support/engine/fake.ts";
 import {
@@ -11,7 +11,7 @@ import {
 import { lines, runOf } from "../support/proxy/drained.ts";
 import { expectNever, until } from "../support/until.ts";
 
-test("a run that another process has drained is not taken for one that is over", async () => {
+test("a run that another process has drained is unknown, not over", async () => {
   using fake = await new FakeEngine().start();
   using models = startModelServer("m");
   fake.add({ port: models.port, name: "vllm" });
@@ -23,7 +23,7 @@ test("a run that another process has drained is not taken for one that is over",
   expect(before.fleet.drains.stateOf(run)).toEqual({ state: "drained", inFlight: 0 });
 });
 
-test("taken out, back, and out again: that no request is left is said when it is so, once", async () => {
+test("after drain, undrain and drain, the log says once that no request is left, and not too early", async () => {
   using fake = await new FakeEngine().start();
   using models = startModelServer("m");
   const container = fake.add({ port: models.port, name: "vllm" });
@@ -39,8 +39,8 @@ test("taken out, back, and out again: that no request is left is said when it is
   first.end();
   const said = (): number =>
     lines(discovery).filter((line) => line === "container drained: no request is left").length;
-  await expectNever("it is said too early", () => said() > 0, 20);
+  await expectNever("it is logged too early", () => said() > 0, 20);
   second.end();
-  await until("it is said", () => said() > 0);
+  await until("it is logged", () => said() > 0);
   expect([said(), stateOf(discovery, container)]).toEqual([1, "drained"]);
 });

@@ -1,4 +1,4 @@
-/** Which container is meant by a name or an id, and what is said if there is none. */
+/** Which container a name or an id means, and the reason if none fits. */
 import { describe, expect, test } from "bun:test";
 import type { DrainResult } from "../../src/fleet/drains.ts";
 import { FakeEngine } from "../support/engine/fake.ts";
@@ -9,7 +9,7 @@ function reasonOf(result: DrainResult): string {
   return result.kind === "done" ? `done: ${result.name}` : result.reason;
 }
 
-describe("the container that is meant", () => {
+describe("the container to drain", () => {
   const ID = `0123456789ab${"c".repeat(52)}`;
   const TWIN = `0123456789ab${"d".repeat(52)}`;
 
@@ -32,7 +32,7 @@ describe("the container that is meant", () => {
     ["its name", "vllm"],
     ["its id", ID],
     ["the id that Docker shows", ID.slice(0, 12)],
-    ["the longer beginning of its id", ID.slice(0, 20)],
+    ["a longer beginning of its id", ID.slice(0, 20)],
   ])("is found by %s", async (_how, text) => {
     using fake = await new FakeEngine().start();
     using discovery = await fleetWith(fake, { id: ID, name: "vllm" }, { name: "other" });
@@ -42,7 +42,7 @@ describe("the container that is meant", () => {
   test.each([
     ["whole id", "id1wnv6tkhxn9gkdwyayhgpjm"],
     ["beginning of 12 characters", "id1wnv6tkhxn"],
-  ])("is found by the %s of a task, which is not in hex", async (_how, text) => {
+  ])("is found by the %s of a task, which is not hex", async (_how, text) => {
     using fake = await new FakeEngine().start();
     const id = "id1wnv6tkhxn9gkdwyayhgpjm";
     using discovery = await fleetWith(fake, { id, name: "web.1" }, { name: "other" });
@@ -57,7 +57,7 @@ describe("the container that is meant", () => {
     ID.slice(12),
     ID.toUpperCase(),
     "x".repeat(100_000),
-  ])("is not found by %p, and those there are are named", async (text) => {
+  ])("is not found by %p, and the reason names the known containers", async (text) => {
     using fake = await new FakeEngine().start();
     using discovery = await fleetWith(fake, { id: ID, name: "vllm" }, { name: "other" });
     const reason = reasonOf(discovery.fleet.drains.drain(text));
@@ -66,7 +66,7 @@ describe("the container that is meant", () => {
     expect(reason.length).toBeLessThan(500);
   });
 
-  test("an id's beginning that several have is refused, with the whole ids", async () => {
+  test("the beginning of several ids is refused, and the reason has the whole ids", async () => {
     using fake = await new FakeEngine().start();
     using discovery = await fleetWith(fake, { id: ID, name: "one" }, { id: TWIN, name: "two" });
     expect(reasonOf(discovery.fleet.drains.drain(ID.slice(0, 12)))).toBe(
@@ -74,7 +74,7 @@ describe("the container that is meant", () => {
     );
   });
 
-  test("of two with one name it is the one that runs; a name counts before an id", async () => {
+  test("is the running one of two with the same name; a name counts before an id", async () => {
     using fake = await new FakeEngine().start();
     using discovery = await fleetWith(
       fake,
@@ -91,7 +91,7 @@ describe("the container that is meant", () => {
     ["stopped", { status: "exited" }, "(stopped: "],
     ["without a health check", { health: undefined }, "(ignored: no HEALTHCHECK"],
     ["opted out", { labels: { "inference.enable": "false" } }, "(disabled: "],
-  ])("if it is %s it takes no requests anyway, and it says why", async (_what, change, says) => {
+  ])("gets no requests if it is %s, and the reason says why", async (_what, change, says) => {
     using fake = await new FakeEngine().start();
     fake.add({ name: "vllm", ...change });
     using discovery = startDiscovery(fake);
@@ -103,7 +103,7 @@ describe("the container that is meant", () => {
     }
   });
 
-  test("before the proxy is ready, or without any, the reason says so; of many it names ten", async () => {
+  test("the reason says if the proxy is not ready or knows no container; it names at most ten", async () => {
     using fake = await new FakeEngine().start();
     using none = startDiscovery(fake);
     expect(reasonOf(none.fleet.drains.drain("vllm"))).toBe(

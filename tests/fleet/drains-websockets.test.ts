@@ -1,4 +1,4 @@
-/** What becomes of requests that may never end by themselves when their container is taken out by hand, on a fake engine. */
+/** Requests that may never end by themselves, when an operator drains their container, on a fake engine. */
 import { expect, test } from "bun:test";
 import type { Lease } from "../../src/routing/backend.ts";
 import { FakeEngine } from "../support/engine/fake.ts";
@@ -16,10 +16,10 @@ import { expectNever, until } from "../support/until.ts";
 
 const TIME_UP = "the time to drain is up";
 const DRAIN_TIMEOUT_MS = 60;
-/** Longer than the time to drain. */
+/** Longer than the drain timeout. */
 const LONGER_MS = 120;
 
-/** A routed container that has an answer and a WebSocket under way. */
+/** A routed container with an answer and a WebSocket in flight. */
 class Rig implements Disposable {
   readonly #stack: DisposableStack;
   readonly fake: FakeEngine;
@@ -84,11 +84,11 @@ class Rig implements Disposable {
   }
 }
 
-test("drain gives WebSockets the time to drain, and answers as long as they take", async () => {
+test("drain ends WebSockets after the drain timeout, but not answers", async () => {
   using rig = await Rig.start();
   const startMs = performance.now();
   rig.drain();
-  await rig.discovery.docker.resync(); // each look sees that it is drained
+  await rig.discovery.docker.resync(); // each sighting is drained
   await rig.untilEnded(1);
   expect(performance.now() - startMs).toBeGreaterThan(DRAIN_TIMEOUT_MS - 2);
   expect(rig.ended).toEqual(["socket: time up"]);
@@ -100,7 +100,7 @@ test("drain gives WebSockets the time to drain, and answers as long as they take
   expect(stateOf(rig.discovery, rig.container)).toBe("drained");
 });
 
-test("drain without a WebSocket says nothing of a time that is up", async () => {
+test("drain without a WebSocket logs no drain timeout", async () => {
   using fake = await new FakeEngine().start();
   using models = startModelServer("m");
   fake.add({ port: models.port, name: "vllm" });
@@ -108,11 +108,11 @@ test("drain without a WebSocket says nothing of a time that is up", async () => 
   await untilKind(discovery, "live");
   const lease = leaseOf(discovery);
   discovery.fleet.drains.drain("vllm");
-  await expectNever("it is said", () => discovery.log.count(TIME_UP) > 0, 40);
+  await expectNever("it is logged", () => discovery.log.count(TIME_UP) > 0, 40);
   lease.end();
 });
 
-test("undrain in time lets them live; the next drain gives all of them their time anew", async () => {
+test("undrain in time keeps WebSockets; the next drain starts the timeout again", async () => {
   using rig = await Rig.start();
   rig.drain();
   rig.undrain();
@@ -123,7 +123,7 @@ test("undrain in time lets them live; the next drain gives all of them their tim
   expect(rig.ended).toEqual(["socket: time up", "socket: time up"]);
 });
 
-test("undrain of one that is unhealthy lets them live as well", async () => {
+test("undrain of an unhealthy container keeps WebSockets too", async () => {
   using rig = await Rig.start();
   rig.drain();
   rig.fake.setHealth(rig.container, "unhealthy");
@@ -133,15 +133,18 @@ test("undrain of one that is unhealthy lets them live as well", async () => {
   await rig.expectNoneEnds();
 });
 
-test.each(["unhealthy", "paused"])("one that is only %s ends none of them", async (what) => {
-  using rig = await Rig.start();
-  if (what === "paused") rig.container.status = "paused";
-  rig.fake.setHealth(rig.container, "unhealthy");
-  await untilState(rig.discovery, rig.container, what);
-  await rig.expectNoneEnds();
-});
+test.each(["unhealthy", "paused"])(
+  "a container that is only %s ends no WebSocket",
+  async (what) => {
+    using rig = await Rig.start();
+    if (what === "paused") rig.container.status = "paused";
+    rig.fake.setHealth(rig.container, "unhealthy");
+    await untilState(rig.discovery, rig.container, what);
+    await rig.expectNoneEnds();
+  },
+);
 
-test("a stop while it is drained: the WebSocket has its time from the drain, the answer from the stop", async () => {
+test("a stop of a drained container: the timeout counts from the drain for WebSockets, from the stop for answers", async () => {
   using rig = await Rig.start();
   rig.drain();
   await rig.untilEnded(1);
@@ -150,11 +153,11 @@ test("a stop while it is drained: the WebSocket has its time from the drain, the
   expect(rig.ended).toEqual(["socket: time up", "answer: cut"]);
 });
 
-test("the end of the run ends all, and what was counted is not told twice", async () => {
+test("the end of the run ends all requests, and none is counted twice", async () => {
   using rig = await Rig.start();
   rig.drain();
   rig.fake.exit(rig.container);
   await rig.untilEnded(2);
-  await expectNever("it is told", () => rig.discovery.log.count(TIME_UP) > 0, LONGER_MS);
+  await expectNever("it is logged", () => rig.discovery.log.count(TIME_UP) > 0, LONGER_MS);
   expect(rig.ended).toEqual(["answer: run-over", "socket: run-over"]);
 });

@@ -1,4 +1,4 @@
-/** Containers that people take out by hand, on a fake engine, through the whole discovery. */
+/** Containers that an operator drains, on a fake engine, through the whole discovery. */
 import { describe, expect, test } from "bun:test";
 import { FakeEngine } from "../support/engine/fake.ts";
 import {
@@ -14,7 +14,7 @@ import { lines, runOf } from "../support/proxy/drained.ts";
 import { expectNever, until } from "../support/until.ts";
 
 describe("drain", () => {
-  test("takes a container out: no new request goes there, and those in flight finish", async () => {
+  test("sends no new requests to the container; requests in flight finish", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const container = fake.add({ port: models.port, name: "vllm" });
@@ -49,24 +49,27 @@ describe("drain", () => {
     ]);
   });
 
-  test.each(["unhealthy", "paused"])("wins over %s, and lasts when that is over", async (what) => {
-    using fake = await new FakeEngine().start();
-    using models = startModelServer("m");
-    const container = fake.add({ port: models.port, name: "vllm" });
-    using discovery = startDiscovery(fake);
-    await untilKind(discovery, "live");
-    if (what === "paused") container.status = "paused";
-    fake.setHealth(container, "unhealthy");
-    await untilState(discovery, container, what);
-    expect(discovery.fleet.drains.drain("vllm")).toMatchObject({ kind: "done", isNew: true });
-    expect(stateOf(discovery, container)).toBe("drained");
-    container.status = "running";
-    fake.setHealth(container, "healthy");
-    await discovery.docker.resync();
-    expect([stateOf(discovery, container), kindOf(discovery)]).toEqual(["drained", "draining"]);
-  });
+  test.each(["unhealthy", "paused"])(
+    "takes precedence over %s, and lasts when that is over",
+    async (what) => {
+      using fake = await new FakeEngine().start();
+      using models = startModelServer("m");
+      const container = fake.add({ port: models.port, name: "vllm" });
+      using discovery = startDiscovery(fake);
+      await untilKind(discovery, "live");
+      if (what === "paused") container.status = "paused";
+      fake.setHealth(container, "unhealthy");
+      await untilState(discovery, container, what);
+      expect(discovery.fleet.drains.drain("vllm")).toMatchObject({ kind: "done", isNew: true });
+      expect(stateOf(discovery, container)).toBe("drained");
+      container.status = "running";
+      fake.setHealth(container, "healthy");
+      await discovery.docker.resync();
+      expect([stateOf(discovery, container), kindOf(discovery)]).toEqual(["drained", "draining"]);
+    },
+  );
 
-  test("of one that starts keeps it from being asked for its models once it is healthy", async () => {
+  test("of a starting container: it is not asked for its models when it is healthy", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const container = fake.add({ port: models.port, name: "vllm", health: "starting" });
@@ -80,7 +83,7 @@ describe("drain", () => {
     await untilKind(discovery, "live");
   });
 
-  test("of one that is asked for its models stops that", async () => {
+  test("of a container that is being asked for its models stops the reading", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const answer = Promise.withResolvers<Response>();
@@ -94,7 +97,7 @@ describe("drain", () => {
     await expectNever("it is routed", () => kindOf(discovery) === "live", 20);
   });
 
-  test("loses against a stop, whose time to drain is as ever, and says nothing of what was cut", async () => {
+  test("gives way to a stop with its usual drain timeout, and does not log that no request is left", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const container = fake.add({ port: models.port, name: "vllm" });
@@ -110,7 +113,7 @@ describe("drain", () => {
   });
 
   test.each(["crash", "restart"])(
-    "ends with the run: after a %s it is routed as ever",
+    "ends with the run: after a %s the container is routed again",
     async (how) => {
       using fake = await new FakeEngine().start();
       using models = startModelServer("m");
@@ -134,7 +137,7 @@ describe("drain", () => {
     },
   );
 
-  test("outlasts a change of the networks, after which the same run is reached elsewhere", async () => {
+  test("outlasts a change of networks that moves the run to another address", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const container = fake.add({ port: models.port, name: "vllm" });
@@ -150,7 +153,7 @@ describe("drain", () => {
     expect([stateOf(discovery, container), kindOf(discovery)]).toEqual(["drained", "unavailable"]);
   });
 
-  test("of a replica has the others take over", async () => {
+  test("of a replica moves its requests to the other replicas", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const labels = {
@@ -164,13 +167,13 @@ describe("drain", () => {
     discovery.fleet.drains.drain("two");
     const leases = Array.from({ length: 4 }, () => leaseOf(discovery));
     expect(leases.map(({ backend }) => backend.name)).toEqual(["one", "one", "one", "one"]);
-    // What only one replica keeps: the one that was started last, unless it is going.
+    // The keeper is the replica that started last, unless it is leaving.
     expect(discovery.table.route("m", { goesToNewest: true })).toMatchObject({ kind: "routed" });
   });
 });
 
 describe("undrain", () => {
-  test("has it routed at once, with the models that it had, which are read again", async () => {
+  test("routes the container at once with its last models, and reads them again", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const container = fake.add({ port: models.port, name: "vllm" });
@@ -188,7 +191,7 @@ describe("undrain", () => {
     expect(drains.undrain("vllm")).toMatchObject({ kind: "done", isNew: false });
     expect(discovery.log.count("container undrained")).toBe(1);
     expect(discovery.log.count("no request is left")).toBe(0);
-    drains.drain("vllm"); // within a minute, and told all the same
+    drains.drain("vllm"); // within a minute, but logged again
     await until(
       "it says so",
       () => lines(discovery).at(-1)?.endsWith("no request is left") === true,
@@ -196,7 +199,7 @@ describe("undrain", () => {
     expect(lines(discovery).filter((line) => line === "container drained")).toHaveLength(2);
   });
 
-  test("judges it by what has become of it meanwhile", async () => {
+  test("takes into account what happened to the container meanwhile", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const container = fake.add({ port: models.port, name: "vllm" });
@@ -210,7 +213,7 @@ describe("undrain", () => {
     expect([stateOf(discovery, container), kindOf(discovery)]).toEqual(["unhealthy", "draining"]);
   });
 
-  test("makes it the newest of its model, as becoming healthy again does", async () => {
+  test("makes the container the newest of its model, as if it became healthy again", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const old = fake.add({ port: models.port, name: "old", startedAtMs: fake.nowMs() - 5_000 });

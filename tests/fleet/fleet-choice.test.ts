@@ -3,7 +3,7 @@ import { FakeEngine } from "../support/engine/fake.ts";
 import { startDiscovery, startModelServer, untilKind } from "../support/proxy/discovery.ts";
 import { until } from "../support/until.ts";
 
-describe("Fleet, choosing", () => {
+describe("Fleet, choosing containers", () => {
   test.each([
     [{ health: undefined }, "HEALTHCHECK"],
     [{ labels: { "inference.enable": "yes" } }, 'write "true"'],
@@ -24,20 +24,20 @@ describe("Fleet, choosing", () => {
     });
   });
 
-  test("a container that is not healthy yet is told of, once; one that is unhealthy with what its probe says", async () => {
+  test("a container that is not healthy yet is logged once; an unhealthy one with the output of its probe", async () => {
     using fake = await new FakeEngine().start();
     const container = fake.add({ health: "starting" });
     using discovery = startDiscovery(fake);
-    await until("it is told of", () => discovery.log.count("container starting") === 1);
+    await until("it is logged", () => discovery.log.count("container starting") === 1);
     container.probeOutput = 'exec: "curl": executable file not found in $PATH\n';
     fake.setHealth(container, "unhealthy");
-    await until("it is warned of", () => discovery.log.count("executable file not found") === 1);
+    await until("there is a warning", () => discovery.log.count("executable file not found") === 1);
     await discovery.docker.resync();
     const told = discovery.log.lines.filter((line) => line["container"] === container.name);
     expect(told.map(({ level }) => level)).toEqual(["info", "warn"]);
   });
 
-  test("labels that nobody knows are warned of once, and the container is routed all the same", async () => {
+  test("unknown labels cause one warning, and the container is still routed", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     fake.add({
@@ -53,7 +53,7 @@ describe("Fleet, choosing", () => {
     expect(discovery.log.count('"labels":["inference.prot"]')).toBe(1);
   });
 
-  test("two containers, one model: the last to become healthy wins in whatever order models are read; one warning", async () => {
+  test("two containers with one model: the one that became healthy last wins, in any order of the reads; one warning", async () => {
     using fake = await new FakeEngine().start();
     using slow = startModelServer("m");
     using fast = startModelServer("m");
@@ -91,7 +91,7 @@ describe("Fleet, choosing", () => {
     await until("the other is gone", () => discovery.table.backends.size === 1);
   });
 
-  test("the address of a network shared with the proxy's own container is taken", async () => {
+  test("uses the address in a network that the proxy's own container shares", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     fake.add({ port: models.port });

@@ -22,7 +22,7 @@ function breakOffFirst(lease: Lease): void {
   lease.end();
 }
 
-/** The lines of the log that people see, about a state: level, state and reason. */
+/** The visible log lines about a state: level, state and reason. */
 function said(discovery: Discovery, state: string): readonly string[] {
   return discovery.log.lines
     .filter(({ level, message }) => level !== "debug" && message === `container ${state}`)
@@ -30,7 +30,7 @@ function said(discovery: Discovery, state: string): readonly string[] {
 }
 
 describe("The end of a run", () => {
-  test("is known to the lease that was out, told in the log and by the status", async () => {
+  test("is known to the open lease, and shown in the log and in the status", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const container = fake.add({ port: models.port, name: "vllm" });
@@ -43,13 +43,13 @@ describe("The end of a run", () => {
     fake.emit(container, "oom");
     fake.exit(container, 137);
     expect((await known)?.reason).toBe("ran out of memory (exit code 137)");
-    await until("it is said", () => said(discovery, "stopped").length > 0);
+    await until("it is logged", () => said(discovery, "stopped").length > 0);
     expect(said(discovery, "stopped")[0]).toMatch(/^info: ran out of memory \(exit code 137\)/);
     expect(reasonOf(discovery, container)).toMatch(/^ran out of memory/);
     lease.end();
   });
 
-  test("is known by the next look, if no event has told of it", async () => {
+  test("is known at the next inspection if no event reported it", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const container = fake.add({ port: models.port });
@@ -67,7 +67,7 @@ describe("The end of a run", () => {
     lease.end();
   });
 
-  test("of a run that was told to stop is no crash, and says the exit code if it is unusual", async () => {
+  test("is no crash if the run was told to stop; the reason has an unusual exit code", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const container = fake.add({ port: models.port });
@@ -89,9 +89,9 @@ describe("The end of a run", () => {
 
   test.each<[what: string, breakOff: (held: Lease) => void, count: number]>([
     ["while it is in flight", () => undefined, 2],
-    ["that broke off just before, as from Docker 23 on", breakOffFirst, 2],
+    ["that broke off just before, as since Docker 23", breakOffFirst, 2],
     ["that was answered just before", (held) => held.end(), 1],
-  ])("is said again within the minute for a request %s", async (_what, breakOff, count) => {
+  ])("is logged again within the minute for a request %s", async (_what, breakOff, count) => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const container = fake.add({ port: models.port });
@@ -117,7 +117,7 @@ describe("The end of a run", () => {
 });
 
 describe("A crash loop", () => {
-  test("is told within three crashes, and ends when it is healthy", async () => {
+  test("is reported after three crashes, and ends when the container is healthy", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const container = fake.add({ port: models.port, name: "vllm", health: "starting" });
@@ -137,13 +137,13 @@ describe("A crash loop", () => {
     fake.startAgain(container);
     await untilState(discovery, container, "starting");
     expect(reasonOf(discovery, container)).toContain("it crashes again and again");
-    expect(said(discovery, "restarting")).toHaveLength(2); // the first crash, and the loop
+    expect(said(discovery, "restarting")).toHaveLength(2); // the first crash and the loop
     fake.setHealth(container, "healthy");
     await untilState(discovery, container, "routed");
     expect(reasonOf(discovery, container)).toBe("healthy");
   });
 
-  test("is known right after the start of the proxy, from the events before", async () => {
+  test("is known right after the start of the proxy, from earlier events", async () => {
     using fake = await new FakeEngine().start();
     const nowMs = fake.nowMs();
     const startedAtMs = nowMs - 1_000;
@@ -162,12 +162,12 @@ describe("A crash loop", () => {
   });
 });
 
-describe("How a run has ended that was killed, and no event before its end says why", () => {
+describe("The end of a killed run, without an earlier event that says why", () => {
   test.each<
     [how: string, end: (fake: FakeEngine, container: FakeContainer) => void, brief: string]
   >([
     [
-      "is known to an inspect alone",
+      "is known only from an inspect",
       (fake, container) => {
         container.outOfMemory = true;
         fake.exit(container, 137);
@@ -175,15 +175,15 @@ describe("How a run has ended that was killed, and no event before its end says 
       "ran out of memory",
     ],
     [
-      "is told a moment later",
+      "is reported a moment later",
       (fake, container) => {
         fake.exit(container, 137);
         fake.emit(container, "oom");
       },
       "ran out of memory",
     ],
-    ["is told by nobody", (fake, container) => fake.exit(container, 137), "was killed"],
-  ])("%s: whoever waits for it gets to know", async (_how, end, brief) => {
+    ["is never explained", (fake, container) => fake.exit(container, 137), "was killed"],
+  ])("%s: the waiting request gets the words", async (_how, end, brief) => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const container = fake.add({ port: models.port });

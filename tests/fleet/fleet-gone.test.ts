@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { Machine, routed, SERVER, watch } from "../support/server/machine.ts";
 import { until } from "../support/until.ts";
 
-describe("a server that its source stops to follow while it is being stopped", () => {
-  test("leaves at once if nothing is in flight, and its model is not known any more", async () => {
+describe("a stopping server that its source no longer follows", () => {
+  test("leaves at once if no request is in flight, and its model becomes unknown", async () => {
     using machine = await Machine.at();
     const at = watch(machine.origin);
     await routed(at);
@@ -15,7 +15,7 @@ describe("a server that its source stops to follow while it is being stopped", (
     expect(at.table.find("m").kind).toBe("unknown");
   });
 
-  test("finishes what is in flight, and leaves then", async () => {
+  test("finishes the requests in flight, then leaves", async () => {
     using machine = await Machine.at();
     const at = watch(machine.origin);
     const lease = (await routed(at)).acquire()!;
@@ -30,7 +30,7 @@ describe("a server that its source stops to follow while it is being stopped", (
     expect([at.table.find("m").kind, closed]).toEqual(["unknown", []]);
   });
 
-  test("is cut when its time to drain is up", async () => {
+  test("is cut after the drain timeout", async () => {
     using machine = await Machine.at();
     const at = watch(machine.origin, undefined, { drainTimeoutMs: 30 });
     const lease = (await routed(at)).acquire()!;

@@ -1,4 +1,4 @@
-/** Lists of models that mean harm, or are odd: what is told of them, and how much. */
+/** Hostile or unusual model lists: what the status and the log say about them, and how much. */
 import { describe, expect, test } from "bun:test";
 import { brotliCompressSync, constants } from "node:zlib";
 import { readModels } from "../../src/fleet/models.ts";
@@ -15,7 +15,7 @@ import { until } from "../support/until.ts";
 
 const SOON = { rereadMs: 20 };
 
-/** 10,000 models with long names, other ones at each call. */
+/** 10,000 models with long names, different at each call. */
 function changingList(): () => Response {
   let call = 0;
   return () => {
@@ -28,14 +28,18 @@ function changingList(): () => Response {
   };
 }
 
-describe("Fleet, told lists that mean harm", () => {
-  test("a list of long names that changes at every read takes short lines", async () => {
+describe("Fleet, with hostile or unusual model lists", () => {
+  test("a list of long names that changes at every read causes short log lines", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer();
     models.answer = changingList();
     fake.add({ port: models.port });
     using discovery = startDiscovery(fake, SOON);
-    await until("it has changed thrice", () => discovery.log.count("models changed") >= 3, 4_500);
+    await until(
+      "it has changed three times",
+      () => discovery.log.count("models changed") >= 3,
+      4_500,
+    );
     for (const line of discovery.log.lines) expect(JSON.stringify(line).length).toBeLessThan(3_000);
     expect(discovery.log.lines.find(({ message }) => message === "container routed")).toMatchObject(
       {
@@ -51,7 +55,7 @@ describe("Fleet, told lists that mean harm", () => {
     expect(changed?.["added"]).toHaveLength(10);
   });
 
-  test("another order is no change", async () => {
+  test("another order of the models is no change", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer();
     let reads = 0;
@@ -66,7 +70,7 @@ describe("Fleet, told lists that mean harm", () => {
     expect(discovery.log.count("models changed")).toBe(0);
   });
 
-  test("what is left out of a list is told of by status and once by the log; the others are routed", async () => {
+  test("the status, and the log once, say what was left out of a list; the other models are routed", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer();
     const deep = `{"id":"deep","x":${"[".repeat(41_000)}${"]".repeat(41_000)}}`;
@@ -85,7 +89,7 @@ describe("Fleet, told lists that mean harm", () => {
     await until("it is mended", () => discovery.containers()[0]?.reason === "healthy");
   });
 
-  test("an Ollama whose last model is removed has none: they go, status says so, and its name expects none back", async () => {
+  test("an Ollama whose last model is removed has no models: the status says so, and none is expected back", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const container = fake.add({ port: models.port });
@@ -105,7 +109,7 @@ describe("Fleet, told lists that mean harm", () => {
     await untilKind(discovery, "live");
   });
 
-  test("an entry without an id is left out; a list without any id is no list, and keeps the models", async () => {
+  test("an entry without an id is left out; a list without any id is an error, and the old models stay", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer();
     models.answer = () => Response.json([{ id: "m" }, { name: "x" }]);
@@ -121,17 +125,17 @@ describe("Fleet, told lists that mean harm", () => {
     expect(kindOf(discovery)).toBe("live");
   });
 
-  test("a server whose list is elsewhere on it is routed", async () => {
+  test("a server whose list is at another path is routed", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer();
-    models.info = () => modelList("m"); // stands for another path
+    models.info = () => modelList("m"); // it stands for another path
     models.answer = () => new Response(null, { status: 307, headers: { location: "/info" } });
     fake.add({ port: models.port });
     using discovery = startDiscovery(fake, SOON);
     await untilKind(discovery, "live");
   });
 
-  test("a router's list whose models come and go from memory is no change, and shows it as listed last", async () => {
+  test("a router's models that move in and out of memory are no change, and the last entry is shown", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer();
     let reads = 0;
@@ -154,7 +158,7 @@ describe("Fleet, told lists that mean harm", () => {
     expect(discovery.log.lines.slice(lines)).toEqual([]);
   });
 
-  test("a list that would inflate to 256 MiB is refused, and its status says what to do", async () => {
+  test("a list that would inflate to 256 MiB is refused, and the reason says what to do", async () => {
     const params = { [constants.BROTLI_PARAM_QUALITY]: 1 };
     const bomb = brotliCompressSync(new Uint8Array(256 * 1024 * 1024), { params });
     using fake = await new FakeEngine().start();
@@ -164,15 +168,15 @@ describe("Fleet, told lists that mean harm", () => {
     using discovery = startDiscovery(fake);
     const before = process.cpuUsage();
     await until("it has failed twice", () => models.reads() >= 2);
-    await until("it is told of", () => discovery.log.count("container reading_models") > 0);
+    await until("it is logged", () => discovery.log.count("container reading_models") > 0);
     const { user, system } = process.cpuUsage(before);
-    expect((user + system) / 1_000).toBeLessThan(1_500); // inflated, it took seconds
+    expect((user + system) / 1_000).toBeLessThan(1_500); // inflating it took seconds
     expect(discovery.containers()).toMatchObject([
       { state: "reading_models", reason: expect.stringContaining("Accept-Encoding is identity") },
     ]);
   });
 
-  test("a bug of ours in a read is an error with its stack, once, and the read is tried again", async () => {
+  test("a bug of ours in a read is logged once as an error with its stack, and the read is tried again", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const container = fake.add({ port: models.port });

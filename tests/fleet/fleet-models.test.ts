@@ -33,7 +33,7 @@ const BAD: readonly Bad[] = [
   ["no data", () => Response.json({ object: "list" }), 'no list \\"data\\"'],
 ];
 
-test("bad lists of models are tried again, told of once each, and harm no other container", async () => {
+test("bad model lists are tried again, are logged once each, and do not affect other containers", async () => {
   using fake = await new FakeEngine().start();
   using good = startModelServer("good");
   using silent = startModelServer();

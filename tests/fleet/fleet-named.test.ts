@@ -12,7 +12,7 @@ import {
 import { listed } from "../support/server/backends.ts";
 import { expectNever, until } from "../support/until.ts";
 
-/** A server that must not be asked for anything. */
+/** A server that must get no request. */
 function startUnasked() {
   const asked: string[] = [];
   const server = Bun.serve({
@@ -40,7 +40,7 @@ function addNamed({ fake, port }: Rig, models: string, init: Partial<FakeContain
 const FROM_LABEL = "healthy; the label inference.models names its models";
 
 describe("Fleet, with a server whose label names its models", () => {
-  test("routes it as soon as it is healthy, under these names and no other", async () => {
+  test("routes it as soon as it is healthy, only by these names", async () => {
     using fake = await new FakeEngine().start();
     using server = startUnasked();
     const container = addNamed({ fake, port: server.port }, "org/b, a", { health: "starting" });
@@ -64,7 +64,7 @@ describe("Fleet, with a server whose label names its models", () => {
     expect(discovery.log.lines.filter(({ level }) => level === "warn")).toEqual([]);
   });
 
-  test("never asks it for its list, nor for /info, and says nothing more of it", async () => {
+  test("never asks it for its list or for /info, and logs no more than usual", async () => {
     using fake = await new FakeEngine().start();
     using server = startUnasked();
     const container = addNamed({ fake, port: server.port }, "m");
@@ -83,7 +83,7 @@ describe("Fleet, with a server whose label names its models", () => {
     expect(server.asked).toEqual([]);
   });
 
-  test("is known by these names for as long as it is expected back", async () => {
+  test("knows it by these names while it is expected back", async () => {
     using fake = await new FakeEngine().start();
     using server = startUnasked();
     const container = addNamed({ fake, port: server.port }, "m");
@@ -97,7 +97,7 @@ describe("Fleet, with a server whose label names its models", () => {
     await untilKind(discovery, "live");
   });
 
-  test("a new one takes the requests of a model that another lists", async () => {
+  test("a newer one gets the requests for a model that another container lists", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m", "other");
     using server = startUnasked();
@@ -106,7 +106,7 @@ describe("Fleet, with a server whose label names its models", () => {
     await untilKind(discovery, "live");
     const named = addNamed({ fake, port: server.port }, "m", { health: "starting" });
     fake.setHealth(named, "healthy");
-    await until("it is warned of", () => discovery.log.count("two containers") === 1);
+    await until("there is a warning", () => discovery.log.count("two containers") === 1);
     const owners = ["m", "other"].map((model) => {
       const route = discovery.table.route(model);
       return route.kind === "routed" && route.lease.backend.run.id === named.id;
@@ -114,7 +114,7 @@ describe("Fleet, with a server whose label names its models", () => {
     expect(owners).toEqual([true, false]);
   });
 
-  test("ignores one whose label has no name in it, and asks it nothing", async () => {
+  test("ignores a container whose label has no name in it, and asks it nothing", async () => {
     using fake = await new FakeEngine().start();
     using server = startUnasked();
     addNamed({ fake, port: server.port }, " , ");
@@ -126,7 +126,7 @@ describe("Fleet, with a server whose label names its models", () => {
     expect(server.asked).toEqual([]);
   });
 
-  test("asks one for its list whose label is set to nothing", async () => {
+  test("asks a container for its list if its label is empty", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     addNamed({ fake, port: models.port }, "");
@@ -136,14 +136,14 @@ describe("Fleet, with a server whose label names its models", () => {
   });
 });
 
-test("a container all of whose labels are set to nothing is as one without labels", async () => {
+test("a container whose labels are all empty counts as one without labels", async () => {
   using fake = await new FakeEngine().start();
   const labels = { "inference.enable": "", "inference.models": "" };
   const container = fake.add({ name: "off", labels });
   using discovery = startDiscovery(fake);
   await until("it is ready", () => discovery.fleet.isReady);
   fake.setHealth(container, "healthy");
-  await until("the event has come", () => discovery.received() === 1);
+  await until("the event has arrived", () => discovery.received() === 1);
   await discovery.docker.resync();
   expect([discovery.containers(), discovery.log.count("off")]).toEqual([[], 0]);
 });

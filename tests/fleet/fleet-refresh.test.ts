@@ -13,7 +13,7 @@ import { expectNever, until, within } from "../support/until.ts";
 const SILENT = (): Promise<Response> => new Promise(() => undefined);
 
 describe("Fleet.refreshModels()", () => {
-  test("reads all active backends once, and all who ask meanwhile wait for the same reads", async () => {
+  test("reads all active backends once; calls meanwhile wait for the same reads", async () => {
     using fake = await new FakeEngine().start();
     using first = startModelServer("a");
     using second = startModelServer("b");
@@ -31,13 +31,13 @@ describe("Fleet.refreshModels()", () => {
     let ended = 0;
     for (const call of calls) void call.then(() => (ended += 1));
     await until("both are asked", () => first.reads() + second.reads() === 4);
-    await expectNever("any of them ends before the reads", () => ended > 0, 20);
+    await expectNever("a call resolves before the reads end", () => ended > 0, 20);
     gate.resolve();
     await within("the refresh", Promise.all(calls));
     expect([kindOf(discovery, "new"), first.reads(), second.reads()]).toEqual(["live", 2, 2]);
   });
 
-  test("within 5 s of the last it resolves at once and asks nobody; after that it does", async () => {
+  test("resolves at once without a read within 5 s of the last one; reads again after that", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     fake.add({ port: models.port });
@@ -52,7 +52,7 @@ describe("Fleet.refreshModels()", () => {
     });
   });
 
-  test("resolves when a read fails, and when its container is gone meanwhile", async () => {
+  test("resolves when a read fails, and when its container is removed meanwhile", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const container = fake.add({ port: models.port });
@@ -69,7 +69,7 @@ describe("Fleet.refreshModels()", () => {
     await untilKind(discovery, "unknown");
   });
 
-  test("a server that hangs does not keep the others from being read again", async () => {
+  test("a server that hangs does not stop the reads of the others", async () => {
     using fake = await new FakeEngine().start();
     using hanging = startModelServer("a");
     using models = startModelServer("b");
@@ -89,7 +89,7 @@ describe("Fleet.refreshModels()", () => {
     expect([kindOf(discovery, "a"), hanging.reads()]).toEqual(["live", 2]);
   });
 
-  test("resolves when nothing is there", async () => {
+  test("resolves without any container", async () => {
     using fake = await new FakeEngine().start();
     using discovery = startDiscovery(fake);
     await within("nothing", discovery.fleet.refreshModels());
@@ -97,7 +97,7 @@ describe("Fleet.refreshModels()", () => {
 });
 
 describe("Fleet.refreshModelsOf()", () => {
-  test("reads that container's models, and no other's", async () => {
+  test("reads only the models of that container", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("base");
     using other = startModelServer("other");
@@ -114,7 +114,7 @@ describe("Fleet.refreshModelsOf()", () => {
     expect([models.reads(), other.reads()]).toEqual([4, 1]);
   });
 
-  test("reads at once, then no sooner than its interval allows; the last call is not lost", async () => {
+  test("reads at once, then at most once per interval; the last call is not lost", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("base");
     const container = fake.add({ port: models.port });
@@ -132,13 +132,13 @@ describe("Fleet.refreshModelsOf()", () => {
     expect(performance.now() - began).toBeGreaterThan(450);
   });
 
-  test("refreshModels() waits for reads that were asked for and are still to come", async () => {
+  test("refreshModels() waits for requested reads that have not begun", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("base");
     const container = fake.add({ port: models.port });
     using discovery = startDiscovery(fake, { refreshOfMs: 300 });
     await untilKind(discovery, "live", "base");
-    await discovery.fleet.refreshModels(); // not again within 5 s
+    await discovery.fleet.refreshModels(); // no second read within 5 s
     await discovery.fleet.refreshModelsOf(serverOf(container));
     models.answer = () => modelList("base", "adapter");
     void discovery.fleet.refreshModelsOf(serverOf(container));
@@ -146,7 +146,7 @@ describe("Fleet.refreshModelsOf()", () => {
     expect(kindOf(discovery, "adapter")).toBe("live");
   });
 
-  test("during a read makes one more: what is under way may be older than the adapter", async () => {
+  test("during a read causes one more, because the read in progress may have begun before the adapter was loaded", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("base");
     const container = fake.add({ port: models.port });
@@ -166,7 +166,7 @@ describe("Fleet.refreshModelsOf()", () => {
     expect([kindOf(discovery, "adapter"), models.reads()]).toEqual(["live", 3]);
   });
 
-  test("of a container that nobody knows, or that is not routed, resolves at once", async () => {
+  test("resolves at once for an unknown container, or for one that is not routed", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     models.answer = SILENT;

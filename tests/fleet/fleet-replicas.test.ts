@@ -1,4 +1,4 @@
-/** Containers with the label inference.replica, from the engine to what status and the log say. */
+/** Containers with the label inference.replica, from the engine to the status and the log. */
 import { expect, test } from "bun:test";
 import type { ContainerStatus } from "../../src/status.ts";
 import { FakeEngine } from "../support/engine/fake.ts";
@@ -22,7 +22,7 @@ function addReplica(
   return fake.add({ name, labels: { ...enabled, "inference.replica": "true", ...labels } });
 }
 
-/** Takes a lease on a model as a request does. */
+/** Takes a lease for a model, as a request does. */
 function request({ table }: Discovery, model = "m", prompt = ""): void {
   const route = table.route(model, { prompt: Buffer.from(prompt) });
   if (route.kind !== "routed") throw new Error(`not routed: ${route.kind}`);
@@ -32,7 +32,7 @@ function shown(discovery: Discovery, name: string): ContainerStatus | undefined 
   return discovery.containers().find((container) => container.name === name);
 }
 
-test("status shows of each replica what it shares, how busy it is, and why it got its requests", async () => {
+test("the status of each replica shows its shared models, its load, and why it got its requests", async () => {
   using fake = await new FakeEngine().start();
   using models = startModelServer("m");
   const one = addReplica(fake, models, "gpu-1", { "inference.max_in_flight": "16" });
@@ -57,7 +57,7 @@ test("status shows of each replica what it shares, how busy it is, and why it go
   const busy = first?.in_flight === 4 ? first : second;
   expect(busy).toMatchObject({
     in_flight: 4,
-    load: 5, // four requests, and one prompt of 8 KiB: the other three are known
+    load: 5, // four requests and one prompt of 8 KiB; the other three prompts are known
     requests_last_minute: { prefix: 3, load: 1, only: 0, failover: 0 },
   });
   expect(busy === first ? second : first).toMatchObject({
@@ -68,7 +68,7 @@ test("status shows of each replica what it shares, how busy it is, and why it go
   expect(discovery.log.count("two containers")).toBe(0);
 });
 
-test("a replica that is left alone says so, one that is not routed has no load", async () => {
+test("the reason of a cooling replica says so; a replica that is not routed has no load", async () => {
   using fake = await new FakeEngine().start();
   using models = startModelServer("m");
   const container = addReplica(fake, models, "gpu", { "inference.max_in_flight": "2" });
@@ -94,7 +94,7 @@ test("a replica that is left alone says so, one that is not routed has no load",
   expect(shown(discovery, "gpu")).toMatchObject({ in_flight: 0, max_in_flight: null, load: null });
 });
 
-test("a wrong value of the label: the container is ignored, and the reason says what to write", async () => {
+test("a container with an invalid value of the label is ignored, and the reason says what to write", async () => {
   using fake = await new FakeEngine().start();
   using models = startModelServer("m");
   const container = addReplica(fake, models, "gpu", { "inference.replica": "yes" });
@@ -105,7 +105,7 @@ test("a wrong value of the label: the container is ignored, and the reason says 
   );
 });
 
-test("a list that begins to differ from that of another replica is warned of when it is read again", async () => {
+test("when a re-read shows a difference to the list of another replica, there is a warning", async () => {
   using fake = await new FakeEngine().start();
   using models = startModelServer("m");
   using others = startModelServer("m");
@@ -113,7 +113,7 @@ test("a list that begins to differ from that of another replica is warned of whe
   let created = 0;
   let length = 8_192;
   const list = (max_model_len: number): Response => {
-    created += 1; // as vLLM does: each time it is asked
+    created += 1; // like vLLM, a new time in each answer
     return Response.json({ data: [{ id: "m", created, max_model_len }] });
   };
   models.answer = () => list(8_192);

@@ -14,7 +14,7 @@ const SOON = { rereadMs: 20 };
 const SILENT = (): Promise<Response> => new Promise(() => undefined);
 
 describe("Fleet, reading models again", () => {
-  test("models that come and go are followed; what runs with one that is gone finishes", async () => {
+  test("follows models that come and go; a request for a gone model finishes", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("base", "old");
     fake.add({ port: models.port });
@@ -35,7 +35,7 @@ describe("Fleet, reading models again", () => {
     expect(discovery.log.count("models changed")).toBe(1);
   });
 
-  test("an object that changes under one id is replaced without a word", async () => {
+  test("an entry that changes under the same id is replaced without a log line", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer();
     let created = 0;
@@ -49,7 +49,7 @@ describe("Fleet, reading models again", () => {
     expect(discovery.log.count("models changed")).toBe(0);
   });
 
-  test("a list that becomes empty is a list: its models are gone, and come back", async () => {
+  test("an empty list counts: its models go, and may come back", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     fake.add({ port: models.port });
@@ -87,7 +87,7 @@ describe("Fleet, reading models again", () => {
     await untilKind(discovery, "live", "new");
   });
 
-  test("a server that has gone silent is asked by one read at a time, and keeps its list", async () => {
+  test("a silent server gets one read at a time, and keeps its list", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     fake.add({ port: models.port });
@@ -100,10 +100,10 @@ describe("Fleet, reading models again", () => {
       void discovery.fleet.refreshModels();
       return kindOf(discovery) !== "live" || models.reads() > before + 1;
     };
-    await expectNever("it is asked beside the read under way", isAskedAgain, 100);
+    await expectNever("it is asked during the read in progress", isAskedAgain, 100);
   });
 
-  test("a container that drains is not asked; healthy again it is, until that succeeds", async () => {
+  test("a draining container is not asked; when it is healthy again, it is asked until a read succeeds", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const container = fake.add({ port: models.port });
@@ -122,13 +122,13 @@ describe("Fleet, reading models again", () => {
     fake.setHealth(container, "healthy");
     await untilKind(discovery, "live");
     await until("it is asked", () => models.reads() === before + 1);
-    // 100 ms: the retry waits 0.25 s.
-    await expectNever("it is read beside the retry", () => models.reads() > before + 1, 100);
+    // For 100 ms, because the retry waits 0.25 s.
+    await expectNever("there is a read besides the retry", () => models.reads() > before + 1, 100);
     models.answer = () => modelList("new");
     await untilKind(discovery, "live", "new");
   });
 
-  test("a container that is gone is asked no more", async () => {
+  test("a removed container is not asked any more", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const container = fake.add({ port: models.port });
@@ -141,7 +141,7 @@ describe("Fleet, reading models again", () => {
     await expectNever("it is read every 20 ms", () => models.reads() > before + 1, 60);
   });
 
-  test("two containers with one model since a re-read are warned of, and the newer one serves it", async () => {
+  test("if a re-read shows that two containers have one model, there is a warning and the newer one serves it", async () => {
     using fake = await new FakeEngine().start();
     using first = startModelServer("a");
     using second = startModelServer("b");
@@ -152,12 +152,12 @@ describe("Fleet, reading models again", () => {
     fake.setHealth(newer, "healthy");
     await untilKind(discovery, "live", "b");
     first.answer = () => modelList("a", "b");
-    await until("it is warned of", () => discovery.log.count("two containers") === 1);
+    await until("there is a warning", () => discovery.log.count("two containers") === 1);
     const route = discovery.table.route("b");
     expect(route.kind === "routed" && route.lease.backend.run.id).toBe(newer.id);
   });
 
-  test("a server without /models is routed by the model of its /info", async () => {
+  test("a server without /models is routed with the model from its /info", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer();
     models.answer = () => new Response(null, { status: 404 });

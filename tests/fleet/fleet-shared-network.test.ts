@@ -1,4 +1,4 @@
-/** Containers that share the network of another one. */
+/** Containers that share the network of another container. */
 import { describe, expect, test } from "bun:test";
 import { FakeEngine } from "../support/engine/fake.ts";
 import { type FakeContainer, inspectReplyOf } from "../support/engine/replies.ts";
@@ -22,8 +22,8 @@ function shownSharing(
   return { status: 200, body: JSON.stringify(reply) };
 }
 
-describe("Fleet, and containers that share another's network", () => {
-  test("are gone with the other's run at once, however slow the engine is; not by a replay", async () => {
+describe("Fleet, with containers that share the network of another container", () => {
+  test("leave at once when the run of the other one ends, even if the engine is slow; a replayed event does not count", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const vpn = fake.add({ labels: {}, startedAtMs: Date.now() - 60_000 });
@@ -32,7 +32,7 @@ describe("Fleet, and containers that share another's network", () => {
     using discovery = startDiscovery(fake);
     await untilKind(discovery, "live");
     fake.emit(vpn, "die", {}, vpn.startedAtMs - 1);
-    await until("the replay has come", () => discovery.received() === 1);
+    await until("the replay has arrived", () => discovery.received() === 1);
     expect(discovery.table.find("m").kind).toBe("live");
     const never = Promise.withResolvers<undefined>();
     fake.intercept = () => never.promise;
@@ -41,7 +41,7 @@ describe("Fleet, and containers that share another's network", () => {
     never.resolve(undefined);
   });
 
-  test("they are at the other's address, and follow it when it starts again", async () => {
+  test("have the address of the other one, and follow it when it starts again", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const vpn = fake.add({ labels: {}, name: "vpn", startedAtMs: Date.now() - 60_000 });
@@ -49,7 +49,7 @@ describe("Fleet, and containers that share another's network", () => {
     fake.intercept = (path) => (path.includes(sharing.id) ? shownSharing(sharing, vpn) : undefined);
     using discovery = startDiscovery(fake);
     await untilKind(discovery, "live");
-    fake.startAgain(vpn); // without an event of the container that shares with it
+    fake.startAgain(vpn); // without an event for the container that shares its network
     await untilState(discovery, sharing, "ignored");
     expect(discovery.table.find("m")).toMatchObject({ trouble: "misconfigured" });
     expect(discovery.containers()[0]?.reason).toContain('container "vpn", which was started again');

@@ -1,4 +1,4 @@
-/** What the fleet tells of its containers for `GET /status` beside their states. */
+/** What `GET /status` shows of the containers besides their states. */
 import { describe, expect, test } from "bun:test";
 import { Fleet, type FleetInit } from "../../src/fleet/fleet.ts";
 import type { ModelList } from "../../src/fleet/model-list.ts";
@@ -58,7 +58,7 @@ const GONE: Sighting = {
   ...{ kind: "absent", state: "stopped", reason: "why", comesBack: false, outlook: "gone" },
 };
 
-test("a container has its own recent numbers, as those tell who count them", () => {
+test("each container shows its own recent numbers", () => {
   const asked: unknown[] = [];
   const { fleet, listener } = rig({
     recentOfContainer: (server) => {
@@ -76,7 +76,7 @@ function lastExit({ fleet }: Rig): LastExit | null | undefined {
 }
 
 describe("last_exit", () => {
-  test("is null until a run has ended, and stays when its source knows nothing of it any more", () => {
+  test("is null until a run has ended, and stays when its source no longer knows about it", () => {
     const made = rig();
     made.listener.saw(present(), 1);
     expect(lastExit(made)).toBeNull();
@@ -87,20 +87,20 @@ describe("last_exit", () => {
     expect(lastExit(made)).toEqual(CRASH);
   });
 
-  test("is known of a run before the proxy saw the container", () => {
+  test("is known for a run that ended before the proxy saw the container", () => {
     const made = rig();
     made.listener.saw(present({ lastEnd: CRASHED }), 1);
     expect(lastExit(made)).toEqual(CRASH);
   });
 
-  test("of a run whose end nobody saw is that one's, not that of the run before", () => {
+  test("belongs to the last run, even if its end was not seen", () => {
     const made = rig();
     made.listener.saw(present({ lastEnd: CRASHED }), 1);
     made.listener.saw(GONE, 2);
     expect(lastExit(made)).toEqual({ reason: "has ended", at: null });
   });
 
-  test("is not there for a container that has lost its network alone", () => {
+  test("is null for a container that has only lost its network", () => {
     const made = rig();
     const lost = { kind: "unknown", brief: "has lost its network", reason: "…" } as const;
     made.listener.saw(present(), 1);
@@ -108,7 +108,7 @@ describe("last_exit", () => {
     expect(lastExit(made)).toBeNull();
   });
 
-  test("has the time by the engine's clock", async () => {
+  test("has the time of the engine's clock", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const container = fake.add({ port: models.port });
@@ -124,7 +124,7 @@ describe("last_exit", () => {
   });
 });
 
-test("the last changes: a container's life, its models, and that the proxy is ready", async () => {
+test("the last changes have the states of a container, its models, and that the proxy is ready", async () => {
   using fake = await new FakeEngine().start();
   using models = startModelServer("m");
   const old = fake.add({ status: "exited", name: "old" });
@@ -141,7 +141,7 @@ test("the last changes: a container's life, its models, and that the proxy is re
   fake.exit(container);
   fake.containers.delete(container.id);
   fake.emit(container, "destroy");
-  await until("it is shown no more", () => stateOf(discovery, container) === undefined);
+  await until("it is no longer shown", () => stateOf(discovery, container) === undefined);
   const told = changes.latest.map(({ name, state, reason }) => `${name} ${state}: ${reason}`);
   expect(told.filter((text) => !text.includes("ready"))).toEqual([
     expect.stringMatching(/^vllm stopped: /),
@@ -154,7 +154,7 @@ test("the last changes: a container's life, its models, and that the proxy is re
 });
 
 describe("serversOf()", () => {
-  test("tells the containers of a model by the names that they have now, and no more than so many", async () => {
+  test("lists the containers of a model by their present names, up to countMax", async () => {
     const { fleet, listener } = rig();
     const old = { ...SERVER, id: "two" };
     const oldRun = { ...old, startedAtMs: 1 };
@@ -169,7 +169,7 @@ describe("serversOf()", () => {
   });
 });
 
-test("recent is what somebody else knows of the requests of the server", () => {
+test("`recent` is the result of recentOfContainer()", () => {
   const asked: unknown[] = [];
   const { fleet, listener } = rig({
     recentOfContainer: (server) => {
@@ -182,7 +182,7 @@ test("recent is what somebody else knows of the requests of the server", () => {
   expect(asked).toEqual([SERVER]);
 });
 
-test("all containers together show no more models than fit, and each says how many it has", async () => {
+test("all containers together list no more models than fit, and each shows how many it has", async () => {
   const ids = Array.from({ length: 10_000 }, (_, n) => `m${n}`);
   const { fleet, listener } = rig({ readModels: () => Promise.resolve(listOf(...ids)) });
   for (let n = 0; n < 8; n += 1) {

@@ -11,7 +11,7 @@ import {
 import { until } from "../support/until.ts";
 
 describe("Fleet.members", () => {
-  test("shows every labelled container, by name, with where it is and what it serves", async () => {
+  test("shows every labelled container, sorted by name, with its address and models", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m", "n");
     const routed = fake.add({ port: models.port, name: "b-routed" });
@@ -47,7 +47,7 @@ describe("Fleet.members", () => {
     expect(discovery.containers()[1]?.in_flight).toBe(0);
   });
 
-  test("a container that was created only is shown at once, and so is a new name", async () => {
+  test("shows a created container at once, and a new name at once", async () => {
     using fake = await new FakeEngine().start();
     using discovery = startDiscovery(fake);
     await until("the stream is open", () => fake.streamCount === 1);
@@ -62,7 +62,7 @@ describe("Fleet.members", () => {
     await until("it is shown", () => discovery.containers()[0]?.name === "after");
   });
 
-  test("follows a container through its life, with one line a change", async () => {
+  test("follows a container through its states, with one log line for each change", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     models.answer = () => new Response("", { status: 503 });
@@ -83,7 +83,7 @@ describe("Fleet.members", () => {
     await untilState(discovery, container, "stopped");
     fake.containers.delete(container.id);
     fake.emit(container, "destroy");
-    await until("it is shown no more", () => stateOf(discovery, container) === undefined);
+    await until("it is no longer shown", () => stateOf(discovery, container) === undefined);
     const said = discovery.log.lines.filter((line) => line["container"] === container.name);
     expect(said.map(({ level, message }) => `${level} ${message}`)).toEqual([
       "info container starting",
@@ -97,7 +97,7 @@ describe("Fleet.members", () => {
     ]);
   });
 
-  test("two containers with one model: who gets its requests and who waits, as it is then", async () => {
+  test("two containers with one model: the reasons say which one gets its requests, at any time", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     fake.add({ port: models.port, name: "old" });
@@ -115,10 +115,10 @@ describe("Fleet.members", () => {
     fake.kill(young);
     await untilState(discovery, young, "stopping");
     expect(reasons()).toEqual(["healthy", "told to stop; requests in flight may finish"]);
-    expect(discovery.log.lines.length).toBe(lines + 1); // that it is stopping, and no more
+    expect(discovery.log.lines.length).toBe(lines + 1); // only the line about stopping
   });
 
-  test("a container that the engine can't show is unknown, with why", async () => {
+  test("a container that the engine can't show is unknown, and the reason says why", async () => {
     using fake = await new FakeEngine().start();
     const container = fake.add();
     fake.intercept = (path) =>
@@ -131,7 +131,7 @@ describe("Fleet.members", () => {
   });
 });
 
-describe("Fleet, and models whose container is not there just now", () => {
+describe("Fleet, models whose container is away", () => {
   test("restarting and starting again: unavailable; exited: unknown", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
@@ -147,13 +147,13 @@ describe("Fleet, and models whose container is not there just now", () => {
     expect(discovery.table.find("m").kind).toBe("unavailable");
     fake.exit(container);
     await untilState(discovery, container, "stopped");
-    await untilKind(discovery, "unknown"); // the event says "stopped", the look after it what came of it
+    await untilKind(discovery, "unknown"); // the event says "stopped", the inspection after it shows what followed
     fake.startAgain(container);
     await untilState(discovery, container, "starting");
     expect(discovery.table.find("m").kind).toBe("unavailable");
   });
 
-  test("paused: that is known, of a model that was routed, and of one that was starting again", async () => {
+  test("paused: the trouble is known, for a routed model and for one that was starting again", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const container = fake.add({ port: models.port });
@@ -191,7 +191,7 @@ describe("Fleet, and models whose container is not there just now", () => {
     expect(discovery.table.find("m")).toEqual({ kind: "unavailable", id: "m" });
   });
 
-  test("recreated under its name so that it can't be routed: unknown", async () => {
+  test("recreated under its name with a setup that can't be routed: unknown", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const old = fake.add({ port: models.port, name: "vllm" });

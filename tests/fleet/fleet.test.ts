@@ -5,7 +5,7 @@ import { kindOf, startDiscovery, startModelServer, untilKind } from "../support/
 import { expectNever, until, within } from "../support/until.ts";
 
 describe("Fleet", () => {
-  test("finds containers that were running before it, and is ready then", async () => {
+  test("finds containers that already run, and is ready then", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     fake.add({ port: models.port });
@@ -15,7 +15,7 @@ describe("Fleet", () => {
     expect(kindOf(discovery)).toBe("live");
   });
 
-  test("is ready when the first read of models has failed, or takes too long", async () => {
+  test("is ready when the first read of models has failed or takes too long", async () => {
     using fake = await new FakeEngine().start();
     using failing = startModelServer();
     using silent = startModelServer();
@@ -45,7 +45,7 @@ describe("Fleet", () => {
     await until("it is ready, by itself", () => discovery.fleet.isReady);
   });
 
-  test("a stop under way when the proxy starts is known from the replay, and never routed", async () => {
+  test("a container that is stopping when the proxy starts is known from the replay, and never routed", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const container = fake.add({ port: models.port });
@@ -56,7 +56,7 @@ describe("Fleet", () => {
     expect([kindOf(discovery), models.reads()]).toEqual(["unknown", 0]);
   });
 
-  test("a kill of the run before, replayed, says nothing about this one", async () => {
+  test("a replayed kill of the run before does not affect the present run", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const container = fake.add({ port: models.port });
@@ -66,7 +66,7 @@ describe("Fleet", () => {
     await untilKind(discovery, "live");
   });
 
-  test("an old event that comes late does not touch the run that is held", async () => {
+  test("an old event that comes late does not affect the current run", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const container = fake.add({ port: models.port });
@@ -74,13 +74,13 @@ describe("Fleet", () => {
     await untilKind(discovery, "live");
     const lease = discovery.table.route("m");
     fake.emit(container, "die", {}, container.startedAtMs - 5);
-    await until("the event has come", () => discovery.received() === 1);
+    await until("the event has arrived", () => discovery.received() === 1);
     await discovery.docker.resync();
     expect(lease.kind === "routed" && lease.lease.backend.state).toBe("active");
   });
 
   test.each(["die", "stop", "destroy"])(
-    "%s ends the run at once, however slow the engine is",
+    "%s ends the run at once, even if the engine is slow",
     async (action) => {
       using fake = await new FakeEngine().start();
       using models = startModelServer("m");
@@ -90,7 +90,7 @@ describe("Fleet", () => {
       const never = Promise.withResolvers<undefined>();
       fake.intercept = (path) => (path.includes(container.id) ? never.promise : undefined);
       fake.emit(container, action);
-      await untilKind(discovery, "unavailable"); // the engine has not said yet what came of it
+      await untilKind(discovery, "unavailable"); // the engine has not reported yet what followed
       never.resolve(undefined);
     },
   );
@@ -115,19 +115,19 @@ describe("Fleet", () => {
       return { status: 200, body: stale };
     };
     const resync = discovery.docker.resync();
-    await until("the inspect is under way", () => asked === 1);
+    await until("the inspect is in progress", () => asked === 1);
     fake.exit(container);
     await untilKind(discovery, "unavailable");
     first.resolve();
     await until("it is asked again", () => asked === 2);
     const isBack = (): boolean => kindOf(discovery) !== "unavailable" || models.reads() > 1;
-    await expectNever("it is taken for running", isBack, 50);
+    await expectNever("it counts as running", isBack, 50);
     second.resolve();
     await resync;
     expect([kindOf(discovery), models.reads()]).toEqual(["unknown", 1]);
   });
 
-  test("one container's slow inspect, failing inspect or slow models hold up no other", async () => {
+  test("a slow inspect, a failing inspect or slow models of one container delay no other", async () => {
     using fake = await new FakeEngine().start();
     using silent = startModelServer();
     using models = startModelServer("m");
@@ -151,7 +151,7 @@ describe("Fleet", () => {
     never.resolve(undefined);
   });
 
-  test("a failed inspect is no observation: what is held stays", async () => {
+  test("a failed inspect is no observation: the state stays", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const container = fake.add({ port: models.port });
@@ -164,7 +164,7 @@ describe("Fleet", () => {
     never.resolve(undefined);
   });
 
-  test("an event that was lost costs a resync, not a wrong table", async () => {
+  test("a resync repairs the table after a lost event", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const container = fake.add({ port: models.port, health: "starting" });
@@ -176,7 +176,7 @@ describe("Fleet", () => {
     await untilKind(discovery, "unknown");
   });
 
-  test("a stop notice that the container survives lapses, and its models are read first", async () => {
+  test("a stop notice that the container survives lapses, and its models are read before it is routed", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const container = fake.add({ port: models.port, stopTimeoutS: 0.1 });
@@ -185,11 +185,11 @@ describe("Fleet", () => {
     fake.kill(container);
     await untilKind(discovery, "draining");
     await untilKind(discovery, "unavailable"); // its deadline
-    await untilKind(discovery, "live"); // by a timer: no event, no resync
+    await untilKind(discovery, "live"); // by a timer, without an event or resync
     expect(models.reads()).toBe(2);
   });
 
-  test("containers that die are forgotten: a name that comes back is a new one", async () => {
+  test("dead containers are forgotten: a name that comes back is a new container", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     using discovery = startDiscovery(fake);
@@ -205,6 +205,6 @@ describe("Fleet", () => {
     await within("the last resync", discovery.docker.resync());
     const inspected = fake.requests.length;
     await discovery.docker.resync();
-    expect(fake.requests.length - inspected).toBe(1); // the list alone: nobody is left to be inspected
+    expect(fake.requests.length - inspected).toBe(1); // only the list: there is no container to inspect
   });
 });

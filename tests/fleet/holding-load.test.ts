@@ -1,4 +1,4 @@
-/** How busy a run is counts for the run, whichever of its backends has the requests. */
+/** All backends of a run share its load. */
 import { describe, expect, test } from "bun:test";
 import { Holding } from "../../src/fleet/holding.ts";
 import type { Lease } from "../../src/routing/backend.ts";
@@ -35,14 +35,14 @@ async function active(place: Place): Promise<Rig> {
 
 const SHARING: Place = { ...RUN, settings: { shares: "some", maxInFlight: 2 } };
 
-describe("Holding, and how busy its run is", () => {
+describe("Holding, the load of its run", () => {
   function take(table: WatchedTable): Lease {
     const route = table.route("m");
     if (route.kind !== "routed") throw new Error(`not routed: ${route.kind}`);
     return route.lease;
   }
 
-  test("its backend is a replica and has the limit, if the labels say so", async () => {
+  test("its backend is a replica and has the limit if the labels say so", async () => {
     const { table } = await active(SHARING);
     expect(take(table).backend.shares).toBe("some");
     take(table);
@@ -51,7 +51,7 @@ describe("Holding, and how busy its run is", () => {
     expect([holding.active?.shares, holding.active?.load.isFull]).toEqual([undefined, false]);
   });
 
-  test("unhealthy and back: what is in flight on the old backend counts for the new one", async () => {
+  test("unhealthy and back: requests in flight on the old backend count for the new one", async () => {
     const { holding, see, table } = await active(SHARING);
     const before = take(table);
     see("not healthy", SHARING, 2);
@@ -65,11 +65,11 @@ describe("Holding, and how busy its run is", () => {
     expect([load?.inFlight, table.route("m").kind]).toEqual([1, "routed"]);
   });
 
-  test("other labels of the same run hold at once; what is in flight goes on and counts", async () => {
+  test("new labels of the same run apply at once; requests in flight go on and count", async () => {
     const { holding, see, table } = await active(SHARING);
     const before = [take(table), take(table)];
     see("routable", { ...RUN, settings: { shares: "others", maxInFlight: 3 } }, 2);
-    expect(holding.held).toBe("active"); // in the same step: nobody is without a backend
+    expect(holding.held).toBe("active"); // in the same step, so there is always an active backend
     const next = take(table);
     expect(next.backend).not.toBe(before[0]!.backend);
     expect([next.backend.shares, next.backend.load.inFlight]).toEqual(["others", 3]);
@@ -81,7 +81,7 @@ describe("Holding, and how busy its run is", () => {
     expect([holding.active?.shares, holding.active?.load.isFull]).toEqual([undefined, false]);
   });
 
-  test("a limit that is lifted tells those who wait", async () => {
+  test("a removed limit wakes the waiting requests", async () => {
     const { see, table } = await active(SHARING);
     take(table);
     take(table);
@@ -92,7 +92,7 @@ describe("Holding, and how busy its run is", () => {
     expect(table.route("m").kind).toBe("routed");
   });
 
-  test("other models or another path: it is asked anew", async () => {
+  test("other models or another path: its models are read again", async () => {
     const { holding, see } = await active(SHARING);
     const url = { ...SHARING, settings: { ...SHARING.settings, basePath: "/v2" } };
     see("routable", url, 2);
@@ -105,7 +105,7 @@ describe("Holding, and how busy its run is", () => {
     expect(holding.active).toBe(active_);
   });
 
-  test("another address of the same run: it counts on", async () => {
+  test("another address of the same run: the load goes on", async () => {
     const { holding, see, table } = await active(SHARING);
     take(table);
     see("routable", { ...SHARING, origin: "http://127.0.0.2:8000" }, 2);
@@ -113,7 +113,7 @@ describe("Holding, and how busy its run is", () => {
     expect(holding.active?.load.inFlight).toBe(1);
   });
 
-  test("started again: the count is fresh, and the end of what ran before does not touch it", async () => {
+  test("started again: the load begins at 0, and requests of the run before do not affect it", async () => {
     const { holding, see, table } = await active(SHARING);
     const before = [take(table), take(table)];
     const again = { ...SHARING, run: { ...RUN.run, startedAtMs: 2_000 } };

@@ -6,7 +6,7 @@ import { models } from "../support/server/backends.ts";
 import { FOLLOWING, RUN, sightingOf } from "../support/server/sightings.ts";
 import { until } from "../support/until.ts";
 
-test("Holding.served has the other names of its models, and is the same array while the names are", async () => {
+test("Holding.served has the other names of its models, and is the same array until the names change", async () => {
   let list = models({ id: "m", aliases: ["a"] });
   const holding = new Holding("vllm", {
     table: new RoutingTable(),

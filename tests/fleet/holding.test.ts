@@ -55,7 +55,7 @@ describe("Holding", () => {
   });
 
   test.each(["stopping", "not healthy", "starting", "absent"] as const)(
-    "%s while its models are read: the read is aborted and nobody is admitted",
+    "%s while its models are read: the read is aborted and no backend is admitted",
     async (seen) => {
       let aborted = false;
       const late = Promise.withResolvers<ModelList>();
@@ -70,7 +70,7 @@ describe("Holding", () => {
       see("routable", RUN, 1);
       see(seen, RUN, 2);
       expect([holding.held, aborted]).toEqual(["unknown", true]);
-      late.resolve(listOf("m")); // the answer comes all the same
+      late.resolve(listOf("m")); // the answer still comes
       await late.promise;
       const isAdmitted = (): boolean =>
         holding.held !== "unknown" || table.find("m").kind !== "unknown";
@@ -78,7 +78,7 @@ describe("Holding", () => {
     },
   );
 
-  test("models that are read while the event stream is fresh wait until it has settled", async () => {
+  test("models that were read wait until the event stream has settled", async () => {
     const settled = Promise.withResolvers<void>();
     const { holding, see, table } = rig({
       source: { ...FOLLOWING, settled: () => settled.promise },
@@ -89,7 +89,7 @@ describe("Holding", () => {
     await until("it is routed", () => table.find("m").kind === "live");
   });
 
-  test("a stop notice drains it by the deadline; what is left then is cut", async () => {
+  test("a stop notice drains it; at the deadline the remaining requests are cut", async () => {
     const { holding, see, table, log } = await active({ drainTimeoutMs: 30 });
     const route = table.route("m");
     const told: string[] = [];
@@ -102,7 +102,7 @@ describe("Holding", () => {
     expect(log.count('"requests_cut":1')).toBe(1);
   });
 
-  test("a draining backend stays, also with nothing in flight, and health says nothing any more", async () => {
+  test("a draining backend stays even without requests in flight, and health does not count any more", async () => {
     const { holding, see, table } = await active();
     see("stopping", RUN, 2);
     for (const seen of ["not healthy", "starting", "stopping"] as const) {
@@ -113,7 +113,7 @@ describe("Holding", () => {
     expect([holding.held, table.find("m").kind]).toEqual(["unknown", "unknown"]);
   });
 
-  test("unhealthy drains without a deadline; healthy again: a new backend at once, with the models it had", async () => {
+  test("unhealthy drains without a deadline; healthy again: a new backend at once, with its last models", async () => {
     const { holding, see, table } = await active({ drainTimeoutMs: 1 });
     const before = table.route("m");
     see("not healthy", RUN, 2);
@@ -127,12 +127,12 @@ describe("Holding", () => {
       2,
     ]);
     if (before.kind !== "routed") throw new Error("not routed");
-    expect(before.lease.backend.state).toBe("draining"); // the answer under way goes on
+    expect(before.lease.backend.state).toBe("draining"); // the answer in progress goes on
     before.lease.end();
     await until("the old backend is removed", () => table.backends.size === 1);
   });
 
-  test("the run's end closes the new backend and the draining ones beside it", async () => {
+  test("the end of the run closes the new backend and the draining ones", async () => {
     const { holding, see, table } = await active();
     const told: string[] = [];
     const first = table.route("m");
@@ -155,7 +155,7 @@ describe("Holding", () => {
     await until("both are cut", () => table.backends.size === 0);
   });
 
-  test("after a notice that has lapsed its models are read before it is active again", async () => {
+  test("after a lapsed stop notice, its models are read before it is active again", async () => {
     let reads = 0;
     const { holding, see } = await active({
       readModels: async () => {
@@ -182,7 +182,7 @@ describe("Holding", () => {
     ]);
   });
 
-  test("another address: what was there drains without deadline, and the new place is probed", async () => {
+  test("another address: the old backend drains without a deadline, and the new place is probed", async () => {
     const { holding, see, table } = await active({ drainTimeoutMs: 1 });
     const before = table.route("m");
     see("routable", { ...RUN, origin: "http://127.0.0.2:8000" }, 2);
@@ -194,7 +194,7 @@ describe("Holding", () => {
     expect(after.kind === "routed" && after.lease.backend.origin).toBe("http://127.0.0.2:8000");
   });
 
-  test("a read that fails is tried again; why is known until one succeeds", async () => {
+  test("a failed read is tried again; the reason is known until a read succeeds", async () => {
     let reads = 0;
     const failures: (string | undefined)[] = [];
     const { holding, see } = rig({
@@ -211,7 +211,7 @@ describe("Holding", () => {
     expect(failures).toEqual([failure, failure, undefined]);
   });
 
-  test("a re-read in the background that fails keeps the list; one that succeeds replaces it", async () => {
+  test("a failed re-read keeps the list; a successful one replaces it", async () => {
     let reads = 0;
     const { holding, see, table } = await active({
       readModels: async () => {
@@ -228,7 +228,7 @@ describe("Holding", () => {
     expect(listed(table.models)).toEqual([{ id: "new" }]);
   });
 
-  test("what it served last is known beyond its run, and what is in flight on all its backends", async () => {
+  test("`served` outlasts the run, and `inFlight` counts all backends", async () => {
     const { holding, see, table } = await active();
     table.route("m");
     see("not healthy", RUN, 2);
@@ -239,7 +239,7 @@ describe("Holding", () => {
     expect([holding.inFlight, holding.served]).toEqual([0, [{ id: "m" }]]);
   });
 
-  test("firstRead is resolved when nothing is read, and when a read is given up", async () => {
+  test("firstRead resolves without a reading, and when a read is given up", async () => {
     const { holding, see } = rig({ readModels: NEVER });
     await holding.firstRead;
     see("routable", RUN, 1);

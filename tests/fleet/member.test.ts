@@ -35,7 +35,7 @@ function present(more: Partial<Present>): Sighting {
 }
 
 describe("A server that is starting again", () => {
-  test("is said to have crashed, if it has", () => {
+  test("says that it has crashed, if it has", () => {
     const { table, listener } = rig();
     listener.saw(present({ lastEnd: CRASHED }), 1);
     expect(table.find("m")).toMatchObject({ says: "exited with code 1 and is starting again" });
@@ -44,10 +44,10 @@ describe("A server that is starting again", () => {
   test.each<[why: string, more: Partial<Present>]>([
     ["it was stopped", { lastEnd: STOPPED }],
     [
-      "it is known what keeps it from taking requests",
+      "another trouble is known",
       { lastEnd: CRASHED, seen: "not healthy", trouble: { state: "paused", reason: "paused" } },
     ],
-  ])("is not said to have crashed, if %s", (_why, more) => {
+  ])("does not say that it has crashed, if %s", (_why, more) => {
     const { table, listener } = rig();
     listener.saw(present(more), 1);
     expect(table.find("m").kind).toBe("unavailable");
@@ -63,7 +63,7 @@ describe("A server that has served", () => {
     return at;
   }
 
-  test("goes on when a run before its own is told to be over", async () => {
+  test("goes on when its source reports the end of an earlier run", async () => {
     const { table, listener } = await serving();
     listener.over({ ...SERVER, startedAtMs: 1 }, CRASHED);
     expect(table.find("m").kind).toBe("live");
@@ -71,7 +71,7 @@ describe("A server that has served", () => {
     expect(table.find("m").kind).toBe("unavailable");
   });
 
-  test("is expected to serve its models still, if its label opts it out and it runs", async () => {
+  test("is still expected to serve its models if its label opts it out while it runs", async () => {
     const { table, listener } = await serving();
     const absent = {
       ...COMMON,

@@ -4,7 +4,7 @@ import { Changes } from "../../src/telemetry/changes.ts";
 import { memoryLog } from "../support/proxy/memory-log.ts";
 import { model, models } from "../support/server/backends.ts";
 
-test("modelChanges() names what came and what went, in whatever order the lists are", () => {
+test("modelChanges() names new and gone models, with lists in any order", () => {
   const before = models({ id: "a" }, { id: "b" });
   const after = models({ id: "c" }, { id: "a" });
   expect(modelChanges(before, after)).toEqual({
@@ -16,7 +16,7 @@ test("modelChanges() names what came and what went, in whatever order the lists 
   });
 });
 
-test("modelChanges() of the same ids is nothing, though an entry has changed", () => {
+test("modelChanges() returns undefined for the same ids, even if an entry has changed", () => {
   const before = [model({ id: "a" }), model({ id: "b" })];
   const after = [model({ id: "b", owned_by: "me" }), model({ id: "a" })];
   expect(modelChanges(before, after)).toBeUndefined();
@@ -27,13 +27,16 @@ test.each<[before: string, after: string, reason: string]>([
   ["a,b", "b", "gone: a"],
   ["", "a,b,c", "new: a, b, c"],
   ["a,b,c,d,e", "f", "new: f; gone: a, b, c and 2 more"],
-])("tellOfModels() logs it, and keeps it in words: from %p to %p", (before, after, reason) => {
-  const [log, changes] = [memoryLog(), new Changes()];
-  const list = (ids: string): ReturnType<typeof models> =>
-    models(...ids.split(",").flatMap((id) => (id === "" ? [] : { id })));
-  tellOfModels("vllm", modelChanges(list(before), list(after))!, { log, changes });
-  expect(log.lines).toMatchObject([{ message: "models changed", container: "vllm" }]);
-  expect(changes.latest).toMatchObject([
-    { what: "container", name: "vllm", state: "models changed", reason, times: 1 },
-  ]);
-});
+])(
+  "tellOfModels() logs the change and keeps it in words: from %p to %p",
+  (before, after, reason) => {
+    const [log, changes] = [memoryLog(), new Changes()];
+    const list = (ids: string): ReturnType<typeof models> =>
+      models(...ids.split(",").flatMap((id) => (id === "" ? [] : { id })));
+    tellOfModels("vllm", modelChanges(list(before), list(after))!, { log, changes });
+    expect(log.lines).toMatchObject([{ message: "models changed", container: "vllm" }]);
+    expect(changes.latest).toMatchObject([
+      { what: "container", name: "vllm", state: "models changed", reason, times: 1 },
+    ]);
+  },
+);

@@ -8,7 +8,7 @@ test("a model without an entry gets one with the fields that clients expect", ()
   expect(json).toStartWith(String.raw`{"id":"a\"b","object":"model"`);
 });
 
-test("namesIn() takes no more aliases and parents than are left, and counts them down", () => {
+test("namesIn() takes no more aliases and parents than are left, and reduces the rest", () => {
   const entry = { id: "a", aliases: ["b", "c", "d"], parent: "base" };
   const left = { aliasCount: 5, parentLength: 7 };
   expect(namesIn(entry, left)).toEqual({ aliases: ["b", "c", "d"], parent: "base" });

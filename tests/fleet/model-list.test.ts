@@ -14,7 +14,7 @@ function nested(levels: number): string {
 }
 
 describe("parseModels()", () => {
-  test("keeps each object to the letter, in lists of any length", async () => {
+  test("keeps each object exactly as written, in lists of any length", async () => {
     const odd = '{ "id":"a", "n":12345678901234567890, "f":1.0, "2":1, "1":2, "x":"\\u00fc\\/" }';
     const long = `{"id":"long","text":"${"ü".repeat(2 * MIB)}"}`;
     const { models, leftOut } = await parse(`{"object":"list","data":[${odd} , ${long}]}`);
@@ -24,9 +24,12 @@ describe("parseModels()", () => {
   });
 
   test.each<[why: string, text: string]>([
-    ["the last of two", '{"data":1,"data":[{"id":"a"}]}'],
+    ["the last of two keys", '{"data":1,"data":[{"id":"a"}]}'],
     ["a key with an escape", '{"d\\u0061ta":[{"id":"a"}]}'],
-    ["beside others", '{"models":[{"name":"x"}],"data":[{"id":"a"}],"x":{"data":[{"id":"b"}]}}'],
+    [
+      "beside other keys",
+      '{"models":[{"name":"x"}],"data":[{"id":"a"}],"x":{"data":[{"id":"b"}]}}',
+    ],
   ])("takes data that is %s", async (_why, text) => {
     expect((await parse(text)).models.map(({ id }) => id)).toEqual(["a"]);
   });
@@ -43,12 +46,12 @@ describe("parseModels()", () => {
       'model "deep" is nested more than 100 levels deep',
     ],
     [
-      "deep without an id",
+      "nested deep without an id",
       `{"x":${nested(200)}}`,
       "model number 2 is nested more than 100 levels deep",
     ],
     [
-      "of too many values",
+      "with too many values",
       `{"id":"many","x":[${"{},".repeat(30_000)}1]}`,
       'model "many" has more than 50000 values',
     ],
@@ -68,7 +71,7 @@ describe("parseModels()", () => {
     expect(list.leftOut).toBe(`the proxy left out 1 entry of its model list: ${reason}`);
   });
 
-  test("keeps what is just within the limits", async () => {
+  test("keeps entries just within the limits", async () => {
     const id = "i".repeat(65_536);
     const list = await parse(
       `{"data":[{"id":"${id}"},{"id":"d","x":${nested(99)}},{"id":"v","x":[${"1,".repeat(49_000)}1]}]}`,
@@ -77,7 +80,7 @@ describe("parseModels()", () => {
   });
 
   test.each<[what: string, text: string, ids: string[]]>([
-    ["null in place of a list", '{"object":"list","data":null}', []],
+    ["null instead of a list", '{"object":"list","data":null}', []],
     ["null with white space around it", '{ "data" : null }', []],
     ["a list without entries", '{"data":[]}', []],
     ["a bare list", ' [ {"id":"a"} , {"id":"b"} ] ', ["a", "b"]],
@@ -111,20 +114,20 @@ describe("parseModels()", () => {
   });
 
   test.each<[what: string, text: string]>([
-    ["no entry of which has an id", '{"data":[{"name":"a"},"b",{"id":""}]}'],
-    ["of texts", '["/v1","/v2"]'],
+    ["without any id", '{"data":[{"name":"a"},"b",{"id":""}]}'],
+    ["of strings", '["/v1","/v2"]'],
     ["that is an object", '{"data":{"id":"a"}}'],
-    ["that is a text", '{"data":"null"}'],
+    ["that is a string", '{"data":"null"}'],
     ["that is a number", '{"data":0}'],
     ["that is missing", '{"models":[{"id":"a"}]}'],
-    ["that is null itself", "null"],
+    ["if the whole answer is null", "null"],
   ])("refuses a list %s", async (_what, text) => {
     const error = await parse(text).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(ModelsUnreadable);
     expect(String(error)).toContain('the answer has no list "data" of objects with an "id"');
   });
 
-  test("counts all that are left out, and names the first", async () => {
+  test("counts all entries that are left out, and names the first", async () => {
     const entries = Array.from({ length: 3 }, (_, n) => `{"id":"m${n}","x":${nested(150)}}`);
     const { models, leftOut } = await parse(`{"data":[${entries}]}`);
     expect([models.length, leftOut]).toEqual([
@@ -135,22 +138,22 @@ describe("parseModels()", () => {
 
   test.each<[what: string, text: string]>([
     ["an entry that is cut off", '{"data":[{"id":"a"},{"id":'],
-    ["an entry that is no JSON", '{"data":[{"id":"a",oops}]}'],
-    ["something behind it", '{"data":[]} {}'],
-    ["something behind a bare list", '[{"id":"a"}] {}'],
+    ["an entry that is not JSON", '{"data":[{"id":"a",oops}]}'],
+    ["text after the list", '{"data":[]} {}'],
+    ["text after a bare list", '[{"id":"a"}] {}'],
     ["a bare list that is cut off", '[{"id":"a"},'],
     ["a bare list of 16 MiB of open brackets", "[".repeat(16 * MIB)],
-    ["a comma too many", '{"data":[{"id":"a"},]}'],
+    ["a trailing comma", '{"data":[{"id":"a"},]}'],
     ["16 MiB of open brackets", `{"data":${"[".repeat(16 * MIB)}`],
   ])("refuses %s", async (_what, text) => {
-    // Not by `.rejects`: it runs the event loop itself, where setImmediate() waits for the next timer. Of
-    // 16 MiB, which takes a dozen turns, that made 5 to 9 s of 70 ms (measured, Bun 1.4.5).
+    // Without `.rejects`: it runs the event loop itself, where setImmediate() waits for the next timer. For
+    // 16 MiB, which take a dozen turns, it took 5 to 9 s instead of 70 ms (measured, Bun 1.4.5).
     const error = await parse(text).catch((thrown: unknown) => thrown);
     expect(String(error)).toContain("the answer is not JSON: it begins with");
   });
 });
 
-describe("parseModels() of names beside the id", () => {
+describe("parseModels(), names besides the id", () => {
   async function first(entry: string): Promise<Model | undefined> {
     return (await parse(`{"data":[${entry}]}`)).models[0];
   }
@@ -165,24 +168,24 @@ describe("parseModels() of names beside the id", () => {
   test.each<[what: string, fields: string]>([
     ["none", '"x":1'],
     ["null", '"aliases":null,"parent":null'],
-    ["none in it", '"aliases":[],"parent":""'],
+    ["empty values", '"aliases":[],"parent":""'],
     ["other types", '"aliases":{"0":"b"},"parent":["base"]'],
-    ["a text", '"aliases":"b,c","parent":1'],
-    ["wrong ones", `"aliases":[1,null,"",["b"],{"id":"b"},"${"y".repeat(65_537)}"]`],
+    ["strings", '"aliases":"b,c","parent":1'],
+    ["wrong elements", `"aliases":[1,null,"",["b"],{"id":"b"},"${"y".repeat(65_537)}"]`],
     ["its own id", '"aliases":["a"]'],
     ["a parent over 64 KiB", `"parent":"${"ü".repeat(32_769)}"`],
-  ])("leaves them out without a word: %s", async (_what, fields) => {
+  ])("ignores invalid names without a message: %s", async (_what, fields) => {
     const { models, leftOut } = await parse(`{"data":[{"id":"a",${fields}}]}`);
     expect(models.map((model) => Object.keys(model))).toEqual([["id", "json"]]);
     expect(leftOut).toBeUndefined();
   });
 
-  test("keeps the right ones beside wrong ones, each once", async () => {
+  test("keeps valid names beside invalid ones, each once", async () => {
     const model = await first('{"id":"a","aliases":["b",1,"b","a","","c"]}');
     expect(model?.aliases).toEqual(["b", "c"]);
   });
 
-  test("takes 100 of one entry, and 10,000 of a list", async () => {
+  test("takes at most 100 aliases of one entry, and 10,000 of a list", async () => {
     const entry = (n: number, count: number): string =>
       `{"id":"m${n}","aliases":[${Array.from({ length: count }, (_, k) => `"a${n}-${k}"`)}]}`;
     expect((await first(entry(0, 49_000)))?.aliases).toHaveLength(100);
@@ -197,7 +200,7 @@ describe("parseModels() of names beside the id", () => {
   });
 });
 
-/** The longest that nobody else had a turn while it was parsed, ms. */
+/** The longest time for which the parser blocked the event loop, ms. */
 async function longestStall(text: string): Promise<number> {
   let longest = 0;
   let lastMs = performance.now();
@@ -236,9 +239,9 @@ test.each<[what: string, text: () => string]>([
     () => `{"data":[${filled(`{"id":"a","x":[${"{},".repeat(9_000)}1]},`)}{"id":"a"}]}`,
   ],
 ])(
-  "parseModels() of 16 MiB of %s lets others have their turn",
+  "parseModels() of 16 MiB of %s does not block the event loop",
   async (_what, text) => {
-    await longestStall(text().slice(0, MIB)); // compiled
+    await longestStall(text().slice(0, MIB)); // to compile the code
     expect(await longestStall(text())).toBeLessThan(400);
   },
   20_000,

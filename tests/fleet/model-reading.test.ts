@@ -7,11 +7,11 @@ import { expectNever, until, within } from "../support/until.ts";
 
 type Rig = Disposable & {
   readonly reading: ModelReading;
-  /** One for each read that has begun: the test ends it. */
+  /** One for each started read. The test ends it. */
   readonly reads: readonly PromiseWithResolvers<ModelList>[];
-  /** What was called back, in order. */
+  /** The callbacks, in order. */
   readonly told: readonly string[];
-  /** The most reads that were under way at once. */
+  /** The most reads in progress at the same time. */
   readonly most: () => number;
 };
 
@@ -45,7 +45,7 @@ async function untilReads(made: Rig, count: number): Promise<void> {
 }
 
 describe("ModelReading", () => {
-  test("tries again soon until a read succeeds, and from then on every so often", async () => {
+  test("retries soon until a read succeeds, then reads at regular times", async () => {
     using made = rig({ rereadMs: 2_000 });
     made.reads[0]!.reject(new ModelsUnreadable("loading"));
     await untilReads(made, 2); // in 0.25 s, not 2
@@ -56,7 +56,7 @@ describe("ModelReading", () => {
     expect(made.told).toEqual(["failed: loading", "a"]);
   });
 
-  test("a re-read that fails is not tried again before the next is due", async () => {
+  test("a failed re-read is not repeated before the next one is due", async () => {
     using made = rig({ rereadMs: 800 });
     made.reads[0]!.resolve(listOf("a"));
     await untilReads(made, 2);
@@ -69,7 +69,7 @@ describe("ModelReading", () => {
     expect(made.told).toEqual(["a", "failed: busy", "b"]);
   });
 
-  test("a bug of ours is told again when a read has succeeded since", async () => {
+  test("a bug of ours is reported again after a read has succeeded", async () => {
     using made = rig({ rereadMs: 1 });
     for (const [index, isRead] of [false, false, true, false].entries()) {
       await untilReads(made, index + 1);
@@ -81,7 +81,7 @@ describe("ModelReading", () => {
     expect(made.told).toEqual([bug, failed, failed, "a", bug, failed]);
   });
 
-  test("readNow() during a read makes one more after it, however often it is called", async () => {
+  test("readNow() during a read causes one more read after it, for any number of calls", async () => {
     using made = rig();
     const during = [made.reading.readNow(), made.reading.readNow(), made.reading.readNow()];
     expect(made.reads).toHaveLength(1);
@@ -92,7 +92,7 @@ describe("ModelReading", () => {
     expect([made.told, made.reads.length, made.most()]).toEqual([["a", "b"], 2, 1]);
   });
 
-  test("readNow() while a retry waits is that retry: there is no other after it", async () => {
+  test("readNow() before a due retry replaces that retry", async () => {
     using made = rig();
     made.reads[0]!.reject(new ModelsUnreadable("loading"));
     await made.reading.firstTry;
@@ -100,12 +100,12 @@ describe("ModelReading", () => {
     expect(made.reads).toHaveLength(2); // at once
     made.reads[1]!.resolve(listOf("a"));
     await asked;
-    // 400 ms: longer than the retry had to wait.
-    await expectNever("the retry comes beside it", () => made.reads.length > 2, 400);
+    // For 400 ms, longer than the retry had to wait.
+    await expectNever("the retry comes too", () => made.reads.length > 2, 400);
     expect(made.told).toEqual(["failed: loading", "a"]);
   });
 
-  test("readNow() resolves also when the read fails, and puts the next one off", async () => {
+  test("readNow() resolves when the read fails too, and postpones the next read", async () => {
     using made = rig({ rereadMs: 300 });
     made.reads[0]!.resolve(listOf("a"));
     await made.reading.firstTry;
@@ -113,22 +113,22 @@ describe("ModelReading", () => {
     const asked = made.reading.readNow();
     made.reads[1]!.reject(new ModelsUnreadable("busy"));
     await within("the read", asked);
-    await expectNever("what was due at 300 ms is read", () => made.reads.length > 2, 200);
+    await expectNever("the read due at 300 ms begins", () => made.reads.length > 2, 200);
     await untilReads(made, 3);
   });
 
-  test("a slow read and short intervals never overlap", async () => {
+  test("reads never overlap, even if slow and with short intervals", async () => {
     using made = rig({ rereadMs: 1 });
     for (let n = 0; n < 20; n += 1) {
       await untilReads(made, n + 1);
       void made.reading.readNow();
-      await expectNever("another read begins beside it", () => made.reads.length > n + 1, 3);
+      await expectNever("another read begins meanwhile", () => made.reads.length > n + 1, 3);
       made.reads[n]!.resolve(listOf("a"));
     }
     expect(made.most()).toBe(1);
   });
 
-  test("a bug of ours is told as such, once, and the read is tried again", async () => {
+  test("a bug of ours is reported once as a bug, and the read is tried again", async () => {
     using made = rig();
     made.reads[0]!.reject(new TypeError("undefined is not an object"));
     await untilReads(made, 2);
@@ -142,20 +142,20 @@ describe("ModelReading", () => {
     ]);
   });
 
-  test("stop() ends all of it: nothing is called back, who waits is let go", async () => {
+  test("stop() ends the reading: no callbacks follow, and waiting callers resolve", async () => {
     using made = rig({ rereadMs: 1 });
     made.reads[0]!.resolve(listOf("a"));
     await untilReads(made, 2);
     const asked = made.reading.readNow();
     made.reading.stop();
-    await within("who waits", asked);
-    await within("who asks too late", made.reading.readNow());
+    await within("the waiting call", asked);
+    await within("a call after stop()", made.reading.readNow());
     const goesOn = (): boolean => made.told.length > 1 || made.reads.length > 2;
     await expectNever("it goes on", goesOn, 20);
     expect(made.told).toEqual(["a"]);
   });
 
-  test("stop() from within a call back is the end too", async () => {
+  test("stop() works inside a callback", async () => {
     using made = rig({ rereadMs: 1, onRead: () => made.reading.stop() });
     made.reads[0]!.resolve(listOf("a"));
     await made.reading.firstTry;

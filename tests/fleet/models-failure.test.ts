@@ -25,7 +25,7 @@ async function read(answer: Answer): Promise<string> {
 }
 
 const LIST = '{"data":[{"id":"m"}]}';
-/** 64 MiB: inflated, it would be seen in the time that the test takes. */
+/** 64 MiB. Inflating it would make the test visibly slow. */
 const ZEROS = new Uint8Array(64 * 1024 * 1024);
 const BOMB = Bun.gzipSync(ZEROS, { level: 1 });
 const BROTLI_BOMB = brotliCompressSync(ZEROS, { params: { [constants.BROTLI_PARAM_QUALITY]: 1 } });
@@ -77,7 +77,7 @@ describe("readModels(), failing", () => {
       "204 No Content – the server does not answer GET /v1/models with a list",
     ],
     [
-      "a status that nobody knows",
+      "an unknown status",
       () => new Response("", { status: 599 }),
       "599 – the server failed: see its log",
     ],
@@ -87,9 +87,9 @@ describe("readModels(), failing", () => {
       "the answer is HTML, not JSON: set the label inference.port to the port of its API, and inference.api.base_path to its path",
     ],
     ["no data", () => Response.json({ object: "list" }), NO_LIST],
-    ["data that is no list", () => Response.json({ data: { id: "a" } }), NO_LIST],
-    ["ids that are no strings", () => Response.json({ data: [{ id: 1 }, { id: 2 }] }), NO_LIST],
-    ["an entry that is no object", () => Response.json({ data: ["a"] }), NO_LIST],
+    ["data that is not a list", () => Response.json({ data: { id: "a" } }), NO_LIST],
+    ["ids that are not strings", () => Response.json({ data: [{ id: 1 }, { id: 2 }] }), NO_LIST],
+    ["an entry that is not an object", () => Response.json({ data: ["a"] }), NO_LIST],
     ["null", () => Response.json(null), NO_LIST],
     [
       "nothing",
@@ -112,7 +112,7 @@ describe("readModels(), failing", () => {
     ["brotli", () => encoded("br", brotliCompressSync(LIST)), encodedReason("br")],
     ["zstd", () => encoded("zstd", Bun.zstdCompressSync(LIST)), encodedReason("zstd")],
     ["two codings", () => encoded("br, gzip", LIST), encodedReason("br, gzip")],
-    ["a coding nobody knows", () => encoded("x".repeat(99), LIST), encodedReason("x".repeat(40))],
+    ["an unknown coding", () => encoded("x".repeat(99), LIST), encodedReason("x".repeat(40))],
     ["too much in a few bytes", () => encoded("gzip", BOMB), encodedReason("gzip")],
     ["too much in fewer bytes", () => encoded("br", BROTLI_BOMB), encodedReason("br")],
     ["silence", () => new Promise<Response>(() => undefined), "within 1 s"],
@@ -121,7 +121,7 @@ describe("readModels(), failing", () => {
     await expect(read(answer)).rejects.toThrow(reason);
   });
 
-  test("asks for what it gets: as it is, JSON", async () => {
+  test("asks for uncompressed JSON", async () => {
     using server = await rawServer();
     const models = readModels(`${server.origin}/v1`, new AbortController().signal);
     const connection = await server.request();
@@ -130,7 +130,7 @@ describe("readModels(), failing", () => {
     expect(connection.received().toLowerCase()).toContain("accept-encoding: identity\r\n");
   });
 
-  test("fails on more models than a table should hold, and says how many", async () => {
+  test("fails on more models than the proxy can route, and says how many", async () => {
     using server = startModelServer();
     server.answer = () => Response.json({ data: Array(10_001).fill({ id: "m" }) });
     const models = readModels(`http://127.0.0.1:${server.port}/v1`, new AbortController().signal);
@@ -142,12 +142,12 @@ describe("readModels(), failing", () => {
   test.each<[what: string, answer: string, reason: string]>([
     ["closes the connection", "", "did it crash, or does http://127.0.0.1:"],
     [
-      "breaks its answer off",
+      "breaks off its answer",
       'HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"data":',
       "the server closed the connection before its answer to GET /v1/models was complete",
     ],
     ["speaks something else", "SSH-2.0-OpenSSH_9.2\r\n", "does not speak HTTP: set the label"],
-  ])("says so when a server %s", async (_what, answer, reason) => {
+  ])("gives the reason when a server %s", async (_what, answer, reason) => {
     using server = await rawServer();
     const models = readModels(`${server.origin}/v1`, new AbortController().signal);
     models.catch(() => undefined);
@@ -157,7 +157,7 @@ describe("readModels(), failing", () => {
     await expect(models).rejects.toThrow(reason);
   });
 
-  test("leaves off 400 MB of JSON after 16 MiB, and keeps none of it", async () => {
+  test("stops reading 400 MB of JSON after 16 MiB, and keeps none of it", async () => {
     const piece = Buffer.alloc(1024 * 1024, '{"id":"aaaaaaaaaaaaaaaaaaaaa"},');
     let sent = 0;
     using server = startModelServer();
@@ -172,11 +172,11 @@ describe("readModels(), failing", () => {
     const url = `http://127.0.0.1:${server.port}/v1`;
     const models = readModels(url, new AbortController().signal);
     await expect(models).rejects.toThrow("the answer is larger than 16 MiB");
-    // What the kernel holds, and what Bun reads until the end is known to it, comes on top: 42 were seen.
+    // The kernel's buffers and Bun's read-ahead come on top: up to 42 were seen.
     expect(sent).toBeWithin(16, 200);
   });
 
-  test("fails when nobody listens, and says what to do", async () => {
+  test("fails when no server listens, and says what to do", async () => {
     await expect(readModels("http://127.0.0.1:1/v1", new AbortController().signal)).rejects.toThrow(
       "nothing listens at http://127.0.0.1:1: set the label inference.port",
     );

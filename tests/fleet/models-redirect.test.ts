@@ -6,7 +6,7 @@ import { within } from "../support/until.ts";
 
 const LIMITS = { timeoutMs: 2_000, bytesMax: 16_384 };
 
-/** Answers any path with what a test says, and remembers what was asked. */
+/** Gives the answer of the test for any path, and remembers the requests. */
 function startAny(answer: (pathname: string, port: number) => Response): {
   readonly url: string;
   readonly asked: string[];
@@ -33,7 +33,7 @@ function redirect(location: string, status = 307): Response {
   return new Response("see there", { status, headers: { location } });
 }
 
-describe("readModels() of a list that is elsewhere", () => {
+describe("readModels(), redirected", () => {
   function readAny(url: string): Promise<readonly string[]> {
     const { signal } = new AbortController();
     const reading = readModels(url, signal, { ...LIMITS, via: "1.1 us" });
@@ -41,7 +41,7 @@ describe("readModels() of a list that is elsewhere", () => {
   }
 
   test.each([301, 302, 303, 307, 308])(
-    "follows %d to the same server, as itself (aibrix: to /v1/models/)",
+    "follows %d to the same server, with the same headers (aibrix: to /v1/models/)",
     async (status) => {
       using server = startAny((path) =>
         path === "/v1/models" ? redirect("/v1/models/", status) : modelList("m"),
@@ -54,7 +54,7 @@ describe("readModels() of a list that is elsewhere", () => {
   test.each<[what: string, location: (port: number) => string, path: string]>([
     ["a whole URL", (port) => `http://127.0.0.1:${port}/v1/models/?all=1#x`, "/v1/models/?all=1"],
     ["a relative path", () => "models/", "/v1/models/"],
-    ["a query alone", () => "?all=1", "/v1/models?all=1"],
+    ["only a query", () => "?all=1", "/v1/models?all=1"],
     ["user and password", (port) => `http://a:b@127.0.0.1:${port}/m`, "/m"],
   ])("takes a Location with %s", async (_what, location, path) => {
     let count = 0;
@@ -73,7 +73,7 @@ describe("readModels() of a list that is elsewhere", () => {
     ["no URL", "http://["],
     ["a file", "file:///v1/models"],
     ["data", "data:application/json,[]"],
-  ])("does not follow one to %s", async (_what, location) => {
+  ])("does not follow a redirect to %s", async (_what, location) => {
     using server = startAny(() => redirect(location));
     await expect(readAny(server.url)).rejects.toThrow(
       `307 Temporary Redirect – it redirects to ${JSON.stringify(location)}: set the label inference.api.base_path to the path of its API`,
@@ -87,7 +87,7 @@ describe("readModels() of a list that is elsewhere", () => {
     expect(server.asked).toHaveLength(1);
   });
 
-  test("follows one only once", async () => {
+  test("follows only one redirect", async () => {
     using server = startAny((path) => redirect(`${path}/`));
     await expect(readAny(server.url)).rejects.toThrow(
       'it redirects to "/v1/models//": set the label inference.api.base_path to the path of its API',
@@ -100,14 +100,14 @@ describe("readModels() of a list that is elsewhere", () => {
     ["503", () => new Response("", { status: 503 }), "503 Service Unavailable"],
     ["404", () => new Response("", { status: 404 }), "404 Not Found – the server has no /login"],
     ["too much", () => new Response("x".repeat(16_385)), "the answer is larger than 16 KiB"],
-  ])("says where it led if the answer there is %s", async (_what, answer, reason) => {
+  ])("names the target if the answer there is %s", async (_what, answer, reason) => {
     using server = startAny((path) => (path === "/v1/models" ? redirect("/login") : answer()));
     await expect(readAny(server.url)).rejects.toThrow(
       `GET /v1/models redirects to "/login": ${reason}`,
     );
   });
 
-  test("both together take no longer than one read may", async () => {
+  test("both requests together have the time limit of one read", async () => {
     using server = startModelServer();
     server.answer = () => redirect("/info");
     server.info = () => new Promise(() => undefined);

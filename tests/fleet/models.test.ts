@@ -21,7 +21,7 @@ async function read(answer: Answer, info?: Answer): Promise<string> {
 }
 
 describe("readModels()", () => {
-  test("keeps every field as it was sent, numbers to the letter", async () => {
+  test("keeps every field as it was sent, numbers exactly as written", async () => {
     const data =
       '[{"id":"org/m","created":1.0,"size":12345678901234567890,"meta":{"n":[1e3,null]}}]';
     expect(await read(() => new Response(`{"models":[],"object":"list","data":${data}}`))).toBe(
@@ -29,19 +29,19 @@ describe("readModels()", () => {
     );
   });
 
-  test("leaves out empty ids and takes the first of two with one id", async () => {
+  test("leaves out empty ids, and takes the first of two entries with the same id", async () => {
     const data = [{ id: "" }, { id: "a", n: 1 }, { id: "a", n: 2 }];
     expect(await read(() => Response.json({ data }))).toBe('[{"id":"a","n":1}]');
   });
 
-  test("takes a list with a byte order mark, and a character that two pieces share", async () => {
+  test("takes a list with a byte order mark, and with a character split over two pieces", async () => {
     const bytes = new TextEncoder().encode('\uFEFF{"data":[{"id":"ü"}]}');
     const body = new ReadableStream<Uint8Array>({
       type: "bytes",
       async start(controller) {
         for (const byte of bytes) {
           controller.enqueue(Uint8Array.of(byte));
-          await Bun.sleep(1); // so that the bytes come one by one
+          await Bun.sleep(1); // so that the bytes arrive one by one
         }
         controller.close();
       },
@@ -50,7 +50,7 @@ describe("readModels()", () => {
   });
 });
 
-/** Of text-embeddings-inference 1.9, shortened. */
+/** From text-embeddings-inference 1.9, shortened. */
 const INFO = {
   model_id: "BAAI/bge-small-en-v1.5",
   model_sha: null,
@@ -84,27 +84,27 @@ describe("readModels() of a server without a list", () => {
     },
   );
 
-  test("asks /info at the root of a server without base path too", async () => {
+  test("asks /info at the root also for a server without a base path", async () => {
     using server = startModelServer();
     server.info = () => Response.json(INFO);
-    const url = `http://127.0.0.1:${server.port}`; // /models is not there, /v1/models is
+    const url = `http://127.0.0.1:${server.port}`; // it has /v1/models, but no /models
     const { models } = await readModels(url, new AbortController().signal, LIMITS);
     expect([models[0]?.id, server.reads()]).toEqual([INFO.model_id, 0]);
   });
 
   test.each<[what: string, info: Answer]>([
-    ["not there", () => new Response("", { status: 404 })],
+    ["missing", () => new Response("", { status: 404 })],
     ["503", () => Response.json(INFO, { status: 503 })],
     ["a redirect", () => Response.redirect("/v1/models", 302)],
     ["HTML", () => new Response("<html>")],
     ["a list", () => Response.json([INFO])],
     ["without model_id", () => Response.json({ version: "1" })],
     ["with an empty model_id", () => Response.json({ model_id: "" })],
-    ["with a model_id that is no string", () => Response.json({ model_id: 1 })],
-    ["too much", () => Response.json({ ...INFO, more: "x".repeat(64 * 1024) })],
-    ["silence", () => new Promise<Response>(() => undefined)],
-    ["a body that stalls", () => new Response(stalling('{"model_id":"m"'))],
-  ])("reports what /models answered when /info is %s", async (_what, info) => {
+    ["with a model_id that is not a string", () => Response.json({ model_id: 1 })],
+    ["too large", () => Response.json({ ...INFO, more: "x".repeat(64 * 1024) })],
+    ["silent", () => new Promise<Response>(() => undefined)],
+    ["a stalled body", () => new Response(stalling('{"model_id":"m"'))],
+  ])("reports the answer of /models when /info is %s", async (_what, info) => {
     const models = read(() => new Response("", { status: 404 }), info);
     await expect(models).rejects.toThrow("404 Not Found – the server has no /v1/models");
   });
@@ -125,7 +125,7 @@ describe("readModels() of a server without a list", () => {
     },
   );
 
-  test("both together take no longer than one read may", async () => {
+  test("both requests together have the time limit of one read", async () => {
     using server = startModelServer();
     server.answer = async () => {
       await Bun.sleep(500); // a slow server

@@ -9,7 +9,7 @@ import { type Entry, makeBackend, models } from "../support/server/backends.ts";
 const A = makeBackend({ name: "a" });
 const B = makeBackend({ name: "b" });
 
-test("two containers with the same models are warned of again when the winner or the models change", () => {
+test("two containers with the same models cause another warning when the winner or the models change", () => {
   const log = memoryLog();
   const warnings = new WarnOnce(log);
   const warn = (winner: typeof A, ...modelIds: readonly string[]): number => {
@@ -23,7 +23,7 @@ test("two containers with the same models are warned of again when the winner or
   expect(warn(A, "m", "n", "o")).toBe(3);
   expect(warn(A, "m", "n", "o")).toBe(3);
   expect(warn(A, "m")).toBe(4);
-  expect(warn(A, "n")).toBe(5); // as many, but another
+  expect(warn(A, "n")).toBe(5); // the same number, but another model
   expect(log.lines[1]).toMatchObject({
     container: "a",
     instead_of: "b",
@@ -32,7 +32,7 @@ test("two containers with the same models are warned of again when the winner or
   });
 });
 
-test("a warning of 10,000 common models with long names is a short line", () => {
+test("a warning about 10,000 common models with long names is a short line", () => {
   const log = memoryLog();
   const modelIds = Array.from({ length: 10_000 }, (_, n) => `${n}${"x".repeat(5_000)}`);
   warnOfOverlaps(new WarnOnce(log), [{ winner: A, other: B, modelIds, areReplicas: false }]);
@@ -40,7 +40,7 @@ test("a warning of 10,000 common models with long names is a short line", () => 
   expect(JSON.stringify(log.lines[0]).length).toBeLessThan(1_500);
 });
 
-describe("warnOfOverlaps(), and the label inference.replica", () => {
+describe("warnOfOverlaps(), with the label inference.replica", () => {
   type Told = { readonly log: MemoryLog; readonly warn: (overlap: Overlap) => MemoryLog["lines"] };
 
   function told(): Told {
@@ -62,7 +62,7 @@ describe("warnOfOverlaps(), and the label inference.replica", () => {
     return makeBackend({ name, isReplica: true, models: entries });
   }
 
-  test("neither has it: the warning says what happens, and names the label as the remedy", () => {
+  test("without the label: the warning says what happens, and names the label as the remedy", () => {
     expect(told().warn(overlapOf(B, A))).toMatchObject([
       {
         level: "warn",
@@ -78,7 +78,7 @@ describe("warnOfOverlaps(), and the label inference.replica", () => {
   test.each([
     ["the newer one", overlapOf(LABELLED, A), { container: "labelled", instead_of: "a" }],
     ["the older one", overlapOf(A, LABELLED), { container: "a", instead_of: "labelled" }],
-  ])("only %s has it: the warning says who lacks it", (_which, overlap, fields) => {
+  ])("only %s has it: the warning says which container lacks it", (_which, overlap, fields) => {
     expect(told().warn(overlap)).toMatchObject([
       {
         ...fields,
@@ -88,7 +88,7 @@ describe("warnOfOverlaps(), and the label inference.replica", () => {
     ]);
   });
 
-  test("of two groups that a source has named, one warning for all of their servers", () => {
+  test("two groups that a source has named: one warning for all their servers", () => {
     const { warn } = told();
     const [a1, a2, b1] = ["a", "a", "b"].map((shares) => makeBackend({ name: shares, shares }));
     expect(warn(overlapOf(b1!, a1!))).toMatchObject([
@@ -107,7 +107,7 @@ describe("warnOfOverlaps(), and the label inference.replica", () => {
     ]);
   });
 
-  test("replicas of a group that a source has named differ: nothing is said of a label", () => {
+  test("replicas in a group that a source has named differ: the warning does not mention a label", () => {
     const [one, other] = [1, 2].map((size) =>
       makeBackend({ shares: "web", models: [{ id: "m", max_model_len: size }] }),
     );
@@ -119,7 +119,7 @@ describe("warnOfOverlaps(), and the label inference.replica", () => {
     ]);
   });
 
-  test("both have it, and their lists say the same: no warning", () => {
+  test("both have it, and their lists are the same: no warning", () => {
     const entry = { id: "m", max_model_len: 8_192, owned_by: "vllm" };
     const [one, other] = [
       replica("one", { ...entry, created: 1 }),
@@ -128,7 +128,7 @@ describe("warnOfOverlaps(), and the label inference.replica", () => {
     expect(told().warn(overlapOf(one, other))).toEqual([]);
   });
 
-  test("replicas that differ: one warning, whichever is the newer, until what differs changes", () => {
+  test("replicas differ: one warning, whichever is newer, until the difference changes", () => {
     const { warn } = told();
     const one = replica("gpu-1", { id: "m", max_model_len: 8_192 }, { id: "n" });
     const other = replica("gpu-2", { id: "m", max_model_len: 4_096 }, { id: "n" });
@@ -152,7 +152,7 @@ describe("warnOfOverlaps(), and the label inference.replica", () => {
     ]);
   });
 
-  test("a warning of 200 models that differ, with long names and values, is a short line", () => {
+  test("a warning about 200 models that differ, with long names and values, is a short line", () => {
     const { warn } = told();
     const list = (owner: string): readonly Entry[] =>
       Array.from({ length: 200 }, (_, n) => ({

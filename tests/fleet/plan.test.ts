@@ -23,7 +23,7 @@ const SEEN: readonly Seen[] = [
   "read failed",
 ];
 
-/** What each step says: of the run, the backends, the reading, the deadline. */
+/** The parts of each step: run, backends, reading, deadline. */
 const STEPS: Readonly<Record<string, string>> = {
   keep: "keep keep keep keep",
   probe: "keep keep start keep",
@@ -91,7 +91,7 @@ test("the table covers every cell", () => {
 const HELD: readonly Held[] = ["unknown", "probing", "active", "draining", "draining after notice"];
 
 test.each(HELD)(
-  "plan() of %s: another run and a lost way replace it, another address moves it",
+  "plan() of %s: another run or a lost network path replaces the run, another address moves it",
   (held) => {
     expect(textOf(plan(held, "another run"))).toBe(STEPS["replace"]!);
     expect(textOf(plan(held, "cut off"))).toBe(STEPS["replace"]!);
@@ -99,19 +99,16 @@ test.each(HELD)(
   },
 );
 
-test.each(HELD)("plan() of %s: who takes it back lifts what taking it out has set", (held) => {
+test.each(HELD)("plan() of %s: undrain removes the deadlines that drain has set", (held) => {
   expect(textOf(plan(held, "undrained"))).toBe(STEPS["lift deadline by hand"]!);
 });
 
-test.each(HELD)(
-  "plan() of %s: a refused connection drains what is active, and nothing else",
-  (held) => {
-    expect(textOf(plan(held, "refused"))).toBe(STEPS[held === "active" ? "drain" : "keep"]!);
-  },
-);
+test.each(HELD)("plan() of %s: a refused connection only drains an active backend", (held) => {
+  expect(textOf(plan(held, "refused"))).toBe(STEPS[held === "active" ? "drain" : "keep"]!);
+});
 
 test.each(HELD)(
-  "plan() of %s: one that can't be reached drains if it is active, and is sought",
+  "plan() of %s: an unreachable server drains if it is active, and the proxy tries to reach it",
   (held) => {
     const step = held === "active" ? "keep drain seek keep" : STEPS["keep"]!;
     expect(textOf(plan(held, "unreachable"))).toBe(step);
@@ -149,7 +146,7 @@ const THERE = "http://10.0.0.2:8000";
 
 test.each<[what: string, of: Sighting, held: [place: Place | undefined, held: Held], seen: Seen[]]>(
   [
-    ["a run that is held", sighting(), [HERE, "active"], ["routable"]],
+    ["the current run", sighting(), [HERE, "active"], ["routable"]],
     ["the first run", sighting(), [undefined, "unknown"], ["another run", "routable"]],
     [
       "another start",
@@ -158,37 +155,37 @@ test.each<[what: string, of: Sighting, held: [place: Place | undefined, held: He
       ["another run", "routable"],
     ],
     [
-      "another address, the old one still its own",
+      "another address, while the old one still reaches it",
       sighting({ origin: THERE, origins: [THERE, HERE.origin] }),
       [HERE, "active"],
       ["moved", "routable"],
     ],
     [
-      "another address, the old one lost",
+      "another address, and the old one is lost",
       sighting({ origin: THERE, origins: [THERE] }),
       [HERE, "active"],
       ["cut off", "routable"],
     ],
     [
-      "a way that is doubted now",
+      "a network path that is doubted now",
       sighting({ doubt: DOUBT }),
       [HERE, "active"],
       ["cut off", "routable"],
     ],
     [
-      "a way that is no longer doubted, while it is asked for its models",
+      "a network path that is no longer doubted, while it is asked for its models",
       sighting(),
       [{ ...HERE, doubt: DOUBT }, "probing"],
       ["cut off", "routable"],
     ],
     [
-      "the same, when it answered all the same",
+      "a network path that is no longer doubted, after it has answered",
       sighting(),
       [{ ...HERE, doubt: DOUBT }, "active"],
       ["routable"],
     ],
     [
-      "what is to be ignored",
+      "an ignored server",
       { ...NAMED, kind: "ignored", reason: "no HEALTHCHECK" },
       [HERE, "active"],
       ["absent"],
@@ -199,13 +196,13 @@ test.each<[what: string, of: Sighting, held: [place: Place | undefined, held: He
 });
 
 test.each(["routable", "not healthy", "starting"] as const)(
-  "seenIn() of a run that was taken out, and is %s, is drained",
+  "seenIn() of a drained run that is %s is drained",
   (seen) => {
     expect(seenIn(sighting({ seen }), HERE, "active", true)).toEqual(["drained"]);
   },
 );
 
-test("seenIn() of a run that was taken out, and told to stop, is stopping; one that is gone is absent", () => {
+test("seenIn() of a drained run that was told to stop is stopping; a gone one is absent", () => {
   expect(seenIn(sighting({ seen: "stopping" }), HERE, "draining", true)).toEqual(["stopping"]);
   const ignored: Sighting = { ...NAMED, kind: "ignored", reason: "no HEALTHCHECK" };
   expect(seenIn(ignored, HERE, "draining", true)).toEqual(["absent"]);
@@ -217,14 +214,19 @@ const ABSENT = { ...NAMED, ...DOWN, comesBack: false, outlook: "gone" } as const
 const ANOTHER = { ...RUN, startedAtMs: 2 };
 
 test.each<[what: string, of: Sighting, place: Place | undefined, reason: string | undefined]>([
-  ["the run that is held", sighting(), HERE, undefined],
-  ["another run", sighting({ run: ANOTHER, lastEnd: OOM }), HERE, "as brief"],
-  ["another run, and nothing of the one before", sighting({ run: ANOTHER }), HERE, "has ended"],
-  ["the first run", sighting({ lastEnd: OOM }), undefined, undefined],
-  ["a server that does not run", { ...ABSENT, end: OOM }, HERE, "as brief"],
-  ["one of which nothing is known", ABSENT, HERE, "has ended"],
-  ["one whose label is off", { ...ABSENT, state: "disabled" }, HERE, undefined],
-  ["one that is ignored", { ...NAMED, kind: "ignored", reason: "" }, HERE, undefined],
+  ["of the current run", sighting(), HERE, undefined],
+  ["of another run", sighting({ run: ANOTHER, lastEnd: OOM }), HERE, "as brief"],
+  [
+    "of another run, if the end of the one before is not known",
+    sighting({ run: ANOTHER }),
+    HERE,
+    "has ended",
+  ],
+  ["of the first run", sighting({ lastEnd: OOM }), undefined, undefined],
+  ["of a server that does not run", { ...ABSENT, end: OOM }, HERE, "as brief"],
+  ["of a server that does not run, if its end is not known", ABSENT, HERE, "has ended"],
+  ["of a disabled server", { ...ABSENT, state: "disabled" }, HERE, undefined],
+  ["of an ignored server", { ...NAMED, kind: "ignored", reason: "" }, HERE, undefined],
 ])("endIn() %s", (_what, of, place, reason) => {
   expect(endIn(of, place)?.reason).toBe(reason);
 });

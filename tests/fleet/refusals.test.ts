@@ -1,13 +1,13 @@
 /**
- * What went wrong: a daemon was killed, and started its containers again before it answered anybody.
- * One of them got the address of another one's run before, and with it that one's requests.
+ * What went wrong: a daemon was killed. It started its containers again before it answered any call.
+ * One container got the former address of another one, and with it the requests of that one.
  */
 import { expect, test } from "bun:test";
 import { FakeEngine } from "../support/engine/fake.ts";
 import { kindOf, startDiscovery, startModelServer, untilKind } from "../support/proxy/discovery.ts";
 import { until } from "../support/until.ts";
 
-test("a backend that refuses a connection while no events come is out until the engine shows it again", async () => {
+test("a backend that refuses a connection while no events come gets no requests until the engine shows it again", async () => {
   using fake = await new FakeEngine().start();
   using models = startModelServer("m");
   fake.add({ port: models.port });
@@ -26,7 +26,7 @@ test("a backend that refuses a connection while no events come is out until the 
   await untilKind(discovery, "live");
 });
 
-test("while events come, they tell of the end of a run, and a refusal means nothing", async () => {
+test("while events come, they report the end of a run, and a refused connection has no effect", async () => {
   using fake = await new FakeEngine().start();
   using models = startModelServer("m");
   fake.add({ port: models.port });
@@ -37,7 +37,7 @@ test("while events come, they tell of the end of a run, and a refusal means noth
   expect(kindOf(discovery)).toBe("live");
 });
 
-test("an engine that has let us wait for an answer is asked again at once", async () => {
+test("an engine that was slow to answer is asked again at once", async () => {
   using fake = await new FakeEngine().start();
   const askedMs: number[] = [];
   fake.intercept = (path) => {

@@ -4,14 +4,14 @@ import { differencesBetween, differencesText } from "../../src/fleet/replica-dif
 import type { Backend } from "../../src/routing/backend.ts";
 import { makeBackend } from "../support/server/backends.ts";
 
-/** A backend whose list has these entries, as they are written. */
+/** A backend whose list has these entries, exactly as written. */
 function serving(name: string, entries: Readonly<Record<string, string>>): Backend {
   const backend = makeBackend({ name });
   backend.replaceModels(Object.entries(entries).map(([id, json]) => ({ id, json })));
   return backend;
 }
 
-/** What two entries of one model, as they are written, say differently. */
+/** The differences of two entries of one model, exactly as written. */
 function textOf(one: string, other: string): string {
   return differencesText(differencesBetween(serving("a", { m: one }), serving("b", { m: other })));
 }
@@ -19,53 +19,53 @@ function textOf(one: string, other: string): string {
 describe("differencesBetween()", () => {
   test.each<[what: string, one: object, other: object, text: string]>([
     [
-      "a length",
+      "another length",
       { max_model_len: 8192 },
       { max_model_len: 4096 },
       "max_model_len is 8192 on a and 4096 on b",
     ],
     [
-      "a server",
+      "another server",
       { owned_by: "vllm" },
       { owned_by: "sglang" },
       'owned_by is "vllm" on a and "sglang" on b',
     ],
     [
-      "a quantization",
+      "another quantization",
       { quantization: "Q4_K_M" },
       { quantization: "Q8_0" },
       'quantization is "Q4_K_M" on a and "Q8_0" on b',
     ],
     [
-      "a file of llama.cpp",
+      "another file of llama.cpp",
       { owned_by: "llamacpp", meta: { n_params: 8030261312, size: 4912898304 } },
       { owned_by: "llamacpp", meta: { n_params: 8030261312, size: 8533221376 } },
       "meta.size is 4912898304 on a and 8533221376 on b",
     ],
     [
-      "several things",
+      "several differences",
       { owned_by: "vllm", max_model_len: 1 },
       { owned_by: "sglang", max_model_len: 2 },
       'owned_by is "vllm" on a and "sglang" on b, max_model_len is 1 on a and 2 on b',
     ],
-  ])("tells %s", (_what, one, other, text) => {
+  ])("finds %s", (_what, one, other, text) => {
     expect(textOf(JSON.stringify(one), JSON.stringify(other))).toBe(`model m: ${text}`);
   });
 
   test.each<[what: string, one: string, other: string]>([
     ["the time of the request", '{"created":1}', '{"created":2}'],
-    ["what only one tells", '{"max_model_len":1}', '{"owned_by":"vllm"}'],
-    ["a length that an adapter does not tell", '{"max_model_len":1}', '{"max_model_len":null}'],
-    ["values of other kinds", '{"quantization":{"bits":4}}', '{"quantization":{"bits":8}}'],
-    ["a meta that is no object", '{"meta":"size"}', '{"meta":{"size":1}}'],
+    ["a field that only one has", '{"max_model_len":1}', '{"owned_by":"vllm"}'],
+    ["a length that is null for an adapter", '{"max_model_len":1}', '{"max_model_len":null}'],
+    ["values of other types", '{"quantization":{"bits":4}}', '{"quantization":{"bits":8}}'],
+    ["a meta that is not an object", '{"meta":"size"}', '{"meta":{"size":1}}'],
     ["one number in two forms", '{"max_model_len":8192}', '{"max_model_len":8.192e3}'],
     [
-      "a key that comes twice: the last counts",
+      "a key that occurs twice with the same last value",
       '{"owned_by":"a","owned_by":"b"}',
       '{"owned_by":"b"}',
     ],
     ["the fields of an inner object", '{"x":{"owned_by":"a"}}', '{"x":{"owned_by":"b"}}'],
-  ])("does not tell %s", (_what, one, other) => {
+  ])("does not count %s", (_what, one, other) => {
     expect(textOf(one, other)).toBe("");
   });
 
@@ -75,13 +75,13 @@ describe("differencesBetween()", () => {
     expect(textOf(entry("a"), '{"owned_by":"vllm"}')).toBe("");
   });
 
-  test("the servers have one order, whichever is asked for first", () => {
+  test("the order of the servers does not depend on the order of the arguments", () => {
     const one = serving("one", { m: '{"max_model_len":1}' });
     const other = serving("other", { m: '{"max_model_len":2}' });
     expect(differencesBetween(other, one)).toEqual(differencesBetween(one, other));
   });
 
-  test("only models that both have are compared, wherever they stand", () => {
+  test("compares only models that both have, at any position", () => {
     const one = serving("one", { x: '{"max_model_len":1}', m: '{"max_model_len":1}' });
     const other = serving("other", { m: '{"max_model_len":2}', y: '{"max_model_len":2}' });
     expect(differencesBetween(one, other).all.map(({ modelId }) => modelId)).toEqual(["m"]);
@@ -90,28 +90,28 @@ describe("differencesBetween()", () => {
   const HALF = '{"max_model_len":1,"owned_by":';
 
   test.each<[what: string, json: string]>([
-    ["no JSON", "<html>"],
-    ["nothing", ""],
+    ["not JSON", "<html>"],
+    ["empty", ""],
     ["a list", '["max_model_len"]'],
     ["half an entry", HALF],
-    ["an escape that there is not", String.raw`{"max_model_len":1,"\x":2}`],
-    ["a value that there is not", '{"max_model_len":1,"owned_by":nope}'],
-    ["a value in a meta that there is not", '{"max_model_len":1,"meta":{"size":nope}}'],
-    ["an entry that is too long", JSON.stringify({ max_model_len: 1, x: "x".repeat(16 * 1024) })],
-    ["too many members before it", `{${'"x":0,'.repeat(100)}"max_model_len":1}`],
-    ["a number too long to be one", `{"max_model_len":${"1".repeat(2_000)}}`],
-  ])("an entry that is %s tells nothing, and nothing is thrown", (_what, json) => {
+    ["an invalid escape", String.raw`{"max_model_len":1,"\x":2}`],
+    ["an invalid value", '{"max_model_len":1,"owned_by":nope}'],
+    ["an invalid value in meta", '{"max_model_len":1,"meta":{"size":nope}}'],
+    ["too long", JSON.stringify({ max_model_len: 1, x: "x".repeat(16 * 1024) })],
+    ["too many members before the field", `{${'"x":0,'.repeat(100)}"max_model_len":1}`],
+    ["a number that is too long", `{"max_model_len":${"1".repeat(2_000)}}`],
+  ])("ignores an entry and does not throw: %s", (_what, json) => {
     expect(textOf(json, '{"max_model_len":2,"owned_by":"vllm","meta":{"size":1}}')).toBe("");
   });
 
-  test("an entry that is too long does not keep the others from being compared", () => {
+  test("compares the other entries if one is too long", () => {
     const long = JSON.stringify({ x: "x".repeat(1024 * 1024) });
     const one = serving("one", { long, m: '{"max_model_len":1}' });
     const other = serving("other", { long: "{}", m: '{"max_model_len":2}' });
     expect(differencesBetween(one, other).all.map(({ modelId }) => modelId)).toEqual(["m"]);
   });
 
-  test("of two lists of 16 MiB and 10,000 models the beginnings are compared, in little time", () => {
+  test("compares the beginnings of two lists of 16 MiB and 10,000 models, in little time", () => {
     const list = (length: number): Readonly<Record<string, string>> =>
       Object.fromEntries(
         Array.from({ length: 10_000 }, (_, n) => [
@@ -124,6 +124,6 @@ describe("differencesBetween()", () => {
     const { all } = differencesBetween(one, other);
     const tookMs = performance.now() - beganMs;
     expect(all.length).toBeWithin(100, 200);
-    expect(tookMs).toBeLessThan(500); // some 10 ms on a quiet machine
+    expect(tookMs).toBeLessThan(500); // about 10 ms on a quiet machine
   });
 });

@@ -4,7 +4,7 @@ import { makeBackend } from "../support/server/backends.ts";
 
 const NOTHING = { load: null, requests_last_minute: null };
 
-test("replicaStatus() of a replica: its load, and why it got its requests in the last minute", () => {
+test("replicaStatus() of a replica has its load, and the decisions of the last minute", () => {
   const replica = makeBackend({ isReplica: true });
   replica.acquire(8 * 1024);
   replica.acquire(1_000);
@@ -20,12 +20,12 @@ test("replicaStatus() of a replica: its load, and why it got its requests in the
   });
 });
 
-test("replicaStatus() of one that is not routed, or has no label, is nothing", () => {
+test("replicaStatus() is null without a backend, and for a backend without the label", () => {
   expect(replicaStatus(undefined, 0)).toEqual(NOTHING);
   expect(replicaStatus(makeBackend(), 0)).toEqual(NOTHING);
 });
 
-test("coolingNote() says so of a replica alone, and only for as long as it is left alone", () => {
+test("coolingNote() has a text only for a replica, and only while it is cooling", () => {
   const [replica, other] = [makeBackend({ isReplica: true }), makeBackend()];
   for (const { load } of [replica, other]) load.cool(1_000);
   expect(coolingNote(replica, 999)).toStartWith("it just answered 429 or 503");

@@ -4,7 +4,7 @@ import type { Sighting } from "../../src/sources/sighting.ts";
 import { changesOf, EXITED, HEALTHY, lines, rig, STARTING } from "../support/server/report.ts";
 
 describe("Report, of ends", () => {
-  /** What a source shows of a container that crashes: `n` times so far. */
+  /** The sightings of a container that has crashed `n` times. */
   function crashing(n: number, isUp: boolean): Sighting {
     const end = {
       kind: "exited",
@@ -21,7 +21,7 @@ describe("Report, of ends", () => {
     return { server, name, slots, ...told, reason: past, end };
   }
 
-  test("a crash loop is one warning a minute, whatever changes in its words", () => {
+  test("a crash loop is one warning a minute, even if its words change", () => {
     const made = rig();
     const { report, subject } = made;
     for (let n = 0; n < 150; n += 1) {
@@ -32,7 +32,7 @@ describe("Report, of ends", () => {
     expect(said.map(({ level, message }) => `${level} ${message}`)).toEqual([
       "info container starting",
       "warn container restarting",
-      "warn container starting", // the third time: it is a crash loop from here on
+      "warn container starting", // the third crash: from here on it is a crash loop
       "warn container starting",
       "warn container starting",
     ]);
@@ -47,7 +47,7 @@ describe("Report, of ends", () => {
     ]);
   });
 
-  test("only a container that never gets up is in a crash loop", () => {
+  test("only a container that never becomes healthy is in a crash loop", () => {
     const { report, subject } = rig();
     const isLoop = (sighting: Sighting): boolean => {
       report.tell(subject, sighting, 0);
@@ -58,7 +58,7 @@ describe("Report, of ends", () => {
     expect(isLoop(EXITED)).toBe(false);
   });
 
-  test("a container that crashes, and is healthy in between, is one line a minute of each state", () => {
+  test("a container that crashes and is healthy in between has one line a minute for each state", () => {
     const made = rig();
     const { report, subject } = made;
     for (const n of [1, 2]) {
@@ -79,7 +79,7 @@ describe("Report, of ends", () => {
     reason: "ran out of memory (exit code 137)",
   } as const;
 
-  test("an end that took requests with it is said at its own level, though the same was said", () => {
+  test("an end that broke off requests is logged at its own level, even if it was logged before", () => {
     const made = rig();
     const { report, subject } = made;
     for (const nowMs of [0, 1_000, 2_000]) {
@@ -97,7 +97,7 @@ describe("Report, of ends", () => {
     ]);
   });
 
-  test("it is said even if the server is there again at once, or gone", () => {
+  test("such an end is logged even if the server is back at once, or gone", () => {
     const made = rig();
     const { report, subject } = made;
     report.tell(subject, STARTING, 0);
@@ -106,7 +106,7 @@ describe("Report, of ends", () => {
     report.tookRequests(OOM);
     report.tell(subject, absent(HEALTHY.id, "n"), 2_000);
     report.tookRequests(OOM);
-    report.tell(subject, EXITED, 3_000); // this one knows better how it ended
+    report.tell(subject, EXITED, 3_000); // this sighting knows more about the end
     report.tell(subject, EXITED, 4_000);
     expect(changesOf(made)).toEqual([
       "1: stopped, exited with code 1",

@@ -14,7 +14,7 @@ const MINUTE_MS = 60_000;
 const UNHEALTHY = seen({ health: "unhealthy", hasFailedProbe: true, probeOutput: "first" });
 
 describe("Report", () => {
-  test("before anything is known the state is unknown, with why if the engine can't tell", () => {
+  test("the state is unknown at first; the reason says why if the engine can't inspect the container", () => {
     const { report, subject } = rig();
     expect(report.status(subject)).toEqual({
       id: "i",
@@ -37,7 +37,7 @@ describe("Report", () => {
     expect(report.status(subject)).toMatchObject({ state: "unknown", reason: "no answer in time" });
   });
 
-  test("an engine that can't tell changes nothing of what is known", () => {
+  test("an inspect that fails does not change a known state", () => {
     const { report, subject } = rig();
     report.tell(subject, STARTING, 1_000);
     report.cannotTell("no answer in time");
@@ -47,7 +47,7 @@ describe("Report", () => {
     });
   });
 
-  test("each change is one line, however often it is told", () => {
+  test("each change is one line, for any number of sightings", () => {
     const made = rig();
     const { report, subject } = made;
     for (const sighting of [STARTING, STARTING, EXITED, EXITED]) {
@@ -57,7 +57,7 @@ describe("Report", () => {
     expect(made.log.lines[1]).toMatchObject({ container: "n", reason: "exited with code 1" });
   });
 
-  test("what comes again within a minute is said at debug level", () => {
+  test("a line is repeated at debug level within a minute", () => {
     const made = rig();
     const { report, subject } = made;
     const restarting = seen({ status: "restarting", exitCode: 1 });
@@ -75,7 +75,7 @@ describe("Report", () => {
     ]);
   });
 
-  test("what was said at debug level alone and lasts is said after all, with since when", () => {
+  test("a state that was only logged at debug level and lasts is logged at its own level, with `since`", () => {
     const made = rig();
     const { report, subject } = made;
     report.tell(subject, STARTING, 0);
@@ -92,7 +92,7 @@ describe("Report", () => {
     expect(made.log.lines.at(-1)).toMatchObject({ since: "1970-01-01T00:00:02.000Z" });
   });
 
-  test("what was said at debug level alone and is what was said last needs no more words", () => {
+  test("a state that was logged at debug level is not logged again if it equals the last visible line", () => {
     const made = rig();
     const { report, subject } = made;
     for (const nowMs of [0, 2 * MINUTE_MS]) report.tell(subject, STARTING, nowMs);
@@ -109,7 +109,7 @@ describe("Report", () => {
     ]);
   });
 
-  test("a probe that prints another text each time is one line, and the last text is known", () => {
+  test("a probe that prints another text each time causes one line, and the status has the last text", () => {
     const made = rig();
     const { report, subject } = made;
     report.tell(subject, UNHEALTHY, 0);
@@ -122,13 +122,13 @@ describe("Report", () => {
     expect(report.status(subject).reason).toContain("second");
   });
 
-  test("containers that had stopped before are no news", () => {
+  test("a container that stopped before the proxy started is no news", () => {
     const made = rig();
     made.report.tell(made.subject, EXITED, 0);
     expect(lines(made)).toEqual(["debug container stopped"]);
   });
 
-  test("one that has stopped and is removed is no news again", () => {
+  test("the removal of a stopped container is no news", () => {
     const made = rig();
     made.report.tell(made.subject, STARTING, 0);
     made.report.tell(made.subject, EXITED, 1);
@@ -136,7 +136,7 @@ describe("Report", () => {
     expect(lines(made)).toEqual(["info container starting", "info container stopped"]);
   });
 
-  test("what is noted for a moment is known and not logged", () => {
+  test("note() sets the status without a log line", () => {
     const made = rig();
     const { report, subject } = made;
     report.tell(subject, STARTING, 0);
@@ -148,7 +148,7 @@ describe("Report", () => {
     expect(report.status(subject)).toMatchObject(noted);
   });
 
-  test("texts that a server makes up are forgotten at some time", () => {
+  test("texts that a server makes up are forgotten after a while", () => {
     const made = rig();
     const { report, subject } = made;
     report.tell(subject, STARTING, 0);
@@ -159,7 +159,7 @@ describe("Report", () => {
     expect(made.log.lines.at(-1)?.level).toBe("info");
   });
 
-  test("each change is kept among the last ones, also what the log repeats at debug level only", () => {
+  test("the last changes have each change, also one that the log repeats at debug level only", () => {
     const made = rig();
     const { report, subject } = made;
     for (const nowMs of [0, 1_000, 2_000]) {
@@ -175,7 +175,7 @@ describe("Report", () => {
     expect(made.changes.latest[0]).toMatchObject({ what: "container", name: "n" });
   });
 
-  test("what lasts and is logged after all is no other change", () => {
+  test("a lasting state that is logged later is no further change", () => {
     const made = rig();
     for (const sighting of [STARTING, UNHEALTHY]) made.report.tell(made.subject, sighting, 0);
     for (const nowMs of [1, MINUTE_MS + 1]) made.report.tell(made.subject, STARTING, nowMs);
@@ -183,7 +183,7 @@ describe("Report", () => {
     expect(changesOf(made)[0]).toStartWith("2: starting");
   });
 
-  test("containers that had stopped before, or are opted out, are no change; those that do so later are", () => {
+  test("a container that is stopped or opted out at first is no change; later it is one", () => {
     const DISABLED = seen({ labels: { "inference.enable": "false" } });
     for (const sighting of [EXITED, DISABLED]) {
       const made = rig();
@@ -195,7 +195,7 @@ describe("Report", () => {
     }
   });
 
-  test("how the last run ended, with when if that is known", () => {
+  test("last_exit says how the last run ended, and when if that is known", () => {
     const { report, subject } = rig();
     const end = { kind: "exited", brief: "exited", reason: "exited with code 1" } as const;
     expect(report.status({ ...subject, lastEnd: end }).last_exit).toEqual({

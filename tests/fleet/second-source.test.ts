@@ -11,7 +11,7 @@ import { until } from "../support/until.ts";
 
 type Task = { readonly id: string; readonly port: number; startedAtMs: number; health: Health };
 
-/** What a manager that knows no events shows of its tasks, over HTTP. */
+/** The task list of a manager without events, over HTTP. */
 class TaskList implements Disposable {
   readonly tasks: Task[] = [];
   polls = 0;
@@ -34,7 +34,7 @@ class TaskList implements Disposable {
   }
 }
 
-/** A source that has no events: it reads a list again and again, and what is not in it any more is gone. */
+/** A source without events: it polls a list. A server that is no longer in the list is gone. */
 class PolledSource implements Source, Disposable {
   readonly name = "polled";
   readonly #url: string;
@@ -53,7 +53,7 @@ class PolledSource implements Source, Disposable {
     return this.#isFollowing;
   }
 
-  /** A list shows all that happened before it was made. */
+  /** A list shows everything that happened before it was made. */
   settled(): Promise<void> {
     return Promise.resolve();
   }
@@ -65,14 +65,14 @@ class PolledSource implements Source, Disposable {
   async #pollForEver(): Promise<void> {
     while (!this.#stopping.signal.aborted) {
       await this.#poll().catch(() => undefined);
-      await Bun.sleep(2); // the pace of this source
+      await Bun.sleep(2); // the interval of this source
     }
   }
 
   async #poll(): Promise<void> {
     const response = await fetch(this.#url);
     this.#isFollowing = response.ok;
-    if (!response.ok) return; // an answer that fails shows nothing: all stays as it is
+    if (!response.ok) return; // a failed answer shows nothing: the state stays
     const tasks = (await response.json()) as readonly Task[];
     const rank = this.#listener.nextRank();
     const seen = new Map<string, Server>();
@@ -103,7 +103,7 @@ class PolledSource implements Source, Disposable {
 }
 
 describe("A second source, that polls", () => {
-  test("shows servers beside those of Docker, also under the same id, and the fleet holds both", async () => {
+  test("shows servers beside those of Docker, even with the same id, and the fleet knows both", async () => {
     using engine = await new FakeEngine().start();
     using ofDocker = startModelServer("a", "both");
     using ofPolled = startModelServer("b", "both");
@@ -153,7 +153,7 @@ describe("A second source, that polls", () => {
     };
   }
 
-  test("a task that is told to stop drains, and what is in flight may finish", async () => {
+  test("a task that is told to stop drains, and requests in flight may finish", async () => {
     using list = new TaskList();
     using polled = rig(list);
     const task: Task = { id: "t1", port: 9, startedAtMs: 1, health: "routable" };
@@ -166,7 +166,7 @@ describe("A second source, that polls", () => {
     expect(polled.fleet.members).toMatchObject([{ state: "stopping", in_flight: 1 }]);
   });
 
-  test("another start is another run; its models are read anew; the order of all is one", async () => {
+  test("another start is another run, whose models are read again; all sources share one order of runs", async () => {
     using list = new TaskList();
     using polled = rig(list);
     const task: Task = { id: "t1", port: 9, startedAtMs: 1, health: "routable" };
@@ -178,7 +178,7 @@ describe("A second source, that polls", () => {
     expect(polled.table.find("m").kind).toBe("unknown");
   });
 
-  test("an answer that fails is no sighting; whoever refuses a connection meanwhile drains", async () => {
+  test("a failed answer is no sighting; a server that refuses a connection meanwhile drains", async () => {
     using list = new TaskList();
     using polled = rig(list);
     list.tasks.push({ id: "t1", port: 9, startedAtMs: 1, health: "routable" });
@@ -202,6 +202,6 @@ describe("A second source, that polls", () => {
     await discovery.docker.resync();
     expect(discovery.fleet.isReady).toBe(false);
     list.isBroken = false;
-    await until("both have told of all", () => discovery.fleet.isReady);
+    await until("both have reported all", () => discovery.fleet.isReady);
   });
 });

@@ -28,7 +28,7 @@ function rig(): { readonly table: RoutingTable; readonly served: ServedModels } 
   return { table, served: new ServedModels(table) };
 }
 
-test("a model whose container runs on without serving it is unavailable, not unknown", () => {
+test("a model whose container runs without serving it is unavailable, not unknown", () => {
   const { table, served } = rig();
   served.tell(OLD);
   expect(table.find("m")).toEqual({ kind: "unavailable", id: "m" });
@@ -37,7 +37,7 @@ test("a model whose container runs on without serving it is unavailable, not unk
   expect(table.find("m")).toEqual({ kind: "unknown" });
 });
 
-test("so is an alias of it, and what keeps the container from serving it is known", () => {
+test("an alias of such a model is unavailable too, and its trouble is known", () => {
   const { table, served } = rig();
   served.tell({ ...OLD, trouble: "paused" });
   expect(table.find("a")).toEqual({ kind: "unavailable", id: "m", trouble: "paused" });
@@ -45,8 +45,8 @@ test("so is an alias of it, and what keeps the container from serving it is know
   expect(table.find("a")).toEqual({ kind: "unavailable", id: "m" });
 });
 
-// Until issue 15 the model was unknown: a final 404 that asked to try again.
-test("so is a model whose container was replaced by another one of its name, which starts", () => {
+// Until issue 15 the model was unknown. The answer was a final 404 that asked to try again.
+test("a model is unavailable if another container of the same name starts in place of the old one", () => {
   const { table, served } = rig();
   served.tell(NEW);
   expect(table.find("m")).toEqual({ kind: "unknown" });
@@ -71,7 +71,7 @@ test("models that a label names are expected before their server has served any"
 test.each([
   ["is set up so that it is never routed", { isRoutable: false }],
   ["has read its list, and has no models", { isActive: true }],
-])("the models of the container before are unknown where the new one %s", (_why, change) => {
+])("the models of the container before are unknown if the new one %s", (_why, change) => {
   const { table, served } = rig();
   served.tell(OLD);
   served.tell({ ...OLD, outlook: "gone" });
@@ -79,20 +79,20 @@ test.each([
   expect(table.find("m")).toEqual({ kind: "unknown" });
 });
 
-test("a server whose list has become empty is expected to serve nothing, and so is one of its name", () => {
+test("a server whose list has become empty is expected to serve nothing, like another one of its name", () => {
   const { table, served } = rig();
   const nothing = { kind: "unknown" } as const;
   served.tell(OLD);
   served.tell({ ...OLD, served: [], isActive: true });
   expect(table.find("m")).toEqual(nothing);
-  served.tell({ ...OLD, served: [] }); // it is unhealthy, say
+  served.tell({ ...OLD, served: [] }); // it is unhealthy, for example
   expect(table.find("m")).toEqual(nothing);
   served.tell({ ...OLD, served: [], outlook: "gone" });
   served.tell(NEW);
   expect(table.find("m")).toEqual(nothing);
 });
 
-test("names are forgotten when there have been two thousand others", () => {
+test("a name is forgotten after two thousand others", () => {
   const { table, served } = rig();
   served.tell(OLD);
   served.tell({ ...OLD, outlook: "gone" });
@@ -110,7 +110,7 @@ test("names are forgotten when there have been two thousand others", () => {
   expect(table.find("m")).toEqual({ kind: "unknown" });
 });
 
-test("a model whose only container can't be routed as it is set up is not worth waiting for", () => {
+test("a model whose only container can't be routed as it is set up is hopeless", () => {
   const { table, served } = rig();
   served.tell({ ...OLD, trouble: "misconfigured" });
   expect(table.find("m")).toMatchObject({ trouble: "misconfigured", isHopeless: true });
@@ -118,7 +118,7 @@ test("a model whose only container can't be routed as it is set up is not worth 
   expect(table.find("m")).not.toHaveProperty("isHopeless");
 });
 
-test("a model is unknown as soon as it is clear that the successor of its container will not start", () => {
+test("a model is unknown as soon as the successor of its container cannot start any more", () => {
   const table = new RoutingTable();
   const served = new ServedModels(table, { waitTimeoutMs: 60_000 });
   served.tell(OLD);

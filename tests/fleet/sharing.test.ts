@@ -5,9 +5,9 @@ import { RoutingTable } from "../../src/routing/table.ts";
 import { makeBackend } from "../support/server/backends.ts";
 
 /**
- * The notes for containers that have become healthy one after the other, by their names.
+ * The notes for containers that became healthy one after the other, by name.
  *
- * @param isReplica says of a name whether its container has the label `inference.replica`
+ * @param isReplica true for the name of a container with the label `inference.replica`
  */
 function notesOf(
   lists: Readonly<Record<string, readonly string[]>>,
@@ -30,7 +30,7 @@ function many(count: number, name: string): readonly string[] {
 }
 
 describe("sharingNotes()", () => {
-  test("of two groups that a source has named, and of one that has the label", () => {
+  test("for two groups that a source has named, and for one container with the label", () => {
     const table = new RoutingTable();
     const admit = (name: string, shares?: string): void =>
       void table.admit(makeBackend({ name, shares }));
@@ -55,18 +55,18 @@ describe("sharingNotes()", () => {
     );
   });
 
-  test("nobody shares a model: there is nothing to say", () => {
+  test("has no notes if no two containers have the same model", () => {
     expect(notesOf({ a: ["m"], b: ["n"] })).toEqual({});
   });
 
-  test("says of one model who gets its requests, and who waits", () => {
+  test("says for one model which container gets its requests, and which gets none", () => {
     expect(notesOf({ old: ["m", "n"], new: ["m"], other: ["x"] })).toEqual({
       old: "new gets the requests for model m: it became healthy later",
       new: "gets the requests for model m instead of old",
     });
   });
 
-  test("of several models, to several containers", () => {
+  test("for several models and several containers", () => {
     expect(notesOf({ a: ["x", "y", "z"], b: ["x", "y"], c: ["z", "y"] })).toEqual({
       a: "c gets the requests for models z, y: it became healthy later; b gets the requests for model x: it became healthy later",
       b: "c gets the requests for model y: it became healthy later; gets the requests for model x instead of a",
@@ -74,13 +74,13 @@ describe("sharingNotes()", () => {
     });
   });
 
-  test("containers with the same models are named together", () => {
+  test("names containers with the same models together", () => {
     expect(notesOf({ a: ["m"], b: ["m"], c: ["m"] })["c"]).toBe(
       "gets the requests for model m instead of b, a",
     );
   });
 
-  test("is short, however many models and containers there are, and however long their names", () => {
+  test("is short with any number of models and containers, and with long names", () => {
     const models = many(10_000, "m".repeat(500));
     const notes = notesOf({
       ...Object.fromEntries(many(20, "c".repeat(500)).map((name, n) => [name, models.slice(n)])),
@@ -96,8 +96,8 @@ describe("sharingNotes()", () => {
 
 const ALL = (): boolean => true;
 
-describe("sharingNotes() of replicas", () => {
-  test("each names all others that share its model, not the newest alone", () => {
+describe("sharingNotes() for replicas", () => {
+  test("each names all others that share its model, not only the newest", () => {
     expect(notesOf({ "gpu-1": ["m"], "gpu-2": ["m"], "gpu-3": ["m"] }, ALL)).toEqual({
       "gpu-1": "shares the requests for model m with gpu-3 and gpu-2",
       "gpu-2": "shares the requests for model m with gpu-3 and gpu-1",
@@ -105,11 +105,11 @@ describe("sharingNotes() of replicas", () => {
     });
   });
 
-  test("one that is alone with its model has nothing to share", () => {
+  test("a replica that is alone with its model has no note", () => {
     expect(notesOf({ a: ["m"], b: ["n"] }, ALL)).toEqual({});
   });
 
-  test("of several models, with several others", () => {
+  test("for several models, shared with several others", () => {
     expect(notesOf({ a: ["x", "y", "z"], b: ["x", "y"], c: ["z"] }, ALL)).toEqual({
       a: "shares the requests for model z with c; shares the requests for models x, y with b",
       b: "shares the requests for models x, y with a",
@@ -117,7 +117,7 @@ describe("sharingNotes() of replicas", () => {
     });
   });
 
-  test("one without the label, older than they are: they share, and it is told which label it lacks", () => {
+  test("an older container without the label: the replicas share, and its note names the label", () => {
     const notes = notesOf({ a: ["m"], old: ["m"], b: ["m"] }, (name) => name !== "old");
     expect(notes).toEqual({
       a: "shares the requests for model m with b",
@@ -126,7 +126,7 @@ describe("sharingNotes() of replicas", () => {
     });
   });
 
-  test("one without the label, newer than they are: it takes all, and they are told which label it lacks", () => {
+  test("a newer container without the label: it gets all requests, and the notes of the replicas name the label", () => {
     const notes = notesOf({ a: ["m"], b: ["m"], young: ["m"] }, (name) => name !== "young");
     const waits =
       "young gets the requests for model m: it became healthy later and does not have the label inference.replica=true";
@@ -137,7 +137,7 @@ describe("sharingNotes() of replicas", () => {
     });
   });
 
-  test("is short, however many models and replicas there are, and however long their names", () => {
+  test("is short with any number of models and replicas, and with long names", () => {
     const models = many(10_000, "m".repeat(500));
     const replicas = many(20, "c".repeat(500)).map((name, n) => [name, models.slice(n * 2)]);
     const notes = notesOf(Object.fromEntries(replicas), ALL);

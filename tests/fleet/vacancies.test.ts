@@ -19,7 +19,7 @@ function rig(times: ConstructorParameters<typeof Vacancies>[1]): {
   return { vacancies: new Vacancies(table, times), kind: () => table.find("m").kind };
 }
 
-describe("The place of a server that was told to stop and went", () => {
+describe("The place of a server that was told to stop and is gone", () => {
   test("is kept: its model is unavailable, and the words say why", () => {
     const table = new RoutingTable();
     expect(new Vacancies(table, LONG).left(LEAVER)).toBe(true);
@@ -31,7 +31,7 @@ describe("The place of a server that was told to stop and went", () => {
     });
   });
 
-  test("is not kept if nobody waits, or if it has never had models", () => {
+  test("is not kept if requests do not wait, or if it never had models", () => {
     const off = rig({ waitTimeoutMs: 0, vacantMs: 60_000 });
     expect(off.vacancies.left(LEAVER)).toBe(false);
     const { vacancies, kind } = rig(LONG);
@@ -39,7 +39,7 @@ describe("The place of a server that was told to stop and went", () => {
     expect([off.kind(), kind()]).toEqual(["unknown", "unknown"]);
   });
 
-  test("is kept for a while, once: to be told of it again later changes nothing", async () => {
+  test("is kept once, for a while: later calls of left() do not extend it", async () => {
     const { vacancies, kind } = rig(SHORT);
     expect([vacancies.left(LEAVER), vacancies.left(LEAVER)]).toEqual([true, true]);
     await until("its time is over", () => kind() === "unknown");
@@ -49,12 +49,12 @@ describe("The place of a server that was told to stop and went", () => {
     expect(vacancies.left(LEAVER)).toBe(true);
   });
 
-  test("ends when the server is started again, also if it fills no slot", async () => {
+  test("ends when the server is started again, even if it fills no slot", async () => {
     const { vacancies, kind } = rig(LONG);
     vacancies.taken(OLD, []);
     vacancies.left({ ...LEAVER, slots: [] });
     vacancies.taken(OLD, []);
-    expect(vacancies.left({ ...LEAVER, slots: [] })).toBe(true); // it is a place of its own again
+    expect(vacancies.left({ ...LEAVER, slots: [] })).toBe(true); // a new place
     expect(kind()).toBe("unavailable");
     const short = rig(SHORT);
     short.vacancies.left({ ...LEAVER, slots: [] });
@@ -62,7 +62,7 @@ describe("The place of a server that was told to stop and went", () => {
     await expectNever("its time ends", () => short.kind() === "unknown", 20);
   });
 
-  test("is never kept for longer than a request may wait", async () => {
+  test("is never kept longer than a request may wait", async () => {
     const { vacancies, kind } = rig({ waitTimeoutMs: 5, vacantMs: 60_000 });
     vacancies.left(LEAVER);
     await until("its time is over", () => kind() === "unknown");
@@ -71,16 +71,16 @@ describe("The place of a server that was told to stop and went", () => {
   test.each([
     ["by name", ["name vllm"]],
     ["by its number in a Compose service", ["name 0123456789ab_vllm", "compose p/vllm/1"]],
-  ])("is taken by its successor %s, whose own fate counts then", (_how, slots) => {
+  ])("is taken by its successor %s, which counts from then on", (_how, slots) => {
     const { vacancies, kind } = rig(LONG);
     vacancies.left(LEAVER);
     vacancies.taken(NEW, ["name other", "compose p/vllm/2"]);
     expect(kind()).toBe("unavailable");
     vacancies.taken(NEW, slots);
-    expect(kind()).toBe("unknown"); // what the successor will serve is told elsewhere
+    expect(kind()).toBe("unknown"); // not reported here: what the successor will serve
   });
 
-  test("is taken by nobody who ran already when it left", () => {
+  test("is not taken by a server that already ran when it left", () => {
     const { vacancies, kind } = rig(LONG);
     vacancies.taken(NEW, SLOTS);
     vacancies.left(LEAVER);
@@ -91,16 +91,16 @@ describe("The place of a server that was told to stop and went", () => {
     expect(kind()).toBe("unknown");
   });
 
-  test("is kept while its container is removed, for as long as it would be anyway", async () => {
+  test("is kept for the same time if its container is removed", async () => {
     const { vacancies, kind } = rig(SHORT);
     vacancies.left(LEAVER);
     vacancies.removed(OLD);
     expect(kind()).toBe("unavailable");
     await until("its time is over", () => kind() === "unknown");
-    expect(vacancies.left(LEAVER)).toBe(true); // nothing is remembered of one that is no longer there
+    expect(vacancies.left(LEAVER)).toBe(true); // a removed server is forgotten
   });
 
-  test("is given up when a successor that never served is removed", () => {
+  test("ends when a successor that never served is removed", () => {
     const { vacancies, kind } = rig(LONG);
     vacancies.left({ ...LEAVER, server: NEW, hasServed: false });
     expect(kind()).toBe("unavailable");
@@ -111,18 +111,18 @@ describe("The place of a server that was told to stop and went", () => {
   describe("with a successor that was made and not started yet", () => {
     const late = { waitTimeoutMs: 60_000, vacantMs: 30 };
 
-    test.each(["before it went", "after it went"])("%s, is kept for longer", async (when) => {
+    test.each(["before it went", "after it went"])("%s, is kept longer", async (when) => {
       const { vacancies, kind } = rig(late);
       if (when === "before it went") vacancies.created(NEW, ["compose p/vllm/1"]);
       vacancies.left(LEAVER);
       if (when === "after it went") vacancies.created(NEW, ["compose p/vllm/1"]);
       const other = rig(late);
       other.vacancies.left(LEAVER);
-      await until("another one's time is over", () => other.kind() === "unknown");
+      await until("the time of another one is over", () => other.kind() === "unknown");
       expect(kind()).toBe("unavailable");
     });
 
-    test("is kept though it was left by a successor that never served: that one is replaced too", () => {
+    test("is kept even if a successor that never served has left it, because that one is replaced too", () => {
       const { vacancies, kind } = rig(LONG);
       const next = { source: "docker", id: "next" };
       vacancies.left({ ...LEAVER, server: NEW, hasServed: false });
@@ -133,7 +133,7 @@ describe("The place of a server that was told to stop and went", () => {
       expect(kind()).toBe("unknown");
     });
 
-    test("is not kept for longer for one that was left there long ago", async () => {
+    test("is not kept longer for a successor that was made long ago", async () => {
       const { vacancies, kind } = rig({ waitTimeoutMs: 40, vacantMs: 5 });
       vacancies.created(NEW, SLOTS);
       vacancies.left({ ...LEAVER, server: { source: "docker", id: "first" } });
@@ -147,7 +147,7 @@ describe("The place of a server that was told to stop and went", () => {
       expect(performance.now() - second).toBeLessThan(30);
     });
 
-    test("is kept when another one is removed that was left there, and given up with the last", () => {
+    test("is kept when one of several successors is removed, and ends with the last one", () => {
       const { vacancies, kind } = rig(late);
       const left = { source: "docker", id: "left" };
       vacancies.created(left, SLOTS);
@@ -159,7 +159,7 @@ describe("The place of a server that was told to stop and went", () => {
       expect(kind()).toBe("unknown");
     });
 
-    test("is given up at once when that is removed, or could not be started", () => {
+    test("ends at once when the successor is removed or could not be started", () => {
       const { vacancies, kind } = rig(late);
       vacancies.created(NEW, SLOTS);
       vacancies.left(LEAVER);
@@ -170,7 +170,7 @@ describe("The place of a server that was told to stop and went", () => {
     });
   });
 
-  test("is not kept for longer by a successor that was made before and runs by now", async () => {
+  test("is not kept longer for a successor that was made before and runs by now", async () => {
     const { vacancies, kind } = rig(SHORT);
     vacancies.created(NEW, SLOTS);
     vacancies.taken(NEW, SLOTS);
@@ -178,7 +178,7 @@ describe("The place of a server that was told to stop and went", () => {
     await until("its time is over", () => kind() === "unknown");
   });
 
-  test("is not kept again by a successor that is made when its time is over", async () => {
+  test("is not kept again for a successor that is made after its time", async () => {
     const { vacancies, kind } = rig(SHORT);
     vacancies.left(LEAVER);
     await until("its time is over", () => kind() === "unknown");
@@ -186,7 +186,7 @@ describe("The place of a server that was told to stop and went", () => {
     expect(kind()).toBe("unknown");
   });
 
-  test("means nothing any more when its server was started again", async () => {
+  test("has no effect any more after its server was started again", async () => {
     const table = new RoutingTable();
     const vacancies = new Vacancies(table, SHORT);
     vacancies.left(LEAVER);
@@ -194,11 +194,11 @@ describe("The place of a server that was told to stop and went", () => {
     table.expect(OLD, { models: MODELS }); // it is starting
     const other = rig(SHORT);
     other.vacancies.left(LEAVER);
-    await until("another one's time is over", () => other.kind() === "unknown");
+    await until("the time of another one is over", () => other.kind() === "unknown");
     expect(table.find("m").kind).toBe("unavailable");
   });
 
-  test("a thousand places are kept, and no more", () => {
+  test("is kept for at most a thousand servers", () => {
     const { vacancies } = rig(LONG);
     for (let n = 0; n < 1_000; n += 1) {
       const server = { source: "docker", id: `c${n}` };

@@ -1,4 +1,4 @@
-/** Servers whose machine may go away without a word. */
+/** Servers whose machine may vanish without notice. */
 import { describe, expect, test } from "bun:test";
 import type { Health } from "../../src/sources/sighting.ts";
 import { freePort } from "../support/client/raw-http.ts";
@@ -8,8 +8,8 @@ import { expectNever, until } from "../support/until.ts";
 
 const LOST = "it gets no new requests until the proxy can read its models";
 
-describe("a server that may vanish, and can't be reached any more", () => {
-  test("takes nothing new, whatever is seen, until its models can be read; what is in flight goes on", async () => {
+describe("a server that may vanish and can't be reached any more", () => {
+  test("gets no new requests until its models can be read, after any sighting; requests in flight go on", async () => {
     using machine = await Machine.at();
     const at = watch(machine.origin);
     const backend = await routed(at);
@@ -27,7 +27,7 @@ describe("a server that may vanish, and can't be reached any more", () => {
     await until("it was tried", () => at.status()?.reason.includes("refused") === true);
     at.see("routable");
     expect(at.status()?.reason).toBe(`cannot be reached (connection refused); ${LOST}`);
-    expect(at.log.count("container reading_models")).toBe(2); // at first, and one for all tries
+    expect(at.log.count("container reading_models")).toBe(2); // one at first, and one for all tries
     machine.status = 503;
     machine.start();
     await until("it is loading", () => at.status()?.reason.startsWith("503") === true);
@@ -41,7 +41,7 @@ describe("a server that may vanish, and can't be reached any more", () => {
     expect(at.status()).toMatchObject({ state: "routed", in_flight: 0 });
   });
 
-  test("with inference.models, it gets no new requests until it accepts a connection", async () => {
+  test("with inference.models, gets no new requests until it accepts a connection", async () => {
     using machine = await Machine.at();
     const at = watch(machine.origin, ["m"]);
     const backend = await routed(at);
@@ -55,7 +55,7 @@ describe("a server that may vanish, and can't be reached any more", () => {
     await until("it is routed again", () => at.active() !== undefined);
   });
 
-  test("is tried every second, also where its address swallows what is sent there", async () => {
+  test("is tried every second, even if packets to its address are lost", async () => {
     using machine = await vanishingServer();
     const at = watch(machine.origin, ["m"]);
     const backend = await routed(at);
@@ -67,13 +67,13 @@ describe("a server that may vanish, and can't be reached any more", () => {
     expect(wake).toBeUndefined();
     await machine.vanish();
     const startMs = performance.now();
-    await at.fleet.refreshModels(); // a client asks for an unknown model
+    await at.fleet.refreshModels(); // as if a client asked for an unknown model
     expect(performance.now() - startMs).toBeWithin(950, 2_000);
     expect([at.active(), backend.state]).toEqual([undefined, "draining"]);
     expect(at.status()?.reason).toStartWith("cannot be reached (connection timed out); ");
   });
 
-  test("is found out by a read of its models that can't connect, not by a slow or bad answer", async () => {
+  test("is detected by a read of its models that can't connect, not by a slow or bad answer", async () => {
     using machine = await Machine.at();
     const at = watch(machine.origin, undefined, { rereadMs: 30 });
     const backend = await routed(at);
@@ -86,7 +86,7 @@ describe("a server that may vanish, and can't be reached any more", () => {
   });
 
   test.each<Health>(["not healthy", "stopping"])(
-    "and is %s: nobody tries any more, and its models are read before it is routed again",
+    "and is %s: the proxy stops trying, and reads its models before it routes it again",
     async (seen) => {
       using machine = await Machine.at();
       const at = watch(machine.origin);
@@ -107,7 +107,7 @@ describe("a server that may vanish, and can't be reached any more", () => {
     },
   );
 
-  test("and is over: it leaves", async () => {
+  test("and is over leaves", async () => {
     using machine = await Machine.at();
     const at = watch(machine.origin);
     const backend = await routed(at);
@@ -116,14 +116,14 @@ describe("a server that may vanish, and can't be reached any more", () => {
     expect(at.table.backends.size).toBe(0);
   });
 
-  test("for the first time: says what to do about a port where nobody listens", async () => {
+  test("at first: the reason says what to do about a port where no server listens", async () => {
     const at = watch(`http://127.0.0.1:${await freePort()}`);
     at.see("routable");
     await until("it was tried", () => at.status()?.reason.includes("nothing listens") === true);
     expect(at.status()?.reason).toEndWith("make the server listen on 0.0.0.0");
   });
 
-  test("another server's refused or missing connection means nothing while its source follows", async () => {
+  test("a refused or missing connection of another server has no effect while its source follows", async () => {
     using machine = await Machine.at();
     const at = watch(machine.origin);
     at.see("routable", { mayVanish: false });

@@ -10,7 +10,7 @@ const KIB = 1024;
 
 /** @returns like `"a by load, may move"` */
 function text(taken: Taken): string {
-  if (taken?.kind !== "routed") return taken?.kind ?? "nobody";
+  if (taken?.kind !== "routed") return taken?.kind ?? "none";
   const { lease, decision, mayMove } = taken;
   return `${lease.backend.name} by ${decision}${mayMove ? ", may move" : ""}`;
 }
@@ -42,7 +42,7 @@ describe("Dispatcher.take(), for a model without replicas", () => {
     newest!.drain();
     expect(text(dispatcher.take(servers, asking))).toBe("older by undefined");
     older!.drain();
-    expect(text(dispatcher.take(servers, {}))).toBe("nobody");
+    expect(text(dispatcher.take(servers, {}))).toBe("none");
   });
 
   test("an older backend gets a request if the newest has failed it, not if the newest is full", () => {
@@ -56,7 +56,7 @@ describe("Dispatcher.take(), for a model without replicas", () => {
     const failed = new Set(servers.backends.slice(0, 1));
     expect(text(dispatcher.take(servers, { failed }))).toBe("older by undefined");
     expect(text(dispatcher.take(servers, { failed }))).toBe("saturated");
-    expect(text(dispatcher.take(servers, { failed: new Set(servers.backends) }))).toBe("nobody");
+    expect(text(dispatcher.take(servers, { failed: new Set(servers.backends) }))).toBe("none");
   });
 });
 
@@ -84,7 +84,7 @@ describe("Dispatcher.take(), for replicas", () => {
     expect(text(dispatcher.take(servers, failed(c)))).toBe("saturated");
     expect(text(dispatcher.take(servers, failed()))).toBe("c by only, may move");
     expect(text(dispatcher.take(servers, {}))).toBe("saturated");
-    expect(text(dispatcher.take(servers, failed(a, b, c)))).toBe("nobody");
+    expect(text(dispatcher.take(servers, failed(a, b, c)))).toBe("none");
     expect(a.load.lastMinute(performance.now()).failover).toBe(1);
   });
 
@@ -125,9 +125,9 @@ describe("Dispatcher.take(), for a request that belongs to one replica", () => {
     expect(text(dispatcher.take(servers, asking))).toBe("a by only");
     expect(a.load).toMatchObject({ inFlight: 1, unreadBytes: 0 });
     expect(text(dispatcher.take(servers, asking))).toBe("saturated");
-    expect(text(dispatcher.take(servers, { ...asking, failed: new Set([a]) }))).toBe("nobody");
+    expect(text(dispatcher.take(servers, { ...asking, failed: new Set([a]) }))).toBe("none");
     a.drain();
-    expect(text(dispatcher.take(servers, asking))).toBe("nobody");
+    expect(text(dispatcher.take(servers, asking))).toBe("none");
     expect(c.load.inFlight).toBe(0);
   });
 
@@ -151,7 +151,7 @@ describe("Dispatcher.take(), for a request that belongs to one replica", () => {
     const asking = { goesToNewest: true, prompt: prompt("abcd") };
     const taken = [1, 2, 3].map(() => text(dispatcher.take(servers, asking)));
     expect(taken).toEqual(["c by only", "c by only", "saturated"]);
-    expect(text(dispatcher.take(servers, { ...asking, failed: new Set([c]) }))).toBe("nobody");
+    expect(text(dispatcher.take(servers, { ...asking, failed: new Set([c]) }))).toBe("none");
     expect(c.load.lastMinute(performance.now()).only).toBe(2);
   });
 });

@@ -34,7 +34,7 @@ test.each([
   ["paused", ["docker one"]],
   ["unhealthy", ["docker one"]],
   [undefined, ["docker one"]],
-] as const)("a server whose trouble is %p: who stays is %p", (trouble, staying) => {
+] as const)("with trouble %p, the servers that stay are %p", (trouble, staying) => {
   const expected = new Expectations();
   expected.set(ONE, { models, trouble });
   expect(expected.staying).toEqual(staying);

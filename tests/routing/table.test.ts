@@ -183,7 +183,7 @@ describe("RoutingTable", () => {
       table.expect({ source: "docker", id: `c${n}` }, { models: expected });
     expect(table.find("model-9999")).toEqual({ kind: "unavailable", id: "model-9999" });
     const before = process.cpuUsage();
-    for (let n = 0; n < 100; n += 1) expect(table.find("nobody's").kind).toBe("unknown");
+    for (let n = 0; n < 100; n += 1) expect(table.find("unknown").kind).toBe("unknown");
     expect(process.cpuUsage(before).user / 1_000).toBeLessThan(500); // a search takes 10 ms each
   });
 });
