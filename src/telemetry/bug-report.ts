@@ -1,13 +1,13 @@
 /**
- * Reports errors of our own code where they must not end the process: in the log, with their stack, and the
- * same bug once a minute at most. What the proxy does after an error is the caller's affair.
+ * Logs errors of the proxy's own code that must not end the process, with their stack. Logs the same bug at most once a
+ * minute. The caller decides how the proxy continues.
  */
 import { BoundedMap } from "../ground/bounded-map.ts";
 import { stackOf } from "../ground/error-stack.ts";
 import type { Log } from "./log.ts";
 
 const REPEAT_MS = 60_000;
-/** Bugs that are remembered. There are fewer places in our code that can fail. */
+/** How many bugs it remembers. Our code has fewer places that can fail. */
 const KEPT_MAX = 100;
 const STACK_LENGTH_MAX = 4_000;
 
@@ -20,12 +20,12 @@ export class BugReport {
   }
 
   /**
-   * @param doing what the proxy was doing, and what follows from the error: `while … ; …`
-   * @param nowMs of any monotonic clock
+   * @param doing what the proxy was doing, and the consequence of the error: `while … ; …`
+   * @param nowMs from any monotonic clock
    */
   tell(doing: string, error: unknown, nowMs = performance.now()): void {
     const stack = stackOf(error);
-    // The key leaves out the message, which may differ each time.
+    // The key leaves out the message, because it may differ each time.
     const key = `${doing} ${stack.split("\n").filter(isFrame).join("\n")}`;
     const isRepeated = nowMs - (this.#saidMs.get(key) ?? Number.NEGATIVE_INFINITY) < REPEAT_MS;
     if (isRepeated) return;
@@ -36,7 +36,7 @@ export class BugReport {
     });
   }
 
-  /** Runs `act` and reports its error, if it has one. Resolves when `act` has ended, well or not. */
+  /** Runs `act` and reports its error, if it throws. Resolves when `act` has ended in either way. */
   async guard(doing: string, act: () => Promise<void>): Promise<void> {
     try {
       await act();

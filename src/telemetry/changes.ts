@@ -1,23 +1,23 @@
 /**
- * The last changes, for people who ask what has just happened: states of containers and of the engine, and what
- * the proxy itself did. What comes again and again is one change with a count. Decides nothing and logs nothing.
+ * Keeps the last changes, so that people can see what has just happened: states of containers and of the engine, and
+ * actions of the proxy. A repeated change is one entry with a count. Decides nothing and logs nothing.
  */
 import { cut } from "../ground/some-of.ts";
 import { type Change, NAME_LENGTH_MAX } from "../status.ts";
 
 export type ChangeInit = Pick<Change, "what" | "name" | "state" | "reason"> & {
-  /** Changes of one name with the same text here are the same one, come again. */
+  /** Two changes with the same name and the same gist are one repeated change. */
   readonly gist: string;
 };
 
-/** Whose changes those of the proxy itself are. */
+/** The subject of the proxy's own changes. */
 export const PROXY = { what: "proxy", name: "lw-inference-proxy" } as const;
 
 const CHANGES_MAX = 100;
-/** One that changes all the time, with other words each time, must not push all others out. */
+/** A container that changes all the time, each time with other words, must not push out all other changes. */
 const OF_ONE_NAME_MAX = 25;
 const REASON_LENGTH_MAX = 200;
-/** ms. What comes again after a longer time is news. */
+/** A repetition after a longer time is a new change, ms. */
 const AGAIN_MS = 60_000;
 
 type Kept = { readonly gist: string; readonly atMs: number; readonly change: Change };

@@ -1,6 +1,5 @@
 /**
- * Says in the log when nothing reaches the collector any more, and when it does again: each once. Sends
- * nothing.
+ * Logs once when the collector becomes unreachable, and once when it is reachable again. Sends nothing.
  */
 import { errorText } from "../ground/error-text.ts";
 import type { Log } from "./log.ts";
@@ -16,7 +15,7 @@ export class CollectorHealth {
     this.#log = log;
   }
 
-  /** @param begunMs when the attempt began; if that was before the last success, it says nothing new */
+  /** @param begunMs when the attempt began; an attempt from before the last success does not count */
   failed(signal: Signal, error: unknown, begunMs: number): void {
     if (begunMs <= this.#lastSuccessMs) return;
     const isFirst = this.#failing.size === 0;

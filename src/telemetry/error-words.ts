@@ -1,13 +1,13 @@
 /**
- * What an error is called in metrics: one word of a fixed list, or a status. Spans may have any code of the system's
- * there; a label must not, since each of its values is a series. Pure.
+ * The names of errors in metrics: a word of a fixed list, or a status. Spans may also have any system code. A label must
+ * not, because each of its values is a new series. Pure.
  */
 
-/** The value for all errors that have no word of ours. */
+/** The value for all errors outside the list. */
 const OTHER = "other";
 
 const WORDS: ReadonlySet<string> = new Set([
-  // What the proxy answers itself: the `error.code` of each of its errors.
+  // The `error.code` of each error answer of the proxy.
   "invalid_handshake",
   "invalid_json",
   "model_required",
@@ -27,7 +27,7 @@ const WORDS: ReadonlySet<string> = new Set([
   "proxy_overloaded",
   "starting",
   "loop_detected",
-  // What became of an answer, or of a call without one: see call-errors.ts.
+  // How an answer, or a call without an answer, ended: see call-errors.ts.
   "client_gone",
   "upstream_broken_off",
   "drain_timeout",
@@ -35,7 +35,7 @@ const WORDS: ReadonlySet<string> = new Set([
   "connection_reset",
   "connect_timeout",
   "upstream_failed",
-  // How the server's container ended with it: see run-end.ts.
+  // How the server's container ended: see run-end.ts.
   "container_oom",
   "container_exit",
 ]);
@@ -44,8 +44,8 @@ const STATUS = /^\d{3}$/;
 const ERROR_STATUS_MIN = 400;
 
 /**
- * @param errorType as the SERVER span has it: it has none for a status below 500 of a server
- * @returns undefined if all is well
+ * @param errorType the value in the SERVER span; undefined there for a server's status below 500
+ * @returns undefined without an error
  */
 export function errorWord(errorType: string | undefined, status: number): string | undefined {
   if (errorType === undefined) return status >= ERROR_STATUS_MIN ? String(status) : undefined;

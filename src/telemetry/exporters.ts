@@ -1,6 +1,6 @@
 /**
- * Exporters that tell CollectorHealth how each attempt ended. An error in one of them goes no further. And how
- * what is exported is put together where the SDK's own way is wrong for us.
+ * Wraps exporters so that they report each attempt to CollectorHealth and never throw. Also corrects the temporality of
+ * gauges, where the default of the SDK is wrong for us.
  */
 import { type ExportResult, ExportResultCode } from "@opentelemetry/core";
 import {
@@ -39,11 +39,11 @@ export function watchMetricExporter(
 }
 
 /**
- * Leaves out of a gauge what was not observed this time, such as the load of a container that is gone. Without
- * this the SDK (2.12) repeats the last value of each for good. A gauge that is sent has no temporality. Where metrics
- * are both scraped and sent, each gets once what was observed for the other since its own last time.
+ * Makes gauges export only the values of the last observation. Otherwise the SDK (2.12) would repeat the last value
+ * forever, for example the load of a container that is gone. An exported gauge has no temporality. If metrics are both
+ * scraped and sent, each reader also gets once the values observed for the other since its own last read.
  *
- * @param select for all other instruments
+ * @param select the temporality of all other instruments
  */
 export function freshGauges(
   select: AggregationTemporalitySelector = () => AggregationTemporality.CUMULATIVE,

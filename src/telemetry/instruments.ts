@@ -1,4 +1,4 @@
-/** The metrics as OpenTelemetry's instruments. Their names and units are in metrics.ts. Records nothing. */
+/** Creates the OpenTelemetry instruments for the metrics of metrics.ts. Records nothing. */
 import type { Counter, Histogram, Meter, ObservableGauge, UpDownCounter } from "@opentelemetry/api";
 import type { ContainerStatus } from "../status.ts";
 import { LabelValues } from "./label-values.ts";
@@ -22,11 +22,11 @@ export type Instruments = {
   readonly tokens: Histogram;
 };
 
-/** All of these are called each time metrics are collected. */
+/** The functions that each collection of metrics calls. */
 export type Observed = {
   /** How many backends take new requests now. */
   readonly activeBackends: () => number;
-  /** How busy those are that share their requests, one entry for each. */
+  /** The load of each replica. */
   readonly backendLoads: () => Iterable<BackendLoad>;
   /** One entry for each model that has a backend. */
   readonly modelBackends: () => Iterable<ModelBackendCount>;
@@ -39,12 +39,12 @@ export type ObservedContainer = Pick<ContainerStatus, "name" | "state" | "crash_
 
 type HistogramKey = "duration" | "waitDuration" | "firstChunk" | "perChunk" | "tokens";
 
-/** The value of `container.name` for all containers that have none of their own. */
+/** The value of `container.name` for all containers without their own value. */
 const OTHER = "other";
 
-/** There are a dozen states: more than so many containers called `other` can't be told apart by more series. */
+/** There are a dozen states, so all containers named `other` together have at most this many series. */
 const STATES_MAX = 12;
-/** One less than there may be series: the SDK keeps the last one for what is above. */
+/** One less than the limit: the SDK keeps the last series for the overflow. */
 const OWN_SERIES_MAX = SERIES_MAX - 1;
 
 export function createInstruments(meter: Meter, observed: Observed): Instruments {
@@ -75,7 +75,7 @@ export function createInstruments(meter: Meter, observed: Observed): Instruments
   };
 }
 
-/** Has the SDK ask for what is not counted by events, but is so and so at a moment. */
+/** Registers callbacks for the metrics that show a current state instead of counting events. */
 function observe(meter: Meter, observed: Observed): void {
   const gauge = (key: keyof typeof METRICS): ObservableGauge =>
     meter.createObservableGauge(METRICS[key].name, METRICS[key]);
@@ -106,7 +106,7 @@ function observe(meter: Meter, observed: Observed): void {
 
 type ContainerGauges = { readonly state: ObservableGauge; readonly crashLoop: ObservableGauge };
 
-/** The two gauges of containers have one callback, since it takes a while to look at all of them. */
+/** The two container gauges share one callback, because going through all containers takes a while. */
 function observeContainers(
   meter: Meter,
   containers: Observed["containers"],
@@ -130,11 +130,11 @@ function observeContainers(
 type Labelled = {
   /** How many containers are in each state. */
   readonly states: ReadonlyMap<string, number>;
-  /** One of them ends again and again. */
+  /** True if one of them is in a crash loop. */
   readonly isCrashing: boolean;
 };
 
-/** Several may have one label: see `sumByName`. */
+/** Several containers may share one label: see `sumByName`. */
 function byLabel(
   containers: readonly ObservedContainer[],
   names: LabelValues,
@@ -151,7 +151,7 @@ function byLabel(
   return labelled;
 }
 
-/** Several may have one label: a gauge would show the last of them alone. */
+/** Several containers may share one label. Without the sum a gauge would show only the last one. */
 function sumByName(loads: Iterable<BackendLoad>, names: LabelValues): ReadonlyMap<string, number> {
   const sums = new Map<string, number>();
   for (const { name, load } of loads) {

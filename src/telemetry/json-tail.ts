@@ -1,13 +1,13 @@
 /**
- * Finds a member of a JSON object when only the end of the text is at hand. It reads backwards. A quote
- * delimits a string if and only if an even number of backslashes stands before it. So nothing inside a string,
- * or in a nested object, is taken for the member. It validates nothing.
+ * Finds a member of a JSON object when only the end of the text is available. It reads backwards. A quote delimits a
+ * string if and only if an even number of backslashes stands before it. So it never mistakes text inside a string or a
+ * nested object for the member. It validates nothing.
  */
 
 /**
- * @param text ends with the object; its start may be cut off
- * @param parents the member may also be in an object that is the value of one of these keys
- * @returns the member's value as it is written; the last one if there are several
+ * @param text the end of the text, with the end of the object; the start may be cut off
+ * @param parents the member may also be in an object under one of these keys
+ * @returns the raw text of the member's value; the last one if there are several
  */
 export function memberAtEnd(
   text: string,
@@ -21,11 +21,11 @@ export function memberAtEnd(
     if (found.depth === 2 && isIt) inner ??= found.value;
     if (found.depth !== 1) continue;
     if (isIt) return found.value;
-    // Read backwards, a parent's key comes after its members: it decides whether the nested one counts.
+    // Backwards, a parent's key comes after its members. It decides whether the nested member counts.
     if (inner !== undefined && parents.includes(found.key)) return inner;
     inner = undefined;
   }
-  // The text is cut before the parent's key, so the nested one may count.
+  // The text is cut before the parent's key, so the nested member may count.
   return parents.length > 0 ? inner : undefined;
 }
 
@@ -33,11 +33,11 @@ type Member = { readonly depth: number; readonly key: string; readonly value: st
 
 class BackwardScan {
   readonly #text: string;
-  /** Everything from here on has been read. */
+  /** The scan has read everything from here on. */
   #at: number;
-  /** How many objects and arrays are open at `#at`; 0 outside of all. */
+  /** How many objects and arrays are open at `#at`; 0 outside. */
   #depth = 0;
-  /** Where the value that is being read ends, by depth. */
+  /** The end of the current value at each depth. */
   readonly #ends: number[] = [];
 
   constructor(text: string) {
@@ -45,7 +45,7 @@ class BackwardScan {
     this.#at = text.length;
   }
 
-  /** Returns the members of objects at any depth, last one first; undefined at the start of the text. */
+  /** Returns the members of objects at any depth, the last first; undefined at the start of the text. */
   next(): Member | undefined {
     while (this.#at > 0) {
       this.#at -= 1;
@@ -80,7 +80,7 @@ class BackwardScan {
   #string(): Member | "cut" | undefined {
     const close = this.#at;
     do {
-      if (this.#at === 0) return "cut"; // lastIndexOf(…, -1) would look at 0 again
+      if (this.#at === 0) return "cut"; // lastIndexOf(…, -1) would search at 0 again
       this.#at = this.#text.lastIndexOf('"', this.#at - 1);
       if (this.#at === -1) return "cut";
     } while (isEscaped(this.#text, this.#at));

@@ -1,9 +1,8 @@
 /**
- * The values of one label of the metrics: limited in number and length, whatever clients and servers send. Counts
- * nothing.
+ * The values of one metric label. Limits their number and length, whatever clients and servers send. Counts nothing.
  */
 
-/** The value for all models that have none of their own. */
+/** The value for all models without their own value. */
 export const UNKNOWN = "unknown";
 const VALUES_MAX = 1_000;
 const LENGTH_MAX = 256;
@@ -11,12 +10,12 @@ const LENGTH_MAX = 256;
 export class LabelValues {
   readonly #rest: string;
   readonly #max: number;
-  /** A value stays for good, as its series does: what is gone may come back. */
+  /** A value stays forever, like its series: a model or container that is gone may come back. */
   readonly #values: Set<string>;
 
   /**
-   * @param rest the value for all that have none of their own
-   * @param max the most values, `rest` included
+   * @param rest the shared value for all names without their own value
+   * @param max the most values, including `rest`
    */
   constructor(rest: string, max = VALUES_MAX) {
     this.#rest = rest;
@@ -24,7 +23,7 @@ export class LabelValues {
     this.#values = new Set([rest]);
   }
 
-  /** @returns the name itself if it is known to be one, and there is room for it; else the value of the rest */
+  /** @returns the name itself if it is known and there is room; otherwise the shared value */
   of(name: string, isKnown: boolean): string {
     if (this.#values.has(name)) return name;
     if (!isKnown || name.length > LENGTH_MAX || this.#values.size >= this.#max) return this.#rest;

@@ -1,7 +1,7 @@
 /**
- * The log: what changed and why, never a line for each request. It writes JSON lines, or readable text for a
- * terminal. Nothing in a line steers that terminal, and no value makes a line endless. Callers cut texts from
- * outside shorter than that; the limits here hold if one forgets. Does not know where lines go.
+ * The log: what changed and why, never a line for each request. It writes JSON lines, or readable text for a terminal.
+ * It escapes control characters and limits the length of each value. Callers cut texts from outside earlier; the limits
+ * here hold if a caller forgets. Does not know where lines go.
  */
 import { printable } from "../ground/printable.ts";
 
@@ -17,7 +17,7 @@ export type LogInit = {
   /** Lines below this level are left out. */
   readonly level: LogLevel;
   readonly format: "json" | "text";
-  /** Takes one line with its line feed. */
+  /** Gets one line with its line feed. */
   readonly write: (line: string) => void;
 };
 
@@ -67,7 +67,7 @@ const ENTRIES_MAX = 100;
 /** How deep arrays and objects may be nested. */
 const DEPTH_MAX = 8;
 
-/** Returns the value; where it is too long or too deep, a mark stands for the rest. */
+/** Cuts values that are too long or too deep. `…` marks a cut. */
 function bounded(value: unknown, depth = 0): unknown {
   if (typeof value === "string") return cut(value);
   if (typeof value !== "object" || value === null || "toJSON" in value) return value;

@@ -1,19 +1,18 @@
 /**
- * How many backends take requests for each model, for metrics. A model whose last backend has gone stays with 0 for a
- * day, so that an alert can see it: a series that is merely gone looks like a model that never was. Observes nothing
- * itself.
+ * How many backends take requests for each model, for metrics. A model without backends stays with the value 0 for a
+ * day, so that an alert can see it: a missing series looks like a model that never existed. Observes nothing itself.
  */
 
 /** How many backends take requests for a model. */
 export type ModelBackendCount = { readonly model: string; readonly backends: number };
 
 const KEPT_MS = 24 * 60 * 60 * 1_000;
-/** As for the labels of other metrics: see label-values.ts. */
+/** The same limit as for other labels: see label-values.ts. */
 const LENGTH_MAX = 256;
 
 export class ModelBackends {
   readonly #modelsMax: number;
-  /** When each model was seen last with a backend. A model that is shown stays shown, whatever others come. */
+  /** When each model last had a backend. New models never replace a model that still has one. */
   readonly #seenMs = new Map<string, number>();
 
   constructor(modelsMax: number) {
@@ -21,9 +20,9 @@ export class ModelBackends {
   }
 
   /**
-   * @param present those that have backends now
-   * @param nowMs by a clock that never goes back
-   * @returns those of them that there is room for, and with 0 those that had one within the last day
+   * @param present the models that have backends now
+   * @param nowMs from a monotonic clock
+   * @returns these models, as far as there is room, plus 0 for models that had a backend within the last day
    */
   counts(present: Iterable<ModelBackendCount>, nowMs: number): ReadonlyMap<string, number> {
     const now = new Map<string, number>();
@@ -36,7 +35,7 @@ export class ModelBackends {
     return new Map([...this.#seenMs.keys()].map((model) => [model, now.get(model) ?? 0]));
   }
 
-  /** New ones take the places of those that are gone the longest. Where no place is left they are not shown. */
+  /** New models replace the models that are gone the longest. Without room they are not shown. */
   #add(now: ReadonlyMap<string, number>, nowMs: number): void {
     const fresh = [...now.keys()].filter(
       (model) => !this.#seenMs.has(model) && model.length <= LENGTH_MAX,

@@ -1,6 +1,6 @@
 /**
- * Reports one request to a backend: a CLIENT span that lasts to the last byte of the answer, and metrics. The
- * client's request is in otel-request.ts, what follows a WebSocket's handshake in otel-websocket.ts.
+ * Reports one request to a backend: a CLIENT span until the last byte of the answer, and metrics. otel-request.ts
+ * reports the client's request, otel-websocket.ts a WebSocket after its handshake.
  */
 import {
   type Attributes,
@@ -32,13 +32,13 @@ import { UsageReader } from "./usage.ts";
 
 const SETTER: TextMapSetter<Headers> = { set: (headers, name, value) => headers.set(name, value) };
 
-/** Why a replica got the request: an attribute of the spans of requests for models with replicas. */
+/** A span attribute: why the proxy chose this replica. Only for models with replicas. */
 export const ROUTE_REASON = "proxy.route.reason";
 
 export class OtelCallReport implements CallReport {
   readonly #request: CallOwner;
   readonly #span: Span | undefined;
-  /** Read once, at the start: the model may leave the routing table meanwhile. */
+  /** Read once at the start: the model may leave the routing table meanwhile. */
   readonly #label: string;
   readonly #startMs = performance.now();
   readonly #ending: ReportedEnding | undefined;
@@ -49,10 +49,10 @@ export class OtelCallReport implements CallReport {
   #firstPieceS: number | undefined;
   #usage: UsageReader | undefined;
   #open = true;
-  /** It sees each piece as it passes. */
+  /** It sees each piece directly. */
   readonly keepsPieces = false;
 
-  /** @param reason why this replica was chosen, if one was */
+  /** @param reason why the proxy chose this replica; undefined if the backend is not a replica */
   constructor(
     request: CallOwner,
     backend: ReportedBackend,
@@ -87,7 +87,7 @@ export class OtelCallReport implements CallReport {
 
   trace(headers: Headers): void {
     if (this.#span === undefined) return;
-    headers.delete("tracestate"); // the client's: it must not stay if its traceparent was invalid
+    headers.delete("tracestate"); // it comes from the client and must not stay if the client's traceparent was invalid
     PROPAGATOR.inject(trace.setSpan(this.#request.context, this.#span), headers, SETTER);
   }
 
@@ -110,7 +110,7 @@ export class OtelCallReport implements CallReport {
   }
 
   began(): void {
-    // The first piece that passes tells it.
+    // This report sees the first piece itself.
   }
 
   ended(end: CallEnd, abortReason: string | undefined): void {
@@ -160,7 +160,7 @@ export class OtelCallReport implements CallReport {
     this.#lastPieceMs = nowMs;
   }
 
-  /** Records how many tokens the answer says it took. */
+  /** Records the tokens that the answer reports. */
   #tokens(): Attributes {
     const { input, output } = this.#usage?.usage ?? {};
     const { tokens } = this.#request.reporting.instruments;

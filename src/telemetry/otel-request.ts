@@ -1,6 +1,6 @@
 /**
- * Reports one request of a client: a SERVER span from its first byte to the last byte of its answer, or to the
- * end of its WebSocket, and metrics. Its calls to backends are in otel-call.ts.
+ * Reports one client request: a SERVER span from its first byte to the last byte of its answer or the end of its
+ * WebSocket, and metrics. otel-call.ts reports its calls to backends.
  */
 import {
   type Attributes,
@@ -50,10 +50,10 @@ export class OtelRequestReport implements RequestReport, CallOwner {
   #model: string | undefined;
   #label = UNKNOWN;
   #calls = 0;
-  /** Why the replica was chosen that the next call is to. */
+  /** Why the proxy chose the replica for the next call. */
   #routeReason: RouteReason | undefined;
   #failovers = 0;
-  /** All waits of the request together. */
+  /** The sum of all waits of the request. */
   #waitedS = 0;
   /** How the last wait ended; undefined if the request has not waited. */
   #waitOutcome: WaitOutcome | undefined;
@@ -105,7 +105,7 @@ export class OtelRequestReport implements RequestReport, CallOwner {
   waits(): (outcome: WaitOutcome) => void {
     const { waiting, waitDuration } = this.reporting.instruments;
     const startMs = performance.now();
-    // The request may get another label meanwhile: the end of the wait must count where its beginning did.
+    // The request may get another label meanwhile. Begin and end of the wait must count for the same label.
     const model = this.#label;
     waiting.add(1, { model });
     let isWaiting = true;
@@ -140,10 +140,10 @@ export class OtelRequestReport implements RequestReport, CallOwner {
     if (code !== undefined) {
       this.#span?.addEvent(code, this.#model === undefined ? {} : { model: this.#model });
     }
-    // Why the last call failed says more than the proxy's own code.
+    // The reason of the last failed call says more than the proxy's own code.
     const failure = this.#failure && explained(this.#failure, this.#failure.ending?.end);
     const failed = status === 502 ? failure : undefined;
-    // Without a code it is what a backend has answered before the last call failed.
+    // Without a code, a backend gave this answer before the last call failed.
     const passedOn = status >= 500 ? String(status) : undefined;
     const errorType = failed?.errorType ?? code ?? passedOn;
     const seen = failed?.seen;
@@ -168,7 +168,7 @@ export class OtelRequestReport implements RequestReport, CallOwner {
     instruments.activeRequests.add(-1, this.#active);
     instruments.requests.add(1, { model, status_code: status });
     this.#countError(outcome, status);
-    // A WebSocket may live for hours: the percentiles of answers would say nothing any more.
+    // A WebSocket may live for hours and would make the percentiles of answers useless.
     if (status !== SWITCHING_PROTOCOLS) {
       instruments.duration.record((performance.now() - this.#startMs) / 1000, { model });
     }
@@ -177,7 +177,7 @@ export class OtelRequestReport implements RequestReport, CallOwner {
     late.whenExplained(outcome, (end) => this.#endSpan(span, end, { streaming, ...more }));
   }
 
-  /** Waits for nothing: the end of a container counts as the reason if it is known by now. */
+  /** Does not wait: the end of a container counts as the reason only if it is already known. */
   #countError(outcome: ReportEnd, status: number): void {
     const { errorType } = explained(outcome, outcome.ending?.end);
     const word = errorWord(errorType, status);
@@ -202,7 +202,7 @@ export class OtelRequestReport implements RequestReport, CallOwner {
       }),
       ...more,
     });
-    // Conventions for HTTP: a fault of the client's (4xx) is no error of a SERVER span.
+    // HTTP conventions: a client error (4xx) is not an error of a SERVER span.
     const isClientsFault = status >= 400 && status < 499;
     if (errorType !== undefined && !isClientsFault) {
       span.setStatus({ code: SpanStatusCode.ERROR, message: message ?? "" });
@@ -229,7 +229,7 @@ export class OtelRequestReport implements RequestReport, CallOwner {
   }
 }
 
-/** The most events `failover` of one request: there may be many replicas. */
+/** The most `failover` events of one request: there may be many replicas. */
 const FAILOVERS_MAX = 32;
 
 /** nginx's status for a client that left before its answer came. */

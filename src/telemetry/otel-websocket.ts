@@ -1,6 +1,6 @@
 /**
- * Reports the life of a WebSocket, from the server's 101 to its end: in metrics, and in the SERVER span of its
- * request. The handshake is a call as any other: see otel-call.ts. Sees no message.
+ * Reports a WebSocket from the server's 101 to its end, in metrics and in the SERVER span of its request. The handshake
+ * is a normal call: see otel-call.ts. Does not see the messages.
  */
 import type { Attributes } from "@opentelemetry/api";
 import { BROKEN_OFF, wordOfBreak, wordsOfBreak } from "./call-errors.ts";
@@ -10,14 +10,14 @@ import type { Passed, ReportedEnding, SocketEnd } from "./telemetry.ts";
 
 type WebSocketInit = {
   readonly request: CallOwner;
-  /** The value of the label `model`, as at the beginning of the call. */
+  /** The value of the label `model` at the beginning of the call. */
   readonly label: string;
-  /** Of the server's run. */
+  /** The end of the server's run. */
   readonly ending: ReportedEnding | undefined;
 };
 
 /**
- * Begins with the 101. What the call counts as in flight goes over to this report.
+ * Begins with the 101. This report takes over the in-flight count of the call.
  *
  * @returns a function that ends the report of the whole request; only the first call counts
  */
@@ -45,7 +45,7 @@ function outcomeOf(
   { ms, abortReason }: { readonly ms: number; readonly abortReason: string | undefined },
 ): ReportEnd {
   const { error, fromClient, fromServer, cancelled } = end;
-  // What we have ended ourselves has not come to its end, also where nothing has failed.
+  // A WebSocket that the proxy ended is incomplete, even without an error.
   const cause = error ?? abortReason;
   const word = wordOfBreak({ error: cause, ...(cancelled && { cancelled }) }, abortReason);
   if (word === undefined) return { status: SWITCHING_PROTOCOLS, errorType: undefined };

@@ -1,6 +1,6 @@
 /**
- * Sets OpenTelemetry up, and ends it: traces and metrics over OTLP, metrics at /metrics. Only start.ts imports
- * it, and only if telemetry is on.
+ * Starts and stops OpenTelemetry: traces and metrics over OTLP, metrics at /metrics. Only start.ts imports it, and only
+ * if telemetry is on.
  */
 import { hostname } from "node:os";
 import { type DiagLogger, DiagLogLevel, diag } from "@opentelemetry/api";
@@ -35,23 +35,22 @@ import { TABLE_UPDATES, type Telemetry } from "./telemetry.ts";
 export type OtelInit = Observed & {
   readonly settings: TelemetrySettings;
   readonly log: Log;
-  /** This program's. */
+  /** The version of this program. */
   readonly version: string;
-  /** The container that the proxy runs in; undefined if it runs in none. */
+  /** The container that the proxy runs in; undefined if it does not run in a container. */
   readonly containerId: string | undefined;
 };
 
 const SCOPE = "lw-inference-proxy";
 const SERVICE_NAME = "inference-proxy";
-/** How long shutdown waits until everything queued is sent, ms. */
+/** How long shutdown waits for queued data, ms. */
 const FLUSH_MS = 5_000;
 /**
- * Requests that were cut just now end in the next turns of the event loop. Shutdown waits so long for their
- * reports, ms.
+ * Requests that were just cut end in the next turns of the event loop. Shutdown waits this long for their reports, ms.
  */
 const CUT_MS = 20;
 
-/** Two exports at once: one that hangs, and the last one. */
+/** Two exports at once: one that hangs and the last one. */
 const METRIC_EXPORTS_MAX = 2;
 
 type Part = { readonly shutdown: () => Promise<unknown> };
@@ -70,7 +69,7 @@ export function createOtel(init: OtelInit): Telemetry {
     tracer: traces?.provider.getTracer(SCOPE, version),
     late: new LateSpans(),
   };
-  // Prometheus sees no rise in the first value of a series: without this the first drain would not show.
+  // Prometheus sees no increase in the first value of a series. Without this the first drain would be invisible.
   for (const action of TABLE_UPDATES) reporting.instruments.tableUpdates.add(0, { action });
   const parts: readonly Part[] = traces === undefined ? [metrics] : [traces, metrics];
   return {
@@ -88,15 +87,15 @@ function resourceOf({ version, containerId }: OtelInit): Resource {
     "host.name": hostname(),
     ...(containerId !== undefined && { "container.id": containerId }),
   });
-  // Later ones win: what the operator sets comes last.
+  // Later resources win: the operator's settings come last.
   return defaultResource()
     .merge(own)
     .merge(detectResources({ detectors: [envDetector] }));
 }
 
 /**
- * After a failed batch the SDK's processor (2.12) no longer waits for the batch under way. So the exporter's
- * limit decides how much memory a failing collector costs us (30 batches by default: 200 MiB).
+ * After a failed batch the SDK's processor (2.12) no longer waits for the current batch. So the limit of the exporter
+ * decides how much memory a failing collector costs (30 batches by default: 200 MiB).
  */
 function createTraces(
   resource: Resource,
@@ -113,7 +112,7 @@ function createTraces(
   });
   return {
     provider,
-    // The provider stops waiting when one batch fails, so we also wait for the exporter, which has all batches.
+    // The provider stops waiting when one batch fails. So we also wait for the exporter, which has all batches.
     shutdown: () => provider.shutdown().finally(() => exporter.forceFlush?.()),
   };
 }
@@ -142,7 +141,7 @@ function createMetrics(
   return { provider, shutdown: () => provider.shutdown() };
 }
 
-/** Collects the metrics when somebody asks for them. */
+/** Collects the metrics on request. */
 class ScrapedReader extends MetricReader {
   readonly #serializer = new PrometheusSerializer();
 
@@ -179,7 +178,7 @@ async function shutDown(parts: readonly Part[], late: LateSpans, log: Log): Prom
   if (outcome === "late") log.warn("telemetry could not all be sent in time", { ms: FLUSH_MS });
 }
 
-/** Writes to the log what OpenTelemetry says of itself. */
+/** Writes OpenTelemetry's own messages to the log. */
 function showDiagnostics(level: DiagnosticsLevel, log: Log): void {
   const to =
     (write: Log["info"]) =>

@@ -1,6 +1,6 @@
 /**
- * Counts one request to a backend among the recent ones, and passes all on to the report that telemetry makes. Sees
- * no piece of an answer while that passes.
+ * Counts one request to a backend for the recent figures, and passes all calls on to the telemetry report. Does not see
+ * the pieces of an answer as they pass.
  */
 import { BROKEN_OFF, failureOf, wordOfBreak } from "./call-errors.ts";
 import type { Ended, RecentCounts } from "./recent-counts.ts";
@@ -9,16 +9,16 @@ import { routeOf } from "./routes.ts";
 import type { CallEnd, CallReport, ReportedBackend, SocketEnd } from "./telemetry.ts";
 import { usageOfLast } from "./usage.ts";
 
-/** Where it is counted. */
+/** The counters to update. */
 export type Counting = {
   readonly now: () => number;
-  /** All requests. */
+  /** Counts all requests. */
   readonly all: RecentCounts;
-  /** @returns undefined if there is no room for one more model */
+  /** @returns undefined if there is no room for another model */
   readonly ofModel: (id: string) => RecentCounts | undefined;
   readonly ofBackend: (backend: ReportedBackend) => RecentCounts | undefined;
   readonly codeOf: (error: string) => number;
-  /** A backend works on a request for the model. Each of these calls needs one of `over`. */
+  /** A backend begins to work on a request for the model. Each call needs one call of `over`. */
   readonly began: (model: string) => void;
   readonly over: (model: string) => void;
 };
@@ -28,20 +28,20 @@ export type CallOwner = {
   readonly counting: Counting;
   readonly method: string;
   readonly path: string;
-  /** The id under which servers list its model; undefined if none does. */
+  /** The id under which servers list its model; undefined if no server lists it. */
   readonly modelId: string | undefined;
-  /** @param word what went wrong, if that has a word of ours */
+  /** @param word the error word; undefined without an error or a word */
   readonly outcome: (
     status: number | undefined,
     word: string | undefined,
   ) => Pick<Ended, "status" | "failed" | "error">;
-  /** A call has ended that was the last one, or the proxy has answered. Only the first call counts. */
+  /** The last call has ended, or the proxy has answered itself. Only the first call of this function counts. */
   readonly end: (end: Ended, nowMs: number) => void;
 };
 
-/** A client that has left before its answer began. */
+/** The status for a client that left before its answer began. */
 const NO_ANSWER = 499;
-/** See `wordOfBreak`: no fault of ours, and none of the server's. */
+/** See `wordOfBreak`: not an error of the proxy or of the server. */
 export const CLIENT_GONE = "client_gone";
 const SWITCHING_PROTOCOLS = 101;
 
@@ -50,14 +50,14 @@ export const NOTHING_COUNTED = { pieces: 0, streamMs: 0, input: undefined, outpu
 export class RecentCall implements CallReport {
   readonly #request: CallOwner;
   readonly #inner: CallReport;
-  /** Of the model at the beginning of the call: it may get another name meanwhile. */
+  /** The counts of the model at the beginning of the call. The request may get another model meanwhile. */
   readonly #model: RecentCounts | undefined;
   readonly #modelId: string | undefined;
   readonly #container: RecentCounts | undefined;
   readonly #startMs: number;
   #status: number | undefined;
   #upstream: Response | undefined;
-  /** Set if the answer is streamed. */
+  /** Set if the answer is a stream. */
   #beganMs: number | undefined;
   #isOpen = true;
   keepsPieces = false;
@@ -89,7 +89,7 @@ export class RecentCall implements CallReport {
     const { method, path } = this.#request;
     this.#status = status;
     this.#upstream = upstream;
-    // Looks at no header: that costs more than all the rest.
+    // Does not read headers: that would cost more than everything else here.
     this.keepsPieces = status < 300 && routeOf(path, method).operation !== undefined;
     return this.#inner.answered(upstream);
   }
@@ -99,7 +99,7 @@ export class RecentCall implements CallReport {
     this.#streams();
   }
 
-  /** Its answer has begun: looks whether it is streamed. */
+  /** The answer has begun: checks whether it is a stream. */
   #streams(): void {
     const upstream = this.#upstream;
     this.#upstream = undefined;
@@ -140,7 +140,7 @@ export class RecentCall implements CallReport {
     if (!this.#isOpen) return;
     this.#letGo();
     const { counting } = this.#request;
-    // Of one that has declined the status says all.
+    // If the server answered with an error, the status is enough.
     const word =
       this.#status === undefined
         ? (failureOf(error, abortReason).errorType ?? BROKEN_OFF)
@@ -152,7 +152,7 @@ export class RecentCall implements CallReport {
 
   #countedOf(end: CallEnd, word: string | undefined, nowMs: number): Ended {
     const { lastPieces } = end;
-    // An event stream of known length was read whole: it never began.
+    // An event stream of known length is read as a whole, so `began` was never called.
     if (this.#upstream !== undefined && lastPieces !== undefined && isEvents(lastPieces)) {
       this.#streams();
     }
@@ -197,7 +197,7 @@ function isStreamed({ ok, headers }: Response): boolean {
 
 const BRACE = 0x7b;
 
-/** Looks at one byte before anybody looks at headers, since most answers are JSON objects. */
+/** Checks one byte first, to avoid reading headers: most answers are JSON objects. */
 function isEvents([first]: readonly Uint8Array[]): boolean {
   return first !== undefined && first.length > 0 && first[0] !== BRACE;
 }

@@ -1,21 +1,20 @@
 /**
- * What became of the requests of the last hour, for one model, one container, or all: counts in a fixed number of
- * buckets of time. Its memory is fixed, and what happens is written to one bucket alone. Times are those of a clock
- * that never goes back. Pure; it knows no request.
+ * Counts the requests of the last hour, for one model, one container, or all, in a fixed number of time buckets. It uses
+ * fixed memory, and each event changes only one bucket. Times come from a monotonic clock. Pure; it knows no request.
  */
 import type { Recent, RecentWindow } from "../status.ts";
 import { ERRORS_MAX, type ErrorCodes } from "./recent-errors.ts";
 import { named, quantilesOf, rate, STEP_COUNT } from "./recent-figures.ts";
 
-/** A short bucket is 10 s long. There are as many as make 5 minutes. */
+/** A short bucket is 10 s long. Together they cover 5 minutes. */
 const SHORT_MS = 10_000;
 const SHORT_COUNT = 30;
-/** A long bucket is as long as all short ones. There are as many as make an hour. */
+/** A long bucket is as long as all short ones. Together they cover an hour. */
 const LONG_COUNT = 12;
 const HOUR_BUCKETS = SHORT_COUNT * LONG_COUNT;
 const BUCKETS = SHORT_COUNT + LONG_COUNT;
 
-/** What a bucket counts: requests, those that failed, status classes from 1xx to 5xx, how soon answers began. */
+/** The counters of a bucket: requests, failed requests, status classes 1xx to 5xx, times to the first piece. */
 const REQUESTS = 0;
 const FAILED = 1;
 const CLASSES = 2;
@@ -23,7 +22,7 @@ const CLASS_COUNT = 5;
 const FIRST_CHUNKS = CLASSES + CLASS_COUNT;
 const COUNTS = FIRST_CHUNKS + STEP_COUNT;
 
-/** What a bucket sums up. */
+/** The sums of a bucket. */
 const [PIECES, PIECES_MS, STREAM_TOKENS, STREAM_TOKENS_MS, INPUT_TOKENS, OUTPUT_TOKENS] = [
   0, 1, 2, 3, 4, 5,
 ];
@@ -31,14 +30,14 @@ const SUMS = 6;
 
 /** One request that has ended. */
 export type Ended = {
-  /** Undefined if it got none. */
+  /** Undefined if the request got no status. */
   readonly status: number | undefined;
   readonly failed: boolean;
   /** Index of its error in `ErrorCodes`; undefined if there was none. */
   readonly error: number | undefined;
-  /** Of a streamed answer: the pieces behind the first one. */
+  /** The number of pieces of a streamed answer after the first. */
   readonly pieces: number;
-  /** From the first piece of a streamed answer to its end. */
+  /** Time from the first piece of a streamed answer to its end. */
   readonly streamMs: number;
   readonly input: number | undefined;
   readonly output: number | undefined;
@@ -48,34 +47,34 @@ export class RecentCounts {
   readonly #codes: ErrorCodes;
   readonly #counts = new Uint32Array(BUCKETS * COUNTS);
   readonly #sums = new Float64Array(BUCKETS * SUMS);
-  /** Made when the first request fails: most models have no errors. */
+  /** Created when the first request fails: most models have no errors. */
   #errors: Uint32Array | undefined;
-  /** Which bucket of time each has, counted from the clock's start; -1 if none. */
+  /** The time of each bucket, as a number of 10 s (or 5 min) since the start of the clock; -1 if empty. */
   readonly #numbers = new Int32Array(BUCKETS).fill(-1);
   /** Requests that a backend is working on. */
   inFlight = 0;
-  /** It has made room for others: nobody sees its counts any more. */
+  /** True after it has made room for others: its counts are no longer visible. */
   isForgotten = false;
-  /** The bucket of time in which something has happened last. */
+  /** The number of the last short bucket with an event. */
   #latest: number;
-  /** What was told last, and in which bucket of time; undefined if something has happened since. */
+  /** The last result and its short bucket, as a cache; undefined after a new event. */
   #told: { readonly number: number; readonly recent: Recent | null } | undefined;
 
-  /** @param nowMs when somebody has first asked for it */
+  /** @param nowMs the time of the first request */
   constructor(codes: ErrorCodes, nowMs: number) {
     this.#codes = codes;
     this.#latest = numberAt(nowMs);
   }
 
-  /** For how long nothing has happened, ms; 0 while a request is in flight. To 10 s. */
+  /** The time since the last event, ms, in steps of 10 s; 0 while a request is in flight. */
   idleMs(nowMs: number): number {
     return this.inFlight > 0 ? 0 : (numberAt(nowMs) - this.#latest) * SHORT_MS;
   }
 
   /**
-   * The first piece of a streamed answer has come.
+   * The first piece of a streamed answer has arrived.
    *
-   * @param step how long it took: see `stepOf`
+   * @param step the histogram bucket of its time: see `stepOf`
    */
   firstChunk(step: number, nowMs: number): void {
     this.#told = undefined;
@@ -100,7 +99,7 @@ export class RecentCounts {
     if (pieces > 0 || input !== undefined || output !== undefined) this.#add(bucket, end);
   }
 
-  /** @returns null if there was none in the last hour */
+  /** @returns null without requests in the last hour */
   recent(nowMs: number): Recent | null {
     const number = numberAt(nowMs);
     if (this.#told?.number === number) return this.#told.recent;
@@ -136,12 +135,12 @@ export class RecentCounts {
     sums[at + PIECES] = (sums[at + PIECES] ?? 0) + pieces;
     sums[at + PIECES_MS] = (sums[at + PIECES_MS] ?? 0) + streamMs;
     if (output <= 1) return;
-    // The first one came before that time began.
+    // The first token came before this time began.
     sums[at + STREAM_TOKENS] = (sums[at + STREAM_TOKENS] ?? 0) + output - 1;
     sums[at + STREAM_TOKENS_MS] = (sums[at + STREAM_TOKENS_MS] ?? 0) + streamMs;
   }
 
-  /** @returns the index of the short bucket, emptied if it had an older time */
+  /** @returns the index of the short bucket; empties it first if it belongs to an older time */
   #bucketAt(nowMs: number): number {
     const number = numberAt(nowMs);
     const bucket = number % SHORT_COUNT;
@@ -149,7 +148,7 @@ export class RecentCounts {
     return bucket;
   }
 
-  /** What a short bucket has counted goes to the long one of its time. */
+  /** Moves the old counts of a short bucket to the long bucket of their time. */
   #renew(bucket: number, number: number): void {
     const old = this.#numbers[bucket] ?? -1;
     if (old >= 0) this.#moveToLong(bucket, Math.floor(old / SHORT_COUNT));
@@ -160,7 +159,7 @@ export class RecentCounts {
   #moveToLong(bucket: number, number: number): void {
     const long = SHORT_COUNT + (number % LONG_COUNT);
     const has = this.#numbers[long] ?? -1;
-    if (has > number) return; // it is older than an hour
+    if (has > number) return; // the counts are older than an hour
     if (has < number) this.#empty(long, number);
     move(this.#counts, bucket * COUNTS, long * COUNTS, COUNTS);
     move(this.#sums, bucket * SUMS, long * SUMS, SUMS);
@@ -176,9 +175,9 @@ export class RecentCounts {
   }
 
   /**
-   * @param now the number of the short bucket of now
-   * @param length how many short buckets the window has
-   * @param end the index behind the last bucket that may be in it
+   * @param now the number of the current short bucket
+   * @param length the length of the window in short buckets
+   * @param end the index after the last bucket to read
    */
   #window(now: number, length: number, end: number): RecentWindow {
     for (const sums of [SUMMED, SUMMED_UP, SUMMED_ERRORS]) sums.fill(0);
@@ -205,12 +204,12 @@ export class RecentCounts {
   }
 }
 
-/** One of each for all windows: there may be thousands, and each is made in one step. */
+/** All windows share these buffers: there may be thousands of windows, and each is built synchronously. */
 const SUMMED = new Float64Array(COUNTS);
 const SUMMED_UP = new Float64Array(SUMS);
 const SUMMED_ERRORS = new Float64Array(ERRORS_MAX);
 
-/** No answer takes more tokens. Whoever says so would spoil the sums over all for an hour. */
+/** No real answer takes more tokens. A server that reports more would distort the sums for an hour. */
 const TOKENS_MAX = 100_000_000;
 
 function plausible(tokens = 0): number {

@@ -1,6 +1,6 @@
-/** The errors that recent requests are counted by: few, whatever servers answer. Counts nothing. */
+/** The error codes of recent requests. Limits their number, whatever servers answer. Counts nothing. */
 
-/** Of one kind are all that come after so many. */
+/** The most codes. All further codes share the code `other`. */
 export const ERRORS_MAX = 40;
 const OTHER = "other";
 
@@ -24,5 +24,5 @@ export class ErrorCodes {
   }
 }
 
-/** The longest code of ours is half as long. */
+/** The longest code of the proxy is half as long. */
 const LENGTH_MAX = 48;

@@ -1,17 +1,17 @@
-/** The counts of recent requests as people read them: by name, as rates, as percentiles. Pure. */
+/** Turns the counts of recent requests into names, rates and percentiles. Pure. */
 import type { RecentWindow } from "../status.ts";
 
-/** Bucket `n` of a histogram ends at 1.5 ** n ms; the last one, at 288 s, has all above. */
+/** Bucket `n` of a histogram ends at 1.5 ** n ms. The last bucket, at 288 s, also holds all longer times. */
 const STEP = 1.5;
 export const STEP_COUNT = 32;
 const LOG_STEP = Math.log(STEP);
 
-/** @returns the bucket of the histogram that a time belongs to */
+/** @returns the histogram bucket of a time */
 export function stepOf(ms: number): number {
   return ms <= 1 ? 0 : Math.min(STEP_COUNT - 1, Math.ceil(Math.log(ms) / LOG_STEP));
 }
 
-/** Leaves out what is 0. */
+/** Leaves out zeros. */
 export function named(
   counts: Float64Array,
   nameOf: (index: number) => string,
@@ -34,7 +34,7 @@ export function quantilesOf(histogram: Float64Array): RecentWindow["first_chunk_
   return { p50: quantile(histogram, total * 0.5), p95: quantile(histogram, total * 0.95) };
 }
 
-/** Takes the values of a bucket for spread evenly over its logarithm: wrong by a fifth at most. */
+/** Assumes that values are spread evenly over the logarithm within a bucket. The error is at most a fifth. */
 function quantile(histogram: Float64Array, rank: number): number {
   let below = 0;
   for (const [step, count] of histogram.entries()) {
@@ -46,7 +46,7 @@ function quantile(histogram: Float64Array, rank: number): number {
   return rounded(STEP ** (STEP_COUNT - 1));
 }
 
-/** To two digits: more would only look exact. */
+/** Rounds to two digits: more would suggest a precision that does not exist. */
 function rounded(ms: number): number {
   return Number(ms.toPrecision(2));
 }

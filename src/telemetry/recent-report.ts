@@ -1,6 +1,6 @@
 /**
- * Reports what recent requests are counted by, and passes all on to the report that telemetry makes. On for every
- * request, so it must cost next to nothing. Its calls to backends are in recent-call.ts.
+ * Counts one client request for the recent figures, and passes all calls on to the telemetry report. It runs for every
+ * request, so it must cost almost nothing. recent-call.ts counts its calls to backends.
  */
 import { CLIENT_GONE, type Counting, NOTHING_COUNTED, RecentCall } from "./recent-call.ts";
 import type { Ended, RecentCounts } from "./recent-counts.ts";
@@ -17,7 +17,7 @@ export class RecentRequest implements RequestReport {
   readonly method: string;
   readonly path: string;
   readonly #inner: RequestReport;
-  /** The id under which servers list it; undefined if none does. */
+  /** The id under which servers list its model; undefined if no server lists it. */
   modelId: string | undefined;
   #model: RecentCounts | undefined;
   #isOpen = true;
@@ -60,7 +60,7 @@ export class RecentRequest implements RequestReport {
     this.end({ ...NOTHING_COUNTED, ...this.outcome(status, code) }, this.counting.now());
   }
 
-  /** @param word what went wrong, if that has a word of ours */
+  /** @param word the error word; undefined without an error or a word */
   outcome(
     status: number | undefined,
     word: string | undefined,
@@ -73,7 +73,7 @@ export class RecentRequest implements RequestReport {
     };
   }
 
-  /** A call has ended that was the last one, or the proxy has answered. Only the first call counts. */
+  /** The last call has ended, or the proxy has answered itself. Only the first call of this function counts. */
   end(end: Ended, nowMs: number): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;

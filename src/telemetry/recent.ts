@@ -1,7 +1,7 @@
 /**
- * What became of the requests of the last 5 minutes and of the last hour, for each model, for each container and
- * for all: always counted, for `GET /status`. Its memory is bounded: what nobody has asked for within an hour makes
- * room for others, and what finds no room is counted with all alone.
+ * Counts the requests of the last 5 minutes and of the last hour, for each model, for each container and for all. It is
+ * always on, for `GET /status`. Its memory is bounded: models and containers without requests for an hour make room for
+ * others. A model or container without room counts only in the total.
  */
 import type { Recent as RecentNumbers } from "../status.ts";
 import type { Counting } from "./recent-call.ts";
@@ -10,11 +10,11 @@ import { ErrorCodes } from "./recent-errors.ts";
 import { RecentRequest } from "./recent-report.ts";
 import type { ReportedBackend, ReportedServer, Telemetry } from "./telemetry.ts";
 
-/** The most models, and the most containers. Each takes 15 KiB at most. */
+/** The most models, and the most containers. Each takes at most 15 KiB. */
 const COUNTED_MAX = 1_000;
-/** What has been idle for so long says nothing any more. */
+/** Counts that are idle for this long are empty. */
 const HOUR_MS = 3_600_000;
-/** Whoever has been idle for so long makes room for others, the longest first. */
+/** Counts that are idle for this long may make room for others, the longest idle first. */
 const ROOM_AFTER_MS = 60_000;
 
 export class Recent {
@@ -23,19 +23,19 @@ export class Recent {
   readonly #all = new RecentCounts(this.#codes, 0);
   readonly #models: Counted;
   readonly #containers: Counted;
-  /** So that a request need not put the key of its container together. */
+  /** A cache, so that a request need not build the key of its container. */
   readonly #ofBackends = new WeakMap<ReportedBackend, RecentCounts>();
-  /** How many requests a backend is working on, for each model that has any: also for those without counts. */
+  /** Model → requests that a backend is working on. Also for models without counts. */
   readonly #inFlight = new Map<string, number>();
 
-  /** @param now a clock that never goes back, ms */
+  /** @param now a monotonic clock, ms */
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
     this.#models = new Counted(this.#codes, COUNTED_MAX);
     this.#containers = new Counted(this.#codes, COUNTED_MAX);
   }
 
-  /** @returns telemetry that counts each request here too */
+  /** @returns telemetry that also counts each request here */
   counting(telemetry: Telemetry): Telemetry {
     const counting: Counting = {
       now: this.#now,
@@ -53,7 +53,7 @@ export class Recent {
     };
   }
 
-  /** Of all requests; null if there were none in the last hour. So are the next two. */
+  /** For all requests. This and the next two are null without requests in the last hour. */
   get ofAll(): RecentNumbers | null {
     return this.#all.recent(this.#now());
   }
@@ -66,12 +66,12 @@ export class Recent {
     return this.#containers.known(keyOf(server))?.recent(this.#now()) ?? null;
   }
 
-  /** Requests for a model that a backend is working on. */
+  /** The requests for a model that a backend is working on. */
   inFlightOf(model: string): number {
     return this.#inFlight.get(model) ?? 0;
   }
 
-  /** Ids of the models that somebody has asked for within the last hour. */
+  /** The ids of the models that requests asked for within the last hour. */
   get models(): readonly string[] {
     return [...new Set([...this.#models.busy(this.#now()), ...this.#inFlight.keys()])];
   }
@@ -96,12 +96,12 @@ function keyOf({ source, id }: ReportedServer): string {
   return `${source} ${id}`;
 }
 
-/** Counts by key, a limited number of them. */
+/** A limited number of counts, by key. */
 class Counted {
   readonly #codes: ErrorCodes;
   readonly #max: number;
   readonly #byKey = new Map<string, RecentCounts>();
-  /** Until when nobody need be looked for who could make room, ms. */
+  /** Until this time it does not search again for counts that could make room, ms. */
   #fullUntilMs = 0;
 
   constructor(codes: ErrorCodes, max: number) {
@@ -113,7 +113,7 @@ class Counted {
     return this.#byKey.get(key);
   }
 
-  /** @returns undefined if there is no room for one more */
+  /** @returns undefined if there is no room */
   of(key: string, nowMs: number): RecentCounts | undefined {
     const known = this.#byKey.get(key);
     if (known !== undefined) return known;
@@ -129,7 +129,7 @@ class Counted {
     );
   }
 
-  /** @returns whether somebody has made room */
+  /** @returns whether there is room now */
   #makeRoom(nowMs: number): boolean {
     if (nowMs < this.#fullUntilMs) return false;
     let [longestMs, longest] = [ROOM_AFTER_MS - 1, ""];

@@ -1,6 +1,5 @@
 /**
- * Path → the name that is reported in its place: one of a short list, never what a client wrote. Routes no
- * request. Pure.
+ * Maps a path to the name to report: a name from a short list, never a text from a client. Routes no request. Pure.
  */
 import {
   LOAD_LORA,
@@ -18,17 +17,17 @@ import {
 } from "../ground/paths.ts";
 
 export type Route = {
-  /** As `http.route`. */
+  /** The value of `http.route`. */
   readonly name: string;
-  /** `gen_ai.operation.name`; undefined if the conventions have none for it. */
+  /** `gen_ai.operation.name`; undefined if the conventions have no name. */
   readonly operation: "chat" | "text_completion" | "embeddings" | undefined;
-  /** `gen_ai.provider.name`: whose API it is. Of consequence only where there is an operation. */
+  /** `gen_ai.provider.name`: the owner of the API. Only used with an operation. */
   readonly provider: "openai" | "anthropic" | "ollama" | "huggingface";
 };
 
 type Operation = Route["operation"];
 
-/** What is known of unprefixed paths; all others are routes without an operation. */
+/** The unprefixed paths with an operation. All other unprefixed paths have none. */
 const UNPREFIXED: readonly Route[] = [
   route(OLLAMA_CHAT, "chat", "ollama"),
   route(OLLAMA_GENERATE, "text_completion", "ollama"),
@@ -75,10 +74,10 @@ const RESPONSE = route(`${RESPONSES}/{response_id}`);
 const RESPONSE_ACTION = route(`${RESPONSES}/{response_id}/{action}`);
 const OTHER = below("/*");
 
-/** One segment below responses, or two. */
+/** One or two segments below responses. */
 const RESPONSE_PATH = new RegExp(`^${RESPONSES}/[^/]+(/[^/]+)?$`);
 
-/** @param method only a POST is an operation: a GET at the same path is a WebSocket's handshake, or reads a list */
+/** @param method only a POST is an operation: a GET on the same path is a WebSocket handshake or reads a list */
 export function routeOf(path: string, method: string): Route {
   const found = find(path);
   if (method === "POST" || found.operation === undefined) return found;

@@ -1,12 +1,12 @@
 /**
- * What the end of a server's container means for the spans of the requests that it has taken down: they wait a
- * moment until it is known, and name it. Metrics wait for nothing.
+ * Adds the end of a server's container to the spans of the requests that it broke. The spans wait a moment until the
+ * proxy knows how the container ended. Metrics do not wait.
  */
 import { mayHaveEnded } from "./call-errors.ts";
 import { type ReportEnd, short } from "./reporting.ts";
 import type { ReportedEnding, ReportedRunEnd } from "./telemetry.ts";
 
-/** From Docker 23 on the engine tells the end of a container 75 to 150 ms after its connections have broken. */
+/** Since Docker 23 the engine reports the end of a container 75 to 150 ms after its connections break. */
 const WAIT_MS = 300;
 
 const ERROR_TYPES: Readonly<Record<ReportedRunEnd["kind"], string | undefined>> = {
@@ -17,7 +17,7 @@ const ERROR_TYPES: Readonly<Record<ReportedRunEnd["kind"], string | undefined>> 
   unknown: undefined,
 };
 
-/** What the spans of a failed call wait for, where the end of the run may be the reason. */
+/** The run whose end may be the reason of a failed call. Its spans wait for this end. */
 export function reasonOf(
   ending: ReportedEnding | undefined,
   error: unknown,
@@ -27,7 +27,7 @@ export function reasonOf(
   return { ending, atMs: performance.now() };
 }
 
-/** Names the end of the run as the error. What was seen of it before goes into an attribute of our own. */
+/** Sets the end of the run as the error. The error that the proxy saw first goes into a separate attribute. */
 export function explained(outcome: ReportEnd, run: ReportedRunEnd | undefined): ReportEnd {
   const { errorType: seen, progress } = outcome;
   const errorType = run === undefined ? undefined : ERROR_TYPES[run.kind];
@@ -37,11 +37,11 @@ export function explained(outcome: ReportEnd, run: ReportedRunEnd | undefined): 
   return { ...outcome, errorType, seen, message };
 }
 
-/** Spans whose end is known, and not yet the reason for it. */
+/** Spans that have ended, but whose reason is not known yet. */
 export class LateSpans {
   readonly #waiting = new Set<Promise<void>>();
 
-  /** Calls at once where there is nothing to wait for. */
+  /** Calls `end` at once if there is nothing to wait for. */
   whenExplained(outcome: ReportEnd, end: (outcome: ReportEnd) => void): void {
     const { ending } = outcome;
     if (ending === undefined || ending.end !== undefined) {
@@ -53,7 +53,7 @@ export class LateSpans {
     void wait.finally(() => this.#waiting.delete(wait));
   }
 
-  /** Resolves when none of those waits that wait now: after 300 ms at most. */
+  /** Resolves when all spans that wait now have ended: after at most 300 ms. */
   async settled(): Promise<void> {
     await Promise.all(this.#waiting);
   }

@@ -1,4 +1,4 @@
-/** Starts telemetry. If all of it is off, no module of OpenTelemetry is even loaded. */
+/** Starts telemetry. If all telemetry is off, it does not even load the OpenTelemetry modules. */
 import type { OtelInit } from "./otel.ts";
 import type { TelemetrySettings } from "./settings.ts";
 import { NO_TELEMETRY, type Telemetry } from "./telemetry.ts";

@@ -1,13 +1,13 @@
-/** Keeps the last bytes of a body while it passes. Does not read them. */
+/** Keeps the last bytes of a body while it passes. Does not interpret them. */
 
-/** No more of a body is looked at than this, from its end: there it says how many tokens it took. */
+/** How many bytes at the end of a body are kept. The end contains the number of tokens. */
 export const TAIL_BYTES_MAX = 16 * 1024;
 const TAIL_BYTES_MIN = 1024;
 
-/** A ring that grows when it must: most answers are short and take little memory. */
+/** A ring buffer that grows on demand: most answers are short and take little memory. */
 export class Tail {
   #ring: Buffer = EMPTY;
-  /** How many bytes have passed. The ring has the last of them. */
+  /** How many bytes have passed. The ring holds the last ones. */
   #seen = 0;
 
   push(piece: Uint8Array): void {
@@ -27,7 +27,7 @@ export class Tail {
     return this.#seen > this.#ring.length;
   }
 
-  /** As UTF-8. If the first character is cut, a replacement character stands for it. */
+  /** Decodes as UTF-8. A replacement character stands for a cut first character. */
   get text(): string {
     if (!this.isCut) return this.#ring.toString("utf8", 0, this.#seen);
     const at = this.#seen % this.#ring.length;

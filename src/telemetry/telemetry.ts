@@ -1,29 +1,28 @@
 /**
- * The types by which the proxy and the fleet report: all that they see of telemetry. With telemetry off they
- * get the no-op below, one object for all requests, so that it costs nothing. Imports nothing of OpenTelemetry.
- * All calls are quick; none throws or waits.
+ * The interface between telemetry and the rest of the program. With telemetry off, all requests share the no-op object
+ * below, so it costs nothing. Imports nothing from OpenTelemetry. All calls are fast and never throw or wait.
  */
 
-/** How the run of a backend has ended: see `RunEnd` in routing/. */
+/** How the run of a backend ended: see `RunEnd` in routing/. */
 export type ReportedRunEnd = {
   readonly kind: "out of memory" | "exited" | "stopped" | "killed" | "unknown";
-  /** Goes on after the container: `ran out of memory (exit code 137)`. */
+  /** Continues a sentence that begins with the container: `ran out of memory (exit code 137)`. */
   readonly reason: string;
 };
 
-/** What is known of the end of the run of a backend: see `Ending` in routing/. */
+/** The end of a backend's run, if known: see `Ending` in routing/. */
 export type ReportedEnding = {
   readonly end: ReportedRunEnd | undefined;
   readonly known: (ms: number) => Promise<ReportedRunEnd | undefined>;
 };
 
-/** A server, as its source knows it: see `Server` in routing/. */
+/** A server of a source: see `Server` in routing/. */
 export type ReportedServer = { readonly source: string; readonly id: string };
 
-/** What is reported of a backend. */
+/** The backend of a report. */
 export type ReportedBackend = {
   readonly name: string;
-  /** Which server it is one run of. */
+  /** The server of the run. */
   readonly run?: ReportedServer;
   /** `http://host:port` without a path. */
   readonly origin: string;
@@ -31,10 +30,10 @@ export type ReportedBackend = {
   readonly ending?: ReportedEnding;
 };
 
-/** How busy a backend is whose requests others share. */
+/** The load of a replica. */
 export type BackendLoad = {
   readonly name: string;
-  /** Requests in flight, and the prompts that it has not begun to answer, in units of 8 KiB. */
+  /** Requests in flight, plus the prompts that it has not begun to answer in units of 8 KiB. */
   readonly load: number;
 };
 
@@ -47,29 +46,29 @@ export type WaitOutcome =
   | "routed"
   /** The time was up. */
   | "timeout"
-  /** Nobody will come, or the proxy is being stopped. */
+  /** No backend will come, or the proxy stops. */
   | "gone"
   | "client_gone";
 
 /** How a request to a backend ended. */
 export type CallEnd = {
-  /** How many bytes of the answer's body came. */
+  /** How many bytes of the answer's body arrived. */
   readonly bytes: number;
-  /** How many pieces of it were passed on one by one; 0 if it was read whole. */
+  /** How many pieces the proxy passed on one by one; 0 if it read the body as a whole. */
   readonly pieces?: number;
-  /** The last of these pieces, or the whole; only if the report keeps them: see `CallReport.keepsPieces`. */
+  /** The last pieces, or the whole body; only if the report keeps them: see `CallReport.keepsPieces`. */
   readonly lastPieces?: readonly Uint8Array[];
   readonly firstPiece?: Uint8Array | undefined;
-  /** Set if the upstream broke off, or never answered. */
+  /** Set if the server broke off or never answered. */
   readonly error?: unknown;
-  /** Set if the client left while the answer was under way. */
+  /** Set if the client left before the end of the answer. */
   readonly cancelled?: true;
 };
 
-/** What has passed over a WebSocket in one direction. */
+/** The traffic of a WebSocket in one direction. */
 export type Passed = {
   readonly messages: number;
-  /** Of the messages themselves, without the framing. */
+  /** The bytes of the messages, without framing. */
   readonly bytes: number;
 };
 
@@ -77,7 +76,7 @@ export type Passed = {
 export type SocketEnd = {
   readonly fromClient: Passed;
   readonly fromServer: Passed;
-  /** Of the Close frame that ended it; 1005 if that had none, 1006 if there was no Close frame (RFC 6455 §7.4.1). */
+  /** The code of its Close frame; 1005 for a frame without a code, 1006 without a frame (RFC 6455 §7.4.1). */
   readonly closeCode: number;
   /** Set if the server broke off. */
   readonly error?: unknown;
@@ -87,29 +86,30 @@ export type SocketEnd = {
 
 /** One request to a backend. */
 export type CallReport = {
-  /** Replaces the client's trace headers by ours, so that the backend's spans join our trace. */
+  /** Replaces the client's trace headers with ours, so that the spans of the backend join our trace. */
   readonly trace: (headers: Headers) => void;
-  /** @returns a function that must see each piece of the answer's body as it passes; undefined: none must */
+  /** @returns a function to call with each piece of the answer's body; undefined if there is no need */
   readonly answered: (upstream: Response) => ((piece: Uint8Array) => void) | undefined;
-  /** True, after `answered`, if `ended` is to be shown the first piece of the body and the last ones. */
+  /** Valid after `answered`. True if `ended` needs the first piece and the last pieces of the body. */
   readonly keepsPieces: boolean;
-  /** The first piece of the body has come, and the others will be passed on one by one too. */
+  /** The first piece of the body has arrived. The proxy will pass on all pieces one by one. */
   readonly began: () => void;
-  /** The answer's body has ended, completely or not. Ends the report of the whole request. */
+  /** The answer's body has ended, complete or not. Ends the report of the whole request. */
   readonly ended: (end: CallEnd, abortReason: string | undefined) => void;
   /**
    * The backend has answered a WebSocket handshake with 101: the call is over, the request is not.
    *
-   * @returns a function to be called when the WebSocket has ended: only the first call counts. Ends the report of the whole request
+   * @returns a function to call when the WebSocket has ended. Only the first call counts. It ends the report of the whole
+   *   request.
    */
   readonly upgraded: () => (end: SocketEnd, abortReason: string | undefined) => void;
-  /** There was no answer. Another call, or an answer of the proxy's own, may follow. */
+  /** The call got no answer. Another call or an answer of the proxy may follow. */
   readonly failed: (error: unknown, abortReason: string | undefined) => void;
 };
 
 /** One request of a client. */
 export type RequestReport = {
-  /** Names the model that the request is for. Metrics tell known models apart; all others are one. */
+  /** Sets the model of the request. In metrics, all unknown models share one label. */
   readonly named: (model: string, isKnown: boolean) => void;
   readonly call: (backend: ReportedBackend) => CallReport;
   /** Another call follows, because the last one failed for this reason. */
@@ -117,32 +117,32 @@ export type RequestReport = {
   /**
    * The request begins to wait for its model.
    *
-   * @returns a function to be called once, when the wait has ended
+   * @returns a function to call once, when the wait has ended
    */
   readonly waits: () => (outcome: WaitOutcome) => void;
-  /** A replica gets the request: the next call is to it. */
+  /** The proxy chose a replica: the next call goes there. */
   readonly decided: (reason: RouteReason) => void;
-  /** Another replica is asked, because the container `from` has failed the request for this reason. */
+  /** The proxy tries another replica, because the container `from` failed the request for this reason. */
   readonly failover: (reason: string, from: string) => void;
   /**
-   * The proxy answers itself, or with what a backend has answered before another one failed. Ends the report.
+   * The proxy answers itself, or passes on the earlier answer of a backend after another backend failed. Ends the report.
    *
-   * @param code names the error if it is one of the proxy's own
+   * @param code the error code of the proxy, if the answer is its own error
    */
   readonly answered: (status: number, code: string | undefined) => void;
 };
 
-/** What can happen to the routing table. */
+/** The kinds of changes of the routing table. */
 export const TABLE_UPDATES = ["admit", "replace models", "drain", "remove"] as const;
 type TableUpdate = (typeof TABLE_UPDATES)[number];
 
 export type Telemetry = {
-  /** @param path of the request, as the client sent it */
+  /** @param path the path as the client sent it */
   readonly request: (request: Request, path: string) => RequestReport;
   readonly tableUpdated: (update: TableUpdate) => void;
-  /** Gives the metrics in Prometheus' text format; undefined if /metrics is off. */
+  /** Returns the metrics in Prometheus' text format; undefined if /metrics is off. */
   readonly scrape: (() => Promise<string>) | undefined;
-  /** Sends everything queued. Takes 5 s at most and never rejects. */
+  /** Sends all queued data. Takes at most 5 s and never rejects. */
   readonly shutdown: () => Promise<void>;
 };
 

@@ -1,17 +1,16 @@
 /**
- * Reads from an answer's body how many tokens it took. Keeps only the end of the body, and its first event
- * where that is needed.
+ * Reads the token counts from an answer's body. Keeps only the end of the body, and its first event if needed.
  */
 import { JoinedBytes } from "../ground/joined-bytes.ts";
 import { memberAtEnd } from "./json-tail.ts";
 import { TAIL_BYTES_MAX, Tail } from "./tail.ts";
 
-/** Numbers of tokens; undefined where the answer does not say. */
+/** Token counts; undefined if the answer does not report them. */
 export type Usage = { readonly input: number | undefined; readonly output: number | undefined };
 
 const NO_USAGE: Usage = { input: undefined, output: undefined };
 
-/** Anthropic puts the tokens of the input into the first event, before which a ping may come. */
+/** Anthropic reports the input tokens in the first event. A ping may come before it. */
 export const HEAD_BYTES_MAX = 4 * 1024;
 
 export class UsageReader {
@@ -20,7 +19,7 @@ export class UsageReader {
   readonly #head = new JoinedBytes();
   readonly #headBytesMax: number;
 
-  /** @param keepsHead whether the first event may have some of the numbers */
+  /** @param keepsHead whether the first event may contain counts */
   constructor(isEventStream: boolean, keepsHead: boolean) {
     this.#isEventStream = isEventStream;
     this.#headBytesMax = isEventStream && keepsHead ? HEAD_BYTES_MAX : 0;
@@ -32,7 +31,7 @@ export class UsageReader {
     this.#tail.push(piece);
   }
 
-  /** Valid when the body is complete. */
+  /** Only valid after the complete body. */
   get usage(): Usage {
     if (!this.#isEventStream) return bodyUsage(this.#tail.text);
     const last = eventsUsage(this.#tail.text, this.#tail.isCut);
@@ -43,10 +42,10 @@ export class UsageReader {
 }
 
 /**
- * Reads the tokens out of the last pieces of a complete body, for those who have not seen all of it.
+ * Reads the token counts from the last pieces of a complete body, for callers that have not kept all pieces.
  *
- * @param pieces the last ones, in order
- * @param first the first piece of an event stream, if that may have some of the numbers
+ * @param pieces the last pieces, in order
+ * @param first the first piece of an event stream, if it may contain counts
  */
 export function usageOfLast(
   pieces: readonly Uint8Array[],
@@ -64,7 +63,7 @@ export function usageOfLast(
 
 const OLLAMA_INPUT = '"prompt_eval_count"';
 
-/** Ollama's own API: members of its object, or of the object in the last line of a stream. */
+/** Ollama's own API has the counts in its object, or in the object in the last line of a stream. */
 function ollamaUsage(text: string): Usage {
   const line = text.slice(text.lastIndexOf("\n", text.trimEnd().length - 1) + 1);
   const count = (key: string): number | undefined => {
@@ -74,7 +73,7 @@ function ollamaUsage(text: string): Usage {
   return { input: count("prompt_eval_count"), output: count("eval_count") };
 }
 
-/** As Latin-1, which is quicker, and the same for all that is looked for: names and numbers. */
+/** Decodes as Latin-1, which is faster and gives the same result for the names and numbers searched here. */
 function lastText(pieces: readonly Uint8Array[]): string {
   let text = "";
   for (let index = pieces.length - 1; index >= 0 && text.length < TAIL_BYTES_MAX; index -= 1) {
@@ -89,16 +88,16 @@ function lastText(pieces: readonly Uint8Array[]): string {
 const LATIN_1 = new TextDecoder("latin1");
 const NOTHING = new Uint8Array();
 
-/** A body that is no event stream: OpenAI and Anthropic have `usage` as its member. */
+/** A body that is not an event stream: OpenAI and Anthropic have `usage` as a member of the object. */
 function bodyUsage(text: string): Usage {
   return text.includes(QUOTED) ? usageIn(text, []) : NO_USAGE;
 }
 
 /**
- * An event stream. OpenAI: `usage` of the last event that has one. Its Responses: `usage` in `response` of the
- * last event. Anthropic: the output's in `message_delta`, the input's there or in `message` of `message_start`.
+ * An event stream. OpenAI: `usage` in the last event that has one. OpenAI Responses: `usage` in `response` of the last
+ * event. Anthropic: output tokens in `message_delta`, input tokens there or in `message` of `message_start`.
  *
- * @param isCut whether the first line may lack its beginning, and `data:` with it
+ * @param isCut whether the beginning of the first line, with `data:`, may be missing
  */
 function eventsUsage(text: string, isCut = false): Usage {
   let usage = NO_USAGE;
@@ -135,7 +134,7 @@ function countsOf(usage: unknown): Usage {
       : undefined;
   };
   const input = count("prompt_tokens") ?? count("input_tokens");
-  // Anthropic counts cached tokens apart from the input; OpenTelemetry's conventions include them.
+  // Anthropic counts cached tokens separately from the input. OpenTelemetry's conventions include them.
   const cached =
     (count("cache_read_input_tokens") ?? 0) + (count("cache_creation_input_tokens") ?? 0);
   return {

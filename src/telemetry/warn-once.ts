@@ -1,7 +1,6 @@
 /**
- * Gives a warning once for as long as nothing changes. It remembers warnings for each container, also while
- * the container does not run: one that crashes and starts again and again is not new each time. Decides nothing
- * about what deserves a warning.
+ * Logs a warning only once while nothing changes. It remembers warnings for each container, even while the container
+ * does not run, so a container in a crash loop does not repeat them. Does not decide what deserves a warning.
  */
 import { BoundedMap } from "../ground/bounded-map.ts";
 import type { Log } from "./log.ts";
@@ -14,7 +13,7 @@ type Warning = {
 };
 
 /**
- * Warnings that are remembered. `forget` drops those of gone containers; this limit holds if nobody calls it.
+ * How many warnings it remembers. `forget` drops the warnings of gone containers; this limit holds without it too.
  */
 const KEPT_MAX = 10_000;
 
@@ -29,7 +28,7 @@ export class WarnOnce {
   /**
    * Warns, unless the last warning with this message about these containers had the same `said`.
    *
-   * @param said if it differs from last time, the warning is given again; must be short, because it is kept
+   * @param said if it differs from last time, the warning is logged again; must be short, because it is kept
    */
   warn(
     containerIds: readonly string[],
