@@ -1,13 +1,13 @@
 /**
- * Reads the inference.* labels of a container into `Settings`, or says what is wrong with them.
- * Pure. It does not know what a container is, nor whether it can be reached.
+ * Reads the inference.* labels of a container into `Settings`, or says what is wrong with them. Pure.
+ * It does not know containers, or whether the proxy can reach one.
  */
 import { hasDotSegment } from "../ground/dot-segments.ts";
 import { MODEL_ID_BYTES_MAX, MODELS_MAX } from "../ground/model-limits.ts";
 import { cut } from "../ground/some-of.ts";
 import { LABELLED_REPLICAS, type ServerSettings } from "./sighting.ts";
 
-/** What the labels of a server say. A source needs its own part to find the server's address. */
+/** The settings in the labels of a server. A source uses `port` and `network` to find its address. */
 export type Settings = ServerSettings & {
   /** The port that the server listens on, inside the container. */
   readonly port: number;
@@ -21,7 +21,7 @@ export type Labels =
   | { readonly kind: "disabled"; readonly reason: string }
   | { readonly kind: "wrong"; readonly reason: string };
 
-/** Each label with its default value, written as a user would write it. */
+/** Each label with its default value, as a user would write it. */
 export const LABELS = {
   "inference.enable": undefined,
   "inference.port": "8000",
@@ -33,8 +33,8 @@ export const LABELS = {
 } as const;
 
 /**
- * We compare its value ourselves, and do not let the engine filter by it. So a wrong value gets a
- * warning and not silence.
+ * We compare its value ourselves, and do not let the engine filter by it. So a wrong value causes a
+ * warning.
  */
 const ENABLE_LABEL = "inference.enable";
 
@@ -46,8 +46,8 @@ export const REPLICA_LABEL = "inference.replica";
 const MAX_IN_FLIGHT_LABEL = "inference.max_in_flight";
 
 /**
- * Reads the labels of a container. A label that is set to nothing is the same as none, as for our
- * environment: an unset variable in a Compose file leaves it so.
+ * Reads the labels of a container. An empty label counts as missing, as an empty environment variable
+ * does: an unset variable in a Compose file makes a label empty.
  */
 export function readLabels(labels: Readonly<Record<string, string>>): Labels {
   return notEnabled(labels[ENABLE_LABEL]) ?? readSettings(labels);
@@ -60,15 +60,15 @@ function notEnabled(enable: string | undefined): Labels | undefined {
     case "false":
       return { kind: "disabled", reason: `label ${ENABLE_LABEL} is "false"` };
     case undefined:
-      return { kind: "wrong", reason: `there is no label ${ENABLE_LABEL}; ${WRITE_ENABLE}` };
+      return { kind: "wrong", reason: `label ${ENABLE_LABEL} is missing; ${WRITE_ENABLE}` };
     case "":
       return { kind: "wrong", reason: `label ${ENABLE_LABEL} is empty; ${WRITE_ENABLE}` };
     default:
-      return wrong(ENABLE_LABEL, enable, 'write "true" to have it routed');
+      return wrong(ENABLE_LABEL, enable, 'write "true" to make the proxy route it');
   }
 }
 
-const WRITE_ENABLE = `write ${ENABLE_LABEL}=true to have it routed`;
+const WRITE_ENABLE = `write ${ENABLE_LABEL}=true to make the proxy route it`;
 
 function readSettings(labels: Readonly<Record<string, string>>): Labels {
   const port = readPort(labels[PORT_LABEL] || undefined);
@@ -80,7 +80,7 @@ function readSettings(labels: Readonly<Record<string, string>>): Labels {
     return wrong(
       BASE_PATH_LABEL,
       labels[BASE_PATH_LABEL],
-      'write a path like "/v1", or "/" for none',
+      'write a path like "/v1", or "/" if there is none',
     );
   }
   const named = readModels(labels[MODELS_LABEL] ?? "");
@@ -103,13 +103,13 @@ function readSettings(labels: Readonly<Record<string, string>>): Labels {
 
 type Sharing = Pick<ServerSettings, "shares" | "maxInFlight">;
 
-/** Reads how much of the requests for its models a server takes. */
+/** Reads whether a server shares its requests with others, and how many it takes at once. */
 function readSharing(
   labels: Readonly<Record<string, string>>,
 ): { readonly kind: "read"; readonly settings: Sharing } | Wrong {
   const replica = labels[REPLICA_LABEL] || "false";
   if (replica !== "true" && replica !== "false") {
-    return wrong(REPLICA_LABEL, replica, 'write "true" to share the requests of its models');
+    return wrong(REPLICA_LABEL, replica, 'write "true" if it is one of several replicas');
   }
   const max = labels[MAX_IN_FLIGHT_LABEL] || undefined;
   const maxInFlight = readMaxInFlight(max);
@@ -128,12 +128,12 @@ function readMaxInFlight(text = ""): number | undefined {
   return max >= 1 && max <= 1_000_000 ? max : undefined;
 }
 
-/** The prefix of all our labels, and of labels that users mistake for ours. */
+/** The prefix of all our labels. A label with this prefix that is not ours is probably misspelled. */
 const PREFIX = "inference.";
 
 /**
- * True if the container has a label that is meant for us. One of ours that is set to nothing is the
- * same as none. An unknown one counts whatever its value: it is a typing error to be told of.
+ * True if the container has a label that is meant for us. An empty label of ours counts as missing. An
+ * unknown label with our prefix counts even if it is empty: we warn about the typing error.
  */
 export function isLabelled(labels: Readonly<Record<string, string>>): boolean {
   return Object.keys(labels).some(
@@ -141,7 +141,7 @@ export function isLabelled(labels: Readonly<Record<string, string>>): boolean {
   );
 }
 
-/** Docker's own label of each container that belongs to a task of a swarm. */
+/** Docker sets this label on each container of a swarm task. */
 export const TASK_ID_LABEL = "com.docker.swarm.task.id";
 
 /** True if the container belongs to a task of a swarm. */
@@ -149,7 +149,7 @@ export function isOfTask(labels: Readonly<Record<string, string>>): boolean {
   return TASK_ID_LABEL in labels;
 }
 
-/** Returns the labels that look like ours but are not. Most of them are typing errors. */
+/** Returns the labels that look like ours but are not. Most are typing errors. */
 export function unknownLabels(labels: Readonly<Record<string, string>>): readonly string[] {
   return Object.keys(labels).filter((label) => label.startsWith(PREFIX) && !(label in LABELS));
 }
@@ -165,23 +165,23 @@ function wrong(label: string, value = "", advice: string): Wrong {
 
 const NAME_MODELS = "write the names of its models, separated by commas";
 
-/** Reads the names of the models. There is none only if the label is set to nothing. */
+/** Reads the names of the models. The result is empty only if the label is empty. */
 function readModels(
   text: string,
 ): { readonly kind: "named"; readonly models: readonly string[] } | Wrong {
   if (text === "") return { kind: "named", models: [] };
   const pieces = text.split(",", MODELS_MAX + 1);
-  if (pieces.length > MODELS_MAX) return wrongModels(`more than ${MODELS_MAX} names`);
+  if (pieces.length > MODELS_MAX) return wrongModels(`more than ${MODELS_MAX} names: name fewer`);
   const names = new Set(pieces.map((name) => name.trim()));
   names.delete("");
   if (names.size === 0) return wrong(MODELS_LABEL, text, NAME_MODELS);
   const models = [...names];
   const isLong = models.some((name) => Buffer.byteLength(name) > MODEL_ID_BYTES_MAX);
-  return isLong ? wrongModels("a name over 64 KiB") : { kind: "named", models };
+  return isLong ? wrongModels("a name over 64 KiB: shorten it") : { kind: "named", models };
 }
 
 function wrongModels(what: string): Wrong {
-  return { kind: "wrong", reason: `label ${MODELS_LABEL} has ${what}: ${NAME_MODELS}` };
+  return { kind: "wrong", reason: `label ${MODELS_LABEL} has ${what}` };
 }
 
 function readPort(text: string = LABELS[PORT_LABEL]): number | undefined {
@@ -191,8 +191,8 @@ function readPort(text: string = LABELS[PORT_LABEL]): number | undefined {
 
 /**
  * Reads the base path; undefined if it is not allowed. It may only have characters of RFC 3986
- * `pchar`, so that it can be put before a path as it is. It must not have a dot segment, in any
- * encoding: fetch leaves an encoded one as it is, but servers decode it and then leave the base
+ * `pchar`, because we put it in front of a path unchanged. It must not have a dot segment in any
+ * encoding: fetch sends an encoded dot segment unchanged, and servers decode it and leave the base
  * path.
  */
 function readBasePath(text: string = LABELS[BASE_PATH_LABEL]): string | undefined {
@@ -202,14 +202,14 @@ function readBasePath(text: string = LABELS[BASE_PATH_LABEL]): string | undefine
 }
 
 /**
- * Characters that, when encoded, may hide a dot segment from us but not from a server. No API path
+ * Encoded forms of these characters can hide a dot segment from us but not from a server. No API path
  * needs them encoded.
  */
 const HIDING = /[\0- "%.;\\\x7f]/;
 
 function hidesNothing(path: string): boolean {
   try {
-    decodeURIComponent(path); // throws if it is not UTF-8: some servers read `%c0%ae` as a dot
+    decodeURIComponent(path); // throws if it is not UTF-8; some servers read `%c0%ae` as a dot
   } catch {
     return false;
   }

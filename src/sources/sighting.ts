@@ -1,18 +1,18 @@
 /**
- * What every source tells the fleet: a sighting is what a source shows of one server at one moment.
- * What is here is the wall between what exists (sources/) and what is held of it (fleet/). It
- * knows no engine, no model and no request.
+ * The interface between sources and the fleet. A sighting is what a source shows of one server at one
+ * moment. Sources (sources/) know what exists, and the fleet (fleet/) knows what the proxy holds. This
+ * file knows no engine, no model and no request.
  */
 import type { Rank, Run, RunEnd, Server } from "../routing/run.ts";
 
 /** What a source shows of one server at one moment. */
 export type Sighting = {
   readonly server: Server;
-  /** What people call the server: the name of its container. */
+  /** The name of its container. */
   readonly name: string;
   /**
-   * The places that it fills: its name, and its number in a Compose service. Another server in one of
-   * them is its successor.
+   * The places that it fills: its name, and its number in a Compose service. A later server in one of
+   * these places is its successor.
    */
   readonly slots: readonly string[];
 } & (Absent | Ignored | Present);
@@ -21,54 +21,54 @@ export type Sighting = {
 type Absent = {
   readonly kind: "absent";
   readonly state: "stopped" | "restarting" | "disabled";
-  /** In words for people, like all reasons. */
+  /** A text for people, like all reasons. */
   readonly reason: string;
-  /** True if the server runs all the same, or its source is going to start it again. */
+  /** True if the server runs anyway, or its source is going to start it again. */
   readonly comesBack: boolean;
   readonly outlook: Outlook;
-  /** How its last run ended; undefined if it has had none, or if that is not known. */
+  /** How its last run ended; undefined if it had no run, or if the end is unknown. */
   readonly end?: RunEnd | undefined;
 };
 
-/** What is to be expected of a server that does not run. */
+/** What the fleet can expect from a server that does not run. */
 export type Outlook =
-  /** Its source is going to start it: again, or in the place of another one. */
+  /** Its source is going to start it, either again or as the successor of another server. */
   | "starts again"
-  /** It starts again and again, and each time it ends before it is healthy. */
+  /** It starts again and again, and ends each time before it is healthy. */
   | "crash loop"
-  /** It was made, and never started: whoever made it is going to start it. */
+  /** It was created but never started. Its creator is going to start it. */
   | "created"
-  /** It was told to stop: it may be started again, or another one may take its place. */
+  /** It was told to stop. Someone may start it again, or another server may take its place. */
   | "was stopped"
-  /** Nothing. */
+  /** It does not come back. */
   | "gone";
 
-/** The server runs, but its setup makes it impossible to route. */
+/** The server runs, but the proxy cannot route to it with its current setup. */
 type Ignored = { readonly kind: "ignored"; readonly reason: string };
 
-/** The server runs, and is to be routed while it is healthy. */
+/** The server runs. The fleet must route to it while it is healthy. */
 export type Present = {
   readonly kind: "present";
   readonly run: Run;
   /** Where requests reach it: `http://host:port`. */
   readonly origin: string;
-  /** All origins that reach it without a doubt. `origin` may be one of them. */
+  /** All origins that certainly reach it. `origin` may be among them. */
   readonly origins: readonly string[];
   /** Why `origin` may not reach it. */
   readonly doubt?: string | undefined;
-  /** What else people should know of it while it is routed. In words. */
+  /** A note for people about a routed server. */
   readonly remark?: string | undefined;
   /**
-   * Its machine may go away without a word: then its address swallows what is sent there, and its source learns of that
-   * seconds later.
+   * Its machine may go away without notice. Then packets to its address get lost, and its source learns
+   * this seconds later.
    */
   readonly mayVanish?: boolean | undefined;
   readonly settings: ServerSettings;
-  /** It has started again and again, and each time it ended before it was healthy. */
+  /** It has started again and again, and ended each time before it was healthy. */
   readonly isCrashLoop?: boolean;
-  /** How the run before this one ended, if that is known. */
+  /** How the previous run ended, if that is known. */
   readonly lastEnd?: RunEnd | undefined;
-  /** What its runs before this one say of it, for as long as it is starting. In words for people. */
+  /** A text for people about its previous runs. We show it only while the server is starting. */
   readonly past?: string | undefined;
   readonly seen: Health;
   /** What is wrong with the server. Only present while `seen` is `not healthy`. */
@@ -80,21 +80,21 @@ export type Present = {
 /** The group of all servers that have the label inference.replica=true, whatever their sources. */
 export const LABELLED_REPLICAS = "inference.replica=true";
 
-/** What the labels of a server say about its requests, whatever its source. */
+/** The settings for requests in the labels of a server, for every source. */
 export type ServerSettings = {
-  /** Either `""`, or a path with a slash at its beginning and none at its end. */
+  /** Either `""`, or a path with a slash at its beginning and without a slash at its end. */
   readonly basePath: string;
   /**
-   * Ids of the only models to route to it, each once. Then it is not asked for its list. Undefined if
-   * its list is to be asked for.
+   * The ids of the only models that the proxy routes to it, without duplicates. Undefined if the proxy
+   * must ask the server for its model list.
    */
   readonly models?: readonly string[];
   /**
-   * The group with which it shares the requests of its models: all servers of one group that have a model share
-   * its requests. `LABELLED_REPLICAS`, or a name that its source gives. Without it, it shares them with nobody.
+   * Its replica group. All servers of one group that have a model share the requests for that model.
+   * Either `LABELLED_REPLICAS` or a name from its source. Without a group it shares no requests.
    */
   readonly shares?: string;
-  /** Most requests at once to it; no limit if it is not given. */
+  /** How many requests it may get at once; no limit if undefined. */
   readonly maxInFlight?: number;
 };
 
@@ -107,30 +107,29 @@ export type Health =
   /** The server runs, and no health check has passed yet. */
   | "starting";
 
-/** What the fleet asks of a source. */
+/** The part of a source that the fleet uses. */
 export type Source = {
-  /** A part of the identity of each of its servers. */
+  /** Part of the identity of each of its servers. */
   readonly name: string;
   /**
-   * True while the source hears of the end of a run at once. While it does not, the address of a
+   * True while the source learns about the end of a run at once. While it is false, the address of a
    * run may already belong to another server.
    */
   readonly isFollowing: () => boolean;
   /**
-   * Resolves when the source has told all that happened before this call. The fleet waits for this
+   * Resolves when the source has reported all changes from before this call. The fleet waits for this
    * before it admits a backend.
    */
   readonly settled: () => Promise<void>;
 };
 
 /**
- * The functions by which a source tells the fleet what it sees. Each acts at once, and waits for
- * nothing.
+ * A source calls these functions to report to the fleet. Each one acts at once and waits for nothing.
  */
 export type SightingListener = {
   /** Returns the rank of a wake, before the source looks. Later wakes have greater ranks. */
   readonly nextRank: () => Rank;
-  /** The source has met a server, and knows nothing else of it yet. */
+  /** The source has found a server, and knows nothing else about it yet. */
   readonly met: (server: Server, name: string) => void;
   /**
    * The source has looked at a server.
@@ -138,22 +137,22 @@ export type SightingListener = {
    * @param rank the rank of the wake that led to this look
    */
   readonly saw: (sighting: Sighting, rank: Rank) => void;
-  /** A run has ended. The next sighting tells what came of it. */
+  /** A run has ended. The next sighting says what happens to the server. */
   readonly over: (run: Run, end: RunEnd) => void;
-  /** The source could not look at a server. The fleet keeps what it holds of it. */
+  /** The source could not look at a server. The fleet keeps its old state. */
   readonly couldNotSee: (server: Server, reason: string) => void;
   /** True if the server has a backend that takes new requests. */
   readonly takesRequests: (server: Server) => boolean;
   /**
-   * The source does not follow the server any more. It has already told a sighting of it as absent; or as stopping, if
-   * it lives on: then what is in flight there may finish.
+   * The source no longer follows the server. Its last sighting was absent; or it was stopping, if the
+   * server still runs. In that case requests in flight may finish.
    */
   readonly gone: (server: Server) => void;
   /**
-   * The source has told of all servers that exist.
+   * The source has reported all servers that exist.
    *
-   * @param isComplete true if it could look at each of them
-   * @returns false if the source is to make another pass soon
+   * @param isComplete true if it could look at every server
+   * @returns false if the source must make another pass soon
    */
   readonly passed: (isComplete: boolean) => boolean;
 };

@@ -62,13 +62,13 @@ describe("conditionOf()", () => {
       "unhealthy, with a probe that prints nothing",
       { health: "unhealthy", hasFailedProbe: true, probeOutput: "" },
       "unknown",
-      "unhealthy: its health check fails: it prints nothing",
+      "unhealthy: its health check fails: the check prints nothing",
     ],
     [
       "paused",
       { status: "paused", health: "unhealthy" },
       "draining",
-      "paused: paused; docker unpause has it routed again",
+      "paused: paused; after docker unpause the proxy routes it again",
     ],
     [
       "in Podman's own state `stopping`",
@@ -80,7 +80,7 @@ describe("conditionOf()", () => {
       "with an invalid label value",
       { labels: { "inference.enable": "yes" } },
       "unknown",
-      'ignored: label inference.enable is "yes": write "true" to have it routed',
+      'ignored: label inference.enable is "yes": write "true" to make the proxy route it',
     ],
     [
       "opted out",
@@ -92,7 +92,7 @@ describe("conditionOf()", () => {
       "without a health check",
       { health: "none" },
       "unknown",
-      "ignored: no HEALTHCHECK, so there is no telling when it is ready; add one to its image or its Compose service (healthcheck:), see README",
+      "ignored: no HEALTHCHECK, so the proxy cannot know when it is ready; add one to its image or its Compose service (healthcheck:), see docs/servers.md",
     ],
     [
       "opted out and stopped",
@@ -114,15 +114,15 @@ describe("conditionOf()", () => {
     const start = { what: "start", timeMs: startedAtMs } as const;
     const history = { nowMs: startedAtMs + 1_000, lapseMs: 60_000 };
     const looping =
-      "last: exit code 1 after 12 s; it crashes again and again, and no request waits for it: docker logs d06 may tell why";
+      "last: exit code 1 after 12 s; it crashes again and again, so no request waits for it; look at docker logs d06";
     const restarting = { status: "restarting", name: "d06" };
     expect(told(restarting, "unknown", { history: { ...history, runs: runsIn(facts) } })).toBe(
-      `restarting: 3 times in 10 min; ${looping}`,
+      `restarting: ended 3 times in 10 min; ${looping}`,
     );
     const starting = { health: "starting", name: "d06", restartCount: 3 } as const;
     expect(
       told(starting, "unknown", { history: { ...history, runs: runsIn([...facts, start]) } }),
-    ).toBe(`starting: waiting for its health check to pass; 3 times in 10 min; ${looping}`);
+    ).toBe(`starting: waiting for its health check to pass; ended 3 times in 10 min; ${looping}`);
   });
 
   test("a container after a stop notice", () => {

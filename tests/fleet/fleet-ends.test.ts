@@ -110,7 +110,7 @@ describe("The end of a run", () => {
     expect(said(discovery, "restarting")).toEqual(
       [
         expect.stringMatching(/^warn: exited with code 1 after/),
-        expect.stringMatching(/^warn: 2 times in 10 min; last: exit code 1 after/),
+        expect.stringMatching(/^warn: ended 2 times in 10 min; last: exit code 1 after/),
       ].slice(0, count),
     );
   });
@@ -126,13 +126,13 @@ describe("A crash loop", () => {
     for (const _ of [1, 2, 3]) {
       fake.exit(container, 1, "restarting");
       await untilState(discovery, container, "restarting");
-      if (_ === 2) expect(reasonOf(discovery, container)).toEndWith("the engine starts it again");
+      if (_ === 2) expect(reasonOf(discovery, container)).toEndWith("the engine is restarting it");
       if (_ === 3) break;
       fake.startAgain(container);
       await untilState(discovery, container, "starting");
     }
     expect(reasonOf(discovery, container)).toMatch(
-      /^3 times in 10 min; last: exit code 1 after [\d.]+ s; it crashes again and again, and no request waits for it: docker logs vllm may tell why$/,
+      /^ended 3 times in 10 min; last: exit code 1 after [\d.]+ s; it crashes again and again, so no request waits for it; look at docker logs vllm$/,
     );
     fake.startAgain(container);
     await untilState(discovery, container, "starting");
@@ -156,7 +156,7 @@ describe("A crash loop", () => {
     using discovery = startDiscovery(fake);
     await until("it is seen", () => stateOf(discovery, container) === "starting");
     expect(reasonOf(discovery, container)).toContain(
-      "3 times in 10 min; last: exit code 1 after 5 s",
+      "ended 3 times in 10 min; last: exit code 1 after 5 s",
     );
     expect(reasonOf(discovery, container)).toContain("it crashes again and again");
   });

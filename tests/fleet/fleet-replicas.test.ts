@@ -101,7 +101,7 @@ test("a container with an invalid value of the label is ignored, and the reason 
   using discovery = startDiscovery(fake);
   await untilState(discovery, container, "ignored");
   expect(shown(discovery, "gpu")?.reason).toBe(
-    'label inference.replica is "yes": write "true" to share the requests of its models',
+    'label inference.replica is "yes": write "true" if it is one of several replicas',
   );
 });
 

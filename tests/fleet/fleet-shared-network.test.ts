@@ -52,7 +52,9 @@ describe("Fleet, with containers that share the network of another container", (
     fake.startAgain(vpn); // without an event for the container that shares its network
     await untilState(discovery, sharing, "ignored");
     expect(discovery.table.find("m")).toMatchObject({ trouble: "misconfigured" });
-    expect(discovery.containers()[0]?.reason).toContain('container "vpn", which was started again');
+    expect(discovery.containers()[0]?.reason).toContain(
+      'container "vpn", which was restarted later',
+    );
     sharing.startedAtMs = Date.now() + 1;
     fake.emit(sharing, "start");
     await untilKind(discovery, "live");

@@ -11,7 +11,7 @@ describe("Report, of ends", () => {
       brief: "exited with code 1",
       reason: "exited with code 1",
     } as const;
-    const past = `${n} times in 10 min; last: exit code 1 after ${n} s`;
+    const past = `ended ${n} times in 10 min; last: exit code 1 after ${n} s`;
     const isCrashLoop = n >= 3;
     if (isUp && STARTING.kind === "present")
       return { ...STARTING, isCrashLoop, lastEnd: end, past };
@@ -37,13 +37,13 @@ describe("Report, of ends", () => {
       "warn container starting",
     ]);
     expect(report.status(subject).reason).toBe(
-      "149 times in 10 min; last: exit code 1 after 149 s",
+      "ended 149 times in 10 min; last: exit code 1 after 149 s",
     );
     expect(changesOf(made)).toEqual([
-      "147: restarting, 149 times in 10 min; last: exit code 1 after 149 s",
-      "147: starting, waiting for its health check to pass; 149 times in 10 min; last: exit code 1 after 149 s",
-      "3: restarting, 2 times in 10 min; last: exit code 1 after 2 s",
-      "3: starting, waiting for its health check to pass; 2 times in 10 min; last: exit code 1 after 2 s",
+      "147: restarting, ended 149 times in 10 min; last: exit code 1 after 149 s",
+      "147: starting, waiting for its health check to pass; ended 149 times in 10 min; last: exit code 1 after 149 s",
+      "3: restarting, ended 2 times in 10 min; last: exit code 1 after 2 s",
+      "3: starting, waiting for its health check to pass; ended 2 times in 10 min; last: exit code 1 after 2 s",
     ]);
   });
 

@@ -23,7 +23,8 @@ describe("readLabels()", () => {
   test("a label of ours without inference.enable: the reason says what to write", () => {
     expect(readLabels({ "inference.port": "1" })).toEqual({
       kind: "wrong",
-      reason: "there is no label inference.enable; write inference.enable=true to have it routed",
+      reason:
+        "label inference.enable is missing; write inference.enable=true to make the proxy route it",
     });
   });
 
@@ -33,7 +34,7 @@ describe("readLabels()", () => {
       const read = readLabels({ "inference.enable": value });
       expect(read).toEqual({
         kind: "wrong",
-        reason: `label inference.enable is ${JSON.stringify(value)}: write "true" to have it routed`,
+        reason: `label inference.enable is ${JSON.stringify(value)}: write "true" to make the proxy route it`,
       });
     },
   );
@@ -133,7 +134,7 @@ describe("readLabels()", () => {
     expect(read).toEqual({
       kind: "wrong",
       reason: expect.stringMatching(
-        /^label inference\.replica is ".{1,201}": write "true" to share the requests of its models$/,
+        /^label inference\.replica is ".{1,201}": write "true" if it is one of several replicas$/,
       ),
     });
   });
@@ -163,7 +164,8 @@ describe("readLabels()", () => {
     expect(readLabels({ ...empty, ...ENABLED })).toEqual(readLabels(ENABLED));
     expect(readLabels(empty)).toEqual({
       kind: "wrong",
-      reason: "label inference.enable is empty; write inference.enable=true to have it routed",
+      reason:
+        "label inference.enable is empty; write inference.enable=true to make the proxy route it",
     });
   });
 
@@ -188,17 +190,21 @@ describe("readLabels()", () => {
   });
 
   test.each<[what: string, value: string, reason: string]>([
-    ["a comma", ",", 'is ",": write the names'],
-    ["white space", " \n", String.raw`is " \n": write the names`],
-    ["a long name", `a,${"i".repeat(65_537)}`, "has a name over 64 KiB: write the names"],
-    ["a name over 64 KiB of UTF-8", "ü".repeat(32_769), "has a name over 64 KiB: write the names"],
-    ["too many", Array(10_001).fill("m").join(), "has more than 10000 names: write the names"],
-    ["megabytes of commas", ",".repeat(8_000_000), "has more than 10000 names: write the names"],
+    ["a comma", ",", 'is ",": write the names of its models, separated by commas'],
+    [
+      "white space",
+      " \n",
+      String.raw`is " \n": write the names of its models, separated by commas`,
+    ],
+    ["a long name", `a,${"i".repeat(65_537)}`, "has a name over 64 KiB: shorten it"],
+    ["a name over 64 KiB of UTF-8", "ü".repeat(32_769), "has a name over 64 KiB: shorten it"],
+    ["too many", Array(10_001).fill("m").join(), "has more than 10000 names: name fewer"],
+    ["megabytes of commas", ",".repeat(8_000_000), "has more than 10000 names: name fewer"],
   ])("models that are %s are wrong, and the reason says what to write", (_what, value, reason) => {
     const read = readLabels({ ...ENABLED, "inference.models": value });
     expect(read).toEqual({
       kind: "wrong",
-      reason: `label inference.models ${reason} of its models, separated by commas`,
+      reason: `label inference.models ${reason}`,
     });
   });
 });

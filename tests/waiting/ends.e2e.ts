@@ -56,7 +56,7 @@ describe("the end of a container", () => {
       await untilShown(
         proxy,
         server,
-        /^stopped: was killed at the end of its stop timeout of 2 s: give it a longer stop_grace_period$/,
+        /^stopped: was killed at the end of its stop timeout of 2 s; give it a longer stop_grace_period$/,
       );
       await dockerCli("start", server.name);
       await dockerCli("kill", server.name);
@@ -115,7 +115,7 @@ test(
     await using proxy = await startProxy();
     const server = await startServer({ env: CRASHING, flags: ["--restart", "always"] });
     const loop =
-      /^(restarting|starting): .*\d times in 10 min; last: exit code \d+ after [\d.]+ s; it crashes again and again, and no request waits for it: docker logs /;
+      /^(restarting|starting): .*\d times in 10 min; last: exit code \d+ after [\d.]+ s; it crashes again and again, so no request waits for it; look at docker logs /;
     await untilShown(proxy, server, loop, 10_000);
     await using later = await startProxy();
     await untilShown(later, server, loop);

@@ -1,7 +1,6 @@
 /**
- * Chooses the address at which the proxy reaches a container, from what the engine shows and from
- * where the proxy itself runs; or says why there is none. Pure. It does not try whether the address
- * answers.
+ * Chooses the address that the proxy uses for a container, or says why there is none. The choice
+ * depends on what the engine shows and on where the proxy runs. Pure. It does not test the address.
  */
 import type { Container, Network } from "../../engine/container.ts";
 import { inUrl } from "../../ground/ip-address.ts";
@@ -14,7 +13,7 @@ export type Place =
   | {
       readonly kind: "container";
       readonly networks: readonly Network[];
-      /** What `host.docker.internal` resolves to; undefined if it does not resolve. */
+      /** The address of `host.docker.internal`; undefined if the name does not resolve. */
       readonly hostAddress: string | undefined;
     }
   /** On another machine than the engine. */
@@ -27,7 +26,7 @@ export type Place =
 export type Address =
   | {
       readonly kind: "address";
-      /** Written as in a URL: an IPv6 address stands in brackets. */
+      /** Written as in a URL: an IPv6 address is in brackets. */
       readonly host: string;
       /** Why the container may not be reachable at this address. */
       readonly doubt?: string;
@@ -39,12 +38,12 @@ const SHARES_WITH = "container:";
 
 /**
  * Chooses the network that `inference.network` names. Without that label it chooses a network that
- * the proxy is on too (compared by id), and else the first network by name.
+ * the proxy is on too (compared by id). If there is no such network, it chooses the first by name.
  *
- * Docker silently drops packets to a network that the proxy is not on, so a wrong choice would cost
- * a connect time-out. Such a choice gets a doubt, in words.
+ * Docker silently drops packets to a network that the proxy is not on, so a wrong choice costs a
+ * connect timeout. In that case the result has a `doubt`.
  *
- * @param peer the container whose network this one shares; undefined if there is none
+ * @param peer the container whose network this one shares; undefined if it shares none
  */
 export function chooseAddress(
   container: Container,
@@ -68,8 +67,8 @@ export function chooseAddress(
 }
 
 /**
- * Returns every host at which the proxy can reach the container without a doubt, in the form of
- * `Address`. Requests that went to any other host may never arrive.
+ * Returns every host that certainly reaches the container, in the form of `Address`. Requests to any
+ * other host may never arrive.
  *
  * @param peer as for `chooseAddress`
  */
@@ -103,8 +102,8 @@ export function sharedContainerId({ networkMode }: Container): string | undefine
 }
 
 /**
- * The container answers at the address of its peer. That holds as long as the network that it
- * joined at its start exists, so not after the peer has been started again.
+ * The container answers at the address of its peer. This ends when the peer restarts: then the network
+ * that this container joined at its start no longer exists.
  */
 function viaPeer(
   container: Container,
@@ -115,13 +114,13 @@ function viaPeer(
   const other = peer?.name ?? container.networkMode.slice(SHARES_WITH.length).slice(0, 12);
   const shares = `it shares the network of container ${JSON.stringify(other)}`;
   if (peer === undefined || (peer.status !== "running" && peer.status !== "paused")) {
-    return none(`${shares}, which does not run; start both again`);
+    return none(`${shares}, which does not run; start that one, then restart this one`);
   }
   if (peer.startedAtMs > container.startedAtMs) {
-    return none(`${shares}, which was started again after it; restart this one too`);
+    return none(`${shares}, which was restarted later; restart this one too`);
   }
   if (sharedContainerId(peer) !== undefined) {
-    return none(`${shares}, which shares that of another; name that one`);
+    return none(`${shares}, which shares the network of a third one; share that network directly`);
   }
   return chooseAddress(peer, settings, place);
 }
@@ -130,14 +129,14 @@ function onHost(place: Place): Address {
   if (place.kind === "host") return { kind: "address", host: LOOPBACK };
   if (place.kind === "foreign") {
     const { engineHost: host } = place;
-    const doubt = `the engine is on another machine, and the container is on that one's network; trying ${host}`;
+    const doubt = `the engine is on another machine, and the container uses that machine's network; the proxy tries ${host}`;
     return { kind: "address", host, doubt };
   }
   const gateway = place.networks.find((network) => network.gateway !== "")?.gateway;
   const host = place.hostAddress ?? gateway;
   if (host !== undefined) return { kind: "address", host: inUrl(host) };
   return none(
-    'it is on the host\'s network, and the proxy knows no address of the host; give the proxy one (docker run --add-host host.docker.internal:host-gateway; in Compose extra_hosts: ["host.docker.internal:host-gateway"])',
+    "it uses the host's network, and the proxy does not know the host's address; add it to the proxy's container (docker run --add-host host.docker.internal:host-gateway; in Compose extra_hosts: [\"host.docker.internal:host-gateway\"])",
   );
 }
 
@@ -149,19 +148,19 @@ function at(network: Network, container: Container, place: Place): Address {
   const host = inUrl(network.ipv4 === "" ? network.ipv6 : network.ipv4);
   if (place.kind === "host" || isShared(network, place)) return { kind: "address", host };
   if (place.kind === "foreign") {
-    const doubt = `the engine is on another machine (${place.engineHost}), and so is network ${network.name}; trying its address all the same`;
+    const doubt = `the engine is on another machine (${place.engineHost}), and network ${network.name} is there too; the proxy tries the container's address anyway`;
     return { kind: "address", host, doubt };
   }
-  const own = place.networks.length === 0 ? "on none" : `on ${namesOf(place.networks)}`;
+  const own = place.networks.length === 0 ? "on no network" : `on ${namesOf(place.networks)}`;
   const sharesAnother = container.networks.some((other) => isShared(other, place));
   const what = sharesAnother ? `the proxy is not on network ${network.name}` : "no shared network";
-  const doubt = `${what}: the container is ${connectedTo(container)}; the proxy is ${own}; trying ${network.name} all the same`;
+  const doubt = `${what}: the container is ${connectedTo(container)}; the proxy is ${own}; the proxy tries ${network.name} anyway`;
   return { kind: "address", host, doubt };
 }
 
 function notOn(name: string, container: Container): Address {
   return none(
-    `label inference.network is ${JSON.stringify(name)}, but the container is ${connectedTo(container)} (Compose puts the project's name before a network's: "project_${name}")`,
+    `label inference.network is ${JSON.stringify(name)}, but the container is ${connectedTo(container)} (Compose adds the project name as a prefix: "project_${name}")`,
   );
 }
 
@@ -172,7 +171,7 @@ function withoutNetwork(container: Container): Address {
 }
 
 function connectedTo({ networks, networkMode }: Container): string {
-  if (networks.length === 0) return `connected to none (network mode ${networkMode})`;
+  if (networks.length === 0) return `connected to no network (network mode ${networkMode})`;
   const word = networks.length === 1 ? "network" : "networks";
   return `connected to ${word} ${namesOf(networks)}`;
 }

@@ -1,6 +1,6 @@
 /**
- * Tells the log and `GET /status` how the connection to the engine is. It does not open the
- * connection, and does not decide when to try again.
+ * Reports the state of the connection to the engine in the log and in `GET /status`. It does not open
+ * the connection, and does not decide when to try again.
  */
 import type { EngineError } from "../../engine/error.ts";
 import type { Log } from "../../telemetry/log.ts";
@@ -9,7 +9,7 @@ import type { EngineConnection } from "./connection.ts";
 export type ConnectionReportInit = {
   readonly connection: EngineConnection;
   readonly log: Log;
-  /** An engine that has refused connections for this long will not come back by itself, ms. */
+  /** After this time we assume that an engine that refuses connections will not recover by itself, ms. */
   readonly staleMs?: number;
 };
 
@@ -22,7 +22,7 @@ export type ConnectionReport = {
 const STALE_MS = 30_000;
 
 /**
- * Logs once when the engine goes away and once when it is back, but not when a stream just ends.
+ * Logs once when the engine goes away and once when it is back. It does not log the end of a stream.
  */
 export function connectionReport({
   connection,
@@ -52,7 +52,7 @@ export function connectionReport({
   };
 }
 
-/** Measures for how long a failure has lasted that needs other advice if it lasts. */
+/** Measures how long a failure lasts. Some failures need other advice when they last. */
 class Staleness {
   readonly #staleMs: number;
   #sinceMs: number | undefined;

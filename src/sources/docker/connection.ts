@@ -1,6 +1,6 @@
 /**
- * Holds the state of the connection between the proxy and the engine, and tells when that changes. Only
- * follow.ts and connection-report.ts change it. It opens no connection and logs nothing.
+ * Holds the state of the connection between the proxy and the engine, and reports changes. Only
+ * follow.ts and connection-report.ts change the state. This file opens no connection and logs nothing.
  */
 import type { ConnectionStatus } from "../../status.ts";
 
@@ -10,7 +10,7 @@ export class EngineConnection {
   #isFollowed = false;
   readonly #onChange: (status: ConnectionStatus) => void;
 
-  /** @param onChange called when it has another state, or when the first try has failed; must be quick */
+  /** @param onChange called when the state changes, and when the first try fails; must be quick */
   constructor(onChange: (status: ConnectionStatus) => void = () => undefined) {
     this.#onChange = onChange;
   }
@@ -32,13 +32,13 @@ export class EngineConnection {
   }
 
   /**
-   * The event stream has ended. That alone does not mean that the engine is away: the state stays.
+   * The event stream has ended. The state stays, because the engine may still be there.
    */
   ended(): void {
     this.#isFollowed = false;
   }
 
-  /** A try to reach the engine has failed. */
+  /** An attempt to reach the engine has failed. */
   failed(reason: string): void {
     const { state, sinceMs, reason: known } = this.#status;
     this.#status =

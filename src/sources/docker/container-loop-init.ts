@@ -1,4 +1,4 @@
-/** What the loop of one container is given when it is made: types alone. */
+/** The constructor arguments of `ContainerLoop`. Types only. */
 import type { Container } from "../../engine/container.ts";
 import type { BugReport } from "../../telemetry/bug-report.ts";
 import type { Log } from "../../telemetry/log.ts";
@@ -11,20 +11,20 @@ import type { StopNotices } from "./stop-notices.ts";
 export type ContainerLoopInit = {
   readonly listener: SightingListener;
   readonly notices: StopNotices;
-  /** Events are in it before the loop gets them. */
+  /** The source records each event here before it passes the event to the loop. */
   readonly history: RunHistory;
   readonly warnings: WarnOnce;
   readonly log: Log;
   readonly bugs: BugReport;
-  /** @throws {EngineError} if the engine can't tell; then nothing was seen */
+  /** @throws {EngineError} if the call fails */
   readonly inspect: (id: string) => Promise<Container | undefined>;
-  /** The engine's time, ms since the epoch. The engine times events and starts by this clock. */
+  /** The engine's time, ms since the epoch. Times of events and starts are in this time. */
   readonly engineNowMs: () => number;
   readonly around: () => Pick<Surroundings, "place" | "itself">;
   /** Resolves when the event stream has been open for long enough to look at a container. */
   readonly settled: () => Promise<void>;
-  /** The least time from the start of one look to the start of the next, ms. */
+  /** The minimum time between the starts of two looks, ms. */
   readonly lookPaceMs: number;
-  /** Called when the container no longer exists, and no look at it is due. */
+  /** Called when the container no longer exists and no look is due. */
   readonly onGone: () => void;
 };

@@ -1,8 +1,8 @@
 /**
  * The loop of one container. An event acts at once, and asks for a look. A look inspects the
- * container (and the one whose network it shares), and tells the listener what the engine shows.
- * Looks at one container never overlap, and any number of wakes during a look lead to one more. The
- * loop does not know what the fleet holds of the container.
+ * container, and also the container whose network it shares, and reports the result to the listener.
+ * Looks at one container never overlap. Any number of wakes during a look lead to one more look. The
+ * loop does not know the state of the container in the fleet.
  */
 import type { Container } from "../../engine/container.ts";
 import { EngineError } from "../../engine/error.ts";
@@ -22,12 +22,12 @@ import { warnOfUnknownLabels } from "./unknown-labels.ts";
 /** How long we wait after a failed inspect. */
 const RETRY_MS = 1_000;
 /**
- * How long we wait after a probe before we look again, since the engine may not have stored its
- * result yet. Podman 4.3 took 20 to 100 ms for that.
+ * How long we wait after a probe before we look again. The engine may not have stored the result
+ * before: Podman 4.3 took 20 to 100 ms.
  */
 const SECOND_LOOK_MS = 500;
-/** Says what failed and what follows, as `BugReport` wants it. */
-const LOOKING = "while it looked at a container; it looks again at the next event or resync";
+/** What failed and what happens next, in the form that `BugReport` needs. */
+const LOOKING = "while it inspected a container; it tries again at the next event or resync";
 
 export class ContainerLoop {
   readonly #id: string;
@@ -38,15 +38,15 @@ export class ContainerLoop {
   #rank: Rank = 0;
   /** How many looks have been asked for so far. */
   #asked = 0;
-  /** Grows when an event or a new event stream makes the inspect that is under way out of date. */
+  /** Grows when an event or a new event stream makes the current inspect outdated. */
   #epoch = 0;
-  /** The container, as the last inspect showed it. */
+  /** The result of the last inspect. */
   #container: Container | undefined;
-  /** The container whose network it shares, as the last inspect showed it. */
+  /** The container whose network it shares, from the last look. */
   #peer: Container | undefined;
   #name: string;
   /**
-   * The last sighting told. Undefined if the container was not present then, or its run has ended.
+   * The last reported sighting. Undefined if the container was not present, or its run has ended.
    */
   #present: (Sighting & Present) | undefined;
   #inspectFailure: string | undefined;
@@ -56,7 +56,7 @@ export class ContainerLoop {
 
   constructor(id: string, init: ContainerLoopInit) {
     this.#id = id;
-    this.#name = id.slice(0, 12); // until the first inspect tells the name
+    this.#name = id.slice(0, 12); // until the first inspect shows the name
     this.#init = init;
     this.#pace = new Pace(init.lookPaceMs);
     this.#look = coalesce(() => init.bugs.guard(LOOKING, () => this.#inspectAndTell()));
@@ -73,7 +73,7 @@ export class ContainerLoop {
     return this.#container?.networkMode === "host";
   }
 
-  /** True if it belongs to a task of a swarm, as the last inspect showed; before it, an event. */
+  /** True if it belongs to a swarm task, from the last inspect or, before the first one, from events. */
   get isOfTask(): boolean {
     return this.#container === undefined ? this.#wasToldOfTask : isOfTask(this.#container.labels);
   }
@@ -94,15 +94,15 @@ export class ContainerLoop {
   }
 
   /**
-   * Makes the inspect that is under way out of date: the loop then inspects again before it tells.
+   * Makes the current inspect outdated: the loop inspects again before it reports.
    */
   invalidate(): void {
     this.#epoch += 1;
   }
 
   /**
-   * Acts on an event at once. An event that is older than the run we saw last is a replay: it has
-   * no effect on that run.
+   * Acts on an event at once. An event from before the last seen run is a replay, and has no effect on
+   * that run.
    */
   onEvent(event: ContainerEvent): void {
     if (event.kind === "run over") {
@@ -123,7 +123,7 @@ export class ContainerLoop {
     }
   }
 
-  /** @param startedAtMs start of the run that the event may end; undefined if there is none */
+  /** @param startedAtMs start of the run that the event may end; undefined if there is no run */
   #runOver({ timeMs }: ContainerEvent, startedAtMs: number | undefined, end: () => RunEnd): void {
     this.invalidate();
     if (startedAtMs === undefined || timeMs <= startedAtMs) return;
@@ -131,13 +131,13 @@ export class ContainerLoop {
     this.#present = undefined;
   }
 
-  /** How the run that was seen last has ended, as events tell it. */
+  /** How the last seen run has ended, from events. */
   #ownEnd(): RunEnd {
     const container = this.#container;
     if (container === undefined) return ENDED;
     const { runs, lapseMs } = this.#historyOf(container);
     const run = runs.findLast(({ startedMs = 0 }) => startedMs <= container.startedAtMs);
-    // The next look tells more.
+    // The next look shows more.
     if (run === undefined || isUnexplained(run, container, lapseMs)) return ENDED;
     return endOf(run, container, lapseMs);
   }
@@ -156,7 +156,7 @@ export class ContainerLoop {
     this.#init.listener.saw(this.#present, this.#rank);
   }
 
-  /** Ends this loop: another source looks after the container. What is in flight there may finish. */
+  /** Ends this loop, because another source takes over the container. Requests in flight may finish. */
   leave(): void {
     this.#hasLeft = true;
     this.#tellOfStop();
@@ -169,7 +169,7 @@ export class ContainerLoop {
   }
 
   async #inspectAndTell(): Promise<void> {
-    const asked = this.#asked; // a call of `#ask` from here on gets another look after this one
+    const asked = this.#asked; // each later call of `#ask` leads to another look after this one
     let [epoch, rank] = [this.#epoch, this.#rank];
     let container: Container | undefined;
     let peer: Container | undefined;
@@ -201,7 +201,7 @@ export class ContainerLoop {
     return peerId === undefined ? undefined : this.#init.inspect(peerId);
   }
 
-  /** Tells the listener what the last inspect showed. */
+  /** Reports the result of the last inspect to the listener. */
   #tell(rank: Rank): void {
     const container = this.#container;
     if (container !== undefined) this.#init.history.saw(container);
@@ -237,9 +237,9 @@ export class ContainerLoop {
   }
 
   /**
-   * Ends this loop, unless a look was asked for in the meantime: then a second loop must not start
-   * beside it. It first waits until another look may begin. Else each event of a burst would start
-   * a loop of its own, and the first look of a loop comes at once.
+   * Ends this loop, unless an event has asked for a look in the meantime: a second loop must not run
+   * beside this one. It first waits until another look may begin. Without this wait, each event of a
+   * burst would start a new loop, and the first look of a loop has no delay.
    */
   async #forget(asked: number): Promise<void> {
     await this.#pace.due();

@@ -1,4 +1,4 @@
-/** What the source of one engine is given when it is made: types alone. */
+/** The constructor arguments of `DockerSource`. Types only. */
 import type { EngineClock } from "../../engine/clock.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { ContainerEvent, SwarmEvent } from "../../engine/events.ts";
@@ -13,29 +13,29 @@ export type DockerSourceInit = {
   readonly engine: EngineReader;
   readonly fleet: { readonly join: (source: Source) => SightingListener };
   readonly log: Log;
-  /** How long requests may go on after a stop notice, ms. No stop notice lapses sooner. */
+  /** How long requests may continue after a stop notice, ms. No stop notice lapses earlier. */
   readonly drainTimeoutMs: number;
-  /** What we know of the proxy itself. */
+  /** What we know about the proxy itself. */
   readonly own: OwnInit;
   readonly times?: Times;
-  /** Who follows the tasks of a swarm; undefined if nobody does. */
+  /** The follower of swarm tasks, if there is one. */
   readonly tasks?: TaskFollower | undefined;
-  /** Called when the connection to the engine has another state; must be quick. */
+  /** Called when the state of the connection to the engine changes; must be quick. */
   readonly onConnection?: ((status: ConnectionStatus) => void) | undefined;
 };
 
-/** Who follows the tasks of a swarm, if the engine is a manager of one. Their containers are left to it then. */
+/** Follows the tasks of a swarm if the engine is a manager. Then it is responsible for their containers. */
 export type TaskFollower = {
-  /** Containers of tasks are to be left to it. */
+  /** True while it is responsible for the containers of tasks. */
   readonly takesTasks: boolean;
-  /** Resolves when it is known whether it takes them, or when the first try to find that out has failed. */
+  /** Resolves when it knows whether it takes tasks, or when its first attempt to find out has failed. */
   readonly decided: Promise<void>;
   /** The event stream of the engine has been opened, for the first time or again. */
   readonly onStreamOpen: () => void;
   readonly onSwarmEvent: (event: SwarmEvent) => void;
-  /** @param event of a container that belongs to a task */
+  /** @param event an event of a container that belongs to a task */
   readonly onTaskEvent: (event: ContainerEvent) => void;
-  /** Some container of the engine belongs to a task. */
+  /** A container of the engine belongs to a task. */
   readonly sawTaskContainer: () => void;
 };
 
@@ -49,7 +49,7 @@ type OwnInit = Pick<OwnPlaceInit, "lookUpHost" | "remote"> & {
   readonly containerId: string | undefined;
   /** The addresses of our network interfaces, canonical (see `canonicalAddress`). */
   readonly addresses: () => readonly string[];
-  /** Where the proxy takes requests. */
+  /** Where the proxy listens. */
   readonly listening: Listening;
   /** See `Itself`. */
   readonly program: string;
@@ -58,11 +58,11 @@ type OwnInit = Pick<OwnPlaceInit, "lookUpHost" | "remote"> & {
 /** All in ms. */
 export type Times = FollowTimes & {
   /**
-   * For this long after the event stream has opened, the source looks at no container and the fleet
+   * During this time after the event stream has opened, the source looks at no container and the fleet
    * admits no backend.
    */
   readonly settleMs?: number;
-  /** The least time from one look at a container to the next. */
+  /** The minimum time between two looks at one container. */
   readonly lookPaceMs?: number;
   /** See `OwnPlaceInit`. */
   readonly refusedMs?: number;

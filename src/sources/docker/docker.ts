@@ -1,8 +1,8 @@
 /**
  * The source that shows the labelled containers of one Docker engine. It is level-triggered: it
- * looks at one container when an event names it, and at all of them at every resync. It looks at
- * several containers side by side, so a slow inspect holds up no other. It does not know what the
- * fleet holds of what it shows.
+ * looks at one container when an event names it, and at all containers at every resync. It looks at
+ * several containers in parallel, so a slow inspect does not delay others. It does not know the state
+ * of the fleet.
  */
 
 import type { Container } from "../../engine/container.ts";
@@ -25,22 +25,22 @@ import { RunHistory } from "./run-history.ts";
 import { StopNotices } from "./stop-notices.ts";
 
 /**
- * Replayed events come right after the headers of the stream. After this time we know of each stop
- * that is under way.
+ * Replayed events come right after the headers of the stream. After this time we know about each stop
+ * in progress.
  */
 export const SETTLE_MS = 100;
-/** A burst of events leads to one look at its beginning, then to twenty a second while it lasts. */
+/** A burst of events leads to one look at its beginning, and then to twenty looks a second. */
 export const LOOK_PACE_MS = 50;
-/** Says what failed and what follows, as `BugReport` wants it. */
-const PASSING = "while it looked at all containers; it does so again at the next resync";
-/** How long we wait after a failed list, or after a pass that could not look at each container. */
+/** What failed and what happens next, in the form that `BugReport` needs. */
+const PASSING = "while it looked at all containers; it tries again at the next resync";
+/** How long we wait after a failed list, or after a pass that could not look at every container. */
 const RETRY_MS = 1_000;
 
 export class DockerSource implements Source {
   readonly name = SOURCE;
   /** The state of the connection to the engine. */
   readonly connection: EngineConnection;
-  /** Lists the containers and looks at each of them; never throws. */
+  /** Lists the containers and looks at each one; never throws. */
   readonly resync: () => Promise<void>;
   readonly #init: DockerSourceInit;
   readonly #listener: SightingListener;
@@ -89,8 +89,7 @@ export class DockerSource implements Source {
   }
 
   settled(): Promise<void> {
-    // We read `#settled` only after the place is known: a new stream may have been opened in the
-    // meantime.
+    // We read `#settled` only after the place is known: a new stream may open in the meantime.
     return this.#ownPlace.known.then(() => this.#settled);
   }
 
@@ -112,7 +111,7 @@ export class DockerSource implements Source {
     void this.resync();
   }
 
-  /** Acts on one event. Must not wait for anything: a reader that waits slows the engine down. */
+  /** Acts on one event. It must not wait for anything: a reader that waits slows the engine down. */
   onEvent(event: EngineEvent): void {
     const { tasks } = this.#init;
     if (event.kind === "swarm changed") tasks?.onSwarmEvent(event);
@@ -120,7 +119,7 @@ export class DockerSource implements Source {
     else this.#onContainerEvent(event);
   }
 
-  /** What is known of the proxy itself. Resolves when it is. */
+  /** What we know about the proxy itself. Resolves when we know it. */
   async own(): Promise<{ readonly place: Place; readonly itself: Itself }> {
     await this.#ownPlace.known;
     return { place: this.#ownPlace.place, itself: this.#itself };
@@ -140,7 +139,7 @@ export class DockerSource implements Source {
       loop.onPeerEvent(event);
       void loop.wake(rank);
     }
-    // Networks send events of every container. An unknown one is found by its own events.
+    // Networks send events about every container. Its own events show a container that is new to us.
     if ((kind === "moved" || !labelled) && !this.#loops.has(containerId)) return;
     const loop = this.#loop(containerId);
     loop.onEvent(event);
@@ -155,8 +154,8 @@ export class DockerSource implements Source {
     const ids = await this.#list();
     if (ids === undefined) return;
     const rank = this.#listener.nextRank();
-    // We also look at known containers that are not listed: the list may be older than the event by
-    // which we know them.
+    // We also look at known containers that are not in the list: the list may be older than the event
+    // that named them.
     const all = new Set([...ids, ...this.#loops.keys()]);
     await Promise.all([...all].map((id) => this.#loop(id).wake(rank)));
     const isComplete = [...this.#loops.values()].every(({ hasSeen }) => hasSeen);
@@ -227,8 +226,7 @@ export class DockerSource implements Source {
     const isKnown = this.#listFailure?.message === reason;
     this.#listFailure = error;
     if (isKnown) return;
-    // follow.ts tells whether the engine can be reached at all: here that is worth a debug line
-    // only.
+    // follow.ts reports when the engine cannot be reached, so here a debug line is enough.
     const level = this.isUnanswered ? "debug" : "warn";
     this.#init.log[level]("cannot list containers; keeping what is known", { reason });
   }

@@ -1,6 +1,6 @@
 /**
- * Follows an engine: keeps its event stream open, hands on each event, and asks for a resync at
- * regular times. It does not know what an event means.
+ * Follows an engine: keeps its event stream open, passes on each event, and asks for a resync at
+ * regular intervals. It does not know what an event means.
  */
 import type { EventsInit } from "../../engine/engine.ts";
 import { EngineError } from "../../engine/error.ts";
@@ -23,7 +23,7 @@ export type FollowInit = {
     /** True if the engine did not answer the last resync. */
     readonly isUnanswered: boolean;
   };
-  /** Where the state of the connection is kept; see connection.ts. */
+  /** Holds the state of the connection; see connection.ts. */
   readonly connection: EngineConnection;
   readonly log: Log;
   readonly signal: AbortSignal;
@@ -33,18 +33,18 @@ export type FollowInit = {
 /** All in ms. */
 export type FollowTimes = {
   readonly resyncMs?: number;
-  /** An event stream that has been silent for this long is opened again. */
+  /** After this much silence we open the event stream again. */
   readonly silenceMs?: number;
-  /** An engine that has refused connections for this long will not come back by itself. */
+  /** After this time we assume that an engine that refuses connections will not recover by itself. */
   readonly staleMs?: number;
 };
 
 export const RESYNC_MS = 30_000;
-/** A silent stream may have a dead peer: nothing tells the two apart. Reopening it is cheap. */
+/** A silent stream may be dead, and we cannot see the difference. Opening it again is cheap. */
 const SILENCE_MS = 300_000;
 /**
- * How far back the first stream asks for events, so that we know of a `docker stop` that began
- * before us. Hardly any stop takes longer.
+ * How far back the first stream asks for events, so that we learn about a `docker stop` that began
+ * before the proxy started. Hardly any stop takes longer.
  */
 const LOOK_BACK_AT_START_MS = 600_000;
 /**
@@ -52,7 +52,7 @@ const LOOK_BACK_AT_START_MS = 600_000;
  * and their times are rounded.
  */
 const LOOK_BACK_MS = 2_000;
-/** How long after a bug in the handling of an event we resync, to make up for that event. */
+/** If handling an event fails because of a bug, we resync after this time to make up for it. */
 const MEND_MS = 200;
 const RECONNECT_FIRST_MS = 200;
 const RECONNECT_MAX_MS = 1_000;
@@ -64,7 +64,7 @@ export async function follow(init: FollowInit): Promise<void> {
   const timer = setInterval(async () => {
     const { doubted } = follower;
     await source.resync();
-    // An engine that hangs keeps its stream open and silent. Only opening it again shows the truth.
+    // An engine that hangs keeps its stream open and silent. We see that only by opening it again.
     if (source.isUnanswered) doubted.abort();
   }, init.times.resyncMs ?? RESYNC_MS);
   try {
@@ -75,12 +75,12 @@ export async function follow(init: FollowInit): Promise<void> {
 }
 
 class Follower {
-  /** Ends the event stream that is open, when we doubt that the engine still writes to it. */
+  /** Aborting it ends the open event stream, when we doubt that the engine still writes to it. */
   doubted = new AbortController();
   readonly #init: FollowInit;
   readonly #report: ConnectionReport;
   readonly #bugs: BugReport;
-  /** The engine's time since when the next stream asks for past events. */
+  /** The engine's time from which on the next stream asks for past events. */
   #sinceMs: number | undefined;
   #pauseMs = RECONNECT_FIRST_MS;
   #mending: Timer | undefined;
@@ -97,8 +97,8 @@ class Follower {
     const { signal } = this.#init;
     while (!signal.aborted) {
       const beganMs = performance.now();
-      // How long a failed try took. It counts as a part of the pause: if we have already waited for
-      // the engine that long, we ask it again at once.
+      // How long a failed attempt took. It counts as part of the pause: if we have already waited for
+      // the engine that long, we ask again at once.
       let spentMs = 0;
       try {
         await this.#followOnce();
@@ -120,7 +120,7 @@ class Follower {
     const events = await this.#open();
     this.#report.open();
     this.#pauseMs = RECONNECT_FIRST_MS;
-    this.#guard("while it began to follow the engine; it goes on", () => source.onStreamOpen());
+    this.#guard("when the event stream opened; it continues", () => source.onStreamOpen());
     await this.#readAll(events);
     connection.ended();
     log.debug("the event stream has ended; opening it again");
@@ -140,8 +140,8 @@ class Follower {
   }
 
   /**
-   * Chooses since when to ask for events. If the last event seems to lie in the future, the
-   * engine's clock was set back: then the event's time is useless, and we ask as at the start.
+   * Chooses from which time on to ask for events. If the last event seems to be in the future, the
+   * engine's clock was set back. Then the event's time is useless, and we ask as at the start.
    */
   #since(engineNowMs: number): number {
     const atStartMs = engineNowMs - LOOK_BACK_AT_START_MS;
@@ -151,20 +151,19 @@ class Follower {
   }
 
   /**
-   * Hands on each event as it comes. Nothing here waits for anything slow: a reader that stops
-   * slows the whole engine down. An event that meets a bug of ours counts as seen, because it would
-   * meet it again.
+   * Passes on each event at once. Nothing here may wait: a reader that stops slows the whole engine
+   * down. An event that triggers a bug of ours counts as seen, because it would trigger it again.
    */
   async #readAll(events: AsyncGenerator<EngineEvent>): Promise<void> {
     for await (const event of events) {
       const sinceMs = event.timeMs - LOOK_BACK_MS;
       this.#sinceMs = Math.max(this.#sinceMs ?? sinceMs, sinceMs);
-      const doing = `while it acted on an event ("${event.kind}"); it goes on and looks at all containers`;
+      const doing = `while it handled an event ("${event.kind}"); it continues and looks at all containers`;
       this.#guard(doing, () => this.#init.source.onEvent(event));
     }
   }
 
-  /** Calls `act`. If that throws, a resync soon makes up for what the source failed to do. */
+  /** Calls `act`. If that throws, a resync soon makes up for it. */
   #guard(doing: string, act: () => void): void {
     try {
       act();
@@ -182,12 +181,12 @@ class Follower {
       this.#report.failed(error);
       return;
     }
-    this.#init.connection.failed(`a bug in the proxy: ${String(error)}`);
-    this.#bugs.tell("while it followed the engine; it opens the event stream again", error);
+    this.#init.connection.failed(`a bug in the proxy, please report it: ${String(error)}`);
+    this.#bugs.tell("while it read the event stream; it opens the stream again", error);
     this.#pauseMs = RECONNECT_MAX_MS;
   }
 
-  /** Warns once only: a container with labels that long has them at each start. */
+  /** Warns only once: a container with such long labels causes such lines at each start. */
   #tellOfLongLine(): void {
     if (this.#hasToldOfLongLine) return;
     this.#hasToldOfLongLine = true;

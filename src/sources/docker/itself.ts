@@ -1,7 +1,4 @@
-/**
- * Tells whether a container is the proxy itself, and whether an address leads back to the proxy.
- * Pure: it judges what others have read.
- */
+/** Decides whether a container is the proxy itself, and whether an address leads back to it. Pure. */
 import type { Container, PublishedPort } from "../../engine/container.ts";
 import { canonicalAddress, isLoopback } from "./own-addresses.ts";
 
@@ -11,11 +8,11 @@ export type Listening = {
   readonly port: number;
 };
 
-/** What we know of the proxy itself. */
+/** What we know about the proxy itself. */
 export type Itself = {
   /**
-   * The container whose network we are in: our own, or the one whose network ours shares. Undefined
-   * if the engine knows none.
+   * The container that owns our network: our own container, or the one whose network ours shares.
+   * Undefined if the engine knows no such container.
    */
   readonly container: Container | undefined;
   /** Base name of the program that this process runs. */
@@ -26,8 +23,8 @@ export type Itself = {
 };
 
 /**
- * True if the container runs this proxy. With `--network container:x`, the only id that our process
- * can learn is that of x. So the id alone is not enough: x must also run our program.
+ * True if the container runs this proxy. With `--network container:x`, our process can only find the
+ * id of x. So the id alone is not enough: x must also run our program.
  */
 export function isItself({ id, programs }: Container, { container, program }: Itself): boolean {
   return id === container?.id && programs.includes(program);
@@ -41,28 +38,28 @@ type Target = {
   readonly isOnHost: boolean;
 };
 
-/** @returns why a request sent to the target would come back to us; undefined if it would not */
+/** @returns why a request to the target would come back to us; undefined if it would not */
 export function loopAt({ host, port, isOnHost }: Target, itself: Itself): string | undefined {
   const { addresses, container, listening } = itself;
   const address = canonicalAddress(host);
   const isOurs = isLoopback(address) || addresses.includes(address);
   if (isOurs && port === listening.port && covers(listening.host, address)) {
-    return `${host}:${port} is where the proxy itself listens: ${LOOP}`;
+    return `the proxy itself listens at ${host}:${port}, so ${LOOP}`;
   }
   const leadsToUs = (published: PublishedPort): boolean =>
     published.port === listening.port &&
     published.hostPort === port &&
     covers(published.hostAddress, address);
   return isOnHost && container?.published.some(leadsToUs) === true
-    ? `port ${port} of the host is published by the proxy's own container: ${LOOP}`
+    ? `the proxy's own container publishes port ${port} of the host, so ${LOOP}`
     : undefined;
 }
 
-const LOOP = "requests would come back to it; write the server's own port in label inference.port";
+const LOOP = "requests would come back; write the server's own port in label inference.port";
 
 /**
- * Each of these stands for all addresses, IPv4 and IPv6: the engine does not always list such a
- * port for both kinds.
+ * Each of these means all addresses, IPv4 and IPv6: the engine does not always list such a port for
+ * both kinds.
  */
 const ANY: readonly string[] = ["", "0.0.0.0", "::"];
 

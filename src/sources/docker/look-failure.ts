@@ -8,8 +8,8 @@ export function logLookFailure(
   container: string,
   { kind, message: reason }: EngineError,
 ): void {
-  // docker.ts and follow.ts say once that the engine is away, or forbids this. Here each
-  // container would repeat it.
+  // docker.ts and follow.ts log once that the engine does not answer, or forbids this. Here we would
+  // repeat it for each container.
   const message = "cannot inspect a container; keeping what is known of it";
   log[kind === "refused" ? "warn" : "debug"](message, { container, reason });
 }

@@ -1,7 +1,6 @@
 /**
- * Turns what the engine shows of one container into a sighting. Pure. The order of its checks is
- * part of the contract: the first that applies decides. It does not know what the fleet holds of
- * the container.
+ * Turns the inspect of one container into a sighting. Pure. The order of the checks is part of the
+ * contract: the first check that applies decides. It does not know the state of the fleet.
  */
 
 import { type Container, isAlive } from "../../engine/container.ts";
@@ -21,13 +20,13 @@ export type Surroundings = {
   readonly place: Place;
   readonly itself: Itself;
   /**
-   * The container whose network this one shares; undefined if it shares none, or if that one does
-   * not exist.
+   * The container whose network this one shares; undefined if it shares none, or if the other container
+   * does not exist.
    */
   readonly peer?: Container | undefined;
   /** True if the current run of the container has a stop notice that has not lapsed. */
   readonly isStopping: (container: Container) => boolean;
-  /** What is known of its runs; undefined if nothing is but what this inspect shows. */
+  /** What we know about its runs; undefined if we know only this inspect. */
   readonly history?: History | undefined;
 };
 
@@ -40,26 +39,26 @@ export type History = {
   readonly lapseMs: number;
 };
 
-/** The name of this source, and a part of the identity of its servers. */
+/** The name of this source, and part of the identity of its servers. */
 export const SOURCE = "docker";
 
 const NO_HEALTHCHECK =
-  "no HEALTHCHECK, so there is no telling when it is ready; add one to its image or its Compose service (healthcheck:), see README";
+  "no HEALTHCHECK, so the proxy cannot know when it is ready; add one to its image or its Compose service (healthcheck:), see docs/servers.md";
 
-const ITSELF = "it is the proxy itself; remove its inference.* labels";
+const ITSELF = "this container is the proxy itself; remove its inference.* labels";
 
-/** Podman has the status `stopping` for a stop under way, in place of an event. */
+/** Podman shows the status `stopping` during a stop, instead of sending an event. */
 const RUNNING: ReadonlySet<string> = new Set(["running", "paused", "stopping"]);
 
-/** The identity that a container has in the fleet. */
+/** The identity of a container in the fleet. */
 export function serverOf(id: string): Server {
   return { source: SOURCE, id };
 }
 
 /**
- * The sighting of a container that the engine does not know, or does not know any more.
+ * The sighting of a container that does not exist, or no longer exists.
  *
- * @param last what the last inspect showed of it; undefined if there was none
+ * @param last from the last inspect; undefined if there was no inspect
  */
 export function absent(id: string, name: string, last?: LastSeen, history?: History): Sighting {
   const past = last && history && pastOf({ ...last, runningSinceMs: undefined }, history);
@@ -127,13 +126,13 @@ export function observe(container: Container, around: Surroundings): Sighting {
 function pastIn(container: Container, history: History | undefined): Past {
   const { status, startedAtMs, stopTimeoutMs } = container;
   const runningSinceMs = RUNNING.has(status) ? startedAtMs : undefined;
-  // Without a history there are no times of events: what has ended has done so just now.
+  // Without a history there are no times of events: we assume that an ended run has ended just now.
   const [runs, nowMs] = [runsIn(factsOf(container)), container.finishedAtMs];
   const given = history ?? { runs, nowMs, lapseMs: stopTimeoutMs };
   return pastOf({ ...container, runningSinceMs }, given);
 }
 
-/** What is to be expected of a container that does not run. */
+/** What the fleet can expect from a container that does not run. */
 function outlookOf(container: Container, { isCrashLoop, wasStopped }: Past): Outlook {
   if (container.status === "created") return container.startError === "" ? "created" : "gone";
   if (isAlive(container)) return isCrashLoop ? "crash loop" : "starts again";

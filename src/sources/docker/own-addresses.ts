@@ -1,11 +1,11 @@
 /**
- * Reads the addresses of the machine or container that we run in, looks up those of other hosts,
- * and writes all in one form, so that equal addresses are equal texts. It does not decide what an
- * address is used for.
+ * Reads the addresses of the machine or container that we run in, and looks up addresses of other
+ * hosts. It writes all addresses in one form, so that equal addresses are equal texts. It does not
+ * decide what an address is used for.
  */
 import { networkInterfaces } from "node:os";
 
-/** Returns the addresses of all interfaces, loopback too, as `canonicalAddress` writes them. */
+/** Returns the addresses of all interfaces, including loopback, as `canonicalAddress` writes them. */
 export function readOwnAddresses(): readonly string[] {
   return Object.values(networkInterfaces()).flatMap((all = []) =>
     all.map(({ address }) => canonicalAddress(address)),
@@ -14,7 +14,7 @@ export function readOwnAddresses(): readonly string[] {
 
 const LOOK_UP_BOUND_MS = 3_000;
 
-/** @returns all addresses of a host, canonical; none if it does not resolve in time */
+/** @returns all addresses of a host, canonical; an empty list if it does not resolve in time */
 export async function lookUpAddresses(
   host: string,
   boundMs = LOOK_UP_BOUND_MS,
@@ -29,8 +29,8 @@ export async function lookUpAddresses(
 }
 
 /**
- * @param address in any way it may be written: in brackets, with a zone, or IPv4 written as IPv6
- * @returns the one form of that address; a text that is no address stays as it is
+ * @param address in any notation: in brackets, with a zone, or IPv4 written as IPv6
+ * @returns the canonical form of the address; a text that is not an address stays unchanged
  */
 export function canonicalAddress(address: string): string {
   const bare = address.replace(/^\[|\]$/g, "").replace(/%.*$/, "");

@@ -1,6 +1,6 @@
 /**
- * Finds out and holds where the proxy itself runs: on the host, in which networks, or on another
- * machine than the engine. It does not choose the address of any container.
+ * Finds out and holds where the proxy runs: on the host, in which networks, or on another machine than
+ * the engine. It does not choose the address of any container.
  */
 
 import type { Container } from "../../engine/container.ts";
@@ -15,36 +15,35 @@ export type RemoteEngine = {
   /** As written in DOCKER_HOST. */
   readonly host: string;
   /**
-   * Returns its addresses, canonical; none if its name does not resolve. Must end within seconds,
-   * and must not throw.
+   * Returns its addresses, canonical; an empty list if its name does not resolve. It must end within
+   * seconds, and must not throw.
    */
   readonly lookUp: () => Promise<readonly string[]>;
   /**
    * Returns the addresses of its containers.
    *
-   * @throws {EngineError} if the engine can't tell
+   * @throws {EngineError} if the call fails
    */
   readonly containerAddresses: () => Promise<readonly string[]>;
 };
 
 export type OwnPlaceInit = {
   /**
-   * The id of the container that we run in, as far as the kernel tells it; undefined if we run in
-   * none.
+   * The id of the container that we run in, if the kernel shows it; undefined if we run in no container.
    */
   readonly ownContainerId: string | undefined;
-  /** @throws {EngineError} if the engine can't tell */
+  /** @throws {EngineError} if the call fails */
   readonly inspect: (id: string) => Promise<Container | undefined>;
-  /** Looks up the host's address as a container sees it. May take long, and must not throw. */
+  /** Looks up the host's address as a container sees it. It may take long, and must not throw. */
   readonly lookUpHost: () => Promise<string | undefined>;
   /** Undefined if we ask the engine over a unix socket: then it is on our machine. */
   readonly remote: RemoteEngine | undefined;
   /** Returns the addresses of our network interfaces, canonical (see `canonicalAddress`). */
   readonly ownAddresses: () => readonly string[];
-  /** Called when the host has another address than before. */
+  /** Called when the host's address has changed. */
   readonly onChange: () => void;
   readonly log: Log;
-  /** How long we keep asking an engine that refuses to tell of our own container, ms. */
+  /** How long we keep asking an engine that refuses to show our own container, ms. */
   readonly refusedMs?: number;
 };
 
@@ -53,14 +52,14 @@ const REFUSED_MS = 5_000;
 
 export class OwnPlace {
   readonly #init: OwnPlaceInit;
-  /** Our own container, or why we know none. Undefined until it was read for the first time. */
+  /** Our own container, or why we do not know it. Undefined until the first read. */
   #own: Container | "none" | "refused" | undefined;
   #isForeign = false;
   #addresses: readonly string[] = [];
   #refusedSinceMs: number | undefined;
   readonly #known = Promise.withResolvers<void>();
   #hostAddress: string | undefined;
-  /** Looks up the host's address. It may take 10 s, so it runs beside everything else. */
+  /** Looks up the host's address. This may take 10 s, so it runs in the background. */
   readonly #lookUp: () => Promise<void>;
   #hasLookedUp = false;
 
@@ -75,17 +74,16 @@ export class OwnPlace {
   }
 
   /**
-   * Resolves when the place has been read for the first time. Before that we can't tell how to
-   * reach any container.
+   * Resolves after the first read of the place. Before that we do not know how to reach any container.
    */
   get known(): Promise<void> {
     return this.#known.promise;
   }
 
-  /** Where the proxy runs. May be read only once it is known. */
+  /** Where the proxy runs. Callers may read it only after `known` has resolved. */
   get place(): Place {
     const own = this.#own;
-    if (own === undefined) throw new Error("where the proxy is has not been read yet");
+    if (own === undefined) throw new Error("Cannot tell where the proxy runs: it was not read yet");
     if (this.#isForeign && this.#init.remote !== undefined) {
       return { kind: "foreign", engineHost: this.#init.remote.host };
     }
@@ -93,7 +91,7 @@ export class OwnPlace {
     return { kind: "container", networks: own.networks, hostAddress: this.#hostAddress };
   }
 
-  /** The container whose network we are in; undefined if the engine knows none. */
+  /** The container whose network we are in; undefined if the engine does not know it. */
   get container(): Container | undefined {
     return typeof this.#own === "object" ? this.#own : undefined;
   }
@@ -104,10 +102,10 @@ export class OwnPlace {
   }
 
   /**
-   * Reads the place again, since networks are joined and left while the proxy runs.
+   * Reads the place again, because the proxy may join and leave networks while it runs.
    *
    * @param isHostAsked true if some container is on the host's network
-   * @throws {EngineError} if the place has never been read, and can't be read now
+   * @throws {EngineError} if this and all earlier reads have failed
    */
   async read(isHostAsked: boolean): Promise<void> {
     this.#addresses = this.#init.ownAddresses();
@@ -128,7 +126,7 @@ export class OwnPlace {
     const { ownContainerId, inspect } = this.#init;
     if (ownContainerId === undefined) return "none";
     try {
-      // Not found: we run in a container of another engine, so its networks are not this engine's.
+      // Not found: we run in a container of another engine, so this engine does not know our networks.
       const own = (await inspect(ownContainerId)) ?? "none";
       this.#refusedSinceMs = undefined;
       return own;
@@ -139,9 +137,8 @@ export class OwnPlace {
   }
 
   /**
-   * Decides whether to go on without our own container. We do when the engine has refused to tell
-   * of it for long enough. We do not when the engine gives no answer: then there is nothing to look
-   * at anyway.
+   * Decides whether to continue without our own container. We do so when the engine has refused to show
+   * it for long enough. We do not when the engine gives no answer: then it cannot show any container.
    */
   #isRefusedForLong(error: unknown): boolean {
     if (!(error instanceof EngineError) || error.kind === "unreachable") {
@@ -159,18 +156,18 @@ export class OwnPlace {
   }
 
   /**
-   * True if the engine seems to be on another machine. Asked when the engine knows no container of
-   * ours: then we are on its host, or reach it only over the network.
+   * True if the engine seems to be on another machine. We call this when the engine does not know our
+   * container: then we are on its host, or reach it only over the network.
    */
   async #seemsForeign(): Promise<boolean> {
     const { remote } = this.#init;
     if (remote === undefined) return false;
     const found = await remote.lookUp();
-    if (found.length === 0) return this.#isForeign; // not resolved: the last answer stays
+    if (found.length === 0) return this.#isForeign; // not resolved: keep the last answer
     const isHere = (address: string): boolean =>
       isLoopback(address) || this.#addresses.includes(address);
     if (found.some(isHere)) return false;
-    // A container has the engine's address: it is a socket proxy, and we run on the host beside it.
+    // A container with the engine's address is a socket proxy, and we run on its host.
     const containers = (await remote.containerAddresses()).map(canonicalAddress);
     return !found.some((address) => containers.includes(address));
   }

@@ -1,6 +1,6 @@
 /**
- * What the runs of a container before now say about it: how the last one ended, how often it has ended
- * lately, and whether it will ever come up. Pure. It does not put that into sentences: see reasons.ts.
+ * Judges a container by its past runs: how the last run ended, how often runs have ended lately, and
+ * whether it is in a crash loop. Pure. It does not write sentences: see reasons.ts.
  */
 import type { Container } from "../../engine/container.ts";
 import type { RunEnd } from "../../routing/run.ts";
@@ -8,34 +8,34 @@ import { endOf, type Judged, wasToldToStop } from "./run-ends.ts";
 import { MEMORY_MS, type PastRun } from "./run-facts.ts";
 
 export type Past = {
-  /** How the last run that has ended did so. */
+  /** How the last ended run ended. */
   readonly end: RunEnd | undefined;
-  /** How long that run lasted, if that is known. */
+  /** How long that run lasted, if we know it. */
   readonly livedMs: number | undefined;
   /** True if that run ended within the last 10 minutes. */
   readonly isRecent: boolean;
-  /** True if the container was told to stop, and has not been started since. */
+  /** True if the container was told to stop and has not started since. */
   readonly wasStopped: boolean;
   /** How often it has ended in the last 10 minutes without being told to stop. */
   readonly endCount: number;
   /**
-   * True if its last 3 runs ended within 10 minutes, nobody told any of them to stop, none was ever
-   * healthy, and the one that goes on now is not either.
+   * True if its last 3 runs ended within 10 minutes, were not told to stop, and were never healthy, and
+   * the current run has not been healthy yet.
    */
   readonly isCrashLoop: boolean;
-  /** How often the engine itself has started it again. */
+  /** How often the engine itself has restarted it. */
   readonly restartCount: number;
 };
 
 type Given = {
-  /** All that are known, oldest first. */
+  /** All known runs, oldest first. */
   readonly runs: readonly PastRun[];
   readonly nowMs: number;
   /** How long a stop signal counts. */
   readonly lapseMs: number;
 };
 
-/** The container, as the last inspect showed it. */
+/** The container, from the last inspect. */
 type Subject = Judged &
   Pick<Container, "restartCount"> & {
     /** When its current run began; undefined if it does not run. */
@@ -53,7 +53,7 @@ export function pastOf(container: Subject, { runs, nowMs, lapseMs }: Given): Pas
   const ended = runs.filter(isOver);
   const [last, current] = [ended.at(-1), runs.find((run) => !isOver(run))];
   const isRecent = last !== undefined && nowMs - (last.endedMs ?? nowMs) < MEMORY_MS;
-  // The engine counts how often it has started a container again, and begins anew when a person has started it.
+  // The engine counts its own restarts, and resets the count when a person starts the container.
   const isByHand = current !== undefined && restartCount === 0;
   const isOutOfIt =
     current === undefined ? last?.hasStopped : current.isHealthy || wasTold(current);
@@ -68,7 +68,7 @@ export function pastOf(container: Subject, { runs, nowMs, lapseMs }: Given): Pas
   };
 }
 
-/** No process lives for less than 1 ms: then the engine has not told when it ended. */
+/** No process lives for less than 1 ms: such a time means that the engine has not reported the end. */
 function lifeOf({ startedMs, endedMs }: Partial<PastRun> = {}): number | undefined {
   if (startedMs === undefined || endedMs === undefined) return undefined;
   return endedMs - startedMs < 1 ? undefined : endedMs - startedMs;

@@ -1,6 +1,6 @@
 /**
- * Says in words for people why a container is not healthy, or why it does not run. Pure. It does
- * not decide whether that is so.
+ * Writes the reasons for people: why a container is not healthy, or why it does not run. Pure. It does
+ * not decide whether it is healthy or runs.
  */
 import type { Container } from "../../engine/container.ts";
 import { durationText } from "../../ground/duration-text.ts";
@@ -11,19 +11,18 @@ import type { Past } from "./past.ts";
 type Absence = Pick<Extract<Sighting, { readonly kind: "absent" }>, "state" | "reason">;
 
 const AFTER_PAUSE =
-  "it was paused, and the engine calls it unhealthy until its next health check passes";
+  "it was paused; the engine reports it as unhealthy until its next health check passes";
 
 /**
- * For a container that runs, but is paused or called unhealthy. A pause makes the engine call it
- * unhealthy, and leaves it so until the next probe (20.10, recorded): only then no probe
- * has failed.
+ * For a container that runs, but is paused or reported as unhealthy. A pause makes the engine report it
+ * as unhealthy until the next probe (20.10, recorded). In that case, and only then, no probe has failed.
  */
 export function notHealthy({ status, probeOutput, hasFailedProbe }: Container): Present["trouble"] {
   if (status === "paused") {
-    return { state: "paused", reason: "paused; docker unpause has it routed again" };
+    return { state: "paused", reason: "paused; after docker unpause the proxy routes it again" };
   }
   const reason = hasFailedProbe
-    ? `its health check fails: ${probeOutput || "it prints nothing"}`
+    ? `its health check fails: ${probeOutput || "the check prints nothing"}`
     : AFTER_PAUSE;
   return { state: "unhealthy", reason };
 }
@@ -34,7 +33,7 @@ export function notRunning({ name, status, startError }: Container, past: Past):
     case "restarting": {
       const reason = past.isCrashLoop
         ? crashLoop(name, past)
-        : `${againText(past)}; the engine starts it again`;
+        : `${againText(past)}; the engine is restarting it`;
       return { state: "restarting", reason };
     }
     case "created":
@@ -49,14 +48,14 @@ export function notRunning({ name, status, startError }: Container, past: Past):
     case "removing":
       return { state: "stopped", reason: "being removed" };
     default:
-      return { state: "stopped", reason: `the engine calls it "${status}"` };
+      return { state: "stopped", reason: `the engine reports its status as "${status}"` };
   }
 }
 
 /**
- * For a container that runs and is not healthy yet: what its runs before this one say.
+ * For a container that runs and is not healthy yet: a text about its previous runs.
  *
- * @returns undefined if they say nothing of it
+ * @returns undefined if there is nothing to say about them
  */
 export function comingUp(name: string, past: Past): string | undefined {
   if (past.isCrashLoop) return crashLoop(name, past);
@@ -69,26 +68,26 @@ export function comingUp(name: string, past: Past): string | undefined {
 }
 
 function crashLoop(name: string, past: Past): string {
-  return `${againText(past)}; it crashes again and again, and no request waits for it: docker logs ${name} may tell why`;
+  return `${againText(past)}; it crashes again and again, so no request waits for it; look at docker logs ${name}`;
 }
 
-/** It may have been told to stop while the engine was about to start it again. */
+/** The stop may have come while the engine was about to restart it: then its last run had exited. */
 function stoppedText({ end }: Past): string {
   if (end === undefined) return "was stopped";
   return end.kind === "exited" ? `was stopped; its last run ${end.reason}` : end.reason;
 }
 
-/** `exited with code 1 after 12 s`, or `5 times in 10 min; last: exit code 1 after 12 s`. */
+/** `exited with code 1 after 12 s`, or `ended 5 times in 10 min; last: exit code 1 after 12 s`. */
 function againText(past: Past): string {
   return endsText(past).replace("; last: exited with code", "; last: exit code");
 }
 
 function endsText(past: Past): string {
   const { endCount, restartCount } = past;
-  // The engine tells of 256 events at most that came before us: it may have restarted more often.
-  const total = restartCount > Math.max(endCount, 1) ? `${restartCount} times in all` : "";
+  // We see at most 256 events from before our own start, so it may have restarted more often.
+  const total = restartCount > Math.max(endCount, 1) ? `${restartCount} times in total` : "";
   if (endCount < 2) return total === "" ? lastRun(past) : `${lastRun(past)}; restarted ${total}`;
-  const counts = `${lately(endCount)} in 10 min${total === "" ? "" : `, ${total}`}`;
+  const counts = `ended ${lately(endCount)} in 10 min${total === "" ? "" : `, ${total}`}`;
   return `${counts}; last: ${lastRun(past)}`;
 }
 
@@ -100,10 +99,10 @@ function lastRun({ end, livedMs }: Past): string {
     : end.reason;
 }
 
-/** Of the others it would say nothing, or their reason is a sentence too long for it. */
+/** For the other kinds the duration has no meaning, or their reason is already too long. */
 const SAYING_LIFE: ReadonlySet<RunEnd["kind"]> = new Set(["exited", "out of memory"]);
 
-/** More are not kept of one container. */
+/** We do not keep facts about more runs of one container. */
 const COUNTED_MAX = 100;
 
 function lately(count: number): string {

@@ -1,6 +1,6 @@
 /**
- * Judges how a run ended, and says it in words: ran out of memory, exited, was stopped, or was killed
- * and by whom. Pure. Exit code 137 is 128 plus SIGKILL, and says nothing of who sent it.
+ * Judges how a run ended, and writes the reason: it ran out of memory, exited, was stopped, or was
+ * killed and by whom. Pure. Exit code 137 is 128 plus SIGKILL; it does not say who sent the signal.
  */
 import type { Container } from "../../engine/container.ts";
 import { signalName } from "../../engine/signals.ts";
@@ -9,19 +9,19 @@ import type { RunEnd } from "../../routing/run.ts";
 import type { PastRun } from "./run-facts.ts";
 import { isStopSignal } from "./stop-notices.ts";
 
-/** What of a container decides how its runs are judged. */
+/** The fields of a container that we need to judge its runs. */
 export type Judged = Pick<
   Container,
   "stopSignal" | "stopTimeoutMs" | "signalIsHidden" | "exitCodeIsHidden"
 >;
 
-/** For a run of which nobody has told how it ended. */
+/** For a run whose end the engine has not explained. */
 export const ENDED: RunEnd = { kind: "unknown", brief: "has ended", reason: "has ended" };
 
 /**
- * For a container that goes on, while the one whose network it shares has ended.
+ * For a container that continues to run after the container whose network it shares has ended.
  *
- * @param name of that one
+ * @param name the name of the other container
  */
 export function withoutNetwork(name = "whose network it shares"): RunEnd {
   const brief = "has lost its network";
@@ -30,13 +30,13 @@ export function withoutNetwork(name = "whose network it shares"): RunEnd {
 
 const SIGKILL = 9;
 const KILLED = 128 + SIGKILL;
-/** A container with more processes lives on when one of them runs out of memory. */
+/** A container with several processes lives on when one of its processes runs out of memory. */
 const OOM_MS = 10_000;
-/** The engine's timer of a stop, and its events, are this exact. */
+/** The precision of the engine's stop timer and of its events. */
 const STOP_TIMEOUT_TOLERANCE_MS = 500;
 
 /**
- * True if somebody told the run to stop, shortly before it ended.
+ * True if the run was told to stop shortly before it ended.
  *
  * @param lapseMs how long a stop signal counts
  */
@@ -45,8 +45,8 @@ export function wasToldToStop(run: PastRun, judged: Judged, lapseMs: number): bo
 }
 
 /**
- * True if it was killed, and no event tells why. The kernel's reason may come after the end, or be known to the next
- * inspect alone: out of memory.
+ * True if it was killed and no event says why. The reason may be "out of memory": the engine may report
+ * that after the end, or only in the next inspect.
  */
 export function isUnexplained(run: PastRun, judged: Judged, lapseMs: number): boolean {
   const { exitCode, inspected, oomMs } = run;
@@ -79,7 +79,7 @@ function judge(run: PastRun, judged: Judged, lapseMs: number): RunEnd {
 
 type Stop = { readonly signal?: number | undefined; readonly timeMs: number };
 
-/** The signals by which the run was told to stop, and that had not lapsed when it ended. */
+/** The stop signals that the run got and that had not lapsed when it ended. */
 function stopsOf({ kills, endedMs }: PastRun, judged: Judged, lapseMs: number): readonly Stop[] {
   const atMs = endedMs ?? kills.at(-1)?.timeMs ?? 0;
   return kills.filter(
@@ -88,8 +88,8 @@ function stopsOf({ kills, endedMs }: PastRun, judged: Judged, lapseMs: number): 
 }
 
 /**
- * True if its memory was used up when it ended. An event says when that was; an inspect only says that
- * it was, at some time of the run.
+ * True if its memory had run out when it ended. An event says when that happened. An inspect only says
+ * that it happened at some time of the run.
  */
 function hasRunOutOfMemory(
   { oomMs, endedMs, inspected }: PastRun,
@@ -106,7 +106,7 @@ function outOfMemory(exitCode: number | undefined): RunEnd {
   return { kind: "out of memory", brief, reason };
 }
 
-/** A process that its stop signal has ended has an exit code of 128 plus the signal. */
+/** If the stop signal ends the process, the exit code is 128 plus the signal. */
 function stopped(exitCode: number | undefined, stops: readonly Stop[]): RunEnd {
   const brief = "was stopped";
   const usual = [undefined, 0, 143, ...stops.map(({ signal = 0 }) => 128 + signal)];
@@ -132,7 +132,7 @@ type Killing = {
   readonly stopTimeoutMs: number;
 };
 
-/** Says who has killed it, as far as that is known. */
+/** Says who has killed it, as far as we know. */
 function killed({ endedMs }: PastRun, { stops, sigkill, stopTimeoutMs }: Killing): string {
   const told = stops.filter(({ signal }) => signal !== SIGKILL);
   const killedMs = sigkill?.timeMs ?? endedMs ?? 0;
@@ -141,7 +141,7 @@ function killed({ endedMs }: PastRun, { stops, sigkill, stopTimeoutMs }: Killing
     ...waitsMs.filter((ms) => ms >= stopTimeoutMs - STOP_TIMEOUT_TOLERANCE_MS),
   );
   if (Number.isFinite(waitMs)) {
-    return `was killed at the end of its stop timeout of ${durationText(waitMs)}: give it a longer stop_grace_period`;
+    return `was killed at the end of its stop timeout of ${durationText(waitMs)}; give it a longer stop_grace_period`;
   }
   if (waitsMs.length > 0) {
     return `was killed ${durationText(Math.min(...waitsMs))} after it was told to stop, by docker stop -t, docker kill or docker rm -f`;

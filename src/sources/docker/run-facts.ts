@@ -1,64 +1,64 @@
 /**
- * What events and inspects tell of the runs of one container: facts, each with its time, and the runs
- * that they make up. Pure. A fact may be told twice, late, or not at all. All times are the engine's
+ * Collects facts about the runs of one container from events and inspects, each with its time, and
+ * groups them into runs. Pure. A fact may come twice, late, or not at all. All times are the engine's
  * own, in ms since the epoch. It does not judge how a run ended: see run-ends.ts.
  */
 import type { Container } from "../../engine/container.ts";
 import type { ContainerEvent, RunFact } from "../../engine/events.ts";
 
 export type Fact = {
-  /** `stopping`: an inspect has shown it as being stopped. Podman shows that, and has no event for it. */
+  /** `stopping`: an inspect has shown a stop in progress. Podman shows that, and has no event for it. */
   readonly what: RunFact | "stopping";
   readonly timeMs: number;
-  /** The signal of a `kill`, as its event tells it. */
+  /** The signal of a `kill`, from its event. */
   readonly signal?: number | undefined;
-  /** The exit code of a `die`, as its event tells it: a label may hide it. */
+  /** The exit code of a `die`, from its event. A label may hide it. */
   readonly exitCode?: number | undefined;
-  /** What an inspect tells of a `die`. No label hides that. */
+  /** What an inspect shows about a `die`. No label can hide that. */
   readonly inspected?: Inspected | undefined;
 };
 
 type Inspected = Pick<Container, "exitCode" | "outOfMemory">;
 
 export type PastRun = {
-  /** Undefined if it began before the first fact that is known. */
+  /** Undefined if it began before the first known fact. */
   readonly startedMs: number | undefined;
-  /** Undefined while it goes on, or if nobody has told of its end. */
+  /** Undefined while the run continues, or if the engine has not reported its end. */
   readonly endedMs: number | undefined;
-  /** True if somebody has told when it ended. Otherwise `endedMs` is the latest moment that is possible. */
+  /** True if the engine has reported when it ended. Otherwise `endedMs` is the latest possible time. */
   readonly isEndTold: boolean;
-  /** As an event tells it. */
+  /** From an event. */
   readonly exitCode: number | undefined;
   readonly inspected: Inspected | undefined;
-  /** When one of its processes was killed because its memory was used up, the last time. */
+  /** When the kernel last killed one of its processes because memory ran out. */
   readonly oomMs: number | undefined;
   /** True if it has been healthy at some time. */
   readonly isHealthy: boolean;
-  /** The signals that it got. */
+  /** The signals that it got, as facts. */
   readonly kills: readonly Fact[];
-  /** True if it was seen as being stopped, or if a `docker stop` came to its end before it did. */
+  /** True if an inspect has shown a stop in progress, or if a `docker stop` finished before the run ended. */
   readonly isStopping: boolean;
-  /** True if a `docker stop` has come to its end since it began, maybe while it did not run. */
+  /** True if a `docker stop` has finished since the run began, perhaps while the container did not run. */
   readonly hasStopped: boolean;
 };
 
-/** Ends older than this say nothing about a container any more. */
+/** We ignore ends that are older than this. */
 export const MEMORY_MS = 600_000;
-/** The most facts of one container: 10 minutes of a container that ends every 5 s. */
+/** We keep at most this many facts of one container: 10 minutes of a container that ends every 5 s. */
 const FACTS_MAX = 256;
-/** The most facts of one kind in one run. */
+/** We keep at most this many facts of one kind in one run. */
 const OF_A_KIND_MAX = 8;
-/** The event of a start comes a few ms after the start that an inspect shows. */
+/** The time of a start event is a few ms after the start time in an inspect. */
 const SAME_START_MS = 5_000;
-/** The engine tells of a signal, or of used up memory, up to so long after it has ended a run. */
+/** The engine may report a signal or an `oom` up to this long after the end of the run. */
 const LATE_MS = 1_000;
 
-/** @returns undefined if the event tells nothing of a run */
+/** @returns undefined if the event says nothing about a run */
 export function factOf({ fact, timeMs, signal, exitCode }: ContainerEvent): Fact | undefined {
   return fact === undefined ? undefined : { what: fact, timeMs, signal, exitCode };
 }
 
-/** What an inspect tells of the container's last run. */
+/** What an inspect shows about the container's last run. */
 export function factsOf(container: Container): readonly Fact[] {
   const { status, startedAtMs, finishedAtMs, health, exitCode, outOfMemory } = container;
   if (startedAtMs <= 0 || status === "created") return [];
@@ -71,7 +71,7 @@ export function factsOf(container: Container): readonly Fact[] {
   return [...facts, { what: "die", timeMs: endedMs, inspected: { exitCode, outOfMemory } }];
 }
 
-/** @param facts of one container, in the order of their times, like the result */
+/** @param facts the facts of one container in the order of their times, like the result */
 export function withFact(facts: readonly Fact[], fact: Fact): readonly Fact[] {
   if (facts.some((known) => isSame(known, fact))) return facts;
   const start = fact.what === "start" ? startOf(facts, fact.timeMs) : undefined;
@@ -90,7 +90,7 @@ function isSame(known: Fact, fact: Fact): boolean {
   );
 }
 
-/** The start of the run that began at this time, if that is known already. */
+/** The start of the run that began at this time, if we know it already. */
 function startOf(facts: readonly Fact[], timeMs: number): Fact | undefined {
   return facts.find(
     (known) =>
@@ -108,7 +108,7 @@ function isEnd({ what }: Fact): boolean {
   return what === "die" || what === "stop" || what === "destroy";
 }
 
-/** Drops the oldest of one kind if the run of a new fact has too many of that kind. */
+/** Drops the oldest fact of a kind if the run of the new fact has too many of that kind. */
 function withoutSurplus(facts: readonly Fact[], index: number): readonly Fact[] {
   const what = facts[index]?.what;
   if (what === undefined || what === "start") return facts;
@@ -129,7 +129,7 @@ function pruned(facts: readonly Fact[]): readonly Fact[] {
 type OpenRun = { -readonly [Key in keyof PastRun]: PastRun[Key] } & { kills: Fact[] };
 
 /**
- * Puts facts together to runs, oldest first. Only the last may go on.
+ * Groups facts into runs, oldest first. Only the last run may still continue.
  *
  * @param facts in the order of their times
  */
@@ -138,7 +138,7 @@ export function runsIn(facts: readonly Fact[]): readonly PastRun[] {
   for (const fact of facts) {
     const last = runs.at(-1);
     if (fact.what === "start" || last === undefined) {
-      // Nobody has told of the end of the run before: it ended at some time until now.
+      // The engine has not reported the end of the previous run: it ended at some time until now.
       if (last !== undefined) last.endedMs ??= fact.timeMs;
       const run = newRun(fact.what === "start" ? fact.timeMs : undefined);
       add(run, fact);
@@ -181,7 +181,7 @@ function add(run: OpenRun, fact: Fact): void {
     run.inspected ??= fact.inspected;
   }
   if (!isEnd(fact)) return;
-  // No process lives for less than 1 ms: then the engine has not told when it ended.
+  // No process lives for less than 1 ms: such a time means that the engine has not reported the end.
   run.isEndTold ||= timeMs - (run.startedMs ?? 0) >= 1 && run.endedMs === undefined;
   run.endedMs ??= timeMs;
 }

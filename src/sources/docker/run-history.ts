@@ -1,6 +1,6 @@
 /**
- * Keeps what is known of the runs of all containers, also of those that were removed a moment ago.
- * Bounded. It judges nothing: see run-facts.ts and past.ts.
+ * Keeps the known facts about the runs of all containers, including recently removed ones. Bounded. It
+ * judges nothing: see run-facts.ts and past.ts.
  */
 import type { Container } from "../../engine/container.ts";
 import type { ContainerEvent } from "../../engine/events.ts";
@@ -8,7 +8,7 @@ import { BoundedMap } from "../../ground/bounded-map.ts";
 import { type Fact, factOf, factsOf, type PastRun, runsIn, withFact } from "./run-facts.ts";
 import { slotsOf } from "./slots.ts";
 
-/** What is kept of a container beyond its removal: no labels, since those may be large. */
+/** What we keep about a container after its removal. Labels are not included, because they may be large. */
 export type LastSeen = Pick<
   Container,
   | "id"
@@ -47,7 +47,7 @@ export class RunHistory {
     return runsIn(this.#facts.get(containerId) ?? []);
   }
 
-  /** What the last inspect of a container showed, which may exist no more. */
+  /** The result of the last inspect of a container, which may no longer exist. */
   lastSeenOf(containerId: string): LastSeen | undefined {
     return this.#lastSeen.get(containerId);
   }

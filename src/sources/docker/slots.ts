@@ -1,13 +1,13 @@
-/** The places that a container fills. Another container in one of them is its successor. Pure. */
+/** The places that a container fills. A later container in one of these places is its successor. Pure. */
 import type { Container } from "../../engine/container.ts";
 
 const COMPOSE = "com.docker.compose.";
-/** A longer one is left out: cut to this length it might be that of another container. */
+/** We leave out longer slots: cut to this length, a slot could be equal to another container's slot. */
 const LENGTH_MAX = 512;
 
 /**
- * While Compose replaces a container, one of the two is called `<12 hex digits>_NAME`: from v2.1 on
- * the successor, before that the old one. So that one has the slot of NAME too.
+ * While Compose replaces a container, one of the two has the name `<12 hex digits>_NAME`: the successor
+ * from v2.1 on, the old one before v2.1. So that container also fills the slot of NAME.
  */
 const REPLACED_NAME = /^[0-9a-f]{12}_(.+)$/;
 
@@ -25,13 +25,13 @@ export function nameSlot(name: string): string {
   return `name ${name}`;
 }
 
-/** A container of `docker compose run` has the labels of its service, and takes the place of nobody. */
+/** A container of `docker compose run` has the labels of its service, but replaces no container. */
 function composeSlots(labels: Container["labels"]): readonly string[] {
   const project = labels[`${COMPOSE}project`] ?? "";
   const service = labels[`${COMPOSE}service`] ?? "";
   const number = labels[`${COMPOSE}container-number`] ?? "";
   if (labels[`${COMPOSE}oneoff`]?.toLowerCase() === "true") return [];
-  // Compose allows no slash in these. One in there would make two services look like one.
+  // Compose does not allow a slash in these. A slash would make two services look like one.
   const isWhole = [project, service].every((part) => /^[^/]+$/.test(part)) && /^\d+$/.test(number);
   return isWhole ? [`compose ${project}/${service}/${number}`] : [];
 }

@@ -1,33 +1,34 @@
 /**
- * Keeps which containers got a stop signal, and judges when that lapses. A stop under way is the
- * one fact that the engine tells by an event alone: until the process has ended, an inspect still
- * says running and healthy. This file reads no clock: all times are the engine's own, in ms since
- * the epoch.
+ * Keeps which containers got a stop signal, and decides when the stop notice lapses. A stop in progress
+ * is the only fact that the engine reports only in an event: until the process has ended, an inspect
+ * still shows a running and healthy container. This file reads no clock: all times are the engine's
+ * own, in ms since the epoch.
  */
 import type { Container } from "../../engine/container.ts";
 import { BoundedMap } from "../../ground/bounded-map.ts";
 
 export type Kill = {
   readonly containerId: string;
-  /** Undefined if the engine did not tell it. */
+  /** Undefined if the engine did not report it. */
   readonly signal: number | undefined;
   readonly timeMs: number;
 };
 
 /**
- * What decides which kills of a container count as a stop. If labels hide the signal, all count.
+ * The fields that decide which kills of a container count as a stop. If labels hide the signal, every
+ * kill counts.
  */
 export type NoticedContainer = Pick<
   Container,
   "id" | "startedAtMs" | "stopSignal" | "stopTimeoutMs" | "signalIsHidden"
 >;
 
-/** SIGINT, SIGQUIT, SIGKILL and SIGTERM end most servers, whatever their own stop signal is. */
+/** SIGINT, SIGQUIT, SIGKILL and SIGTERM end most servers, whatever their configured stop signal is. */
 const STOP_SIGNALS: ReadonlySet<number> = new Set([2, 3, 9, 15]);
 
 const KEPT_MAX = 1_000;
 
-/** True if a signal tells the container to stop. If labels hide the signal, each one may. */
+/** True if a signal tells the container to stop. If labels hide the signal, we assume that it does. */
 export function isStopSignal(
   signal: number | undefined,
   { stopSignal, signalIsHidden }: Pick<Container, "stopSignal" | "signalIsHidden">,
@@ -45,8 +46,8 @@ export class StopNotices {
   }
 
   /**
-   * Keeps a kill, with any signal and of any container. Only the next inspect of the container
-   * tells what the signal means to it.
+   * Keeps a kill of any container with any signal. Only the next inspect of the container shows what
+   * the signal means for it.
    */
   record(kill: Kill): void {
     const key = `${kill.containerId} ${kill.signal}`;
@@ -56,8 +57,7 @@ export class StopNotices {
   }
 
   /**
-   * Returns when the stop notice of a container lapses. By then the run has lived on for longer
-   * than any stop takes.
+   * Returns when the stop notice of a container lapses. A run that lives that long was not stopped.
    *
    * @returns undefined if no notice is newer than the run, or if it has already lapsed
    */

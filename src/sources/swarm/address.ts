@@ -1,7 +1,7 @@
 /**
- * Chooses the address at which the proxy reaches a task, or says why there is none. Pure. It does not try whether the
- * address answers. Source: FACTS of issue 20: an overlay network is reached only by those who are on it, and nobody
- * reaches a task by its address in the network of the routing mesh.
+ * Chooses the address that the proxy uses for a task, or says why there is none. Pure. It does not test
+ * the address. Source: FACTS of issue 20: only members of an overlay network can reach it, and a task
+ * cannot be reached at its address in the network of the routing mesh.
  */
 import type { SwarmNode, SwarmTask, TaskNetwork } from "../../engine/swarm.ts";
 import { inUrl } from "../../ground/ip-address.ts";
@@ -12,7 +12,7 @@ import type { Settings } from "../labels.ts";
 export type Whereabouts = {
   /** The networks that it is on. */
   readonly networks: readonly { readonly id: string; readonly name: string }[];
-  /** It runs in no container, or in one on the host's network: then it reaches no overlay network. */
+  /** True outside a container and in a container on the host's network. Then it reaches no overlay network. */
   readonly isOnHost: boolean;
 };
 
@@ -22,14 +22,14 @@ export type TaskAddress =
       /** Written as in a URL. */
       readonly host: string;
       readonly port: number;
-      /** It is an address of the task's node, and not the task's own. */
+      /** True if it is the address of the task's node, and not the task's own. */
       readonly isOfNode: boolean;
     }
-  /** It is not known before the task runs. */
+  /** The address becomes known when the task runs. */
   | { readonly kind: "not yet"; readonly reason: string }
   | { readonly kind: "none"; readonly reason: string };
 
-/** @param node the node that the task is on; undefined if it is not known */
+/** @param node the node of the task; undefined if unknown */
 export function addressOf(
   task: SwarmTask,
   settings: Settings,
@@ -51,7 +51,7 @@ export function addressOf(
   return onNode(task, port, whereabouts, node) ?? none(unreachable(usable, whereabouts, port));
 }
 
-/** The task listens on its node: it is on the node's network, or publishes the port there. */
+/** For a task that listens on its node: it uses the node's network, or publishes the port there. */
 function onNode(
   task: SwarmTask,
   port: number,
@@ -70,15 +70,15 @@ function onNode(
   return { kind: "address", host: inUrl(node.address), port: nodePort, isOfNode: true };
 }
 
-const NO_PORT = "the manager does not tell yet which port of its node leads to it";
+const NO_PORT = "the manager has not reported yet which port of its node leads to it";
 
 const NO_NODE =
-  "the address of its node is not known: the manager does not tell it; a socket proxy must have NODES=1";
+  "the proxy does not know the address of its node, because the manager does not report it; a socket proxy needs NODES=1";
 
 const LOOPBACK_NODE =
-  "its node has told the swarm a loopback address, which leads nowhere from here; give it another one (docker swarm init --advertise-addr)";
+  "its node advertises a loopback address, which the proxy cannot reach; give the node another one (docker swarm init --advertise-addr)";
 
-/** The node's own network, for `--network host`. It shows no addresses. */
+/** The node's own network, for `--network host`. It has no addresses. */
 function isHostNetwork({ name, addresses }: TaskNetwork): boolean {
   return name === "host" && addresses.length === 0;
 }
@@ -88,7 +88,7 @@ function isShared({ id }: TaskNetwork, { networks }: Whereabouts): boolean {
 }
 
 function notOn(wanted: string, networks: readonly TaskNetwork[]): string {
-  return `label inference.network is ${JSON.stringify(wanted)}, but the service is on ${namesOf(networks)} (a stack puts its name before a network's: "stack_${wanted}")`;
+  return `label inference.network is ${JSON.stringify(wanted)}, but the service is on ${namesOf(networks)} (a stack adds its name as a prefix: "stack_${wanted}")`;
 }
 
 function unreachable(
@@ -98,11 +98,11 @@ function unreachable(
 ): string {
   const publish = `publish port ${port} with mode=host`;
   if (networks.length === 0) {
-    return `its service is on no overlay network; give it one that the proxy is on too, or ${publish}`;
+    return `its service is on no overlay network; connect it to one that the proxy is on, or ${publish}`;
   }
   const is = `no shared network: the service is on ${namesOf(networks)}`;
   if (isOnHost) {
-    return `${is}; the proxy runs on a host, which reaches no overlay network: run it as a service or container there, or ${publish}`;
+    return `${is}; the proxy uses a host's network, which reaches no overlay network; run the proxy as a service or container on that network, or ${publish}`;
   }
   return `${is}; the proxy is on ${namesOf(own)}; put both on one overlay network`;
 }

@@ -1,23 +1,27 @@
 /**
- * Judges by the answers of an engine whether it is a manager of a swarm, and tells the log and `GET /status` how it stands
- * with it. Source: issue 20, facts section 3. It asks nobody.
+ * Decides from the answers of an engine whether it is a swarm manager, and reports the state of the
+ * swarm in the log and in `GET /status`. Source: issue 20, facts section 3. It sends no requests.
  */
 import type { EngineError } from "../../engine/error.ts";
 import type { SwarmStatus } from "../../status.ts";
 import type { Log } from "../../telemetry/log.ts";
 
 /**
- * - `undecided`: the engine has not said yet. Containers are routed as containers meanwhile, also those of tasks.
- * - `manager`: it has told of tasks, or could not be asked since.
- * - `none`: it is in no swarm, or a worker there.
- * - `forbidden`: a socket proxy does not let us ask.
+ * - `undecided`: the engine has not answered yet. Meanwhile the proxy routes the containers of tasks as
+ *   ordinary containers.
+ * - `manager`: it has reported tasks. Later failures do not change that.
+ * - `none`: it is a worker, or in no swarm.
+ * - `forbidden`: a socket proxy does not allow the requests.
  */
 type Mode = "undecided" | "manager" | "none" | "forbidden";
 
 const ALLOW =
   "the socket proxy does not let the proxy ask for the tasks of the swarm, so only tasks on this node are routed, and as containers, by their container labels; allow it there: SERVICES=1 TASKS=1 NODES=1";
 
-/** How long containers wait for the first answer: they may be those of tasks. A manager answers in 3 ms (measured). */
+/**
+ * How long containers wait for the first answer, because they may belong to tasks. A manager answers in
+ * 3 ms (measured).
+ */
 const DECIDE_MS = 1_000;
 
 export class SwarmConnection {
@@ -25,7 +29,7 @@ export class SwarmConnection {
   readonly #decided = Promise.withResolvers<void>();
   #mode: Mode = "undecided";
   #sinceMs = Date.now();
-  /** Why the last read failed; undefined if it did not. */
+  /** Why the last read failed; undefined if it succeeded. */
   #failure: string | undefined;
   #hasTaskContainers = false;
   #hasToldOfRefusal = false;
@@ -36,17 +40,17 @@ export class SwarmConnection {
     this.#log = log;
   }
 
-  /** Resolves when the first try to find out has ended, well or not, or takes too long. */
+  /** Resolves when the first attempt has succeeded or failed, or takes too long. */
   get decided(): Promise<void> {
     return this.#decided.promise;
   }
 
-  /** The engine has not been asked before, or has not answered. Nobody else has taken its tasks for containers yet. */
+  /** True before the engine's first answer, while the other source does not route its tasks as containers yet. */
   get isNew(): boolean {
     return this.#isAwaited && this.#mode === "undecided" && this.#failure === undefined;
   }
 
-  /** It may tell of tasks at any moment: it is a manager, or has not said what it is. */
+  /** True if it may report tasks at any moment: it is a manager, or has not answered yet. */
   get isExpected(): boolean {
     return this.isManager || this.#mode === "undecided";
   }
@@ -55,12 +59,12 @@ export class SwarmConnection {
     return this.#mode === "manager";
   }
 
-  /** It is a manager, and the last read succeeded. */
+  /** True if it is a manager and the last read succeeded. */
   get isAnswering(): boolean {
     return this.isManager && this.#failure === undefined;
   }
 
-  /** Its services as they are shown are not known here. Null if there is nothing to say. */
+  /** The status without the services, which this class does not know. Null if there is nothing to report. */
   get status(): Omit<SwarmStatus, "services"> | null {
     const since = new Date(this.#sinceMs).toISOString();
     if (this.isManager) {
@@ -71,7 +75,7 @@ export class SwarmConnection {
     return isForbidden ? { state: "forbidden", reason: ALLOW, since } : null;
   }
 
-  /** The engine has told of services and tasks. */
+  /** The engine has reported services and tasks. */
   answered(): void {
     const wasLost = this.#failure !== undefined;
     this.#failure = undefined;
@@ -97,22 +101,22 @@ export class SwarmConnection {
     }
   }
 
-  /** The engine is asked for the first time. After a moment nobody waits for that any longer. */
+  /** The first request goes to the engine. After `decideMs` the containers no longer wait for the answer. */
   asking(decideMs = DECIDE_MS): void {
     this.#late = setTimeout(() => {
-      this.#isAwaited = false; // containers of tasks are taken for containers until it has answered
+      this.#isAwaited = false; // until the answer, the other source routes tasks as containers
       this.#decided.resolve();
     }, decideMs);
     this.#late.unref();
   }
 
-  /** A try to find out has ended, whatever came of it. */
+  /** An attempt has succeeded or failed. */
   tried(): void {
     clearTimeout(this.#late);
     this.#decided.resolve();
   }
 
-  /** Some container of this engine belongs to a task. */
+  /** A container of this engine belongs to a task. */
   sawTaskContainer(): void {
     this.#hasTaskContainers = true;
     this.#warnIfForbidden();
@@ -142,11 +146,11 @@ export class SwarmConnection {
 const NO_MANAGER_ANY_MORE =
   "the engine is no manager of the swarm any more: only containers of this node are routed from now on";
 
-/** @returns undefined if the failure says nothing of what the engine is */
+/** @returns undefined if the failure says nothing about the engine's role */
 function modeAfter({ kind, status = 0 }: EngineError, isManager: boolean): Mode | undefined {
   if (kind === "forbidden") return "forbidden";
   if (kind === "not a manager") return "none";
-  // A manager that can't tell now says 500 or 503. Anything else comes from an engine that knows no swarm at all, as
-  // Podman, or from what is in front of a manager.
+  // A manager that cannot answer now says 500 or 503. Other answers come from an engine without swarm
+  // support, such as Podman, or from a server in front of a manager.
   return kind === "refused" && status < 500 && !isManager ? "none" : undefined;
 }

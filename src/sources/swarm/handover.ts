@@ -1,21 +1,22 @@
 /**
- * Holds who looks after the containers of tasks: the swarm's source, or that of containers. When that changes, the one who
- * takes them over knows them first: for some seconds both do, so that hardly anybody is without a backend.
+ * Holds which source is responsible for the containers of tasks: the swarm source or the container
+ * source. At a change, both sources follow them for some seconds. So the new source knows the tasks
+ * before the old source lets go, and requests nearly always find a backend.
  */
 
 export type HandoverInit = {
-  /** Called when it has changed: containers are to be looked at again. */
+  /** Called when the responsibility has changed. The container source must look at its containers again. */
   readonly onChange: () => void;
-  /** Called when the source of containers knows those of tasks: the swarm's source is to let go of them. */
+  /** Called when the container source knows the containers of tasks. The swarm source must let go of them. */
   readonly onGivenBack: () => void;
   /** How long both follow the containers of tasks, ms. */
   readonly handoverMs?: number | undefined;
 };
 
-/** Longer than most lists of models take. */
+/** Longer than reading most model lists takes. */
 const HANDOVER_MS = 3_000;
 
-/** `taking` and `giving back`: both sources follow the containers of tasks, and that of containers is told of them. */
+/** `taking` and `giving back`: both sources follow the containers of tasks, and events go to the container source. */
 type State = "given back" | "taking" | "taken" | "giving back";
 
 export class Handover {
@@ -27,18 +28,18 @@ export class Handover {
     this.#init = init;
   }
 
-  /** Containers of tasks are left to the swarm's source. */
+  /** True if only the swarm source follows the containers of tasks. */
   get takesTasks(): boolean {
     return this.#state === "taken";
   }
 
-  /** @param isAtOnce the source of containers has had none of them yet */
+  /** @param isAtOnce true if the container source has not taken any of them yet */
   take(isAtOnce: boolean): void {
     switch (this.#state) {
       case "taken":
         return;
       case "giving back":
-        this.#take(); // the swarm's source has not let go of them
+        this.#take(); // the swarm source has not let go of them
         return;
       case "taking":
         if (isAtOnce) this.#take();
@@ -56,7 +57,7 @@ export class Handover {
     } else if (this.#state === "taking") this.#letGo();
   }
 
-  /** Nothing is called any more. */
+  /** After this, no callback is called. */
   stop(): void {
     clearTimeout(this.#timer);
   }

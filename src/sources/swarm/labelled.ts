@@ -1,6 +1,6 @@
 /**
- * Keeps the services of a swarm with what their labels say. Labels may be long and services many, so they are read once
- * for as long as they stay the same. Pure.
+ * Keeps the services of a swarm with their parsed labels. There may be many services with long labels,
+ * so it parses labels again only when they change. Pure.
  */
 import type { Service } from "../../engine/swarm.ts";
 import type { Labels } from "../labels.ts";
@@ -8,7 +8,7 @@ import { isOurs, readServiceLabels } from "./labels.ts";
 
 export type Labelled = {
   readonly service: Service;
-  /** Undefined if no label is meant for us, or if its tasks run to their end: then none of them is ours. */
+  /** Undefined if no label is meant for us, or if the service is a job. Then we ignore its tasks. */
   readonly labels: Labels | undefined;
 };
 
@@ -16,7 +16,7 @@ export class LabelledServices {
   /** By their ids. */
   #all: ReadonlyMap<string, Labelled> = new Map();
 
-  /** @param services all that there are */
+  /** @param services all existing services */
   take(services: readonly Service[]): void {
     this.#all = new Map(services.map((service) => [service.id, this.#labelled(service)]));
   }
@@ -25,7 +25,7 @@ export class LabelledServices {
     return this.#all.get(id);
   }
 
-  /** Those with a label that is meant for us. */
+  /** The services with a label that is meant for us. */
   get ours(): readonly Service[] {
     return [...this.#all.values()]
       .filter(({ labels }) => labels !== undefined)

@@ -1,11 +1,11 @@
-/** The labels of a service → settings of its tasks. Pure. What a label means is in ../labels.ts. */
+/** Turns the labels of a service into settings of its tasks. Pure. ../labels.ts says what a label means. */
 import type { Service } from "../../engine/swarm.ts";
 import { isLabelled, type Labels, REPLICA_LABEL, readLabels } from "../labels.ts";
 
 /**
- * The labels of the service (`deploy.labels` in a Compose file) and, for keys that it does not have, those of its
- * containers (`labels`): so the Compose file of one host works under `docker stack deploy` as it is. A label that is set
- * to nothing is the same as none.
+ * The labels of the service (`deploy.labels` in a Compose file) and, for missing keys, the labels of its
+ * containers (`labels`). So the Compose file of one host works unchanged with `docker stack deploy`. An
+ * empty label counts as missing.
  */
 function labelsOf({
   labels,
@@ -20,7 +20,7 @@ export function isOurs(service: Service): boolean {
   return isLabelled(labelsOf(service));
 }
 
-/** What the labels say of the tasks. Those of one service share their requests, unless a label says something else. */
+/** Reads the settings of the tasks. The tasks of one service are replicas, unless a label says otherwise. */
 export function readServiceLabels(service: Service): Labels {
   const all = labelsOf(service);
   const labels = readLabels(all);

@@ -1,23 +1,23 @@
 /**
- * Keeps which tasks Swarm's DNS has named, and does not any more: those are unhealthy, or about to be stopped. Pure.
- * Only that may be concluded. An answer without addresses comes from another resolver, or says nothing; one that DNS has
- * never named may be on a network that the answer is not about.
+ * Keeps which tasks Swarm's DNS has listed before and no longer lists. Such a task is unhealthy or about
+ * to stop. Pure. We must not conclude more than that. An answer without addresses comes from another
+ * resolver, or says nothing. A task that DNS has never listed may be on another network.
  */
 
 export type NamedTask = {
   readonly id: string;
-  /** Its address, as DNS would name it. */
+  /** Its address, in the form of a DNS answer. */
   readonly host: string;
 };
 
 export class NamedAddresses {
-  /** Tasks that an answer has named; false if the last one has not. */
+  /** Tasks that some answer has listed; false if the last answer has not listed them. */
   readonly #tasks = new Map<string, boolean>();
 
   /**
-   * @param tasks all tasks of a service that run
-   * @param addresses of one answer for that service
-   * @returns the ids of those of whom it says something else than the answer before it
+   * @param tasks all running tasks of a service
+   * @param addresses the addresses of one answer for that service
+   * @returns the ids of the tasks whose state has changed since the previous answer
    */
   saw(tasks: readonly NamedTask[], addresses: readonly string[]): readonly string[] {
     if (addresses.length === 0) return [];

@@ -1,42 +1,43 @@
 /**
- * Holds the nodes of the swarm: their names, addresses and states. They change seldom, so they are read when an event tells
- * of a change, or when a task is on a node that nobody has asked for yet.
+ * Holds the nodes of the swarm: their names, addresses and states. They seldom change, so we read them
+ * only when an event reports a change, or when a task is on a new node.
  */
 import { EngineError } from "../../engine/error.ts";
 import type { SwarmNode, SwarmTask } from "../../engine/swarm.ts";
 
-/** How long a manager that does not tell is left alone, ms. */
+/** How long we wait after a failed read, ms. */
 const RETRY_MS = 30_000;
 
 export class Nodes {
   readonly #ask: () => Promise<readonly SwarmNode[]>;
   #all: ReadonlyMap<string, SwarmNode> = new Map();
-  /** Nodes of tasks, as they were when we asked last: one that is not among the answers was removed. */
+  /** The nodes of tasks at the last read. A node that is missing in the answer was removed. */
   #asked: ReadonlySet<string> = new Set();
   #isStale = true;
   #isAsking = false;
   #failedMs = Number.NEGATIVE_INFINITY;
 
-  /** @param ask must throw an `EngineError` if the manager does not tell */
+  /** @param ask reads the nodes; must throw an `EngineError` if that fails */
   constructor(ask: () => Promise<readonly SwarmNode[]>) {
     this.#ask = ask;
   }
 
-  /** By their ids. */
+  /** All nodes by id. */
   get all(): ReadonlyMap<string, SwarmNode> {
     return this.#all;
   }
 
-  /** Something has changed with some node. */
+  /** A node has changed. */
   changed(): void {
     this.#isStale = true;
     this.#failedMs = Number.NEGATIVE_INFINITY;
   }
 
   /**
-   * Reads them, if that is due. If that fails, what is known stays: it is said where it matters, in the reason of a task.
+   * Reads the nodes if necessary. A failed read keeps the old list, and is not reported here: the reason
+   * of a task says it if the task needs the node's address.
    *
-   * @param tasks all that the manager tells
+   * @param tasks all tasks that the manager reports
    */
   async read(tasks: readonly SwarmTask[], nowMs: number): Promise<void> {
     const ids = new Set(tasks.map(({ nodeId }) => nodeId));

@@ -1,6 +1,6 @@
 /**
- * Turns what a manager shows of one task into a sighting. Pure. The first check that applies decides. It does not know
- * what the fleet holds of the task.
+ * Turns the manager's view of one task into a sighting. Pure. The first check that applies decides. It
+ * does not know the state of the fleet.
  */
 import type { Service, SwarmNode, SwarmTask } from "../../engine/swarm.ts";
 import type { RunEnd, Server } from "../../routing/run.ts";
@@ -19,29 +19,29 @@ import {
   WAS_STOPPED,
 } from "./task-states.ts";
 
-/** The name of this source, and a part of the identity of its servers. */
+/** The name of this source, and part of the identity of its servers. */
 export const SOURCE = "swarm";
 
 export type Surroundings = {
   readonly whereabouts: Whereabouts;
   readonly itself: Itself;
-  /** By their ids; those that are known. */
+  /** The known nodes by id. */
   readonly nodes: ReadonlyMap<string, SwarmNode>;
-  /** The service that the proxy itself is a task of; undefined if it is in none. */
+  /** The service of the proxy itself; undefined if the proxy is not a task. */
   readonly ownServiceId: string | undefined;
 };
 
-/** What is known of a task beside what the manager says of it. */
+/** What we know about a task in addition to the manager's view. */
 export type Beside = {
-  /** What its own node's engine shows: see own-node.ts. Undefined if that is another node, or not known yet. */
+  /** The view of our own node's engine: see own-node.ts. Undefined if the task is on another node, or if unknown. */
   readonly own?: OwnView | undefined;
-  /** Swarm's DNS has named its address, and does not any more. */
+  /** True if Swarm's DNS has listed its address before and no longer lists it. */
   readonly isOutOfDns?: boolean | undefined;
 };
 
-/** What the engine of our own node shows of a task's container. */
+/** What our own node's engine shows about the container of a task. */
 export type OwnView = {
-  /** Its image and its service have no health check; undefined if that is not known yet. */
+  /** False if neither the image nor the service has a health check; undefined if unknown. */
   readonly hasHealthcheck: boolean | undefined;
   /** It was told to stop. */
   readonly isStopping: boolean;
@@ -49,29 +49,29 @@ export type OwnView = {
   readonly trouble: Present["trouble"];
 };
 
-const ITSELF = "it is the proxy itself; remove the inference.* labels of its service";
+const ITSELF = "this task is the proxy itself; remove the inference.* labels of its service";
 
 const NO_HEALTHCHECK =
-  "no HEALTHCHECK, so there is no telling when it is ready; add one to its image or its service (healthcheck:), see README";
+  "no HEALTHCHECK, so the proxy cannot know when it is ready; add one to its image or its service (healthcheck:), see docs/servers.md";
 
 const HEALTHCHECK_OFF =
-  "its service turns the HEALTHCHECK off (NONE), so there is no telling when it is ready; remove that, or add one (healthcheck:)";
+  "its service turns the HEALTHCHECK off (NONE), so the proxy cannot know when it is ready; remove NONE, or add one (healthcheck:)";
 
-/** Of a task elsewhere nobody can tell whether its image has one. */
+/** For a task on another node: we cannot see whether its image has a health check. */
 const HEALTHCHECK_UNSEEN =
-  "its service has no healthcheck, and whether its image has one can't be seen from here";
+  "its service has no healthcheck, and the proxy cannot see from here whether its image has one";
 
 const OUT_OF_DNS: NonNullable<Present["trouble"]> = {
   state: "unhealthy",
-  reason: "Swarm's DNS does not name it any more: it is unhealthy, or about to be stopped",
+  reason: "Swarm's DNS no longer lists it, so it is unhealthy or about to stop",
 };
 
-/** The identity that a task has in the fleet. */
+/** The identity of a task in the fleet. */
 export function serverOf(id: string): Server {
   return { source: SOURCE, id };
 }
 
-/** `service.slot`; where the service has one on each node, `service.hostname`. */
+/** `service.slot`, or `service.hostname` if the service has one task on each node. */
 export function nameOf(
   { slot, nodeId }: SwarmTask,
   { name }: Pick<Service, "name">,
@@ -96,7 +96,7 @@ function commonOf(
   };
 }
 
-/** @param labels those of the service: see `readServiceLabels` */
+/** @param labels the labels of the service: see `readServiceLabels` */
 export function observe(
   task: SwarmTask,
   service: Service,
@@ -173,7 +173,7 @@ function healthOf(
 
 type Absence = Omit<Extract<Sighting, { readonly kind: "absent" }>, keyof Common | "kind">;
 
-/** @returns undefined if its container is there */
+/** @returns undefined if its container exists */
 function absenceOf(
   task: SwarmTask,
   { own }: Beside,
@@ -187,7 +187,7 @@ function absenceOf(
   return { state: "stopped", reason: NEVER_STARTED, comesBack: false, outlook: "gone" };
 }
 
-/** What was in its place before it has served models: those are expected of it. */
+/** The fleet expects the models of its predecessor from it. */
 function comingUp(reason: string): Absence {
   return { state: "stopped", reason, comesBack: true, outlook: "starts again" };
 }
@@ -210,7 +210,7 @@ function pendingReason({ state, error, message }: SwarmTask): string {
   return `${state}: ${error || message || "it has no node yet"}`;
 }
 
-/** For a task that the manager does not know any more. */
+/** For a task that the manager no longer knows. */
 export function goneOf({ server, name, slots }: Sighting): Sighting {
   return { server, name, slots, kind: "absent", ...ended(GONE) };
 }

@@ -1,6 +1,7 @@
 /**
- * Keeps what the engine of our own node shows of the containers of tasks: it tells of health, pauses and ends at once,
- * and a manager does so seconds later or never. Which node is our own, it learns from that. It does not know what follows.
+ * Keeps what our own node's engine shows about the containers of tasks. The engine reports health, pauses
+ * and ends at once, but a manager reports them seconds later or never. This also shows which node is our
+ * own. It does not decide what the proxy does.
  */
 import type { Container } from "../../engine/container.ts";
 import { EngineError } from "../../engine/error.ts";
@@ -15,26 +16,26 @@ import type { OwnView } from "./observe.ts";
 import { hasStarted } from "./task-states.ts";
 
 export type OwnNodeInit = {
-  /** @throws {EngineError} if the engine can't tell */
+  /** @throws {EngineError} if the call fails */
   readonly inspect: (containerId: string) => Promise<Container | undefined>;
   /** Called when a view has changed. */
   readonly onChange: (taskId: string) => void;
-  /** Called when it is known of one more node whether it is our own: that may change each view. */
+  /** Called when we learn whether a node is our own. That may change the view of every task. */
   readonly onNode: () => void;
-  /** How long a task counts as told to stop that lives on, ms. */
+  /** How long a running task counts as told to stop after a stop signal, ms. */
   readonly drainTimeoutMs: number;
   readonly bugs: BugReport;
 };
 
-/** Docker's own label of a task's container. */
+/** Docker sets this label on the container of a task. */
 const NODE_ID = "com.docker.swarm.node.id";
 
-/** The signal that Swarm sends where the service names no other. */
+/** The signal that Swarm sends if the service sets no other one. */
 const DEFAULT_STOP = { stopSignal: 15, signalIsHidden: false };
-/** A burst of events of one container is so many looks at it. */
+/** The minimum time between two looks at one container, ms. */
 const LOOK_PACE_MS = 50;
-/** Says what failed and what follows, as `BugReport` wants it. */
-const LOOKING = "while it looked at the container of a task; it does so again at its next event";
+/** What failed and what happens next, in the form that `BugReport` needs. */
+const LOOKING = "while it inspected the container of a task; it tries again at the next event";
 
 type Known = {
   container: Container | undefined;
@@ -55,9 +56,9 @@ export class OwnNode {
   /** By task id. */
   readonly #known = new Map<string, Known>();
   #nodeId: string | undefined;
-  /** Nodes whose containers our engine does not know. */
+  /** The nodes whose containers our engine does not know. */
   readonly #others = new Set<string>();
-  /** Ids of tasks that are being looked for, and of their nodes where it is not known whether they are our own. */
+  /** What we are looking for now: ids of tasks on our own node, and ids of nodes that may be our own. */
   readonly #sought = new Set<string>();
 
   constructor(init: OwnNodeInit) {
@@ -94,12 +95,12 @@ export class OwnNode {
   }
 
   /**
-   * Looks at those whose service shows no health check, if they may be here: only their container tells whether their
-   * image has one. Looks again at those that are not healthy: an event may be lost, and a look may fail. Forgets all
-   * others.
+   * Looks at tasks that may be on our node and whose service has no health check: only the container
+   * shows whether the image has one. Looks again at unhealthy tasks, because an event may be lost and a
+   * look may fail. Forgets tasks that no longer exist.
    *
-   * @param tasks all that there are
-   * @param isUnclear the service of the task shows no health check
+   * @param tasks all existing tasks
+   * @param isUnclear true if the service of the task shows no health check
    */
   consider(tasks: readonly SwarmTask[], isUnclear: (task: SwarmTask) => boolean): void {
     const ids = new Set(tasks.map(({ id }) => id));
@@ -112,7 +113,7 @@ export class OwnNode {
     }
   }
 
-  /** One look at a time tells of an unknown node: where it is not our own, that is all that there is to know. */
+  /** For an unknown node we look at one task at a time: one look is enough to know that the node is not ours. */
   #seek(task: SwarmTask): void {
     const key = task.nodeId === this.#nodeId ? task.id : `node ${task.nodeId}`;
     if (this.#sought.has(key)) return;
@@ -173,11 +174,11 @@ export class OwnNode {
       return await this.#init.inspect(containerId);
     } catch (error) {
       if (!(error instanceof EngineError)) throw error;
-      return "unknown"; // the next event or answer leads to another look
+      return "unknown"; // the next event or answer causes another look
     }
   }
 
-  /** Whoever lives on for longer than any stop takes was not stopped. */
+  /** Marks the task as stopping. A task that lives longer than any stop takes was not stopped. */
   #stops(taskId: string, known: Known): void {
     clearTimeout(known.stopping);
     const wholeMs = Math.max(this.#init.drainTimeoutMs, known.container?.stopTimeoutMs ?? 0);
@@ -208,7 +209,7 @@ export class OwnNode {
   }
 }
 
-/** @returns undefined before it has been started: only then the engine tells */
+/** @returns undefined before the container has started, because the engine shows it only then */
 function hasHealthcheck({ status, health }: Container): boolean | undefined {
   return status === "running" || status === "paused" ? health !== "none" : undefined;
 }

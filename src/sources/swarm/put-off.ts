@@ -1,27 +1,27 @@
 /**
- * Keeps which tasks are to drain, and go on until one that comes in their place takes requests. Pure: the time is an
- * argument. With the order `start-first` the old task is told to stop in the very answer in which the new one runs for the
- * first time, and its models are not read yet.
+ * Delays the draining of tasks until a successor takes requests. Pure: the time is an argument. With the
+ * order `start-first`, the same answer of the manager shows for the first time that the old task must
+ * stop and that the new one runs. At that moment the proxy has not read the models of the new task yet.
  */
 
 type PutOff = {
   readonly untilMs: number;
-  /** Those that are about to take requests, any of which will do. */
+  /** The tasks that will soon take requests. One of them is enough. */
   readonly coming: readonly string[];
 };
 
 /**
- * The process hears of its stop 3 s after the decision (2 s are fixed in the engine): a poll a second at the least, and
- * this, leave the rest.
+ * The process gets its stop signal 3 s after the decision (2 s are fixed in the engine). We poll at least
+ * once a second, so with this delay we still drain in time.
  */
 const PUT_OFF_MS = 1_000;
-/** Where that is 1.1 s: a poll of half a second comes before it. */
+/** For tasks that get the signal 1.1 s after the decision: a poll of half a second comes first. */
 const SHORT_PUT_OFF_MS = 300;
 
 export class PutOffs {
   readonly #takesRequests: (taskId: string) => boolean;
   readonly #all = new Map<string, PutOff>();
-  /** Whether one of those that are waited for took requests, and when that was looked at. */
+  /** Whether a successor took requests, and when we checked. */
   readonly #there = new WeakMap<
     readonly string[],
     { readonly atMs: number; readonly isThere: boolean }
@@ -31,20 +31,20 @@ export class PutOffs {
     this.#takesRequests = takesRequests;
   }
 
-  /** The tasks that go on for now. */
+  /** The tasks whose draining is delayed. */
   get ids(): readonly string[] {
     return [...this.#all.keys()];
   }
 
-  /** The tasks that went on until now, and do not any more. */
+  /** The tasks whose delay is over. */
   due(nowMs: number): readonly string[] {
     return [...this.#all].filter(([, putOff]) => !this.#isOn(putOff, nowMs)).map(([id]) => id);
   }
 
   /**
-   * Says whether a task that is to drain goes on for now.
+   * Says whether a task that must drain continues for now.
    *
-   * @param coming gives those of the same service that run and take no requests yet
+   * @param coming returns the tasks of the same service that run and take no requests yet
    */
   goesOn(
     taskId: string,
@@ -60,7 +60,7 @@ export class PutOffs {
     return goesOn;
   }
 
-  /** The task is not to drain, or at once. */
+  /** Drops the delay: the task must drain at once, or not at all. */
   lift(taskId: string): void {
     this.#all.delete(taskId);
   }
@@ -69,7 +69,7 @@ export class PutOffs {
     return nowMs < untilMs && coming.length > 0 && !this.#isThere(coming, nowMs);
   }
 
-  /** Many may wait for the same ones: these are looked at once each time. */
+  /** Many tasks may wait for the same successors, so we check these only once per time. */
   #isThere(coming: readonly string[], nowMs: number): boolean {
     const known = this.#there.get(coming);
     if (known !== undefined && (known.isThere || known.atMs === nowMs)) return known.isThere;

@@ -1,6 +1,6 @@
 /**
- * Says what becomes of the services of a swarm, as `GET /status` shows it: how many of their tasks take requests, how far an
- * update has come, why a task is not there and what to do. Pure.
+ * Describes the services of a swarm for `GET /status`: how many tasks take requests, the progress of an
+ * update, why a task is missing, and what to do. Pure.
  */
 import type { Service, SwarmNode, SwarmTask } from "../../engine/swarm.ts";
 import type { ServiceStatus, TaskStatus } from "../../status.ts";
@@ -10,11 +10,11 @@ import { nameOf } from "./observe.ts";
 import { hasEnded, hasStarted, isRunning, isToStop } from "./task-states.ts";
 
 export type Watching = {
-  /** Those with a label of ours. */
+  /** The services with a label of ours. */
   readonly services: readonly Service[];
-  /** All that the manager tells. */
+  /** All tasks that the manager reports. */
   readonly tasks: readonly SwarmTask[];
-  /** What the fleet was told of a task. */
+  /** The last sighting of a task that the fleet got. */
   readonly told: (taskId: string) => Sighting | undefined;
   readonly takesRequests: (taskId: string) => boolean;
 };
@@ -56,7 +56,7 @@ function serviceStatus(
   };
 }
 
-/** Those that run or are to run; of a place that has none, the last one that has ended, which says why. */
+/** The tasks that run or will run. For a place without one, the last ended task, because it says why. */
 function shownOf(tasks: readonly SwarmTask[]): readonly SwarmTask[] {
   return [...Map.groupBy(tasks, placeOf).values()]
     .flatMap((inPlace) => {
@@ -66,12 +66,12 @@ function shownOf(tasks: readonly SwarmTask[]): readonly SwarmTask[] {
     .sort((a, b) => a.slot - b.slot || a.createdAtMs - b.createdAtMs);
 }
 
-/** The number of a task, or the node where its service has one on each. */
+/** The slot of a task, or its node if the service has one task on each node. */
 function placeOf({ slot, nodeId }: SwarmTask): string {
   return slot > 0 ? String(slot) : nodeId;
 }
 
-/** How the last task in each place has ended, if Swarm calls that an error. */
+/** The error of the last ended task in each place; empty if Swarm reports no error. */
 type Ends = ReadonlyMap<string, string>;
 
 function lastEnds(tasks: readonly SwarmTask[]): Ends {
@@ -103,7 +103,7 @@ function reasonIn(task: SwarmTask, ends: Ends, { takesRequests, told }: Watching
   const reason = reasonOf(task, told(task.id));
   const before = ends.get(placeOf(task)) ?? "";
   if (hasEnded(task) || isToStop(task) || before === "") return reason;
-  return `${reason}; the one before it: ${withAdvice(before)}`;
+  return `${reason}; the task before it: ${withAdvice(before)}`;
 }
 
 function reasonOf(task: SwarmTask, told: Sighting | undefined): string {
@@ -112,10 +112,12 @@ function reasonOf(task: SwarmTask, told: Sighting | undefined): string {
   if (!hasStarted(task)) return withAdvice(task.error || task.message);
   if (told?.kind === "ignored") return told.reason;
   if (told?.kind === "present" && told.trouble !== undefined) return told.trouble.reason;
-  return isRunning(task) ? "its models are being read" : "waiting for its health check to pass";
+  return isRunning(task)
+    ? "the proxy is reading its model list"
+    : "waiting for its health check to pass";
 }
 
-/** Why tasks are missing, each reason once with how many it keeps back: what Swarm says of them, or of those before. */
+/** Why tasks are missing: each reason of Swarm once, with the number of tasks. */
 function missing(
   shown: readonly SwarmTask[],
   ends: Ends,
@@ -130,7 +132,7 @@ function missing(
   );
 }
 
-/** The same of tasks that run, and can't be routed as they are set up. */
+/** The same for running tasks that the proxy cannot route with their current setup. */
 function notRouted(shown: readonly SwarmTask[], { told }: Watching): readonly string[] {
   const ignored = shown.flatMap(({ id }) => {
     const sighting = told(id);
@@ -145,28 +147,28 @@ function countOf({ length }: readonly unknown[]): string {
   return length === 1 ? "1 task" : `${length} tasks`;
 }
 
-/** What to do about what Swarm says, in the words of moby and swarmkit. */
+/** What to do about an error of Swarm. The patterns are the words of moby and swarmkit. */
 const ADVICE: readonly (readonly [RegExp, string])[] = [
   [
     /insufficient resources/,
-    "free some (a GPU, memory) or lower what the service reserves or how many replicas it has",
+    "free some (a GPU, memory), lower the service's reservations, or reduce its replicas",
   ],
   [
     /scheduling constraints not satisfied/,
-    "look at deploy.placement.constraints and at the labels and roles of the nodes",
+    "check deploy.placement.constraints, and the labels and roles of the nodes",
   ],
   [
     /host-mode port already in use/,
-    "it can have one task a node: lower its replicas, or add nodes",
+    "each node can run only one such task: reduce the replicas, or add nodes",
   ],
-  [/no suitable node/, "docker node ls says which nodes are there, and which of them take tasks"],
+  [/no suitable node/, "run docker node ls to see which nodes exist and which ones take tasks"],
   [
     /No such image|pull access denied|manifest unknown|not found: manifest/,
     "each node must have the image or be able to pull it: docker stack deploy --with-registry-auth",
   ],
-  [/unhealthy container/, "its health check has failed: docker service logs says why"],
-  [/non-zero exit \(137\)/, "it was killed, most often because it had no memory left"],
-  [/non-zero exit/, "docker service logs says why"],
+  [/unhealthy container/, "its health check failed; look at docker service logs"],
+  [/non-zero exit \(137\)/, "it was killed, most often because memory ran out"],
+  [/non-zero exit/, "look at docker service logs"],
 ];
 
 function withAdvice(error: string): string {
@@ -174,7 +176,7 @@ function withAdvice(error: string): string {
   return advice === undefined ? error : `${error}: ${advice}`;
 }
 
-/** The last update, while it goes on or if it needs somebody. */
+/** The last update, while it runs or if an operator must act. */
 function updateOf({ update, replicas }: Service, tasks: readonly SwarmTask[]): string | null {
   if (update === undefined) return null;
   const { state, message, startedAtMs } = update;

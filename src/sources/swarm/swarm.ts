@@ -1,7 +1,7 @@
 /**
- * The source that shows the tasks of a swarm, if the engine is a manager of one. Events tell nothing of tasks, so it reads
- * services and tasks again and again: what a task is to come to is known 3 s before its process hears of it. No request
- * ever asks for such a read, and an answer that fails changes nothing.
+ * The source that shows the tasks of a swarm, if the engine is a manager. Events do not report tasks, so
+ * it reads services and tasks again and again. The manager shows that a task must stop 3 s before the
+ * process gets the signal. A client request never causes such a read, and a failed read changes nothing.
  */
 import type { Engine } from "../../engine/engine.ts";
 import { EngineError } from "../../engine/error.ts";
@@ -30,11 +30,11 @@ export type SwarmSourceInit = {
   readonly fleet: { readonly join: (source: Source) => SightingListener };
   readonly log: Log;
   readonly drainTimeoutMs: number;
-  /** The container that we run in; undefined if we run in none. */
+  /** The container that we run in; undefined outside a container. */
   readonly ownContainerId: string | undefined;
-  /** What the source of containers knows of the proxy itself. Resolves when it does. */
+  /** What the container source knows about the proxy itself. Resolves when it knows it. */
   readonly own: () => Promise<Own>;
-  /** Called when containers of tasks are to be looked at again: they are followed here from now on, or not any more. */
+  /** Called when this source starts or ends to follow tasks. The caller must look at containers again. */
   readonly onChange: () => void;
   readonly resolve?: Resolve;
   readonly times?: SwarmTimes;
@@ -47,26 +47,26 @@ type SwarmTimes = {
   readonly pollMs?: number;
   readonly askMs?: number;
   readonly handoverMs?: number; // see `HandoverInit`
-  /** How long containers wait for the first answer: they may be those of tasks. */
+  /** How long containers wait for the first answer, because they may belong to tasks. */
   readonly decideMs?: number;
 };
 
-/** Half a second is a sixth of the notice that Swarm gives. */
+/** The poll interval. It is a sixth of the time between Swarm's decision and the stop signal. */
 const POLL_MS = 500;
-/** Also where reads are dear: with what is put off for a second, that is still within the notice. */
+/** The longest interval, for slow reads. Even with a delay of 1 s (put-off.ts) we drain before the signal. */
 const POLL_MAX_MS = 1_000;
-/** The part of the time that reads may take. */
+/** Reads may take at most one part in this many of the time. */
 const POLL_SHARE = 20;
 const ASK_MS = 30_000;
 /** After a failure. A manager that is starting, or elects a leader, may answer at any moment. */
 const RETRY_MS = 1_000;
-/** From the end of one read to the next there is this much at the least, whatever events come. */
+/** The minimum time from the end of one read to the start of the next, whatever events come. */
 const APART_MS = 50;
-/** The answer at hand may tell of a stop: it does not wait for others for longer. */
+/** A task list may show a stop, so it waits no longer than this for the other reads. */
 const BESIDE_MS = 200;
-/** These say what failed and what follows, as `BugReport` wants it. */
-const READING = "while it read the tasks of the swarm; it does so again soon";
-const JUDGING = "while it acted on what it knows of a task; it does so again at the next change";
+/** What failed and what happens next, in the form that `BugReport` needs. */
+const READING = "while it read the tasks of the swarm; it tries again soon";
+const JUDGING = "while it updated the state of a task; it tries again at the next change";
 
 export class SwarmSource implements Source, TaskFollower {
   readonly name = SOURCE;
@@ -81,7 +81,7 @@ export class SwarmSource implements Source, TaskFollower {
   readonly #dns: TaskDns;
   #own: Own | undefined;
   readonly #handover: Handover;
-  /** Aborted to have the next read at once. */
+  /** Aborting it makes the next read start at once. */
   #waiting = new AbortController();
   #putOffTimer: Timer | undefined;
   readonly #opened = Promise.withResolvers<void>();
@@ -120,10 +120,13 @@ export class SwarmSource implements Source, TaskFollower {
     }, init.resolve);
   }
 
-  /** Reads the tasks for as long as the engine is a manager, and asks whether it is. Resolves when `signal` is aborted. */
+  /**
+   * Reads the tasks while the engine is a manager. Otherwise it asks from time to time whether the engine
+   * has become one. Resolves when `signal` is aborted.
+   */
   async follow(signal: AbortSignal): Promise<void> {
     signal.addEventListener("abort", () => this.#opened.resolve());
-    await this.#opened.promise; // an engine that does not answer need not be asked
+    await this.#opened.promise; // no need to ask before the engine answers at all
     this.#connection.asking(this.#init.times?.decideMs);
     while (!signal.aborted) {
       this.#waiting = new AbortController();
@@ -142,7 +145,7 @@ export class SwarmSource implements Source, TaskFollower {
     return this.#connection.isAnswering;
   }
 
-  /** A list shows all that happened before it was made. */
+  /** A list contains all changes from before it was made, so there is nothing to wait for. */
   settled(): Promise<void> {
     return Promise.resolve();
   }
@@ -175,7 +178,7 @@ export class SwarmSource implements Source, TaskFollower {
     this.#connection.sawTaskContainer();
   }
 
-  /** What `GET /status` shows of the swarm; null if the engine is no manager of one. */
+  /** What `GET /status` shows about the swarm; null if the engine is not a manager. */
   get status(): SwarmStatus | null {
     const connection = this.#connection.status;
     if (connection === null) return null;
@@ -229,19 +232,19 @@ export class SwarmSource implements Source, TaskFollower {
     });
   }
 
-  /** For what nobody waits for: a timer and an answer of somebody's must not end the process. */
+  /** Runs `act` for a timer or a callback. No caller handles its errors, and they must not end the process. */
   #judge(act: (nowMs: number) => void): void {
     void this.#bugs.guard(JUDGING, async () => act(performance.now()));
   }
 
   get #surroundings(): Surroundings {
-    if (this.#own === undefined) throw new Error("where the proxy is has not been read yet");
+    if (this.#own === undefined) throw new Error("Cannot tell where the proxy runs: not read yet");
     const { now: whereabouts, serviceId: ownServiceId } = this.#whereabouts;
     const { itself } = this.#own;
     return { whereabouts, itself, nodes: this.#nodes.all, ownServiceId };
   }
 
-  /** @returns how long to wait beside `APART_MS` */
+  /** @returns how long to wait in addition to `APART_MS` */
   #pauseMs(tookMs: number): number {
     const { pollMs = POLL_MS, askMs = ASK_MS } = this.#init.times ?? {};
     if (this.#connection.isAnswering) {

@@ -1,25 +1,26 @@
 /**
- * Asks Docker's DNS which tasks of a service it names. It drops a task that has become unhealthy 2 s before that is told to
- * stop, which nothing else tells of another node. Source: facts of issue 20, section 6. It does not know what follows.
+ * Asks Docker's DNS which tasks of a service it lists. DNS drops an unhealthy task 2 s before the task is
+ * told to stop. For tasks on other nodes, this is the only sign. Source: facts of issue 20, section 6. It
+ * does not decide what the proxy does.
  */
 import type { Service } from "../../engine/swarm.ts";
 
-/** @throws if the name has no address, or nobody answers in time */
+/** @throws if the name has no address, or no answer comes in time */
 export type Resolve = (name: string) => Promise<readonly string[]>;
 
-/** In every container that is on a network which somebody has made. */
+/** Docker's DNS server in every container on a user-defined network. */
 const DOCKER_DNS = "127.0.0.11";
-/** Without any address of it Docker asks another resolver, which may take 5 s. */
+/** If Docker knows no address for a name, it asks another resolver, and that may take 5 s. */
 const TIMEOUT_MS = 400;
-/** So many questions at once. */
+/** The maximum number of queries at once. */
 const ASKED_MAX = 64;
 
 export class TaskDns {
   readonly #resolve: Resolve;
   readonly #onNames: (serviceId: string, addresses: readonly string[]) => void;
-  /** The services that are being asked about. */
+  /** The services with a query in progress. */
   readonly #asked = new Set<string>();
-  /** Those that are to be asked about when there is room, by id with their names; each once. */
+  /** The services that wait for a free query: their names by id. */
   readonly #waiting = new Map<string, string>();
 
   /** @param onNames called with each answer that has addresses; must not throw */
@@ -31,12 +32,12 @@ export class TaskDns {
     this.#onNames = onNames;
   }
 
-  /** Asks once about each of these services, and about no other any more. Waits for nothing. */
+  /** Sends one query for each of these services, and drops waiting queries for others. Does not wait. */
   ask(services: readonly Pick<Service, "id" | "name">[]): void {
     const before = [...this.#waiting.keys()];
     this.#waiting.clear();
     const names = new Map(services.map(({ id, name }) => [id, name]));
-    // Who has waited comes first: there may be more than are ever asked about in the time from one call to the next.
+    // Waiting services come first: there may be more services than queries between two calls.
     for (const id of [...before, ...names.keys()]) {
       const name = names.get(id);
       if (name !== undefined && !this.#asked.has(id)) this.#waiting.set(id, name);
@@ -54,7 +55,7 @@ export class TaskDns {
 
   async #askOne(id: string, name: string): Promise<void> {
     this.#asked.add(id);
-    // That nobody answers says nothing of any task.
+    // A missing answer says nothing about any task.
     const addresses = await this.#resolve(`tasks.${name}`).catch(() => undefined);
     this.#asked.delete(id);
     this.#askNext();
@@ -63,8 +64,8 @@ export class TaskDns {
 }
 
 /**
- * A resolver keeps each answer for as long as that says, which are 600 s in Docker's case. So each question has one of its
- * own. (Measured: it takes 0.1 ms, and no memory is left behind.)
+ * A resolver caches each answer for its TTL, and Docker's TTL is 600 s. So each query uses a new resolver.
+ * (Measured: this takes 0.1 ms, and leaks no memory.)
  *
  * @param server `address` or `address:port` of the DNS server
  */

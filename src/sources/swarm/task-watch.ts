@@ -1,6 +1,7 @@
 /**
- * Watches the tasks of a swarm: takes one answer of its manager after the other, and tells the fleet what each task has
- * come to. Does all at once, asks nobody, and reads no clock. A task is known by its id alone: addresses are used again.
+ * Watches the tasks of a swarm: takes each answer of the manager, and reports the state of each task to
+ * the fleet. It acts at once, sends no requests, and reads no clock. It identifies a task only by its id,
+ * because addresses are reused.
  */
 import type { Service, SwarmTask } from "../../engine/swarm.ts";
 import type { Rank } from "../../routing/run.ts";
@@ -15,13 +16,13 @@ import { isDisabled, isNameable, isNoNews, isStopping, Told, takesRequests } fro
 
 export type TaskWatchInit = {
   readonly listener: SightingListener;
-  /** May be called once an answer is there. */
+  /** Callable after the first answer. */
   readonly around: () => Surroundings;
-  /** What the engine of our own node shows of a task: see own-node.ts. */
+  /** What our own node's engine shows about a task: see own-node.ts. */
   readonly ownView: (task: SwarmTask) => OwnView | undefined;
 };
 
-/** One answer of a manager. The same lists as last time say that nothing has changed. */
+/** One answer of a manager. The same array objects as last time mean that nothing has changed. */
 export type Answer = {
   readonly services: readonly Service[];
   readonly tasks: readonly SwarmTask[];
@@ -30,34 +31,34 @@ export type Answer = {
 type Watched = {
   task: SwarmTask;
   of: Labelled;
-  /** What the fleet was told. */
+  /** What we have reported to the fleet. */
   readonly told: Told;
 };
 
-/** One look at some tasks, or at all. */
+/** One pass over some tasks or over all tasks. */
 type Round = {
   readonly nowMs: number;
   readonly rank: Rank;
   readonly around: Surroundings;
-  /** By the id of a service: those of its tasks that run and take no requests yet. Kept, since each of many may ask. */
+  /** By service id: its tasks that run and take no requests yet. A cache, because many tasks may ask. */
   readonly coming: Map<string, readonly string[]>;
 };
 
-/** How soon we look again whether the one that is waited for takes requests. */
+/** How soon we check again whether a successor takes requests. */
 const LOOK_AGAIN_MS = 25;
 
 export class TaskWatch {
   readonly #init: TaskWatchInit;
-  /** By task id: those of services with a label of ours. */
+  /** The tasks of services with a label of ours, by task id. */
   readonly #watched = new Map<string, Watched>();
-  /** The same by the id of their service. */
+  /** The same tasks by the id of their service. */
   #ofServices: ReadonlyMap<string, readonly Watched[]> = new Map();
   readonly #named = new NamedAddresses();
   readonly #putOffs: PutOffs;
   readonly #services = new LabelledServices();
-  /** What was acted on last. */
+  /** The last answer that we acted on. */
   #last: (Answer & { readonly around: Surroundings }) | undefined;
-  /** Some task was left since: the next answer is to show it as what it is now. */
+  /** True if we have left a task since the last answer: the next answer must report its new state. */
   #hasLeft = false;
 
   constructor(init: TaskWatchInit) {
@@ -70,17 +71,17 @@ export class TaskWatch {
     return this.#services.ours;
   }
 
-  /** All tasks of the last answer, ended ones too. */
+  /** All tasks of the last answer, including ended ones. */
   get tasks(): readonly SwarmTask[] {
     return this.#last?.tasks ?? [];
   }
 
-  /** The task as the fleet was told of it last; undefined if it was not. */
+  /** The last sighting of the task that we have reported; undefined if there is none. */
   told(taskId: string): Sighting | undefined {
     return this.#watched.get(taskId)?.told.sighting;
   }
 
-  /** Acts on an answer. It shows all that exists: who is not in it any more is gone. */
+  /** Acts on an answer. The answer contains all existing tasks, so a missing task is gone. */
   saw({ services, tasks }: Answer, nowMs: number): void {
     const round = this.#round(nowMs);
     if (this.#isLast({ services, tasks }, round)) return;
@@ -91,16 +92,16 @@ export class TaskWatch {
     const all = [...this.#watched.values()];
     this.#ofServices = Map.groupBy(all, ({ of }) => of.service.id);
     const isOver = ({ task }: Watched): boolean => hasEnded(task) || !listed.has(task.id);
-    // Who comes in the place of another is told first, so that its models are expected all the while.
+    // Successors come first, so that the fleet expects their models without a gap.
     for (const watched of all) if (!isOver(watched)) this.#judge(watched, round);
     for (const watched of all) if (isOver(watched)) this.#forget(watched, round);
     this.#last = { services, tasks, around: round.around };
   }
 
   /**
-   * Carries out what was put off, if its time has come.
+   * Drains the tasks whose delay is over.
    *
-   * @returns when to call this again, ms from now; undefined if nothing is put off
+   * @returns when to call this again, ms from now; undefined if no draining is delayed
    */
   due(nowMs: number): number | undefined {
     const ids = this.#putOffs.due(nowMs);
@@ -108,7 +109,7 @@ export class TaskWatch {
     return this.#putOffs.ids.length > 0 ? LOOK_AGAIN_MS : undefined;
   }
 
-  /** Swarm's DNS has named these addresses as those of a service. */
+  /** Swarm's DNS has listed these addresses for a service. */
   sawNames(serviceId: string, addresses: readonly string[], nowMs: number): void {
     const running = this.#tasksOf(serviceId).filter(
       ({ told, task }) => told.sighting?.kind === "present" && task.state === "running",
@@ -120,24 +121,24 @@ export class TaskWatch {
     this.#judgeAll(this.#find(changed), nowMs);
   }
 
-  /** The services of which Swarm's DNS may name a task, with their names. Of others it would ask a resolver elsewhere. */
+  /** The services with a task that Swarm's DNS may list. For others, DNS would ask an outside resolver. */
   get nameable(): readonly Pick<Service, "id" | "name">[] {
     const isIn = ({ told, task }: Watched): boolean =>
       isNameable(told.sighting, task) || this.#named.isMissing(task.id);
     return this.services.filter(({ id }) => this.#tasksOf(id).some(isIn));
   }
 
-  /** The engine of our own node shows something else of a task. */
+  /** Our own node's engine shows a change of a task. */
   ownChanged(taskId: string, nowMs: number): void {
     this.#judgeAll(this.#find([taskId]), nowMs);
   }
 
-  /** It is known of another node whether it is our own: that changes what is known of all its tasks. */
+  /** We have learned whether a node is our own. That changes what we know about all its tasks. */
   nodeFound(nowMs: number): void {
     this.#judgeAll([...this.#watched.values()], nowMs);
   }
 
-  /** The engine is no manager any more. The tasks live on, and what is in flight there may finish. */
+  /** The engine is no longer a manager. The tasks continue to run, and requests in flight may finish. */
   left(): void {
     for (const watched of this.#watched.values()) this.#leave(watched);
     this.#services.take([]);
@@ -150,7 +151,7 @@ export class TaskWatch {
     return { nowMs, rank, around: this.#init.around(), coming: new Map() };
   }
 
-  /** Nothing has changed. What else is known of a task is told by itself. */
+  /** True if the answer has not changed. Other sources of news about a task call their own methods. */
   #isLast({ services, tasks }: Answer, { around }: Round): boolean {
     const last = this.#last;
     if (this.#hasLeft || services !== last?.services || tasks !== last.tasks) return false;
@@ -172,7 +173,7 @@ export class TaskWatch {
     const of = this.#services.get(task.serviceId);
     if (watched !== undefined) {
       watched.task = withPorts(task, watched.task);
-      // Of a service that was removed the tasks still drain, and its settings are what they were.
+      // The tasks of a removed service still drain, with the old settings of the service.
       watched.of = of ?? watched.of;
     } else if (of?.labels !== undefined && !hasEnded(task)) {
       this.#watched.set(task.id, { task, of, told: new Told() });
@@ -196,10 +197,10 @@ export class TaskWatch {
     return observe(task, of.service, labels, { ...around, own, isOutOfDns });
   }
 
-  /** Says whether a task that is to drain goes on for now: see put-off.ts. */
+  /** Says whether a task that must drain continues for now: see put-off.ts. */
   #isPutOff({ told, task, of }: Watched, sighting: Sighting, round: Round): boolean {
     const isToDrain = isStopping(sighting) && takesRequests(told.sighting);
-    // That DNS does not name it any more says nothing new then: it leaves DNS 1 s after the decision.
+    // A task leaves DNS 1 s after the decision to stop it, so for such a task DNS says nothing new.
     const isAtOnce = this.#init.ownView(task)?.isStopping === true;
     if (isToDrain && !isAtOnce) {
       const coming = (): readonly string[] => this.#comingOf(of.service.id, round);
@@ -221,7 +222,7 @@ export class TaskWatch {
     return ids;
   }
 
-  /** The task has ended, or the manager does not know it any more. */
+  /** The task has ended, or the manager no longer knows it. */
   #forget({ told: { sighting: told }, task, of }: Watched, { around, rank }: Round): void {
     const { listener } = this.#init;
     if (told !== undefined) {
@@ -233,7 +234,7 @@ export class TaskWatch {
     this.#drop(task.id);
   }
 
-  /** Nothing more is told of it. What is in flight there may finish. */
+  /** Stops reporting the task. Its requests in flight may finish. */
   #leave({ told: { sighting: told }, task }: Watched): void {
     const { listener } = this.#init;
     this.#hasLeft = true;

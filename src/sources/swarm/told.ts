@@ -1,4 +1,4 @@
-/** What the fleet was told of a task last, and what a sighting of a task means to the watch. Pure. */
+/** Holds the last reported sighting of a task, and answers questions about sightings for the watch. Pure. */
 import type { SwarmTask } from "../../engine/swarm.ts";
 import type { Sighting } from "../sighting.ts";
 
@@ -7,12 +7,12 @@ export class Told {
   #text = "";
   #host: string | undefined;
 
-  /** What was told last. */
+  /** The last reported sighting. */
   get sighting(): Sighting | undefined {
     return this.#sighting;
   }
 
-  /** @returns false if the same was told last */
+  /** Stores the sighting. @returns false if it is the same as the last one */
   isNew(sighting: Sighting): boolean {
     const text = textOf(sighting);
     if (text === this.#text && settingsOf(sighting) === settingsOf(this.#sighting)) return false;
@@ -22,7 +22,7 @@ export class Told {
     return true;
   }
 
-  /** Its address as DNS would name it; empty if none was told. Kept, since it is asked for at each answer of DNS. */
+  /** Its address in the form of a DNS answer; empty if unknown. Cached, because each DNS answer needs it. */
   get host(): string {
     this.#host ??= hostOf(this.#sighting);
     return this.#host;
@@ -45,23 +45,26 @@ function hostOf(told: Sighting | undefined): string {
   return told?.kind === "present" ? new URL(told.origin).hostname : "";
 }
 
-/** Says whether Swarm's DNS names it: it takes requests, and is reached at an address of its own, not at one of its node. */
+/** True if Swarm's DNS lists it: it takes requests, at an address of its own and not of its node. */
 export function isNameable(told: Sighting | undefined, { networks }: SwarmTask): boolean {
   const host = hostOf(told).replace(/^\[|\]$/g, "");
   return takesRequests(told) && networks.some(({ addresses }) => addresses.includes(host));
 }
 
-/** The same object for as long as the labels of the service stay the same. */
+/** The same object while the labels of the service stay the same. */
 function settingsOf(sighting: Sighting | undefined): unknown {
   return sighting?.kind === "present" ? sighting.settings : undefined;
 }
 
-/** Its settings are left out: they may be long. */
+/** Leaves out the settings, because they may be long. */
 function textOf(sighting: Sighting): string {
   return JSON.stringify(sighting.kind === "present" ? { ...sighting, settings: null } : sighting);
 }
 
-/** A task that ended long ago is listed for a while, and one on a node that is down for a day. */
+/**
+ * True for a task that had ended before we saw it. The manager lists ended tasks for a while, and tasks
+ * on a node that is down for a day.
+ */
 export function isNoNews(told: Sighting | undefined, sighting: Sighting): boolean {
   if (told !== undefined || sighting.kind !== "absent") return false;
   return sighting.outlook === "gone" && sighting.state !== "disabled";

@@ -1,6 +1,6 @@
 /**
- * Finds out where the proxy itself is in the swarm: on which of its networks, and in which service. If it runs on another
- * node than the engine that it asks, only the lists of tasks tell. It does not choose the address of any task.
+ * Finds out where the proxy is in the swarm: on which networks, and in which service. If the proxy runs
+ * on another node than the engine, only the task lists show it. It does not choose the address of a task.
  */
 import { EngineError } from "../../engine/error.ts";
 import type { SwarmTask } from "../../engine/swarm.ts";
@@ -8,13 +8,13 @@ import type { Place } from "../docker/address.ts";
 import type { Whereabouts } from "./address.ts";
 
 export type OwnWhereaboutsInit = {
-  /** The container that we run in; undefined if we run in none. */
+  /** The container that we run in; undefined outside a container. */
   readonly ownContainerId: string | undefined;
-  /** The containers that `docker run` has put on networks of the swarm. @throws {EngineError} */
+  /** Returns the containers that `docker run` has connected to swarm networks. @throws {EngineError} */
   readonly attachments: () => Promise<readonly SwarmTask[]>;
 };
 
-/** How often these containers are asked for, ms: the proxy may join another network. */
+/** How often we read these containers, ms. The proxy may join another network. */
 const ASK_AGAIN_MS = 10_000;
 
 const NOWHERE: readonly SwarmTask[] = [];
@@ -30,7 +30,7 @@ export class OwnWhereabouts {
     this.#init = init;
   }
 
-  /** The service that the proxy is a task of; undefined if it is in none. */
+  /** The service of the proxy; undefined if the proxy is not a task. */
   get serviceId(): string | undefined {
     return this.#own?.serviceId || undefined;
   }
@@ -40,8 +40,8 @@ export class OwnWhereabouts {
   }
 
   /**
-   * @param tasks all that the manager tells
-   * @param place where the proxy is as the engine sees it
+   * @param tasks all tasks that the manager reports
+   * @param place where the proxy runs, from the container source
    */
   async read(tasks: readonly SwarmTask[], place: Place, nowMs: number): Promise<void> {
     this.#own = await this.#find(tasks, place, nowMs);

@@ -99,7 +99,7 @@ describe("a stop notice", () => {
       const server = await startHealthy({ env });
       const reads = async (): Promise<readonly object[]> =>
         (await journal(server)).filter(({ path }) => path === "/v1/models");
-      await until("its models are being read", async () => (await reads()).length > 0);
+      await until("the proxy is reading its model list", async () => (await reads()).length > 0);
       await using load = startLoad(proxy.origin, "m");
       const stopped = dockerCli("stop", "--time", "4", server.name);
       await until("the read is given up", async () => {

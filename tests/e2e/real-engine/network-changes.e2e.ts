@@ -93,7 +93,7 @@ describe.skipIf(!CAN_RUN)("while all of it runs", () => {
   }
 
   function unshared(own: string): Readonly<Record<string, unknown>> {
-    const reason = `no shared network: the container is connected to network ${b}; the proxy is on ${own}; trying ${b} all the same; `;
+    const reason = `no shared network: the container is connected to network ${b}; the proxy is on ${own}; the proxy tries ${b} anyway; `;
     return { state: "reading_models", reason: expect.stringMatching(startOf(reason)), models: [] };
   }
 
@@ -210,10 +210,10 @@ describe.skipIf(!CAN_RUN)("while all of it runs", () => {
       });
       await untilShown(origin, sharing.name, await routed());
       await dockerCli("stop", peer.name);
-      const stopped = ignored("which does not run; start both again");
+      const stopped = ignored("which does not run; start that one, then restart this one");
       await untilShown(origin, sharing.name, stopped, NOTICED_MS);
       await dockerCli("start", peer.name);
-      const restarted = ignored("which was started again after it; restart this one too");
+      const restarted = ignored("which was restarted later; restart this one too");
       await untilShown(origin, sharing.name, restarted, NOTICED_MS);
       expect((await chat(origin, "sharing")).status).toBe(503); // it is there, but not reachable
       await dockerCli("restart", sharing.name);

@@ -216,7 +216,7 @@ function statusExpected(key: ServerKey, where: Where, own: readonly NetworkKey[]
   const tried = servers.networks[where.slice(1) as NetworkKey];
   const sharesAnother = connected.some((network) => own.includes(network));
   const what = sharesAnother ? `the proxy is not on network ${tried}` : "no shared network";
-  const reason = `${what}: ${container}; the proxy is on ${names(own)}; trying ${tried} all the same; `;
+  const reason = `${what}: ${container}; the proxy is on ${names(own)}; the proxy tries ${tried} anyway; `;
   return { state: "reading_models", reason, address, models: [] };
 }
 

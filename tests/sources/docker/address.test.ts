@@ -47,9 +47,9 @@ describe("chooseAddress()", () => {
 
   test("in a container that shares none: the first with an address, in doubt", () => {
     expect(choose({ networks: [network("0", ""), B, A] }, inContainer([C]))).toBe(
-      "10.0.0.1: no shared network: the container is connected to networks 0, a, b; the proxy is on c; trying a all the same",
+      "10.0.0.1: no shared network: the container is connected to networks 0, a, b; the proxy is on c; the proxy tries a anyway",
     );
-    expect(choose({ networks: [A] }, inContainer([]))).toContain("the proxy is on none");
+    expect(choose({ networks: [A] }, inContainer([]))).toContain("the proxy is on no network");
   });
 
   test("inference.network before a shared one; in doubt if the proxy is not on it", () => {
@@ -60,7 +60,7 @@ describe("chooseAddress()", () => {
 
   test("an inference.network that the proxy is not on, though it is on another: no claim that none is shared", () => {
     expect(choose({ networks: [A, B] }, inContainer([A]), "b")).toBe(
-      "10.0.1.1: the proxy is not on network b: the container is connected to networks a, b; the proxy is on a; trying b all the same",
+      "10.0.1.1: the proxy is not on network b: the container is connected to networks a, b; the proxy is on a; the proxy tries b anyway",
     );
   });
 
@@ -172,7 +172,11 @@ describe("chooseAddress() of a container that shares another's network", () => {
       { startedAtMs: sharing.startedAtMs + 1 },
       "restart this one too",
     ],
-    ["shares that of a third", { networkMode: "container:abc" }, "shares that of another"],
+    [
+      "shares that of a third",
+      { networkMode: "container:abc" },
+      "shares the network of a third one",
+    ],
   ])("the other %s", (_what, change, reason) => {
     expect(via(change)).toContain(reason);
   });

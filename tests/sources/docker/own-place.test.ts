@@ -100,7 +100,7 @@ describe("OwnPlace", () => {
     let isKnown = false;
     void own.known.then(() => (isKnown = true));
     await expectNever("anybody is known to be anywhere", () => isKnown, 5);
-    expect(() => own.place).toThrow("not been read");
+    expect(() => own.place).toThrow("not read yet");
     await own.read(false);
     await own.known;
     expect(own.place.kind).toBe("container");

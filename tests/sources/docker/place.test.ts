@@ -70,7 +70,7 @@ describe("DockerSource, before and after it knows where the proxy is", () => {
     });
     const status = () => discovery.containers()[0];
     await until("it is ignored", () => status()?.state === "ignored");
-    expect(status()?.reason).toContain(`127.0.0.1:${models.port} is where the proxy itself`);
+    expect(status()?.reason).toContain(`the proxy itself listens at 127.0.0.1:${models.port}`);
     expect(models.reads()).toBe(0);
     using elsewhere = startDiscovery(fake, {
       own: { listening: { host: "10.0.0.1", port: models.port } },

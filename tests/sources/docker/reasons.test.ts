@@ -16,7 +16,7 @@ function unpaused(log: readonly object[] | null): Container {
 
 describe("notHealthy()", () => {
   const AFTER_PAUSE =
-    "it was paused, and the engine calls it unhealthy until its next health check passes";
+    "it was paused; the engine reports it as unhealthy until its next health check passes";
 
   test.each<[what: string, container: Container, reason: string]>([
     ["straight after docker unpause: no probe has failed", unpaused(null), AFTER_PAUSE],
@@ -29,7 +29,7 @@ describe("notHealthy()", () => {
     [
       "a probe without an exit code",
       unpaused([{ Output: "" }]),
-      "its health check fails: it prints nothing",
+      "its health check fails: the check prints nothing",
     ],
     [
       "one whose probes fail",
@@ -81,7 +81,7 @@ describe("notRunning()", () => {
     [
       { status: "exited" },
       { ...EXITED, endCount: 4 },
-      "stopped: 4 times in 10 min; last: exited with code 1 after 12 s",
+      "stopped: ended 4 times in 10 min; last: exited with code 1 after 12 s",
     ],
     [{ status: "exited" }, STOPPED, "stopped: was stopped (exit code 3)"],
     [
@@ -104,31 +104,31 @@ describe("notRunning()", () => {
     [
       { status: "restarting" },
       EXITED,
-      "restarting: exited with code 1 after 12 s; the engine starts it again",
+      "restarting: exited with code 1 after 12 s; the engine is restarting it",
     ],
     [
       { status: "restarting" },
       { ...EXITED, endCount: 5, restartCount: 5 },
-      "restarting: 5 times in 10 min; last: exit code 1 after 12 s; the engine starts it again",
+      "restarting: ended 5 times in 10 min; last: exit code 1 after 12 s; the engine is restarting it",
     ],
     [
       { status: "restarting" },
       { ...EXITED, restartCount: 41 },
-      "restarting: exited with code 1 after 12 s; restarted 41 times in all; the engine starts it again",
+      "restarting: exited with code 1 after 12 s; restarted 41 times in total; the engine is restarting it",
     ],
     [
       { status: "restarting" },
       { ...EXITED, endCount: 120, restartCount: 400 },
-      "restarting: over 100 times in 10 min, 400 times in all; last: exit code 1 after 12 s; the engine starts it again",
+      "restarting: ended over 100 times in 10 min, 400 times in total; last: exit code 1 after 12 s; the engine is restarting it",
     ],
     [
       { status: "restarting" },
       LOOP,
-      "restarting: 5 times in 10 min; last: exit code 1 after 12 s; it crashes again and again, and no request waits for it: docker logs d06 may tell why",
+      "restarting: ended 5 times in 10 min; last: exit code 1 after 12 s; it crashes again and again, so no request waits for it; look at docker logs d06",
     ],
-    [{ status: "restarting" }, NO_PAST, "restarting: has ended; the engine starts it again"],
+    [{ status: "restarting" }, NO_PAST, "restarting: has ended; the engine is restarting it"],
     [{ status: "removing" }, NO_PAST, "stopped: being removed"],
-    [{ status: "dead" }, NO_PAST, 'stopped: the engine calls it "dead"'],
+    [{ status: "dead" }, NO_PAST, 'stopped: the engine reports its status as "dead"'],
   ])("%o %#", (change, past, expected) => {
     const { state, reason } = notRunning({ ...HEALTHY, name: "d06", ...change }, past);
     expect(`${state}: ${reason}`).toBe(expected);
@@ -155,7 +155,7 @@ describe("comingUp()", () => {
     [
       "after two crashes",
       { ...EXITED, endCount: 2 },
-      "2 times in 10 min; last: exit code 1 after 12 s",
+      "ended 2 times in 10 min; last: exit code 1 after 12 s",
     ],
     [
       "restarted before the proxy was started",
@@ -165,7 +165,7 @@ describe("comingUp()", () => {
     [
       "a crash loop",
       LOOP,
-      "5 times in 10 min; last: exit code 1 after 12 s; it crashes again and again, and no request waits for it: docker logs d06 may tell why",
+      "ended 5 times in 10 min; last: exit code 1 after 12 s; it crashes again and again, so no request waits for it; look at docker logs d06",
     ],
   ])("%s", (_what, past, expected) => {
     expect(comingUp("d06", past)).toBe(expected);

@@ -40,7 +40,7 @@ const STOPPED = "stopped: was stopped: was stopped";
 const KILLED = "killed: was killed: was killed";
 const BY_COMMAND = `${KILLED} by docker kill or docker rm -f`;
 const BY_TIMEOUT = (seconds: number): string =>
-  `${KILLED} at the end of its stop timeout of ${seconds} s: give it a longer stop_grace_period`;
+  `${KILLED} at the end of its stop timeout of ${seconds} s; give it a longer stop_grace_period`;
 const BY_ANY = (seconds: number): string =>
   `${KILLED} ${seconds} s after it was told to stop, by docker stop -t, docker kill or docker rm -f`;
 const BY_NOBODY = `${KILLED} (exit code 137), not by Docker: the host may have run out of memory`;

@@ -29,7 +29,7 @@ test("containers that do not run are listed, and neither routed nor in the way o
   expect(discovery.table.models).toEqual([]);
   const warnings = discovery.log.lines.filter(({ level }) => level === "warn");
   expect(warnings.map(({ reason }) => reason)).toEqual([
-    "there is no label inference.enable; write inference.enable=true to have it routed",
+    "label inference.enable is missing; write inference.enable=true to make the proxy route it",
   ]);
   fake.startAgain(other);
   fake.setHealth(other, "healthy");

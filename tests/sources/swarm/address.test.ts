@@ -88,7 +88,7 @@ describe("addressOf()", () => {
 
   test("without a way to it, it says which networks there are and what would help", () => {
     expect(reasonOf(addressOf(aTask(), SETTINGS, ON_HOST, aNode()))).toBe(
-      "no shared network: the service is on ai_inference; the proxy runs on a host, which reaches no overlay network: run it as a service or container there, or publish port 8000 with mode=host",
+      "no shared network: the service is on ai_inference; the proxy uses a host's network, which reaches no overlay network; run the proxy as a service or container on that network, or publish port 8000 with mode=host",
     );
     const elsewhere = { networks: [{ id: "x", name: "web" }], isOnHost: false };
     expect(reasonOf(addressOf(aTask(), SETTINGS, elsewhere, aNode()))).toBe(
@@ -96,7 +96,7 @@ describe("addressOf()", () => {
     );
     const none = aTask({ networks: [] });
     expect(reasonOf(addressOf(none, SETTINGS, ON_NET, aNode()))).toBe(
-      "its service is on no overlay network; give it one that the proxy is on too, or publish port 8000 with mode=host",
+      "its service is on no overlay network; connect it to one that the proxy is on, or publish port 8000 with mode=host",
     );
   });
 });

@@ -85,7 +85,7 @@ describe("observe()", () => {
   test("one that is to stop on a node that is down is gone: nobody tells when it ends", () => {
     const nodes = new Map([["node1", aNode({ state: "down" })]]);
     expect(see({ task: { desiredState: "shutdown" } }, { nodes })).toMatchObject({
-      ...{ kind: "absent", reason: "is not reached any more: its node is down" },
+      ...{ kind: "absent", reason: "is no longer reachable: its node is down" },
     });
     expect(see({}, { nodes })).toMatchObject({ seen: "routable" }); // Swarm decides that, not we
     const unknown = new Map([["node1", aNode({ state: "unknown" })]]); // after a change of leader
@@ -114,7 +114,7 @@ describe("observe()", () => {
   test("without a health check in its service it is routed elsewhere, and says so", () => {
     const service = { healthcheck: "not given" } as const;
     expect(see({ service })).toMatchObject({
-      ...{ seen: "routable", remark: expect.stringContaining("can't be seen from here") },
+      ...{ seen: "routable", remark: expect.stringContaining("cannot see from here") },
     });
     expect(see()).not.toHaveProperty("remark");
     expect(see({ service }, { own: OWN })).not.toHaveProperty("remark");
@@ -138,7 +138,7 @@ describe("observe()", () => {
     });
     const labels = { "inference.enable": "true", "inference.port": "8080" };
     expect(see({ service: { labels } })).toMatchObject({
-      ...{ kind: "ignored", reason: expect.stringContaining("where the proxy itself listens") },
+      ...{ kind: "ignored", reason: expect.stringContaining("the proxy itself listens at") },
     });
   });
 

@@ -58,7 +58,7 @@ describe("servicesOf()", () => {
     const status = shown({ tasks, takesRequests: (id) => id === "task1" });
     expect(status.routed).toBe(1);
     expect(status.reason).toBe(
-      `2 tasks missing: ${error}: free some (a GPU, memory) or lower what the service reserves or how many replicas it has`,
+      `2 tasks missing: ${error}: free some (a GPU, memory), lower the service's reservations, or reduce its replicas`,
     );
     expect(status.tasks[1]).toMatchObject({ node: null, reason: expect.stringContaining(error) });
   });
@@ -66,11 +66,11 @@ describe("servicesOf()", () => {
   test.each([
     ["No such image: nosuch/image:1", "--with-registry-auth"],
     ["no suitable node (scheduling constraints not satisfied on 3 nodes)", "placement.constraints"],
-    ["no suitable node (host-mode port already in use on 1 node)", "one task a node"],
+    ["no suitable node (host-mode port already in use on 1 node)", "only one such task"],
     ["no suitable node", "docker node ls"],
-    ["task: non-zero exit (137)", "no memory left"],
+    ["task: non-zero exit (137)", "memory ran out"],
     ["task: non-zero exit (3)", "docker service logs"],
-    ["task: non-zero exit (1): dockerexec: unhealthy container", "health check has failed"],
+    ["task: non-zero exit (1): dockerexec: unhealthy container", "health check failed"],
   ])("%s: what to do", (error, advice) => {
     const tasks = [aTask({ state: "failed", error })];
     const { reason } = shown({ tasks, takesRequests: () => false });
@@ -82,12 +82,12 @@ describe("servicesOf()", () => {
     const before = aTask({ id: "old", state: "failed", error: "task: non-zero exit (1)" });
     const next = aTask({ id: "new", state: "starting", createdAtMs: CREATED_MS + 1 });
     const status = shown({ tasks: [before, next], takesRequests: () => false });
-    const why = "task: non-zero exit (1): docker service logs says why";
+    const why = "task: non-zero exit (1): look at docker service logs";
     expect(status.reason).toBe(`1 task missing: ${why}`);
     expect(status.tasks).toMatchObject([
       {
         id: "new",
-        reason: `waiting for its health check to pass; the one before it: ${why}`,
+        reason: `waiting for its health check to pass; the task before it: ${why}`,
       },
     ]);
     const well = shown({ tasks: [before, next], takesRequests: (id) => id === "new" });
@@ -118,7 +118,7 @@ describe("servicesOf()", () => {
     expect(reasonOf({ kind: "ignored", reason: "no shared network" })).toBe("no shared network");
     const trouble = { state: "unhealthy", reason: "its health check fails" };
     expect(reasonOf({ kind: "present", trouble })).toBe("its health check fails");
-    expect(reasonOf({ kind: "present" })).toBe("its models are being read");
+    expect(reasonOf({ kind: "present" })).toBe("the proxy is reading its model list");
     expect(reasonOf(undefined, aTask({ state: "starting" }))).toBe(
       "waiting for its health check to pass",
     );
@@ -131,7 +131,7 @@ describe("servicesOf()", () => {
     expect(shown({ tasks, told: ignored }).reason).toBe("2 tasks not routed: no shared network");
     const services = [aService({ labels: { "inference.enable": "yes" } })];
     expect(shown({ services, tasks, told: ignored }).reason).toBe(
-      'label inference.enable is "yes": write "true" to have it routed',
+      'label inference.enable is "yes": write "true" to make the proxy route it',
     );
   });
 

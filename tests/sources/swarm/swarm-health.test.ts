@@ -44,7 +44,9 @@ describe("a service without a health check in its spec", () => {
     expect(stateOfTask(rig, task)).not.toBe("routed");
     server.answer = () => Response.json({ data: [{ id: "m" }] });
     await untilTask(rig, task, "routed");
-    expect(JSON.stringify(shown(rig, task))).toContain("whether its image has one can't be seen");
+    expect(JSON.stringify(shown(rig, task))).toContain(
+      "cannot see from here whether its image has one",
+    );
   });
 
   test.each<[what: string, health: string | undefined, state: string]>([
@@ -58,7 +60,7 @@ describe("a service without a health check in its spec", () => {
     containerOf(task, health);
     using rig = startSwarm(engine);
     await untilTask(rig, task, state);
-    expect(JSON.stringify(shown(rig, task))).not.toContain("can't be seen");
+    expect(JSON.stringify(shown(rig, task))).not.toContain("cannot see");
     if (state === "ignored") expect(JSON.stringify(shown(rig, task))).toContain("no HEALTHCHECK");
   });
 });

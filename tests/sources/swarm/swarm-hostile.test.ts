@@ -87,7 +87,7 @@ describe("a manager that lies", () => {
     await untilTask(rig, { id: "fraction" }, "routed");
     for (const id of ["bad-node", "no-port", "no-address"]) await untilTask(rig, { id }, "ignored");
     expect(rig.log.count("a bug in the proxy")).toBe(0);
-    expect(JSON.stringify(rig.swarm.status)).toContain("address of its node is not known");
+    expect(JSON.stringify(rig.swarm.status)).toContain("does not know the address of its node");
   });
 
   test("the same task twice, and in two services: one run", async () => {

@@ -54,14 +54,14 @@ describe("endOf()", () => {
         error: "task: non-zero exit (143): dockerexec: unhealthy container",
       },
       "stopped",
-      "was stopped by Swarm, since its health check failed",
+      "was stopped by Swarm because its health check failed",
     ],
-    [{ state: "orphaned" }, "unknown", "is not reached any more: its node is down"],
+    [{ state: "orphaned" }, "unknown", "is no longer reachable: its node is down"],
     [{ state: "failed", exitCode: -1 }, "unknown", "has ended"],
     [
       { state: "failed", exitCode: 137, error: "task: non-zero exit (137)" },
       "killed",
-      "was killed (exit code 137): most often because it had no memory left",
+      "was killed (exit code 137), most often because memory ran out",
     ],
     [
       { state: "failed", exitCode: 3, error: "task: non-zero exit (3)" },
