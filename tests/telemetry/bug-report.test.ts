@@ -2,12 +2,12 @@ import { expect, test } from "bun:test";
 import { BugReport } from "../../src/telemetry/bug-report.ts";
 import { memoryLog } from "../support/proxy/memory-log.ts";
 
-/** An error that is always thrown at the same place. */
+/** Always throws its error in the same place. */
 function bug(message: string): Error {
   return new TypeError(message);
 }
 
-test("tell() reports the same bug once a minute, whatever its message says", () => {
+test("tell() reports the same bug once a minute, even with a different message", () => {
   const log = memoryLog();
   const bugs = new BugReport(log);
   for (const [message, nowMs] of [
@@ -20,7 +20,7 @@ test("tell() reports the same bug once a minute, whatever its message says", () 
   expect(log.count("a bug in the proxy while looking; please report it")).toBe(2);
 });
 
-test("tell() reports at once what happens elsewhere, or while doing something else", () => {
+test("tell() reports an error from another place or another activity at once", () => {
   const log = memoryLog();
   const bugs = new BugReport(log);
   bugs.tell("while looking", bug("x"), 0);
@@ -30,7 +30,7 @@ test("tell() reports at once what happens elsewhere, or while doing something el
   expect(log.count("a bug in the proxy while reading")).toBe(1);
 });
 
-test("guard() reports what is thrown, and resolves all the same", async () => {
+test("guard() reports a thrown error and still resolves", async () => {
   const log = memoryLog();
   const bugs = new BugReport(log);
   await bugs.guard("while looking", () => Promise.reject(bug("x")));

@@ -12,7 +12,7 @@ function told(changes: Changes): readonly string[] {
 }
 
 describe("Changes", () => {
-  test("the latest comes first, with all that is shown of it", () => {
+  test("shows the latest first, with all fields", () => {
     const changes = new Changes();
     changes.add({ ...PROXY, state: "started", reason: "version 1", gist: "a" }, 0);
     changes.add(change("routed"), 1_000);
@@ -28,7 +28,7 @@ describe("Changes", () => {
     ]);
   });
 
-  test("what comes again within a minute of its last time is the same one, with the last words", () => {
+  test("merges a repetition within a minute and keeps the last words", () => {
     const changes = new Changes();
     for (const nowMs of [0, MINUTE_MS - 1, 2 * MINUTE_MS - 2]) {
       changes.add(change("restarting", { reason: `at ${nowMs}` }), nowMs);
@@ -39,13 +39,13 @@ describe("Changes", () => {
     expect(changes.latest[0]).toMatchObject({ at: "1970-01-01T00:02:00.000Z", reason: "last" });
   });
 
-  test("what comes again later is a new one, and the one before stays", () => {
+  test("adds a later repetition as a new change and keeps the old one", () => {
     const changes = new Changes();
     for (const nowMs of [0, 1, MINUTE_MS + 1]) changes.add(change("unhealthy"), nowMs);
     expect(told(changes)).toEqual(["vllm unhealthy 1", "vllm unhealthy 2"]);
   });
 
-  test("the same gist of another name, or of another thing, is another one", () => {
+  test("does not merge the same gist of another name or another kind", () => {
     const changes = new Changes();
     changes.add(change("x"), 0);
     changes.add(change("x", { name: "tei" }), 0);
@@ -53,14 +53,14 @@ describe("Changes", () => {
     expect(told(changes)).toEqual(["vllm x 1", "tei x 1", "vllm x 1"]);
   });
 
-  test("there are 100 at most: the oldest go", () => {
+  test("keeps at most 100 changes and drops the oldest", () => {
     const changes = new Changes();
     for (let n = 0; n < 250; n += 1) changes.add(change("x", { name: `c${n}` }), n);
     expect(told(changes)).toHaveLength(100);
     expect([told(changes)[0], told(changes).at(-1)]).toEqual(["c249 x 1", "c150 x 1"]);
   });
 
-  test("one container that makes up new words each time pushes nobody else out", () => {
+  test("a container with new words each time does not push out other changes", () => {
     const changes = new Changes();
     changes.add(change("routed", { name: "tei" }), 0);
     for (let n = 0; n < 1_000; n += 1) changes.add(change("ignored", { gist: `${n}` }), n);
@@ -68,11 +68,11 @@ describe("Changes", () => {
     expect(told(changes).at(-1)).toBe("tei routed 1");
     changes.add(change("ignored", { gist: "990" }), 1_000);
     const times = changes.latest.map((each) => each.times);
-    expect(times).toEqual([2, ...new Array(25).fill(1)]); // it took its own place, and nobody else's
+    expect(times).toEqual([2, ...new Array(25).fill(1)]); // it replaced only its own changes
     expect(changes.latest.at(-2)?.at).toBe(new Date(975).toISOString());
   });
 
-  test("long texts are cut", () => {
+  test("cuts long texts", () => {
     const changes = new Changes();
     for (const nowMs of [0, 1]) {
       changes.add(change("x", { name: "n".repeat(1_000), reason: "r".repeat(1_000) }), nowMs);

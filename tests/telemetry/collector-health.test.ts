@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { CollectorHealth } from "../../src/telemetry/collector-health.ts";
 import { memoryLog } from "../support/proxy/memory-log.ts";
 
-test("CollectorHealth says once that sending fails, and once that it works again", () => {
+test("CollectorHealth logs once that sending fails and once that it works again", () => {
   const log = memoryLog();
   const health = new CollectorHealth(log);
   health.succeeded("traces");
@@ -16,14 +16,14 @@ test("CollectorHealth says once that sending fails, and once that it works again
   expect(log.lines).toMatchObject([{ level: "warn", signal: "traces", reason: "down" }]);
   health.succeeded("traces");
   health.succeeded("traces");
-  expect(log.lines).toHaveLength(1); // metrics still can't be sent
+  expect(log.lines).toHaveLength(1); // metrics still fail
   health.succeeded("metrics");
   health.succeeded("metrics");
   expect(log.lines).toHaveLength(2);
   expect(log.lines[1]).toMatchObject({ level: "info", message: "telemetry is sent again" });
 });
 
-test("CollectorHealth takes no notice of a failure that began before the last success", () => {
+test("CollectorHealth ignores a failure that began before the last success", () => {
   const log = memoryLog();
   const health = new CollectorHealth(log);
   const begunMs = performance.now();

@@ -3,16 +3,16 @@ import { ERRORS } from "../../src/proxy/own/errors.ts";
 import { failureOf, wordOfBreak } from "../../src/telemetry/call-errors.ts";
 import { errorWord } from "../../src/telemetry/error-words.ts";
 
-/** An error as Bun's fetch throws it. */
+/** An error like the ones of Bun's fetch. */
 function coded(code: string): Error {
   return Object.assign(new Error("x"), { code });
 }
 
-test("errorWord() knows each error of the proxy's own", () => {
+test("errorWord() knows each error of the proxy", () => {
   for (const code of Object.keys(ERRORS)) expect(errorWord(code, 500)).toBe(code);
 });
 
-test("errorWord() knows what becomes of answers and calls", () => {
+test("errorWord() knows each way in which answers and calls fail", () => {
   const words = [
     wordOfBreak({ cancelled: true }, undefined),
     wordOfBreak({ error: coded("x") }, undefined),

@@ -5,7 +5,7 @@ import { CollectorHealth } from "../../src/telemetry/collector-health.ts";
 import { watchSpanExporter } from "../../src/telemetry/exporters.ts";
 import { memoryLog } from "../support/proxy/memory-log.ts";
 
-test("an exporter that throws has failed, and nothing is thrown on", async () => {
+test("an exporter that throws counts as failed, and the error goes no further", async () => {
   const log = memoryLog();
   const broken: SpanExporter = {
     export: () => {

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { LabelValues } from "../../src/telemetry/label-values.ts";
 
-test("of() gives known names as they are, and the value of the rest for all else", () => {
+test("of() returns known names unchanged, and the shared value for all others", () => {
   const models = new LabelValues("unknown");
   expect(models.of("org/m", true)).toBe("org/m");
   expect(models.of("made up", false)).toBe("unknown");
@@ -9,14 +9,14 @@ test("of() gives known names as they are, and the value of the rest for all else
   expect(models.of("m".repeat(257), true)).toBe("unknown");
 });
 
-test("of() keeps a name that is known no more, so that its series goes on", () => {
+test("of() keeps a name that is no longer known, so that its series continues", () => {
   const models = new LabelValues("unknown");
   models.of("m", true);
   expect(models.of("m", false)).toBe("m");
 });
 
 test.each([[undefined, 1_000] as const, [7, 7] as const])(
-  "of() never gives more values than it may (%p)",
+  "of() never returns more values than the limit (%p)",
   (max, most) => {
     const values = new LabelValues("other", max);
     const given = new Set(

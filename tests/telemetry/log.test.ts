@@ -10,14 +10,14 @@ function written(
   return lines;
 }
 
-/** One line of text, without its colours. */
+/** One text line without colours. */
 function plainText(message: string, fields?: Record<string, unknown>): string {
   const [line] = written({ format: "text" }, (log) => log.info(message, fields));
   return Bun.stripANSI(line!);
 }
 
 describe("createLog() as JSON", () => {
-  test("writes one object a line: time, level, message, fields", () => {
+  test("writes one object per line: time, level, message, fields", () => {
     const [line, ...more] = written({}, (log) =>
       log.warn("container ignored", { container: "vllm-1", bytes: 5, models: ["a"], none: null }),
     );
@@ -37,7 +37,7 @@ describe("createLog() as JSON", () => {
     expect(Object.keys(JSON.parse(line!)).slice(0, 3)).toEqual(["time", "level", "message"]);
   });
 
-  test("keeps a line one line whatever is in it", () => {
+  test("keeps a line on one line, whatever it contains", () => {
     const nasty = 'a\nb\r\n{"level":"error"}\u001b[2J\u0000"';
     const [line] = written({}, (log) => log.info(nasty, { [nasty]: nasty }));
     expect(line!.match(/[\n\r]/g)).toEqual(["\n"]);
@@ -110,8 +110,8 @@ describe("createLog() as text", () => {
     "a \u009b2J",
     "\u202ea",
     "\u2028",
-  ])("lets no control character of a value reach the terminal: %p", (value) => {
-    // A client's model name is logged; the terminal carried out the escape sequences in it.
+  ])("writes no control character of a value to the terminal: %p", (value) => {
+    // The log shows model names from clients. The terminal executed escape sequences in them.
     const [line] = written({ format: "text" }, (log) => log.warn("x", { model: value }));
     const [, shown] = line!.replace("\u001b[0m", "").split("model=\u001b[0m");
     expect(shown).toEndWith("\n");
@@ -119,18 +119,18 @@ describe("createLog() as text", () => {
   });
 });
 
-describe("createLog() cuts what is too long", () => {
+describe("createLog() cuts long values", () => {
   const cases: readonly [what: string, value: unknown, kept: unknown][] = [
-    ["no string of 4,096 characters", "x".repeat(4_096), "x".repeat(4_096)],
-    ["one of 4,097", "x".repeat(4_097), `${"x".repeat(4_096)}… (1 more)`],
-    ["no array of 100", Array(100).fill(1), Array(100).fill(1)],
-    ["one of 103", Array(103).fill(1), [...Array(100).fill(1), "… 3 more"]],
+    ["not a string of 4,096 characters", "x".repeat(4_096), "x".repeat(4_096)],
+    ["a string of 4,097", "x".repeat(4_097), `${"x".repeat(4_096)}… (1 more)`],
+    ["not an array of 100", Array(100).fill(1), Array(100).fill(1)],
+    ["an array of 103", Array(103).fill(1), [...Array(100).fill(1), "… 3 more"]],
     [
       "strings in arrays and objects",
       [{ a: ["y".repeat(5_000)] }],
       [{ a: [`${"y".repeat(4_096)}… (904 more)`] }],
     ],
-    ["what is nested deep", nested(1_000), nested(8, "…")],
+    ["deeply nested values", nested(1_000), nested(8, "…")],
   ];
 
   test.each(cases)("%s", (_what, value, kept) => {
@@ -139,7 +139,7 @@ describe("createLog() cuts what is too long", () => {
     expect(shown).toEqual(kept);
   });
 
-  test("names, too many of them, and messages, in either form", () => {
+  test("names, too many names, and messages, as JSON and as text", () => {
     const names = Array.from({ length: 150 }, (_, index) => [`f${index}`, index] as const);
     const fields = Object.fromEntries([["n".repeat(9_000), 1], ...names]);
     for (const format of ["json", "text"] as const) {
@@ -151,13 +151,13 @@ describe("createLog() cuts what is too long", () => {
     }
   });
 
-  test("and leaves what knows its own JSON as it is", () => {
+  test("but does not change values with toJSON()", () => {
     const at = new Date(0);
     expect(plainText("x", { at, off: false })).toEndWith(` at="${at.toJSON()}" off=false\n`);
   });
 });
 
-/** Arrays inside each other. */
+/** Nested arrays. */
 function nested(depth: number, innermost: unknown = []): unknown {
   let value = innermost;
   for (let level = 1; level < depth; level += 1) value = [value];

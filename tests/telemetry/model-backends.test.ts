@@ -8,7 +8,7 @@ function present(...models: readonly string[]): { model: string; backends: numbe
 }
 
 describe("counts()", () => {
-  test("has what is there now", () => {
+  test("returns the current models", () => {
     const counts = new ModelBackends(9).counts(
       [
         { model: "a", backends: 2 },
@@ -23,7 +23,7 @@ describe("counts()", () => {
     ]);
   });
 
-  test("keeps what is gone with 0, for a day from when it was there last", () => {
+  test("keeps a model that is gone with 0, for a day after it was last present", () => {
     const models = new ModelBackends(9);
     models.counts(present("a"), 0);
     models.counts(present("a"), 1_000);
@@ -33,7 +33,7 @@ describe("counts()", () => {
     expect([...models.counts(present("a"), 2_000 + DAY_MS)]).toEqual([["a", 1]]);
   });
 
-  test("begins the day anew when it has been back", () => {
+  test("restarts the day when the model was back meanwhile", () => {
     const models = new ModelBackends(9);
     models.counts(present("a"), 0);
     models.counts([], 1);
@@ -41,7 +41,7 @@ describe("counts()", () => {
     expect([...models.counts([], 2 * DAY_MS)]).toEqual([["a", 0]]);
   });
 
-  test("drops those that are gone the longest where there is no room for new ones", () => {
+  test("drops the models that are gone the longest if there is no room for new ones", () => {
     const models = new ModelBackends(3);
     models.counts(present("a"), 0);
     models.counts(present("a", "b", "c"), 1);
@@ -53,7 +53,7 @@ describe("counts()", () => {
     ]);
   });
 
-  test("drops who is gone the longest, not who came first", () => {
+  test("drops the model that is gone the longest, not the one that came first", () => {
     const models = new ModelBackends(2);
     models.counts(present("a", "b"), 0);
     models.counts(present("a"), 1);
@@ -64,7 +64,7 @@ describe("counts()", () => {
     ]);
   });
 
-  test("shows those that it has shown, and never with 0 while they are there, whatever comes", () => {
+  test("keeps showing present models, never with 0, whatever new models come", () => {
     const models = new ModelBackends(3);
     models.counts(present("a", "b"), 0);
     const many = Array.from({ length: 10_000 }, (_, index) => `m${index}`);

@@ -19,15 +19,15 @@ function backendOf({ origin }: FakeBackend): Backend {
   return makeBackend({ origin, name: "vllm-1" });
 }
 
-/** The calls of one request. One that has failed is told of later than the next one: it waits for the reason. */
+/** The calls of one request. A failed call is reported after the next call, because it waits for its reason. */
 function inTurn(clients: readonly ReceivedSpan[]): readonly ReceivedSpan[] {
   const turn = ({ attributes }: ReceivedSpan): number =>
     Number(attributes["http.request.resend_count"] ?? 0);
   return clients.toSorted((a, b) => turn(a) - turn(b));
 }
 
-describe("what goes wrong", () => {
-  test("a model that nobody has is an event, and no error of the server's", async () => {
+describe("the report of an error", () => {
+  test("an unknown model is an event, and not an error of the server", async () => {
     using reporting = startReportingProxy([]);
     expect((await chat(reporting.proxy.origin, "made up")).status).toBe(404);
     const { servers, clients } = await reporting.spans();
@@ -43,7 +43,7 @@ describe("what goes wrong", () => {
     });
   });
 
-  test("a backend that drains is an event and an error", async () => {
+  test("a draining backend is an event and an error", async () => {
     const backend = makeBackend();
     using reporting = startReportingProxy([backend]);
     reporting.proxy.table.drain(backend);
@@ -56,10 +56,10 @@ describe("what goes wrong", () => {
     });
   });
 
-  test("a refused connection is an error with a retry where there is another backend", async () => {
+  test("a refused connection is an error with a retry if there is another backend", async () => {
     using backend = fakeBackend();
     const working = backendOf(backend);
-    const newer = makeBackend({ name: "vllm-2" }); // nobody listens at port 9
+    const newer = makeBackend({ name: "vllm-2" }); // no process listens on port 9
     using reporting = startReportingProxy([working, newer]);
     expect((await chat(reporting.proxy.origin, "m")).status).toBe(200);
     const { servers, clients } = await reporting.spans();
@@ -82,7 +82,7 @@ describe("what goes wrong", () => {
     for (const { parentSpanId } of clients) expect(parentSpanId).toBe(servers[0]!.spanId);
   });
 
-  test("a refused connection and no other backend is an error of the server's", async () => {
+  test("a refused connection without another backend is a server error", async () => {
     using reporting = startReportingProxy([makeBackend()]);
     expect((await chat(reporting.proxy.origin, "m")).status).toBe(502);
     const { servers } = await reporting.spans();
@@ -92,7 +92,7 @@ describe("what goes wrong", () => {
     });
   });
 
-  test("an error that the backend answers is one of both spans, a client's fault only of the CLIENT's", async () => {
+  test("an error answer of the backend is an error of both spans; a 4xx only of the CLIENT span", async () => {
     let status = 500;
     using backend = fakeBackend(() => Response.json({}, { status }));
     using reporting = startReportingProxy([backendOf(backend)]);
@@ -114,7 +114,7 @@ describe("what goes wrong", () => {
     ]);
   });
 
-  test("a client that leaves a stream is an error with how far it came", async () => {
+  test("a client that leaves during a stream is an error that says how far the stream got", async () => {
     const answer = streamedAnswer({ headers: { "content-type": "text/event-stream" } });
     using backend = fakeBackend(() => answer.response);
     using reporting = startReportingProxy([backendOf(backend)]);
@@ -141,11 +141,11 @@ describe("what goes wrong", () => {
       body: '{"model":"m"}',
       signal: abort.signal,
     }).catch(() => undefined);
-    await until("the backend has it", () => backend.received.length === 1);
+    await until("the backend has the request", () => backend.received.length === 1);
     abort.abort();
     await request;
     await until("the request is over", () => reporting.proxy.keptOpen() === 0);
-    await Bun.sleep(0); // the answer that nobody gets
+    await Bun.sleep(0); // the answer that the client does not get
     const { servers, clients } = await reporting.spans();
     expect(servers[0]).toMatchObject({
       attributes: { "error.type": "client_gone", "http.response.status_code": 499 },
@@ -157,12 +157,12 @@ describe("what goes wrong", () => {
   test.each([
     ["breaks off", "upstream_broken_off", (raw: RawConnection) => raw.reset()],
     [
-      "has no more time",
+      "exceeds the drain timeout",
       "drain_timeout",
       (_raw: RawConnection, { table, backend }: CutBackend) => table.remove(backend, "cut"),
     ],
   ])(
-    "a backend that %s in its answer is an error with how far it came",
+    "a backend that %s during its answer is an error that says how far the answer got",
     async (_what, word, breakOff) => {
       using upstream = await rawServer();
       const backend = makeBackend({ origin: upstream.origin });
@@ -187,7 +187,7 @@ describe("what goes wrong", () => {
     },
   );
 
-  test("a connection that the server was just closing is a retry", async () => {
+  test("a connection that the server is closing is a retry", async () => {
     using upstream = await rawServer();
     using reporting = startReportingProxy([makeBackend({ origin: upstream.origin })]);
     const first = chat(reporting.proxy.origin, "m");

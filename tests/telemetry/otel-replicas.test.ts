@@ -1,4 +1,4 @@
-/** What is reported of models whose requests several containers share. */
+/** Reports for models whose requests several replicas share. */
 import { describe, expect, test } from "bun:test";
 import type { BackendLoad, RequestReport, Telemetry } from "../../src/telemetry/telemetry.ts";
 import { chat } from "../support/client/requests.ts";
@@ -20,7 +20,7 @@ function chatRequest(telemetry: Telemetry, model = "m", isKnown = true): Request
   return report;
 }
 
-/** Sends all there is, which ends the telemetry. */
+/** Sends all data and ends the telemetry. */
 async function metricOf(
   { telemetry, receiver }: TestTelemetry,
   name: string,
@@ -29,7 +29,7 @@ async function metricOf(
   return receiver.metrics.get(name);
 }
 
-/** The lines of one metric, without what all have in common. */
+/** The lines of one metric, without their common part. */
 async function scraped({ telemetry }: TestTelemetry, name: string): Promise<readonly string[]> {
   const text = (await telemetry.scrape?.()) ?? "";
   return text
@@ -61,7 +61,7 @@ describe("proxy.route.decisions", () => {
     ]);
   });
 
-  test("stays at 1,000 series, and loses no count", async () => {
+  test("stays at 1,000 series and loses no count", async () => {
     using test_ = startTestTelemetry();
     for (let index = 0; index < 1_500; index += 1) {
       chatRequest(test_.telemetry, `m${index}`).decided("load");
@@ -73,13 +73,13 @@ describe("proxy.route.decisions", () => {
 });
 
 describe("proxy.backend.load", () => {
-  test("is there for no container when there is no replica", async () => {
+  test("has no series without replicas", async () => {
     using test_ = startTestTelemetry({ scrape: true });
     expect(await scraped(test_, "proxy_backend_load")).toEqual([]);
     expect(await metricOf(test_, "proxy.backend.load")).toBeUndefined();
   });
 
-  test("has each replica as it is at the moment, and none that is gone", async () => {
+  test("shows the current load of each replica, and no replica that is gone", async () => {
     let loads: readonly BackendLoad[] = [
       { name: "vllm-1", load: 3.125 },
       { name: 'v"2', load: 0 },
@@ -97,7 +97,7 @@ describe("proxy.backend.load", () => {
   });
 
   test.each(["cumulative", "delta", "lowmemory"])(
-    "has none that is gone over OTLP either, with %s",
+    "shows no replica that is gone over OTLP either, with %s",
     async (temporality) => {
       let loads: readonly BackendLoad[] = [{ name: "vllm-1", load: 1 }];
       using test_ = startTestTelemetry({
@@ -118,20 +118,20 @@ describe("proxy.backend.load", () => {
       await until("it is gone", () => Bun.deepEquals(shown(), [["vllm-2", 2.5]]));
       chatRequest(test_.telemetry).decided("load");
       await test_.telemetry.shutdown();
-      // What is no gauge goes as the environment says.
+      // Other instruments use the temporality from the environment.
       expect(test_.receiver.metrics.get("proxy.route.decisions")?.temporality).toBe(
         temporality === "cumulative" ? "CUMULATIVE" : "DELTA",
       );
     },
   );
 
-  test("adds up containers of one name, as two engines may have them", async () => {
+  test("adds up containers with the same name, which two engines may have", async () => {
     const loads = [1.5, 2].map((load) => ({ name: "vllm-1", load }));
     using test_ = startTestTelemetry({ scrape: true, backendLoads: () => loads });
     expect(await scraped(test_, "proxy_backend_load")).toEqual(['{container_name="vllm-1"} 3.5']);
   });
 
-  test("has 998 names and one for the rest, for good, and none that is long", async () => {
+  test("has 998 names plus one for the rest, permanently, and no long name", async () => {
     let loads = Array.from({ length: 1_500 }, (_, index) => ({ name: `c${index}`, load: 1 }));
     using test_ = startTestTelemetry({ scrape: true, backendLoads: () => loads });
     const first = await scraped(test_, "proxy_backend_load");
@@ -152,7 +152,7 @@ describe("proxy.backend.load", () => {
 describe("the spans of a request to replicas", () => {
   const backend = (name: string) => ({ name, origin: "http://127.0.0.1:9", basePath: "/v1" });
 
-  test("say why each got it, and where and why another one was asked", async () => {
+  test("say why each replica was chosen, and where and why a failover happened", async () => {
     using test_ = startTestTelemetry();
     const report = chatRequest(test_.telemetry);
     report.decided("prefix");
@@ -160,7 +160,7 @@ describe("the spans of a request to replicas", () => {
     report.failover("connection refused", "vllm-1");
     report.decided("failover");
     report.call(backend("vllm-2")).failed(new Error("reset"), undefined);
-    report.call(backend("vllm-2")).ended({ bytes: 0 }, undefined); // sent again: nobody chose
+    report.call(backend("vllm-2")).ended({ bytes: 0 }, undefined); // sent again: no new choice
     await test_.telemetry.shutdown();
     const { spans } = test_.receiver;
     const server = spans.find(({ kind }) => kind === "SERVER");
@@ -182,7 +182,7 @@ describe("the spans of a request to replicas", () => {
     ]);
   });
 
-  test("end with what the last replica answered when all of them decline", async () => {
+  test("end with the answer of the last replica when all replicas refuse", async () => {
     const statuses = [503, 429];
     using one = fakeBackend(() => new Response("busy", { status: statuses.shift() ?? 503 }));
     const replica = (name: string) => makeBackend({ name, origin: one.origin, isReplica: true });
@@ -207,7 +207,7 @@ describe("the spans of a request to replicas", () => {
       "429",
       "503",
     ]);
-    // A fault of the client's is no error of a SERVER span.
+    // A client error is not an error of a SERVER span.
     expect(
       servers.map(({ attributes, status }) => [attributes["error.type"], status.code]),
     ).toEqual([
@@ -220,9 +220,9 @@ describe("the spans of a request to replicas", () => {
     ]);
   });
 
-  test("end with an earlier answer when the last replica gives none", async () => {
+  test("end with an earlier answer when the last replica does not answer", async () => {
     using busy = fakeBackend(() => new Response("busy", { status: 503 }));
-    const gone = makeBackend({ name: "vllm-1", isReplica: true }); // nobody listens there
+    const gone = makeBackend({ name: "vllm-1", isReplica: true }); // no process listens there
     const declining = makeBackend({ name: "vllm-2", origin: busy.origin, isReplica: true });
     using reporting = startReportingProxy([gone, declining]);
     expect((await chat(reporting.proxy.origin, "m")).status).toBe(503);
@@ -234,7 +234,7 @@ describe("the spans of a request to replicas", () => {
     });
   });
 
-  test("have no more than 32 events, and names cut to 1,024 characters", async () => {
+  test("have at most 32 events, and names cut to 1,024 characters", async () => {
     using test_ = startTestTelemetry();
     const report = chatRequest(test_.telemetry);
     for (let index = 0; index < 100; index += 1) report.failover("saturated", "x".repeat(5_000));

@@ -8,7 +8,7 @@ import { type FakeBackend, fakeBackend, streamedAnswer } from "../support/server
 const TRACE_ID = "0af7651916cd43dd8448eb211c80319c";
 const PARENT_ID = "b7ad6b7169203331";
 
-/** Start times are given in whole ms, durations are exact. */
+/** Start times are in whole ms, durations are exact. */
 const CLOCK_MS = 1.5;
 
 function expectInside(inner: ReceivedSpan, outer: ReceivedSpan): void {
@@ -21,7 +21,7 @@ function backendOf({ origin }: FakeBackend): ReturnType<typeof makeBackend> {
 }
 
 describe("one request", () => {
-  test("is a SERVER span below the client's, with a CLIENT span whose id the backend gets", async () => {
+  test("is a SERVER span below the client's span, with a CLIENT span whose id the backend gets", async () => {
     using backend = fakeBackend(() => Response.json({ choices: [] }));
     using reporting = startReportingProxy([backendOf(backend)]);
     const response = await fetch(`${reporting.proxy.origin}/v1/chat/completions?key=secret`, {
@@ -91,7 +91,7 @@ describe("one request", () => {
       "two traceparents",
       { traceparent: `00-${TRACE_ID}-${PARENT_ID}-01, 00-${TRACE_ID}-${PARENT_ID}-00` },
     ],
-  ])("with %s begins one of its own", async (_what, headers) => {
+  ])("with %s begins a new trace", async (_what, headers) => {
     using backend = fakeBackend();
     using reporting = startReportingProxy([backendOf(backend)]);
     const { origin } = reporting.proxy;
@@ -108,7 +108,7 @@ describe("one request", () => {
     expect(sent.has("tracestate")).toBe(false);
   });
 
-  test("that is not to be sampled has no span, and says so to the backend", async () => {
+  test("that must not be sampled has no span, and tells the backend so", async () => {
     using backend = fakeBackend();
     using reporting = startReportingProxy([backendOf(backend)]);
     await fetch(`${reporting.proxy.origin}/v1/chat/completions`, {
@@ -122,13 +122,13 @@ describe("one request", () => {
     );
   });
 
-  test("ends with the body of a stream, whose tokens and first piece it has", async () => {
+  test("ends with the body of a stream, and shows its tokens and the time of its first piece", async () => {
     const answer = streamedAnswer({ headers: { "content-type": "text/event-stream" } });
     using backend = fakeBackend(() => answer.response);
     using reporting = startReportingProxy([backendOf(backend)]);
     answer.send("data: {}\n\n");
     const stream = await streamedChat(reporting.proxy.origin, "m");
-    await Bun.sleep(60); // the time that the span must take
+    await Bun.sleep(60); // the span must take this long
     expect(reporting.receiver.spans).toEqual([]);
     answer.send('data: {"usage":{"prompt_tokens":3,"completion_tokens":5}}\n\ndata: [DONE]\n\n');
     answer.end();
@@ -145,7 +145,7 @@ describe("one request", () => {
     expect(clients[0]!.attributes["gen_ai.response.time_to_first_chunk"]).toBeNumber();
   });
 
-  test("that makes a response is read for its id and for its tokens at once", async () => {
+  test("that creates a response reads the id and the tokens from the same answer", async () => {
     const answer = { id: "resp_1", output: [], usage: { input_tokens: 3, output_tokens: 5 } };
     using backend = fakeBackend(() => Response.json(answer));
     using other = fakeBackend();
@@ -167,7 +167,7 @@ describe("one request", () => {
     });
   });
 
-  test("never has the raw path in its name, nor more than 1,024 characters of it or of the model", async () => {
+  test("never has the raw path in its name, and cuts the path and the model to 1,024 characters", async () => {
     using backend = fakeBackend();
     using reporting = startReportingProxy([backendOf(backend)]);
     const path = `/v1/${"x".repeat(5_000)}`;
@@ -184,7 +184,7 @@ describe("one request", () => {
     ["proxy.test", "proxy.test", undefined],
     ["[::1]:8080", "::1", 8080],
     ["[::1]", "::1", undefined],
-  ])("came for the host %s", async (host, address, port) => {
+  ])("shows the host %s", async (host, address, port) => {
     using reporting = startReportingProxy([]);
     const init = { method: "POST", headers: { host }, body: '{"model":"m"}' };
     await fetch(`${reporting.proxy.origin}/v1/x`, init);

@@ -6,8 +6,8 @@ import { fakeBackend } from "../support/server/scripted.ts";
 
 const USAGE = { prompt_tokens: 3, completion_tokens: 5 };
 
-describe("metrics in Prometheus' form", () => {
-  test("are there without OTLP, and then nothing is traced or sent", async () => {
+describe("metrics in Prometheus' format", () => {
+  test("work without OTLP, and then nothing is traced or sent", async () => {
     using backend = fakeBackend(() => Response.json({ usage: USAGE }));
     using reporting = startReportingProxy([makeBackend({ origin: backend.origin })], {
       scrape: true,
@@ -34,7 +34,7 @@ describe("metrics in Prometheus' form", () => {
     expect(reporting.receiver.requests).toEqual([]);
   });
 
-  test("escape what a model is called", async () => {
+  test("escape the name of a model", async () => {
     const id = 'a"b\\c\nd{}';
     using backend = fakeBackend(() => Response.json({}));
     using reporting = startReportingProxy(

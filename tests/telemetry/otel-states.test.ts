@@ -1,4 +1,4 @@
-/** The metrics that alerts need: errors, who serves a model, the states of containers and of the engine. */
+/** The metrics for alerts: errors, the backends of a model, the states of containers and of the engine. */
 import { describe, expect, test } from "bun:test";
 import { SERVER_STATES } from "../../src/fleet/condition.ts";
 import type { RunEnd } from "../../src/routing/run.ts";
@@ -24,7 +24,7 @@ function container(name: string, state = "routed", crash_loop = false): Observed
 }
 
 describe("proxy.request.errors", () => {
-  test("counts what the proxy answers itself by its code, and a server's status as it is", async () => {
+  test("counts the proxy's own error answers by code, and a server's error answers by status", async () => {
     const statuses = [500, 404, 429, 200, 302];
     using backend = fakeBackend(() => new Response("x", { status: statuses.shift() ?? 200 }));
     using reporting = startReportingProxy([makeBackend({ origin: backend.origin })], {
@@ -44,7 +44,7 @@ describe("proxy.request.errors", () => {
     await reporting.telemetry.shutdown();
   });
 
-  test("counts a server that does not answer by why, not by the 502", async () => {
+  test("counts a server that does not answer by the reason, not by the 502", async () => {
     using reporting = startReportingProxy([makeBackend()], { scrape: true });
     expect((await chat(reporting.proxy.origin, "m")).status).toBe(502);
     const { servers } = await reporting.spans();
@@ -75,33 +75,30 @@ describe("proxy.request.errors", () => {
   });
 
   test.each<[what: string, end: RunEnd["kind"] | undefined, word: string]>([
-    ["is not known yet", undefined, "upstream_broken_off"],
+    ["is unknown", undefined, "upstream_broken_off"],
     ["is known", "out of memory", "container_oom"],
-  ])(
-    "names an answer that broke off by its container's end if that %s",
-    async (_what, kind, word) => {
-      using upstream = await rawServer();
-      const backend = makeBackend({ origin: upstream.origin });
-      using reporting = startReportingProxy([backend], { scrape: true });
-      const stream = streamedChat(reporting.proxy.origin, "m");
-      const connection = await upstream.request();
-      connection.send(
-        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n\n\n\r\n",
-      );
-      const { end } = await stream;
-      if (kind !== undefined) backend.ending.ended({ kind, brief: "went", reason: "went" });
-      connection.reset();
-      await end;
-      expect(await scraped(reporting.telemetry, ERRORS)).toEqual([
-        `{model="m",error_type="${word}"} 1`,
-      ]);
-      await reporting.telemetry.shutdown();
-    },
-  );
+  ])("counts a broken answer when the end of its container %s", async (_what, kind, word) => {
+    using upstream = await rawServer();
+    const backend = makeBackend({ origin: upstream.origin });
+    using reporting = startReportingProxy([backend], { scrape: true });
+    const stream = streamedChat(reporting.proxy.origin, "m");
+    const connection = await upstream.request();
+    connection.send(
+      "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n\n\n\r\n",
+    );
+    const { end } = await stream;
+    if (kind !== undefined) backend.ending.ended({ kind, brief: "went", reason: "went" });
+    connection.reset();
+    await end;
+    expect(await scraped(reporting.telemetry, ERRORS)).toEqual([
+      `{model="m",error_type="${word}"} 1`,
+    ]);
+    await reporting.telemetry.shutdown();
+  });
 });
 
 describe("proxy.model.backends", () => {
-  test("keeps a model with 0 when its last backend has gone", async () => {
+  test("keeps a model with 0 when its last backend is gone", async () => {
     let models = [
       { model: "a", backends: 2 },
       { model: "b", backends: 1 },
@@ -115,7 +112,7 @@ describe("proxy.model.backends", () => {
     await test_.telemetry.shutdown();
   });
 
-  test("has 1,000 series at most", async () => {
+  test("has at most 1,000 series", async () => {
     const modelBackends = (): { model: string; backends: number }[] =>
       Array.from({ length: 5_000 }, (_, index) => ({ model: `m${index}`, backends: 1 }));
     using test_ = startTestTelemetry({ scrape: true, modelBackends });
@@ -125,7 +122,7 @@ describe("proxy.model.backends", () => {
 });
 
 describe("the metrics of containers", () => {
-  test("have the present state alone, and nothing of a container that is gone", async () => {
+  test("show only the current state, and no container that is gone", async () => {
     let containers = [container("vllm-1", "starting"), container("vllm-2", "restarting", true)];
     using test_ = startTestTelemetry({ scrape: true, containers: () => containers });
     const lines = (name: string): Promise<readonly string[]> => scraped(test_.telemetry, name);
@@ -143,7 +140,7 @@ describe("the metrics of containers", () => {
     await test_.telemetry.shutdown();
   });
 
-  test("ask for the containers once each time", async () => {
+  test("read the containers once per collection", async () => {
     let asked = 0;
     const containers = (): readonly ObservedContainer[] => {
       asked += 1;
@@ -155,7 +152,7 @@ describe("the metrics of containers", () => {
     await test_.telemetry.shutdown();
   });
 
-  test("add up containers of one name; one of them that crashes again and again is enough", async () => {
+  test("add up containers with the same name; one crash loop is enough to show 1", async () => {
     const containers = (): readonly ObservedContainer[] => [
       container("a", "restarting", true),
       container("a"),
@@ -170,7 +167,7 @@ describe("the metrics of containers", () => {
     await test_.telemetry.shutdown();
   });
 
-  test("have 1,000 series at most, whatever the states are: the rest of the containers is one", async () => {
+  test("have at most 1,000 series, whatever the states are; all other containers share a name", async () => {
     const containers = (): readonly ObservedContainer[] =>
       Array.from({ length: 5_000 }, (_, index) =>
         container(`c${index}`, SERVER_STATES[index % SERVER_STATES.length]),

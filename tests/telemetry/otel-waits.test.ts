@@ -1,4 +1,4 @@
-/** What is reported of requests that wait for their model. */
+/** Reports for requests that wait. */
 import { describe, expect, test } from "bun:test";
 import type { RequestReport, Telemetry, WaitOutcome } from "../../src/telemetry/telemetry.ts";
 import { scraped, startTestTelemetry } from "../support/proxy/reporting.ts";
@@ -13,7 +13,7 @@ function chatRequest(telemetry: Telemetry, model = "m", isKnown = true): Request
 }
 
 describe("proxy.requests.waiting", () => {
-  test("has how many wait for each model now, however a wait ends and how often that is told", async () => {
+  test("shows the waiting requests of each model, however a wait ends and however often the end is reported", async () => {
     using test_ = startTestTelemetry({ scrape: true });
     const { telemetry } = test_;
     const waiting = (): Promise<readonly string[]> => scraped(telemetry, "proxy_requests_waiting");
@@ -40,7 +40,7 @@ describe("proxy.requests.waiting", () => {
     ]);
   });
 
-  test("counts the end of a wait where it counted its beginning", async () => {
+  test("counts begin and end of a wait for the same model", async () => {
     using test_ = startTestTelemetry({ scrape: true });
     const report = chatRequest(test_.telemetry, "alias", false);
     const end = report.waits();
@@ -73,7 +73,7 @@ describe("proxy.wait.duration", () => {
     expect(sum).toBeWithin(0.019, tookS);
   });
 
-  test("stays at 1,000 series, and loses no count", async () => {
+  test("stays at 1,000 series and loses no count", async () => {
     using test_ = startTestTelemetry();
     for (let index = 0; index < 1_500; index += 1) {
       chatRequest(test_.telemetry, `m${index}`).waits()("timeout");
@@ -88,7 +88,7 @@ describe("proxy.wait.duration", () => {
 });
 
 describe("the SERVER span", () => {
-  test("has how long the request has waited in all, and how the last wait ended", async () => {
+  test("shows the total wait of the request, and how the last wait ended", async () => {
     using test_ = startTestTelemetry();
     const report = chatRequest(test_.telemetry);
     const startMs = performance.now();
@@ -105,7 +105,7 @@ describe("the SERVER span", () => {
     expect(attributes["proxy.wait.duration"]).toBeWithin(0.038, tookS);
   });
 
-  test("of a request that has not waited says nothing of it", async () => {
+  test("of a request that did not wait shows no wait", async () => {
     using test_ = startTestTelemetry();
     chatRequest(test_.telemetry).answered(404, "model_not_found");
     await test_.telemetry.shutdown();

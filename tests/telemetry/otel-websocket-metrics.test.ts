@@ -3,7 +3,7 @@ import { ABRUPT, handshake, NORMAL, RESET } from "../support/proxy/reported-webs
 import { scraped, startTestTelemetry } from "../support/proxy/reporting.ts";
 
 describe("the metrics of a WebSocket", () => {
-  test("have it from the handshake to its end, which counts once, and not in the durations", async () => {
+  test("count it from the handshake to its end, once, and not in the durations", async () => {
     using test_ = startTestTelemetry({ scrape: true });
     const { telemetry } = test_;
     const gauges = (): Promise<readonly (readonly string[])[]> =>
@@ -45,7 +45,7 @@ describe("the metrics of a WebSocket", () => {
     expect(test_.receiver.spans).toHaveLength(4);
   });
 
-  test("count its end where they counted its beginning", async () => {
+  test("count begin and end for the same model", async () => {
     using test_ = startTestTelemetry({ scrape: true });
     const { report, call } = handshake(test_.telemetry);
     const ended = call.upgraded();
@@ -57,7 +57,7 @@ describe("the metrics of a WebSocket", () => {
     await test_.telemetry.shutdown();
   });
 
-  test("stay at 1,000 series, and lose no WebSocket", async () => {
+  test("stay at 1,000 series and lose no WebSocket", async () => {
     using test_ = startTestTelemetry();
     const ends = Array.from({ length: 1_500 }, (_, index) =>
       handshake(test_.telemetry, "/v1/realtime", `m${index}`).call.upgraded(),

@@ -1,4 +1,4 @@
-/** The spans of a WebSocket: the handshake, its whole life, and each way in which it may end. */
+/** The spans of a WebSocket: the handshake, its whole life, and each way to end. */
 import { describe, expect, test } from "bun:test";
 import type { RunEnd } from "../../src/routing/run.ts";
 import type { SocketEnd } from "../../src/telemetry/telemetry.ts";
@@ -8,7 +8,7 @@ import { scraped, startTestTelemetry, type TestTelemetry } from "../support/prox
 
 type Spans = { readonly server: ReceivedSpan; readonly client: ReceivedSpan };
 
-/** Sends all there is, which ends the telemetry. */
+/** Sends all data and ends the telemetry. */
 async function spansOf({ telemetry, receiver }: TestTelemetry): Promise<Spans> {
   await telemetry.shutdown();
   const { spans } = receiver;
@@ -18,11 +18,11 @@ async function spansOf({ telemetry, receiver }: TestTelemetry): Promise<Spans> {
 }
 
 describe("the spans of a WebSocket", () => {
-  test("are a CLIENT span for its handshake, and a SERVER span for its whole life", async () => {
+  test("are a CLIENT span for its handshake and a SERVER span for its whole life", async () => {
     using test_ = startTestTelemetry();
     const { call } = handshake(test_.telemetry);
     const ended = call.upgraded();
-    await Bun.sleep(60); // the time that the SERVER span must take longer
+    await Bun.sleep(60); // the SERVER span must be this much longer
     ended(NORMAL, undefined);
     const { server, client } = await spansOf(test_);
     expect([server.name, client.name]).toEqual(["GET /v1/realtime", "GET /v1/realtime"]);
@@ -61,7 +61,7 @@ describe("the spans of a WebSocket", () => {
     });
   });
 
-  test("are no operation of generative AI, even at a path whose POST is one", async () => {
+  test("are not an operation of generative AI, even on a path whose POST is one", async () => {
     using test_ = startTestTelemetry();
     handshake(test_.telemetry, "/v1/responses").call.upgraded()(NORMAL, undefined);
     const { server, client } = await spansOf(test_);
@@ -82,13 +82,13 @@ describe("the spans of a WebSocket", () => {
       ["upstream_broken_off", "the server closed the connection"],
     ],
     [
-      "its server can't be reached any more",
+      "its server is no longer reachable",
       {},
       "run-over",
       ["upstream_broken_off", "the server stopped or is no longer reachable"],
     ],
     [
-      "its server sent what is no WebSocket",
+      "its server sent an invalid frame",
       { error: new Error("RSV1 must be clear") },
       undefined,
       ["upstream_broken_off", "the request failed (Error)"],
@@ -106,12 +106,12 @@ describe("the spans of a WebSocket", () => {
       ["client_gone", "client gone"],
     ],
     [
-      "its client left, and its server then",
+      "its client left, and then its server",
       { error: RESET },
       "client gone",
       ["client_gone", "client gone"],
     ],
-  ])("name it when %s", async (_how, but, abortReason, [word = "", reason]) => {
+  ])("name the error when %s", async (_how, but, abortReason, [word = "", reason]) => {
     using test_ = startTestTelemetry();
     const { call } = handshake(test_.telemetry);
     const end = { ...ABRUPT, ...but };
@@ -139,12 +139,12 @@ describe("the spans of a WebSocket", () => {
     ["exited", "container_exit"],
     ["killed", "container_exit"],
     ["stopped", "container_exit"],
-  ])("wait until it is known that its container ended, and how: %s", async (kind, word) => {
+  ])("wait until the proxy knows how its container ended: %s", async (kind, word) => {
     using test_ = startTestTelemetry();
     const { call, ending } = handshake(test_.telemetry);
     call.upgraded()({ ...ABRUPT, error: RESET }, undefined);
     const endedMs = Date.now();
-    await Bun.sleep(50); // the time by which the engine is late
+    await Bun.sleep(50); // the delay of the engine
     ending.ended({ kind, brief: "went", reason: "went (exit code 137)" });
     const { server } = await spansOf(test_);
     expect(server.attributes).toMatchObject({
@@ -159,23 +159,20 @@ describe("the spans of a WebSocket", () => {
   });
 
   test.each<[how: string, end: SocketEnd, abortReason: string | undefined]>([
-    ["its own end", NORMAL, undefined],
-    ["the end of its time", { ...ABRUPT, error: RESET }, "cut"],
-    ["the end of its client", { ...ABRUPT, error: RESET, cancelled: true }, undefined],
-  ])(
-    "don't take the end of its container for the reason of %s",
-    async (_what, end, abortReason) => {
-      using test_ = startTestTelemetry();
-      const { call, ending } = handshake(test_.telemetry);
-      ending.ended({ kind: "stopped", brief: "went", reason: "went" });
-      call.upgraded()(end, abortReason);
-      const { server } = await spansOf(test_);
-      expect(server.attributes["error.type"]).not.toBe("container_exit");
-      expect(server.status.message).not.toContain("its container");
-    },
-  );
+    ["a normal end", NORMAL, undefined],
+    ["a drain timeout", { ...ABRUPT, error: RESET }, "cut"],
+    ["a client that left", { ...ABRUPT, error: RESET, cancelled: true }, undefined],
+  ])("do not blame the end of its container for %s", async (_what, end, abortReason) => {
+    using test_ = startTestTelemetry();
+    const { call, ending } = handshake(test_.telemetry);
+    ending.ended({ kind: "stopped", brief: "went", reason: "went" });
+    call.upgraded()(end, abortReason);
+    const { server } = await spansOf(test_);
+    expect(server.attributes["error.type"]).not.toBe("container_exit");
+    expect(server.status.message).not.toContain("its container");
+  });
 
-  test("of a handshake that the server refuses are those of any answer", async () => {
+  test("of a refused handshake are the same as for any answer", async () => {
     using test_ = startTestTelemetry({ scrape: true });
     const { call } = handshake(test_.telemetry);
     call.answered(new Response("no", { status: 403 }));

@@ -19,7 +19,7 @@ const CHAT = {
   "gen_ai.request.model": "m",
 };
 
-/** Sends all there is, which ends the telemetry. */
+/** Sends all data and ends the telemetry. */
 async function metricsOf({
   telemetry,
   receiver,
@@ -33,7 +33,7 @@ describe("metrics over OTLP", () => {
     using backend = fakeBackend(() => Response.json({ usage: USAGE }));
     using reporting = startReportingProxy([makeBackend({ origin: backend.origin })]);
     for (const model of ["m", "m", "a", "b", "unknown"]) await chat(reporting.proxy.origin, model);
-    await post(reporting.proxy.origin, "/v1/models/m", {}); // names no model
+    await post(reporting.proxy.origin, "/v1/models/m", {}); // without a model
     const metric = await metricsOf(reporting);
     const requests = metric("proxy.requests.total");
     expect(requests).toMatchObject({ unit: "{request}", temporality: "CUMULATIVE" });
@@ -70,10 +70,10 @@ describe("metrics over OTLP", () => {
     ["encoded", Response.json({ usage: USAGE }, { headers: { "content-encoding": "gzip" } })],
     ["an error", Response.json({ usage: USAGE }, { status: 400 })],
     [
-      "no JSON",
+      "not JSON",
       new Response(JSON.stringify({ usage: USAGE }), { headers: { "content-type": "audio/wav" } }),
     ],
-  ])("have no tokens of an answer that is %s", async (_what, answer) => {
+  ])("have no tokens for an answer that is %s", async (_what, answer) => {
     using backend = fakeBackend(() => answer);
     using reporting = startReportingProxy([makeBackend({ origin: backend.origin })]);
     await fetch(`${reporting.proxy.origin}/v1/chat/completions`, {
@@ -84,7 +84,7 @@ describe("metrics over OTLP", () => {
     expect((await metricsOf(reporting))("gen_ai.client.token.usage")).toBeUndefined();
   });
 
-  test("have the first piece of a stream and each further one, and what is under way", async () => {
+  test("have the time to the first piece and between pieces of a stream, and the requests in progress", async () => {
     const answer = streamedAnswer(STREAM);
     using backend = fakeBackend(() => answer.response);
     using reporting = startReportingProxy([makeBackend({ origin: backend.origin })], {
@@ -97,7 +97,7 @@ describe("metrics over OTLP", () => {
     expect(during).toMatch(/^http_server_active_requests\{.*\} 1$/m);
     expect(during).not.toContain("proxy_requests_total");
     for (const piece of ["data: {}\n\n", "data: [DONE]\n\n"]) {
-      await Bun.sleep(30); // the time that the pieces are apart
+      await Bun.sleep(30); // the time between pieces
       answer.send(piece);
     }
     answer.end();
@@ -120,7 +120,7 @@ describe("metrics over OTLP", () => {
     });
   });
 
-  test("count changes of the table and the backends that are active", async () => {
+  test("count changes of the table and the active backends", async () => {
     using test_ = startTestTelemetry({ activeBackends: () => 3 });
     test_.telemetry.tableUpdated("admit");
     test_.telemetry.tableUpdated("admit");
@@ -134,13 +134,13 @@ describe("metrics over OTLP", () => {
       ]),
     ).toEqual([
       ["admit", 2],
-      ["replace models", 0], // from the start: Prometheus sees no rise in the first value of a series
+      ["replace models", 0], // from the start: Prometheus sees no increase in the first value of a series
       ["drain", 0],
       ["remove", 1],
     ]);
   });
 
-  test("take labels of any characters, and none that are long", async () => {
+  test("accept any characters in labels, but no long labels", async () => {
     const ids = ["\ud800", "a\0b\u2028", "é😀".repeat(60), "x".repeat(60_000)].map((id) => ({
       id,
     }));
@@ -185,7 +185,7 @@ describe("metrics over OTLP", () => {
 });
 
 describe("the resource", () => {
-  test("says who we are and where", async () => {
+  test("contains the name, the version and the host of the proxy", async () => {
     using test_ = startTestTelemetry({ containerId: "c0ffee" });
     test_.telemetry.tableUpdated("admit");
     const { resource } = (await metricsOf(test_))("proxy.routing_table.updates");
@@ -199,8 +199,8 @@ describe("the resource", () => {
   });
 });
 
-describe("what OpenTelemetry says of itself", () => {
-  test("is in the log from the level that is set, without what is only readable to a machine", async () => {
+describe("OpenTelemetry's own messages", () => {
+  test("go to the log from the set level on, without machine-readable details", async () => {
     using test_ = startTestTelemetry({
       scrape: true,
       env: { OTEL_LOG_LEVEL: "warn" },
@@ -218,7 +218,7 @@ describe("what OpenTelemetry says of itself", () => {
 });
 
 describe("shutdown()", () => {
-  test("takes 5 s at most, says so, and does not fail", async () => {
+  test("takes at most 5 s, logs that, and does not fail", async () => {
     using test_ = startTestTelemetry();
     test_.receiver.answer = () => new Promise(() => undefined);
     test_.telemetry.tableUpdated("admit");

@@ -21,11 +21,11 @@ function counts(): RecentCounts {
 }
 
 describe("RecentCounts", () => {
-  test("says nothing of a model that nobody has asked for", () => {
+  test("returns null for a model without requests", () => {
     expect(counts().recent(0)).toBeNull();
   });
 
-  test("counts requests by status class and error, and leaves out what is 0", () => {
+  test("counts requests by status class and error, and leaves out zeros", () => {
     const codes = new ErrorCodes();
     const one = new RecentCounts(codes, 0);
     for (const status of [101, 200, 204, 302, 404, 429, 500, undefined, 999]) {
@@ -49,10 +49,10 @@ describe("RecentCounts", () => {
   test("sums up pieces, tokens and their times", () => {
     const one = counts();
     one.ended({ ...OK, pieces: 90, streamMs: 1_000, input: 7, output: 101 }, 0);
-    one.ended({ ...OK, pieces: 10, streamMs: 1_000, input: 3, output: 0 }, 0); // counts no tokens
+    one.ended({ ...OK, pieces: 10, streamMs: 1_000, input: 3, output: 0 }, 0); // reports no tokens
     one.ended({ ...OK, pieces: 1, streamMs: 0, output: 1 }, 0);
-    one.ended({ ...OK, pieces: 99, streamMs: 1_000, output: 1 }, 0); // the only one came before the time
-    one.ended({ ...OK, input: 5, output: 1_000 }, 0); // not streamed
+    one.ended({ ...OK, pieces: 99, streamMs: 1_000, output: 1 }, 0); // the only token came before the time began
+    one.ended({ ...OK, input: 5, output: 1_000 }, 0); // not a stream
     one.ended({ ...OK, output: 8 }, 0);
     expect(one.recent(0)?.last_5_minutes).toMatchObject({
       pieces_per_second: 66.7,
@@ -62,7 +62,7 @@ describe("RecentCounts", () => {
     });
   });
 
-  test("believes no server that tells more tokens than an answer can have", () => {
+  test("ignores token counts that no answer can have", () => {
     const one = counts();
     one.ended({ ...OK, pieces: 1, streamMs: 1, input: 100_000_001, output: 2 ** 53 - 1 }, 0);
     one.ended({ ...OK, input: 100_000_000, output: 7 }, 0);
@@ -73,7 +73,7 @@ describe("RecentCounts", () => {
     });
   });
 
-  test("tells percentiles of the first chunk that are wrong by a quarter at most", () => {
+  test("returns percentiles of the first chunk with an error of at most a quarter", () => {
     const times = Array.from({ length: 1_000 }, (_, index) => 1.009 ** index * 3);
     const one = counts();
     for (const ms of times) one.firstChunk(stepOf(ms), 0);
@@ -100,18 +100,18 @@ describe("RecentCounts", () => {
     expect(p95).toBeLessThanOrEqual(most);
   });
 
-  test("tells two digits of a percentile: more would only look exact", () => {
+  test("rounds percentiles to two digits", () => {
     const one = counts();
     one.firstChunk(stepOf(1_000), 0);
     expect(one.recent(0)?.last_hour.first_chunk_ms).toEqual({ p50: 1_200, p95: 1_400 });
   });
 
-  test("the hour goes on with what the last 5 minutes forget, errors and sums too", () => {
+  test("the hour keeps counts, errors and sums that leave the last 5 minutes", () => {
     const codes = new ErrorCodes();
     const one = new RecentCounts(codes, 0);
     const error = codes.of("x");
     const end: Ended = { ...OK, error, pieces: 10, streamMs: 1_000, input: 1, output: 21 };
-    for (const nowMs of [0, 5 * MINUTE, 10 * MINUTE]) one.ended(end, nowMs); // in one short bucket
+    for (const nowMs of [0, 5 * MINUTE, 10 * MINUTE]) one.ended(end, nowMs); // in the same short bucket
     const once = { requests: 1, errors: { x: 1 }, input_tokens: 1, output_tokens: 21 };
     const recent = one.recent(10 * MINUTE);
     expect(recent?.last_5_minutes).toMatchObject(once);
@@ -135,7 +135,7 @@ describe("RecentCounts", () => {
     expect(seen(HOUR)).toEqual([undefined, undefined]);
   });
 
-  test("counts each request once, whichever bucket has it: one a second for two hours", () => {
+  test("counts each request once in every bucket: one a second for two hours", () => {
     const one = counts();
     for (let nowMs = 0; nowMs < 2 * HOUR; nowMs += SECOND) one.ended(OK, nowMs);
     const recent = one.recent(2 * HOUR - 1);
@@ -144,7 +144,7 @@ describe("RecentCounts", () => {
     expect(recent?.requests_per_10_seconds).toEqual(new Array(30).fill(10));
   });
 
-  test("an hour is never shorter than 55 minutes, whenever it is asked", () => {
+  test("the hour always covers at least 55 minutes", () => {
     const one = counts();
     for (let nowMs = 0; nowMs < 3 * HOUR; nowMs += 7 * SECOND) {
       one.ended(OK, nowMs);
@@ -155,10 +155,10 @@ describe("RecentCounts", () => {
     }
   });
 
-  test("what is older than an hour never comes back, and takes nothing newer with it", () => {
+  test("counts older than an hour never come back and never remove newer ones", () => {
     const one = counts();
     one.ended(OK, 0);
-    // In the same long bucket an hour later, and then in the short bucket of the first one.
+    // In the same long bucket an hour later, then in the short bucket of the first request.
     for (let nowMs = HOUR + 10 * SECOND; nowMs < HOUR + 2 * MINUTE; nowMs += 10 * SECOND) {
       one.ended(OK, nowMs);
     }
@@ -170,7 +170,7 @@ describe("RecentCounts", () => {
     expect(one.recent(HOUR + 10 * MINUTE)?.last_hour.requests).toBe(11 + 11 + 1);
   });
 
-  test("has a line of 30 numbers, the oldest first", () => {
+  test("returns 30 numbers per 10 s, the oldest first", () => {
     const one = counts();
     for (const [seconds, count] of [
       [5, 2],
@@ -200,13 +200,13 @@ describe("RecentCounts", () => {
     expect(one.idleMs(HOUR + MINUTE)).toBeGreaterThanOrEqual(HOUR);
   });
 
-  test("is not idle for an hour after somebody has first asked for it", () => {
+  test("is not idle for an hour after the first request", () => {
     const one = new RecentCounts(new ErrorCodes(), 3 * HOUR);
     expect(one.idleMs(4 * HOUR - 1)).toBeLessThan(HOUR);
     expect(one.idleMs(4 * HOUR)).toBeGreaterThanOrEqual(HOUR);
   });
 
-  test("takes memory that does not grow", () => {
+  test("uses fixed memory", () => {
     const codes = new ErrorCodes();
     const one = new RecentCounts(codes, 0);
     const error = codes.of("x");
@@ -224,7 +224,7 @@ describe("RecentCounts", () => {
 });
 
 describe("ErrorCodes", () => {
-  test("gives each code a number below the limit, and all others one together", () => {
+  test("gives each code an index below the limit, and all further codes one shared index", () => {
     const codes = new ErrorCodes();
     const indexes = Array.from({ length: 100 }, (_, n) => codes.of(`code ${n}`));
     expect(new Set(indexes).size).toBe(ERRORS_MAX);
@@ -233,7 +233,7 @@ describe("ErrorCodes", () => {
     expect(codes.at(codes.of("code 99"))).toBe("other");
   });
 
-  test("gives none to a code that is longer than any of ours", () => {
+  test("gives the shared index to a code that is too long", () => {
     const codes = new ErrorCodes();
     expect(codes.of("x".repeat(49))).toBe(0);
     expect(codes.of("x".repeat(48))).toBe(1);

@@ -1,4 +1,4 @@
-/** What recent requests are counted by, without HTTP: by a clock of the test. */
+/** How recent requests are counted, without HTTP and with a clock of the test. */
 import { describe, expect, test } from "bun:test";
 import type { RecentWindow } from "../../src/status.ts";
 import { Recent } from "../../src/telemetry/recent.ts";
@@ -37,7 +37,7 @@ function answer(status: number, type: string): Response {
   return new Response("", { status, headers: { "content-type": type } });
 }
 
-/** Of all requests, of the model, of the container. */
+/** The counts of all requests, of the model and of the container. */
 function lastHour({ recent }: Rig): readonly (RecentWindow | undefined)[] {
   return [recent.ofAll, recent.ofModel("m"), recent.ofContainer(RUN)].map((of) => of?.last_hour);
 }
@@ -50,7 +50,7 @@ describe("the report of a request", () => {
     ["POST", CHAT, 500, false],
     ["GET", CHAT, 200, false],
     ["POST", "/v1/audio/speech", 200, false],
-  ])("of %s %s, answered with %d, keeps pieces: %p", (method, path, status, keeps) => {
+  ])("for %s %s with status %d keeps pieces: %p", (method, path, status, keeps) => {
     const call = rig().ask(method, path).call(BACKEND);
     call.answered(answer(status, SSE));
     expect(call.keepsPieces).toBe(keeps);
@@ -62,7 +62,7 @@ describe("the report of a request", () => {
     ["application/x-ndjson", 200, true],
     ["application/json", 200, false],
     [SSE, 500, false],
-  ])("of an answer of %s with %d tells how fast it came: %p", (type, status, isStreamed) => {
+  ])("for an answer of type %s with %d records its speed: %p", (type, status, isStreamed) => {
     const one = rig();
     one.clock.nowMs = HOUR;
     const call = one.ask().call(BACKEND);
@@ -82,7 +82,7 @@ describe("the report of a request", () => {
   test.each<[status: number, failed: number]>([
     [399, 0],
     [400, 1],
-  ])("counts an answer of a server with %d as failed: %d", (status, failed) => {
+  ])("counts a server's answer with %d as failed: %d", (status, failed) => {
     const one = rig();
     const call = one.ask().call(BACKEND);
     call.answered(answer(status, "application/json"));
@@ -90,7 +90,7 @@ describe("the report of a request", () => {
     for (const seen of lastHour(one)) expect(seen?.failed).toBe(failed);
   });
 
-  test("takes tokens from a complete answer alone", () => {
+  test("counts tokens only from a complete answer", () => {
     const lastPieces = [Buffer.from('{"usage":{"prompt_tokens":3,"completion_tokens":5}}')];
     for (const [end, tokens] of [
       [{}, [3, 5]],
@@ -106,7 +106,7 @@ describe("the report of a request", () => {
     }
   });
 
-  test("counts once, however often it is told of an end, and lets go once", () => {
+  test("counts once and reduces in-flight once, however often the end is reported", () => {
     const one = rig();
     const report = one.ask();
     const call = report.call(BACKEND);
@@ -123,7 +123,7 @@ describe("the report of a request", () => {
     expect(one.recent.inFlightOf("m")).toBe(0);
   });
 
-  test("counts a server that has declined by its status, and the request by its last answer", () => {
+  test("counts a server that refused by its status, and the request by its last answer", () => {
     const one = rig();
     const report = one.ask();
     const declined = report.call(BACKEND);
@@ -146,10 +146,10 @@ describe("the report of a request", () => {
   test.each<
     [what: string, end: Partial<SocketEnd>, abortReason: string | undefined, errors: object]
   >([
-    ["ended well", {}, undefined, {}],
+    ["that ended normally", {}, undefined, {}],
     ["whose client left", { cancelled: true }, undefined, { client_gone: 1 }],
     ["that broke off", { error: new Error("reset") }, undefined, { upstream_broken_off: 1 }],
-    ["that was ended by a drain", {}, "cut", { drain_timeout: 1 }],
+    ["that a drain timeout ended", {}, "cut", { drain_timeout: 1 }],
   ])("counts a WebSocket %s", (_what, end, abortReason, errors) => {
     const one = rig();
     const failed = Object.keys(errors).some((word) => word !== "client_gone") ? 1 : 0;
@@ -161,7 +161,7 @@ describe("the report of a request", () => {
     expect(one.recent.inFlightOf("m")).toBe(0);
   });
 
-  test("passes all that it is told on to the report of telemetry", () => {
+  test("passes all calls on to the report of telemetry", () => {
     const told: unknown[] = [];
     const say =
       (what: string) =>

@@ -1,4 +1,4 @@
-/** For how many models and containers recent requests are counted, and who makes room for others. */
+/** The limit of models and containers with counts, and which counts make room for others. */
 import { describe, expect, test } from "bun:test";
 import { Recent } from "../../src/telemetry/recent.ts";
 import {
@@ -23,7 +23,7 @@ function rig(nowMs = 0) {
   return { clock, recent, named };
 }
 
-/** Sends a request to a container of one source. */
+/** Sends a request to a container of a source. */
 function callOf(report: RequestReport, id: string): CallReport {
   return report.call({
     ...{ name: id, origin: "http://b", basePath: "" },
@@ -44,9 +44,9 @@ function requestsOf({ recent }: Rig, name: string): readonly (number | undefined
   return [recent.ofModel(name), ofContainer].map((of) => of?.last_hour.requests);
 }
 
-describe("Recent, when many are asked for", () => {
-  test("keeps a model whose first request waits, and counts that when it ends", () => {
-    const one = rig(2 * HOUR); // the proxy has run for longer than what is counted
+describe("Recent, with many models or containers", () => {
+  test("keeps a model whose first request waits, and counts that request at its end", () => {
+    const one = rig(2 * HOUR); // the proxy has run for longer than the counted hour
     const waiting = one.named("m");
     expect(one.recent.models).toEqual(["m"]);
     askMany(one, 1_500);
@@ -54,7 +54,7 @@ describe("Recent, when many are asked for", () => {
     expect(requestsOf(one, "m")).toEqual([1, undefined]);
   });
 
-  test("keeps those with a request in flight, however long it takes", () => {
+  test("keeps counts with a request in flight, however long it takes", () => {
     const one = rig();
     const long = callOf(one.named("m"), "m");
     one.clock.nowMs = 2 * HOUR;
@@ -67,7 +67,7 @@ describe("Recent, when many are asked for", () => {
     expect(requestsOf(one, "other999")).toEqual([1, 1]);
   });
 
-  test("looks again after 10 s whether there is room", () => {
+  test("searches for room again after 10 s", () => {
     const one = rig();
     askMany(one, 1_000);
     one.clock.nowMs = 59 * SECOND;
@@ -80,7 +80,7 @@ describe("Recent, when many are asked for", () => {
     expect(requestsOf(one, "m")).toEqual([1, 1]);
   });
 
-  test("whoever has been idle longest makes room, and nobody else", () => {
+  test("only the counts that are idle the longest make room", () => {
     const one = rig();
     ask(one, "oldest");
     one.clock.nowMs = 20 * SECOND;
@@ -93,7 +93,7 @@ describe("Recent, when many are asked for", () => {
     expect(requestsOf(one, "other0")).toEqual([1, 1]);
   });
 
-  test("tells how many are in flight also where there is no room for more", () => {
+  test("counts requests in flight even without room", () => {
     const one = rig();
     askMany(one, 1_000);
     const calls = [callOf(one.named("m"), "m"), callOf(one.named("m"), "m")];
@@ -107,7 +107,7 @@ describe("Recent, when many are asked for", () => {
     expect(one.recent.models).not.toContain("m");
   });
 
-  test("goes on counting a container that had made room", () => {
+  test("counts a container again that has made room before", () => {
     const one = rig();
     const backend = {
       ...{ name: "kept", origin: "http://b", basePath: "" },
@@ -124,13 +124,13 @@ describe("Recent, when many are asked for", () => {
 });
 
 describe("Recent", () => {
-  test("tells containers of two sources apart that have one id", () => {
+  test("distinguishes containers of two sources with the same id", () => {
     const one = rig();
     ask(one, "m");
     expect(one.recent.ofContainer({ source: "swarm", id: "m" })).toBeNull();
   });
 
-  test("lists no model that nobody has asked for within the last hour", () => {
+  test("does not list models without requests in the last hour", () => {
     const one = rig();
     one.named("m").answered(502, undefined);
     expect(one.recent.models).toEqual(["m"]);

@@ -1,4 +1,4 @@
-/** What became of the requests of the last minutes, as they go through the proxy. */
+/** The counts of recent requests that go through the proxy. */
 import { describe, expect, test } from "bun:test";
 import type { RecentWindow } from "../../src/status.ts";
 import { Recent } from "../../src/telemetry/recent.ts";
@@ -56,7 +56,7 @@ function streamOf(pieces: readonly string[], pauseMs = 5): Response {
   async function* piece(): AsyncGenerator<Uint8Array> {
     for (const text of pieces) {
       yield Buffer.from(text);
-      await Bun.sleep(pauseMs); // the server's pace, which the numbers are about
+      await Bun.sleep(pauseMs); // the speed of the server, which the test measures
     }
   }
   return new Response(piece(), SSE);
@@ -91,7 +91,7 @@ describe("Recent", () => {
     }
   });
 
-  test("counts an event stream of known length, which is read whole", async () => {
+  test("counts an event stream of known length, which the proxy reads as a whole", async () => {
     const text = `${events({ usage: { prompt_tokens: 3, completion_tokens: 5 } })}${DONE}`;
     using rig = start(() => new Response(text, SSE));
     const answer = await rig.ask({ model: "m", stream: true });
@@ -120,7 +120,7 @@ describe("Recent", () => {
     }
   });
 
-  test("takes Anthropic's input tokens from the first event of a long stream", async () => {
+  test("reads Anthropic's input tokens from the first event of a long stream", async () => {
     const start_ = { type: "message_start", message: { usage: { input_tokens: 12 } } };
     const long = new Array(50).fill(events({ type: "ping", text: "x".repeat(1_000) }));
     const end = { type: "message_delta", usage: { output_tokens: 7 } };
@@ -132,18 +132,15 @@ describe("Recent", () => {
   test.each([
     ["an unknown model", { model: "x" }, 404, { model_not_found: 1 }],
     ["no model", {}, 400, { model_required: 1 }],
-  ])(
-    "counts a request for %s with all, and with no model",
-    async (_what, body, answered, errors) => {
-      using rig = start(() => new Response("{}"));
-      expect((await rig.ask(body)).status).toBe(answered);
-      expect(rig.all()).toMatchObject({ requests: 1, failed: 1, errors });
-      expect(rig.recent.ofModel("x")).toBeNull();
-      expect(rig.recent.ofModel("m")).toBeNull();
-    },
-  );
+  ])("counts a request for %s only in the total", async (_what, body, answered, errors) => {
+    using rig = start(() => new Response("{}"));
+    expect((await rig.ask(body)).status).toBe(answered);
+    expect(rig.all()).toMatchObject({ requests: 1, failed: 1, errors });
+    expect(rig.recent.ofModel("x")).toBeNull();
+    expect(rig.recent.ofModel("m")).toBeNull();
+  });
 
-  test("counts errors of the server by their class alone", async () => {
+  test("counts errors of the server only by their status class", async () => {
     using rig = start(() => new Response("{}", { status: 500 }));
     await (await rig.ask({ model: "m" })).text();
     for (const seen of [rig.model(), rig.container()]) {
@@ -152,7 +149,7 @@ describe("Recent", () => {
     }
   });
 
-  test("counts a server that can't be reached: for the client, and for its container", async () => {
+  test("counts an unreachable server: for the client, and for its container", async () => {
     const recent = new Recent();
     const backend = makeBackend({ run: RUN, origin: "http://127.0.0.1:1" });
     using proxy = startProxy({ backends: [backend], telemetry: recent.counting(NO_TELEMETRY) });
@@ -172,7 +169,7 @@ describe("Recent", () => {
     expect(recent.inFlightOf("m")).toBe(0);
   });
 
-  test("counts an answer that broke off", async () => {
+  test("counts a broken answer", async () => {
     using upstream = await rawServer();
     using rig = startTo(upstream.origin);
     using client = await rawConnect(rig.proxy.port);
@@ -190,7 +187,7 @@ describe("Recent", () => {
     }
   });
 
-  test("counts a client that left, and nothing as in flight after it", async () => {
+  test("counts a client that left, and then no request in flight", async () => {
     using rig = start(() => streamOf(new Array(1_000).fill("data: 1\n\n")));
     const leaving = new AbortController();
     const answer = await rig.ask({ model: "m" }, CHAT, leaving.signal);
@@ -205,7 +202,7 @@ describe("Recent", () => {
     expect(rig.recent.inFlightOf("m")).toBe(0);
   });
 
-  test("counts a WebSocket at its end, and as in flight until then", async () => {
+  test("counts a WebSocket as in flight until its end, and then as a request", async () => {
     const recent = new Recent();
     using server = startWebSocketServer();
     const backend = makeBackend({ run: RUN, origin: server.origin });
@@ -220,7 +217,7 @@ describe("Recent", () => {
     expect(recent.inFlightOf("m")).toBe(0);
   });
 
-  test("sees no piece of an answer while that passes", () => {
+  test("does not see the pieces of an answer as they pass", () => {
     const { request } = new Recent().counting(NO_TELEMETRY);
     const report = request(new Request("http://x/", { method: "POST" }), CHAT);
     const call = report.call({ name: "b", origin: "http://b", basePath: "" });

@@ -31,12 +31,12 @@ test.each([
   >);
 });
 
-test("only a POST is an operation: not a WebSocket's handshake, nor the reading of a list", () => {
+test("only a POST is an operation, not a WebSocket handshake or a GET of a list", () => {
   const operation = (method: string): unknown => routeOf("/v1/responses", method).operation;
   expect(["POST", "GET", "HEAD"].map(operation)).toEqual(["chat", undefined, undefined]);
 });
 
-test("every unprefixed path is a route of its own", () => {
+test("every unprefixed path is its own route", () => {
   const paths = [...UNPREFIXED_PATHS];
   expect(paths.map((path) => routeOf(path, "POST").name)).toEqual(paths);
 });

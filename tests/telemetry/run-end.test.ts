@@ -17,7 +17,7 @@ function endOf(kind: RunEnd["kind"]): RunEnd {
 
 type Upstream = Awaited<ReturnType<typeof rawServer>>;
 
-/** A stream that breaks off in its middle. */
+/** A stream that breaks off in the middle. */
 async function breakOff(upstream: Upstream, { proxy }: ReportingProxy): Promise<void> {
   const stream = streamedChat(proxy.origin, "m");
   const connection = await upstream.request();
@@ -37,7 +37,7 @@ describe("the spans of an answer that breaks off", () => {
     ["exited", "container_exit"],
     ["killed", "container_exit"],
     ["stopped", "container_exit"],
-  ])("name the end of its container: %s", async (kind, word) => {
+  ])("contain the end of its container: %s", async (kind, word) => {
     using upstream = await rawServer();
     const backend = backendAt(upstream);
     using reporting = startReportingProxy([backend]);
@@ -56,7 +56,7 @@ describe("the spans of an answer that breaks off", () => {
       expect(span.status.message).toMatch(
         /^after 10 bytes and \d+ ms: its container went \(exit code 137\)$/,
       );
-      expect(span.endMs).toBeLessThan(brokenMs + 5); // they end when the answer did
+      expect(span.endMs).toBeLessThan(brokenMs + 5); // they end together with the answer
     }
     expect(servers[0]!.events).toMatchObject([
       { name: "upstream_broken_off", attributes: { reason: "the server closed the connection" } },
@@ -64,9 +64,9 @@ describe("the spans of an answer that breaks off", () => {
   });
 
   test.each<[what: string, end: RunEnd | undefined]>([
-    ["goes on", undefined],
-    ["has ended, and nobody saw how", endOf("unknown")],
-  ])("keep what was seen of a run that %s", async (_what, end) => {
+    ["continues", undefined],
+    ["has ended in an unknown way", endOf("unknown")],
+  ])("keep the first error if the run %s", async (_what, end) => {
     using upstream = await rawServer();
     const backend = backendAt(upstream);
     using reporting = startReportingProxy([backend]);
@@ -80,7 +80,7 @@ describe("the spans of an answer that breaks off", () => {
     }
   });
 
-  test("do not blame the container for an answer that is no HTTP, or whose time was over", async () => {
+  test("do not blame the container for an answer that is not HTTP, or for a drain timeout", async () => {
     using upstream = await rawServer();
     const backend = backendAt(upstream);
     using reporting = startReportingProxy([backend]);
@@ -108,8 +108,8 @@ describe("the spans of an answer that breaks off", () => {
   });
 });
 
-test("the spans of a request that got no answer name the end of the container", async () => {
-  const backend = makeBackend(); // nobody listens there
+test("the spans of a request without an answer contain the end of the container", async () => {
+  const backend = makeBackend(); // no process listens there
   backend.ending.ended(endOf("out of memory"));
   using reporting = startReportingProxy([backend]);
   expect((await chat(reporting.proxy.origin, "m")).status).toBe(502);
@@ -124,7 +124,7 @@ test("the spans of a request that got no answer name the end of the container", 
   expect(servers[0]!.attributes["http.response.status_code"]).toBe(502);
 });
 
-test("the spans of a request that a server has declined wait for nothing", async () => {
+test("the spans of a request that a server refused do not wait", async () => {
   using upstream = await rawServer();
   using other = await rawServer();
   const [newer, older] = [upstream, other].map(({ origin }) =>
@@ -142,14 +142,14 @@ test("the spans of a request that a server has declined wait for nothing", async
 });
 
 describe("LateSpans", () => {
-  test("are ended at once where there is nothing to wait for", () => {
+  test("end at once if there is nothing to wait for", () => {
     const ended: unknown[] = [];
     const outcome = { status: 200, errorType: undefined };
     new LateSpans().whenExplained(outcome, (end) => ended.push(end));
     expect(ended).toEqual([outcome]);
   });
 
-  test("wait 300 ms at most, and settle then", async () => {
+  test("wait at most 300 ms and then settle", async () => {
     const late = new LateSpans();
     const waits: number[] = [];
     const known = (ms: number): Promise<undefined> => {

@@ -7,18 +7,18 @@ const OFF = { settings: undefined, errors: [], warnings: [] };
 
 describe("readTelemetrySettings()", () => {
   test.each<[why: string, env: Record<string, string | undefined>]>([
-    ["nothing is set", {}],
+    ["no variable is set", {}],
     ["the endpoint is empty", { OTEL_EXPORTER_OTLP_ENDPOINT: "" }],
     ["the endpoint is blank", { OTEL_EXPORTER_OTLP_ENDPOINT: "  " }],
-    ["it is undefined", { OTEL_EXPORTER_OTLP_ENDPOINT: undefined }],
-    ["it is disabled", { ...BASE, OTEL_SDK_DISABLED: "true" }],
-    ["it is disabled in capitals", { ...BASE, OTEL_SDK_DISABLED: "TRUE" }],
+    ["the endpoint is undefined", { OTEL_EXPORTER_OTLP_ENDPOINT: undefined }],
+    ["OpenTelemetry is disabled", { ...BASE, OTEL_SDK_DISABLED: "true" }],
+    ["OpenTelemetry is disabled in capitals", { ...BASE, OTEL_SDK_DISABLED: "TRUE" }],
     [
-      "neither is exported",
+      "both exporters are off",
       { ...BASE, OTEL_TRACES_EXPORTER: "none", OTEL_METRICS_EXPORTER: "none" },
     ],
     [
-      "only others are set, however wrong",
+      "only other variables are set, even with wrong values",
       { OTEL_SERVICE_NAME: "x", OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" },
     ],
   ])("is off if %s", (_why, env) => {
@@ -27,18 +27,18 @@ describe("readTelemetrySettings()", () => {
 
   test.each<[why: string, env: Record<string, string>, traces: boolean, metrics: boolean]>([
     ["the base endpoint", BASE, true, true],
-    ["that of traces", { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: ENDPOINT }, true, false],
-    ["that of metrics", { OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: ENDPOINT }, false, true],
+    ["the endpoint of traces", { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: ENDPOINT }, true, false],
+    ["the endpoint of metrics", { OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: ENDPOINT }, false, true],
     ["no traces", { ...BASE, OTEL_TRACES_EXPORTER: "none" }, false, true],
     ["no metrics", { ...BASE, OTEL_METRICS_EXPORTER: "none" }, true, false],
     ["OTEL_SDK_DISABLED=false", { ...BASE, OTEL_SDK_DISABLED: "false" }, true, true],
-  ])("sends what there is by %s", (_why, env, traces, metrics) => {
+  ])("sends the right signals with %s", (_why, env, traces, metrics) => {
     const { settings, errors } = readTelemetrySettings(env, false);
     expect(settings).toMatchObject({ traces, metrics, scrape: false });
     expect(errors).toEqual([]);
   });
 
-  test("can be scraped without an endpoint, and when disabled; what is about sending is not looked at", () => {
+  test("allows scraping without an endpoint and when disabled, and then ignores variables for sending", () => {
     const wrong = { OTEL_EXPORTER_OTLP_PROTOCOL: "grpc", OTEL_BSP_SCHEDULE_DELAY: "x" };
     for (const env of [wrong, { ...BASE, ...wrong, OTEL_SDK_DISABLED: "true" }]) {
       const { settings, errors, warnings } = readTelemetrySettings(env, true);
@@ -47,7 +47,7 @@ describe("readTelemetrySettings()", () => {
     }
   });
 
-  test("has the intervals and the level of what OpenTelemetry says of itself", () => {
+  test("returns the intervals and the level of OpenTelemetry's own messages", () => {
     expect(readTelemetrySettings(BASE, false).settings).toMatchObject({
       exportIntervalMs: 60_000,
       exportTimeoutMs: 30_000,

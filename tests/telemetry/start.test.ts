@@ -12,7 +12,7 @@ function makeInit(): Parameters<typeof startTelemetry>[1] {
   return { log: memoryLog(), version: "1", containerId: undefined, ...NOTHING_OBSERVED };
 }
 
-/** Which modules of packages are loaded by all that the process is made of, with telemetry set up so. */
+/** The package modules that the whole program loads with these telemetry settings. */
 async function loadedModules(settings: object | undefined): Promise<readonly string[]> {
   const script = `
     for (const part of ["config", "server", "proxy/handler", "fleet/fleet"])
@@ -32,10 +32,10 @@ async function loadedModules(settings: object | undefined): Promise<readonly str
   return all.filter((path) => path.includes("node_modules"));
 }
 
-test("startTelemetry() loads nothing of OpenTelemetry if all is off", async () => {
+test("startTelemetry() loads no module of OpenTelemetry if all telemetry is off", async () => {
   const off = await loadedModules(undefined);
   expect(off.filter((path) => path.includes("opentelemetry"))).toEqual([]);
-  expect(off.some((path) => path.includes("/zod/"))).toBe(true); // what is loaded does show
+  expect(off.some((path) => path.includes("/zod/"))).toBe(true); // loaded modules do show up
   const on = await loadedModules({
     ...{ traces: false, metrics: false, scrape: true },
     ...{ exportIntervalMs: 60_000, exportTimeoutMs: 30_000 },
@@ -43,7 +43,7 @@ test("startTelemetry() loads nothing of OpenTelemetry if all is off", async () =
   expect(on.some((path) => path.includes("@opentelemetry/api/"))).toBe(true);
 }, 30_000);
 
-test("startTelemetry() gives one object that does nothing, for all requests", async () => {
+test("startTelemetry() returns one no-op object for all requests", async () => {
   const init = makeInit();
   const telemetry = await startTelemetry(undefined, init);
   expect(telemetry).toBe(NO_TELEMETRY);
@@ -69,7 +69,7 @@ test("startTelemetry() gives one object that does nothing, for all requests", as
   await telemetry.shutdown();
 });
 
-test("startTelemetry() has it made where something is on", async () => {
+test("startTelemetry() creates telemetry if something is on", async () => {
   const init = makeInit();
   const { settings } = readTelemetrySettings({}, true);
   const telemetry = await startTelemetry(settings, init);

@@ -3,7 +3,7 @@ import { Tail } from "../../src/telemetry/tail.ts";
 
 const KEPT = 16 * 1024;
 
-/** What the tail should have of these pieces. */
+/** The expected tail of these pieces. */
 function tailOf(sizes: readonly number[]): { readonly got: string; readonly wanted: string } {
   const tail = new Tail();
   let all = "";
@@ -30,12 +30,12 @@ test.each([
   [[10_000, 10_000, 10_000, 10_000]],
   [[5_000_000]],
   [Array.from({ length: 2_000 }, () => 37)],
-])("Tail has the last 16 KiB of pieces of %p bytes", (sizes) => {
+])("Tail keeps the last 16 KiB of pieces of %p bytes", (sizes) => {
   const { got, wanted } = tailOf(sizes);
   expect(got).toBe(wanted);
 });
 
-test("Tail has the last 16 KiB of whatever pieces come", () => {
+test("Tail keeps the last 16 KiB of random pieces", () => {
   for (let round = 0; round < 300; round += 1) {
     const count = Math.floor(Math.random() * 40);
     const sizes = Array.from({ length: count }, () => Math.floor(Math.random() ** 4 * 20_000));
@@ -44,7 +44,7 @@ test("Tail has the last 16 KiB of whatever pieces come", () => {
   }
 });
 
-test("Tail keeps its own copy: pieces may be used again", () => {
+test("Tail keeps its own copy, so the caller can reuse pieces", () => {
   const tail = new Tail();
   const piece = Buffer.from("abc");
   tail.push(piece);

@@ -1,4 +1,4 @@
-/** Tokens out of the last pieces of an answer, for those who have not seen all of it. */
+/** Tokens from the last pieces of an answer. */
 import { describe, expect, test } from "bun:test";
 import { usageOfLast } from "../../src/telemetry/usage.ts";
 
@@ -13,7 +13,7 @@ describe("usageOfLast()", () => {
   const piecesOf = (...texts: readonly string[]): readonly Uint8Array[] =>
     texts.map((text) => Buffer.from(text));
 
-  test("reads an event stream's, wherever it is cut into pieces", () => {
+  test("reads an event stream, wherever it is cut into pieces", () => {
     const text = `${OPENAI}data: [DONE]\n\n`;
     for (let at = 0; at <= text.length; at += 1) {
       const pieces = piecesOf(text.slice(0, at), text.slice(at));
@@ -21,21 +21,21 @@ describe("usageOfLast()", () => {
     }
   });
 
-  test("reads it where the first line lacks its beginning", () => {
+  test("reads an event stream whose first line lacks its beginning", () => {
     expect(usageOfLast(piecesOf(OPENAI.slice(OPENAI.indexOf('{"usage'))), true)).toEqual({
       input: 3,
       output: 5,
     });
   });
 
-  test("reads a body's in its last 16 KiB, however long it is", () => {
+  test("reads the last 16 KiB of a body, however long it is", () => {
     const body = `{"data":"${"ä".repeat(100_000)}","usage":{"prompt_tokens":3}}`;
     expect(usageOfLast(piecesOf(body), false)).toEqual({ input: 3, output: undefined });
     const far = `{"usage":{"prompt_tokens":3},"data":"${"x".repeat(16 * 1024)}"}`;
     expect(usageOfLast(piecesOf(far), false)).toEqual(NONE);
   });
 
-  test("takes the input of Anthropic's first event, and nothing of other first ones", () => {
+  test("reads the input tokens of Anthropic's first event, and ignores other first events", () => {
     const start = events({ type: "message_start", message: { usage: { input_tokens: 12 } } });
     const last = piecesOf(events({ type: "message_delta", usage: { output_tokens: 7 } }));
     expect(usageOfLast(last, true, Buffer.from(start))).toEqual({ input: 12, output: 7 });
@@ -45,14 +45,14 @@ describe("usageOfLast()", () => {
     expect(usageOfLast(last, true, other)).toEqual({ input: undefined, output: 7 });
   });
 
-  test("reads nothing where there is nothing", () => {
+  test("reads nothing from an answer without counts", () => {
     for (const isStream of [true, false]) {
       expect(usageOfLast([], isStream)).toEqual(NONE);
       expect(usageOfLast(piecesOf("", "x"), isStream)).toEqual(NONE);
     }
   });
 
-  test("reads Ollama's own counts, of an object and of the last line of a stream", () => {
+  test("reads Ollama's own counts from an object and from the last line of a stream", () => {
     const done = { done: true, prompt_eval_count: 26, context: [1, 2], eval_count: 298 };
     const lines = `{"response":"a"}\n${JSON.stringify(done)}\n`;
     expect(usageOfLast(piecesOf(lines), true)).toEqual({ input: 26, output: 298 });

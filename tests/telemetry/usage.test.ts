@@ -7,7 +7,7 @@ function events(...values: readonly unknown[]): string {
   return values.map((value) => `data: ${JSON.stringify(value)}\n\n`).join("");
 }
 
-/** The usage of an answer that comes in one piece. */
+/** The usage of an answer in one piece. */
 function usageOf(text: string, isEventStream: boolean): Usage {
   const reader = new UsageReader(isEventStream, false);
   reader.push(new TextEncoder().encode(text));
@@ -41,8 +41,8 @@ describe("UsageReader, of a body", () => {
       '{"choices":[{"text":"\\"usage\\":{\\"prompt_tokens\\":9}"}]}',
       NONE,
     ],
-    ["one further in", '{"choices":[{"usage":{"prompt_tokens":9}}]}', NONE],
-    ["one in a message", '{"message":{"usage":{"prompt_tokens":9}}}', NONE],
+    ["no nested usage", '{"choices":[{"usage":{"prompt_tokens":9}}]}', NONE],
+    ["no usage in a message", '{"message":{"usage":{"prompt_tokens":9}}}', NONE],
     [
       "negative",
       '{"usage":{"prompt_tokens":-3,"completion_tokens":5}}',
@@ -70,7 +70,7 @@ describe("UsageReader, of an event stream", () => {
       { input: 3, output: 5 },
     ],
     [
-      "of many the last",
+      "the last of many",
       events(...[1, 2, 3].map((n) => ({ usage: { prompt_tokens: 7, completion_tokens: n } }))),
       { input: 7, output: 3 },
     ],
@@ -157,7 +157,7 @@ describe("UsageReader", () => {
     },
   );
 
-  test("has the input of a long answer of Anthropic's from its first event", () => {
+  test("reads the input tokens of a long Anthropic answer from its first event", () => {
     const stream = events(
       { type: "message_start", message: { usage: { input_tokens: 3, output_tokens: 1 } } },
       ...Array.from({ length: 500 }, () => ({
@@ -173,13 +173,13 @@ describe("UsageReader", () => {
     });
   });
 
-  test("does not see a usage that lies further back than 16 KiB", () => {
+  test("does not see a usage more than 16 KiB before the end", () => {
     const body = JSON.stringify({ usage: { prompt_tokens: 3 }, choices: [{ text }] });
     expect(read(new UsageReader(false, false), body, 1_000)).toEqual(NONE);
   });
 });
 
-describe("UsageReader of an Anthropic stream that is longer than what is kept of its end", () => {
+describe("UsageReader, of an Anthropic stream that is longer than the kept tail", () => {
   const START = events({ type: "message_start", message: { usage: { input_tokens: 7 } } });
   const REST = events(
     ...Array.from({ length: 2_000 }, () => ({ type: "content_block_delta", text: "x" })),
@@ -190,8 +190,8 @@ describe("UsageReader of an Anthropic stream that is longer than what is kept of
     ["in one piece", START, 100_000],
     ["in two pieces", START, 40],
     ["in pieces of one byte", START, 1],
-    ["behind a ping", `event: ping\n${events({ type: "ping" })}${START}`, 30],
-  ])("finds the tokens of the input that came %s", (_what, start, pieceBytes) => {
+    ["after a ping", `event: ping\n${events({ type: "ping" })}${START}`, 30],
+  ])("finds input tokens that came %s", (_what, start, pieceBytes) => {
     const reader = new UsageReader(true, true);
     const bytes = Buffer.from(start + REST);
     for (let at = 0; at < start.length; at += pieceBytes) {

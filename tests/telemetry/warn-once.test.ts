@@ -2,14 +2,14 @@ import { expect, test } from "bun:test";
 import { WarnOnce } from "../../src/telemetry/warn-once.ts";
 import { memoryLog } from "../support/proxy/memory-log.ts";
 
-test("WarnOnce gives a warning again only if it says something else", () => {
+test("WarnOnce repeats a warning only if its text changes", () => {
   const log = memoryLog();
   const warnings = new WarnOnce(log);
   for (const reason of ["a", "a", "b", "b", "a"]) warnings.warn(["c1"], "ignored", { reason });
   expect(log.count("ignored")).toBe(3);
 });
 
-test("WarnOnce tells containers, messages and pairs of containers apart, in any order", () => {
+test("WarnOnce distinguishes containers, messages and pairs of containers, in any order", () => {
   const log = memoryLog();
   const warnings = new WarnOnce(log);
   warnings.warn(["c1"], "ignored", {});
@@ -20,7 +20,7 @@ test("WarnOnce tells containers, messages and pairs of containers apart, in any 
   expect([log.count("ignored"), log.count("doubted"), log.count("overlap")]).toEqual([2, 1, 1]);
 });
 
-test("WarnOnce goes by `said` where it is given, not by the reason", () => {
+test("WarnOnce compares `said`, if given, instead of the reason", () => {
   const log = memoryLog();
   const warnings = new WarnOnce(log);
   warnings.warn(["c1"], "ignored", { reason: "a" }, "same");
@@ -28,7 +28,7 @@ test("WarnOnce goes by `said` where it is given, not by the reason", () => {
   expect(log.count("ignored")).toBe(1);
 });
 
-test("forget() makes all warnings about that container new again, and no other", () => {
+test("forget() forgets the warnings about that container only", () => {
   const log = memoryLog();
   const warnings = new WarnOnce(log);
   const warnAll = (): void => {
