@@ -1,6 +1,6 @@
 /**
- * Builds the proxy: connects its parts and stops them in order. Only main.ts imports it. Decides nothing about a
- * request or a server.
+ * Builds the proxy: connects its parts and stops them in order. Only main.ts imports it. Decides nothing
+ * about a request or a server.
  */
 import type { Config } from "./config.ts";
 import { type OpenControl, openControl } from "./control.ts";
@@ -34,7 +34,9 @@ import type { Log } from "./telemetry/log.ts";
 import { Recent } from "./telemetry/recent.ts";
 import { startTelemetry } from "./telemetry/start.ts";
 
-/** The first entry of the last changes. The end has no entry: the proxy then accepts no connection to read it. */
+/**
+ * The first entry of the last changes. The end has no entry: the proxy then accepts no connection to read it.
+ */
 const STARTED = { state: "started", reason: `version ${VERSION}`, gist: "started" };
 
 /** Fewer file descriptors than this deserve a warning. */

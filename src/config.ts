@@ -1,6 +1,6 @@
 /**
- * Parses the environment into a Config. Never replaces a wrong value silently: each wrong variable gets an error line.
- * The telemetry variables are in telemetry/settings.ts. main.ts passes the environment in.
+ * Parses the environment into a Config. Never replaces a wrong value silently: each wrong variable gets an
+ * error line. The telemetry variables are in telemetry/settings.ts. main.ts passes the environment in.
  */
 import { z } from "zod/mini";
 import type { EngineAddress } from "./engine/error.ts";
@@ -32,7 +32,10 @@ export type Config = ListenAddress & {
   readonly runtimeDirectory: string;
   /** The user to become when started as root; undefined: stay root. */
   readonly user: User | undefined;
-  /** Host names that browsers may use for internal pages, in addition to local names. Normalized by `hostName`. */
+  /**
+   * Host names that browsers may use for internal pages, in addition to local names. Normalized by
+   * `hostName`.
+   */
   readonly trustedHosts: readonly string[];
   /** Undefined if all telemetry is off. */
   readonly telemetry: TelemetrySettings | undefined;
@@ -209,7 +212,9 @@ function parseTime(text: string, context: ParseContext): number {
   return parseDuration(text) ?? refuse(context);
 }
 
-/** systemd may set several directories, separated by colons. The proxy starts even if the directory is wrong. */
+/**
+ * systemd may set several directories, separated by colons. The proxy starts even if the directory is wrong.
+ */
 function parseDirectory(text: string): string {
   return text.split(":")[0] || SHARED_DIRECTORY;
 }

@@ -1,7 +1,7 @@
 /**
- * The proxy's control socket. The commands `lw-inference-proxy drain` and `undrain` speak HTTP over it. Only the proxy's
- * user and root can open it, and the public port does not offer these functions. This file creates and removes the
- * socket. The fleet does the work.
+ * The proxy's control socket. The commands `lw-inference-proxy drain` and `undrain` speak HTTP over it. Only
+ * the proxy's user and root can open it, and the public port does not offer these functions. This file
+ * creates and removes the socket. The fleet does the work.
  */
 import type { DrainResult, Drains } from "./fleet/drains.ts";
 import { DRAIN, DRAIN_STATE, UNDRAIN } from "./ground/control-socket.ts";
@@ -26,7 +26,10 @@ type Control =
   /** The socket could not be made. */
   | { readonly kind: "none"; readonly reason: string; readonly code?: string | undefined };
 
-/** Requests have no body, and no answer takes long: a command polls. So the default timeouts of Bun are enough. */
+/**
+ * Requests have no body, and no answer takes long: a command polls. So the default timeouts of Bun are
+ * enough.
+ */
 const BODY_BYTES_MAX = 1024;
 /** Longer than any name, id or run. */
 const VALUE_LENGTH_MAX = 512;

@@ -1,7 +1,7 @@
 /**
- * The entry point: parses the command line, reads the configuration and prepares the process. No file imports this one.
- * It loads the rest of the program late, because the first process often replaces itself (launch.ts) before it needs
- * the rest.
+ * The entry point: parses the command line, reads the configuration and prepares the process. No file imports
+ * this one. It loads the rest of the program late, because the first process often replaces itself
+ * (launch.ts) before it needs the rest.
  */
 import { parseCommandLine, type SideCommand } from "./cli/arguments.ts";
 import { type Config, loadConfig, loadListenAddress, VARIABLES } from "./config.ts";

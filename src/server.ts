@@ -1,6 +1,6 @@
 /**
- * Runs Bun.serve around the handler: keeps connections open while a request needs them, and stops gracefully. The
- * handler decides the answers.
+ * Runs Bun.serve around the handler: keeps connections open while a request needs them, and stops gracefully.
+ * The handler decides the answers.
  */
 
 import type { Client } from "./proxy/exchange.ts";
@@ -39,8 +39,9 @@ export type ProxyServer = {
 };
 
 /**
- * Longer than any front proxy keeps an idle connection (Traefik 90 s, nginx 60 s). The side that may still send a
- * request must be the one that closes. If we close while a POST is on its way, no client sends it again.
+ * Longer than any front proxy keeps an idle connection (Traefik 90 s, nginx 60 s). The side that may still
+ * send a request must be the one that closes. If we close while a POST is on its way, no client sends it
+ * again.
  */
 export const IDLE_TIMEOUT_S = 120;
 export const UPLOAD_SILENCE_S = 60;
@@ -99,8 +100,8 @@ type Connections = {
 };
 
 /**
- * The connection of a request. Bun restarts its idle timeout when a request arrives and when its answer has ended
- * (measured, 1.4.5). So this class sets the timeout only when it must differ.
+ * The connection of a request. Bun restarts its idle timeout when a request arrives and when its answer has
+ * ended (measured, 1.4.5). So this class sets the timeout only when it must differ.
  */
 class ClientConnection implements Client {
   readonly #request: Request;

@@ -1,6 +1,6 @@
 /**
- * The answer of `GET /status`: the state of the proxy and of each labelled container. The field names are a promise to
- * users. This file holds only types and imports nothing.
+ * The answer of `GET /status`: the state of the proxy and of each labelled container. The field names are a
+ * promise to users. This file holds only types and imports nothing.
  */
 
 export type Status = {
@@ -28,8 +28,8 @@ export type Status = {
   /** Null if the engine is not a manager of a swarm. */
   readonly swarm: SwarmStatus | null;
   /**
-   * All models that `GET /v1/models` lists, that requests wait for, or that requests asked for in the last hour.
-   * Sorted by id.
+   * All models that `GET /v1/models` lists, that requests wait for, or that requests asked for in the last
+   * hour. Sorted by id.
    */
   readonly models: readonly ModelStatus[];
   /** For all requests together, even without a known model. Null if there were none in the last hour. */
@@ -43,9 +43,9 @@ export type Status = {
 /** The state of the swarm that the engine manages. */
 export type SwarmStatus = {
   /**
-   * `followed`: the proxy reads its tasks. `lost`: the manager does not report them now, and the proxy keeps the last
-   * known tasks. `forbidden`: a socket proxy blocks the question, and some local containers belong to tasks. The proxy
-   * routes these as containers.
+   * `followed`: the proxy reads its tasks. `lost`: the manager does not report them now, and the proxy keeps
+   * the last known tasks. `forbidden`: a socket proxy blocks the question, and some local containers belong
+   * to tasks. The proxy routes these as containers.
    */
   readonly state: "followed" | "lost" | "forbidden";
   /** Why the proxy does not follow it, and what to do; null if it does. */
@@ -75,7 +75,10 @@ export type ServiceStatus = {
 /** One task of a service. */
 export type TaskStatus = {
   readonly id: string;
-  /** The same name as in `containers`: `service.slot`, or `service.hostname` for a service with one task on each node. */
+  /**
+   * The same name as in `containers`: `service.slot`, or `service.hostname` for a service with one task on
+   * each node.
+   */
   readonly name: string;
   /** Host name of its node; null if it has no node yet. */
   readonly node: string | null;
@@ -105,8 +108,8 @@ export type ModelServer = {
   /** Its name. */
   readonly container: string;
   /**
-   * Which of the model's new requests it gets. `all`: every request. `shares`: it shares them with other replicas.
-   * `none`: a newer container has the model too, or it takes no new requests.
+   * Which of the model's new requests it gets. `all`: every request. `shares`: it shares them with other
+   * replicas. `none`: a newer container has the model too, or it takes no new requests.
    */
   readonly gets: "all" | "shares" | "none";
 };
@@ -122,7 +125,10 @@ export type Recent = {
 export type RecentWindow = {
   /** The requests that have ended. A WebSocket counts at its end. */
   readonly requests: number;
-  /** The requests with a status of 400 or more or an incomplete answer. A request whose client left does not count. */
+  /**
+   * The requests with a status of 400 or more or an incomplete answer. A request whose client left does not
+   * count.
+   */
   readonly failed: number;
   /** Requests by status class: `2xx`. Leaves out classes without requests. */
   readonly statuses: Readonly<Record<string, number>>;
@@ -132,7 +138,9 @@ export type RecentWindow = {
   readonly first_chunk_ms: { readonly p50: number; readonly p95: number } | null;
   /** The average pieces per second of streamed answers; null if there were none. */
   readonly pieces_per_second: number | null;
-  /** The average tokens per second of the streamed answers that report their tokens; null if there were none. */
+  /**
+   * The average tokens per second of the streamed answers that report their tokens; null if there were none.
+   */
   readonly tokens_per_second: number | null;
   /** Tokens of all answers that report them. */
   readonly input_tokens: number;
@@ -166,13 +174,15 @@ type LeftOut = {
 /** The state of the connection between the proxy and an engine. */
 export type ConnectionStatus = {
   /**
-   * `connecting`: the engine has not answered since the proxy started. `lost`: it answered before, but does not now.
+   * `connecting`: the engine has not answered since the proxy started. `lost`: it answered before, but does
+   * not now.
    */
   readonly state: "connecting" | "connected" | "lost";
   /** When this state began, ms since the epoch by our own clock. */
   readonly sinceMs: number;
   /**
-   * Why the last attempt failed, and what to do. Undefined while connected and before the first attempt has ended.
+   * Why the last attempt failed, and what to do. Undefined while connected and before the first attempt has
+   * ended.
    */
   readonly reason: string | undefined;
 };
@@ -198,8 +208,8 @@ export type ContainerStatus = {
   /** The value of its label `inference.max_in_flight`; null if it has no such label or does not run. */
   readonly max_in_flight: number | null;
   /**
-   * Requests in flight, plus the prompts that it has not begun to answer in units of 8 KiB; rounded to one decimal.
-   * This and the next field are null unless it is routed and has the label `inference.replica`.
+   * Requests in flight, plus the prompts that it has not begun to answer in units of 8 KiB; rounded to one
+   * decimal. This and the next field are null unless it is routed and has the label `inference.replica`.
    */
   readonly load: number | null;
   readonly requests_last_minute: RequestsLastMinute | null;

@@ -1,6 +1,6 @@
 /**
- * Control characters from outside must not reach a terminal. Checks every place where the proxy prints text for people:
- * the log, the commands, standard error, error answers, and pages read with curl.
+ * Control characters from outside must not reach a terminal. Checks every place where the proxy prints text
+ * for people: the log, the commands, standard error, error answers, and pages read with curl.
  */
 import { describe, expect, test } from "bun:test";
 import { fileURLToPath } from "node:url";

@@ -1,4 +1,7 @@
-/** Slow and stalled uploads. Bun's clock has steps of 4 s, so each test takes some seconds. They run concurrently. */
+/**
+ * Slow and stalled uploads. Bun's clock has steps of 4 s, so each test takes some seconds. They run
+ * concurrently.
+ */
 import { describe, expect, test } from "bun:test";
 import { createHandler } from "../src/proxy/handler.ts";
 import { RoutingTable } from "../src/routing/table.ts";

@@ -88,7 +88,9 @@ export function parseCommandLine(args: readonly string[]): Command {
   return command ?? { kind: "wrong", argument: args[wrong] ?? "" };
 }
 
-/** A little longer than the default of PROXY_DRAIN_TIMEOUT, after which the proxy closes the open WebSockets. */
+/**
+ * A little longer than the default of PROXY_DRAIN_TIMEOUT, after which the proxy closes the open WebSockets.
+ */
 const DRAIN_TIMEOUT = "65s";
 /** Its value is the next argument, or follows a `=`. */
 const TIMEOUT = "--timeout";

@@ -3,7 +3,10 @@
 /** A wider cell does not widen its column. Otherwise one wide cell and many rows would make a huge output. */
 const WIDTH_MAX = 100;
 
-/** Aligns the cells of all rows. The first row holds the headings. Two spaces separate columns; lines end without. */
+/**
+ * Aligns the cells of all rows. The first row holds the headings. Two spaces separate columns; lines end
+ * without.
+ */
 export function columns(rows: readonly (readonly string[])[]): readonly string[] {
   const widths = (rows[0] ?? [])
     .slice(0, -1)
@@ -18,7 +21,7 @@ export function columns(rows: readonly (readonly string[])[]): readonly string[]
   );
 }
 
-/** A line for the rows that a table leaves out; no line if it leaves out none. */
+/** A line that counts the rows left out of a table; no line if the count is 0. */
 export function moreLine(count: number, one: string): readonly string[] {
   return count > 0 ? [`and ${count} more ${one}${count === 1 ? "" : "s"}`] : [];
 }

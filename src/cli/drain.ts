@@ -1,6 +1,6 @@
 /**
- * The commands `drain` and `undrain`. `drain` waits until the container has no requests left. The container stays
- * drained even if the command is interrupted. control-call.ts talks to the proxy.
+ * The commands `drain` and `undrain`. `drain` waits until the container has no requests left. The container
+ * stays drained even if the command is interrupted. control-call.ts talks to the proxy.
  */
 import { z } from "zod/mini";
 import { DRAIN, DRAIN_STATE, UNDRAIN } from "../ground/control-socket.ts";

@@ -3,7 +3,10 @@ import { HEALTHZ } from "../ground/paths.ts";
 import { ask, type ReplyLimits } from "./ask.ts";
 import { type CommandResult, failed, NOT_WELL, OK } from "./command-result.ts";
 
-/** Docker kills the command after 5 s (Dockerfile, HEALTHCHECK). It ends earlier, so that it can print the reason. */
+/**
+ * Docker kills the command after 5 s (Dockerfile, HEALTHCHECK). It ends earlier, so that it can print the
+ * reason.
+ */
 const LIMITS: ReplyLimits = { timeoutMs: 3_000, bytesMax: 64 * 1024 };
 
 /** @param origin the origin of the local proxy */

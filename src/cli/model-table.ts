@@ -1,4 +1,6 @@
-/** Formats the models of a `GET /status` reply as a table: the servers, the load and the speed of each. Pure. */
+/**
+ * Formats the models of a `GET /status` reply as a table: the servers, the load and the speed of each. Pure.
+ */
 import { z } from "zod/mini";
 import { greatestFirst } from "../ground/greatest-first.ts";
 import { printableInTable } from "../ground/printable.ts";

@@ -1,6 +1,6 @@
 /**
- * Formats the swarm of a `GET /status` reply as a table: the routed tasks of each service, the state of its update, and
- * why tasks are missing. Pure.
+ * Formats the swarm of a `GET /status` reply as a table: the routed tasks of each service, the state of its
+ * update, and why tasks are missing. Pure.
  */
 import { z } from "zod/mini";
 import { printableInTable } from "../ground/printable.ts";
@@ -55,7 +55,8 @@ const NOTHING = "–";
 const [TASKS_MAX, NAME_LENGTH_MAX, NODE_LENGTH_MAX, REASON_LENGTH_MAX] = [5, 100, 64, 1_000];
 
 /**
- * One line for each service. Below it, one line for each missing task whose reason the service line does not show.
+ * One line for each service. Below it, one line for each missing task whose reason the service line does not
+ * show.
  *
  * @param leftOut how many services the reply leaves out, and whether it leaves out tasks
  */
@@ -77,7 +78,10 @@ export function serviceLines(swarm: SwarmStatus, leftOut: LeftOut = {}): readonl
   return [...columns(shown), ...more];
 }
 
-/** @param isCut whether tasks may be left out: then the task count of a service with one task on each node is unknown */
+/**
+ * @param isCut whether tasks may be left out: then the task count of a service with one task on each node is
+ * unknown
+ */
 function rowOf(service: ServiceStatus, isCut: boolean): readonly string[] {
   const { name, replicas, routed, update, reason, tasks } = service;
   const onNodes = isCut ? NOTHING : tasks.filter((task) => task.desired_state === "running").length;

@@ -1,5 +1,6 @@
 /**
- * Formats the reply of `GET /status` as tables for people or JSON for programs, and says whether all is well. Pure.
+ * Formats the reply of `GET /status` as tables for people or JSON for programs, and says whether all is well.
+ * Pure.
  */
 import { z } from "zod/mini";
 import { printable, printableInTable } from "../ground/printable.ts";
@@ -12,7 +13,8 @@ const Container = z.object({
   id: z.optional(z.string()),
   name: z.string(),
   /**
-   * `routed`, `reading_models`, `starting`, `unhealthy` … A newer proxy may send other words: the table shows them too.
+   * `routed`, `reading_models`, `starting`, `unhealthy` … A newer proxy may send other words: the table shows
+   * them too.
    */
   state: z.string(),
   reason: z.string(),
@@ -26,7 +28,10 @@ const Container = z.object({
   // An older proxy does not send these three.
   max_in_flight: z.optional(z.nullable(z.number())),
   load: z.optional(z.nullable(z.number())),
-  /** Keys are `prefix`, `load`, `only` and `failover`. A newer proxy may send others: the table shows them too. */
+  /**
+   * Keys are `prefix`, `load`, `only` and `failover`. A newer proxy may send others: the table shows them
+   * too.
+   */
   requests_last_minute: z.optional(z.nullable(z.record(z.string(), z.number()))),
 });
 
@@ -71,9 +76,9 @@ export function parseStatus(body: string): StatusReply | undefined {
 }
 
 /**
- * Whether the proxy is connected to the engine and routes to every container that opted in. Without a connection to the
- * engine or its swarm, the proxy may show an old state, so this returns false. A long reply leaves out containers, but
- * drops routed ones first. So the containers that it shows are enough to decide.
+ * Whether the proxy is connected to the engine and routes to every container that opted in. Without a
+ * connection to the engine or its swarm, the proxy may show an old state, so this returns false. A long reply
+ * leaves out containers, but drops routed ones first. So the containers that it shows are enough to decide.
  */
 export function isAllRouted({ engine, swarm, containers }: StatusReply): boolean {
   return (

@@ -24,8 +24,8 @@ export function coalesce(task: () => Promise<void>): () => Promise<void> {
 }
 
 /**
- * A call within `intervalMs` after the start of a run starts no new run. It shares that run, which may already be
- * over. A run that takes longer than `intervalMs` does not delay the next run: both then overlap.
+ * A call within `intervalMs` after the start of a run starts no new run. It shares that run, which may
+ * already be over. A run that takes longer than `intervalMs` does not delay the next run: both then overlap.
  *
  * @param task must not throw
  * @returns a function whose promise resolves when the shared run has ended

@@ -1,5 +1,6 @@
 /**
- * Tries to open a TCP connection to a server and sends nothing over it. The caller decides what the result means.
+ * Tries to open a TCP connection to a server and sends nothing over it. The caller decides what the result
+ * means.
  */
 
 /**
@@ -18,8 +19,8 @@ const BY_CODE: Readonly<Record<string, ConnectTry>> = {
 };
 
 /**
- * Never rejects. Uses `node:net`, because its attempts can be cancelled. The module takes 5 MiB, so the first try
- * loads it.
+ * Never rejects. Uses `node:net`, because its attempts can be cancelled. The module takes 5 MiB, so the first
+ * try loads it.
  *
  * @param origin `http://host:port`
  */

@@ -1,12 +1,15 @@
 /**
- * The path and the URL paths of the proxy's control socket. The proxy and its commands must agree on them. Pure.
- * The proxy's side is control.ts, the side of the commands is cli/drain.ts.
+ * The path and the URL paths of the proxy's control socket. The proxy and its commands must agree on them.
+ * Pure. The proxy's side is control.ts, the side of the commands is cli/drain.ts.
  */
 
 /** Writable in containers too, even if their file system is read-only. */
 export const SHARED_DIRECTORY = "/dev/shm";
 
-/** `RuntimeDirectory=` of the systemd unit in the README. A shell does not have the variable that systemd sets. */
+/**
+ * `RuntimeDirectory=` of the systemd unit in the README. A shell does not have the variable that systemd
+ * sets.
+ */
 const SERVICE_DIRECTORY = "/run/lw-inference-proxy";
 
 export type ControlPlace = {
@@ -19,9 +22,9 @@ export type ControlPlace = {
 };
 
 /**
- * The path of the proxy's socket. A runtime directory belongs to one service. But several containers can share
- * `SHARED_DIRECTORY` (`ipc: host`), and their proxies may listen on the same port in different network namespaces.
- * So the file name contains the number of the namespace.
+ * The path of the proxy's socket. A runtime directory belongs to one service. But several containers can
+ * share `SHARED_DIRECTORY` (`ipc: host`), and their proxies may listen on the same port in different network
+ * namespaces. So the file name contains the number of the namespace.
  */
 export function controlSocket({ directory, port, networkNamespace }: ControlPlace): string {
   const isShared = directory === SHARED_DIRECTORY && networkNamespace !== undefined;

@@ -1,4 +1,6 @@
-/** Parses environment variables, each with its own schema. Knows no variable by name and writes no error text. */
+/**
+ * Parses environment variables, each with its own schema. Knows no variable by name and writes no error text.
+ */
 import { z } from "zod/mini";
 
 export type Environment = Readonly<Record<string, string | undefined>>;

@@ -1,6 +1,6 @@
 /**
- * Says in plain words why a request to a server failed. Does not use the text of the runtime, which contains advice
- * for programmers and addresses. The result is always short and printable. Pure.
+ * Says in plain words why a request to a server failed. Does not use the text of the runtime, which contains
+ * advice for programmers and addresses. The result is always short and printable. Pure.
  */
 import { errorCode } from "./error-text.ts";
 import { printable } from "./printable.ts";
@@ -8,7 +8,7 @@ import { cut } from "./some-of.ts";
 
 const CLOSED = "the server closed the connection";
 export const NO_CONNECTION = "the proxy could not connect to the server";
-/** The run is over for the proxy, but it does not know why: it saw another run, or one of both left the network. */
+/** The proxy does not know why the run is over: it saw a newer run, or lost the network to the container. */
 export const RUN_OVER = "the server stopped or is no longer reachable";
 
 /** The code for a 101 answer that does not open a WebSocket (RFC 6455 §4.1). */
@@ -28,7 +28,10 @@ const CONNECTION: Readonly<Record<string, string>> = {
 const OF_SYSTEM = /^E[A-Z0-9]+$/;
 /** Codes of the WebSocket client for bad frames. */
 const BAD_FRAME = /^WS_ERR_/;
-/** Runtime codes for an answer that is not HTTP (seen in Bun 1.4.5: Malformed_HTTP_Response, InvalidContentLength …). */
+/**
+ * Runtime codes for an answer that is not HTTP (seen in Bun 1.4.5: Malformed_HTTP_Response,
+ * InvalidContentLength …).
+ */
 const NO_HTTP = /HTTP|^Invalid/;
 const NAME_LENGTH_MAX = 60;
 

@@ -1,6 +1,7 @@
 /**
- * Joins pieces of bytes by copying each piece into one buffer as it arrives. The buffer is at most twice as large as
- * the data. (A separate piece of one byte would take about 100 bytes.) It has no limit: the caller must enforce one.
+ * Joins pieces of bytes by copying each piece into one buffer as it arrives. The buffer is at most twice as
+ * large as the data. (A separate piece of one byte would take about 100 bytes.) It has no limit: the caller
+ * must enforce one.
  */
 
 const EMPTY = new Uint8Array(0);

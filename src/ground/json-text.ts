@@ -1,7 +1,7 @@
 /**
- * Finds where the values of a JSON text begin and end. It works in one pass and without recursion, so long or deep
- * values are no problem. It creates no values and does not validate the text that it skips. Callers pass a value to
- * JSON.parse once they know that it is small enough. Pure.
+ * Finds where the values of a JSON text begin and end. It works in one pass and without recursion, so long or
+ * deep values are no problem. It creates no values and does not validate the text that it skips. Callers pass
+ * a value to JSON.parse once they know that it is small enough. Pure.
  */
 
 /** The position and size of one value in a text. */

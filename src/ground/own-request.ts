@@ -1,7 +1,7 @@
 /**
- * Requests that the proxy makes for itself: to a server for its models, to the engine, to another proxy for its
- * status. The other side may be hostile. So this file counts bytes before it decodes them, decompresses nothing, and
- * stops reading at a limit. It does not send client requests.
+ * Requests that the proxy makes for itself: to a server for its models, to the engine, to another proxy for
+ * its status. The other side may be hostile. So this file counts bytes before it decodes them, decompresses
+ * nothing, and stops reading at a limit. It does not send client requests.
  */
 import { JoinedBytes } from "./joined-bytes.ts";
 

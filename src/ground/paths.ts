@@ -1,7 +1,7 @@
 /**
- * All paths that the proxy knows by name: its public prefix, the paths that it answers itself, the paths below the
- * prefix that it treats specially, and the few paths outside the prefix that it passes on. It also passes on all
- * other paths below the prefix, without knowing them.
+ * All paths that the proxy knows by name: its public prefix, the paths that it answers itself, the paths
+ * below the prefix that it treats specially, and the few paths outside the prefix that it passes on. It also
+ * passes on all other paths below the prefix, without knowing them.
  */
 
 /** The prefix of all routed paths except the unprefixed ones. The base path of the server replaces it. */
@@ -45,9 +45,9 @@ export const TEI_EMBED = "/embed";
 export const TEI_EMBED_SPARSE = "/embed_sparse";
 
 /**
- * The inference paths outside the prefix, of vLLM, SGLang, text-embeddings-inference, llama.cpp and Ollama. The proxy
- * passes on a POST that names a model, with the path unchanged. This is a list and not a prefix, because on other
- * paths a body with a `model` loads or deletes models.
+ * The inference paths outside the prefix, of vLLM, SGLang, text-embeddings-inference, llama.cpp and Ollama.
+ * The proxy passes on a POST that names a model, with the path unchanged. This is a list and not a prefix,
+ * because on other paths a body with a `model` loads or deletes models.
  */
 export const UNPREFIXED_PATHS: ReadonlySet<string> = new Set([
   ...["/rerank", "/v2/rerank", "/score", "/classify", "/pooling", "/predict"],

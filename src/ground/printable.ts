@@ -28,8 +28,9 @@ export function quoted(text: string, lengthMax: number): string {
 }
 
 /**
- * For the text format of Prometheus. A label value can only have the escapes `\\`, `\"` and `\n`. So each unsafe
- * character becomes `\\uXXXX`, which Prometheus reads as plain text. Line feeds belong to the format and stay.
+ * For the text format of Prometheus. A label value can only have the escapes `\\`, `\"` and `\n`. So each
+ * unsafe character becomes `\\uXXXX`, which Prometheus reads as plain text. Line feeds belong to the format
+ * and stay.
  */
 export function printableInMetrics(text: string): string {
   return text.replace(STEERING, (control) =>

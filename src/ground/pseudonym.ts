@@ -8,7 +8,9 @@ export function newPseudonym(): string {
   return `lw-inference-proxy-${crypto.randomUUID().slice(0, 8)}`;
 }
 
-/** The entry that this proxy adds to `Via`. Bun hides the HTTP version of a request; it is nearly always 1.1. */
+/**
+ * The entry that this proxy adds to `Via`. Bun hides the HTTP version of a request; it is nearly always 1.1.
+ */
 export function viaEntry(pseudonym: string): string {
   return `1.1 ${pseudonym}`;
 }

@@ -1,6 +1,6 @@
 /**
- * One timer for many waits of the same length. A wait costs a list entry instead of a timer of the runtime, because
- * most waits are cancelled long before they are due.
+ * One timer for many waits of the same length. A wait costs a list entry instead of a timer of the runtime,
+ * because most waits are cancelled long before they are due.
  */
 
 /** The timer calls `due` when the wait is over. */

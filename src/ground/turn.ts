@@ -1,5 +1,6 @@
 /**
- * Splits long work into turns, so that the data of one client does not block all other clients. Does no work itself.
+ * Splits long work into turns, so that the data of one client does not block all other clients. Does no work
+ * itself.
  */
 
 /** How long one turn may take, ms. */

@@ -1,7 +1,7 @@
 /**
- * Counts file descriptors and says whether there is room for one more request. When they run out, Bun keeps a core
- * busy in accept and may end the process (measured, 1.4.5). So the limit for requests leaves a reserve. The proxy
- * decides how to answer a request without room.
+ * Counts file descriptors and says whether there is room for one more request. When they run out, Bun keeps a
+ * core busy in accept and may end the process (measured, 1.4.5). So the limit for requests leaves a reserve.
+ * The proxy decides how to answer a request without room.
  */
 
 export type Descriptors = {
@@ -68,8 +68,8 @@ export function parseLimit(limits: string): number | undefined {
 }
 
 /**
- * Counts the open descriptors. Since Linux 6.2 the size of the directory is their number. Before that it is 0, which
- * Bun turns into Infinity (measured, 1.4.5); then this counts the entries.
+ * Counts the open descriptors. Since Linux 6.2 the size of the directory is their number. Before that it is
+ * 0, which Bun turns into Infinity (measured, 1.4.5); then this counts the entries.
  *
  * @param path a directory of procfs with one entry for each descriptor
  */

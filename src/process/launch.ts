@@ -1,8 +1,8 @@
 /**
- * Prepares the process before anything else starts. Bun reads its cap on simultaneous fetches (256) once, from the
- * environment of the process, and every streaming answer takes a place until it ends. So the process replaces itself
- * once: with a higher cap, and as another user if it should not stay root. Process number, arguments, standard input
- * and signals stay the same. privileges.ts decides how to give up root.
+ * Prepares the process before anything else starts. Bun reads its cap on simultaneous fetches (256) once,
+ * from the environment of the process, and every streaming answer takes a place until it ends. So the process
+ * replaces itself once: with a higher cap, and as another user if it should not stay root. Process number,
+ * arguments, standard input and signals stay the same. privileges.ts decides how to give up root.
  */
 import type { Environment } from "../ground/environment.ts";
 import { type Node, planDrop, type User } from "./privileges.ts";
@@ -12,15 +12,16 @@ const CAP = "BUN_CONFIG_MAX_HTTP_REQUESTS";
 const CAP_MAX = 65_535;
 
 /**
- * How often a function runs before JavaScriptCore compiles it. With the default of 500 it also compiles functions that
- * run only while the proxy starts. That takes 5 ms and 2.7 MiB (measured, 1.4.5). With 2,000 it compiles the other
- * functions about a second after the first requests.
+ * How often a function runs before JavaScriptCore compiles it. With the default of 500 it also compiles
+ * functions that run only while the proxy starts. That takes 5 ms and 2.7 MiB (measured, 1.4.5). With 2,000
+ * it compiles the other functions about a second after the first requests.
  */
 const WARM_UP = { BUN_JSC_thresholdForJITAfterWarmUp: "2000" } as const;
 
 /**
- * How long the allocator keeps free memory before it returns it to the kernel, ms. With a shorter time each large body
- * needs new pages, which costs up to a fifth of its CPU time. An idle proxy still returns all of it (measured, 1.4.5).
+ * How long the allocator keeps free memory before it returns it to the kernel, ms. With a shorter time each
+ * large body needs new pages, which costs up to a fifth of its CPU time. An idle proxy still returns all of
+ * it (measured, 1.4.5).
  */
 const KEPT_FREE = { MIMALLOC_PURGE_DELAY: "1000" } as const;
 
@@ -81,7 +82,8 @@ function dropPrivileges({ user, socket }: Launch): DropResult {
     process.setuid?.(user.uid);
     return { dropped: true };
   } catch {
-    // The container has cap_drop: ALL, or the user namespace lacks a group. The process stays root, with its rights.
+    // The container has cap_drop: ALL, or the user namespace lacks a group. The process stays root, with its
+    // rights.
     return { dropped: false, reason: "the process is not allowed to change its user" };
   }
 }

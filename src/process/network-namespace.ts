@@ -1,4 +1,7 @@
-/** The network namespace of this process. Processes in two namespaces can use the same port and share all files. */
+/**
+ * The network namespace of this process. Processes in two namespaces can use the same port and share all
+ * files.
+ */
 
 /** @returns the number, as in `readlink /proc/self/ns/net`; undefined if the system does not report it */
 export async function readNetworkNamespace(

@@ -1,7 +1,7 @@
 /**
- * Decides how to give up root; launch.ts does it. The image starts as root, because only root can join the group
- * that owns the mounted socket. The number of that group differs from host to host. PROXY_USER names the user to
- * become. Pure.
+ * Decides how to give up root; launch.ts does it. The image starts as root, because only root can join the
+ * group that owns the mounted socket. The number of that group differs from host to host. PROXY_USER names
+ * the user to become. Pure.
  */
 import type { Stats } from "node:fs";
 
@@ -16,12 +16,12 @@ export type Drop =
   | { readonly kind: "keep"; readonly reason?: string };
 
 /**
- * Decides which groups the user will be in. The user keeps the groups that the process started with (group_add),
- * except the group of root. It joins the group of the socket only if it cannot use the socket otherwise. It then
- * joins even the group of root: access to the socket gives more rights than that group.
+ * Decides which groups the user will be in. The user keeps the groups that the process started with
+ * (group_add), except the group of root. It joins the group of the socket only if it cannot use the socket
+ * otherwise. It then joins even the group of root: access to the socket gives more rights than that group.
  *
- * @param nodes the directories on the way to the socket, then the socket; undefined if the socket does not exist;
- *   empty if no socket is needed
+ * @param nodes the directories on the way to the socket, then the socket; undefined if the socket does not
+ *   exist; empty if no socket is needed
  * @param current the groups that the process started with
  */
 export function planDrop(

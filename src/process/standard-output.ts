@@ -1,6 +1,6 @@
 /**
- * Writes lines to standard output while the proxy runs. It uses Bun's own writer: `process.stdout` takes 10 ms at the
- * start and 7 MiB for good (measured, 1.4.5). exit.ts writes the texts at the end of the process.
+ * Writes lines to standard output while the proxy runs. It uses Bun's own writer: `process.stdout` takes 10
+ * ms at the start and 7 MiB for good (measured, 1.4.5). exit.ts writes the texts at the end of the process.
  */
 
 export type StandardOutput = {

@@ -1,6 +1,6 @@
 /**
- * Logs errors of the proxy's own code that must not end the process, with their stack. Logs the same bug at most once a
- * minute. The caller decides how the proxy continues.
+ * Logs errors of the proxy's own code that must not end the process, with their stack. Logs the same bug at
+ * most once a minute. The caller decides how the proxy continues.
  */
 import { BoundedMap } from "../ground/bounded-map.ts";
 import { stackOf } from "../ground/error-stack.ts";

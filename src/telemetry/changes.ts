@@ -1,6 +1,7 @@
 /**
- * Keeps the last changes, so that people can see what has just happened: states of containers and of the engine, and
- * actions of the proxy. A repeated change is one entry with a count. Decides nothing and logs nothing.
+ * Keeps the last changes, so that people can see what has just happened: states of containers and of the
+ * engine, and actions of the proxy. A repeated change is one entry with a count. Decides nothing and logs
+ * nothing.
  */
 import { cut } from "../ground/some-of.ts";
 import { type Change, NAME_LENGTH_MAX } from "../status.ts";

@@ -1,6 +1,6 @@
 /**
- * The names of errors in metrics: a word of a fixed list, or a status. Spans may also have any system code. A label must
- * not, because each of its values is a new series. Pure.
+ * The names of errors in metrics: a word of a fixed list, or a status. Spans may also have any system code. A
+ * label must not, because each of its values is a new series. Pure.
  */
 
 /** The value for all errors outside the list. */

@@ -1,6 +1,6 @@
 /**
- * Wraps exporters so that they report each attempt to CollectorHealth and never throw. Also corrects the temporality of
- * gauges, where the default of the SDK is wrong for us.
+ * Wraps exporters so that they report each attempt to CollectorHealth and never throw. Also corrects the
+ * temporality of gauges, where the default of the SDK is wrong for us.
  */
 import { type ExportResult, ExportResultCode } from "@opentelemetry/core";
 import {
@@ -39,9 +39,10 @@ export function watchMetricExporter(
 }
 
 /**
- * Makes gauges export only the values of the last observation. Otherwise the SDK (2.12) would repeat the last value
- * forever, for example the load of a container that is gone. An exported gauge has no temporality. If metrics are both
- * scraped and sent, each reader also gets once the values observed for the other since its own last read.
+ * Makes gauges export only the values of the last observation. Otherwise the SDK (2.12) would repeat the last
+ * value forever, for example the load of a container that is gone. An exported gauge has no temporality. If
+ * metrics are both scraped and sent, each reader also gets once the values observed for the other since its
+ * own last read.
  *
  * @param select the temporality of all other instruments
  */

@@ -1,7 +1,7 @@
 /**
- * Finds a member of a JSON object when only the end of the text is available. It reads backwards. A quote delimits a
- * string if and only if an even number of backslashes stands before it. So it never mistakes text inside a string or a
- * nested object for the member. It validates nothing.
+ * Finds a member of a JSON object when only the end of the text is available. It reads backwards. A quote
+ * delimits a string if and only if an even number of backslashes stands before it. So it never mistakes text
+ * inside a string or a nested object for the member. It validates nothing.
  */
 
 /**

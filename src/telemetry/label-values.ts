@@ -1,5 +1,6 @@
 /**
- * The values of one metric label. Limits their number and length, whatever clients and servers send. Counts nothing.
+ * The values of one metric label. Limits their number and length, whatever clients and servers send. Counts
+ * nothing.
  */
 
 /** The value for all models without their own value. */

@@ -1,7 +1,7 @@
 /**
- * The log: what changed and why, never a line for each request. It writes JSON lines, or readable text for a terminal.
- * It escapes control characters and limits the length of each value. Callers cut texts from outside earlier; the limits
- * here hold if a caller forgets. Does not know where lines go.
+ * The log: what changed and why, never a line for each request. It writes JSON lines, or readable text for a
+ * terminal. It escapes control characters and limits the length of each value. Callers cut texts from outside
+ * earlier; the limits here hold if a caller forgets. Does not know where lines go.
  */
 import { printable } from "../ground/printable.ts";
 

@@ -1,6 +1,7 @@
 /**
- * How many backends take requests for each model, for metrics. A model without backends stays with the value 0 for a
- * day, so that an alert can see it: a missing series looks like a model that never existed. Observes nothing itself.
+ * How many backends take requests for each model, for metrics. A model without backends stays with the value
+ * 0 for a day, so that an alert can see it: a missing series looks like a model that never existed. Observes
+ * nothing itself.
  */
 
 /** How many backends take requests for a model. */

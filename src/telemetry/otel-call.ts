@@ -1,6 +1,6 @@
 /**
- * Reports one request to a backend: a CLIENT span until the last byte of the answer, and metrics. otel-request.ts
- * reports the client's request, otel-websocket.ts a WebSocket after its handshake.
+ * Reports one request to a backend: a CLIENT span until the last byte of the answer, and metrics.
+ * otel-request.ts reports the client's request, otel-websocket.ts a WebSocket after its handshake.
  */
 import {
   type Attributes,

@@ -1,6 +1,6 @@
 /**
- * Reports one client request: a SERVER span from its first byte to the last byte of its answer or the end of its
- * WebSocket, and metrics. otel-call.ts reports its calls to backends.
+ * Reports one client request: a SERVER span from its first byte to the last byte of its answer or the end of
+ * its WebSocket, and metrics. otel-call.ts reports its calls to backends.
  */
 import {
   type Attributes,

@@ -1,6 +1,6 @@
 /**
- * Reports a WebSocket from the server's 101 to its end, in metrics and in the SERVER span of its request. The handshake
- * is a normal call: see otel-call.ts. Does not see the messages.
+ * Reports a WebSocket from the server's 101 to its end, in metrics and in the SERVER span of its request. The
+ * handshake is a normal call: see otel-call.ts. Does not see the messages.
  */
 import type { Attributes } from "@opentelemetry/api";
 import { BROKEN_OFF, wordOfBreak, wordsOfBreak } from "./call-errors.ts";

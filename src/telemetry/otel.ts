@@ -1,6 +1,6 @@
 /**
- * Starts and stops OpenTelemetry: traces and metrics over OTLP, metrics at /metrics. Only start.ts imports it, and only
- * if telemetry is on.
+ * Starts and stops OpenTelemetry: traces and metrics over OTLP, metrics at /metrics. Only start.ts imports
+ * it, and only if telemetry is on.
  */
 import { hostname } from "node:os";
 import { type DiagLogger, DiagLogLevel, diag } from "@opentelemetry/api";
@@ -46,7 +46,8 @@ const SERVICE_NAME = "inference-proxy";
 /** How long shutdown waits for queued data, ms. */
 const FLUSH_MS = 5_000;
 /**
- * Requests that were just cut end in the next turns of the event loop. Shutdown waits this long for their reports, ms.
+ * Requests that were just cut end in the next turns of the event loop. Shutdown waits this long for their
+ * reports, ms.
  */
 const CUT_MS = 20;
 
@@ -69,7 +70,8 @@ export function createOtel(init: OtelInit): Telemetry {
     tracer: traces?.provider.getTracer(SCOPE, version),
     late: new LateSpans(),
   };
-  // Prometheus sees no increase in the first value of a series. Without this the first drain would be invisible.
+  // Prometheus sees no increase in the first value of a series. Without this the first drain would be
+  // invisible.
   for (const action of TABLE_UPDATES) reporting.instruments.tableUpdates.add(0, { action });
   const parts: readonly Part[] = traces === undefined ? [metrics] : [traces, metrics];
   return {
@@ -94,8 +96,8 @@ function resourceOf({ version, containerId }: OtelInit): Resource {
 }
 
 /**
- * After a failed batch the SDK's processor (2.12) no longer waits for the current batch. So the limit of the exporter
- * decides how much memory a failing collector costs (30 batches by default: 200 MiB).
+ * After a failed batch the SDK's processor (2.12) no longer waits for the current batch. So the limit of the
+ * exporter decides how much memory a failing collector costs (30 batches by default: 200 MiB).
  */
 function createTraces(
   resource: Resource,

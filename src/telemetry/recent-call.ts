@@ -1,6 +1,6 @@
 /**
- * Counts one request to a backend for the recent figures, and passes all calls on to the telemetry report. Does not see
- * the pieces of an answer as they pass.
+ * Counts one request to a backend for the recent figures, and passes all calls on to the telemetry report.
+ * Does not see the pieces of an answer as they pass.
  */
 import { BROKEN_OFF, failureOf, wordOfBreak } from "./call-errors.ts";
 import type { Ended, RecentCounts } from "./recent-counts.ts";

@@ -1,6 +1,7 @@
 /**
- * Counts the requests of the last hour, for one model, one container, or all, in a fixed number of time buckets. It uses
- * fixed memory, and each event changes only one bucket. Times come from a monotonic clock. Pure; it knows no request.
+ * Counts the requests of the last hour, for one model, one container, or all, in a fixed number of time
+ * buckets. It uses fixed memory, and each event changes only one bucket. Times come from a monotonic clock.
+ * Pure; it knows no request.
  */
 import type { Recent, RecentWindow } from "../status.ts";
 import { ERRORS_MAX, type ErrorCodes } from "./recent-errors.ts";

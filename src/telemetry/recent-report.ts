@@ -1,6 +1,6 @@
 /**
- * Counts one client request for the recent figures, and passes all calls on to the telemetry report. It runs for every
- * request, so it must cost almost nothing. recent-call.ts counts its calls to backends.
+ * Counts one client request for the recent figures, and passes all calls on to the telemetry report. It runs
+ * for every request, so it must cost almost nothing. recent-call.ts counts its calls to backends.
  */
 import { CLIENT_GONE, type Counting, NOTHING_COUNTED, RecentCall } from "./recent-call.ts";
 import type { Ended, RecentCounts } from "./recent-counts.ts";

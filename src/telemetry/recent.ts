@@ -1,7 +1,7 @@
 /**
- * Counts the requests of the last 5 minutes and of the last hour, for each model, for each container and for all. It is
- * always on, for `GET /status`. Its memory is bounded: models and containers without requests for an hour make room for
- * others. A model or container without room counts only in the total.
+ * Counts the requests of the last 5 minutes and of the last hour, for each model, for each container and for
+ * all. It is always on, for `GET /status`. Its memory is bounded: models and containers without requests for
+ * an hour make room for others. A model or container without room counts only in the total.
  */
 import type { Recent as RecentNumbers } from "../status.ts";
 import type { Counting } from "./recent-call.ts";

@@ -1,5 +1,6 @@
 /**
- * Maps a path to the name to report: a name from a short list, never a text from a client. Routes no request. Pure.
+ * Maps a path to the name to report: a name from a short list, never a text from a client. Routes no request.
+ * Pure.
  */
 import {
   LOAD_LORA,
@@ -77,7 +78,9 @@ const OTHER = below("/*");
 /** One or two segments below responses. */
 const RESPONSE_PATH = new RegExp(`^${RESPONSES}/[^/]+(/[^/]+)?$`);
 
-/** @param method only a POST is an operation: a GET on the same path is a WebSocket handshake or reads a list */
+/**
+ * @param method only a POST is an operation: a GET on the same path is a WebSocket handshake or reads a list
+ */
 export function routeOf(path: string, method: string): Route {
   const found = find(path);
   if (method === "POST" || found.operation === undefined) return found;

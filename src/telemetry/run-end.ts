@@ -1,6 +1,6 @@
 /**
- * Adds the end of a server's container to the spans of the requests that it broke. The spans wait a moment until the
- * proxy knows how the container ended. Metrics do not wait.
+ * Adds the end of a server's container to the spans of the requests that it broke. The spans wait a moment
+ * until the proxy knows how the container ended. Metrics do not wait.
  */
 import { mayHaveEnded } from "./call-errors.ts";
 import { type ReportEnd, short } from "./reporting.ts";

@@ -1,7 +1,7 @@
 /**
- * Parses the OpenTelemetry variables of the environment: what to report, and where to. Names and values are the
- * standard ones. The SDK and its exporters read most variables themselves and ignore a wrong value. So this file checks
- * all of them, although it uses only a few. Sends nothing.
+ * Parses the OpenTelemetry variables of the environment: what to report, and where to. Names and values are
+ * the standard ones. The SDK and its exporters read most variables themselves and ignore a wrong value. So
+ * this file checks all of them, although it uses only a few. Sends nothing.
  */
 import { z } from "zod/mini";
 import {
@@ -230,7 +230,10 @@ function parseDiagnostics(level: string, context: ParseContext): DiagnosticsLeve
   return isKnown ? (level.toUpperCase() as DiagnosticsLevel) : refuse(context);
 }
 
-/** Whether the value is a list in the format of a W3C baggage header, which OpenTelemetry uses for these variables. */
+/**
+ * Whether the value is a list in the format of a W3C baggage header, which OpenTelemetry uses for these
+ * variables.
+ */
 function arePairs(value: string, form: RegExp): boolean {
   try {
     decodeURIComponent(value);

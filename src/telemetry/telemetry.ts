@@ -1,6 +1,7 @@
 /**
- * The interface between telemetry and the rest of the program. With telemetry off, all requests share the no-op object
- * below, so it costs nothing. Imports nothing from OpenTelemetry. All calls are fast and never throw or wait.
+ * The interface between telemetry and the rest of the program. With telemetry off, all requests share the
+ * no-op object below, so it costs nothing. Imports nothing from OpenTelemetry. All calls are fast and never
+ * throw or wait.
  */
 
 /** How the run of a backend ended: see `RunEnd` in routing/. */
@@ -99,8 +100,8 @@ export type CallReport = {
   /**
    * The backend has answered a WebSocket handshake with 101: the call is over, the request is not.
    *
-   * @returns a function to call when the WebSocket has ended. Only the first call counts. It ends the report of the whole
-   *   request.
+   * @returns a function to call when the WebSocket has ended. Only the first call counts. It ends the report
+   *   of the whole request.
    */
   readonly upgraded: () => (end: SocketEnd, abortReason: string | undefined) => void;
   /** The call got no answer. Another call or an answer of the proxy may follow. */
@@ -125,7 +126,8 @@ export type RequestReport = {
   /** The proxy tries another replica, because the container `from` failed the request for this reason. */
   readonly failover: (reason: string, from: string) => void;
   /**
-   * The proxy answers itself, or passes on the earlier answer of a backend after another backend failed. Ends the report.
+   * The proxy answers itself, or passes on the earlier answer of a backend after another backend failed. Ends
+   * the report.
    *
    * @param code the error code of the proxy, if the answer is its own error
    */

@@ -94,8 +94,9 @@ function bodyUsage(text: string): Usage {
 }
 
 /**
- * An event stream. OpenAI: `usage` in the last event that has one. OpenAI Responses: `usage` in `response` of the last
- * event. Anthropic: output tokens in `message_delta`, input tokens there or in `message` of `message_start`.
+ * An event stream. OpenAI: `usage` in the last event that has one. OpenAI Responses: `usage` in `response` of
+ * the last event. Anthropic: output tokens in `message_delta`, input tokens there or in `message` of
+ * `message_start`.
  *
  * @param isCut whether the beginning of the first line, with `data:`, may be missing
  */

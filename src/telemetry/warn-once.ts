@@ -1,6 +1,7 @@
 /**
- * Logs a warning only once while nothing changes. It remembers warnings for each container, even while the container
- * does not run, so a container in a crash loop does not repeat them. Does not decide what deserves a warning.
+ * Logs a warning only once while nothing changes. It remembers warnings for each container, even while the
+ * container does not run, so a container in a crash loop does not repeat them. Does not decide what deserves
+ * a warning.
  */
 import { BoundedMap } from "../ground/bounded-map.ts";
 import type { Log } from "./log.ts";
@@ -13,7 +14,8 @@ type Warning = {
 };
 
 /**
- * How many warnings it remembers. `forget` drops the warnings of gone containers; this limit holds without it too.
+ * How many warnings it remembers. `forget` drops the warnings of gone containers; this limit holds without it
+ * too.
  */
 const KEPT_MAX = 10_000;
 

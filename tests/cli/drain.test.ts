@@ -1,4 +1,4 @@
-/** The commands drain and undrain, against the proxy's real socket and containers that do what the test says. */
+/** The commands drain and undrain, against the proxy's real socket and scripted containers. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { chmodSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -13,7 +13,7 @@ let directory: ReturnType<typeof temporaryDirectory>;
 let path: string;
 let control: Awaited<ReturnType<typeof openControl>> | undefined;
 let result: DrainResult;
-/** What comes of it, look by look; the last one stays. */
+/** The state at each check. The last one stays. */
 let states: DrainState[];
 let looks: number;
 let printed: string[];
