@@ -1,18 +1,19 @@
-# The compiled proxy on a distroless base: no shell, no package manager. `npm run image`, or
-# `docker build -t lw-inference-proxy .`. The bases can be pinned by digest: --build-arg BASE_IMAGE=…@sha256:…
+# The compiled proxy on a distroless base, without a shell or a package manager. Build it with `npm run image` or
+# `docker build -t lw-inference-proxy .`. To pin a base image by digest: --build-arg BASE_IMAGE=…@sha256:…
 ARG BUN_IMAGE=oven/bun:1.4.5
 ARG BASE_IMAGE=gcr.io/distroless/base-debian12:latest
 
-# On the builder's own architecture: Bun compiles for others too. (The legacy builder knows no BUILDPLATFORM.)
+# Runs on the builder's own architecture, because Bun can compile for others. (The legacy builder does not set
+# BUILDPLATFORM.)
 FROM --platform=${BUILDPLATFORM:-linux/amd64} ${BUN_IMAGE} AS build
 WORKDIR /build
-# Packages first: they change seldom, and their layer is used again for as long as they don't.
+# Packages come first: they change seldom, so Docker can reuse their layer.
 COPY package.json bun.lock bunfig.toml ./
 RUN bun install --frozen-lockfile --production
 COPY .ci/build.ts .ci/build-version.ts .ci/
 COPY src src
-# Last, for they change with each commit.
-# No default: it would hide what BuildKit sets.
+# These come last, because they change with each commit.
+# TARGETARCH has no default, which would hide the value that BuildKit sets.
 ARG TARGETARCH
 ARG VERSION=
 ARG COMMIT=
@@ -20,7 +21,7 @@ RUN bun .ci/build.ts --arch=${TARGETARCH}
 
 FROM ${BASE_IMAGE}
 COPY --from=build /build/dist/lw-inference-proxy /usr/local/bin/lw-inference-proxy
-# It starts as root, joins the group of the mounted socket, and at once becomes this user.
+# The proxy starts as root, joins the group of the mounted socket, and switches to this user at once.
 ENV PROXY_USER=65532:65532
 USER 0:0
 EXPOSE 8080

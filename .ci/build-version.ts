@@ -3,12 +3,12 @@ import { join } from "node:path";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Semantic version, by semver.org, without build metadata: an image's tag can't have a `+`. */
+/** A semantic version as semver.org defines it, without build metadata: an image's tag cannot contain `+`. */
 const VERSION =
   /^(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)(?:-[\dA-Za-z-]+(?:\.[\dA-Za-z-]+)*)?$/;
 
 /**
- * @param env VERSION may have the `v` of a tag before it
+ * @param env VERSION may start with the `v` of a tag
  * @throws if VERSION is not a version
  */
 export async function buildVersion(root: string, env: Environment): Promise<string> {
@@ -23,7 +23,7 @@ export async function buildVersion(root: string, env: Environment): Promise<stri
   return version;
 }
 
-/** The commit's first 12 digits, with `-dirty` after them if files were changed; `unknown` without git. */
+/** The commit's first 12 digits, then `-dirty` if files were changed. `unknown` without git. */
 export async function buildCommit(root: string, env: Environment): Promise<string> {
   const given = env["COMMIT"];
   if (given) return /^[\da-f]{40}$/.test(given) ? given.slice(0, 12) : given;

@@ -1,10 +1,10 @@
 /**
- * Compiles the proxy. `bun .ci/build.ts` makes `dist/lw-inference-proxy` for this machine, with
- * `--arch=arm64` for another; `bun .ci/build.ts --all` makes the four binaries of a release and their
+ * Compiles the proxy. `bun .ci/build.ts` makes `dist/lw-inference-proxy` for this machine, or for another
+ * architecture with `--arch=arm64`. `bun .ci/build.ts --all` makes the four binaries of a release and their
  * SHA-256 sums. For another target Bun gets its runtime from the npm registry.
  *
- * Version and commit are VERSION and COMMIT of the environment (a release, an image's build). Without
- * them build-version.ts takes those of package.json and git.
+ * The version and the commit come from VERSION and COMMIT in the environment (in a release or an image's
+ * build). Without them build-version.ts reads package.json and git.
  */
 import { mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -14,18 +14,18 @@ const ROOT = join(import.meta.dir, "..");
 const DIST = join(ROOT, "dist");
 const NAME = "lw-inference-proxy";
 
-/** Bun's names of the machines that a release is for. */
+/** Bun's names of the targets of a release. */
 const TARGETS = ["linux-x64", "linux-arm64", "linux-x64-musl", "linux-arm64-musl"] as const;
 
 const FLAGS = [
   "--compile",
   "--minify",
   "--sourcemap",
-  "--splitting", // code that is imported late is mapped late: without telemetry, 2 MiB less
-  // Compiles ahead: a start takes 19 ms of CPU time, not 46, and it starts twice (src/process/launch.ts).
+  "--splitting", // code that is imported late is mapped late: this saves 2 MiB without telemetry
+  // Compiles ahead: a start takes 19 ms of CPU time instead of 46, and the proxy starts twice (src/process/launch.ts).
   "--bytecode",
   "--format=esm",
-  // Otherwise Bun reads both files from the directory of the start, and bunfig.toml can name code to run.
+  // Otherwise Bun reads both files from the working directory, and bunfig.toml can name code to run.
   "--no-compile-autoload-dotenv",
   "--no-compile-autoload-bunfig",
   "--compile-exec-argv=--max-http-header-size=65536",
@@ -50,10 +50,10 @@ async function main(args: readonly string[]): Promise<number> {
   return 0;
 }
 
-/** Docker's names of architectures → Bun's. */
+/** Docker's names of architectures, mapped to Bun's names. */
 const ARCHITECTURES: Readonly<Record<string, string>> = { amd64: "x64", arm64: "arm64" };
 
-/** @param argument `--arch=amd64`; with nothing after `=`, or undefined, for this machine */
+/** @param argument `--arch=amd64`; for this machine if nothing comes after `=`, or if undefined */
 function targetOf(argument = "--arch="): readonly string[] {
   const docker = /^--arch=(\w*)$/.exec(argument)?.[1];
   if (docker === "") return [];
@@ -62,7 +62,7 @@ function targetOf(argument = "--arch="): readonly string[] {
   return architecture === process.arch ? [] : [`--target=bun-linux-${architecture}`];
 }
 
-/** Compiles in a directory of its own, because Bun leaves source maps beside the binary. The binary has them too. */
+/** Compiles in a temporary directory, because Bun leaves source maps beside the binary. The binary contains them too. */
 async function compile(name: string, flags: readonly string[]): Promise<number> {
   const directory = mkdtempSync(join(DIST, "build-"));
   const command = ["build", ...flags, "src/main.ts", "--outfile", join(directory, name)];
@@ -79,7 +79,7 @@ async function compile(name: string, flags: readonly string[]): Promise<number> 
   }
 }
 
-/** Writes them as `sha256sum --check` reads them. */
+/** Writes SHA256SUMS in the format that `sha256sum --check` reads. */
 async function writeSums(): Promise<void> {
   let sums = "";
   for (const target of TARGETS) {

@@ -1,6 +1,6 @@
 /**
- * Builds the image `lw-inference-proxy` with version and commit in its labels; arguments go on to
- * `docker build`: `bun run image --tag registry.example/proxy:1.2.3`.
+ * Builds the image `lw-inference-proxy` with the version and the commit in its labels. Arguments are passed on
+ * to `docker build`: `bun run image --tag registry.example/proxy:1.2.3`.
  */
 import { join } from "node:path";
 import { buildCommit, buildVersion } from "./build-version.ts";

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Publishes the binaries in dist/ as a release of the tag in VERSION. It has the right to write, so it runs
-# nothing that was built or installed. A version with a suffix (1.2.3-rc.1) is marked as not for everybody;
-# a patch of an old line does not become the latest.
+# Publishes the binaries in dist/ as a release of the tag in VERSION. It has write permission, so it runs
+# nothing that was built or installed. A version with a suffix (1.2.3-rc.1) becomes a prerelease. A patch of an
+# old line does not become the latest release.
 #
 # Environment: VERSION (a tag), SUMS (see check-binaries.sh), GH_TOKEN for `gh`. Needs a clone with all tags.
 set -euo pipefail

@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
-# Pushes dist/image.tar to the repository's registry, unchanged, and signs it by digest. It has the right to
-# write, so it runs nothing that was built or installed. Needs docker, skopeo and cosign, and a clone with
-# all tags.
+# Pushes dist/image.tar to the repository's registry, unchanged, and signs it by digest. It has write permission,
+# so it runs nothing that was built or installed. Needs docker, skopeo and cosign, and a clone with all tags.
 #
-# Environment: VERSION (a tag), DIGEST (the image's, as the job that built it told it), REPOSITORY
+# Environment: VERSION (a tag), DIGEST (the image's digest, as the build job reported it), REPOSITORY
 # (owner/name), REGISTRY_USER and REGISTRY_TOKEN.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,8 +11,8 @@ cd "$(dirname "$0")/.."
 ARCHIVE=dist/image.tar
 REGISTRY=ghcr.io
 
-# The archive must hold one image, the one that was built. What lies below it is checked by its digests in
-# the copying.
+# The archive must hold exactly one image, the one that was built. skopeo checks the digests of its parts as it
+# copies them.
 check_archive() {
   [[ $DIGEST =~ ^sha256:[0-9a-f]{64}$ ]] || fail "DIGEST is \"$DIGEST\": expected one like sha256:0123…"
   local held bytes
@@ -39,7 +38,7 @@ check_archive
 
 image=$REGISTRY/${REPOSITORY,,}
 docker login "$REGISTRY" --username "$REGISTRY_USER" --password-stdin <<<"$REGISTRY_TOKEN"
-# Signed before the tags that move are: who pulls those finds the signature.
+# Sign before moving the other tags, so that everyone who pulls them finds the signature.
 push "$version"
 cosign sign --yes "$image@$DIGEST"
 for tag in $tags; do

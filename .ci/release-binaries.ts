@@ -1,6 +1,6 @@
 /**
- * Builds the binaries of a release into dist/, and starts the one for this machine. Publishes nothing: that
- * is publish-binaries.sh, in a job that runs none of this. Its output `sums` is the SHA-256 of SHA256SUMS.
+ * Builds the binaries of a release into dist/, and starts the one for this machine. It publishes nothing:
+ * publish-binaries.sh does, in a job that runs no code from here. The output `sums` is the SHA-256 of SHA256SUMS.
  *
  * Environment: VERSION (a tag), COMMIT.
  */
@@ -10,7 +10,7 @@ import { run, smokeTest, tellOutput, variable } from "./release-steps.ts";
 const ROOT = join(import.meta.dir, "..");
 const DIST = join(ROOT, "dist");
 
-variable("VERSION"); // else it would be that of package.json
+variable("VERSION"); // otherwise build.ts would take the version of package.json
 await run([process.execPath, join(import.meta.dir, "build.ts"), "--all"]);
 await smokeTest(ROOT, [join(DIST, `lw-inference-proxy-linux-${process.arch}`), "--version"]);
 const sums = await Bun.file(join(DIST, "SHA256SUMS")).bytes();

@@ -1,10 +1,10 @@
 /**
  * Builds the image of a release for both architectures, with provenance and SBOM, into the OCI archive
- * dist/image.tar, and starts the one for this machine. Publishes nothing: that is publish-image.sh, in a job
- * that runs none of this. Its output `digest` is the image's. Needs docker with buildx.
+ * dist/image.tar, and starts the one for this machine. It publishes nothing: publish-image.sh does, in a job that
+ * runs no code from here. The output `digest` is the image's digest. Needs docker with buildx.
  *
- * The bases are those that the Dockerfile's tags name now, by digest, so that both architectures and the
- * provenance name the same ones.
+ * The script resolves the Dockerfile's base image tags to digests once, so that both architectures and the
+ * provenance name the same base images.
  *
  * Environment: VERSION (a tag), COMMIT, REPOSITORY (owner/name).
  */
@@ -21,21 +21,21 @@ const SMOKE_TEST = "lw-inference-proxy:smoke-test";
 const BASES = ["BUN_IMAGE", "BASE_IMAGE"] as const;
 
 async function main(): Promise<void> {
-  variable("VERSION"); // else it would be that of package.json
+  variable("VERSION"); // otherwise buildVersion() would take the version of package.json
   const args = {
     VERSION: await buildVersion(ROOT, process.env),
     COMMIT: await buildCommit(ROOT, process.env),
     SOURCE: `https://github.com/${variable("REPOSITORY")}`,
     ...(await bases()),
   };
-  // The default builder can do neither several architectures nor attestations.
+  // The default builder cannot build several architectures, and cannot make attestations.
   await run(["docker", "buildx", "create", "--name", BUILDER, "--use"]);
   const digest = await build(Object.entries(args).map(([name, value]) => `${name}=${value}`));
   await smokeTest(ROOT, ["docker", "run", "--rm", SMOKE_TEST, "--version"]);
   tellOutput("digest", digest);
 }
 
-/** @returns the digest of what is in dist/image.tar; the layers for this machine are at hand as SMOKE_TEST */
+/** @returns the digest of the image in dist/image.tar. The engine then also has the image for this machine, as SMOKE_TEST. */
 async function build(args: readonly string[]): Promise<string> {
   const command = [
     ...["docker", "buildx", "build"],
@@ -51,7 +51,7 @@ async function build(args: readonly string[]): Promise<string> {
       ...["--output", `type=oci,dest=${join(ROOT, "dist/image.tar")}`],
       ...["--metadata-file", metadata, ROOT],
     ]);
-    // From the builder's cache: the same layers, in a form that the engine takes.
+    // Takes the same layers from the builder's cache, in a format that the engine can load.
     await run([...command, "--provenance", "false", "--load", "--tag", SMOKE_TEST, ROOT]);
     return digestIn(await Bun.file(metadata).json(), "containerimage.digest");
   } finally {
@@ -59,7 +59,7 @@ async function build(args: readonly string[]): Promise<string> {
   }
 }
 
-/** @returns the Dockerfile's bases with the digests that their registries give for them now */
+/** @returns the Dockerfile's base images, with the digests that their registries report now */
 async function bases(): Promise<Readonly<Record<string, string>>> {
   const dockerfile = await Bun.file(join(ROOT, "Dockerfile")).text();
   const pinned: Record<string, string> = {};
@@ -80,7 +80,7 @@ async function bases(): Promise<Readonly<Record<string, string>>> {
   return pinned;
 }
 
-/** @throws if there is none: what has no digest is neither built upon nor published */
+/** @throws if the digest is missing: the script must not build on, or publish, an image without a digest */
 function digestIn(from: Readonly<Record<string, unknown>>, name: string): string {
   const digest = String(from[name]);
   if (/^sha256:[\da-f]{64}$/.test(digest)) return digest;

@@ -1,21 +1,21 @@
-/** What the two scripts that build a release share. */
+/** Shared code of the two scripts that build a release. */
 import { appendFileSync } from "node:fs";
 import { buildCommit, buildVersion } from "./build-version.ts";
 
-/** @throws if it is not set */
+/** @throws if the variable is not set */
 export function variable(name: string): string {
   const value = process.env[name];
   if (!value) throw new Error(`${name} is not set`);
   return value;
 }
 
-/** @throws if it exits with anything but 0 */
+/** @throws if the exit code is not 0 */
 export async function run(command: readonly string[]): Promise<void> {
   const child = Bun.spawn([...command], { stdio: ["ignore", "inherit", "inherit"] });
   check(command, await child.exited);
 }
 
-/** @throws if it exits with anything but 0 */
+/** @throws if the exit code is not 0 */
 export async function outputOf(command: readonly string[]): Promise<string> {
   const child = Bun.spawn([...command], { stdio: ["ignore", "pipe", "inherit"] });
   const output = await child.stdout.text();
@@ -29,10 +29,10 @@ function check(command: readonly string[], code: number): void {
 }
 
 /**
- * Starts what was built, which must be of the tag in VERSION.
+ * Starts what was built. Its version must match the tag in VERSION.
  *
  * @param command ends in `--version`
- * @throws if it does not start, or says something else
+ * @throws if it does not start, or reports another version
  */
 export async function smokeTest(root: string, command: readonly string[]): Promise<void> {
   const version = await buildVersion(root, process.env);
@@ -42,7 +42,7 @@ export async function smokeTest(root: string, command: readonly string[]): Promi
   throw new Error(`"${command.join(" ")}" says ${JSON.stringify(said)}: expected "${expected}…"`);
 }
 
-/** For the jobs that publish: an output of this step, where GitHub runs it. */
+/** Sets an output of this step on GitHub, for the jobs that publish. Does nothing elsewhere. */
 export function tellOutput(name: string, value: string): void {
   const file = process.env["GITHUB_OUTPUT"];
   if (file) appendFileSync(file, `${name}=${value}\n`);

@@ -1,4 +1,4 @@
-# To be sourced by what publishes, which runs with the right to write: so it is bash alone, and needs no package.
+# Sourced by the publishing scripts. They have write permission, so this is plain bash and needs no package.
 export LC_ALL=C
 
 NUMBER='(0|[1-9][0-9]*)'
@@ -8,7 +8,7 @@ fail() {
   exit 1
 }
 
-# need NAME…: these variables must be set
+# need NAME…: fails unless all these variables are set
 need() {
   local name
   for name; do
@@ -16,7 +16,7 @@ need() {
   done
 }
 
-# The version that VERSION names, as .ci/build-version.ts reads it.
+# Prints the version in VERSION. Reads it as .ci/build-version.ts does.
 release_version() {
   local version=${VERSION:-}
   version=${version#v}
@@ -26,8 +26,8 @@ release_version() {
   echo "$version"
 }
 
-# released_versions VERSION: one a line, from the tags of git.
-# Fails where tags may be missing: what is published must never move back.
+# released_versions VERSION: prints the released versions, one a line, from the tags of git.
+# Fails if tags may be missing, because a published tag must never move back to an older version.
 released_versions() {
   local shallow tags
   shallow=$(git rev-parse --is-shallow-repository) || fail "Cannot read the tags of this clone"
@@ -39,14 +39,14 @@ released_versions() {
   sed 's/^v//' <<<"$tags"
 }
 
-# The highest of the versions on standard input that have no suffix.
+# Prints the highest version without a suffix on standard input.
 highest() {
   { grep -xE "$NUMBER\.$NUMBER\.$NUMBER" || true; } | sort -t. -k1,1n -k2,2n -k3,3n | tail -n 1
 }
 
-# image_tags VERSION, with what has been released on standard input: under which tags it is published, one
-# a line. 1.2.3 is also 1.2 if no patch of that line is higher, and latest if nothing is; a version with a
-# suffix (1.2.3-rc.1) is itself alone.
+# image_tags VERSION, with the released versions on standard input: prints the tags to publish, one a line.
+# 1.2.3 also gets the tag 1.2 if that line has no higher patch, and latest if no release is higher. A version with
+# a suffix (1.2.3-rc.1) gets only its own tag.
 image_tags() {
   local version=$1 line=${1%.*} all
   echo "$version"

@@ -1,4 +1,4 @@
-/** The attacks of tests/e2e/binary/attacks.e2e.ts in other forms and many times over: about a minute. */
+/** The attacks of tests/e2e/binary/attacks.e2e.ts in other forms and many times over. Takes about a minute. */
 import { expect, test } from "bun:test";
 import { deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { rawConnect } from "../support/client/raw-http.ts";
@@ -30,7 +30,7 @@ test.each<[encoding: string, bytes: () => Uint8Array<ArrayBuffer>]>([
   ["zstd", () => new Uint8Array(zstdCompressSync(ZEROS))],
   ["br", () => brotliBomb(1_024)],
 ])(
-  "a bomb of %s as model list and as /info harms nobody",
+  "a %s bomb as the answer to the model list and to /info does no harm",
   async (encoding, bytes) => {
     const bomb = bytes();
     const headers = { "content-encoding": encoding };
@@ -46,7 +46,11 @@ test.each<[encoding: string, bytes: () => Uint8Array<ArrayBuffer>]>([
     const harm = await harmOf(proxy, async () => {
       for (const hostile of [lists, infos]) {
         run({ port: portOf(hostile) });
-        await until("it is asked again", () => hostile.received.length >= 4, 20_000);
+        await until(
+          "the hostile server has four requests",
+          () => hostile.received.length >= 4,
+          20_000,
+        );
       }
     });
     expect(harm.longestMs).toBeLessThan(500);
@@ -60,9 +64,9 @@ test.each<[what: string, list: () => string]>([
   ["16 MiB of brackets", () => `{"data":[{"id":"x","n":${"[".repeat(8_000_000)}`],
   ["a million entries", () => `{"data":[${'{"id":"x"},'.repeat(1_000_000)}{"id":"y"}]}`],
   ["an id of 15 MiB", () => `{"data":[{"id":"${"x".repeat(15 * MIB)}"}]}`],
-  ["no list, for ever", () => '{"data":['.repeat(1_700_000)],
+  ["lists nested without end", () => '{"data":['.repeat(1_700_000)],
 ])(
-  "a list of %s stops the proxy for less than half a second",
+  "%s as a model list blocks the proxy for less than half a second",
   async (_what, list) => {
     const text = list();
     using good = goodServer();
@@ -73,8 +77,12 @@ test.each<[what: string, list: () => string]>([
     await untilModels(proxy.origin, ["m"]);
     const harm = await harmOf(proxy, async () => {
       run({ port: portOf(hostile), name: "hostile" });
-      await until("it is asked", () => hostile.received.length >= 1, 20_000);
-      await until("it is judged", () => proxy.logged('"container":"hostile"'), 20_000);
+      await until("the hostile server has a request", () => hostile.received.length >= 1, 20_000);
+      await until(
+        "the proxy has logged its judgement of the hostile server",
+        () => proxy.logged('"container":"hostile"'),
+        20_000,
+      );
     });
     expect(harm.longestMs).toBeLessThan(1_000);
     expect(harm.grewMib).toBeLessThan(400);
@@ -82,14 +90,14 @@ test.each<[what: string, list: () => string]>([
   120_000,
 );
 
-test("answers of /v1/responses in pieces of one byte cost next to nothing", async () => {
+test("reading a /v1/responses answer that arrives byte by byte costs little CPU time", async () => {
   const encoder = new TextEncoder();
   using hostile = fakeBackend(({ target }) => {
     if (target.endsWith("/models")) return Response.json({ data: [{ id: "m" }] });
     let sent = 0;
     const body = new ReadableStream<Uint8Array>({
       async pull(controller) {
-        await Bun.sleep(0); // so that each byte comes by itself
+        await Bun.sleep(0); // so that each byte is sent by itself
         controller.enqueue(encoder.encode(sent % 2 === 0 ? '"' : " "));
         sent += 1;
         if (sent === 16_000) controller.close();
@@ -115,11 +123,11 @@ test.each<[what: string, start: string, piece: string]>([
   ["escapes of a model", '{"model":"', "\\u0041"],
   ["brackets", '{"a":', "["],
   ["quotes", '{"a":"', '\\"'],
-  ["headers of a form", "--b\r\nX: ", "y"],
+  ["header bytes of a form", "--b\r\nX: ", "y"],
   ["a model in a form", '--b\r\nContent-Disposition: form-data; name="model"\r\n\r\n', "\r\n--b-"],
   ["parts of a form", "", '--b\r\nContent-Disposition: form-data; name="x"\r\n\r\n\r\n'],
 ])(
-  "ten bodies of nothing but %s, in chunks as small, cost CPU time by their bytes alone, and little memory",
+  "ten bodies of nothing but %s, in tiny chunks, cost CPU time in proportion to their bytes, and little memory",
   async (_what, start, piece) => {
     using good = goodServer();
     await using attacked = await startAttacked({ PROXY_MODEL_SEARCH_LIMIT: "1MiB" });

@@ -1,4 +1,4 @@
-/** Slow and stalled uploads through the compiled binary, at the times that hold in production: about 3 minutes. */
+/** Slow and stalled uploads through the compiled binary, with the time limits of production. Takes about 3 minutes. */
 import { expect, test } from "bun:test";
 import { completeBody, type RawConnection, rawConnect } from "../support/client/raw-http.ts";
 import { untilModels } from "../support/client/requests.ts";
@@ -28,7 +28,7 @@ function head(bytes: number): string {
 async function sendAt(client: RawConnection, body: string, bytesASecond: number): Promise<void> {
   for (let at = 0; at < body.length && !client.closed(); at += bytesASecond) {
     client.send(body.slice(at, at + bytesASecond));
-    await Bun.sleep(1_000); // a client that is slow on purpose
+    await Bun.sleep(1_000); // the client is slow on purpose
   }
 }
 
@@ -46,7 +46,7 @@ test.concurrent.each<[what: string, bytes: number, bytesASecond: number, modelLa
     using client = await rawConnect(attacked.proxy.port);
     client.send(head(body.length));
     await sendAt(client, body, bytesASecond);
-    await until("its answer comes", () => completeBody(client.received()) !== undefined, 10_000);
+    await until("the answer arrives", () => completeBody(client.received()) !== undefined, 10_000);
     expect(completeBody(client.received())).toBe(`${body.length} bytes`);
     await attacked[Symbol.asyncDispose]();
   },
@@ -54,10 +54,10 @@ test.concurrent.each<[what: string, bytes: number, bytesASecond: number, modelLa
 );
 
 test.concurrent.each([
-  ["before their model", '{"pad":"x'],
-  ["behind their model", '{"model":"m","pad":"x'],
+  ["before the model", '{"pad":"x'],
+  ["after the model", '{"model":"m","pad":"x'],
 ])(
-  "ends 100 uploads that stall %s after a minute, and gives their descriptors back",
+  "ends 100 uploads that stall %s after a minute, and closes their descriptors",
   async (_what, start) => {
     using attacked = await startRouted();
     const { proxy } = attacked;
@@ -65,9 +65,17 @@ test.concurrent.each([
     const clients = await Promise.all(Array.from({ length: 100 }, () => rawConnect(proxy.port)));
     const startMs = performance.now();
     for (const client of clients) client.send(head(3_000_000) + start);
-    await until("all are ended", () => clients.every((client) => client.closed()), 90_000);
+    await until(
+      "the proxy has ended all uploads",
+      () => clients.every((client) => client.closed()),
+      90_000,
+    );
     expect(performance.now() - startMs).toBeGreaterThan(55_000);
-    await until("nothing of them is left", () => descriptorsOf(proxy.pid) <= rest + 5, 10_000);
+    await until(
+      "the proxy has closed their descriptors",
+      () => descriptorsOf(proxy.pid) <= rest + 5,
+      10_000,
+    );
     await attacked[Symbol.asyncDispose]();
   },
   300_000,

@@ -28,19 +28,19 @@ describe("buildVersion()", () => {
 });
 
 describe("buildCommit()", () => {
-  test("a whole commit is cut, anything else kept", async () => {
+  test("cuts a full commit hash to 12 digits and keeps anything else", async () => {
     expect(await buildCommit(ROOT, { COMMIT: "0123456789abcdef0123456789abcdef01234567" })).toBe(
       "0123456789ab",
     );
     expect(await buildCommit(ROOT, { COMMIT: "abc-dirty" })).toBe("abc-dirty");
   });
 
-  test("is unknown outside of a repository", async () => {
+  test("is unknown outside a repository", async () => {
     using directory = temporaryDirectory();
     expect(await buildCommit(directory.path, {})).toBe("unknown");
   });
 
-  test("is git's, marked if files were changed", async () => {
+  test("asks git, and adds -dirty when files were changed", async () => {
     using directory = temporaryDirectory();
     const git = async (...args: readonly string[]): Promise<string> => {
       const who = ["-c", "user.name=t", "-c", "user.email=t@example.test"];

@@ -1,4 +1,4 @@
-/** Publishes exactly what was built, with a stand-in of gh that writes down what it was told. */
+/** The script publishes exactly the files that were built. A stand-in for gh records its arguments. */
 import { describe, expect, test } from "bun:test";
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,7 +13,7 @@ function sha256(bytes: string | Buffer): string {
   return new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
 }
 
-/** @returns the SHA-256 of SHA256SUMS, as the building job tells it */
+/** @returns the SHA-256 of SHA256SUMS, as the build job passes it on */
 function build({ dist }: ReleaseClone): string {
   for (const name of NAMES) writeFileSync(join(dist, name), `the bytes of ${name}`);
   const sums = NAMES.map((name) => `${sha256(`the bytes of ${name}`)}  ${name}\n`).join("");
@@ -55,9 +55,9 @@ function publish({ clone, sums, programs }: Case, version: string, env = {}) {
 describe("publish-binaries.sh", () => {
   test.each([
     ["v1.3.0", "--latest=true"],
-    ["v1.2.4", "--latest=false"], // of an old line
+    ["v1.2.4", "--latest=false"], // a patch of an old line
     ["v2.0.0-rc.1", "--prerelease --latest=false"],
-  ])("%s is published with its sums: %s", async (version, flags) => {
+  ])("publishes %s with its checksums and the flags %s", async (version, flags) => {
     using release = await prepared(["v1.2.3", "v1.2.4", "v1.3.0", "v2.0.0-rc.1"]);
     const { code, output } = await publish(release, version);
     expect([code, output]).toEqual([0, ""]);
@@ -66,7 +66,7 @@ describe("publish-binaries.sh", () => {
     ]);
   });
 
-  test("what gh says of a failure is a failure", async () => {
+  test("fails when gh fails", async () => {
     using release = await prepared(["v1.2.3"]);
     using directory = temporaryDirectory();
     const { env } = standIns(directory.path, { gh: "echo no; exit 4" });
@@ -76,7 +76,7 @@ describe("publish-binaries.sh", () => {
 
   const TAMPERED: readonly [string, (dist: string) => void, string][] = [
     ["another binary", (dist) => appendFileSync(join(dist, NAMES[0] ?? ""), "x"), "FAILED"],
-    ["a binary and its sum", tamperWithBoth, "not the one that was built"],
+    ["a changed binary with a matching checksum", tamperWithBoth, "not the one that was built"],
     [
       "no sums",
       (dist) => writeFileSync(join(dist, "SHA256SUMS"), ""),
@@ -84,7 +84,7 @@ describe("publish-binaries.sh", () => {
     ],
   ];
 
-  test.each(TAMPERED)("%s: nothing is published", async (_, tamper, said) => {
+  test.each(TAMPERED)("%s: publishes nothing", async (_, tamper, said) => {
     using release = await prepared(["v1.2.3"]);
     tamper(release.clone.dist);
     const { code, output } = await publish(release, "v1.2.3");
@@ -96,7 +96,7 @@ describe("publish-binaries.sh", () => {
     `${"0".repeat(64)}  ../secret\n`,
     `${"0".repeat(64)}  lw-inference-proxy-linux-x64 --notes=evil\n`,
     "lw-inference-proxy-linux-x64\n",
-  ])("sums that name %j: nothing is published", async (line) => {
+  ])("publishes nothing if SHA256SUMS has the line %j", async (line) => {
     using release = await prepared(["v1.2.3"]);
     const sums = join(release.clone.dist, "SHA256SUMS");
     appendFileSync(sums, line);
@@ -105,13 +105,13 @@ describe("publish-binaries.sh", () => {
     expect(release.programs.calls()).toEqual([]);
   });
 
-  test.each(["SUMS", "GH_TOKEN"])("without %s it says so", async (name) => {
+  test.each(["SUMS", "GH_TOKEN"])("reports that %s is not set", async (name) => {
     using release = await prepared(["v1.2.3"]);
     const { code, output } = await publish(release, "v1.2.3", { [name]: "" });
     expect([code, output]).toEqual([1, `${name} is not set\n`]);
   });
 
-  test("a version that is none, or a shallow clone: nothing is published", async () => {
+  test("publishes nothing for an invalid version or in a shallow clone", async () => {
     using release = await prepared(["v1.2.3"]);
     expect((await publish(release, "main")).code).toBe(1);
     await makeShallow(release.clone);

@@ -1,4 +1,4 @@
-/** Pushes exactly the archive that was built: with stand-ins of docker, skopeo and cosign. */
+/** The script pushes exactly the archive that was built. docker, skopeo and cosign are stand-ins. */
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,7 +12,7 @@ const HEX = new Bun.CryptoHasher("sha256").update(INDEX).digest("hex");
 const DIGEST = `sha256:${HEX}`;
 const NAME = "ghcr.io/owner/name";
 
-/** An OCI archive as buildx writes it: index.json names the index of the image, which is a blob. */
+/** An OCI archive as buildx writes it: index.json names the digest of the image's index, which is a blob. */
 async function archive(
   { dist, path }: ReleaseClone,
   named: readonly string[] = [DIGEST],
@@ -30,7 +30,7 @@ async function archive(
 
 type Case = Disposable & { readonly clone: ReleaseClone; readonly programs: StandIns };
 
-/** @param pushed what the registry gives back for a tag */
+/** @param pushed what the registry returns for a tag */
 async function prepared(pushed = INDEX): Promise<Case> {
   const directory = temporaryDirectory();
   const clone = await releaseClone(TAGS);
@@ -74,23 +74,23 @@ function pushOf(tag: string): readonly string[] {
 describe("publish-image.sh", () => {
   test.each<[version: string, own: string, moved: readonly string[]]>([
     ["v1.3.0", "1.3.0", ["1.3", "latest"]],
-    ["v1.2.4", "1.2.4", ["1.2"]], // of an old line
+    ["v1.2.4", "1.2.4", ["1.2"]], // a patch of an old line
     ["v1.2.3", "1.2.3", []],
     ["v2.0.0-rc.1", "2.0.0-rc.1", []],
-  ])("%s is pushed and signed as %s, and only then are %j moved", async (version, own, moved) => {
+  ])("pushes and signs %s as %s, and only then moves the tags %j", async (version, own, moved) => {
     using release = await prepared();
     const { code, output } = await publish(release, version);
     expect([code, output]).toEqual([0, ""]);
     expect(release.programs.calls()).toEqual([
       "docker login ghcr.io --username me --password-stdin",
-      "read: secret", // not on a command line
+      "read: secret", // the secret must not be on a command line
       ...pushOf(own),
       `cosign sign --yes ${NAME}@${DIGEST}`,
       ...moved.flatMap(pushOf),
     ]);
   });
 
-  test("what the registry has is another: it is not signed, and no tag moves", async () => {
+  test("does not sign and moves no tag when the registry returns other bytes than were pushed", async () => {
     using release = await prepared("another");
     const { code, output } = await publish(release, "v1.3.0");
     expect([code, output]).toEqual([1, expect.stringContaining(`not ${DIGEST}`)]);
@@ -103,7 +103,7 @@ describe("publish-image.sh", () => {
     ["a second image", [DIGEST, OTHER], INDEX, "not sha256:"],
     ["no image", [], INDEX, 'holds ""'],
     ["other bytes", [DIGEST], "evil", "holds other bytes"],
-  ])("an archive with %s: nothing is pushed", async (_, named, bytes, said) => {
+  ])("pushes nothing from an archive with %s", async (_, named, bytes, said) => {
     using release = await prepared();
     await archive(release.clone, named, bytes);
     const { code, output } = await publish(release, "v1.3.0");
@@ -112,7 +112,7 @@ describe("publish-image.sh", () => {
   });
 
   test.each(["DIGEST", "REPOSITORY", "REGISTRY_USER", "REGISTRY_TOKEN"])(
-    "without %s it says so",
+    "reports that %s is not set",
     async (name) => {
       using release = await prepared();
       const { code, output } = await publish(release, "v1.3.0", { [name]: "" });
@@ -122,7 +122,7 @@ describe("publish-image.sh", () => {
   );
 
   test.each(["sha256:abc", `${DIGEST}x`, `${DIGEST}\n${DIGEST}`, "$(id)"])(
-    "the digest %j: nothing is pushed",
+    "pushes nothing for the digest %j",
     async (digest) => {
       using release = await prepared();
       const { code, output } = await publish(release, "v1.3.0", { DIGEST: digest });
@@ -131,7 +131,7 @@ describe("publish-image.sh", () => {
     },
   );
 
-  test("a version that is none, or a shallow clone: nothing is pushed", async () => {
+  test("pushes nothing for an invalid version or in a shallow clone", async () => {
     using release = await prepared();
     expect((await publish(release, "main")).code).toBe(1);
     await makeShallow(release.clone);

@@ -1,4 +1,4 @@
-/** What the publishing scripts know of versions; they are bash, because they run where no package may. */
+/** How the publishing scripts handle versions. They are bash, because no package may run there. */
 import { describe, expect, test } from "bun:test";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { makeShallow, type ReleaseClone, releaseClone } from "../support/release
 
 const ROOT = join(import.meta.dir, "../..");
 
-/** Runs a line of shell that knows .ci/release-version.sh. */
+/** Runs a line of shell that has sourced .ci/release-version.sh. */
 async function shell(
   line: string,
   args: readonly string[],
@@ -30,13 +30,13 @@ describe("image_tags", () => {
     ["1.2.3", [], ["1.2.3", "1.2", "latest"]],
     ["1.2.3", ["1.2.3"], ["1.2.3", "1.2", "latest"]],
     ["1.2.4", ["1.2.3", "1.2.4"], ["1.2.4", "1.2", "latest"]],
-    // A patch of an old line moves its line alone.
+    // A patch of an old line moves only the tag of that line.
     ["1.2.4", ["1.2.3", "1.2.4", "1.3.0"], ["1.2.4", "1.2"]],
     ["1.2.4", ["1.2.4", "2.0.0"], ["1.2.4", "1.2"]],
-    // An old patch that is published again, or after a higher one, moves nothing.
+    // An old patch that is published again, or after a higher one, moves no tag.
     ["1.2.3", ["1.2.3", "1.2.4"], ["1.2.3"]],
     ["1.2.3", ["1.2.4", "2.0.0"], ["1.2.3"]],
-    // By number, not by letter.
+    // Versions compare as numbers, not as text.
     ["1.10.0", ["1.9.0", "1.2.0"], ["1.10.0", "1.10", "latest"]],
     ["1.9.0", ["1.10.0"], ["1.9.0", "1.9"]],
     ["1.2.10", ["1.2.9"], ["1.2.10", "1.2", "latest"]],
@@ -47,10 +47,10 @@ describe("image_tags", () => {
       ["1.0.20261127000000000000002"],
       ["1.0.20261127000000000000001"],
     ],
-    // 1.2 is no line of 1.20, nor of 11.2.
+    // 1.20 and 11.2 are other lines than 1.2.
     ["1.2.0", ["1.20.5", "0.1.2"], ["1.2.0", "1.2"]],
     ["1.2.0", ["11.2.5"], ["1.2.0", "1.2"]],
-    // What has a suffix is no release for everybody, whichever side it is on.
+    // A version with a suffix is not for everybody. It never counts as the highest, and moves no tag.
     ["2.0.0-rc.1", ["1.0.0"], ["2.0.0-rc.1"]],
     ["1.2.3", ["1.2.4-rc.1", "2.0.0-rc.1", "1.2.3-rc.2"], ["1.2.3", "1.2", "latest"]],
     ["1.2.3", ["next", "2", "3.0", "4.0.0.1", "5.0.0+b", ""], ["1.2.3", "1.2", "latest"]],
@@ -68,7 +68,7 @@ describe("release_version", () => {
     ...['1.2.3"; x', "1.2.3\n", "1.2.3 1.2.4", "$(id)"],
   ];
 
-  test.each([...GOOD, ...BAD])("%j is what .ci/build-version.ts takes it for", async (text) => {
+  test.each([...GOOD, ...BAD])(".ci/build-version.ts reads %j in the same way", async (text) => {
     const built = await buildVersion(ROOT, { VERSION: text }).catch(() => undefined);
     const { code, lines, errors } = await shell("release_version", [], { env: { VERSION: text } });
     expect(lines).toEqual(built === undefined ? [] : [built]);
@@ -82,7 +82,7 @@ describe("released_versions", () => {
   const ask = (clone: ReleaseClone): ReturnType<typeof shell> =>
     shell('released_versions "$1"', ["1.2.3"], { cwd: clone.path });
 
-  test("are the tags of git", async () => {
+  test("returns the tags of git", async () => {
     using clone = await releaseClone(["v1.2.3", "v1.3.0", "v1.3.0-rc.1", "other"]);
     expect((await ask(clone)).lines).toEqual(["1.2.3", "1.3.0", "1.3.0-rc.1"]);
   });
@@ -90,14 +90,14 @@ describe("released_versions", () => {
   test.each<[what: string, tags: readonly string[]]>([
     ["no tag", []],
     ["only others", ["v1.2.30", "v11.2.3", "1.2.3"]],
-  ])("%s: it can't tell, and says so", async (_, tags) => {
+  ])("%s: fails and says that it cannot tell", async (_, tags) => {
     using clone = await releaseClone(tags);
     const { code, lines, errors } = await ask(clone);
     expect([code, lines]).toEqual([1, []]);
     expect(errors).toContain("git has no tag v1.2.3");
   });
 
-  test("a shallow clone has its own tag and lacks others: it can't tell", async () => {
+  test("fails in a shallow clone, which has its own tag but lacks others", async () => {
     using clone = await releaseClone(["v1.2.3"]);
     await makeShallow(clone);
     const { code, lines, errors } = await ask(clone);
@@ -105,7 +105,7 @@ describe("released_versions", () => {
     expect(errors).toContain("the clone is shallow");
   });
 
-  test("outside of a clone it can't tell", async () => {
+  test("fails outside a clone", async () => {
     using clone = await releaseClone([]);
     rmSync(join(clone.path, ".git"), { recursive: true });
     expect((await ask(clone)).code).toBe(1);

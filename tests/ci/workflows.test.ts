@@ -1,4 +1,4 @@
-/** The workflows of GitHub can't run here: they are held to their schema, and to calling nothing but tested scripts. */
+/** GitHub's workflows cannot run here. These tests check them against their schema, and that they call only tested scripts. */
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,7 +13,7 @@ type Step = {
   readonly with?: Readonly<Record<string, unknown>>;
 };
 
-/** What a job that may write runs beside the scripts of .ci/: none of it builds or installs packages. */
+/** What a job with write permission runs besides the scripts in .ci/. No entry builds or installs packages. */
 const PUBLISHING_ACTIONS = [
   "actions/attest-build-provenance",
   "actions/checkout",
@@ -40,13 +40,13 @@ const WORKFLOWS = readdirSync(FOLDER).map((file): [string, string, Workflow] => 
   return [file, text, Bun.YAML.parse(text) as Workflow];
 });
 
-/** What a job may do beyond reading the code, and nothing else. */
+/** Every permission of a job beyond reading the code. */
 const WRITES: Readonly<Record<string, readonly string[]>> = {
   "release.yml binaries": ["attestations", "contents", "id-token"],
   "release.yml image": ["id-token", "packages"],
 };
 
-/** The scripts that run where the right to write is, by the command that starts them. */
+/** The scripts that run with write permission, by the command that starts them. */
 const PUBLISHING = new Map(
   ["check-binaries.sh", "publish-binaries.sh", "publish-image.sh"].map((file) => [
     `bash .ci/${file}`,
@@ -54,7 +54,7 @@ const PUBLISHING = new Map(
   ]),
 );
 
-test.each([...PUBLISHING])("%s starts no program but these", (_, text) => {
+test.each([...PUBLISHING])("%s starts only the expected programs", (_, text) => {
   const code = text.replaceAll(/^ *#.*$/gm, "");
   expect(code).not.toMatch(/\b(npm|npx|node|bun|bunx|curl|wget|eval|buildx?)\b|dist\/lw-/);
   const sourced = [...code.matchAll(/^(?:\.|bash|source) (\S+)|\$\(bash (\S+)\)/gm)].map(
@@ -65,7 +65,7 @@ test.each([...PUBLISHING])("%s starts no program but these", (_, text) => {
   expect(sourced).toContain(".ci/release-version.sh");
 });
 
-test("the publishing jobs read all tags, and get what the build told them", () => {
+test("the publishing jobs fetch all tags, and check the artifact against what the build job reported", () => {
   const release = WORKFLOWS.find(([file]) => file === "release.yml")?.[2];
   for (const [name, told] of [
     ["binaries", "sums"],
@@ -83,7 +83,7 @@ test("the publishing jobs read all tags, and get what the build told them", () =
   expect(uploads.map((step) => step.with?.["name"])).toEqual(["binaries", "image"]);
 });
 
-test("there are the gate, the release and the nightly run", () => {
+test("the workflows are gate, nightly and release", () => {
   expect(WORKFLOWS.map(([file]) => file).sort()).toEqual([
     "gate.yml",
     "nightly.yml",
@@ -95,13 +95,13 @@ describe.each(WORKFLOWS)("%s", (file, text, workflow) => {
   const jobs = Object.entries(workflow.jobs);
   const steps = jobs.flatMap(([, job]) => job.steps ?? []);
 
-  test("is valid by GitHub's schema", () => {
-    // The package's schema is older than this permission, which attest-build-provenance asks for.
+  test("matches GitHub's schema", () => {
+    // The package's schema is older than this permission, which attest-build-provenance needs.
     const known = text.replace("      attestations: write\n", "");
     expect(validateWorkflow(known).errors).toEqual([]);
   });
 
-  test("every action is pinned by a commit, with its version beside it", () => {
+  test("every action is pinned to a commit, with its version in a comment", () => {
     for (const { uses } of steps) {
       if (uses === undefined) continue;
       expect(uses).toMatch(/^[\w-]+\/[\w-]+@[\da-f]{40}$/);
@@ -109,7 +109,7 @@ describe.each(WORKFLOWS)("%s", (file, text, workflow) => {
     }
   });
 
-  test("every command is a script of package.json, or one that publishes", () => {
+  test("every command is a script of package.json or a publishing script", () => {
     for (const { run } of steps) {
       if (run === undefined || PUBLISHING.has(run)) continue;
       const script = /^npm run ([\w:]+)$/.exec(run)?.[1];
@@ -121,14 +121,14 @@ describe.each(WORKFLOWS)("%s", (file, text, workflow) => {
     Object.values(permissions).includes("write"),
   );
 
-  test("who may write runs nothing that was installed or built", () => {
+  test("a job with write permission runs nothing that was installed or built", () => {
     for (const { run, uses } of writing.flatMap(([, job]) => job.steps ?? [])) {
       if (uses !== undefined) expect(PUBLISHING_ACTIONS).toContain(uses.split("@")[0] ?? "");
       else expect([...PUBLISHING.keys()]).toContain(run ?? "");
     }
   });
 
-  test("who may write comes after the build, which may not, and that after the gate", () => {
+  test("a job with write permission needs the build, which can only read and needs the gate", () => {
     for (const [, { needs }] of writing) {
       expect(needs).toBe("build");
       expect(workflow.jobs["build"]).toMatchObject({ needs: "gate" });
@@ -136,7 +136,7 @@ describe.each(WORKFLOWS)("%s", (file, text, workflow) => {
     }
   });
 
-  test("jobs may do only what they must, and end", () => {
+  test("every job has only the permissions that it needs, and a time limit", () => {
     expect(workflow.permissions).toEqual({});
     for (const [name, job] of jobs) {
       const { permissions = {} } = job;
@@ -146,19 +146,19 @@ describe.each(WORKFLOWS)("%s", (file, text, workflow) => {
     }
   });
 
-  test("no checkout leaves its token behind", () => {
+  test("no checkout keeps its token", () => {
     for (const step of steps) {
       if (step.uses?.startsWith("actions/checkout@"))
         expect(step.with).toMatchObject({ "persist-credentials": false });
     }
   });
 
-  test("what comes from elsewhere reaches a shell by its environment alone", () => {
+  test("a value from outside reaches a shell only through its environment", () => {
     for (const { run } of steps) expect(run ?? "").not.toContain("${{");
   });
 });
 
-test("the schema check can fail", () => {
+test("the schema check finds a broken workflow", () => {
   const broken = "on: push\njobs:\n  a:\n    runs-on: x\n    stepz: []\n";
   expect(validateWorkflow(broken).errors.length).toBeGreaterThan(0);
 });

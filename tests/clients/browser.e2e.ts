@@ -1,4 +1,4 @@
-/** A page of a stranger's in a real Chromium asks for models through the compiled binary, by requests and by WebSockets. */
+/** A foreign page in a real Chromium sends requests and opens WebSockets to models through the compiled binary. */
 import { expect, test } from "bun:test";
 import { untilModels } from "../support/client/requests.ts";
 import { envOf, FakeEngine } from "../support/engine/fake.ts";
@@ -12,11 +12,11 @@ const ALLOW_ORIGIN = "access-control-allow-origin";
 
 type Server = Disposable & {
   readonly port: number;
-  /** How many preflights have come. */
+  /** The number of preflights so far. */
   readonly preflights: () => number;
 };
 
-/** @param allows what it answers to a preflight; undefined: it refuses */
+/** @param allows the headers of the answer to a preflight; undefined: the server refuses it */
 function startServer(model: string, allows: Readonly<Record<string, string>> | undefined): Server {
   const handle = createHandler(readSettings({ MODELS: model, NAME: model, TOKEN_DELAY_MS: "1" }));
   let preflights = 0;
@@ -41,7 +41,7 @@ function startServer(model: string, allows: Readonly<Record<string, string>> | u
   };
 }
 
-/** What the page saw of one request: the start of the text, or why it could not read any. */
+/** What the page saw of one request: the start of the text, or why it could not read the answer. */
 type Seen = { readonly status: number; readonly text: string };
 
 const chatScript = (origin: string): string => `
@@ -70,10 +70,10 @@ const chatScript = (origin: string): string => `
 `;
 
 /**
- * One of the two servers refuses every preflight, as Ollama and text-embeddings-inference do; what it answers to the request
- * itself may be read by pages.
+ * One of the two servers refuses every preflight, as Ollama and text-embeddings-inference do. It lets pages read its
+ * answer to the request itself.
  */
-test("a page of another origin chats with each model, whatever its server says to preflights", async () => {
+test("a page of another origin chats with each model, also when the server refuses preflights", async () => {
   using engine = await new FakeEngine().start();
   using fine = startServer("fine", {
     [ALLOW_ORIGIN]: "*",
@@ -103,13 +103,13 @@ test("a page of another origin chats with each model, whatever its server says t
   expect([fine.preflights(), refusing.preflights()]).toEqual([0, 0]);
 }, 120_000);
 
-/** Which characters a subprotocol may have: the tokens of RFC 9110. */
+/** The characters that RFC 9110 allows in a token, and so in a subprotocol. */
 const KEY = "sk-aZ09!#$%&'*+.^_`|~-";
 const KEYS = ["realtime", `openai-insecure-api-key.${KEY}`];
 
 /** What the page saw of one WebSocket. */
 type Talk = {
-  /** Undefined if it was never open. */
+  /** Undefined if the WebSocket never opened. */
   readonly protocol?: string;
   readonly types: readonly string[];
   readonly text: string;
@@ -138,7 +138,7 @@ const talkScript = (urls: Readonly<Record<string, string>>): string => `
     .then((all) => report(Object.fromEntries(all)));
 `;
 
-test("a page talks over a WebSocket with its key as a subprotocol, if the server chooses one", async () => {
+test("a page passes its key as a subprotocol of a WebSocket, and talks if the server selects a subprotocol", async () => {
   using engine = await new FakeEngine().start();
   const start = (model: string, env: Readonly<Record<string, string>>): Bun.Server<unknown> => {
     const settings = { MODELS: model, NAME: model, REALTIME_UPGRADE: "take", ...env };

@@ -30,16 +30,19 @@ function claude(origin: string, env: Readonly<Record<string, string>>): Promise<
 }
 
 test.each<[what: string, env: Readonly<Record<string, string>>, opening: readonly string[]]>([
-  ["only what is essential", QUIET, [FIRST]],
-  ["the list of models", { ...QUIET, ...DISCOVERY }, [LIST, FIRST]],
+  ["essential traffic only", QUIET, [FIRST]],
+  ["model discovery", { ...QUIET, ...DISCOVERY }, [LIST, FIRST]],
 ])("Claude Code with %s starts at once and answers", async (_what, env, opening) => {
   await using stage = await startStage();
   expect(await claude(stage.origin, env)).toBe(ANSWER);
   expect(expectQuickStart(stage.relay.exchanges, "/v1/messages")).toEqual([...opening]);
 });
 
-test.skipIf(!IS_ALONE)("Claude Code as it comes, which connects ahead by a HEAD", async () => {
-  await using stage = await startStage();
-  expect(await claude(stage.origin, DISCOVERY)).toBe(ANSWER);
-  expect(expectQuickStart(stage.relay.exchanges, "/v1/messages")).toEqual([HEAD, LIST, FIRST]);
-});
+test.skipIf(!IS_ALONE)(
+  "Claude Code with default settings, which first sends a HEAD to open the connection",
+  async () => {
+    await using stage = await startStage();
+    expect(await claude(stage.origin, DISCOVERY)).toBe(ANSWER);
+    expect(expectQuickStart(stage.relay.exchanges, "/v1/messages")).toEqual([HEAD, LIST, FIRST]);
+  },
+);

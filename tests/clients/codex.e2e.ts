@@ -1,4 +1,4 @@
-/** The real Codex CLI through the compiled binary, set up as docs/clients.md says and in the other ways that Codex has. */
+/** The real Codex CLI through the compiled binary, set up as docs/clients.md says and in Codex's other ways. */
 import { expect, test } from "bun:test";
 import { CODEX, npmProgram } from "../support/real-clients/programs.ts";
 import { shownCodexConfig } from "../support/real-clients/shown.ts";
@@ -17,7 +17,7 @@ const LIST = `GET /v1/models?client_version=${CODEX.version} 200`;
 const WEBSOCKET = "GET /v1/responses 426";
 const FIRST = "POST /v1/responses 200";
 const OPEN = "GET /v1/responses 101";
-/** Behind the proxy is only this one, so a WebSocket that names no model is for it. */
+/** The only server behind the proxy, so a WebSocket that names no model goes to it. */
 const ONLY = ["coder"];
 
 const provider = (origin: string, more: string, model = "coder"): string =>
@@ -26,10 +26,10 @@ const provider = (origin: string, more: string, model = "coder"): string =>
 const openAi = (origin: string): string =>
   `${QUIET_AT_START}model = "coder"\nopenai_base_url = "${origin}/v1"\n${QUIET_TABLE}`;
 
-/** A provider's lines for WebSockets, which it has not by itself. */
+/** The lines that turn a provider's WebSockets on. They are off by default. */
 const WEBSOCKETS = 'env_key = "PROXY_KEY"\nsupports_websockets = true';
 
-/** @param code with which it is to exit */
+/** @param code the expected exit code */
 function codex(config: string, code = 0): Promise<string> {
   return runClient({
     code,
@@ -56,7 +56,7 @@ test.each<[what: string, config: (stage: Stage) => string, opening: readonly str
 ])("Codex with %s starts at once and answers", async (_what, config, opening) => {
   await using stage = await startStage();
   expect(await codex(config(stage))).toBe(ANSWER);
-  // It asks for the list several times at once.
+  // Codex asks for the list several times at once.
   const seen = expectQuickStart(stage.relay.exchanges, "/v1/responses");
   expect([...new Set(seen)]).toEqual([...opening]);
 });
@@ -68,33 +68,30 @@ function paths({ relay }: Stage): readonly string[] {
 test.each<[what: string, config: (origin: string) => string]>([
   ["openai_base_url", openAi],
   ["a provider with WebSockets", (origin) => provider(origin, WEBSOCKETS)],
-])(
-  "Codex with %s has its turn over a WebSocket that the only server takes",
-  async (_what, config) => {
-    await using stage = await startStage(ONLY, { RESPONSES_UPGRADE: "take" });
-    expect(await codex(config(stage.origin))).toBe(ANSWER);
-    expect(paths(stage)).toEqual([OPEN]);
-    const ended = async (): Promise<boolean> => (await stage.journal())[0]?.socket?.end != null;
-    await until("the server sees the end", ended);
-    expect(await stage.journal()).toMatchObject([
-      {
-        path: "/v1/responses",
-        model: "coder",
-        socket: {
-          headers: {
-            authorization: "Bearer sk-test",
-            "openai-beta": expect.stringContaining("responses_websockets="),
-          },
-          received: ["response.create", "response.create"], // the first one warms the prompt up
-          end: { code: 1006, by: "client" }, // as direct: it leaves without a Close frame
+])("Codex with %s talks over a WebSocket that the only server accepts", async (_what, config) => {
+  await using stage = await startStage(ONLY, { RESPONSES_UPGRADE: "take" });
+  expect(await codex(config(stage.origin))).toBe(ANSWER);
+  expect(paths(stage)).toEqual([OPEN]);
+  const ended = async (): Promise<boolean> => (await stage.journal())[0]?.socket?.end != null;
+  await until("the server sees the end", ended);
+  expect(await stage.journal()).toMatchObject([
+    {
+      path: "/v1/responses",
+      model: "coder",
+      socket: {
+        headers: {
+          authorization: "Bearer sk-test",
+          "openai-beta": expect.stringContaining("responses_websockets="),
         },
+        received: ["response.create", "response.create"], // the first one warms up the prompt
+        end: { code: 1006, by: "client" }, // as in a direct connection: Codex leaves without a Close frame
       },
-    ]);
-  },
-);
+    },
+  ]);
+});
 
 test.each(["403", "404", "405", "501", "http"])(
-  "Codex goes on by POST at once when the only server answers its WebSocket by %s",
+  "Codex continues by POST at once when the only server answers its WebSocket with %s",
   async (RESPONSES_UPGRADE) => {
     await using stage = await startStage(ONLY, { RESPONSES_UPGRADE });
     expect(await codex(provider(stage.origin, WEBSOCKETS))).toBe(ANSWER);
@@ -102,7 +99,7 @@ test.each(["403", "404", "405", "501", "http"])(
   },
 );
 
-test("Codex goes on by POST at once where several servers would take its WebSocket", async () => {
+test("Codex continues by POST at once when several servers could take its WebSocket", async () => {
   await using stage = await startStage(undefined, { RESPONSES_UPGRADE: "take" });
   expect(await codex(provider(stage.origin, WEBSOCKETS))).toBe(ANSWER);
   expect(expectQuickStart(stage.relay.exchanges, "/v1/responses")).toEqual([WEBSOCKET, FIRST]);
@@ -111,7 +108,7 @@ test("Codex goes on by POST at once where several servers would take its WebSock
   ]);
 });
 
-test("Codex whose provider names the model in the query has its WebSocket among several servers", async () => {
+test("Codex gets its WebSocket among several servers if its provider names the model in the query", async () => {
   await using stage = await startStage(undefined, { RESPONSES_UPGRADE: "take" });
   const config = provider(stage.origin, `${WEBSOCKETS}\nquery_params = { model = "coder" }`);
   expect(await codex(config)).toBe(ANSWER);
@@ -119,7 +116,7 @@ test("Codex whose provider names the model in the query has its WebSocket among 
   expect(await stage.journal()).toMatchObject([{ path: "/v1/responses?model=coder" }]);
 });
 
-test("Codex with a model that nobody knows: the answer to its POST says so", async () => {
+test("Codex with an unknown model shows the proxy's error for its POST", async () => {
   await using stage = await startStage(undefined, { RESPONSES_UPGRADE: "take" });
   const config = provider(
     stage.origin,
@@ -130,7 +127,7 @@ test("Codex with a model that nobody knows: the answer to its POST says so", asy
   expect(paths(stage)).toEqual([WEBSOCKET, "POST /v1/responses 404"]);
 });
 
-test("Codex with a model that the only server does not know: the server itself says so", async () => {
+test("Codex with a model that the only server does not have shows that server's error", async () => {
   await using stage = await startStage(ONLY, { RESPONSES_UPGRADE: "take" });
   const complaint = await codex(provider(stage.origin, WEBSOCKETS, "nobody"), 1);
   expect(complaint).toContain("ERROR: The model `nobody` does not exist.");

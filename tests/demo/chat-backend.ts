@@ -1,6 +1,6 @@
 /**
- * A small chat server for the demo, in a process of its own: MODEL and TEXT come from the
- * environment, the port is told on stdout. With ANTHROPIC=1 it answers /v1/messages as well. On
+ * A small chat server for the demo, in a process of its own. It reads MODEL and TEXT from the
+ * environment and prints its port on stdout. With ANTHROPIC=1 it answers /v1/messages as well. On
  * SIGTERM it finishes its answers before it exits, as a well-behaved inference server does.
  */
 const MODEL = process.env["MODEL"] ?? "demo";

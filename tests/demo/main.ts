@@ -1,6 +1,6 @@
 /**
- * `npm run demo`: the proxy's main job for somebody with neither Docker nor a GPU. The proxy is the
- * real one; the engine and the two inference servers are stand-ins on this machine.
+ * `npm run demo` shows what the proxy does, without Docker and without a GPU. The proxy is real.
+ * The engine and the two inference servers are stand-ins on this machine.
  */
 import { until } from "../support/until.ts";
 import { createScreen, type Screen } from "./screen.ts";
@@ -27,7 +27,7 @@ async function main(): Promise<void> {
   await using stage = await setStage();
   const interrupted = Promise.withResolvers<void>();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, interrupted.resolve);
-  process.stdout.on("error", interrupted.resolve); // whoever read it has gone
+  process.stdout.on("error", interrupted.resolve); // the reader of our output has gone
 
   const show = async (): Promise<void> => {
     const { origin, llama, claude } = await tour(stage, screen);
@@ -38,10 +38,10 @@ async function main(): Promise<void> {
       const chats = [replicas.model, llama.model, replicas.model];
       const { signal } = ended;
       void keepTraffic({ origin, chats, messages: claude.model, signal });
-      screen.note("Requests keep going, some of which fail on purpose.");
+      screen.note("The demo keeps sending requests. Some of them fail on purpose.");
     }
     screen.note(
-      `The proxy stays up: see ${origin}/ in a browser, try the commands above. Ctrl-C ends it and leaves nothing behind.`,
+      `The proxy keeps running. Open ${origin}/ in a browser, or try the commands above. Press Ctrl-C to end the demo and clean up.`,
     );
     await interrupted.promise;
     ended.abort();
@@ -64,13 +64,13 @@ async function tour(stage: Stage, screen: Screen): Promise<Shown> {
   const llama = await stage.addContainer({
     name: "llama-1",
     model: "llama-3.2-3b",
-    text: "The answer comes word by word, just as the server behind the proxy sends it. ",
+    text: "The answer arrives word by word, exactly as the server sends it. ",
     anthropic: false,
   });
   const claude = await stage.addContainer({
     name: "vllm-1",
     model: "claude-local",
-    text: "I am an Anthropic message from another server, on the same endpoint.",
+    text: "I am an Anthropic message from another server, behind the same endpoint.",
     anthropic: true,
   });
   await stage.startProxy(port, screen.log);
@@ -85,17 +85,19 @@ async function tour(stage: Stage, screen: Screen): Promise<Shown> {
   return { origin, llama, claude };
 }
 
-/** Two containers that share one model. The engine tells of them as of any that starts. */
+/** Two containers that share one model. The engine reports them like any container that starts. */
 async function addReplicas(stage: Stage): Promise<{ readonly model: string }> {
   const model = "qwen3-8b";
-  const text = "Two servers share this model, and each request goes to one of them. ".repeat(3);
+  const text = "Two servers share this model. The proxy sends each request to one of them. ".repeat(
+    3,
+  );
   for (const name of ["qwen-gpu-0", "qwen-gpu-1"]) {
     await stage.addContainer({ name, model, text, anthropic: false, replica: true });
   }
   return { model };
 }
 
-/** 8080, as in the README, unless something else has it. */
+/** 8080, as in README.md. Another port if 8080 is taken. */
 function choosePort(screen: Screen): number {
   try {
     Bun.serve({ port: PORT, fetch: () => new Response() }).stop(true);
@@ -104,7 +106,7 @@ function choosePort(screen: Screen): number {
     const free = Bun.serve({ port: 0, fetch: () => new Response() });
     const port = free.port ?? 0;
     free.stop(true);
-    screen.note(`Port ${PORT} is taken, so the proxy gets port ${port}.`);
+    screen.note(`Port ${PORT} is taken, so the proxy uses port ${port}.`);
     return port;
   }
 }
@@ -116,17 +118,17 @@ async function requests(
   claude: DemoContainer,
 ): Promise<void> {
   const messages = [{ role: "user", content: "Hello" }];
-  await screen.step("Which models are there?");
+  await screen.step("Which models are available?");
   await screen.get(`${origin}/v1/models`);
-  await screen.step("A streamed chat completion, routed by its model");
+  await screen.step("A streamed chat completion: the proxy routes it by its model");
   await screen.stream(`${origin}/v1/chat/completions`, {
     model: llama.model,
     stream: true,
     messages,
   });
-  await screen.step("An Anthropic message, to the other server");
+  await screen.step("An Anthropic message: it goes to the other server");
   await screen.post(`${origin}/v1/messages`, { model: claude.model, max_tokens: 64, messages });
-  await screen.step("A model that nobody serves");
+  await screen.step("A model that no server has");
   await screen.post(`${origin}/v1/chat/completions`, { model: "gpt-unheard-of", messages });
 }
 
@@ -137,21 +139,21 @@ async function stopDuringAnswer(
 ): Promise<void> {
   const url = `${origin}/v1/chat/completions`;
   const body = { model: llama.model, stream: true, messages: [{ role: "user", content: "Hello" }] };
-  await screen.step(`docker stop ${llama.name}, while it is answering`);
+  await screen.step(`docker stop ${llama.name}, in the middle of an answer`);
   const answer = screen.stream(url, body);
-  await Bun.sleep(PAUSE_MS); // so that the eye sees the answer begin
+  await Bun.sleep(PAUSE_MS); // so that the reader sees the answer begin
   const stopped = llama.stop();
   await untilListed(origin, llama.model, false);
   const meanwhile = await fetch(url, { method: "POST", body: JSON.stringify(body), proxy: false });
   const { error } = (await meanwhile.json()) as { readonly error: { readonly code: string } };
   await answer;
   screen.note(
-    `The answer was finished. A new request meanwhile got ${meanwhile.status} ${error.code}: clients try again by themselves.`,
+    `The server finished its answer. A new request got ${meanwhile.status} ${error.code}. Clients retry this by themselves.`,
   );
   await stopped;
-  await screen.step("Its model has left the list");
+  await screen.step("The model has left the list");
   await screen.get(`${origin}/v1/models`);
-  await screen.step(`docker start ${llama.name}: it is back by itself`);
+  await screen.step(`docker start ${llama.name}: the model comes back by itself`);
   await llama.start();
   await untilListed(origin, llama.model, true);
   await screen.get(`${origin}/v1/models`);

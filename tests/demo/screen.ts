@@ -1,14 +1,14 @@
-/** What the demo shows: each request as a command to try, then its answer. Plain text when piped. */
+/** What the demo prints: each request as a command to try, then its answer. Plain text when piped. */
 
 export type Screen = {
   readonly title: (text: string) => void;
   readonly note: (text: string) => void;
-  /** A line of the proxy's log, in JSON. */
+  /** Prints a line of the proxy's log, which is JSON. */
   readonly log: (line: string) => void;
   readonly step: (text: string) => Promise<void>;
   readonly get: (url: string) => Promise<void>;
   readonly post: (url: string, body: object) => Promise<void>;
-  /** Writes the words of a streamed chat completion as they come. */
+  /** Writes the words of a streamed chat completion as they arrive. */
   readonly stream: (url: string, body: object) => Promise<void>;
 };
 
@@ -22,7 +22,7 @@ export function createScreen(): Screen {
   const dim = (text: string): string => paint(2, text);
   const write = (text: string): void => void process.stdout.write(text);
   let steps = 0;
-  /** Log lines that came in the middle of an answer: they wait until its line has ended. */
+  /** Log lines that arrived during an answer. They are printed after the answer's line. */
   let waiting: string[] | undefined;
 
   const command = (url: string, body?: object): void => {
@@ -43,7 +43,7 @@ export function createScreen(): Screen {
       else waiting.push(shown);
     },
     step: async (text) => {
-      await Bun.sleep(STEP_PAUSE_MS); // so that the eye can follow, and the log comes first
+      await Bun.sleep(STEP_PAUSE_MS); // so that the reader can follow, and the log is printed first
       steps += 1;
       write(`\n${bold(`${steps}. ${text}`)}\n`);
     },
@@ -71,7 +71,7 @@ function send(url: string, body: object): Promise<Response> {
   return fetch(url, { method: "POST", body: JSON.stringify(body), proxy: false });
 }
 
-/** The content of each `chat.completion.chunk` event; an event may come in pieces. */
+/** The content of each `chat.completion.chunk` event. An event may arrive in pieces. */
 async function* words(response: Response): AsyncGenerator<string> {
   const utf8 = new TextDecoder();
   let rest = "";

@@ -1,4 +1,4 @@
-/** What the demo runs on: a stand-in engine, containers that are processes, and the real proxy. */
+/** What the demo runs on: a stand-in engine, processes as containers, and the real proxy. */
 import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { FakeEngine } from "../support/engine/fake.ts";
@@ -8,9 +8,9 @@ import { until } from "../support/until.ts";
 export type DemoContainer = {
   readonly name: string;
   readonly model: string;
-  /** As `docker stop`: the stop notice, SIGTERM, and the end of the process. */
+  /** Like `docker stop`: the engine reports the stop, then SIGTERM, then the process ends. */
   readonly stop: () => Promise<void>;
-  /** As `docker start`, and healthy at once. */
+  /** Like `docker start`. The container is healthy at once. */
   readonly start: () => Promise<void>;
 };
 
@@ -21,10 +21,10 @@ export type Stage = AsyncDisposable & {
     readonly model: string;
     readonly text: string;
     readonly anthropic: boolean;
-    /** It shares the requests of its model with others that do so too. */
+    /** Whether it shares the requests of its model with other replicas. */
     readonly replica?: boolean;
   }) => Promise<DemoContainer>;
-  /** Starts the proxy; `onLog` gets each line of its log. */
+  /** Starts the proxy. `onLog` gets each line of its log. */
   readonly startProxy: (port: number, onLog: (line: string) => void) => Promise<void>;
 };
 
@@ -56,7 +56,7 @@ export async function setStage(): Promise<Stage> {
       const child = run(PROXY, {
         PROXY_PORT: String(port),
         DOCKER_HOST: host,
-        RUNTIME_DIRECTORY: engine.directory, // it is killed in the end, and must leave nothing behind
+        RUNTIME_DIRECTORY: engine.directory, // the demo kills the proxy at the end, and must leave no files behind
       });
       void (async () => {
         for await (const line of linesOf(child)) onLog(line);
@@ -84,7 +84,7 @@ async function containerOf(
   const port = await portOf(child);
   const container: FakeContainer = engine.add({ name, port });
   if (replica) container.labels["inference.replica"] = "true";
-  engine.emit(container, "start"); // tells a proxy that runs already
+  engine.emit(container, "start"); // reports the container to a proxy that is already running
   return {
     name,
     model,

@@ -1,24 +1,24 @@
 /**
- * Requests for as long as the demo stays up, so that there is something to see on the page: mostly streams, now and
- * then a model that nobody serves, and a client that hangs up. A few a second, and never more at once than a few.
+ * Sends requests while the demo stays up, so that the page has something to show: mostly streams, sometimes a request for
+ * an unknown model, and sometimes a client that hangs up. A few a second, and only a few at once.
  */
 
 export type TrafficInit = {
   readonly origin: string;
-  /** Those of the chat servers. */
+  /** The models of the chat servers. */
   readonly chats: readonly string[];
-  /** Of the server that answers Anthropic messages. */
+  /** The model of the server that answers Anthropic messages. */
   readonly messages: string;
   readonly signal: AbortSignal;
 };
 
 const PAUSE_MS = 350;
 const AT_ONCE_MAX = 12;
-/** Every so many requests go wrong in one of the two ways. */
+/** One of this many requests fails, in one of the two ways. */
 const [UNKNOWN_EVERY, HANG_UP_EVERY] = [17, 11];
 const HANG_UP_MS = 200;
 
-/** Ends soon after the signal, when no request is under way any more. */
+/** Ends soon after the signal, when no request is in flight any more. */
 export async function keepTraffic(init: TrafficInit): Promise<void> {
   const underWay = new Set<Promise<void>>();
   for (let n = 1; !init.signal.aborted; n += 1) {

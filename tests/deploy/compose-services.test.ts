@@ -1,4 +1,4 @@
-/** compose.yaml is what the README and docs/servers.md say, and its services fit each other. */
+/** compose.yaml matches README.md and docs/servers.md, and its services fit together. */
 import { describe, expect, test } from "bun:test";
 import { VARIABLES } from "../../src/config.ts";
 import { LABELS } from "../../src/sources/labels.ts";
@@ -23,7 +23,7 @@ describe("compose.yaml", () => {
   };
   const servers = Object.entries(services).filter(([, { labels }]) => labels?.["inference.enable"]);
 
-  test("has the images of the table in docs/servers.md", () => {
+  test("uses the images of the table in docs/servers.md", () => {
     const images = tableOf(readText("docs/servers.md"), "Server").map(
       ([server = ""]) => server.split(":")[0],
     );
@@ -33,7 +33,7 @@ describe("compose.yaml", () => {
     }
   });
 
-  test("has the servers of the README, each behind a profile of its name", () => {
+  test("has the servers of README.md, each behind a profile of the same name", () => {
     expect(servers.map(([name]) => name)).toEqual(["llama-cpp", "tei", "vllm", "sglang"]);
     for (const [name, { profiles }] of servers) {
       expect(profiles).toEqual([name]);
@@ -42,11 +42,11 @@ describe("compose.yaml", () => {
   });
 
   test.each(servers)(
-    "%s can be found, is checked on the port of its label, and may finish its answers if it does",
+    "%s: the health check uses the port of the label, all labels exist, and the grace period fits the server",
     (name, server) => {
       const port = server.labels?.["inference.port"] ?? LABELS["inference.port"];
       expect(server.healthcheck?.test.at(-1)).toContain(`http://localhost:${port}/`);
-      // llama.cpp keeps connections open in silence until it is killed.
+      // llama.cpp keeps idle connections open until Docker kills it.
       expect(server.stop_grace_period).toBe(name === "llama-cpp" ? "10s" : "75s");
       expect(server.networks).toEqual(["inference"]);
       for (const label of Object.keys(server.labels ?? {}))
@@ -54,24 +54,24 @@ describe("compose.yaml", () => {
     },
   );
 
-  test("vLLM is told to finish its answers, and the proxy has time to", () => {
+  test("vLLM gets time to finish its answers, and so does the proxy", () => {
     expect(String(services["vllm"]?.command)).toContain("--shutdown-timeout 60");
     expect(services["proxy"]?.stop_grace_period).toBe("75s");
   });
 
-  test("Traefik, too, lets answers finish for as long as the proxy", () => {
+  test("Traefik lets answers finish for as long as the proxy does", () => {
     const grace = `--entrypoints.web.transport.lifecycle.gracetimeout=${VARIABLES.PROXY_DRAIN_TIMEOUT.default}`;
     expect(services["traefik"]?.command).toContain(grace);
     expect(services["traefik"]?.stop_grace_period).toBe("75s");
   });
 
-  test("vLLM's model is named as its image's entry point takes it", () => {
-    // `vllm serve` warns of --model, "will be removed"; the positional one is the documented form.
+  test("vLLM's model is a positional argument, as the image's entry point expects", () => {
+    // `vllm serve` warns that --model "will be removed". The positional argument is the documented form.
     expect(String(services["vllm"]?.command)).not.toContain("--model");
     expect(README).not.toContain("--model my-org");
   });
 
-  test("only the socket proxy has the socket, and the two that need it share its network", () => {
+  test("only the socket proxy has the socket, and the two services that need it share its network", () => {
     const withSocket = Object.entries(services).filter(([, { volumes }]) =>
       volumes?.some((volume) => volume.includes("docker.sock")),
     );
@@ -84,7 +84,7 @@ describe("compose.yaml", () => {
     expect(services["traefik"]?.command).toContain(`--providers.docker.endpoint=${endpoint}`);
   });
 
-  test("Traefik is sent to the proxy's port", () => {
+  test("Traefik uses the proxy's port", () => {
     const port =
       services["proxy"]?.labels?.["traefik.http.services.inference.loadbalancer.server.port"];
     expect(port).toBe(VARIABLES.PROXY_PORT.default);

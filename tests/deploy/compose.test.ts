@@ -1,4 +1,4 @@
-/** What compose.yaml has for Prometheus, Grafana and the collector fits the files of deploy/, and the other way round. */
+/** What compose.yaml has for Prometheus, Grafana and the collector fits the files in deploy/, in both directions. */
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -37,7 +37,7 @@ function mountsOf(name: string): readonly (readonly string[])[] {
   return services[name]?.volumes?.map((volume) => volume.split(":")) ?? [];
 }
 
-/** The file of this repository that a path in a container is, if it is one. */
+/** The file of this repository that is mounted at a path in the container. */
 function mountedFile(service: string, path: string): string {
   const [source = "", target = ""] =
     mountsOf(service).find(([, mounted = ""]) => `${path}/`.startsWith(`${mounted}/`)) ?? [];
@@ -45,7 +45,7 @@ function mountedFile(service: string, path: string): string {
 }
 
 describe("compose.yaml", () => {
-  test("mounts what there is, and nothing that the containers may change", () => {
+  test("mounts only files and volumes that exist, and the files read-only", () => {
     const all = Object.keys(services).flatMap(mountsOf);
     const files = all.filter(([source = ""]) => source.startsWith("./"));
     expect(files.length).toBeGreaterThan(4);
@@ -57,12 +57,12 @@ describe("compose.yaml", () => {
     expect([...new Set(named)].toSorted()).toEqual(Object.keys(volumes).toSorted());
   });
 
-  test("has only networks that it declares", () => {
+  test("uses every network that it declares, and no other", () => {
     const used = new Set(Object.values(services).flatMap(({ networks: names }) => names));
     expect([...used].toSorted()).toEqual(Object.keys(networks).toSorted());
   });
 
-  test("publishes Traefik to all, and everything else to this machine alone", () => {
+  test("publishes Traefik to everyone, and the other services to this machine only", () => {
     const published = Object.entries(services).flatMap(([name, { ports = [] }]) =>
       ports.map((port) => `${name} ${port}`),
     );
@@ -79,7 +79,7 @@ describe("compose.yaml", () => {
     expect(isLocalHost("localhost:8080", new Set())).toBe(true);
   });
 
-  test("starts Prometheus, Grafana and the collector with one profile, each of a named version", () => {
+  test("starts Prometheus, Grafana and the collector with one profile, each with a fixed version", () => {
     expect(OBSERVE.map(([name]) => name)).toEqual(["prometheus", "grafana", "otel-collector"]);
     for (const [name, { image, profiles, restart }] of OBSERVE) {
       expect([name, image]).toEqual([name, expect.stringMatching(/:v?\d+\.\d+\.\d+$/)]);
@@ -88,14 +88,14 @@ describe("compose.yaml", () => {
     expect(TEXT).toContain("--profile observe");
   });
 
-  test("has the proxy serve metrics, and send nothing unless it is told where to", () => {
+  test("turns the proxy's metrics on, and sends telemetry only if an endpoint is set", () => {
     expect(services["proxy"]?.environment).toMatchObject({
       PROXY_METRICS: "true",
       OTEL_EXPORTER_OTLP_ENDPOINT: `\${OTEL_EXPORTER_OTLP_ENDPOINT:-}`,
     });
   });
 
-  test("has the servers that need a flag for it show their metrics", () => {
+  test("turns metrics on for the servers that need a flag", () => {
     expect(String((services["sglang"] as { command?: string }).command)).toContain(
       "--enable-metrics",
     );
@@ -109,14 +109,14 @@ describe("Prometheus", () => {
     readonly static_configs?: readonly { readonly targets: readonly string[] }[];
     readonly http_sd_configs?: readonly { readonly url: string }[];
   };
-  const folder = "/etc/prometheus"; // where its image has it look for prometheus.yml
+  const folder = "/etc/prometheus"; // the folder in which the image looks for prometheus.yml
   const config = Bun.YAML.parse(read(mountedFile("prometheus", `${folder}/prometheus.yml`))) as {
     readonly global: { readonly scrape_interval: string };
     readonly rule_files: readonly string[];
     readonly scrape_configs: readonly Job[];
   };
 
-  test("asks the proxy at its name and port, on a network that both are on", () => {
+  test("scrapes the proxy by its name and port, on a network that both share", () => {
     const [own, servers] = config.scrape_configs;
     const address = `proxy:${VARIABLES.PROXY_PORT.default}`;
     expect(own?.static_configs?.flatMap(({ targets }) => targets)).toEqual([address]);
@@ -133,7 +133,7 @@ describe("Prometheus", () => {
     expect(files).toEqual(["./deploy/prometheus/alerts.yml"]);
   });
 
-  test("scrapes as often as Grafana believes, and at least four times in the shortest interval", () => {
+  test("scrapes at the interval that Grafana assumes, at least four times in the shortest interval", () => {
     const seconds = Number.parseInt(config.global.scrape_interval, 10);
     expect(config.global.scrape_interval).toBe(`${seconds}s`);
     const [path = ""] = mountsOf("grafana")[0] ?? [];
@@ -154,7 +154,7 @@ describe("Grafana", () => {
     return Bun.YAML.parse(read(join(path, file))) as T;
   };
 
-  test("asks Prometheus at its name, on a network that both are on", () => {
+  test("queries Prometheus by its name, on a network that both share", () => {
     const { datasources } = provisioned<{ readonly datasources: readonly { url: string }[] }>(
       "datasources",
     );
@@ -163,7 +163,7 @@ describe("Grafana", () => {
     expect(services["prometheus"]?.networks).toContain("observe");
   });
 
-  test("finds the dashboard, and shows it first", () => {
+  test("finds the dashboard, and shows it as the home page", () => {
     type Providers = {
       readonly providers: readonly { readonly options: { readonly path: string } }[];
     };
@@ -188,7 +188,7 @@ describe("the collector", () => {
     readonly service: { readonly pipelines: { readonly [signal: string]: Pipeline } };
   };
 
-  test("listens where compose.yaml says that the proxy may send", () => {
+  test("listens where compose.yaml says that the proxy can send to", () => {
     const { endpoint } = config.receivers.otlp.protocols.http;
     const [, name = "", port] = /ENDPOINT=http:\/\/([\w-]+):(\d+) docker compose/.exec(TEXT) ?? [];
     expect(services[name]?.networks).toEqual(["inference"]);
@@ -196,7 +196,7 @@ describe("the collector", () => {
     expect(endpoint).toBe(`0.0.0.0:${port}`);
   });
 
-  test("takes traces and metrics, by parts that its file has", () => {
+  test("accepts traces and metrics, and its pipelines use only parts that the file defines", () => {
     const { pipelines } = config.service;
     expect(Object.keys(pipelines)).toEqual(["traces", "metrics"]);
     for (const parts of Object.values(pipelines)) {
@@ -206,12 +206,12 @@ describe("the collector", () => {
     }
   });
 
-  test("is marked as not run, for nobody has run it", () => {
+  test("says that no test runs it", () => {
     expect(read(path).split("\n").slice(0, 3).join("\n")).toContain("Not run by any test");
   });
 });
 
-test("the image has nothing of deploy/ and docs/: only what .dockerignore lets in", () => {
+test("the image contains nothing of deploy/ and docs/, only what .dockerignore allows", () => {
   const [first, ...rest] = read(".dockerignore").trim().split("\n");
   expect(first).toBe("*");
   const admitted = rest.filter((line) => line.startsWith("!"));

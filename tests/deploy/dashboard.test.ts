@@ -1,4 +1,4 @@
-/** The dashboard asks for nothing that is not there, and can be read. */
+/** The dashboard queries only metrics that exist, and is readable. */
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -22,7 +22,7 @@ const DASHBOARD = JSON.parse(TEXT) as Dashboard;
 const ENGINES_ROW = "The engines' own metrics";
 
 const PROXY = await proxySeries();
-/** With the labels that targets of /sd/prometheus have; Prometheus drops those that begin with `__`. */
+/** Includes the labels of the targets of /sd/prometheus. Prometheus drops labels that begin with `__`. */
 const TARGET = { id: "1", name: "vllm-1", origin: "http://10.0.0.1:8000", models: ["m"] };
 const [GROUP] = (await scrapeTargetsResponse([TARGET]).json()) as readonly [
   { readonly labels: object },
@@ -33,7 +33,7 @@ const ENGINE_TEXT = (["vllm", "sglang"] as const)
   .join("");
 const ENGINES = readSeries(ENGINE_TEXT, GIVEN);
 
-/** What is wrong with a dashboard's queries, a line for each. */
+/** The faults in a dashboard's queries, one a line. */
 function faults(dashboard: Dashboard): readonly string[] {
   const engines = panelsOfRow(dashboard, ENGINES_ROW).flatMap(panelQueries);
   const isOfEngines = new Set(engines.map(({ place }) => place));
@@ -54,41 +54,46 @@ function faultOf({ expr, shown }: Query, known: KnownSeries): string | undefined
 }
 
 describe("the queries of the dashboard", () => {
-  test("ask only for metrics and labels that there are, and show only labels of the result", () => {
+  test("use only metrics and labels that exist, and show only labels of the result", () => {
     expect(faults(DASHBOARD)).toEqual([]);
     expect(queriesOf(DASHBOARD).length).toBeGreaterThan(40);
   });
 
   test.each<[why: string, from: string, to: string, fault: string]>([
-    ["a wrong metric", "proxy_backend_load", "proxy_backend_loads", "no metric"],
-    ["a counter without its end", "proxy_requests_total{", "proxy_requests{", "no metric"],
+    ["a wrong metric name", "proxy_backend_load", "proxy_backend_loads", "no metric"],
+    ["a counter without its suffix", "proxy_requests_total{", "proxy_requests{", "no metric"],
     [
-      "a histogram with its unit",
+      "a histogram name with a wrong unit",
       "proxy_request_duration_b",
       "proxy_request_duration_seconds_b",
       "no metric",
     ],
-    ["a label to match", "status_code=~", "status=~", 'no label "status"'],
-    ["a label to group by", "sum by (outcome)", "sum by (result)", 'no label "result"'],
+    ["an unknown label in a matcher", "status_code=~", "status=~", 'no label "status"'],
+    ["an unknown label to group by", "sum by (outcome)", "sum by (result)", 'no label "result"'],
     ["a label of another metric", "sum by (reason)", "sum by (action)", 'no label "action"'],
-    ["a label in a legend", '"{{error_type}}"', '"{{error}}"', "its result has no error"],
-    ["the engines' metric", "vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc", "no metric"],
+    ["an unknown label in a legend", '"{{error_type}}"', '"{{error}}"', "its result has no error"],
     [
-      "a metric of ours among the engines'",
+      "an unknown metric of an engine",
+      "vllm:kv_cache_usage_perc",
+      "vllm:gpu_cache_usage_perc",
+      "no metric",
+    ],
+    [
+      "one of our metrics among the engines' metrics",
       "sglang:token_usage",
       "proxy_backends_active",
       "no metric",
     ],
-    ["a variable's metric", "|proxy_model_backends", "|proxy_models", "no metric"],
-    ["a variable's label", "}, model)", "}, models)", "its result has no models"],
-    ["an annotation's metric", "updates_total[1m]", "changes_total[1m]", "no metric"],
+    ["an unknown metric in a variable", "|proxy_model_backends", "|proxy_models", "no metric"],
+    ["an unknown label in a variable", "}, model)", "}, models)", "its result has no models"],
+    ["an unknown metric in an annotation", "updates_total[1m]", "changes_total[1m]", "no metric"],
     [
-      "an annotation's label",
+      "an unknown label in an annotation",
       '"textFormat": "{{action}}"',
       '"textFormat": "{{model}}"',
       "no model",
     ],
-  ])("are found out: %s", (_why, from, to, fault) => {
+  ])("the check finds %s", (_why, from, to, fault) => {
     expect(TEXT).toContain(from);
     const changed = JSON.parse(TEXT.replaceAll(from, to)) as Dashboard;
     const found = faults(changed);
@@ -96,7 +101,7 @@ describe("the queries of the dashboard", () => {
     for (const line of found) expect(line).toContain(fault);
   });
 
-  test("use only variables that the dashboard has", () => {
+  test("use only variables that the dashboard defines", () => {
     const names = DASHBOARD.templating.list.map(({ name }) => name);
     expect(names).toEqual(["datasource", "model", "interval"]);
     const used = queriesOf(DASHBOARD).flatMap(({ expr }) =>
@@ -105,14 +110,14 @@ describe("the queries of the dashboard", () => {
     expect([...new Set(used)].toSorted()).toEqual(["interval", "model"]);
   });
 
-  test("ask the Prometheus that is chosen at the top", () => {
+  test("go to the Prometheus that is chosen at the top", () => {
     expect(DASHBOARD.templating.list[0]).toMatchObject({ type: "datasource", query: "prometheus" });
     for (const { place, datasource } of queriesOf(DASHBOARD)) {
       expect([place, datasource]).toEqual([place, { type: "prometheus", uid: `\${datasource}` }]);
     }
   });
 
-  test("show every metric of the proxy but one: the gateway's own requests, that others have more of", () => {
+  test("show every metric of the proxy except http_server_active_requests", () => {
     const shown = queriesOf(DASHBOARD)
       .map(({ expr }) => expr)
       .join("\n");
@@ -125,7 +130,7 @@ describe("the queries of the dashboard", () => {
 describe("the panels of the dashboard", () => {
   const panels = DASHBOARD.panels.filter(({ type }) => type !== "row");
 
-  test("each have a title of their own, a description in sentences, and a unit", () => {
+  test("each have a unique title, a description in sentences, and a unit", () => {
     for (const { title, description = "", fieldConfig } of panels) {
       expect(title).not.toBe("");
       expect([title, description]).toEqual([title, expect.stringMatching(/^[A-Z].*\.$/)]);
@@ -135,7 +140,7 @@ describe("the panels of the dashboard", () => {
     expect(new Set(inRow).size).toBe(inRow.length);
   });
 
-  test("have ids of their own, and so has each query of one", () => {
+  test("have unique ids, and their queries too", () => {
     expect(new Set(DASHBOARD.panels.map(({ id }) => id)).size).toBe(DASHBOARD.panels.length);
     for (const { title, targets = [] } of panels) {
       expect([title, new Set(targets.map(({ refId }) => refId)).size]).toEqual([
@@ -146,7 +151,7 @@ describe("the panels of the dashboard", () => {
     }
   });
 
-  test("lie within the 24 columns, and none on another", () => {
+  test("lie within the 24 columns and do not overlap", () => {
     const { panels: all } = DASHBOARD;
     for (const { gridPos } of all) expect(gridPos.x + gridPos.w).toBeLessThanOrEqual(24);
     const clashes = all.flatMap((one, index) =>
@@ -166,7 +171,7 @@ describe("the panels of the dashboard", () => {
   });
 });
 
-test("the file is laid out to be read, and its address stays", () => {
+test("the file is formatted, and its uid stays the same", () => {
   expect(TEXT).toBe(`${JSON.stringify(DASHBOARD, null, 2)}\n`);
   expect(DASHBOARD.uid).toBe("lw-inference-proxy");
 });

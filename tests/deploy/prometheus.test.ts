@@ -1,4 +1,4 @@
-/** Prometheus' configuration and the alert rules name nothing that the proxy does not have. The real one: tests/observe. */
+/** Prometheus' configuration and the alert rules use only names that the proxy has. tests/observe runs a real Prometheus. */
 import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -30,13 +30,13 @@ const { rule_files, scrape_configs } = Bun.YAML.parse(
 ) as Configuration;
 const [proxyJob, serversJob] = scrape_configs as readonly [Job, Job];
 
-/** With what Prometheus itself tells of each target. */
+/** Includes the labels that Prometheus itself adds to each target. */
 const KNOWN = new Map([
   ...(await proxySeries()),
   ["up", { kind: "gauge", labels: ["job", "instance"] } as const],
 ]);
 
-/** @returns what is wrong with a rule */
+/** @returns the fault in a rule, or undefined */
 function faultOf({ expr, annotations }: AlertRule): string | undefined {
   try {
     const labels = resultLabels(expr, KNOWN);
@@ -49,7 +49,7 @@ function faultOf({ expr, annotations }: AlertRule): string | undefined {
 }
 
 function anchored(regex: string): RegExp {
-  return new RegExp(`^(?:${regex})$`); // as Prometheus takes it
+  return new RegExp(`^(?:${regex})$`); // Prometheus anchors it in the same way
 }
 
 function ruleOf(name: string): AlertRule {
@@ -58,7 +58,7 @@ function ruleOf(name: string): AlertRule {
 
 describe("the alert rules", () => {
   test.each(ALERT_RULES.map((rule) => [rule.alert, rule] as const))(
-    "%s names metrics and labels that there are, and says what to do",
+    "%s uses metrics and labels that exist, and says what to do",
     (_name, rule) => {
       expect(faultOf(rule)).toBeUndefined();
       expect(["critical", "warning"]).toContain(rule.labels["severity"] ?? "");
@@ -69,12 +69,12 @@ describe("the alert rules", () => {
   );
 
   test.each<[why: string, alert: string, from: string, to: string]>([
-    ["a wrong metric", "InferenceModelWithoutServer", "proxy_model_backends", "proxy_models"],
-    ["a counter without its end", "InferenceErrors", "_errors_total", "_errors"],
+    ["a wrong metric name", "InferenceModelWithoutServer", "proxy_model_backends", "proxy_models"],
+    ["a counter without its suffix", "InferenceErrors", "_errors_total", "_errors"],
     ["a wrong label", "InferenceErrors", "error_type", "error.type"],
-    ["a label that is gone", "InferenceErrors", "by (model)", "by (error_type)"],
-    ["a label in words", "InferenceEngineLost", "$labels.instance", "$labels.engine"],
-  ])("are found out: %s", (_why, alert, from, to) => {
+    ["a label that the expression dropped", "InferenceErrors", "by (model)", "by (error_type)"],
+    ["an unknown label in the text", "InferenceEngineLost", "$labels.instance", "$labels.engine"],
+  ])("the check finds %s", (_why, alert, from, to) => {
     const text = JSON.stringify(ruleOf(alert));
     expect(text).toContain(from);
     expect(faultOf(JSON.parse(text.replaceAll(from, to)) as AlertRule)).not.toBeUndefined();
@@ -83,7 +83,7 @@ describe("the alert rules", () => {
   const excused = anchored(/error_type!~"([^"]+)"/.exec(ruleOf("InferenceErrors").expr)?.[1] ?? "");
 
   test.each(Object.entries(ERRORS).map(([code, { status }]) => [code, status] as const))(
-    "InferenceErrors counts %s (%d) only if it is no fault of the client's",
+    "InferenceErrors counts %s (%d) unless the client is at fault",
     (code, status) => {
       expect(excused.test(code)).toBe(status < 500);
     },
@@ -104,17 +104,17 @@ describe("the alert rules", () => {
     ["container_oom", false],
     ["container_exit", false],
     ["other", false],
-  ])("InferenceErrors leaves %s out: %p", (word, isExcused) => {
+  ])("InferenceErrors ignores %s: %p", (word, isExcused) => {
     expect(excused.test(word)).toBe(isExcused);
   });
 });
 
 describe("prometheus.yml", () => {
-  test("reads the rules that lie beside it", () => {
+  test("loads the rules file beside it", () => {
     for (const file of rule_files) expect(existsSync(join(CONFIGURATION, file))).toBe(true);
   });
 
-  test("asks the proxy at the paths that it has, by a name that it answers to", () => {
+  test("scrapes the proxy at its paths, and by a name that it accepts", () => {
     expect(proxyJob.static_configs).toEqual([{ targets: ["proxy:8080"] }]);
     for (const job of scrape_configs) expect(job.metrics_path ?? "/metrics").toBe(METRICS_PATH);
     expect(serversJob.http_sd_configs?.map(({ url }) => url)).toEqual([
@@ -122,12 +122,12 @@ describe("prometheus.yml", () => {
     ]);
   });
 
-  test("calls the jobs as the rules do", () => {
+  test("names the jobs as the rules do", () => {
     const jobs = ALERT_RULES.flatMap(({ expr }) => [...expr.matchAll(/job="([^"]+)"/g)]);
     expect(jobs.map(([, job]) => job)).toEqual([proxyJob.job_name]);
   });
 
-  test("relabels by labels that the proxy gives, and takes a model that is the only one", async () => {
+  test("relabels with labels that the proxy sets, and sets the model only when a server has a single one", async () => {
     const labelsOf = async (
       models: readonly string[],
     ): Promise<Readonly<Record<string, string>>> => {

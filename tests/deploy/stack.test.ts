@@ -1,4 +1,4 @@
-/** deploy/stack.yaml, and its variant with a socket proxy, are what Swarm can do, and fit the proxy and compose.yaml. */
+/** deploy/stack.yaml and its variant with a socket proxy use only what Swarm supports, and match the proxy and compose.yaml. */
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -50,8 +50,8 @@ type Stack = {
 };
 
 /**
- * What `docker stack deploy` goes on without, or refuses, in a service: UnsupportedProperties, DeprecatedProperties and
- * ForbiddenProperties of docker/cli (cli/compose/types), and what its schema does not have (tried with 20.10 and 28.2).
+ * Keys of a service that `docker stack deploy` ignores or refuses: UnsupportedProperties, DeprecatedProperties and
+ * ForbiddenProperties of docker/cli (cli/compose/types), and keys that its schema lacks (tried with 20.10 and 28.2).
  */
 const NOT_IN_SWARM = [
   ...["build", "cgroup_parent", "cgroupns_mode", "devices", "domainname", "external_links", "ipc"],
@@ -83,18 +83,18 @@ describe.each([
     readonly vllm: Service;
   };
 
-  test.each(all)("%s sets nothing that Swarm does not do", (_service, service) => {
+  test.each(all)("%s sets only keys that Swarm supports", (_service, service) => {
     expect(Object.keys(service).filter((key) => NOT_IN_SWARM.includes(key))).toEqual([]);
     expect(service.deploy.resources?.reservations ?? {}).not.toHaveProperty("devices");
   });
 
-  test.each(all)("%s has the image of compose.yaml", (name, service) => {
+  test.each(all)("%s has the same image as in compose.yaml", (name, service) => {
     const inCompose = COMPOSE.services[name];
     expect(inCompose && imageOf(inCompose)).toBe(service.image);
   });
 
   test.each(all.filter(([name]) => name !== "socket-proxy"))(
-    "%s may finish its answers, and is replaced by one that serves already",
+    "%s gets time to finish its answers, and an update starts the new task first",
     (_service, { stop_grace_period = "", healthcheck, deploy }) => {
       const drainMs = parseDuration(VARIABLES.PROXY_DRAIN_TIMEOUT.default);
       expect(parseDuration(stop_grace_period)).toBeGreaterThan(drainMs ?? Number.NaN);
@@ -109,7 +109,7 @@ describe.each([
     },
   );
 
-  test("has only networks and volumes that it declares; who publishes a port has a virtual IP", () => {
+  test("uses exactly the networks and volumes that it declares; only Traefik publishes a port and has a virtual IP", () => {
     const used = new Set(all.flatMap(([, service]) => service.networks));
     expect([...used].toSorted()).toEqual(Object.keys(networks).toSorted());
     for (const { driver } of Object.values(networks)) expect(driver).toBe("overlay");
@@ -123,11 +123,11 @@ describe.each([
     expect(traefik.ports).toEqual([{ target: 80, published: 80, mode: "ingress" }] as never);
     for (const [name, { deploy }] of all) {
       if (name !== "traefik") expect([name, deploy.endpoint_mode]).toEqual([name, "dnsrr"]);
-      else expect(deploy.endpoint_mode).toBeUndefined(); // Swarm refuses dnsrr with a port of the mesh
+      else expect(deploy.endpoint_mode).toBeUndefined(); // Swarm refuses dnsrr together with a port of the mesh
     }
   });
 
-  test("all share one network by a name that other stacks can join", () => {
+  test("all services share one network with a fixed name that other stacks can join", () => {
     for (const service of [proxy, traefik, vllm]) expect(service.networks[0]).toBe("inference");
     expect(networks["inference"]).toEqual({
       name: "inference",
@@ -136,7 +136,7 @@ describe.each([
     });
   });
 
-  test("every label of ours is one, where Swarm shows it to the proxy", () => {
+  test("every label of the proxy is valid, and is where Swarm shows it to the proxy", () => {
     for (const [, service] of all) expect(service.labels).toBeUndefined();
     const labels = vllm.deploy.labels ?? {};
     for (const label of Object.keys(labels)) expect(Object.keys(LABELS)).toContain(label);
@@ -145,7 +145,7 @@ describe.each([
     expect(vllm.healthcheck?.test.at(-1)).toContain(`http://localhost:${port}/`);
   });
 
-  test("vLLM has one GPU for each task, a /dev/shm of its own, and finishes its answers", () => {
+  test("vLLM has one GPU for each task, its own /dev/shm, and time to finish its answers", () => {
     expect(vllm.deploy.resources?.reservations).toEqual({
       generic_resources: [{ discrete_resource_spec: { kind: "NVIDIA-GPU", value: 1 } }],
     });
@@ -155,7 +155,7 @@ describe.each([
     expect(parseDuration(vllm.healthcheck?.start_period ?? "")).toBe(15 * 60_000);
   });
 
-  test("Traefik looks more often than Swarm's notice of a stop lasts, and finds the proxy", () => {
+  test("Traefik polls more often than the stop notice of Swarm lasts, and finds the proxy", () => {
     expect(traefik.command).toContain("--providers.swarm.refreshseconds=1");
     expect(traefik.command).toContain("--providers.swarm.network=inference");
     const grace = `--entrypoints.web.transport.lifecycle.gracetimeout=${VARIABLES.PROXY_DRAIN_TIMEOUT.default}`;
@@ -171,12 +171,12 @@ describe.each([
     expect(traefik.deploy.labels).toBeUndefined();
   });
 
-  test("every variable of the proxy is one", () => {
+  test("every variable of the proxy exists", () => {
     for (const name of Object.keys(proxy.environment ?? {}))
       expect(Object.keys(VARIABLES)).toContain(name);
   });
 
-  test("whoever has the socket is on a manager", () => {
+  test("every service with the socket runs on a manager", () => {
     for (const [name, service] of all.filter(([, each]) => hasSocket(each)))
       expect([name, service.deploy.placement?.constraints]).toEqual([
         name,
@@ -185,7 +185,7 @@ describe.each([
   });
 });
 
-test("the proxy and Traefik have the socket themselves, and vLLM has not", () => {
+test("the proxy and Traefik mount the socket, vLLM does not", () => {
   const { services } = PLAIN;
   expect(Object.keys(services).filter((name) => hasSocket(services[name]!))).toEqual([
     "traefik",
@@ -199,7 +199,7 @@ describe("with the socket proxy", () => {
   const { services, networks } = GUARDED;
   const guard = services["socket-proxy"]!;
 
-  test("it alone has the socket, on one manager, and lets through what README.md says, and networks for Traefik", () => {
+  test("only it has the socket, on one manager; it allows what docs/security.md says, and networks for Traefik", () => {
     expect(Object.keys(services).filter((name) => hasSocket(services[name]!))).toEqual([
       "socket-proxy",
     ]);
@@ -210,7 +210,7 @@ describe("with the socket proxy", () => {
     expect(allowed).toEqual(["CONTAINERS=1", ...told.split(" "), "NETWORKS=1"]);
   });
 
-  test("the other two ask it, on a network of their own that is not for vLLM", () => {
+  test("the other two use it over a network of their own, which vLLM is not on", () => {
     const address = "tcp://socket-proxy:2375";
     expect(services["proxy"]?.environment?.["DOCKER_HOST"]).toBe(address);
     expect(services["traefik"]?.command).toContain(`--providers.swarm.endpoint=${address}`);

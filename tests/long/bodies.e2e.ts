@@ -1,4 +1,4 @@
-/** Bodies of a gigabyte through the compiled binary, against a slow other side. */
+/** Bodies of a gigabyte through the compiled binary, with a slow peer. */
 import { expect, test } from "bun:test";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { ChunkReader } from "../support/client/chunk-reader.ts";
@@ -16,7 +16,7 @@ const STALL_MS = 3_000;
 const GROWTH_MIB_MAX = 64;
 const BOUND_MS = 120_000;
 
-/** Counts and hashes what comes behind the head of a message. */
+/** Counts and hashes the bytes after the head of a message. */
 class BodySink {
   readonly #hash = new Bun.CryptoHasher("md5");
   #head = "";
@@ -68,7 +68,7 @@ function* repeated(count: number): Generator<Buffer> {
 
 type Upstream = Disposable & { readonly port: number };
 
-/** @param onPost gets the connection with the request's first bytes */
+/** @param onPost gets the connection and the request's first bytes */
 function startUpstream(onPost: (socket: Socket, first: Buffer) => void): Upstream {
   const models = '{"data":[{"id":"m"}]}';
   const server = createServer((socket) => {
@@ -102,13 +102,13 @@ async function withProxy(
 }
 
 test(
-  "1 GiB up to a server that reads nothing for 3 s: every byte, little memory",
+  "uploads 1 GiB to a server that does not read for 3 s: no byte is lost, little memory is used",
   async () => {
     const sink = new BodySink();
     using upstream = startUpstream((socket, first) => {
       sink.take(first);
       socket.pause();
-      // A server that is slow on purpose.
+      // The server is slow on purpose.
       setTimeout(() => socket.on("data", (bytes: Buffer) => sink.take(bytes)).resume(), STALL_MS);
     });
     await withProxy(upstream, async (proxy) => {
@@ -121,7 +121,7 @@ test(
         await writeAll(client, [SUFFIX]);
       })();
       await within("the upload", written, BOUND_MS);
-      await until("all has come", () => sink.bytes === length, BOUND_MS);
+      await until("all bytes have arrived", () => sink.bytes === length, BOUND_MS);
       expect(sink.head.toLowerCase()).toContain(`content-length: ${length}`);
       client.destroy();
     });
@@ -131,7 +131,7 @@ test(
 );
 
 test(
-  "1 GiB down to a client that reads nothing for 3 s: every byte, little memory",
+  "downloads 1 GiB to a client that does not read for 3 s: no byte is lost, little memory is used",
   async () => {
     using upstream = startUpstream((socket) => {
       socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${GIBIBYTE}\r\n\r\n`);
@@ -143,7 +143,7 @@ test(
       const client = connect({ port: proxy.port, host: "127.0.0.1" });
       client.write(head + body);
       client.pause();
-      await Bun.sleep(STALL_MS); // a client that is slow on purpose
+      await Bun.sleep(STALL_MS); // the client is slow on purpose
       const hash = new Bun.CryptoHasher("md5");
       const chunks = new ChunkReader((bytes) => hash.update(bytes));
       const ended = new Promise<void>((resolve) => client.on("close", () => resolve()));

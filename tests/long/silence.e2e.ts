@@ -1,6 +1,7 @@
 /**
- * The proxy has no time-out of its own: a first token and a stream may be silent for longer than any default allows. So
- * may a first token behind nginx, HAProxy and Caddy, where they are installed, with what the README has for them.
+ * The proxy has no time-out of its own: a server may be silent before the first token, or within a stream, for longer
+ * than any default time-out allows. The same holds before a first token behind nginx, HAProxy and Caddy, where they are
+ * installed, with the settings of docs/front-proxies.md.
  */
 import { expect, test } from "bun:test";
 import { IDLE_TIMEOUT_S } from "../../src/server.ts";
@@ -24,7 +25,7 @@ const MODELS = '{"data":[{"id":"m"}]}';
 const FRONTS = isInstalled() ? (Object.keys(FRONT_PROXIES) as FrontProxyName[]) : [];
 
 test(
-  `${SILENCE_MS / 1000} s of silence, before the first token and in a stream; an idle connection is closed meanwhile`,
+  `the server may be silent for ${SILENCE_MS / 1000} s before the first token and in a stream; the proxy closes an idle connection meanwhile`,
   async () => {
     using fake = await new FakeEngine().start();
     using upstream = await rawServer();
@@ -44,11 +45,11 @@ test(
     for (const client of waiting) client.send(rawRequest());
     const posts = (): RawServer["connections"] =>
       upstream.connections.filter((connection) => connection.received().includes("POST "));
-    await until("all of them are there", () => posts().length === waiting.length);
+    await until("the server has all requests", () => posts().length === waiting.length);
     const slow = posts();
     using reading = await rawConnect(proxy.port);
     reading.send(rawRequest());
-    await until("one more is there", () => posts().length > slow.length);
+    await until("the server has one more request", () => posts().length > slow.length);
     const silent = posts().find((connection) => !slow.includes(connection))!;
     silent.send(`${HEAD}5\r\nfirst\r\n`);
     await reading.waitFor("first");
@@ -59,7 +60,7 @@ test(
 
     const isCut = (): boolean =>
       [...waiting, reading, ...slow, silent].some((connection) => connection.closed());
-    await expectNever("any of them is cut", isCut, SILENCE_MS - IDLE_MS);
+    await expectNever("a request is cut off", isCut, SILENCE_MS - IDLE_MS);
     for (const server of slow) server.send(`${HEAD}5\r\ntoken\r\n0\r\n\r\n`);
     silent.send("4\r\nlast\r\n0\r\n\r\n");
     for (const client of waiting) await client.waitFor("token");

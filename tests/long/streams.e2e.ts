@@ -1,4 +1,4 @@
-/** Thousands of streams at the same time through the compiled binary: none is delayed or lost, and all memory is given back. */
+/** Thousands of simultaneous streams through the compiled binary: no event is late or lost, and the proxy frees all memory. */
 import { expect, test } from "bun:test";
 import { connect, type Socket } from "node:net";
 import { untilModels } from "../support/client/requests.ts";
@@ -11,7 +11,7 @@ import { until } from "../support/until.ts";
 
 type Client = { readonly socket: Socket; text: string };
 
-/** Opens in groups: a listener's queue is finite. */
+/** Opens connections in groups, because a listener's queue is finite. */
 async function openStreams(port: number, count: number): Promise<readonly Client[]> {
   const clients: Client[] = [];
   while (clients.length < count) {
@@ -49,7 +49,7 @@ async function withProxy(
   await run(proxy, backend);
 }
 
-test("2,000 streams: under 150 MB resident, no event lost, and all is given back when the clients go", async () => {
+test("2,000 streams: less than 150 MB resident, no event lost, and all memory freed when the clients leave", async () => {
   await withProxy(async (proxy, backend) => {
     const before = { fds: descriptorsOf(proxy.pid), mib: residentMib(proxy.pid) };
     const clients = await openStreams(proxy.port, 2_000);
@@ -70,12 +70,12 @@ test("2,000 streams: under 150 MB resident, no event lost, and all is given back
     await until("all upstream connections are closed", () => backend.open() === 0, 2_000);
     const closedMs = performance.now() - goneMs;
     await until(
-      "descriptors are given back",
+      "the descriptors are closed",
       () => descriptorsOf(proxy.pid) <= before.fds + 5,
       5_000,
     );
     const isGivenBack = (): boolean => residentMib(proxy.pid) < before.mib + 64;
-    await until("memory is given back", isGivenBack, 5_000);
+    await until("the memory is freed", isGivenBack, 5_000);
     const after = residentMib(proxy.pid);
     console.log(
       `2,000 streams: ${before.mib.toFixed(0)} MiB before, ${most.toFixed(0)} at most, ${after.toFixed(0)} after; upstream closed in ${closedMs.toFixed(0)} ms`,
@@ -84,7 +84,7 @@ test("2,000 streams: under 150 MB resident, no event lost, and all is given back
   });
 }, 120_000);
 
-test("as many requests in flight as descriptors allow, 10,000 at most, and the engine is heard meanwhile", async () => {
+test("as many requests in flight as descriptors allow, at most 10,000, while the proxy still hears the engine", async () => {
   const limit = Number(Bun.spawnSync(["sh", "-c", "ulimit -Hn"]).stdout.toString()) || 1_048_576;
   const count = Math.min(10_000, Math.floor((limit * 0.95 - 300) / 2));
   using fake = await new FakeEngine().start();
@@ -96,13 +96,13 @@ test("as many requests in flight as descriptors allow, 10,000 at most, and the e
   await until(`${count} streams are open`, () => backend.open() === count, 60_000);
   backend.sendAll("data: first\n\n");
   await until(
-    "every client has it",
+    "every client has the event",
     () => clients.every(({ text }) => text.includes("data: first")),
     60_000,
   );
   using other = startStreamServer("other");
   const added = fake.add({ port: other.port, health: "starting" });
-  fake.setHealth(added, "healthy"); // which takes an inspect, and a read of its models
+  fake.setHealth(added, "healthy"); // the proxy then inspects the container and reads its model list
   await untilModels(proxy.origin, ["m", "other"], 2_000);
   fake.kill(container);
   await untilModels(proxy.origin, ["other"], 2_000);
@@ -119,7 +119,7 @@ test("as many requests in flight as descriptors allow, 10,000 at most, and the e
   for (const { socket } of clients) socket.destroy();
 }, 300_000);
 
-test("events are forwarded as they come: median under 1 ms, 99th percentile under 10 ms with 10 streams", async () => {
+test("forwards events at once: median below 1 ms, 99th percentile below 10 ms with 10 streams", async () => {
   await withProxy(async (proxy, backend) => {
     const latencies: number[] = [];
     const clients = await openStreams(proxy.port, 10);
@@ -139,7 +139,7 @@ test("events are forwarded as they come: median under 1 ms, 99th percentile unde
       backend.sendAll(`data: at ${performance.now()};\n\n`);
       await Bun.sleep(5); // the server's pace
     }
-    await until("all events have come", () => latencies.length === EVENTS * 10);
+    await until("all events have arrived", () => latencies.length === EVENTS * 10);
     latencies.sort((a, b) => a - b);
     const [median, p99] = [0.5, 0.99].map(
       (share) => latencies[Math.floor(latencies.length * share)]!,

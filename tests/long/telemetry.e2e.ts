@@ -12,7 +12,7 @@ test.each<[requests: number, what: string, answer: () => Response | Promise<Resp
   [40_000, "is down", () => new Response("down", { status: 503 })],
   [40_000, "never answers", () => new Promise<Response>(() => undefined)],
 ])(
-  "%d requests with a collector that %s: memory is flat",
+  "%d requests with a collector that %s: memory stays flat",
   async (requests, _what, answer) => {
     await using run = await startCompiledTelemetry();
     run.receiver.answer = answer;
@@ -24,7 +24,7 @@ test.each<[requests: number, what: string, answer: () => Response | Promise<Resp
       figures.push(Math.round(residentMib(run.proxy.pid)));
     }
     console.log(`after ${WARM_UP}: ${before.toFixed(0)} MiB; then ${figures.join(", ")}`);
-    // What is queued and being sent is bounded; memory is given back late.
+    // The queue and the exports in flight are bounded, but memory is freed late.
     expect(Math.max(...figures.slice(STEPS / 2))).toBeLessThan(before + 48);
   },
   300_000,

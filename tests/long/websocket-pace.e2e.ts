@@ -1,4 +1,4 @@
-/** The slower end of a WebSocket sets the pace of control frames too; of texts: tests/proxy/socket/tunnel.test.ts. */
+/** The slower end of a WebSocket also sets the pace of control frames. For texts see tests/proxy/socket/tunnel.test.ts. */
 import { test } from "bun:test";
 import { expectReaderSetsPace, expectUnreadPongsSetPace } from "../support/websocket/pace.ts";
 
@@ -7,13 +7,13 @@ const SENDING = (["client", "server"] as const).flatMap((from) =>
 );
 
 test.each(SENDING)(
-  "a %s whose %ss nobody reads is not read from, until the other end reads on",
+  "the proxy stops reading from a %s whose %ss the other end does not read, until the other end reads on",
   (from, what) => expectReaderSetsPace(from, what),
   30_000,
 );
 
 test(
-  "a client that sends pings and does not read is not read from, until it reads on",
+  "the proxy stops reading from a client that sends pings but does not read, until the client reads on",
   expectUnreadPongsSetPace,
   30_000,
 );

@@ -1,6 +1,6 @@
 /**
- * Who is alive, through the compiled binary and directly: servers that ping their clients and close on those that do not
- * answer, as uvicorn does (every 20 s, with 20 s to answer), and clients that ping their servers.
+ * Keep-alive pings through the compiled binary and directly. Servers ping their clients and close the connection when a
+ * client does not answer, as uvicorn does (every 20 s, with 20 s to answer). Clients ping their servers.
  */
 import { describe, expect, test } from "bun:test";
 import { until } from "../support/until.ts";
@@ -13,7 +13,7 @@ import {
 } from "../support/websocket/wire.ts";
 import { PING, PONG } from "../support/websocket/wire-frames.ts";
 
-/** From one ping to the next, and how long an answer may take. */
+/** The time from one ping to the next, and the time to answer. */
 const PING_MS = 150;
 
 type Chain = AsyncDisposable & { readonly port: number; readonly server: WireServer };
@@ -28,7 +28,7 @@ async function through(listener: Listener): Promise<Chain> {
   return { server, port: proxy.port, [Symbol.asyncDispose]: dispose };
 }
 
-/** Counts pings that were answered with what they had. Closes on a client that has not answered when the next is due. */
+/** Counts pongs with the right payload. Closes the connection of a client that has not answered when the next ping is due. */
 class Keepalive implements Disposable {
   answered = 0;
   #timer: Timer | undefined;
@@ -62,7 +62,7 @@ describe.each([
   ["directly", directly],
   ["through the proxy", through],
 ])("%s", (way, startChain) => {
-  test("a client that answers its server's pings lives, and the server sees its own payloads", async () => {
+  test("a client that answers its server's pings stays connected, and the server gets its own payloads back", async () => {
     using keepalive = new Keepalive();
     await using chain = await startChain(keepalive.listener);
     using client = await openWire(chain.port, {
@@ -71,21 +71,21 @@ describe.each([
       },
     });
     keepalive.start(chain.server);
-    await until("ten are answered", () => keepalive.answered === 10);
+    await until("the client has answered ten pings", () => keepalive.answered === 10);
     expect(client.closed).toBe(false);
   });
 
-  test("a client that never answers is closed on by its server", async () => {
+  test("the server closes the connection of a client that never answers pings", async () => {
     using keepalive = new Keepalive();
     await using chain = await startChain(keepalive.listener);
     using client = await openWire(chain.port);
     keepalive.start(chain.server);
-    await until("it is told", () => client.closeCode !== undefined);
+    await until("the client gets the Close frame", () => client.closeCode !== undefined);
     expect([client.closeCode, client.closeReason]).toEqual([1011, "keepalive ping timeout"]);
     expect(keepalive.answered).toBe(0);
   });
 
-  test(`a client's ping of a server that never answers is answered ${way === "directly" ? "by nobody" : "by the proxy, as the README says"}`, async () => {
+  test(`a client's ping of a server that never answers gets ${way === "directly" ? "no answer" : "an answer from the proxy, as docs/limits.md says"}`, async () => {
     const pings: string[] = [];
     const pongs: string[] = [];
     await using chain = await startChain({
@@ -99,8 +99,8 @@ describe.each([
       },
     });
     client.send(PING, "are you there");
-    await until("the server has it", () => pings.length > 0);
-    if (way === "through the proxy") await until("it is answered", () => pongs.length > 0);
+    await until("the server has the ping", () => pings.length > 0);
+    if (way === "through the proxy") await until("the client has the pong", () => pongs.length > 0);
     expect(pings).toEqual(["are you there"]);
     expect(pongs).toEqual(way === "directly" ? [] : ["are you there"]);
   });

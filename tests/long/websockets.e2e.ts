@@ -1,6 +1,6 @@
 /**
- * WebSockets through the compiled binary that take long or much: 10,000 one after another, 1 GB to readers that stall, and
- * idle ones behind front proxies with the time-outs that these have by themselves.
+ * WebSockets through the compiled binary that take long or carry much: 10,000 one after another, 1 GB to readers that stall,
+ * and idle ones behind front proxies with default time-outs.
  */
 import { expect, test } from "bun:test";
 import {
@@ -19,10 +19,10 @@ const MIB = 1024 ** 2;
 const COUNT = 10_000;
 const STEP = COUNT / 10;
 const AT_A_TIME = 20;
-/** The binary at rest has some 50. */
+/** The binary has about 50 when idle. */
 const STALLED_MIB = 130;
 
-test(`${COUNT} WebSockets one after another: memory stays flat, descriptors are given back`, async () => {
+test(`${COUNT} WebSockets one after another: memory stays flat, and the proxy closes all descriptors`, async () => {
   await using chain = await startCompiledWires({
     frame: (socket, opcode, payload) => {
       socket.send(opcode, opcode === CLOSE ? payload : "answer");
@@ -33,9 +33,9 @@ test(`${COUNT} WebSockets one after another: memory stays flat, descriptors are 
   const one = async (): Promise<void> => {
     using client = await openWire(proxy.port);
     client.send(TEXT, "question");
-    await until("it has its answer", () => client.messages === 1, 10_000);
+    await until("the client has its answer", () => client.messages === 1, 10_000);
     client.close(1000, "done");
-    await until("it is closed", () => client.closeCode === 1000, 10_000);
+    await until("the client's WebSocket is closed", () => client.closeCode === 1000, 10_000);
   };
   const many = async (count: number): Promise<number> => {
     let left = count;
@@ -51,13 +51,13 @@ test(`${COUNT} WebSockets one after another: memory stays flat, descriptors are 
   const mib = [await many(STEP)];
   const descriptors = descriptorsOf(proxy.pid);
   for (let n = STEP; n < COUNT; n += STEP) mib.push(await many(STEP));
-  await until("all are closed", () => server.open() === 0, 10_000);
+  await until("the server has no open WebSocket", () => server.open() === 0, 10_000);
   const isGivenBack = (): boolean => descriptorsOf(proxy.pid) <= descriptors + 5;
-  await until("descriptors are given back", isGivenBack, 5_000);
+  await until("the descriptors are closed", isGivenBack, 5_000);
   console.log(
     `${COUNT} WebSockets, MiB after each ${STEP}: ${mib.map((each) => each.toFixed(0)).join(" ")}`,
   );
-  // It rises until garbage is collected, and falls again.
+  // Memory rises until garbage collection, and falls again.
   const [early, late] = [Math.min(...mib.slice(1, 5)), Math.min(...mib.slice(-5))];
   expect(late).toBeLessThan(early + 20);
   expect(Math.max(...mib)).toBeLessThan(160);
@@ -71,7 +71,7 @@ test.each([
   ["server", 64 * 1024],
   ["server", 4 * MIB],
 ] as const)(
-  "1 GB to a %s that does not read, messages of %d B",
+  "1 GB to a %s that does not read, in messages of %d B, takes little memory",
   async (reader, messageBytes) => {
     const { heldMb, peakMib: peak } = await stall(reader, { bytes: 1e9, messageBytes });
     console.log(
@@ -82,18 +82,18 @@ test.each([
   120_000,
 );
 
-/** The time-outs that they have without a setting; of HAProxy, in Debian's file. Caddy has none. */
+/** The default time-outs of these front proxies, for HAProxy those in Debian's file. Caddy has none. */
 const TIMEOUTS: readonly (readonly [FrontProxyName, timeout: string])[] = [
   ["nginx, HTTP/1.1", "60s"],
   ["HAProxy", "50s"],
   ["Caddy", "1h"],
 ];
 const IDLE_MS = 150_000;
-/** Well below the shortest of them. */
+/** Well below the shortest time-out. */
 const SILENCE_MAX_MS = 45_000;
 
 test.skipIf(!isInstalled())(
-  `WebSockets on which nothing happens for ${IDLE_MS / 1000} s, directly and behind front proxies: the proxy's own pings keep them open, and their server hears nothing of that`,
+  `idle WebSockets stay open for ${IDLE_MS / 1000} s, directly and behind front proxies: the proxy's own pings keep them open, and the server does not see those pings`,
   async () => {
     let heard = 0;
     await using chain = await startCompiledWires({
@@ -120,7 +120,7 @@ test.skipIf(!isInstalled())(
       return { name, pingsMs, client: stack.use(client) };
     });
     const all = await Promise.all(idle);
-    await expectNever("one of them ends", () => all.some(({ client }) => client.closed), IDLE_MS);
+    await expectNever("a WebSocket ends", () => all.some(({ client }) => client.closed), IDLE_MS);
     for (const { name, pingsMs } of all) {
       console.log(
         `${name}: pings after ${pingsMs
@@ -137,11 +137,11 @@ test.skipIf(!isInstalled())(
   IDLE_MS + 60_000,
 );
 
-/** Of the front proxy, for whatever is silent. */
+/** The front proxy's time-out for silent connections. */
 const SHORT_MS = 1_000;
 
 test.skipIf(!isInstalled()).each(["nginx, HTTP/1.1", "HAProxy"] as const)(
-  "behind %s one that is silent for its time-out is ended, one whose server pings it is not",
+  "%s ends a WebSocket that is silent for the time-out, but not one whose server sends pings",
   async (name) => {
     await using chain = await startCompiledWires({});
     await using front = await startFrontProxy(name, chain.proxy.port, `${SHORT_MS / 1000}s`);
@@ -151,14 +151,14 @@ test.skipIf(!isInstalled()).each(["nginx, HTTP/1.1", "HAProxy"] as const)(
         if (opcode === PING) socket.send(PONG, payload);
       },
     });
-    await until("both are with the server", () => chain.server.sockets.length === 2);
+    await until("the server has both WebSockets", () => chain.server.sockets.length === 2);
     const pings = setInterval(
       () => chain.server.sockets[1]?.send(PING, "still there?"),
       SHORT_MS / 4,
     );
     try {
-      await until("the silent one is ended", () => silent.closed, 3 * SHORT_MS);
-      await expectNever("the other one is ended", () => pinged.closed, 2 * SHORT_MS);
+      await until("the silent WebSocket has ended", () => silent.closed, 3 * SHORT_MS);
+      await expectNever("the other WebSocket ends", () => pinged.closed, 2 * SHORT_MS);
     } finally {
       clearInterval(pings);
     }

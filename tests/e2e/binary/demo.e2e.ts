@@ -42,7 +42,7 @@ function environmentOf(pid: string): string {
 
 describe("the demo", () => {
   test(
-    "--once shows the whole job as plain text, ends by itself and leaves nothing behind",
+    "--once prints the whole tour as plain text, ends by itself and leaves nothing behind",
     async () => {
       using demo = startDemo("--once");
       const { child, directory } = demo;
@@ -52,11 +52,11 @@ describe("the demo", () => {
       expect(output).toMatch(/its page {3}http:\/\/localhost:\d+\/\n/);
       const order = [
         '"id":"claude-local"',
-        "200 The answer comes word by word",
+        "200 The answer arrives word by word",
         '"type":"message"',
         "404 ",
         "docker stop llama-1",
-        "200 The answer comes word by word, just as the server behind the proxy sends it.",
+        "200 The answer arrives word by word, exactly as the server sends it.",
         "503 backend_draining",
         "docker start llama-1",
       ];
@@ -72,13 +72,13 @@ describe("the demo", () => {
   );
 
   test(
-    "takes another port if 8080 is taken and says so; Ctrl-C ends it and leaves nothing behind",
+    "takes another port if 8080 is taken, and says so; Ctrl-C ends the demo, which leaves nothing behind",
     async () => {
       let blocker: Bun.Server<undefined> | undefined;
       try {
         blocker = Bun.serve({ port: 8080, fetch: () => new Response() });
       } catch {
-        // somebody else has it, which is as good
+        // another program has the port, which is just as good
       }
       using demo = startDemo();
       const { child, directory } = demo;
@@ -86,8 +86,8 @@ describe("the demo", () => {
       const reading = (async () => {
         for await (const bytes of child.stdout) output += Buffer.from(bytes).toString();
       })();
-      await until("it stays up", () => output.includes("Ctrl-C"), BOUND_MS);
-      const port = /Port 8080 is taken, so the proxy gets port (\d+)/.exec(output)?.[1];
+      await until("the demo stays up", () => output.includes("Ctrl-C"), BOUND_MS);
+      const port = /Port 8080 is taken, so the proxy uses port (\d+)/.exec(output)?.[1];
       expect((await fetch(`http://127.0.0.1:${port}/v1/models`)).status).toBe(200);
       child.kill("SIGINT");
       expect(await within("its end", child.exited)).toBe(0);
@@ -107,7 +107,7 @@ describe("the demo", () => {
       const reading = (async () => {
         for await (const bytes of child.stdout) output += Buffer.from(bytes).toString();
       })();
-      await until("it stays up", () => output.includes("Ctrl-C"), BOUND_MS);
+      await until("the demo stays up", () => output.includes("Ctrl-C"), BOUND_MS);
       const page = /its page {3}(\S+)/.exec(output)?.[1] ?? "";
       const html = await fetch(page, { headers: { accept: "text/html" } });
       expect(await html.text()).toStartWith("<!doctype html>");
