@@ -1,9 +1,9 @@
-/** Installs the programs of Debian that a test needs. Installing the engine: see engine/find.ts. */
+/** Installs Debian programs that a test needs. For the installation of the engine see engine/find.ts. */
 
 /**
- * Makes sure that a program is there. Installs it only if TEST_ENGINE=install (as root, on Debian).
+ * Makes sure that a program is installed. Installs it only with TEST_ENGINE=install (as root, on Debian).
  *
- * @returns undefined if it is there, else why not
+ * @returns undefined if the program is there, otherwise the reason
  */
 export async function provide(
   program: string,
@@ -11,15 +11,15 @@ export async function provide(
 ): Promise<string | undefined> {
   if (Bun.which(program) !== null) return undefined;
   if (process.env["TEST_ENGINE"] !== "install") {
-    return `${program} is not installed; TEST_ENGINE=install has it installed (as root, on Debian)`;
+    return `${program} is not installed; TEST_ENGINE=install installs it (as root, on Debian)`;
   }
   await installPackages(packages);
   return Bun.which(program) === null
-    ? `${packages.join(", ")} did not bring ${program}`
+    ? `${packages.join(", ")} did not install ${program}`
     : undefined;
 }
 
-/** Installs packages, as root, on Debian. Starts none of them as a service. */
+/** Installs packages, as root, on Debian. Does not start their services. */
 export async function installPackages(packages: readonly string[]): Promise<void> {
   process.stderr.write(`Installing Debian's ${packages.join(", ")} …\n`);
   await aptGet("update", "-qq");
@@ -28,7 +28,7 @@ export async function installPackages(packages: readonly string[]): Promise<void
 
 async function aptGet(...args: readonly string[]): Promise<void> {
   const child = Bun.spawn(["apt-get", ...args], {
-    // invoke-rc.d starts nothing in single-user mode.
+    // invoke-rc.d starts no service in single-user mode.
     env: { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" },
     stdio: ["ignore", "ignore", "inherit"],
   });

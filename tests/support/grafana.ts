@@ -1,4 +1,4 @@
-/** Reads a Grafana dashboard, as far as its queries and its looks are concerned. Source: Grafana 11's dashboard schema. */
+/** Reads the queries and the layout of a Grafana dashboard. Source: Grafana 11's dashboard schema. */
 
 type Datasource = { readonly type: string; readonly uid: string };
 
@@ -46,16 +46,16 @@ export type Dashboard = {
   };
 };
 
-/** A place of the dashboard that asks Prometheus. */
+/** A query of the dashboard to Prometheus, and its place. */
 export type Query = {
   readonly place: string;
   readonly datasource: Datasource | undefined;
   readonly expr: string;
-  /** Labels that the result must have, since they are shown. */
+  /** Labels that the result must have, because the dashboard shows them. */
   readonly shown: readonly string[];
 };
 
-/** All of them: of panels, variables and annotations. */
+/** The queries of all panels, variables and annotations. */
 export function queriesOf({ panels, templating, annotations }: Dashboard): readonly Query[] {
   return [
     ...panels.flatMap(panelQueries),
@@ -69,7 +69,7 @@ export function queriesOf({ panels, templating, annotations }: Dashboard): reado
   ];
 }
 
-/** The panels below the row of this title, down to the next row. */
+/** The panels between the row with this title and the next row. */
 export function panelsOfRow({ panels }: Dashboard, title: string): readonly Panel[] {
   const start = panels.findIndex((panel) => panel.type === "row" && panel.title === title) + 1;
   const length = panels.slice(start).findIndex(({ type }) => type === "row");
@@ -85,7 +85,7 @@ export function panelQueries({ title, targets = [], datasource }: Panel): readon
   }));
 }
 
-/** `label_values(selector, label)` is Grafana's, not Prometheus'. */
+/** `label_values(selector, label)` is a function of Grafana, not of Prometheus. */
 function variableQuery({ name, query, datasource }: Variable): Query {
   const text = typeof query === "string" ? query : query.query;
   const [, expr = text, label = ""] = /^label_values\((.*), *(\w+)\)$/.exec(text) ?? [];

@@ -1,8 +1,8 @@
-/** What axe-core says of a page: for whom it is hard to read or to use. */
+/** Runs axe-core, which finds accessibility problems of a page. */
 import axe from "axe-core";
 import type { Page } from "playwright-core";
 
-/** The rules that it breaks, and where. */
+/** The rules that the page breaks, and where. */
 export async function violations(page: Page): Promise<readonly string[]> {
   await page.evaluate(axe.source);
   const found = await page.evaluate<axe.AxeResults>("axe.run()");

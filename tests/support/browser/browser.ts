@@ -1,4 +1,4 @@
-/** A real Chromium, and pages in it of which everything is noted that a user would see in its developer tools. */
+/** Runs a real Chromium. It records everything that a user would see in the developer tools of a page. */
 import {
   type BrowserContext,
   type BrowserContextOptions,
@@ -11,22 +11,22 @@ import { temporaryDirectory } from "../temporary-directory.ts";
 type SeenRequest = {
   readonly path: string;
   readonly ifNoneMatch: string | undefined;
-  /** Undefined until it has an answer. */
+  /** Undefined until the response has come. */
   status: number | undefined;
 };
 
 export type OpenPage = {
   readonly page: Page;
-  /** All that the console shows, and exceptions that nobody catches. Violations of the policy are among them. */
+  /** Everything on the console, and uncaught exceptions. This includes violations of the content security policy. */
   readonly complaints: string[];
   readonly requests: readonly SeenRequest[];
 };
 
 export type Browser = AsyncDisposable & {
   /**
-   * Opens a page, and closes the one before: nothing is left of it.
+   * Opens a page, and closes the page before with its cookies, cache and storage.
    *
-   * @param script runs before that of the page
+   * @param script runs before the scripts of the page
    */
   readonly open: (
     url: string,
@@ -40,7 +40,7 @@ export const [WIDE, NARROW] = [
   { width: 360, height: 800 },
 ] as const;
 
-/** Beside those that Playwright gives it: nothing is sent home, and root can't have a sandbox. */
+/** In addition to Playwright's flags: Chromium sends nothing to its maker, and as root it must run without a sandbox. */
 const FLAGS = [
   "--no-sandbox",
   "--disable-gpu",
@@ -52,7 +52,8 @@ const FLAGS = [
 
 export async function startBrowser(): Promise<Browser> {
   const found = findChromium();
-  if (found === undefined) throw new Error("Cannot find Chromium: npm run test:page brings it");
+  if (found === undefined)
+    throw new Error("Cannot find Chromium. Install it with npm run test:page");
   const home = temporaryDirectory();
   const browser = await chromium.launch({
     executablePath: found.path,

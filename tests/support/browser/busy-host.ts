@@ -1,4 +1,4 @@
-/** A made-up host with eight containers, some of which are not well: for screenshots, and for tests of many things at once. */
+/** A made-up host with eight containers, some unhealthy. For screenshots, and for tests of a full page. */
 import type { Change, ContainerStatus, ModelStatus, Status } from "../../../src/status.ts";
 import {
   change,

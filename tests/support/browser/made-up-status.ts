@@ -1,4 +1,4 @@
-/** Made-up parts of what `GET /status` answers, for a page that shows them. */
+/** Makes up parts of the answer to `GET /status`, for a page that shows them. */
 import type {
   Change,
   ContainerStatus,
@@ -8,7 +8,7 @@ import type {
   Status,
 } from "../../../src/status.ts";
 
-/** @param agoMs how long before now */
+/** @param agoMs how long ago, in ms */
 export function timeAgo(agoMs: number): string {
   return new Date(Date.now() - agoMs).toISOString();
 }
@@ -30,13 +30,13 @@ function window(init: Partial<RecentWindow> = {}): RecentWindow {
   };
 }
 
-/** @param requestsPer10s of the last of these, the oldest first */
+/** @param requestsPer10s the last values of this series, the oldest first */
 export function recent(
   requestsPer10s: readonly number[],
   init: Partial<RecentWindow> = {},
 ): Recent {
   const requests = requestsPer10s.reduce((sum, n) => sum + n, 0);
-  const { client_gone: _, ...failures } = init.errors ?? {}; // clients that left are no failures
+  const { client_gone: _, ...failures } = init.errors ?? {}; // a client that left is not a failure
   const failed = Object.values(failures).reduce((sum, n) => sum + n, 0);
   const statuses = { "2xx": requests - failed, ...(failed > 0 && { "5xx": failed }) };
   const minutes = window({ requests, failed, statuses, ...init });
@@ -51,7 +51,7 @@ export function recent(
   return { last_5_minutes: minutes, last_hour: hour, requests_per_10_seconds: padded };
 }
 
-/** Requests in each 10 s of 5 minutes, up and down, the same each time. */
+/** Requests in each 10 s of 5 minutes. They rise and fall, and are the same each time. */
 export function waves(seed: number, top: number): readonly number[] {
   return Array.from({ length: 30 }, (_, n) =>
     Math.round((top * (1 + Math.sin(n * 0.7 + seed) * Math.cos(n * seed * 1.3))) / 2),
@@ -90,7 +90,7 @@ export function change(
   return { at: timeAgo(MINUTE), what: "container", reason: "", times: 1, ...init };
 }
 
-/** A proxy that has nothing to show yet. */
+/** The status of a proxy that has seen no server and no request yet. */
 export function quietStatus(init: Partial<Status> = {}): Status {
   return {
     version: "1.4.0",

@@ -6,7 +6,7 @@ import { ScriptedProxy } from "./scripted-proxy.ts";
 
 export type ShownPage = Disposable & { readonly page: Page; readonly proxy: ScriptedProxy };
 
-/** Opens the page of a scripted proxy, and waits until it shows what it got. */
+/** Opens the page of a scripted proxy, and waits until the page shows the status. */
 export async function openStatus(browser: Browser, status: Status): Promise<ShownPage> {
   const proxy = new ScriptedProxy(status);
   const { page } = await browser.open(proxy.origin);
@@ -14,13 +14,13 @@ export async function openStatus(browser: Browser, status: Status): Promise<Show
   return { page, proxy, [Symbol.dispose]: () => proxy[Symbol.dispose]() };
 }
 
-/** The row of a model, a service, or a container. */
+/** The row of a model, a service or a container. */
 export function row(page: Page, list: "models" | "services" | "boxes", name: string): Locator {
   const heading = page.getByRole("heading", { name, exact: true });
   return page.locator(`#${list} > li`).filter({ has: heading });
 }
 
-/** Of the first that the locator finds. Any white space is one space. */
+/** The text of the first match. Each run of white space becomes one space. */
 export async function text(locator: Locator): Promise<string> {
   const [first = ""] = await texts(locator);
   return first;
@@ -30,7 +30,7 @@ export async function texts(locator: Locator): Promise<readonly string[]> {
   return (await locator.allInnerTexts()).map(plain);
 }
 
-/** Labels and values. A graph has its words. */
+/** Labels and values. For a graph, the value is its description. */
 export async function facts(list: Locator): Promise<Readonly<Record<string, string>>> {
   const [labels, values] = await Promise.all([
     list.locator("dt").allTextContents(),

@@ -1,4 +1,4 @@
-/** Serves the page as the proxy does, and answers `/status` as the test says. */
+/** Serves the page as the proxy does, and answers `/status` as the test wants. */
 
 import { STATUS } from "../../../src/ground/paths.ts";
 import { pageResponse } from "../../../src/proxy/own/page.ts";
@@ -6,14 +6,14 @@ import { pageResponse } from "../../../src/proxy/own/page.ts";
 export type Asked = { readonly ifNoneMatch: string | null; readonly atMs: number };
 
 export class ScriptedProxy {
-  /** What `/status` answers: a value to be written as JSON, with an ETag, or an answer of the test's own. */
+  /** The answer to `/status`: a value, sent as JSON with an ETag, or a complete answer that the test makes. */
   status: unknown;
   answer: ((request: Request) => Response | Promise<Response>) | undefined;
-  /** Each time that somebody asked for `/status`. */
+  /** Every request for `/status`. */
   readonly asked: Asked[] = [];
-  /** What else was asked for. */
+  /** Every other request. */
   readonly others: string[] = [];
-  /** How many questions were at most without an answer at once. Those that were given up do not count. */
+  /** The largest number of open requests for `/status` at one moment, without those that the page gave up. */
   openMost = 0;
   readonly #open = new Set<Request>();
   readonly #port: number;
@@ -29,7 +29,7 @@ export class ScriptedProxy {
     return `http://127.0.0.1:${this.#port}`;
   }
 
-  /** As when its process ends: nobody listens any more. */
+  /** Stops listening, as when the proxy's process ends. */
   async stop(): Promise<void> {
     await this.#server?.stop(true);
     this.#server = undefined;

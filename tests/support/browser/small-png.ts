@@ -1,4 +1,4 @@
-/** Makes a screenshot small enough for the repository: 256 colours at most, as one PNG with a palette. Pure. */
+/** Makes a screenshot small enough for the repository: a PNG with a palette of at most 256 colours. Pure. */
 import { crc32, deflateSync, inflateSync } from "node:zlib";
 
 const SIGNATURE = Buffer.from("89504e470d0a1a0a", "hex");
@@ -8,19 +8,19 @@ const CHANNELS = new Map([
   [6, 4],
 ]);
 const COLOURS_MAX = 256;
-/** The bits by which colours are told apart: the upper four of each channel. */
+/** Two colours are similar if these bits are equal: the upper four bits of each channel. */
 const NEARLY = 0xf0f0f0;
-/** How many colours stay exactly as they are: those of areas. */
+/** How many of the most frequent colours stay exact. They are the colours of large areas. */
 const EXACT = 32;
 
 type Picture = { readonly width: number; readonly height: number; readonly pixels: Uint32Array };
 
-/** @param png as Chromium writes it: RGB or RGBA of 8 bits, not interlaced. What is transparent becomes opaque */
+/** @param png as Chromium writes it: RGB or RGBA with 8 bits, not interlaced. Transparent pixels become opaque */
 export function smallPng(png: Buffer): Buffer {
   const { width, height, pixels } = decode(png);
   const palette = paletteOf(pixels);
   const nearest = new Map<number, number>();
-  const rows = Buffer.alloc((width + 1) * height); // each row begins with its filter: 0, none
+  const rows = Buffer.alloc((width + 1) * height); // each row begins with its filter type: 0 means none
   for (const [n, colour] of pixels.entries()) {
     const index = nearest.get(colour) ?? nearestIn(palette, colour);
     nearest.set(colour, index);
@@ -29,7 +29,7 @@ export function smallPng(png: Buffer): Buffer {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);
   header.writeUInt32BE(height, 4);
-  header.set([8, 3], 8); // 8 bits of a palette
+  header.set([8, 3], 8); // 8 bits a pixel, with a palette
   const colours = Buffer.from(palette.flatMap((colour) => channels(colour)));
   return Buffer.concat([
     SIGNATURE,
@@ -58,7 +58,10 @@ function decode(png: Buffer): Picture {
     if (type === "IHDR") {
       [width, height] = [data.readUInt32BE(0), data.readUInt32BE(4)];
       size = CHANNELS.get(data[9] ?? 0) ?? 0;
-      if (size === 0 || data[8] !== 8 || data[12] !== 0) throw new Error("Cannot read this PNG");
+      if (size === 0 || data[8] !== 8 || data[12] !== 0)
+        throw new Error(
+          "Cannot read this PNG: it is interlaced, or does not have 8 bits a channel",
+        );
     }
     if (type === "IDAT") parts.push(data);
     at += 12 + length;
@@ -70,7 +73,7 @@ function decode(png: Buffer): Picture {
   return { width, height, pixels };
 }
 
-/** @param width of a row, bytes */
+/** @param width of a row, in bytes */
 function unfiltered(rows: Buffer, width: number, size: number): Buffer {
   const bytes = Buffer.alloc((rows.length / (width + 1)) * width);
   for (let out = 0; out < bytes.length; out += 1) {
@@ -111,7 +114,7 @@ function paeth(left: number, up: number, corner: number): number {
   return b <= c ? up : corner;
 }
 
-/** The most frequent colours; then, of colours that are nearly the same, the one that most pixels have. */
+/** First the most frequent colours. Then, from each group of similar colours, the most frequent one. */
 function paletteOf(pixels: Uint32Array): readonly number[] {
   const counts = new Map<number, number>();
   for (const colour of pixels) counts.set(colour, (counts.get(colour) ?? 0) + 1);

@@ -1,7 +1,7 @@
-/** A chunked answer of any length as it comes, head first: hands on the bytes of its body, and keeps none. */
+/** Reads a chunked answer of any length as it arrives, head first. Passes on the bytes of the body, and keeps none. */
 export class ChunkReader {
   readonly #onBytes: (bytes: Buffer) => void;
-  /** What has come of the head or of a chunk's size line. */
+  /** The part of the head, or of a chunk's size line, that has arrived so far. */
   #line = "";
   #state: "head" | "size" | "data" | "end of data" | "end" = "head";
   #left = 0;
@@ -11,7 +11,7 @@ export class ChunkReader {
     this.#onBytes = onBytes;
   }
 
-  /** Whether the last chunk has come. */
+  /** Whether the last chunk has arrived. */
   get complete(): boolean {
     return this.#state === "end";
   }

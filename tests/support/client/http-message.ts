@@ -1,4 +1,4 @@
-/** Takes HTTP/1.1 messages apart by hand, so that a test can compare what arrived with what was sent. Sends nothing. */
+/** Parses HTTP/1.1 messages by hand, so that a test can compare the received bytes with the sent ones. Sends nothing. */
 
 export type HttpMessage = {
   /** Request line or status line. */
@@ -7,13 +7,13 @@ export type HttpMessage = {
   readonly headers: ReadonlyMap<string, readonly string[]>;
   readonly framing: "length" | "chunked" | "close" | "none";
   readonly body: Buffer;
-  /** Bytes of the whole message. */
+  /** Length of the whole message in bytes. */
   readonly length: number;
 };
 
 type Head = Pick<HttpMessage, "start" | "headers" | "length">;
 
-/** The head of the first message in `bytes`, if it is all there. Its length is that of the head. */
+/** The head of the first message in `bytes`, if the head is complete. `length` is then the length of the head. */
 export function parseHead(bytes: Buffer): Head | undefined {
   const headEnd = bytes.indexOf("\r\n\r\n");
   if (headEnd === -1) return undefined;
@@ -22,7 +22,7 @@ export function parseHead(bytes: Buffer): Head | undefined {
 }
 
 /**
- * The first message in `bytes`, if it is all there.
+ * The first message in `bytes`, if it is complete.
  *
  * @param ended whether the connection has ended, which ends a response without a length
  */

@@ -1,20 +1,20 @@
-/** Constant load: clients that send small requests for one model, one after the other, and count what comes of them. */
+/** Constant load: each client sends small requests for one model, one after the other. The results are counted. */
 import { chat, streamedChat } from "./requests.ts";
 
 export type Load = AsyncDisposable & {
   /**
-   * How many of each outcome so far: `200 by NAME` for a complete answer of the server of that name,
-   * `503 CODE` for an answer of the proxy itself, `404 by NAME` if a server was asked for what it has not.
+   * How many requests had each outcome so far. `200 by NAME`: the server of that name sent a complete answer.
+   * `503 CODE`: the proxy itself answered. `404 by NAME`: that server does not have the model.
    */
   readonly outcomes: ReadonlyMap<string, number>;
-  /** The outcomes so far that are none of these. */
+  /** All outcomes so far, except the expected ones. */
   readonly others: (...expected: readonly string[]) => readonly string[];
 };
 
-/** Between two requests of a client, ms. */
+/** The pause between two requests of a client, in ms. */
 const PAUSE_MS = 10;
 
-/** @param ask sends one request, and says what came of it */
+/** @param ask sends one request, and resolves with its outcome */
 export function startLoad(
   origin: string,
   model: string,
@@ -41,7 +41,7 @@ export function startLoad(
   };
 }
 
-/** What comes of so many requests, some of them at the same time. @param send sends one, and says what came of it */
+/** Sends this many requests, some at the same time. @param send sends one, and resolves with its outcome */
 export async function outcomesOf(
   count: number,
   atOnce: number,
@@ -60,7 +60,7 @@ export async function outcomesOf(
   return outcomes;
 }
 
-/** Of one request, a small one if it is not told otherwise; see `Load`. */
+/** The outcome of one request, by default a small one; see `Load`. */
 export async function outcomeOf(
   origin: string,
   model: string,
@@ -78,7 +78,7 @@ export async function outcomeOf(
   }
 }
 
-/** Of one streamed answer; see `Load`. An error is told with its body. */
+/** The outcome of one streamed answer; see `Load`. For an error, it includes the body. */
 export async function outcomeOfStream(
   origin: string,
   model: string,
@@ -95,8 +95,8 @@ export async function outcomeOfStream(
 }
 
 /**
- * What clients of a language model send, for `startLoad`: small requests, streams, turns of conversations, and
- * prompts whose first token takes its time.
+ * The usual requests for a language model, for `startLoad`: small requests, streams, turns of conversations,
+ * and prompts whose first token takes long.
  */
 export function mixedRequests(): typeof outcomeOf {
   let count = 0;
@@ -113,7 +113,7 @@ export function mixedRequests(): typeof outcomeOf {
   };
 }
 
-/** The messages of a conversation of so many turns: those of a longer one begin with them. A turn is 1.5 KiB. */
+/** The messages of a conversation with this many turns. A longer one begins with the same messages. A turn is 1.5 KiB. */
 export function turnsOf(topic: string, turns: number): readonly object[] {
   return Array.from({ length: turns }, (_, n) => ({
     role: n % 2 === 0 ? "user" : "assistant",
@@ -121,7 +121,7 @@ export function turnsOf(topic: string, turns: number): readonly object[] {
   }));
 }
 
-/** Which server has answered, and how. */
+/** Which server has answered, and with which status. */
 export async function outcomeOfAnswer(answer: Promise<Response>): Promise<string> {
   const response = await answer;
   await response.arrayBuffer();

@@ -1,4 +1,4 @@
-/** Sends many small requests through the proxy, some of them at the same time. What comes of them does not matter. */
+/** Sends many small requests through the proxy, some at the same time. Each must get 200. */
 
 const BODY = JSON.stringify({ model: "m", messages: [{ role: "user", content: "hello" }] });
 
@@ -9,7 +9,8 @@ export async function sendMany(origin: string, count: number, atOnce = 16): Prom
       left -= 1;
       const response = await fetch(`${origin}/v1/chat/completions`, { method: "POST", body: BODY });
       await response.arrayBuffer();
-      if (response.status !== 200) throw new Error(`Sent a request and got ${response.status}`);
+      if (response.status !== 200)
+        throw new Error(`A request got ${response.status} instead of 200`);
     }
   };
   await Promise.all(Array.from({ length: atOnce }, send));

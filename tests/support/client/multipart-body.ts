@@ -1,4 +1,4 @@
-/** Makes multipart bodies, random ones too, and runs them through the scanner. */
+/** Makes multipart bodies, also random ones, and runs the scanner on them. */
 
 import { MultipartScanner } from "../../../src/proxy/body/multipart-field.ts";
 import type { Verdict } from "../../../src/proxy/body/verdict.ts";
@@ -16,13 +16,13 @@ export function scanMultipart(boundary: string, pieces: Iterable<Uint8Array>): V
 export type RandomBody = {
   readonly boundary: string;
   readonly bytes: Buffer;
-  /** Of the whole body. */
+  /** The verdict on the whole body. */
   readonly verdict: Verdict;
 };
 
 type Part = { readonly headers: string; readonly content: Buffer; readonly isModel: boolean };
 
-/** A body that is well-formed, with the model in none, one or more of its parts. */
+/** A well-formed body. No part, one part or several parts name the model. */
 export function randomBody(random: Random): RandomBody {
   const boundary = pick(random, [
     "a",
@@ -82,7 +82,7 @@ function randomPart(random: Random, boundary: string): Part {
   return { headers, content: decoys(random, boundary), isModel: isNamed && !isFile };
 }
 
-/** Before the first boundary, LF alone behind it would be a mistake that is refused. */
+/** The bytes before the first boundary. There the scanner refuses a boundary line that ends with LF alone. */
 function randomPreamble(random: Random, boundary: string): Buffer {
   const bytes = Buffer.concat([decoys(random, boundary), Buffer.from("\r\n")]);
   const refused = new RegExp(`\r\n--${RegExp.escape(boundary)}[ \t-]*\n`);
@@ -90,7 +90,7 @@ function randomPreamble(random: Random, boundary: string): Buffer {
   return isRefused ? randomPreamble(random, boundary) : bytes;
 }
 
-/** Bytes that look as much like a boundary as bytes can without being one. */
+/** Bytes that look almost like a boundary, but are none. */
 function decoys(random: Random, boundary: string): Buffer {
   const delimiter = `\r\n--${boundary}`;
   const pieces = Array.from({ length: random(8) }, (): Buffer | string => {
@@ -113,13 +113,13 @@ function decoys(random: Random, boundary: string): Buffer {
   return isDecoy(bytes, boundary) ? bytes : decoys(random, boundary);
 }
 
-/** The reference: no line of it is a boundary's, whatever comes before and behind. */
+/** The reference: no line of these bytes is a boundary, whatever comes before and after. */
 function isDecoy(bytes: Buffer, boundary: string): boolean {
   const line = `\r\n--${RegExp.escape(boundary)}([ \t]*\r\n|--[ \t]*\r?\n)`;
   return !new RegExp(line).test(`\r\n${bytes.toString("latin1")}\r\n`);
 }
 
-/** Whether a body that breaks off here is whole all the same, for a decoy of its end was cut to fit. */
+/** Whether a truncated body is complete all the same, because a decoy in its epilogue was cut to a closing boundary. */
 export function endsClosed(bytes: Buffer, boundary: string): boolean {
   const line = `(^|\r\n)--${RegExp.escape(boundary)}--[ \t]*\r?$`;
   return new RegExp(line).test(bytes.toString("latin1"));

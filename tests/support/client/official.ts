@@ -1,4 +1,4 @@
-/** What the tests with the official clients share: the proxy with its servers on a real engine, and a fetch that watches. */
+/** Shared by the tests with official clients: the proxy and servers on a real engine, and a fetch that records. */
 import { afterAll, beforeAll, expect, setDefaultTimeout } from "bun:test";
 import {
   admin,
@@ -19,12 +19,12 @@ type Stage<Name extends string> = AsyncDisposable & {
   readonly servers: Readonly<Record<Name, Server>>;
 };
 
-/** Probed four times a second, so that health turns within one Retry-After of the proxy. */
+/** Probes four times a second, so that a change of health takes less time than the proxy's Retry-After. */
 const PROBED_OFTEN = ["--health-interval=250ms"];
 
 /**
- * Starts the stage before the first test of the file, and ends it after the last one. To be called at the top of the
- * file. Only tests may look at what it returns.
+ * Starts the stage before the first test of the file, and ends it after the last one. Call this at the top of the
+ * file. Use the result only inside of tests.
  */
 export function useStage<Name extends string>(
   inits: Readonly<Record<Name, ServerInit>>,
@@ -51,7 +51,7 @@ export function useStage<Name extends string>(
   };
 }
 
-/** Starts the proxy, and a container for each of the models. Resolves when all models are listed. */
+/** Starts the proxy, and a container for each model. Resolves when the proxy lists all models. */
 async function startStage<Name extends string>(
   inits: Readonly<Record<Name, ServerInit>>,
 ): Promise<Stage<Name>> {
@@ -78,7 +78,7 @@ async function startStage<Name extends string>(
   };
 }
 
-/** Has the server fail its health checks, and waits until the proxy answers 503 for the model. */
+/** Makes the server fail its health checks, and waits until the proxy answers 503 for the model. */
 export async function turnUnhealthy<Name extends string>(
   { origin, servers }: Pick<Stage<Name>, "origin" | "servers">,
   model: NoInfer<Name>,
@@ -90,15 +90,15 @@ export async function turnUnhealthy<Name extends string>(
 
 export type WatchedFetch = {
   readonly fetch: typeof fetch;
-  /** The status of every answer, in order. A retry has one of its own. */
+  /** The status of every answer, in order. Each retry has its own entry. */
   readonly statuses: readonly number[];
-  /** From each answer to the request after it. */
+  /** The time from each answer to the next request. */
   readonly pausesMs: readonly number[];
-  /** Of the last request. */
+  /** The body size of the last request. */
   readonly sentBytes: () => number;
 };
 
-/** A `fetch` for a client, which watches and changes nothing. Calls `onStatus` before the client sees the answer. */
+/** A `fetch` for a client. It records, and changes nothing. It calls `onStatus` before the client sees the answer. */
 export function watchFetch(onStatus: (status: number) => unknown = () => undefined): WatchedFetch {
   const statuses: number[] = [];
   const pausesMs: number[] = [];
@@ -122,28 +122,28 @@ export function watchFetch(onStatus: (status: number) => unknown = () => undefin
   };
 }
 
-/** Makes the server healthy again as soon as a 503 has come. Whether to retry is then up to the client. */
+/** Makes the server healthy again after the first 503. The client must then retry by itself. */
 export function recoverAfter503(server: Server): WatchedFetch {
   return watchFetch((status) => status === 503 && admin(server, "/health?state=good"));
 }
 
-/** Checks that the client had at least one 503, waited for as long as Retry-After says, and was then served. */
+/** Checks that the client got a 503, waited for the time of Retry-After, and then got its answer. */
 export function expectRetried({ statuses, pausesMs }: WatchedFetch): void {
   expect(statuses.join(" ")).toMatch(/^(503 )+200$/);
-  expect(pausesMs[0]).toBeWithin(950, 1_900); // by themselves they would wait 0.5 s or 2 s
+  expect(pausesMs[0]).toBeWithin(950, 1_900); // without Retry-After the clients wait 0.5 s or 2 s
 }
 
-/** What the promise fails with. */
+/** The error with which the promise fails. */
 export async function failureOf(promise: PromiseLike<unknown>): Promise<unknown> {
   try {
     await promise;
   } catch (error) {
     return error;
   }
-  throw new Error("It was to fail, and did not");
+  throw new Error("The promise should fail, but it resolved");
 }
 
-/** How the server sees the last request for the model. */
+/** The last request for the model, as the server received it. */
 export async function lastSeen(
   server: Server,
   model: string,
@@ -159,16 +159,16 @@ export async function untilAborted(server: Server, model: string): Promise<void>
   await until(`the server sees that the request for ${model} is aborted`, isAborted, 2_000);
 }
 
-/** The text of a stand-in's answer: its name, then a number a token. */
+/** The text of a stand-in's answer: its name, then a number for each token. */
 export function textOf({ name }: Server, tokens: number): string {
   return [name, ...Array.from({ length: tokens - 1 }, (_, index) => index + 1)].join(" ");
 }
 
-/** Eight tokens, 700 ms from the first to the last. */
+/** Eight tokens, with 700 ms from the first to the last. */
 export const PACE = { tokens: 8, token_delay_ms: 100 };
 const SPREAD_MIN_MS = 100;
 
-/** Collects what a stream of `PACE` gives. */
+/** Collects the tokens of a stream of `PACE`, with their times. */
 export class Arrivals {
   readonly texts: string[] = [];
   readonly #times: number[] = [];
@@ -179,8 +179,8 @@ export class Arrivals {
   }
 
   /**
-   * One by one as the server made them: a stream that was held back comes within a few ms. A busy
-   * host may stall this client for most of the time, so no more is asked.
+   * Checks that the tokens arrived one by one. A stream that was held back would arrive within a few ms. A busy host
+   * can stall this client for most of the time, so the bound is loose.
    */
   expectOneByOne(server: Server): void {
     expect(this.texts).toHaveLength(PACE.tokens);

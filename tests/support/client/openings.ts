@@ -1,7 +1,7 @@
 /**
- * What clients send before and with their first request for a model, as recorded from the real ones by `npm run test:clients`
- * and the programs behind it. Keys and ids are masked. Bodies are cut to what a server needs: of the real ones, some 40 KB
- * are instructions for the model.
+ * The bytes that clients send before and with their first request for a model. They were recorded from the real clients
+ * with `npm run test:clients`. Keys and ids are masked. Bodies are cut to the part that a server needs: about 40 KB of
+ * the real ones are instructions for the model.
  */
 
 export type Opening = {
@@ -9,7 +9,7 @@ export type Opening = {
   readonly what: string;
   readonly lines: readonly string[];
   readonly body?: string;
-  /** What it gets from the proxy. None of these is a status after which the client tries the same again. */
+  /** The proxy's answer. After none of these statuses does the client repeat the request. */
   readonly status: number;
 };
 
@@ -66,7 +66,7 @@ export const OPENINGS: readonly Opening[] = [
   CODEX_WEBSOCKET,
   {
     ...CODEX_WEBSOCKET,
-    what: "a WebSocket through a proxy that passes on no upgrades",
+    what: "a WebSocket through a front proxy that drops the upgrade",
     lines: CODEX_WEBSOCKET.lines.filter((line) => !/^(connection|upgrade):/i.test(line)),
   },
   {
@@ -93,7 +93,7 @@ export const OPENINGS: readonly Opening[] = [
   },
   {
     client: "Claude Code 2.1.332",
-    what: "a connection ahead of its requests",
+    what: "a request that only opens the connection",
     status: 404,
     lines: [
       "HEAD /api/hello HTTP/1.1",
@@ -150,7 +150,7 @@ export const OPENINGS: readonly Opening[] = [
   },
 ];
 
-/** The bytes that go over the wire. */
+/** The bytes on the wire. */
 export function written({ lines, body = "" }: Opening): string {
   const length = body === "" ? [] : [`Content-Length: ${body.length}`];
   return `${[...lines, ...length].join("\r\n")}\r\n\r\n${body}`;

@@ -1,6 +1,6 @@
-/** Request bodies that a test sends piece by piece, and what the reader took of them. */
+/** Request bodies that a test sends piece by piece. They record how much the reader has taken. */
 
-/** A request of pieces that come one at each pull; `pulls` and `cancelled` tell what was taken. */
+/** A request that gives one piece at each pull. `pulls` and `cancelled` show what the reader did. */
 export function piecewise(pieces: readonly string[], headers: Record<string, string> = {}) {
   const state = { pulls: 0, cancelled: undefined as unknown };
   const stream = new ReadableStream<Uint8Array>(
@@ -21,7 +21,7 @@ export function piecewise(pieces: readonly string[], headers: Record<string, str
   return { request, state };
 }
 
-/** A stream has no length, so it goes out chunked. */
+/** A body as a stream. It has no known length, so it is sent chunked. */
 export function chunked(body: string): ReadableStream<Uint8Array> {
   const bytes = Buffer.from(body);
   return new ReadableStream({

@@ -1,10 +1,10 @@
-/** Random requests and the answers to them, made from a seed. */
+/** Makes random requests and their answers from a seed. */
 import type { Random } from "./random-json.ts";
 
 export type Exchange = {
   readonly id: string;
   readonly method: string;
-  /** Below /v1. */
+  /** The path after /v1. */
   readonly path: string;
   readonly query: string;
   readonly requestHeaders: readonly (readonly [name: string, value: string])[];
@@ -14,11 +14,11 @@ export type Exchange = {
   readonly answerHeaders: readonly (readonly [name: string, value: string])[];
   readonly answerBody: Buffer;
   readonly answerFraming: "length" | "chunked" | "close";
-  /** After how many bytes of the answer's body the backend breaks off, and how. */
+  /** After how many bytes of its answer's body the backend breaks off, and how. */
   readonly breakOff: { readonly at: number; readonly how: "end" | "reset" } | undefined;
 };
 
-/** True in so many of a hundred cases. */
+/** True in `percent` of 100 cases. */
 function chance(random: Random, percent: number): boolean {
   return random(100) < percent;
 }
@@ -34,7 +34,7 @@ function text(random: Random, characters: string, lengthMax: number): string {
 }
 
 const LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789";
-/** What RFC 3986 lets stand in a path; Bun itself encodes a few that it does not. */
+/** Characters that RFC 3986 allows in a path. Bun itself encodes a few of the other characters. */
 const PATH = `${LETTERS}ABCXYZ-._~!$&'()*+,;=:@`;
 const VALUE = `${LETTERS} ~!@#$%^&*()_+-={}[]|:;"'<>,.?/äöüß`;
 const ENCODED = ["%20", "%2F", "%2f", "%00", "%C3%A4", "%25", "%e2%82%ac", "%ff"];
@@ -67,7 +67,7 @@ function headersOf(random: Random): (readonly [string, string])[] {
   return headers;
 }
 
-/** Mostly small, sometimes larger than what is read whole. */
+/** Mostly small. Sometimes larger than the bodies that the proxy reads as a whole. */
 function sizeOf(random: Random): number {
   const roll = random(100);
   if (roll < 10) return 0;

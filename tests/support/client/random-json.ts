@@ -1,10 +1,10 @@
-/** Random JSON from a seed: the same seed makes the same documents, so a failure can be repeated. */
+/** Makes random JSON from a seed. The same seed makes the same documents, so that a failure can be repeated. */
 
-/** @returns a number from 0 up to `below`, which it does not reach */
+/** @returns an integer from 0 to `below` − 1 */
 export type Random = (below: number) => number;
 
 export type RandomDocument = {
-  /** Of the top-level object as they stand in the text; `model` may come more than once. */
+  /** The entries of the top-level object, in the order of the text. `model` may occur several times. */
   readonly entries: readonly (readonly [key: string, value: unknown])[];
   readonly text: string;
 };
@@ -21,9 +21,9 @@ export function seededRandom(seed: number): Random {
 }
 
 /**
- * An object, often with a `model` or two, in one of the many ways to write it.
+ * A random object, often with one or two `model` keys, in one of many spellings.
  *
- * @param others keys beside the model
+ * @param others other keys than the model
  */
 export function randomDocument(random: Random, others: readonly string[] = KEYS): RandomDocument {
   const keys = Array.from({ length: random(4) }, () => pick(random, others));
@@ -121,7 +121,7 @@ function space(random: Random): string {
   return ["", "", "", " ", "\n", "\t\r "][random(6)]!;
 }
 
-/** Some characters as they are, some as `\uXXXX`. */
+/** Writes some characters literally, and some as `\uXXXX`. */
 function renderString(text: string, random: Random): string {
   if (random(2) > 0) return JSON.stringify(text);
   const units = Array.from(text, (character) => {
@@ -133,8 +133,8 @@ function renderString(text: string, random: Random): string {
 }
 
 /**
- * The same with one to three damages: bytes changed, taken out, put in, cut off, or repeated; most
- * of them to what means something in JSON.
+ * The same bytes with one to three errors: changed, removed, inserted, cut or repeated bytes. Most errors hit
+ * characters that have a meaning in JSON.
  */
 export function damaged(bytes: Uint8Array, random: Random): Buffer {
   let result = Buffer.from(bytes);

@@ -1,22 +1,22 @@
-/** HTTP written and read by hand on node:net sockets: for what no HTTP library would send or show. */
+/** HTTP by hand on node:net sockets, to send and see bytes that an HTTP library would not send or show. */
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { until, within } from "../until.ts";
 
 export type RawConnection = Disposable & {
-  /** Everything received so far, one character a byte. */
+  /** Everything received so far, one character for each byte. */
   readonly received: () => string;
-  /** Whether the other side has ended or reset it, or this side has. */
+  /** Whether either side has ended or reset the connection. */
   readonly closed: () => boolean;
   readonly send: (text: string) => void;
-  /** Resolves when `text` has come. */
+  /** Resolves when `text` has arrived. */
   readonly waitFor: (text: string) => Promise<void>;
   readonly waitForClose: () => Promise<void>;
-  /** Stops reading, so that the other side's writes pile up; `resume` reads on. */
+  /** Stops reading, so that the other side cannot write on. `resume` continues. */
   readonly pause: () => void;
   readonly resume: () => void;
-  /** Bytes that the kernel has not taken yet. */
+  /** How many bytes the kernel has not taken yet. */
   readonly unsent: () => number;
-  /** Ends it in order (FIN). */
+  /** Ends the connection in order (FIN). */
   readonly end: () => void;
   readonly reset: () => void;
 };
@@ -25,9 +25,9 @@ export type RawServer = Disposable & {
   readonly port: number;
   readonly origin: string;
   readonly connections: readonly RawConnection[];
-  /** The nth connection ever made (from 0), with a complete request head. */
+  /** The nth connection of all (from 0). Resolves when its request head is complete. */
   readonly request: (nth?: number) => Promise<RawConnection>;
-  /** Refuses new connections; those that are made stay. */
+  /** Refuses new connections, and keeps the open ones. */
   readonly stopListening: () => void;
 };
 
@@ -40,7 +40,7 @@ export async function rawConnect(port: number, host = "127.0.0.1"): Promise<RawC
   return observe(socket);
 }
 
-/** Connects, sends, and returns what came until the other side closed. */
+/** Connects, sends, and returns the bytes that arrive until the other side closes. */
 export async function rawExchange(port: number, text: string): Promise<string> {
   using connection = await rawConnect(port);
   connection.send(text);
@@ -72,14 +72,14 @@ export async function rawServer(): Promise<RawServer> {
   };
 }
 
-/** Answers the first request of a container that has just been found: it serves the model `m`. */
+/** Answers the proxy's first request to a new container: the container serves the model `m`. */
 export async function serveModel(upstream: RawServer): Promise<void> {
   const models = '{"data":[{"id":"m"}]}';
   const connection = await upstream.request(0);
   connection.send(`HTTP/1.1 200 OK\r\nContent-Length: ${models.length}\r\n\r\n${models}`);
 }
 
-/** The body of an answer as it came over the wire; undefined if that is not complete. */
+/** The body of an answer as it came over the wire. Undefined if it is incomplete. */
 export function completeBody(received: string): string | undefined {
   const headEnd = received.indexOf("\r\n\r\n");
   if (headEnd === -1) return undefined;
@@ -103,7 +103,7 @@ function joinChunks(chunked: string): string | undefined {
   }
 }
 
-/** A port of this machine that nobody listens on. */
+/** A port of this machine on which nothing listens. */
 export async function freePort(): Promise<number> {
   using server = await rawServer();
   return server.port;

@@ -1,4 +1,4 @@
-/** The smallest client of the proxy: asks for its models, sends chats, reads streams. By fetch; for raw bytes see raw-http.ts. */
+/** The smallest client, by fetch: asks for models, sends chats, reads streams. For raw bytes see raw-http.ts. */
 import { until } from "../until.ts";
 
 export async function modelIds(origin: string): Promise<readonly string[]> {
@@ -38,14 +38,14 @@ export type StreamedAnswer = {
   readonly status: number;
   /** The name of the server that answers. */
   readonly by: string | null;
-  /** What has come so far. */
+  /** The text so far. */
   readonly text: () => string;
-  /** `complete` if it ended as it should, else what the client saw. */
+  /** `complete` if the stream ended properly, otherwise the error that the client saw. */
   readonly end: Promise<string>;
   readonly cancel: () => void;
 };
 
-/** A streamed chat completion; resolves when its first bytes have come. */
+/** Starts a streamed chat completion. Resolves when its first bytes have arrived. */
 export async function streamedChat(
   origin: string,
   model: string,

@@ -1,9 +1,9 @@
-/** Runs sdk-sockets.ts, and tells what the client in it has seen. */
+/** Runs sdk-sockets.ts, and reports the events that its client sees. */
 import { fileURLToPath } from "node:url";
 import { temporaryDirectory } from "../temporary-directory.ts";
 import { within } from "../until.ts";
 
-/** Each by the name of its module in the package `openai`. */
+/** The names of the clients' modules in the package `openai`. */
 export type SdkClient = "realtime/ws" | "realtime/websocket" | "responses/ws";
 
 export type Task = {
@@ -11,24 +11,24 @@ export type Task = {
   readonly baseUrl: string;
   readonly key: string;
   readonly model: string;
-  /** Whether it comes back when its WebSocket was closed. It has one turn each time. */
+  /** Whether the client connects again after its WebSocket was closed. It then has one turn on each connection. */
   readonly reconnect: boolean;
-  /** After the last it closes. */
+  /** How many turns until the client closes. */
   readonly turns: number;
 };
 
 export type Runtime = "Node" | "Bun";
 
 export type Conversation = AsyncDisposable & {
-  /** What it has seen so far. */
+  /** The events so far. */
   readonly lines: () => readonly string[];
-  /** All that it has seen, once it has ended by itself. */
+  /** All events. Resolves when the client has ended by itself. */
   readonly end: () => Promise<readonly string[]>;
 };
 
-const SOURCE = fileURLToPath(import.meta.resolve("./sdk-sockets.ts")); // so that knip, too, sees who uses it
+const SOURCE = fileURLToPath(import.meta.resolve("./sdk-sockets.ts")); // resolve() shows knip that the file is used
 
-/** The program with its packages in one file that Node can run: there `ws` is npm's, and under Bun it is Bun's own. */
+/** Bundles the program into one file for Node. There `ws` is npm's package; under Bun it is Bun's own. */
 export async function buildForNode(): Promise<Disposable & { readonly path: string }> {
   const directory = temporaryDirectory();
   const { outputs } = await Bun.build({
@@ -40,11 +40,11 @@ export async function buildForNode(): Promise<Disposable & { readonly path: stri
   return { ...directory, path: outputs[0]?.path ?? "" };
 }
 
-/** @param forNode what `buildForNode` has made */
+/** @param forNode the path from `buildForNode` */
 export function converse(runtime: Runtime, forNode: string, task: Task): Conversation {
   const command = runtime === "Node" ? ["node", forNode] : [process.execPath, SOURCE];
   const child = Bun.spawn([...command, JSON.stringify(task)], {
-    // The certificate of tls-relay.ts is nobody's.
+    // The certificate of tls-relay.ts is self-signed.
     env: {
       PATH: process.env["PATH"] ?? "",
       NODE_TLS_REJECT_UNAUTHORIZED: "0",

@@ -1,6 +1,6 @@
 /**
- * A program: one client of the `openai` package has its turns over a WebSocket, and a line on standard output tells each
- * thing that it sees. sdk-conversation.ts runs it, under Node or under Bun.
+ * A program in which one client of the `openai` package has its turns over a WebSocket. It writes one line to standard
+ * output for each event that the client sees. sdk-conversation.ts runs it under Node or Bun.
  */
 import { OpenAI } from "openai";
 import { OpenAIRealtimeWebSocket } from "openai/realtime/websocket";
@@ -39,13 +39,13 @@ function talkRealtime(kind: "realtime/ws" | "realtime/websocket"): void {
   realtime.on("response.output_text.delta", ({ delta }) => addText(delta));
   realtime.on("response.done", () => endTurn(() => realtime.close()));
   realtime.on("reconnecting", ({ closeCode }) => say(`reconnecting after ${closeCode}`));
-  realtime.on("reconnected", turn); // not yet when the greeting comes: what is sent then is dropped
+  realtime.on("reconnected", turn); // at session.created is too early: the client drops messages
   realtime.on("error", ({ message }) => say(`error: ${message}`));
   if (reconnect) realtime.on("close", sayClosed);
   else sayWhenClosed(realtime.socket);
 }
 
-/** @param socket npm's `ws` or a WebSocket as browsers have it. The types of `ws` here are those of src/proxy/ws.d.ts */
+/** @param socket npm's `ws` or a browser-style WebSocket. The types of `ws` come from src/proxy/ws.d.ts here */
 function sayWhenClosed(socket: unknown): void {
   (socket as WebSocket).addEventListener("close", ({ code, reason }) => sayClosed(code, reason));
 }
@@ -54,7 +54,7 @@ function talkResponses(): void {
   const { model, reconnect } = task;
   const onReconnecting = (): void => undefined;
   const options = reconnect && { reconnect: { onReconnecting, initialDelay: 10 } };
-  // All options of npm's `ws` would be wanted too, which has none of its types here.
+  // The type also demands all options of npm's `ws`, which has no types here.
   const responses = new ResponsesWS(client, (options || {}) as ResponsesOptions);
   const turn = (): void => responses.send({ type: "response.create", model, input: "hello" });
   responses.on("response.output_text.delta", ({ delta }) => addText(delta));

@@ -1,4 +1,4 @@
-/** The body of a request as it is to be sent on, for tests that read it. */
+/** Reads the body that the proxy would send on, for tests. */
 import type { RequestBody } from "../../../src/proxy/body/read-result.ts";
 
 export function contentOf(
@@ -14,13 +14,13 @@ export function contentOf(
   }
 }
 
-/** Fails if it is no stream. */
+/** Fails if the body is not a stream. */
 export function streamOf(body: RequestBody): ReadableStream<Uint8Array> {
-  if (body.kind !== "stream") throw new Error(`the body is ${body.kind}, and no stream`);
+  if (body.kind !== "stream") throw new Error(`the body is ${body.kind}, not a stream`);
   return copied(body.stream);
 }
 
-/** Keeps each piece, as fetch does: a piece holds its bytes only until the next is asked for. */
+/** Copies each piece, as fetch does: the bytes of a piece are valid only until the next pull. */
 function copied(stream: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
   const reader = stream.getReader();
   return new ReadableStream(
@@ -28,7 +28,7 @@ function copied(stream: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> 
       pull: async (controller) => {
         const { done, value } = await reader.read();
         if (done) controller.close();
-        else controller.enqueue(new Uint8Array(value)); // of a Buffer, slice() is no copy
+        else controller.enqueue(new Uint8Array(value)); // slice() of a Buffer does not copy
       },
       cancel: (reason) => reader.cancel(reason),
     },

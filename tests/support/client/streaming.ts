@@ -1,11 +1,11 @@
-/** Clients that stream one answer after the other. They are told what comes of each, and repeat nothing. */
+/** Clients that stream one answer after the other. They report the outcome of each, and retry nothing. */
 import OpenAI, { APIError } from "openai";
 import { outcomeOfStream } from "./load.ts";
 
-/** Sends one request, and says what came of it; see `Load`. */
+/** Sends one request, and resolves with its outcome; see `Load`. */
 type Client = (origin: string, model: string) => Promise<string>;
 
-/** A second from the first token to the last. */
+/** One second from the first token to the last. */
 const PACE = { tokens: 21, token_delay_ms: 50 };
 
 export const STREAMING: Readonly<Record<"fetch" | "OpenAI's client", Client>> = {

@@ -1,6 +1,6 @@
 /**
- * TLS in front of a port, as a front proxy has it: what comes decrypted is passed on, and the other way round. For clients
- * that only know `wss:`. Nobody vouches for its certificate: a client must be told to take any.
+ * Ends TLS in front of a port, as a front proxy does, and relays the decrypted bytes in both directions. For clients that
+ * only support `wss:`. Its certificate is self-signed: clients must accept any certificate.
  */
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { createServer } from "node:tls";
@@ -34,7 +34,7 @@ export async function startTlsRelay(toPort: number): Promise<TlsRelay> {
   };
 }
 
-/** Of 127.0.0.1, until 2126. Made for these tests by `openssl req -x509`; it protects nothing. */
+/** For 127.0.0.1, valid until 2126. Made for these tests with `openssl req -x509`. It protects nothing. */
 const CERTIFICATE = `-----BEGIN CERTIFICATE-----
 MIIBmjCCAUGgAwIBAgIURtxXXvE3kirTgqyhlcgFM0Pn5HgwCgYIKoZIzj0EAwIw
 FDESMBAGA1UEAwwJMTI3LjAuMC4xMCAXDTI2MTEyNzIwNTM0M1oYDzIxMjYxMTAz

@@ -1,18 +1,18 @@
-/** A WebSocket client in this process: Bun's own. How it is with others is in `tests/support/websocket/`. */
+/** Bun's own WebSocket client, in this process. For other clients see `tests/support/websocket/`. */
 import { until, within } from "../until.ts";
 
 export type Conversation = {
   readonly socket: WebSocket;
-  /** All that has come. */
+  /** All messages so far. */
   readonly messages: (string | Buffer)[];
   readonly untilMessages: (count: number) => Promise<void>;
   readonly closed: () => Promise<Ended>;
 };
 
-/** Its Close frame: 1006 if there was none. */
+/** Code and reason of the Close frame. The code is 1006 without such a frame. */
 type Ended = { readonly code: number; readonly reason: string };
 
-/** Opens one. Fails if it is refused, or takes longer than `boundMs`. */
+/** Opens a WebSocket. Fails if the server refuses it, or if it takes longer than `boundMs`. */
 export async function converse(url: string, headers = {}, boundMs = 3_000): Promise<Conversation> {
   const socket = new WebSocket(url.replace(/^http/, "ws"), { headers });
   socket.binaryType = "nodebuffer";
@@ -36,7 +36,7 @@ export async function converse(url: string, headers = {}, boundMs = 3_000): Prom
 
 const KEY = "dGhlIHNhbXBsZSBub25jZQ==";
 
-/** The headers of a handshake, for those that look at its answer. */
+/** The headers of a handshake, for tests that look at the answer. */
 export const HANDSHAKE: Readonly<Record<string, string>> = {
   connection: "Upgrade",
   upgrade: "websocket",
@@ -44,7 +44,7 @@ export const HANDSHAKE: Readonly<Record<string, string>> = {
   "sec-websocket-key": KEY,
 };
 
-/** What a handshake that is refused is answered. */
+/** The answer to a handshake that the server refuses. */
 export function refusedHandshake(url: string, headers = {}): Promise<Response> {
   return fetch(url, { headers: { ...HANDSHAKE, ...headers } });
 }

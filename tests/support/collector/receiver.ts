@@ -1,6 +1,6 @@
 /**
- * Stands in for an OpenTelemetry collector: a real HTTP server that keeps the spans and metrics it is sent. It
- * decodes them by the published definitions (otlp.proto), and uses none of the exporter's code.
+ * Stands in for an OpenTelemetry collector: a real HTTP server that keeps the spans and metrics that it gets. It decodes
+ * them by the published definitions (otlp.proto), without any code of the exporter.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,9 +10,9 @@ type Values = Readonly<Record<string, unknown>>;
 
 export type ReceivedSpan = {
   readonly name: string;
-  /** Without `SPAN_KIND_`. */
+  /** Without the prefix `SPAN_KIND_`. */
   readonly kind: string;
-  /** In hexadecimal, as are the other ids; empty if there is none. */
+  /** In hexadecimal, like the other ids. Empty if the span has none. */
   readonly traceId: string;
   readonly spanId: string;
   readonly parentSpanId: string;
@@ -22,16 +22,16 @@ export type ReceivedSpan = {
   readonly endMs: number;
   readonly attributes: Values;
   readonly events: readonly { readonly name: string; readonly attributes: Values }[];
-  /** Without `STATUS_CODE_`. */
+  /** Without the prefix `STATUS_CODE_`. */
   readonly status: { readonly code: string; readonly message: string };
   readonly resource: Values;
 };
 
 type ReceivedPoint = {
   readonly labels: Values;
-  /** Of a sum or gauge. */
+  /** For a sum or gauge. */
   readonly value: number;
-  /** Of a histogram. */
+  /** For a histogram. */
   readonly count: number;
   readonly sum: number;
   readonly bounds: readonly number[];
@@ -48,12 +48,12 @@ export type ReceivedMetric = {
 export type OtlpReceiver = Disposable & {
   readonly origin: string;
   readonly port: number;
-  /** In the order in which they came. */
+  /** In the order of arrival. */
   readonly spans: readonly ReceivedSpan[];
-  /** The last state of each metric, by name. */
+  /** The last state of each metric, by its name. */
   readonly metrics: ReadonlyMap<string, ReceivedMetric>;
   readonly requests: readonly { readonly path: string; readonly headers: Headers }[];
-  /** What it answers from now on. It keeps what it is sent only when it answers 200. */
+  /** Makes the answers from now on. The receiver keeps data only when it answers 200. */
   answer: () => Response | Promise<Response>;
 };
 

@@ -1,4 +1,4 @@
-/** Stands in for an engine that was killed: its socket's file is there, and nobody listens. */
+/** Stands in for a killed engine: the socket's file exists, but nothing listens on it. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { temporaryDirectory } from "../temporary-directory.ts";

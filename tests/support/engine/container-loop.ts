@@ -1,4 +1,4 @@
-/** One loop of a container, an engine that shows what a test says, and what the loop has told. */
+/** Runs one container's loop on an engine that answers as the test wants, and records the loop's reports. */
 import { type Container, parseContainer } from "../../../src/engine/container.ts";
 import { EngineError } from "../../../src/engine/error.ts";
 import type { ContainerEvent } from "../../../src/engine/events.ts";
@@ -20,7 +20,7 @@ export const CONTAINER: Container = {
 };
 export const { id: ID, startedAtMs: START } = CONTAINER;
 
-/** Whose network a container may share. */
+/** A container whose network another one can share. */
 export const PEER: Container = {
   ...CONTAINER,
   id: "b".repeat(64),
@@ -42,7 +42,7 @@ export function rig(shown: Shown = CONTAINER) {
     shown: shown as Shown,
     inspects: 0,
     isGone: false,
-    /** Awaited by each inspect. */
+    /** Each inspect waits for this. */
     gate: Promise.resolve(),
   };
   const sightings: Sighting[] = [];

@@ -3,11 +3,11 @@ import { closeSync, openSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 export type Dockerd = {
-  /** As in DOCKER_HOST. */
+  /** Same form as DOCKER_HOST. */
   readonly host: string;
   readonly version: string;
   readonly pid: number;
-  /** SIGTERM: asks it to end. SIGKILL: kills the daemon, but not its containers. Resolves when it has ended. */
+  /** SIGTERM asks the daemon to end. SIGKILL kills the daemon, but not its containers. Resolves when it has ended. */
   readonly end: (signal: "SIGTERM" | "SIGKILL") => Promise<void>;
 };
 
@@ -16,9 +16,9 @@ const START_BOUND_MS = 60_000;
 /**
  * Starts a daemon. Resolves when it answers.
  *
- * @param flags more flags of its command line
- * @param inside a command that becomes dockerd, such as one that gives it a network of its own
- * @throws if it ends instead, with its last words
+ * @param flags more flags for its command line
+ * @param inside a command that becomes dockerd, for example one that gives it a network namespace
+ * @throws if the daemon ends instead, with the end of its log
  */
 export async function startDockerd(
   directory: string,
@@ -49,7 +49,7 @@ export async function startDockerd(
   while (performance.now() < deadline && child.exitCode === null) {
     const version = await versionAt(host);
     if (version !== undefined) return { host, version, pid: child.pid, end };
-    await Bun.sleep(20); // until it answers, or ends
+    await Bun.sleep(20); // wait until it answers or ends
   }
   await end("SIGTERM");
   const lastWords = readFileSync(logPath, "utf8").trim().split("\n").slice(-5).join("\n");
@@ -57,7 +57,7 @@ export async function startDockerd(
 }
 
 /**
- * Removes a daemon's directory after the daemon has ended. First it unmounts what the daemon left mounted: always the
+ * Removes a daemon's directory after the daemon has ended. First it unmounts the daemon's leftover mounts: always the
  * network namespace of `--network host`, sometimes the file systems of containers that did not end in time.
  */
 export function removeWithMounts(directory: string): void {
@@ -69,7 +69,7 @@ export function removeWithMounts(directory: string): void {
   rmSync(directory, { recursive: true, force: true });
 }
 
-/** @returns undefined if no engine answers there */
+/** @returns undefined if no engine answers at `host` */
 export async function versionAt(host: string): Promise<string | undefined> {
   const unix = /^unix:\/\/(.+)$/.exec(host)?.[1];
   const url =

@@ -1,4 +1,4 @@
-/** The hooks of test files that use the real engine: what happens before a file's tests, and after each of them. */
+/** Hooks for test files that use the real engine: before the tests of a file, and after each test. */
 import { afterAll, afterEach, beforeAll } from "bun:test";
 import { buildInferenceImage } from "../server/inference-server/image.ts";
 import { removeLeftovers, removeServers } from "./real.ts";
@@ -7,8 +7,8 @@ const BUILD_BOUND_MS = 120_000;
 const REMOVE_BOUND_MS = 60_000;
 
 /**
- * Before the file's tests: builds the image and removes what an earlier run left behind. After each test: removes its
- * servers, so that the next one does not see them.
+ * Before the tests of the file: builds the image, and removes containers of an earlier run. After each test: removes its
+ * servers, so that the next test does not see them.
  */
 export function startEachTestWithoutServers(): void {
   beforeAll(async () => {

@@ -1,6 +1,6 @@
 /**
- * Stands in for the swarm that a fake engine is a manager of: its services, tasks and nodes, which do what the test says,
- * and what the engine answers of them. It sends nothing: see fake.ts.
+ * Stands in for a swarm, with the fake engine as a manager. The test controls its services, tasks and nodes. This file
+ * makes the engine's answers about them; fake.ts sends the answers.
  */
 import type { Answer } from "./replies.ts";
 import { refusalOf, type SwarmMode } from "./swarm-refusals.ts";
@@ -16,7 +16,7 @@ import {
 
 let counter = 0;
 
-/** 25 characters, not all of them in hex, as those of Swarm. */
+/** 25 characters, not only hexadecimal digits, like Swarm's ids. */
 function newId(kind: string): string {
   counter += 1;
   return `${kind}${counter.toString(36).padStart(25 - kind.length, "z")}`;
@@ -26,15 +26,15 @@ export const LABELLED = { "inference.enable": "true" };
 
 export class FakeSwarm {
   mode: SwarmMode = "manager";
-  /** Answers of some paths alone: `/nodes` forbidden by a socket proxy, say. */
+  /** Modes for single paths, for example when a socket proxy forbids `/nodes`. */
   readonly modeOf = new Map<string, SwarmMode>();
   readonly services = new Map<string, FakeService>();
   readonly tasks = new Map<string, FakeTask>();
   readonly nodes = new Map<string, FakeNode>();
-  /** Tasks of containers that `docker run` has put on networks of the swarm, as on the wire. */
+  /** Tasks of containers that `docker run` attached to networks of the swarm, in the wire format. */
   attachments: readonly Json[] = [];
 
-  /** Unless said otherwise it is replicated, labelled, and has a health check. */
+  /** By default it is replicated, is labelled, and has a health check. */
   addService(init: Partial<FakeService> = {}): FakeService {
     const service: FakeService = {
       id: newId("service"),
@@ -52,7 +52,7 @@ export class FakeSwarm {
     return service;
   }
 
-  /** A worker at 127.0.0.1, unless said otherwise. */
+  /** By default a worker at 127.0.0.1. */
   addNode(init: Partial<FakeNode> = {}): FakeNode {
     const id = init.id ?? newId("node");
     const node = { id, hostname: `host-${counter}`, state: "ready", address: "127.0.0.1" };
@@ -62,9 +62,9 @@ export class FakeSwarm {
   }
 
   /**
-   * Unless said otherwise it runs, on the first node.
+   * By default it runs on the first node.
    *
-   * @param port of its node, that leads to port 8000 of its container
+   * @param port of the node, which leads to port 8000 of the task's container
    */
   addTask(
     service: Pick<FakeService, "id">,
@@ -90,7 +90,7 @@ export class FakeSwarm {
     return task;
   }
 
-  /** @returns undefined if there is no answer at all, ever */
+  /** @returns undefined if the engine never answers */
   answer(path: string, query: URLSearchParams): Answer | undefined {
     const mode = this.modeOf.get(path) ?? this.mode;
     if (mode === "hang") return undefined;

@@ -1,7 +1,7 @@
 /**
  * Stands in for a Docker engine: a real HTTP server on a unix socket. It answers as the engine does (recorded inspect
- * replies, the event stream with its replay), and its containers do what the test says. It runs no process.
- * It is on node:http because Bun.serve holds back the headers of an event stream until the first event.
+ * replies, the event stream with its replay). The test controls its containers. No process runs in them.
+ * It uses node:http because Bun.serve holds back the headers of an event stream until the first event.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
@@ -20,7 +20,7 @@ import {
 } from "./replies.ts";
 import { refusalOf } from "./swarm-refusals.ts";
 
-/** What only a manager of a swarm tells. */
+/** Only a manager of a swarm answers these paths. */
 const OF_SWARMS: ReadonlySet<string> = new Set(["/services", "/tasks", "/nodes"]);
 
 let counter = 0;
@@ -29,34 +29,34 @@ export class FakeEngine {
   readonly directory = mkdtempSync(join(tmpdir(), "fake-engine-"));
   readonly socketPath: string;
   readonly containers = new Map<string, FakeContainer>();
-  /** What it tells of the swarm that it is a node of; undefined if it is in none. */
+  /** The swarm that this engine is a node of. Undefined if it is in none. */
   swarm: FakeSwarm | undefined;
   /** The path and query of every request so far. */
   readonly requests: string[] = [];
-  /** How far its clock is ahead of ours, ms. Applies to `Date`, and to events and starts without a time of their own. */
+  /** How far its clock is ahead of ours, in ms. Applies to `Date`, and to events and starts without a given time. */
   clockOffsetMs = 0;
   apiVersion = "1.41";
   minApiVersion = "1.12";
-  /** Asked first, for every request: what it returns is the answer. May wait. */
+  /** Called first for every request. Its result, if any, is the answer. May wait. */
   intercept: (path: string) => Answer | undefined | Promise<Answer | undefined> = () => undefined;
-  /** Awaited after an answer is made and before it is sent, so that a test can make the answer old. */
+  /** Awaited between making and sending an answer, so that a test can make the answer outdated. */
   holdBack: (path: string) => void | Promise<void> = () => undefined;
   readonly #streams = new Set<ServerResponse>();
   #history: { readonly timeMs: number; readonly line: string }[] = [];
   #server: Server | undefined;
 
-  /** @param socketPath where it listens. It replaces a file that is there, as the engine does */
+  /** @param socketPath where it listens. It replaces an existing file, as the engine does */
   constructor(socketPath?: string) {
     this.socketPath = socketPath ?? join(this.directory, "docker.sock");
   }
 
-  /** Becomes another release, as after an upgrade. Open connections stay. */
+  /** Becomes another release, as after an upgrade. Open connections stay open. */
   become(release: keyof typeof RELEASES): this {
     [this.apiVersion, this.minApiVersion] = RELEASES[release];
     return this;
   }
 
-  /** The time by its own clock, ms since 1970. */
+  /** The time on its own clock, in ms since 1970. */
   nowMs(): number {
     return Date.now() + this.clockOffsetMs;
   }
@@ -70,7 +70,7 @@ export class FakeEngine {
     return this;
   }
 
-  /** As when the daemon dies: cuts the streams off, removes the socket, and forgets all events. */
+  /** As when the daemon dies: cuts the event streams, removes the socket, and forgets all events. */
   stop(): void {
     this.cutStreams();
     this.#server?.closeAllConnections();
@@ -88,7 +88,7 @@ export class FakeEngine {
     return this.#streams.size;
   }
 
-  /** @param rest sent before the cut: the beginning of an event that never comes whole */
+  /** @param rest sent before the cut: the beginning of an incomplete event */
   cutStreams(rest?: string): void {
     for (const stream of this.#streams) {
       if (rest === undefined) stream.destroy();
@@ -97,7 +97,7 @@ export class FakeEngine {
     this.#streams.clear();
   }
 
-  /** Adds a container and tells no event. Unless said otherwise it runs, is healthy, is at 127.0.0.1, and is labelled. */
+  /** Adds a container without an event. By default it runs, is healthy, is at 127.0.0.1, and is labelled. */
   add(init: Partial<FakeContainer> & { readonly port?: number } = {}): FakeContainer {
     counter += 1;
     const id = init.id ?? counter.toString(16).padStart(64, "0");
@@ -115,7 +115,7 @@ export class FakeEngine {
     return container;
   }
 
-  /** @param action as on the wire: `kill`, `health_status: healthy` … */
+  /** @param action in the wire format: `kill`, `health_status: healthy` … */
   emit(
     container: FakeContainer,
     action: string,
@@ -139,7 +139,7 @@ export class FakeEngine {
     this.emitLine(`${JSON.stringify(event).slice(0, -1)},"timeNano":${timeNano}}`, timeMs);
   }
 
-  /** Tells what `docker network connect` or `disconnect` does: an event of the network, without labels. */
+  /** Sends the event of `docker network connect` or `disconnect`: an event of the network, without labels. */
   emitNetwork(container: Pick<FakeContainer, "id">, action: "connect" | "disconnect"): void {
     const attributes = { container: container.id, name: "net", type: "bridge" };
     const event = { Type: "network", Action: action, Actor: { ID: "net", Attributes: attributes } };
@@ -151,18 +151,18 @@ export class FakeEngine {
     for (const stream of this.#streams) stream.write(`${line}\n`);
   }
 
-  /** A health probe came to another result. */
+  /** A health probe has a new result. */
   setHealth(container: FakeContainer, health: "healthy" | "unhealthy"): void {
     container.health = health;
     this.emit(container, `health_status: ${health}`);
   }
 
-  /** `docker stop` and `docker kill` begin with this: a signal. The container still runs. */
+  /** A signal: `docker stop` and `docker kill` begin with it. The container still runs. */
   kill(container: FakeContainer, signal = 15): void {
     this.emit(container, "kill", { signal: String(signal) });
   }
 
-  /** Its process has ended. */
+  /** The container's process ends. */
   exit(container: FakeContainer, exitCode = 0, status: "exited" | "restarting" = "exited"): void {
     Object.assign(container, { status, exitCode, finishedAtMs: this.nowMs() });
     container.health = "unhealthy";
@@ -170,7 +170,7 @@ export class FakeEngine {
     this.emit(container, "die", { exitCode: String(exitCode) });
   }
 
-  /** `docker start`, or the engine after an exit that says so: a new run, not healthy yet. */
+  /** `docker start`, or a restart by the engine after an exit: a new run, not healthy yet. */
   startAgain(container: FakeContainer): void {
     container.status = "running";
     container.health = "starting";
@@ -195,7 +195,7 @@ export class FakeEngine {
     if (answer !== undefined) this.#send(response, answer);
   }
 
-  /** @returns undefined if it never answers */
+  /** @returns undefined if the engine never answers */
   #reply(path: string, query: URLSearchParams, asked: number): Answer | undefined {
     if (path === "/_ping") return { status: 200, body: "OK", contentType: "text/plain" };
     if (path === "/version") {
@@ -242,13 +242,13 @@ export class FakeEngine {
     response.end(body);
   }
 
-  /** What every answer has, a refusal too. */
+  /** The headers of every answer, also of a refusal. */
   #headers(): Readonly<Record<string, string>> {
     return { "api-version": this.apiVersion, date: new Date(this.nowMs()).toUTCString() };
   }
 }
 
-/** The environment of a proxy that follows this engine. */
+/** The environment variables for a proxy that follows this engine. */
 export function envOf(fake: FakeEngine): Record<string, string> {
   return { DOCKER_HOST: `unix://${fake.socketPath}` };
 }

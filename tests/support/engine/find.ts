@@ -1,4 +1,4 @@
-/** Finds the real Docker engine for the tests: one that is there already, or one that it installs and starts. */
+/** Finds a real Docker engine for the tests: a running one, or one that it installs and starts. */
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,10 +8,10 @@ import { removeWithMounts, startDockerd, versionAt } from "./dockerd.ts";
 export type TestEngine =
   | {
       readonly kind: "engine";
-      /** As in DOCKER_HOST. */
+      /** Same form as DOCKER_HOST. */
       readonly host: string;
       readonly version: string;
-      /** Ends it if it was started here. */
+      /** Ends the engine if it was started here. */
       readonly stop: () => Promise<void>;
     }
   | { readonly kind: "none"; readonly why: string };
@@ -26,24 +26,24 @@ export async function findEngine(say: (line: string) => void): Promise<TestEngin
   if (process.env["TEST_ENGINE"] !== "install") {
     return {
       kind: "none",
-      why: `no Docker engine answers at ${host}. Start one, name one in DOCKER_HOST, or set TEST_ENGINE=install to have one installed and started (as root, on Debian)`,
+      why: `no Docker engine answers at ${host}. Start one, name one in DOCKER_HOST, or set TEST_ENGINE=install, which installs and starts one (as root, on Debian)`,
     };
   }
   if (PROGRAMS.some((program) => Bun.which(program) === null)) await installPackages(PACKAGES);
   return startEngine(say);
 }
 
-/** `ip` makes the bridge of a private engine. */
+/** A private engine needs `ip` for its bridge. */
 const PROGRAMS = ["dockerd", "docker", "ip"];
 const PACKAGES = ["docker.io", "iptables", "iproute2"];
 
-/** Refuses an engine without the command-line client, which the tests need too. */
+/** Refuses an engine without the command-line client, because the tests need it too. */
 function usable(engine: TestEngine): TestEngine {
   if (Bun.which("docker") !== null) return engine;
   return { kind: "none", why: "the command-line client `docker` is not installed" };
 }
 
-/** Starts an engine. Its data, socket and pid file are removed with it. It uses the host's bridge, docker0. */
+/** Starts an engine. `stop` removes its data, socket and pid file. The engine uses the host's bridge, docker0. */
 async function startEngine(say: (line: string) => void): Promise<TestEngine> {
   const directory = mkdtempSync(join(tmpdir(), "lw-test-engine-"));
   say("Starting a Docker engine …");

@@ -5,7 +5,7 @@ let counter = 0;
 
 /**
  * @param flags of `docker network create`
- * @returns its name. Names sort in the order of the calls, for the first ten of them
+ * @returns the name. The names of the first ten networks sort in the order of the calls
  */
 export async function createNetwork(
   ...flags: readonly string[]
@@ -21,15 +21,15 @@ export async function createNetwork(
   };
 }
 
-/** A container's place in a network. */
+/** A container's endpoint in a network. */
 export type Endpoint = {
   /** IPv4; empty if there is none. */
   readonly address: string;
-  /** The host's address in that network. */
+  /** The host's address in this network. */
   readonly gateway: string;
 };
 
-/** @returns container's name → network's name → its endpoint there */
+/** @returns a map: container name → network name → endpoint */
 export async function endpointsOf(
   names: readonly string[],
 ): Promise<ReadonlyMap<string, ReadonlyMap<string, Endpoint>>> {
@@ -54,7 +54,7 @@ export async function endpointsOf(
   );
 }
 
-/** The IPv4 address of a container in one of its networks. */
+/** The container's IPv4 address in this network. */
 export async function addressIn(network: string, container: string): Promise<string> {
   const endpoint = (await endpointsOf([container])).get(container)?.get(network);
   if (endpoint === undefined) throw new Error(`${container} is not on network ${network}`);

@@ -1,17 +1,17 @@
-/** A real Podman that belongs to one test. Its storage, networks and socket are removed with it; it touches no other container. */
+/** A real Podman for one test. It removes its storage, networks and socket at the end, and touches no other container. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildInferenceImage, type Docker } from "../server/inference-server/image.ts";
 import { until } from "../until.ts";
 
-/** Debian's packages that suffice to run containers as root, without those they recommend. */
+/** The Debian packages for containers as root, without the recommended packages. */
 export const PODMAN_PACKAGES = ["podman", "runc", "containernetworking-plugins", "iptables"];
 
-/** Where CNI's host-local keeps the addresses of a network, and leaves an empty directory behind. */
+/** CNI's host-local keeps the addresses of each network here, and leaves an empty directory behind. */
 const CNI_NETWORKS = "/var/lib/cni/networks";
 
-/** The defaults ask for higher limits than a container that runs these tests may have. */
+/** The default limits are higher than a container that runs these tests may have. */
 const CONFIG = `[containers]
 default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 [engine]
@@ -20,16 +20,16 @@ events_logger = "file"
 `;
 
 export type Podman = AsyncDisposable & {
-  /** As in DOCKER_HOST. */
+  /** Same form as DOCKER_HOST. */
   readonly host: string;
   readonly version: string;
-  /** Runs the command-line client and gives its standard output. @throws if it exits with anything but 0 */
+  /** Runs the command-line client and returns its standard output. @throws if the exit code is not 0 */
   readonly cli: Docker;
   /** Starts a labelled container of the stand-in server. Does not wait until it is healthy. */
   readonly startServer: (name: string, env: Readonly<Record<string, string>>) => Promise<void>;
-  /** Probes a container's health, as systemd's timers would. @returns whether the probe succeeded */
+  /** Runs the container's health check once, as systemd's timers would. @returns whether the check succeeded */
   readonly probe: (name: string) => Promise<boolean>;
-  /** Ends the process that serves the socket. The containers live on. */
+  /** Ends the process that serves the socket. The containers keep running. */
   readonly stopService: () => Promise<void>;
   readonly startService: () => Promise<void>;
 };
@@ -113,7 +113,7 @@ function commandFor(directory: string): Command {
       PATH: process.env["PATH"] ?? "",
       HOME: directory,
       CONTAINERS_CONF: config,
-      BUILDAH_FORMAT: "docker", // the other one knows no HEALTHCHECK
+      BUILDAH_FORMAT: "docker", // the OCI format has no HEALTHCHECK
     },
   };
 }

@@ -1,7 +1,7 @@
 /**
- * A real Docker engine that belongs to one test, which may stop it, kill it and start it again. It shares nothing with
- * other engines of the host. It has a bridge of its own and sets no firewall rules, so only this host reaches its
- * containers. (`--bridge=none` would be no solution: it makes dockerd delete the host's docker0.)
+ * A real Docker engine for one test, which may stop it, kill it and start it again. It shares nothing with other engines
+ * of the host. It has its own bridge and sets no firewall rules, so only this host reaches its containers.
+ * (`--bridge=none` does not work: it makes dockerd delete the host's docker0.)
  */
 import { existsSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,11 +11,11 @@ import { until } from "../until.ts";
 import { type Dockerd, removeWithMounts, startDockerd } from "./dockerd.ts";
 
 export type PrivateEngineOptions = {
-  /** Whether containers live on while no daemon runs. */
+  /** Whether containers keep running while no daemon runs. */
   readonly liveRestore: boolean;
 };
 
-/** @returns undefined if an engine can be started here, else why not */
+/** @returns undefined if such an engine can start here, otherwise the reason */
 export function whyNoPrivateEngine(): string | undefined {
   if (process.getuid?.() !== 0) return "only root can start a private Docker engine";
   const missing = ["dockerd", "docker", "ip"].filter((program) => Bun.which(program) === null);
@@ -26,34 +26,34 @@ export class PrivateEngine implements AsyncDisposable {
   readonly #directory = mkdtempSync(join(tmpdir(), "lw-private-engine-"));
   readonly #bridge = `lw-${process.pid}`;
   #daemon: Dockerd | undefined;
-  /** As in DOCKER_HOST. */
+  /** Same form as DOCKER_HOST. */
   readonly host = `unix://${join(this.#directory, "docker.sock")}`;
   readonly docker: Docker = dockerCliAt(this.host);
 
-  /** Starts it, with all that it had when it ran before. Resolves when it answers. */
+  /** Starts the engine, with its containers from before. Resolves when it answers. */
   async start({ liveRestore }: PrivateEngineOptions): Promise<void> {
     await makeBridge(this.#bridge);
     this.#daemon = await startDockerd(this.#directory, [
       `--bridge=${this.#bridge}`,
       "--iptables=false",
-      // An engine uses the containerd of the host if one runs, and would find the others' containers there.
+      // If the host runs a containerd, an engine uses it. Without its own namespace it would find the others' containers.
       `--containerd-namespace=${this.#bridge}`,
       `--containerd-plugins-namespace=${this.#bridge}-plugins`,
       `--live-restore=${liveRestore}`,
     ]);
   }
 
-  /** Stops it, as an upgrade or `systemctl stop docker` does. Resolves when the daemon has ended. */
+  /** Stops the engine, as an upgrade or `systemctl stop docker` does. Resolves when the daemon has ended. */
   async stop(): Promise<void> {
     await this.#end("SIGTERM");
   }
 
-  /** Kills the daemon alone. Its containers live on until it is started again. */
+  /** Kills only the daemon. Its containers keep running until the next start. */
   async kill(): Promise<void> {
     await this.#end("SIGKILL");
   }
 
-  /** Ends the daemon, and waits for its containerd too: the next daemon would wait in vain for one that is dying. */
+  /** Ends the daemon, and waits for its containerd too. The next daemon would wait in vain for a dying containerd. */
   async #end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
     const containerd = textOf(join(this.#directory, "exec/containerd/containerd.pid"));
     await this.#daemon?.end(signal);
@@ -62,16 +62,16 @@ export class PrivateEngine implements AsyncDisposable {
     await until("its containerd has ended", () => !existsSync(`/proc/${containerd}`), 10_000);
   }
 
-  /** Ends it in whatever state it is, and removes all of it. */
+  /** Ends the engine in any state, and removes all its files. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#removeContainers().catch(() => undefined); // what is left of them is swept up below
+    await this.#removeContainers().catch(() => undefined); // sweepProcesses() ends the rest
     await this.stop();
     sweepProcesses(this.#directory);
     await run("ip", "link", "delete", this.#bridge).catch(() => undefined);
     removeWithMounts(this.#directory);
   }
 
-  /** Removes its containers. That takes a daemon: a container's cgroups outlive its processes. */
+  /** Removes the containers. This needs a running daemon: the cgroups of a container outlive its processes. */
   async #removeContainers(): Promise<void> {
     if (this.#daemon === undefined) await this.start({ liveRestore: false });
     const ids = (await this.docker("ps", "--all", "--quiet")).split("\n").filter(Boolean);
@@ -81,20 +81,20 @@ export class PrivateEngine implements AsyncDisposable {
 
 const BRIDGE_ADDRESS = "02:42:0a:fe:00:01";
 
-/** Makes the bridge, unless it is there: it outlives the daemon. */
+/** Makes the bridge, unless it exists already: it outlives the daemon. */
 async function makeBridge(name: string): Promise<void> {
-  const taken = await run("ip", "-oneline", "address", "show"); // node:os leaves out those that are down
+  const taken = await run("ip", "-oneline", "address", "show"); // node:os does not list interfaces that are down
   if (taken.includes(` ${name} `)) return;
   let subnet = process.pid % 256;
   while (taken.includes(` 10.254.${subnet}.`)) subnet = (subnet + 1) % 256;
-  // Without an address of its own a bridge has that of one of its ports, and takes another one when
-  // that container goes: the packets of the others, mid-stream, are then for nobody.
+  // Without a fixed MAC address, a bridge takes the address of one of its ports. When that container goes, the
+  // address changes, and packets of the other containers' open streams get lost.
   await run("ip", "link", "add", name, "address", BRIDGE_ADDRESS, "type", "bridge");
   await run("ip", "address", "add", `10.254.${subnet}.1/24`, "dev", name);
   await run("ip", "link", "set", name, "up");
 }
 
-/** The engine's containerd and shims, which name the directory, and the processes of its containers. */
+/** Kills the engine's containerd and shims, whose command lines name the directory, and the containers' processes. */
 function sweepProcesses(directory: string): void {
   const containerIds = entriesOf(join(directory, "data", "containers"));
   for (const pid of entriesOf("/proc").filter((name) => /^\d+$/.test(name))) {
@@ -104,7 +104,7 @@ function sweepProcesses(directory: string): void {
     try {
       process.kill(Number(pid), "SIGKILL");
     } catch {
-      // it has gone by itself
+      // it has ended by itself
     }
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Inference servers, stand-ins unless told otherwise, as containers of a real engine, and the compiled proxy in
- * front of them. It never touches a container that it did not start.
+ * Inference servers (by default stand-ins) as containers of a real engine, and the compiled proxy in front of them. It
+ * never touches a container that it did not start.
  */
 import { type CompiledProxy, startCompiled } from "../proxy/compiled.ts";
 import {
@@ -14,7 +14,7 @@ import { until } from "../until.ts";
 export type Server = {
   readonly name: string;
   readonly id: string;
-  /** Its address as seen from this host. */
+  /** Its address, as this host sees it. */
   readonly origin: () => Promise<string>;
 };
 
@@ -24,24 +24,24 @@ export type ServerInit = {
   readonly labels?: Readonly<Record<string, string>>;
   /** More flags of `docker run`. */
   readonly flags?: readonly string[];
-  /** Not the stand-in server's, but this one. It must have TEST_LABEL. */
+  /** This image instead of the stand-in server's. It must have TEST_LABEL. */
   readonly image?: string;
   /** The container's command, after the image. */
   readonly args?: readonly string[];
-  /** That of a container which was removed. */
+  /** The name of a removed container, to use it again. */
   readonly name?: string;
 };
 
 let counter = 0;
 
-/** The containers of one engine, and the proxy in front of it. */
+/** The containers on one engine, and the proxy in front of that engine. */
 export class RealEngine {
   readonly #docker: Docker;
   readonly #host: string | undefined;
-  /** Their ids. */
+  /** The ids of the containers that this object started. */
   readonly #started = new Set<string>();
 
-  /** @param host the engine that `docker` talks to, as in DOCKER_HOST */
+  /** @param host the engine that `docker` talks to, in the form of DOCKER_HOST */
   constructor(docker: Docker, host: string | undefined) {
     this.#docker = docker;
     this.#host = host;
@@ -52,7 +52,7 @@ export class RealEngine {
     return this.#make(["run", "--detach"], init);
   }
 
-  /** Makes a labelled container, and does not start it. */
+  /** Makes a labelled container, but does not start it. */
   createServer(init: ServerInit = {}): Promise<Server> {
     return this.#make(["create"], init);
   }
@@ -99,20 +99,20 @@ export class RealEngine {
     return (await this.#docker("inspect", "--format", format, name)).trim();
   }
 
-  /** The compiled proxy in front of the engine that the containers are on. */
+  /** Starts the compiled proxy in front of this engine. */
   startProxy(env: Readonly<Record<string, string>> = {}): Promise<CompiledProxy> {
     const host = this.#host;
     return startCompiled({ env: { ...(host !== undefined && { DOCKER_HOST: host }), ...env } });
   }
 
-  /** Removes all containers that were made through this. */
+  /** Removes all containers that this object made. */
   async removeServers(): Promise<void> {
     const ids = [...this.#started];
     this.#started.clear();
     if (ids.length > 0) await this.#docker("rm", "--force", "--volumes", ...ids);
   }
 
-  /** Removes what earlier runs left behind when they were killed. */
+  /** Removes the containers of earlier runs that were killed. */
   async removeLeftovers(): Promise<void> {
     const ids = await this.#docker("ps", "--all", "--quiet", "--filter", `label=${TEST_LABEL}`);
     const all = ids.split("\n").filter((id) => id !== "");
@@ -126,7 +126,7 @@ function repeated(flag: string, values: Readonly<Record<string, string>>): reado
 
 const shared = new RealEngine(dockerCli, process.env["DOCKER_HOST"]);
 
-/** The engine of DOCKER_HOST, which all test files share. */
+/** On the engine of DOCKER_HOST, which all test files share. */
 export const startServer = shared.startServer.bind(shared);
 export const createServer = shared.createServer.bind(shared);
 export const startHealthy = shared.startHealthy.bind(shared);
@@ -136,12 +136,12 @@ export const startProxy = shared.startProxy.bind(shared);
 export const removeServers = shared.removeServers.bind(shared);
 export const removeLeftovers = shared.removeLeftovers.bind(shared);
 
-/** Tells a server to do something, directly, not through the proxy. */
+/** Sends a command to a server directly, not through the proxy. */
 export async function admin(server: Server, path: string): Promise<Response> {
   return fetch(`${await server.origin()}/admin${path}`, { keepalive: false });
 }
 
-/** Has the server end its own process. By POST: Bun repeats a GET after a reset, which might reach the next run. */
+/** Makes the server end its own process. By POST: Bun repeats a GET after a reset, which could reach the next run. */
 export async function crash(server: Server): Promise<void> {
   const answer = fetch(`${await server.origin()}/admin/crash`, {
     method: "POST",

@@ -1,16 +1,16 @@
 /**
- * Stands between a client and an engine: a unix socket whose connections it relays to another one. It can freeze them, as
- * a network that fails does: nothing comes any more, and no connection ends.
+ * Relays connections from one unix socket to the socket of an engine. It can freeze them, as a network failure does: no
+ * more bytes arrive, and no connection ends.
  */
 import { connect, createServer, type Socket } from "node:net";
 
 export type Relay = Disposable & {
   readonly socketPath: string;
-  /** Stops relaying on the open connections, both ways. New connections are relayed. */
+  /** Stops relaying on the open connections, in both directions. New connections are relayed. */
   readonly freeze: () => void;
 };
 
-/** @param socketPath where it listens, in a directory that is there */
+/** @param socketPath where it listens, in an existing directory */
 export async function startRelay(targetPath: string, socketPath: string): Promise<Relay> {
   const open = new Set<Socket>();
   const server = createServer((near) => {

@@ -1,26 +1,26 @@
 /**
- * The container of a Compose service, and the ways in which it is replaced. We make the calls of Compose by the plain
- * command-line client: not every installation of Docker has Compose.
+ * The container of a Compose service, and the ways to replace it. It makes Compose's calls with the plain command-line
+ * client, because not every Docker installation has Compose.
  */
 import { dockerCli } from "../server/inference-server/image.ts";
 import { createServer, type Server, type ServerInit, startServer } from "./real.ts";
 
-/** Longer than any answer: the engine kills a container that has not stopped by then. */
+/** Longer than any answer. After this time the engine kills a container that has not stopped. */
 const STOP_S = "60";
 
 /**
  * Replaces a container by the next one of its service.
  *
- * @param next how the next one is to be
- * @returns the next one, which has just been started
+ * @param next settings of the next container
+ * @returns the next container, just started
  */
 type Replace = (old: Server, next: ServerInit) => Promise<Server>;
 
-/** In the order of the calls of `docker compose up -d --force-recreate`, and by hand. */
+/** In the order of the calls of `docker compose up -d --force-recreate`, and the order by hand. */
 export const REPLACEMENTS: Readonly<Record<string, Replace>> = {
   /** Source: docker/compose, `recreateContainer` in pkg/compose/convergence.go. */
   "Compose (create, stop, rm, rename, start)": recreate,
-  /** Source: the same in v2.0. */
+  /** Source: the same function in v2.0. */
   "early Compose v2 (stop, rename, create, rm, start)": async (old, next) => {
     await stop(old);
     await dockerCli("rename", old.id, temporaryName(old));
@@ -32,7 +32,7 @@ export const REPLACEMENTS: Readonly<Record<string, Replace>> = {
   "by hand (stop, rm, run)": replaceByHand,
 };
 
-/** As Compose does it. */
+/** The order of today's Compose. */
 export async function recreate(old: Server, next: ServerInit): Promise<Server> {
   const server = await prepare(old, next);
   await makeWay(old);
@@ -46,7 +46,7 @@ export async function replaceByHand(old: Server, next: ServerInit): Promise<Serv
   return startServer({ ...next, name: old.name });
 }
 
-/** Makes the next container of a service as Compose does it, under a name that tells whose place it takes. */
+/** Makes the next container of a service as Compose does, under a name that says which container it replaces. */
 export function prepare(old: Server, next: ServerInit): Promise<Server> {
   const init = ofService(old.name, next);
   const labels = { ...init.labels, "com.docker.compose.replace": `${serviceIn(old.name)}-1` };
@@ -66,7 +66,7 @@ export async function stop({ id }: Server): Promise<void> {
 const PROJECT = `lw-inference-proxy-test-${process.pid}`;
 let services = 0;
 
-/** Starts the container of a service that has no other name than this one. Does not wait until it is healthy. */
+/** Starts the container of a new service with a unique name. Does not wait until it is healthy. */
 export function startService(init: ServerInit = {}): Promise<Server> {
   services += 1;
   return startServer(ofService(`${PROJECT}-llm${services}-1`, init));

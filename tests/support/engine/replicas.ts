@@ -15,12 +15,12 @@ import {
   startProxy,
 } from "./real.ts";
 
-/** Two probes a second: each costs a process. */
+/** Two probes a second. Each probe costs a process. */
 const PROBES = ["--health-interval", "500ms"];
 
 let counter = 0;
 
-/** Starts one more container of the service. Resolves when the engine calls it healthy. */
+/** Starts one more container of the service. Resolves when the engine reports it as healthy. */
 function startReplica({ env, labels, flags = [] }: ServerInit = {}): Promise<Server> {
   counter += 1;
   const project = `lw-inference-proxy-test-${process.pid}`;
@@ -39,7 +39,7 @@ function startReplica({ env, labels, flags = [] }: ServerInit = {}): Promise<Ser
   });
 }
 
-/** The proxy, and the replicas that run. */
+/** The proxy, and the running replicas. */
 export class Replicas implements AsyncDisposable {
   readonly proxy: CompiledProxy;
   readonly #running: Server[];
@@ -49,7 +49,7 @@ export class Replicas implements AsyncDisposable {
     this.#running = [...running];
   }
 
-  /** Resolves when all of them are routed. */
+  /** Resolves when all replicas are routed. */
   static async start(count: number, init: ServerInit = {}): Promise<Replicas> {
     const proxy = await startProxy();
     const started = await Promise.all(Array.from({ length: count }, () => startReplica(init)));
@@ -82,7 +82,7 @@ export class Replicas implements AsyncDisposable {
     return this.#running.filter((one) => one !== server);
   }
 
-  /** Starts one more. Resolves when it is healthy, which the proxy may not know yet. */
+  /** Starts one more replica. Resolves when it is healthy. The proxy may not know that yet. */
   async add(init: ServerInit = {}): Promise<Server> {
     const server = await startReplica(init);
     this.#running.push(server);
@@ -99,7 +99,7 @@ export class Replicas implements AsyncDisposable {
     await dockerCli("kill", server.name);
   }
 
-  /** Replaces one by a new one, as a rolling update does: the old one stops when the new one is routed. */
+  /** Replaces a replica as a rolling update does: the old one stops when the new one is routed. */
   async replace(server: Server): Promise<void> {
     await this.untilState(await this.add(), "routed");
     await this.stop(server);
@@ -109,7 +109,7 @@ export class Replicas implements AsyncDisposable {
     return untilShown(this.origin, name, { state });
   }
 
-  /** Has requests that come from now on wait in all servers, before the first byte of their answers. */
+  /** Makes all later requests wait at the servers, before the first byte of their answers. */
   async shutGates(): Promise<void> {
     await Promise.all(this.#running.map((server) => admin(server, "/gate?state=shut")));
   }
@@ -119,9 +119,9 @@ export class Replicas implements AsyncDisposable {
   }
 
   /**
-   * Sends requests, and resolves when each of them has come to a server, where it waits if the gates are shut.
+   * Sends requests. Resolves when each has reached a server, where it waits if the gates are shut.
    *
-   * @param query tells them from others, and stays what it is on their way
+   * @param query identifies these requests. It reaches the servers unchanged
    */
   async sendWaiting(
     count: number,
@@ -135,7 +135,7 @@ export class Replicas implements AsyncDisposable {
     return answers;
   }
 
-  /** Waits until so many requests of this query have come to the servers that run now. */
+  /** Waits until this many requests with this query have reached the servers that run now. */
   async untilArrived(query: string, count: number): Promise<void> {
     const arrived = async (): Promise<boolean> => {
       const each = await Promise.all(this.#running.map((one) => arrivalsAt(one, query)));
@@ -149,12 +149,12 @@ export class Replicas implements AsyncDisposable {
   }
 }
 
-/** Answers of these servers, as `outcomeOf` tells of them. */
+/** The outcomes of answers from these servers, as `outcomeOf` writes them. */
 export function answersOf(...servers: readonly Server[]): string[] {
   return servers.map(({ name }) => `200 by ${name}`);
 }
 
-/** What has come to a server for which the query was this. */
+/** The requests with this query that have reached the server. */
 export async function arrivalsAt(server: Server, query: string): Promise<readonly JournalEntry[]> {
   return (await journal(server)).filter(
     ({ path, model }) => path.endsWith(`?${query}`) && model !== null,

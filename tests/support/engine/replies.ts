@@ -36,18 +36,18 @@ export type FakeContainer = {
   startedAtMs: number;
   ipAddress: string;
   stopSignal?: string;
-  /** What the last health probe printed. */
+  /** The output of the last health probe. */
   probeOutput?: string;
   stopTimeoutS?: number;
-  /** How its last run ended. */
+  /** The exit code of its last run. */
   exitCode?: number;
   outOfMemory?: boolean;
   finishedAtMs?: number;
-  /** How often the engine has started it again. A start by hand begins anew. */
+  /** How often the engine has restarted it. A start by hand resets this to 0. */
   restartCount?: number;
 };
 
-/** What each release of Docker speaks: the newest and the oldest version of the API. Source: config.go of each tag. */
+/** The newest and the oldest API version of each Docker release. Source: config.go of each tag. */
 export const RELEASES = {
   "20.10": ["1.41", "1.12"],
   "26": ["1.45", "1.24"],
@@ -55,7 +55,7 @@ export const RELEASES = {
   "29.3": ["1.54", "1.40"],
 } as const;
 
-/** Below it a refusal is plain text; from 1.52 on events and inspect have lost what was there twice. */
+/** Before 1.24 a refusal is plain text. From 1.52 on, events and inspect no longer have their duplicate fields. */
 const API_24 = 24;
 export const API_52 = 52;
 
@@ -63,7 +63,7 @@ export function minor(version: string): number {
   return Number(version.split(".")[1]);
 }
 
-/** Refuses a version of the API, in the exact words of Docker 20.10 to 29. */
+/** Refuses an API version, in the exact words of Docker 20.10 to 29. */
 export function versionRefusal(
   version: string,
   { apiVersion, minApiVersion }: { readonly apiVersion: string; readonly minApiVersion: string },
@@ -83,7 +83,7 @@ export function json(body: unknown, status = 200): Answer {
   return { status, body: JSON.stringify(body) };
 }
 
-/** @param asked number of the API's version after `1.` */
+/** @param asked the number after `1.` in the API version */
 export function inspectReplyOf(container: FakeContainer, asked = 41): InspectReply {
   const reply = readFixture("docker-20.10.24-user-bridge.json");
   reply.Id = container.id;
@@ -120,7 +120,7 @@ export function readFixtureText(name: string): string {
   return readFileSync(join(FIXTURES, name), "utf8");
 }
 
-/** RFC 3339 as the engine writes it, good to a microsecond: an event may be that close to a start. */
+/** RFC 3339 as the engine writes it, with microseconds: an event may be that close to a start. */
 function timeText(timeMs: number): string {
   const wholeMs = Math.floor(timeMs);
   const microseconds = Math.min(999, Math.round((timeMs - wholeMs) * 1000));

@@ -1,13 +1,13 @@
-/** Runs test files with Bun's test runner on a real Docker engine, and fails if there is none. */
+/** Runs test files with Bun's test runner on a real Docker engine. Fails without an engine. */
 import { findEngine } from "./find.ts";
 
-/** The most time that a test may take. Tests that need more say so. */
+/** The longest time for a test. Tests that need more set their own limit. */
 const BOUND = "--timeout=60000";
 
 /**
- * @param what is tested, for its title
+ * @param what the subject of the tests, for the title
  * @returns the exit code of the test runner
- * @throws if there is no engine, and none can be started
+ * @throws if no engine runs, and none can be started
  */
 export async function runOnEngine(what: string, files: readonly string[]): Promise<number> {
   const engine = await findEngine(say);

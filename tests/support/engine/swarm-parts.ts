@@ -1,4 +1,4 @@
-/** Services, tasks and nodes as the engine's answers become them: what a test does not say is ordinary. */
+/** Makes parsed services, tasks and nodes. Fields that a test does not give have ordinary values. */
 import type { Service, SwarmNode, SwarmTask, TaskNetwork } from "../../../src/engine/swarm.ts";
 
 export const CREATED_MS = Date.parse("2026-11-27T04:00:00Z");
@@ -29,7 +29,7 @@ export function aNetwork(init: Partial<TaskNetwork> = {}): TaskNetwork {
   };
 }
 
-/** One that runs. */
+/** A running task. */
 export function aTask(init: Partial<SwarmTask> = {}): SwarmTask {
   return {
     id: "task1",

@@ -1,9 +1,9 @@
-/** What an engine answers that does not tell of a swarm, as it was recorded. */
+/** The recorded answers of an engine that refuses to answer about a swarm. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Answer } from "./replies.ts";
 
-/** How its engine answers what is asked of the swarm. */
+/** How the engine answers requests about the swarm. */
 export type SwarmMode =
   | "manager"
   | "no swarm"
@@ -12,9 +12,9 @@ export type SwarmMode =
   | "being prepared"
   | "deadline"
   | "no leader"
-  /** A socket proxy is in front of it, and does not let such requests through. */
+  /** A socket proxy in front of the engine refuses such requests. */
   | "forbidden"
-  /** As during an election. */
+  /** No answer, as during an election. */
   | "hang";
 
 const RECORDED: Readonly<Record<string, string>> = {
@@ -38,17 +38,17 @@ const REFUSALS = readFileSync(join(import.meta.dir, "swarm/not-a-manager.ndjson"
   .split("\n")
   .map((line) => JSON.parse(line) as Recorded);
 
-/** Not recorded, but read in the source of moby. */
+/** Not recorded. Taken from the source of moby. */
 const PREPARED = {
   message:
     "This node is not a swarm manager. Manager is being prepared or has trouble connecting to the cluster.",
 };
 
-/** What the engine says of services, tasks and nodes if it does not tell of them. */
+/** The refusal for services, tasks and nodes in this mode. */
 export function refusalOf(mode: Exclude<SwarmMode, "manager" | "hang">): Answer {
   if (mode === "being prepared") return { status: 503, body: JSON.stringify(PREPARED) };
   const found = REFUSALS.find(({ engine }) => engine.startsWith(RECORDED[mode] ?? "?"));
-  if (found === undefined) throw new Error(`There is no recording of "${mode}"`);
+  if (found === undefined) throw new Error(`There is no recording of the mode "${mode}"`);
   const { status, body, "content-type": contentType } = found;
   if (typeof body !== "string") return { status, body: JSON.stringify(body) };
   return { status, body, ...(contentType !== undefined && { contentType }) };

@@ -1,20 +1,20 @@
 /**
- * The JSON of a manager's answers, made of what a test says. The shapes are those of recorded managers: defaults are
- * omitted, a port of a node is listed twice, the network of the routing mesh comes first. Pure.
+ * Makes the JSON of a manager's answers from the values of a test. The shapes follow recorded managers: they omit
+ * defaults, list a port of a node twice, and put the routing mesh's network first. Pure.
  */
 import type { Json } from "./swarm-replies.ts";
 
 export type FakeService = {
   readonly id: string;
   name: string;
-  /** Of the service: `deploy.labels`. */
+  /** The labels of the service: `deploy.labels`. */
   labels: Readonly<Record<string, string>>;
-  /** Of its containers: `labels`. */
+  /** The labels of its containers: `labels`. */
   containerLabels: Readonly<Record<string, string>>;
-  /** Undefined: the spec says nothing, and the image may have one. */
+  /** Undefined: the spec has no health check, but the image may have one. */
   healthcheck: readonly string[] | undefined;
   mode: "replicated" | "global" | "replicated job" | "global job";
-  /** Of a replicated one; undefined is written as nothing at all, and means 1. */
+  /** For a replicated service. Undefined is omitted from the JSON, and means 1. */
   replicas: number | undefined;
   stopGraceS: number | undefined;
   update: { readonly State: string; readonly Message?: string; readonly StartedAt?: string } | null;
@@ -23,16 +23,16 @@ export type FakeService = {
 type FakeNetwork = {
   readonly id: string;
   readonly name: string;
-  /** With the length of its prefix; null on the node's own network. */
+  /** With the prefix length. Null on the node's own network. */
   readonly addresses: readonly string[] | null;
   readonly isIngress?: boolean;
 };
 
 export type FakeTask = {
   readonly id: string;
-  /** Empty: it belongs to none. */
+  /** Empty if the task belongs to no service. */
   serviceId: string;
-  /** 0 if its service has one on each node. */
+  /** 0 if the service has one task on each node. */
   slot: number;
   nodeId: string;
   createdAtMs: number;
@@ -40,11 +40,11 @@ export type FakeTask = {
   desiredState: string;
   error: string;
   message: string;
-  /** Empty until it has one. */
+  /** Empty as long as the task has no container. */
   containerId: string;
   exitCode: number;
   networks: readonly FakeNetwork[] | null;
-  /** Ports of its container, and those of its node that lead to them. */
+  /** Port of the container → port of the node that leads to it. */
   hostPorts: Readonly<Record<number, number>>;
 };
 
@@ -53,7 +53,7 @@ export type FakeNode = {
   hostname: string;
   state: string;
   address: string;
-  /** Of a manager; undefined for a worker. */
+  /** The address of a manager. Undefined for a worker. */
   managerAddress: string | undefined;
 };
 
@@ -154,7 +154,7 @@ export function wireNode({ id, hostname, state, address, managerAddress }: FakeN
   };
 }
 
-/** The line by which a manager's event stream tells of a change of a service or a node. */
+/** The line of a manager's event stream for a change of a service or a node. */
 export function swarmEvent(
   type: "service" | "node",
   action: "create" | "update" | "remove",

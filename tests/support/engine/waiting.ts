@@ -1,4 +1,4 @@
-/** What the tests of waiting share: servers that load for a while, and clients of one model that never pause. */
+/** Shared by the tests of waiting: servers that take a while to load, and clients of one model that never pause. */
 import { expect } from "bun:test";
 import { join } from "node:path";
 import { type Load, startLoad } from "../client/load.ts";
@@ -11,20 +11,20 @@ import { until } from "../until.ts";
 import { type Server, type ServerInit, startProxy } from "./real.ts";
 import { startService } from "./replace.ts";
 
-/** While the server loads, a probe that fails does not count. */
+/** While the server loads, failed probes do not count. */
 const PROBES = ["--health-interval", "250ms", "--health-start-period", "60s"];
 
 /**
  * A server of the model `m` that finishes its answers when it is told to stop.
  *
- * @param name on its answers
- * @param more of its environment
+ * @param name the server's name on its answers
+ * @param more environment variables
  */
 export function server(name: string, more: Readonly<Record<string, string>> = {}): ServerInit {
   return { env: { MODELS: "m", TERM_MODE: "drain", NAME: name, ...more }, flags: PROBES };
 }
 
-/** A proxy in whose waiting room requests may wait for 5 minutes, and what it is in front of. */
+/** A proxy in which requests may wait for 5 minutes, and its servers. */
 export class Patience implements AsyncDisposable {
   readonly proxy: CompiledProxy;
   readonly old: Server;
@@ -46,7 +46,7 @@ export class Patience implements AsyncDisposable {
     await this.proxy[Symbol.asyncDispose]();
   }
 
-  /** Starts clients that stream. Resolves when each, more or less, has got an answer. */
+  /** Starts clients that stream. Resolves when about as many answers as clients have come. */
   async load(clients: number, send = STREAMING.fetch): Promise<Clients> {
     const load = startLoad(this.proxy.origin, "m", clients, send);
     const all = new Clients(clients, load);
@@ -55,7 +55,7 @@ export class Patience implements AsyncDisposable {
   }
 }
 
-/** Clients of the model `m`, and what came of their requests. */
+/** Clients of the model `m`, and the outcomes of their requests. */
 export class Clients implements AsyncDisposable {
   readonly #count: number;
   readonly #load: Load;
@@ -77,20 +77,20 @@ export class Clients implements AsyncDisposable {
     return this.#load.outcomes.get(outcome) ?? 0;
   }
 
-  /** Waits until as many more answers as there are clients are like this. */
+  /** Waits for as many more answers with this outcome as there are clients. */
   untilMore(outcome: string, boundMs = 60_000): Promise<void> {
     const enough = this.count(outcome) + this.#count;
     return until(`${enough} are ${outcome}`, () => this.count(outcome) >= enough, boundMs);
   }
 }
 
-/** Has a server exit with code 1 whenever it is started from now on. */
+/** Makes a server exit with code 1 at each later start. */
 export async function breakServer({ id }: Server): Promise<void> {
   const anyFile = join(import.meta.dir, "waiting.ts");
   await dockerCli("cp", anyFile, `${id}:/broken`);
 }
 
-/** Fails unless so many requests, more or less, have waited for `m`, one time, for so long. @param seconds at least */
+/** Checks that about this many requests waited for `m`, once, for this long. @param seconds the shortest time */
 export function expectWaited(proxy: CompiledProxy, clients: number, seconds: number): void {
   const [wait, ...more] = waitsFor(proxy, "m");
   expect(more).toEqual([]);

@@ -4,13 +4,13 @@ import type { CompiledProxy } from "../proxy/compiled.ts";
 import { until } from "../until.ts";
 import { admin, type Server, type ServerInit } from "./real.ts";
 
-/** What the proxy sends when a WebSocket's time to finish is up. */
+/** The proxy's Close frame when a WebSocket's time to finish is over. */
 export const TIME_UP = { code: 1012, reason: "being stopped or replaced: connect again" };
 
 /**
- * A server of the model that takes WebSockets.
+ * A server of the model that accepts WebSockets.
  *
- * @param more of its environment
+ * @param more environment variables
  */
 export function talker(model: string, more: Readonly<Record<string, string>> = {}): ServerInit {
   return {
@@ -26,12 +26,12 @@ export async function talk(origin: string, model: string): Promise<Conversation>
   return conversation;
 }
 
-/** Has the server answer in a few tokens. Resolves when the answer is complete. */
+/** Makes the server answer with a few tokens. Resolves when the answer is complete. */
 export async function turn(conversation: Conversation): Promise<void> {
   await begin(conversation, { tokens: 3, token_delay_ms: 1 })();
 }
 
-/** Has the server answer. @returns waits until the answer is complete */
+/** Makes the server answer. @returns a function that waits until the answer is complete */
 export function begin(
   { socket, messages }: Conversation,
   pace: Readonly<Record<string, number>>,
@@ -45,7 +45,7 @@ export function begin(
   return () => until("the answer is complete", isDone, 10_000);
 }
 
-/** @returns status and code of the answer that refuses a handshake */
+/** @returns status and code of the answer to a refused handshake */
 export async function refusal(origin: string, model: string): Promise<string> {
   const response = await refusedHandshake(`${origin}/v1/realtime?model=${model}`);
   const { error } = (await response.json()) as { readonly error?: { readonly code?: string } };
@@ -54,7 +54,7 @@ export async function refusal(origin: string, model: string): Promise<string> {
 
 type SocketEnd = { readonly code: number; readonly reason: string; readonly by: string };
 
-/** How the WebSockets of a server have ended for it; `null` for those that are open. */
+/** How the server saw its WebSockets end. `null` for an open one. */
 export async function endsAt(server: Server): Promise<readonly (SocketEnd | null)[]> {
   const entries = (await (await admin(server, "/requests")).json()) as readonly {
     readonly socket?: { readonly status: number | null; readonly end: SocketEnd | null };
@@ -64,7 +64,7 @@ export async function endsAt(server: Server): Promise<readonly (SocketEnd | null
 
 const EARLY = "WebSockets ended early; their clients' connections are closed";
 
-/** The lines of the proxy's log on WebSockets of a container that ended early. */
+/** The lines of the proxy's log about WebSockets of this container that ended early. */
 export function earlyEndsIn(
   proxy: CompiledProxy,
   name: string,

@@ -1,4 +1,4 @@
-/** Stand in for the proxies that people put in front of ours: Debian's nginx, HAProxy and Caddy, each with its file in config/. */
+/** Stand-ins for people's front proxies: Debian's nginx, HAProxy and Caddy, each with its file in config/. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { freePort, rawConnect } from "../client/raw-http.ts";
@@ -16,7 +16,7 @@ type FrontProxyKind = {
 
 const NGINX = { program: "nginx", file: "nginx.conf", args: (config: string) => ["-c", config] };
 
-/** As in the README. */
+/** The settings of docs/front-proxies.md. */
 export const NGINX_VALUES = {
   HTTP: "1.1",
   UPGRADE: "$http_upgrade",
@@ -24,7 +24,7 @@ export const NGINX_VALUES = {
 };
 
 export const FRONT_PROXIES = {
-  // As before WebSockets were thought of.
+  // Old settings, without support for WebSockets.
   "nginx, HTTP/1.0": { ...NGINX, values: { HTTP: "1.0", UPGRADE: '""', CONNECTION: '""' } },
   "nginx, HTTP/1.1": { ...NGINX, values: NGINX_VALUES },
   HAProxy: { program: "haproxy", file: "haproxy.cfg", args: (config) => ["-db", "-f", config] },
@@ -41,15 +41,15 @@ export function isInstalled(): boolean {
   return Object.values(FRONT_PROXIES).every(({ program }) => Bun.which(program) !== null);
 }
 
-/** Installs them from Debian, as root. */
+/** Installs the front proxies from Debian, as root. */
 export function installFrontProxies(): Promise<void> {
   return installPackages(["nginx-light", "haproxy", "caddy"]);
 }
 
 /**
- * Starts one in front of `proxyPort`, and waits until it listens. It ends at the end of the block that holds it.
+ * Starts a front proxy in front of `proxyPort`, and waits until it listens. Use it with `await using`.
  *
- * @param timeout in place of all that the configuration has, `1h`
+ * @param timeout replaces `1h` everywhere in the configuration
  */
 export async function startFrontProxy(
   name: FrontProxyName,
@@ -57,7 +57,7 @@ export async function startFrontProxy(
   timeout = "1h",
 ): Promise<AsyncDisposable & { readonly port: number }> {
   const kind: FrontProxyKind = FRONT_PROXIES[name];
-  const directory = openDirectory(); // nginx's worker is another user
+  const directory = openDirectory(); // nginx's worker runs as another user
   const port = await freePort();
   const values = {
     ...kind.values,
@@ -89,7 +89,7 @@ export async function startFrontProxy(
   return {
     port,
     [Symbol.asyncDispose]: async () => {
-      child.kill("SIGTERM"); // which nginx hands on to its workers
+      child.kill("SIGTERM"); // nginx passes it on to its workers
       const patience = setTimeout(() => child.kill("SIGKILL"), 2_000); // Caddy waits for its clients
       await child.exited;
       clearTimeout(patience);

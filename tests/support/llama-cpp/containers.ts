@@ -1,17 +1,17 @@
-/** Containers of the real llama.cpp server, each as somebody would run it. */
+/** Containers of the real llama.cpp server, with the settings that users choose. */
 import { type Server, type ServerInit, startServer } from "../engine/real.ts";
 import { buildLlamaImage, LLAMA_PORT, largeModel, MODELS_FOLDER, TINY_MODEL } from "./image.ts";
 
-/** The same random numbers for every request, and nothing of an earlier one: the same question has the same answer. */
+/** The same seed for every request, and no cache: the same question gets the same answer. */
 const REPEATABLE = ["--seed", "1", "--no-cache-prompt", "--cache-ram", "0"];
-/** Answers as long as one likes, two at a time, whoever else asks. */
+/** Answers of any length, two at a time, whatever other requests there are. */
 const ENDLESS = ["--context-shift", "--parallel", "2", "--no-kv-unified"];
-/** So that a test sees how many requests wait for one of the two. */
+/** Shows a test how many requests wait for a slot. */
 const METRICS = ["--metrics"];
 
 export const KEY = "our-key";
 
-/** By name: its models are those of `MODELS`. */
+/** `MODELS` has the models of each. */
 const KINDS = {
   chat: {
     args: [
@@ -22,11 +22,11 @@ const KINDS = {
   embeddings: {
     args: ["--model", TINY_MODEL, "--alias", "embed", "--embeddings", "--pooling", "mean"],
   },
-  /** Our model has no head for ranking, and llama.cpp mixes up the scores of texts that it looks at together. */
+  /** Our model has no ranking head. With several slots llama.cpp mixes up the scores of texts that it computes together. */
   rerank: { args: ["--model", TINY_MODEL, "--alias", "rerank", "--rerank", "--parallel", "1"] },
-  /** Two models, neither of which is loaded before it is asked for. */
+  /** Two models. The server loads each at the first request for it. */
   router: { args: ["--models-dir", MODELS_FOLDER, ...REPEATABLE] },
-  /** Its own list is public, and says something else. */
+  /** The server's own list is public, and differs from the label. */
   keyed: {
     args: ["--model", TINY_MODEL, "--alias", "unlisted", "--api-key", KEY, ...REPEATABLE],
     labels: { "inference.models": "keyed, keyed-too" },
@@ -35,7 +35,7 @@ const KINDS = {
 
 export type Kind = keyof typeof KINDS | "slow";
 
-/** What `GET /v1/models` has of each. */
+/** The models of each kind in the proxy's `GET /v1/models`. */
 export const MODELS: Readonly<Record<Kind, readonly string[]>> = {
   chat: ["chat"],
   embeddings: ["embed"],
@@ -57,7 +57,7 @@ export async function startLlama(kind: Kind, more: ServerInit = {}): Promise<Ser
   });
 }
 
-/** Reads 300 MB, not by mapping them, and has a fifth of a CPU for it: that takes seconds. */
+/** Reads 300 MB without memory mapping, with a fifth of a CPU. This takes seconds. */
 async function slow(): Promise<ServerInit> {
   const { folder, file } = await largeModel();
   return {
@@ -66,7 +66,7 @@ async function slow(): Promise<ServerInit> {
   };
 }
 
-/** What the server has said so far, oldest first. llama.cpp writes its log to standard error. */
+/** The server's log so far, oldest line first. llama.cpp writes it to standard error. */
 export async function logOf({ name }: Server): Promise<string> {
   const child = Bun.spawn(["docker", "logs", name], { stdio: ["ignore", "ignore", "pipe"] });
   return child.stderr.text();

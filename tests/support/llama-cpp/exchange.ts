@@ -1,6 +1,6 @@
 /**
- * One raw request, sent to a server of the real llama.cpp directly or through the proxy, and its answer in a form
- * in which the two can be compared: what differs from one request to the next anyhow is masked.
+ * One raw request to a server of the real llama.cpp, directly or through the proxy, and its answer in a comparable form:
+ * values that differ for each request are masked.
  */
 import { completeBody, rawConnect } from "../client/raw-http.ts";
 import { until } from "../until.ts";
@@ -9,9 +9,9 @@ export type RawRequest = {
   readonly method?: string;
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** As it stands; an object is written as JSON. */
+  /** A text is sent as it is, an object as JSON. */
   readonly body?: string | object;
-  /** Sent in pieces of so many bytes, with `Transfer-Encoding: chunked`. */
+  /** Sent in pieces of this size, with `Transfer-Encoding: chunked`. */
   readonly chunkBytes?: number;
 };
 
@@ -22,8 +22,8 @@ export type Answer = {
 };
 
 /**
- * What the proxy changes, as its README says: headers of the one connection end there, Bun writes a date, and an
- * answer whose length is not known, or over 1 MiB, is chunked.
+ * The proxy changes these headers: hop-by-hop headers end at the proxy, Bun writes a date, and an answer of unknown length
+ * or over 1 MiB is chunked.
  */
 const OF_THE_CONNECTION = ["connection", "keep-alive", "date", "transfer-encoding"];
 
@@ -45,7 +45,7 @@ export async function send(origin: string, request: RawRequest): Promise<Answer>
     headers: Object.fromEntries(
       headers
         .filter(([name]) => !OF_THE_CONNECTION.includes(name))
-        // Its times have more digits or fewer: what matters is that it fits the body, which was checked above.
+        // The times in the body vary in length. The length fits the body: completeBody() has checked that.
         .map(([name, value]) => [name, name === "content-length" ? "it fits" : value]),
     ),
     body: masked(Buffer.from(body, "latin1").toString()),
@@ -80,7 +80,7 @@ function headerOf(line: string): readonly [name: string, value: string] {
   return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
 }
 
-/** Ids, times, and how long it took. */
+/** Masks ids, times and durations. */
 function masked(body: string): string {
   return body
     .replaceAll(/"(created|created_at|completed_at)":\d+/g, '"$1":0')

@@ -1,10 +1,10 @@
 /**
- * Writes a file of the GGUF format, version 3, little-endian: what llama.cpp reads a model from.
- * Source: docs/gguf.md of ggml. Knows no model: see tiny-model.ts.
+ * Writes model files for llama.cpp in the GGUF format, version 3, little-endian.
+ * Source: docs/gguf.md of ggml. For the content of the models see tiny-model.ts.
  */
 import { closeSync, openSync, writeSync } from "node:fs";
 
-/** The types of metadata that our models need, each with its number in the format. */
+/** The types of metadata that our models need. Each has a number in the format. */
 export type Value =
   | { readonly type: "uint32"; readonly value: number }
   | { readonly type: "float32"; readonly value: number }
@@ -16,9 +16,9 @@ export type Value =
 
 export type Tensor = {
   readonly name: string;
-  /** The length of a row comes first. */
+  /** The first number is the length of a row. */
   readonly shape: readonly number[];
-  /** All of them, row by row. Called when they are written: only one tensor is in memory at a time. */
+  /** All values, row by row. Called when they are written: only one tensor is in memory at a time. */
   readonly values: () => Float32Array;
 };
 
@@ -26,7 +26,7 @@ const TYPE = { uint32: 4, int32: 5, float32: 6, bool: 7, string: 8, array: 9 } a
 const VERSION = 3;
 const FLOAT32_TENSOR = 0;
 const FLOAT32_BYTES = 4;
-/** `general.alignment`, where it is not set. */
+/** The default of `general.alignment`. */
 const ALIGNMENT = 32;
 
 export function writeGguf(
@@ -41,7 +41,7 @@ export function writeGguf(
     for (const { shape, values } of tensors) {
       const bytes = new Uint8Array(values().buffer);
       if (bytes.length !== sizeOf(shape))
-        throw new Error(`Cannot write ${bytes.length} bytes as ${shape}`);
+        throw new Error(`Cannot write ${bytes.length} bytes as a tensor of shape ${shape}`);
       writeAll(file, bytes);
       writeAll(file, new Uint8Array(padding(bytes.length)));
     }

@@ -1,4 +1,4 @@
-/** The image of the real llama.cpp server: its packages unpacked, our models, and nothing else. */
+/** Builds the image of the real llama.cpp server: its unpacked packages and our models, nothing else. */
 import { existsSync } from "node:fs";
 import { cp, mkdir, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -9,16 +9,16 @@ import { LARGE, OTHER, TINY, writeModel } from "./tiny-model.ts";
 
 const REPOSITORY = "lw-inference-proxy-test/llama.cpp";
 
-/** Where its containers listen, as in llama.cpp's own image. */
+/** The port of its containers, the same as in llama.cpp's own image. */
 export const LLAMA_PORT = "8080";
-/** In the image: tiny.gguf, other.gguf. A router names its models so. */
+/** Has tiny.gguf and other.gguf. A router names its models after the files. */
 export const MODELS_FOLDER = "/models";
 export const TINY_MODEL = `${MODELS_FOLDER}/tiny.gguf`;
 
 /**
- * One thread: two wait for each other by spinning, which takes long where others use the cores too (measured: 56 s for
- * all of tests/e2e/llama-cpp, and 26 s with one). The health check is what people write with `curl -fsS`: /health is
- * 503 while the model loads.
+ * One thread: two threads wait for each other by spinning, which is slow when other programs use the cores too (measured:
+ * 56 s for all of tests/e2e/llama-cpp, and 26 s with one). The health check does the same as the usual `curl -fsS`:
+ * /health is 503 while the model loads.
  */
 const DOCKERFILE = `FROM scratch
 COPY root /
@@ -28,7 +28,7 @@ HEALTHCHECK --interval=250ms --timeout=5s --retries=4 CMD ["/usr/bin/busybox", "
 ENTRYPOINT ["/usr/bin/llama-server", "--host", "0.0.0.0", "--port", "${LLAMA_PORT}"]
 `;
 
-/** The image's tag, which names its content: one that an earlier run built is used again. */
+/** The image's tag. It names the content, so an image of an earlier run is used again. */
 export async function buildLlamaImage(docker: Docker = dockerCli): Promise<string> {
   const { root, version } = await provideLlamaCpp();
   const tag = `${REPOSITORY}:${await contentHash(version)}`;
@@ -46,8 +46,8 @@ export async function buildLlamaImage(docker: Docker = dockerCli): Promise<strin
 }
 
 /**
- * A file of some 300 MB on this machine, for a volume: in an image it would be copied twice. It is written once
- * and kept in the cache.
+ * A file of about 300 MB on this machine, for a volume: an image would need two copies. It is written once and kept in
+ * the cache.
  */
 export async function largeModel(): Promise<{ readonly folder: string; readonly file: string }> {
   const folder = join(CACHE, "models");
@@ -62,7 +62,7 @@ export async function largeModel(): Promise<{ readonly folder: string; readonly 
   return { folder, file };
 }
 
-/** @param version of the packages, for what holds them too */
+/** @param version of the packages, for an image that holds them too */
 async function contentHash(version = ""): Promise<string> {
   const hash = new Bun.CryptoHasher("sha256").update(version);
   for (const file of ["gguf.ts", "image.ts", "tiny-model.ts"]) {
@@ -71,13 +71,13 @@ async function contentHash(version = ""): Promise<string> {
   return hash.digest("hex").slice(0, 12);
 }
 
-/** As on a machine with these packages: the loader and the libraries lie where each program looks for them. */
+/** The same layout as on a machine with these packages, so that each program finds its loader and libraries. */
 async function fillRoot(root: string, packages: string): Promise<void> {
   await mkdir(join(root, MODELS_FOLDER), { recursive: true });
   await mkdir(join(root, "tmp"));
   await cp(join(packages, "usr"), join(root, "usr"), { recursive: true, verbatimSymlinks: true });
   for (const name of ["bin", "lib", "lib64"]) await symlink(`usr/${name}`, join(root, name));
-  await symlink("busybox", join(root, "usr/bin/sh")); // for a health check that is a line of shell
+  await symlink("busybox", join(root, "usr/bin/sh")); // the health check is a shell command
   writeModel(join(root, TINY_MODEL), TINY);
   writeModel(join(root, MODELS_FOLDER, "other.gguf"), OTHER);
 }

@@ -1,6 +1,6 @@
 /**
- * The real llama.cpp: Debian's package of its unstable suite, with the libraries that it needs, unpacked
- * into a folder of the user's cache. Nothing is installed, and apt's own settings and lists are left alone.
+ * The real llama.cpp: Debian's package from its unstable suite, unpacked with the libraries that it needs into a folder of
+ * the user's cache. It installs nothing, and does not touch apt's own settings and lists.
  */
 import {
   mkdirSync,
@@ -16,19 +16,19 @@ import { cacheFolder } from "../cache-folder.ts";
 
 export type LlamaCpp = {
   readonly version: string;
-  /** Holds `usr`, as in the file system of a machine that has the packages installed. */
+  /** Holds `usr`, as on a machine with the packages installed. */
   readonly root: string;
 };
 
 const SUITE = "unstable";
-/** busybox: a container that has nothing but llama.cpp needs a program for its health check. */
+/** busybox: in a container with only llama.cpp, the health check needs a program. */
 const PACKAGES = ["llama.cpp-tools", "busybox-static"];
-/** The dependencies that are followed: libraries, and no programs. */
+/** It follows dependencies on libraries, not on programs. */
 const LIBRARY = /^(lib|zlib)/;
-/** An unpacked version is taken for the newest one for so long. */
+/** For this time it does not look for a newer version. */
 const FRESH_MS = 24 * 60 * 60 * 1_000;
 const COMMAND_BOUND_MS = 120_000;
-/** Of a command that failed: the rest is settings. */
+/** How many words of a failed command an error shows. The others are settings. */
 const SHOWN_WORDS = 4;
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
@@ -39,7 +39,7 @@ let provided: Promise<LlamaCpp> | undefined;
 /**
  * Downloads and unpacks the newest version, unless it is in the cache.
  *
- * @throws if it can't be had, or does not run on this machine
+ * @throws if it cannot be downloaded, or does not run on this machine
  */
 export function provideLlamaCpp(): Promise<LlamaCpp> {
   provided ??= (async () => {
@@ -50,7 +50,7 @@ export function provideLlamaCpp(): Promise<LlamaCpp> {
   return provided;
 }
 
-/** @returns undefined if it is there and runs, else why not */
+/** @returns undefined if it is there and runs, otherwise the reason */
 export async function whyNoLlamaCpp(): Promise<string | undefined> {
   try {
     await provideLlamaCpp();
@@ -60,7 +60,7 @@ export async function whyNoLlamaCpp(): Promise<string | undefined> {
   }
 }
 
-/** The version that was unpacked last, unless that is long ago. */
+/** The version that was unpacked last, unless it is too old. */
 function cached(): LlamaCpp | undefined {
   const versions = join(CACHE, "versions");
   mkdirSync(versions, { recursive: true });
@@ -87,27 +87,27 @@ async function download(): Promise<LlamaCpp> {
   }
 }
 
-/** `1:0.7.0+dfsg-2` → `0.7.0+dfsg-2`: a colon would end the folder's path in a list of paths. */
+/** `1:0.7.0+dfsg-2` → `0.7.0+dfsg-2`: a colon in the folder's name would split a list of paths. */
 function withoutEpoch(version: string): string {
   return version.replace(/^\d+:/, "");
 }
 
-/** Moves what was unpacked to its place: whoever looks there finds a whole one. */
+/** Renames the unpacked folder to its final name, so that this name always means a complete folder. */
 function keep(unpacked: string, version: string): LlamaCpp {
   for (const unused of ["usr/share", "usr/libexec"]) {
     rmSync(join(unpacked, unused), { recursive: true, force: true });
   }
   const root = join(CACHE, "versions", version);
-  rmSync(dirname(root), { recursive: true, force: true }); // with older versions
+  rmSync(dirname(root), { recursive: true, force: true }); // removes older versions too
   mkdirSync(dirname(root));
-  utimesSync(unpacked, new Date(), new Date()); // dpkg-deb gives it the age that it has in the packages
+  utimesSync(unpacked, new Date(), new Date()); // dpkg-deb sets the folder's time from the package
   renameSync(unpacked, root);
   return { version, root };
 }
 
 type Apt = (program: string, args: readonly string[], folder?: string) => Promise<string>;
 
-/** apt with sources, lists and state of its own. Whatever else this machine has set (a proxy, say) applies. */
+/** apt with its own sources, lists and state. Other settings of this machine (for example a proxy) still apply. */
 async function privateApt(folder: string): Promise<Apt> {
   for (const name of ["lists/partial", "cache/archives/partial", "state", "parts"]) {
     mkdirSync(join(folder, name), { recursive: true });
@@ -122,8 +122,8 @@ async function privateApt(folder: string): Promise<Apt> {
     "Dir::State::lists": join(folder, "lists"),
     "Dir::State::status": join(folder, "status"),
     "Dir::Cache": join(folder, "cache"),
-    "APT::Sandbox::User": "", // the user that apt downloads as may not write here
-    "APT::Update::Error-Mode": "any", // otherwise a mirror that does not answer is a warning
+    "APT::Sandbox::User": "", // apt's download user may not write here
+    "APT::Update::Error-Mode": "any", // otherwise an unreachable mirror is only a warning
     "Acquire::Retries": "2",
     "Acquire::http::Timeout": "10",
   };
@@ -131,7 +131,7 @@ async function privateApt(folder: string): Promise<Apt> {
   return (program, args, cwd) => run([program, ...args, ...flags], cwd);
 }
 
-/** Where this machine gets its own packages from. */
+/** The mirror from which this machine gets its own packages. */
 async function mirror(): Promise<string> {
   const format = "$(COMPONENT) $(REPO_URI)";
   const targets = await run([
@@ -143,11 +143,12 @@ async function mirror(): Promise<string> {
   ]);
   const uris = targets.split("\n").map((line) => /^main (\S+)/.exec(line)?.[1] ?? "");
   const found = uris.find((uri) => uri.includes("debian") && !uri.includes("security"));
-  if (found === undefined) throw new Error("apt has no source of Debian's packages here");
+  if (found === undefined)
+    throw new Error("Cannot find a Debian mirror in apt's sources on this machine");
   return found;
 }
 
-/** The packages, then the libraries that these need, then those that those need … */
+/** Downloads the packages, then their libraries, then the libraries of these, and so on. */
 async function downloadWithLibraries(apt: Apt, work: string): Promise<void> {
   const seen = new Set<string>();
   let wanted: readonly string[] = PACKAGES;
@@ -179,7 +180,7 @@ async function field(folder: string, name: string, key: string): Promise<string>
   return (await run(["dpkg-deb", "--field", join(folder, file), key])).trim();
 }
 
-/** Runs it by its own loader: this machine's C library is older, or another one. */
+/** Runs it with its own loader: this machine may have an older or a different C library. */
 async function checkThatItRuns({ root }: LlamaCpp): Promise<void> {
   const [libraries = ""] = new Bun.Glob("usr/lib/*-linux-gnu").scanSync({
     cwd: root,

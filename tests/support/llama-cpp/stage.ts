@@ -7,8 +7,8 @@ import { type Kind, MODELS, startLlama } from "./containers.ts";
 import { buildLlamaImage } from "./image.ts";
 
 /**
- * Starts the stage before the first test of the file, and ends it after the last one. To be called at the top of
- * the file. Only tests may look at what it returns.
+ * Starts the stage before the first test of the file, and ends it after the last one. Call this at the top of the file.
+ * Use the result only inside of tests.
  */
 export function useLlamaStage<Name extends Kind>(...kinds: readonly Name[]): Stage<Name> {
   let stage: (Stage<Name> & AsyncDisposable) | undefined;
@@ -42,7 +42,7 @@ type Stage<Name extends Kind> = {
   readonly servers: Readonly<Record<Name, Server>>;
 };
 
-/** The proxy, and one container of each kind. Resolves when the models of all of them are listed. */
+/** The proxy, and one container of each kind. Resolves when the proxy lists all their models. */
 async function startStage<Name extends Kind>(
   kinds: readonly Name[],
 ): Promise<Stage<Name> & AsyncDisposable> {
@@ -65,7 +65,7 @@ async function startStage<Name extends Kind>(
   };
 }
 
-/** Waits until all these are listed, whatever else is. */
+/** Waits until the proxy lists all these models. It may list others too. */
 export async function untilListed(
   origin: string,
   models: readonly string[],

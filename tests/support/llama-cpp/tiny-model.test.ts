@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { temporaryDirectory } from "../temporary-directory.ts";
 import { type ModelShape, TINY, writeModel } from "./tiny-model.ts";
 
-/** How a file of the format begins: `GGUF`, its version, the number of tensors, of metadata. */
+/** The head of a file: `GGUF`, the version, the number of tensors, the number of metadata entries. */
 const HEAD_BYTES = 24;
 
 function written(shape: ModelShape): Buffer {
@@ -14,7 +14,7 @@ function written(shape: ModelShape): Buffer {
   return readFileSync(path);
 }
 
-test("writeModel() writes the same bytes for the same seed, and others for another one", () => {
+test("writeModel() writes the same bytes for the same seed, and different bytes for another seed", () => {
   const first = written(TINY);
   expect(written(TINY).equals(first)).toBe(true);
   const other = written({ ...TINY, seed: TINY.seed + 1 });
@@ -22,7 +22,7 @@ test("writeModel() writes the same bytes for the same seed, and others for anoth
   expect(other.equals(first)).toBe(false);
 });
 
-test("writeModel() writes a head as the format has it, and aligned tensors", () => {
+test("writeModel() writes a valid head and aligned tensors", () => {
   const model = written(TINY);
   const head = model.subarray(0, HEAD_BYTES);
   const tensorsPerLayer = 9;

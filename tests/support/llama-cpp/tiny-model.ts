@@ -1,13 +1,13 @@
 /**
- * A language model of the llama architecture with random weights, as a GGUF file. It says nonsense in
- * printable ASCII, always the same for the same seed, prompt and sampling. It never ends an answer by
- * itself: that does `max_tokens`, or a full context.
+ * A language model of the llama architecture with random weights, as a GGUF file. It writes nonsense in printable ASCII,
+ * always the same for the same seed, prompt and sampling. It never ends an answer by itself: `max_tokens` or a full
+ * context ends it.
  */
 import { type Tensor, type Value, writeGguf } from "./gguf.ts";
 
 export type ModelShape = {
   readonly seed: number;
-  /** Length of the vector of a token. Must be a multiple of HEADS. */
+  /** Length of a token's vector. Must be a multiple of HEADS. */
   readonly width: number;
   readonly layers: number;
   readonly contextTokens: number;
@@ -15,7 +15,7 @@ export type ModelShape = {
 
 /** 0.7 MB. */
 export const TINY: ModelShape = { seed: 1, width: 64, layers: 2, contextTokens: 4_096 };
-/** Like it, with other answers. */
+/** The same size, with other answers. */
 export const OTHER: ModelShape = { ...TINY, seed: 2 };
 /** 305 MB. */
 export const LARGE: ModelShape = { ...TINY, seed: 3, width: 1_536 };
@@ -23,12 +23,12 @@ export const LARGE: ModelShape = { ...TINY, seed: 3, width: 1_536 };
 const HEADS = 4;
 const FEED_FORWARD_FACTOR = 4;
 
-/** One word for each role, the text, the end of the line. The last word asks for an answer. */
+/** For each message: the role, the text, a line break. The last word asks for an answer. */
 const CHAT_TEMPLATE =
   "{% for message in messages %}{{ message['role'] }}: {{ message['content'] }}\n{% endfor %}" +
   "{% if add_generation_prompt %}assistant: {% endif %}";
 
-/** As llama.cpp numbers them. */
+/** llama.cpp's numbers. */
 const TOKEN = { normal: 1, unknown: 2, control: 3, byte: 6 } as const;
 const SPECIAL = [
   ["<unk>", TOKEN.unknown],
@@ -38,7 +38,7 @@ const SPECIAL = [
   ["<suffix>", TOKEN.control],
   ["<middle>", TOKEN.control],
 ] as const;
-/** How a tokenizer of this kind writes a space. */
+/** How this kind of tokenizer writes a space. */
 const SPACE = "\u2581";
 const BYTES = 256;
 const VOCABULARY: readonly (readonly [text: string, type: number])[] = [
@@ -73,10 +73,10 @@ function metadataOf({ width, layers, contextTokens }: ModelShape): Record<string
     "tokenizer.ggml.unknown_token_id": uint32(0),
     "tokenizer.ggml.bos_token_id": uint32(1),
     "tokenizer.ggml.eos_token_id": uint32(2),
-    "tokenizer.ggml.fim_pre_token_id": uint32(3), // these three: for /infill
+    "tokenizer.ggml.fim_pre_token_id": uint32(3), // these three are for /infill
     "tokenizer.ggml.fim_suf_token_id": uint32(4),
     "tokenizer.ggml.fim_mid_token_id": uint32(5),
-    "tokenizer.ggml.seperator_token_id": uint32(2), // spelt so in the format; for rerank
+    "tokenizer.ggml.seperator_token_id": uint32(2), // spelt like this in the format; for rerank
     "tokenizer.ggml.add_space_prefix": { type: "bool", value: false },
     "tokenizer.chat_template": string(CHAT_TEMPLATE),
   };
@@ -90,7 +90,7 @@ function tensorsOf({ seed, width, layers }: ModelShape): readonly Tensor[] {
     shape: [width],
     values: () => new Float32Array(width).fill(1),
   });
-  /** @param adjust changes a value by where it stands */
+  /** @param adjust changes a value by its row and column */
   const matrix = (
     name: string,
     [columns, rows]: readonly [number, number],
@@ -127,23 +127,23 @@ function tensorsOf({ seed, width, layers }: ModelShape): readonly Tensor[] {
   ];
 }
 
-/** Every token has a 1 as the first number of its vector … */
+/** Every token has a 1 as the first number of its vector. */
 function constantFirst(value: number, _row: number, column: number): number {
   return column === 0 ? 1 : value;
 }
 
-/** … to which no layer adds anything … */
+/** No layer adds anything to this first number. */
 function keepFirst(value: number, row: number): number {
   return row === 0 ? 0 : value;
 }
 
-/** … so that the first column of the output adds the same to a token's score in every position. */
+/** So the first column of the output adds the same amount to a token's score in every position. */
 function printableOnly(value: number, row: number, column: number): number {
   if (column !== 0) return value * OUTPUT_SCALE;
   return isPrintable(row) ? 0 : NEVER;
 }
 
-/** So that one token is much likelier than the others, as in a trained model. */
+/** Makes one token much likelier than the others, as in a trained model. */
 const OUTPUT_SCALE = 4;
 const NEVER = -1_000;
 

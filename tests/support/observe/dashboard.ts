@@ -1,12 +1,12 @@
-/** The queries of the dashboard, as Grafana sends them with its variables as they are at first. */
+/** The dashboard's queries as Grafana sends them, with the initial values of its variables. */
 import { type Dashboard, queriesOf } from "../grafana.ts";
 
 export type SentQuery = { readonly place: string; readonly query: string };
 
-/** What a variable is replaced by. */
+/** The replacement of a variable. */
 type Chosen = {
   readonly name: string;
-  /** Of a variable of which all values are chosen. */
+  /** For a variable with all its values chosen. */
   readonly allValue?: string | null;
   readonly current?: { readonly value?: unknown };
 };
@@ -26,7 +26,7 @@ export function sentQueries(dashboard: Dashboard): readonly SentQuery[] {
   return queriesOf(dashboard).map(({ place, expr }) => ({ place, query: replaced(expr, values) }));
 }
 
-/** `$name`, `${name}` and `${name:format}`. */
+/** Replaces `$name`, `${name}` and `${name:format}`. */
 function replaced(query: string, values: ReadonlyMap<string, string>): string {
   return query.replace(
     /\$(?:(\w+)|\{(\w+)(?::\w+)?\})/g,

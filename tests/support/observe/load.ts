@@ -1,13 +1,13 @@
-/** Requests of every kind that the metrics tell apart, for as long as somebody lets them go on. */
+/** Sends requests of every kind that the metrics distinguish, until it is disposed of. */
 import { chat, streamedChat } from "../client/requests.ts";
 import { MODEL, type ObservedStage } from "./stage.ts";
 
 /** More than the servers take at once. */
 const STREAMS = 8;
-/** A stop of a server in every so many rounds is what changes the routing table. */
+/** After this many rounds a server stops, which changes the routing table. */
 const ROUNDS_PER_STOP = 4;
 
-/** Ends at the end of the block that holds it, when the requests under way have ended. */
+/** Use it with `await using`. It ends when its open requests have ended. */
 export function startLoad(stage: ObservedStage): AsyncDisposable {
   let isOn = true;
   const { origin } = stage.proxy;

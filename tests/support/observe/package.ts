@@ -1,6 +1,6 @@
 /**
- * The real Prometheus: the machine's own, or Debian's package of it, unpacked into a folder of the user's cache. Nothing is
- * installed: it needs no library but libc.
+ * The real Prometheus: the machine's own, or Debian's package, unpacked into a folder of the user's cache. It installs
+ * nothing: the package needs no library except libc.
  */
 import { mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -15,9 +15,9 @@ const COMMAND_BOUND_MS = 120_000;
 let provided: Promise<PrometheusPrograms> | undefined;
 
 /**
- * Downloads and unpacks it, unless it is there.
+ * Downloads and unpacks Prometheus, unless it is there.
  *
- * @throws if it can't be had
+ * @throws if it cannot be downloaded
  */
 export function providePrometheus(): Promise<PrometheusPrograms> {
   provided ??= (async () => {
@@ -25,7 +25,10 @@ export function providePrometheus(): Promise<PrometheusPrograms> {
     if (found !== undefined) return found;
     await unpack();
     const unpacked = find();
-    if (unpacked === undefined) throw new Error("Debian's prometheus has no program any more");
+    if (unpacked === undefined)
+      throw new Error(
+        "Cannot find the program in Debian's prometheus package: its layout has changed",
+      );
     return unpacked;
   })();
   return provided;
@@ -39,14 +42,14 @@ function find(): PrometheusPrograms | undefined {
   return prometheus && promtool ? { prometheus, promtool } : undefined;
 }
 
-/** The folder gets its name when it is complete, so one that was broken off is never used. */
+/** The folder gets its name when it is complete. So an interrupted download is never used. */
 async function unpack(): Promise<void> {
   process.stderr.write(`Unpacking Debian's prometheus into ${FOLDER} …\n`);
   const partial = `${FOLDER}.${process.pid}`;
   const downloads = join(partial, "packages");
   mkdirSync(downloads, { recursive: true });
   try {
-    // Old lists name files that are gone. Only root may renew them.
+    // Old package lists name removed files. Only root may update the lists.
     if (process.getuid?.() === 0) await run(".", "apt-get", "-qq", "update");
     await run(downloads, "apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", PACKAGE);
     for (const file of readdirSync(downloads)) await run(downloads, "dpkg", "-x", file, partial);

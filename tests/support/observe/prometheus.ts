@@ -1,4 +1,4 @@
-/** A running Prometheus with the configuration of deploy/prometheus, and what can be asked of it. */
+/** A running Prometheus with the configuration of deploy/prometheus, and queries to it. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { freePort } from "../proxy/compiled.ts";
@@ -18,22 +18,22 @@ type ScrapedTarget = {
 };
 
 export type Prometheus = AsyncDisposable & {
-  /** What a query returns now. @throws with Prometheus' own words if it is wrong */
+  /** The current result of a query. @throws with Prometheus' error message if the query is wrong */
   readonly query: (text: string) => Promise<readonly Sample[]>;
   readonly targets: (job: string) => Promise<readonly ScrapedTarget[]>;
-  /** Each alert rule and how its last evaluation went: `ok`. */
+  /** Each alert rule, and the result of its last evaluation: `ok`. */
   readonly rules: () => Promise<Readonly<Record<string, string>>>;
-  /** One of the metrics that it has of itself; 0 if there is none. */
+  /** One of Prometheus' metrics about itself. 0 if it does not exist. */
   readonly own: (metric: string) => Promise<number>;
 };
 
-/** What stands in the configuration for what a test can't have: the proxy's name, and times that it would wait for. */
+/** Values of the configuration that a test must replace: the proxy's name, and times that are too long to wait for. */
 const PROXY = "proxy:8080";
 const PACE = /\b15s\b/g;
 const TEST_PACE = "1s";
 const START_BOUND_MS = 20_000;
 
-/** @param proxy its host and port */
+/** @param proxy host and port of the proxy */
 export async function startPrometheus(proxy: string): Promise<Prometheus> {
   await using stack = new AsyncDisposableStack();
   const { prometheus } = await providePrometheus();

@@ -1,4 +1,4 @@
-/** Debian's promtool, and how it tries alert rules: on series that a test makes up. */
+/** Debian's promtool, which tests alert rules with series that a test makes up. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { temporaryDirectory } from "../temporary-directory.ts";
@@ -9,7 +9,7 @@ type Labels = Readonly<Record<string, string>>;
 /** Name and labels → values, one a minute, in promtool's notation: `0+10x5` is 0 10 20 30 40 50. */
 export type Series = Readonly<Record<string, string>>;
 
-/** An alert that fires, and `{{ $value | … }}` as people read it. */
+/** A firing alert. `value` is its `{{ $value | … }}` as people read it. */
 type Firing = { readonly labels: Labels; readonly value?: string };
 
 export type AlertCase = readonly [
@@ -33,9 +33,9 @@ export async function runPromtool(
 }
 
 /**
- * Has promtool try one case of an alert.
+ * Runs promtool on one case of an alert.
  *
- * @returns what it complains of; empty if all is as it should be
+ * @returns promtool's complaint; empty if the case passes
  */
 export async function complaint(
   name: string,

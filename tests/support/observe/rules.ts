@@ -1,8 +1,8 @@
-/** The alert rules of deploy/prometheus, read. */
+/** Reads the alert rules of deploy/prometheus. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** The folder with all of Prometheus' configuration. */
+/** The folder with Prometheus' whole configuration. */
 export const CONFIGURATION = join(import.meta.dir, "../../../deploy/prometheus");
 
 export type AlertRule = {

@@ -1,4 +1,4 @@
-/** The compiled proxy with metrics on, in front of two replicas on a fake engine: one says what vLLM says, the other SGLang. */
+/** The compiled proxy with metrics, and two replicas on a fake engine: one has vLLM's metrics, the other SGLang's. */
 import { untilModels } from "../client/requests.ts";
 import { envOf, FakeEngine } from "../engine/fake.ts";
 import type { FakeContainer } from "../engine/replies.ts";
@@ -19,15 +19,15 @@ export type ObservedStage = AsyncDisposable & {
   readonly proxy: CompiledProxy;
   /** `host:port` of the proxy. */
   readonly address: string;
-  /** As `docker stop`; what it was asked goes on being answered. */
+  /** As with `docker stop`. The server still finishes its open requests. */
   readonly stopContainer: (kind: EngineKind) => void;
-  /** As `docker start`, and healthy at once. */
+  /** As with `docker start`. The container is healthy at once. */
   readonly startContainer: (kind: EngineKind) => void;
-  /** Has a server answer every POST with this status; 200: as it should. */
+  /** Makes a server answer every POST with this status. 200 means normal answers. */
   readonly refuse: (kind: EngineKind, status: number) => Promise<void>;
 };
 
-/** So few at once that a dozen clients have some requests wait. */
+/** Low enough that some requests of a dozen clients must wait. */
 const MAX_IN_FLIGHT = "2";
 
 export async function startObservedStage(): Promise<ObservedStage> {

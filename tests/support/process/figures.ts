@@ -1,7 +1,7 @@
-/** What the kernel tells of a running process: memory, descriptors, CPU time. What is in its memory: see memory.ts. */
+/** The kernel's figures about a running process: memory, descriptors, CPU time. For its memory's content see memory.ts. */
 import { readdirSync, readFileSync } from "node:fs";
 
-/** Resident memory, MiB. */
+/** Resident memory in MiB. */
 export function residentMib(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) / 1024;
@@ -11,7 +11,7 @@ export function descriptorsOf(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length;
 }
 
-/** Looks at a process's resident memory every 50 ms. `stop()` gives the most it has seen, MiB. */
+/** Reads a process's resident memory every 50 ms. `stop()` returns the maximum in MiB. */
 export function watchResident(pid: number): { readonly stop: () => number } {
   let most = residentMib(pid);
   const timer = setInterval(() => {
@@ -25,7 +25,7 @@ export function watchResident(pid: number): { readonly stop: () => number } {
   };
 }
 
-/** CPU time that the process has used so far, ms, in user and kernel mode. Source: proc(5), /proc/<pid>/stat. */
+/** CPU time of the process so far in ms, in user and kernel mode. Source: proc(5), /proc/<pid>/stat. */
 export function cpuMs(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");

@@ -1,4 +1,4 @@
-/** `bun line-writer.ts N`: N lines of 1,000 bytes to standard output, then how long that took, ms, to stderr. */
+/** `bun line-writer.ts N`: writes N lines of 1,000 bytes to standard output, then the time in ms to stderr. */
 import { openStandardOutput } from "../../../src/process/standard-output.ts";
 
 const { write, flush, isTerminal } = await openStandardOutput();

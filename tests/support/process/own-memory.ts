@@ -1,6 +1,6 @@
-/** What this process takes in memory, for tests that share it with a thousand others. */
+/** The memory of this process, for tests that share the process with a thousand others. */
 
-/** Bytes. Garbage does not count: when it is collected says nothing about the code under test. */
+/** Bytes, without garbage: the time of its collection depends on other code than the code under test. */
 export function residentWithoutGarbage(): number {
   Bun.gc(true);
   return process.memoryUsage.rss();

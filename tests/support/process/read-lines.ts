@@ -1,6 +1,6 @@
-/** What a program says, line by line. */
+/** Reads the output of a program, line by line. */
 
-/** Resolves when it says no more. */
+/** Resolves at the end of the output. */
 export async function readLines(
   stream: ReadableStream<Uint8Array>,
   onLine: (line: string) => void,

@@ -1,4 +1,4 @@
-/** Makes sure of its launch environment as the proxy does, then tells what it has become. */
+/** Prepares its launch environment as the proxy does, then prints the result. */
 import { relaunchIfNeeded } from "../../../src/process/launch.ts";
 
 relaunchIfNeeded({ user: undefined, socket: undefined });

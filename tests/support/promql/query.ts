@@ -1,7 +1,7 @@
 /**
- * Says whether a PromQL query can return anything: each metric exists, and each label that it matches, groups or joins
- * by is one of that metric's. A small parser of what our queries use: an unknown function, operator or modifier is an
- * error, not something to skip. It computes nothing.
+ * Checks that a PromQL query can return something: each metric exists, and has each label that the query matches, groups
+ * or joins by. It parses only the parts of PromQL that our queries use. Any other function, operator or modifier is an
+ * error. It computes nothing.
  */
 import { type Token, tokenize } from "./tokens.ts";
 import {
@@ -16,22 +16,23 @@ import {
 } from "./values.ts";
 
 const AGGREGATIONS = new Set(["sum", "min", "max", "avg", "count"]);
-/** With a number before the vector. They keep all labels of what they choose. */
+/** They take a number before the vector, and keep all labels. */
 const CHOICES = new Set(["topk", "bottomk"]);
-/** For what only rises. */
+/** Only for counters. */
 const RATES = new Set(["rate", "irate", "increase"]);
 const OVER_TIME = new Set(["max_over_time", "min_over_time", "avg_over_time", "sum_over_time"]);
 const PER_SAMPLE = new Set(["clamp_min", "clamp_max", "round", "abs", "sort", "sort_desc"]);
 /**
- * The labels that the series of its result have.
+ * The labels of the query's result.
  *
- * @throws {Error} that says what is wrong with it
+ * @throws {Error} that says what is wrong with the query
  */
 export function resultLabels(query: string, known: KnownSeries): ReadonlySet<string> {
   const parser = new Parser(query, known);
   const value = parser.expression(0);
   parser.expect("end");
-  if (value.type === "range") throw new Error("It is a range: put a function around it");
+  if (value.type === "range")
+    throw new Error("It is a range: put a function such as rate() around it");
   return value.type === "number" ? new Set() : value.labels;
 }
 
@@ -45,7 +46,7 @@ class Parser {
     this.#known = known;
   }
 
-  /** @param bound operators that bind less tightly than this end it */
+  /** @param bound operators with a lower precedence than this end the expression */
   expression(bound: number): Value {
     let left = this.#operand();
     for (;;) {
@@ -120,7 +121,7 @@ class Parser {
     return { ...value, type: "instant", kind: undefined };
   }
 
-  /** `sum by (model) (…)`, or with the grouping behind it. */
+  /** `sum by (model) (…)`, or the same with the grouping at the end. */
   #aggregation(): Value {
     let grouping = this.#grouping();
     this.expect("(");
@@ -140,7 +141,7 @@ class Parser {
     return undefined;
   }
 
-  /** `on (…)` or `ignoring (…)`. Many to one is not used, and so is refused. */
+  /** `on (…)` or `ignoring (…)`. Our queries have no many-to-one joins, so it refuses them. */
   #join(): Join {
     for (const word of ["on", "ignoring"] as const) {
       if (this.#accept(word)) return { word, labels: this.#labelList() };
@@ -158,7 +159,7 @@ class Parser {
     return labels;
   }
 
-  /** @param name undefined if `__name__` is matched instead */
+  /** @param name undefined if the query matches `__name__` instead */
   #selector(name: string | undefined): Value {
     const matchers = this.#accept("{") ? this.#matchers() : new Map<string, string>();
     const names = name === undefined ? matchers.get("__name__")?.split("|") : [name];
@@ -178,7 +179,7 @@ class Parser {
     return { type: isRange ? "range" : "instant", kind: isCounter ? "counter" : "gauge", labels };
   }
 
-  /** Behind the brace. Label → value. */
+  /** The matchers after the brace: label → value. */
   #matchers(): Map<string, string> {
     const matchers = new Map<string, string>();
     while (!this.#accept("}")) {
@@ -186,7 +187,7 @@ class Parser {
       const { value: operator } = this.#next();
       if (!/^(=|!=|=~|!~)$/.test(operator)) throw new Error(`"${operator}" matches no label`);
       const { value } = this.expect("text");
-      // Grafana puts `(a|b)` in the place of a variable.
+      // Grafana replaces a variable with `(a|b)`.
       if (value.includes("$") && !operator.includes("~")) {
         throw new Error(`${label} is compared with ${value}, which may be several values: use =~`);
       }

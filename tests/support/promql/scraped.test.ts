@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { METRICS } from "../../../src/telemetry/metrics.ts";
 import { proxySeries, readSeries } from "./scraped.ts";
 
-test("proxySeries() has every metric under the name that it is scraped by, with its labels", async () => {
+test("proxySeries() has every metric with its scraped name and its labels", async () => {
   const series = await proxySeries();
   const own = (name: string): readonly string[] | undefined =>
     series.get(name)?.labels.filter((label) => !/^otel_|^job$|^instance$/.test(label));
@@ -21,7 +21,7 @@ test("proxySeries() has every metric under the name that it is scraped by, with 
   }
 });
 
-test("readSeries() joins the labels of all series of a name, and adds those of the target", () => {
+test("readSeries() merges the labels of all series with the same name, and adds the target's labels", () => {
   const text = [
     "# TYPE a gauge",
     'a{x="1",y="}\\" b 2"} 1',

@@ -1,6 +1,6 @@
 /**
- * What a scrape of the proxy has: the names, kinds and labels that METRICS become, by OpenTelemetry's own SDK and its own
- * exporter. And what Prometheus adds.
+ * The metrics in a scrape of the proxy: OpenTelemetry's own SDK and exporter make names, kinds and labels from METRICS.
+ * Then it adds the labels that Prometheus adds.
  */
 import type { Attributes, Meter, Observable } from "@opentelemetry/api";
 import { PrometheusSerializer } from "@opentelemetry/exporter-prometheus";
@@ -9,10 +9,10 @@ import { createInstruments, type Observed } from "../../../src/telemetry/instrum
 import { METRICS } from "../../../src/telemetry/metrics.ts";
 import type { KnownSeries, Series } from "./values.ts";
 
-/** Prometheus gives them to all that it scrapes. */
+/** Prometheus adds these to everything that it scrapes. */
 const TARGET_LABELS = ["job", "instance"];
 
-/** Each metric is recorded once, with all of its labels. */
+/** Records each metric once, with all its labels. */
 export async function proxySeries(): Promise<KnownSeries> {
   const reader = new Reader();
   const meter = new MeterProvider({ readers: [reader] }).getMeter("test");
@@ -24,7 +24,7 @@ export async function proxySeries(): Promise<KnownSeries> {
 }
 
 /**
- * Reads Prometheus' text format 0.0.4, as far as names, kinds and labels go.
+ * Reads names, kinds and labels from Prometheus' text format 0.0.4.
  *
  * @param more labels that the target gets
  */
@@ -49,7 +49,7 @@ class Reader extends MetricReader {
 
 type Kind = Extract<keyof Meter, `create${string}`>;
 
-/** Which instrument the proxy makes of each metric: it makes them of a meter that writes down what it is asked for. */
+/** The instrument that the proxy creates for each metric. A fake meter records the calls. */
 function instrumentKinds(): ReadonlyMap<string, Kind> {
   const kinds = new Map<string, Kind>();
   const notes = new Proxy({} as Meter, {
@@ -58,14 +58,14 @@ function instrumentKinds(): ReadonlyMap<string, Kind> {
       return { addCallback: () => undefined };
     },
   });
-  // Nothing is ever collected from that meter, so nothing is observed.
+  // Nothing collects from this meter, so it observes nothing.
   createInstruments(notes, {} as Observed);
   return kinds;
 }
 
 function record(meter: Meter, name: string, kind: Kind): void {
   const metric = Object.values(METRICS).find((each) => each.name === name);
-  if (metric === undefined) throw new Error(`METRICS does not have "${name}"`);
+  if (metric === undefined) throw new Error(`METRICS has no metric "${name}"`);
   const attributes: Attributes = Object.fromEntries(metric.labels.map((label) => [label, "x"]));
   const instrument = meter[kind](name, metric);
   if ("add" in instrument) instrument.add(1, attributes);

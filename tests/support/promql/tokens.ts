@@ -1,16 +1,16 @@
-/** The text of a PromQL query → its tokens. Knows only what our queries use, and refuses the rest. */
+/** Splits a PromQL query into tokens. It knows only the syntax that our queries use, and refuses the rest. */
 
 export type Token = {
   readonly kind: "name" | "text" | "number" | "range" | "sign" | "end";
-  /** Of a text: without its quotes. */
+  /** A quoted text has no quotes here. */
   readonly value: string;
 };
 
-/** A `$variable` is Grafana's: it stands inside a text, or is a whole range. */
+/** A `$variable` of Grafana is part of a quoted text, or is a whole range. */
 const TOKEN =
   /(?<blank>\s+)|"(?<text>[^"\\]*)"|(?<range>\[(?:\$\w+|\d+(?:ms|[smhdw]))\])|(?<number>\d+(?:\.\d+)?)(?![\w.])|(?<name>[a-zA-Z_:][\w:]*)|(?<sign>==|!=|=~|!~|>=|<=|[-+*/(){},=<>])/y;
 
-/** @throws {Error} that says from where on it is not understood */
+/** @throws {Error} that says where the unknown syntax begins */
 export function tokenize(query: string): readonly Token[] {
   const tokens: Token[] = [];
   TOKEN.lastIndex = 0;

@@ -1,6 +1,6 @@
-/** What the parts of a query come to: vectors with the labels that their series have. */
+/** The values of a query's parts: vectors with the labels of their series. */
 
-/** What one name stands for, as it is scraped. */
+/** All series of one name, as scraped. */
 export type Series = {
   /** A histogram's `_bucket`, `_sum` and `_count` are counters too: they only rise. */
   readonly kind: "counter" | "gauge";
@@ -11,13 +11,13 @@ export type KnownSeries = ReadonlyMap<string, Series>;
 
 export type Vector = {
   readonly type: "instant" | "range";
-  /** Undefined: neither, or no longer. */
+  /** Undefined if the vector is no plain counter or gauge, or no longer one. */
   readonly kind: Series["kind"] | undefined;
   readonly labels: ReadonlySet<string>;
 };
 export type Value = Vector | { readonly type: "number" };
 
-/** By how tightly they bind. */
+/** Operator → precedence. */
 export const OPERATORS: Readonly<Record<string, number>> = {
   ...{ or: 1, and: 2, unless: 2 },
   ...{ "==": 3, "!=": 3, ">": 3, "<": 3, ">=": 3, "<=": 3 },
@@ -28,7 +28,7 @@ export type Join =
   | { readonly word: "on" | "ignoring"; readonly labels: ReadonlySet<string> }
   | undefined;
 
-/** Two vectors meet where the labels that count are the same; so both must have the same ones. */
+/** Two series match if they have the same values in the joined labels. So both sides must have the same labels. */
 export function combine(left: Value, right: Value, operator: string, join: Join): Value {
   if (left.type === "range" || right.type === "range")
     throw new Error(`"${operator}" takes no range`);
@@ -41,7 +41,7 @@ export function combine(left: Value, right: Value, operator: string, join: Join)
   return { type: "instant", kind: undefined, labels: meet(left, right, operator, join) };
 }
 
-/** The labels of what is left of both. */
+/** The labels of the result of both sides. */
 function meet(left: Vector, right: Vector, operator: string, join: Join): ReadonlySet<string> {
   const common = left.labels.intersection(right.labels);
   for (const label of join?.word === "on" ? join.labels : []) need(common, label);

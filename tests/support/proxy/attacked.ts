@@ -1,4 +1,4 @@
-/** The compiled binary under attack, in front of a fake engine. Measures whether it still serves everybody else. */
+/** The compiled binary under attack, in front of a fake engine. Measures whether it still serves the other clients. */
 import { brotliCompressSync, constants } from "node:zlib";
 import { envOf, FakeEngine } from "../engine/fake.ts";
 import { residentMib, watchResident } from "../process/figures.ts";
@@ -7,7 +7,7 @@ import { type CompiledProxy, startCompiled } from "./compiled.ts";
 export type Attacked = AsyncDisposable & {
   readonly engine: FakeEngine;
   readonly proxy: CompiledProxy;
-  /** Starts a container of the engine's: as `FakeEngine.add`, with its event. */
+  /** Starts a container on the engine: like `FakeEngine.add`, plus the event. */
   readonly run: FakeEngine["add"];
 };
 
@@ -29,15 +29,15 @@ export async function startAttacked(env: Readonly<Record<string, string>> = {}):
   };
 }
 
-/** What an attack did to the others. */
+/** How an attack affected the other clients. */
 export type Harm = {
-  /** The longest that anybody waited for an answer from memory, ms. */
+  /** The longest wait for an answer that the proxy has in memory, in ms. */
   readonly longestMs: number;
-  /** How much resident memory grew at its peak, MiB. */
+  /** The peak growth of resident memory, in MiB. */
   readonly grewMib: number;
 };
 
-/** Asks for `/healthz` all the while. */
+/** Requests `/healthz` during the whole attack. */
 export async function harmOf(proxy: CompiledProxy, attack: () => Promise<void>): Promise<Harm> {
   const restMib = residentMib(proxy.pid);
   const memory = watchResident(proxy.pid);
@@ -63,7 +63,7 @@ export async function harmOf(proxy: CompiledProxy, attack: () => Promise<void>):
   return { longestMs, grewMib: mostMib - restMib };
 }
 
-/** A model list of so many MiB, in a few kB of brotli. */
+/** A model list of this many MiB, compressed to a few kB of brotli. */
 export function brotliBomb(mib: number): Uint8Array<ArrayBuffer> {
   const list = Buffer.alloc(mib * 1024 * 1024, " ");
   list.write('{"data":[{"id":"bomb"}]}');

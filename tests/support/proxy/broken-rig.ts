@@ -1,4 +1,4 @@
-/** `BrokenAnswers` with a log in memory, a backend, and what can be added of it. */
+/** `BrokenAnswers` with a log in memory and a backend, and the errors and ends that tests report to it. */
 import {
   type Broken,
   BrokenAnswers,
@@ -18,7 +18,7 @@ export const OOM: RunEnd = {
 export const BROKE_OFF = "answers broke off; their clients' connections are aborted";
 export const FAILED = "requests failed before their answers began";
 export const ENDED_EARLY = "WebSockets ended early; their clients' connections are closed";
-/** More than any test takes, ms. */
+/** Longer than any test, in ms. */
 export const LONG = 1_000_000;
 
 export function coded(code: string): Error {

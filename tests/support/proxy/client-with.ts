@@ -1,4 +1,4 @@
-/** The connection of a real client, of which a test replaces some calls. */
+/** The connection of a real client. A test replaces some of its calls. */
 import type { Client } from "../../../src/proxy/exchange.ts";
 
 export function clientWith(client: Client, replaced: Partial<Client>): Client {

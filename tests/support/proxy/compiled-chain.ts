@@ -1,4 +1,4 @@
-/** The compiled binary in front of a fake engine with one server, whose every byte the test writes itself. */
+/** The compiled binary in front of a fake engine with one server. The test writes every byte of that server. */
 
 import { type RawServer, rawServer, serveModel } from "../client/raw-http.ts";
 import { untilModels } from "../client/requests.ts";
@@ -8,13 +8,13 @@ import { type CompiledProxy, startCompiled } from "./compiled.ts";
 
 export type CompiledChain = AsyncDisposable & {
   readonly engine: FakeEngine;
-  /** The server's. */
+  /** The server's container. */
   readonly container: FakeContainer;
   readonly proxy: CompiledProxy;
   readonly upstream: RawServer;
 };
 
-/** Resolves when the server's model `m` is listed: its connection 0 was for that. */
+/** Resolves when the proxy lists the server's model `m`. Connection 0 was for that list. */
 export async function startCompiledChain(): Promise<CompiledChain> {
   await using stack = new AsyncDisposableStack();
   const engine = stack.use(await new FakeEngine().start());

@@ -1,4 +1,4 @@
-/** The compiled binary in front of a fake engine with replicas of one model, whose every byte the test writes itself. */
+/** The compiled binary in front of a fake engine with replicas of one model. The test writes every byte of them. */
 import { expect } from "bun:test";
 import { parseHead, parseMessage } from "../client/http-message.ts";
 import { rawConnect } from "../client/raw-http.ts";
@@ -9,15 +9,15 @@ import { until } from "../until.ts";
 import { type CompiledProxy, startCompiled } from "./compiled.ts";
 import { untilShown } from "./shown-status.ts";
 
-/** Called for each request that comes to any of the servers. @param nth from 0, since the last `play` */
+/** Called for each request that reaches a server. @param nth from 0, since the last `play` */
 export type Reaction = (arrival: Arrival, nth: number) => void;
 
 export type Reply = {
-  /** 0 if the connection broke off before a head had come. */
+  /** 0 if the connection broke off before a complete head. */
   readonly status: number;
   readonly headers: ReadonlyMap<string, readonly string[]>;
   readonly body: string;
-  /** Whether the answer has come whole. */
+  /** Whether the answer is complete. */
   readonly complete: boolean;
 };
 
@@ -27,18 +27,18 @@ type Ask = {
   readonly method?: string;
   readonly path?: string;
   readonly headers?: readonly string[];
-  /** A request without one has no body. */
+  /** Without it, the request has no body. */
   readonly body?: string;
-  /** Sends the body without telling its length, in one chunk. */
+  /** Sends the body without a length, in one chunk. */
   readonly chunked?: boolean;
 };
 
 type Options = {
-  /** Beside those of port and enabling. `inference.replica` if they are not given. */
+  /** More labels than port and enabling. `inference.replica` by default. */
   readonly labels?: Labels | ((nth: number) => Labels);
-  /** The entries of their lists. */
+  /** The entries of the servers' model lists. */
   readonly models?: readonly object[] | ((nth: number) => readonly object[]);
-  /** Of the proxy. */
+  /** Environment variables of the proxy. */
   readonly env?: Readonly<Record<string, string>>;
 };
 
@@ -65,7 +65,7 @@ export class CompiledReplicas implements AsyncDisposable {
     this.#stack = stack;
   }
 
-  /** Resolves when all of them are routed. They are numbered from 1, the oldest. */
+  /** Resolves when all are routed. The numbers begin with 1, the oldest. */
   static async start(count: number, options: Options = {}): Promise<CompiledReplicas> {
     const { labels = { "inference.replica": "true" }, models = [{ id: "m" }] } = options;
     await using stack = new AsyncDisposableStack();
@@ -99,7 +99,7 @@ export class CompiledReplicas implements AsyncDisposable {
     return this.servers.at(-1)!;
   }
 
-  /** Has all servers react so from now on. @returns what comes to them from now on, in order */
+  /** Sets the reaction of all servers. @returns all later requests to the servers, in order */
   play(reaction: Reaction): readonly Arrival[] {
     return this.#stage.play(reaction);
   }
@@ -118,18 +118,18 @@ export class CompiledReplicas implements AsyncDisposable {
     return replyOf(client.received(), method);
   }
 
-  /** Has each server answer a request, so that the proxy has an idle connection to each. */
+  /** Makes each server answer a request, so that the proxy has an idle connection to each. */
   async warmUp(answerAll: Reaction): Promise<void> {
     const arrivals = this.play(answerAll);
     const missing = (): boolean => new Set(namesOf(arrivals)).size < this.servers.length;
     for (let asked = 0; missing(); asked += 1) {
-      if (asked > 10 * this.servers.length) throw new Error("Cannot reach each of the replicas");
+      if (asked > 10 * this.servers.length) throw new Error("Cannot reach every replica");
       await this.ask();
     }
   }
 }
 
-/** Where what comes to the servers is kept, and handed to the test. */
+/** Keeps the requests to the servers, and passes them to the test. */
 class Stage {
   #arrivals: Arrival[] = [];
   #reaction: Reaction | undefined;
@@ -154,7 +154,7 @@ function replyOf(received: string, method: string): Reply {
   const bytes = Buffer.from(received, "latin1");
   const head = parseHead(bytes);
   if (head === undefined) return { status: 0, headers: new Map(), body: "", complete: false };
-  // The answer to a HEAD has the length of a body that does not come.
+  // The answer to HEAD has the length of a body that is not sent.
   const message = method === "HEAD" ? undefined : parseMessage(bytes);
   const rest = received.slice(head.length);
   return {
@@ -165,7 +165,7 @@ function replyOf(received: string, method: string): Reply {
   };
 }
 
-/** @returns after how many ms a replica that answered this is asked again */
+/** @returns after how many ms the proxy sends a request to a replica again that answered this */
 export async function cooledMs(refusal: string): Promise<number> {
   await using two = await CompiledReplicas.start(2);
   let busyMs = 0;

@@ -1,4 +1,4 @@
-/** The compiled binary that reports to a collector, in front of one server on a fake engine. */
+/** The compiled binary with a collector, in front of one server on a fake engine. */
 
 import { untilModels } from "../client/requests.ts";
 import { type OtlpReceiver, startOtlpReceiver } from "../collector/receiver.ts";
@@ -10,18 +10,18 @@ export type CompiledTelemetry = AsyncDisposable & {
   readonly receiver: OtlpReceiver;
   readonly backend: FakeBackend;
   readonly proxy: CompiledProxy;
-  /** @returns its exit code, when all that was queued has been sent or given up */
+  /** @returns the exit code, when the proxy has sent or given up everything in its queue */
   readonly stop: () => Promise<number>;
 };
 
 type Environment = Readonly<Record<string, string>>;
 
-/** The answer of a server that has the model `m`. */
+/** The answer of a server with the model `m`. */
 type Answer = Parameters<typeof fakeBackend>[0];
 
 /**
- * @param env what is set beside the engine; made from the collector's address
- * @param binary another one than that of this tree
+ * @param env environment variables besides the engine, made from the collector's address
+ * @param binary a binary from another tree than this one
  */
 export async function startCompiledTelemetry(
   env: (origin: string) => Environment = (origin) => ({ OTEL_EXPORTER_OTLP_ENDPOINT: origin }),

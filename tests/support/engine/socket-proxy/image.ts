@@ -1,4 +1,4 @@
-/** Stands in for the image of the socket proxy in compose.yaml, which tests can't pull: Debian's HAProxy with the same rules. */
+/** Stands in for the socket proxy's image in compose.yaml, which tests can't pull: Debian's HAProxy with the same rules. */
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -12,7 +12,7 @@ LABEL ${TEST_LABEL}
 ENTRYPOINT ["/usr/sbin/haproxy", "-db", "-f", "/haproxy.cfg"]
 `;
 
-/** @returns its tag */
+/** @returns the image's tag */
 export async function buildSocketProxyImage(): Promise<string> {
   const haproxy = Bun.which("haproxy");
   if (haproxy === null) throw new Error("Cannot build a socket proxy: HAProxy is not installed");

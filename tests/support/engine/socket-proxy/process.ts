@@ -1,6 +1,6 @@
 /**
- * Stands in for a socket proxy as people run it: HAProxy over TCP in front of an engine's socket. The rules of
- * Tecnativa's are in process.cfg, those of linuxserver's in linuxserver.cfg.
+ * Stands in for a socket proxy as people run it: HAProxy over TCP in front of an engine's socket. process.cfg has the
+ * rules of Tecnativa's image, linuxserver.cfg the rules of linuxserver's.
  */
 import { join } from "node:path";
 import { freePort } from "../../proxy/compiled.ts";
@@ -11,13 +11,13 @@ const CONFIGS = { Tecnativa: "process.cfg", linuxserver: "linuxserver.cfg" } as 
 type Path = "CONTAINERS" | "EVENTS" | "PING" | "VERSION" | "SERVICES" | "TASKS" | "NODES";
 
 /**
- * What it allows. Unset: both images allow EVENTS, PING and VERSION by themselves, and our README has people set
- * CONTAINERS, and the last three for a swarm.
+ * The allowed kinds of requests. Both images allow EVENTS, PING and VERSION by default. docs/security.md tells users to
+ * allow CONTAINERS too, and docs/swarm.md the last three for a swarm.
  */
 export type Allowed = Partial<Record<Path, "0" | "1">>;
 
 export type SocketProxy = AsyncDisposable & {
-  /** As in DOCKER_HOST. */
+  /** Same form as DOCKER_HOST. */
   readonly host: string;
   readonly origin: string;
 };

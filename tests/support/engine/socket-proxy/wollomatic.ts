@@ -1,18 +1,18 @@
 /**
  * Stands in for wollomatic's socket-proxy (version 1.12): a regular expression for each method, matched against the
- * whole path. What it forbids is a 403 in plain text, and a method without an expression a 405. It passes a piece of an
- * answer on as soon as it has come.
+ * whole path. A forbidden path gets 403 in plain text. A method without an expression gets 405. It passes on each piece
+ * of an answer at once.
  */
 import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
 import { pipeline } from "node:stream";
 import type { SocketProxy } from "./process.ts";
 
 type Rules = {
-  /** As in `-allowGET`. If it is missing, no GET is allowed. */
+  /** As in `-allowGET`. Without it, no GET is allowed. */
   readonly allowGet?: string;
 };
 
-/** As its README allows them for Traefik: only paths with a version. */
+/** The rule for Traefik in wollomatic's README: only paths with an API version. */
 export const RULE_FOR_TRAEFIK = String.raw`/v1\..{1,2}/(version|containers/.*|events.*)`;
 
 export async function startWollomatic(socketPath: string, rules: Rules): Promise<SocketProxy> {
