@@ -3,7 +3,7 @@ import { isLabelled, LABELS, readLabels, unknownLabels } from "../../src/sources
 
 const ENABLED = { "inference.enable": "true" };
 
-/** A value, and as much of it as the name of a test shows. */
+/** A value, and the part of it that the test name shows. */
 function named(value: string): readonly [shown: string, value: string] {
   return [value.slice(0, 20), value];
 }
@@ -20,7 +20,7 @@ describe("readLabels()", () => {
     expect(readLabels({ "inference.enable": "false" }).kind).toBe("disabled");
   });
 
-  test("a label of ours without inference.enable: the reason says what to write", () => {
+  test("a label of ours without inference.enable is wrong, and the reason says what to write", () => {
     expect(readLabels({ "inference.port": "1" })).toEqual({
       kind: "wrong",
       reason:
@@ -98,7 +98,7 @@ describe("readLabels()", () => {
     });
   });
 
-  test.each(["1", "65535", "8080"])("port %s is taken", (port) => {
+  test.each(["1", "65535", "8080"])("accepts port %s", (port) => {
     expect(readLabels({ ...ENABLED, "inference.port": port })).toMatchObject({
       settings: { port: Number(port) },
     });
@@ -153,13 +153,13 @@ describe("readLabels()", () => {
     });
   });
 
-  test("a network is taken by name", () => {
+  test("reads the name of the network", () => {
     expect(readLabels({ ...ENABLED, "inference.network": "ai" })).toMatchObject({
       settings: { network: "ai" },
     });
   });
 
-  test("labels that are set to nothing, as by an unset Compose variable, are no labels", () => {
+  test("treats empty labels, as from an unset Compose variable, as missing", () => {
     const empty = Object.fromEntries(Object.keys(LABELS).map((label) => [label, ""]));
     expect(readLabels({ ...empty, ...ENABLED })).toEqual(readLabels(ENABLED));
     expect(readLabels(empty)).toEqual({
@@ -176,14 +176,14 @@ describe("readLabels()", () => {
     [",a,,b, ,a,", ["a", "b"]],
     ["a b", ["a b"]],
     ["i".repeat(65_536), ["i".repeat(65_536)]],
-  ])("models %p are named", (value, models) => {
+  ])("models %p are read", (value, models) => {
     expect(readLabels({ ...ENABLED, "inference.models": value })).toMatchObject({
       kind: "enabled",
       settings: { models },
     });
   });
 
-  test("10,000 models are taken", () => {
+  test("accepts 10,000 models", () => {
     const names = Array.from({ length: 10_000 }, (_, n) => `m${n}`);
     const read = readLabels({ ...ENABLED, "inference.models": names.join() });
     expect(read).toMatchObject({ settings: { models: names } });
@@ -219,13 +219,13 @@ describe("isLabelled()", () => {
     [{ "inference.enable": "" }, false],
     [{ "inference.enable": "", "inference.models": "" }, false],
     [{ "inference.enable": "", "inference.port": "1" }, true],
-    [{ "inference.eneble": "" }, true], // a typing error is told of, whatever its value
+    [{ "inference.eneble": "" }, true], // we warn about a typing error even if the value is empty
   ])("of %p is %p", (labels, expected) => {
     expect(isLabelled(labels)).toBe(expected);
   });
 });
 
-test("unknownLabels() has those with a typing error, and no other", () => {
+test("unknownLabels() returns only the misspelled labels", () => {
   const typed = [
     "inference.modles",
     "inference.prot",

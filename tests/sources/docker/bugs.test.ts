@@ -12,7 +12,7 @@ import { until } from "../../support/until.ts";
 const PIECE = "x".repeat(1024 * 1024);
 
 describe("follow(), when a line is too long", () => {
-  test("goes on with the same stream, sees what follows at once, and warns once", async () => {
+  test("continues with the same stream, sees the next event at once, and warns once", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const container = fake.add({ port: models.port });
@@ -27,7 +27,7 @@ describe("follow(), when a line is too long", () => {
     fake.kill(container);
     await untilKind(discovery, "draining");
     expect([opened(), discovery.log.count("4 MiB")]).toEqual([1, 1]);
-    fake.cutStreams(); // and all of it is replayed
+    fake.cutStreams(); // and the new stream replays everything
     fake.emit(fake.add({ status: "exited" }), "start");
     await until("it was told again", () => opened() === 2 && discovery.received() >= 3);
     expect(discovery.log.lines.filter(({ message }) => message.includes("4 MiB"))).toMatchObject([
@@ -36,7 +36,7 @@ describe("follow(), when a line is too long", () => {
   });
 });
 
-describe("A bug of ours", () => {
+describe("A bug in the proxy", () => {
   function rig(
     fake: FakeEngine,
     bugs: {
@@ -74,7 +74,7 @@ describe("A bug of ours", () => {
     };
   }
 
-  test("that an event meets with: loud, with its stack; the event counts as seen, and all is looked at", async () => {
+  test("caused by an event: logs the stack, counts the event as seen, and looks at all containers", async () => {
     using fake = await new FakeEngine().start();
     using watching = rig(fake, {
       onEvent: ({ kind }) => {
@@ -99,7 +99,7 @@ describe("A bug of ours", () => {
     expect(fake.requests.filter((path) => path.includes("/events"))).toHaveLength(1);
   });
 
-  test("that the opening of a stream meets with is no failure of the engine's", async () => {
+  test("caused by the opening of a stream is not reported as a failure of the engine", async () => {
     using fake = await new FakeEngine().start();
     using watching = rig(fake, {
       onStreamOpen: () => {
@@ -114,7 +114,7 @@ describe("A bug of ours", () => {
     ]);
   });
 
-  test("in a look at a container: loud, ends nothing, and is not tried in haste", async () => {
+  test("in a look at a container: is logged, stops nothing, and is not retried in a hurry", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const container = fake.add({ port: models.port, status: "exited" });
@@ -142,7 +142,7 @@ describe("A bug of ours", () => {
     await untilKind(discovery, "live");
   });
 
-  test("in a pass over all containers: loud, and the next one is made", async () => {
+  test("in a pass over all containers: is logged, and the next pass runs", async () => {
     using fake = await new FakeEngine().start();
     let isBroken = true;
     using discovery = startDiscovery(fake, {
@@ -162,7 +162,7 @@ describe("A bug of ours", () => {
 });
 
 describe("BugReport", () => {
-  test("says the same bug once a minute, whatever its message, and others beside it", () => {
+  test("logs the same bug once a minute, whatever its message is, and other bugs too", () => {
     const log = memoryLog();
     const bugs = new BugReport(log);
     for (let n = 0; n < 100; n += 1) bugs.tell("while it tried", new Error(`message ${n}`), n);

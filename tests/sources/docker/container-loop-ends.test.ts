@@ -3,10 +3,10 @@ import type { Container } from "../../../src/engine/container.ts";
 import type { ContainerEvent, RunFact } from "../../../src/engine/events.ts";
 import { CONTAINER, eventOf, rig, START, seen } from "../../support/engine/container-loop.ts";
 
-describe("ContainerLoop, the end of a run", () => {
+describe("ContainerLoop at the end of a run", () => {
   const SECOND = START + 5_000;
 
-  /** An event that is in the history before the loop gets it, as docker.ts does it. */
+  /** Records an event in the history before the loop gets it, as docker.ts does. */
   function tell(
     made: ReturnType<typeof rig>,
     fact: RunFact,
@@ -18,14 +18,14 @@ describe("ContainerLoop, the end of a run", () => {
     made.loop.onEvent(event);
   }
 
-  test("the end is told with how the run ended", async () => {
+  test("reports the end and how the run ended", async () => {
     const made = await seen();
     tell(made, "oom");
     tell(made, "die", { exitCode: 137, timeMs: START + 533 });
     expect(made.told).toEqual(["over true ran out of memory (exit code 137)"]);
   });
 
-  test("an exit code that a label hides is known from the inspect alone", async () => {
+  test("knows an exit code that a label hides only from the inspect", async () => {
     const hidden = { ...CONTAINER, labels: { ...CONTAINER.labels, exitCode: "0" } };
     const hiding: Container = { ...hidden, exitCodeIsHidden: true };
     const made = await seen(1, hiding);
@@ -36,7 +36,7 @@ describe("ContainerLoop, the end of a run", () => {
     expect(made.last()).toMatchObject({ outlook: "gone", end: { reason: "exited with code 3" } });
   });
 
-  test("a container that is removed after a stop is told as stopped, with its name and slots", async () => {
+  test("reports a container that was removed after a stop as stopped, with its name and slots", async () => {
     const made = await seen();
     tell(made, "kill", { kind: "kill", signal: 15 });
     tell(made, "die", { exitCode: 0, timeMs: START + 600 });
@@ -48,7 +48,7 @@ describe("ContainerLoop, the end of a run", () => {
       end: { kind: "stopped", brief: "was stopped", reason: "was stopped" },
     };
     expect(made.last()).toMatchObject(told);
-    const late = made.another(); // a late event makes a new loop for it
+    const late = made.another(); // a late event creates a new loop for it
     await late.wake(3);
     expect(made.last()).toMatchObject(told);
   });
@@ -56,7 +56,7 @@ describe("ContainerLoop, the end of a run", () => {
   test.each<[what: string, facts: readonly Partial<ContainerEvent>[], outlook: string]>([
     ["a crash", [], "starts again"],
     [
-      "the third in a row",
+      "the third crash in a row",
       [
         { fact: "start", timeMs: START - 9_000 },
         { fact: "die", timeMs: START - 8_000, exitCode: 1 },

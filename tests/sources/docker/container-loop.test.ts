@@ -4,13 +4,13 @@ import { CONTAINER, ID, PEER, rig, START, seen } from "../../support/engine/cont
 import { until } from "../../support/until.ts";
 
 describe("ContainerLoop", () => {
-  test("tells that it is there, then what a look has seen, with the rank of its wake", async () => {
+  test("reports the container as met, then the sighting of a look with the rank of its wake", async () => {
     const { loop, told } = rig();
     await loop.wake(7);
     expect(told).toEqual([`met ${ID.slice(0, 12)}`, "saw routable 7"]);
   });
 
-  test("any number of wakes during a look make one more, with the rank of the last", async () => {
+  test("any number of wakes during a look cause one more look, with the rank of the last wake", async () => {
     const made = rig();
     const gate = Promise.withResolvers<void>();
     made.gate = gate.promise;
@@ -22,7 +22,7 @@ describe("ContainerLoop", () => {
     expect(made.told.slice(1)).toEqual(["saw routable 1", "saw routable 4"]);
   });
 
-  test("the end of the run that was seen is told at once, without a look; an older one is a replay", async () => {
+  test("reports the end of the seen run at once without a look, and ignores the replay of an older end", async () => {
     const made = await seen();
     made.loop.onEvent(made.event("run over", { timeMs: START - 1 }));
     expect(made.told).toEqual([]);
@@ -31,7 +31,7 @@ describe("ContainerLoop", () => {
     expect([made.told, made.inspects]).toEqual([["over true has ended"], 1]);
   });
 
-  test("a look under way when the run ends is made again", async () => {
+  test("repeats a look if the run ends during it", async () => {
     const made = rig();
     const gate = Promise.withResolvers<void>();
     made.gate = gate.promise;
@@ -44,7 +44,7 @@ describe("ContainerLoop", () => {
     expect([made.told.slice(1), made.inspects]).toEqual([["saw absent 1"], 2]);
   });
 
-  test("a stop signal is told at once as a sighting, another signal is not", async () => {
+  test("reports a stop signal at once as a sighting, and no other signal", async () => {
     const made = await seen();
     made.notices.record({ containerId: ID, signal: 1, timeMs: START + 500 });
     made.loop.onEvent(made.event("kill", { signal: 1 }));
@@ -54,7 +54,7 @@ describe("ContainerLoop", () => {
     expect([made.told, made.inspects]).toEqual([["saw stopping 1"], 1]);
   });
 
-  test("an inspect that fails is told once for each reason, and tried again", async () => {
+  test("reports a failed inspect once for each reason, and tries again", async () => {
     const failure = new EngineError("no answer in time", { kind: "unreachable" });
     const made = await seen(1, failure);
     expect(made.loop.hasSeen).toBe(false);
@@ -65,14 +65,14 @@ describe("ContainerLoop", () => {
     expect([made.told, made.loop.hasSeen]).toEqual([["saw routable 2"], true]);
   });
 
-  test("a container that is removed is told of as absent, then as gone", async () => {
+  test("reports a removed container as absent, then as gone", async () => {
     const made = await seen();
     made.shown = undefined;
     await made.loop.wake(2);
     expect([made.told, made.isGone]).toEqual([["saw absent 2", "gone"], true]);
   });
 
-  test("the run of the container whose network it shares ends: so does its own, as far as requests go", async () => {
+  test("reports the end of its run when the container whose network it shares ends", async () => {
     const made = await seen(1, { ...CONTAINER, networkMode: `container:${PEER.id}` });
     expect(made.loop.peerId).toBe(PEER.id);
     made.loop.onPeerEvent(made.event("run over", { timeMs: PEER.startedAtMs - 1 })); // a replay

@@ -10,7 +10,7 @@ import { until } from "../../support/until.ts";
 
 const DAY_MS = 86_400_000;
 
-/** What the engine's clock is ahead of ours. */
+/** How far the engine's clock is ahead of ours. */
 const OFFSETS: readonly (readonly [what: string, offMs: number])[] = [
   ["a day ahead", DAY_MS],
   ["a day behind", -DAY_MS],
@@ -22,8 +22,8 @@ async function startFake(clockOffsetMs: number): Promise<FakeEngine> {
   return Object.assign(await new FakeEngine().start(), { clockOffsetMs });
 }
 
-describe("Discovery, with an engine whose clock is not ours", () => {
-  test.each(OFFSETS)("%s: a stop drains at once and stays one", async (_what, offMs) => {
+describe("Discovery with an engine whose clock differs from ours", () => {
+  test.each(OFFSETS)("%s: a stop drains at once and stays a stop", async (_what, offMs) => {
     using fake = await startFake(offMs);
     using models = startModelServer("m");
     const container = fake.add({ port: models.port });
@@ -35,7 +35,7 @@ describe("Discovery, with an engine whose clock is not ours", () => {
     expect([kindOf(discovery), discovery.containers()[0]?.state]).toEqual(["draining", "stopping"]);
   });
 
-  test.each(OFFSETS)("%s: a stop under way at the start is known", async (_what, offMs) => {
+  test.each(OFFSETS)("%s: knows a stop that began before the start", async (_what, offMs) => {
     using fake = await startFake(offMs);
     using models = startModelServer("m");
     const container = fake.add({ port: models.port, startedAtMs: fake.nowMs() - 60_000 });
@@ -47,22 +47,25 @@ describe("Discovery, with an engine whose clock is not ours", () => {
     expect([state(), models.reads()]).toEqual(["stopping", 0]);
   });
 
-  test.each(OFFSETS)("%s: a stop lapses when its time is up, not before", async (_what, offMs) => {
-    const LAPSE_MS = 1_500;
-    using fake = await startFake(offMs);
-    using models = startModelServer("m");
-    const container = fake.add({ port: models.port, stopTimeoutS: LAPSE_MS / 1000 });
-    using discovery = startDiscovery(fake, { drainTimeoutMs: LAPSE_MS });
-    await untilKind(discovery, "live");
-    fake.kill(container);
-    const killedMs = performance.now();
-    await untilKind(discovery, "draining");
-    await untilKind(discovery, "live");
-    // From whole seconds the clock is known to one: it may lapse by that much later.
-    expect(performance.now() - killedMs).toBeWithin(LAPSE_MS - 10, LAPSE_MS + 1_400);
-  });
+  test.each(OFFSETS)(
+    "%s: a stop lapses at the end of its time, not before",
+    async (_what, offMs) => {
+      const LAPSE_MS = 1_500;
+      using fake = await startFake(offMs);
+      using models = startModelServer("m");
+      const container = fake.add({ port: models.port, stopTimeoutS: LAPSE_MS / 1000 });
+      using discovery = startDiscovery(fake, { drainTimeoutMs: LAPSE_MS });
+      await untilKind(discovery, "live");
+      fake.kill(container);
+      const killedMs = performance.now();
+      await untilKind(discovery, "draining");
+      await untilKind(discovery, "live");
+      // We know the clock only to a second, so the stop may lapse that much later.
+      expect(performance.now() - killedMs).toBeWithin(LAPSE_MS - 10, LAPSE_MS + 1_400);
+    },
+  );
 
-  test("asks for the last 10 minutes of the engine's time, whatever ours is", async () => {
+  test("asks for the last 10 minutes in the engine's time, whatever our time is", async () => {
     using fake = await startFake(-DAY_MS);
     using _discovery = startDiscovery(fake);
     await until("the stream is open", () => fake.streamCount === 1);
@@ -71,7 +74,7 @@ describe("Discovery, with an engine whose clock is not ours", () => {
     expect(fake.nowMs() / 1000 - sinceS).toBeWithin(598, 606);
   });
 
-  test("a clock that is set back: what comes is replayed from a time that the engine has had", async () => {
+  test("after the engine's clock is set back, asks for events from a time in the engine's past", async () => {
     using fake = await startFake(0);
     using discovery = startDiscovery(fake);
     await until("it is ready", () => discovery.fleet.isReady);

@@ -16,8 +16,8 @@ function inspects(fake: FakeEngine, id: string): number {
   return fake.requests.filter((path) => path.includes(id)).length;
 }
 
-describe("DockerSource, after what once went wrong", () => {
-  test("an address that moves is followed at once: the next container may have it already", async () => {
+describe("DockerSource, regressions:", () => {
+  test("follows a changed address at once, because another container may have the old one already", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const container = fake.add({ port: models.port });
@@ -31,7 +31,7 @@ describe("DockerSource, after what once went wrong", () => {
     await untilKind(discovery, "live");
   });
 
-  test("networks of containers that are not ours are not looked at; our own are", async () => {
+  test("ignores network events of containers that are not ours, except of our own container", async () => {
     using fake = await new FakeEngine().start();
     const stranger = fake.add({ labels: {} });
     const own = fake.add({ labels: {} });
@@ -44,18 +44,18 @@ describe("DockerSource, after what once went wrong", () => {
     expect(inspects(fake, stranger.id)).toBe(0);
   });
 
-  test("a list that keeps failing is asked for again at one pace, however long it fails", async () => {
+  test("repeats a failing list at a constant pace, however long it fails", async () => {
     using fake = await new FakeEngine().start();
     fake.intercept = (path) =>
       path.includes("/containers/json") ? { status: 500, body: "{}" } : undefined;
     using _discovery = startDiscovery(fake, { resyncMs: 100 });
     const beganMs = performance.now();
     await until("it has been asked for 20 times", () => lists(fake) >= 20, 5_000);
-    // At the timer's pace that takes 2 s. If each failure asked once more, it would be a fraction of that.
+    // At the timer's pace this takes 2 s. It would take much less if each failure caused one more try.
     expect(performance.now() - beganMs).toBeGreaterThan(1_400);
   });
 
-  test("a stop that may take for ever lapses never, and asks nothing of the engine meanwhile", async () => {
+  test("a stop without a time limit never lapses, and causes no requests to the engine", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const container = fake.add({ port: models.port, stopTimeoutS: -1 });
@@ -69,7 +69,7 @@ describe("DockerSource, after what once went wrong", () => {
     await expectNever("it lapses", () => kindOf(discovery) !== "unavailable" || isLooking(), 100);
   });
 
-  test("is not ready while a container can't be inspected, unless that takes too long", async () => {
+  test("is not ready while it can't inspect a container, unless that takes too long", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const container = fake.add({ port: models.port });
@@ -84,7 +84,7 @@ describe("DockerSource, after what once went wrong", () => {
     expect(kindOf(waiting)).toBe("live");
   });
 
-  test("a container that has lost its last network, and is then stopped: closed at once, and once", async () => {
+  test("closes a container that lost its last network and is then stopped at once, and only once", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const container = fake.add({ port: models.port });
@@ -102,7 +102,7 @@ describe("DockerSource, after what once went wrong", () => {
     expect(told).toEqual(["run-over"]);
   });
 
-  test("a container that is set up wrong and starts again and again is one warning a minute", async () => {
+  test("a wrongly set up container that restarts again and again causes one warning a minute", async () => {
     using fake = await new FakeEngine().start();
     const container = fake.add({ health: undefined });
     using discovery = startDiscovery(fake);
@@ -118,7 +118,7 @@ describe("DockerSource, after what once went wrong", () => {
     expect(told.map(({ level }) => level)).toEqual(["warn", ...Array(5).fill("debug")]);
   });
 
-  test("two containers with one model that start again and again are one warning", async () => {
+  test("two containers with one model that restart again and again cause one warning", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     fake.add({ port: models.port });
@@ -135,7 +135,7 @@ describe("DockerSource, after what once went wrong", () => {
     expect(discovery.log.count("two containers")).toBe(1);
   });
 
-  test("a look that began before the stream was opened anew has nobody readmitted in its first moments", async () => {
+  test("a look from before a new stream readmits no container in the stream's first moments", async () => {
     const SETTLE_MS = 300;
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
@@ -164,7 +164,7 @@ describe("DockerSource, after what once went wrong", () => {
     await untilKind(discovery, "live");
   });
 
-  test("a loop that was forgotten does not take the one after it along", async () => {
+  test("ending a loop does not remove the loop that followed it", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     using discovery = startDiscovery(fake);

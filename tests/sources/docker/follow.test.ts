@@ -7,13 +7,13 @@ import { startDiscovery, startModelServer } from "../../support/proxy/discovery.
 import { expectNever, until } from "../../support/until.ts";
 
 describe("follow()", () => {
-  test("an engine that is not there yet is reported once, waited for, and reported once when it is", async () => {
+  test("waits for an engine that does not run yet, and logs once that it is missing and once that it is there", async () => {
     using fake = new FakeEngine();
     using models = startModelServer("m");
     fake.add({ port: models.port });
     using discovery = startDiscovery(fake);
     await until("it has said so", () => discovery.log.count("no such socket") > 0);
-    // 600 ms: two more tries or so.
+    // 600 ms: about two more tries.
     await expectNever("it says so again", () => discovery.log.count("no such socket") > 1, 600);
     expect(discovery.connection.status).toMatchObject({
       state: "connecting",
@@ -25,7 +25,7 @@ describe("follow()", () => {
     expect(discovery.connection.status.state).toBe("connected");
   });
 
-  test("an engine that goes away: the table stays, and is right again after it is back", async () => {
+  test("keeps the table while the engine is away, and corrects it when the engine is back", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const container = fake.add({ port: models.port });
@@ -51,7 +51,7 @@ describe("follow()", () => {
     expect([discovery.log.count("no such socket"), discovery.log.count("is back")]).toEqual([1, 1]);
   });
 
-  test("a stream that merely ends is opened again without a word above debug", async () => {
+  test("opens a stream that ends again, and logs nothing above debug", async () => {
     using fake = await new FakeEngine().start();
     using discovery = startDiscovery(fake);
     await until("it is ready", () => discovery.fleet.isReady);
@@ -63,7 +63,7 @@ describe("follow()", () => {
     expect(discovery.log.lines.filter(({ level }) => level !== "debug")).toHaveLength(before);
   });
 
-  test("asks for the events of the last 10 minutes at first, later from 2 s before the last one", async () => {
+  test("asks first for the events of the last 10 minutes, later from 2 s before the last event", async () => {
     using fake = await new FakeEngine().start();
     using discovery = startDiscovery(fake);
     await until("the stream is open", () => fake.streamCount === 1);
@@ -80,7 +80,7 @@ describe("follow()", () => {
     expect(since()[1]!).toBeCloseTo(eventMs / 1000 - 2, 2);
   });
 
-  test("a resync follows every opening, and subscribing comes before listing", async () => {
+  test("resyncs after every opening, and subscribes before it lists", async () => {
     using fake = await new FakeEngine().start();
     using discovery = startDiscovery(fake);
     const kinds = (): readonly string[] =>
@@ -92,7 +92,7 @@ describe("follow()", () => {
     expect(kinds().slice(3)).toEqual(["version", "events", "json"]);
   });
 
-  test("nobody is admitted in the first moments of a fresh stream", async () => {
+  test("admits no container in the first moments of a new stream", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     using discovery = startDiscovery(fake, { settleMs: 150 });
@@ -104,7 +104,7 @@ describe("follow()", () => {
     expect(performance.now() - openedMs).toBeGreaterThan(100);
   });
 
-  test("a stream that goes silent without an end is opened again, without a word above debug", async () => {
+  test("opens a silent stream again, and logs nothing above debug", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     using relay = await startRelay(fake.socketPath, join(fake.directory, "relay.sock"));
@@ -115,17 +115,17 @@ describe("follow()", () => {
     const container = fake.add({ port: models.port });
     fake.emit(container, "health_status: healthy");
     const frozenMs = performance.now();
-    await until("it is live all the same", () => discovery.table.find("m").kind === "live");
+    await until("it is live anyway", () => discovery.table.find("m").kind === "live");
     expect(performance.now() - frozenMs).toBeWithin(100, 1_500);
     const said = discovery.log.lines.filter(({ level }) => level !== "debug");
     expect(said.slice(before).map((line) => line["container"])).toEqual([
-      container.name, // being asked
+      container.name, // the proxy asks for its models
       container.name, // routed
     ]);
     expect(discovery.connection.status.state).toBe("connected");
   });
 
-  test("an engine that answers nothing any more is reported at the next resync, and when it is back", async () => {
+  test("logs at the next resync that the engine no longer answers, and logs when it is back", async () => {
     using fake = await new FakeEngine().start();
     using discovery = startDiscovery(fake, { resyncMs: 200, callTimeoutMs: 500 });
     await until("it is ready", () => discovery.fleet.isReady);
@@ -144,7 +144,7 @@ describe("follow()", () => {
     expect(discovery.log.count("no answer in time; trying on")).toBe(1);
   });
 
-  test("a stream on which something comes is not opened again", async () => {
+  test("does not reopen a stream that delivers events", async () => {
     using fake = await new FakeEngine().start();
     using discovery = startDiscovery(fake, { silenceMs: 200 });
     await until("it is ready", () => discovery.fleet.isReady);
@@ -158,7 +158,7 @@ describe("follow()", () => {
     await until("it has been silent for too long", () => opened() === 2);
   });
 
-  test("connections refused for long: said once what may be wrong with the mount", async () => {
+  test("says once what may be wrong with the mount when connections are refused for long", async () => {
     using socket = await abandonedSocket();
     using discovery = startDiscovery({ socketPath: socket.path }, { staleMs: 300 });
     const stale = (): number => discovery.log.count("restart the proxy, or mount the socket's");
@@ -166,7 +166,7 @@ describe("follow()", () => {
     expect(stale()).toBe(0);
     await until("it has lasted", () => stale() === 1);
     expect(discovery.connection.status.reason).toContain("restart the proxy, or mount");
-    // 1.5 s: another try or two.
+    // 1.5 s: one or two more tries.
     const isRepeated = (): boolean => stale() > 1 || discovery.log.count("trying on") > 1;
     await expectNever("it is said again", isRepeated, 1_500);
     using fake = await new FakeEngine(socket.path).start();

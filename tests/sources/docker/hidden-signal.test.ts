@@ -10,7 +10,7 @@ import { until } from "../../support/until.ts";
 
 const ENABLED = { "inference.enable": "true" };
 
-describe("A container with a label named as an attribute of its events", () => {
+describe("A container with a label that has the name of an event attribute", () => {
   test.each(["fancy", "1", "", "15"])("signal=%p: docker stop drains at once", async (signal) => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
@@ -18,13 +18,13 @@ describe("A container with a label named as an attribute of its events", () => {
     const container = fake.add({ labels });
     using discovery = startDiscovery(fake);
     await untilKind(discovery, "live");
-    fake.emit(container, "kill", { signal }); // what its label says, in place of 15
+    fake.emit(container, "kill", { signal }); // the label's value instead of 15
     await untilKind(discovery, "draining");
     await discovery.docker.resync();
     expect(kindOf(discovery)).toBe("draining");
   });
 
-  test("signal=1, and the stop began before the start", async () => {
+  test("signal=1: knows a stop that began before the start", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const labels = { ...ENABLED, "inference.port": String(models.port), signal: "1" };
@@ -35,7 +35,7 @@ describe("A container with a label named as an attribute of its events", () => {
     expect(models.reads()).toBe(0);
   });
 
-  test("any other name hides nothing: a harmless signal drains nobody", async () => {
+  test("other names hide nothing: a harmless signal does not drain", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const names = { container: "x", name: "x", exitCode: "1", Signal: "15" };
@@ -44,7 +44,7 @@ describe("A container with a label named as an attribute of its events", () => {
     using discovery = startDiscovery(fake);
     await untilKind(discovery, "live");
     fake.kill(container, 1);
-    fake.emit(container, "kill"); // as Podman tells it: without a signal
+    fake.emit(container, "kill"); // as from Podman: without a signal
     await until("they have come", () => discovery.received() === 2);
     await discovery.docker.resync();
     expect(kindOf(discovery)).toBe("live");

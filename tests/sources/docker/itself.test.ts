@@ -38,13 +38,13 @@ describe("isItself()", () => {
     ["behind an init", "/sbin/tini", ["--", "/app/lw-inference-proxy", "-v"], true],
     ["behind a shell", "/bin/sh", ["-c", "exec  /app/lw-inference-proxy"], true],
     ["a server whose network we share", "/usr/bin/python3", ["-m", "vllm"], false],
-    ["a name that is longer", "/lw-inference-proxy-x", [], false],
+    ["a longer name", "/lw-inference-proxy-x", [], false],
   ])("%s", (_what, Path, Args, expected) => {
     const reply = { ...readFixture("docker-20.10.24-user-bridge.json"), Path, Args };
     expect(isItself(parseContainer(reply), itself)).toBe(expected);
   });
 
-  test("another container that runs a proxy is another proxy", () => {
+  test("is false for another container that runs a proxy", () => {
     expect(isItself({ ...PROXY, id: "other" }, itself)).toBe(false);
     expect(isItself(PROXY, ON_HOST)).toBe(false);
   });
@@ -58,27 +58,27 @@ describe("loopAt()", () => {
     ["loopback, another port", "127.0.0.1:8000", ON_HOST, true, false],
     ["another address of loopback", "127.0.0.2:8080", ON_HOST, true, true],
     ["an address of ours", "192.168.1.5:8080", ON_HOST, false, true],
-    ["an IPv6 one, with a zone", "[fe80::1%eth0]:8080", ON_HOST, false, true],
+    ["an IPv6 address of ours, with a zone", "[fe80::1%eth0]:8080", ON_HOST, false, true],
     ["IPv4 as IPv6", "[::ffff:192.168.1.5]:8080", ON_HOST, false, true],
-    ["a container's", "172.17.0.9:8080", ON_HOST, false, false],
-    ["we listen elsewhere only", "127.0.0.1:8080", listening("192.168.1.5"), true, false],
-    ["we listen there only", "127.0.0.1:8080", listening("127.0.0.1"), true, true],
-    ["we listen on loopback only", "192.168.1.5:8080", listening("127.0.0.1"), false, false],
+    ["an address of another container", "172.17.0.9:8080", ON_HOST, false, false],
+    ["we listen only at another address", "127.0.0.1:8080", listening("192.168.1.5"), true, false],
+    ["we listen only there", "127.0.0.1:8080", listening("127.0.0.1"), true, true],
+    ["we listen only on loopback", "192.168.1.5:8080", listening("127.0.0.1"), false, false],
     ["0.0.0.0", "192.168.1.5:8080", listening("0.0.0.0"), false, true],
     ["::", "127.0.0.1:8080", listening("::"), true, true],
     [
-      "in a container: a host's server on a port like ours",
+      "in a container: a server of the host on the same port as ours",
       "172.17.0.1:8080",
       BRIDGED,
       true,
       false,
     ],
-    ["on the port that ours is published as", "172.17.0.1:80", BRIDGED, true, true],
-    ["on one that another port of ours is", "172.17.0.1:9090", BRIDGED, true, false],
-    ["on one published on loopback only", "172.17.0.1:8081", BRIDGED, true, false],
-    ["another container on such a port", "172.17.0.9:80", BRIDGED, false, false],
-    ["our own address there", "172.17.0.2:8080", BRIDGED, false, true],
-    ["who shares our network, on another port", "172.17.0.2:8000", BRIDGED, false, false],
+    ["the published port of our port", "172.17.0.1:80", BRIDGED, true, true],
+    ["the published port of another port of ours", "172.17.0.1:9090", BRIDGED, true, false],
+    ["a port published only on loopback", "172.17.0.1:8081", BRIDGED, true, false],
+    ["another container on the same port", "172.17.0.9:80", BRIDGED, false, false],
+    ["our own address in the network", "172.17.0.2:8080", BRIDGED, false, true],
+    ["a server that shares our network, on another port", "172.17.0.2:8000", BRIDGED, false, false],
   ])("%s (%s)", (...[, at, itself, isOnHost, loops]: Case) => {
     const [, host = "", port] = /^(.*):(\d+)$/.exec(at) ?? [];
     const reason = loopAt({ host, port: Number(port), isOnHost }, itself);
@@ -86,7 +86,7 @@ describe("loopAt()", () => {
     if (loops) expect(reason).toContain("requests would come back");
   });
 
-  test("ports as the engine shows them", () => {
+  test("reads published ports from an inspect of the engine", () => {
     const reply = readFixture("docker-20.10.24-published-ports.json");
     const container = parseContainer(reply);
     expect(container.published).toContainEqual({

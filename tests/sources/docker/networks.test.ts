@@ -23,11 +23,11 @@ function network(name: string, host: number): Network {
   };
 }
 
-/** The proxy's own container and a server's, whose networks a test changes. */
+/** The containers of the proxy and of a server. A test changes their networks. */
 class Rig {
   readonly table = new RoutingTable();
   readonly reads: { readonly url: string; readonly signal: AbortSignal }[] = [];
-  /** Where a server answers; elsewhere all that is sent is dropped. */
+  /** The address where the server answers. Packets to other addresses get lost. */
   answering: string[] = [];
   readonly #containers = new Map<string, Container>();
   readonly #fleet: Fleet;
@@ -72,7 +72,7 @@ class Rig {
     return this.#fleet.members[0];
   }
 
-  /** With the event that the engine has for it. */
+  /** Changes the networks and sends the engine's event for that. */
   move(id: "own" | "server", networks: readonly Network[]): void {
     const container = this.#containers.get(id) ?? SHAPE;
     this.#containers.set(id, { ...container, networks });
@@ -111,8 +111,8 @@ const OWN_B = network("b", 3);
 const AT_A = `http://${A.ipv4}:8000`;
 const AT_B = `http://${B.ipv4}:8000`;
 
-describe("DockerSource, when networks are joined and left", () => {
-  test("the proxy joins a network: a read that has got no answer is begun anew, at the same address", async () => {
+describe("DockerSource when containers join and leave networks", () => {
+  test("the proxy joins a network: repeats an unanswered read at the same address", async () => {
     const rig = new Rig([OWN_A], [B]);
     await rig.untilAt("reading_models", AT_B);
     expect(rig.status?.reason).toContain("no shared network");
@@ -123,7 +123,7 @@ describe("DockerSource, when networks are joined and left", () => {
     expect(rig.reads.map(({ signal }) => signal.aborted)).toEqual([true, false]);
   });
 
-  test("the proxy leaves it: routed no more; what is in flight ends as its connection does", async () => {
+  test("the proxy leaves the network: routes no more; requests in flight end with their connections", async () => {
     const rig = new Rig([OWN_A, OWN_B], [B]);
     rig.answering = [B.ipv4];
     await rig.untilAt("routed", AT_B);
@@ -135,7 +135,7 @@ describe("DockerSource, when networks are joined and left", () => {
     expect([backend.state, rig.table.route("m").kind]).toEqual(["closed", "unavailable"]);
   });
 
-  test("no shared network, and it answers all the same: routed, whatever else the proxy joins", async () => {
+  test("routes to a server that answers without a shared network, whatever network the proxy joins", async () => {
     const rig = new Rig([OWN_A], [B]);
     rig.answering = [B.ipv4];
     await rig.untilAt("routed", AT_B);
@@ -148,10 +148,10 @@ describe("DockerSource, when networks are joined and left", () => {
   });
 
   test.each<[what: string, left: readonly Network[], state: string, address: string | null]>([
-    ["another one", [B], "routed", AT_B],
-    ["none", [], "ignored", null],
+    ["another network", [B], "routed", AT_B],
+    ["no network", [], "ignored", null],
   ])(
-    "the server leaves a network and has %s: what is in flight ends as its connection does",
+    "the server leaves a network and has %s: requests in flight end with their connections",
     async (_what, left, state, address) => {
       const rig = new Rig([OWN_A, OWN_B], [A, B]);
       rig.answering = [A.ipv4, B.ipv4];
@@ -163,7 +163,7 @@ describe("DockerSource, when networks are joined and left", () => {
     },
   );
 
-  test("another address is chosen, and the one before is still its own: what is in flight may finish", async () => {
+  test("a new address while the server keeps the old one: requests in flight may finish", async () => {
     const rig = new Rig([OWN_B], [A, B]);
     rig.answering = [A.ipv4, B.ipv4];
     await rig.untilAt("routed", AT_B);

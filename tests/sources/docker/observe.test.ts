@@ -37,23 +37,23 @@ describe("observe()", () => {
     ["a stop notice comes before its health", {}, true, "stopping"],
     ["a stop notice comes before being unhealthy", { health: "unhealthy" }, true, "stopping"],
     ["unhealthy", { health: "unhealthy" }, false, "not healthy"],
-    ["paused, whatever its health", { status: "paused" }, false, "not healthy"],
+    ["paused, with any health", { status: "paused" }, false, "not healthy"],
     ["starting", { health: "starting" }, false, "starting"],
-    ["label off", { labels: { "inference.enable": "false" } }, false, "absent"],
-    ["label wrong", { labels: { "inference.enable": "yes" } }, false, "ignored"],
+    ["the label disables it", { labels: { "inference.enable": "false" } }, false, "absent"],
+    ["a wrong label", { labels: { "inference.enable": "yes" } }, false, "ignored"],
     ["no HEALTHCHECK", { health: "none" }, false, "ignored"],
     ["no network", { networks: [] }, false, "ignored"],
     ["labelled, but not enabled", { labels: { "inference.port": "1" } }, false, "ignored"],
-    ["being stopped, as Podman shows it", { status: "stopping" }, false, "stopping"],
+    ["stopping, as Podman shows it", { status: "stopping" }, false, "stopping"],
   ])("%s", (_what, change, stopping, expected) => {
     expect(seen(change, stopping)).toBe(expected);
   });
 
-  test("no such container is absent", () => {
+  test("a missing container is absent", () => {
     expect(absent("a", "vllm").kind).toBe("absent");
   });
 
-  test("the run has what labels and networks say", () => {
+  test("the sighting contains the settings of the labels and the address from the networks", () => {
     const observation = observe(HEALTHY, ON_HOST);
     expect(observation).toMatchObject({
       name: "nD-b",
@@ -69,7 +69,7 @@ describe("observe()", () => {
   });
 });
 
-describe("observe() what is to be expected", () => {
+describe("observe(), the outlook", () => {
   const STARTED = HEALTHY.startedAtMs;
 
   function told(change: Partial<Container>, ...facts: readonly Fact[]): Sighting {
@@ -85,7 +85,7 @@ describe("observe() what is to be expected", () => {
   test.each<[what: string, sighting: () => Sighting, outlook: string, end: string | undefined]>([
     ["created", () => told({ status: "created" }), "created", undefined],
     [
-      "created, and it could not be started",
+      "created, but it could not be started",
       () => told({ status: "created", startError: "no such file" }),
       "gone",
       undefined,
@@ -127,19 +127,19 @@ describe("observe() what is to be expected", () => {
       "exited with code 1",
     ],
     [
-      "its label is off",
+      "disabled by its label",
       () => told({ status: "exited", labels: { "inference.enable": "false" } }),
       "gone",
       undefined,
     ],
-    ["it is not known any more, and never was", () => absent("i", "n"), "gone", undefined],
+    ["never inspected and no longer there", () => absent("i", "n"), "gone", undefined],
   ])("%s", (_what, sighting, outlook, end) => {
     const seenNow = sighting();
     expect(seenNow).toMatchObject({ kind: "absent", outlook });
     expect(seenNow.kind === "absent" ? seenNow.end?.reason : "").toBe(end);
   });
 
-  test("without a history the inspect alone tells how it ended", () => {
+  test("without a history, only the inspect says how it ended", () => {
     const change = { status: "exited", exitCode: 137, outOfMemory: true } as const;
     expect(observe({ ...HEALTHY, ...change }, ON_HOST)).toMatchObject({
       outlook: "gone",
@@ -147,7 +147,7 @@ describe("observe() what is to be expected", () => {
     });
   });
 
-  test("a container that runs tells how the run before ended, and what that says", () => {
+  test("a running container reports how the previous run ended, and the text about it", () => {
     const before: readonly Fact[] = [
       { what: "start", timeMs: STARTED - 13_000 },
       { what: "die", timeMs: STARTED - 1_000, exitCode: 1 },
@@ -159,7 +159,7 @@ describe("observe() what is to be expected", () => {
     });
   });
 
-  test("slots are those of its name and of its Compose service", () => {
+  test("its slots are its name and its place in the Compose service", () => {
     const labels = {
       ...HEALTHY.labels,
       "com.docker.compose.project": "ai",

@@ -19,16 +19,16 @@ test.each([
   expect(canonicalAddress(address)).toBe(canonical);
 });
 
-test("isLoopback() knows addresses, and no names", () => {
+test("isLoopback() recognizes addresses, not names", () => {
   expect(["127.0.0.1", "127.9.9.9", "::1"].every(isLoopback)).toBe(true);
   expect(["128.0.0.1", "127.example.com", "::", ""].some(isLoopback)).toBe(false);
 });
 
-test("readOwnAddresses() has loopback", () => {
+test("readOwnAddresses() includes loopback", () => {
   expect(readOwnAddresses()).toContain("127.0.0.1");
 });
 
-test("lookUpAddresses() takes names and addresses, and what does not resolve is none", async () => {
+test("lookUpAddresses() resolves names and addresses, and returns nothing for an unknown name", async () => {
   expect((await lookUpAddresses("localhost")).every(isLoopback)).toBe(true);
   expect(await lookUpAddresses("[::1]")).toEqual(["::1"]);
   expect(await lookUpAddresses("10.0.0.1")).toEqual(["10.0.0.1"]);

@@ -24,7 +24,7 @@ test.each([
   expect(ownContainerId(`1 2 0:1 / /proc rw - proc proc rw\n${line}\n`)).toBe(id);
 });
 
-test("readOwnContainerId() answers on this machine", async () => {
+test("readOwnContainerId() works on this machine", async () => {
   const id = await readOwnContainerId();
   expect(id === undefined || /^[\da-f]{64}$/.test(id)).toBe(true);
   expect(await readOwnContainerId("/no/proc/here")).toBeUndefined();

@@ -29,7 +29,7 @@ describe("OwnPlace", () => {
     ["not in a container", { ownContainerId: undefined }],
     ["in a container of another engine", { inspect: async () => undefined }],
     ["in a container on the host's network", { inspect: async () => ON_HOST }],
-  ])("%s: on the host, and no name is looked up", async (_where, change) => {
+  ])("%s: is on the host, and looks up no name", async (_where, change) => {
     let lookUps = 0;
     const own = placeOf({
       ...change,
@@ -42,7 +42,7 @@ describe("OwnPlace", () => {
     expect([own.place, lookUps]).toEqual([{ kind: "host" }, 0]);
   });
 
-  test("in a container: its networks, as they are at each read", async () => {
+  test("in a container: has the container's networks of each read", async () => {
     let shown: Container = BRIDGED;
     const own = placeOf({ inspect: async () => shown });
     await own.read(false);
@@ -52,7 +52,7 @@ describe("OwnPlace", () => {
     expect(own.place).toMatchObject({ networks: [] });
   });
 
-  test("never read and not to be read is an error; once read it is kept", async () => {
+  test("throws if the first read fails, and keeps the place if a later read fails", async () => {
     let fails = true;
     const own = placeOf({
       inspect: async () => {
@@ -68,7 +68,7 @@ describe("OwnPlace", () => {
     expect(own.place.kind).toBe("container");
   });
 
-  test("the host is looked up beside it, once, and again for as long as somebody is on it", async () => {
+  test("looks up the host in the background once, and again while a container is on the host's network", async () => {
     const answers = ["10.0.0.1", "10.0.0.1", "10.0.0.2"];
     const first = Promise.withResolvers<void>();
     let [asked, changes] = [0, 0];
@@ -84,7 +84,7 @@ describe("OwnPlace", () => {
       },
     });
     await own.read(false);
-    expect(own.place).toMatchObject({ hostAddress: undefined }); // not awaited
+    expect(own.place).toMatchObject({ hostAddress: undefined }); // read() does not wait for it
     first.resolve();
     await until("it is known", () => changes === 1);
     expect(own.place).toMatchObject({ hostAddress: "10.0.0.1" });
@@ -95,7 +95,7 @@ describe("OwnPlace", () => {
     expect([own.place, asked]).toMatchObject([{ hostAddress: "10.0.0.2" }, 3]);
   });
 
-  test("nobody is known to be anywhere until it has been read", async () => {
+  test("the place is unknown before the first read", async () => {
     const own = placeOf();
     let isKnown = false;
     void own.known.then(() => (isKnown = true));
@@ -107,7 +107,7 @@ describe("OwnPlace", () => {
   });
 
   test.each(["forbidden", "refused"] as const)(
-    "our own container is %s for long: on the host, with one warning, until it is told after all",
+    "our own container stays %s: assumes the host with one warning, until the engine shows it",
     async (kind) => {
       const log = memoryLog();
       let isRefused = true;
@@ -135,7 +135,7 @@ describe("OwnPlace", () => {
     },
   );
 
-  test("an engine that can't be reached is waited for, for ever", async () => {
+  test("waits without limit for an engine that does not answer", async () => {
     const own = placeOf({
       refusedMs: 0,
       inspect: async () => {
@@ -152,7 +152,7 @@ describe("OwnPlace", () => {
   });
 });
 
-describe("OwnPlace, of an engine at tcp://", () => {
+describe("OwnPlace with an engine at tcp://", () => {
   type Case = [
     what: string,
     at: readonly string[],
@@ -163,8 +163,8 @@ describe("OwnPlace, of an engine at tcp://", () => {
   const onNoContainer = { ownContainerId: undefined };
 
   test.each<Case>([
-    ["another machine, and we are in a container of ours", ["10.9.9.9"], elsewhere, "foreign"],
-    ["another machine, and we are in none", ["10.9.9.9"], onNoContainer, "foreign"],
+    ["another machine, and we are in a container", ["10.9.9.9"], elsewhere, "foreign"],
+    ["another machine, and we are not in a container", ["10.9.9.9"], onNoContainer, "foreign"],
     ["an engine that knows our container", ["10.9.9.9"], {}, "container"],
     ["loopback", ["127.0.0.1"], onNoContainer, "host"],
     ["an address of ours among others", ["10.9.9.9", "192.168.1.5"], onNoContainer, "host"],
@@ -184,7 +184,7 @@ describe("OwnPlace, of an engine at tcp://", () => {
     if (expected === "foreign") expect(own.place).toMatchObject({ engineHost: "engine.lan" });
   });
 
-  test("once it is foreign, a name that does not resolve for a moment changes nothing", async () => {
+  test("stays foreign when the name does not resolve for a moment", async () => {
     let at: readonly string[] = ["10.9.9.9"];
     const own = placeOf({
       ...onNoContainer,

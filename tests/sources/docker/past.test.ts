@@ -21,7 +21,7 @@ function past(
   return pastOf({ ...CONTAINER, runningSinceMs }, { runs, nowMs, lapseMs: MINUTE_MS });
 }
 
-/** Runs that crash, each with how long it lives; the next one starts a second later. */
+/** Runs that crash after the given lifetimes. Each run starts a second after the end of the previous one. */
 function crashes(livesMs: readonly number[], more: readonly Fact[] = []): readonly Fact[] {
   let timeMs = 0;
   const facts = livesMs.flatMap((lifeMs): readonly Fact[] => {
@@ -37,7 +37,7 @@ function crashes(livesMs: readonly number[], more: readonly Fact[] = []): readon
 
 const THREE = crashes([1_000, 1_000, 1_000]); // they end at 2, 4 and 6 s
 
-describe("pastOf() recordings", () => {
+describe("pastOf() on recordings", () => {
   test.each<[name: string, isCrashLoop: boolean, endCount: number, wasStopped: boolean]>([
     ["docker-20.10.24/06-crash-exit1", false, 1, false],
     ["docker-20.10.24/08-docker-restart", false, 0, false],
@@ -64,34 +64,39 @@ describe("a crash loop", () => {
     ["two crashes", crashes([1_000, 1_000]), 5_000, false],
     ["three crashes", THREE, 7_000, true],
     ["three crashes 10 minutes ago", THREE, 6_000 + 10 * MINUTE_MS, false],
-    ["a moment before that", THREE, 5_999 + 10 * MINUTE_MS, true],
+    ["three crashes just under 10 minutes ago", THREE, 5_999 + 10 * MINUTE_MS, true],
     [
-      "three slow ones within 10 minutes",
+      "three slow crashes within 10 minutes",
       crashes([4, 4, 4].map((n) => n * MINUTE_MS)),
       13 * MINUTE_MS,
       true,
     ],
-    ["three slower ones", crashes([5, 5, 5].map((n) => n * MINUTE_MS)), 16 * MINUTE_MS, false],
     [
-      "the one in the middle was healthy",
+      "three crashes over more than 10 minutes",
+      crashes([5, 5, 5].map((n) => n * MINUTE_MS)),
+      16 * MINUTE_MS,
+      false,
+    ],
+    [
+      "the second run was healthy",
       crashes([1_000, 1_000, 1_000], [{ what: "healthy", timeMs: 3_500 }]),
       7_000,
       false,
     ],
     [
-      "the last one was told to stop",
+      "the last run was told to stop",
       crashes([1_000, 1_000, 1_000], [{ what: "kill", timeMs: 5_500, signal: 15 }]),
       7_000,
       false,
     ],
-    ["stopped while it was down", [...THREE, { what: "stop", timeMs: 6_500 }], 7_000, false],
-    ["the first one's start is not known", THREE.slice(1), 7_000, false],
+    ["stopped between two runs", [...THREE, { what: "stop", timeMs: 6_500 }], 7_000, false],
+    ["the start of the first run is unknown", THREE.slice(1), 7_000, false],
   ])("%s: %p", (_what, facts, nowMs, isCrashLoop) => {
     expect(past(runsIn(facts), nowMs).isCrashLoop).toBe(isCrashLoop);
   });
 
   test.each<[what: string, more: readonly Fact[], isCrashLoop: boolean]>([
-    ["goes on while it starts again", [], true],
+    ["lasts while it starts again", [], true],
     ["ends as soon as it is healthy", [{ what: "healthy", timeMs: 8_000 }], false],
     ["ends when it is told to stop", [{ what: "kill", timeMs: 8_000, signal: 15 }], false],
     ["does not end by another signal", [{ what: "kill", timeMs: 8_000, signal: 1 }], true],
@@ -103,7 +108,7 @@ describe("a crash loop", () => {
     expect(past(runs, 6_000 + 10 * MINUTE_MS, 7_000).isCrashLoop).toBe(false);
   });
 
-  test("ends when a person starts the container: the engine counts its own starts anew then", () => {
+  test("ends when a person starts the container, because the engine resets its restart count", () => {
     const runs = runsIn([...THREE, { what: "start", timeMs: 7_000 }]);
     const given = { runs, nowMs: 9_000, lapseMs: MINUTE_MS };
     const by = (restartCount: number): Past =>
@@ -113,11 +118,11 @@ describe("a crash loop", () => {
 });
 
 describe("pastOf()", () => {
-  test("a container that has never run", () => {
+  test("knows nothing about a container that has never run", () => {
     expect(past([], 5)).toMatchObject({ end: undefined, isRecent: false, wasStopped: false });
   });
 
-  test("ends of the last 10 minutes count, but those of stops", () => {
+  test("counts the ends of the last 10 minutes, except stops", () => {
     const facts = crashes([1_000, 9 * MINUTE_MS, 2 * MINUTE_MS]);
     expect(past(runsIn(facts), 12 * MINUTE_MS).endCount).toBe(2);
     const stopped: Fact = { what: "kill", timeMs: 542_500, signal: 15 };
@@ -125,7 +130,7 @@ describe("pastOf()", () => {
     expect(past(runsIn(told), 12 * MINUTE_MS).endCount).toBe(1);
   });
 
-  test("a run that seems to have lived for less than 1 ms: it is not known for how long", () => {
+  test("the lifetime of a run of less than 1 ms is unknown", () => {
     const runs = runsIn([
       { what: "start", timeMs: 1 },
       { what: "die", timeMs: 1.01, exitCode: 1 },
@@ -134,9 +139,9 @@ describe("pastOf()", () => {
     expect(past(runs, 9).end?.atMs).toBeUndefined();
   });
 
-  test("when the last run ended, if somebody has told that", () => {
+  test("says when the last run ended, if the engine has reported it", () => {
     expect(past(runsIn(THREE), 7_000).end?.atMs).toBe(6_000);
-    // Nobody has told of the end of the first run: it ended at some time before the next one began.
+    // No event reports the end of the first run: it ended at some time before the next start.
     const starts: readonly Fact[] = [
       { what: "start", timeMs: 1_000 },
       { what: "start", timeMs: 9_000 },
@@ -145,7 +150,7 @@ describe("pastOf()", () => {
     expect([end?.kind, end?.atMs]).toEqual(["unknown", undefined]);
   });
 
-  test("a run whose end nobody has told, of a container that is gone", () => {
+  test("handles a run without a reported end of a container that is gone", () => {
     const runs = runsIn([
       { what: "start", timeMs: 1 },
       { what: "kill", timeMs: 5, signal: 15 },

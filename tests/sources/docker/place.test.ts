@@ -4,7 +4,7 @@ import { startDiscovery, startModelServer, untilKind } from "../../support/proxy
 import { expectNever, until } from "../../support/until.ts";
 
 describe("DockerSource, before and after it knows where the proxy is", () => {
-  test("an event before the first look at our own container has nobody looked at", async () => {
+  test("an event before the first look at our own container causes no look", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const own = fake.add({ labels: {} });
@@ -19,13 +19,13 @@ describe("DockerSource, before and after it knows where the proxy is", () => {
     await until("it is asked for", () => asked(own.id));
     fake.setHealth(server, "healthy");
     await until("the event has come", () => discovery.received() === 1);
-    // 100 ms: ten times what a fresh stream takes to settle.
+    // 100 ms: ten times the settle time of a new stream.
     await expectNever("the server is looked at", () => asked(server.id), 100);
     gate.resolve();
     await untilKind(discovery, "live");
   });
 
-  test("our own container that the engine refuses to show: served as on the host after a while", async () => {
+  test("assumes the host after a while if the engine refuses to show our own container", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const own = fake.add({ labels: {} });
@@ -38,13 +38,13 @@ describe("DockerSource, before and after it knows where the proxy is", () => {
     expect(discovery.log.count("takes itself to be on the host")).toBe(1);
   });
 
-  test("its own container is ignored, whatever its labels say of it; another proxy is not", async () => {
+  test("ignores its own container, whatever its labels say, but not another proxy", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const own = fake.add({ labels: { "inference.enable": "true", "inference.port": "8080" } });
     const other = fake.add({ port: models.port });
     using discovery = startDiscovery(fake, {
-      // What the recorded containers run.
+      // The program of the recorded containers.
       own: { containerId: own.id, program: "mock-inference" },
     });
     await untilKind(discovery, "live");
@@ -53,7 +53,7 @@ describe("DockerSource, before and after it knows where the proxy is", () => {
     expect(states).toContainEqual([other.id, "routed", "healthy"]);
   });
 
-  test("an inference server whose network the proxy shares is not the proxy", async () => {
+  test("does not take a server whose network the proxy shares for the proxy", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const peer = fake.add({ port: models.port });
@@ -61,7 +61,7 @@ describe("DockerSource, before and after it knows where the proxy is", () => {
     await untilKind(discovery, "live");
   });
 
-  test("an address at which we listen is ignored with the reason, and is routed when it is another", async () => {
+  test("ignores a server at our own address with a reason, and routes to another address", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const container = fake.add({ port: models.port });
@@ -79,7 +79,7 @@ describe("DockerSource, before and after it knows where the proxy is", () => {
     expect(container.status).toBe("running");
   });
 
-  test("an engine on another machine: what is on its host's network is sought there, in doubt", async () => {
+  test("an engine on another machine: tries the container's address, with a doubt", async () => {
     using fake = await new FakeEngine().start();
     fake.add({ port: 1 });
     using discovery = startDiscovery(fake, {
@@ -91,7 +91,7 @@ describe("DockerSource, before and after it knows where the proxy is", () => {
         },
       },
     });
-    await until("it is doubted", () =>
+    await until("it has a doubt", () =>
       (discovery.containers()[0]?.reason ?? "").includes("the engine is on another machine"),
     );
   });

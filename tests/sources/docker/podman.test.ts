@@ -1,4 +1,4 @@
-/** Where Podman's engine differs from Docker's, by what was recorded of Podman 4.3.1. */
+/** Differences between the engines of Podman and Docker, from recordings of Podman 4.3.1. */
 import { expect, test } from "bun:test";
 import type { CloseReason } from "../../../src/routing/backend.ts";
 import { FakeEngine } from "../../support/engine/fake.ts";
@@ -11,12 +11,12 @@ import {
 import { play, readRecording } from "../../support/replay/recordings.ts";
 import { until } from "../../support/until.ts";
 
-/** Longer than the outcome of a probe took to appear in inspect. */
+/** Longer than the result of a probe took to appear in an inspect. */
 const OUTCOME_MS = 150;
 
 /**
- * What each probe of a recording came to, and what the table says of the model after each event:
- * - unknown, L live, D draining. A `kill` has no signal there, and tells nothing.
+ * The result of each probe of a recording, and the state of the model in the table after each event:
+ * - unknown, L live, D draining. A `kill` of Podman has no signal, so it says nothing.
  */
 const RECORDINGS: readonly [name: string, outcomes: readonly string[], states: string][] = [
   ["p05-run-health-stop-rm", ["healthy", "healthy"], "-LL--"],
@@ -27,7 +27,7 @@ const RECORDINGS: readonly [name: string, outcomes: readonly string[], states: s
 const LETTERS: Readonly<Record<string, string>> = { unknown: "-", live: "L", draining: "D" };
 
 test.each(RECORDINGS)(
-  "%s: what a probe came to is seen though its event came first",
+  "%s: sees the result of a probe although its event comes first",
   async (name, outcomes, states) => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
@@ -39,10 +39,10 @@ test.each(RECORDINGS)(
     await play(fake, path, models.port, async ({ Action, Actor }) => {
       const container = fake.containers.get(Actor.ID);
       if (Action === "health_status" && container !== undefined) {
-        await Bun.sleep(OUTCOME_MS); // as slow as Podman is
+        await Bun.sleep(OUTCOME_MS); // as slow as Podman
         container.health = left.shift();
       }
-      if (Action === "pause" && container !== undefined) container.health = "healthy"; // as it was
+      if (Action === "pause" && container !== undefined) container.health = "healthy"; // as in the recording
       const state = (): string => LETTERS[kindOf(discovery)] ?? "?";
       await until("it is seen", () => state() === states[seen.length]).catch(() => undefined);
       seen += state();
@@ -52,7 +52,7 @@ test.each(RECORDINGS)(
   },
 );
 
-test("a container that is seen to be stopping drains; what is in flight may finish", async () => {
+test("a container with the status stopping drains, and requests in flight may finish", async () => {
   using fake = await new FakeEngine().start();
   using models = startModelServer("m");
   const container = fake.add({ port: models.port });

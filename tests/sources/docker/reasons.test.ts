@@ -6,7 +6,7 @@ import { readFixture } from "../../support/engine/replies.ts";
 
 const HEALTHY = parseContainer(readFixture("docker-20.10.24-healthy.json"));
 
-/** The reply of a paused container, after `docker unpause`: recorded, but for `Status` and `Paused`. */
+/** The inspect of a container after `docker unpause`: a recording, except `Status` and `Paused`. */
 function unpaused(log: readonly object[] | null): Container {
   const reply = readFixture("docker-20.10.24-paused.json");
   Object.assign(reply.State, { Status: "running", Paused: false });
@@ -20,7 +20,7 @@ describe("notHealthy()", () => {
 
   test.each<[what: string, container: Container, reason: string]>([
     ["straight after docker unpause: no probe has failed", unpaused(null), AFTER_PAUSE],
-    ["the same, before the first probe", unpaused([]), AFTER_PAUSE],
+    ["after docker unpause, before the first probe", unpaused([]), AFTER_PAUSE],
     [
       "a probe that has failed since",
       unpaused([{ ExitCode: 0 }, { ExitCode: 1, Output: "refused\n" }]),
@@ -32,7 +32,7 @@ describe("notHealthy()", () => {
       "its health check fails: the check prints nothing",
     ],
     [
-      "one whose probes fail",
+      "a container with failing probes",
       parseContainer(readFixture("docker-20.10.24-unhealthy.json")),
       "its health check fails: wget: server returned error: HTTP/1.1 503 Service Unavailable",
     ],
@@ -41,7 +41,7 @@ describe("notHealthy()", () => {
     expect(notHealthy(container)).toEqual({ state: "unhealthy", reason });
   });
 
-  test("while it is paused", () => {
+  test("a paused container", () => {
     const paused = parseContainer(readFixture("docker-20.10.24-paused.json"));
     expect(notHealthy(paused)?.state).toBe("paused");
   });
@@ -134,7 +134,7 @@ describe("notRunning()", () => {
     expect(`${state}: ${reason}`).toBe(expected);
   });
 
-  test("what the engine says of exits is read: code, memory, failed starts", () => {
+  test("reads the engine's facts about exits: code, memory, failed starts", () => {
     const reply = readFixture("docker-20.10.24-exited.json");
     Object.assign(reply.State, { ExitCode: 3, OOMKilled: true, Error: "a\nb" });
     expect(parseContainer(reply)).toMatchObject({
@@ -158,7 +158,7 @@ describe("comingUp()", () => {
       "ended 2 times in 10 min; last: exit code 1 after 12 s",
     ],
     [
-      "restarted before the proxy was started",
+      "restarted before the proxy started",
       { ...NO_PAST, restartCount: 41 },
       "the engine has restarted it 41 times",
     ],

@@ -4,7 +4,7 @@ import { startDiscovery, startModelServer } from "../../support/proxy/discovery.
 import { play, readRecording } from "../../support/replay/recordings.ts";
 import { until } from "../../support/until.ts";
 
-/** What the table says of the container's model after each recorded event: - unknown, L live, D draining, U unavailable. */
+/** The state of the model after each recorded event: - unknown, L live, D draining, U unavailable. */
 const RECORDINGS: readonly (readonly [name: string, states: string])[] = [
   ["docker-20.10.24/01-run-healthy-unhealthy-healthy-stop", "--LDLD---"],
   ["docker-20.10.24/02-stop-drain-inflight-3s", "--LDD--"],

@@ -5,10 +5,10 @@ import { replay } from "../../support/replay/run.ts";
 
 const RUNS = 2_000;
 const AT_ONCE = 64;
-/** One seed, to have a run again that went wrong. */
+/** One seed, to repeat a failed run. */
 const ONLY = process.env["REPLAY_SEED"];
 
-/** Each run has addresses of its own, and its seed in what it reports. */
+/** Each run has its own addresses, and reports its seed. */
 async function replayAll(seeds: readonly number[]): Promise<readonly string[]> {
   const names = recordingNames();
   const rest = [...seeds];
@@ -28,7 +28,7 @@ async function replayAll(seeds: readonly number[]): Promise<readonly string[]> {
   return wrong;
 }
 
-test("recordings, shuffled, thinned, doubled and cut: the table is what the engine shows", async () => {
+test("shuffled, thinned, doubled and cut recordings: the table agrees with the engine", async () => {
   const seeds = Array.from({ length: RUNS }, (_, n) => n + 1);
   expect(await replayAll(ONLY === undefined ? seeds : [Number(ONLY)])).toEqual([]);
 }, 300_000);

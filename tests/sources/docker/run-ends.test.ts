@@ -71,7 +71,7 @@ describe("endOf() of a recorded run", () => {
     ["docker-26.1.5/08-restart", [STOPPED, BY_COMMAND]],
     [
       "podman-4.3.1/p05-run-health-stop-rm",
-      ["exited: exited with code 0: exited with code 0"], // it tells of no stop
+      ["exited: exited with code 0: exited with code 0"], // it reports no stop
     ],
   ])("%s", async (name, ends) => {
     const runs = (await recordedRuns(name)).filter(({ endedMs }) => endedMs !== undefined);
@@ -81,7 +81,7 @@ describe("endOf() of a recorded run", () => {
 
 describe("endOf()", () => {
   test.each<[what: string, run: PastRun, expected: string]>([
-    ["nobody saw how", run({ what: "destroy", timeMs: 9 }), "unknown: has ended: has ended"],
+    ["no event says how", run({ what: "destroy", timeMs: 9 }), "unknown: has ended: has ended"],
     ["exit code 0", run(die(9, 0)), "exited: exited with code 0: exited with code 0"],
     [
       "by a signal of its own",
@@ -94,7 +94,7 @@ describe("endOf()", () => {
       "exited: exited with code 143 (SIGTERM): exited with code 143 (SIGTERM)",
     ],
     [
-      "by no signal there is",
+      "an exit code that is no signal",
       run(die(9, 255)),
       "exited: exited with code 255: exited with code 255",
     ],
@@ -105,16 +105,16 @@ describe("endOf()", () => {
       run(kill(5, 15), die(9, 3)),
       `${STOPPED} (exit code 3)`,
     ],
-    ["a harmless signal before", run(kill(5, 1), die(9, 1)), CRASHED],
-    ["a stop signal long before", run(kill(5, 15), die(70_000, 1)), CRASHED],
+    ["after a harmless signal", run(kill(5, 1), die(9, 1)), CRASHED],
+    ["long after a stop signal", run(kill(5, 15), die(70_000, 1)), CRASHED],
     ["a kill without its signal, as Podman", run(kill(5), die(9, 1)), CRASHED],
-    ["137 and nobody known", run(die(9, 137)), BY_NOBODY],
-    ["137 by the inspect alone", run(inspected(9, 137)), BY_NOBODY],
+    ["137 without a known cause", run(die(9, 137)), BY_NOBODY],
+    ["137 only from the inspect", run(inspected(9, 137)), BY_NOBODY],
     ["the kill comes after the end", run(inspected(9, 137), kill(10, 9)), BY_COMMAND],
     ["the exit code never comes", run(kill(5, 9), { what: "destroy", timeMs: 9 }), BY_COMMAND],
     ["docker stop -t 60", run(kill(5, 15), kill(60_000, 9), die(60_005, 137)), BY_TIMEOUT(60)],
     [
-      "a stop that was survived, then docker stop",
+      "a survived stop signal, then docker stop",
       run(kill(0, 15), kill(25_000, 15), kill(35_000, 9), die(35_005, 137)),
       BY_TIMEOUT(10),
     ],
@@ -123,7 +123,7 @@ describe("endOf()", () => {
       run(kill(0, 15), kill(9_980, 9), die(9_985, 137)),
       BY_TIMEOUT(10),
     ],
-    ["143 by a stop whose signal nobody told", run(stop(8), die(9, 143)), STOPPED],
+    ["143 by a stop without a reported signal", run(stop(8), die(9, 143)), STOPPED],
     ["the SIGKILL of a stop is lost", run(kill(5, 15), die(10_005, 137)), BY_TIMEOUT(10)],
     ["oom after die", run(die(9, 137), oom(40)), OUT_OF_MEMORY],
     [
@@ -132,21 +132,25 @@ describe("endOf()", () => {
       "out of memory: ran out of memory: ran out of memory",
     ],
     ["oom while it was stopped", run(kill(4, 15), oom(5), die(9, 137)), OUT_OF_MEMORY],
-    ["oom by the inspect alone", run(inspected(9, 137, true)), OUT_OF_MEMORY],
+    ["oom only from the inspect", run(inspected(9, 137, true)), OUT_OF_MEMORY],
     ["oom of a child long before", run(oom(5), die(70_000, 137)), BY_NOBODY],
-    ["the same, with the inspect", run(oom(5), inspected(70_000, 137, true)), BY_NOBODY],
+    [
+      "oom of a child long before, with the inspect",
+      run(oom(5), inspected(70_000, 137, true)),
+      BY_NOBODY,
+    ],
     ["oom of a child, then docker kill", run(oom(5), kill(8, 9), die(9, 137)), BY_COMMAND],
     [
-      "oom of a child that it can't do without",
+      "oom of a child that it needs",
       run(oom(5), die(9, 1)),
       "exited: exited with code 1: exited with code 1 after one of its processes ran out of memory",
     ],
     [
-      "oom of a child, and all went well",
+      "oom of a child, and exit code 0",
       run(inspected(9, 0, true)),
       "exited: exited with code 0: exited with code 0",
     ],
-    ["the inspect knows better than the event", run(die(10, 0), inspected(9, 1)), CRASHED],
+    ["the inspect overrides the event", run(die(10, 0), inspected(9, 1)), CRASHED],
   ])("%s", (_what, each, expected) => {
     expect(told(each)).toBe(expected);
   });
@@ -155,7 +159,7 @@ describe("endOf()", () => {
     ["its own stop signal", { stopSignal: 10 }, run(kill(5, 10), die(9, 138)), STOPPED],
     ["hidden signals", { signalIsHidden: true }, run(kill(5), die(9, 0)), STOPPED],
     [
-      "a hidden exit code: nobody saw how",
+      "a hidden exit code without an inspect",
       { exitCodeIsHidden: true },
       run(die(9, 1)),
       "unknown: has ended: has ended",
@@ -173,7 +177,7 @@ describe("endOf()", () => {
       BY_TIMEOUT(2),
     ],
     [
-      "a stop timeout without end",
+      "an infinite stop timeout",
       { stopTimeoutMs: Number.POSITIVE_INFINITY },
       run(kill(0, 15), kill(2_000, 9), die(2_009, 137)),
       BY_ANY(2),
@@ -189,14 +193,14 @@ test.each<[what: string, run: PastRun, expected: boolean]>([
   ["docker kill", run(kill(5, 9), die(9, 137)), true],
   ["a stop event before die", run(stop(8), die(9, 0)), true],
   ["Podman's status", run({ what: "stopping", timeMs: 1 }, die(9, 0)), true],
-  ["a stop while it was down", run(die(9, 1), stop(400)), false],
+  ["a stop between two runs", run(die(9, 1), stop(400)), false],
   ["a stop signal that has lapsed", run(kill(5, 15), die(70_000, 1)), false],
   ["a stop signal just now", run(kill(5, 15)), true],
 ])("wasToldToStop() %s: %p", (_what, each, expected) => {
   expect(wasToldToStop(each, JUDGED, LAPSE_MS)).toBe(expected);
 });
 
-test("withoutNetwork() says whose end it was", () => {
+test("withoutNetwork() names the container that ended", () => {
   expect(withoutNetwork().reason).toBe(
     "has lost its network: the container whose network it shares has ended",
   );

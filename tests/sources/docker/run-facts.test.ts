@@ -27,22 +27,26 @@ const at = (what: Fact["what"], timeMs: number, rest: Partial<Fact> = {}): Fact 
   ...rest,
 });
 
-/** Start and end of each run. */
+/** The start and end of each run. */
 function spans(...told: readonly Fact[]): readonly (readonly (number | undefined)[])[] {
   return runsIn(factsFrom(...told)).map(({ startedMs, endedMs }) => [startedMs, endedMs]);
 }
 
 describe("runsIn()", () => {
   test.each<[what: string, facts: readonly Fact[], runs: readonly (number | undefined)[][]]>([
-    ["nothing", [], []],
-    ["a run that goes on", [at("start", 1)], [[1, undefined]]],
-    ["one that has ended", [at("start", 1), at("die", 5)], [[1, 5]]],
+    ["no facts", [], []],
+    ["a run in progress", [at("start", 1)], [[1, undefined]]],
+    ["an ended run", [at("start", 1), at("die", 5)], [[1, 5]]],
     ["die, then stop", [at("start", 1), at("die", 5), at("stop", 9)], [[1, 5]]],
     ["stop, then die", [at("start", 1), at("stop", 5), at("die", 9)], [[1, 5]]],
     ["destroy alone", [at("destroy", 9)], [[undefined, 9]]],
-    ["no start is known", [at("healthy", 3), at("die", 5)], [[undefined, 5]]],
-    ["told in the wrong order", [at("die", 5), at("start", 1)], [[1, 5]]],
-    ["told twice", [at("start", 1), at("die", 5), at("start", 1), at("die", 5)], [[1, 5]]],
+    ["an unknown start", [at("healthy", 3), at("die", 5)], [[undefined, 5]]],
+    ["facts in the wrong order", [at("die", 5), at("start", 1)], [[1, 5]]],
+    [
+      "facts that come twice",
+      [at("start", 1), at("die", 5), at("start", 1), at("die", 5)],
+      [[1, 5]],
+    ],
     [
       "two runs",
       [at("start", 1), at("die", 5), at("start", 7), at("die", 9)],
@@ -52,7 +56,7 @@ describe("runsIn()", () => {
       ],
     ],
     [
-      "nobody has told of an end",
+      "an unreported end",
       [at("start", 1), at("start", 7_000)],
       [
         [1, 7_000],
@@ -60,7 +64,7 @@ describe("runsIn()", () => {
       ],
     ],
     ["the inspect shows the start first", [at("start", 1), at("start", 6)], [[1, undefined]]],
-    ["the event tells the start first", [at("start", 6), at("start", 1)], [[1, undefined]]],
+    ["the event reports the start first", [at("start", 6), at("start", 1)], [[1, undefined]]],
     [
       "two short runs",
       [at("start", 6), at("die", 9), at("start", 12)],
@@ -73,7 +77,7 @@ describe("runsIn()", () => {
     expect(spans(...facts)).toEqual(runs);
   });
 
-  test("a run has what was told between its start and its end, and shortly after it", () => {
+  test("a run contains the facts from its start until shortly after its end", () => {
     const [first, second] = runsIn(
       factsFrom(
         at("start", 1),
@@ -81,7 +85,7 @@ describe("runsIn()", () => {
         at("kill", 3, { signal: 15 }),
         at("die", 5, { exitCode: 137 }),
         at("oom", 40),
-        at("kill", 2_000, { signal: 9 }), // too late to have ended it
+        at("kill", 2_000, { signal: 9 }), // too late to be the cause of the end
         at("stop", 2_001),
         at("start", 3_000),
       ),
@@ -93,14 +97,14 @@ describe("runsIn()", () => {
 });
 
 describe("withFact()", () => {
-  test("runs that ended more than 10 minutes ago are forgotten, but the last one", () => {
+  test("forgets runs that ended more than 10 minutes ago, except the last run", () => {
     const told = [at("start", 1), at("die", 2), at("start", 3), at("healthy", 4)];
     const lateMs = 60 * MINUTE_MS;
     expect(spans(...told, at("die", lateMs))).toEqual([[3, lateMs]]);
     expect(spans(...told, at("die", 10 * MINUTE_MS - 1))).toHaveLength(2);
   });
 
-  test("however much is told of a run, little is kept, and the newest of each kind", () => {
+  test("keeps only the newest few facts of each kind in a run", () => {
     const kills = Array.from({ length: 1_000 }, (_, n) => at("kill", n + 10, { signal: 10 }));
     const [run] = runsIn(factsFrom(at("start", 1), at("healthy", 2), ...kills, at("die", 2_000)));
     expect(run).toMatchObject({ startedMs: 1, isHealthy: true, endedMs: 2_000 });
@@ -109,13 +113,13 @@ describe("withFact()", () => {
     ]);
   });
 
-  test("however many runs there are, 256 facts are kept", () => {
+  test("keeps 256 facts, however many runs there are", () => {
     const told = Array.from({ length: 1_000 }, (_, n) => at(n % 2 === 0 ? "start" : "die", n));
     expect(factsFrom(...told)).toHaveLength(256);
     expect(factsFrom(...told).at(-1)?.timeMs).toBe(999);
   });
 
-  test("a start that is told again later keeps what was known of its run", () => {
+  test("a repeated start keeps the known facts of its run", () => {
     const told = [at("start", 1), at("healthy", 1.01), at("start", 6), at("die", 9)];
     expect(runsIn(factsFrom(...told))).toMatchObject([{ startedMs: 1, isHealthy: true }]);
   });
@@ -130,7 +134,7 @@ describe("factsOf()", () => {
     ["exited", { status: "exited", finishedAtMs: 5_000 }, ["start 1000", "die 5000"]],
     ["restarting", { status: "restarting", finishedAtMs: 5_000 }, ["start 1000", "die 5000"]],
     [
-      "exited, nobody knows when",
+      "exited at an unknown time",
       { status: "exited", finishedAtMs: -1 },
       ["start 1000", "die 1000.01"],
     ],
@@ -142,7 +146,7 @@ describe("factsOf()", () => {
   });
 });
 
-test("factOf() an event that tells nothing of a run", () => {
+test("factOf() of an event that says nothing about a run is undefined", () => {
   const event = { kind: "moved", containerId: "c", attributes: {}, timeMs: 1 } as const;
   const nothing = { signal: undefined, fact: undefined, exitCode: undefined };
   expect(factOf({ ...event, ...nothing })).toBeUndefined();

@@ -7,12 +7,12 @@ import { recordedEvents } from "../../support/replay/recorded-runs.ts";
 const HEALTHY = parseContainer(readFixture("docker-20.10.24-healthy.json"));
 
 describe("RunHistory", () => {
-  test("knows nothing of a stranger", () => {
+  test("knows nothing about an unknown container", () => {
     const history = new RunHistory();
     expect([history.runsOf("x"), history.lastSeenOf("x")]).toEqual([[], undefined]);
   });
 
-  test("puts together what events and inspects tell", () => {
+  test("combines facts from events and inspects", () => {
     const history = new RunHistory();
     history.saw(HEALTHY);
     const event = { containerId: HEALTHY.id, attributes: {}, signal: undefined } as const;
@@ -25,7 +25,7 @@ describe("RunHistory", () => {
     ]);
   });
 
-  test("however often a stream is told again, it is the same", async () => {
+  test("stays the same however often a stream is replayed", async () => {
     const [once, often] = [new RunHistory(), new RunHistory()];
     const events = await recordedEvents("docker-20.10.24/09b-restart-policy-crash-loop");
     for (const event of events) once.record(event);
@@ -35,7 +35,7 @@ describe("RunHistory", () => {
     expect(often.runsOf(id)).toEqual(once.runsOf(id));
   });
 
-  test("keeps no labels, and 1,000 containers at most", () => {
+  test("keeps no labels, and at most 1,000 containers", () => {
     const history = new RunHistory();
     for (let n = 0; n < 1_001; n += 1) {
       history.saw({ ...HEALTHY, id: `${n}`, labels: { large: "x".repeat(1_000) } });

@@ -14,7 +14,7 @@ import { expectNever, until } from "../../support/until.ts";
 
 type Request = { readonly lease: Lease; closedBy: CloseReason | undefined };
 
-/** Takes a lease as a request does. */
+/** Takes a lease, as a request does. */
 function request(discovery: Discovery): Request {
   const route = discovery.table.route("m");
   if (route.kind !== "routed") throw new Error(`Cannot take a lease: the model is ${route.kind}`);
@@ -25,8 +25,8 @@ function request(discovery: Discovery): Request {
   return taken;
 }
 
-describe("DockerSource, a stop", () => {
-  test("of a container that nobody knew until then has it never asked for its models", async () => {
+describe("DockerSource: a stop", () => {
+  test("of an unknown container does not cause a read of its models", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     using discovery = startDiscovery(fake);
@@ -38,7 +38,7 @@ describe("DockerSource, a stop", () => {
     expect([kindOf(discovery), models.reads()]).toEqual(["unknown", 0]);
   });
 
-  test("that is older than the run, told late, is none", async () => {
+  test("that is older than the run and comes late has no effect", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const container = fake.add({ port: models.port });
@@ -51,7 +51,7 @@ describe("DockerSource, a stop", () => {
     expect([kindOf(discovery), lease.backend.state]).toEqual(["live", "active"]);
   });
 
-  test("that is asked for twice cuts at the deadline of the first", async () => {
+  test("that comes twice cuts at the deadline of the first one", async () => {
     const DRAIN_MS = 700;
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
@@ -69,7 +69,7 @@ describe("DockerSource, a stop", () => {
     expect(performance.now() - beganMs).toBeWithin(DRAIN_MS - 10, 2 * DRAIN_MS - 110);
   });
 
-  test("while paused gives what drains its deadline, and its end is the end", async () => {
+  test("while paused gives draining requests their deadline, and the end of the run ends them", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const container = fake.add({ port: models.port });
@@ -79,7 +79,7 @@ describe("DockerSource, a stop", () => {
     Object.assign(container, { status: "paused", health: "unhealthy" });
     fake.emit(container, "pause");
     await untilKind(discovery, "draining");
-    // 100 ms: longer than the time to drain, which nobody has begun.
+    // 100 ms: longer than the drain timeout, which has not begun.
     await expectNever("it is cut", () => running.closedBy !== undefined, 100);
     fake.kill(container);
     await until("it is cut", () => running.closedBy === "cut");
@@ -90,7 +90,7 @@ describe("DockerSource, a stop", () => {
     expect([kindOf(discovery), discovery.table.backends.size]).toEqual(["unknown", 0]);
   });
 
-  test("while its models are read ends the read, and an answer that comes all the same is nothing", async () => {
+  test("during a read of its models ends the read, and a late answer has no effect", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const gate = Promise.withResolvers<void>();
@@ -111,11 +111,11 @@ describe("DockerSource, a stop", () => {
   });
 });
 
-describe("DockerSource, one run after another", () => {
+describe("DockerSource: one run after another", () => {
   test.each<[what: string, when: "late" | "never"]>([
-    ["late: the new run is not the one that ended", "late"],
-    ["never: the new run says that the one before is over", "never"],
-  ])("the end of the old run is told %s", async (_what, when) => {
+    ["late, and does not end the new run", "late"],
+    ["never, and the new run shows that the old run is over", "never"],
+  ])("the end of the old run is reported %s", async (_what, when) => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const container = fake.add({ port: models.port });
@@ -141,7 +141,7 @@ describe("DockerSource, one run after another", () => {
   });
 
   test.each<[during: string]>([["an inspect"], ["a read of its models"], ["a drain"]])(
-    "docker rm -f during %s leaves nothing of it",
+    "docker rm -f during %s leaves nothing behind",
     async (during) => {
       using fake = await new FakeEngine().start();
       using models = startModelServer("m");
@@ -173,11 +173,11 @@ describe("DockerSource, one run after another", () => {
       expect([kindOf(discovery), discovery.table.backends.size]).toEqual(["unknown", 0]);
       const before = fake.requests.length;
       await discovery.docker.resync();
-      expect(fake.requests.length - before).toBe(1); // the list: nobody is looked at any more
+      expect(fake.requests.length - before).toBe(1); // the list: no container is inspected any more
     },
   );
 
-  test("healthy, dead and back at another address within 100 ms: only the last address is used", async () => {
+  test("healthy, dead and back at a new address within 100 ms: uses only the last address", async () => {
     using fake = await new FakeEngine().start();
     using host = startHost(250);
     const [first = "", second = ""] = host.addresses;
@@ -209,7 +209,7 @@ describe("DockerSource, one run after another", () => {
     expect(asked.filter((address) => address === first)).toHaveLength(askedFirst);
   });
 
-  test("health that flaps under load loses no request, and leaves no backend behind", async () => {
+  test("flapping health under load loses no request, and leaves no backend behind", async () => {
     const FLAPS = 60;
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
@@ -224,9 +224,9 @@ describe("DockerSource, one run after another", () => {
         if (kindOf(discovery) === "live") {
           const taken = request(discovery);
           all.push(taken);
-          setTimeout(() => taken.lease.end(), (k * 97) % 80); // a client that takes so long
+          setTimeout(() => taken.lease.end(), (k * 97) % 80); // the time that a client takes
         }
-        await Bun.sleep(2); // so that health flaps every 20 ms or so
+        await Bun.sleep(2); // so that health changes about every 20 ms
       }
       most = Math.max(most, discovery.table.backends.size);
     }
@@ -234,7 +234,7 @@ describe("DockerSource, one run after another", () => {
     const backends = new Set(all.map(({ lease }) => lease.backend));
     await until("all have ended", () => [...backends].every(({ inFlight }) => inFlight === 0));
     await until("one is left", () => discovery.table.backends.size === 1);
-    // Each went on to its own end: an idle backend is removed, never one that is in use.
+    // Each request came to its own end: only idle backends are removed.
     expect(all.filter(({ closedBy }) => closedBy !== undefined)).toEqual([]);
     expect(backends.size).toBeWithin(FLAPS / 4, FLAPS);
     expect(most).toBeLessThan(8);

@@ -19,16 +19,16 @@ function inspects(fake: FakeEngine, container: FakeContainer): number {
 }
 
 /**
- * Spreads so many events over a second.
+ * Spreads this many events over a second.
  *
- * @returns how many looks 50 ms apart there may be at one container until now, or soon after
+ * @returns how many looks, 50 ms apart, are possible at one container until now or soon after
  */
 async function burst(emit: (n: number) => void, count = BURST): Promise<number> {
   const beganMs = performance.now();
   for (let n = 0; n < count; n += 1) {
     emit(n);
     const aheadMs = ((n + 1) / count) * BURST_MS - (performance.now() - beganMs);
-    if (aheadMs > 1) await Bun.sleep(aheadMs); // the pace that is tested
+    if (aheadMs > 1) await Bun.sleep(aheadMs); // the pace under test
   }
   return (performance.now() - beganMs) / 50 + 6;
 }
@@ -38,7 +38,7 @@ describe("DockerSource, at scale", () => {
     ["a container", {}],
     ["a container that is not routed", { "inference.enable": "false" }],
   ])(
-    "1,000 events in a second for %s are some twenty looks, and the last one counts",
+    "1,000 events in a second for %s cause about twenty looks, and the last state counts",
     async (_what, labels) => {
       using fake = await new FakeEngine().start();
       using models = startModelServer("m");
@@ -58,7 +58,7 @@ describe("DockerSource, at scale", () => {
     },
   );
 
-  test("a burst of ends of runs does not have the look under way made again for each", async () => {
+  test("a burst of ends of runs does not repeat the current look for each end", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const container = fake.add({ port: models.port });
@@ -72,7 +72,7 @@ describe("DockerSource, at scale", () => {
     expect(inspects(fake, container) - before).toBeWithin(3, looksMax);
   });
 
-  test("events that come more slowly than a look takes find the same pace, though nothing is held", async () => {
+  test("slow events of a disabled container cause looks at the same pace", async () => {
     const COUNT = 50;
     using fake = await new FakeEngine().start();
     const container = fake.add({ labels: { "inference.enable": "false" } });
@@ -84,7 +84,7 @@ describe("DockerSource, at scale", () => {
     expect(inspects(fake, container) - before).toBeLessThan(looksMax / 4 + 6);
   });
 
-  test("a container is looked at at once, however many events others have", async () => {
+  test("looks at a container at once, however many events other containers have", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     const noisy = fake.add({ port: 1, health: "starting" });
@@ -107,7 +107,7 @@ describe("DockerSource, at scale", () => {
     await until("all are live", () => table.models.length === COUNT, 10_000);
     const times: number[] = [];
     for (let n = 0; n < 7; n += 1) {
-      Bun.gc(true); // what other tests have left is not ours to clean up
+      Bun.gc(true); // the garbage of other tests must not count here
       const before = process.cpuUsage();
       await docker.resync();
       const { user, system } = process.cpuUsage(before);

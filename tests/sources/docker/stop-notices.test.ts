@@ -24,17 +24,17 @@ describe("StopNotices", () => {
     ["SIGKILL", 9, 15, true],
     ["SIGINT", 2, 15, true],
     ["SIGQUIT", 3, 15, true],
-    ["SIGTERM to one that stops by SIGINT", 15, 2, true],
+    ["SIGTERM to a container with stop signal SIGINT", 15, 2, true],
     ["SIGHUP", 1, 15, false],
     ["SIGUSR1", 10, 15, false],
-    ["SIGUSR1 to one that stops by it", 10, 10, true],
-    ["SIGRTMIN+3 to one that stops by it", 37, 37, true],
+    ["SIGUSR1 to a container with that stop signal", 10, 10, true],
+    ["SIGRTMIN+3 to a container with that stop signal", 37, 37, true],
   ])("%s", (_what, signal, stopSignal, counts) => {
     expect(noticed(signal, START + 1, { ...RUN, stopSignal })).toBe(counts);
   });
 
   test.each([1, 10, undefined])(
-    "signal %p to one whose label hides the signals of its events: any may be a stop",
+    "signal %p counts as a stop if a label hides the signals of events",
     (signal) => {
       const notices = new StopNotices(DRAIN_MS);
       notices.record({ containerId: "a", signal, timeMs: START + 1 });
@@ -54,7 +54,7 @@ describe("StopNotices", () => {
 
   test.each([
     ["the drain timeout", 10_000, START + 5 + DRAIN_MS],
-    ["the container's own stop timeout, where that is longer", 90_000, START + 5 + 90_000],
+    ["the container's own stop timeout if that is longer", 90_000, START + 5 + 90_000],
   ])("lapses after %s", (_what, stopTimeoutMs, lapseMs) => {
     const notices = new StopNotices(DRAIN_MS);
     const run = { ...RUN, stopTimeoutMs };
@@ -63,7 +63,7 @@ describe("StopNotices", () => {
     expect(notices.lapseOf(run, lapseMs)).toBeUndefined();
   });
 
-  test("a later stop extends it, a replay and a harmless signal do not end it", () => {
+  test("a later stop extends the notice, a replay and a harmless signal do not end it", () => {
     const notices = new StopNotices(DRAIN_MS);
     notices.record({ containerId: "a", signal: 15, timeMs: START + 100 });
     notices.record({ containerId: "a", signal: 9, timeMs: START + 200 });
@@ -72,13 +72,13 @@ describe("StopNotices", () => {
     expect(notices.lapseOf(RUN, START + 400)).toBe(START + 200 + DRAIN_MS);
   });
 
-  test("tells one container from another", () => {
+  test("keeps the notices of containers apart", () => {
     const notices = new StopNotices(DRAIN_MS);
     notices.record({ containerId: "b", signal: 15, timeMs: START + 1 });
     expect(notices.lapseOf(RUN, START + 1)).toBeUndefined();
   });
 
-  test("keeps the last 1,000: a signal sent again and again drives nobody out", () => {
+  test("keeps the last 1,000 kills, and a repeated signal does not displace others", () => {
     const notices = new StopNotices(DRAIN_MS);
     notices.record({ containerId: "a", signal: 15, timeMs: START + 1 });
     for (let n = 0; n < 5_000; n += 1)

@@ -3,7 +3,7 @@ import { FakeEngine } from "../../support/engine/fake.ts";
 import { startDiscovery, startModelServer, untilKind } from "../../support/proxy/discovery.ts";
 import { until } from "../../support/until.ts";
 
-test("events of containers without a label of ours ask the engine nothing", async () => {
+test("events of containers without a label of ours cause no requests to the engine", async () => {
   using fake = await new FakeEngine().start();
   using discovery = startDiscovery(fake);
   await until("it is ready", () => discovery.fleet.isReady);
@@ -18,7 +18,7 @@ test("events of containers without a label of ours ask the engine nothing", asyn
   expect(fake.requests.slice(before)).toEqual(["/v1.41/containers/json?all=1"]);
 });
 
-test("containers that do not run are listed, and neither routed nor in the way of those that do", async () => {
+test("lists stopped containers, does not route them, and they do not disturb running ones", async () => {
   using fake = await new FakeEngine().start();
   using models = startModelServer("m");
   for (const status of ["exited", "created", "dead"]) fake.add({ status, health: undefined });
@@ -38,7 +38,7 @@ test("containers that do not run are listed, and neither routed nor in the way o
   await untilKind(discovery, "unknown");
 });
 
-test("a warning of a label with a typing error comes before what becomes of its container", async () => {
+test("warns about a misspelled label before it logs the state of the container", async () => {
   using fake = await new FakeEngine().start();
   fake.add({ labels: { "inference.enable": "true", "inference.prot": "1" }, health: undefined });
   using discovery = startDiscovery(fake);
@@ -48,7 +48,7 @@ test("a warning of a label with a typing error comes before what becomes of its 
   expect(ofIt).toEqual(["unknown labels", "container ignored"]);
 });
 
-test("the warning of a label with a typing error names those that there are", async () => {
+test("the warning about a misspelled label names the existing labels", async () => {
   using fake = await new FakeEngine().start();
   fake.add({ labels: { "inference.enable": "true", "inference.replicas": "true" } });
   using discovery = startDiscovery(fake);

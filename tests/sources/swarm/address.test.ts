@@ -17,7 +17,7 @@ function reasonOf(address: ReturnType<typeof addressOf>): string {
 }
 
 describe("addressOf()", () => {
-  test("is that on the network which the proxy is on too, never on the one of the routing mesh", () => {
+  test("uses the network that the proxy is on too, never the network of the routing mesh", () => {
     const other = aNetwork({ id: "net0", name: "a_other", addresses: ["10.0.9.9"] });
     const task = aTask({ networks: [INGRESS, other, aNetwork()] });
     const whereabouts = {
@@ -29,12 +29,12 @@ describe("addressOf()", () => {
     });
   });
 
-  test("an IPv6 address stands in brackets", () => {
+  test("writes an IPv6 address in brackets", () => {
     const task = aTask({ networks: [aNetwork({ addresses: ["fd00::5"] })] });
     expect(addressOf(task, SETTINGS, ON_NET, undefined)).toMatchObject({ host: "[fd00::5]" });
   });
 
-  test("is on the network that the label names, or nowhere", () => {
+  test("uses the network that the label names, or none", () => {
     const second = aNetwork({ id: "net2", name: "b", addresses: ["10.0.2.5"] });
     const task = aTask({ networks: [aNetwork(), second] });
     const both = { ...ON_NET, networks: [...ON_NET.networks, { id: "net2", name: "b" }] };
@@ -50,14 +50,14 @@ describe("addressOf()", () => {
     ).toContain("the service is on none");
   });
 
-  test("on the host's network it is the node's, with the port of the label", () => {
+  test("on the host's network: the node's address, with the port of the label", () => {
     const task = aTask({ networks: [HOST_NETWORK] });
     expect(addressOf(task, SETTINGS, ON_NET, aNode())).toEqual({
       ...{ kind: "address", host: "192.168.1.21", port: 8000, isOfNode: true },
     });
   });
 
-  test("with a port published on its node it is the node's, with the real number of that port", () => {
+  test("with a port published on its node: the node's address, with the published port", () => {
     const udp = { ...PORT_8000, protocol: "udp", publishedPort: 1 };
     const other = { ...PORT_8000, targetPort: 9000, publishedPort: 2 };
     const task = aTask({ networks: [], hostPorts: [udp, other, PORT_8000, PORT_8000] });
@@ -66,27 +66,27 @@ describe("addressOf()", () => {
     });
   });
 
-  test("a shared network comes before a published port", () => {
+  test("prefers a shared network to a published port", () => {
     const task = aTask({ hostPorts: [PORT_8000] });
     expect(addressOf(task, SETTINGS, ON_NET, aNode())).toMatchObject({ host: "10.0.1.5" });
     expect(addressOf(task, SETTINGS, ON_HOST, aNode())).toMatchObject({ port: 32_768 });
   });
 
-  test("without the node's address there is none, and it says what to allow", () => {
+  test("without the node's address: no address, and the reason says what to allow", () => {
     const task = aTask({ networks: [HOST_NETWORK] });
     for (const node of [undefined, aNode({ address: "" })]) {
       expect(reasonOf(addressOf(task, SETTINGS, ON_NET, node))).toContain("NODES=1");
     }
   });
 
-  test("a loopback address of a node leads there from a host alone", () => {
+  test("uses a loopback address of a node only from a host", () => {
     const task = aTask({ networks: [HOST_NETWORK] });
     const node = aNode({ address: "127.0.0.1" });
     expect(reasonOf(addressOf(task, SETTINGS, ON_NET, node))).toContain("--advertise-addr");
     expect(addressOf(task, SETTINGS, ON_HOST, node)).toMatchObject({ host: "127.0.0.1" });
   });
 
-  test("without a way to it, it says which networks there are and what would help", () => {
+  test("an unreachable task: the reason lists the networks and says what to do", () => {
     expect(reasonOf(addressOf(aTask(), SETTINGS, ON_HOST, aNode()))).toBe(
       "no shared network: the service is on ai_inference; the proxy uses a host's network, which reaches no overlay network; run the proxy as a service or container on that network, or publish port 8000 with mode=host",
     );

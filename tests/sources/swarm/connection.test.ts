@@ -23,12 +23,12 @@ function connect() {
   return { log, connection: new SwarmConnection(log) };
 }
 
-describe("of an engine that has never answered", () => {
+describe("SwarmConnection of an engine that has never answered", () => {
   test.each<[what: string, error: EngineError]>([
     ["in no swarm", refused("no swarm")],
     ["a worker", refused("worker")],
-    ["one that knows no swarm at all", NOT_FOUND],
-  ])("%s: containers only, and nothing is said", (_what, error) => {
+    ["an engine without swarm support", NOT_FOUND],
+  ])("%s: only containers, and no log line", (_what, error) => {
     const { log, connection } = connect();
     connection.failed(error);
     connection.sawTaskContainer();
@@ -38,14 +38,17 @@ describe("of an engine that has never answered", () => {
 
   test.each<[what: string, error: EngineError]>([
     ["a manager that is starting", refused("being prepared")],
-    ["one whose key is locked", refused("locked")],
-    ["one without a quorum", refused("deadline")],
-    ["one without a leader", refused("no leader")],
+    ["a manager whose key is locked", refused("locked")],
+    ["a manager without a quorum", refused("deadline")],
+    ["a manager without a leader", refused("no leader")],
     ["silence", SILENT],
-    ["another one of the engine", refusalError("GET /services", 500, '{"message":"no"}')],
-    ["one that says so to no purpose", refusalError("GET /services", 500, messageOf("worker"))],
-    ["none of the engine", refusalError("GET /services", 503, "<h1>no server</h1>")],
-  ])("%s says nothing: it is asked again soon, and is not new any more", (_what, error) => {
+    ["another error of the engine", refusalError("GET /services", 500, '{"message":"no"}')],
+    [
+      "the worker's message with another status",
+      refusalError("GET /services", 500, messageOf("worker")),
+    ],
+    ["an error in front of the engine", refusalError("GET /services", 503, "<h1>no server</h1>")],
+  ])("%s decides nothing: the engine is asked again soon, and is no longer new", (_what, error) => {
     const { log, connection } = connect();
     expect(connection.isNew).toBe(true);
     for (let n = 0; n < 3; n += 1) connection.failed(error);
@@ -55,7 +58,7 @@ describe("of an engine that has never answered", () => {
     expect(connection).toMatchObject({ isManager: true, isAnswering: true });
   });
 
-  test("a socket proxy that forbids it: said once, and only if there are containers of tasks", () => {
+  test("a socket proxy that forbids it: logged once, and only if there are containers of tasks", () => {
     const { log, connection } = connect();
     connection.failed(refused("forbidden"));
     connection.failed(refused("forbidden"));
@@ -73,15 +76,15 @@ describe("of an engine that has never answered", () => {
   });
 });
 
-describe("of a manager", () => {
+describe("SwarmConnection of a manager", () => {
   test.each<[what: string, error: EngineError]>([
     ["it is starting again", refused("being prepared")],
     ["its key is locked", refused("locked")],
     ["it has no quorum", refused("deadline")],
     ["it has no leader", refused("no leader")],
     ["it is silent", SILENT],
-    ["somebody in front of it knows no such path", NOT_FOUND],
-  ])("%s: what is known is kept, and it is said once", (_what, error) => {
+    ["a server in front of it knows no such path", NOT_FOUND],
+  ])("%s: keeps the known tasks, and logs it once", (_what, error) => {
     const { log, connection } = connect();
     connection.answered();
     const { since } = connection.status ?? {};
@@ -99,28 +102,31 @@ describe("of a manager", () => {
     expect(log.lines).toHaveLength(3);
   });
 
-  test.each<Refusal>(["worker", "no swarm", "forbidden"])("%s: it is none any more", (mode) => {
-    const { log, connection } = connect();
-    connection.answered();
-    connection.failed(SILENT);
-    connection.failed(refused(mode));
-    connection.failed(refused(mode));
-    expect(connection).toMatchObject({ isManager: false, isExpected: false, isNew: false });
-    expect(connection.status).toBe(null);
-    expect(log.count("only containers of this node are routed from now on")).toBe(1);
-    connection.failed(SILENT); // says nothing of what it is
-    expect(connection).toMatchObject({ isManager: false, isExpected: false });
-    connection.answered();
-    expect(connection.status).toMatchObject({ state: "followed" });
-    expect(log.count("following the tasks of its services")).toBe(2);
-  });
+  test.each<Refusal>(["worker", "no swarm", "forbidden"])(
+    "%s: it is no longer a manager",
+    (mode) => {
+      const { log, connection } = connect();
+      connection.answered();
+      connection.failed(SILENT);
+      connection.failed(refused(mode));
+      connection.failed(refused(mode));
+      expect(connection).toMatchObject({ isManager: false, isExpected: false, isNew: false });
+      expect(connection.status).toBe(null);
+      expect(log.count("only containers of this node are routed from now on")).toBe(1);
+      connection.failed(SILENT); // says nothing about the engine's role
+      expect(connection).toMatchObject({ isManager: false, isExpected: false });
+      connection.answered();
+      expect(connection.status).toMatchObject({ state: "followed" });
+      expect(log.count("following the tasks of its services")).toBe(2);
+    },
+  );
 });
 
 describe("decided", () => {
   test.each<[what: string, act: (connection: SwarmConnection) => void]>([
     ["an answer", (connection) => connection.answered()],
     ["a refusal", (connection) => connection.failed(refused("worker"))],
-    ["a try that came to nothing", (connection) => connection.tried()],
+    ["an attempt without a result", (connection) => connection.tried()],
   ])("resolves with %s", async (_what, act) => {
     const { connection } = connect();
     let isDecided = false;

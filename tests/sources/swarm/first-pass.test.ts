@@ -8,7 +8,7 @@ import { expectNever, until } from "../../support/until.ts";
 const JSON_TYPE = { contentType: "application/json" };
 const HTML = { contentType: "text/html" };
 
-test("an engine that does not answer of services: its containers are looked at a second later all the same", async () => {
+test("looks at containers after a second if the engine does not answer about services", async () => {
   using server = startModelServer("m");
   using engine = await new FakeEngine().start();
   const never = Promise.withResolvers<undefined>();
@@ -19,7 +19,7 @@ test("an engine that does not answer of services: its containers are looked at a
   never.resolve(undefined);
 });
 
-test("its answer comes late after all, and it is a manager: the container of a task is let go of a second later", async () => {
+test("a late answer shows a manager: the container source lets go of a task's container a second later", async () => {
   using server = startModelServer("m");
   using engine = await new FakeEngine().start();
   const swarm = new FakeSwarm();
@@ -33,12 +33,12 @@ test("its answer comes late after all, and it is a manager: the container of a t
   const sources = (): readonly string[] => [...rig.table.backends].map(({ run }) => run.source);
   await until("its container is routed", () => sources().includes("docker"), 3_000);
   held.resolve(undefined);
-  await until("the task is too", () => sources().includes("swarm"), 3_000);
-  expect(sources()).toContain("docker"); // until the task can have taken over
-  await until("it alone is", () => !sources().includes("docker"), 3_000);
+  await until("the task is routed too", () => sources().includes("swarm"), 3_000);
+  expect(sources()).toContain("docker"); // until the task has had time to take over
+  await until("only the task is routed", () => !sources().includes("docker"), 3_000);
 });
 
-test("an old event of a task's container, told again at the start, does not make it a container to be routed", async () => {
+test("a replayed old event of a task's container at the start does not make the proxy route that container", async () => {
   using server = startModelServer("m");
   using engine = await new FakeEngine().start();
   const swarm = new FakeSwarm();
@@ -50,24 +50,24 @@ test("an old event of a task's container, told again at the start, does not make
   const held = Promise.withResolvers<undefined>();
   engine.intercept = (path) => (path.includes("/services") ? held.promise : undefined);
   using rig = startSwarm(engine);
-  await until("the event was told", () => engine.requests.some((path) => path.includes("/events")));
+  await until("the event has come", () => engine.requests.some((path) => path.includes("/events")));
   await Bun.sleep(50);
   held.resolve(undefined);
   await untilTask(rig, task, "routed");
   await nextReads(engine, 3);
   const inspects = engine.requests.filter((path) => path.includes(`/${container.id}/json`));
-  expect(inspects).toEqual([]); // it was looked at by nobody
+  expect(inspects).toEqual([]); // no source has looked at it
   expect(rig.members().map(({ id }) => id)).toEqual([task.id]);
 });
 
 test.each([
   ["a page of something else", { status: 200, body: "<html>", ...HTML }],
-  ["JSON of another shape", { status: 200, body: '{"message":"ok"}', ...JSON_TYPE }],
+  ["JSON of another form", { status: 200, body: '{"message":"ok"}', ...JSON_TYPE }],
   ["400 in JSON", { status: 400, body: '{"message":"bad request"}', ...JSON_TYPE }],
   ["401 of a proxy", { status: 401, body: "<html>", ...HTML }],
   ["405 of the engine", { status: 405, body: '{"message":"no"}', ...JSON_TYPE }],
 ])(
-  "an engine that answers %s knows no swarm: it is not asked each second, and the proxy is ready at once",
+  "an engine that answers %s has no swarm: it is not asked each second, and the proxy is ready at once",
   async (_why, answer) => {
     using server = startModelServer("m");
     using engine = await new FakeEngine().start();

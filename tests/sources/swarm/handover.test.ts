@@ -20,7 +20,7 @@ function rig() {
   return { acts, handover, untilDone, never };
 }
 
-test("take() at once, if nobody has taken the tasks for containers yet", async () => {
+test("take() at once if the container source has not taken the tasks yet", async () => {
   const { acts, handover, never } = rig();
   handover.take(true);
   handover.take(false);
@@ -29,7 +29,7 @@ test("take() at once, if nobody has taken the tasks for containers yet", async (
   await never();
 });
 
-test("take() a while later otherwise, however often it is asked for: both have the tasks meanwhile", async () => {
+test("take() otherwise takes a while, however often it is called, and both sources have the tasks meanwhile", async () => {
   const { acts, handover, untilDone, never } = rig();
   const beganMs = performance.now();
   handover.take(false);
@@ -41,7 +41,7 @@ test("take() a while later otherwise, however often it is asked for: both have t
   await never();
 });
 
-test("take() at once ends a take that is to come", async () => {
+test("take() at once replaces a pending take", async () => {
   const { acts, handover, never } = rig();
   handover.take(false);
   handover.take(true);
@@ -49,7 +49,7 @@ test("take() at once ends a take that is to come", async () => {
   await never();
 });
 
-test("giveBack() tells the source of containers first; the other lets go a while later, however often it is called", async () => {
+test("giveBack() tells the container source first, and the swarm source lets go a while later, however often it is called", async () => {
   const { acts, handover, untilDone, never } = rig();
   handover.take(true);
   handover.giveBack();
@@ -62,7 +62,7 @@ test("giveBack() tells the source of containers first; the other lets go a while
   expect(acts).toEqual(["taken", "to containers", "let go"]);
 });
 
-test("giveBack() of what was about to be taken lets go at once: the source of containers has it", async () => {
+test("giveBack() during a pending take lets go at once, because the container source still has the tasks", async () => {
   const { acts, handover, never } = rig();
   handover.giveBack(); // nothing was taken
   handover.take(false);
@@ -71,7 +71,7 @@ test("giveBack() of what was about to be taken lets go at once: the source of co
   await never();
 });
 
-test("take() while it is being given back: the swarm's source has not let go, and keeps all", async () => {
+test("take() during giveBack(): the swarm source has not let go, and keeps all tasks", async () => {
   const { acts, handover, never } = rig();
   handover.take(true);
   handover.giveBack();
@@ -80,7 +80,7 @@ test("take() while it is being given back: the swarm's source has not let go, an
   await never();
 });
 
-test("nothing is told after stop()", async () => {
+test("stop() prevents all later callbacks", async () => {
   const { handover, never } = rig();
   handover.take(false);
   handover.stop();

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { LabelledServices } from "../../../src/sources/swarm/labelled.ts";
 import { aService } from "../../support/engine/swarm-parts.ts";
 
-test("labels are read again only when they change, on the service or on its containers", () => {
+test("reads labels again only when they change, on the service or on its containers", () => {
   const services = new LabelledServices();
   services.take([aService()]);
   const first = services.get("svc1");
@@ -16,7 +16,7 @@ test("labels are read again only when they change, on the service or on its cont
   expect(services.get("svc1")?.labels).toMatchObject({ kind: "disabled" });
 });
 
-test("a service without a label of ours is known, and none of ours; nor is a job, whatever it says", () => {
+test("knows services without a label of ours and jobs, but does not count them as ours", () => {
   const services = new LabelledServices();
   const plain = aService({ id: "plain", labels: { "com.docker.stack.namespace": "ai" } });
   services.take([aService(), plain, aService({ id: "job", isJob: true })]);
@@ -27,7 +27,7 @@ test("a service without a label of ours is known, and none of ours; nor is a job
   expect([services.get("svc1"), services.ours]).toEqual([undefined, []]);
 });
 
-test("of one id that is listed twice the last entry counts", () => {
+test("uses the last entry of an id that is listed twice", () => {
   const services = new LabelledServices();
   services.take([aService(), aService({ name: "other" })]);
   expect(services.ours.map(({ name }) => name)).toEqual(["other"]);

@@ -6,7 +6,7 @@ const TASKS = [
   { id: "b", host: "10.0.0.2" },
 ];
 
-test("a task is missing that was named and is not any more, until it is named again", () => {
+test("a listed task that is no longer listed is missing until it is listed again", () => {
   const named = new NamedAddresses();
   named.saw(TASKS, ["10.0.0.1", "10.0.0.2"]);
   expect([named.isMissing("a"), named.isMissing("b")]).toEqual([false, false]);
@@ -16,7 +16,7 @@ test("a task is missing that was named and is not any more, until it is named ag
   expect([named.isMissing("a"), named.isMissing("b")]).toEqual([false, true]);
 });
 
-test("nothing is concluded of a task that was never named, or from an answer without addresses", () => {
+test("a task that was never listed is not missing, and an answer without addresses changes nothing", () => {
   const named = new NamedAddresses();
   named.saw(TASKS, ["10.0.0.1", "10.9.9.9"]);
   expect(named.isMissing("b")).toBe(false);
@@ -24,7 +24,7 @@ test("nothing is concluded of a task that was never named, or from an answer wit
   expect(named.isMissing("a")).toBe(false);
 });
 
-test("another task at the same address begins anew", () => {
+test("another task at the same address has its own state", () => {
   const named = new NamedAddresses();
   named.saw([{ id: "old", host: "10.0.0.1" }], ["10.0.0.1"]);
   named.forget("old");

@@ -20,7 +20,7 @@ async function refused(): Promise<never> {
 }
 
 describe("Nodes", () => {
-  test("are read at first, when one changes, and when a task is on one that nobody asked for", async () => {
+  test("are read at first, when a node changes, and when a task is on a new node", async () => {
     const { made, nodes } = rig();
     await nodes.read([aTask()], 0);
     await nodes.read([aTask(), aTask({ nodeId: "" })], 500);
@@ -30,11 +30,11 @@ describe("Nodes", () => {
     await nodes.read([aTask()], 1_000);
     expect(made.asked).toBe(2);
     await nodes.read([aTask({ nodeId: "node2" })], 1_500);
-    await nodes.read([aTask({ nodeId: "node2" })], 2_000); // it was removed: asking again tells no more
+    await nodes.read([aTask({ nodeId: "node2" })], 2_000); // the node was removed: another read would not show it
     expect(made.asked).toBe(3);
   });
 
-  test("a manager that does not tell is asked again after half a minute, and what is known stays", async () => {
+  test("after a failed read, keeps the old nodes and tries again after half a minute", async () => {
     const { made, nodes } = rig();
     await nodes.read([aTask()], 0);
     made.answer = refused;
@@ -47,7 +47,7 @@ describe("Nodes", () => {
     expect(made.asked).toBe(3);
   });
 
-  test("what is no failure of the engine is a bug, and is told as one", () => {
+  test("passes on an error that is not an EngineError, because it is a bug", () => {
     const { made, nodes } = rig();
     made.answer = async () => {
       throw new RangeError("a bug");

@@ -42,7 +42,7 @@ function see(
 }
 
 describe("observe()", () => {
-  test("a task that runs is routable, and its run is the task", () => {
+  test("a running task is routable, and the task is its run", () => {
     expect(see()).toMatchObject({
       ...{ kind: "present", seen: "routable", name: "llm.1", slots: ["swarm svc1/1"] },
       run: { source: "swarm", id: "task1", startedAtMs: CREATED_MS },
@@ -51,18 +51,18 @@ describe("observe()", () => {
     });
   });
 
-  test("DesiredState is what drains it, whatever Status.State says", () => {
+  test("DesiredState drains it, whatever Status.State says", () => {
     for (const desiredState of ["shutdown", "remove", "complete"]) {
       expect(see({ task: { desiredState } })).toMatchObject({ seen: "stopping" });
     }
   });
 
-  test("it is starting until it is to run and does", () => {
+  test("is starting until it runs and its desired state is running", () => {
     expect(see({ task: { state: "starting" } })).toMatchObject({ seen: "starting" });
     expect(see({ task: { desiredState: "ready" } })).toMatchObject({ seen: "starting" });
   });
 
-  test("one without a container says what it waits for, and is about to start", () => {
+  test("a task without a container says why it waits, and will start", () => {
     const error = "no suitable node (insufficient resources on 3 nodes)";
     expect(see({ task: { state: "pending", nodeId: "", error } })).toMatchObject({
       ...{ kind: "absent", state: "stopped", outlook: "starts again", reason: `pending: ${error}` },
@@ -73,7 +73,7 @@ describe("observe()", () => {
     expect(gone).toMatchObject({ kind: "absent", outlook: "gone" });
   });
 
-  test("one that has ended says how", () => {
+  test("an ended task says how it ended", () => {
     expect(see({ task: { state: "shutdown" } })).toMatchObject({
       ...{ kind: "absent", outlook: "was stopped", end: { kind: "stopped" } },
     });
@@ -82,19 +82,19 @@ describe("observe()", () => {
     });
   });
 
-  test("one that is to stop on a node that is down is gone: nobody tells when it ends", () => {
+  test("a task that must stop on a node that is down is gone, because its end is never reported", () => {
     const nodes = new Map([["node1", aNode({ state: "down" })]]);
     expect(see({ task: { desiredState: "shutdown" } }, { nodes })).toMatchObject({
       ...{ kind: "absent", reason: "is no longer reachable: its node is down" },
     });
-    expect(see({}, { nodes })).toMatchObject({ seen: "routable" }); // Swarm decides that, not we
+    expect(see({}, { nodes })).toMatchObject({ seen: "routable" }); // Swarm decides that, not the proxy
     const unknown = new Map([["node1", aNode({ state: "unknown" })]]); // after a change of leader
     expect(see({ task: { desiredState: "shutdown" } }, { nodes: unknown })).toMatchObject({
       seen: "stopping",
     });
   });
 
-  test("our own node's engine tells of health, pauses, stops and ends", () => {
+  test("uses health, pauses, stops and ends from our own node's engine", () => {
     const trouble = { state: "paused", reason: "paused" } as const;
     expect(see({}, { own: { ...OWN, trouble } })).toMatchObject({ seen: "not healthy", trouble });
     expect(see({}, { own: { ...OWN, isStopping: true } })).toMatchObject({ seen: "stopping" });
@@ -105,13 +105,13 @@ describe("observe()", () => {
     });
   });
 
-  test("one that Swarm's DNS does not name any more is not healthy, unless it is to stop", () => {
+  test("a task that Swarm's DNS no longer lists is not healthy, unless it must stop", () => {
     expect(see({}, { isOutOfDns: true })).toMatchObject({ seen: "not healthy" });
     const stopping = see({ task: { desiredState: "shutdown" } }, { isOutOfDns: true });
     expect(stopping).toMatchObject({ seen: "stopping" });
   });
 
-  test("without a health check in its service it is routed elsewhere, and says so", () => {
+  test("a task on another node without a health check in its service is routed, with a remark", () => {
     const service = { healthcheck: "not given" } as const;
     expect(see({ service })).toMatchObject({
       ...{ seen: "routable", remark: expect.stringContaining("cannot see from here") },
@@ -119,20 +119,20 @@ describe("observe()", () => {
     expect(see()).not.toHaveProperty("remark");
     expect(see({ service }, { own: OWN })).not.toHaveProperty("remark");
     expect(see({ service }, { own: { ...OWN, hasHealthcheck: undefined } })).toMatchObject({
-      seen: "starting", // until its container has been looked at
+      seen: "starting", // until we have inspected its container
     });
     expect(see({ service }, { own: { ...OWN, hasHealthcheck: false } })).toMatchObject({
       ...{ kind: "ignored", reason: expect.stringContaining("no HEALTHCHECK") },
     });
   });
 
-  test("a service that turns the health check off is ignored", () => {
+  test("ignores a service that turns the health check off", () => {
     expect(see({ service: { healthcheck: "none" } })).toMatchObject({
       ...{ kind: "ignored", reason: expect.stringContaining("(NONE)") },
     });
   });
 
-  test("the proxy's own service is ignored, and so is what leads back to us", () => {
+  test("ignores the proxy's own service, and addresses that lead back to the proxy", () => {
     expect(see({}, { ownServiceId: "svc1" })).toMatchObject({
       ...{ kind: "ignored", reason: expect.stringContaining("the proxy itself") },
     });
@@ -142,7 +142,7 @@ describe("observe()", () => {
     });
   });
 
-  test("a port of its node that only the service tells: a new leader has forgotten it (20.10)", () => {
+  test("uses the port in the service if a new leader has forgotten the task's port (20.10)", () => {
     const hostPorts = [{ protocol: "tcp", targetPort: 8000, publishedPort: 8101 }];
     const task = { networks: [] };
     expect(see({ task, service: { hostPorts } })).toMatchObject({
@@ -154,7 +154,7 @@ describe("observe()", () => {
     });
   });
 
-  test("a port that its node chooses is not known before it runs: then it is about to start", () => {
+  test("a task whose node chooses the port will start, because the port is unknown before it runs", () => {
     const hostPorts = [{ protocol: "tcp", targetPort: 8000, publishedPort: 0 }];
     const starting = { networks: [], state: "starting" };
     expect(see({ task: starting, service: { hostPorts } })).toMatchObject({
@@ -165,7 +165,7 @@ describe("observe()", () => {
     });
   });
 
-  test("wrong labels, and no way to it, are told", () => {
+  test("reports wrong labels and an unreachable task", () => {
     const wrong = see({ service: { labels: { "inference.enable": "yes" } } });
     expect(wrong).toMatchObject({ kind: "ignored", reason: expect.stringContaining('"yes"') });
     const lost = see({ task: { networks: [aNetwork({ id: "other" })] } });
@@ -175,7 +175,7 @@ describe("observe()", () => {
   });
 });
 
-test("a service with one task on each node names them by their hosts", () => {
+test("names the tasks of a global service by their hosts", () => {
   const task = aTask({ slot: 0 });
   expect(nameOf(task, aService(), NODES)).toBe("llm.gpu-1");
   expect(nameOf(task, aService(), new Map())).toBe("llm.node1");
@@ -184,7 +184,7 @@ test("a service with one task on each node names them by their hosts", () => {
   expect(observe(task, aService(), labels, AROUND).slots).toEqual(["swarm svc1/node1"]);
 });
 
-test("one that the manager does not know any more has ended, nobody knows how", () => {
+test("a task that the manager no longer knows has ended in an unknown way", () => {
   expect(goneOf(see())).toMatchObject({
     ...{ kind: "absent", name: "llm.1", outlook: "gone", end: { kind: "unknown" } },
   });

@@ -30,7 +30,7 @@ function event(kind: ContainerEvent["kind"], init: Partial<ContainerEvent> = {})
 
 type Looked = Container | Error | undefined;
 
-/** @param looked what a look at a container shows, by its id */
+/** @param looked the result of a look at a container, by its id */
 function rig(looked: (id: string) => Looked | Promise<Looked>, drainTimeoutMs = 60_000) {
   const [log, changed, asked] = [memoryLog(), [] as string[], [] as string[]];
   const own = new OwnNode({
@@ -45,15 +45,15 @@ function rig(looked: (id: string) => Looked | Promise<Looked>, drainTimeoutMs = 
     ...{ drainTimeoutMs, bugs: new BugReport(log) },
   });
   const untilChanged = (count: number): Promise<void> =>
-    until(`${count} changes are told (${changed})`, () => changed.length >= count);
+    until(`${count} changes are reported (${changed})`, () => changed.length >= count);
   return { own, log, changed, asked, untilChanged };
 }
 
 const ALL_UNCLEAR = (): boolean => true;
 const UNCLEAR = { hasHealthcheck: undefined, isStopping: false, isOver: false, trouble: undefined };
 
-describe("a task of a service without a health check", () => {
-  test("is looked for, since its image may have one; who is found is on our own node", async () => {
+describe("OwnNode, a task of a service without a health check", () => {
+  test("is looked for, because its image may have one, and a found task is on our own node", async () => {
     const { own, asked, changed, untilChanged } = rig(() => container());
     const task = aTask();
     expect(own.view(task)).toEqual(UNCLEAR);
@@ -63,13 +63,13 @@ describe("a task of a service without a health check", () => {
     expect(own.view(task)).toEqual({ ...UNCLEAR, hasHealthcheck: true });
     own.consider([task], ALL_UNCLEAR);
     expect(asked).toEqual([task.containerId]);
-    // It is known now which node is ours: all others are elsewhere, and need no look.
+    // Now we know which node is ours: tasks on other nodes need no look.
     const remote = aTask({ id: "task2", nodeId: "node2" });
     own.consider([task, remote], ALL_UNCLEAR);
     expect([own.view(remote), asked.length]).toEqual([undefined, 1]);
   });
 
-  test("whose container nobody knows here is on another node, with all that are there", async () => {
+  test("with an unknown container is on another node, like all tasks of that node", async () => {
     const { own, changed, untilChanged } = rig(() => undefined);
     const tasks = [aTask(), aTask({ id: "task2" })];
     own.consider(tasks, ALL_UNCLEAR);
@@ -78,14 +78,14 @@ describe("a task of a service without a health check", () => {
     expect(changed).toEqual(["node"]);
   });
 
-  test("has none in its image either", async () => {
+  test("has no health check in its image", async () => {
     const { own, untilChanged } = rig(() => container({ health: "none" }));
     own.consider([aTask()], ALL_UNCLEAR);
     await untilChanged(2);
     expect(own.view(aTask())?.hasHealthcheck).toBe(false);
   });
 
-  test("stays unclear while its container has not been started, and while the engine does not answer", async () => {
+  test("stays unclear until its container has started and the engine answers", async () => {
     const looks: Looked[] = [SILENT, container({ status: "created", health: "none" }), container()];
     const { own, log, asked } = rig(() => looks.shift());
     for (const isClear of [false, false, true]) {
@@ -100,7 +100,7 @@ describe("a task of a service without a health check", () => {
     expect(log.lines).toEqual([]);
   });
 
-  test("thousands on unknown nodes: one look at a time for each node", async () => {
+  test("among thousands on unknown nodes causes one look at a time for each node", async () => {
     const answer = Promise.withResolvers<undefined>();
     const { own, asked, changed } = rig(() => answer.promise);
     const tasks: SwarmTask[] = Array.from({ length: 5_000 }, (_, n) =>
@@ -114,22 +114,22 @@ describe("a task of a service without a health check", () => {
     expect(asked).toHaveLength(10);
   });
 
-  test("is not looked for without a container, before that, or if its service shows a health check", async () => {
+  test("is not looked for before it has a container, or if its service has a health check", async () => {
     const { own, asked } = rig(() => container());
     own.consider([aTask({ containerId: "" }), aTask({ state: "pending" })], ALL_UNCLEAR);
     own.consider([aTask()], () => false);
     await expectNever("it is looked for", () => asked.length > 0, 10);
   });
 
-  test("a bug in a look is told as one", async () => {
+  test("reports a bug in a look as a bug", async () => {
     const { own, log } = rig(() => new TypeError("ours"));
     own.consider([aTask()], ALL_UNCLEAR);
     await until("it is told", () => log.count("a bug in the proxy") === 1);
   });
 });
 
-describe("events of a container", () => {
-  test("its end is told at once; nobody is asked", () => {
+describe("OwnNode, events of a container", () => {
+  test("reports an end at once without a request", () => {
     const { own, changed, asked } = rig(() => container());
     own.onEvent(event("run over"), "task1");
     expect([own.view(aTask())?.isOver, asked]).toEqual([true, []]);
@@ -140,14 +140,14 @@ describe("events of a container", () => {
     ["SIGTERM", 15, true],
     ["SIGKILL", 9, true],
     ["SIGHUP", 1, false],
-    ["an unknown one", undefined, false],
-  ])("%s: whether it is to stop", (_what, signal, isStop) => {
+    ["an unknown signal", undefined, false],
+  ])("%s: says whether the task must stop", (_what, signal, isStop) => {
     const { own } = rig(() => container());
     own.onEvent(event("kill", { signal }), "task1");
     expect(own.view(aTask())?.isStopping).toBe(isStop);
   });
 
-  test("its own stop signal counts, once its container is known; a signal that labels hide counts always", async () => {
+  test("the container's own stop signal counts once the container is known, and a hidden signal always counts", async () => {
     for (const odd of [{ stopSignal: 10 }, { signalIsHidden: true }]) {
       const { own, untilChanged } = rig(() => container(odd));
       own.consider([aTask()], ALL_UNCLEAR);
@@ -157,7 +157,7 @@ describe("events of a container", () => {
     }
   });
 
-  test("who lives on for longer than any stop takes was not stopped", async () => {
+  test("a task that lives longer than any stop takes was not stopped", async () => {
     const { own, changed, untilChanged } = rig(() => container(), 20);
     own.onEvent(event("kill", { signal: 15 }), "task1");
     await untilChanged(3);
@@ -165,7 +165,7 @@ describe("events of a container", () => {
     expect(own.view(aTask())?.isStopping).toBe(false);
   });
 
-  test("a grace period without an end does not end at once", async () => {
+  test("an infinite grace period does not end at once", async () => {
     const { own, changed, untilChanged } = rig(() =>
       container({ stopTimeoutMs: Number.POSITIVE_INFINITY }),
     );
@@ -176,7 +176,7 @@ describe("events of a container", () => {
     expect(own.view(aTask())?.isStopping).toBe(true);
   });
 
-  test("health and pauses are looked at; a burst of them is a few looks", async () => {
+  test("looks after health events and pauses; a burst causes a few looks", async () => {
     let now = container({ health: "unhealthy" });
     const { own, asked, untilChanged } = rig(() => now);
     for (let n = 0; n < 100; n += 1) own.onEvent(event("changed"), "task1");
@@ -190,7 +190,7 @@ describe("events of a container", () => {
     await until("it is healthy again", () => own.view(aTask())?.trouble === undefined);
   });
 
-  test("a look that ends after the task has gone changes nothing", async () => {
+  test("a look that ends after the task is gone changes nothing", async () => {
     const answer = Promise.withResolvers<Container>();
     const { own, changed } = rig(() => answer.promise);
     own.onEvent(event("changed"), "task1");
@@ -199,7 +199,7 @@ describe("events of a container", () => {
     await expectNever("it is told", () => changed.includes("task1"), 10);
   });
 
-  test("what is not listed any more is forgotten, stops too", async () => {
+  test("forgets tasks that are no longer listed, and their stops", async () => {
     const { own, changed } = rig(() => container(), 10);
     own.onEvent(event("kill", { signal: 15 }), "task1");
     own.consider([], ALL_UNCLEAR);
@@ -208,17 +208,17 @@ describe("events of a container", () => {
   });
 });
 
-test("one that is not healthy is looked at again with each answer: its next event may be lost", async () => {
+test("looks at an unhealthy task again with each answer, because its next event may be lost", async () => {
   let looked: Looked = container({ status: "paused" });
   const { own, asked } = rig(() => looked);
   own.onEvent(event("changed"), "task1");
   await until("it is paused", () => own.view(aTask())?.trouble !== undefined);
   looked = new EngineError("no answer", { kind: "unreachable" });
-  own.onEvent(event("changed"), "task1"); // it goes on
+  own.onEvent(event("changed"), "task1"); // it continues
   await until("the look has failed", () => asked.length === 2);
   looked = container();
   own.consider([aTask()], () => false);
-  await until("it goes on", () => own.view(aTask())?.trouble === undefined);
+  await until("it continues", () => own.view(aTask())?.trouble === undefined);
   own.consider([aTask()], () => false);
   expect(asked).toHaveLength(3);
 });

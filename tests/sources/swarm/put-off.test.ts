@@ -7,18 +7,18 @@ function rig() {
   return { taking, putOffs };
 }
 
-test("a task goes on until one that comes in its place takes requests", () => {
+test("a task continues until a successor takes requests", () => {
   const { taking, putOffs } = rig();
   expect(putOffs.goesOn("old", 0, () => ["new", "other"])).toBe(true);
   expect([putOffs.ids, putOffs.due(500)]).toEqual([["old"], []]);
-  expect(putOffs.goesOn("old", 900, () => [])).toBe(true); // who was coming at first counts
+  expect(putOffs.goesOn("old", 900, () => [])).toBe(true); // the first list of successors counts
   taking.add("other");
   expect(putOffs.due(901)).toEqual(["old"]);
   expect(putOffs.goesOn("old", 902, () => ["new"])).toBe(false);
   expect(putOffs.ids).toEqual([]);
 });
 
-test("it goes on for a second at most", () => {
+test("a task continues for a second at most", () => {
   const { putOffs } = rig();
   expect(putOffs.goesOn("old", 5_000, () => ["new"])).toBe(true);
   expect(putOffs.goesOn("old", 5_999, () => ["new"])).toBe(true);
@@ -26,7 +26,7 @@ test("it goes on for a second at most", () => {
   expect(putOffs.goesOn("old", 6_000, () => ["new"])).toBe(false);
 });
 
-test("for 0.3 s where the process hears of its stop after 1.1 s", () => {
+test("a task continues for 0.3 s if its process gets the stop signal after 1.1 s", () => {
   const { putOffs } = rig();
   const coming = (): readonly string[] => ["new"];
   expect(putOffs.goesOn("old", 1_000, coming, false)).toBe(true);
@@ -34,20 +34,20 @@ test("for 0.3 s where the process hears of its stop after 1.1 s", () => {
   expect(putOffs.goesOn("old", 1_300, coming, false)).toBe(false);
 });
 
-test("without anybody who comes it drains at once", () => {
+test("a task without a successor drains at once", () => {
   const { putOffs } = rig();
   expect(putOffs.goesOn("old", 0, () => [])).toBe(false);
   expect(putOffs.ids).toEqual([]);
 });
 
-test("what was put off can be lifted", () => {
+test("lift() drops the delay", () => {
   const { putOffs } = rig();
   putOffs.goesOn("old", 0, () => ["new"]);
   putOffs.lift("old");
   expect(putOffs.ids).toEqual([]);
 });
 
-test("who is due: its time is up, or the one that it waits for takes requests", () => {
+test("due() returns tasks whose time is up or whose successor takes requests", () => {
   const { taking, putOffs } = rig();
   putOffs.goesOn("early", 0, () => ["new"]);
   putOffs.goesOn("late", 500, () => ["other"]);
@@ -55,5 +55,5 @@ test("who is due: its time is up, or the one that it waits for takes requests", 
   expect(putOffs.due(1_000)).toEqual(["early"]);
   taking.add("other");
   expect(putOffs.due(1_001)).toEqual(["early", "late"]);
-  expect(putOffs.ids).toEqual(["early", "late"]); // nothing has been carried out yet
+  expect(putOffs.ids).toEqual(["early", "late"]); // nothing has drained yet
 });

@@ -4,12 +4,12 @@ import type { Judged } from "../../support/replay/swarm/judge.ts";
 import { replay } from "../../support/replay/swarm/run.ts";
 
 const RUNS = 1_100;
-/** One seed, to have a run again that went wrong. */
+/** One seed, to repeat a failed run. */
 const ONLY = process.env["REPLAY_SEED"];
-/** So often each rule has something to judge at the least, in all runs together. */
+/** How often each rule must apply at least, in all runs together. */
 const JUDGED_MIN = 10_000;
 
-test("recorded swarms: no request to a stopped task, none lost that runs, no address of another", async () => {
+test("recorded swarms: no request goes to a stopped task, no running task is lost, no task gets another task's address", async () => {
   const recordings = await allRecordings();
   const seeds = ONLY === undefined ? Array.from({ length: RUNS }, (_, n) => n) : [Number(ONLY)];
   const wrong: string[] = [];

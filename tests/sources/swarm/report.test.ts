@@ -18,7 +18,7 @@ function told(sighting: object): Watching["told"] {
 }
 
 describe("servicesOf()", () => {
-  test("a service whose tasks take requests", () => {
+  test("reports a service whose tasks take requests", () => {
     const tasks = [aTask({ id: "b", slot: 2 }), aTask({ id: "a" }), aTask({ serviceId: "other" })];
     expect(shown({ tasks })).toEqual({
       ...{ id: "svc1", name: "llm", replicas: 3, routed: 2, update: null, reason: "" },
@@ -35,7 +35,7 @@ describe("servicesOf()", () => {
     });
   });
 
-  test("services are sorted by name; one with a task on each node has no number of replicas", () => {
+  test("sorts services by name; a global service has no number of replicas", () => {
     const services = [
       aService({ id: "2", name: "z", replicas: undefined }),
       aService({ name: "a" }),
@@ -47,7 +47,7 @@ describe("servicesOf()", () => {
     ]);
   });
 
-  test("says once why tasks are missing, with how many and what to do", () => {
+  test("says once why tasks are missing, with their number and what to do", () => {
     const error = "no suitable node (insufficient resources on 3 nodes)";
     const pending = { state: "pending", nodeId: "", error };
     const tasks = [
@@ -71,14 +71,14 @@ describe("servicesOf()", () => {
     ["task: non-zero exit (137)", "memory ran out"],
     ["task: non-zero exit (3)", "docker service logs"],
     ["task: non-zero exit (1): dockerexec: unhealthy container", "health check failed"],
-  ])("%s: what to do", (error, advice) => {
+  ])("%s: says what to do", (error, advice) => {
     const tasks = [aTask({ state: "failed", error })];
     const { reason } = shown({ tasks, takesRequests: () => false });
     expect(reason).toStartWith(`1 task missing: ${error}: `);
     expect(reason).toContain(advice);
   });
 
-  test("a crash loop: what ended the task before is said of the one that starts, and of the service", () => {
+  test("a crash loop: the new task and the service show how the previous task ended", () => {
     const before = aTask({ id: "old", state: "failed", error: "task: non-zero exit (1)" });
     const next = aTask({ id: "new", state: "starting", createdAtMs: CREATED_MS + 1 });
     const status = shown({ tasks: [before, next], takesRequests: () => false });
@@ -94,13 +94,13 @@ describe("servicesOf()", () => {
     expect([well.reason, well.tasks[0]?.reason]).toEqual(["", ""]);
   });
 
-  test("one that waits says what for, without the state that stands beside it", () => {
+  test("a waiting task says why, without repeating its state", () => {
     const task = aTask({ state: "preparing", error: "", message: "preparing the image" });
     const status = shown({ tasks: [task], takesRequests: () => false });
     expect(status.tasks[0]).toMatchObject({ state: "preparing", reason: "preparing the image" });
   });
 
-  test("of a place that has a task again, those before it are not shown; else the last one is", () => {
+  test("shows the last ended task of a place only if the place has no other task", () => {
     const failed = aTask({ id: "old", state: "failed", error: "task: non-zero exit (3)" });
     const again = aTask({ id: "new", createdAtMs: CREATED_MS + 1 });
     expect(shown({ tasks: [failed, again] }).tasks.map(({ id }) => id)).toEqual(["new"]);
@@ -110,7 +110,7 @@ describe("servicesOf()", () => {
     expect(shown({ tasks: [scaledDown] }).tasks).toEqual([]);
   });
 
-  test("why a task that runs takes no requests", () => {
+  test("says why a running task takes no requests", () => {
     const reasonOf = (sighting: object | undefined, task = aTask()): string | undefined => {
       const watching = sighting === undefined ? {} : { told: told(sighting) };
       return shown({ tasks: [task], takesRequests: () => false, ...watching }).tasks[0]?.reason;
@@ -125,7 +125,7 @@ describe("servicesOf()", () => {
     expect(reasonOf(undefined, aTask({ desiredState: "shutdown" }))).toBe("told to stop");
   });
 
-  test("tasks that run and can't be routed are told of the service too; wrong labels come first", () => {
+  test("the service also shows why running tasks are not routed; wrong labels come first", () => {
     const tasks = [aTask(), aTask({ id: "b", slot: 2 })];
     const ignored = told({ kind: "ignored", reason: "no shared network" });
     expect(shown({ tasks, told: ignored }).reason).toBe("2 tasks not routed: no shared network");

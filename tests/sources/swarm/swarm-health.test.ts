@@ -1,4 +1,4 @@
-/** What tells of the health of a task: its service, its container on our own node, and Swarm's DNS. */
+/** The sources for the health of a task: its service, its container on our own node, and Swarm's DNS. */
 import { describe, expect, test } from "bun:test";
 import { FakeEngine } from "../../support/engine/fake.ts";
 import { FakeSwarm } from "../../support/engine/fake-swarm.ts";
@@ -30,7 +30,7 @@ function shown(rig: SwarmRig, { id }: FakeTask) {
 }
 
 describe("a service without a health check in its spec", () => {
-  test("elsewhere nobody can tell: it is routed once it runs and its models are read, and status says so", async () => {
+  test("on another node: the task is routed when it runs and its models are read, with a remark in the status", async () => {
     using server = startModelServer("m");
     using engine = await new FakeEngine().start();
     const { swarm, service } = world(engine, undefined);
@@ -51,8 +51,8 @@ describe("a service without a health check in its spec", () => {
 
   test.each<[what: string, health: string | undefined, state: string]>([
     ["its image has one", "healthy", "routed"],
-    ["its image has none either", undefined, "ignored"],
-  ])("on our own node the container tells: %s", async (_what, health, state) => {
+    ["its image has no health check", undefined, "ignored"],
+  ])("on our own node the container decides: %s", async (_what, health, state) => {
     using server = startModelServer("m");
     using engine = await new FakeEngine().start();
     const { swarm, service, containerOf } = world(engine, undefined);
@@ -65,7 +65,7 @@ describe("a service without a health check in its spec", () => {
   });
 });
 
-test('["NONE"] turns it off: the task is ignored, and status says what to do', async () => {
+test('["NONE"] turns the health check off: the task is ignored, and the status says what to do', async () => {
   using server = startModelServer("m");
   using engine = await new FakeEngine().start();
   const { swarm, service } = world(engine, ["NONE"]);
@@ -82,7 +82,7 @@ describe("on our own node", () => {
     const { swarm, service, containerOf } = world(engine, ["CMD", "true"]);
     const task = swarm.addTask(service, { port: server.port });
     const container = containerOf(task, "healthy");
-    // Only events tell of anything from now on.
+    // From now on only events bring news.
     const rig = startSwarm(engine, { times: { pollMs: 60_000 } });
     await untilTask(rig, task, "routed");
     const end = (): void => {
@@ -92,7 +92,7 @@ describe("on our own node", () => {
     return { engine, swarm, service, task, container, rig, [Symbol.dispose]: end };
   }
 
-  test("an unhealthy task takes nothing at once, though the manager says that it runs; healthy again, at once", async () => {
+  test("an unhealthy task takes no requests at once, although the manager says that it runs; a healthy one takes them again at once", async () => {
     using server = startModelServer("m");
     using on = await routed(server);
     const lease = leaseFrom(on.rig);
@@ -104,7 +104,7 @@ describe("on our own node", () => {
     expect(lease.isClosed()).toBe(false);
   });
 
-  test("a stop signal drains at once, and nobody waits for a successor", async () => {
+  test("a stop signal drains at once, without waiting for a successor", async () => {
     using server = startModelServer("m");
     using slow = startModelServer("m");
     using on = await routed(server);
@@ -116,7 +116,7 @@ describe("on our own node", () => {
     await untilTask(on.rig, on.task, "stopping");
   });
 
-  test("its end closes what is in flight at once", async () => {
+  test("the end of a task closes its requests in flight at once", async () => {
     using server = startModelServer("m");
     using on = await routed(server);
     const lease = leaseFrom(on.rig);
@@ -125,7 +125,7 @@ describe("on our own node", () => {
     expect(on.rig.table.find("m").kind).not.toBe("live");
   });
 
-  test("a pause is told", async () => {
+  test("reports a pause", async () => {
     using server = startModelServer("m");
     using on = await routed(server);
     on.container.status = "paused";
@@ -139,7 +139,7 @@ describe("Swarm's DNS", () => {
   const network = { ...NETWORK, ipv4: "127.0.0.9", ipv6: "", gateway: "" };
   const place = () => ({ kind: "container", networks: [network], hostAddress: undefined }) as const;
 
-  test("an address that it does not name any more takes nothing; named again, at once; an answer without any says nothing", async () => {
+  test("a task that is no longer listed takes no requests until it is listed again; an answer without addresses changes nothing", async () => {
     using server = startModelServer("m");
     using engine = await new FakeEngine().start();
     const { swarm, service } = world(engine, ["CMD", "true"]);
@@ -159,7 +159,7 @@ describe("Swarm's DNS", () => {
     expect(new Set(asked)).toEqual(new Set(["tasks.vllm"]));
     named = [];
     const { length } = asked;
-    await until("nobody answered", () => asked.length > length + 2);
+    await until("no answer came", () => asked.length > length + 2);
     expect(stateOfTask(rig, task)).toBe("routed");
     named = ["127.0.0.2"];
     await untilTask(rig, task, "unhealthy");
@@ -168,7 +168,7 @@ describe("Swarm's DNS", () => {
     await untilTask(rig, task, "routed");
   });
 
-  test("is not asked where the proxy is on no network of the swarm", async () => {
+  test("is not asked if the proxy is on no network of the swarm", async () => {
     using server = startModelServer("m");
     using engine = await new FakeEngine().start();
     const { swarm, service } = world(engine, ["CMD", "true"]);

@@ -1,4 +1,4 @@
-/** Answers of a manager that are too large, too slow, or not true: nothing of it ends the proxy, or stalls it for long. */
+/** Too large, slow or false answers of a manager. None may end the proxy, or stop it for long. */
 import { describe, expect, test } from "bun:test";
 import { FakeEngine } from "../../support/engine/fake.ts";
 import { FakeSwarm, LABELLED } from "../../support/engine/fake-swarm.ts";
@@ -14,7 +14,7 @@ async function manager(port: number) {
   return { engine, swarm, service, task: swarm.addTask(service, { port }) };
 }
 
-/** Answers one path with something else. */
+/** Answers one path with another answer. */
 function lie(engine: FakeEngine, path: string, answer: () => unknown): void {
   engine.intercept = (asked) => {
     if (!asked.endsWith(path)) return undefined;
@@ -25,8 +25,8 @@ function lie(engine: FakeEngine, path: string, answer: () => unknown): void {
 
 const STEERING = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/u;
 
-describe("a manager that lies", () => {
-  test("names with control characters and paths reach no log and no status raw", async () => {
+describe("a manager with false answers", () => {
+  test("names with control characters and paths never reach the log or the status unescaped", async () => {
     using server = startModelServer("m");
     const { engine, swarm } = await manager(server.port);
     using _engine = engine;
@@ -45,14 +45,14 @@ describe("a manager that lies", () => {
   });
 
   test.each<[what: string, path: string, answer: unknown]>([
-    ["no list of tasks", "/tasks", {}],
+    ["an object instead of a list", "/tasks", {}],
     ["null", "/tasks", "null"],
-    ["no JSON", "/tasks", "[{"],
+    ["invalid JSON", "/tasks", "[{"],
     ["a page of HTML", "/tasks", "<html>hello</html>"],
     ["a task without an id", "/tasks", [{ DesiredState: "running", Status: { State: "running" } }]],
-    ["labels that are none", "/services", [{ ID: "s", Spec: { Name: "x", Labels: 7 } }]],
-    ["nested without an end", "/services", "[".repeat(200_000)],
-  ])("%s: no answer, and what is known stays", async (_what, path, answer) => {
+    ["labels that are a number", "/services", [{ ID: "s", Spec: { Name: "x", Labels: 7 } }]],
+    ["very deep nesting", "/services", "[".repeat(200_000)],
+  ])("%s: refuses the answer, and keeps the known tasks", async (_what, path, answer) => {
     using server = startModelServer("m");
     const { engine, task } = await manager(server.port);
     using _engine = engine;
@@ -64,7 +64,7 @@ describe("a manager that lies", () => {
     expect(rig.log.count("a bug in the proxy")).toBe(0);
   });
 
-  test("numbers and dates that are none, and addresses that are names", async () => {
+  test("invalid numbers, dates and addresses", async () => {
     using server = startModelServer("m");
     const { engine, swarm, service, task } = await manager(server.port);
     using _engine = engine;
@@ -90,7 +90,7 @@ describe("a manager that lies", () => {
     expect(JSON.stringify(rig.swarm.status)).toContain("does not know the address of its node");
   });
 
-  test("the same task twice, and in two services: one run", async () => {
+  test("the same task twice, in two services: one run", async () => {
     using server = startModelServer("m");
     const { engine, swarm, task } = await manager(server.port);
     using _engine = engine;
@@ -107,8 +107,8 @@ describe("a manager that lies", () => {
   });
 });
 
-describe("a manager with a thousand times more", () => {
-  /** The longest time in which nothing else had its turn, ms. */
+describe("a manager with a thousand times larger answers", () => {
+  /** The longest time in which no other code ran, ms. */
   async function stall(act: () => Promise<void>): Promise<number> {
     let [longestMs, lastMs] = [0, performance.now()];
     const timer = setInterval(() => {
@@ -120,7 +120,7 @@ describe("a manager with a thousand times more", () => {
     return longestMs;
   }
 
-  test("5,000 tasks and 100,000 nodes: the one that is ours is routed", async () => {
+  test("5,000 tasks and 100,000 nodes: routes the one labelled task", async () => {
     using server = startModelServer("m");
     const { engine, swarm, task } = await manager(server.port);
     using _engine = engine;
@@ -154,7 +154,7 @@ describe("a manager with a thousand times more", () => {
     expect(rig.log.count("y".repeat(5_000))).toBe(0);
   });
 
-  test("an answer over 64 MiB is no answer, and what is known stays", async () => {
+  test("refuses an answer over 64 MiB, and keeps the known tasks", async () => {
     using server = startModelServer("m");
     const { engine, task, service } = await manager(server.port);
     using _engine = engine;

@@ -1,4 +1,4 @@
-/** What the source of a swarm makes of an engine that is a manager, is none, and becomes another one. */
+/** The swarm source with an engine that is a manager, is not one, or changes its role. */
 import { describe, expect, test } from "bun:test";
 import { FakeEngine } from "../../support/engine/fake.ts";
 import { FakeSwarm, LABELLED } from "../../support/engine/fake-swarm.ts";
@@ -15,7 +15,7 @@ import {
 } from "../../support/proxy/swarm.ts";
 import { expectNever, until } from "../../support/until.ts";
 
-/** An engine in a swarm, on whose own node there is a task that is labelled as a container too, and one elsewhere. */
+/** An engine in a swarm, with a task on its own node whose container has labels too, and a task on another node. */
 async function node() {
   const [engine, swarm] = [await new FakeEngine().start(), new FakeSwarm()];
   engine.swarm = swarm;
@@ -44,8 +44,8 @@ function sources(rig: SwarmRig): readonly string[] {
 const asked = (engine: FakeEngine, path: string): number =>
   engine.requests.filter((one) => one.endsWith(path)).length;
 
-describe("an engine that is no manager", () => {
-  test("is asked once when its event stream opens, and its own tasks are containers as ever", async () => {
+describe("an engine that is not a manager", () => {
+  test("is asked once when its event stream opens, and its own tasks stay containers", async () => {
     using world = await node();
     const { engine, swarm, container } = world;
     swarm.mode = "worker";
@@ -61,14 +61,14 @@ describe("an engine that is no manager", () => {
     expect(rig.log.count("swarm")).toBe(0);
   });
 
-  test("is asked again every while", async () => {
+  test("is asked again from time to time", async () => {
     using engine = await new FakeEngine().start();
     using _rig = startSwarm(engine, { times: { askMs: 30 } });
     await until("it was asked three times", () => asked(engine, "/services") >= 3);
     expect(asked(engine, "/tasks")).toBe(0);
   });
 
-  test("becomes one: the node tells of itself, and tasks are followed at once", async () => {
+  test("becomes a manager: its node event makes the proxy follow tasks at once", async () => {
     using world = await node();
     const { engine, swarm, own, remote } = world;
     swarm.mode = "no swarm";
@@ -82,8 +82,8 @@ describe("an engine that is no manager", () => {
   });
 });
 
-describe("a socket proxy that forbids it", () => {
-  test("containers only; with a container of a task the status says what to allow", async () => {
+describe("a socket proxy that forbids the swarm's paths", () => {
+  test("only containers; with a container of a task the status says what to allow", async () => {
     using world = await node();
     const { engine, swarm, container } = world;
     swarm.mode = "forbidden";
@@ -95,7 +95,7 @@ describe("a socket proxy that forbids it", () => {
     expect(rig.log.count("SERVICES=1 TASKS=1 NODES=1")).toBe(1);
   });
 
-  test("without any container of a task it is nothing to speak of", async () => {
+  test("without a container of a task there is no report", async () => {
     using engine = await new FakeEngine().start();
     using server = startModelServer("m");
     engine.swarm = new FakeSwarm();
@@ -107,16 +107,19 @@ describe("a socket proxy that forbids it", () => {
     expect([rig.swarm.status, rig.log.count("socket proxy")]).toEqual([null, 0]);
   });
 
-  test.each<[path: string]>([["/tasks"], ["/services"]])("%s alone is enough", async (path) => {
-    using world = await node();
-    const { engine, swarm } = world;
-    swarm.modeOf.set(path, "forbidden");
-    using rig = startSwarm(engine);
-    await until("the status says so", () => rig.swarm.status?.state === "forbidden");
-    await until("its container is routed", () => sources(rig).join() === "docker");
-  });
+  test.each<[path: string]>([["/tasks"], ["/services"]])(
+    "%s alone has the same effect",
+    async (path) => {
+      using world = await node();
+      const { engine, swarm } = world;
+      swarm.modeOf.set(path, "forbidden");
+      using rig = startSwarm(engine);
+      await until("the status says so", () => rig.swarm.status?.state === "forbidden");
+      await until("its container is routed", () => sources(rig).join() === "docker");
+    },
+  );
 
-  test("of nodes alone: tasks at their nodes' addresses can't be reached, and the status says why", async () => {
+  test("without /nodes: tasks at their nodes' addresses can't be reached, and the status says why", async () => {
     using world = await node();
     const { engine, swarm, own } = world;
     swarm.modeOf.set("/nodes", "forbidden");
@@ -133,7 +136,7 @@ describe("a socket proxy that forbids it", () => {
 
 describe("a manager", () => {
   test.each<SwarmMode>(["being prepared", "locked", "deadline", "no leader", "hang"])(
-    "that is %s: what is known is kept, requests go on, and it is asked again",
+    "that is %s: keeps the known tasks and their requests, and asks again",
     async (mode) => {
       using world = await node();
       const { engine, swarm, own, remote } = world;
@@ -143,7 +146,7 @@ describe("a manager", () => {
       swarm.mode = mode;
       await until("the status says so", () => rig.swarm.status?.state === "lost");
       const before = asked(engine, "/services");
-      swarm.tasks.clear(); // what it would say if it could
+      swarm.tasks.clear(); // the answer that it would give
       await until("it is asked again", () => asked(engine, "/services") > before);
       expect([stateOfTask(rig, own), stateOfTask(rig, remote)]).toEqual(["routed", "routed"]);
       expect([lease.isClosed(), rig.swarm.isFollowing()]).toEqual([false, false]);
@@ -155,7 +158,7 @@ describe("a manager", () => {
     },
   );
 
-  test("that is starting when the proxy does: its own tasks are containers meanwhile, and handed over", async () => {
+  test("that starts together with the proxy: its own tasks are containers first, and then handed over", async () => {
     using world = await node();
     const { engine, swarm, own, remote, container } = world;
     swarm.mode = "being prepared";
@@ -170,7 +173,7 @@ describe("a manager", () => {
     lease.end();
   });
 
-  test("that is demoted, and promoted again: somebody has each task of its node all the while", async () => {
+  test("that is demoted and promoted again: each task of its node always has a backend", async () => {
     using world = await node();
     const { engine, swarm, own, remote, container } = world;
     using rig = startSwarm(engine);
@@ -195,7 +198,7 @@ describe("a manager", () => {
     lease.end();
   });
 
-  test("that is none for a moment loses no task of other nodes", async () => {
+  test("that is demoted for a moment loses no task of other nodes", async () => {
     using world = await node();
     const { engine, swarm, own, remote } = world;
     using rig = startSwarm(engine);
@@ -209,7 +212,7 @@ describe("a manager", () => {
     expect(sources(rig)).toEqual(["swarm", "swarm"]);
   });
 
-  test("a bug of ours in the first read keeps nobody from the containers", async () => {
+  test("a bug in the first read does not stop the routing of containers", async () => {
     using engine = await new FakeEngine().start();
     using server = startModelServer("m");
     engine.add({ port: server.port });

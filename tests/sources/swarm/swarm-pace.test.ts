@@ -1,4 +1,4 @@
-/** How often the source of a swarm reads, and what it makes of answers that come late. */
+/** How often the swarm source reads, and what it does with late answers. */
 import { expect, test } from "bun:test";
 import { FakeEngine } from "../../support/engine/fake.ts";
 import { FakeSwarm } from "../../support/engine/fake-swarm.ts";
@@ -22,16 +22,16 @@ async function manager(port: number) {
   return { engine, swarm, service, task, atMs, apartMs };
 }
 
-test("a read every half second", async () => {
+test("reads every half second", async () => {
   using server = startModelServer("m");
   const { engine, atMs, apartMs } = await manager(server.port);
   using _engine = engine;
   using _rig = startSwarm(engine, { times: { pollMs: 500 } });
   await until("it has read a few times", () => atMs.length >= 6, 8_000);
-  expect(Math.min(...apartMs().slice(1))).toBeWithin(490, 530); // a busy machine only adds to it
+  expect(Math.min(...apartMs().slice(1))).toBeWithin(490, 530); // a busy machine only makes it longer
 });
 
-test("where a read takes long they are up to a second apart, not more", async () => {
+test("slow reads are up to a second apart, not more", async () => {
   using server = startModelServer("m");
   const { engine, atMs, apartMs } = await manager(server.port);
   using _engine = engine;
@@ -43,7 +43,7 @@ test("where a read takes long they are up to a second apart, not more", async ()
   expect(Math.min(...apartMs().slice(1))).toBeWithin(990, 1_040);
 });
 
-test("an event of a service or a node has the tasks read at once; a burst of them, 50 ms apart", async () => {
+test("an event of a service or a node causes a read at once; a burst causes reads 50 ms apart", async () => {
   using server = startModelServer("m");
   const { engine, swarm, service, task, atMs, apartMs } = await manager(server.port);
   using _engine = engine;
@@ -66,7 +66,7 @@ test("an event of a service or a node has the tasks read at once; a burst of the
   for (const ms of inBurst) expect(ms).toBeGreaterThan(40);
 });
 
-test("an event during a read has another one follow it", async () => {
+test("an event during a read causes another read", async () => {
   using server = startModelServer("m");
   const { engine, service, task, atMs } = await manager(server.port);
   using _engine = engine;
@@ -76,7 +76,7 @@ test("an event during a read has another one follow it", async () => {
   await until("the tasks are asked for", () =>
     engine.requests.some((one) => one.endsWith("/tasks")),
   );
-  task.desiredState = "shutdown"; // the answer is made already
+  task.desiredState = "shutdown"; // after the answer was made
   engine.emitLine(swarmEvent("service", "update", service.id));
   await Bun.sleep(20);
   answer.resolve();
@@ -84,7 +84,7 @@ test("an event during a read has another one follow it", async () => {
   await until("the task is known to stop", () => rig.members()[0]?.state === "stopping");
 });
 
-test("a manager that is never done is not asked twice at once", async () => {
+test("does not ask a manager that never finishes its answer twice at once", async () => {
   using server = startModelServer("m");
   const { engine, service, task, atMs } = await manager(server.port);
   using _engine = engine;
@@ -101,7 +101,7 @@ test("a manager that is never done is not asked twice at once", async () => {
   await until("it reads on", () => atMs.length > during);
 });
 
-test("nothing is read after the end", async () => {
+test("reads nothing after the end", async () => {
   using server = startModelServer("m");
   const { engine, task, atMs } = await manager(server.port);
   using _engine = engine;

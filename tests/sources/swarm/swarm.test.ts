@@ -12,7 +12,7 @@ import {
 } from "../../support/proxy/swarm.ts";
 import { expectNever, until } from "../../support/until.ts";
 
-/** An engine that is a manager, and a service of it with one task. */
+/** An engine that is a manager, with a service of one task. */
 async function manager(port: number): Promise<{
   readonly engine: FakeEngine;
   readonly swarm: FakeSwarm;
@@ -26,7 +26,7 @@ async function manager(port: number): Promise<{
 }
 
 describe("A task", () => {
-  test("is a run: its name, its address and its models; it is routed once its models are read", async () => {
+  test("is a run with a name, an address and models, and is routed when its models are read", async () => {
     using server = startModelServer("m");
     const { engine, task } = await manager(server.port);
     using _engine = engine;
@@ -41,7 +41,7 @@ describe("A task", () => {
     expect(rig.log.count("following the tasks of its services")).toBe(1);
   });
 
-  test("that is told to stop drains while it runs on: what is in flight may finish", async () => {
+  test("that is told to stop drains while it still runs, and requests in flight may finish", async () => {
     using server = startModelServer("m");
     const { engine, swarm, task } = await manager(server.port);
     using _engine = engine;
@@ -61,12 +61,12 @@ describe("A task", () => {
     expect(rig.table.route("m").kind).not.toBe("routed");
   });
 
-  test("start-first: the old one goes on until the new one's models are read, and drains then", async () => {
+  test("with start-first: the old task continues until the new one's models are read, then it drains", async () => {
     using first = startModelServer("m");
     using second = startModelServer("m");
     const { engine, swarm, service, task } = await manager(first.port);
     using _engine = engine;
-    const networks = [{ id: "net1", name: "inf", addresses: ["10.0.1.5/24"] }]; // without one its stop comes sooner
+    const networks = [{ id: "net1", name: "inf", addresses: ["10.0.1.5/24"] }]; // without a network its stop comes sooner
     task.networks = networks;
     using rig = startSwarm(engine);
     await untilTask(rig, task, "routed");
@@ -88,7 +88,7 @@ describe("A task", () => {
     expect(origin()).toEndWith(`:${second.port}`);
   });
 
-  test("two of one service share its requests; tasks of another service do not", async () => {
+  test("shares requests with tasks of the same service, not of another service", async () => {
     using first = startModelServer("m");
     using second = startModelServer("m");
     using other = startModelServer("m");
@@ -112,7 +112,7 @@ describe("A task", () => {
     expect(route.lease.backend.origin).toEndWith(`:${other.port}`);
   });
 
-  test("of a service that is removed drains with the settings that it had", async () => {
+  test("of a removed service drains with its old settings", async () => {
     using server = startModelServer("m");
     const { engine, swarm, service, task } = await manager(server.port);
     using _engine = engine;
@@ -120,14 +120,14 @@ describe("A task", () => {
     await untilTask(rig, task, "routed");
     swarm.services.delete(service.id);
     await nextReads(engine);
-    expect(stateOfTask(rig, task)).toBe("routed"); // its service alone says nothing of it
+    expect(stateOfTask(rig, task)).toBe("routed"); // the missing service alone changes nothing
     task.desiredState = "remove";
     await untilTask(rig, task, "stopping");
     swarm.tasks.delete(task.id);
     await untilTask(rig, task, undefined);
   });
 
-  test("that ended long ago, or whose node is down, is never routed, whoever has its address now", async () => {
+  test("that ended long ago, or whose node is down, is never routed, whatever server has its address now", async () => {
     using server = startModelServer("m");
     const { engine, swarm, service, task } = await manager(server.port);
     using _engine = engine;
@@ -146,7 +146,7 @@ describe("A task", () => {
     expect([...rig.table.backends].map(({ run }) => run.id)).toEqual([task.id]);
   });
 
-  test("of a job, of no service, of one that is not there yet, of one without a label: none is ours", async () => {
+  test("of a job, of no service, of a service that is not listed yet, or of a service without a label is not ours", async () => {
     using server = startModelServer("m");
     const { engine, swarm, task } = await manager(server.port);
     using _engine = engine;
@@ -164,7 +164,7 @@ describe("A task", () => {
     expect(rig.members().map(({ id }) => id)).toEqual([task.id]);
   });
 
-  test("of a service with one on each node is called by its node", async () => {
+  test("of a global service has the name of its node", async () => {
     using server = startModelServer("m");
     const { engine, swarm } = await manager(server.port);
     using _engine = engine;
@@ -181,32 +181,35 @@ describe("A task", () => {
   });
 });
 
-describe("Labels of a service that lives on", () => {
+describe("Labels of a service that stays", () => {
   test.each<[what: string, labels: Readonly<Record<string, string>>]>([
     ["are all removed", {}],
     ["are all removed, and others stay", { "com.docker.stack.namespace": "ai" }],
-    ["turn it off", { "inference.enable": "false" }],
-  ])("%s: its models go, what is in flight finishes; on again at once", async (_what, labels) => {
-    using server = startModelServer("m");
-    const { engine, service, task } = await manager(server.port);
-    using _engine = engine;
-    using rig = startSwarm(engine);
-    await untilTask(rig, task, "routed");
-    const lease = leaseFrom(rig);
-    service.labels = labels;
-    await until("its models are gone", () => rig.table.route("m").kind !== "routed");
-    await nextReads(engine, 3);
-    expect(lease.isClosed()).toBe(false);
-    service.labels = LABELLED;
-    engine.emitLine(swarmEvent("service", "update", service.id));
-    await until("it is routed again", () => rig.table.find("m").kind === "live");
-    expect(lease.isClosed()).toBe(false);
-    lease.end();
-    await nextReads(engine);
-    expect(rig.table.find("m").kind).toBe("live");
-  });
+    ["disable it", { "inference.enable": "false" }],
+  ])(
+    "%s: its models go, requests in flight finish, and it comes back at once",
+    async (_what, labels) => {
+      using server = startModelServer("m");
+      const { engine, service, task } = await manager(server.port);
+      using _engine = engine;
+      using rig = startSwarm(engine);
+      await untilTask(rig, task, "routed");
+      const lease = leaseFrom(rig);
+      service.labels = labels;
+      await until("its models are gone", () => rig.table.route("m").kind !== "routed");
+      await nextReads(engine, 3);
+      expect(lease.isClosed()).toBe(false);
+      service.labels = LABELLED;
+      engine.emitLine(swarmEvent("service", "update", service.id));
+      await until("it is routed again", () => rig.table.find("m").kind === "live");
+      expect(lease.isClosed()).toBe(false);
+      lease.end();
+      await nextReads(engine);
+      expect(rig.table.find("m").kind).toBe("live");
+    },
+  );
 
-  test("that come from its containers' labels count where it has none of its own", async () => {
+  test("come from its containers if the service has no label of its own", async () => {
     using server = startModelServer("m");
     const { engine, service, task } = await manager(server.port);
     using _engine = engine;

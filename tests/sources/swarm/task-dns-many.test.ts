@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { TaskDns } from "../../../src/sources/swarm/task-dns.ts";
 import { expectNever, until } from "../../support/until.ts";
 
-/** Answers when the test says so. */
+/** A resolver that answers when the test says so. */
 function rig() {
   const asked: string[] = [];
   const told: string[] = [];
@@ -23,28 +23,28 @@ function services(count: number): { readonly id: string; readonly name: string }
   return Array.from({ length: count }, (_, n) => ({ id: `id-${n}`, name: `s${n}` }));
 }
 
-test("each service is asked about by name, once at a time; only an answer with addresses is told", async () => {
+test("sends one query at a time for each service by name, and reports only answers with addresses", async () => {
   const { asked, told, open, dns } = rig();
   dns.ask(services(2));
   dns.ask(services(2));
   expect(asked).toEqual(["tasks.s0", "tasks.s1"]);
   open.get("tasks.s0")?.resolve(["10.0.0.1", "10.0.0.2"]);
   open.get("tasks.s1")?.reject(new Error("ENOTFOUND"));
-  await until("the answer is told", () => told.length === 1);
+  await until("the answer is reported", () => told.length === 1);
   expect(told).toEqual(["id-0 10.0.0.1,10.0.0.2"]);
-  await until("both are asked about again", () => {
+  await until("both are queried again", () => {
     dns.ask(services(2));
     return asked.length === 4;
   });
 });
 
-test("of many services each gets its turn, and no more than 64 are asked about at once", async () => {
+test("each of many services gets its turn, with at most 64 queries at once", async () => {
   const { asked, open, dns } = rig();
   const turn = async (): Promise<void> => {
     const before = [...open];
     open.clear();
     for (const [, answer] of before) answer.resolve([]);
-    await until("others are asked about", () => open.size > 0);
+    await until("others are queried", () => open.size > 0);
   };
   dns.ask(services(200));
   expect(asked).toHaveLength(64);
@@ -54,11 +54,11 @@ test("of many services each gets its turn, and no more than 64 are asked about a
     expect(open.size).toBeLessThanOrEqual(64);
   }
   expect(new Set(asked).size).toBe(200);
-  // Nobody is asked about twice before all others were.
+  // No service is queried twice before all others were queried.
   expect(new Set(asked.slice(0, 200)).size).toBe(200);
 });
 
-test("a service that is not there any more is not asked about, though it waited", async () => {
+test("a waiting service that is gone is no longer queried", async () => {
   const { asked, open, dns } = rig();
   dns.ask(services(65));
   dns.ask(services(64));

@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
 import { askDns } from "../../../src/sources/swarm/task-dns.ts";
 
-const TTL_S = 600; // as Docker's DNS says
+const TTL_S = 600; // as in Docker's DNS
 
-/** A DNS server that gives each question these addresses as an answer. */
+/** A DNS server that answers each question with these addresses. */
 async function startDns(
   addresses: () => readonly string[],
 ): Promise<Disposable & { port: number }> {
@@ -17,7 +17,7 @@ async function startDns(
   return { port: socket.port, [Symbol.dispose]: () => socket.close() };
 }
 
-/** Repeats the question, without what may follow it, and points to its name from each address. */
+/** Repeats only the question, and each address points to the name in it. */
 function reply(question: Buffer, addresses: readonly string[]): Buffer {
   const head = Buffer.from([0x81, 0x80, 0, 1, 0, addresses.length, 0, 0, 0, 0]);
   const asked = question.subarray(12, question.indexOf(0, 12) + 5);
@@ -28,7 +28,7 @@ function reply(question: Buffer, addresses: readonly string[]): Buffer {
   return Buffer.concat([question.subarray(0, 2), head, asked, ...records]);
 }
 
-test("askDns() asks each time, though the answer before is valid for minutes", async () => {
+test("askDns() asks each time, although the last answer is valid for minutes", async () => {
   let addresses = ["10.0.1.5", "10.0.1.6"];
   using dns = await startDns(() => addresses);
   const ask = askDns(`127.0.0.1:${dns.port}`);

@@ -32,11 +32,11 @@ describe("the states of a task", () => {
     ["shutdown", true],
     ["remove", true],
     ["complete", true],
-  ])("desired state %s: to stop %p", (desiredState, toStop) => {
+  ])("desired state %s: must stop %p", (desiredState, toStop) => {
     expect(isToStop(aTask({ desiredState }))).toBe(toStop);
   });
 
-  test("it runs if it is to run and does", () => {
+  test("isRunning() needs the state and the desired state running", () => {
     expect(isRunning(aTask())).toBe(true);
     expect(isRunning(aTask({ state: "starting" }))).toBe(false);
     expect(isRunning(aTask({ desiredState: "shutdown" }))).toBe(false);
@@ -80,12 +80,12 @@ describe("endOf()", () => {
     expect(end.atMs).toBe(aTask().stateSinceMs);
   });
 
-  test("a time that is not known is not told", () => {
+  test("leaves out an unknown time", () => {
     expect(endOf(aTask({ state: "failed", stateSinceMs: Number.NaN })).atMs).toBeUndefined();
   });
 });
 
-test("withPorts(): those that were told once are what they were", () => {
+test("withPorts() keeps the ports that were reported once", () => {
   const hostPorts = [{ protocol: "tcp", targetPort: 8000, publishedPort: 32_768 }];
   expect(withPorts(aTask(), aTask({ hostPorts })).hostPorts).toEqual(hostPorts);
   expect(withPorts(aTask({ hostPorts }), aTask()).hostPorts).toEqual(hostPorts);

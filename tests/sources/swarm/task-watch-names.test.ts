@@ -31,7 +31,7 @@ function answer(...tasks: readonly SwarmTask[]): Answer {
   return { services: [SERVICE], tasks };
 }
 
-/** A watch whose fleet admits those that are named. */
+/** A watch whose fleet admits the tasks with the given names. */
 function watched(): {
   readonly watch: TaskWatch;
   readonly admitted: Set<string>;
@@ -64,7 +64,7 @@ function watched(): {
   return { watch, admitted, seen };
 }
 
-test("start-first, and DNS drops the old task: it goes on until the new one takes requests", () => {
+test("start-first, and DNS drops the old task: it continues until the new one takes requests", () => {
   const { watch, admitted, seen } = watched();
   watch.saw(answer(task("old", "10.0.0.1")), 0);
   admitted.add("old");
@@ -73,13 +73,13 @@ test("start-first, and DNS drops the old task: it goes on until the new one take
   expect([seen("old"), seen("new")]).toEqual(["routable", "routable"]);
   watch.sawNames("s", ["10.0.0.2"], 1_600);
   watch.due(1_625);
-  expect(seen("old")).toBe("routable"); // the models of the new one are still being read
+  expect(seen("old")).toBe("routable"); // the proxy is still reading the models of the new one
   admitted.add("new");
   watch.due(1_650);
   expect(seen("old")).toBe("stopping");
 });
 
-test("it goes on for a second at the most, whatever DNS says", () => {
+test("an old task continues for a second at most, whatever DNS says", () => {
   const { watch, admitted, seen } = watched();
   watch.saw(answer(task("old", "10.0.0.1")), 0);
   admitted.add("old");
@@ -91,7 +91,7 @@ test("it goes on for a second at the most, whatever DNS says", () => {
   expect(seen("old")).toBe("stopping");
 });
 
-test("DNS drops a task that is to run: it is unhealthy, and takes nothing at once", () => {
+test("DNS drops a task that should run: it is unhealthy, and takes no requests at once", () => {
   const { watch, admitted, seen } = watched();
   const tasks = [task("a", "10.0.0.1"), task("b", "10.0.0.2")];
   watch.saw(answer(...tasks), 0);
@@ -103,7 +103,7 @@ test("DNS drops a task that is to run: it is unhealthy, and takes nothing at onc
   expect(seen("a")).toBe("routable");
 });
 
-test("a task on no network of Swarm's hears of its stop after a second: it goes on for 0.3 s only", () => {
+test("a task without a Swarm network gets its stop signal after a second: it continues for only 0.3 s", () => {
   const { watch, admitted, seen } = watched();
   const onNode = (id: string, desiredState?: string): SwarmTask => ({
     ...task(id, "", desiredState),
@@ -120,7 +120,7 @@ test("a task on no network of Swarm's hears of its stop after a second: it goes 
   expect(seen("old")).toBe("stopping");
 });
 
-test("DNS is asked of services with a task that it can name, not of one whose tasks all start: another resolver would be", () => {
+test("DNS is asked about services with a task that it may list, not about a service whose tasks are all starting", () => {
   const { watch, seen } = watched();
   const starting = { ...task("a", "10.0.0.1"), state: "starting" };
   watch.saw(answer(starting), 0);
@@ -134,7 +134,7 @@ test("DNS is asked of services with a task that it can name, not of one whose ta
   expect(watch.nameable).toEqual([]);
 });
 
-test("DNS is asked on when the last task that it has named drains: it may name the unhealthy one again", () => {
+test("DNS is still asked when the last listed task drains, because it may list the unhealthy one again", () => {
   const { watch, seen } = watched();
   watch.saw(answer(task("a", "10.0.0.1"), task("b", "10.0.0.2")), 0);
   watch.sawNames("s", ["10.0.0.1", "10.0.0.2"], 100);

@@ -9,7 +9,7 @@ const FINE: OwnView = {
   ...{ hasHealthcheck: true, isStopping: false, isOver: false, trouble: undefined },
 };
 
-/** A watch, and what it tells: who is gone, and what was seen of the others. */
+/** A watch and its reports: the tasks that are gone, and the sightings of the others. */
 function rig() {
   const [told, admitted, own] = [[] as string[], new Set<string>(), new Map<string, OwnView>()];
   let rank = 0;
@@ -40,7 +40,7 @@ function rig() {
       return own.get(id);
     },
   });
-  /** What is told of an answer, or of whatever else happens. */
+  /** The reports after an answer or another event. */
   const during = (act: () => void): readonly string[] => {
     told.length = 0;
     act();
@@ -63,7 +63,7 @@ function seenOf(sighting: Sighting): string {
 const SERVICE = aService();
 
 describe("saw()", () => {
-  test("tells each thing once", () => {
+  test("reports each sighting once", () => {
     const { saw } = rig();
     expect(saw([SERVICE], [aTask()])).toEqual(["task1 routable"]);
     expect(saw([SERVICE], [aTask()])).toEqual([]);
@@ -75,7 +75,7 @@ describe("saw()", () => {
     expect(saw([SERVICE], [])).toEqual([]);
   });
 
-  test("tells of labels that have changed, though nothing else has", () => {
+  test("reports changed labels, although nothing else has changed", () => {
     const { saw } = rig();
     saw([SERVICE], [aTask()]);
     const named = aService({ labels: { ...SERVICE.labels, "inference.models": "a,b" } });
@@ -83,29 +83,29 @@ describe("saw()", () => {
     expect(saw([named], [aTask()])).toEqual([]);
   });
 
-  test("judges nothing anew if lists and surroundings are the same", () => {
+  test("does nothing if lists and surroundings are the same", () => {
     const { saw, surround, asked } = rig();
     const [services, tasks] = [[SERVICE], [aTask()]];
     saw(services, tasks);
     const before = asked();
     saw(services, tasks);
-    surround({ whereabouts: { networks: [aNetwork()], isOnHost: false } }); // the same as before
+    surround({ whereabouts: { networks: [aNetwork()], isOnHost: false } }); // the same as earlier
     saw(services, tasks);
     expect(asked()).toBe(before);
     surround({ whereabouts: { networks: [], isOnHost: false } });
     expect(saw(services, tasks)).toEqual(["task1 ignored"]);
     surround({ ownServiceId: SERVICE.id });
-    expect(saw(services, tasks)).toEqual(["task1 ignored"]); // ignored for another reason
+    expect(saw(services, tasks)).toEqual(["task1 ignored"]); // ignored for a new reason
   });
 
-  test("who is not listed any more is gone, and nothing is known of it if it comes back", () => {
+  test("a task that is no longer listed is gone, and is new if it comes back", () => {
     const { saw } = rig();
     saw([SERVICE], [aTask()]);
     expect(saw([SERVICE], [])).toEqual(["task1 gone", "task1 gone"]);
     expect(saw([SERVICE], [aTask()])).toEqual(["task1 routable"]);
   });
 
-  test("who comes is told before who ends, so that its models are expected all the while", () => {
+  test("reports new tasks before ended ones, so that the fleet expects their models without a gap", () => {
     const { saw } = rig();
     saw([SERVICE], [aTask()]);
     const next = aTask({ id: "task2", state: "preparing" });
@@ -117,7 +117,7 @@ describe("saw()", () => {
     ]);
   });
 
-  test("a task that is listed twice, in two services too: the last entry counts", () => {
+  test("uses the last entry of a task that is listed twice, even in two services", () => {
     const { saw } = rig();
     const other = aService({ id: "svc2", labels: {} });
     const twice = [aTask({ desiredState: "shutdown" }), aTask()];
@@ -126,7 +126,7 @@ describe("saw()", () => {
     expect(saw([SERVICE, other], moved)).toEqual(["task1 stopping", "task1 gone"]);
   });
 
-  test("a removed label: it is left, whatever was told of it, and known again once it is back", () => {
+  test("a removed label: leaves the task in any state, and knows it again when the label is back", () => {
     const { saw } = rig();
     const off = aService({ labels: {} });
     saw([SERVICE], [aTask(), aTask({ id: "task2", state: "pending" })]);
@@ -139,12 +139,12 @@ describe("saw()", () => {
     expect(saw([SERVICE], [aTask()])).toEqual(["task1 routable"]);
   });
 
-  test("inference.enable=false: what is in flight may finish, and the next answer shows it as disabled", () => {
+  test("inference.enable=false: requests in flight may finish, and the next answer shows the task as disabled", () => {
     const { saw } = rig();
     saw([SERVICE], [aTask()]);
     const [services, tasks] = [[aService({ labels: { "inference.enable": "false" } })], [aTask()]];
     expect(saw(services, tasks)).toEqual(["task1 stopping", "task1 gone"]);
-    expect(saw(services, tasks)).toEqual(["task1 gone"]); // its outlook: nothing is expected of it
+    expect(saw(services, tasks)).toEqual(["task1 gone"]); // its outlook: it does not come back
     expect(saw(services, tasks)).toEqual([]);
   });
 });
@@ -152,7 +152,7 @@ describe("saw()", () => {
 describe("start-first", () => {
   const old = aTask({ desiredState: "shutdown" });
 
-  test("the old task goes on until a new one takes requests, 1 s at the most", () => {
+  test("the old task continues until a new one takes requests, for 1 s at most", () => {
     const { watch, saw, during, admitted } = rig();
     saw([SERVICE], [aTask()]);
     admitted.add("task1");
@@ -163,7 +163,7 @@ describe("start-first", () => {
     expect(watch.due(1_550)).toBeUndefined();
   });
 
-  test("not while nobody comes, and not for longer than a second, whatever the answers say", () => {
+  test("an old task without a successor drains at once, and no task continues for more than a second", () => {
     const { watch, saw, during, admitted } = rig();
     saw([SERVICE], [aTask()]);
     admitted.add("task1");
@@ -178,7 +178,7 @@ describe("start-first", () => {
     expect(during(() => watch.due(9_000))).toEqual([]);
   });
 
-  test("a stop that our own node's engine tells of is not put off", () => {
+  test("a stop that our own node's engine reports is not delayed", () => {
     const { watch, saw, during, admitted, own } = rig();
     own.set("task1", FINE);
     saw([SERVICE], [aTask()]);
@@ -191,7 +191,7 @@ describe("start-first", () => {
 });
 
 describe("our own node", () => {
-  test("a change there is told at once; that of an unknown task or of one that has ended is not", () => {
+  test("reports a change there at once, except for unknown and ended tasks", () => {
     const { watch, saw, during, own } = rig();
     saw([SERVICE], [aTask()]);
     own.set("task1", { ...FINE, trouble: { state: "paused", reason: "paused" } });
@@ -201,7 +201,7 @@ describe("our own node", () => {
     expect(during(() => watch.ownChanged("stranger", 3))).toEqual([]);
   });
 
-  test("which node it is concerns all tasks", () => {
+  test("learning which node is our own updates all tasks", () => {
     const { watch, saw, during, own } = rig();
     const plain = aService({ healthcheck: "not given" });
     const [first, second] = [aTask(), aTask({ id: "task2", nodeId: "node2" })];
@@ -212,7 +212,7 @@ describe("our own node", () => {
   });
 });
 
-test("left(): all drain and none is known; the same answer shows all of them again", () => {
+test("left() drains and forgets all tasks; the same answer shows all again", () => {
   const { watch, saw, during } = rig();
   const [services, tasks] = [[SERVICE], [aTask(), aTask({ id: "task2", state: "pending" })]];
   saw(services, tasks);
@@ -223,7 +223,7 @@ test("left(): all drain and none is known; the same answer shows all of them aga
   expect(watch.nameable).toMatchObject([{ id: SERVICE.id, name: "llm" }]);
 });
 
-test("5,000 tasks of one service, half of them to stop: judged in a moment", () => {
+test("judges 5,000 tasks of one service, half of which must stop, in a moment", () => {
   const { watch, saw, admitted } = rig();
   const ids = Array.from({ length: 5_000 }, (_, n) => `t${n}`);
   const all = (is: (n: number) => Partial<SwarmTask>) =>
@@ -240,5 +240,5 @@ test("5,000 tasks of one service, half of them to stop: judged in a moment", () 
     1_000,
   );
   for (let atMs = 1_025; atMs < 2_100; atMs += 25) watch.due(atMs);
-  expect(performance.now() - beganMs).toBeLessThan(2_000); // a look at each for each takes a minute
+  expect(performance.now() - beganMs).toBeLessThan(2_000); // comparing each task with each other takes a minute
 });

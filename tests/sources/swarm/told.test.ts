@@ -3,7 +3,7 @@ import type { Sighting } from "../../../src/sources/sighting.ts";
 import { Told } from "../../../src/sources/swarm/told.ts";
 import { RUN, sightingOf } from "../../support/server/sightings.ts";
 
-test("only what differs from what was told last is new; settings are the same if they are one object", () => {
+test("isNew() is true only for a change; settings are the same if they are the same object", () => {
   const told = new Told();
   const settings = { basePath: "/v1", models: ["m".repeat(1_000)] };
   const seen = (kind: "routable" | "stopping", of = settings): Sighting =>
@@ -20,7 +20,7 @@ test("only what differs from what was told last is new; settings are the same if
   expect(told.isNew(sightingOf("absent", RUN))).toBe(true);
 });
 
-test("host is the address as DNS would name it, of what was told last", () => {
+test("host is the address of the last sighting in the form of a DNS answer", () => {
   const told = new Told();
   expect(told.host).toBe("");
   for (const host of ["10.0.1.5", "10.0.1.6"]) {

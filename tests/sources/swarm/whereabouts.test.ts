@@ -23,7 +23,7 @@ function rig(ownContainerId: string | undefined) {
 }
 
 describe("OwnWhereabouts", () => {
-  test("are what the engine shows of our own container, which may be a task", async () => {
+  test("are the networks of our own container, which may be a task", async () => {
     const { made, own } = rig(OWN);
     await own.read([aTask({ containerId: OWN, serviceId: "proxies" })], CONTAINER, 0);
     expect(own.now).toEqual({ networks: [NETWORK], isOnHost: false });
@@ -31,7 +31,7 @@ describe("OwnWhereabouts", () => {
     expect(made.asked).toBe(0);
   });
 
-  test("on another node than the engine, they are those of the task that we are", async () => {
+  test("on another node than the engine, are the networks of our own task", async () => {
     const { made, own } = rig(OWN);
     const task = aTask({ containerId: OWN, networks: [INGRESS, aNetwork()] });
     await own.read([aTask({ id: "x" }), task], FOREIGN, 0);
@@ -39,7 +39,7 @@ describe("OwnWhereabouts", () => {
     expect(made.asked).toBe(0);
   });
 
-  test("or those that docker run has given us on an attachable network, asked for every 10 s", async () => {
+  test("or the attachable networks from docker run, read every 10 s", async () => {
     const { made, own } = rig(OWN);
     await own.read([], FOREIGN, 0);
     await own.read([], FOREIGN, 9_999);
@@ -50,11 +50,11 @@ describe("OwnWhereabouts", () => {
       throw new EngineError("no answer", { kind: "unreachable" });
     };
     await own.read([], FOREIGN, 10_000);
-    expect(own.now.networks).toEqual([aNetwork()]); // what is known stays
+    expect(own.now.networks).toEqual([aNetwork()]); // the old networks stay
     expect(made.asked).toBe(2);
   });
 
-  test("a process on a host, or in a container that nobody lists, is on no network of the swarm", async () => {
+  test("are empty on a host, or in a container that no list contains", async () => {
     const host = rig(undefined);
     await host.own.read([aTask()], { kind: "host" }, 0);
     expect(host.own.now).toEqual({ networks: [], isOnHost: true });
@@ -65,7 +65,7 @@ describe("OwnWhereabouts", () => {
     expect(unknown.own.now).toEqual({ networks: [], isOnHost: true });
   });
 
-  test("a task on the host's network is on the host", async () => {
+  test("are on the host for a task on the host's network", async () => {
     const { own } = rig(OWN);
     const task = aTask({ containerId: OWN, networks: [aNetwork({ name: "host", addresses: [] })] });
     await own.read([task], FOREIGN, 0);
