@@ -1,6 +1,6 @@
 /**
- * Attacks on the compiled binary, each of which once hurt everybody else. What takes longer than some
- * seconds is in tests/attacks (`npm run test:attacks`).
+ * Attacks on the compiled binary. Each of them once harmed other clients or servers. Attacks that take longer than some
+ * seconds are in tests/attacks (`npm run test:attacks`).
  */
 import { describe, expect, test } from "bun:test";
 import { rawConnect, rawServer, serveModel } from "../../support/client/raw-http.ts";
@@ -17,7 +17,7 @@ function portOf({ origin }: { readonly origin: string }): number {
   return Number(new URL(origin).port);
 }
 
-/** A server that serves the model `m`, and lists what it is told to. */
+/** A server that serves the model `m`, and lists the models that the test gives it. */
 function listing(list: () => Response) {
   return fakeBackend(({ target }) =>
     target.endsWith("/models") ? list() : new Response('{"answer":true}'),
@@ -27,7 +27,7 @@ function listing(list: () => Response) {
 const GOOD = (): Response => Response.json({ data: [{ id: "m" }] });
 
 describe("a server that", () => {
-  test("sends a list of some kB that inflates to 512 MiB harms nobody, and its status says why it is not routed", async () => {
+  test("sends a list of some kB that inflates to 512 MiB does no harm, and status says why it is not routed", async () => {
     const bomb = brotliBomb(512);
     expect(bomb.length).toBeLessThan(10_000);
     using good = listing(GOOD);
@@ -40,14 +40,18 @@ describe("a server that", () => {
       run({ port: portOf(hostile), name: "bomb" });
       const reason = expect.stringContaining('Content-Encoding "br"');
       await untilShown(proxy.origin, "bomb", { state: "reading_models", reason });
-      await until("it is asked again", () => hostile.received.length >= 3, 10_000);
+      await until(
+        "the hostile server has three requests",
+        () => hostile.received.length >= 3,
+        10_000,
+      );
     });
     expect(harm.longestMs).toBeLessThan(500);
     expect(harm.grewMib).toBeLessThan(60);
     expect((await chat(proxy.origin, "m")).status).toBe(200);
   }, 60_000);
 
-  test("lists an object of 41,000 levels leaves the list of all others whole", async () => {
+  test("lists an object nested 41,000 levels deep leaves the lists of all others whole", async () => {
     using good = listing(GOOD);
     const deep = `{"data":[{"id":"deep","x":${"[".repeat(41_000)}${"]".repeat(41_000)}},{"id":"flat"}]}`;
     using hostile = listing(() => new Response(deep));
@@ -62,7 +66,7 @@ describe("a server that", () => {
     });
   }, 60_000);
 
-  test("lists 10,000 models, others at each read, fills no log and makes no unknown model dear", async () => {
+  test("lists 10,000 models, with new ones at each read, does not fill the log, and unknown models stay cheap", async () => {
     let round = 0;
     using hostile = listing(() => {
       round += 1;
@@ -74,9 +78,9 @@ describe("a server that", () => {
     await using attacked = await startAttacked();
     const { proxy, run } = attacked;
     run({ port: portOf(hostile) });
-    await until("it is routed", () => proxy.logged("container routed"), 10_000);
+    await until("the server is routed", () => proxy.logged("container routed"), 10_000);
     const asked = 300;
-    await chat(proxy.origin, "org/some-modle-of-a-usual-length-77-1"); // has the list read again
+    await chat(proxy.origin, "org/some-modle-of-a-usual-length-77-1"); // makes the proxy read the list again
     const before = cpuMs(proxy.pid);
     for (let n = 0; n < asked; n += 1) {
       const answer = await chat(proxy.origin, `org/some-modle-of-a-usual-length-${n}`);
@@ -89,7 +93,7 @@ describe("a server that", () => {
 });
 
 describe("a client that", () => {
-  test("sends a model of 1.7 MB in chunks of one byte takes next to no memory", async () => {
+  test("sends a model name of 1.7 MB in chunks of one byte uses almost no memory", async () => {
     using good = listing(GOOD);
     await using attacked = await startAttacked();
     const { proxy, run } = attacked;
@@ -101,7 +105,7 @@ describe("a client that", () => {
       client.send('a\r\n{"model":"\r\n');
       for (let sent = 0; sent < 1_700_000 && !client.closed(); sent += 20_000) {
         client.send("1\r\nx\r\n".repeat(20_000));
-        await Bun.sleep(1); // so that others in this process have their turn
+        await Bun.sleep(1); // so that other code in this process can run
       }
       await client.waitFor("model_required");
     });
@@ -113,7 +117,7 @@ describe("a client that", () => {
     ["first", false],
     ["last", true],
   ])(
-    "sends 400 bodies of 1 MiB at once, their model %s, makes the proxy keep no more than it may",
+    "sends 400 bodies of 1 MiB at once, with the model %s, does not make the proxy keep more bytes than the limit",
     async (_where, isLast) => {
       using upstream = await rawServer();
       await using attacked = await startAttacked({ PROXY_MODEL_SEARCH_LIMIT: "2MiB" });
@@ -134,10 +138,14 @@ describe("a client that", () => {
         clients.filter((client) => client.received().includes("proxy_overloaded")).length;
       const underWay = (): number =>
         upstream.connections.filter((connection) => !connection.closed()).length;
-      await until("each is under way or refused", () => refused() + underWay() >= 400, 20_000);
-      expect(refused() > 300).toBe(isLast); // of those whose model has not come, and of no other
+      await until(
+        "each request is in flight or refused",
+        () => refused() + underWay() >= 400,
+        20_000,
+      );
+      expect(refused() > 300).toBe(isLast); // the proxy refuses only bodies whose model has not arrived
       expect(refused() > 0).toBe(isLast);
-      await until("memory is given back", () => residentMib(proxy.pid) - restMib < 150, 20_000);
+      await until("the memory is freed", () => residentMib(proxy.pid) - restMib < 150, 20_000);
       for (const client of clients) client.reset();
     },
     60_000,
@@ -145,7 +153,7 @@ describe("a client that", () => {
 });
 
 describe("the engine", () => {
-  test("that writes a line of 5 MiB hides no stop of another container", async () => {
+  test("writes a line of 5 MiB: the proxy still notices another container's stop", async () => {
     using good = listing(GOOD);
     await using attacked = await startAttacked();
     const { engine, proxy, run } = attacked;
@@ -158,8 +166,8 @@ describe("the engine", () => {
   }, 60_000);
 });
 
-describe("a proxy that finds itself", () => {
-  test("is not its own server, and takes no descriptors for it", async () => {
+describe("a proxy that finds its own container", () => {
+  test("does not use itself as a server, and spends no descriptors on it", async () => {
     using good = listing(GOOD);
     await using attacked = await startAttacked();
     const { proxy, run } = attacked;

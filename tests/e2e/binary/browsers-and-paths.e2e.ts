@@ -7,9 +7,9 @@ import { type FakeBackend, fakeBackend } from "../../support/server/scripted.ts"
 
 const BASE_PATH = "/engine/v3";
 
-/** Allows pages of its own: as a server of chat that was told to. */
+/** Allows certain pages, as a chat server does that was configured for it. */
 let chat: FakeBackend;
-/** Refuses every `OPTIONS`, as Ollama does with origins that it does not know. */
+/** Refuses every `OPTIONS`, as Ollama does for origins that it does not know. */
 let ollama: FakeBackend;
 let engine: FakeEngine;
 let proxy: CompiledProxy;
@@ -43,7 +43,7 @@ afterAll(async () => {
   for (const part of [chat, ollama, engine]) part[Symbol.dispose]();
 });
 
-test("a page may send to every server, also where one of two refuses OPTIONS", async () => {
+test("a page can send requests to every server, also when one of two refuses OPTIONS", async () => {
   const origin = "http://page.test";
   for (const path of ["/v1/chat/completions", "/v1/models", "/api/chat"]) {
     const preflight = await fetch(`${proxy.origin}${path}`, {
@@ -73,7 +73,7 @@ test("a page may send to every server, also where one of two refuses OPTIONS", a
   expect(methods).not.toContain("OPTIONS");
 });
 
-test("an inference path outside /v1 reaches the server of its model as it is, and no other path does", async () => {
+test("an inference path outside /v1 reaches the server of its model unchanged, and other paths do not", async () => {
   const ask = async (path: string, body: object): Promise<string> =>
     (await post(proxy.origin, path, body)).text();
   expect(await ask("/rerank", { model: "chat" })).toBe("/rerank");
@@ -92,7 +92,7 @@ test("an inference path outside /v1 reaches the server of its model as it is, an
   ]);
 });
 
-test("what stands at a base URL, and what is wrong with one", async () => {
+test("the base URL answers, and a wrong one gets an error that says what is wrong", async () => {
   const get = async (path: string): Promise<string> =>
     (await fetch(`${proxy.origin}${path}`)).text();
   expect(JSON.parse(await get("/v1"))).toMatchObject({ models: "/v1/models" });

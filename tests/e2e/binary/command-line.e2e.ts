@@ -14,7 +14,7 @@ import { until, within } from "../../support/until.ts";
 
 type Reply = { readonly containers: readonly unknown[] };
 
-test("--version has version, commit, and version of Bun, and is quick", async () => {
+test("--version prints the proxy's version, the commit and Bun's version, and is quick", async () => {
   const startMs = performance.now();
   const { code, stdout, stderr } = await runCompiled({}, ["--version"]);
   expect([code, stderr]).toEqual([0, ""]);
@@ -24,19 +24,19 @@ test("--version has version, commit, and version of Bun, and is quick", async ()
   expect(performance.now() - startMs).toBeLessThan(1_000);
 });
 
-test("--help goes to stdout, and minds no wrong variable", async () => {
+test("--help prints to stdout, and ignores wrong variables", async () => {
   const { code, stdout } = await runCompiled({ PROXY_PORT: "x" }, ["--help"]);
   expect([code, stdout.startsWith(USAGE)]).toEqual([0, true]);
 });
 
-test("an unknown argument: exit code 2 with the usage, and nothing is started", async () => {
+test("an unknown argument: exit code 2 with the usage, and nothing starts", async () => {
   const port = String(freePort());
   const { code, stdout, stderr } = await runCompiled({ PROXY_PORT: port }, ["--port", "80"]);
   expect([code, stdout]).toEqual([2, ""]);
   expect(stderr).toBe(`lw-inference-proxy: unexpected argument "--port"\n\n${USAGE}`);
 });
 
-test("healthcheck finds the proxy by PROXY_PORT; HTTP_PROXY does not apply", async () => {
+test("healthcheck finds the proxy by PROXY_PORT, and ignores HTTP_PROXY", async () => {
   using fake = await new FakeEngine().start();
   await using proxy = await startCompiled({ env: envOf(fake) });
   const dead = `http://127.0.0.1:${freePort()}`;
@@ -45,7 +45,7 @@ test("healthcheck finds the proxy by PROXY_PORT; HTTP_PROXY does not apply", asy
   expect((await runCompiled({ PROXY_PORT: String(freePort()) }, ["healthcheck"])).code).toBe(1);
 });
 
-test("status: 0 with a table while everything is routed, 1 with the reason when something is not", async () => {
+test("status: exit code 0 and a table while everything is routed, 1 and the reason when something is not", async () => {
   using fake = await new FakeEngine().start();
   using models = startModelServer("org/m");
   fake.add({ port: models.port });
@@ -58,14 +58,14 @@ test("status: 0 with a table while everything is routed, 1 with the reason when 
   expect(well.stdout).toMatch(/^\S+ +routed .* org\/m$/m);
   const sick = fake.add({ port: models.port, name: "sick-1" });
   fake.setHealth(sick, "unhealthy");
-  await until("it is told of", async () => (await runCompiled(env, ["status"])).code === 1);
+  await until("status reports it", async () => (await runCompiled(env, ["status"])).code === 1);
   expect((await runCompiled(env, ["status"])).stdout).toMatch(/^sick-1 +unhealthy /m);
   const shown = JSON.parse((await runCompiled(env, ["status", "--json"])).stdout) as Reply;
   const reply = (await (await fetch(`${proxy.origin}/status`)).json()) as Reply;
-  expect(shown.containers).toEqual(reply.containers); // the rest goes with the time
+  expect(shown.containers).toEqual(reply.containers); // the other fields change with time
 });
 
-test("what a file has already is kept, with both streams in it", async () => {
+test("output is appended to a file that both streams write to", async () => {
   using directory = temporaryDirectory();
   const file = join(directory.path, "log");
   const commands = 'echo before; "$0" --version; "$0" wrong; "$0" healthcheck; echo after';
@@ -77,7 +77,7 @@ test("what a file has already is kept, with both streams in it", async () => {
   expect(text).toMatch(/^before\nlw-inference-proxy \d.*\n[^\0]*Usage: [^\0]*refused\nafter\n$/);
 });
 
-test("status --json of 5,000 containers comes whole through a pipe", async () => {
+test("status --json of 5,000 containers arrives complete through a pipe", async () => {
   const containers = Array.from({ length: 5_000 }, (_, n) => containerStatus({ name: `c${n}` }));
   const reply = JSON.stringify(statusReply({ containers }));
   using server = Bun.serve({ port: 0, fetch: () => new Response(reply) });

@@ -1,4 +1,4 @@
-/** Where the compiled binary makes the socket of drain and undrain, and what becomes of it. */
+/** Where the compiled binary makes the socket for drain and undrain, and when it removes it. */
 import { describe, expect, test } from "bun:test";
 import { chmodSync, existsSync, readdirSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -9,13 +9,13 @@ import { startTokenServer } from "../../support/server/tokens.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { until } from "../../support/until.ts";
 
-describe("the socket of drain and undrain", () => {
-  test("lies in /dev/shm by default, for its owner alone, and is removed at the end", async () => {
+describe("the socket for drain and undrain", () => {
+  test("is in /dev/shm by default, for its owner only, and is removed at the end", async () => {
     using fake = await new FakeEngine().start();
     await using proxy = await startCompiled({ env: envOf(fake) });
     const namespace = /\d+/.exec(readlinkSync("/proc/self/ns/net"))?.[0];
     const path = `/dev/shm/lw-inference-proxy-${proxy.port}-${namespace}.sock`;
-    await until("it is there", () => existsSync(path));
+    await until("the socket exists", () => existsSync(path));
     expect((statSync(path).mode & 0o7777).toString(8)).toBe("600");
     const { code, stderr } = await runCompiled({ PROXY_PORT: String(proxy.port) }, ["drain", "x"]);
     expect([code, stderr]).toEqual([2, expect.stringContaining('knows no container "x"')]);
@@ -25,42 +25,45 @@ describe("the socket of drain and undrain", () => {
   });
 
   test.each<[what: string, directory: (parent: string) => string]>([
-    ["that is not there", (parent) => join(parent, "missing")],
-    ["where nobody may write", () => "/proc"],
-    ["with a name that no socket can have", (parent) => join(parent, "x".repeat(200))],
-  ])("in a directory %s: one warning, and the proxy serves on", async (_what, directory) => {
-    using parent = temporaryDirectory();
-    using fake = await new FakeEngine().start();
-    using server = startTokenServer(() => false);
-    fake.add({ port: server.port, name: "vllm" });
-    const env = { ...envOf(fake), RUNTIME_DIRECTORY: directory(parent.path) };
-    await using proxy = await startCompiled({ env });
-    await untilModels(proxy.origin, ["m"]);
-    expect((await chat(proxy.origin, "m")).status).toBe(200);
-    const warnings = proxy.log().filter(({ level }) => level === "warn");
-    expect(warnings).toMatchObject([
-      {
-        message: "drain and undrain will not work: can't make their socket",
-        reason: expect.stringContaining("RUNTIME_DIRECTORY names another directory for it"),
-      },
-    ]);
-    const port = String(proxy.port);
-    const asked = { PROXY_PORT: port, RUNTIME_DIRECTORY: env.RUNTIME_DIRECTORY };
-    expect((await runCompiled(asked, ["drain", "vllm"])).code).toBe(2);
-    proxy.kill("SIGTERM");
-    expect(await proxy.exited).toBe(0);
-  });
+    ["that does not exist", (parent) => join(parent, "missing")],
+    ["that is not writable", () => "/proc"],
+    ["whose path is too long for a socket", (parent) => join(parent, "x".repeat(200))],
+  ])(
+    "in a directory %s: the proxy logs one warning and keeps serving",
+    async (_what, directory) => {
+      using parent = temporaryDirectory();
+      using fake = await new FakeEngine().start();
+      using server = startTokenServer(() => false);
+      fake.add({ port: server.port, name: "vllm" });
+      const env = { ...envOf(fake), RUNTIME_DIRECTORY: directory(parent.path) };
+      await using proxy = await startCompiled({ env });
+      await untilModels(proxy.origin, ["m"]);
+      expect((await chat(proxy.origin, "m")).status).toBe(200);
+      const warnings = proxy.log().filter(({ level }) => level === "warn");
+      expect(warnings).toMatchObject([
+        {
+          message: "drain and undrain will not work: can't make their socket",
+          reason: expect.stringContaining("RUNTIME_DIRECTORY names another directory for it"),
+        },
+      ]);
+      const port = String(proxy.port);
+      const asked = { PROXY_PORT: port, RUNTIME_DIRECTORY: env.RUNTIME_DIRECTORY };
+      expect((await runCompiled(asked, ["drain", "vllm"])).code).toBe(2);
+      proxy.kill("SIGTERM");
+      expect(await proxy.exited).toBe(0);
+    },
+  );
 
   test.skipIf(process.getuid?.() !== 0)(
-    "of a proxy that has become another user is that user's, and root reaches it",
+    "of a proxy that has switched to another user belongs to that user, and root can use it",
     async () => {
       using directory = temporaryDirectory();
       chmodSync(directory.path, 0o777);
       const env = { DOCKER_HOST: "tcp://127.0.0.1:1", PROXY_USER: "65532" };
       const shared = { RUNTIME_DIRECTORY: directory.path };
       await using proxy = await startCompiled({ env: { ...env, ...shared } });
-      // It listens before it has its socket.
-      await until("it has its socket", () => readdirSync(directory.path).length > 0);
+      // The proxy listens before it makes its socket.
+      await until("the proxy has its socket", () => readdirSync(directory.path).length > 0);
       const [name = ""] = readdirSync(directory.path);
       expect(statSync(join(directory.path, name))).toMatchObject({ uid: 65_532 });
       const asked = { ...shared, PROXY_PORT: String(proxy.port) };

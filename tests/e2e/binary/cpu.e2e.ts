@@ -1,7 +1,7 @@
 /**
- * The CPU time of a request through the compiled binary, as a multiple of what the smallest proxy on Bun takes. Both are
- * measured in the same run, in turns, so the multiple is the same on slow and on busy machines. Fails when it has about
- * doubled. `bun run bench` tells more.
+ * The CPU time of a request through the compiled binary, compared with the smallest possible proxy on Bun. Both are
+ * measured in turn in the same run, so the ratio is the same on slow and on busy machines. The test fails when the ratio
+ * has about doubled. `bun run bench` measures more.
  */
 import { expect, test } from "bun:test";
 import { join } from "node:path";
@@ -15,7 +15,7 @@ import { startCompiled } from "../../support/proxy/compiled.ts";
 const REFERENCE = join(import.meta.dir, "../../bench/reference-proxy.ts");
 const CLIENTS = 16;
 const ROUNDS = 8;
-/** The highest multiple that passes, as a share of the stored one. */
+/** The highest ratio that passes, as a share of the stored ratio. */
 const LIMIT = 1.75;
 
 type Measured = { readonly origin: string; readonly pid: number };
@@ -41,7 +41,7 @@ async function cpuOf({ origin, pid }: Measured, path: string, requests: number):
 test.each<[what: string, path: string, requests: number, stored: number]>([
   ["a small request", JSON_PATH, 2_000, 1.6],
   ["an answer of 200 events", FLOOD_PATH, 1_000, 0.95],
-])("%s costs no more than it did", async (what, path, requests, stored) => {
+])("%s costs no more CPU time than before", async (what, path, requests, stored) => {
   using engine = await new FakeEngine().start();
   await using upstream = await startUpstream();
   engine.add({ port: upstream.port });
@@ -57,7 +57,7 @@ test.each<[what: string, path: string, requests: number, stored: number]>([
     ours.push(await cpuOf(compiled, path, requests));
     theirs.push(await cpuOf(others, path, requests));
   }
-  // The first round is for the compilers inside; the best of the others is what no neighbour slowed.
+  // The first round warms up the compilers inside. The best of the other rounds is the one with the least disturbance.
   const ratio = Math.min(...ours.slice(1)) / Math.min(...theirs.slice(1));
   console.log(`${what}: ${ratio.toFixed(2)} times the reference; ${stored} is stored`);
   expect(ratio).toBeLessThan(stored * LIMIT);

@@ -1,4 +1,4 @@
-/** The compiled binary with few file descriptors, and more clients than it has room for. */
+/** The compiled binary with few file descriptors and too many clients. */
 import { expect, test } from "bun:test";
 import { rawConnect } from "../../support/client/raw-http.ts";
 import { untilModels } from "../../support/client/requests.ts";
@@ -12,7 +12,7 @@ const RUNS = 20;
 const LIMIT = 256;
 const CLIENTS = 200;
 
-test(`${CLIENTS} clients, ${LIMIT} descriptors, ${RUNS} times: what there is room for streams, the rest gets 503, nothing ends the process`, async () => {
+test(`${CLIENTS} clients, ${LIMIT} descriptors, ${RUNS} times: as many streams as fit, 503 for the rest, and the process survives`, async () => {
   using fake = await new FakeEngine().start();
   let open = true;
   using backend = startTokenServer(() => open);

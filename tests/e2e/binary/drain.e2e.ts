@@ -1,4 +1,4 @@
-/** The compiled binary's drain and undrain, in front of a fake engine and servers that stream. */
+/** drain and undrain of the compiled binary, in front of a fake engine and servers that stream. */
 import { describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import {
@@ -78,7 +78,7 @@ async function ends(streams: readonly StreamedAnswer[]): Promise<readonly string
 }
 
 describe("drain", () => {
-  test("under 20 streams: waits for all of them, none breaks, and new requests get 503", async () => {
+  test("with 20 streams in flight: waits for all of them, breaks none, and new requests get 503", async () => {
     await using stage = await Stage.start();
     const streams = await stage.streams(20);
     let isDone = false;
@@ -103,7 +103,9 @@ describe("drain", () => {
       stderr: "",
     });
     expect(await ends(streams)).toEqual(["complete"]);
-    await until("it is said", () => stage.proxy.logged("container drained: no request is left"));
+    await until("the proxy has logged it", () =>
+      stage.proxy.logged("container drained: no request is left"),
+    );
     const said = stage.proxy.log().filter(({ message }) => `${message}`.includes("drained"));
     expect(said).toMatchObject([
       { level: "info", message: "container drained", container: "vllm", in_flight: 20 },
@@ -116,7 +118,7 @@ describe("drain", () => {
     );
   });
 
-  test("when the time is up: exit code 1, it stays taken out, and undrain has it routed at once", async () => {
+  test("after the time limit: exit code 1, the backend stays drained, and undrain makes the proxy route to it at once", async () => {
     await using stage = await Stage.start();
     const streams = await stage.streams(2);
     const late = await stage.run("drain", stage.container.id.slice(0, 12), "--timeout", "300ms");
@@ -140,7 +142,7 @@ describe("drain", () => {
     expect(stage.proxy.logged("container undrained")).toBe(true);
   });
 
-  test("ended by Ctrl-C: it stays taken out", async () => {
+  test("ended by Ctrl-C: the backend stays drained", async () => {
     await using stage = await Stage.start();
     const streams = await stage.streams(1);
     const child = Bun.spawn([BINARY, "drain", "vllm"], { env: stage.env, stdout: "pipe" });
@@ -152,7 +154,7 @@ describe("drain", () => {
     expect(await ends(streams)).toEqual(["complete"]);
   });
 
-  test("ends with the run: the command is done, and the next run is routed", async () => {
+  test("ends when the container stops, and the next run of the container is routed", async () => {
     await using stage = await Stage.start();
     const [stream] = await stage.streams(1);
     const drained = stage.run("drain", "vllm");
@@ -169,7 +171,7 @@ describe("drain", () => {
     stream?.cancel();
   });
 
-  test("a stop that comes while it is drained changes nothing for the answers under way", async () => {
+  test("a stop of a drained container does not change answers in flight", async () => {
     await using stage = await Stage.start();
     const streams = await stage.streams(3);
     await stage.run("drain", "vllm", "--timeout", "0");
@@ -179,7 +181,7 @@ describe("drain", () => {
     expect(await ends(streams)).toEqual(["complete"]);
   });
 
-  test("what is not there is exit code 2, and says what is", async () => {
+  test("an unknown container: exit code 2, and the error names the known ones", async () => {
     await using stage = await Stage.start();
     for (const command of ["drain", "undrain"]) {
       expect(await stage.run(command, "vllm-2")).toEqual({
@@ -193,7 +195,7 @@ describe("drain", () => {
     expect([code, stderr]).toEqual([2, expect.stringContaining("no proxy answers: the socket")]);
   });
 
-  test("a proxy that is started again has forgotten it, and the public port knows nothing of it", async () => {
+  test("a restarted proxy has forgotten the drain, and the public port does not offer drain", async () => {
     await using stage = await Stage.start();
     await stage.run("drain", "vllm");
     for (const path of ["/drain?container=vllm", "/undrain?container=vllm", "/drain-state?run=x"]) {
@@ -208,7 +210,7 @@ describe("drain", () => {
     await stage.proxy.exited;
     const [socket = ""] = readdirSync(stage.directory);
     expect(socket).toBe(`lw-inference-proxy-${stage.proxy.port}.sock`);
-    // It is what the first one has left, so it is replaced.
+    // The first proxy left this socket, so the second one replaces it.
     const env = { ...envOf(stage.fake), ...stage.env };
     await using again = await startCompiled({ env, port: stage.proxy.port });
     await untilModels(again.origin, ["m"]);

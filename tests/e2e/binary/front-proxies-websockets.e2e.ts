@@ -1,6 +1,6 @@
 /**
- * WebSockets through the compiled binary behind nginx, HAProxy and Caddy, each with what the README has for it: client →
- * front proxy → our proxy → server. Client and server are bare sockets.
+ * WebSockets through the compiled binary behind nginx, HAProxy and Caddy, with the settings of docs/front-proxies.md:
+ * client → front proxy → our proxy → server. The client and the server are bare sockets.
  */
 import { beforeAll, describe, expect, test } from "bun:test";
 import {
@@ -22,7 +22,7 @@ import { BINARY, CLOSE, PING, PONG, TEXT } from "../../support/websocket/wire-fr
 
 const CAN_RUN = isInstalled() || process.env["TEST_ENGINE"] === "install";
 const NAMES = (Object.keys(FRONT_PROXIES) as FrontProxyName[]).filter(
-  (name) => name !== "nginx, HTTP/1.0", // which can't
+  (name) => name !== "nginx, HTTP/1.0", // HTTP/1.0 has no WebSockets
 );
 type Chain = AsyncDisposable & { readonly port: number; readonly server: WireServer };
 
@@ -39,7 +39,7 @@ async function serverEnd({ server }: Chain, nth = 0): Promise<WireSocket> {
   return server.sockets[nth]!;
 }
 
-/** Answers a Close with the same, and pings with pongs. */
+/** Answers a Close frame with the same frame, and pings with pongs. */
 const polite: Listener["frame"] = (socket, opcode, payload) => {
   if (opcode === CLOSE) socket.send(CLOSE, payload);
   if (opcode === PING) socket.send(PONG, payload);
@@ -50,7 +50,7 @@ describe.skipIf(!CAN_RUN).each(NAMES)("behind %s", (name) => {
     if (!isInstalled()) await installFrontProxies();
   }, 300_000);
 
-  test("messages pass both ways at once, each before the next is sent", async () => {
+  test("messages pass both ways, each before the next is sent", async () => {
     let came = "";
     const piece: Listener["piece"] = (_, bytes) => {
       came += bytes.toString();
@@ -60,28 +60,28 @@ describe.skipIf(!CAN_RUN).each(NAMES)("behind %s", (name) => {
     const server = await serverEnd(chain);
     for (let n = 0; n < 5; n += 1) {
       client.send(TEXT, `{"type":"input_audio_buffer.append","n":${n}}`);
-      await until("it is with the server", () => server.messages === n + 1);
+      await until("the server has the message", () => server.messages === n + 1);
       server.send(BINARY, `delta ${n}`);
-      await until("the answer is with the client", () => client.messages === n + 1);
+      await until("the client has the answer", () => client.messages === n + 1);
       expect(came).toBe(`{"type":"input_audio_buffer.append","n":${n}}delta ${n}`);
       came = "";
     }
     server.send(BINARY, Buffer.alloc(10_000_000));
-    await until("a long one is with the client", () => client.messages === 6);
+    await until("the client has the long message", () => client.messages === 6);
     expect(client.bytes).toBe(5 * "delta 0".length + 10_000_000);
   });
 
-  test("close codes and reasons pass, either way, and an abrupt end is one", async () => {
+  test("close codes and reasons pass both ways, and an abrupt end stays abrupt", async () => {
     await using chain = await startChain(name, { frame: polite });
     using leaving = await openWire(chain.port);
     leaving.close(4001, "enough");
     const left = await serverEnd(chain);
-    await until("the server is told", () => left.closeCode !== undefined);
+    await until("the server has the Close frame", () => left.closeCode !== undefined);
     expect([left.closeCode, left.closeReason]).toEqual([4001, "enough"]);
 
     using told = await openWire(chain.port, { frame: polite });
     (await serverEnd(chain, 1)).close(1008, "no such session");
-    await until("the client is told", () => told.closeCode !== undefined);
+    await until("the client has the Close frame", () => told.closeCode !== undefined);
     expect([told.closeCode, told.closeReason]).toEqual([1008, "no such session"]);
 
     using cut = await openWire(chain.port);

@@ -1,7 +1,7 @@
 /**
- * The compiled binary behind the proxies that people put in front of it: client → nginx, HAProxy or Caddy → our proxy
- * → server. Client and server are bare sockets. The configurations are in tests/support/front-proxies/config/;
- * docs/front-proxies.md shows them.
+ * The compiled binary behind common front proxies: client → nginx, HAProxy or Caddy → our proxy → server. The client and
+ * the server are bare sockets. The configurations are in tests/support/front-proxies/config/; docs/front-proxies.md
+ * shows them.
  */
 import { beforeAll, describe, expect, test } from "bun:test";
 import { CODEX_WEBSOCKET, written } from "../../support/client/openings.ts";
@@ -53,7 +53,7 @@ describe.skipIf(!CAN_RUN).each(NAMES)("behind %s", (name) => {
     if (!isInstalled()) await installFrontProxies();
   }, 300_000);
 
-  test("each token arrives before the server sends the next, and the end is an end", async () => {
+  test("each token arrives before the server sends the next, and the stream ends properly", async () => {
     await using chain = await startChain(name);
     chain.client.send(rawRequest());
     const server = await chain.upstream.request(1);
@@ -69,13 +69,16 @@ describe.skipIf(!CAN_RUN).each(NAMES)("behind %s", (name) => {
     );
   });
 
-  test("a prompt is sent on while it comes", async () => {
+  test("a prompt is forwarded while it is still arriving", async () => {
     await using chain = await startChain(name);
     const start = `{"model":"m","messages":["${"x".repeat(2_000_000)}`;
     const head = `POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Length: ${start.length + 3}\r\n\r\n`;
     chain.client.send(head + start);
     const server = await chain.upstream.request(1);
-    await until("its start has come", () => server.received().length > 2_000_000);
+    await until(
+      "the server has the start of the prompt",
+      () => server.received().length > 2_000_000,
+    );
     chain.client.send('"]}');
     await server.waitFor('"]}');
   });
@@ -104,7 +107,10 @@ describe.skipIf(!CAN_RUN).each(NAMES)("behind %s", (name) => {
       `POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Length: 9000000\r\n\r\n${start}`,
     );
     const server = await chain.upstream.request(1);
-    await until("its start has come", () => server.received().length > 2_000_000);
+    await until(
+      "the server has the start of the prompt",
+      () => server.received().length > 2_000_000,
+    );
     chain.client.reset();
     await server.waitForClose();
   });
@@ -119,7 +125,7 @@ describe.skipIf(!CAN_RUN).each(NAMES)("behind %s", (name) => {
       await chain.client.waitFor("data: 0");
       server[how]();
       if (name === "Caddy" && (await endsBrokenAnswers())) {
-        await chain.client.waitFor("\r\n0\r\n\r\n"); // as the README warns
+        await chain.client.waitFor("\r\n0\r\n\r\n"); // docs/front-proxies.md warns of this
         return;
       }
       await chain.client.waitForClose();
@@ -127,7 +133,7 @@ describe.skipIf(!CAN_RUN).each(NAMES)("behind %s", (name) => {
     },
   );
 
-  test("Codex' WebSocket is told to go on over HTTP by a server without one, though not every proxy passes on its Upgrade", async () => {
+  test("a server without WebSockets: the answer to Codex' Upgrade makes it continue over HTTP", async () => {
     await using chain = await startChain(name);
     chain.client.send(written(CODEX_WEBSOCKET));
     if (name !== "nginx, HTTP/1.0") {
@@ -137,7 +143,7 @@ describe.skipIf(!CAN_RUN).each(NAMES)("behind %s", (name) => {
     expect(chain.client.received()).toStartWith("HTTP/1.1 426 ");
   });
 
-  test("the server sees the client's Host, and X-Forwarded-* of both proxies", async () => {
+  test("the server sees the client's Host, and the X-Forwarded-* headers of both proxies", async () => {
     await using chain = await startChain(name);
     chain.client.send(rawRequest());
     const server = await chain.upstream.request(1);
@@ -149,7 +155,7 @@ describe.skipIf(!CAN_RUN).each(NAMES)("behind %s", (name) => {
   });
 });
 
-/** Caddy before 2.7, as Debian 12 has it, ends an answer that broke off as if it were complete (caddy#5951). */
+/** Caddy before 2.7 (Debian 12 has such a version) ends a broken answer as if it were complete (caddy#5951). */
 async function endsBrokenAnswers(): Promise<boolean> {
   const version = await Bun.spawn(["caddy", "version"], { stdout: "pipe" }).stdout.text();
   return /^v?2\.[0-6]\./.test(version);

@@ -7,7 +7,7 @@ import { FakeEngine } from "../../support/engine/fake.ts";
 import { type CompiledProxy, startCompiled } from "../../support/proxy/compiled.ts";
 import { until } from "../../support/until.ts";
 
-/** A server that tells who it is, and keeps the models it has been given. */
+/** A server that reports its own name, and records the models of its requests. */
 function startServer(name: string, models: string[]): Bun.Server<undefined> {
   const card = (id: string): object => ({
     id,
@@ -76,7 +76,7 @@ afterAll(async () => {
 });
 
 describe("a form", () => {
-  test("of the openai client, the file before the model or after it", async () => {
+  test("from the openai client is routed, with the file before or after the model", async () => {
     const file = await toFile(Buffer.alloc(20_000, 'x\r\n--name="model"\r\n\r\nllama-3'), "a.wav");
     for (const params of [
       { file, model: "whisper-1" },
@@ -87,7 +87,7 @@ describe("a form", () => {
     }
   });
 
-  test("with a file larger than the limit before the model: 413 that names the variable", async () => {
+  test("with a file before the model that is larger than the limit: 413 that names the variable", async () => {
     const file = await toFile(Buffer.alloc(200_000), "a.wav");
     const form = new FormData();
     form.append("file", file);
@@ -109,7 +109,7 @@ describe("a form", () => {
   });
 });
 
-test("JSON with more than the limit before the model is 413, with the model first it goes through", async () => {
+test("JSON with more bytes before the model than the limit gets 413; with the model first it is forwarded", async () => {
   const pad = "x".repeat(300_000);
   const late = await post(proxy.origin, "/v1/chat/completions", { pad, model: "llama-3" });
   expect(late.status).toBe(413);
@@ -117,7 +117,7 @@ test("JSON with more than the limit before the model is 413, with the model firs
   expect(await early.text()).toBe("llama");
 });
 
-test("a response is got, cancelled and deleted where it was made", async () => {
+test("a response is fetched, cancelled and deleted on the server that made it", async () => {
   const { id } = await openai.responses.create({ model: "llama-3", input: "x" });
   expect(id).toBe("resp_llama");
   expect((await openai.responses.retrieve(id)).metadata).toEqual({ name: "llama", method: "GET" });
@@ -128,13 +128,13 @@ test("a response is got, cancelled and deleted where it was made", async () => {
   expect(nobody).toMatchObject({ code: "response_not_found" });
 });
 
-test("a response goes on where the one before was made, without a model", async () => {
+test("a response continues on the server that made the previous one, without a model", async () => {
   const { id } = await openai.responses.create({ model: "llama-3", input: "x" });
   const next = await openai.responses.create({ previous_response_id: id, input: "y" });
   expect(next.id).toBe("resp_llama");
 });
 
-test("?model= says where a body goes that names no model, and a file larger than the limit", async () => {
+test("?model= routes a body without a model, and a file larger than the limit", async () => {
   for (const model of ["llama-3", "whisper-1"]) {
     const [name] = model.split("-");
     const ranked = await post(proxy.origin, `/v1/rerank?model=${model}`, { query: "q", texts: [] });
@@ -150,13 +150,13 @@ test("?model= says where a body goes that names no model, and a file larger than
   expect(await nowhere.text()).toContain("?model=");
 });
 
-test("an adapter that was loaded through the proxy is there at once", async () => {
+test("an adapter that was loaded through the proxy is listed at once", async () => {
   const loaded = await post(proxy.origin, "/v1/load_lora_adapter?model=llama-3", {
     lora_name: "adapter",
   });
   expect(loaded.status).toBe(200);
   await until(
-    "it is listed",
+    "the adapter is listed",
     async () => (await modelIds(proxy.origin)).includes("adapter"),
     1_000,
   );
@@ -164,7 +164,7 @@ test("an adapter that was loaded through the proxy is there at once", async () =
   expect(await answer.text()).toBe("llama");
 });
 
-test("Anthropic's client lists models page by page, and gets one", async () => {
+test("Anthropic's client lists the models page by page, and fetches one", async () => {
   const anthropic = new Anthropic({ baseURL: proxy.origin, apiKey: "x", maxRetries: 0 });
   const listed: string[] = [];
   for await (const model of anthropic.models.list({ limit: 1 })) {
@@ -182,7 +182,7 @@ test("Anthropic's client lists models page by page, and gets one", async () => {
   });
 });
 
-test("text-embeddings-inference is known by its /info", async () => {
+test("the proxy finds the model of text-embeddings-inference through /info", async () => {
   const tei = Bun.serve({
     port: 0,
     hostname: "127.0.0.1",
@@ -199,7 +199,9 @@ test("text-embeddings-inference is known by its /info", async () => {
   servers.push(tei);
   const container = fake.add({ name: "tei", port: tei.port ?? 0, health: "starting" });
   fake.setHealth(container, "healthy");
-  await until("it is listed", async () => (await modelIds(proxy.origin)).includes("BAAI/bge-m3"));
+  await until("the model is listed", async () =>
+    (await modelIds(proxy.origin)).includes("BAAI/bge-m3"),
+  );
   const { data } = await openai.embeddings.create({
     model: "BAAI/bge-m3",
     input: "x",
@@ -208,7 +210,7 @@ test("text-embeddings-inference is known by its /info", async () => {
   expect(data[0]?.embedding).toEqual([1]);
 });
 
-test("an unknown model names what is near", async () => {
+test("the error for an unknown model names similar models", async () => {
   const error = await openai.chat.completions
     .create({ model: "lama-3", messages: [] })
     .catch((reason: unknown) => reason);

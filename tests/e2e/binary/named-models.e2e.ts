@@ -7,10 +7,10 @@ import { type CompiledProxy, runCompiled, startCompiled } from "../../support/pr
 
 const KEY = "sk-of-the-server";
 
-/** The path of every request that has come to the server. */
+/** The path of every request that the server got. */
 const asked: string[] = [];
 
-/** Wants a key for all that it has, its list too, as vLLM does with --api-key. */
+/** Requires a key for every path, including its model list, as vLLM does with --api-key. */
 function startKeyed(): Bun.Server<undefined> {
   return Bun.serve({
     port: 0,
@@ -58,20 +58,23 @@ function client(apiKey: string): OpenAI {
   return new OpenAI({ baseURL: `${proxy.origin}/v1`, apiKey, maxRetries: 0 });
 }
 
-describe("a server whose label names its models, and whose list wants a key", () => {
-  test.each(["chat", "org/chat"])("answers for %s to the client's key", async (model) => {
-    const { choices } = await client(KEY).chat.completions.create({ model, messages: [] });
-    expect(choices[0]?.message.content).toBe(`I am ${model}`);
-  });
+describe("a server whose label names its models, and whose model list requires a key", () => {
+  test.each(["chat", "org/chat"])(
+    "answers requests for %s with the client's key",
+    async (model) => {
+      const { choices } = await client(KEY).chat.completions.create({ model, messages: [] });
+      expect(choices[0]?.message.content).toBe(`I am ${model}`);
+    },
+  );
 
-  test("refuses another key itself", async () => {
+  test("refuses a wrong key itself", async () => {
     const error = await client("other")
       .chat.completions.create({ model: "chat", messages: [] })
       .catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(OpenAI.AuthenticationError);
   });
 
-  test("is listed under these names, whole and one by one", async () => {
+  test("is listed under these names, in the list and one by one", async () => {
     const entry = { object: "model", created: 0, owned_by: "keyed" };
     const { data } = await client("x").models.list();
     expect(data).toEqual([
@@ -81,7 +84,7 @@ describe("a server whose label names its models, and whose list wants a key", ()
     expect(await client("x").models.retrieve("org/chat")).toMatchObject({ id: "org/chat" });
   });
 
-  test("gets no request for another model, and was never asked for its list", async () => {
+  test("gets no request for another model, and no request for its model list", async () => {
     const before = asked.length;
     const response = await chat(proxy.origin, "other");
     expect(response.status).toBe(404);
@@ -90,7 +93,7 @@ describe("a server whose label names its models, and whose list wants a key", ()
     expect(asked.filter((path) => path !== "/v1/chat/completions")).toEqual([]);
   });
 
-  test("is routed, says status, and where its names come from", async () => {
+  test("status shows it as routed, and says where its names come from", async () => {
     const env = { PROXY_PORT: String(proxy.port) };
     const { code, stdout } = await runCompiled(env, ["status", "--json"]);
     expect(code).toBe(0);

@@ -1,4 +1,4 @@
-/** Names of models, and containers that come and go under theirs, through the compiled binary in front of a fake engine. */
+/** Model names, and containers that come and go, through the compiled binary in front of a fake engine. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import OpenAI from "openai";
 import { modelIds, post, untilModels } from "../../support/client/requests.ts";
@@ -9,7 +9,7 @@ import { until } from "../../support/until.ts";
 
 const ID = "llama3.2:latest";
 
-/** Stands in for Ollama: it lists the whole name, and takes the short one. */
+/** Stands in for Ollama: it lists the full name, and accepts the short one. */
 const server = Bun.serve({
   port: 0,
   hostname: "127.0.0.1",
@@ -46,7 +46,7 @@ afterAll(async () => {
   fake[Symbol.dispose]();
 });
 
-/** Code and message of the answer to a chat. */
+/** The error code and the message in the answer to a chat. */
 async function told(model: string): Promise<string> {
   const response = await post(proxy.origin, "/v1/chat/completions", { model });
   const { error } = (await response.json()) as {
@@ -56,7 +56,7 @@ async function told(model: string): Promise<string> {
 }
 
 async function untilTold(text: string): Promise<void> {
-  await until(`it is told: ${text}`, async () => (await told("llama3.2")).includes(text));
+  await until(`the error says: ${text}`, async () => (await told("llama3.2")).includes(text));
 }
 
 test("a name without a tag means latest, never another tag or another case", async () => {
@@ -71,7 +71,7 @@ test("a name without a tag means latest, never another tag or another case", asy
   expect(await told("LLAMA3.2:latest")).toContain(`"${ID}"`);
 });
 
-test("a server is found by an alias, and by the base and the name of an adapter, as its list has them", async () => {
+test("the proxy routes by an alias, and by the base and the name of an adapter, as the server lists them", async () => {
   expect([await told("gpt-4o"), await told("base:adapter")]).toEqual([
     expect.stringMatching(/^200 /),
     expect.stringMatching(/^200 /),
@@ -81,7 +81,7 @@ test("a server is found by an alias, and by the base and the name of an adapter,
   }
 });
 
-test("of two containers with one model status says which one gets the requests", async () => {
+test("when two containers have the same model, status says which one gets the requests", async () => {
   const young = fake.add({ name: "young", port: server.port ?? 0, health: "starting" });
   fake.setHealth(young, "healthy");
   const env = { PROXY_PORT: String(proxy.port) };
@@ -100,7 +100,7 @@ test("of two containers with one model status says which one gets the requests",
   fake.emit(young, "destroy");
 });
 
-test("paused, going on, recreated under its name: each is a 503 that says so", async () => {
+test("paused, running again, recreated under the same name: each 503 says what has happened", async () => {
   container.status = "paused";
   fake.emit(container, "pause");
   await untilTold(

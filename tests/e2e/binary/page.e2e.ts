@@ -1,4 +1,4 @@
-/** The page at `GET /` is in the binary. What it does in a browser: tests/page. */
+/** The binary contains the page at `GET /`. For its behaviour in a browser see tests/page. */
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -9,7 +9,7 @@ const PAGE = readFileSync(
   "utf8",
 );
 
-test("a browser gets the page as it was written, other clients a 404", async () => {
+test("a browser gets the page unchanged, and other clients get a 404", async () => {
   await using proxy = await startCompiled({ env: { DOCKER_HOST: "unix:///nobody" } });
   const page = await fetch(`${proxy.origin}/`, { headers: { accept: "text/html" } });
   expect(page.status).toBe(200);

@@ -15,13 +15,13 @@ import { until, within } from "../../support/until.ts";
 
 const LOW_PORT = 1023;
 
-/** In a container of Docker's it is 0. */
+/** It is 0 in a Docker container. */
 function firstFreeForAll(): number {
   return Number(readFileSync("/proc/sys/net/ipv4/ip_unprivileged_port_start", "utf8"));
 }
 
 describe("start", () => {
-  test("every wrong variable has a line of its own, and the exit code is 2", async () => {
+  test("every wrong variable gets its own line, and the exit code is 2", async () => {
     const env = {
       PROXY_PORT: "http",
       PROXY_DRAIN_TIMEOUT: "60",
@@ -39,7 +39,7 @@ describe("start", () => {
     }
   });
 
-  test("a port that is taken ends it with what to do", async () => {
+  test("a port that is taken ends the proxy, with a message that says what to do", async () => {
     using other = Bun.serve({ port: 0, fetch: () => new Response() });
     const { code, stderr } = await runCompiled({ PROXY_PORT: String(other.port) });
     expect(code).toBe(1);
@@ -48,14 +48,14 @@ describe("start", () => {
   });
 
   test.skipIf(process.getuid?.() !== 0 || firstFreeForAll() <= LOW_PORT)(
-    "a port that its user may not have ends it with what would help",
+    "a port that its user may not use ends the proxy, with a message that says what helps",
     async () => {
       const env = {
         PROXY_PORT: String(LOW_PORT),
         PROXY_USER: "65532",
         DOCKER_HOST: "tcp://[::1]:1",
       };
-      using directory = openDirectory(); // the clone may lie where that user can't read it
+      using directory = openDirectory(); // the other user may not be able to read the clone
       const binary = join(directory.path, "lw-inference-proxy");
       copyFileSync(BINARY, binary, constants.COPYFILE_FICLONE);
       chmodSync(binary, 0o755);
@@ -65,7 +65,7 @@ describe("start", () => {
     },
   );
 
-  test("a second proxy on the same port is told so, and does not share it in silence", async () => {
+  test("a second proxy on the same port ends with an error, and does not silently share the port", async () => {
     using fake = await new FakeEngine().start();
     await using proxy = await startCompiled({ env: envOf(fake) });
     const { code, stderr } = await runCompiled({ ...envOf(fake), PROXY_PORT: String(proxy.port) });
@@ -75,21 +75,21 @@ describe("start", () => {
     ]);
   });
 
-  test("listens before it knows the engine: healthy, not ready, and a model unknown so far is 503", async () => {
+  test("listens before it reaches the engine: healthy, not ready, and a model that is still unknown gets 503", async () => {
     await using proxy = await startCompiled({
       env: { DOCKER_HOST: "unix:///nowhere/docker.sock" },
     });
-    await until("it says what is wrong", () => proxy.logged("no such socket"));
+    await until("the proxy has logged the engine's error", () => proxy.logged("no such socket"));
     expect((await fetch(`${proxy.origin}/readyz`)).status).toBe(503);
     const answer = await chat(proxy.origin, "m");
     expect([answer.status, answer.headers.get("retry-after")]).toEqual([503, "1"]);
     expect(await answer.json()).toMatchObject({ error: { code: "starting" } });
   });
 
-  test("logs one JSON object a line, and warns of a variable that it does not know", async () => {
+  test("logs one JSON object a line, and warns about an unknown variable", async () => {
     using fake = await new FakeEngine().start();
     await using proxy = await startCompiled({ env: { ...envOf(fake), PROXY_PROT: "1" } });
-    await until("it is ready", () => proxy.logged('"ready"'));
+    await until("the proxy is ready", () => proxy.logged('"ready"'));
     for (const line of proxy.log())
       expect(Object.keys(line).slice(0, 3)).toEqual(["time", "level", "message"]);
     expect(proxy.log()[0]).toMatchObject({
@@ -99,7 +99,7 @@ describe("start", () => {
     expect(proxy.stderr()).toBe("");
   });
 
-  test("reads no .env and no bunfig.toml from where it is started", async () => {
+  test("reads no .env and no bunfig.toml from the working directory", async () => {
     using directory = temporaryDirectory();
     const cwd = directory.path;
     writeFileSync(join(cwd, ".env"), "PROXY_PORT=1\nPROXY_SURPRISE=1\n");
@@ -114,7 +114,7 @@ describe("start", () => {
 
 describe("stop", () => {
   test.each(["SIGTERM", "SIGINT"] as const)(
-    "%s: no new connections, answers under way finish, exit code 0",
+    "%s: no new connections, answers in flight finish, exit code 0",
     async (signal) => {
       using fake = await new FakeEngine().start();
       let open = true;
@@ -137,7 +137,7 @@ describe("stop", () => {
     },
   );
 
-  test("what has not finished within PROXY_DRAIN_TIMEOUT is cut; the exit code is still 0", async () => {
+  test("cuts answers that have not finished within PROXY_DRAIN_TIMEOUT; the exit code is still 0", async () => {
     using fake = await new FakeEngine().start();
     using backend = startTokenServer(() => true);
     fake.add({ port: backend.port });
@@ -152,7 +152,7 @@ describe("stop", () => {
     expect(proxy.logged('"requests_cut":1')).toBe(true);
   });
 
-  test("stop notices and deaths are followed to the end: docker compose down stops all at once", async () => {
+  test("hears stop notices and deaths until its end: docker compose down stops all containers at once", async () => {
     await using chain = await startCompiledChain();
     const { engine, container, proxy, upstream } = chain;
     using silent = await rawConnect(proxy.port);
@@ -161,11 +161,11 @@ describe("stop", () => {
     const before = descriptorsOf(proxy.pid);
     using halfSent = await rawConnect(proxy.port);
     halfSent.send(rawRequest().slice(0, -2));
-    await until("it has come", () => descriptorsOf(proxy.pid) > before);
+    await until("the connection has arrived", () => descriptorsOf(proxy.pid) > before);
     proxy.kill("SIGTERM");
-    await until("it is stopping", () => proxy.logged("stopping"));
+    await until("the proxy is stopping", () => proxy.logged("stopping"));
     engine.kill(container);
-    await until("the stop is known", () => proxy.logged("container stopping"));
+    await until("the proxy knows of the stop", () => proxy.logged("container stopping"));
     halfSent.send('"}');
     await halfSent.waitFor("backend_draining");
     engine.exit(container);
@@ -176,19 +176,19 @@ describe("stop", () => {
     ).toHaveLength(1);
   });
 
-  test("a client in the middle of its headers does not delay it", async () => {
+  test("a client in the middle of its headers does not delay the stop", async () => {
     using fake = await new FakeEngine().start();
     await using proxy = await startCompiled({ env: envOf(fake) });
     using client = await rawConnect(proxy.port);
     client.send("POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nX-");
-    await fetch(`${proxy.origin}/healthz`); // a later client is answered, so the proxy has read what this one sent
+    await fetch(`${proxy.origin}/healthz`); // this later client got its answer, so the proxy has read the earlier bytes
     const startMs = performance.now();
     proxy.kill("SIGTERM");
     expect(await within("the exit", proxy.exited)).toBe(0);
     expect(performance.now() - startMs).toBeLessThan(1_000);
   });
 
-  test("a second signal ends it at once", async () => {
+  test("a second signal ends the proxy at once", async () => {
     using fake = await new FakeEngine().start();
     using backend = startTokenServer(() => true);
     fake.add({ port: backend.port });
@@ -196,7 +196,7 @@ describe("stop", () => {
     await untilModels(proxy.origin, ["m"]);
     const { end } = await streamedChat(proxy.origin, "m");
     proxy.kill("SIGTERM");
-    await until("it is stopping", () => proxy.logged("stopping"));
+    await until("the proxy is stopping", () => proxy.logged("stopping"));
     proxy.kill("SIGTERM");
     expect(await within("the exit", proxy.exited)).toBe(1);
     expect(await end).toStartWith("broken off");

@@ -1,6 +1,6 @@
 /**
- * The scripts that build a release. The four binaries are really built; for the image, a stand-in for docker on PATH
- * writes down how it was called. The scripts that publish a release are tested in tests/ci/.
+ * The scripts that build a release. They really build the four binaries. For the image, a stand-in for docker on PATH
+ * records its calls. The scripts that publish a release are tested in tests/ci/.
  */
 import { beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
@@ -11,7 +11,7 @@ import { temporaryDirectory } from "../../support/temporary-directory.ts";
 const ROOT = join(import.meta.dir, "../../..");
 const COMMIT = "0123456789abcdef0123456789abcdef01234567";
 
-/** ELF header: machine at byte 18; the loader's path tells the C library. */
+/** ELF header: the machine is at byte 18, and the loader's path shows the C library. */
 const TARGETS = {
   "linux-x64": [0x3e, "/lib64/ld-linux-x86-64.so.2"],
   "linux-arm64": [0xb7, "/lib/ld-linux-aarch64.so.1"],
@@ -54,7 +54,7 @@ describe("release:binaries", () => {
     },
   );
 
-  test("the sums are those of the files", async () => {
+  test("SHA256SUMS has the checksums of the files", async () => {
     const check = Bun.spawn(["sha256sum", "--check", "--strict", "SHA256SUMS"], {
       cwd: join(ROOT, "dist"),
       stdio: ["ignore", "pipe", "inherit"],
@@ -68,7 +68,7 @@ describe("release:binaries", () => {
     );
   });
 
-  test("the one for this machine has the tag's version and commit", async () => {
+  test("the binary for this machine has the tag's version and commit", async () => {
     const binary = join(ROOT, `dist/lw-inference-proxy-linux-${process.arch}`);
     const child = Bun.spawn([binary, "--version"], { stdout: "pipe" });
     expect(await child.stdout.text()).toBe(
@@ -76,13 +76,13 @@ describe("release:binaries", () => {
     );
   });
 
-  test("tells the publishing job the sum of the sums", async () => {
+  test("sets an output for the publishing job, the SHA-256 of SHA256SUMS", async () => {
     const sums = await Bun.file(join(ROOT, "dist/SHA256SUMS")).bytes();
     const sum = new Bun.CryptoHasher("sha256").update(sums).digest("hex");
     expect(outputs).toBe(`sums=${sum}\n`);
   });
 
-  test("without a tag it builds nothing: it would be the version of package.json", async () => {
+  test("without a tag it builds nothing, because it would use the version of package.json", async () => {
     const { code, output } = await script("release-binaries.ts", { VERSION: "", COMMIT });
     expect([code, output]).toEqual([1, expect.stringContaining("VERSION is not set")]);
   });
@@ -98,7 +98,7 @@ describe("release:image", () => {
   const ENV = { VERSION: "v1.2.3", COMMIT, REPOSITORY: "Owner/Name" };
 
   type Docker = {
-    /** The digest that the registry gives for the distroless base. */
+    /** The digest that the registry reports for the distroless base. */
     readonly base?: string;
     readonly built?: string;
     readonly says?: string;
@@ -121,7 +121,7 @@ exit 0`,
     });
   }
 
-  /** @returns what was called, without the name of the clone, and the outputs of the step */
+  /** @returns the calls, without the name of the clone, and the outputs of the step */
   async function release(
     options: Docker = {},
     env: Readonly<Record<string, string>> = ENV,
@@ -138,13 +138,13 @@ exit 0`,
     return { ...outcome, calls: programs.calls(), outputs };
   }
 
-  /** As the Dockerfile names them. */
+  /** The base images as the Dockerfile names them. */
   const BASES = ["BUN_IMAGE", "BASE_IMAGE"].map((name) => {
     const dockerfile = readFileSync(join(ROOT, "Dockerfile"), "utf8");
     return new RegExp(`^ARG ${name}=(.+)$`, "m").exec(dockerfile)?.[1] ?? "";
   });
 
-  test("builds on the bases' digests of now, for both architectures, and starts it", async () => {
+  test("builds for both architectures on the current digests of the base images, and starts the image", async () => {
     const { code, output, calls, outputs } = await release();
     expect([code, output]).toEqual([0, ""]);
     const [bun = "", base = ""] = BASES;
@@ -168,12 +168,12 @@ exit 0`,
     expect(outputs).toBe(`digest=sha256:${HEX}\n`);
   });
 
-  test("bases keep their tags in the Dockerfile", () => {
+  test("the base images have tags in the Dockerfile", () => {
     for (const base of BASES) expect(base).toMatch(/^[\w./-]+:[\w.-]+$/);
   });
 
   test.each(["", "sha256:abc", "latest"])(
-    "a base with the digest %j: nothing is built",
+    "builds nothing on a base image with the digest %j",
     async (base) => {
       const { code, output, calls, outputs } = await release({ base });
       expect([code, output]).toEqual([1, expect.stringContaining('"digest" is')]);
@@ -183,10 +183,10 @@ exit 0`,
   );
 
   test.each<[what: string, options: Docker, said: string]>([
-    ["is of another version", { says: SAYS.replace("1.2.3", "1.2.2") }, "expected"],
-    ["is of another commit", { says: SAYS.replace("0123", "3210") }, "expected"],
+    ["has another version", { says: SAYS.replace("1.2.3", "1.2.2") }, "expected"],
+    ["has another commit", { says: SAYS.replace("0123", "3210") }, "expected"],
     ["has no digest", { built: "" }, '"containerimage.digest" is'],
-  ])("an image that %s is not told on", async (_, options, said) => {
+  ])("does not report the digest of an image that %s", async (_, options, said) => {
     const { code, output, outputs } = await release(options);
     expect([code, output, outputs]).toEqual([1, expect.stringContaining(said), ""]);
   });
@@ -195,7 +195,7 @@ exit 0`,
     ["VERSION", "", "VERSION is not set"],
     ["REPOSITORY", "", "REPOSITORY is not set"],
     ["VERSION", "main", "expected one like v1.2.3"],
-  ])("%s=%s stops it before anything is done", async (name, value, said) => {
+  ])("%s=%s stops the script before it does anything", async (name, value, said) => {
     const { code, output, calls } = await release({}, { ...ENV, [name]: value });
     expect([code, output, calls]).toEqual([1, expect.stringContaining(said), []]);
   });

@@ -1,4 +1,4 @@
-/** Answers of replicas through the compiled binary: held until their first byte, and the same as they were sent. */
+/** Answers of replicas through the compiled binary: held until their first byte, and forwarded unchanged. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { rawConnect } from "../../support/client/raw-http.ts";
 import { CHAT, CompiledReplicas, type Reply } from "../../support/proxy/compiled-replicas.ts";
@@ -19,7 +19,7 @@ afterAll(async () => {
   await replicas[Symbol.asyncDispose]();
 });
 
-/** The answer to a request that is answered with these bytes. */
+/** The proxy's answer when the server sends these bytes. */
 async function answered(
   bytes: string,
   ask: Parameters<CompiledReplicas["ask"]>[0] = {},
@@ -31,24 +31,27 @@ async function answered(
   return reply;
 }
 
-/** Bytes of all values, so that nothing passes that decodes them. */
+/** All byte values, so that decoding on the way would show. */
 function binary(length: number): string {
   return Buffer.from(Uint8Array.from({ length }, (_, n) => (n * 31) % 256)).toString("latin1");
 }
 
 describe("an answer of known length", () => {
-  test.each([0, 1, 1_000, MIB - 1, MIB, MIB + 1, 5 * MIB])("(%d bytes)", async (length) => {
-    const body = binary(length);
-    const type = { "Content-Type": "application/octet-stream" };
-    const reply = await answered(answer(200, type, body));
-    expect(reply.status).toBe(200);
-    // The README says that longer ones arrive chunked.
-    const expected = length > MIB ? undefined : [String(length)];
-    expect(reply.headers.get("content-length")).toEqual(expected);
-    expect(reply.body === body).toBe(true); // not toBe(): it would print megabytes
-  });
+  test.each([0, 1, 1_000, MIB - 1, MIB, MIB + 1, 5 * MIB])(
+    "of %d bytes arrives unchanged",
+    async (length) => {
+      const body = binary(length);
+      const type = { "Content-Type": "application/octet-stream" };
+      const reply = await answered(answer(200, type, body));
+      expect(reply.status).toBe(200);
+      // docs/limits.md says that longer answers arrive chunked.
+      const expected = length > MIB ? undefined : [String(length)];
+      expect(reply.headers.get("content-length")).toEqual(expected);
+      expect(reply.body === body).toBe(true); // toBe(body) would print megabytes
+    },
+  );
 
-  test("whose bytes come long after its head, and one at a time", async () => {
+  test("arrives unchanged when its bytes come long after its head, and one at a time", async () => {
     const pieces = [head(200, { "Content-Length": "3", "Content-Type": "text/plain" }), ..."abc"];
     replicas.play(({ send }) => {
       const timer = setInterval(() => {
@@ -61,15 +64,15 @@ describe("an answer of known length", () => {
   });
 });
 
-describe("an answer in chunks", () => {
-  test.each([[0], [1], [MIB + 1]])("(%d bytes)", async (length) => {
+describe("an answer without a length", () => {
+  test.each([[0], [1], [MIB + 1]])("in chunks, of %d bytes, arrives unchanged", async (length) => {
     const body = binary(length);
     const bytes = `${head(200, { "Transfer-Encoding": "chunked" })}${length > 0 ? chunk(body) : ""}${chunk("")}`;
     const reply = await answered(bytes);
     expect([reply.status, reply.body === body]).toEqual([200, true]);
   });
 
-  test("that ends with its connection", async () => {
+  test("that ends with its connection arrives unchanged", async () => {
     replicas.play(({ send, end }) => {
       send(`${head(200, { Connection: "close" })}abc`);
       end();
@@ -83,14 +86,14 @@ test.each([
   ["304", "GET", head(304, { "X-Own": "1", ETag: '"a"' })],
   ["200 to HEAD", "HEAD", head(200, { "X-Own": "1", "Content-Length": "77" })],
   ["201 with no bytes", "POST", answer(201, { "X-Own": "1" })],
-])("an answer without a body (%s) comes at once, as it is", async (what, method, bytes) => {
+])("an answer without a body (%s) arrives at once, unchanged", async (what, method, bytes) => {
   const reply = await answered(bytes, { method, path: "/v1/x?model=m" });
   expect(reply).toMatchObject({ status: Number.parseInt(what, 10), body: "" });
   expect(reply.headers.get("x-own")).toEqual(["1"]);
   if (method === "HEAD") expect(reply.headers.get("content-length")).toEqual(["77"]);
 });
 
-test("headers come as they were sent: repeated ones, an encoding, types, and nothing invented", async () => {
+test("headers arrive unchanged: repeated ones, an encoding and types; the proxy adds none", async () => {
   const headers = {
     "Content-Encoding": "gzip",
     "Content-Type": "application/x-own; a=b",
@@ -107,11 +110,11 @@ test("headers come as they were sent: repeated ones, an encoding, types, and not
   expect([...bare.headers.keys()].sort()).toEqual(["content-length", "date"]);
 });
 
-test("an event stream comes at the server's pace: each event before the next one is made", async () => {
+test("an event stream keeps the server's pace: each event arrives before the server makes the next", async () => {
   const arrivals = replicas.play(() => undefined);
   using client = await rawConnect(replicas.proxy.port);
   client.send(rawRequest(CHAT));
-  await until("it has come", () => arrivals.length === 1);
+  await until("the server has the request", () => arrivals.length === 1);
   const [{ send }] = arrivals as [Arrival];
   send(head(200, EVENTS));
   for (let n = 0; n < 20; n += 1) {
@@ -123,11 +126,11 @@ test("an event stream comes at the server's pace: each event before the next one
   expect(client.received().toLowerCase()).toContain("content-type: text/event-stream");
 });
 
-test("while an event stream is silent nothing cuts it, before its first event and behind it", async () => {
+test("the proxy does not cut a silent event stream, before its first event or after it", async () => {
   const arrivals = replicas.play((arrival) => arrival.send(head(200, EVENTS)));
   using client = await rawConnect(replicas.proxy.port);
   client.send(rawRequest(CHAT));
-  await until("it has come", () => arrivals.length === 1);
+  await until("the server has the request", () => arrivals.length === 1);
   const [{ send }] = arrivals as [Arrival];
   for (const event of ["first", "second"]) {
     await Bun.sleep(400); // the silence

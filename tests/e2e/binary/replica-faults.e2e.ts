@@ -1,4 +1,4 @@
-/** Replicas through the compiled binary in front of a fake engine: who shares, and faults by the hundred or by the byte. */
+/** Replicas through the compiled binary in front of a fake engine: which ones share requests, and faults in large numbers or at every byte. */
 import { describe, expect, test } from "bun:test";
 import type { HttpMessage } from "../../support/client/http-message.ts";
 import { rawConnect } from "../../support/client/raw-http.ts";
@@ -25,8 +25,8 @@ async function takers(replicas: CompiledReplicas, body = CHAT): Promise<readonly
   return [...new Set(namesOf(arrivals))].sort();
 }
 
-describe("who shares", () => {
-  test("without the label the newest takes all, and one warning names the label", async () => {
+describe("replicas of a model", () => {
+  test("without the label the newest gets all requests, and one warning names the label", async () => {
     await using two = await CompiledReplicas.start(2, { labels: {} });
     expect(await takers(two)).toEqual(["replica-2"]);
     const warnings = two.proxy.log().filter(({ level }) => level === "warn");
@@ -34,7 +34,7 @@ describe("who shares", () => {
     expect(JSON.stringify(warnings)).toContain("inference.replica");
   });
 
-  test("those with the label share, without a warning, and older ones without it get nothing", async () => {
+  test("servers with the label share the requests, without a warning; older ones without it get none", async () => {
     const labels = (nth: number): Record<string, string> => (nth === 1 ? {} : REPLICA);
     await using three = await CompiledReplicas.start(3, { labels });
     expect(await takers(three)).toEqual(["replica-2", "replica-3"]);
@@ -44,7 +44,7 @@ describe("who shares", () => {
     );
   });
 
-  test("the newest without the label takes all; when it has gone, the others share", async () => {
+  test("the newest, without the label, gets all requests; when it has gone, the others share them", async () => {
     const labels = (nth: number): Record<string, string> => (nth === 3 ? {} : REPLICA);
     await using three = await CompiledReplicas.start(3, { labels });
     expect(await takers(three)).toEqual(["replica-3"]);
@@ -53,7 +53,7 @@ describe("who shares", () => {
     expect(await takers(three)).toEqual(["replica-1", "replica-2"]);
   });
 
-  test("those that serve the model share it: what only one has is its own", async () => {
+  test("servers share only a model that both serve; a model that one serves is its own", async () => {
     const models = (nth: number): readonly object[] =>
       nth === 1 ? [{ id: "m" }, { id: "own" }] : [{ id: "m" }];
     await using two = await CompiledReplicas.start(2, { models });
@@ -64,7 +64,7 @@ describe("who shares", () => {
     expect(namesOf(arrivals)).toEqual(["replica-1"]);
   });
 
-  test("all are out: 503 that says so, and a replica that comes back takes them all", async () => {
+  test("when all are gone: 503 that says so; a replica that comes back gets all requests", async () => {
     await using two = await CompiledReplicas.start(2);
     for (const server of two.servers) {
       two.engine.setHealth(two.containerOf(server), "unhealthy");
@@ -89,7 +89,7 @@ describe("a replica that declines", () => {
     expect(await two.ask()).toMatchObject({ status: 200, body: "fine" });
   });
 
-  test("with a long body, as all do: the last one's comes whole", async () => {
+  test("with a long body, as do all others: the last refusal arrives complete", async () => {
     await using two = await CompiledReplicas.start(2);
     const long = "x".repeat(3_000_000);
     const arrivals = two.play(({ send, server }) => send(answer(429, {}, server.name + long)));
@@ -98,13 +98,13 @@ describe("a replica that declines", () => {
     expect(reply.body === arrivals[1]!.server.name + long).toBe(true);
   });
 
-  test("with a long body, while the other one is full: it comes whole", async () => {
+  test("with a long body, while the other one is full: the refusal arrives complete", async () => {
     const labels = { ...REPLICA, "inference.max_in_flight": "1" };
     await using two = await CompiledReplicas.start(2, { labels });
     const long = "x".repeat(300_000);
     const arrivals = two.play(({ send }, nth) => nth === 1 && send(answer(503, {}, long)));
     const waiting = two.ask();
-    await until("it has come", () => arrivals.length === 1);
+    await until("the server has the request", () => arrivals.length === 1);
     const reply = await two.ask();
     expect([reply.status, reply.body === long]).toEqual([503, true]);
     FINE(arrivals[0]!, 0);
@@ -112,21 +112,21 @@ describe("a replica that declines", () => {
     expect(arrivals).toHaveLength(2);
   });
 
-  test("while its client leaves: nobody else gets the request", async () => {
+  test("while its client leaves: no other replica gets the request", async () => {
     await using two = await CompiledReplicas.start(2);
     const arrivals = two.play(({ send }) => send(head(503, { "Content-Length": "10" })));
     using client = await rawConnect(two.proxy.port);
     client.send(rawRequest(CHAT));
-    await until("it has come", () => arrivals.length === 1);
+    await until("the server has the request", () => arrivals.length === 1);
     client.reset();
     await untilLeft(arrivals[0]!);
-    expect((await chat(two.proxy.origin, "unknown")).status).toBe(404); // the proxy has had its turn
+    expect((await chat(two.proxy.origin, "unknown")).status).toBe(404); // so that the proxy has had time to act
     await untilShown(two.proxy.origin, arrivals[0]!.server.name, { in_flight: 0 });
     expect(arrivals).toHaveLength(1);
   });
 });
 
-test("both attempts are the same request: line, headers and body", async () => {
+test("the second attempt equals the first: request line, headers and body", async () => {
   await using two = await CompiledReplicas.start(2);
   const arrivals = two.play((arrival, nth) => (nth === 0 ? arrival.reset() : FINE(arrival, nth)));
   const headers = ["X-Twice: 1", "X-Twice: 2", "Authorization: Bearer x", "Via: 1.1 front"];
@@ -142,33 +142,37 @@ test("both attempts are the same request: line, headers and body", async () => {
   expect(without(second)).toEqual(without(first));
 });
 
-test("a replica that dies under prompts of 900 kB: all are answered by the others", async () => {
+test("a replica dies while it has prompts of 900 kB: the others answer all of them", async () => {
   await using three = await CompiledReplicas.start(3);
   const arrivals = three.play(() => undefined);
   const body = `{"model":"m","prompt":"${"x".repeat(900_000)}"}`;
   const replies = Array.from({ length: 60 }, () => three.ask({ body }));
-  await until("all have come", () => arrivals.length === 60, 20_000);
+  await until("the servers have all requests", () => arrivals.length === 60, 20_000);
   const victim = arrivals[0]!.server;
   const lost = arrivals.filter(({ server }) => server === victim).length;
   victim.die();
   three.engine.exit(three.containerOf(victim));
-  await until("they have come to others", () => arrivals.length === 60 + lost, 20_000);
+  await until(
+    "the other servers have the lost requests",
+    () => arrivals.length === 60 + lost,
+    20_000,
+  );
   for (const arrival of arrivals.filter(({ server }) => server !== victim)) FINE(arrival, 0);
   const bodies = (await Promise.all(replies)).map((reply) => `${reply.status} ${reply.body}`);
   expect(bodies).toEqual(Array(60).fill("200 fine"));
 }, 60_000);
 
-test("the time to drain is up: what waits on the stopped one goes to another", async () => {
+test("the drain timeout expires: requests that wait on the stopped replica go to another", async () => {
   await using two = await CompiledReplicas.start(2, { env: { PROXY_DRAIN_TIMEOUT: "300ms" } });
   const arrivals = two.play((arrival, nth) => nth > 0 && FINE(arrival, nth));
   const reply = two.ask();
-  await until("it has come", () => arrivals.length === 1);
+  await until("the server has the request", () => arrivals.length === 1);
   two.engine.kill(two.containerOf(arrivals[0]!.server));
   expect(await reply).toMatchObject({ status: 200, body: "fine" });
   expect(arrivals).toHaveLength(2);
 });
 
-describe("the first try of every other request fails, in each way that it can before its first byte", () => {
+describe("the first attempt of every second request fails, in every way that is possible before its first byte", () => {
   const WAYS: readonly ((arrival: Parameters<Reaction>[0]) => void)[] = [
     ({ reset }) => reset(),
     ({ end }) => end(),
@@ -184,7 +188,7 @@ describe("the first try of every other request fails, in each way that it can be
     },
   ];
 
-  test("600 requests, 40 at once: each gets a whole answer, and nothing stays counted", async () => {
+  test("600 requests, 40 at once: each gets a complete answer, and no request stays counted", async () => {
     await using three = await CompiledReplicas.start(3);
     const tried = new Set<string>();
     three.play((arrival, nth) => {

@@ -1,4 +1,4 @@
-/** Requests that are sent once, or belong to one replica, through the compiled binary in front of a fake engine. */
+/** Requests that must be sent once only, or that belong to one replica, through the compiled binary in front of a fake engine. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { rawConnect } from "../../support/client/raw-http.ts";
 import {
@@ -21,7 +21,7 @@ let replicas: CompiledReplicas;
 beforeAll(async () => {
   const models = [{ id: "m:latest", aliases: ["m", "gpt-4o"] }];
   replicas = await CompiledReplicas.start(3, { models });
-  // So that no connection is open that could look as if the server was just closing it.
+  // Without idle connections: on one, a reset could mean that the server was just closing it.
   replicas.play(({ send }) => send(answer(200, { Connection: "close" })));
 });
 
@@ -37,7 +37,7 @@ function oneOfEach(...names: readonly string[]): readonly string[] {
 
 const ALL = ["replica-1", "replica-2", "replica-3"];
 
-describe("a request that must not be done twice", () => {
+describe("a request that must not be sent twice", () => {
   test.each<[string, Ask]>([
     ["DELETE", { method: "DELETE", path: "/v1/x?model=m" }],
     ["GET", { method: "GET", path: "/v1/x?model=m" }],
@@ -50,18 +50,18 @@ describe("a request that must not be done twice", () => {
       "work in the background",
       { path: "/v1/responses", body: '{"model":"m","background":true,"input":"x"}' },
     ],
-    ["a body that is not at hand", { chunked: true }],
+    ["a body that the proxy does not keep", { chunked: true }],
     ["a long body", { body: `{"model":"m","x":"${"x".repeat(1_100_000)}"}` }],
-  ])("(%s) goes to nobody else when its server resets", async (_what, ask) => {
+  ])("(%s) goes to no other replica when its server resets the connection", async (_what, ask) => {
     const arrivals = replicas.play(RESET);
     expect(await replicas.ask(ask)).toMatchObject({ status: 502 });
     expect(oneOfEach(...namesOf(arrivals))).toHaveLength(1);
   });
 
   test.each<[string, Ask]>([
-    ["a body that is not at hand", { chunked: true }],
+    ["a body that the proxy does not keep", { chunked: true }],
     ["a file", { path: "/v1/files?model=m", body: '{"model":"m"}' }],
-  ])("(%s) gets the 503 of its server", async (_what, ask) => {
+  ])("(%s) gets its server's 503", async (_what, ask) => {
     const arrivals = replicas.play(({ send }) => send(answer(503, { "Retry-After": "1" }, "busy")));
     expect(await replicas.ask(ask)).toMatchObject({ status: 503, body: "busy" });
     expect(arrivals).toHaveLength(1);
@@ -69,7 +69,7 @@ describe("a request that must not be done twice", () => {
 });
 
 test.each(["/v1/completions", "/v1/embeddings", "/v1/messages", "/v1/responses", "/v1/rerank"])(
-  "POST %s goes to another one when its server resets",
+  "POST %s goes to another replica when its server resets the connection",
   async (path) => {
     const arrivals = replicas.play((arrival, nth) => (nth === 0 ? RESET : FINE)(arrival, nth));
     expect(await replicas.ask({ path })).toMatchObject({ status: 200, body: "fine" });
@@ -77,17 +77,20 @@ test.each(["/v1/completions", "/v1/embeddings", "/v1/messages", "/v1/responses",
   },
 );
 
-test.each(["m", "gpt-4o", "m:latest"])("by the name %s all of them are found", async (model) => {
-  const arrivals = replicas.play(FINE);
-  const body = `{"model":"${model}","messages":[]}`;
-  for (let n = 0; n < 6; n += 1) expect((await replicas.ask({ body })).status).toBe(200);
-  expect(oneOfEach(...namesOf(arrivals))).toEqual(ALL);
-  const again = replicas.play(({ send }) => send(answer(429, {}, "busy")));
-  expect((await replicas.ask({ body })).status).toBe(429);
-  expect([...namesOf(again)].sort()).toEqual(ALL);
-});
+test.each(["m", "gpt-4o", "m:latest"])(
+  "all replicas share the requests for the name %s",
+  async (model) => {
+    const arrivals = replicas.play(FINE);
+    const body = `{"model":"${model}","messages":[]}`;
+    for (let n = 0; n < 6; n += 1) expect((await replicas.ask({ body })).status).toBe(200);
+    expect(oneOfEach(...namesOf(arrivals))).toEqual(ALL);
+    const again = replicas.play(({ send }) => send(answer(429, {}, "busy")));
+    expect((await replicas.ask({ body })).status).toBe(429);
+    expect([...namesOf(again)].sort()).toEqual(ALL);
+  },
+);
 
-describe("what one replica has", () => {
+describe("the server that made a response", () => {
   let ids: ReadonlyMap<string, string>;
 
   beforeAll(async () => {
@@ -106,32 +109,32 @@ describe("what one replica has", () => {
   });
 
   test.each<[string, (id: string) => Ask]>([
-    ["is got there", (id) => ({ method: "GET", path: `/v1/responses/${id}` })],
-    ["is deleted there", (id) => ({ method: "DELETE", path: `/v1/responses/${id}` })],
-    ["is cancelled there", (id) => ({ path: `/v1/responses/${id}/cancel`, body: "{}" })],
+    ["answers a GET for it", (id) => ({ method: "GET", path: `/v1/responses/${id}` })],
+    ["answers a DELETE for it", (id) => ({ method: "DELETE", path: `/v1/responses/${id}` })],
+    ["cancels it", (id) => ({ path: `/v1/responses/${id}/cancel`, body: "{}" })],
     [
-      "goes on there, with a model",
+      "continues it, with a model",
       (id) => ({
         path: "/v1/responses",
         body: `{"model":"m","input":"y","previous_response_id":"${id}"}`,
       }),
     ],
     [
-      "goes on there, the response named first",
+      "continues it, with the response's id first",
       (id) => ({
         path: "/v1/responses",
         body: `{"previous_response_id":"${id}","input":"y","model":"m"}`,
       }),
     ],
     [
-      "goes on there, with a model and a long input",
+      "continues it, with a model and a long input",
       (id) => ({
         path: "/v1/responses",
         body: `{"model":"m","input":"${"x".repeat(200_000)}","previous_response_id":"${id}"}`,
       }),
     ],
     [
-      "goes on there, without a model",
+      "continues it, without a model",
       (id) => ({ path: "/v1/responses", body: `{"previous_response_id":"${id}","input":"y"}` }),
     ],
   ])("(a response) %s", async (_what, ask) => {
@@ -155,7 +158,7 @@ describe("what one replica has", () => {
       { path: "/v1/responses", body: '{"input":"x","conversation":{"id":"c-1"},"model":"m"}' },
     ],
     ["GET /v1/files?model=m", { method: "GET", path: "/v1/files?model=m" }],
-  ])("%s goes to the newest, always", async (_what, ask) => {
+  ])("the newest replica always gets %s", async (_what, ask) => {
     const arrivals = replicas.play(FINE);
     for (let n = 0; n < 4; n += 1) {
       expect(await replicas.ask(ask)).toMatchObject({ status: 200, body: "fine" });
@@ -166,8 +169,12 @@ describe("what one replica has", () => {
 
 describe("inference.max_in_flight", () => {
   test.each([
-    ["with the replica label: 429 only when all are full", "true", ["replica-1", "replica-2"]],
-    ["without: what is too much for the newest goes to no other", "false", ["replica-2"]],
+    [
+      "with the replica label: 429 only when all replicas are full",
+      "true",
+      ["replica-1", "replica-2"],
+    ],
+    ["without the label: requests beyond the newest one's limit get 429", "false", ["replica-2"]],
   ])("%s", async (_what, replica, expected) => {
     const labels = { "inference.replica": replica, "inference.max_in_flight": "2" };
     await using two = await CompiledReplicas.start(2, { labels });
@@ -177,7 +184,7 @@ describe("inference.max_in_flight", () => {
       Array.from({ length: room }, () => rawConnect(two.proxy.port)),
     );
     for (const client of clients) client.send(rawRequest(CHAT, ["Connection: close"]));
-    await until("all are full", () => arrivals.length === room);
+    await until("all places are taken", () => arrivals.length === room);
     expect(oneOfEach(...namesOf(arrivals))).toEqual([...expected]);
     const refused = await two.ask();
     expect(refused.status).toBe(429);
@@ -193,13 +200,13 @@ describe("inference.max_in_flight", () => {
   });
 });
 
-describe("a replica that answers 503 or 429 is left alone", () => {
-  test("for as long as it says, and for 1 s if it says nothing", async () => {
+describe("a replica that answers 503 or 429 gets no requests", () => {
+  test("for the time of its Retry-After, or for 1 s without one", async () => {
     const [silent, two] = await Promise.all([
       cooledMs(answer(503, {}, "busy")),
       cooledMs(answer(429, { "Retry-After": "2" }, "busy")),
     ]);
-    const slackMs = 900; // from one request to the next on a busy machine
+    const slackMs = 900; // the time from one request to the next on a busy machine
     expect(silent).toBeWithin(990, 1_000 + slackMs);
     expect(two).toBeWithin(1_990, 2_000 + slackMs);
   }, 30_000);

@@ -1,4 +1,4 @@
-/** Prompts through the compiled binary in front of replicas: a request goes to whom its beginning is known, wherever it stands. */
+/** Prompts through the compiled binary in front of replicas: a request goes to the replica that has seen the start of its prompt. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { CompiledReplicas, namesOf, type Reaction } from "../../support/proxy/compiled-replicas.ts";
 import { answer } from "../../support/server/wire-server.ts";
@@ -15,7 +15,10 @@ afterAll(async () => {
   await replicas[Symbol.asyncDispose]();
 });
 
-/** Messages of a conversation that no other one begins like. A turn is 2.5 KB or more, in ASCII: `ask` sends a byte a character. */
+/**
+ * Messages of a conversation with a unique beginning. Each turn has 2.5 KB or more, in ASCII, because `ask` sends one byte
+ * a character.
+ */
 function conversation(topic: string, turns: number): string {
   const texts = Array.from({ length: turns }, (_, n) => `${topic} ${n} \\u00e4\\n`.repeat(150));
   return texts.map((text) => `{"role":"user","content":"${text}"}`).join(",");
@@ -23,7 +26,7 @@ function conversation(topic: string, turns: number): string {
 
 let count = 0;
 
-/** Sends a conversation turn by turn. @returns who got the turns, in order */
+/** Sends a conversation turn by turn. @returns the replicas that got the turns, in order */
 async function takersOf(path: string, bodyOf: (messages: string, turn: number) => string) {
   count += 1;
   const topic = `topic ${count} of ${crypto.randomUUID()}`;
@@ -43,16 +46,12 @@ describe("the turns of a conversation go to one replica", () => {
     ["the model first", CHATS, (messages) => `{"model":"m","messages":[${messages}]}`],
     ["the model last", CHATS, (messages) => `{"messages":[${messages}],"model":"m"}`],
     [
-      "much before both, and other each time",
+      "long fields before both, different in each turn",
       "/v1/messages",
       (messages, turn) =>
         `{"system":"${`nonce ${turn} `.repeat(2_000)}","model":"m","tools":[{"messages":[${turn}]}],"messages":[${messages}],"stream":true}`,
     ],
-    [
-      "written with spaces",
-      CHATS,
-      (messages) => `\n{ "model" : "m",\n"messages" : [ ${messages} ] }\n`,
-    ],
+    ["with spaces", CHATS, (messages) => `\n{ "model" : "m",\n"messages" : [ ${messages} ] }\n`],
     ["a text as input", "/v1/responses", (text) => `{"model":"m","input":${JSON.stringify(text)}}`],
     ["items as input", "/v1/responses", (messages) => `{"input":[${messages}],"model":"m"}`],
     ["a prompt", "/v1/completions", (text) => `{"prompt":${JSON.stringify(text)},"model":"m"}`],
@@ -62,7 +61,7 @@ describe("the turns of a conversation go to one replica", () => {
   });
 });
 
-test("three conversations do not all go to one replica", async () => {
+test("three conversations spread over the replicas", async () => {
   const all = [];
   for (let n = 0; n < 3; n += 1) {
     all.push(...(await takersOf(CHATS, (messages) => `{"model":"m","messages":[${messages}]}`)));
@@ -70,7 +69,7 @@ test("three conversations do not all go to one replica", async () => {
   expect(new Set(all).size).toBe(3);
 });
 
-test("a beginning that all have in common, and that is less than half of each, keeps nobody together", async () => {
+test("prompts that share less than half of their length spread over the replicas", async () => {
   const arrivals = replicas.play(FINE);
   const common = conversation("a system prompt", 1);
   for (let n = 0; n < 9; n += 1) {
@@ -80,7 +79,7 @@ test("a beginning that all have in common, and that is less than half of each, k
   expect(new Set(namesOf(arrivals)).size).toBe(3);
 });
 
-test("when the replica that knows a conversation is gone, one other takes it on", async () => {
+test("when the replica that knows a conversation is gone, one other replica continues it", async () => {
   await using three = await CompiledReplicas.start(3);
   const arrivals = three.play(FINE);
   const ask = async (turns: number): Promise<string> => {
@@ -98,7 +97,7 @@ test("when the replica that knows a conversation is gone, one other takes it on"
   for (let turns = 5; turns < 10; turns += 1) expect(await ask(turns)).toBe(next);
 });
 
-test("a body that is streamed on, long or in chunks, arrives as it is", async () => {
+test("a long or chunked body, which the proxy streams, arrives unchanged", async () => {
   const arrivals = replicas.play(FINE);
   const long = `{"model":"m","messages":[${conversation("a long talk", 700)}]}`;
   expect(long.length).toBeGreaterThan(1_100_000);

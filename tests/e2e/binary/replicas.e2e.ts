@@ -1,4 +1,4 @@
-/** Replicas that fail, through the compiled binary in front of a fake engine: which requests go to another one, and how often. */
+/** Replicas that fail, through the compiled binary in front of a fake engine: which requests go to another replica, and how often. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { rawConnect } from "../../support/client/raw-http.ts";
 import {
@@ -21,7 +21,7 @@ import { until, within } from "../../support/until.ts";
 
 const FINE: Reaction = ({ send, server }) => send(answer(200, { "X-By": server.name }, "fine"));
 
-/** The first to get the request does this, all others answer. */
+/** The first server that gets the request does this. All others answer. */
 const first =
   (reaction: Reaction): Reaction =>
   (arrival, nth) =>
@@ -39,15 +39,15 @@ afterAll(async () => {
   await replicas[Symbol.asyncDispose]();
 });
 
-describe("a replica that answers 429 or 503 before anything else", () => {
-  test.each([429, 503])("itself (%d): another one answers", async (status) => {
+describe("a replica that declines with 429 or 503", () => {
+  test.each([429, 503])("alone (%d): another replica answers", async (status) => {
     const arrivals = replicas.play(first(({ send }) => send(answer(status, {}, "busy"))));
     expect(await replicas.ask()).toMatchObject({ status: 200, body: "fine" });
     expect(new Set(namesOf(arrivals)).size).toBe(2);
     for (const { request } of arrivals) expect(request.body.toString()).toBe(CHAT);
   });
 
-  test("as all others do: each is asked once, and the last answer comes as it is", async () => {
+  test("as all others do: the proxy asks each once, and forwards the last answer unchanged", async () => {
     const arrivals = replicas.play(({ send, server }, nth) => {
       const headers = { "Set-Cookie": ["a=1", "b=2"], "Retry-After": "17", "X-By": server.name };
       send(answer(nth === 2 ? 503 : 429, headers, `busy ${nth}`));
@@ -60,7 +60,7 @@ describe("a replica that answers 429 or 503 before anything else", () => {
     expect(headers.get("retry-after")).toEqual(["17"]);
   });
 
-  test("and streams its refusal, or gives it no length", async () => {
+  test("in chunks or without a length: another replica answers, or the last refusal is forwarded", async () => {
     const refusal = `${head(503, { "Transfer-Encoding": "chunked" })}${chunk("busy")}${chunk("")}`;
     const arrivals = replicas.play(first(({ send }) => send(refusal)));
     expect(await replicas.ask()).toMatchObject({ status: 200, body: "fine" });
@@ -73,27 +73,30 @@ describe("a replica that answers 429 or 503 before anything else", () => {
   });
 });
 
-test.each([400, 404, 422, 500, 502, 504])("an answer of %d is never repeated", async (status) => {
-  const arrivals = replicas.play(({ send }) => send(answer(status, { "X-Own": "1" }, "its own")));
-  const reply = await replicas.ask();
-  expect(reply).toMatchObject({ status, body: "its own", complete: true });
-  expect(reply.headers.get("x-own")).toEqual(["1"]);
-  expect(arrivals).toHaveLength(1);
-});
+test.each([400, 404, 422, 500, 502, 504])(
+  "the proxy never repeats a request after an answer of %d",
+  async (status) => {
+    const arrivals = replicas.play(({ send }) => send(answer(status, { "X-Own": "1" }, "its own")));
+    const reply = await replicas.ask();
+    expect(reply).toMatchObject({ status, body: "its own", complete: true });
+    expect(reply.headers.get("x-own")).toEqual(["1"]);
+    expect(arrivals).toHaveLength(1);
+  },
+);
 
 describe("a replica that breaks off", () => {
   test.each<[string, string, "end" | "reset"]>([
     ["before its head", "", "reset"],
     ["before its head", "", "end"],
-    ["in its head", "HTTP/1.1 200 OK\r\nX-", "reset"],
-    ["behind its head", head(200, { "Content-Length": "9" }), "reset"],
-    ["behind its head", head(200, { "Content-Length": "9" }), "end"],
-    ["behind its head", head(200, { "Content-Length": "5000000" }), "reset"],
-    ["behind its head", head(200, { "Transfer-Encoding": "chunked" }), "end"],
-    ["behind the head of an event stream", eventsHead(), "reset"],
-    ["in its first chunk's size", `${eventsHead()}9`, "end"],
+    ["within its head", "HTTP/1.1 200 OK\r\nX-", "reset"],
+    ["after its head", head(200, { "Content-Length": "9" }), "reset"],
+    ["after its head", head(200, { "Content-Length": "9" }), "end"],
+    ["after its head", head(200, { "Content-Length": "5000000" }), "reset"],
+    ["after its head", head(200, { "Transfer-Encoding": "chunked" }), "end"],
+    ["after the head of an event stream", eventsHead(), "reset"],
+    ["in the size of its first chunk", `${eventsHead()}9`, "end"],
   ])(
-    "%s (%j, %s): another one answers, and nothing is seen of the first",
+    "%s (%j, %s): another replica answers, and the client sees nothing of the first",
     async (...[, sent, how]) => {
       const arrivals = replicas.play(
         first((arrival) => {
@@ -112,16 +115,16 @@ describe("a replica that breaks off", () => {
     ["of an answer of known length", `${head(200, { "Content-Length": "9" })}abc`],
     ["of a long answer", `${head(200, { "Content-Length": "3000000" })}abc`],
     ["of a stream", `${head(200, { "Transfer-Encoding": "chunked" })}${chunk("abc")}`],
-  ])("behind the first bytes %s: the client's answer breaks off too", async (_of, sent) => {
+  ])("after the first bytes %s: the client's answer breaks off too", async (_of, sent) => {
     const arrivals = replicas.play(({ send, reset }) => {
       send(sent);
-      setTimeout(reset, 50); // a reset overtakes what the kernel has not handed over yet
+      setTimeout(reset, 50); // a reset discards bytes that the kernel has not passed on yet
     });
     expect(await replicas.ask()).toMatchObject({ complete: false });
     expect(arrivals).toHaveLength(1);
   });
 
-  test("on another one too: it is the last, and the client gets a 502", async () => {
+  test("so does the second one: the proxy tries no third, and the client gets a 502", async () => {
     const arrivals = replicas.play(RESET);
     const reply = await replicas.ask();
     expect(new Set(namesOf(arrivals)).size).toBe(2);
@@ -130,11 +133,11 @@ describe("a replica that breaks off", () => {
   });
 });
 
-describe("a prompt that kills its servers", () => {
+describe("a prompt that kills every server that gets it", () => {
   test.each([
-    ["at once, over connections that were open before", true],
+    ["at once, over connections that were already open", true],
     ["at once, over new connections", false],
-  ])("kills two of four, %s", async (_how, isWarm) => {
+  ])("kills two of four replicas, %s", async (_how, isWarm) => {
     await using four = await CompiledReplicas.start(4);
     if (isWarm) await four.warmUp(FINE);
     const dead = new Set<WireServer>();
@@ -148,7 +151,7 @@ describe("a prompt that kills its servers", () => {
     expect(await four.ask()).toMatchObject({ status: 200, body: "fine" });
   });
 
-  test("each of them after it has sent its head kills two of four", async () => {
+  test("kills two of four replicas when each dies after it has sent its head", async () => {
     await using four = await CompiledReplicas.start(4);
     await four.warmUp(FINE);
     const dead = new Set<WireServer>();
@@ -162,7 +165,7 @@ describe("a prompt that kills its servers", () => {
   });
 });
 
-test("replicas that refuse connections are passed over, and nobody hears of it but from the last one", async () => {
+test("the proxy skips replicas that refuse connections; a client gets an error only when the last one refuses too", async () => {
   await using three = await CompiledReplicas.start(3);
   const [one, two, newest] = three.servers as readonly [WireServer, WireServer, WireServer];
   two.die();
@@ -176,11 +179,11 @@ test("replicas that refuse connections are passed over, and nobody hears of it b
 });
 
 describe("a request that waits for a replica", () => {
-  test("which got a stop notice goes on where it is; if that dies, another one answers", async () => {
+  test("with a stop notice stays there; if that replica dies, another one answers", async () => {
     await using three = await CompiledReplicas.start(3);
     const arrivals = three.play(first(() => undefined));
     const reply = three.ask();
-    await until("it has come", () => arrivals.length === 1);
+    await until("the server has the request", () => arrivals.length === 1);
     const [{ server, closed }] = arrivals as [Arrival];
     three.engine.kill(three.containerOf(server));
     await untilShown(three.proxy.origin, server.name, { state: "stopping", in_flight: 1 });
@@ -194,14 +197,14 @@ describe("a request that waits for a replica", () => {
 
   test.each([
     ["before its head", ""],
-    ["behind its head", eventsHead()],
+    ["after its head", eventsHead()],
   ])(
-    "whose container has ended, and whose connection hangs %s, goes to another one",
+    "whose container has ended, and whose connection hangs %s, goes to another replica",
     async (_where, sent) => {
       await using three = await CompiledReplicas.start(3);
       const arrivals = three.play(first(({ send }) => send(sent)));
       const reply = three.ask();
-      await until("it has come", () => arrivals.length === 1);
+      await until("the server has the request", () => arrivals.length === 1);
       const [hanging] = arrivals as [Arrival];
       three.engine.exit(three.containerOf(hanging.server));
       expect(await within("the answer", reply)).toMatchObject({ status: 200, body: "fine" });
@@ -209,11 +212,11 @@ describe("a request that waits for a replica", () => {
     },
   );
 
-  test("that has sent its head is given up when the client leaves, and counted out", async () => {
+  test("that has sent its head ends when the client leaves, and is no longer counted", async () => {
     const arrivals = replicas.play(({ send }) => send(eventsHead()));
     const client = await rawConnect(replicas.proxy.port);
     client.send(rawRequest(CHAT));
-    await until("it has come", () => arrivals.length === 1);
+    await until("the server has the request", () => arrivals.length === 1);
     const [{ server }] = arrivals as [Arrival];
     await untilShown(replicas.proxy.origin, server.name, { in_flight: 1 });
     client.reset();
@@ -223,7 +226,7 @@ describe("a request that waits for a replica", () => {
   });
 });
 
-test("at the end nothing is counted as in flight or unanswered any more", async () => {
+test("at the end no request is counted as in flight or unanswered", async () => {
   for (const { name } of replicas.servers) {
     await untilShown(replicas.proxy.origin, name, { in_flight: 0, load: 0 }, 2_000);
   }

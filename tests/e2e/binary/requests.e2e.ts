@@ -12,14 +12,14 @@ import { startTokenServer } from "../../support/server/tokens.ts";
 import { until, within } from "../../support/until.ts";
 
 describe("requests", () => {
-  test("300 answers stream at once: the runtime's cap of 256 fetches is lifted", async () => {
+  test("300 answers stream at once, more than the runtime's default limit of 256 fetches", async () => {
     using fake = await new FakeEngine().start();
     let open = true;
     using backend = startTokenServer(() => open);
     fake.add({ port: backend.port });
     await using proxy = await startCompiled({ env: envOf(fake) });
     await untilModels(proxy.origin, ["m"]);
-    // By hand: the same cap holds for fetches of this process.
+    // Bare connections, because the same limit holds for fetches of this process.
     const connections = await Promise.all(
       Array.from({ length: 300 }, () => rawConnect(proxy.port)),
     );
@@ -30,12 +30,12 @@ describe("requests", () => {
     for (const connection of connections) connection[Symbol.dispose]();
   }, 60_000);
 
-  test("a recorded docker stop while an answer streams: it goes on, new requests get 503, then 404", async () => {
+  test("replays a recorded docker stop during an answer: the answer continues, new requests get 503, then 404", async () => {
     using fake = await new FakeEngine().start();
     let open = true;
     using backend = startTokenServer(() => open);
     await using proxy = await startCompiled({ env: envOf(fake) });
-    await until("it is ready", () => proxy.logged('"ready"'));
+    await until("the proxy is ready", () => proxy.logged('"ready"'));
     const seen: string[] = [];
     let end = Promise.resolve("");
     const status = async (): Promise<number> => (await chat(proxy.origin, "m")).status;
@@ -53,7 +53,7 @@ describe("requests", () => {
         open = false; // the answer ends before the process does
         seen.push(await within("the answer", end));
       },
-      die: () => until("it is removed", async () => (await status()) === 404),
+      die: () => until("the container is gone", async () => (await status()) === 404),
     };
     const recording = "docker-20.10.24/02-stop-drain-inflight-3s";
     await play(fake, recording, backend.port, async ({ Action }) => reactions[Action]?.());
@@ -63,15 +63,15 @@ describe("requests", () => {
   test.each([
     ["before its headers", "", "end", 502],
     ["before its headers", "", "reset", 502],
-    ["in its headers", "HTTP/1.1 200 OK\r\nX-", "end", 502],
-    ["behind its headers", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "end", 0],
-    ["behind its headers", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", "reset", 0],
+    ["within its headers", "HTTP/1.1 200 OK\r\nX-", "end", 502],
+    ["after its headers", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "end", 0],
+    ["after its headers", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", "reset", 0],
     ["in a chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nabc", "end", 0],
     ["in a long body", "HTTP/1.1 200 OK\r\nContent-Length: 3000000\r\n\r\nabc", "reset", 0],
-    ["by a status that is none", "HTTP/1.1 999 OK\r\nContent-Length: 3\r\n\r\nabc", "end", 502],
+    ["by an invalid status", "HTTP/1.1 999 OK\r\nContent-Length: 3\r\n\r\nabc", "end", 502],
     ["by garbage", "what?\r\n\r\n", "end", 502],
   ] as const)(
-    "an answer that breaks off %s (%j, %s) is one warning of ours, and nothing on stderr",
+    "an answer that breaks off %s (%j, %s): the proxy logs one warning, and prints nothing to stderr",
     async (_where, sent, how, status) => {
       await using chain = await startCompiledChain();
       const { proxy, upstream } = chain;
@@ -83,7 +83,7 @@ describe("requests", () => {
       await client.waitForClose();
       expect(client.received().includes("502")).toBe(status === 502);
       expect(completeBody(client.received()) === undefined).toBe(status === 0);
-      await until("it is logged", () =>
+      await until("the warning is logged", () =>
         proxy.log().some(({ level, model }) => level === "warn" && model === "m"),
       );
       expect(proxy.log().filter(({ level }) => level === "warn")).toHaveLength(1);
@@ -91,18 +91,18 @@ describe("requests", () => {
     },
   );
 
-  test("190 request headers of 64 KB in all are accepted, and forwarded", async () => {
+  test("forwards 190 request headers with 64 KB in total", async () => {
     await using chain = await startCompiledChain();
     const { proxy, upstream } = chain;
     using client = await rawConnect(proxy.port);
-    const many = Array.from({ length: 187 }, (_, n) => `X-${n}: ${"v".repeat(330)}`); // Host and length on top
+    const many = Array.from({ length: 187 }, (_, n) => `X-${n}: ${"v".repeat(330)}`); // plus Host and the length
     client.send(rawRequest(undefined, [...many, "Connection: close"]));
     const connection = await upstream.request(1);
     for (const header of many)
       expect(connection.received().toLowerCase()).toContain(header.toLowerCase());
   });
 
-  test("the models of a container appear, and HTTP_PROXY applies to neither engine nor backend", async () => {
+  test("the models of a container appear, and the proxy ignores HTTP_PROXY for the engine and for backends", async () => {
     using fake = await new FakeEngine().start();
     using models = startModelServer("m");
     fake.add({ port: models.port });
@@ -112,6 +112,6 @@ describe("requests", () => {
     });
     await untilModels(proxy.origin, ["m"]);
     expect(await modelIds(proxy.origin)).toEqual(["m"]);
-    expect((await chat(proxy.origin, "m")).status).toBe(404); // the model server's own
+    expect((await chat(proxy.origin, "m")).status).toBe(404); // from the model server
   });
 });

@@ -1,6 +1,6 @@
 /**
- * The compiled binary tells Prometheus which servers there are, and the state of each of them and of the engine. Runs the
- * command of docs/telemetry.md.
+ * The compiled binary gives Prometheus the list of servers, and the state of each server and of the engine. One test runs
+ * the command of docs/telemetry.md.
  */
 import { expect, test } from "bun:test";
 import { readText } from "../../support/docs.ts";
@@ -32,14 +32,14 @@ test("/sd/prometheus and /metrics follow the servers and the engine", async () =
       async () => Bun.deepEquals(await groups(), wanted),
       BOUND_MS,
     );
-  /** The lines of `/metrics` that begin so, without what all have in common. */
+  /** The lines of `/metrics` that begin with this, without their common part. */
   const metrics = async (name: string): Promise<readonly string[]> => {
     const text = await get("/metrics").then((answer) => answer.text());
     const lines = text.split("\n").filter((line) => line.startsWith(`${name}{`));
     return lines.map((line) => line.replace(/,?otel_scope_\w+="[^"]*"/g, "").slice(name.length));
   };
 
-  expect(await groups()).toBe(503); // the engine is not there yet
+  expect(await groups()).toBe(503); // the engine has not started yet
   expect(await metrics("proxy_engine_connected")).toEqual(["{} 0"]);
   await engine.start();
   const group: Group = {
@@ -68,7 +68,7 @@ test("/sd/prometheus and /metrics follow the servers and the engine", async () =
   engine.kill(container);
   await untilGroups([]);
   engine.exit(container);
-  await until("it has stopped", async () =>
+  await until("the container has stopped", async () =>
     (await metrics("proxy_container_state")).includes(
       '{container_name="vllm-1",state="stopped"} 1',
     ),
@@ -85,15 +85,15 @@ test("/sd/prometheus and /metrics follow the servers and the engine", async () =
   await untilGroups([]);
 });
 
-test("/sd/prometheus is there without PROXY_METRICS", async () => {
+test("/sd/prometheus works without PROXY_METRICS", async () => {
   using engine = await new FakeEngine().start();
   await using proxy = await startCompiled({ env: envOf(engine) });
   const answer = (): Promise<Response> => fetch(`${proxy.origin}/sd/prometheus`);
-  await until("it is answered", async () => (await answer()).status === 200, BOUND_MS);
+  await until("the answer is 200", async () => (await answer()).status === 200, BOUND_MS);
   expect(await answer().then((response) => response.text())).toBe("[]");
 });
 
-test("/sd/prometheus tells nothing before all servers have been asked for their models", async () => {
+test("/sd/prometheus answers 503 until the proxy has asked all servers for their models", async () => {
   const asked = Promise.withResolvers<void>();
   const answering = Promise.withResolvers<void>();
   using backend = fakeBackend(async () => {
@@ -105,10 +105,10 @@ test("/sd/prometheus tells nothing before all servers have been asked for their 
   engine.add({ name: "vllm-1", port: Number(new URL(backend.origin).port) });
   await using proxy = await startCompiled({ env: envOf(engine) });
   const status = async (): Promise<number> => (await fetch(`${proxy.origin}/sd/prometheus`)).status;
-  await asked.promise; // so the engine is connected
+  await asked.promise; // so the proxy has connected to the engine
   expect(await status()).toBe(503);
   answering.resolve();
-  await until("it is known which there are", async () => (await status()) === 200, BOUND_MS);
+  await until("the proxy knows all servers", async () => (await status()) === 200, BOUND_MS);
 });
 
 test.skipIf(Bun.which("curl") === null)(
@@ -127,7 +127,7 @@ test.skipIf(Bun.which("curl") === null)(
       return child.stdout.text();
     };
     await until(
-      "it prints the server",
+      "the command prints the server",
       async () => (await printed()).includes(`"container_name":"vllm-1"`),
       BOUND_MS,
     );

@@ -1,16 +1,19 @@
-/** Two compiled binaries on one fake engine with replicas: each balances the requests that it sees. */
+/** Two compiled binaries on one fake engine with replicas. Each balances the requests that it sees. */
 import { describe, expect, test } from "bun:test";
 import { outcomeOf } from "../../support/client/load.ts";
 import { SharedServers } from "../../support/proxy/side-by-side-servers.ts";
 import { until } from "../../support/until.ts";
 
-/** How many more than twice those of the idlest a replica may have in one proxy: 8 for the guard, and one that came then. */
+/**
+ * In one proxy a replica may have at most twice the requests of the idlest one, plus this many: 8 before the limit
+ * applies, and one that arrived then.
+ */
 const GUARD_PLUS = 9;
 
-/** A prompt to be remembered: 4.5 KiB, which are half as much load as a request until it is answered. */
+/** A prompt that the proxy remembers: 4.5 KiB, which count as half as much load as a request until the answer. */
 const PROMPT = "a prompt that all of them have ".repeat(150);
 
-/** Answers nothing before it is opened. */
+/** Does not answer before the test opens it. */
 class Gate {
   readonly #opened = Promise.withResolvers<void>();
 
@@ -30,7 +33,7 @@ function extremes({ counts }: SharedServers): readonly [most: number, least: num
 }
 
 describe("the requests of both proxies together", () => {
-  test("spread evenly, but for one that each may be off", async () => {
+  test("spread evenly, except for one request in each proxy", async () => {
     const gate = new Gate();
     await using shared = await SharedServers.start({ count: 4, answerOf: () => gate.answer });
     const answers = await shared.fill(80, (nth) => `hello ${nth}`);
@@ -40,7 +43,7 @@ describe("the requests of both proxies together", () => {
     await expectAllFine(answers);
   });
 
-  test("go to who knows their prompt, until that one is too busy for each of them", async () => {
+  test("go to the replica that knows their prompt, until that replica is too busy for each proxy", async () => {
     const gate = new Gate();
     await using shared = await SharedServers.start({ count: 4, answerOf: () => gate.answer });
     const few = await shared.fill(12, () => PROMPT);
@@ -53,7 +56,7 @@ describe("the requests of both proxies together", () => {
     await expectAllFine([...few, ...many]);
   });
 
-  test("avoid a replica that does not answer: it has one of each proxy, of 100", async () => {
+  test("avoid a replica that does not answer: it gets one request of each proxy, of 100", async () => {
     const gate = new Gate();
     await using shared = await SharedServers.start({
       count: 3,
@@ -67,7 +70,10 @@ describe("the requests of both proxies together", () => {
       void answer.then(() => {
         answered += 1;
       });
-      await until("it is answered, or stuck", () => answered + (shared.counts[1] ?? 0) > nth);
+      await until(
+        "the request is answered or stuck",
+        () => answered + (shared.counts[1] ?? 0) > nth,
+      );
     }
     expect([answered, shared.counts[1]]).toEqual([98, 2]);
     gate.open();
@@ -75,7 +81,7 @@ describe("the requests of both proxies together", () => {
   });
 });
 
-test("inference.max_in_flight holds for each proxy: two let twice as many through", async () => {
+test("inference.max_in_flight applies in each proxy, so two proxies let twice as many requests through", async () => {
   const gate = new Gate();
   const labels = { "inference.max_in_flight": "2" };
   await using shared = await SharedServers.start({ count: 1, answerOf: () => gate.answer, labels });

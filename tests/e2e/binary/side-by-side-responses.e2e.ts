@@ -1,4 +1,4 @@
-/** A response that was made through one compiled binary, asked for and gone on from at another one on the same engine. */
+/** A client makes a response through one compiled binary, then fetches or continues it through another one on the same engine. */
 import { describe, expect, test } from "bun:test";
 import { post } from "../../support/client/requests.ts";
 import type { CompiledProxy } from "../../support/proxy/compiled.ts";
@@ -11,7 +11,7 @@ type Body = {
   readonly error?: { readonly code?: string };
 };
 
-/** As a server that keeps its responses, for itself. */
+/** Acts as a server that stores its responses and shares them with no other server. */
 function keeper(by: number): Answer {
   const kept = new Set<string>();
   return ({ method, target, body }) => {
@@ -26,7 +26,7 @@ function keeper(by: number): Answer {
   };
 }
 
-/** What came of a request: `200 by 1`, `404 by 0` of a server, `404 response_not_found` of the proxy. */
+/** The outcome of a request: `200 by 1`, a server's `404 by 0`, or the proxy's `404 response_not_found`. */
 async function outcomeOf(answer: Promise<Response>): Promise<string> {
   const response = await answer;
   const { by, error } = (await response.json()) as Body;
@@ -42,7 +42,7 @@ function get(proxy: CompiledProxy, id: string): Promise<Response> {
   return fetch(`${proxy.origin}/v1/responses/${id}`, { keepalive: false });
 }
 
-/** Has a response made by the server of this number. @returns its id */
+/** Makes the server with this number create a response. @returns its id */
 async function madeBy(proxy: CompiledProxy, model: string, wanted: number): Promise<string> {
   for (let tries = 0; tries < 10; tries += 1) {
     const { id = "", by } = (await (await make(proxy, model)).json()) as Body;
@@ -51,8 +51,8 @@ async function madeBy(proxy: CompiledProxy, model: string, wanted: number): Prom
   throw new Error(`Server ${wanted} has made none of 10 responses`);
 }
 
-describe("a response that the other proxy had made", () => {
-  test("by the only server works as at the one that had it made", async () => {
+describe("a response that was made through the other proxy", () => {
+  test("works as it does there if there is only one server", async () => {
     await using shared = await SharedServers.start({ count: 1, answerOf: keeper, labels: {} });
     const [one, two] = shared.side.proxies;
     const id = await madeBy(one, "m", 0);
@@ -60,7 +60,7 @@ describe("a response that the other proxy had made", () => {
     expect(await outcomeOf(make(two, "m", id))).toBe("200 by 0");
   });
 
-  test("by one of several servers is 404, but goes on where a request names the model", async () => {
+  test("gets 404 if there are several servers, but continues if the request names the model", async () => {
     const modelOf = (nth: number): string => `m-${nth}`;
     const options = { count: 2, answerOf: keeper, labels: {}, modelOf };
     await using shared = await SharedServers.start(options);
@@ -73,7 +73,7 @@ describe("a response that the other proxy had made", () => {
     }
   });
 
-  test("by one of several replicas is sought at the newest, and gone on from anywhere", async () => {
+  test("is looked up on the newest of several replicas, and continues on any replica", async () => {
     await using shared = await SharedServers.start({ count: 2, answerOf: keeper });
     const [one, two] = shared.side.proxies;
     for (const nth of [0, 1]) {

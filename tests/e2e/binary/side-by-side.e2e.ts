@@ -1,4 +1,4 @@
-/** Two compiled binaries on one fake engine: they route alike, and neither is in the other's way. */
+/** Two compiled binaries on one fake engine. They route in the same way, and do not disturb each other. */
 import { describe, expect, test } from "bun:test";
 import { outcomeOf, outcomeOfStream, startLoad } from "../../support/client/load.ts";
 import { chat, modelIds, streamedChat } from "../../support/client/requests.ts";
@@ -11,10 +11,10 @@ import { startTokenServer } from "../../support/server/tokens.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { until, within } from "../../support/until.ts";
 
-/** By how much the two may differ, ms. */
+/** The longest time between the same step in both proxies, ms. */
 const APART_MS = 100;
 
-/** Status and body of a chat's answer. */
+/** Status and body of the answer to a chat. */
 async function answerOf({ origin }: CompiledProxy): Promise<readonly [number, unknown]> {
   const response = await chat(origin, "m");
   return [response.status, response.ok ? await response.text() : await response.json()];
@@ -25,7 +25,7 @@ function hasModels(expected: string): (proxy: CompiledProxy) => Promise<boolean>
 }
 
 describe("both proxies", () => {
-  test("have the models of a container that becomes healthy at the same time", async () => {
+  test("list the models of a container that becomes healthy at the same time", async () => {
     await using side = await SideBySide.start();
     for (let round = 0; round < 5; round += 1) {
       const container = side.addServer(`vllm-${round}`);
@@ -38,7 +38,7 @@ describe("both proxies", () => {
     }
   });
 
-  test("drain a container that is told to stop, and let their streams end", async () => {
+  test("drain a container that gets a stop notice, and let its streams end", async () => {
     await using side = await SideBySide.start();
     let isStreaming = true;
     using server = startTokenServer(() => isStreaming);
@@ -63,7 +63,7 @@ describe("both proxies", () => {
 });
 
 describe("a planned update", () => {
-  /** Chats and streams, by turns. */
+  /** Chats and streams, in turn. */
   const mixed = (): typeof outcomeOf => {
     let count = 0;
     return (origin, model) => {
@@ -73,7 +73,7 @@ describe("a planned update", () => {
     };
   };
 
-  /** As a server that finishes its answers when it is told to stop. */
+  /** Acts as a server that finishes its answers when it is stopped. */
   const stop = async (side: SideBySide, container: FakeContainer): Promise<void> => {
     side.engine.kill(container);
     await side.untilBothShow(container.name, { state: "stopping", in_flight: 0 });
@@ -96,7 +96,7 @@ describe("a planned update", () => {
   test.each([
     ["the new one first", {}, true],
     ["the old one first, and requests wait", { PROXY_WAIT_TIMEOUT: "10s" }, false],
-  ])("loses no request of either (%s)", async (_how, env, isNewFirst) => {
+  ])("loses no request of either proxy (%s)", async (_how, env, isNewFirst) => {
     await using side = await SideBySide.start(env);
     let old = await start(side, "vllm-1");
     await using one = startLoad(side.proxies[0].origin, "m", 4, mixed());
@@ -127,7 +127,7 @@ describe("of two containers with one model", () => {
     return late;
   };
 
-  test("both take the one that became healthy last, however close that was", async () => {
+  test("both choose the one that became healthy last, even when both did almost at once", async () => {
     await using side = await SideBySide.start();
     const containers = [side.addServer("vllm-1"), side.addServer("vllm-2")];
     const turnAll = async (health: "healthy" | "unhealthy", state: string): Promise<void> => {
@@ -143,12 +143,12 @@ describe("of two containers with one model", () => {
     }
   });
 
-  // Nobody tells a proxy that starts who became healthy last.
+  // A proxy that starts cannot learn which one became healthy last.
   test.each([
     [["vllm-1", "vllm-2"], "vllm-2"],
     [["vllm-2", "vllm-1"], "vllm-1"],
   ])(
-    "healthy in the order %j: one that starts later takes the one started last",
+    "healthy in the order %j: a proxy that starts later chooses the container that was started last",
     async (...[order, last]) => {
       await using side = await SideBySide.start();
       const containers = [side.addServer("vllm-1"), side.addServer("vllm-2")];
@@ -164,7 +164,7 @@ describe("of two containers with one model", () => {
 });
 
 describe("drain and undrain", () => {
-  test("reach the proxy that is asked, though both have one directory", async () => {
+  test("reach the right proxy, although both use one directory", async () => {
     using directory = temporaryDirectory();
     const shared = { RUNTIME_DIRECTORY: directory.path };
     await using side = await SideBySide.start(shared);
@@ -189,7 +189,7 @@ describe("drain and undrain", () => {
     expect((await tell(one, "drain")).stderr).toContain("no proxy answers: the socket");
   });
 
-  test("a second proxy on the same port ends, and takes nothing from the first", async () => {
+  test("a second proxy on the same port ends, and does not disturb the first", async () => {
     await using side = await SideBySide.start();
     side.engine.setHealth(side.addServer("vllm"), "healthy");
     await side.untilBothShow("vllm", { state: "routed" });

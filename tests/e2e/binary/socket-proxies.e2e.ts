@@ -1,6 +1,6 @@
 /**
- * The compiled binary behind each socket proxy of docs/security.md, with the rules that the page gives, in front of
- * a fake engine. It runs no process of Docker's, so every release of the engine can be tried. Behind a real engine:
+ * The compiled binary behind each socket proxy of docs/security.md, with the rules of that page, in front of
+ * a fake engine. It runs no Docker process, so it can imitate every release of the engine. For a real engine see
  * real-engine/socket-proxy.e2e.ts.
  */
 import { describe, expect, test } from "bun:test";
@@ -15,7 +15,7 @@ import { startCompiled } from "../../support/proxy/compiled.ts";
 import { until } from "../../support/until.ts";
 
 const README = readFileSync(join(import.meta.dir, "../../../docs/security.md"), "utf8");
-/** The rule for wollomatic's socket proxy, as the page shows it. */
+/** The rule for wollomatic's socket proxy, as docs/security.md shows it. */
 const OUR_RULE = /-allowGET=([^'`]+)'/.exec(README)?.[1] ?? "";
 
 const missing = await provide("haproxy", "haproxy");
@@ -23,7 +23,7 @@ if (missing !== undefined) process.stderr.write(`Not tested with HAProxy's rules
 
 type Start = (socketPath: string) => Promise<SocketProxy>;
 
-/** What each image allows by itself, and CONTAINERS=1. */
+/** What each image allows by default, plus CONTAINERS=1. */
 const BY_VARIABLES: readonly [name: string, start: Start][] = [
   ["Tecnativa's", (path) => startSocketProxy(path, {}, "Tecnativa")],
   ["linuxserver's", (path) => startSocketProxy(path, {}, "linuxserver")],
@@ -43,7 +43,7 @@ const STARTS = [...(missing === undefined ? BY_VARIABLES : []), ...BY_EXPRESSION
 
 describe.each(STARTS)("behind %s socket proxy", (_name, start) => {
   test.each(["20.10", "29.0", "29.3"] as const)(
-    "it routes, and sees a stop, of Docker %s",
+    "the proxy routes, and notices a stop, with Docker %s",
     async (release) => {
       using fake = (await new FakeEngine().start()).become(release);
       using server = Bun.serve({
@@ -56,17 +56,22 @@ describe.each(STARTS)("behind %s socket proxy", (_name, start) => {
       await using proxy = await startCompiled({ env: { DOCKER_HOST: socketProxy.host } });
       await untilModels(proxy.origin, ["m"]);
       fake.kill(container);
-      await until("the stop is known", async () => (await modelIds(proxy.origin)).length === 0);
+      await until(
+        "the model is no longer listed",
+        async () => (await modelIds(proxy.origin)).length === 0,
+      );
       expect(proxy.log().filter(({ level }) => level === "error" || level === "warn")).toEqual([]);
     },
   );
 });
 
-test("behind wollomatic's socket proxy that allows too little, it says what to allow", async () => {
+test("wollomatic's socket proxy with too few rules: the log says what to allow", async () => {
   using fake = await new FakeEngine().start();
   await using socketProxy = await startWollomatic(fake.socketPath, { allowGet: "/version" });
   await using proxy = await startCompiled({ env: { DOCKER_HOST: socketProxy.host } });
-  await until("it is said", () => proxy.logged("allow this request in the socket proxy"));
+  await until("the log says what to allow", () =>
+    proxy.logged("allow this request in the socket proxy"),
+  );
   const said = proxy.log().map(({ message }) => String(message));
   expect(said.filter((message) => message.includes(`-allowGET=${OUR_RULE} `))).toHaveLength(1);
 });

@@ -1,4 +1,4 @@
-/** What `GET /status` of the compiled binary shows, to those who ask again and again. */
+/** What `GET /status` of the compiled binary shows to repeated requests. */
 import { expect, test } from "bun:test";
 import type { Status } from "../../../src/status.ts";
 import { chat, untilModels } from "../../support/client/requests.ts";
@@ -13,7 +13,7 @@ async function shown({ origin }: CompiledProxy): Promise<{ status: Status; etag:
   return { status, etag: answer.headers.get("etag") ?? "" };
 }
 
-test("nothing but the uptime changes by itself in a proxy that nobody asks for a model", async () => {
+test("only the uptime changes while no client sends a request", async () => {
   using fake = await new FakeEngine().start();
   using models = startModelServer("m");
   const labels = {
@@ -23,7 +23,7 @@ test("nothing but the uptime changes by itself in a proxy that nobody asks for a
   for (const name of ["one", "two"]) fake.add({ name, labels });
   await using proxy = await startCompiled({ env: envOf(fake) });
   await untilModels(proxy.origin, ["m"]);
-  await until("all is told", async () => {
+  await until("status lists all changes", async () => {
     const { status } = await shown(proxy);
     const told = status.changes.filter(({ state }) => state === "routed" || state === "ready");
     return told.length === 3;
@@ -44,16 +44,19 @@ test("nothing but the uptime changes by itself in a proxy that nobody asks for a
   ]);
 });
 
-test("what has happened: the proxy, its engine, a container that crashes, and its models", async () => {
+test("shows what has happened to the proxy, its engine, a container that crashes, and its models", async () => {
   using fake = await new FakeEngine().start();
   using models = startModelServer("m");
   const container = fake.add({ port: models.port, name: "vllm" });
   await using proxy = await startCompiled({ env: envOf(fake) });
   await untilModels(proxy.origin, ["m"]);
-  expect((await chat(proxy.origin, "m")).status).toBe(404); // of the server, which has no such path
+  expect((await chat(proxy.origin, "m")).status).toBe(404); // from the server, which has no such path
   fake.exit(container);
-  await until("it is told", async () => (await shown(proxy)).status.changes[0]?.name === "vllm");
-  await until("how it ended", async () => {
+  await until(
+    "the change is listed",
+    async () => (await shown(proxy)).status.changes[0]?.name === "vllm",
+  );
+  await until("the exit code is known", async () => {
     const { status } = await shown(proxy);
     return status.containers[0]?.last_exit !== null;
   });
@@ -85,7 +88,7 @@ test("what has happened: the proxy, its engine, a container that crashes, and it
   expect(table.code).toBe(1);
 });
 
-test("what requests are like: in flight, and what became of them, though their container has gone", async () => {
+test("shows requests in flight and their outcomes, even after their container has gone", async () => {
   const answering = Promise.withResolvers<void>();
   using server = Bun.serve({
     port: 0,
@@ -100,7 +103,7 @@ test("what requests are like: in flight, and what became of them, though their c
   await using proxy = await startCompiled({ env: envOf(fake) });
   await untilModels(proxy.origin, ["m"]);
   const asked = chat(proxy.origin, "m");
-  await until("it is in flight", async () => {
+  await until("the request is in flight", async () => {
     const { models, in_flight } = (await shown(proxy)).status;
     return models[0]?.in_flight === 1 && in_flight === 1;
   });
@@ -108,7 +111,7 @@ test("what requests are like: in flight, and what became of them, though their c
   answering.resolve();
   await (await asked).text();
   fake.exit(container);
-  await until("it is gone", async () => {
+  await until("the container is gone", async () => {
     const { models } = (await shown(proxy)).status;
     return models[0]?.servers.length === 0;
   });
@@ -119,7 +122,7 @@ test("what requests are like: in flight, and what became of them, though their c
   expect(containers).toMatchObject([{ name: "vllm", recent: counted }]);
 });
 
-test("1,000 containers are no more than 256 KiB, and the exit code says that one of them is sick", async () => {
+test("1,000 containers take at most 256 KiB, and the exit code reports one unhealthy container", async () => {
   using fake = await new FakeEngine().start();
   using models = startModelServer("m");
   for (let n = 0; n < 1_000; n += 1) {

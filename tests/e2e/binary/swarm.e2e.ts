@@ -1,5 +1,5 @@
 /**
- * The compiled binary in front of a fake manager of a swarm. It runs as a process of a host, so it reaches tasks by the
+ * The compiled binary in front of a fake swarm manager. It runs as a process on the host, so it reaches tasks through the
  * ports that they publish on their nodes (mode=host).
  */
 import { describe, expect, test } from "bun:test";
@@ -58,7 +58,7 @@ function chat({ origin }: { readonly origin: string }): Promise<Response> {
   return fetch(`${origin}/v1/chat/completions`, { method: "POST", body });
 }
 
-/** How many requests that are no reads of models a server got. */
+/** The number of requests that a server got, without reads of its model list. */
 function askedOf({ received }: Server): number {
   return received.filter(({ target }) => target !== "/v1/models").length;
 }
@@ -95,7 +95,7 @@ describe("in front of a manager", () => {
     expect(stdout).toContain("gpu-1");
   });
 
-  test("D = shutdown drains: what streams goes on to its end, and everything new goes to the other", async () => {
+  test("a desired state of shutdown drains a task: streams continue to their end, and new requests go to the other task", async () => {
     const stream = streamedAnswer({ headers: { "content-type": "text/event-stream" } });
     using first = serverOf(() => stream.response);
     using second = serverOf();
@@ -122,7 +122,7 @@ describe("in front of a manager", () => {
     expect((await statusOf(proxy)).swarm?.services).toMatchObject([{ routed: 1 }]);
   });
 
-  test("an update without an outage: start-first, one task after the other", async () => {
+  test("a start-first update has no outage: one task after the other is replaced", async () => {
     using first = serverOf();
     using second = serverOf();
     const { engine, swarm, service, tasks } = await startManager(first);
@@ -145,14 +145,14 @@ describe("in front of a manager", () => {
     service.update = { State: "completed" };
     await untilTask(proxy, tasks[0]!, undefined);
     const before = askedOf(second);
-    await until("the new one answers", () => askedOf(second) > before + 5);
+    await until("the new task answers", () => askedOf(second) > before + 5);
     isOver = true;
     await client;
     expect(lost).toBe(0);
   });
 });
 
-test("without a swarm the engine sees one refused question for each connection beside what it saw before", async () => {
+test("without a swarm, the engine gets one extra request for each connection, and refuses it", async () => {
   using server = serverOf();
   using engine = await new FakeEngine().start();
   const container = engine.add({ port: Number(new URL(server.origin).port) });
@@ -161,17 +161,17 @@ test("without a swarm the engine sees one refused question for each connection b
     engine.requests.map((path) => path.replace(/^\/v1\.\d+/, "").replace(/\?.*/, ""));
   const isRouted = async (): Promise<boolean> =>
     (await statusOf(proxy)).containers[0]?.state === "routed";
-  await until("it is routed", isRouted, BOUND_MS);
+  await until("the container is routed", isRouted, BOUND_MS);
   expect((await statusOf(proxy)).swarm).toBe(null);
   const expected = ["/containers/json", `/containers/${container.id}/json`, "/events", "/version"];
   expect([...new Set(paths())].toSorted()).toEqual([...expected, "/services"].toSorted());
   const questions = (): number => paths().filter((path) => path === "/services").length;
   const sent = paths().length;
   for (let n = 0; n < 20; n += 1) await (await chat(proxy)).text();
-  await expectNever("the engine is asked", () => paths().length > sent, 1_000);
+  await expectNever("the engine gets another request", () => paths().length > sent, 1_000);
   expect(questions()).toBe(1);
   engine.cutStreams();
-  await until("it is asked once more", () => questions() === 2, BOUND_MS);
-  await expectNever("it is asked again", () => questions() > 2, 500);
+  await until("the engine gets the swarm request once more", () => questions() === 2, BOUND_MS);
+  await expectNever("the engine gets the swarm request again", () => questions() > 2, 500);
   expect(proxy.log().some(({ level }) => level === "warn")).toBe(false);
 });

@@ -1,4 +1,4 @@
-/** The compiled binary with a collector that misbehaves: requests must not be affected. */
+/** The compiled binary with a collector that misbehaves. Requests must not be affected. */
 import { describe, expect, test } from "bun:test";
 import { type AddressInfo, createServer } from "node:net";
 import { chat } from "../../support/client/requests.ts";
@@ -12,7 +12,7 @@ import { until } from "../../support/until.ts";
 const FAILING = "telemetry can't be sent";
 const RECOVERED = "telemetry is sent again";
 
-/** Sends spans every 50 ms and metrics every 100, gives up after a second. */
+/** Sends spans every 50 ms and metrics every 100 ms, and gives up after a second. */
 const FAST = {
   OTEL_BSP_SCHEDULE_DELAY: "50",
   OTEL_METRIC_EXPORT_INTERVAL: "100",
@@ -23,7 +23,7 @@ function logged({ proxy }: CompiledTelemetry, message: string): number {
   return proxy.log().filter((line) => String(line["message"]).startsWith(message)).length;
 }
 
-/** @returns how long the slowest took, ms */
+/** @returns the time of the slowest request, ms */
 async function requests({ proxy }: CompiledTelemetry, count: number): Promise<number> {
   let slowest = 0;
   for (let sent = 0; sent < count; sent += 1) {
@@ -60,7 +60,7 @@ describe("a collector", () => {
     ["answers 429", () => new Response(null, { status: 429, headers: { "retry-after": "1" } })],
     ["answers 404", () => new Response(null, { status: 404 })],
     ["is slow", () => Bun.sleep(30_000).then(() => new Response())],
-  ])("that %s is reported once, and once when it is well again", async (_what, answer) => {
+  ])("that %s is reported once, and its recovery once", async (_what, answer) => {
     await using run = await startCompiledTelemetry((origin) => ({
       OTEL_EXPORTER_OTLP_ENDPOINT: origin,
       ...FAST,
@@ -68,13 +68,13 @@ describe("a collector", () => {
     const well = run.receiver.answer;
     run.receiver.answer = answer;
     expect(await requests(run, 20)).toBeLessThan(1_000);
-    await until("it is reported", () => logged(run, FAILING) > 0, 10_000);
+    await until("the failure is reported", () => logged(run, FAILING) > 0, 10_000);
     expect(await requests(run, 20)).toBeLessThan(1_000);
     run.receiver.answer = well;
-    // The last spans may have been lost already. Without new ones, traces can't be sent again.
+    // The last spans may be lost already. Without new ones the proxy has no traces to send.
     await requests(run, 1);
-    await until("it is reported again", () => logged(run, RECOVERED) > 0, 20_000);
-    await until("spans come", () => run.receiver.spans.length > 0);
+    await until("the recovery is reported", () => logged(run, RECOVERED) > 0, 20_000);
+    await until("spans arrive", () => run.receiver.spans.length > 0);
     expect([logged(run, FAILING), logged(run, RECOVERED)]).toEqual([1, 1]);
     expect(await run.stop()).toBe(0);
     expect(run.proxy.stderr()).toBe("");
@@ -89,10 +89,10 @@ describe("a collector", () => {
       (write) => write("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"),
     ],
     [
-      "answers 200 and what is no protobuf",
+      "answers 200 with a body that is no protobuf",
       (write) => write("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n\xff\xff\xff\xff"),
     ],
-  ])("that %s harms nobody, and the proxy ends within 6 s of SIGTERM", async (_what, onData) => {
+  ])("that %s does no harm, and the proxy ends within 6 s of SIGTERM", async (_what, onData) => {
     using collector = bareCollector(onData);
     await using run = await startCompiledTelemetry(() => ({
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.origin,
@@ -108,24 +108,24 @@ describe("a collector", () => {
     expect(run.proxy.stderr()).toBe("");
   });
 
-  test("that is not there is reported once, and once when it has come", async () => {
+  test("that is not running is reported once, and its start once", async () => {
     const port = freePort();
     await using run = await startCompiledTelemetry(() => ({
       OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}`,
       ...FAST,
     }));
     expect(await requests(run, 20)).toBeLessThan(1_000);
-    await until("it is reported", () => logged(run, FAILING) > 0, 10_000);
+    await until("the failure is reported", () => logged(run, FAILING) > 0, 10_000);
     using _collector = Bun.serve({ port, hostname: "127.0.0.1", fetch: () => new Response() });
     await requests(run, 1);
-    await until("it is reported again", () => logged(run, RECOVERED) > 0, 20_000);
+    await until("the recovery is reported", () => logged(run, RECOVERED) > 0, 20_000);
     expect([logged(run, FAILING), logged(run, RECOVERED)]).toEqual([1, 1]);
     expect(await run.stop()).toBe(0);
   });
 });
 
 describe("SIGTERM", () => {
-  test("has all that is queued sent, even what fills the queue, to a collector that takes its time", async () => {
+  test("sends everything in the queue, even a full queue, to a slow collector", async () => {
     await using run = await startCompiledTelemetry((origin) => ({
       OTEL_EXPORTER_OTLP_ENDPOINT: origin,
       OTEL_BSP_SCHEDULE_DELAY: "600000",

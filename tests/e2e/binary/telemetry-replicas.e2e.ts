@@ -1,4 +1,4 @@
-/** What the compiled binary reports of a model that two containers share, one of which declines requests. */
+/** The telemetry of the compiled binary for a model that two containers share. One container declines requests. */
 import { expect, test } from "bun:test";
 import { chat } from "../../support/client/requests.ts";
 import { startOtlpReceiver } from "../../support/collector/receiver.ts";
@@ -15,7 +15,7 @@ function server(answer: () => Response): FakeBackend {
   );
 }
 
-test("the reasons of the choice, the load of each, and where a request had failed before", async () => {
+test("reports the reasons for each choice, the load of each replica, and where a request failed before", async () => {
   using receiver = startOtlpReceiver();
   using busy = server(() => new Response("busy", { status: 503 }));
   using idle = server(() => Response.json({}));

@@ -1,4 +1,4 @@
-/** What the compiled binary says of requests that wait for their model: in status, in its metrics, and in their traces. */
+/** What the compiled binary reports about requests that wait for their model: in status, in its metrics, and in traces. */
 import { expect, test } from "bun:test";
 import type { Status } from "../../../src/status.ts";
 import { chat, untilModels } from "../../support/client/requests.ts";
@@ -8,7 +8,7 @@ import { runCompiled, startCompiled } from "../../support/proxy/compiled.ts";
 import { fakeBackend } from "../../support/server/scripted.ts";
 import { until } from "../../support/until.ts";
 
-test("how many wait is in status and in the metrics; how long they waited, in the metrics and in their traces", async () => {
+test("status and metrics show how many requests wait; metrics and traces show how long they waited", async () => {
   using receiver = startOtlpReceiver();
   using backend = fakeBackend(({ target }) =>
     Response.json(target.endsWith("/models") ? { data: [{ id: "m" }] } : {}),
@@ -33,7 +33,9 @@ test("how many wait is in status and in the metrics; how long they waited, in th
   await untilModels(proxy.origin, []);
   expect(await models()).toEqual([]);
   const answers = [chat(proxy.origin, "m"), chat(proxy.origin, "m")];
-  await until("both wait", async () => Bun.deepEquals(await models(), [{ id: "m", waiting: 2 }]));
+  await until("both requests wait", async () =>
+    Bun.deepEquals(await models(), [{ id: "m", waiting: 2 }]),
+  );
   expect(await metrics()).toMatch(/^proxy_requests_waiting\{model="m",.*\} 2$/m);
   const { stdout } = await runCompiled({ PROXY_PORT: String(proxy.port) }, ["status"]);
   expect(stdout).toContain("\nwaiting: 2 for m\n");

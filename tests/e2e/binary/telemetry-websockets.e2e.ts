@@ -1,4 +1,4 @@
-/** What the compiled binary reports of WebSockets: in its metrics, in their traces, and in its log. */
+/** What the compiled binary reports about WebSockets: in its metrics, in traces, and in its log. */
 import { describe, expect, test } from "bun:test";
 import {
   connect,
@@ -10,19 +10,19 @@ import {
 } from "../../support/proxy/compiled-websocket-telemetry.ts";
 import { until } from "../../support/until.ts";
 
-describe("of a WebSocket", () => {
-  test("the metrics have its life, the traces what passed, and nothing has its messages", async () => {
+describe("a WebSocket", () => {
+  test("has its duration in the metrics and its counts in traces; no report contains its messages", async () => {
     await using run = await startRun();
     const { socket, heard, closed } = await run.open();
     for (let n = 0; n < 3; n += 1) socket.send(SAID);
-    await until("all is answered", () => heard.length === 3);
+    await until("all messages are answered", () => heard.length === 3);
     const during = await run.metrics();
     expect(during).toMatch(/^proxy_websockets_active\{model="m",.*\} 1$/m);
     expect(during).toMatch(/^proxy_backend_inflight\{model="m",.*\} 1$/m);
     expect(during).not.toContain("proxy_requests_total{");
     socket.close(1000, "that was all");
     await closed;
-    await until("it has ended", async () =>
+    await until("the metrics count it", async () =>
       /^proxy_requests_total\{model="m",status_code="101",.*\} 1$/m.test(await run.metrics()),
     );
     const after = await run.metrics();
@@ -60,10 +60,10 @@ describe("of a WebSocket", () => {
     for (const secret of [SAID, HEARD, "that was all"]) expect(text).not.toContain(secret);
   });
 
-  test("whose handshake the server refuses it is an answer", async () => {
+  test("whose handshake the server refuses is reported as an answer", async () => {
     await using run = await startRun();
     await connect(run.proxy.origin, "wrong").closed;
-    await until("it has ended", async () =>
+    await until("the metrics count it", async () =>
       /^proxy_requests_total\{model="m",status_code="403",.*\} 1$/m.test(await run.metrics()),
     );
     expect(await run.metrics()).not.toContain("proxy_websockets_active{");
@@ -75,14 +75,14 @@ describe("of a WebSocket", () => {
   });
 });
 
-describe("an end that is none", () => {
-  test("is named: the client left during the handshake", async () => {
+describe("the report of an abnormal end", () => {
+  test("says that the client left during the handshake", async () => {
     await using run = await startRun();
     const { socket } = connect(run.proxy.origin, "slow");
-    await until("the server has it", () => run.server.pending.length === 1);
+    await until("the server has the handshake", () => run.server.pending.length === 1);
     expect(await run.metrics()).toMatch(/^proxy_backend_inflight\{model="m",.*\} 1$/m);
     socket.terminate();
-    await until("it has ended", async () =>
+    await until("the WebSocket is no longer in flight", async () =>
       /^proxy_backend_inflight\{model="m",.*\} 0$/m.test(await run.metrics()),
     );
     expect(await run.metrics()).not.toContain("proxy_websockets_active{");
@@ -95,11 +95,11 @@ describe("an end that is none", () => {
     expect(clients[0]!.attributes["error.type"]).toBe("client_gone");
   });
 
-  test("is named: the client left without a Close frame", async () => {
+  test("says that the client left without a Close frame", async () => {
     await using run = await startRun();
     const { socket } = await run.open();
     socket.terminate();
-    await until("the server knows", () => run.server.open.size === 0);
+    await until("the server sees the end", () => run.server.open.size === 0);
     const { servers } = await run.spans();
     expect(servers[0]).toMatchObject({
       attributes: { "error.type": "client_gone", "proxy.websocket.close_code": 1006 },
@@ -109,12 +109,12 @@ describe("an end that is none", () => {
     expect(run.proxy.logged("ended early")).toBe(false);
   });
 
-  test("is named: the server broke off, and runs on", async () => {
+  test("says that the server closed the connection and still runs", async () => {
     await using run = await startRun();
     const { closed } = await run.open();
     for (const socket of run.server.open) socket.terminate();
     expect(await closed).toBe(1006);
-    await until("it is told", () => run.proxy.logged("WebSockets ended early"));
+    await until("the log reports it", () => run.proxy.logged("WebSockets ended early"));
     const { servers, clients } = await run.spans();
     expect(servers[0]!.attributes).toMatchObject({ "error.type": "upstream_broken_off" });
     expect(servers[0]!.attributes).not.toHaveProperty("proxy.error");
@@ -127,14 +127,14 @@ describe("an end that is none", () => {
     expect(clients[0]!.status.code).toBe("UNSET");
   });
 
-  test("is named: its container ended, which the engine tells later than the connection", async () => {
+  test("says that the container ended, although the engine reports that later than the connection breaks", async () => {
     await using run = await startRun();
     const clients = [await run.open(), await run.open()];
     for (const socket of run.server.open) socket.terminate();
     await Bun.sleep(100); // as an engine does
     run.engine.exit(run.container, 1);
     for (const { closed } of clients) expect(await closed).toBe(1011);
-    await until("it is told", () => run.proxy.logged("WebSockets ended early"));
+    await until("the log reports it", () => run.proxy.logged("WebSockets ended early"));
     const lines = run.proxy.log().filter(({ message }) => String(message).includes("ended early"));
     expect(lines).toMatchObject([{ container: "server-1", model: "m", websockets: 2 }]);
     expect(String(lines[0]!["reason"])).toMatch(
@@ -151,12 +151,12 @@ describe("an end that is none", () => {
     }
   });
 
-  test("is named: its server was stopped, and the time to finish was over", async () => {
+  test("says that the server was stopped and the drain timeout expired", async () => {
     await using run = await startRun({ PROXY_DRAIN_TIMEOUT: "200ms" });
     const { closed } = await run.open();
     run.engine.kill(run.container);
     expect(await closed).toBe(1012);
-    await until("it is told", () => run.proxy.logged("WebSockets ended early"));
+    await until("the log reports it", () => run.proxy.logged("WebSockets ended early"));
     expect(run.proxy.logged("the drain timeout of 0.2 s expired")).toBe(true);
     const { servers } = await run.spans();
     expect(servers[0]).toMatchObject({
@@ -166,7 +166,7 @@ describe("an end that is none", () => {
     });
   });
 
-  test("is named: the proxy was stopped, and the time to finish was over", async () => {
+  test("says that the proxy was stopped and the drain timeout expired", async () => {
     await using run = await startRun({ PROXY_DRAIN_TIMEOUT: "200ms" });
     const { closed } = await run.open();
     const { servers } = await run.spans();

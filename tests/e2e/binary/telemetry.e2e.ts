@@ -1,4 +1,4 @@
-/** The compiled binary, what it sends to a collector, and each variable that says how. */
+/** What the compiled binary sends to a collector, and each variable that controls it. */
 import { describe, expect, test } from "bun:test";
 import { chat, streamedChat } from "../../support/client/requests.ts";
 import { hasWritten } from "../../support/process/memory.ts";
@@ -14,7 +14,7 @@ const TRACE_ID = "0af7651916cd43dd8448eb211c80319c";
 const PARENT_ID = "b7ad6b7169203331";
 const TRACEPARENT = `00-${TRACE_ID}-${PARENT_ID}-01`;
 
-/** Made by OpenTelemetry's API when it is evaluated, from the number of its version. */
+/** OpenTelemetry's API creates this when it is evaluated, from its version number. */
 const EVALUATED = "opentelemetry.js.api.1";
 
 type Environment = Readonly<Record<string, string>>;
@@ -37,19 +37,22 @@ describe("off", () => {
       "it is disabled",
       (origin) => ({ OTEL_EXPORTER_OTLP_ENDPOINT: origin, OTEL_SDK_DISABLED: "true" }),
     ],
-  ])("if %s: nothing of it is evaluated, nothing sent, no header touched", async (_why, env) => {
-    await using run = await startCompiledTelemetry(env);
-    await traced(run);
-    expect(hasWritten(run.proxy.pid, "DOCKER_HOST")).toBe(true); // what there is, is found
-    expect(hasWritten(run.proxy.pid, EVALUATED)).toBe(false);
-    const { headers } = run.backend.received.at(-1)!;
-    expect(headers.get("traceparent")).toBe(TRACEPARENT);
-    expect(headers.get("tracestate")).toBe("vendor=1");
-    const answer = await fetch(`${run.proxy.origin}/metrics`);
-    expect(answer.status).toBe(404);
-    expect(await run.stop()).toBe(0);
-    expect(run.receiver.requests).toEqual([]);
-  });
+  ])(
+    "if %s: no telemetry code is evaluated, nothing is sent, and the proxy changes no header",
+    async (_why, env) => {
+      await using run = await startCompiledTelemetry(env);
+      await traced(run);
+      expect(hasWritten(run.proxy.pid, "DOCKER_HOST")).toBe(true); // shows that the check finds a string that is there
+      expect(hasWritten(run.proxy.pid, EVALUATED)).toBe(false);
+      const { headers } = run.backend.received.at(-1)!;
+      expect(headers.get("traceparent")).toBe(TRACEPARENT);
+      expect(headers.get("tracestate")).toBe("vendor=1");
+      const answer = await fetch(`${run.proxy.origin}/metrics`);
+      expect(answer.status).toBe(404);
+      expect(await run.stop()).toBe(0);
+      expect(run.receiver.requests).toEqual([]);
+    },
+  );
 });
 
 describe("on", () => {
@@ -99,7 +102,7 @@ describe("on", () => {
     ]);
   });
 
-  test("a stream that is cut when the proxy must end is reported", async () => {
+  test("a stream that is cut because the proxy must end is reported", async () => {
     const answer = streamedAnswer({ headers: { "content-type": "text/event-stream" } });
     await using run = await startCompiledTelemetry(
       (origin) => ({ OTEL_EXPORTER_OTLP_ENDPOINT: origin, PROXY_DRAIN_TIMEOUT: "100ms" }),
@@ -115,7 +118,7 @@ describe("on", () => {
     }
   });
 
-  test("metrics can be scraped without anything to send to", async () => {
+  test("metrics can be scraped without a collector", async () => {
     await using run = await startCompiledTelemetry(() => ({ PROXY_METRICS: "true" }));
     await traced(run);
     expect(run.backend.received.at(-1)!.headers.get("traceparent")).toBe(TRACEPARENT);
@@ -130,7 +133,7 @@ describe("on", () => {
 describe("the environment", () => {
   const BASE = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
-  test("endpoint, headers, compression, resource and interval are those that are set", async () => {
+  test("sets the endpoint, headers, compression, resource and interval", async () => {
     await using run = await startCompiledTelemetry((origin) => ({
       [BASE]: `${origin}/base`,
       OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: `${origin}/just/v1/metrics`,
@@ -146,8 +149,8 @@ describe("the environment", () => {
       http_proxy: "http://127.0.0.1:9",
     }));
     await traced(run);
-    await until("spans have come", () => run.receiver.spans.length === 2);
-    await until("metrics have come", () => run.receiver.metrics.has("proxy.requests.total"));
+    await until("spans have arrived", () => run.receiver.spans.length === 2);
+    await until("metrics have arrived", () => run.receiver.metrics.has("proxy.requests.total"));
     const paths = new Set(run.receiver.requests.map(({ path }) => path));
     expect(paths).toEqual(new Set(["/base/v1/traces", "/just/v1/metrics"]));
     for (const { headers } of run.receiver.requests) {
@@ -170,13 +173,13 @@ describe("the environment", () => {
     ["OTEL_METRICS_EXPORTER=none", { OTEL_METRICS_EXPORTER: "none" }, 2, false],
     ["always_off", { OTEL_TRACES_SAMPLER: "always_off" }, 0, true],
     [
-      "a share of nothing",
+      "a sampling ratio of 0",
       { OTEL_TRACES_SAMPLER: "traceidratio", OTEL_TRACES_SAMPLER_ARG: "0" },
       0,
       true,
     ],
     ["OTEL_EXPORTER_OTLP_PROTOCOL", { OTEL_EXPORTER_OTLP_PROTOCOL: "http/protobuf" }, 2, true],
-  ])("with %s only that is sent", async (_what, env, spans, metrics) => {
+  ])("with %s the proxy sends only the selected signals", async (_what, env, spans, metrics) => {
     await using run = await startCompiledTelemetry((origin) => ({ [BASE]: origin, ...env }));
     await traced(run);
     expect(await run.stop()).toBe(0);
@@ -187,7 +190,7 @@ describe("the environment", () => {
     expect(sent === TRACEPARENT).toBe(untouched);
   });
 
-  test("OTEL_LOG_LEVEL shows what OpenTelemetry says of itself", async () => {
+  test("OTEL_LOG_LEVEL shows OpenTelemetry's own log", async () => {
     await using run = await startCompiledTelemetry((origin) => ({
       [BASE]: origin,
       OTEL_LOG_LEVEL: "debug",
@@ -197,7 +200,7 @@ describe("the environment", () => {
     expect(run.proxy.logged('"OpenTelemetry: ')).toBe(true);
   });
 
-  test("an endpoint at the port of gRPC gets one warning, and the proxy runs on", async () => {
+  test("an endpoint at the gRPC port gets one warning, and the proxy keeps running", async () => {
     const endpoint = "http://127.0.0.1:4317";
     await using run = await startCompiledTelemetry(() => ({ [BASE]: endpoint }));
     expect((await chat(run.proxy.origin, "m")).status).toBe(200);
@@ -210,7 +213,7 @@ describe("the environment", () => {
     ]);
   });
 
-  test("each wrong variable has a line of its own, and the exit code is 2", async () => {
+  test("every wrong variable gets its own line, and the exit code is 2", async () => {
     const env = {
       [BASE]: "collector:4318",
       OTEL_EXPORTER_OTLP_PROTOCOL: "grpc",

@@ -1,6 +1,7 @@
 /**
- * The WebSocket clients of the `openai` package through the compiled binary, in front of a fake engine. What they see is
- * compared with what they see of the server itself. Those of Realtime know only `wss:`, so TLS is put in front.
+ * The WebSocket clients of the `openai` package through the compiled binary, in front of a fake engine. The test compares
+ * what they see through the proxy with what they see of the server itself. The Realtime clients support only `wss:`, so
+ * the test puts TLS in front.
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { untilModels } from "../../support/client/requests.ts";
@@ -28,7 +29,7 @@ const TAKES = {
   ...{ REALTIME_UPGRADE: "take", RESPONSES_UPGRADE: "take" },
   ...{ SUBPROTOCOL: "realtime", TOKEN_DELAY_MS: "2" },
 };
-/** Those with a reconnect of their own, in the runtime that most people have. */
+/** The clients that reconnect by themselves, in the most common runtime. */
 const RECONNECTING = ["realtime/ws", "responses/ws"] as const;
 
 const STARTED_AT_MS = Date.now() - 60_000;
@@ -39,7 +40,7 @@ beforeAll(async () => {
 });
 afterAll(() => forNode[Symbol.dispose]());
 
-/** What a client is pointed at: the proxy, or a server. */
+/** The address for a client: the proxy or a server. */
 type Place = { readonly port: number; readonly tlsPort: number };
 
 type StandIn = Place & {
@@ -54,7 +55,7 @@ type Stage<Name extends string> = AsyncDisposable & {
   readonly servers: Readonly<Record<Name, StandIn>>;
 };
 
-/** Servers of one model each: of those with the same, the last has the requests. */
+/** One model for each server. Of servers with the same model, the last one gets the requests. */
 async function startStage<Name extends string>(
   envs: Readonly<Record<Name, Environment>>,
   env: Environment = {},
@@ -113,7 +114,7 @@ function start(
   });
 }
 
-/** The same conversation with the server itself and through the proxy. */
+/** Holds the same conversation with the server itself and through the proxy. */
 async function both(
   runtime: Runtime,
   client: SdkClient,
@@ -133,13 +134,13 @@ test.each<[runtime: Runtime, client: SdkClient]>([
   ["Bun", "realtime/ws"],
   ["Bun", "realtime/websocket"],
   ["Bun", "responses/ws"],
-])("%s, openai/%s: a turn, and the server sees the key", async (runtime, client) => {
+])("%s, openai/%s: one turn, and the server sees the key", async (runtime, client) => {
   await using stage = await startStage({ only: { MODELS: "m" } });
   const answer = ["answer: only 1 2 3 4", "closed 1000 OK"];
   const expected = client === "responses/ws" ? answer : ["session m", ...answer];
   expect(await both(runtime, client, stage)).toEqual(expected);
   const { journal } = stage.servers.only;
-  await until("both ends", async () => (await journal()).every(({ done }) => done));
+  await until("both ends are closed", async () => (await journal()).every(({ done }) => done));
   const keys = (await journal()).map(({ socket: { headers } }) =>
     client === "realtime/websocket" ? headers["sec-websocket-protocol"] : headers["authorization"],
   );
@@ -167,7 +168,7 @@ const CAUSES: readonly [
     },
   ],
   [
-    "its server's time to drain is up",
+    "its server's drain timeout expires",
     1012,
     "300ms",
     ({ engine, servers: { newest } }) => engine.kill(newest.container),
@@ -184,7 +185,7 @@ const CAUSES: readonly [
 ];
 
 test.each(CAUSES)(
-  "comes back to another server when %s: code %d",
+  "reconnects to another server when %s: code %d",
   async (_what, code, drainTimeout, act) => {
     const MODELS = "m";
     await using stage = await startStage(
@@ -196,7 +197,7 @@ test.each(CAUSES)(
     );
     const firsts = (): boolean =>
       talks.every((talk) => talk.lines().includes("answer: newest 1 2 3 4"));
-    await until("the first answers", firsts);
+    await until("the first answers have arrived", firsts);
     await act(stage);
     const rest = [
       "answer: newest 1 2 3 4",
@@ -212,10 +213,10 @@ test.each(CAUSES)(
 );
 
 test.each<[what: string, refusal: string, model: string, status: number]>([
-  ["its server wants another key", "401", "m", 401],
+  ["its server requires another key", "401", "m", 401],
   ["its server is at its limit", "429", "m", 429],
-  ["nobody serves its model", "take", "unknown", 404],
-])("a refusal is the HTTP error that it is: %s", async (_what, refusal, model, status) => {
+  ["no server has its model", "take", "unknown", 404],
+])("a refusal arrives as an HTTP error: %s", async (_what, refusal, model, status) => {
   await using stage = await startStage({ only: { MODELS: "m", REALTIME_UPGRADE: refusal } });
   const seen = await both("Node", "realtime/ws", stage, { model });
   expect(seen).toEqual([`error: Unexpected server response: ${status}`, "closed 1006 "]);

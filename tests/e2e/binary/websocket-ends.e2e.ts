@@ -1,4 +1,4 @@
-/** WebSockets through the compiled binary while a fake engine tells of their container late, wrongly, or not at all. */
+/** WebSockets through the compiled binary while a fake engine reports the state of their container late, wrongly, or not at all. */
 import { describe, expect, test } from "bun:test";
 import { untilModels } from "../../support/client/requests.ts";
 import { type Conversation, converse } from "../../support/client/websocket.ts";
@@ -50,12 +50,12 @@ class Stage implements AsyncDisposable {
     return this.#stack.disposeAsync();
   }
 
-  /** The server's process dies, of which the engine has told nothing yet. */
+  /** The server's process dies, and the engine has not reported it yet. */
   breakOff(): void {
     for (const socket of this.server.open) socket.terminate();
   }
 
-  /** What is sent comes back. */
+  /** The server echoes every message. */
   async echo(): Promise<void> {
     const { socket, messages, untilMessages } = this.client;
     socket.send("still there");
@@ -64,7 +64,7 @@ class Stage implements AsyncDisposable {
 }
 
 describe("A WebSocket whose server breaks off", () => {
-  test("gets 1011 with the reason when the engine tells of the end a moment later", async () => {
+  test("gets 1011 with the reason when the engine reports the end a moment later", async () => {
     await using stage = await Stage.start();
     stage.breakOff();
     await untilShown(stage.proxy.origin, NAME, { state: "routed", in_flight: 0 });
@@ -72,16 +72,16 @@ describe("A WebSocket whose server breaks off", () => {
     expect(await stage.client.closed()).toEqual({ code: 1011, reason: "the server was killed" });
   });
 
-  test("ends abruptly when the container goes on", async () => {
+  test("ends abruptly when the container keeps running", async () => {
     await using stage = await Stage.start();
     stage.breakOff();
     expect((await stage.client.closed()).code).toBe(1006);
-    await until("it is in the log", () => stage.proxy.logged("its container still seems to run"));
+    await until("the log reports it", () => stage.proxy.logged("its container still seems to run"));
     await untilShown(stage.proxy.origin, NAME, { state: "routed", in_flight: 0 });
   });
 });
 
-test("A container that has ended, though its connection is still there: 1011 within 5 s", async () => {
+test("A container that has ended although its connection is still open: 1011 within 5 s", async () => {
   await using stage = await Stage.start();
   const startMs = performance.now();
   stage.fake.exit(stage.container, 3);
@@ -94,22 +94,24 @@ test("A container that has ended, though its connection is still there: 1011 wit
 test("An engine that goes away and comes back ends no WebSocket", async () => {
   await using stage = await Stage.start();
   stage.fake.stop();
-  await until("the proxy knows", () => stage.proxy.logged("no such socket"));
+  await until("the proxy notices that the engine is gone", () =>
+    stage.proxy.logged("no such socket"),
+  );
   await stage.echo();
   await stage.fake.start();
   await untilShown(stage.proxy.origin, NAME, { state: "routed", in_flight: 1 });
   await stage.echo();
 });
 
-test("A signal that is no stop ends none; a stop gives it PROXY_DRAIN_TIMEOUT", async () => {
+test("A signal other than a stop ends no WebSocket; after a stop a WebSocket has PROXY_DRAIN_TIMEOUT", async () => {
   await using stage = await Stage.start();
   stage.fake.kill(stage.container, 1);
   const isStopped = (): boolean => stage.server.closes.length > 0;
-  await expectNever("it is cut", isStopped, 700);
+  await expectNever("the WebSocket is cut", isStopped, 700);
   stage.fake.kill(stage.container);
   await untilShown(stage.proxy.origin, NAME, { state: "stopping", in_flight: 1 });
   await stage.echo();
   expect((await stage.client.closed()).code).toBe(1012);
-  await until("its server knows", isStopped);
+  await until("the server sees the end", isStopped);
   expect(stage.server.closes[0]?.code).toBe(1001);
 });
