@@ -1,4 +1,4 @@
-/** Each alert rule in the real promtool: when it fires, with which words, and when it does not. */
+/** Each alert rule in the real promtool: when it fires and with which text, and when it does not fire. */
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { ERRORS } from "../../src/proxy/own/errors.ts";
@@ -25,7 +25,7 @@ function errors(model: string, type: string): string {
   return `proxy_request_errors_total{model="${model}", error_type="${type}"}`;
 }
 
-/** Streamed answers a minute, all of which begin within `begins` s. */
+/** A number of streamed answers a minute. All of them begin within `begins` s. */
 function firstChunks(perMinute: number, begins: 20 | 40): Series {
   const name = "gen_ai_client_operation_time_to_first_chunk";
   const labels = 'gen_ai_operation_name="chat", gen_ai_request_model="m"';
@@ -38,7 +38,7 @@ function firstChunks(perMinute: number, begins: 20 | 40): Series {
   };
 }
 
-/** For each `error.code` of the proxy a model of that name, half of whose requests end with it. */
+/** For each `error.code` of the proxy, a model of the same name. Half of its requests end with that code. */
 const OF_EACH_CODE: Series = Object.fromEntries(
   Object.entries(ERRORS).flatMap(([code, { status }]) => [
     [requests(code, 200), "0+5x30"],
@@ -72,11 +72,11 @@ const CASES: Readonly<Record<string, readonly AlertCase[]>> = {
       [{ labels: { ...PROXY, container_name: "vllm-1" } }],
     ],
     ["none", { [CRASH_LOOP]: "0x9" }, 5, []],
-    ["one that is over", { [CRASH_LOOP]: "0 1 1 0x9" }, 4, []],
+    ["a crash loop that is over", { [CRASH_LOOP]: "0 1 1 0x9" }, 4, []],
   ],
   InferenceErrors: [
     [
-      "one of ten is a 500 of the server's",
+      "one of ten is a 500 of the server",
       {
         [requests("m", 200)]: "0+9x30",
         [requests("m", 500)]: "0+1x30",
@@ -86,7 +86,7 @@ const CASES: Readonly<Record<string, readonly AlertCase[]>> = {
       [{ labels: { model: "m" }, value: "10%" }],
     ],
     [
-      "one of ten breaks off, and not with the other model",
+      "one of ten breaks off, but not with the other model",
       {
         [requests("m", 200)]: "0+10x30",
         [errors("m", "upstream_broken_off")]: "0+1x30",
@@ -96,7 +96,7 @@ const CASES: Readonly<Record<string, readonly AlertCase[]>> = {
       [{ labels: { model: "m" }, value: "10%" }],
     ],
     [
-      "two sorts of errors add up",
+      "two kinds of errors add up",
       {
         [requests("m", 200)]: "0+100x30",
         [errors("m", "container_oom")]: "0+4x30",
@@ -107,12 +107,17 @@ const CASES: Readonly<Record<string, readonly AlertCase[]>> = {
     ],
     ["4 %", { [requests("m", 200)]: "0+100x30", [errors("m", "500")]: "0+4x30" }, 20, []],
     [
-      "all, but only 10 requests in 10 minutes",
+      "all requests, but only 10 in 10 minutes",
       { [requests("m", 500)]: "0+1x30", [errors("m", "500")]: "0+1x30" },
       20,
       [],
     ],
-    ["one of two", { [requests("m", 200)]: "0 1x30", [errors("m", "500")]: "0 1x30" }, 5, []],
+    [
+      "one of two requests, but only for 5 minutes",
+      { [requests("m", 200)]: "0 1x30", [errors("m", "500")]: "0 1x30" },
+      5,
+      [],
+    ],
     [
       "faults of clients",
       {
@@ -131,7 +136,7 @@ const CASES: Readonly<Record<string, readonly AlertCase[]>> = {
       [],
     ],
     [
-      "each error.code with a 5xx, and no other",
+      "exactly the error codes with a 5xx",
       OF_EACH_CODE,
       20,
       Object.entries(ERRORS)
@@ -147,7 +152,7 @@ const CASES: Readonly<Record<string, readonly AlertCase[]>> = {
       [{ labels: { gen_ai_request_model: "m" }, value: "39s" }],
     ],
     ["all take less than 20 s", firstChunks(100, 20), 25, []],
-    ["there are too few to say", firstChunks(0.5, 40), 25, []],
+    ["too few answers", firstChunks(0.5, 40), 25, []],
   ],
   InferenceEngineLost: [
     ["3 minutes", { [ENGINE]: "1 0x9" }, 4, [{ labels: PROXY }]],
@@ -156,7 +161,7 @@ const CASES: Readonly<Record<string, readonly AlertCase[]>> = {
   ],
 };
 
-describe("promtool takes", () => {
+describe("promtool accepts", () => {
   test("prometheus.yml", async () => {
     const { code, text } = await runPromtool(
       "check",
@@ -167,7 +172,7 @@ describe("promtool takes", () => {
     expect(code).toBe(0);
   });
 
-  test("alerts.yml, without a word that it would warn of", async () => {
+  test("alerts.yml, without a warning", async () => {
     const file = join(CONFIGURATION, "alerts.yml");
     const { code, text } = await runPromtool("check", "rules", "--lint=all", "--lint-fatal", file);
     expect(text).toContain(`SUCCESS: ${ALERT_RULES.length} rules found`);
@@ -175,7 +180,7 @@ describe("promtool takes", () => {
   });
 });
 
-test("each alert has cases in which it fires, and in which it does not", () => {
+test("each alert has cases in which it fires, and cases in which it does not", () => {
   expect(Object.keys(CASES)).toEqual(ALERT_RULES.map(({ alert }) => alert));
   for (const cases of Object.values(CASES)) {
     const fires = cases.map(([, , , firing]) => firing.length > 0);
@@ -189,7 +194,7 @@ describe.each(Object.entries(CASES))("%s", (name, cases) => {
   });
 });
 
-test("promtool does complain where an alert is not as it is expected", async () => {
+test("promtool reports an alert that is not as expected", async () => {
   const expectedToFire: AlertCase = ["", { [UP]: "1x9" }, 4, [{ labels: PROXY }]];
   expect(await complaint("InferenceProxyDown", expectedToFire)).toContain("FAILED");
 });

@@ -1,6 +1,6 @@
 /**
- * The real Prometheus with deploy/prometheus as it stands, but for the proxy's address and 1 s in the place of 15 s. It
- * scrapes the compiled proxy under load, and the two stand-in servers that the proxy tells it of.
+ * The real Prometheus with the unchanged files of deploy/prometheus, except for the proxy's address and 1 s instead of 15 s.
+ * It scrapes the compiled proxy under load, and the two stand-in servers that the proxy lists.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
@@ -22,7 +22,7 @@ import { expectNever, until } from "../support/until.ts";
 const DASHBOARD = join(import.meta.dir, "../../deploy/grafana/dashboard.json");
 /** A scrape and a rule each take up to 1 s, and the machine may be busy. */
 const SEEN_MS = 20_000;
-/** All queries are asked again and again for so long, ms. */
+/** The test repeats each query for this time, ms. */
 const LOADED_MS = 60_000;
 
 let stage: ObservedStage;
@@ -38,7 +38,7 @@ afterAll(async () => {
   await stage?.[Symbol.asyncDispose]();
 });
 
-/** The names of the servers that are scraped, and whether that works. */
+/** The names of the scraped servers, and whether the scrapes succeed. */
 async function scrapedServers(): Promise<string> {
   const targets = await prometheus.targets("inference-servers");
   return targets
@@ -61,7 +61,7 @@ async function untilValue(query: string, value: number): Promise<void> {
 }
 
 describe("the configuration of deploy/prometheus", () => {
-  test("reads the proxy, and the servers that the proxy names", async () => {
+  test("scrapes the proxy, and the servers that the proxy lists", async () => {
     await untilServers(SERVERS.vllm, SERVERS.sglang);
     const targets = await prometheus.targets("inference-servers");
     const { containers } = (await fetch(`${stage.proxy.origin}/status`).then((answer) =>
@@ -79,10 +79,10 @@ describe("the configuration of deploy/prometheus", () => {
     expect(sample?.labels).toMatchObject({ container_name: SERVERS.vllm, model_name: MODEL });
   });
 
-  test("has rules that Prometheus evaluates without an error, and nothing is wrong yet", async () => {
+  test("has rules that Prometheus evaluates without an error, and no alert fires yet", async () => {
     const evaluated = async (): Promise<boolean> =>
       Object.values(await prometheus.rules()).every((health) => health !== "unknown");
-    await until("all rules were evaluated", evaluated, SEEN_MS);
+    await until("Prometheus has evaluated all rules", evaluated, SEEN_MS);
     const rules = await prometheus.rules();
     expect(Object.keys(rules)).toEqual(ALERT_RULES.map(({ alert }) => alert));
     expect(new Set(Object.values(rules))).toEqual(new Set(["ok"]));
@@ -120,15 +120,19 @@ describe("under load", () => {
     `gen_ai_client_operation_time_to_first_chunk_bucket{gen_ai_request_model="${MODEL}", le="40"}`,
     `gen_ai_client_operation_time_to_first_chunk_count{gen_ai_request_model="${MODEL}"}`,
     `proxy_container_crash_loop{container_name="${SERVERS.vllm}"}`,
-  ])("what the alerts look at is there: %s", async (query) => {
-    await until("it is", async () => (await prometheus.query(query)).length > 0, SEEN_MS);
+  ])("the data of the alerts exists: %s", async (query) => {
+    await until(
+      "the query returns data",
+      async () => (await prometheus.query(query)).length > 0,
+      SEEN_MS,
+    );
   });
 });
 
 describe("as servers come and go", () => {
   const backends = `proxy_model_backends{model="${MODEL}"}`;
 
-  test("targets follow, and a model without a server stays to be seen", async () => {
+  test("the targets follow, and a model without a server stays visible", async () => {
     await untilServers(SERVERS.vllm, SERVERS.sglang);
     await untilValue(backends, 2);
     stage.stopContainer("sglang");
@@ -138,7 +142,7 @@ describe("as servers come and go", () => {
     await untilServers();
     await untilValue(backends, 0);
     await untilValue(`proxy_container_state{container_name="${SERVERS.vllm}", state="stopped"}`, 1);
-    // No series of the state that it was in.
+    // The series of the old state is gone.
     await untilValue(`count(proxy_container_state{container_name="${SERVERS.vllm}"})`, 1);
     const pending = `ALERTS{alertname="InferenceModelWithoutServer", model="${MODEL}", alertstate="pending"}`;
     await untilValue(pending, 1);
@@ -158,7 +162,7 @@ describe("as servers come and go", () => {
     const failures = (): Promise<number> => prometheus.own("prometheus_sd_http_failures_total");
     const before = await failures();
     await until(
-      "it has asked twice in vain",
+      "the proxy has tried twice and failed",
       async () => (await failures()) >= before + 2,
       SEEN_MS,
     );

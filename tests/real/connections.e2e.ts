@@ -1,6 +1,6 @@
 /**
- * The connections of the real llama.cpp, which closes each after 5 s of silence and after 100 requests, and the
- * compiled binary, which uses them again: no request is lost on one that is just closing.
+ * The real llama.cpp closes each connection after 5 s of silence and after 100 requests. The compiled binary reuses these
+ * connections, and must lose no request on a connection that is just closing.
  */
 import { expect, test } from "bun:test";
 import { chat } from "../support/client/requests.ts";
@@ -13,7 +13,7 @@ const SHORT = { max_tokens: 1, cache_prompt: false };
 
 const llama = useLlamaStage("chat");
 
-/** What came, and how often. */
+/** The outcomes, and the number of each. */
 type Tally = Record<string, number>;
 
 async function ask(tally: Tally): Promise<void> {
@@ -29,7 +29,7 @@ async function eachClient(run: (client: number) => Promise<void>): Promise<void>
 }
 
 test(
-  "more requests than a connection may have, one after the other and side by side",
+  "more requests than llama.cpp accepts on a connection, one after another and in parallel",
   async () => {
     const tally: Tally = {};
     for (let count = 0; count < 250; count += 1) await ask(tally);
@@ -49,7 +49,7 @@ test(
     await eachClient(async (client) => {
       for (let round = 0; round < 4; round += 1) {
         await ask(tally);
-        // The very thing to test is a request at the moment when the server closes: from 6 ms before it to 5 after.
+        // Tests a request at the moment when the server closes: from 6 ms before to 5 ms after.
         await Bun.sleep(KEEP_ALIVE_MS - CLIENTS / 2 + client);
       }
     });

@@ -12,7 +12,7 @@ const TIMEOUT_MS = 150_000;
 const llama = useLlamaStage("chat");
 
 test(
-  "a health check that passes too early: asked for its models until it has loaded them, then routed",
+  "a health check that passes too early: the proxy asks for the models until the server has loaded them, then routes",
   async () => {
     const flags = ["--health-cmd", "/usr/bin/busybox true"];
     const { name } = await startLlama("slow", { flags });
@@ -26,7 +26,7 @@ test(
 );
 
 test(
-  "a router that loads its model for the first request: that one waits, and the others of other servers do not",
+  "a router that loads its model at the first request: that request waits, requests to other servers do not",
   async () => {
     const { name } = await startLlama("router", { flags: ["--cpus", "0.1"] });
     await untilListed(llama.origin, ["tiny"], LOAD_BOUND_MS);

@@ -1,6 +1,6 @@
 /**
- * What llama.cpp does when it is told to stop, and what its clients then see through the compiled binary. The README
- * says it as measured with 0.7.0: where another version differs, this fails, and the README has to say so.
+ * What llama.cpp does when it is stopped, and what its clients see through the compiled binary. docs/operating.md
+ * describes it as measured with 0.7.0. If another version differs, this test fails, and the page must change.
  */
 import { expect, test } from "bun:test";
 import { modelIds, post, streamedChat } from "../support/client/requests.ts";
@@ -25,7 +25,7 @@ async function stop(name: string): Promise<number> {
 }
 
 test(
-  "nobody asks for anything: it exits at once",
+  "without a request it exits at once",
   async () => {
     const { name } = await startLlama("chat");
     await untilListed(llama.origin, ["chat"]);
@@ -35,20 +35,20 @@ test(
 );
 
 test(
-  "a stream and a whole answer: nothing more comes, both hang until it is killed, and neither looks complete",
+  "a stream and a complete answer: both hang until Docker kills the server, and the client sees that both are incomplete",
   async () => {
     const { name } = await startLlama("chat");
     await untilListed(llama.origin, ["chat"]);
     const { text, end } = await streamedChat(llama.origin, "chat", QUESTION);
     const whole = post(llama.origin, "/v1/chat/completions", { model: "chat", ...QUESTION });
-    await until("both are at the server", async () => {
+    await until("the server has both requests", async () => {
       const status = await fetch(`${llama.origin}/status`, { keepalive: false });
       return ((await status.json()) as { readonly in_flight: number }).in_flight === 2;
     });
     const stopped = stop(name);
-    await until("it does no more", async () => {
+    await until("the server sends nothing more", async () => {
       const before = text();
-      await Bun.sleep(500); // longer than from one token to the next
+      await Bun.sleep(500); // longer than the time between two tokens
       return text() === before;
     });
     const silent = text();
@@ -60,16 +60,19 @@ test(
   TIMEOUT_MS,
 );
 
-// It then exits, but not always: it runs its signal handler in the middle of its own work, and of 50 it was told to stop
-// in the middle of a stream 5 hung until they were killed (measured, 0.7.0; directly as often as through the proxy).
+// llama.cpp then exits, but not always. It runs its signal handler in the middle of its own work. Of 50 stops in the
+// middle of a stream, 5 hung until Docker killed the server (measured, 0.7.0; as often without the proxy).
 test(
-  "a stream whose client goes: the server hears of it while it stops",
+  "a stream whose client leaves: the server notices it while it stops",
   async () => {
     const server = await startLlama("chat");
     await untilListed(llama.origin, ["chat"]);
     const { cancel } = await streamedChat(llama.origin, "chat", QUESTION);
     const stopped = stop(server.name);
-    await until("it is told to stop", async () => !(await modelIds(llama.origin)).includes("chat"));
+    await until(
+      "the proxy knows of the stop",
+      async () => !(await modelIds(llama.origin)).includes("chat"),
+    );
     cancel();
     await untilCancelled(server);
     await stopped;
@@ -78,7 +81,7 @@ test(
 );
 
 test(
-  "PROXY_DRAIN_TIMEOUT=1s: the proxy cuts the stream, and the server hears of it while it stops",
+  "PROXY_DRAIN_TIMEOUT=1s: the proxy cuts the stream, and the server notices it while it stops",
   async () => {
     await using proxy = await startProxy({ PROXY_DRAIN_TIMEOUT: "1s" });
     const server = await startLlama("chat");
@@ -92,7 +95,7 @@ test(
   TIMEOUT_MS,
 );
 
-/** Before its time is up. It looks once a second. */
+/** Waits until before the stop timeout ends. The server checks once a second. */
 async function untilCancelled(server: Server): Promise<void> {
   const isSaid = async (): Promise<boolean> => (await logOf(server)).includes("cancel task");
   await until("the server says that it cancels the request", isSaid, (GRACE_S - 3) * 1_000);

@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterAll(removeServers, TIMEOUT_MS);
 
 test(
-  "docker restart of one that ends at once when it is told to: all that waited are answered by others",
+  "docker restart of one that exits at once: other replicas answer all waiting requests",
   async () => {
     await using replicas = await Replicas.start(3);
     const abrupt = await replicas.add({ env: { TERM_MODE: "exit" } });
@@ -37,8 +37,8 @@ test(
 
 describe("inference.max_in_flight", () => {
   test.each([
-    ["with the replica label: 429 when all are full, and not before", "true", 2],
-    ["without it: what is too much for the newest goes to no older one", "", 1],
+    ["with the replica label: 429 only when all replicas are full", "true", 2],
+    ["without the label: requests beyond the newest one's limit get 429", "", 1],
   ])(
     "%s",
     async (_what, replica, takers) => {

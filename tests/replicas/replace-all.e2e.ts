@@ -1,4 +1,4 @@
-/** Replicas of one model on a real engine, replaced one after the other, again and again, under 50 clients for two minutes. */
+/** Replicas of one model on a real engine, replaced one after another for two minutes, under the load of 50 clients. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mixedRequests, startLoad } from "../support/client/load.ts";
 import { removeLeftovers, removeServers } from "../support/engine/real.ts";
@@ -8,7 +8,7 @@ import { buildInferenceImage } from "../support/server/inference-server/image.ts
 
 const CLIENTS = 50;
 const LOAD_MS = 120_000;
-/** So many are replaced at most, should each take no time. */
+/** The highest number of replacements, in case each takes no time. */
 const REPLACED_MAX = 200;
 
 beforeAll(async () => {
@@ -19,7 +19,7 @@ beforeAll(async () => {
 afterAll(removeServers, 120_000);
 
 test(
-  "not one request fails, and none gets a 503",
+  "no request fails, and no request gets a 503",
   async () => {
     await using replicas = await Replicas.start(3);
     const { proxy, origin } = replicas;

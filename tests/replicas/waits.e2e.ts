@@ -1,4 +1,4 @@
-/** Replicas through the compiled binary in front of a fake engine: what takes seconds. */
+/** Replicas through the compiled binary in front of a fake engine: tests that take seconds. */
 import { expect, test } from "bun:test";
 import { CompiledReplicas, cooledMs, type Reaction } from "../support/proxy/compiled-replicas.ts";
 import { untilShown } from "../support/proxy/shown-status.ts";
@@ -9,7 +9,7 @@ const FINE: Reaction = ({ send, server }) => send(answer(200, { "X-By": server.n
 
 const REPLICA = { "inference.replica": "true" };
 
-test("where connecting to a replica hangs, another one answers", async () => {
+test("when connecting to a replica hangs, another one answers", async () => {
   await using two = await CompiledReplicas.start(2);
   using hole = await blackhole();
   const port = new URL(hole.origin).port;
@@ -22,7 +22,7 @@ test("where connecting to a replica hangs, another one answers", async () => {
   for (const reply of all) expect(reply).toMatchObject({ status: 200, body: "fine" });
 }, 30_000);
 
-test("a replica that wants to be left alone for an hour is left alone for 5 s", async () => {
+test("a replica that asks for an hour of rest gets 5 s", async () => {
   const ms = await cooledMs(answer(503, { "Retry-After": "3600" }, "busy"));
   expect(ms).toBeWithin(4_990, 5_900);
 }, 30_000);

@@ -13,7 +13,7 @@ const REPLICA = { ...talker("m"), labels: { "inference.replica": "true" } };
 startEachTestWithoutServers();
 
 test(
-  "Replicas share WebSockets; one that refuses or dies before its 101 leaves them to the other",
+  "Replicas share WebSockets; if one refuses, or dies before its 101, the other gets them",
   async () => {
     const [left, right] = await Promise.all([startServer(REPLICA), startServer(REPLICA)]);
     await using proxy = await startProxy();
@@ -34,7 +34,7 @@ test(
     await admin(left, "/refuse");
 
     await admin(right, "/gate?state=shut");
-    const pending = talk(origin, "m"); // there, since the other is left alone for 5 s
+    const pending = talk(origin, "m"); // on this replica, because the other one gets no requests for 5 s
     await inFlight(right, 3);
     await dockerCli("kill", right.name);
     for (const client of two) {

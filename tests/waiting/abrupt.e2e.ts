@@ -1,4 +1,4 @@
-/** Servers on a real engine that don't finish their answers when they are stopped, under clients that stream. */
+/** Servers on a real engine that do not finish their answers when they are stopped, with clients that stream. */
 import { describe, expect, test } from "bun:test";
 import { outcomeOf } from "../support/client/load.ts";
 import { startEachTestWithoutServers } from "../support/engine/each-test.ts";
@@ -13,7 +13,7 @@ const LOADING = { LISTEN_DELAY_MS: "3000" };
 
 startEachTestWithoutServers();
 
-/** Fails unless each client, at most, has seen one answer that broke off, and nothing else that went wrong. */
+/** Fails unless each client has seen at most one answer that broke off, and no other fault. */
 function expectOnlyBroken(clients: Clients, ...complete: readonly string[]): void {
   const broken = clients.outcomes.filter((outcome) => !complete.includes(outcome));
   for (const outcome of broken) expect(outcome).toMatch(/^(broken off|502 )/);
@@ -26,7 +26,7 @@ type Replace = (old: Server) => Promise<unknown>;
 const old = server("old", { TERM_MODE: "exit" });
 const next = server("next", { ...LOADING, TERM_MODE: "exit" });
 
-describe(`under ${CLIENTS} clients that stream, only answers under way break off`, () => {
+describe(`with ${CLIENTS} clients that stream, only answers in flight break off`, () => {
   test.each<[string, readonly string[], Replace]>([
     ["when Compose replaces a server that exits at once", [], (last) => recreate(last, next)],
     [
@@ -65,7 +65,7 @@ describe(`under ${CLIENTS} clients that stream, only answers under way break off
 });
 
 test(
-  "Answers that have not begun are made by the next server, though theirs exits at once when it is stopped",
+  "The next server makes answers that have not begun, although their own server exits at once when it is stopped",
   async () => {
     await using patience = await Patience.start(old);
     const fields = { tokens: 1, first_token_delay_ms: 1_000 };

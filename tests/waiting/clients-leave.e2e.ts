@@ -1,4 +1,4 @@
-/** Requests that wait on a real engine, and do not wait to the end: their clients leave, or the proxy is stopped. */
+/** Requests that wait on a real engine and end early: their clients leave, or the proxy stops. */
 import { expect, test } from "bun:test";
 import { chat, untilModels } from "../support/client/requests.ts";
 import { startEachTestWithoutServers } from "../support/engine/each-test.ts";
@@ -44,7 +44,7 @@ test(
 );
 
 test(
-  "when the proxy is stopped, those that wait are told at once, and answers under way are completed",
+  "when the proxy is stopped, waiting requests get an answer at once, and answers in flight complete",
   async () => {
     await using patience = await Patience.start();
     const { proxy, old } = patience;

@@ -1,6 +1,6 @@
 /**
- * drain and undrain by `docker exec` into the image, however restricted it runs, in front of real containers. The command is in
- * docs/operating.md.
+ * drain and undrain by `docker exec` into the image, with every restriction that it can run with, in front of real containers.
+ * The command is in docs/operating.md.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readdirSync, statSync } from "node:fs";
@@ -27,7 +27,7 @@ const TIMEOUT_MS = 60_000;
 
 type Ended = { readonly code: number; readonly stdout: string; readonly stderr: string };
 
-/** Runs one of its commands in the proxy's container, as root or whoever it was started as. */
+/** Runs a command in the proxy's container, as root or as the container's user. */
 async function inside({ name }: ProxyContainer, ...args: readonly string[]): Promise<Ended> {
   const command = ["docker", "exec", ...args.filter((one) => one.startsWith("--user="))];
   const rest = args.filter((one) => !one.startsWith("--user="));
@@ -56,7 +56,7 @@ describe.skipIf(!CAN_RUN)("the image", () => {
   afterAll(removeServers, TIMEOUT_MS);
 
   test(
-    "however it is run, `drain && docker stop` of a server that cuts breaks none of 50 streams",
+    "with every way to run it, `drain && docker stop` of a server that cuts answers breaks none of 50 streams",
     async () => {
       const server = await startHealthy({ env: { MODELS: "m", TERM_MODE: "exit" } });
       const group = String(statSync(socketPath()).gid);
@@ -92,7 +92,7 @@ describe.skipIf(!CAN_RUN)("the image", () => {
       await dockerCli("stop", server.name);
       const ends = await within("all", Promise.all(streams.flat().map(({ end }) => end)));
       expect([...new Set(ends)]).toEqual(["complete"]);
-      // The run is over. So is what was asked for: what is started again is routed.
+      // The run is over, and so is its drain. A new run is routed.
       await dockerCli("start", server.name);
       for (const proxy of proxies) await untilModels(await proxy.origin(), ["m"]);
       await dockerCli("stop", ...proxies.map(({ name }) => name));
@@ -103,7 +103,7 @@ describe.skipIf(!CAN_RUN)("the image", () => {
   );
 
   test(
-    "two that share /dev/shm and the port, each in its own network: each has its own socket",
+    "two proxies that share /dev/shm and the port, each in its own network, have separate sockets",
     async () => {
       const server = await startHealthy({ env: { MODELS: "m" } });
       const flags = [...socketMount(), "--ipc", "host"];
@@ -122,14 +122,14 @@ describe.skipIf(!CAN_RUN)("the image", () => {
       expect((await chat(origins[1], "m")).status).toBe(503);
       expect((await inside(two, "undrain", server.name)).code).toBe(0);
       expect((await chat(origins[1], "m")).status).toBe(200);
-      await dockerCli("stop", one.name, two.name); // what a killed one leaves in the host's /dev/shm stays there
+      await dockerCli("stop", one.name, two.name); // a killed container leaves its socket in the host's /dev/shm
       await dockerCli("rm", "--force", server.name);
     },
     TIMEOUT_MS,
   );
 
   test(
-    "a root that may not open another user's files is told as whom to ask; no /dev/shm: a warning",
+    "a root that may not open another user's files is told which user to use; without /dev/shm there is a warning",
     async () => {
       const few = ["--cap-drop", "ALL", "--cap-add", "SETUID", "--cap-add", "SETGID"];
       await using proxy = await startProxyContainer({ flags: [...socketMount(), ...few] });

@@ -1,4 +1,4 @@
-/** The compiled binary in front of containers of a real engine that end: it says how, and who ended them. */
+/** The compiled binary in front of containers of a real engine that end: it reports how, and who ended them. */
 import { describe, expect, test } from "bun:test";
 import { streamedChat, untilModels } from "../support/client/requests.ts";
 import { startEachTestWithoutServers } from "../support/engine/each-test.ts";
@@ -13,12 +13,12 @@ import { dockerCli } from "../support/server/inference-server/image.ts";
 import { until } from "../support/until.ts";
 
 const TIMEOUT_MS = 60_000;
-/** The stand-in ends at once, since it does not know that word. */
+/** The stand-in exits at once, because it does not know this word. */
 const CRASHING = { TERM_MODE: "crash" };
 
 type Proxy = Awaited<ReturnType<typeof startProxy>>;
 
-/** State and reason, as `GET /status` shows them. */
+/** The state and the reason that `GET /status` shows. */
 async function shown({ origin }: Proxy, { name }: Server): Promise<string> {
   const status = (await (await fetch(`${origin}/status`)).json()) as {
     readonly containers: readonly {
@@ -37,16 +37,16 @@ function untilShown(proxy: Proxy, server: Server, expected: RegExp, ms = 5_000):
     last = await shown(proxy, server);
     return expected.test(last);
   };
-  return until(`${expected}`, holds, ms).catch(() => {
-    throw new Error(`it is ${last}, not ${expected}`);
+  return until(`the container shows ${expected}`, holds, ms).catch(() => {
+    throw new Error(`the container shows ${last}, not ${expected}`);
   });
 }
 
 startEachTestWithoutServers();
 
-describe("the end of a container", () => {
+describe("the report of the end of a container", () => {
   test(
-    "that was killed by docker kill, and by the end of its stop timeout",
+    "says that docker kill, or the end of its stop timeout, killed it",
     async () => {
       await using proxy = await startProxy();
       const env = { MODELS: "m", TERM_MODE: "ignore" };
@@ -66,7 +66,7 @@ describe("the end of a container", () => {
   );
 
   test(
-    "that was stopped, and that crashed",
+    "says that it was stopped, or that it crashed",
     async () => {
       await using proxy = await startProxy();
       const server = await startHealthy({ env: { MODELS: "m" } });
@@ -82,11 +82,11 @@ describe("the end of a container", () => {
   );
 
   test(
-    "that breaks answers off is in the log each time, with its reason",
+    "is in the log each time that answers break off, with the reason",
     async () => {
       await using proxy = await startProxy();
       const server = await startHealthy({ env: { MODELS: "m" }, flags: ["--restart", "always"] });
-      // The engine may have started it again by the time of the look: then the line is about that.
+      // The engine may have restarted the container already when the proxy inspects it. Then the line is about the restart.
       const said = (): number =>
         proxy
           .log()
@@ -101,8 +101,10 @@ describe("the end of a container", () => {
         await streamedChat(proxy.origin, "m", { tokens: 1_000, token_delay_ms: 50 });
         const before = said();
         await crash(server);
-        await until("its reason is in the log", () => said() > before, 5_000);
-        await until("it stands with the answers", () => proxy.logged("its container exited with"));
+        await until("the log has the reason", () => said() > before, 5_000);
+        await until("the line about the answers has the reason", () =>
+          proxy.logged("its container exited with"),
+        );
       }
     },
     TIMEOUT_MS,
@@ -110,7 +112,7 @@ describe("the end of a container", () => {
 });
 
 test(
-  "a crash loop is told as one, also by a proxy that is started later, until it is stopped",
+  "reports a crash loop as one, also in a proxy that starts later, until the container is stopped",
   async () => {
     await using proxy = await startProxy();
     const server = await startServer({ env: CRASHING, flags: ["--restart", "always"] });

@@ -1,4 +1,4 @@
-/** The compiled binary in front of a fake engine whose only server comes back when 2,000 requests wait for it. */
+/** The compiled binary in front of a fake engine. Its only server comes back when 2,000 requests wait for it. */
 import { describe, expect, test } from "bun:test";
 import { type RawConnection, rawConnect } from "../support/client/raw-http.ts";
 import { residentMib, watchResident } from "../support/process/figures.ts";
@@ -10,15 +10,15 @@ import { until } from "../support/until.ts";
 
 const TIMEOUT_MS = 120_000;
 const WAITERS = 2_000;
-/** A prompt of some length. */
+/** A prompt of realistic length. */
 const PAD = "x".repeat(4_000);
 
 type Released = {
-  /** The numbers of the requests, in the order in which they came to the server. */
+  /** The numbers of the requests, in the order in which they reached the server. */
   readonly order: readonly number[];
-  /** From the moment at which the server was back until the last had come. */
+  /** The time from the server's return until the last request arrived. */
   readonly lastMs: number;
-  /** Most that the server had at once. */
+  /** The highest number of requests at the server at once. */
   readonly mostAtOnce: number;
   readonly grewMib: number;
 };
@@ -27,7 +27,7 @@ function numberOf({ request }: Arrival): number {
   return Number(/"n":(\d+)/.exec(request.body.toString("latin1"))?.[1]);
 }
 
-/** Has requests wait, in order, then has their server come back. */
+/** Makes requests wait, in order, then makes their server come back. */
 async function release(labels: Readonly<Record<string, string>>): Promise<Released> {
   await using one = await CompiledReplicas.start(1, {
     labels,
@@ -41,7 +41,7 @@ async function release(labels: Readonly<Record<string, string>>): Promise<Releas
     atOnce += 1;
     mostAtOnce = Math.max(mostAtOnce, atOnce);
     lastMs = performance.now();
-    // In a later turn, so that more of them could come meanwhile.
+    // In a later turn of the event loop, so that more requests could arrive in the meantime.
     setImmediate(() => {
       atOnce -= 1;
       arrival.send(answer(200, {}, "fine"));
@@ -53,7 +53,7 @@ async function release(labels: Readonly<Record<string, string>>): Promise<Releas
   for (const socket of sockets) await exchange(socket, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
   const before = residentMib(proxy.pid);
   const memory = watchResident(proxy.pid);
-  // One after the other: a start in the same millisecond as the signal before it would not be known as newer.
+  // One after the other: the proxy could not recognise a start in the same millisecond as the signal before it as newer.
   engine.kill(container);
   await untilShown(proxy.origin, newest.name, { state: "stopping" });
   engine.exit(container);
@@ -72,7 +72,7 @@ async function release(labels: Readonly<Record<string, string>>): Promise<Releas
   const startMs = performance.now();
   engine.setHealth(container, "healthy");
   const isAnswered = (): boolean => sockets.every((socket) => socket.received().endsWith("fine"));
-  await until("all are answered", isAnswered, 30_000);
+  await until("all requests are answered", isAnswered, 30_000);
   const grewMib = memory.stop() - before;
   for (const socket of sockets) socket.reset();
   return { order, lastMs: lastMs - startMs, mostAtOnce, grewMib };
@@ -84,14 +84,14 @@ async function connectAll(port: number): Promise<readonly RawConnection[]> {
   return sockets;
 }
 
-/** Sends a request without a body, and resolves when its answer has come. */
+/** Sends a request without a body, and resolves when its answer has arrived. */
 async function exchange(socket: RawConnection, request: string): Promise<void> {
   const before = socket.received().length;
   socket.send(request);
   while (socket.received().length === before) await new Promise(setImmediate);
 }
 
-/** How far the request that is most out of order is from its place. */
+/** The largest distance of a request from its place in the order. */
 function disorder(order: readonly number[]): number {
   return Math.max(...order.map((n, index) => Math.abs(n - index)));
 }

@@ -1,6 +1,6 @@
 /**
- * Servers on a real engine that crash, and successors that never serve: requests that wait are told within seconds when
- * nobody will come, though they may wait for 5 minutes.
+ * Servers on a real engine that crash, and successors that never serve. Waiting requests get an answer within seconds when
+ * no server will come, although they could wait for 5 minutes.
  */
 import { describe, expect, test } from "bun:test";
 import { chat, untilModels } from "../support/client/requests.ts";
@@ -15,7 +15,7 @@ import { within } from "../support/until.ts";
 const TIMEOUT_MS = 120_000;
 const WAITING = 20;
 
-/** Ends at once with exit code 1, and says that this makes no sense. */
+/** Exits at once with exit code 1, so that waiting makes no sense. */
 const BROKEN = { TOKENS: "broken" };
 
 startEachTestWithoutServers();
@@ -29,14 +29,14 @@ async function ask({ proxy }: Patience): Promise<Told> {
   return { status: response.status, text, afterMs: performance.now() - startMs };
 }
 
-/** Sends requests for a model that nobody serves now. Resolves when all of them wait. */
+/** Sends requests for a model that no server has now. Resolves when all of them wait. */
 async function waitIn(patience: Patience): Promise<readonly Promise<Told>[]> {
   const answers = Array.from({ length: WAITING }, () => ask(patience));
   await untilWaiting(patience.proxy, "m", WAITING);
   return answers;
 }
 
-/** Fails unless all are told in time that nobody will come. @returns what the last was told */
+/** Fails unless all requests learn in time that no server will come. @returns the last answer */
 async function expectTold(
   answers: readonly Promise<Told>[],
   status: number,
@@ -52,7 +52,7 @@ async function expectTold(
 
 describe("a server that crashes", () => {
   test(
-    "and is started again by the engine: only answers under way break off",
+    "and is restarted by the engine: only answers in flight break off",
     async () => {
       const old = server("old", { LISTEN_DELAY_MS: "10000" });
       await using patience = await Patience.start({
@@ -75,13 +75,13 @@ describe("a server that crashes", () => {
   );
 
   test(
-    "without a restart policy is waited for by nobody",
+    "without a restart policy: no request waits for it",
     async () => {
       await using patience = await Patience.start();
       await crash(patience.old);
       await untilModels(patience.proxy.origin, []);
       const told = await ask(patience);
-      expect([404, 503]).toContain(told.status); // 503 if the look at the container was not over yet
+      expect([404, 503]).toContain(told.status); // 503 if the proxy had not inspected the container yet
       expect(told.afterMs).toBeLessThan(1_000);
       expect((await ask(patience)).status).toBe(404);
     },
@@ -89,7 +89,7 @@ describe("a server that crashes", () => {
   );
 
   test(
-    "before it is healthy, again and again: all are told within seconds, and those that come later at once",
+    "before it is healthy, again and again: all requests get an answer within seconds, and later ones at once",
     async () => {
       await using patience = await Patience.start();
       const next = await prepare(patience.old, {
@@ -114,7 +114,7 @@ describe("a server that crashes", () => {
 });
 
 test(
-  "a server that has served, crashes, and crashes again whenever it is started: all are told within seconds",
+  "a server that has served crashes at every start: all requests get an answer within seconds",
   async () => {
     const old = server("old");
     const flags = [...(old.flags ?? []), "--restart", "always"];
@@ -132,7 +132,7 @@ test(
 
 describe("a successor that", () => {
   test(
-    "never turns healthy: all are told when their time is up, and how long they have waited",
+    "never becomes healthy: all requests get an answer when their time is up, and it says how long they waited",
     async () => {
       await using patience = await Patience.start(server("old"), "5s");
       await recreate(patience.old, server("next", { HEALTHY: "false" }));
@@ -196,7 +196,7 @@ describe("a successor that", () => {
       },
     ],
   ])(
-    "%s: all are told at once",
+    "%s: all requests get an answer at once",
     async (_what, replace) => {
       await using patience = await Patience.start();
       const end = await replace(patience.old);
@@ -208,7 +208,7 @@ describe("a successor that", () => {
   );
 
   test(
-    "never comes: all are told 10 s after the server has gone",
+    "never comes: all requests get an answer 10 s after the server has gone",
     async () => {
       await using patience = await Patience.start();
       await stop(patience.old);

@@ -1,4 +1,4 @@
-/** Servers on a real engine that are replaced, or started again, and load for 10 s: clients that stream see no error. */
+/** Servers on a real engine are replaced or restarted, and load for 10 s. Clients that stream see no error. */
 import { describe, expect, test } from "bun:test";
 import { outcomeOf, startLoad } from "../support/client/load.ts";
 import { untilModels } from "../support/client/requests.ts";
@@ -66,7 +66,7 @@ describe.each(Object.entries(STREAMING))(
 );
 
 test(
-  "a server that is unhealthy while it loads is waited for like one that is starting",
+  "requests wait for a server that is unhealthy while it loads, as for one that is starting",
   async () => {
     await using patience = await Patience.start();
     const clients = await patience.load(CLIENTS);
@@ -84,7 +84,7 @@ test(
 );
 
 test(
-  "while the server of one model is replaced, requests for another one don't wait",
+  "while the server of one model is replaced, requests for another one do not wait",
   async () => {
     await using patience = await Patience.start();
     const { proxy, old } = patience;
@@ -116,7 +116,7 @@ test(
 );
 
 test.each(Object.entries(REPLACEMENTS).filter(([how]) => !how.startsWith("by hand")))(
-  "a server that is replaced again while it loads, its successor as well: %s",
+  "a server is replaced again while it loads, and so is its successor: %s",
   async (_how, replace) => {
     await using patience = await Patience.start();
     const clients = await patience.load(CLIENTS);
@@ -135,14 +135,14 @@ test.each(Object.entries(REPLACEMENTS).filter(([how]) => !how.startsWith("by han
 );
 
 test(
-  "a server that is restarted while it loads is waited for",
+  "requests wait for a server that is restarted while it loads",
   async () => {
     await using patience = await Patience.start();
     const clients = await patience.load(CLIENTS);
     {
       await using _ = clients;
       const next = await recreate(patience.old, server("next", { LISTEN_DELAY_MS: "4000" }));
-      await Bun.sleep(2_000); // it loads
+      await Bun.sleep(2_000); // the server loads
       await dockerCli("restart", next.id);
       await clients.untilMore("200 by next");
     }
@@ -153,7 +153,7 @@ test(
 );
 
 test(
-  "a container that Compose has made, and starts late, is waited for",
+  "requests wait for a container that Compose has created and starts late",
   async () => {
     await using patience = await Patience.start();
     const { old } = patience;
@@ -174,7 +174,7 @@ test(
 );
 
 test(
-  "a body of 8 MiB and a form wait like a small body, and reach the next server whole",
+  "a body of 8 MiB and a form wait like a small body, and reach the next server complete",
   async () => {
     await using patience = await Patience.start();
     const { proxy, old } = patience;

@@ -1,4 +1,4 @@
-/** Replicas on a real engine that are full, and are replaced meanwhile: requests wait for room, and none fails. */
+/** Replicas on a real engine that are full and are replaced in the meantime: requests wait for room, and none fails. */
 import { expect, test } from "bun:test";
 import type { Status } from "../../src/status.ts";
 import { startEachTestWithoutServers } from "../support/engine/each-test.ts";
@@ -14,7 +14,7 @@ const LABELS = { "inference.replica": "true", "inference.max_in_flight": String(
 
 startEachTestWithoutServers();
 
-/** Looks again and again how many requests any of the containers has. `stop()` gives the most. */
+/** Checks repeatedly how many requests each container has. `stop()` returns the highest number. */
 function watchInFlight(origin: string): { readonly stop: () => Promise<number> } {
   let most = 0;
   let watches = true;
@@ -23,7 +23,7 @@ function watchInFlight(origin: string): { readonly stop: () => Promise<number> }
       const response = await fetch(`${origin}/status`, { keepalive: false });
       const { containers } = (await response.json()) as Status;
       most = Math.max(most, ...containers.map(({ in_flight }) => in_flight));
-      await Bun.sleep(5); // the pace of the looks
+      await Bun.sleep(5); // the time between two checks
     }
   })();
   return {
@@ -36,7 +36,7 @@ function watchInFlight(origin: string): { readonly stop: () => Promise<number> }
 }
 
 test(
-  "One of two full replicas is replaced, then both at once: no request fails, and none has more than it may",
+  "One of two full replicas is replaced, then both at once: no request fails, and no replica exceeds its limit",
   async () => {
     const replica = (name: string): ReturnType<typeof server> => ({
       ...server(name, { LISTEN_DELAY_MS: "2000" }),

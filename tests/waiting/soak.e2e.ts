@@ -1,4 +1,4 @@
-/** One container on a real engine, replaced in all ways again and again for two minutes under 50 clients. */
+/** One container on a real engine, replaced in all ways for two minutes, under the load of 50 clients. */
 import { expect, test } from "bun:test";
 import { mixedRequests } from "../support/client/load.ts";
 import { startEachTestWithoutServers } from "../support/engine/each-test.ts";
@@ -10,13 +10,13 @@ import { dockerCli } from "../support/server/inference-server/image.ts";
 
 const CLIENTS = 50;
 const SOAK_MS = 120_000;
-/** So many times at most, should each take no time. */
+/** The highest number of replacements, in case each takes no time. */
 const TIMES_MAX = 200;
 
 startEachTestWithoutServers();
 
 test(
-  "not one request fails",
+  "no request fails",
   async () => {
     await using patience = await Patience.start();
     const { proxy } = patience;

@@ -1,4 +1,4 @@
-/** WebSockets through the compiled binary, on a real engine: what takes longer than in tests/e2e/real-engine. */
+/** WebSockets through the compiled binary on a real engine: tests that take longer than those in tests/e2e/real-engine. */
 import { describe, expect, test } from "bun:test";
 import { type Conversation, converse } from "../support/client/websocket.ts";
 import { startEachTestWithoutServers } from "../support/engine/each-test.ts";
@@ -19,12 +19,12 @@ function untilState({ origin }: CompiledProxy, { name }: Server, state: string):
 
 /** Longer than PROXY_DRAIN_TIMEOUT of 1 s. */
 async function twoSeconds(): Promise<void> {
-  await Bun.sleep(2_000); // to prove that nothing is cut
+  await Bun.sleep(2_000); // shows that the proxy cuts nothing
 }
 
 startEachTestWithoutServers();
 
-describe("A WebSocket lives on, though its container takes no new requests,", () => {
+describe("A WebSocket stays open, although its container takes no new requests,", () => {
   test(
     "while it is paused, unhealthy, or was drained and is undrained in time",
     async () => {
@@ -59,7 +59,7 @@ describe("A WebSocket lives on, though its container takes no new requests,", ()
 
       await runCompiled(env, ["drain", server.name, "--timeout", "0"]);
       expect(await client.closed()).toEqual(TIME_UP);
-      await until("its server knows", async () => (await endsAt(server))[0] !== null);
+      await until("its server sees the end", async () => (await endsAt(server))[0] !== null);
       expect(await endsAt(server)).toMatchObject([{ code: 1001, by: "client" }]);
     },
     TIMEOUT_MS,
@@ -67,7 +67,7 @@ describe("A WebSocket lives on, though its container takes no new requests,", ()
 });
 
 test(
-  "A container leaves its network: 1011 within 5 s, though nothing has ended the connection",
+  "A container leaves its network: 1011 within 5 s, although nothing has closed the connection",
   async () => {
     await using network = await createNetwork();
     await using proxy = await startProxy();
@@ -83,7 +83,7 @@ test(
       expect(await client.closed()).toEqual({ code: 1011, reason: "the server is gone" });
     }
     expect(performance.now() - startMs).toBeLessThan(5_000);
-    await until("it is in the log", () => earlyEndsIn(proxy, server.name).length === 1);
+    await until("the log reports it", () => earlyEndsIn(proxy, server.name).length === 1);
     expect(earlyEndsIn(proxy, server.name)[0]).toMatchObject({
       container: server.name,
       websockets: 2,
@@ -102,12 +102,12 @@ test(
     const server = await startServer({ ...init, flags });
     await untilState(proxy, server, "routed");
     const client = await talk(proxy.origin, "m");
-    // It keeps a body whole.
+    // The server keeps a body in memory.
     const body = new Blob([new Uint8Array(300 * 1024 * 1024)]);
     const flood = fetch(`${await server.origin()}/v1/embeddings`, { method: "POST", body });
     flood.catch(() => undefined);
     expect(await client.closed()).toEqual({ code: 1011, reason: "the server ran out of memory" });
-    await until("it is in the log", () => earlyEndsIn(proxy, server.name).length === 1);
+    await until("the log reports it", () => earlyEndsIn(proxy, server.name).length === 1);
     expect(earlyEndsIn(proxy, server.name)[0]?.["reason"]).toMatch(
       /^its container ran out of memory/,
     );
@@ -116,7 +116,7 @@ test(
 );
 
 test(
-  "300 WebSockets of one container that is killed: each gets 1011 within 5 s, and one line tells of all",
+  "300 WebSockets of one container that is killed: each gets 1011 within 5 s, and one log line reports all",
   async () => {
     await using proxy = await startProxy();
     const server = await startServer(talker("m"));
@@ -130,7 +130,7 @@ test(
     expect(new Set(ends.map(({ code, reason }) => `${code} ${reason}`))).toEqual(
       new Set(["1011 the server was killed"]),
     );
-    await until("it is in the log", () => earlyEndsIn(proxy, server.name).length > 0);
+    await until("the log reports it", () => earlyEndsIn(proxy, server.name).length > 0);
     expect(earlyEndsIn(proxy, server.name)).toMatchObject([
       { container: server.name, websockets: 300 },
     ]);
@@ -139,7 +139,7 @@ test(
 );
 
 test(
-  "A handshake that its server has not answered when it is restarted opens at the next run",
+  "A handshake that its server has not answered before a restart opens at the next run",
   async () => {
     await using proxy = await startProxy({ PROXY_WAIT_TIMEOUT: "1m" });
     const server = await startServer(talker("m", { TERM_MODE: "abrupt" }));
@@ -154,11 +154,11 @@ test(
   TIMEOUT_MS,
 );
 
-/** A client that opens its WebSocket again whenever it has ended. */
+/** A client that opens its WebSocket again each time it ends. */
 class Faithful {
   readonly #url: string;
   #isLeaving = false;
-  /** How its WebSockets have ended, and whatever went wrong, each once. */
+  /** All different ways in which its WebSockets have ended, and all different errors. */
   readonly ends = new Set<string>();
   turns = 0;
   readonly over: Promise<void>;
@@ -202,7 +202,7 @@ class Faithful {
 }
 
 test(
-  "Clients that come back after 1012 see nothing else while their server is recreated, replaced and restarted",
+  "Clients that reconnect after 1012 see no other end while their server is recreated, replaced and restarted",
   async () => {
     await using proxy = await startProxy({ PROXY_DRAIN_TIMEOUT: "1s", PROXY_WAIT_TIMEOUT: "2m" });
     const loading = talker("m", { LISTEN_DELAY_MS: "1000" });
@@ -212,14 +212,14 @@ test(
     const turnsOfAll = async (): Promise<void> => {
       const before = clients.map(({ turns }) => turns);
       const all = (): boolean => clients.every(({ turns }, at) => turns > (before[at] ?? 0) + 2);
-      await until("each has had answers", all, 60_000);
+      await until("each client has had answers", all, 60_000);
     };
     await turnsOfAll();
     server = await recreate(server, loading);
     await turnsOfAll();
     server = await replaceByHand(server, talker("m", { TERM_MODE: "ignore" }));
     await turnsOfAll();
-    await dockerCli("restart", "--time", "3", server.id); // it ignores the stop: the proxy ends them
+    await dockerCli("restart", "--time", "3", server.id); // the server ignores the stop, so the proxy ends the WebSockets
     await turnsOfAll();
     for (const client of clients) await client.leave();
     expect([...new Set(clients.flatMap(({ ends }) => [...ends]))]).toEqual(["1012"]);

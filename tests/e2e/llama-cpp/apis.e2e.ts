@@ -1,4 +1,4 @@
-/** Every API of the real llama.cpp through the compiled binary, by the official clients and by hand. */
+/** Every API of the real llama.cpp through the compiled binary, with the official clients and by hand. */
 import { describe, expect, test } from "bun:test";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import Anthropic from "@anthropic-ai/sdk";
@@ -24,7 +24,7 @@ function anthropic(): Anthropic {
 }
 
 describe("OpenAI's client", () => {
-  test("chat: whole and streamed are the same text", async () => {
+  test("chat: the complete answer and the stream have the same text", async () => {
     const whole = await openai().chat.completions.create(CHAT);
     expect(whole).toMatchObject({ model: "chat", usage: { completion_tokens: TOKENS } });
     const stream = await openai().chat.completions.create({ ...CHAT, stream: true });
@@ -34,7 +34,7 @@ describe("OpenAI's client", () => {
     expect(whole.choices[0]?.message.content).toBe(text);
   });
 
-  test("completions: whole and streamed are the same text", async () => {
+  test("completions: the complete answer and the stream have the same text", async () => {
     const body = { model: "chat", prompt: "hello", max_tokens: TOKENS };
     const whole = await openai().completions.create(body);
     const stream = await openai().completions.create({ ...body, stream: true });
@@ -44,11 +44,11 @@ describe("OpenAI's client", () => {
     expect(whole.choices[0]?.text).toBe(text);
   });
 
-  test("responses: whole and streamed are the same text", async () => {
+  test("responses: the complete answer and the stream have the same text", async () => {
     const body = { model: "chat", input: "hello", max_output_tokens: TOKENS };
     const whole = await openai().responses.create(body);
     expect(whole.output_text).toHaveLength(TOKENS);
-    // Not by the client's `responses.stream()`: it wants an `output_index`, which llama.cpp 0.7.0 does not send.
+    // Not with the client's `responses.stream()`, which requires an `output_index`. llama.cpp 0.7.0 does not send it.
     const stream = await openai().responses.create({ ...body, stream: true });
     const events = await Array.fromAsync(stream);
     const deltas = events.map((one) =>
@@ -58,7 +58,7 @@ describe("OpenAI's client", () => {
     expect(events.at(-1)?.type).toBe("response.completed");
   });
 
-  test("embeddings: as numbers and as base64, which it asks for by itself", async () => {
+  test("embeddings: as numbers, and as base64, which the client requests by default", async () => {
     const body = { model: "embed", input: ["hello", "goodbye"] };
     const asked = await openai().embeddings.create(body);
     const numbers = await openai().embeddings.create({ ...body, encoding_format: "float" });
@@ -69,7 +69,7 @@ describe("OpenAI's client", () => {
     }
   });
 
-  test("an error of the server's own", async () => {
+  test("passes on the server's own error", async () => {
     const embedding = openai().embeddings.create({ model: "chat", input: "hello" });
     expect(await failureOf(embedding)).toMatchObject({ status: 501, type: "not_supported_error" });
   });
@@ -78,7 +78,7 @@ describe("OpenAI's client", () => {
 describe("Anthropic's client", () => {
   const question = { model: "chat", messages: MESSAGES, max_tokens: TOKENS };
 
-  test("messages: whole and streamed are the same text", async () => {
+  test("messages: the complete answer and the stream have the same text", async () => {
     const whole = await anthropic().messages.create(question);
     expect(whole).toMatchObject({ stop_reason: "max_tokens", usage: { output_tokens: TOKENS } });
     const text = await anthropic().messages.stream(question).finalText();
@@ -86,7 +86,7 @@ describe("Anthropic's client", () => {
     expect(whole.content).toEqual([expect.objectContaining({ type: "text", text })]);
   });
 
-  test("count_tokens: one for each byte of what the template makes of it", async () => {
+  test("count_tokens: one token for each byte of the prompt that the template makes", async () => {
     const count = await anthropic().messages.countTokens({ model: "chat", messages: MESSAGES });
     const bos = 1;
     expect(count.input_tokens).toBe(bos + "user: hello\nassistant: ".length);
@@ -98,7 +98,7 @@ describe("the AI SDK", () => {
     createOpenAICompatible({ name: "proxy", baseURL: `${llama.origin}/v1` });
   const question = { prompt: "hello", maxOutputTokens: TOKENS, maxRetries: 0 };
 
-  test("generateText and streamText have the same text", async () => {
+  test("generateText and streamText return the same text", async () => {
     const { text, finishReason } = await generateText({ model: provider()("chat"), ...question });
     expect(text).toHaveLength(TOKENS);
     expect(finishReason).toBe("length");
@@ -112,7 +112,7 @@ describe("the AI SDK", () => {
 });
 
 describe("by hand", () => {
-  test("rerank: every document has a score, the best first", async () => {
+  test("rerank: every document has a score, and the best comes first", async () => {
     const documents = ["hell", "zebra", "o"];
     const answer = await post(llama.origin, "/v1/rerank", {
       model: "rerank",
@@ -137,19 +137,19 @@ describe("by hand", () => {
 });
 
 describe("--alias chat,chat-alias", () => {
-  test("the second name is answered as the first one is", async () => {
+  test("the second name gets the same answer as the first", async () => {
     const first = await openai().chat.completions.create(CHAT);
     const second = await openai().chat.completions.create({ ...CHAT, model: "chat-alias" });
     expect(second.choices).toEqual(first.choices);
   });
 
-  test("GET /v1/models/chat-alias is the model's own object", async () => {
+  test("GET /v1/models/chat-alias returns the model's own object", async () => {
     expect(await openai().models.retrieve("chat-alias")).toMatchObject({ id: "chat" });
   });
 });
 
 describe("--models-dir", () => {
-  test("each of its models answers: it is loaded when it is asked for", async () => {
+  test("each model answers: the server loads it at its first request", async () => {
     const answers = ["tiny", "other"].map(async (model) => {
       const { choices } = await openai().chat.completions.create({ ...CHAT, model });
       return choices[0]?.message.content;

@@ -1,17 +1,17 @@
-/** A client that hangs up ends its request at the real llama.cpp, through the compiled binary, in every phase. */
+/** A client that hangs up through the compiled binary ends its request at the real llama.cpp, in every phase. */
 import { expect, test } from "bun:test";
 import { type RawConnection, rawConnect } from "../../support/client/raw-http.ts";
 import { logOf } from "../../support/llama-cpp/containers.ts";
 import { useLlamaStage } from "../../support/llama-cpp/stage.ts";
 import { until } from "../../support/until.ts";
 
-/** It never ends by itself: see the flags of the server. */
+/** A request that never ends by itself: see the flags of the server. */
 const ENDLESS = {
   model: "chat",
   messages: [{ role: "user", content: "hello" }],
   max_tokens: 1_000_000,
 };
-/** llama.cpp looks once a second whether the client of an answer that it does not stream is there. */
+/** llama.cpp checks once a second whether the client of an answer without a stream is still there. */
 const FREED_BOUND_MS = 10_000;
 
 const llama = useLlamaStage("chat");
@@ -23,10 +23,14 @@ async function busySlots(): Promise<number> {
 }
 
 function untilBusy(count: number): Promise<void> {
-  return until(`${count} are busy`, async () => (await busySlots()) === count, FREED_BOUND_MS);
+  return until(
+    `${count} slots are busy`,
+    async () => (await busySlots()) === count,
+    FREED_BOUND_MS,
+  );
 }
 
-/** How many requests wait for a slot. */
+/** The number of requests that wait for a slot. */
 async function deferred(): Promise<number> {
   const response = await fetch(`${await llama.servers.chat.origin()}/metrics`, {
     keepalive: false,
@@ -34,12 +38,12 @@ async function deferred(): Promise<number> {
   return Number(/^llamacpp:requests_deferred (\d+)$/m.exec(await response.text())?.[1]);
 }
 
-/** How often the server has said that it cancels a request. */
+/** How many cancelled requests the server has logged. */
 async function cancelled(): Promise<number> {
   return (await logOf(llama.servers.chat)).split("cancel task").length - 1;
 }
 
-/** @param before how often it had said so before the client hung up */
+/** @param before the count before the client hung up */
 async function expectCancelled(before: number, times = 1): Promise<void> {
   const isSaid = async (): Promise<boolean> => (await cancelled()) === before + times;
   await until("the server says that it cancels the request", isSaid, FREED_BOUND_MS);
@@ -54,14 +58,14 @@ async function ask(stream: boolean): Promise<RawConnection> {
   return connection;
 }
 
-/** How many requests the proxy has given to servers, whose answers have not ended. */
+/** The number of requests that the proxy has sent to servers and that still wait for the end of their answers. */
 async function inFlight(): Promise<number> {
   const status = await fetch(`${llama.origin}/status`, { keepalive: false });
   return ((await status.json()) as { readonly in_flight: number }).in_flight;
 }
 
 test.each(["end", "reset"] as const)(
-  "in the middle of a stream, by a connection's %s",
+  "in the middle of a stream: the client's connection ends by %s",
   async (way) => {
     const before = await cancelled();
     using stream = await ask(true);
@@ -72,7 +76,7 @@ test.each(["end", "reset"] as const)(
   },
 );
 
-test("before an answer that is not streamed", async () => {
+test("before an answer without a stream", async () => {
   const before = await cancelled();
   using answer = await ask(false);
   await untilBusy(1);
@@ -81,17 +85,17 @@ test("before an answer that is not streamed", async () => {
   await untilBusy(0);
 });
 
-// Both slots have requests that are not streamed: while one streams, llama.cpp 0.7.0 does not look for hang-ups
-// of those that wait, directly as well.
+// Both slots have requests without streams. While one streams, llama.cpp 0.7.0 does not notice that a waiting client
+// hangs up. The same happens without the proxy.
 test.each([false, true])(
-  "while it waits for one of the server's two slots; streamed: %p",
+  "while the request waits for one of the server's two slots; streamed: %p",
   async (stream) => {
     const before = await cancelled();
     using first = await ask(false);
     using second = await ask(false);
     await untilBusy(2);
     using third = await ask(stream);
-    await until("the server has put it off", async () => (await deferred()) === 1);
+    await until("the server has deferred it", async () => (await deferred()) === 1);
     third.reset();
     await until("the proxy has ended it", async () => (await inFlight()) === 2);
     await expectCancelled(before);

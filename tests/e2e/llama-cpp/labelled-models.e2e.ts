@@ -1,6 +1,6 @@
 /**
- * A llama.cpp server with `--api-key`, whose models a label names, through the compiled binary. Its own list is
- * public, and says something else.
+ * A llama.cpp server with `--api-key` behind the compiled binary. A label names its models. The server's own list is
+ * public, and has other names.
  */
 import { expect, test } from "bun:test";
 import OpenAI from "openai";
@@ -16,7 +16,7 @@ function openai(apiKey: string): OpenAI {
   return new OpenAI({ apiKey, baseURL: `${llama.origin}/v1`, maxRetries: 0 });
 }
 
-test("the label's names are listed, and the one that the server lists is not", async () => {
+test("the list has the names of the label, and not the name that the server lists", async () => {
   const list = await openai("unused").models.list();
   const of = { object: "model", created: 0, owned_by: llama.servers.keyed.name };
   expect(list.data).toEqual([
@@ -25,7 +25,7 @@ test("the label's names are listed, and the one that the server lists is not", a
   ] as OpenAI.Models.Model[]);
 });
 
-test("the client's key reaches the server, and a wrong one is refused there", async () => {
+test("the client's key reaches the server, and the server refuses a wrong one", async () => {
   const body = { ...CHAT, model: "keyed-too" };
   const answer = await openai(KEY).chat.completions.create(body);
   expect(answer.usage?.completion_tokens).toBe(CHAT.max_tokens);
@@ -33,7 +33,7 @@ test("the client's key reaches the server, and a wrong one is refused there", as
   expect(refused).toMatchObject({ status: 401, type: "authentication_error" });
 });
 
-test("no other model is routed there", async () => {
+test("the proxy routes no other model to it", async () => {
   const body = { ...CHAT, model: "unlisted" };
   const refused = await failureOf(openai(KEY).chat.completions.create(body));
   expect(refused).toMatchObject({ status: 404, code: "model_not_found" });

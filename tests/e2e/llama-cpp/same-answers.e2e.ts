@@ -1,4 +1,4 @@
-/** The same raw requests to the real llama.cpp, directly and through the compiled binary: the answers are the same. */
+/** The same raw requests to the real llama.cpp, directly and through the compiled binary, get the same answers. */
 import { expect, test } from "bun:test";
 import { type RawRequest, send } from "../../support/llama-cpp/exchange.ts";
 import { useLlamaStage } from "../../support/llama-cpp/stage.ts";
@@ -52,7 +52,7 @@ function outsideV1(path: string, more: object, server: Server = "chat"): Case {
   return [`outside /v1: ${path}`, server, { path, body: { model: server, ...more } }];
 }
 
-/** One whose bytes matter, not its JSON. */
+/** A case where the exact bytes of the request matter, not only its JSON. */
 function bytes(what: string, request: Omit<RawRequest, "path">): Case {
   return [`bytes: ${what}`, "chat", { path: "/v1/chat/completions", ...request }];
 }
@@ -77,7 +77,7 @@ const CASES: readonly Case[] = [
   chat("content in parts", {
     messages: [{ role: "user", content: [{ type: "text", text: "hello" }] }],
   }),
-  chat("a picture, which it can't see", {
+  chat("a picture, which the model cannot see", {
     messages: [{ role: "user", content: [{ type: "image_url", image_url: { url: PICTURE } }] }],
   }),
   chat("greedy", { temperature: 0 }),
@@ -101,10 +101,10 @@ const CASES: readonly Case[] = [
   }),
   chat("a grammar", { grammar: 'root ::= "yes" | "no"' }),
   chat("no messages", { messages: undefined }),
-  chat("messages that are none", { messages: "hello" }),
+  chat("messages that are not a list", { messages: "hello" }),
   chat("an empty conversation", { messages: [] }),
-  chat("a role that is none", { messages: [{ role: 7, content: "hello" }] }),
-  chat("more than its context", { messages: [{ role: "user", content: "x".repeat(9_000) }] }),
+  chat("an invalid role", { messages: [{ role: 7, content: "hello" }] }),
+  chat("more than its context holds", { messages: [{ role: "user", content: "x".repeat(9_000) }] }),
   completion("whole", {}),
   completion("streamed", { stream: true }),
   completion("several prompts", { prompt: ["hello", "goodbye"] }),
@@ -129,7 +129,7 @@ const CASES: readonly Case[] = [
   embedding("no input", { input: undefined }),
   rerank("documents", {}),
   rerank("the two best", { top_n: 2 }),
-  rerank("the texts of TEI", { documents: undefined, texts: ["hell", "zebra"] }),
+  rerank("the texts field of TEI", { documents: undefined, texts: ["hell", "zebra"] }),
   rerank("no query", { query: undefined }),
   routed("whole", {}),
   routed("streamed", { stream: true }),
@@ -139,11 +139,11 @@ const CASES: readonly Case[] = [
   outsideV1("/infill", { input_prefix: "a", input_suffix: "b", n_predict: 8 }),
   outsideV1("/rerank", { query: "hello", documents: ["hell", "o"] }, "rerank"),
   [
-    "an endpoint that it was not started for",
+    "an endpoint that the server was not started for",
     "chat",
     { path: "/v1/embeddings", body: { model: "chat", input: "hello" } },
   ],
-  ["a path that it does not know", "chat", { path: "/v1/none/%20?a=1&b=%2F", body: PLAIN }],
+  ["a path that the server does not know", "chat", { path: "/v1/none/%20?a=1&b=%2F", body: PLAIN }],
   bytes("the model comes last, and its name is escaped", {
     body: `{ "messages" :\n\t[{"role":"user","content":"hello"}] , "max_tokens":8, "\\u006dodel" : "ch\\u0061t" }`,
   }),
@@ -157,7 +157,7 @@ const CASES: readonly Case[] = [
 
 const llama = useLlamaStage("chat", "embeddings", "rerank", "router");
 
-test("there are 50 of them, or more", () => {
+test("there are at least 50 cases", () => {
   expect(CASES.length).toBeGreaterThanOrEqual(50);
 });
 
@@ -167,7 +167,7 @@ test.each(CASES)("%s", async (_what, server, request) => {
   expect(proxied).toEqual(direct);
 });
 
-test("what steers the server is not there, though the server has it", async () => {
+test("the proxy does not offer the paths that control the server", async () => {
   const direct = await llama.servers.chat.origin();
   for (const path of ["/props", "/slots/0?action=erase", "/lora-adapters"]) {
     const request = { path, body: { model: "chat" } };

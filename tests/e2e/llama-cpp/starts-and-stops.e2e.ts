@@ -1,4 +1,4 @@
-/** The real llama.cpp starts, loads slowly, is stopped, restarted and replaced, behind the compiled binary. */
+/** The real llama.cpp behind the compiled binary: it starts, loads slowly, stops, restarts, and is replaced. */
 import { expect, test } from "bun:test";
 import { chat, modelIds, streamedChat } from "../../support/client/requests.ts";
 import { startLlama } from "../../support/llama-cpp/containers.ts";
@@ -21,7 +21,7 @@ async function outcome(model: string): Promise<string> {
   return `${response.status} ${error.code}`;
 }
 
-/** Asks again and again until there is an answer. Resolves with all that was said before it, each once. */
+/** Repeats the request until there is an answer. Resolves with all different errors before it. */
 async function outcomesUntilAnswered(model: string): Promise<readonly string[]> {
   const seen = new Set<string>();
   const isAnswered = async (): Promise<boolean> => {
@@ -40,7 +40,7 @@ async function untilUnlisted(model: string): Promise<void> {
 }
 
 test(
-  "a server that loads 300 MB: starting until it has, then routed; removed and run again, 503 until it has loaded",
+  "a server that loads 300 MB is starting until it has loaded; when removed and recreated, requests get 503 until it has loaded",
   async () => {
     const server = await startLlama("slow");
     await untilShown(llama.origin, server.name, { state: "starting" });
@@ -57,13 +57,13 @@ test(
 );
 
 test(
-  "docker restart: 503 once it is told to stop, 503 from its new start on, and back by itself",
+  "docker restart: 503 from the stop notice until it has loaded again, then it is back by itself",
   async () => {
     const { name } = llama.servers.chat;
     const restarted = dockerCli("restart", "--time", "3", name);
     await untilUnlisted("chat");
     await restarted;
-    // Between the two it is a container that was stopped: the engine does not say that it is going to start it.
+    // In between the container looks stopped, because the engine does not say that it will start it again.
     await untilShown(llama.origin, name, { state: expect.not.stringMatching("stop") });
     for (const one of await outcomesUntilAnswered("chat")) expect(one).toMatch(/^503 /);
   },
@@ -71,7 +71,7 @@ test(
 );
 
 test(
-  "drain, then docker stop, while it streams: the answer is complete",
+  "drain, then docker stop, during a stream: the answer is complete",
   async () => {
     const { name } = llama.servers.chat;
     const { end } = await streamedChat(llama.origin, "chat", { ...ENDLESS, max_tokens: 2_000 });
@@ -90,7 +90,7 @@ test(
 );
 
 test(
-  "docker stop while it streams: nothing new goes there, and the answer that it does not finish does not look complete",
+  "docker stop during a stream: the server gets no new requests, and the answer that it does not finish looks incomplete",
   async () => {
     const { end, text } = await streamedChat(llama.origin, "chat", ENDLESS);
     const stopped = dockerCli("stop", "--time", "3", llama.servers.chat.name);
@@ -101,7 +101,7 @@ test(
     await stopped;
     const isForgotten = async (): Promise<boolean> =>
       (await outcome("chat")) === "404 model_not_found";
-    await until("it is forgotten", isForgotten);
+    await until("the model is unknown", isForgotten);
   },
   TIMEOUT_MS,
 );

@@ -1,6 +1,6 @@
 /**
- * The compiled binary in front of an engine whose daemon stops or is killed, and comes back: in the
- * middle of a stream, of a `docker stop`, of a read of models; with live-restore and without.
+ * The compiled binary in front of an engine whose daemon stops or is killed, and comes back: in the middle of a
+ * stream, of a `docker stop`, or of a read of a model list; with live-restore and without.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { outcomeOf, startLoad } from "../../support/client/load.ts";
@@ -11,16 +11,16 @@ import { buildInferenceImage } from "../../support/server/inference-server/image
 import { until, within } from "../../support/until.ts";
 
 const TIMEOUT_MS = 60_000;
-/** How long the table may be wrong after the engine answers again, or shows a container as healthy, ms. */
+/** How long the routing may be wrong after the engine answers again, or reports a container as healthy, ms. */
 const RIGHT_MS = 2_000;
 const READ_MS = 3_000;
 
-/** As an upgrade or `systemctl stop docker` does, and as a crash does. */
+/** Like an upgrade or `systemctl stop docker`, and like a crash. */
 const FAULTS = ["stop", "kill"] as const;
 
 const DRAINING = "503 backend_draining";
 const UNKNOWN = "404 model_not_found";
-/** The answers for a model whose container takes no new requests: it is stopping, not there, or not there again yet. */
+/** The answers for a model whose container takes no new requests: it is stopping, gone, or not back yet. */
 const OUT = [DRAINING, UNKNOWN, "503 backend_unavailable"];
 const UNREACHABLE = "502 backend_unreachable";
 
@@ -32,7 +32,10 @@ function untilOutcome(origin: string, model: string, outcome: string): Promise<v
   return until(`${model}: ${outcome}`, holds, RIGHT_MS);
 }
 
-/** One container in the middle of a `docker stop`, with an answer under way, another one in that of a read of its models. */
+/**
+ * Starts two containers: one is in the middle of a `docker stop` with an answer in flight, the other in the middle of a
+ * read of its model list.
+ */
 async function startStoppingAndLoading(origin: string, flags: readonly string[] = []) {
   const [stopping, loading] = await Promise.all([
     containers.startHealthy({ env: { MODELS: "stopping", TERM_MODE: "drain" }, flags }),
@@ -60,18 +63,18 @@ beforeAll(async () => {
 afterEach(() => containers.removeServers(), TIMEOUT_MS);
 afterAll(() => engine[Symbol.asyncDispose](), TIMEOUT_MS);
 
-describe("with live-restore, containers live on while no daemon runs", () => {
+describe("with live-restore, containers keep running while no daemon runs", () => {
   const liveRestore = true;
 
   test.each(FAULTS)(
-    "%s during a stream: it goes on, requests are served meanwhile, and a death meanwhile is noticed",
+    "%s during a stream: the stream continues, other requests are served, and a death in the meantime is noticed",
     async (fault) => {
       await using proxy = await containers.startProxy();
       const [lives, dies] = await Promise.all([
         containers.startHealthy({ env: { MODELS: "lives" } }),
         containers.startHealthy({ env: { MODELS: "dies" } }),
       ]);
-      const diesOrigin = await dies.origin(); // while the engine can be asked for it
+      const diesOrigin = await dies.origin(); // while the engine can still report it
       await untilModels(proxy.origin, ["dies", "lives"]);
       const { end } = await streamedChat(proxy.origin, "lives", {
         tokens: 50,
@@ -86,14 +89,14 @@ describe("with live-restore, containers live on while no daemon runs", () => {
       expect(await modelIds(proxy.origin)).toEqual(["lives"]);
       expect(await within("the answer", end, 10_000)).toBe("complete");
       expect(load.others(`200 by ${lives.name}`)).toEqual([]);
-      await engine.docker("kill", lives.name); // the events are followed again
+      await engine.docker("kill", lives.name); // shows that the proxy reads the events again
       await untilModels(proxy.origin, [], 1_000);
     },
     TIMEOUT_MS,
   );
 
   test.each(FAULTS)(
-    "%s during a docker stop and a read of models: one is never routed again, the other is read once",
+    "%s during a docker stop and a read of a model list: the stopping one is never routed again, the other list is read once",
     async (fault) => {
       await using proxy = await containers.startProxy();
       const { loading, answer, stopped } = await startStoppingAndLoading(proxy.origin);
@@ -104,7 +107,7 @@ describe("with live-restore, containers live on while no daemon runs", () => {
       await untilModels(proxy.origin, ["loading"], READ_MS + RIGHT_MS);
       expect(await outcomeOf(proxy.origin, "loading")).toBe(`200 by ${loading.name}`);
       expect(await readsOf(loading)).toMatchObject([{ done: true }]);
-      expect(answer.text()).not.toContain("[DONE]"); // so it was under way all the time
+      expect(answer.text()).not.toContain("[DONE]"); // so it was in flight all the time
       expect(await within("the answer", answer.end, 10_000)).toBe("complete");
       await untilOutcome(proxy.origin, "stopping", UNKNOWN);
       expect(load.others(...OUT)).toEqual([]);
@@ -123,7 +126,7 @@ describe("without live-restore, the daemon ends its containers when it stops, or
   }, TIMEOUT_MS);
 
   test.each(FAULTS)(
-    "%s during a stream: it may finish; a container that comes back at another's address is followed",
+    "%s during a stream: the stream may finish; the proxy follows a container that comes back at another one's address",
     async (fault) => {
       await using proxy = await containers.startProxy();
       const gone = await containers.startHealthy({ env: { MODELS: "gone", TERM_MODE: "drain" } });
@@ -148,7 +151,7 @@ describe("without live-restore, the daemon ends its containers when it stops, or
   );
 
   test.each(FAULTS)(
-    "%s during a docker stop and a read of models: the next runs are routed, whatever came before",
+    "%s during a docker stop and a read of a model list: the next run of each container is routed",
     async (fault) => {
       await using proxy = await containers.startProxy();
       const { stopping, loading, answer, stopped } = await startStoppingAndLoading(

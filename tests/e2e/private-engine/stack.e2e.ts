@@ -1,6 +1,6 @@
 /**
- * deploy/stack.yaml on a real manager, as it stands and with the socket proxy: what Docker's client says of it, and what
- * the manager makes of it. Images can't be pulled, so no task runs but those of vLLM, whose image is our stand-in here.
+ * deploy/stack.yaml on a real manager, unchanged and with the socket proxy: what Docker's client prints, and what the
+ * manager makes of the file. Images cannot be pulled, so only tasks of vLLM run. Its image is our stand-in.
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
@@ -14,7 +14,7 @@ import { until } from "../../support/until.ts";
 const TIMEOUT_MS = 60_000;
 const GPU = "GPU-01234567";
 const WHY_NOT = whyNoLoneManager();
-if (WHY_NOT !== undefined) console.log(`deploy/stack.yaml is not given to a manager: ${WHY_NOT}`);
+if (WHY_NOT !== undefined) console.log(`deploy/stack.yaml is not tested on a manager: ${WHY_NOT}`);
 
 type ServiceItem = {
   readonly Spec: {
@@ -51,7 +51,7 @@ afterAll(async () => {
   await manager[Symbol.asyncDispose]();
 }, TIMEOUT_MS);
 
-/** @returns what the client said on either of its outputs but of what it makes */
+/** @returns the client's output on both streams, without the lines about what it creates */
 async function deploy(path: string, stack: string): Promise<string> {
   const child = Bun.spawn(
     ["docker", "stack", "deploy", "--resolve-image", "never", "-c", path, stack],
@@ -88,7 +88,7 @@ async function servicesOf(stack: string): Promise<Readonly<Record<string, Servic
 }
 
 test.skipIf(WHY_NOT !== undefined)(
-  "the client warns of nothing, and the manager has what the file says",
+  "the client prints no warning, and the manager has what the file says",
   async () => {
     expect(await deploy(STACK_PATH, "plain")).toBe("");
     const { proxy, traefik, vllm } = await servicesOf("plain");
@@ -112,11 +112,11 @@ test.skipIf(WHY_NOT !== undefined)(
 );
 
 test.skipIf(WHY_NOT !== undefined)(
-  "a task of vLLM is told its GPU as docs/swarm.md says, and has a large /dev/shm; the second finds no GPU",
+  "a task of vLLM gets its GPU as docs/swarm.md says, and a large /dev/shm; the second task finds no GPU",
   async () => {
     let id = "";
     await until(
-      "a container of vLLM",
+      "vLLM has a container",
       async () => {
         const ids = await manager.docker("ps", "--all", "--quiet", "--filter", "name=plain_vllm");
         id = ids.split("\n")[0] ?? "";
@@ -130,7 +130,7 @@ test.skipIf(WHY_NOT !== undefined)(
       ...{ Type: "tmpfs", Target: "/dev/shm", TmpfsOptions: { SizeBytes: 8 * 2 ** 30 } },
     });
     await until(
-      "a task without a GPU",
+      "one task has no GPU",
       async () =>
         (
           await manager.docker(
@@ -149,11 +149,11 @@ test.skipIf(WHY_NOT !== undefined)(
 );
 
 test.skipIf(WHY_NOT !== undefined)(
-  "with the socket proxy the manager has it as well, and nobody else is bound to managers",
+  "the manager accepts the file with the socket proxy, and only the socket proxy must run on a manager",
   async () => {
     await manager.docker("stack", "rm", "plain");
     await until(
-      "the network has gone",
+      "the network is gone",
       async () =>
         !(await manager.docker("network", "ls", "--format", "{{.Name}}")).includes("inference"),
       30_000,

@@ -1,6 +1,6 @@
 /**
- * The compiled binary behind each socket proxy of docs/security.md, in front of the real manager of a swarm: with what
- * the page says to allow for a swarm, and without.
+ * The compiled binary behind each socket proxy of docs/security.md, in front of a real swarm manager, with and without
+ * the rules that the page gives for a swarm.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
@@ -22,9 +22,9 @@ import { until } from "../../support/until.ts";
 const TIMEOUT_MS = 60_000;
 const README = readFileSync(join(import.meta.dir, "../../../docs/security.md"), "utf8");
 const RULE = /-allowGET=([^'`]+)'/.exec(README)?.[1] ?? "";
-/** What the page adds to `version` in wollomatic's rule. */
+/** The paths that the page adds to `version` in wollomatic's rule. */
 const MORE = /`version\|(services\|[^`]+)` in place of `version`/.exec(README)?.[1] ?? "";
-/** The variables that the page says to set. */
+/** The variables that the page tells the reader to set. */
 const FOR_SWARM = Object.fromEntries(
   (/`(SERVICES=1[^`]*)`/.exec(README)?.[1] ?? "").split(" ").map((text) => text.split("=")),
 ) as Allowed;
@@ -45,7 +45,11 @@ beforeAll(async () => {
     ...["service", "create", "--detach", "--no-resolve-image", "--name", "llm"],
     ...["--network", "inference", "--endpoint-mode", "dnsrr", ...labels, image],
   );
-  await until("its container", async () => (await manager.docker("ps", "--quiet")) !== "", 20_000);
+  await until(
+    "its container runs",
+    async () => (await manager.docker("ps", "--quiet")) !== "",
+    20_000,
+  );
 }, TIMEOUT_MS);
 
 afterAll(() => manager[Symbol.asyncDispose](), TIMEOUT_MS);
@@ -79,11 +83,11 @@ describe.skipIf(WHY_NOT !== undefined).each(STARTS)("behind %s socket proxy", (_
   const [allowing, refusing] = start;
 
   test(
-    "the swarm is followed with what the README has people allow",
+    "with the rules of docs/security.md the proxy follows the swarm",
     async () => {
       await using socketProxy = await allowing(manager.socketPath);
       await using proxy = await startCompiled({ env: { DOCKER_HOST: socketProxy.host } });
-      await until("the task is known, and its node", async () => {
+      await until("the task and its node are known", async () => {
         const [service] = (await swarmOf(proxy))?.services ?? [];
         return service?.name === "llm" && service.tasks[0]?.node === hostname();
       });
@@ -94,11 +98,14 @@ describe.skipIf(WHY_NOT !== undefined).each(STARTS)("behind %s socket proxy", (_
   );
 
   test(
-    "without it containers are, and it is said once what to allow, in the README's words",
+    "without the rules the proxy follows only containers, and logs once what to allow, in the words of docs/security.md",
     async () => {
       await using socketProxy = await refusing(manager.socketPath);
       await using proxy = await startCompiled({ env: { DOCKER_HOST: socketProxy.host } });
-      await until("it is known", async () => (await swarmOf(proxy))?.state === "forbidden");
+      await until(
+        "the proxy knows that the swarm is forbidden",
+        async () => (await swarmOf(proxy))?.state === "forbidden",
+      );
       const words = Object.entries(FOR_SWARM).map((entry) => entry.join("="));
       expect((await swarmOf(proxy))?.reason).toContain(words.join(" "));
       const said = proxy.log().filter(({ message }) => String(message).includes(words.join(" ")));

@@ -56,7 +56,7 @@ describe("streamText", () => {
     expect([(await usage).outputTokens, await finishReason]).toEqual([PACE.tokens, "stop"]);
   });
 
-  test("aborted in the middle: the server sees it", async () => {
+  test("aborted in the middle: the server notices it", async () => {
     const abort = new AbortController();
     const { textStream } = streamText({
       model: connect()(CHAT),
@@ -75,7 +75,7 @@ test("embed and embedMany", async () => {
 });
 
 describe("errors", () => {
-  test("an unknown model is an APICallError of status 404, at once", async () => {
+  test("an unknown model gives an APICallError with status 404, without a retry", async () => {
     const watched = watchFetch();
     const error = await failureOf(
       generateText({ model: connect(watched)("none"), prompt: PROMPT }),
@@ -90,7 +90,7 @@ describe("errors", () => {
     expect(watched.statuses).toEqual([404]);
   });
 
-  test("a server that is unhealthy for a moment: the client retries by itself, and is answered", async () => {
+  test("a server that is unhealthy for a moment: the client retries by itself, and gets an answer", async () => {
     await turnUnhealthy(stage, FLAKY);
     const once = { model: connect()(FLAKY), prompt: PROMPT, maxRetries: 0 };
     const error = await failureOf(generateText(once));

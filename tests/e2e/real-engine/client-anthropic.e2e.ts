@@ -29,7 +29,7 @@ function connect(options: ConstructorParameters<typeof Anthropic>[0] = {}): Anth
 }
 
 describe("messages", () => {
-  test("whole", async () => {
+  test("a complete answer", async () => {
     const { data, response } = await connect()
       .messages.create({ model: CHAT, ...QUESTION })
       .withResponse();
@@ -55,7 +55,7 @@ describe("messages", () => {
     ]);
   });
 
-  test("streamed with the client's helper: token by token, then the whole message", async () => {
+  test("streamed with the client's helper: token by token, then the complete message", async () => {
     const stream = connect().messages.stream({ model: CHAT, ...QUESTION, ...PACE });
     const arrivals = new Arrivals();
     stream.on("text", (text) => arrivals.add(text));
@@ -72,10 +72,10 @@ describe("messages", () => {
     const { fetch, sentBytes } = watchFetch();
     const { messages } = QUESTION;
     const count = await connect({ fetch }).messages.countTokens({ model: CHAT, messages });
-    expect(count.input_tokens).toBe(Math.ceil(sentBytes() / 4)); // how the stand-in counts
+    expect(count.input_tokens).toBe(Math.ceil(sentBytes() / 4)); // the stand-in counts in this way
   });
 
-  test("a client that gives up in the middle of a stream: the server sees it", async () => {
+  test("a client that gives up in the middle of a stream: the server notices it", async () => {
     const endless = { tokens: 1_000, token_delay_ms: 100 };
     const stream = connect().messages.stream({ model: CHAT, ...QUESTION, ...endless });
     stream.on("text", () => stream.abort());
@@ -98,7 +98,7 @@ describe("models", () => {
     expect(model).toMatchObject({ id: CHAT, max_model_len: 8192 });
   });
 
-  test("retrieve: an unknown one is a NotFoundError", async () => {
+  test("retrieve: an unknown model gives a NotFoundError", async () => {
     const error = await failureOf(connect().models.retrieve("org/none"));
     expect(error).toBeInstanceOf(Anthropic.NotFoundError);
     expect(error).toMatchObject({ status: 404, type: "not_found_error" });
@@ -106,7 +106,7 @@ describe("models", () => {
 });
 
 describe("errors", () => {
-  test("an unknown model is a NotFoundError, at once", async () => {
+  test("an unknown model gives a NotFoundError, without a retry", async () => {
     const { fetch, statuses } = watchFetch();
     const error = await failureOf(
       connect({ fetch }).messages.create({ model: "none", ...QUESTION }),
@@ -120,7 +120,7 @@ describe("errors", () => {
     expect(statuses).toEqual([404]);
   });
 
-  test("no model is a BadRequestError, at once", async () => {
+  test("a missing model gives a BadRequestError, without a retry", async () => {
     const { fetch, statuses } = watchFetch();
     const body = QUESTION as typeof QUESTION & { readonly model: string };
     const error = await failureOf(connect({ fetch }).messages.create(body));
@@ -129,7 +129,7 @@ describe("errors", () => {
     expect(statuses).toEqual([400]);
   });
 
-  test("a server that is unhealthy for a moment: the client retries by itself, and is answered", async () => {
+  test("a server that is unhealthy for a moment: the client retries by itself, and gets an answer", async () => {
     await turnUnhealthy(stage, FLAKY);
     const body = { model: FLAKY, ...QUESTION };
     const error = await failureOf(connect({ maxRetries: 0 }).messages.create(body));

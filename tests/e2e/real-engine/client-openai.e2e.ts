@@ -20,7 +20,7 @@ const CHAT = "org/model";
 const EMBED = "embed";
 const FLAKY = "flaky";
 const MESSAGES = [{ role: "user" as const, content: "hello" }];
-/** Fields of the stand-in server's own. Takes longer than any test waits: only a hang-up ends it. */
+/** Fields of the stand-in server. The answer takes longer than any test, so only a hang-up ends it. */
 const ENDLESS = { tokens: 1_000, token_delay_ms: 100 };
 
 const stage = useStage({
@@ -47,7 +47,7 @@ describe("models", () => {
     expect(await connect().models.retrieve(CHAT)).toMatchObject({ id: CHAT, max_model_len: 8192 });
   });
 
-  test("retrieve: an unknown one is a NotFoundError", async () => {
+  test("retrieve: an unknown model gives a NotFoundError", async () => {
     const error = await failureOf(connect().models.retrieve("org/none"));
     expect(error).toBeInstanceOf(OpenAI.NotFoundError);
     expect(error).toMatchObject({ status: 404, code: "model_not_found" });
@@ -55,7 +55,7 @@ describe("models", () => {
 });
 
 describe("chat", () => {
-  test("whole", async () => {
+  test("a complete answer", async () => {
     const { data, response } = await connect()
       .chat.completions.create({ model: CHAT, messages: MESSAGES })
       .withResponse();
@@ -92,12 +92,12 @@ describe("chat", () => {
       model: CHAT,
     });
     expect(sentBytes()).toBeGreaterThan(16_000_000);
-    expect(usage?.prompt_tokens).toBe(Math.ceil(sentBytes() / 4)); // how the stand-in counts
+    expect(usage?.prompt_tokens).toBe(Math.ceil(sentBytes() / 4)); // the stand-in counts in this way
   });
 });
 
 describe("other kinds of requests", () => {
-  test("completions, whole and streamed", async () => {
+  test("completions, complete and streamed", async () => {
     const { completions } = connect();
     const whole = await completions.create({ model: CHAT, prompt: "hello" });
     expect(whole.choices[0]?.text).toBe(textOf(stage.servers[CHAT], 5));
@@ -116,7 +116,7 @@ describe("other kinds of requests", () => {
     expect(response.headers.get("x-served-by")).toBe(stage.servers[EMBED].name);
   });
 
-  test("responses, whole", async () => {
+  test("responses, complete", async () => {
     const response = await connect().responses.create({ model: CHAT, input: "hello" });
     expect(response.output_text).toBe(textOf(stage.servers[CHAT], 5));
     expect(response).toMatchObject({ status: "completed", usage: { output_tokens: 5 } });
@@ -133,7 +133,7 @@ describe("other kinds of requests", () => {
 });
 
 describe("errors", () => {
-  test("an unknown model is a NotFoundError, at once", async () => {
+  test("an unknown model gives a NotFoundError, without a retry", async () => {
     const { fetch, statuses } = watchFetch();
     const error = await failureOf(
       connect({ fetch }).chat.completions.create({ model: "none", messages: MESSAGES }),
@@ -144,7 +144,7 @@ describe("errors", () => {
     expect(statuses).toEqual([404]);
   });
 
-  test("no model is a BadRequestError, at once", async () => {
+  test("a missing model gives a BadRequestError, without a retry", async () => {
     const { fetch, statuses } = watchFetch();
     const body = { messages: MESSAGES } as unknown as { messages: typeof MESSAGES; model: string };
     const error = await failureOf(connect({ fetch }).chat.completions.create(body));
@@ -153,7 +153,7 @@ describe("errors", () => {
     expect(statuses).toEqual([400]);
   });
 
-  test("a server that is unhealthy for a moment: the client retries by itself, and is answered", async () => {
+  test("a server that is unhealthy for a moment: the client retries by itself, and gets an answer", async () => {
     await turnUnhealthy(stage, FLAKY);
     const body = { model: FLAKY, messages: MESSAGES };
     const error = await failureOf(connect({ maxRetries: 0 }).chat.completions.create(body));
@@ -167,7 +167,7 @@ describe("errors", () => {
 });
 
 describe("a client that gives up", () => {
-  test("in the middle of a stream: the server sees it", async () => {
+  test("in the middle of a stream: the server notices it", async () => {
     const body = { model: CHAT, messages: MESSAGES, stream: true as const, ...ENDLESS };
     const readOneToken = async (): Promise<void> => {
       for await (const { choices } of await connect().chat.completions.create(body)) {
@@ -178,7 +178,7 @@ describe("a client that gives up", () => {
     await untilAborted(stage.servers[CHAT], CHAT);
   });
 
-  test("before a whole answer: the server sees it", async () => {
+  test("before a complete answer: the server notices it", async () => {
     const abort = new AbortController();
     const body = { model: CHAT, messages: MESSAGES, ...ENDLESS };
     const failure = failureOf(connect().chat.completions.create(body, { signal: abort.signal }));

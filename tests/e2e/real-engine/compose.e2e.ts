@@ -1,8 +1,8 @@
 /**
- * What compose.yaml describes, on a real engine: its networks, and a container for each of its services
- * with that service's own environment, mounts, labels and restrictions. The images can't be pulled, so
- * the servers are our stand-in on the port of their label, and the socket proxy is HAProxy; the proxy is
- * the real one.
+ * The setup of compose.yaml on a real engine: its networks, and a container for each of its services
+ * with the service's environment, mounts, labels and restrictions. The images cannot be pulled, so
+ * the servers are our stand-in on the port of their label, and the socket proxy is HAProxy. The proxy
+ * is real.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
@@ -44,9 +44,9 @@ const SERVERS = Object.entries(COMPOSE.services)
 
 const INSTALL = process.env["TEST_ENGINE"] === "install";
 const HAS_ALL = CAN_RUN && (INSTALL || Bun.which("haproxy") !== null);
-if (!HAS_ALL) console.log("compose.yaml is not run: that needs root, Debian and HAProxy.");
+if (!HAS_ALL) console.log("compose.yaml is not tested: the test needs root, Debian and HAProxy.");
 
-/** As Compose would create it, but for the image. */
+/** The arguments that Compose would use, except for the image. */
 async function create(name: string, image: string, more: readonly string[] = []): Promise<void> {
   const service = COMPOSE.services[name]!;
   const { environment = {}, volumes = [], labels = {}, networks, security_opt = [] } = service;
@@ -72,7 +72,7 @@ async function create(name: string, image: string, more: readonly string[] = [])
   await dockerCli("start", `${PREFIX}-${name}`);
 }
 
-/** As Compose fills variables in, if none is set: `${NAME:-default}`. */
+/** Expands variables as Compose does when none is set: `${NAME:-default}`. */
 function filledIn(value: string | number): string {
   return String(value).replaceAll(/\$\{\w+:-([^}]*)\}/g, "$1");
 }
@@ -111,7 +111,7 @@ describe.skipIf(!HAS_ALL)("compose.yaml", () => {
   }, TIMEOUT_MS);
 
   test(
-    "every server is routed to, on the port of its label, over the shared network",
+    "the proxy routes to every server, on the port of its label, over the shared network",
     async () => {
       await untilModels(origin, SERVERS.map((name) => `model-of-${name}`).sort());
       for (const name of SERVERS) {
@@ -123,10 +123,10 @@ describe.skipIf(!HAS_ALL)("compose.yaml", () => {
   );
 
   test(
-    "the proxy is healthy, and without root: it has no socket to reach",
+    "the proxy is healthy and does not run as root, because it needs no socket",
     async () => {
       await until(
-        "it is healthy",
+        "the proxy is healthy",
         async () => (await inspect("proxy", "{{.State.Health.Status}}")) === "healthy",
         20_000,
       );
@@ -139,7 +139,7 @@ describe.skipIf(!HAS_ALL)("compose.yaml", () => {
   );
 
   test(
-    "the proxy has metrics for whoever is on its network, and for nobody who comes through Traefik",
+    "clients on the proxy's network can read its metrics, clients through Traefik cannot",
     async () => {
       const status = async (headers: Record<string, string>): Promise<number> =>
         (await fetch(`${origin}/metrics`, { headers, keepalive: false })).status;
@@ -150,7 +150,7 @@ describe.skipIf(!HAS_ALL)("compose.yaml", () => {
   );
 
   test(
-    "docker stop of a server is known through the socket proxy, at once",
+    "the proxy learns of a docker stop through the socket proxy at once",
     async () => {
       const name = SERVERS[0]!;
       await dockerCli("stop", "--time", "5", `${PREFIX}-${name}`);
@@ -163,7 +163,7 @@ describe.skipIf(!HAS_ALL)("compose.yaml", () => {
   );
 
   test(
-    "nothing but reads gets through the socket proxy",
+    "the socket proxy lets only reads through",
     async () => {
       const format = `{{(index .NetworkSettings.Networks "${PREFIX}-docker-api").IPAddress}}`;
       const api = `http://${await inspect("socket-proxy", format)}:2375`;

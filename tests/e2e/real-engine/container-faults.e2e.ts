@@ -1,4 +1,4 @@
-/** The compiled binary in front of containers of a real engine that are stopped, crash or waver at awkward moments. */
+/** The compiled binary in front of containers of a real engine that stop, crash or change their health at bad moments. */
 import { describe, expect, test } from "bun:test";
 import { outcomeOf, startLoad } from "../../support/client/load.ts";
 import { modelIds, streamedChat, untilModels } from "../../support/client/requests.ts";
@@ -20,7 +20,7 @@ const TIMEOUT_MS = 60_000;
 
 const DRAINING = "503 backend_draining";
 const UNKNOWN = "404 model_not_found";
-/** The answers for a model whose container takes no new requests: it is stopping, not there, or not there again yet. */
+/** The answers for a model whose container takes no new requests: it is stopping, gone, or not back yet. */
 const OUT = [DRAINING, UNKNOWN, "503 backend_unavailable"];
 const UNREACHABLE = "502 backend_unreachable";
 
@@ -33,7 +33,7 @@ startEachTestWithoutServers();
 
 describe("a stop notice", () => {
   test(
-    "for a container that survives it: out until it lapses, then read anew and routed again",
+    "for a container that survives it: not routed until the notice expires, then read and routed again",
     async () => {
       await using proxy = await startProxy({ PROXY_DRAIN_TIMEOUT: "1s" });
       const env = { MODELS: "m", TERM_MODE: "ignore" };
@@ -43,7 +43,7 @@ describe("a stop notice", () => {
       const noticedMs = performance.now();
       await untilModels(proxy.origin, [], 1_000);
       await untilModels(proxy.origin, ["m"], 5_000);
-      expect(performance.now() - noticedMs).toBeWithin(2_800, 4_500); // its own stop timeout is the longer one
+      expect(performance.now() - noticedMs).toBeWithin(2_800, 4_500); // the container's stop timeout is longer than PROXY_DRAIN_TIMEOUT
       expect(await outcomeOf(proxy.origin, "m")).toBe(`200 by ${server.name}`);
       expect((await journal(server)).filter(({ path }) => path === "/v1/models")).toHaveLength(2);
     },
@@ -51,7 +51,7 @@ describe("a stop notice", () => {
   );
 
   test(
-    "twice: the second one changes nothing for the answer under way; started again, it is routed",
+    "twice: the second one does not affect the answer in flight; after a new start the container is routed",
     async () => {
       await using proxy = await startProxy();
       const server = await startHealthy({ env: { MODELS: "m", TERM_MODE: "drain" } });
@@ -73,14 +73,14 @@ describe("a stop notice", () => {
   );
 
   test(
-    "while it is paused: the answer under way is completed once the stop has woken it, and nobody is sent there again",
+    "while it is paused: the answer in flight completes once the stop has woken the container, which gets no new requests",
     async () => {
       await using proxy = await startProxy();
       const server = await startHealthy({ env: { MODELS: "m", TERM_MODE: "ignore" } });
       await untilModels(proxy.origin, ["m"]);
       const { end } = await streamedChat(proxy.origin, "m", { tokens: 20, token_delay_ms: 100 });
       await dockerCli("pause", server.name);
-      await untilModels(proxy.origin, []); // a request that came before would wait for as long as it is paused
+      await untilModels(proxy.origin, []); // earlier requests would wait for the end of the pause
       await untilOutcome(proxy.origin, "m", DRAINING);
       await using load = startLoad(proxy.origin, "m");
       await dockerCli("stop", "--time", "5", server.name);
@@ -92,7 +92,7 @@ describe("a stop notice", () => {
   );
 
   test(
-    "during the read of its models: it is never routed",
+    "during the read of its model list: it is never routed",
     async () => {
       await using proxy = await startProxy();
       const env = { MODELS: "m", MODELS_DELAY_MS: "1500", TERM_MODE: "ignore" };
@@ -102,7 +102,7 @@ describe("a stop notice", () => {
       await until("the proxy is reading its model list", async () => (await reads()).length > 0);
       await using load = startLoad(proxy.origin, "m");
       const stopped = dockerCli("stop", "--time", "4", server.name);
-      await until("the read is given up", async () => {
+      await until("the proxy gives the read up", async () => {
         const [read] = (await reads()) as readonly { readonly aborted: boolean }[];
         return read?.aborted === true;
       });
@@ -114,7 +114,7 @@ describe("a stop notice", () => {
 });
 
 test(
-  "docker restart, with an answer under way: it is completed, and the next run is routed",
+  "docker restart with an answer in flight: the answer completes, and the next run is routed",
   async () => {
     await using proxy = await startProxy();
     const server = await startHealthy({ env: { MODELS: "m", TERM_MODE: "drain" } });
@@ -133,7 +133,7 @@ test(
 );
 
 test(
-  "docker rm -f with an answer under way: broken off, and whoever has its address next gets nothing of it",
+  "docker rm -f with an answer in flight: the answer breaks off, and the next owner of the address gets no request of this model",
   async () => {
     await using proxy = await startProxy();
     const server = await startHealthy({ env: { MODELS: "m" } });
@@ -141,7 +141,7 @@ test(
     const address = await addressOf(server.name);
     const { end } = await streamedChat(proxy.origin, "m", { tokens: 1_000, token_delay_ms: 50 });
     await using load = startLoad(proxy.origin, "m", 4);
-    await until("some have been answered", () => load.outcomes.size > 0);
+    await until("some requests have been answered", () => load.outcomes.size > 0);
     await dockerCli("rm", "--force", server.name);
     const next = await startServer({ env: { MODELS: "next" } });
     expect(await addressOf(next.name)).toBe(address);
@@ -155,12 +155,12 @@ test(
 );
 
 test(
-  "restart loops: each run that becomes healthy is routed, and one that never does takes nobody's requests",
+  "restart loops: each run that becomes healthy is routed, and a container that never does gets no requests",
   async () => {
     await using proxy = await startProxy();
     const flags = ["--restart", "always"];
     const steady = await startHealthy({ env: { MODELS: "steady" } });
-    await startServer({ env: { MODELS: "steady", PORT: "none" }, flags }); // its process ends at its start, again and again
+    await startServer({ env: { MODELS: "steady", PORT: "none" }, flags }); // its process always ends right after the start
     await untilModels(proxy.origin, ["steady"]);
     await using load = startLoad(proxy.origin, "steady");
     const looping = await startServer({ env: { MODELS: "looping" }, flags });
@@ -174,13 +174,13 @@ test(
     await dockerCli("stop", looping.name); // in the pause before its next run, or during its start
     const isListed = async (): Promise<boolean> =>
       (await modelIds(proxy.origin)).join() !== "steady";
-    await expectNever("it is listed again", isListed, 500);
+    await expectNever("the model is listed again", isListed, 500);
   },
   TIMEOUT_MS,
 );
 
 test(
-  "health that flaps under load: 200 or 503, nothing else, and no answer is cut",
+  "health that flaps under load: clients get only 200 or 503, and no answer is cut",
   async () => {
     await using proxy = await startProxy();
     const flags = ["--health-interval", "250ms", "--health-retries", "1"];
@@ -191,7 +191,7 @@ test(
     const count = (outcome: string): number => load.outcomes.get(outcome) ?? 0;
     const untilMore = (outcome: string): Promise<void> => {
       const before = count(outcome);
-      return until(`ten more: ${outcome}`, () => count(outcome) >= before + 10);
+      return until(`ten more of ${outcome}`, () => count(outcome) >= before + 10);
     };
     for (let flap = 0; flap < 3; flap += 1) {
       await admin(server, "/health?state=bad");

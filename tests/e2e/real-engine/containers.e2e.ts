@@ -1,4 +1,4 @@
-/** The compiled binary on this host in front of containers of a real engine: what is found and routed. */
+/** The compiled binary on this host in front of containers of a real engine: which ones it finds and routes to. */
 import { describe, expect, test } from "bun:test";
 import { chat, modelIds, post, streamedChat, untilModels } from "../../support/client/requests.ts";
 import { startEachTestWithoutServers } from "../../support/engine/each-test.ts";
@@ -30,7 +30,7 @@ startEachTestWithoutServers();
 
 describe("two containers with different models, ports and base paths", () => {
   test(
-    "both are listed within 1 s of turning healthy, and every kind of request reaches the right one",
+    "the proxy lists both within 1 s of becoming healthy, and every kind of request reaches the right one",
     async () => {
       await using proxy = await startProxy();
       const a = await startServer({ env: { MODELS: "org/a,a2" } });
@@ -71,12 +71,15 @@ describe("two containers with different models, ports and base paths", () => {
 });
 
 test(
-  "containers that were running before the proxy are found, and one without HEALTHCHECK is ignored with a warning",
+  "the proxy finds containers that were running before it, and ignores one without HEALTHCHECK with a warning",
   async () => {
     await startHealthy({ env: { MODELS: "a" } });
     const unchecked = await startServer({ env: { MODELS: "x" }, flags: ["--no-healthcheck"] });
     await using proxy = await startProxy();
-    await until("it is ready", async () => (await fetch(`${proxy.origin}/readyz`)).status === 200);
+    await until(
+      "the proxy is ready",
+      async () => (await fetch(`${proxy.origin}/readyz`)).status === 200,
+    );
     expect(await modelIds(proxy.origin)).toEqual(["a"]);
     const warnings = proxy.log().filter(({ container }) => container === unchecked.name);
     expect(warnings).toHaveLength(1);
@@ -89,21 +92,21 @@ test(
 );
 
 test(
-  "two containers with one model: the last wins with a warning, the other serves when it stops",
+  "two containers with one model: the newest gets the requests, with a warning; the other one takes over when it stops",
   async () => {
     await using proxy = await startProxy();
     const first = await startHealthy({ env: { MODELS: "m" } });
     await untilModels(proxy.origin, ["m"]);
     const last = await startHealthy({ env: { MODELS: "m" } });
     await until(
-      "the last one serves",
+      "the newest one answers",
       async () => (await servedBy(await chat(proxy.origin, "m"))) === last.name,
     );
     const warnings = proxy.log().filter(({ instead_of }) => instead_of === first.name);
     expect(warnings).toMatchObject([{ level: "warn", container: last.name, models: ["m"] }]);
     const stopped = dockerCli("stop", last.name);
     await until(
-      "the first one serves",
+      "the older one answers",
       async () => (await servedBy(await chat(proxy.origin, "m"))) === first.name,
     );
     await stopped;
@@ -113,7 +116,7 @@ test(
 );
 
 test(
-  "nothing is sent to a container after its stop notice, nor to another one that got its address",
+  "a container gets no request after its stop notice, and the next owner of its address gets none either",
   async () => {
     await using proxy = await startProxy();
     const stopping = await startHealthy({ env: { MODELS: "a", TERM_MODE: "ignore" } });
@@ -128,12 +131,18 @@ test(
         }
       }),
     );
-    await until("some have been answered", async () => (await journal(stopping)).length > 20);
+    await until(
+      "some requests have been answered",
+      async () => (await journal(stopping)).length > 20,
+    );
     const since = Math.floor(Date.now() / 1000).toString();
     const stopped = dockerCli("stop", "--time", "2", stopping.name);
-    await until("it is not routed", async () => (await chat(proxy.origin, "a")).status === 503);
+    await until(
+      "the container is not routed",
+      async () => (await chat(proxy.origin, "a")).status === 503,
+    );
     const before = sent;
-    await until("the load has gone on, to nobody", () => sent >= before + 200);
+    await until("the load has continued, without a server", () => sent >= before + 200);
     const entries = await journal(stopping);
     await stopped;
     const format = [
@@ -144,7 +153,7 @@ test(
     ];
     const events = await dockerCli("events", "--since", since, "--until", "0s", ...format);
     const killMs = Number(/^kill (\d+)$/m.exec(events)?.[1]) / 1e6;
-    const NOTICE_MS = 50; // from the engine's clock to ours, and a request that was on its way
+    const NOTICE_MS = 50; // the difference between the engine's clock and ours, and a request that was already being sent
     expect(
       entries.filter(({ path, at }) => !path.endsWith("/models") && at > killMs + NOTICE_MS),
     ).toEqual([]);
@@ -160,7 +169,7 @@ test(
 );
 
 test(
-  "a container that crashes is gone at once, and comes back by itself when its restart policy has it run again",
+  "a container that crashes is gone at once, and comes back by itself when its restart policy starts it again",
   async () => {
     await using proxy = await startProxy();
     const server = await startHealthy({ env: { MODELS: "m" }, flags: ["--restart", "always"] });
@@ -174,7 +183,7 @@ test(
 );
 
 test(
-  "a container that leaves its network gets nothing more: the next one may have its address",
+  "a container that leaves its network gets no more requests, because another one may get its address",
   async () => {
     const network = `lw-inference-proxy-test-${process.pid}`;
     await dockerCli("network", "create", network);

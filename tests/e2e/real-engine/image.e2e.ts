@@ -19,7 +19,7 @@ import { until, within } from "../../support/until.ts";
 
 const TIMEOUT_MS = 60_000;
 if (!CAN_RUN)
-  console.log("The image is not tested: that needs root, Debian, and the engine's socket.");
+  console.log("The image is not tested: the test needs root, Debian, and the engine's socket.");
 
 const RESTRICTED = ["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"];
 const NO_CAPABILITIES = "0000000000000000";
@@ -39,7 +39,7 @@ describe.skipIf(!CAN_RUN)("the image", () => {
   afterAll(removeServers, TIMEOUT_MS);
 
   test(
-    "the packages are not installed again for another commit, which is in its labels",
+    "another commit changes the labels and does not install the packages again",
     async () => {
       const output = await buildProxyImage({ COMMIT: "0123456789abcdef0123456789abcdef01234567" });
       expect(output).toMatch(/RUN bun install .*\n ---> Using cache/);
@@ -62,19 +62,19 @@ describe.skipIf(!CAN_RUN)("the image", () => {
   );
 
   test(
-    "has no shell, and nothing of the build but the binary",
+    "has no shell, and of the build it has only the binary",
     async () => {
       const shell = dockerCli("run", "--rm", "--entrypoint", "/bin/sh", PROXY_IMAGE, "-c", "true");
       await expect(shell).rejects.toThrow("no such file or directory");
       const format = "{{.Size}}";
       const bytes = Number(await dockerCli("image", "inspect", "--format", format, PROXY_IMAGE));
-      expect(bytes).toBeLessThan(135_000_000); // the README says 121 MB
+      expect(bytes).toBeLessThan(135_000_000); // docs/operating.md says 122 MB
     },
     TIMEOUT_MS,
   );
 
   test(
-    "as the seed's compose file runs it (socket read-only, no group named): routes, as user 65532",
+    "in the setup of the original's compose file (socket read-only, no group given): routes, as user 65532",
     async () => {
       await using proxy = await startProxyContainer({
         flags: [...socketMount(), "--health-interval", "1s"],
@@ -88,7 +88,7 @@ describe.skipIf(!CAN_RUN)("the image", () => {
       expect(await proxy.processStatus("Groups")).toEqual([socketGroup()]);
       expect(await proxy.processStatus("CapEff")).toEqual([NO_CAPABILITIES]);
       await until(
-        "it is healthy by its own HEALTHCHECK",
+        "its own HEALTHCHECK reports it as healthy",
         async () => (await proxy.inspect("{{.State.Health.Status}}")) === "healthy",
         20_000,
       );
@@ -121,19 +121,21 @@ describe.skipIf(!CAN_RUN)("the image", () => {
       expect(await dockerCli("exec", proxy.name, "lw-inference-proxy", "healthcheck")).toBe("");
       const startMs = performance.now();
       await dockerCli("stop", proxy.name);
-      expect(performance.now() - startMs).toBeLessThan(3_000); // not killed after 10 s
+      expect(performance.now() - startMs).toBeLessThan(3_000); // Docker did not kill it after 10 s
       expect(await proxy.inspect("{{.State.ExitCode}}")).toBe("0");
     },
     TIMEOUT_MS,
   );
 
   test(
-    "as a user that is not in the socket's group, it says which group to add",
+    "as a user outside the socket's group, it logs which group to add",
     async () => {
       const flags = [...socketMount(), "--user", "65532:65532"];
       await using proxy = await startProxyContainer({ flags });
       const advice = `group_add: [\\"${socketGroup()}\\"]`;
-      await until("it says so", async () => (await proxy.log()).includes(advice));
+      await until("the log says which group to add", async () =>
+        (await proxy.log()).includes(advice),
+      );
     },
     TIMEOUT_MS,
   );
@@ -152,17 +154,19 @@ describe.skipIf(!CAN_RUN)("the image", () => {
   );
 
   test.each<[what: string, uid: string, groups: readonly string[], mode: number, says: string]>([
-    ["of root:root 0660, as a rootless engine's", "65532", ["0"], 0o660, '"listening"'],
+    ["of root:root 0660, like a rootless engine's", "65532", ["0"], 0o660, '"listening"'],
     ["of root:root 0666", "65532", [], 0o666, '"listening"'],
-    ["for root alone", "0", ["0"], 0o600, "only the owner of the engine's socket may use it"],
+    ["for root only", "0", ["0"], 0o600, "only the owner of the engine's socket may use it"],
   ])(
-    "with a socket %s it is user %s, in groups %p",
+    "with a socket %s it runs as user %s, in groups %p",
     async (...[, uid, groups, mode, says]) => {
       using fake = await new FakeEngine().start();
       chmodSync(fake.socketPath, mode);
       const flags = ["--volume", `${fake.socketPath}:/var/run/docker.sock`];
       await using proxy = await startProxyContainer({ flags });
-      await until("it is connected", async () => (await proxy.log()).includes('"connected to'));
+      await until("the proxy is connected", async () =>
+        (await proxy.log()).includes('"connected to'),
+      );
       expect((await proxy.processStatus("Uid"))[0]).toBe(uid);
       expect(await proxy.processStatus("Groups")).toEqual([...groups]);
       expect(await proxy.log()).toContain(says);
@@ -171,7 +175,7 @@ describe.skipIf(!CAN_RUN)("the image", () => {
   );
 
   test(
-    "servers on networks of their own: reached if the proxy is on them too, by the shared one",
+    "servers on separate networks: a proxy on both networks reaches each server over the one that they share",
     async () => {
       await using one = await createNetwork();
       await using two = await createNetwork();
@@ -195,7 +199,7 @@ describe.skipIf(!CAN_RUN)("the image", () => {
       ] as const) {
         expect((await chat(origin, model)).headers.get("x-served-by")).toBe(name);
       }
-      await dockerCli("rm", "--force", first.name, second.name); // before the networks go
+      await dockerCli("rm", "--force", first.name, second.name); // the networks can only be removed after the containers
     },
     TIMEOUT_MS,
   );
@@ -227,7 +231,7 @@ describe.skipIf(!CAN_RUN)("the image", () => {
       await using proxy = await startProxyContainer();
       await untilModels(await proxy.origin(), ["m"]);
       await dockerCli("restart", proxy.name);
-      await until("it listens again", async () =>
+      await until("the proxy listens again", async () =>
         modelIds(await proxy.origin()).then(
           () => true,
           () => false,

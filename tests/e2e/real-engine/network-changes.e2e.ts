@@ -1,4 +1,4 @@
-/** Networks joined and left while everything runs, by the proxy and by servers, on a real engine. */
+/** The proxy and servers join and leave networks on a real engine while everything runs. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chat, streamedChat } from "../../support/client/requests.ts";
 import { addressIn, createNetwork } from "../../support/engine/networks.ts";
@@ -21,7 +21,7 @@ import { buildInferenceImage, dockerCli } from "../../support/server/inference-s
 import { until, within } from "../../support/until.ts";
 
 const TIMEOUT_MS = 60_000;
-/** Far from the 30 s after which a resync would find it anyway. */
+/** Far below 30 s, after which a resync would find the change anyway. */
 const NOTICED_MS = 5_000;
 
 function connect(network: string, { name }: { readonly name: string }): Promise<string> {
@@ -42,7 +42,7 @@ async function servedBy(origin: string, model: string): Promise<readonly unknown
   return [answer.status, answer.headers.get("x-served-by")];
 }
 
-describe.skipIf(!CAN_RUN)("while all of it runs", () => {
+describe.skipIf(!CAN_RUN)("while everything runs", () => {
   const cleanUp = new AsyncDisposableStack();
   let [a, b, c] = ["", "", ""];
   let steady: Server;
@@ -83,7 +83,7 @@ describe.skipIf(!CAN_RUN)("while all of it runs", () => {
     cleanUp.use(sidecar);
     origin = `http://${await addressIn(c, proxy.name)}:8080`;
     sidecarOrigin = `http://${await addressIn(c, steady.name)}:8080`;
-    // The first look at all of them comes to its end in any order.
+    // The proxy may finish its first look at the containers in any order.
     await untilShown(origin, steady.name, { state: "routed" });
   }, 300_000);
   afterAll(() => cleanUp.disposeAsync(), TIMEOUT_MS);
@@ -101,7 +101,7 @@ describe.skipIf(!CAN_RUN)("while all of it runs", () => {
     return `http://${await addressIn(network, onBoth.name)}:8000`;
   }
 
-  /** Sends requests to a model all the while; gives what went wrong with them. */
+  /** Sends requests to a model throughout. Returns the failures. */
   async function during(model: string, act: () => Promise<unknown>): Promise<ReadonlySet<string>> {
     const wrong = new Set<string>();
     let over = false;
@@ -119,11 +119,11 @@ describe.skipIf(!CAN_RUN)("while all of it runs", () => {
   }
 
   test(
-    "a server that joins the proxy's network is routed by itself, and is not when it has left",
+    "a server that joins the proxy's network is routed by itself, until it leaves",
     async () => {
       await untilShown(origin, onB.name, unshared(c));
       const warning = "no shared network: the container is connected to network ";
-      await until("it is warned of", async () =>
+      await until("the proxy has logged the warning", async () =>
         isWarned(await proxy.log(), onB.name, warning + b),
       );
       const wrong = await during("steady", async () => {
@@ -141,7 +141,7 @@ describe.skipIf(!CAN_RUN)("while all of it runs", () => {
   );
 
   test(
-    "a proxy that joins a server's network routes to it, and knows when it has left",
+    "a proxy that joins a server's network routes to the server, until it leaves",
     async () => {
       await untilShown(origin, onB.name, unshared(c));
       const wrong = await during("steady", async () => {
@@ -159,7 +159,7 @@ describe.skipIf(!CAN_RUN)("while all of it runs", () => {
   );
 
   test(
-    "a proxy in another container's network: it is that one's networks that count",
+    "for a proxy in another container's network, the networks of that container count",
     async () => {
       await untilShown(sidecarOrigin, onB.name, unshared(c));
       await connect(b, steady);
@@ -172,7 +172,7 @@ describe.skipIf(!CAN_RUN)("while all of it runs", () => {
   );
 
   test(
-    "a second shared network moves the server to another address; a stream over the first one goes on",
+    "a second shared network moves the server to another address; a stream over the first one continues",
     async () => {
       await untilShown(origin, onBoth.name, { state: "routed", address: await at(c) });
       const { end } = await streamedChat(origin, "on-both", { tokens: 20, token_delay_ms: 100 });
@@ -185,7 +185,7 @@ describe.skipIf(!CAN_RUN)("while all of it runs", () => {
   );
 
   test(
-    "when the proxy leaves it again, the server is found at the first, and a stream over the second is broken off",
+    "when the proxy leaves the second network, it uses the first one again, and a stream over the second breaks off",
     async () => {
       await untilShown(origin, onBoth.name, { state: "routed", address: await at(a) });
       const { end } = await streamedChat(origin, "on-both", { tokens: 600, token_delay_ms: 100 });
@@ -198,7 +198,7 @@ describe.skipIf(!CAN_RUN)("while all of it runs", () => {
   );
 
   test(
-    "a server in another's network is routed until that one is started anew, and again when it is, too",
+    "a server in another container's network is not routed after that container has restarted, until it restarts too",
     async () => {
       const routed = async (): Promise<Readonly<Record<string, unknown>>> => ({
         state: "routed",
@@ -215,7 +215,7 @@ describe.skipIf(!CAN_RUN)("while all of it runs", () => {
       await dockerCli("start", peer.name);
       const restarted = ignored("which was restarted later; restart this one too");
       await untilShown(origin, sharing.name, restarted, NOTICED_MS);
-      expect((await chat(origin, "sharing")).status).toBe(503); // it is there, but not reachable
+      expect((await chat(origin, "sharing")).status).toBe(503); // the container exists, but the proxy cannot reach it
       await dockerCli("restart", sharing.name);
       await untilShown(origin, sharing.name, await routed());
       expect(await servedBy(origin, "sharing")).toEqual([200, sharing.name]);

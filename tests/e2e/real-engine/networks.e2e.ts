@@ -1,9 +1,9 @@
 /**
- * Where the proxy looks for a server: servers in every network that a container can be on, and proxies in every place
- * that a proxy can be in, on a real engine. All run at the same time, and each proxy sees all servers.
+ * Where the proxy looks for a server, on a real engine: servers in every kind of network that a container can use, and
+ * proxies in every place where a proxy can run. All run at the same time, and each proxy sees all servers.
  *
- * Not here: a server without an IPv4 address. Engines before 28 give each container of a bridge one
- * (`docker network create --ipv4=false` is passed over); tests/sources/docker/address.test.ts has it.
+ * A server without an IPv4 address is missing here. Engines before 28 give every container on a bridge an IPv4 address
+ * (they ignore `docker network create --ipv4=false`). tests/sources/docker/address.test.ts tests this case.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chat } from "../../support/client/requests.ts";
@@ -43,10 +43,10 @@ beforeAll(async () => {
 }, 300_000);
 afterAll(() => cleanUp.disposeAsync(), TIMEOUT_MS);
 
-/** Where the proxy looks for a server; a network stands for the server's address there. */
+/** Where the proxy looks for a server. A network's name means the server's address in that network. */
 type Where =
   | NetworkKey
-  /** Tried there, in vain: the proxy is not on it. */
+  /** The proxy tries this network and fails, because it is not on it. */
   | `?${NetworkKey}`
   | "loopback"
   /** The host's address in that network. */
@@ -103,7 +103,7 @@ function toLine(entry: unknown): string {
   return JSON.stringify(entry);
 }
 
-/** @param originOf where it is from this host */
+/** @param originOf its address for requests from this host */
 async function inContainer(
   { flags = [], ...init }: ProxyContainerInit,
   originOf: (name: string) => Promise<string> | string,
@@ -139,7 +139,7 @@ function hostAs(address: string): ProxyContainerInit {
 
 type Case = {
   readonly start: () => Promise<Proxy>;
-  /** Networks it is on. */
+  /** The networks that the proxy is on. */
   readonly own: readonly NetworkKey[];
   readonly expected: Expected;
 };
@@ -153,7 +153,7 @@ const CASES: Readonly<Record<string, Case>> = {
     expected: ON_BRIDGE,
   },
   "on a, with host.docker.internal": {
-    start: () => inNetwork("a", hostAs("host-gateway")), // the host's address in the default bridge
+    start: () => inNetwork("a", hostAs("host-gateway")), // the host's address on the default bridge
     own: ["a"],
     expected: ON_A,
   },
@@ -200,7 +200,7 @@ function names(networks: readonly NetworkKey[]): string {
 
 type Shown = Readonly<Record<string, unknown>> & { readonly reason: string };
 
-/** What GET /status is to show; the reason is how it begins. */
+/** The fields that GET /status must show. The reason is only the start of the real one. */
 function statusExpected(key: ServerKey, where: Where, own: readonly NetworkKey[]): Shown {
   const connected = CONNECTED[key];
   const word = connected.length === 1 ? "network" : "networks";
@@ -233,12 +233,12 @@ async function check({ start, own, expected }: Case): Promise<void> {
       const answer = await chat(proxy.origin, key);
       expect([answer.status, answer.headers.get("x-served-by")]).toEqual([200, name]);
     } else {
-      await until("it is warned of", async () => isWarned(await proxy.log(), name, reason));
+      await until("the log has the warning", async () => isWarned(await proxy.log(), name, reason));
     }
   }
 }
 
-describe("requests arrive where the proxy looks for a server, and it says where they can't, if it is", () => {
+describe("requests arrive where the proxy looks for a server, and the proxy reports servers that it cannot reach", () => {
   for (const [where, one] of Object.entries(CASES)) {
     const runs = where === "on the host" || CAN_RUN;
     (runs ? test.concurrent : test.skip)(where, () => check(one), TIMEOUT_MS);

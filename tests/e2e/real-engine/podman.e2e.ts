@@ -1,4 +1,4 @@
-/** The compiled binary in front of Podman: its socket speaks Docker's API, but not all of it alike. */
+/** The compiled binary in front of Podman, whose socket speaks Docker's API with some differences. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chat, modelIds, streamedChat, untilModels } from "../../support/client/requests.ts";
 import { provide } from "../../support/debian-package.ts";
@@ -7,11 +7,11 @@ import { type CompiledProxy, startCompiled } from "../../support/proxy/compiled.
 import { until, within } from "../../support/until.ts";
 
 const TIMEOUT_MS = 60_000;
-/** Podman reads its own events from a file, four times a second; a resync would come after 30 s. */
+/** Podman reads its own events from a file, four times a second. A resync would come only after 30 s. */
 const SEEN_MS = 5_000;
 
 const missing =
-  process.getuid?.() === 0 ? await provide("podman", ...PODMAN_PACKAGES) : "that takes root";
+  process.getuid?.() === 0 ? await provide("podman", ...PODMAN_PACKAGES) : "the test needs root";
 if (missing !== undefined) process.stderr.write(`Not tested with Podman: ${missing}\n`);
 
 describe.skipIf(missing !== undefined)("in front of Podman", () => {
@@ -39,11 +39,11 @@ describe.skipIf(missing !== undefined)("in front of Podman", () => {
     await podman.probe(name); // of two retries
   }
 
-  /** We look at the list and send no chat: a request to a paused container would wait until it goes on. */
+  /** Checks the list and sends no chat, because a request to a paused container would wait for the end of the pause. */
   async function untilGone(proxy: CompiledProxy, model: string, status: number): Promise<void> {
     const isGone = async (): Promise<boolean> => !(await modelIds(proxy.origin)).includes(model);
     await until(`${model} is gone`, isGone, SEEN_MS);
-    // Until the engine has been asked what came of it, it may be about to start again: 503.
+    // The container may be about to start again until the proxy has inspected it, so first the answer is 503.
     const isAnswered = async (): Promise<boolean> =>
       (await chat(proxy.origin, model)).status === status;
     await until(`the answer is ${status}`, isAnswered, SEEN_MS);
@@ -54,7 +54,7 @@ describe.skipIf(missing !== undefined)("in front of Podman", () => {
     async () => {
       await using proxy = await startProxy();
       await podman.startServer("a", { MODELS: "m" });
-      await until("it is known", () => proxy.logged('"container":"a"'));
+      await until("the proxy knows the container", () => proxy.logged('"container":"a"'));
       expect(await modelIds(proxy.origin)).toEqual([]);
       await becomeHealthy("a");
       await untilModels(proxy.origin, ["m"], SEEN_MS);
@@ -83,7 +83,7 @@ describe.skipIf(missing !== undefined)("in front of Podman", () => {
   );
 
   test(
-    "a stop is not told of: requests go on until the process is gone, answers under way are finished",
+    "Podman reports no stop notice: requests go on until the process has ended, and answers in flight finish",
     async () => {
       await using proxy = await startProxy();
       await podman.startServer("b", { MODELS: "n", TERM_MODE: "drain" });
@@ -100,12 +100,12 @@ describe.skipIf(missing !== undefined)("in front of Podman", () => {
   );
 
   test(
-    "a stop that is under way when the proxy looks is seen: it starts no requests there",
+    "the proxy sees a stop that began before its own start, and sends no requests there",
     async () => {
       await podman.startServer("c", { MODELS: "o", TERM_MODE: "ignore" });
       await becomeHealthy("c");
       const stopped = podman.cli("stop", "--time", "30", "c");
-      await until("it is stopping", async () =>
+      await until("the container is stopping", async () =>
         (await podman.cli("inspect", "--format", "{{.State.Status}}", "c")).startsWith("stopping"),
       );
       await using proxy = await startProxy();
@@ -119,7 +119,7 @@ describe.skipIf(missing !== undefined)("in front of Podman", () => {
   );
 
   test(
-    "its service ends and is started again: said once each, the routes stay, and what changed is seen",
+    "Podman's service ends and starts again: the log says so once each, routes stay, and the proxy sees the changes",
     async () => {
       await using proxy = await startProxy();
       await podman.startServer("d", { MODELS: "p" });
@@ -128,11 +128,17 @@ describe.skipIf(missing !== undefined)("in front of Podman", () => {
       await becomeHealthy("e");
       await untilModels(proxy.origin, ["p", "q"], SEEN_MS);
       await podman.stopService();
-      await until("it is said", () => proxy.logged("Cannot reach the Docker engine"));
+      await until("the log says that Podman is gone", () =>
+        proxy.logged("Cannot reach the Docker engine"),
+      );
       await podman.cli("rm", "--force", "--time", "0", "e");
       expect((await chat(proxy.origin, "p")).status).toBe(200);
       await podman.startService();
-      await until("it is back", () => proxy.logged("the Docker engine is back"), 15_000);
+      await until(
+        "the log says that Podman is back",
+        () => proxy.logged("the Docker engine is back"),
+        15_000,
+      );
       await untilModels(proxy.origin, ["p"], SEEN_MS);
       expect(proxy.log().filter(({ level }) => level === "error")).toHaveLength(1);
       await podman.cli("rm", "--force", "--time", "0", "d");

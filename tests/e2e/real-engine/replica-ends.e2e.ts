@@ -1,4 +1,4 @@
-/** The compiled binary in front of replicas of one model on a real engine that are killed or stopped. More: tests/replicas/. */
+/** The compiled binary in front of replicas of one model on a real engine that are killed or stopped. See also tests/replicas/. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { outcomeOf, outcomeOfAnswer, outcomesOf, startLoad } from "../../support/client/load.ts";
 import { type StreamedAnswer, streamedChat } from "../../support/client/requests.ts";
@@ -29,15 +29,15 @@ function startStreams(count: number, fields: object): Promise<readonly StreamedA
   );
 }
 
-/** Waits until more of it comes, then leaves. */
+/** Waits until the stream continues, then leaves. */
 async function untilGoesOn(stream: StreamedAnswer): Promise<void> {
   const { length } = stream.text();
-  await until("its stream goes on", () => stream.text().length > length);
+  await until("its stream continues", () => stream.text().length > length);
   stream.cancel();
   await stream.end;
 }
 
-/** Which of them has the most of what came with this query. */
+/** The replica that has the most requests with this query. */
 async function busiest(query: string): Promise<Server> {
   const counted = replicas.running.map(async (server) => {
     const { length } = await arrivalsAt(server, query);
@@ -48,7 +48,7 @@ async function busiest(query: string): Promise<Server> {
 }
 
 test(
-  "docker kill of one under load: all that waited are answered by others, and its streams break visibly",
+  "docker kill of one under load: other replicas answer all waiting requests, and its streams visibly break off",
   async () => {
     const streams = await startStreams(60, { tokens: 10_000, token_delay_ms: 100 });
     await replicas.shutGates();
@@ -58,7 +58,7 @@ test(
     expect(broken.length).toBeGreaterThan(10);
     expect((await arrivalsAt(victim, "waiting")).length).toBeGreaterThan(10);
     await replicas.kill(victim);
-    await replicas.untilArrived("waiting", 60); // at the others
+    await replicas.untilArrived("waiting", 60); // at the other replicas
     await replicas.openGates();
     for (const answer of waiting) {
       expect(answersOf(...replicas.running)).toContain(await outcomeOfAnswer(answer));
@@ -72,7 +72,7 @@ test(
 );
 
 test(
-  "docker stop of one under load: nothing fails, and what comes later goes to the others",
+  "docker stop of one under load: no request fails, and new requests go to the other replicas",
   async () => {
     const [stopping] = replicas.running as [Server];
     const pace = { first_token_delay_ms: 1_500, tokens: 20, token_delay_ms: 50 };

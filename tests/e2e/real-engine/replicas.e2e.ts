@@ -38,7 +38,7 @@ function ask(fields: object = {}): Promise<string> {
   return outcomeOf(replicas.origin, "m", fields);
 }
 
-/** So many characters that no other prompt begins with. */
+/** A text of this length with a beginning that no other prompt has. */
 function randomText(length: number): string {
   return Buffer.from(crypto.getRandomValues(new Uint8Array(length)))
     .toString("base64")
@@ -51,7 +51,7 @@ function prompt(content: string): object {
   return { messages: [{ role: "user", content }] };
 }
 
-/** How many requests the containers got in the last minute for this reason, all together. */
+/** The number of requests that all containers together got for this reason in the last minute. */
 async function decided(decision: "load" | "prefix"): Promise<number> {
   const response = await fetch(`${replicas.origin}/status`, { keepalive: false });
   const { containers } = (await response.json()) as Pick<Status, "containers">;
@@ -60,7 +60,7 @@ async function decided(decision: "load" | "prefix"): Promise<number> {
 
 describe("requests", () => {
   test(
-    "are in the status of each container, with the reasons",
+    "are counted in the status of each container, with the reasons",
     async () => {
       const before = await decided("load");
       await outcomesOf(12, 1, () => ask());
@@ -101,7 +101,7 @@ describe("requests", () => {
         return [...outcomes].join();
       });
       const servers = await Promise.all(conversations);
-      expect(await decided("prefix")).toBe(before + 6 * 7); // all but the first turns
+      expect(await decided("prefix")).toBe(before + 6 * 7); // all except the first turns
       for (const one of servers) expect(answersOf(...replicas.running)).toContain(one);
       expect(new Set(servers).size).toBeGreaterThan(1);
     },
@@ -109,7 +109,7 @@ describe("requests", () => {
   );
 
   test(
-    "go to the others while one has a long prompt to read",
+    "go to the others while one reads a long prompt",
     async () => {
       await replicas.shutGates();
       const long = post(replicas.origin, "/v1/chat/completions?long", {
@@ -134,7 +134,7 @@ describe("requests", () => {
 
 describe("a replica that", () => {
   test(
-    "is one more takes its share within a second of being healthy",
+    "is new gets its share within a second of becoming healthy",
     async () => {
       await using load = startLoad(replicas.origin, "m", 8);
       const fourth = await replicas.add();
@@ -145,8 +145,8 @@ describe("a replica that", () => {
       await until("it gets requests", () => count() > 0, 1_000);
       const sum = (): number => [...load.outcomes.values()].reduce((all, one) => all + one, 0);
       const [sumBefore, countBefore] = [sum(), count()];
-      await until("many more have been sent", () => sum() >= sumBefore + 200, 10_000);
-      expect((count() - countBefore) / (sum() - sumBefore)).toBeWithin(0.1, 0.4); // a quarter, but for how fast each is
+      await until("many more requests have been sent", () => sum() >= sumBefore + 200, 10_000);
+      expect((count() - countBefore) / (sum() - sumBefore)).toBeWithin(0.1, 0.4); // a quarter, with a tolerance for the speed of each
       await cleanUp.disposeAsync();
       expect(load.others(...answersOf(fourth, ...replicas.running))).toEqual([]);
     },
@@ -157,7 +157,7 @@ describe("a replica that", () => {
     ["503", "&retry_after=2", 2_000],
     ["429", "", 1_000],
   ])(
-    "answers %s itself is left alone while it cools, and no client sees it",
+    "answers %s gets no requests while it cools down, and no client sees the error",
     async (status, more, coolMs) => {
       const [busy] = replicas.running as [Server];
       const others = answersOf(...replicas.except(busy));
@@ -175,7 +175,7 @@ describe("a replica that", () => {
           .length;
       };
       await admin(busy, `/refuse?status=${status}${more}`);
-      await until("it has been asked", async () => {
+      await until("it has had a request", async () => {
         expect(others).toContain(await send());
         return (await came()) > 0;
       });
@@ -184,7 +184,7 @@ describe("a replica that", () => {
       if (performance.now() - refusedMs < coolMs - 100) expect(await came()).toBe(1);
       await admin(busy, "/refuse");
       await until(
-        "it is back",
+        "it gets requests again",
         async () => (await send()) === `200 by ${busy.name}`,
         coolMs + 3_000,
       );
@@ -194,11 +194,11 @@ describe("a replica that", () => {
   );
 
   test(
-    "turns unhealthy, and another one that is paused, are out and back, and nothing fails",
+    "becomes unhealthy, and one that is paused, get no requests until they are back, and no request fails",
     async () => {
       const [sick, paused, well] = replicas.running as readonly [Server, Server, Server];
       await using load = startLoad(replicas.origin, "m", 12);
-      // Whatever fails: the load can't end as long as one is paused.
+      // Also after a failure, because the load cannot end while a container is paused.
       await using cleanUp = new AsyncDisposableStack();
       cleanUp.defer(() => dockerCli("unpause", paused.name).then(nothing, nothing));
       await Promise.all([admin(sick, "/health?state=bad"), dockerCli("pause", paused.name)]);

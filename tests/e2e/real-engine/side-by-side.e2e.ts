@@ -1,4 +1,4 @@
-/** Two compiled binaries on one real engine: they see the same at the same time. */
+/** Two compiled binaries on one real engine see the same changes at the same time. */
 import { expect, test } from "bun:test";
 import { modelIds, streamedChat } from "../../support/client/requests.ts";
 import { startEachTestWithoutServers } from "../../support/engine/each-test.ts";
@@ -8,7 +8,7 @@ import { apartMs } from "../../support/proxy/side-by-side.ts";
 import { dockerCli } from "../../support/server/inference-server/image.ts";
 import { within } from "../../support/until.ts";
 
-/** By how much the two may differ, ms. */
+/** The longest time between the same step in both proxies, ms. */
 const APART_MS = 100;
 
 function hasModels(expected: string): (proxy: CompiledProxy) => Promise<boolean> {
@@ -17,7 +17,7 @@ function hasModels(expected: string): (proxy: CompiledProxy) => Promise<boolean>
 
 startEachTestWithoutServers();
 
-test("two proxies have a container's models, and drain it, at the same time", async () => {
+test("two proxies list a container's models, and drain it, at the same time", async () => {
   await using one = await startProxy();
   await using two = await startProxy();
   const both = [one, two] as const;

@@ -41,25 +41,35 @@ describe.skipIf(missing !== undefined)("behind a socket proxy", () => {
   startEachTestWithoutServers();
 
   test(
-    "that allows what the README asks for and cuts idle streams, it routes, and says nothing of the cuts",
+    "that allows what docs/security.md asks for and cuts idle streams, the proxy routes, and does not log the cuts",
     async () => {
       await using socketProxy = await startSocketProxy(socketPath);
       const server = await startHealthy({ env: { MODELS: "m", TERM_MODE: "drain" } });
       await using proxy = await startProxy({ DOCKER_HOST: socketProxy.host, LOG_LEVEL: "debug" });
       await untilModels(proxy.origin, ["m"]);
-      await until("it is ready", () => proxy.logged('"ready"'));
+      await until("the proxy is ready", () => proxy.logged('"ready"'));
       const before = linesAbove(proxy, "debug").length;
       const cut = streamsEnded(proxy);
-      await until("idle streams were cut", () => streamsEnded(proxy) >= cut + 2, 20_000);
+      await until(
+        "the socket proxy has cut idle streams",
+        () => streamsEnded(proxy) >= cut + 2,
+        20_000,
+      );
       expect(linesAbove(proxy, "debug").slice(before)).toEqual([]);
       expect(await modelIds(proxy.origin)).toEqual(["m"]);
 
       const streamed = await streamedChat(proxy.origin, "m", { tokens: 50 });
       const stopped = dockerCli("stop", "--time", "10", server.name);
-      await until("the stop is known", async () => (await modelIds(proxy.origin)).length === 0);
+      await until(
+        "the proxy knows of the stop",
+        async () => (await modelIds(proxy.origin)).length === 0,
+      );
       expect(await within("the answer", streamed.end)).toBe("complete");
       await stopped;
-      await until("it is gone", async () => (await chat(proxy.origin, "m")).status === 404);
+      await until(
+        "the container is gone",
+        async () => (await chat(proxy.origin, "m")).status === 404,
+      );
     },
     TIMEOUT_MS,
   );
@@ -68,7 +78,7 @@ describe.skipIf(missing !== undefined)("behind a socket proxy", () => {
     ["linuxserver's", () => startSocketProxy(socketPath, {}, "linuxserver")],
     ["wollomatic's", () => startWollomatic(socketPath, { allowGet: RULE_FOR_TRAEFIK })],
   ])(
-    "%s: it routes, and sees a stop at once",
+    "%s: the proxy routes, and sees a stop at once",
     async (_name, start) => {
       await using socketProxy = await start();
       const server = await startHealthy({ env: { MODELS: "m", TERM_MODE: "drain" } });
@@ -76,7 +86,10 @@ describe.skipIf(missing !== undefined)("behind a socket proxy", () => {
       await untilModels(proxy.origin, ["m"]);
       const streamed = await streamedChat(proxy.origin, "m", { tokens: 50 });
       const stopped = dockerCli("stop", "--time", "10", server.name);
-      await until("the stop is known", async () => (await modelIds(proxy.origin)).length === 0);
+      await until(
+        "the proxy knows of the stop",
+        async () => (await modelIds(proxy.origin)).length === 0,
+      );
       expect(await within("the answer", streamed.end)).toBe("complete");
       await stopped;
       expect(proxy.logged("answered 403")).toBe(false);
@@ -85,7 +98,7 @@ describe.skipIf(missing !== undefined)("behind a socket proxy", () => {
   );
 
   test(
-    "with no engine behind it, it says so once, keeps its routes, and says once that it is back",
+    "without an engine behind it, the proxy logs that once, keeps its routes, and logs once that the engine is back",
     async () => {
       await startHealthy({ env: { MODELS: "m" } });
       using directory = temporaryDirectory();
@@ -94,10 +107,14 @@ describe.skipIf(missing !== undefined)("behind a socket proxy", () => {
       await using socketProxy = await startSocketProxy(relayPath);
       await using proxy = await startProxy({ DOCKER_HOST: socketProxy.host });
       await untilModels(proxy.origin, ["m"]);
-      await until("it is ready", () => proxy.logged('"ready"'));
+      await until("the proxy is ready", () => proxy.logged('"ready"'));
       const before = linesAbove(proxy, "debug").length;
       relay[Symbol.dispose]();
-      await until("it is said", () => proxy.logged("behind it does not answer"), 15_000);
+      await until(
+        "the log says that the engine does not answer",
+        () => proxy.logged("behind it does not answer"),
+        15_000,
+      );
       const isSaidAgain = (): boolean => linesAbove(proxy, "debug").length > before + 1;
       await expectNever("it is said again", isSaidAgain, 6_000); // one more try, which takes HAProxy 3 s
       expect(linesAbove(proxy, "debug").slice(before)).toEqual([
@@ -105,27 +122,31 @@ describe.skipIf(missing !== undefined)("behind a socket proxy", () => {
       ]);
       expect(await modelIds(proxy.origin)).toEqual(["m"]);
       using _again = await startRelay(socketPath, relayPath);
-      await until("it is back", () => proxy.logged("the Docker engine is back"), 15_000);
+      await until(
+        "the log says that the engine is back",
+        () => proxy.logged("the Docker engine is back"),
+        15_000,
+      );
       expect(linesAbove(proxy, "debug").slice(before + 1)).toEqual(["the Docker engine is back"]);
     },
     TIMEOUT_MS,
   );
 
   test(
-    "that does not allow CONTAINERS, it says once what to set",
+    "that does not allow CONTAINERS, the proxy logs once what to set",
     async () => {
       await using socketProxy = await startSocketProxy(socketPath, { CONTAINERS: "0" });
       await using proxy = await startProxy({ DOCKER_HOST: socketProxy.host });
-      await until("it is said", () => proxy.logged("set CONTAINERS=1"));
+      await until("the log says what to set", () => proxy.logged("set CONTAINERS=1"));
       const said = (): number =>
         proxy.log().filter((line) => JSON.stringify(line).includes("CONTAINERS=1")).length;
-      await expectNever("it is said again", () => said() > 1, 2_500); // it asks for the list once a second
+      await expectNever("it is said again", () => said() > 1, 2_500); // the proxy asks for the list once a second
       expect(proxy.log().filter(({ level }) => level === "error")).toEqual([]);
     },
     TIMEOUT_MS,
   );
 
-  test("it asks for nothing that the socket proxy would refuse", async () => {
+  test("the proxy requests nothing that the socket proxy would refuse", async () => {
     await using socketProxy = await startSocketProxy(socketPath);
     for (const path of ["/info", "/images/json", "/networks"]) {
       const { status, headers } = await fetch(`${socketProxy.origin}${path}`);
@@ -134,7 +155,7 @@ describe.skipIf(missing !== undefined)("behind a socket proxy", () => {
     const created = await fetch(`${socketProxy.origin}/containers/create`, { method: "POST" });
     expect(created.status).toBe(403);
     await using proxy = await startProxy({ DOCKER_HOST: socketProxy.host, LOG_LEVEL: "debug" });
-    await until("it is ready", () => proxy.logged('"ready"'), 10_000);
+    await until("the proxy is ready", () => proxy.logged('"ready"'), 10_000);
     expect(proxy.logged("answered 403")).toBe(false);
   });
 });

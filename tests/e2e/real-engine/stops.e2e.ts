@@ -1,4 +1,4 @@
-/** The compiled binary in front of containers of a real engine that stop, die, and turn unhealthy. */
+/** The compiled binary in front of containers of a real engine that stop, die, or become unhealthy. */
 import { describe, expect, test } from "bun:test";
 import { chat, modelIds, streamedChat, untilModels } from "../../support/client/requests.ts";
 import { startEachTestWithoutServers } from "../../support/engine/each-test.ts";
@@ -30,7 +30,7 @@ describe("docker stop while an answer streams", () => {
       expect(await within("the answer", end, 10_000)).toBe("complete");
       await stopped;
       await until(
-        "it is gone",
+        "the container is gone",
         async () => (await statusAndCode(proxy.origin)) === "404 model_not_found",
         1_000,
       );
@@ -39,7 +39,7 @@ describe("docker stop while an answer streams", () => {
   );
 
   test(
-    "a server that ignores SIGTERM, and PROXY_DRAIN_TIMEOUT=2s: cut after 2 s, and it does not look complete",
+    "a server that ignores SIGTERM, with PROXY_DRAIN_TIMEOUT=2s: cut after 2 s, and the answer looks incomplete",
     async () => {
       await using proxy = await startProxy({ PROXY_DRAIN_TIMEOUT: "2s" });
       const server = await startHealthy({ env: { MODELS: "m", TERM_MODE: "ignore" } });
@@ -65,7 +65,7 @@ test(
     const { end } = await streamedChat(proxy.origin, "m", { tokens: 1_000, token_delay_ms: 50 });
     await dockerCli("kill", server.name);
     await until(
-      "it is gone",
+      "the container is gone",
       async () => (await statusAndCode(proxy.origin)) === "404 model_not_found",
       1_000,
     );
@@ -89,7 +89,7 @@ test(
 );
 
 test(
-  "unhealthy and healthy again: out and back, with the answer under way untouched",
+  "unhealthy and healthy again: not routed and routed again, and the answer in flight is not affected",
   async () => {
     await using proxy = await startProxy();
     const server = await startHealthy({ env: { MODELS: "m" } });
@@ -122,7 +122,7 @@ test(
 );
 
 test(
-  "docker pause and unpause: out, and back once it is healthy",
+  "docker pause and unpause: not routed, and routed again once it is healthy",
   async () => {
     await using proxy = await startProxy();
     const server = await startHealthy({ env: { MODELS: "m" } });
@@ -137,13 +137,13 @@ test(
 );
 
 test(
-  "a proxy started in the middle of a docker stop finds the others and does not route the stopping one",
+  "a proxy that starts in the middle of a docker stop finds the other servers, and does not route to the stopping one",
   async () => {
     await startHealthy({ env: { MODELS: "other" } });
     const server = await startHealthy({ env: { MODELS: "m", TERM_MODE: "ignore" } });
     const stopped = dockerCli("stop", "--time", "5", server.name);
     const since = Math.floor(Date.now() / 1000 - 1).toString();
-    await until("the engine has told of it", async () =>
+    await until("the engine has reported the stop", async () =>
       (
         await dockerCli(
           "events",
@@ -156,9 +156,12 @@ test(
         )
       ).includes(" kill "),
     );
-    await untilHealth(server, "healthy"); // as inspect has it
+    await untilHealth(server, "healthy"); // inspect reports it as healthy
     await using proxy = await startProxy();
-    await until("it is ready", async () => (await fetch(`${proxy.origin}/readyz`)).status === 200);
+    await until(
+      "the proxy is ready",
+      async () => (await fetch(`${proxy.origin}/readyz`)).status === 200,
+    );
     expect(await modelIds(proxy.origin)).toEqual(["other"]);
     await stopped;
     expect(await modelIds(proxy.origin)).toEqual(["other"]);
@@ -167,8 +170,8 @@ test(
         .log()
         .filter((line) => line["container"] === server.name)
         .map(({ message }) => message);
-    // The client returns when the engine knows of the end, which may be before its event is here.
-    await until("its end is told", () => said().includes("container stopped"));
+    // The client may return before the event arrives.
+    await until("the proxy has logged its end", () => said().includes("container stopped"));
     expect(said()).toEqual(["container stopping", "container stopped"]);
   },
   TIMEOUT_MS,

@@ -1,6 +1,6 @@
 /**
- * Requests that wait while their server on a real engine is replaced, in front of the compiled binary. What takes
- * longer is in tests/waiting.
+ * Requests that wait in the compiled binary while their server on a real engine is replaced. Tests that take longer are
+ * in tests/waiting.
  */
 import { expect, test } from "bun:test";
 import { outcomeOf, outcomeOfStream, startLoad } from "../../support/client/load.ts";
@@ -25,7 +25,7 @@ function stream(origin: string, model: string): Promise<string> {
 startEachTestWithoutServers();
 
 test(
-  "Clients that stream see no error while their server is recreated by Compose, replaced by hand, and restarted",
+  "Clients that stream see no error while Compose recreates their server, or someone replaces it by hand or restarts it",
   async () => {
     await using patience = await Patience.start();
     const clients = await patience.load(CLIENTS, stream);
@@ -40,13 +40,13 @@ test(
       await clients.untilMore("200 by last");
     }
     expect(clients.outcomes).toEqual(["200 by last", "200 by old", "200 by recreated"]);
-    expectWaited(patience.proxy, CLIENTS, 0.3); // the log tells of the first time only, within a minute
+    expectWaited(patience.proxy, CLIENTS, 0.3); // the log reports only the first wait within a minute
   },
   TIMEOUT_MS,
 );
 
 test(
-  "Requests for one model don't wait while the server of another one is replaced",
+  "Requests for one model do not wait while the server of another one is replaced",
   async () => {
     await using patience = await Patience.start();
     const { proxy, old } = patience;
@@ -68,14 +68,14 @@ test(
 );
 
 test(
-  "Nobody waits for a server that crashes without a restart policy",
+  "Requests do not wait for a server that crashes without a restart policy",
   async () => {
     await using patience = await Patience.start();
     const { proxy, old } = patience;
     await crash(old);
     await untilModels(proxy.origin, []);
     const startMs = performance.now();
-    // It waits for no longer than a look at the container takes.
+    // The wait takes no longer than an inspect of the container.
     const atOnce = ["404 model_not_found", "503 backend_unavailable"];
     expect(atOnce).toContain(await outcomeOf(proxy.origin, "m"));
     expect(performance.now() - startMs).toBeLessThan(1_000);
@@ -85,7 +85,7 @@ test(
 );
 
 test(
-  "Those that wait are told at once when the proxy is stopped",
+  "Waiting requests get an answer at once when the proxy is stopped",
   async () => {
     await using patience = await Patience.start();
     const { proxy, old } = patience;

@@ -1,6 +1,6 @@
 /**
- * WebSockets through the compiled binary while their containers stop, die, are drained and replaced on a real engine.
- * What takes longer is in tests/waiting.
+ * WebSockets through the compiled binary while their containers stop, die, are drained or replaced on a real engine.
+ * Tests that take longer are in tests/waiting.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { converse } from "../../support/client/websocket.ts";
@@ -30,7 +30,7 @@ import { until, within } from "../../support/until.ts";
 
 const TIMEOUT_MS = 60_000;
 
-/** One for each test, so that all of them start at the same time. */
+/** One server for each test, so that all can start at the same time. */
 const SERVERS = {
   deaf: talker("deaf", { TERM_MODE: "ignore" }),
   uvicorn: talker("uvicorn"),
@@ -42,7 +42,7 @@ const SERVERS = {
   restarted: talker("restarted", { LISTEN_DELAY_MS: "300" }),
 } as const;
 
-/** Of this run, and not of another file's. */
+/** Only the containers of this run, not of another test file. */
 let servers: Record<keyof typeof SERVERS, Server>;
 let proxy: CompiledProxy;
 
@@ -64,15 +64,15 @@ afterAll(async () => {
   await removeServers();
 }, TIMEOUT_MS);
 
-/** Waits until the log tells of WebSockets of a server that ended early. @returns why they did */
+/** Waits for the log line about WebSockets of a server that ended early. @returns its reason */
 async function reasonInLog({ name }: Server): Promise<unknown> {
-  await until("it is in the log", () => earlyEndsIn(proxy, name).length > 0);
+  await until("the log reports it", () => earlyEndsIn(proxy, name).length > 0);
   return earlyEndsIn(proxy, name)[0]?.["reason"];
 }
 
 describe("docker stop", () => {
   test(
-    "of a server that goes on: 1012 when PROXY_DRAIN_TIMEOUT is over, and until then all goes on",
+    "of a server that keeps running: 1012 after PROXY_DRAIN_TIMEOUT, and messages pass until then",
     async () => {
       const { deaf } = servers;
       const client = await talk(proxy.origin, "deaf");
@@ -82,7 +82,7 @@ describe("docker stop", () => {
       await turn(client);
       expect(await client.closed()).toEqual(TIME_UP);
       expect(performance.now() - startMs).toBeWithin(1_000, 2_500);
-      await until("its server knows", async () => (await endsAt(deaf))[0] !== null);
+      await until("its server sees the end", async () => (await endsAt(deaf))[0] !== null);
       expect(await endsAt(deaf)).toMatchObject([{ code: 1001, by: "client" }]);
       expect(await reasonInLog(deaf)).toBe("the drain timeout of 1 s expired");
       await stopped;
@@ -91,7 +91,7 @@ describe("docker stop", () => {
   );
 
   test(
-    "of a server that closes its WebSockets itself, as uvicorn does: the client gets just that",
+    "of a server that closes its WebSockets itself, as uvicorn does: the client gets its Close frame unchanged",
     async () => {
       const client = await talk(proxy.origin, "uvicorn");
       const stopped = dockerCli("stop", servers.uvicorn.name);
@@ -107,7 +107,7 @@ type Death = {
   readonly by: string;
   readonly server: keyof typeof SERVERS;
   readonly end: (server: Server) => Promise<unknown>;
-  /** In the reason of the Close frame. */
+  /** The text in the reason of the Close frame. */
   readonly brief: string;
   readonly logged: RegExp;
 };
@@ -130,7 +130,7 @@ describe("a container that dies: 1011 with the reason", () => {
       logged: /^its container exited with code 1 [\d.]+ m?s into the longest of the connections$/,
     },
     {
-      by: "docker stop, without a word",
+      by: "docker stop, without a Close frame",
       server: "abrupt",
       end: ({ name }) => dockerCli("stop", name),
       brief: "was stopped",
@@ -156,7 +156,7 @@ describe("a container that dies: 1011 with the reason", () => {
 });
 
 test(
-  "drain: new ones wait, those that are open have PROXY_DRAIN_TIMEOUT, and the command waits for that",
+  "drain: new WebSockets wait, open ones have PROXY_DRAIN_TIMEOUT, and the command waits for their end",
   async () => {
     const { drained } = servers;
     const [stays, ends] = [
@@ -175,7 +175,7 @@ test(
       code: 0,
       stdout: expect.stringContaining(`${drained.name}: drained; no requests left\n`),
     });
-    await until("its server knows", async () =>
+    await until("its server sees the end", async () =>
       (await endsAt(drained)).every((end) => end !== null),
     );
     expect(await endsAt(drained)).toMatchObject([
@@ -189,7 +189,7 @@ test(
 );
 
 test(
-  "inference.max_in_flight counts them, and so does status",
+  "inference.max_in_flight and status count them",
   async () => {
     await using strict = await startProxy();
     await untilShown(strict.origin, servers.narrow.name, { state: "routed" });
@@ -204,7 +204,7 @@ test(
 );
 
 test(
-  "a handshake waits for room, and for a container that is restarted: /v1/responses too",
+  "a handshake waits for room, and for a container that restarts, also for /v1/responses",
   async () => {
     const narrow = await talk(proxy.origin, "narrow");
     const next = talk(proxy.origin, "narrow");
@@ -225,14 +225,14 @@ test(
 );
 
 test(
-  "SIGTERM of the proxy waits for WebSockets, then 1012; with none left in time it exits 0 and nothing was cut",
+  "SIGTERM of the proxy: WebSockets have time to finish, then get 1012; if none is left in time, it exits 0 and cuts nothing",
   async () => {
     const env = { PROXY_DRAIN_TIMEOUT: "700ms" };
     await using slow = await startProxy(env);
     await using quick = await startProxy({ PROXY_DRAIN_TIMEOUT: "10s" });
     for (const { origin } of [slow, quick]) {
       await until(
-        "it is routed",
+        "the container is routed",
         async () => (await refusal(origin, "none")) === "404 model_not_found",
       );
     }

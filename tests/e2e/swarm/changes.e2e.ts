@@ -1,6 +1,6 @@
 /**
- * The compiled proxies on a real swarm, under the load of fifty clients. Servers exit at once at SIGTERM, which is the harder
- * case. The other changes and faults, and servers that finish: `npm run test:swarm`.
+ * The compiled proxies on a real swarm, under the load of fifty clients. Servers exit at once at SIGTERM, which is the
+ * harder case. For other changes and faults, and for servers that finish their answers, see `npm run test:swarm`.
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { crash, expectOnlyStreamsBroken, loseWorker } from "../../support/swarm/faults.ts";
@@ -40,7 +40,7 @@ test.each([
   120_000,
 );
 
-test("service rm: what was begun before it is answered", async () => {
+test("service rm: requests that began before it get their answers", async () => {
   await using service = await stage.service({ termMode: "exit" });
   let removedAt = 0;
   const { failed } = await stage.underLoad("service rm", service, async () => {
