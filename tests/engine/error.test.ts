@@ -76,7 +76,7 @@ async function openedFake(): Promise<Disposable & { readonly socketPath: string 
 }
 
 // Only root can become another user.
-describe.skipIf(process.getuid?.() !== 0)("what is said when permission is denied", () => {
+describe.skipIf(process.getuid?.() !== 0)("the message when permission is denied", () => {
   test("names the group to add, for docker run and for Compose, and that group works", async () => {
     using fake = await openedFake();
     chmodSync(fake.socketPath, 0o660);

@@ -109,7 +109,7 @@ function unreachable(
 
 function namesOf(networks: readonly { readonly name: string }[]): string {
   const names = networks.map(({ name }) => name).sort();
-  return names.length === 0 ? "none" : names.join(", ");
+  return names.length === 0 ? "no network" : names.join(", ");
 }
 
 function none(reason: string): TaskAddress {

@@ -29,7 +29,7 @@ describe("follow(), when a line is too long", () => {
     expect([opened(), discovery.log.count("4 MiB")]).toEqual([1, 1]);
     fake.cutStreams(); // and the new stream replays everything
     fake.emit(fake.add({ status: "exited" }), "start");
-    await until("it was told again", () => opened() === 2 && discovery.received() >= 3);
+    await until("the event came again", () => opened() === 2 && discovery.received() >= 3);
     expect(discovery.log.lines.filter(({ message }) => message.includes("4 MiB"))).toMatchObject([
       { level: "warn" },
     ]);
@@ -85,8 +85,8 @@ describe("A bug in the proxy", () => {
     const container = fake.add();
     for (let n = 0; n < 20; n += 1) fake.kill(container);
     fake.exit(container);
-    await until("what follows is seen", () => watching.seen.at(-1)?.kind === "run over");
-    await until("all is looked at", () => watching.resyncs() === 1);
+    await until("the next event is seen", () => watching.seen.at(-1)?.kind === "run over");
+    await until("it looks at all containers", () => watching.resyncs() === 1);
     const errors = watching.log.lines.filter(({ level }) => level === "error");
     expect(errors).toMatchObject([
       {
@@ -106,7 +106,7 @@ describe("A bug in the proxy", () => {
         throw new RangeError("a bug");
       },
     });
-    await until("all is looked at", () => watching.resyncs() === 1);
+    await until("it looks at all containers", () => watching.resyncs() === 1);
     fake.kill(fake.add());
     await until("events are seen", () => watching.seen.length === 1);
     expect([watching.log.count("RangeError: a bug"), watching.log.count("trying on")]).toEqual([
@@ -154,7 +154,7 @@ describe("A bug in the proxy", () => {
         inspect: async () => undefined,
       },
     });
-    await until("it is told", () => discovery.log.count("TypeError: a bug") === 1);
+    await until("it is reported", () => discovery.log.count("TypeError: a bug") === 1);
     isBroken = false;
     await discovery.docker.resync();
     await until("it is ready", () => discovery.fleet.isReady);

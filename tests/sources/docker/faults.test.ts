@@ -106,7 +106,7 @@ describe("DockerSource, regressions:", () => {
     using fake = await new FakeEngine().start();
     const container = fake.add({ health: undefined });
     using discovery = startDiscovery(fake);
-    await until("it is warned of", () => discovery.log.count("container ignored") === 1);
+    await until("the warning is logged", () => discovery.log.count("container ignored") === 1);
     for (let n = 0; n < 5; n += 1) {
       fake.exit(container);
       await discovery.docker.resync();
@@ -124,7 +124,7 @@ describe("DockerSource, regressions:", () => {
     fake.add({ port: models.port });
     const other = fake.add({ port: models.port });
     using discovery = startDiscovery(fake);
-    await until("they are warned of", () => discovery.log.count("two containers") === 1);
+    await until("the warning is logged", () => discovery.log.count("two containers") === 1);
     for (let n = 0; n < 3; n += 1) {
       fake.exit(other);
       await until("it is gone", () => discovery.table.backends.size === 1);
@@ -155,7 +155,7 @@ describe("DockerSource, regressions:", () => {
       return undefined;
     };
     void discovery.docker.resync();
-    await until("the inspect is under way", () => asked === 1);
+    await until("the inspect has begun", () => asked === 1);
     fake.cutStreams();
     await until("the stream is open again", () => fake.streamCount === 1);
     gate.resolve();

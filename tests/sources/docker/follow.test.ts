@@ -12,7 +12,7 @@ describe("follow()", () => {
     using models = startModelServer("m");
     fake.add({ port: models.port });
     using discovery = startDiscovery(fake);
-    await until("it has said so", () => discovery.log.count("no such socket") > 0);
+    await until("it is logged", () => discovery.log.count("no such socket") > 0);
     // 600 ms: about two more tries.
     await expectNever("it says so again", () => discovery.log.count("no such socket") > 1, 600);
     expect(discovery.connection.status).toMatchObject({
@@ -162,7 +162,7 @@ describe("follow()", () => {
     using socket = await abandonedSocket();
     using discovery = startDiscovery({ socketPath: socket.path }, { staleMs: 300 });
     const stale = (): number => discovery.log.count("restart the proxy, or mount the socket's");
-    await until("it has said so", () => discovery.log.count("connection refused") === 1);
+    await until("it is logged", () => discovery.log.count("connection refused") === 1);
     expect(stale()).toBe(0);
     await until("it has lasted", () => stale() === 1);
     expect(discovery.connection.status.reason).toContain("restart the proxy, or mount");

@@ -141,9 +141,9 @@ describe("DockerSource when containers join and leave networks", () => {
     await rig.untilAt("routed", AT_B);
     const { backend } = rig.lease();
     rig.move("own", [OWN_A, network("c", 3)]);
-    await until("it is told", () => rig.status?.reason.includes("is on a, c") === true);
+    await until("it is reported", () => rig.status?.reason.includes("is on a, c") === true);
     rig.move("own", [OWN_A, OWN_B]);
-    await until("it is told", () => rig.status?.reason === "healthy");
+    await until("it is reported", () => rig.status?.reason === "healthy");
     expect([backend.state, rig.reads.length]).toEqual(["active", 1]);
   });
 

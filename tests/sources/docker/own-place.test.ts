@@ -99,7 +99,7 @@ describe("OwnPlace", () => {
     const own = placeOf();
     let isKnown = false;
     void own.known.then(() => (isKnown = true));
-    await expectNever("anybody is known to be anywhere", () => isKnown, 5);
+    await expectNever("the place is known", () => isKnown, 5);
     expect(() => own.place).toThrow("not read yet");
     await own.read(false);
     await own.known;
@@ -120,7 +120,7 @@ describe("OwnPlace", () => {
         },
       });
       expect(own.read(false)).rejects.toThrow("no");
-      await until("it goes on", () =>
+      await until("it continues", () =>
         own.read(false).then(
           () => true,
           () => false,

@@ -52,7 +52,7 @@ test("the warning about a misspelled label names the existing labels", async () 
   using fake = await new FakeEngine().start();
   fake.add({ labels: { "inference.enable": "true", "inference.replicas": "true" } });
   using discovery = startDiscovery(fake);
-  await until("it is warned of", () => discovery.log.count("unknown labels") === 1);
+  await until("the warning is logged", () => discovery.log.count("unknown labels") === 1);
   const warning = discovery.log.lines.find(({ message }) => message === "unknown labels");
   expect(warning).toMatchObject({
     labels: ["inference.replicas"],

@@ -47,7 +47,7 @@ describe("addressOf()", () => {
     const ingress = aTask({ networks: [INGRESS] });
     expect(
       reasonOf(addressOf(ingress, { ...SETTINGS, network: "ingress" }, both, undefined)),
-    ).toContain("the service is on none");
+    ).toContain("the service is on no network");
   });
 
   test("on the host's network: the node's address, with the port of the label", () => {

@@ -15,7 +15,7 @@ function rig() {
     until(`it is ${act}`, () => acts.at(-1) === act);
   const never = (forMs = 2 * HANDOVER_MS): Promise<void> => {
     const { length } = acts;
-    return expectNever("anything is told", () => acts.length > length, forMs);
+    return expectNever("a callback runs", () => acts.length > length, forMs);
   };
   return { acts, handover, untilDone, never };
 }

@@ -124,7 +124,7 @@ describe("OwnNode, a task of a service without a health check", () => {
   test("reports a bug in a look as a bug", async () => {
     const { own, log } = rig(() => new TypeError("ours"));
     own.consider([aTask()], ALL_UNCLEAR);
-    await until("it is told", () => log.count("a bug in the proxy") === 1);
+    await until("it is reported", () => log.count("a bug in the proxy") === 1);
   });
 });
 
@@ -196,7 +196,7 @@ describe("OwnNode, events of a container", () => {
     own.onEvent(event("changed"), "task1");
     own.consider([], ALL_UNCLEAR);
     answer.resolve(container());
-    await expectNever("it is told", () => changed.includes("task1"), 10);
+    await expectNever("it is reported", () => changed.includes("task1"), 10);
   });
 
   test("forgets tasks that are no longer listed, and their stops", async () => {
