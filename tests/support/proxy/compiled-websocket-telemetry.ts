@@ -1,4 +1,4 @@
-/** The compiled binary that reports to a collector, in front of a server with WebSockets, and clients of it. */
+/** The compiled binary with a collector, in front of a server with WebSockets, and clients of that server. */
 import { expect } from "bun:test";
 import type { ServerWebSocket } from "bun";
 import { untilModels } from "../client/requests.ts";
@@ -12,7 +12,7 @@ export const HEARD = "what the server says, which is more";
 export const TRACE_ID = "0af7651916cd43dd8448eb211c80319c";
 export const PARENT_ID = "b7ad6b7169203331";
 
-/** Answers each message with one of its own. Refuses handshakes with a wrong key, and never answers those with `slow`. */
+/** Answers each message with one message. Refuses handshakes with a wrong key, and never answers those with `slow`. */
 function startServer() {
   const traceparents: (string | null)[] = [];
   const pending: Request[] = [];
@@ -62,7 +62,7 @@ export async function startRun(env: Readonly<Record<string, string>> = {}) {
   };
   return {
     ...{ server, engine, container, proxy, metrics, open },
-    /** Ends the proxy. */
+    /** Ends the proxy, and returns its spans. */
     spans: async (): Promise<Spans> => {
       proxy.kill("SIGTERM");
       expect(await proxy.exited).toBe(0);

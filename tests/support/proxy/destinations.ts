@@ -1,4 +1,4 @@
-/** Where requests that name no model go, and the answers where they go nowhere. */
+/** Destinations of requests that name no model, and the proxy's answers when no server fits. */
 import type { Destination } from "../../../src/proxy/destination.ts";
 
 export const IN_BODY = { kind: "model", model: "m", isInBody: true } as const satisfies Destination;
@@ -14,13 +14,13 @@ export const UNNAMED = {
 
 export const BY_QUERY = { ...UNNAMED, namedIn: "query" } as const;
 
-/** About a file or the like, which only one server has. */
+/** For a file or a similar object, which only one server has. */
 export const BY_ID = { ...BY_QUERY, isOfOneServer: true } as const;
 
-/** About the response `resp_2`, which nobody knows. */
+/** For the response `resp_2`, which no server knows. */
 export const UNKNOWN = { ...BY_ID, responseId: "resp_2" } as const;
 
-/** An answer of the proxy's own: its status and its code. */
+/** Status and code of an answer that the proxy itself made. */
 export async function statusAndCode(response: Response): Promise<string> {
   const { error } = (await response.json()) as { error: { code: string } };
   return `${response.status} ${error.code}`;

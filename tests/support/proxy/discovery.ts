@@ -22,23 +22,23 @@ export type Discovery = Disposable & {
   readonly fleet: Fleet;
   readonly docker: DockerSource;
   readonly connection: EngineConnection;
-  /** What is known of each container, by name. */
+  /** The status of each container, by name. */
   readonly containers: () => readonly ContainerStatus[];
-  /** How many events have been handed to the source. */
+  /** How many events the source has received. */
   readonly received: () => number;
 };
 
 type Options = Partial<Omit<FleetInit, "table" | "log">> &
   Times & {
     readonly own?: Partial<DockerSourceInit["own"]>;
-    /** What is asked of another engine than the fake one. */
+    /** These calls go to another engine than the fake one. */
     readonly engine?: Partial<DockerSourceInit["engine"]>;
     readonly callTimeoutMs?: number;
-    /** Called when the source has acted on an event. */
+    /** Called when the source has processed an event. */
     readonly onDelivered?: (event: ContainerEvent) => void;
   };
 
-/** Takes the events of a source on their way to it. */
+/** Counts the events before the source gets them. */
 class CountingSource extends DockerSource {
   received = 0;
   onDelivered: ((event: ContainerEvent) => void) | undefined;
@@ -65,7 +65,7 @@ export function startDiscovery(
     table,
     log,
     drainTimeoutMs,
-    // Once disposed of it asks nobody any more: the port may be another test's server by then.
+    // After disposal it asks no server: the port may belong to another test's server by then.
     readModels: (...asked) => (signal.aborted ? new Promise(() => undefined) : read(...asked)),
   });
   const docker = new CountingSource({
@@ -104,7 +104,7 @@ export function startDiscovery(
   };
 }
 
-/** A request in flight on whoever has the model. */
+/** A request in flight on a server with this model. */
 export function leaseOf(discovery: Discovery, model = "m"): Lease {
   const route = discovery.table.route(model);
   if (route.kind !== "routed") throw new Error(`Cannot get a lease: ${route.kind}`);
@@ -125,15 +125,15 @@ export async function untilKind(
 
 export type ModelServer = Disposable & {
   readonly port: number;
-  /** Answers GET /v1/models; may be replaced at any time. */
+  /** Answers GET /v1/models. A test may replace it at any time. */
   answer: () => Response | Promise<Response>;
-  /** Answers GET /info; may be replaced at any time. */
+  /** Answers GET /info. A test may replace it at any time. */
   info: () => Response | Promise<Response>;
-  /** How many times GET /v1/models was asked. */
+  /** How many times GET /v1/models was requested. */
   readonly reads: () => number;
 };
 
-/** What a server answers whose models are these. */
+/** A server's answer with this model list. */
 export function modelList(...ids: readonly string[]): Response {
   return Response.json({ object: "list", data: ids.map((id) => ({ id })) });
 }
@@ -161,7 +161,7 @@ export function startModelServer(...ids: readonly string[]): ModelServer {
   return Object.assign(models, { port: server.port ?? 0 });
 }
 
-/** A container as the Docker source knows it. */
+/** The container, named as the Docker source names it. */
 export function serverOf({ id }: Pick<FakeContainer, "id">): Server {
   return { source: "docker", id };
 }

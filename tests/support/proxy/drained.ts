@@ -1,4 +1,4 @@
-/** What tests of drain and undrain ask of a discovery. */
+/** Helpers for tests of drain and undrain on a discovery. */
 import type { DrainResult } from "../../../src/fleet/drains.ts";
 import type { Discovery } from "./discovery.ts";
 
@@ -7,7 +7,7 @@ export function runOf(result: DrainResult): string {
   return result.run;
 }
 
-/** The messages of the log, but for those of level debug. */
+/** The messages of the log, except level debug. */
 export function lines({ log }: Discovery): readonly string[] {
   return log.lines.filter(({ level }) => level !== "debug").map(({ message }) => message);
 }

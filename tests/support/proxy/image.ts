@@ -1,4 +1,4 @@
-/** Builds the image of the real Dockerfile on stand-ins of its base images, which tests can't pull, and starts containers of it. */
+/** Builds the real Dockerfile on stand-ins for its base images, which tests cannot pull, and starts containers. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { dockerCli, TEST_LABEL } from "../server/inference-server/image.ts";
@@ -6,20 +6,20 @@ import { until } from "../until.ts";
 
 const ROOT = join(import.meta.dir, "../../..");
 const REPOSITORY = "lw-inference-proxy-test";
-/** Names of Bun's version, for they hold this machine's Bun. */
+/** Named after Bun's version, because the image holds this machine's Bun. */
 const BUN_BASE = `${REPOSITORY}/bun:${Bun.version}`;
 const BASE = `${REPOSITORY}/base-debian12:1`;
 export const PROXY_IMAGE = `${REPOSITORY}/proxy`;
 
-/** The stand-ins are made of Debian packages, and only root can keep their owners. */
+/** The stand-ins consist of Debian packages. Only root can keep the owners of their files. */
 const CAN_BUILD = existsSync("/etc/debian_version") && process.getuid?.() === 0;
 
-/** A container of it needs the engine's socket. */
+/** A container of the image needs the engine's socket. */
 export const CAN_RUN =
   process.env["TEST_ENGINE"] === "install" ||
   (CAN_BUILD && !process.env["DOCKER_HOST"]?.startsWith("tcp:"));
 
-/** @returns what the builder printed */
+/** @returns the builder's output */
 export async function buildProxyImage(env: Readonly<Record<string, string>> = {}): Promise<string> {
   const present = await dockerCli("image", "ls", "--quiet", BUN_BASE);
   if (present.trim() === "") {
@@ -30,7 +30,7 @@ export async function buildProxyImage(env: Readonly<Record<string, string>> = {}
     [
       ...[process.execPath, ".ci/image.ts", "--tag", PROXY_IMAGE, "--label", TEST_LABEL],
       ...["--build-arg", `BUN_IMAGE=${BUN_BASE}`, "--build-arg", `BASE_IMAGE=${BASE}`],
-      // Whatever the engine's networks are: the packages come from where this machine gets them.
+      // Independent of the engine's networks: the packages come from the same place as this machine's.
       ...["--network", "host"],
     ],
     { DOCKER_BUILDKIT: "0", ...env },
@@ -40,24 +40,24 @@ export async function buildProxyImage(env: Readonly<Record<string, string>> = {}
 export type ProxyContainer = AsyncDisposable & {
   readonly name: string;
   readonly log: () => Promise<string>;
-  /** Where it is from this host; its address may be another after a restart. */
+  /** Its address from this host, which may change with a restart. */
   readonly origin: () => Promise<string>;
-  /** A line of /proc/<pid>/status of its first process: `Uid`, `Groups`, `CapEff`. */
+  /** A line of /proc/<pid>/status of the container's first process: `Uid`, `Groups`, `CapEff`. */
   readonly processStatus: (field: string) => Promise<readonly string[]>;
   readonly inspect: (format: string) => Promise<string>;
 };
 
 export type ProxyContainerInit = {
-  /** Of `docker create`, before the image. */
+  /** Flags of `docker create`, before the image. */
   readonly flags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** Further networks beside the one that `flags` name. */
+  /** More networks than the one in `flags`. */
   readonly networks?: readonly string[];
 };
 
 let counter = 0;
 
-/** The engine's own socket, mounted as the seed's compose file does. */
+/** Mounts the engine's own socket, as the compose file of the original does. */
 export function socketMount(): readonly string[] {
   return ["--volume", `${socketPath()}:/var/run/docker.sock:ro`];
 }
@@ -69,7 +69,7 @@ export function socketPath(): string {
   return path;
 }
 
-/** Started and listening. It is removed with the block that holds it. */
+/** Starts a container, and waits until it listens. Use it with `await using`. */
 export async function startProxyContainer(init: ProxyContainerInit = {}): Promise<ProxyContainer> {
   const { flags = socketMount(), env = {}, networks = [] } = init;
   counter += 1;

@@ -1,4 +1,4 @@
-/** The proxy as it runs, on any free port, with a routing table that the test fills by hand. */
+/** The real proxy in this process, on any free port, with a routing table that the test fills by hand. */
 import { BrokenAnswers, type BrokenAnswersInit } from "../../../src/proxy/broken-answers.ts";
 import { createHandler, type HandlerInit } from "../../../src/proxy/handler.ts";
 import type { ClientSocketsInit } from "../../../src/proxy/socket/client-sockets.ts";
@@ -10,7 +10,7 @@ import { makeBackend } from "../server/backends.ts";
 import { clientWith } from "./client-with.ts";
 import { type MemoryLog, memoryLog } from "./memory-log.ts";
 
-/** Times so long that nothing happens by itself; a test shortens those that it is about. */
+/** So long that nothing happens by itself. A test shortens the times that it tests. */
 export const ENDLESS: Patience = {
   watchAfterMs: 0,
   headersMs: 1_000_000,
@@ -27,9 +27,9 @@ export type RunningProxy = Disposable & {
   readonly origin: string;
   readonly table: RoutingTable;
   readonly log: MemoryLog;
-  /** A line of it is one turn late, unless `broken` says otherwise. */
+  /** Lines come one turn of the event loop later, unless `broken` sets another time. */
   readonly brokenAnswers: BrokenAnswers;
-  /** Requests whose connection is kept open just now. */
+  /** How many requests have their connection kept open right now. */
   readonly keptOpen: () => number;
   readonly stop: (timeoutMs: number) => Promise<number>;
 };
@@ -99,7 +99,7 @@ export function startProxyTo(
   return { ...startProxy({ ...init, backends: [backend] }), backend };
 }
 
-/** The head and body of a request for the model `m`, as it goes over the wire. */
+/** The bytes of a request for the model `m`. */
 export function rawRequest(body = '{"model":"m"}', headers: readonly string[] = []): string {
   const head = [
     "POST /v1/chat/completions HTTP/1.1",

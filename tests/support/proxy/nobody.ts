@@ -1,4 +1,4 @@
-/** Stands in for what the proxy knows of itself: here no container and no address is the proxy. */
+/** Stands in for the proxy's knowledge of itself: here no container and no address is the proxy. */
 import type { Itself } from "../../../src/sources/docker/itself.ts";
 
 export const NOBODY: Itself = {

@@ -1,4 +1,4 @@
-/** A proxy in front of servers that are told apart by their numbers. */
+/** A proxy in front of numbered servers. */
 import { makeBackend } from "../server/backends.ts";
 import { type FakeBackend, fakeBackend } from "../server/scripted.ts";
 import { type RunningProxy, startProxy } from "./in-process.ts";
@@ -13,7 +13,7 @@ function answering(name: string): FakeBackend {
 
 type Proxy = RunningProxy & { readonly servers: readonly FakeBackend[] };
 
-/** In front of servers that serve m1, m2 and so on. */
+/** A proxy in front of servers with the models m1, m2 and so on. */
 export function proxyTo(count: number, init: Parameters<typeof startProxy>[0] = {}): Proxy {
   const servers = Array.from({ length: count }, (_, n) => answering(`${n + 1}`));
   const backends = servers.map(({ origin }, n) =>
@@ -30,7 +30,7 @@ export function proxyTo(count: number, init: Parameters<typeof startProxy>[0] = 
   };
 }
 
-/** Who served it, or the status, the code and the message of the error. */
+/** The server that answered, or status, code and message of the error. */
 export async function ask(
   proxy: RunningProxy,
   path: string,

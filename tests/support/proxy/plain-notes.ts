@@ -1,25 +1,25 @@
 /**
- * What a whole, valid JSON body says beside its model, read in the plainest way: all in memory, one character
- * after the other, each value for itself. For tests to hold the scanner to.
+ * The facts that a whole, valid JSON body has besides its model, read in the simplest way: all in memory, one character
+ * after the other, each value separately. Tests compare the scanner with it.
  */
 import type { Noted } from "./scan-model.ts";
 
 type Entry = {
   readonly key: string;
   readonly value: unknown;
-  /** As it is written; each byte is a character. */
+  /** As written in the body. Each byte is one character. */
   readonly text: string;
 };
 
-/** Of the model it says which it is, or what stands there that is no model. */
+/** `model` is the model's name, or the value in its place that names no model. */
 export type Plain = Noted & { readonly model: unknown };
 
-/** @returns what is noted when all of the body has been looked at */
+/** @returns the notes after the whole body was read */
 export function plainNotes(body: Uint8Array): Plain {
   const all = entriesOf(body);
   const at = all.findIndex(({ key, value }) => key === "model" && value !== null && value !== "");
   const model = all[at]?.value;
-  // What names no model ends the looking.
+  // A value that names no model ends the search.
   const entries = at === -1 || typeof model === "string" ? all : all.slice(0, at);
   const valuesOf = (...keys: readonly string[]): readonly unknown[] =>
     entries.filter(({ key }) => keys.includes(key)).map(({ value }) => value);
@@ -41,7 +41,7 @@ function isText(value: unknown): boolean {
   return typeof value === "string" || (typeof value === "object" && value !== null);
 }
 
-/** Longer ones than 256 bytes, as they are written, count for nothing. */
+/** Ids of more than 256 bytes, as written, do not count. */
 function previousResponseIdIn(entries: readonly Entry[]): string | undefined {
   const found = entries.find(
     ({ key, value, text }) =>
@@ -56,13 +56,13 @@ function previousResponseIdIn(entries: readonly Entry[]): string | undefined {
 function entriesOf(body: Uint8Array): Entry[] {
   const text = Buffer.from(body).toString("latin1");
   const entries: Entry[] = [];
-  let at = behindSpace(text, text.startsWith("\xef\xbb\xbf") ? 3 : 0) + 1; // behind the brace
+  let at = behindSpace(text, text.startsWith("\xef\xbb\xbf") ? 3 : 0) + 1; // after the brace
   for (;;) {
     at = behindSpace(text, at);
     if (text[at] === "}") return entries;
     const keyEnd = valueEnd(text, at);
     const key = parse(text.slice(at, keyEnd));
-    const start = behindSpace(text, behindSpace(text, keyEnd) + 1); // behind the colon
+    const start = behindSpace(text, behindSpace(text, keyEnd) + 1); // after the colon
     const end = valueEnd(text, start);
     const written = text.slice(start, end);
     entries.push({ key: String(key), value: parse(written), text: written });

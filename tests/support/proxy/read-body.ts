@@ -1,4 +1,4 @@
-/** Reads a body on behind its model, as the pieces of it come that a test chooses. */
+/** Reads the rest of a body after its model, in the pieces that a test chooses. */
 import { KeptBytes } from "../../../src/proxy/body/kept-bytes.ts";
 import type { ReadTo, RequestBody, Told } from "../../../src/proxy/body/read-result.ts";
 import { readModelField } from "../../../src/proxy/body/request-body.ts";
@@ -9,20 +9,20 @@ export const NO_LIMIT = Number.POSITIVE_INFINITY;
 
 export type Seen = {
   readonly form: RequestBody["kind"];
-  /** The prompt as a text. */
+  /** With the prompt as a text. */
   readonly told: Omit<Told, "prompt"> & { readonly prompt: string | undefined };
-  /** What is sent on is what came. */
+  /** The bytes that are sent on equal the bytes that arrived. */
   readonly isWhole: boolean;
 };
 
 export type Asked = {
   readonly to: ReadTo;
-  /** The length of the body is known: it is no stream of chunks. */
+  /** The body has a known length: it is not chunked. */
   readonly isLengthKnown: boolean;
   readonly kept?: KeptBytes;
 };
 
-/** Reads a body that comes in these pieces, and sends it on. */
+/** Reads a body in these pieces, and sends it on. */
 export async function readPieces(pieces: readonly Uint8Array[], asked: Asked): Promise<Seen> {
   const all = Buffer.concat(pieces);
   const headers = asked.isLengthKnown ? { "content-length": String(all.length) } : {};
@@ -43,7 +43,7 @@ export function textOf({ prompt, ...told }: Told): Seen["told"] {
   return { ...told, prompt: prompt === undefined ? undefined : Buffer.from(prompt).toString() };
 }
 
-/** A request of pieces that come one at each pull, and how many were taken of it. */
+/** A request that gives one piece at each pull, and how many pieces were taken. */
 export function streamed(pieces: Iterable<Uint8Array>, headers: Record<string, string> = {}) {
   const state = { pulls: 0 };
   const iterator = pieces[Symbol.iterator]();

@@ -1,7 +1,7 @@
-/** What became of the requests of the last minutes, in the shape that `GET /status` gives it. */
+/** The outcomes of the requests of the last minutes, in the form of `GET /status`. */
 import type { Recent, RecentWindow } from "../../../src/status.ts";
 
-/** @param requests how many there were, all of them in the last 10 s */
+/** @param requests how many there were, all in the last 10 s */
 export function recent(requests: number, more: Partial<RecentWindow> = {}): Recent {
   const window = {
     requests,

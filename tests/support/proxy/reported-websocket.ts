@@ -1,4 +1,4 @@
-/** A handshake as the proxy reports it, without a proxy, and the ends that a WebSocket may have. */
+/** A handshake as the proxy reports it, without a proxy, and the possible ends of a WebSocket. */
 import { Ending } from "../../../src/routing/ending.ts";
 import type {
   CallReport,

@@ -1,4 +1,4 @@
-/** The proxy as it runs, with telemetry on: what it reports goes to a collector of the test's own. */
+/** The real proxy with telemetry, which reports to a collector of the test. */
 import type { Backend } from "../../../src/routing/backend.ts";
 import type { Observed } from "../../../src/telemetry/instruments.ts";
 import { createOtel } from "../../../src/telemetry/otel.ts";
@@ -16,7 +16,7 @@ export type TestTelemetry = Disposable & {
 
 type Environment = Readonly<Record<string, string>>;
 
-/** What there is to observe where a test does not say. */
+/** The observed values, unless a test sets others. */
 export const NOTHING_OBSERVED: Observed = {
   activeBackends: () => 0,
   backendLoads: () => [],
@@ -26,13 +26,13 @@ export const NOTHING_OBSERVED: Observed = {
 };
 
 type TestInit = Partial<Observed> & {
-  /** A function is given the origin of the collector. */
+  /** A function gets the origin of the collector. */
   readonly env?: Environment | ((origin: string) => Environment);
   readonly scrape?: boolean;
   readonly containerId?: string;
 };
 
-/** Telemetry to a collector at its base endpoint, unless `env` names others. */
+/** Telemetry to a collector at its base endpoint, unless `env` sets other endpoints. */
 export function startTestTelemetry({
   scrape = false,
   containerId,
@@ -59,7 +59,7 @@ export function startTestTelemetry({
   return { telemetry, receiver, log, [Symbol.dispose]: () => receiver[Symbol.dispose]() };
 }
 
-/** The exporters read their part of the environment as they are made. */
+/** The exporters read their variables from the environment when they are created. */
 function inEnvironment<T>(env: Environment, make: () => T): T {
   const before = { ...process.env };
   Object.assign(process.env, env);
@@ -75,7 +75,7 @@ function inEnvironment<T>(env: Environment, make: () => T): T {
 
 export type ReportingProxy = TestTelemetry & {
   readonly proxy: RunningProxy;
-  /** Sends all there is, which ends the telemetry. */
+  /** Sends all spans, and ends the telemetry. */
   readonly spans: () => Promise<{
     readonly servers: readonly ReceivedSpan[];
     readonly clients: readonly ReceivedSpan[];
@@ -106,7 +106,7 @@ export function startReportingProxy(
   };
 }
 
-/** The lines of one metric as Prometheus gets them, without what all have in common. */
+/** The lines of one metric as Prometheus gets them, without the labels that all lines share. */
 export async function scraped(telemetry: Telemetry, name: string): Promise<readonly string[]> {
   const text = (await telemetry.scrape?.()) ?? "";
   return text

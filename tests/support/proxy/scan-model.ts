@@ -1,4 +1,4 @@
-/** Runs a body through a ModelScanner in the pieces that a test chooses. */
+/** Runs a ModelScanner on a body, in the pieces that a test chooses. */
 import type { BodyNotes } from "../../../src/proxy/body/body-notes.ts";
 import { ModelScanner } from "../../../src/proxy/body/model-field.ts";
 import type { Verdict } from "../../../src/proxy/body/verdict.ts";
@@ -12,10 +12,10 @@ export function scanModel(pieces: Iterable<Uint8Array>): Verdict {
   return scanner.end();
 }
 
-/** What a scanner notes of a body, the prompt as its bytes stand. */
+/** The scanner's notes on a body. The prompt has its raw bytes. */
 export type Noted = {
   readonly prompt: string | undefined;
-  /** The end of the prompt has not been seen. */
+  /** The scanner has not seen the end of the prompt. */
   readonly isPromptOpen: boolean;
   readonly previousResponseId: string | undefined;
   readonly hasConversation: boolean;
@@ -23,7 +23,7 @@ export type Noted = {
   readonly isComplete: boolean;
 };
 
-/** Scans as far as the model, and then on. */
+/** Scans to the model, and then to the end of the prompt or object. */
 export function scanOn(pieces: readonly Uint8Array[], to: "prompt" | "object"): BodyNotes {
   const scanner = new ModelScanner();
   let isScanned = false;
@@ -36,7 +36,7 @@ export function scanOn(pieces: readonly Uint8Array[], to: "prompt" | "object"): 
   return scanner.notes;
 }
 
-/** The same, as a test compares it. */
+/** The same, in a form that a test can compare. */
 export function scanNotes(pieces: readonly Uint8Array[], to: "prompt" | "object"): Noted {
   const { promptStart, promptEnd, previousResponseId, hasConversation, isBackground, isComplete } =
     scanOn(pieces, to);
@@ -48,7 +48,7 @@ export function scanNotes(pieces: readonly Uint8Array[], to: "prompt" | "object"
   return { prompt, isPromptOpen, previousResponseId, hasConversation, isBackground, isComplete };
 }
 
-/** The same bytes, cut before each of the positions given, which rise. */
+/** The same bytes, cut before each of these positions, which must rise. */
 export function cutAt(bytes: Uint8Array, ...positions: readonly number[]): Uint8Array[] {
   const edges = [0, ...positions, bytes.length];
   return edges.slice(1).map((edge, index) => bytes.subarray(edges[index], edge));

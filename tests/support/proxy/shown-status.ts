@@ -1,13 +1,13 @@
-/** Waits for what a running proxy shows of a container in GET /status. */
+/** Waits for the status of a container in a running proxy's GET /status. */
 import { expect } from "bun:test";
 import type { ContainerStatus } from "../../../src/status.ts";
 import { until } from "../until.ts";
 
 /**
- * Waits until a container's status is as expected. Fails with what it is instead.
+ * Waits until a container's status is as expected. A failure shows the actual status.
  *
- * @param expected fields of its status; a text may be a matcher of the test runner
- * @returns how long it took, ms
+ * @param expected fields of the status; a text may be a matcher of the test runner
+ * @returns the waiting time in ms
  */
 export async function untilShown(
   origin: string,
@@ -34,7 +34,7 @@ export async function untilShown(
   return performance.now() - startMs;
 }
 
-/** @param reason how it begins */
+/** @param reason the beginning of the reason */
 export function isWarned(log: string, container: string, reason: string): boolean {
   const about = [
     '"level":"warn"',
@@ -44,12 +44,12 @@ export function isWarned(log: string, container: string, reason: string): boolea
   return log.split("\n").some((line) => about.every((words) => line.includes(words)));
 }
 
-/** Matches what begins so. */
+/** Matches texts with this beginning. */
 export function startOf(text: string): RegExp {
   return new RegExp(`^${RegExp.escape(text)}`);
 }
 
-/** @returns undefined if it knows no such container */
+/** @returns undefined if the proxy knows no such container */
 async function containerStatusOf(
   origin: string,
   name: string,

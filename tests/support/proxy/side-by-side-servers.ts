@@ -1,10 +1,10 @@
-/** Servers that answer as the test says, behind two compiled proxies on one fake engine. */
+/** Servers whose answers the test writes, behind two compiled proxies on one fake engine. */
 import { post } from "../client/requests.ts";
 import { fakeBackend } from "../server/scripted.ts";
 import { until } from "../until.ts";
 import { SideBySide } from "./side-by-side.ts";
 
-/** How a server answers whatever does not ask for its models. */
+/** Makes a server's answer to every request except the one for its models. */
 export type Answer = NonNullable<Parameters<typeof fakeBackend>[0]>;
 
 type Options = {
@@ -12,15 +12,15 @@ type Options = {
   readonly count: number;
   /** @param nth from 0, the oldest */
   readonly answerOf: (nth: number) => Answer;
-  /** Of all. `inference.replica` if they are not given. */
+  /** The labels of all servers. `inference.replica` by default. */
   readonly labels?: Readonly<Record<string, string>>;
-  /** `m` if it is not given. */
+  /** `m` by default. */
   readonly modelOf?: (nth: number) => string;
 };
 
 export class SharedServers implements AsyncDisposable {
   readonly side: SideBySide;
-  /** How many requests have come to each server, the oldest first. */
+  /** How many requests each server has received, the oldest first. */
   readonly counts: readonly number[];
   readonly #stack: AsyncDisposableStack;
 
@@ -30,7 +30,7 @@ export class SharedServers implements AsyncDisposable {
     this.#stack = stack;
   }
 
-  /** Resolves when all of them are routed in both. */
+  /** Resolves when both proxies route all servers. */
   static async start(options: Options): Promise<SharedServers> {
     const { count, answerOf, labels = { "inference.replica": "true" } } = options;
     await using stack = new AsyncDisposableStack();
@@ -59,19 +59,19 @@ export class SharedServers implements AsyncDisposable {
     return this.#stack.disposeAsync();
   }
 
-  /** How many requests have come to all. */
+  /** How many requests all servers have received. */
   get count(): number {
     return this.counts.reduce((all, one) => all + one, 0);
   }
 
-  /** Sends a chat over one proxy or the other, by turns. */
+  /** Sends a chat over one of the proxies: even numbers over one, odd numbers over the other. */
   chat(nth: number, content: string): Promise<Response> {
     const { origin } = this.side.proxies[nth % 2 === 0 ? 0 : 1];
     const messages = [{ role: "user", content }];
     return post(origin, "/v1/chat/completions", { model: "m", messages });
   }
 
-  /** Sends chats over both, and resolves when all have come to servers, which hold them. */
+  /** Sends chats over both proxies. Resolves when all have reached the servers, which hold them. */
   async fill(
     count: number,
     content: (nth: number) => string,

@@ -1,4 +1,4 @@
-/** Two compiled proxies on one fake engine, as two containers of it behind one front proxy. */
+/** Two compiled proxies on one fake engine, like two containers behind one front proxy. */
 import { envOf, FakeEngine } from "../engine/fake.ts";
 import type { FakeContainer } from "../engine/replies.ts";
 import { createService } from "../server/inference-server/handler.ts";
@@ -20,7 +20,7 @@ export class SideBySide implements AsyncDisposable {
     this.#stack = stack;
   }
 
-  /** Resolves when both are ready. @param env of both */
+  /** Resolves when both are ready. @param env environment variables of both */
   static async start(env: Readonly<Record<string, string>> = {}): Promise<SideBySide> {
     await using stack = new AsyncDisposableStack();
     const engine = stack.use(await new FakeEngine().start());
@@ -39,13 +39,13 @@ export class SideBySide implements AsyncDisposable {
     return this.#stack.disposeAsync();
   }
 
-  /** A labelled container at this port, healthy unless said otherwise. Tells no event. */
+  /** Adds a labelled container at this port, healthy by default. Sends no event. */
   add(port: number, init: Partial<FakeContainer> = {}): FakeContainer {
     const labels = { "inference.enable": "true", "inference.port": String(port), ...init.labels };
     return this.engine.add({ ...init, labels });
   }
 
-  /** A container of a stand-in for an inference server that has the model `m`, and starts: it is not healthy yet. */
+  /** Adds a container with the model `m` that is still starting, not healthy yet. */
   addServer(name: string, labels: Readonly<Record<string, string>> = {}): FakeContainer {
     const settings = readSettings({ NAME: name, MODELS: "m" });
     const { fetch, websocket } = createService(settings);
@@ -57,18 +57,18 @@ export class SideBySide implements AsyncDisposable {
     return container;
   }
 
-  /** See the function of this name. */
+  /** Calls the function `apartMs` for both proxies. */
   apartMs(what: string, holds: (proxy: CompiledProxy) => Promise<boolean>): Promise<number> {
     return apartMs(this.proxies, what, holds);
   }
 
-  /** Waits until both show it so. @param expected as `untilShown` takes it */
+  /** Waits until both proxies show this status. @param expected see `untilShown` */
   async untilBothShow(name: string, expected: Readonly<Record<string, unknown>>): Promise<void> {
     await Promise.all(this.proxies.map(({ origin }) => untilShown(origin, name, expected)));
   }
 }
 
-/** @returns how long it holds for one of them before it does for the other, ms */
+/** @returns the time in ms between the moments when the condition first holds for each proxy */
 export async function apartMs(
   proxies: Pair,
   what: string,

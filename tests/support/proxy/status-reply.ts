@@ -1,4 +1,4 @@
-/** Stands in for a proxy's reply to GET /status, in the shape that the proxy gives it. */
+/** Stands in for a proxy's reply to GET /status, in the same form. */
 import type { Status } from "../../../src/status.ts";
 
 const STARTED = "2026-01-02T03:04:05.000Z";

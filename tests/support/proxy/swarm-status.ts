@@ -1,4 +1,4 @@
-/** Made-up parts of what `GET /status` shows of a swarm. */
+/** Makes up parts of the swarm's section in `GET /status`. */
 import type { ServiceStatus, SwarmStatus, TaskStatus } from "../../../src/status.ts";
 
 export function task(init: Partial<TaskStatus> & { readonly name: string }): TaskStatus {
@@ -12,7 +12,7 @@ export function task(init: Partial<TaskStatus> & { readonly name: string }): Tas
   };
 }
 
-/** One that wants as many tasks as it has, all of which take requests. */
+/** A service that has all its wanted tasks. All of them take requests. */
 export function service(init: Partial<ServiceStatus> & { readonly name: string }): ServiceStatus {
   const count = init.tasks?.length ?? 0;
   return {

@@ -18,7 +18,7 @@ export type SwarmRig = Disposable & {
   readonly fleet: Fleet;
   readonly docker: DockerSource;
   readonly swarm: SwarmSource;
-  /** What is known of each container and each task, by name. */
+  /** The status of each container and each task, by name. */
   readonly members: () => readonly ContainerStatus[];
   readonly service: (name?: string) => ServiceStatus | undefined;
 };
@@ -26,17 +26,17 @@ export type SwarmRig = Disposable & {
 export type SwarmOptions = Pick<SwarmSourceInit, "times" | "resolve"> & {
   readonly drainTimeoutMs?: number;
   readonly callTimeoutMs?: number;
-  /** Where the proxy is; where the source of containers finds it to be, if it is not given. */
+  /** The proxy's place. By default the source of containers finds it. */
   readonly place?: () => Place;
   readonly ownContainerId?: string;
   readonly listeningPort?: number;
-  /** What the source of the swarm asks of another engine than the fake one. */
+  /** The swarm's source makes these calls to another engine than the fake one. */
   readonly engine?: Partial<SwarmSourceInit["engine"]>;
 };
 
 export type HeldLease = {
   readonly origin: string;
-  /** Its backend has gone, and took the request with it. */
+  /** The backend was closed, and the request ended with it. */
   readonly isClosed: () => boolean;
   readonly end: () => void;
 };
@@ -55,7 +55,7 @@ export function startSwarm(
   const { drainTimeoutMs = 60_000, place, ownContainerId, resolve = NOBODY } = options;
   const fleet = new Fleet({
     ...{ table, log, drainTimeoutMs },
-    // Once disposed of it asks nobody any more: the port may be another test's server by then.
+    // After disposal it asks no server: the port may belong to another test's server by then.
     readModels: (...asked) =>
       signal.aborted ? new Promise(() => undefined) : readModels(...asked),
   });
@@ -101,7 +101,7 @@ export function stateOfTask(rig: SwarmRig, { id }: Pick<FakeTask, "id">): string
   return rig.members().find((member) => member.id === id)?.state;
 }
 
-/** @param state undefined: nothing is known of it */
+/** @param state undefined: the task is unknown */
 export async function untilTask(
   rig: SwarmRig,
   task: Pick<FakeTask, "id">,
@@ -115,14 +115,14 @@ export async function untilTask(
   );
 }
 
-/** Waits until an answer to a question that is sent from now on has been acted on. */
+/** Waits until the answer to a later poll has been processed. */
 export async function nextReads(fake: Pick<FakeEngine, "requests">, count = 2): Promise<void> {
   const asked = (): number => fake.requests.filter((path) => path.endsWith("/tasks")).length;
   const before = asked();
   await until("the tasks have been read again", () => asked() >= before + count);
 }
 
-/** A request in flight on whoever has the model. */
+/** A request in flight on a server with this model. */
 export function leaseFrom(rig: SwarmRig, model = "m"): HeldLease {
   const route = rig.table.route(model);
   if (route.kind !== "routed") throw new Error(`Cannot get a lease: ${route.kind}`);

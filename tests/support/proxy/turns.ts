@@ -1,4 +1,4 @@
-/** Whose turn it is to send does not matter to a test. */
+/** For tests in which the order of sending does not matter. */
 import type { Turns } from "../../../src/proxy/body/upload-reader.ts";
 
 export const NO_TURNS: Turns = { expect: () => undefined, keepOpen: () => undefined };

@@ -1,4 +1,4 @@
-/** Waiters of the waiting room that are no requests: they try what the test says. */
+/** Waiters for the waiting room without a request: the test decides the results of their tries. */
 import { type Tried, type Waiter, WaitingRoom } from "../../../src/proxy/waiting-room.ts";
 import type { WaitOutcome } from "../../../src/telemetry/telemetry.ts";
 import { type MemoryLog, memoryLog } from "./memory-log.ts";
@@ -19,7 +19,7 @@ let arrivals = 0;
 
 type Init = Partial<Waiter<number>> & { readonly outcomes?: WaitOutcome[] };
 
-/** Comes after all that were made before, and waits for the model `m` in vain unless the test says otherwise. */
+/** A waiter behind all earlier ones. By default it waits for the model `m` in vain. */
 export function waiter({ outcomes = [], ...init }: Init = {}): Waiter<number> {
   arrivals += 1;
   return {

@@ -1,8 +1,8 @@
-/** What a running proxy tells of requests that wait. */
+/** What a running proxy reports about waiting requests. */
 import { until } from "../until.ts";
 import type { CompiledProxy } from "./compiled.ts";
 
-/** How many requests wait for a model, as GET /status tells it. */
+/** How many requests wait for a model, from GET /status. */
 async function waitingFor(origin: string, model: string): Promise<number> {
   const response = await fetch(`${origin}/status`, { keepalive: false });
   const { models } = (await response.json()) as {
@@ -23,7 +23,7 @@ export function untilWaiting(
 
 export type Wait = { readonly requests: number; readonly longestS: number };
 
-/** What the log tells of the times in which requests waited for a model: those that are over, oldest first. */
+/** The log's entries about finished waiting times for a model, oldest first. */
 export function waitsFor(proxy: CompiledProxy, model: string): readonly Wait[] {
   return proxy
     .log()

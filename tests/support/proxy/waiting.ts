@@ -1,4 +1,4 @@
-/** A proxy whose requests wait, in front of servers of the model `m` that the test admits and drains by hand. */
+/** A proxy with a waiting room, in front of servers of the model `m` that the test admits and drains by hand. */
 import { WaitingRoom, type WaitingRoomInit } from "../../../src/proxy/waiting-room.ts";
 import type { Backend } from "../../../src/routing/backend.ts";
 import { Load } from "../../../src/routing/load.ts";
@@ -11,9 +11,9 @@ type ProxyInit = Parameters<typeof startProxy>[0];
 
 export type PatientProxy = ReturnType<typeof startProxy> & {
   readonly room: WaitingRoom;
-  /** What the room says. */
+  /** The waiting room's log. */
   readonly roomLog: MemoryLog;
-  /** Resolves when so many wait for a model. */
+  /** Resolves when this many requests wait for a model. */
   readonly untilWaiting: (count: number, model?: string) => Promise<void>;
 };
 

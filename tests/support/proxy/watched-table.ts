@@ -1,11 +1,11 @@
-/** A routing table whose backends and updates a test can see, draining ones too: the proxy itself has no need to. */
+/** A routing table that shows a test its backends (also draining ones) and its updates. The proxy does not need this. */
 import type { Backend, CloseReason } from "../../../src/routing/backend.ts";
 import type { Overlap } from "../../../src/routing/overlap.ts";
 import { RoutingTable, type TableUpdate } from "../../../src/routing/table.ts";
 
 export class WatchedTable extends RoutingTable {
   readonly backends = new Set<Backend>();
-  /** What telemetry counts, in order. */
+  /** The updates that telemetry counts, in order. */
   readonly updates: TableUpdate[];
 
   constructor() {

@@ -6,14 +6,14 @@ import { findChromium } from "./programs.ts";
 const BROWSER_BOUND_MS = 60_000;
 
 /**
- * Opens the page in a browser of its own.
+ * Opens the page in a new browser.
  *
- * @param script calls `report` with what it has seen: a value that JSON can hold
+ * @param script calls `report` with its observation, which must be a JSON value
  */
 export async function browse<Seen>(script: string): Promise<Seen> {
   const browser = findChromium();
   if (browser === undefined)
-    throw new Error("Cannot find Chromium: npm run test:clients brings it");
+    throw new Error("Cannot find Chromium. Install it with npm run test:clients");
   const reported = Promise.withResolvers<Seen>();
   using page = Bun.serve({
     port: 0,
@@ -33,7 +33,7 @@ export async function browse<Seen>(script: string): Promise<Seen> {
     [
       browser.path,
       "--headless",
-      "--no-sandbox", // which root can't have, and which this page does not need
+      "--no-sandbox", // root can't use the sandbox, and this page does not need it
       "--disable-gpu",
       "--disable-dev-shm-usage",
       "--disable-background-networking",
@@ -50,7 +50,7 @@ export async function browse<Seen>(script: string): Promise<Seen> {
   try {
     return await within("what the page sees", reported.promise, BROWSER_BOUND_MS);
   } finally {
-    child.kill("SIGTERM"); // on which it ends its own processes
+    child.kill("SIGTERM"); // Chromium then ends its own processes
     await child.exited;
   }
 }

@@ -1,7 +1,7 @@
 /**
- * Fills the cache folder of programs.ts with what is not there yet: two npm packages, and Debian's Chromium with the libraries
- * that this machine lacks. Changes nothing else on the machine: needs no root, and installs no package of Debian's.
- * A folder gets its name when it is complete, so one that was broken off is never used. With `--chromium` it brings that alone.
+ * Adds missing programs to the cache folder of programs.ts: two npm packages, and Debian's Chromium with the libraries that
+ * this machine lacks. It changes nothing else on the machine: it needs no root, and installs no Debian package. A folder
+ * gets its name when it is complete, so an interrupted download is never used. With `--chromium` it adds only Chromium.
  */
 import { mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -35,24 +35,25 @@ async function unpackChromium(): Promise<void> {
   await makeFolder(CHROMIUM_FOLDER, async (folder) => {
     const downloads = join(folder, "packages");
     mkdirSync(downloads);
-    // Old lists name files that are gone. Only root may renew them.
+    // Old package lists name removed files. Only root may update the lists.
     if (process.getuid?.() === 0) await run(".", "apt-get", "-qq", "update");
     const apt = ["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download"];
     await run(downloads, ...apt, ...(await missingPackages()));
     for (const file of readdirSync(downloads)) await run(downloads, "dpkg", "-x", file, folder);
     rmSync(downloads, { recursive: true });
   });
-  if (findChromium() === undefined) throw new Error("Debian's chromium has no program any more");
+  if (findChromium() === undefined)
+    throw new Error("Cannot find the program in Debian's chromium package: its layout has changed");
 }
 
-/** What `apt-get install` would add. Lines of packages that it would only upgrade have the old version in brackets. */
+/** The packages that `apt-get install` would add. A line with an old version in brackets is only an upgrade. */
 async function missingPackages(): Promise<readonly string[]> {
   const plan = await run(".", "apt-get", "install", "-s", "--no-install-recommends", "chromium");
   const added = [...plan.matchAll(/^Inst (\S+) \((\S+)/gm)];
   return added.map(([, name, version]) => `${name}=${version}`);
 }
 
-/** Fills a folder beside the one that is wanted, then moves it there. */
+/** Fills a temporary folder, then renames it to its final name. */
 async function makeFolder(folder: string, fill: (folder: string) => Promise<void>): Promise<void> {
   const partial = `${folder}.partial`;
   for (const old of [partial, folder]) rmSync(old, { recursive: true, force: true });

@@ -1,6 +1,6 @@
 /**
- * The programs that people use with the proxy, as their makers ship them: which versions, and where they are kept. They are
- * too large for devDependencies (1.2 GB), so they lie in a cache folder outside of the repository. install.ts fills it.
+ * The programs that people use with the proxy, as their makers publish them: their versions, and the folders with them. They
+ * are too large for devDependencies (1.2 GB), so they are in a cache folder outside of the repository. install.ts fills it.
  */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -35,7 +35,7 @@ export function npmProgram(program: NpmProgram): string {
   return join(npmFolder(program), "node_modules/.bin", program.program);
 }
 
-/** Debian's packages of Chromium, unpacked and not installed. */
+/** Debian's packages of Chromium, unpacked but not installed. */
 export const CHROMIUM_FOLDER = join(CACHE, "chromium");
 
 export type Browser = {
@@ -43,7 +43,7 @@ export type Browser = {
   readonly env: Readonly<Record<string, string>>;
 };
 
-/** The machine's own Chromium, or the one of the cache. */
+/** The machine's own Chromium, or the one in the cache. */
 export function findChromium(): Browser | undefined {
   const own = Bun.which("chromium");
   if (own !== null) return { path: own, env: {} };
@@ -53,7 +53,7 @@ export function findChromium(): Browser | undefined {
     : { path: unpacked, env: { LD_LIBRARY_PATH: librariesIn(CHROMIUM_FOLDER).join(":") } };
 }
 
-/** Debian keeps libraries in `usr/lib/<machine>`, and some of PulseAudio's in a folder below that. */
+/** Debian keeps libraries in `usr/lib/<machine>`, and some of PulseAudio's in a folder below it. */
 function librariesIn(root: string): readonly string[] {
   const lib = join(root, "usr/lib");
   const machine = readdirSync(lib).find((name) => name.includes("-linux-gnu"));

@@ -1,23 +1,23 @@
 /**
- * Stands between a client and the proxy, passes every byte on as it comes, and notes the requests and their answers. What
- * comes behind a 101 is no HTTP, so it is not looked at.
+ * Relays every byte between a client and the proxy at once, and records the requests and their answers. After a 101 the
+ * bytes are not HTTP, so it does not parse them.
  */
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { parseMessage } from "../client/http-message.ts";
 import { within } from "../until.ts";
 
 export type Exchange = {
-  /** As `GET /v1/models?limit=1000`. */
+  /** For example `GET /v1/models?limit=1000`. */
   readonly request: string;
-  /** When the request had come as a whole, ms since the relay started. */
+  /** When the request was complete, in ms since the relay started. */
   readonly atMs: number;
-  /** Undefined until an answer has come as a whole. */
+  /** Undefined until the answer is complete. */
   status: number | undefined;
 };
 
 export type Relay = Disposable & {
   readonly port: number;
-  /** Of all connections, in the order of the requests. */
+  /** The exchanges of all connections, in the order of the requests. */
   readonly exchanges: readonly Exchange[];
 };
 
@@ -64,7 +64,7 @@ export async function startRelay(toPort: number): Promise<Relay> {
   };
 }
 
-/** @param take gets what has come and was not taken yet, and returns how many bytes it takes: 0 if it needs more */
+/** @param take gets the bytes that it has not taken yet, and returns how many it takes: 0 if it needs more */
 function passOn(from: Socket, to: Socket, take: (bytes: Buffer) => number): void {
   let rest: Buffer = Buffer.alloc(0);
   from.on("data", (bytes: Buffer) => {
@@ -76,7 +76,7 @@ function passOn(from: Socket, to: Socket, take: (bytes: Buffer) => number): void
   from.on("error", () => to.destroy());
 }
 
-/** @returns 0 if it has not come as a whole */
+/** @returns 0 if the answer is incomplete */
 function lengthOfAnswer(bytes: Buffer, hasNoBody: boolean): number {
   if (!hasNoBody) return parseMessage(bytes)?.length ?? 0;
   const headEnd = bytes.indexOf("\r\n\r\n");

@@ -1,7 +1,7 @@
 /**
- * Runs the command of its arguments in a network of its own, where only loopback is: the programs of these tests call home
- * in many ways, and each new version may have one more. Where the kernel refuses that, it says so and runs the command
- * with all networks; the programs are then asked to keep quiet by their own settings.
+ * Runs the command in its arguments in a new network namespace with only loopback: the programs of these tests contact their
+ * makers in many ways, and each new version may add one. If the kernel refuses the namespace, it says so, and runs the
+ * command with all networks. The programs' own settings then ask them to send nothing.
  */
 const command = process.argv.slice(2);
 const isRoot = process.getuid?.() === 0;
@@ -13,7 +13,8 @@ const ALONE = [
 ];
 
 const isAlone = Bun.which("unshare") !== null && (await run([...ALONE, "true"], {})) === 0;
-if (!isAlone) process.stderr.write("No network of its own here: the clients may call home.\n");
+if (!isAlone)
+  process.stderr.write("Cannot make a network namespace: the clients may contact their makers.\n");
 process.exit(
   isAlone ? await run([...ALONE, ...command], { LOOPBACK_ONLY: "true" }) : await run(command, {}),
 );

@@ -1,4 +1,4 @@
-/** The settings of clients that docs/clients.md shows, with the proxy and the model of a test in the place of the page's. */
+/** Reads the clients' settings from docs/clients.md, and puts in the proxy and the model of a test. */
 import { codeBlocks, readText } from "../docs.ts";
 
 const DOCS = "docs/clients.md";
@@ -24,7 +24,7 @@ export function shownVariables(
   throw new Error(`${DOCS} does not set ${named}`);
 }
 
-/** The file `config.toml` of Codex. Lines that are added to its end belong to the provider. */
+/** Codex's file `config.toml`. Lines after its end belong to the provider. */
 export function shownCodexConfig(origin: string, model: string): string {
   const [block] = codeBlocks(readText(DOCS), "toml");
   if (block === undefined) throw new Error(`${DOCS} shows no config.toml`);

@@ -1,4 +1,4 @@
-/** The compiled proxy in front of stand-in servers of a fake engine, and a real client that is pointed at it. */
+/** The compiled proxy in front of stand-in servers on a fake engine, and a real client that uses the proxy. */
 import { expect } from "bun:test";
 import { untilModels } from "../client/requests.ts";
 import { envOf, FakeEngine } from "../engine/fake.ts";
@@ -10,11 +10,11 @@ import { temporaryDirectory } from "../temporary-directory.ts";
 import { within } from "../until.ts";
 import { type Exchange, type Relay, startRelay } from "./relay.ts";
 
-/** Each on a server of its own, so that only a request that names one can be routed. */
+/** Each is on its own server, so the proxy can only route a request that names one. */
 const MODELS = ["coder", "claude-coder"];
-/** What the stand-in says to everything. */
+/** The stand-in's answer to every request. */
 export const ANSWER = "stand-in 1 2 3 4";
-/** Whether the tests have a network of their own: see run-alone.ts. */
+/** Whether the tests run in their own network namespace: see run-alone.ts. */
 export const IS_ALONE = process.env["LOOPBACK_ONLY"] === "true";
 
 const CLIENT_BOUND_MS = 60_000;
@@ -23,13 +23,13 @@ const START_BOUND_MS = 2_000;
 export type Stage = AsyncDisposable & {
   readonly origin: string;
   readonly relay: Relay;
-  /** All that has come to the servers, but for what asks for their models. */
+  /** All requests to the servers, except those for their models. */
   readonly journal: () => Promise<readonly JournalEntry[]>;
 };
 
 /**
- * @param models each on a server of its own
- * @param env of the servers
+ * @param models each on its own server
+ * @param env environment variables of the servers
  */
 export async function startStage(
   models: readonly string[] = MODELS,
@@ -65,16 +65,16 @@ export async function startStage(
 export type ClientRun = {
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string>>;
-  /** Files below its home, by path. */
+  /** Files below the client's home, by path. */
   readonly files?: Readonly<Record<string, string>>;
-  /** With which code it is to exit. */
+  /** The expected exit code. */
   readonly code?: number;
 };
 
 /**
- * Runs a client in a home of its own until it ends. It is killed if it takes too long.
+ * Runs a client with a new home folder until it ends. Kills it if it takes too long.
  *
- * @returns what it says: its standard output, or what it complains of if it is to fail
+ * @returns its standard output, or its standard error if it is to fail
  */
 export async function runClient(run: ClientRun): Promise<string> {
   const { command, env, files = {}, code: expected = 0 } = run;
@@ -100,9 +100,9 @@ export async function runClient(run: ClientRun): Promise<string> {
 }
 
 /**
- * Checks that the first request for a model leaves soon, and that the client does not retry what the proxy answered before.
+ * Checks that the client sends the first request for a model soon, and does not retry after the proxy's earlier answers.
  *
- * @returns the opening: all that came before that request, and that itself, as `GET /v1/responses 426`
+ * @returns the requests up to and including that one, for example `GET /v1/responses 426`
  */
 export function expectQuickStart(
   exchanges: readonly Exchange[],

@@ -10,11 +10,11 @@ type Outcome = { readonly code: number; readonly output: string };
 export type ReleaseClone = Disposable & {
   readonly path: string;
   readonly dist: string;
-  /** Runs a script of .ci as a job does: with PATH and these variables alone. */
+  /** Runs a script of .ci as a job does: with only PATH and these variables. */
   readonly run: (script: string, env: Readonly<Record<string, string>>) => Promise<Outcome>;
 };
 
-/** @param tags of its only commit */
+/** @param tags of the only commit */
 export async function releaseClone(tags: readonly string[]): Promise<ReleaseClone> {
   const { path, [Symbol.dispose]: dispose } = temporaryDirectory();
   const dist = join(path, "dist");
@@ -31,7 +31,7 @@ export async function releaseClone(tags: readonly string[]): Promise<ReleaseClon
   };
 }
 
-/** A clone as actions/checkout makes it without `fetch-depth: 0`: one commit, and the tags of that commit. */
+/** A clone like that of actions/checkout without `fetch-depth: 0`: one commit, and the tags of that commit. */
 export async function makeShallow({ path }: ReleaseClone): Promise<void> {
   const { output } = await outcome(["git", "rev-parse", "HEAD"], path, {});
   await Bun.write(join(path, ".git/shallow"), output);

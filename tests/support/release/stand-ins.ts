@@ -1,15 +1,15 @@
-/** Stand in for docker, skopeo, cosign and gh: programs on PATH that write down how they were called. */
+/** Stand-ins for docker, skopeo, cosign and gh: programs on PATH that record their calls. */
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 export type StandIns = {
   readonly env: Readonly<Record<string, string>>;
-  /** What was called, in order. */
+  /** The calls, in order. */
   readonly calls: () => readonly string[];
 };
 
 /**
- * @param programs shell code by name, run after the call is written down
+ * @param programs name → shell code, which runs after the call is recorded
  * @param directory gets the programs
  */
 export function standIns(directory: string, programs: Readonly<Record<string, string>>): StandIns {

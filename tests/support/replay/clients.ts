@@ -1,7 +1,7 @@
 /**
- * Stand in for clients in a replay. They take leases as requests do and count them. They object when they are sent
- * somewhere although the proxy had been told not to send anybody there. What the proxy had been told comes from the events
- * that were delivered (`Told`); what is true comes from the world.
+ * Stand-ins for clients in a replay. They take leases as requests do, and count them. They object when the proxy routes them
+ * to a run although the delivered events (`Told`) said that this run stops or has ended. The world (world.ts) says what is
+ * true.
  */
 import type { ContainerEvent } from "../../../src/engine/events.ts";
 import type { Backend, CloseReason, Lease } from "../../../src/routing/backend.ts";
@@ -10,7 +10,7 @@ import { type Random, seededRandom } from "../client/random-json.ts";
 import type { FakeContainer } from "../engine/replies.ts";
 import type { ReplayWorld } from "./world.ts";
 
-/** The stops and ends that the proxy has been told of. Judged by the rules of src/README.md. */
+/** The stops and ends that the events reported to the proxy. It follows the rules of src/README.md. */
 export class Told {
   readonly #lapseMs: number;
   readonly #overMs = new Map<string, number>();
@@ -58,7 +58,7 @@ type Surroundings = {
 
 type Taken = { readonly lease: Lease; closedBy: CloseReason | undefined };
 
-/** How far the clock of the runtime and that of its timers may be apart, ms. */
+/** The largest difference between the runtime's clock and the clock of its timers, in ms. */
 const CLOCKS_APART_MS = 5;
 
 export class ReplayClients {
@@ -77,7 +77,7 @@ export class ReplayClients {
     this.#told = told;
   }
 
-  /** Sends a request for some model. Most are short; one in eight goes on for as long as it may. */
+  /** Sends a request for some model. Most are short. One in eight continues as long as it may. */
   request(): void {
     const { modelIds } = this.#world;
     const route = this.#table.route(modelIds[this.#random(modelIds.length)] ?? "");
@@ -91,19 +91,21 @@ export class ReplayClients {
       taken.closedBy = why;
       this.#judgeClose(lease.backend, why);
     });
-    // How long its answer takes.
+    // The duration of its answer.
     if (this.#random(8) > 0) setTimeout(() => this.#end(taken), this.#random(30));
   }
 
-  /** To be called when the proxy reads models at this URL. */
+  /** Call this when the proxy reads models at this URL. */
   judgeRead(url: string): void {
     const { hostname } = new URL(url);
     const tenant = this.#world.tenantOf(hostname);
     if (tenant === undefined || !this.#told.isOver(tenant.id, tenant.startedAtMs)) return;
-    this.objections.push(`models are read at ${hostname}, of a run whose end had been told`);
+    this.objections.push(
+      `models are read at ${hostname}, although an event said that this run has ended`,
+    );
   }
 
-  /** Compares the requests in flight that it counts with those that the backends count. */
+  /** Compares the number of requests in flight here with the backends' counts. */
   count(): void {
     for (const backend of this.#backends) {
       const open = [...this.#open].filter(({ lease }) => lease.backend === backend).length;
@@ -112,7 +114,7 @@ export class ReplayClients {
     }
   }
 
-  /** To be called when no container is there any more. */
+  /** Call this when all containers are gone. */
   async finish(): Promise<void> {
     for (const taken of this.#open) {
       if (taken.closedBy === undefined) this.#object(taken.lease.backend, "never closed a lease");
@@ -127,27 +129,28 @@ export class ReplayClients {
 
   #end(taken: Taken): void {
     taken.lease.end();
-    taken.lease.end(); // as body and hang-up may both report
+    taken.lease.end(); // ended twice: the body and the hang-up may both report the end
     this.#open.delete(taken);
   }
 
   #judgeRoute({ run: { id, startedAtMs }, origin }: Backend): void {
     if (this.#told.isOver(id, startedAtMs)) {
-      this.objections.push(`routed to ${origin} of a run whose end had been told`);
+      this.objections.push(`routed to ${origin} although an event said that this run has ended`);
     }
     if (this.#told.isStopping(id, startedAtMs, -CLOCKS_APART_MS)) {
-      this.objections.push(`routed to ${origin} after its stop notice`);
+      this.objections.push(`routed to ${origin} after the stop notice of its run`);
     }
   }
 
   #judgeClose(backend: Backend, why: CloseReason): void {
     const container = this.#world.containers.find(({ id }) => id === backend.run.id);
-    // At another address the run goes on, but no request to the old address will ever be answered.
+    // At a new address the run continues, but the server will never answer requests to the old address.
     const goesOn =
       container !== undefined && isRunOf(backend, container) && isAt(backend, container);
-    if (why === "run-over" && goesOn) this.#object(backend, "was closed though its run goes on");
+    if (why === "run-over" && goesOn)
+      this.#object(backend, "was closed although its run continues");
     const { run } = backend;
-    // However long ago the notice was: a backend is cut at its deadline, whether the notice has lapsed or not.
+    // The age of the notice does not matter: a backend is cut at its deadline, even if the notice has lapsed.
     const noticed = this.#told.isStopping(run.id, run.startedAtMs, 600_000);
     if (why === "cut" && !noticed) this.#object(backend, "was cut without a stop notice");
   }
@@ -157,7 +160,7 @@ export class ReplayClients {
   }
 }
 
-/** Whether the engine shows that the backend's run still goes on, paused or not. */
+/** Whether the engine shows that the backend's run continues, paused or not. */
 export function isRunOf({ run }: Backend, { status, startedAtMs }: FakeContainer): boolean {
   const runs = status === "running" || status === "paused";
   return runs && Math.abs(startedAtMs - run.startedAtMs) < 0.005;

@@ -1,4 +1,4 @@
-/** Stands in for the containers' network in a replay: some addresses of the loopback network. */
+/** Stands in for the containers' network in a replay: a few addresses of the loopback network. */
 
 /** Addresses of this host. One server answers at all of them, whether a container has the address or not. */
 export type Host = Disposable & {
@@ -10,7 +10,7 @@ export type Host = Disposable & {
 
 const ADDRESSES_OF_HOST = 8;
 
-/** @param number of 250 that may be there at once */
+/** @param number chooses one of 250 address ranges that can exist at the same time */
 export function startHost(number: number): Host {
   const addresses = Array.from(
     { length: ADDRESSES_OF_HOST },

@@ -1,4 +1,4 @@
-/** The runs of the one container of a recording, as its events tell them. Plays nothing: see recordings.ts. */
+/** The runs of a recording's only container, taken from its events. Plays nothing: see recordings.ts. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type ContainerEvent, readEvents } from "../../../src/engine/events.ts";

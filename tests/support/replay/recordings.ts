@@ -1,4 +1,4 @@
-/** Reads recorded event streams, and plays one on a fake engine: its containers do what was recorded, then its events are told. */
+/** Reads recorded event streams, and plays one on a fake engine: first the container changes, then the event follows. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { FakeEngine } from "../engine/fake.ts";
@@ -8,7 +8,7 @@ const RECORDINGS = join(import.meta.dir, "events");
 
 export type RecordedEvent = {
   readonly Action: string;
-  /** Podman's, whose action does not say it. */
+  /** Only in Podman's events, whose action does not say the result. */
   readonly HealthStatus?: string;
   readonly Actor: { readonly ID: string; readonly Attributes: Readonly<Record<string, string>> };
   readonly timeNano: number;
@@ -22,7 +22,7 @@ export function recordingNames(): readonly string[] {
     .sort();
 }
 
-/** @param name folder and file without its ending: `docker-20.10.24/03-stop-ignored-then-sigkill` */
+/** @param name folder and file without the ending: `docker-20.10.24/03-stop-ignored-then-sigkill` */
 export function readRecording(name: string): readonly RecordedEvent[] {
   return readFileSync(join(RECORDINGS, `${name}.ndjson`), "utf8")
     .split("\n")
@@ -32,7 +32,7 @@ export function readRecording(name: string): readonly RecordedEvent[] {
 
 type Effect = (container: FakeContainer, timeMs: number) => void;
 
-/** Event → what inspect shows of the container from then on. */
+/** Event → the container's state in inspect from then on. */
 const EFFECTS: Readonly<Record<string, Effect>> = {
   start: (container, timeMs) => {
     container.status = "running";
@@ -40,7 +40,7 @@ const EFFECTS: Readonly<Record<string, Effect>> = {
     container.startedAtMs = timeMs - 0.01;
   },
   die: exited,
-  stop: exited, // Docker 26 tells it before `die`
+  stop: exited, // Docker 26 sends it before `die`
   pause: (container) => {
     container.status = "paused";
     container.health = "unhealthy";
@@ -61,22 +61,22 @@ function exited(container: FakeContainer): void {
   container.health = "unhealthy";
 }
 
-/** Makes the container do what the event tells, 0.01 ms before the time of the event. */
+/** Changes the container as the event says, 0.01 ms before the time of the event. */
 export function apply(event: RecordedEvent, container: FakeContainer, timeMs: number): void {
   EFFECTS[event.Action]?.(container, timeMs);
   if (event.HealthStatus !== undefined) container.health = event.HealthStatus;
 }
 
-/** What an event says beside its action. */
+/** The attributes of an event. */
 export function attributesOf({ Actor }: RecordedEvent): Readonly<Record<string, string>> {
   const { signal, exitCode } = Actor.Attributes;
   return { ...(signal && { signal }), ...(exitCode && { exitCode }) };
 }
 
 /**
- * Plays a recording with its containers at `port` of this host.
+ * Plays a recording. Its containers are at `port` of this host.
  *
- * @param settled awaited after each event, before the next thing happens
+ * @param settled awaited after each event, before the next one
  */
 export async function play(
   engine: FakeEngine,

@@ -1,4 +1,4 @@
-/** One replay of recordings, and what must be true of the routing table during it and after it. What is played: see world.ts. */
+/** One replay of recordings, and the rules for the routing table during and after it. For the played world see world.ts. */
 import { readModels } from "../../../src/fleet/models.ts";
 import type { Backend } from "../../../src/routing/backend.ts";
 import { seededRandom } from "../client/random-json.ts";
@@ -11,11 +11,11 @@ import { isRunOf, ReplayClients, Told } from "./clients.ts";
 import type { Host } from "./host.ts";
 import { ReplayWorld } from "./world.ts";
 
-/** The container of the last event of all. Nobody knows it. */
+/** The container of the very last event. It is unknown to the proxy. */
 const LAST = "f".repeat(64);
-/** How long the world stands still now and then, so that healthy containers are in use when it goes on. */
+/** The length of an occasional pause, so that healthy containers are in use when the replay continues. */
 const CALM_MS = 60;
-/** Longer than any read of models that is tried again. */
+/** Longer than any read of models with its retries. */
 const SETTLED_BOUND_MS = 15_000;
 
 type Run = {
@@ -26,7 +26,7 @@ type Run = {
   readonly wrong: string[];
 };
 
-/** @returns what was wrong; empty if nothing was */
+/** @returns the violated rules; empty if there are none */
 export async function replay(
   seed: number,
   host: Host,
@@ -64,8 +64,8 @@ export async function replay(
 }
 
 /**
- * Checks the table at the end, four times: when all events have come; when a stream that was cut is open again, which
- * alone must mend everything; when the stop notices have lapsed; and when all containers are gone.
+ * Checks the table at the end, four times: when all events have arrived; when the cut stream is open again, which alone must
+ * repair everything; when the stop notices have lapsed; and when all containers are gone.
  */
 async function end(run: Run, fake: FakeEngine, noticesLapse: boolean): Promise<void> {
   const { world, told, clients, discovery } = run;
@@ -86,11 +86,11 @@ async function end(run: Run, fake: FakeEngine, noticesLapse: boolean): Promise<v
   clients.count();
   fake.containers.clear();
   await checkAfterResync(run);
-  if (discovery.table.backends.size > 0) run.wrong.push("backends of no container are left");
+  if (discovery.table.backends.size > 0) run.wrong.push("backends without a container are left");
   await clients.finish();
 }
 
-/** Cuts the stream. The engine tells its events again, and the proxy must find what it had missed. */
+/** Cuts the stream. The engine replays its events, and the proxy must find everything that it missed. */
 async function checkAfterCut(run: Run, fake: FakeEngine): Promise<void> {
   run.world.isFaulty = false;
   fake.cutStreams();
@@ -102,7 +102,7 @@ async function checkAfterCut(run: Run, fake: FakeEngine): Promise<void> {
   });
 }
 
-/** After a resync nothing may be in the table that must not be there, whatever events were lost. */
+/** After a resync the table must have no wrong backend, whichever events were lost. */
 async function checkAfterResync(run: Run): Promise<void> {
   run.world.isFaulty = false;
   await run.discovery.docker.resync();
@@ -130,7 +130,7 @@ function objectionTo(backend: Backend, { world, told }: Run): string | undefined
   return hostname === container.ipAddress ? undefined : `its address is ${container.ipAddress}`;
 }
 
-/** Waits until everything is in the table that must be: its models may have to be read more than once. */
+/** Waits until the table is complete. The proxy may have to read models more than once. */
 async function checkComplete(run: Run): Promise<void> {
   run.world.isFaulty = false;
   try {
@@ -148,10 +148,14 @@ function lacking({ world, told, discovery: { table } }: Run): readonly string[] 
   );
   const lacks = routable
     .filter((container) => !isServed(container, world.modelsOf(container), table))
-    .map(({ ipAddress }) => `the container at ${ipAddress} is healthy and not served as it is`);
+    .map(
+      ({ ipAddress }) =>
+        `the container at ${ipAddress} is healthy, but the table does not serve it correctly`,
+    );
   const expected = [...new Set(routable.flatMap((container) => world.modelsOf(container)))].sort();
   const listed = table.models.map(({ id }) => id);
-  if (listed.join() !== expected.join()) lacks.push(`listed are ${listed}, there are ${expected}`);
+  if (listed.join() !== expected.join())
+    lacks.push(`the table lists ${listed} instead of ${expected}`);
   return lacks;
 }
 

@@ -1,11 +1,11 @@
-/** Chooses the steps of a replay: which recordings, how much of each, in which order. Plays none of them: see world.ts. */
+/** Chooses the steps of a replay: which recordings, how much of each, in which order. Plays nothing: see world.ts. */
 import type { Random } from "../client/random-json.ts";
 import { type RecordedEvent, readRecording } from "./recordings.ts";
 
 export type Step = {
   readonly event: RecordedEvent;
   readonly key: string;
-  /** Whether its container starts once more: until then it is restarting, not stopped. */
+  /** Whether the container starts once more. Until then its state is restarting, not stopped. */
   readonly startsAgain: boolean;
 };
 
@@ -13,7 +13,7 @@ const RECORDINGS_MAX = 3;
 const CONTAINERS_MAX = 6;
 const known = new Map<string, readonly RecordedEvent[]>();
 
-/** Some recordings, each as far as it comes, with those that follow a daemon's restart after it. */
+/** Some recordings, each up to a random length, mixed in random order. */
 export function chooseSteps(random: Random, names: readonly string[]): readonly Step[] {
   const tracks: (readonly Step[])[] = [];
   const keys = new Set<string>();
@@ -26,7 +26,7 @@ export function chooseSteps(random: Random, names: readonly string[]): readonly 
   return interleave(random, tracks);
 }
 
-/** How much of a recording is played: all, some, or up to a signal that a container survives. */
+/** How much of a recording is played: all, a part, or up to a signal that the container survives. */
 function chooseLength(random: Random, events: readonly RecordedEvent[]): number {
   const kill = events.findIndex(({ Action }) => Action === "kill");
   const choice = random(6);

@@ -1,7 +1,7 @@
 /**
- * Plays several recordings on a fake engine at the same time. Containers start, stop and move as recorded. Each has an
- * address of its own, which the next one gets once it is free. Meanwhile events are lost, late, doubled or cut off, and
- * answers are slow. Everything is chosen from a seed. Judging what the proxy does: see replay.ts and clients.ts.
+ * Plays several recordings on a fake engine at the same time. Containers start, stop and move as recorded. Each has its own
+ * address, which the next container gets once it is free. Meanwhile events are lost, late, doubled or cut off, and answers
+ * are slow. The seed chooses everything. run.ts and clients.ts judge the proxy.
  */
 
 import { type Random, seededRandom } from "../client/random-json.ts";
@@ -12,7 +12,7 @@ import type { Host } from "./host.ts";
 import { apply, attributesOf } from "./recordings.ts";
 import { chooseSteps, type Step } from "./steps.ts";
 
-/** What is done to the events of one replay, in percent of them, and to the answers. */
+/** The faults of one replay: for events in percent, and for answers. */
 type Faults = {
   readonly lost: number;
   readonly lateMs: number;
@@ -20,33 +20,33 @@ type Faults = {
   readonly moved: number;
   readonly inspectFailed: number;
   readonly answerMs: number;
-  /** The longest pause from one step to the next, ms. */
+  /** The longest pause between two steps, in ms. */
   readonly paceMs: number;
-  /** How many steps at the end have no events, though the stream stays open. */
+  /** How many steps at the end have no events, although the stream stays open. */
   readonly silentLast: number;
 };
 
-/** The run that was given an address. */
+/** The run that got an address. */
 export type Tenant = Pick<FakeContainer, "id" | "startedAtMs">;
 
 type WorldInit = {
   readonly seed: number;
   readonly fake: FakeEngine;
   readonly host: Host;
-  /** Names of recordings to choose from. */
+  /** Names of the recordings to choose from. */
   readonly names: readonly string[];
   readonly stopTimeoutS: number;
 };
 
 export class ReplayWorld {
   readonly steps: readonly Step[];
-  /** A model for each container, and one that all of them serve. */
+  /** One model for each container, and one that all containers serve. */
   readonly modelIds: readonly string[];
-  /** While false, answers are slow but never failures. */
+  /** While false, answers are slow but never fail. */
   isFaulty = true;
   readonly #init: WorldInit;
   readonly #random: Random;
-  /** Chooses where timing decides the order: so the other choices stay the same for a seed. */
+  /** For choices whose order depends on timing, so that the other choices stay the same for a seed. */
   readonly #delays: Random;
   readonly #faults: Faults;
   readonly #containers = new Map<string, FakeContainer>();
@@ -77,7 +77,7 @@ export class ReplayWorld {
     return this.#faults.cut > 0;
   }
 
-  /** Whether every event has been sent, or is lost. */
+  /** Whether every event has been sent or is lost. */
   get isTold(): boolean {
     return this.#onTheirWay === 0;
   }
@@ -90,12 +90,12 @@ export class ReplayWorld {
     return this.#models.get(container) ?? [];
   }
 
-  /** The run that was given the address last, whether it still has it or not. */
+  /** The run that got the address last, whether it still has it or not. */
   tenantOf(address: string): Tenant | undefined {
     return this.#tenants.get(address);
   }
 
-  /** Makes one more step happen. */
+  /** Plays one more step. */
   async play(step: Step): Promise<void> {
     const { event, key } = step;
     this.#done += 1;
@@ -156,7 +156,7 @@ export class ReplayWorld {
     return this.#init.host.addresses.find((address) => !taken.has(address));
   }
 
-  /** Does `docker network disconnect` and `connect` to a container that runs. */
+  /** Runs `docker network disconnect` and `connect` on a running container. */
   #move(): void {
     const running = this.containers.filter(({ ipAddress }) => ipAddress !== "");
     const container = running[this.#random(running.length)];
@@ -208,14 +208,14 @@ export class ReplayWorld {
     return answer;
   }
 
-  /** The engine's time, ms, with fractions: no two events have the same time. */
+  /** The engine's time in ms, with fractions: no two events have the same time. */
   #nowMs(): number {
     this.#lastMs = Math.max(this.#lastMs + 0.05, performance.timeOrigin + performance.now());
     return this.#lastMs;
   }
 }
 
-/** Whether a request looks at containers. The list counts too: it may be older than an event that comes before it. */
+/** Whether a request asks about containers. The list counts too: it may be older than an event that comes before it. */
 function isInspect(path: string): boolean {
   return path.includes("/containers/") || path === "models";
 }

@@ -1,4 +1,4 @@
-/** All recordings of a swarm, and all that is made of them. */
+/** All recordings of a swarm, and all their variants. */
 import { readFrames } from "./frames.ts";
 import { recordingFiles, type SwarmRecording } from "./recording.ts";
 import { readTimeline } from "./timeline.ts";

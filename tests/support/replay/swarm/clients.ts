@@ -1,4 +1,4 @@
-/** Stand in for clients in a replay: they take leases as requests do. Some answers take long. */
+/** Stand-ins for clients in a replay: they take leases as requests do. Some answers take long. */
 import type { CloseReason, Lease } from "../../../../src/routing/backend.ts";
 import type { RoutingTable } from "../../../../src/routing/table.ts";
 import type { Random } from "../../client/random-json.ts";
@@ -39,7 +39,7 @@ export class Clients {
     this.#open = this.#open.filter(({ lease, untilMs, isClosed }) => {
       if (!isClosed && this.#judge.isOver(lease.backend)) {
         this.objections.push(
-          `at ${nowMs} ms a request hangs at ${lease.backend.run.id}, that has ended`,
+          `at ${nowMs} ms a request hangs at ${lease.backend.run.id}, which has ended`,
         );
       }
       if (untilMs <= nowMs) lease.end();

@@ -1,4 +1,4 @@
-/** Reads a recording of each answer of a manager that differs from the one before, with the events of its engine. */
+/** Reads a recording of a manager's answers, each different from the one before, with the events of its engine. */
 import { readEvents } from "../../../../src/engine/events.ts";
 import { parseServices, parseTasks } from "../../../../src/engine/swarm-wire.ts";
 import {
@@ -46,7 +46,7 @@ export async function readFrames(file: string): Promise<SwarmRecording> {
 const TASK_ID = "com.docker.swarm.task.id";
 const NODE_ID = "com.docker.swarm.node.id";
 
-/** As the proxy itself reads it. */
+/** Parses the event as the proxy does. */
 async function nodeEventOf(line: unknown, atMs: number): Promise<readonly NodeEvent[]> {
   const bytes = new Blob([`${JSON.stringify(line)}\n`]).stream();
   const [event] = await Array.fromAsync(readEvents(bytes));

@@ -1,6 +1,6 @@
 /**
- * Judges what takes requests, at each step of a replay: by what the watch has been told (`Told`), and by what is true
- * (`TaskTruth`). A judge never asks the watch.
+ * Judges the tasks that take requests, at each step of a replay. It uses the reports to the watch (`Told`) and the truth
+ * (`TaskTruth`). It never asks the watch.
  */
 import type { Backend, CloseReason } from "../../../../src/routing/backend.ts";
 import type { RoutingTable } from "../../../../src/routing/table.ts";
@@ -13,38 +13,38 @@ export type JudgeInit = {
   readonly profile: Profile;
   readonly table: RoutingTable;
   readonly told: Told;
-  /** The names of the services: each serves one model, that has its name. */
+  /** Service id → service name. Each service serves one model, which has the service's name. */
   readonly models: ReadonlyMap<string, string>;
-  /** The longest time that a task takes from the first try to read its models to the end of the last one. */
+  /** The longest time for a task from the first try to read its models to the end of the last try. */
   readonly readMs: (taskId: string) => number;
   readonly stepMs: number;
 };
 
-/** How long a task that is to drain may go on, if another one is about to take its place. */
+/** How long a draining task may continue if another one is about to replace it. */
 const PUT_OFF_MS = 1_000;
-/** Within this time of the decision the process has not heard of it. */
+/** Within this time after the decision, the process has not received a signal. */
 const SAFE_MS = 1_900;
-/** A decision that is taken this long before SIGTERM was a planned one, of which a manager tells. */
+/** A decision this long before SIGTERM was planned. Managers report planned decisions. */
 const PLANNED_MS = 2_000;
-/** Reads of models up to this are done while the old task still goes on. */
+/** Reads of models up to this long end while the old task still runs. */
 const QUICK_READ_MS = 900;
 
 const NEVER = Number.POSITIVE_INFINITY;
 
-/** How often each rule had something to judge: a rule that never has proves nothing. */
+/** How often each rule had a case to judge. A rule without cases proves nothing. */
 export type Judged = Readonly<Record<"stops" | "running" | "handovers" | "ended", number>>;
 
 export class Judge {
   readonly objections: string[] = [];
   readonly #init: JudgeInit;
-  /** By the id of their service. */
+  /** By the service's id. */
   readonly #lives: ReadonlyMap<string, readonly Life[]>;
   readonly #slackMs: number;
-  /** The engine was no manager for a while. */
+  /** For a while, the engine was no manager. */
   #wasLeft = false;
   /** Tasks that took requests at the last step. */
   #active: ReadonlySet<string> = new Set();
-  /** Tasks that are to stop and go on though nobody comes in their place, and since when. */
+  /** Task → since when it continues although it is to stop and no other task replaces it. */
   readonly #withoutReasonMs = new Map<string, number>();
   /** Tasks that took requests at some time. */
   readonly #served = new Set<string>();
@@ -74,31 +74,31 @@ export class Judge {
       this.#isServed(serviceId, model, ids, nowMs);
   }
 
-  /** To be called with each backend that a request is sent to. */
+  /** Call this with each backend that gets a request. */
   lease(backend: Backend, nowMs: number): void {
     this.#mayTake(backend, nowMs);
   }
 
-  /** Says what is wrong if a backend closes while a request is in flight there. */
+  /** Returns the error if a backend closes wrongly while it has a request in flight. */
   closes({ run: { id } }: Backend, why: CloseReason): string | undefined {
     const told = this.#init.told.tasks.get(id);
-    if (told === undefined || this.#wasLeft) return undefined; // the one that was left may be cut
+    if (told === undefined || this.#wasLeft) return undefined; // after the manager is gone, a backend may be cut
     const isToStop = told.stopMs !== undefined || told.atOnceMs !== undefined || told.wasOff;
     if (why === "run-over" && told.overMs === undefined)
-      return `${id} was closed though it goes on`;
+      return `${id} was closed although its task continues`;
     return why === "cut" && isToStop !== true
-      ? `${id} was cut though it was not told to stop`
+      ? `${id} was cut although its task was not told to stop`
       : undefined;
   }
 
-  /** All that take requests now. */
+  /** All backends that take requests now. */
   get active(): readonly Backend[] {
     const { models, table } = this.#init;
     const all = [...models.values()].flatMap((model) => table.servedBy(model)?.backends ?? []);
     return all.filter(({ state }) => state === "active");
   }
 
-  /** Of tasks that took requests once, and got their SIGTERM or ended: with each step they are judged. */
+  /** Counts tasks that took requests and got SIGTERM or ended. Each step judges them. */
   #count(nowMs: number): void {
     for (const id of this.#served) {
       if ((this.#init.recording.truths.get(id)?.termMs ?? NEVER) <= nowMs) this.judged.stops += 1;
@@ -109,17 +109,18 @@ export class Judge {
   #mayTake({ run: { id }, origin }: Backend, nowMs: number): void {
     const { told, recording } = this.#init;
     const object = (text: string): void => this.#object(nowMs, `${id} takes requests ${text}`);
-    if (told.isLeft) object("though the engine is no manager any more");
+    if (told.isLeft) object("although the engine is no longer a manager");
     const truth = recording.truths.get(id);
     if (truth !== undefined) this.#isNotStopped(truth, nowMs);
     const of = told.tasks.get(id);
     if (of === undefined) return;
     if (origin !== `http://${of.address}:${PORT}`) object(`at ${origin}, not at ${of.address}`);
     if (of.wantedMs === undefined && of.stopMs === undefined) {
-      object("and is not shown to run, or its label is off");
+      object("but is not shown as running, or its label is off");
     }
-    if (of.overMs !== undefined) object("though it was told to have ended");
-    if (of.atOnceMs !== undefined) object("though its node told that it is to stop or unhealthy");
+    if (of.overMs !== undefined) object("although it was reported as ended");
+    if (of.atOnceMs !== undefined)
+      object("although its node reported a stop signal or that it is unhealthy");
     this.#isNotPutOffTooLong(id, of, nowMs);
   }
 
@@ -127,15 +128,18 @@ export class Judge {
     const { stopMs = NEVER, missingMs = NEVER, serviceId } = told;
     const slackMs = this.#slackMs;
     if (nowMs > Math.min(stopMs, missingMs) + PUT_OFF_MS + slackMs) {
-      this.#object(nowMs, `${id} takes requests though it was told to stop long ago`);
+      this.#object(nowMs, `${id} takes requests although it was told to stop long ago`);
     }
     if (stopMs === NEVER || this.#hasComing(serviceId)) this.#withoutReasonMs.delete(id);
     else if (nowMs > this.#sinceWithoutReason(id, nowMs) + slackMs) {
-      this.#object(nowMs, `${id} takes requests though it is to stop and nobody is waited for`);
+      this.#object(
+        nowMs,
+        `${id} takes requests although it is to stop and no other task is about to replace it`,
+      );
     }
   }
 
-  /** Some task of the service is shown to run and takes no requests yet. */
+  /** Whether a task of the service is shown as running but takes no requests yet. */
   #hasComing(serviceId: string): boolean {
     return [...this.#init.told.tasks].some(
       ([id, told]) =>
@@ -149,20 +153,20 @@ export class Judge {
     return sinceMs;
   }
 
-  /** True if a request in flight there should have been told that its server has ended. */
+  /** Whether requests in flight there should have been told that their server has ended. */
   isOver({ run }: Backend): boolean {
     const told = this.#init.told.tasks.get(run.id);
-    // Of one that was left nothing is told any more: its requests end with their connections, or when they are cut.
+    // After the manager is gone, no source reports this: the requests end with their connections, or are cut.
     return told?.overMs !== undefined && told.wasOff !== true && !this.#wasLeft;
   }
 
-  /** Rule 1. In a strict run every planned stop is known in time; with other tellers, others too. */
+  /** Rule 1. In a strict run the proxy knows every planned stop in time. With other reporters it knows other stops too. */
   #isNotStopped(truth: TaskTruth, nowMs: number): void {
     const { id, termMs = NEVER, decidedMs = NEVER, unhealthyMs = NEVER } = truth;
     const { isStrict, namesEveryMs, ownNode, away } = this.#init.profile;
     if (!isStrict || away !== undefined) return;
     const isPlanned = termMs - decidedMs >= PLANNED_MS;
-    // An answer of DNS without addresses says nothing: it must name another one.
+    // A DNS answer without addresses means nothing. It must name another address.
     const isMissed = namesEveryMs !== undefined && termMs - unhealthyMs >= PLANNED_MS;
     const isTold =
       isPlanned || truth.node === ownNode || (isMissed && this.#othersLive(truth, nowMs));
@@ -190,18 +194,18 @@ export class Judge {
     }
   }
 
-  /** Rule 2: who was shown to run for long enough takes requests. */
+  /** Rule 2: a task that was shown as running for long enough takes requests. */
   #isNotLost(id: string, told: ToldOfTask, active: ReadonlySet<string>, nowMs: number): void {
     const { wantedMs = NEVER, missingMs, atOnceMs, overMs } = told;
     if (missingMs !== undefined || atOnceMs !== undefined || overMs !== undefined) return;
     const { endedMs = NEVER } = this.#init.recording.truths.get(id) ?? {};
-    if (nowMs >= endedMs) return; // nobody has been told yet, and its models can't be read
+    if (nowMs >= endedMs) return; // not reported yet, and its models are unreadable
     if (nowMs < wantedMs + this.#init.readMs(id) + this.#slackMs) return;
     this.judged.running += 1;
-    if (!active.has(id)) this.#object(nowMs, `${id} runs and takes no requests`);
+    if (!active.has(id)) this.#object(nowMs, `${id} runs but takes no requests`);
   }
 
-  /** Rule 4: while one task runs in the place of another that still goes on, there is always one that takes requests. */
+  /** Rule 4: while one task runs to replace another one that still runs, at least one task takes requests. */
   #isServed(serviceId: string, model: string, active: ReadonlySet<string>, nowMs: number): void {
     const { profile, told } = this.#init;
     if (!profile.isStrict || profile.away !== undefined) return;
@@ -217,7 +221,7 @@ export class Judge {
     if (living.some(({ id }) => active.has(id))) return;
     this.#object(
       nowMs,
-      `nobody takes requests for ${model}, though ${old.id} goes on until ${next.id} does`,
+      `no task takes requests for ${model}, although ${old.id} must continue until ${next.id} takes them`,
     );
   }
 
@@ -226,7 +230,7 @@ export class Judge {
   }
 }
 
-/** When the process of a task runs, is healthy, and has not been told to stop. */
+/** The time in which a task's process runs, is healthy, and has not been told to stop. */
 type Life = { readonly truth: TaskTruth; readonly fromMs: number; readonly untilMs: number };
 
 function lifeOf(truth: TaskTruth): Life {

@@ -1,6 +1,6 @@
 /**
- * Stands in for the polls of a manager: one after the other, never two at once. Each is answered later, or not at all, with
- * what the recording showed when it was asked.
+ * Stands in for the polls of a manager, one after the other. Each poll gets its answer later, or gets none. The answer has
+ * the state that the recording showed at the time of the question.
  */
 import type { Service } from "../../../../src/engine/swarm.ts";
 import type { Answer } from "../../../../src/sources/swarm/task-watch.ts";
@@ -18,7 +18,7 @@ export class Manager {
   #nextMs: number;
   #poll: Poll | undefined;
   #before: Answer | undefined;
-  /** Whether the last poll was left out or failed: in a strict run the next one is not. */
+  /** Whether the last poll was skipped or failed. In a strict run the next one is not. */
   #hasMissed = false;
 
   constructor(recording: SwarmRecording, profile: Profile, random: Random) {
@@ -28,7 +28,7 @@ export class Manager {
     this.#nextMs = profile.phaseMs;
   }
 
-  /** @returns the answer that has come; undefined if none has */
+  /** @returns the answer that has arrived, or undefined */
   step(nowMs: number): Answer | undefined {
     const poll = this.#poll;
     if (poll !== undefined && poll.dueMs <= nowMs) {
@@ -69,7 +69,7 @@ export class Manager {
     return late === "tasks" ? { ...answer, tasks: before.tasks } : answer;
   }
 
-  /** Each answer of a manager is parsed anew: nothing in it is the same object as before. */
+  /** Copies the service: each answer of a manager is parsed again, so it shares no object with earlier answers. */
   #label(service: Service): Service {
     const { replica } = this.#profile;
     const known = this.#labelled.get(service);

@@ -1,17 +1,17 @@
-/** Stands in for Swarm's DNS: the recorded answers, or what it would have answered. */
+/** Stands in for Swarm's DNS: the recorded answers, or the answers that it would have given. */
 import type { SwarmTask } from "../../../../src/engine/swarm.ts";
 import type { Random } from "../../client/random-json.ts";
 import { listedAt, type SwarmRecording, type TaskTruth } from "./recording.ts";
 
-/** When an address leaves the answers. Measured, see issue 20: 0.1, 1.1, 1.2 and 5.4 s. */
+/** When an unhealthy task's address leaves the answers. Measured, see issue 20: 0.1, 1.1, 1.2 and 5.4 s. */
 const AFTER_UNHEALTHY_MS = 100;
 const AFTER_DECISION_MS = 1_100;
 const AFTER_END_MS = 1_200;
 
-/** An address that belongs to nobody: answers have had such. */
+/** An address of no task. Real answers had such addresses. */
 const NOBODYS = "10.215.1.250";
 
-/** @returns the addresses that an answer names; undefined if there is no answer */
+/** @returns the addresses in an answer, or undefined without an answer */
 export function namesAt(
   recording: SwarmRecording,
   serviceId: string,

@@ -1,4 +1,4 @@
-/** Stands in for what the proxy keeps of the engine of its own node: what that has told of the containers of tasks. */
+/** Stands in for the proxy's record of its own node's engine: the reports about the containers of tasks. */
 import type { SwarmTask } from "../../../../src/engine/swarm.ts";
 import type { OwnView } from "../../../../src/sources/swarm/observe.ts";
 import type { NodeEvent, SwarmRecording } from "./recording.ts";
@@ -19,7 +19,7 @@ export class NodeEngine {
   readonly #node: string | undefined;
   readonly #views = new Map<string, OwnView>();
 
-  /** @param node undefined: there is none */
+  /** @param node undefined: no engine of a node */
   constructor({ nodeEvents }: SwarmRecording, node: string | undefined) {
     this.#node = node;
     this.#events = nodeEvents.filter((event) => event.node === node);
@@ -30,7 +30,7 @@ export class NodeEngine {
     return nodeId === this.#node ? (this.#views.get(id) ?? FRESH) : undefined;
   }
 
-  /** Takes what happened after one time up to another. */
+  /** Takes the events between two times. */
   happened(afterMs: number, untilMs: number): readonly NodeEvent[] {
     const now = this.#events.filter(({ atMs }) => atMs > afterMs && atMs <= untilMs);
     for (const { taskId, what } of now) {

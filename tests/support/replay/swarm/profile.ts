@@ -1,40 +1,40 @@
-/** How one run differs from all others: how the manager is asked, how it fails, what else is known. All from its seed. */
+/** The differences between runs: how the manager is asked, how it fails, which other facts are known. All from the seed. */
 import type { Random } from "../../client/random-json.ts";
 import type { SwarmRecording } from "./recording.ts";
 
 export type Profile = {
   /**
-   * An answer is there at least so often that a planned stop is known 1 s before the process hears of it: then no request
-   * may go to a process that got SIGTERM.
+   * Answers come so often that the proxy knows a planned stop 1 s before the process does. Then no request may go to a
+   * process that got SIGTERM.
    */
   readonly isStrict: boolean;
   readonly periodMs: number;
   readonly phaseMs: number;
   /** The longest time that an answer takes. */
   readonly delayMs: number;
-  /** One in so many polls fails at once; 0: none. */
+  /** One in this many polls fails at once. 0: none. */
   readonly failsOneIn: number;
-  /** One in so many polls is left out; 0: none. */
+  /** One in this many polls is skipped. 0: none. */
   readonly skipsOneIn: number;
-  /** From when until when no call is answered. */
+  /** Times without any answer. */
   readonly outages: readonly (readonly [fromMs: number, toMs: number])[];
-  /** The services shown are those of the answer before; or the tasks shown are. */
+  /** This part of an answer comes from the answer before. */
   readonly late: "services" | "tasks" | "nothing";
-  /** How often names are asked for; undefined: never. */
+  /** The time between DNS questions. Undefined: none. */
   readonly namesEveryMs: number | undefined;
-  /** The node whose engine is asked: its containers are known at once. */
+  /** The proxy's own node: its engine reports containers at once. */
   readonly ownNode: string | undefined;
-  /** One in so many first reads of models fails; 0: none. */
+  /** One in this many first reads of models fails. 0: none. */
   readonly readFailsOneIn: number;
   /** The longest time that a read of models takes. */
   readonly readMs: number;
-  /** When the engine is no manager any more, and when it is one again. */
+  /** When the engine stops being a manager, and when it becomes one again. */
   readonly away: readonly [fromMs: number, toMs: number] | undefined;
-  /** The label `inference.replica`; undefined: none. */
+  /** The label `inference.replica`. Undefined: no label. */
   readonly replica: "true" | undefined;
 };
 
-/** Between two good answers there is never more than this in a strict run. */
+/** In a strict run, the longest time between two good answers. */
 const STRICT_GAP_MS = 1_000;
 
 export function profileOf(recording: SwarmRecording, random: Random): Profile {

@@ -1,34 +1,34 @@
 /**
- * A recording of a swarm as a replay needs it: what its manager showed at each moment, and what became of each task in
- * truth. Times are ms from its start. How it is read from a file: frames.ts and timeline.ts.
+ * A recording of a swarm in the form that a replay needs: the manager's view at each moment, and the true fate of each task.
+ * Times are ms from the start. frames.ts and timeline.ts read it from a file.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Service, SwarmTask } from "../../../../src/engine/swarm.ts";
 
-/** What was shown from each time on until the next; undefined: nothing, for the manager did not answer. */
+/** The values shown, each from its time until the next one. Undefined: the manager did not answer. */
 export type Shown<T> = readonly { readonly atMs: number; readonly value: T | undefined }[];
 
-/** What became of a task, whether anybody was told or not. */
+/** The true fate of a task, whether it was reported or not. */
 export type TaskTruth = {
   readonly id: string;
   readonly serviceId: string;
   readonly slot: number;
-  /** Host name or id of its node. */
+  /** Host name or id of the node. */
   node: string;
-  /** When it was shown to run: it had passed its health check shortly before. */
+  /** When the task was shown as running. It had passed its health check shortly before. */
   runningMs?: number;
   /** When its health check failed for good. */
   unhealthyMs?: number;
   /** When the decision to stop it was first shown. */
   decidedMs?: number;
-  /** When its process got SIGTERM; where nobody saw that, 3 s after the decision: earlier it never came. */
+  /** When its process got SIGTERM. If unknown, 3 s after the decision: it never came earlier. */
   termMs?: number;
-  /** When its process ended, or was shown to have ended. */
+  /** When its process ended, or was shown as ended. */
   endedMs?: number;
 };
 
-/** What the engine of a task's node told of its container. */
+/** An event of the task's container, from the engine of its node. */
 export type NodeEvent = {
   readonly atMs: number;
   readonly node: string;
@@ -40,7 +40,7 @@ export type NodeEvent = {
 export type NamesAnswer = {
   readonly atMs: number;
   readonly serviceId: string;
-  /** Those whose addresses it named; undefined if it did not answer. */
+  /** The tasks whose addresses it named. Undefined if it did not answer. */
   readonly taskIds: readonly string[] | undefined;
 };
 
@@ -51,22 +51,22 @@ export type SwarmRecording = {
   readonly tasks: Shown<readonly SwarmTask[]>;
   readonly truths: ReadonlyMap<string, TaskTruth>;
   readonly nodeEvents: readonly NodeEvent[];
-  /** Undefined if nobody asked. */
+  /** Undefined if DNS was not asked. */
   readonly names: readonly NamesAnswer[] | undefined;
 };
 
-/** The shortest time that was measured between a decision to stop, as a manager showed it, and SIGTERM. */
+/** The shortest measured time between a decision to stop, as a manager showed it, and SIGTERM. */
 const NOTICE_MS = 3_000;
 
 /** The network of all recorded tasks. */
 export const NETWORK = "6tb0bigq24pxgq82d0likrgfc";
 
-/** The port of all recorded services: the default of the label. */
+/** The port of all recorded services: the label's default. */
 export const PORT = 8_000;
 
 const FINAL: ReadonlySet<string> = new Set(["complete", "shutdown", "failed", "rejected"]);
 
-/** Swarm shows it with the process: it never runs again. */
+/** Swarm shows such a state when the process has ended: the task never runs again. */
 export function isFinal({ state }: SwarmTask): boolean {
   return FINAL.has(state);
 }
@@ -75,7 +75,7 @@ export function isRunning({ state, desiredState }: SwarmTask): boolean {
   return state === "running" && desiredState === "running";
 }
 
-/** The decision to stop it has been taken. */
+/** Whether the decision to stop the task has been taken. */
 export function isToStop({ desiredState }: SwarmTask): boolean {
   return desiredState !== "running" && desiredState !== "ready";
 }
@@ -84,7 +84,7 @@ export function shownAt<T>(shown: Shown<T>, atMs: number): T | undefined {
   return shown.findLast((one) => one.atMs <= atMs)?.value;
 }
 
-/** The tasks that there were, also while the manager did not answer. */
+/** The tasks at that time, also while the manager did not answer. */
 export function listedAt({ tasks }: SwarmRecording, atMs: number): readonly SwarmTask[] {
   return tasks.findLast((one) => one.atMs <= atMs && one.value !== undefined)?.value ?? [];
 }
@@ -103,7 +103,7 @@ export function readLines(file: string): readonly unknown[] {
   return text.split("\n").map((line): unknown => JSON.parse(line));
 }
 
-/** Learns from what was shown what became of the tasks, beside what others have told of them. */
+/** Learns the fate of the tasks from the manager's view, in addition to the other reports. */
 export function learn(truths: Map<string, TaskTruth>, atMs: number, task: SwarmTask): TaskTruth {
   const { id, serviceId, slot, nodeId, state } = task;
   const truth: TaskTruth = truths.get(id) ?? { id, serviceId, slot, node: nodeId };
@@ -115,7 +115,7 @@ export function learn(truths: Map<string, TaskTruth>, atMs: number, task: SwarmT
   return truth;
 }
 
-/** Learns from what the engines of their nodes told; afterwards all is known that can be. */
+/** Learns from the reports of the nodes' engines. After that, everything that can be known is known. */
 export function hear(
   truths: ReadonlyMap<string, TaskTruth>,
   nodeEvents: readonly NodeEvent[],
@@ -130,7 +130,7 @@ export function hear(
   for (const truth of truths.values()) assumeTerm(truth);
 }
 
-/** Where nobody saw when its process got SIGTERM: the earliest. */
+/** If it is unknown when a process got SIGTERM, assumes the earliest time. */
 function assumeTerm(truth: TaskTruth): void {
   const { runningMs, decidedMs, endedMs = Number.POSITIVE_INFINITY } = truth;
   const wasStopped = runningMs !== undefined && decidedMs !== undefined && endedMs > decidedMs;

@@ -1,6 +1,6 @@
 /**
- * One replay of a recording: a real watch, a real fleet and a real routing table, in a time of their own. Nothing is sent
- * to anybody. The time stands still but for `#step`: it is that of the fleet's timers too.
+ * One replay of a recording: a real watch, a real fleet and a real routing table, in simulated time. Nothing is sent over a
+ * network. Only `#step` moves the time, which is also the time of the fleet's timers.
  */
 import { jest } from "bun:test";
 import { Fleet } from "../../../../src/fleet/fleet.ts";
@@ -19,9 +19,9 @@ import { Servers } from "./servers.ts";
 import { Told } from "./told.ts";
 
 const DRAIN_TIMEOUT_MS = 5_000;
-/** After the end of the recording: the last reads of models come in, and what was put off is done. */
+/** After the recording ends: time for the last reads of models and for delayed decisions. */
 const AFTER_MS = 4_000;
-/** How many turns of microtasks a step is given: the longest chain of `await` in it is shorter. */
+/** How many turns of microtasks a step runs: more than the longest chain of `await` in it. */
 const TURNS = 12;
 
 const SILENT = createLog({ level: "error", format: "json", write: () => undefined });
@@ -130,7 +130,7 @@ class Run {
     this.#judge.step(this.#nowMs);
   }
 
-  /** Reads of models are under way, or one has just ended: only then does anything in the fleet wait for anything. */
+  /** Whether reads of models run, or one has just ended. Only in this case does the fleet wait for anything. */
   get #isReading(): boolean {
     const { reads, readEndMs } = this.#servers;
     return reads > 0 || this.#nowMs <= readEndMs + 2 * this.#stepMs;
@@ -180,7 +180,7 @@ class Run {
   }
 }
 
-/** In no container that is a task, on the network of all of them. */
+/** The proxy is in no container of a task. It is on the network of all tasks. */
 const AROUND = {
   whereabouts: { networks: [{ id: NETWORK, name: "inf" }], isOnHost: false },
   itself: {

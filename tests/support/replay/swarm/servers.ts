@@ -1,6 +1,6 @@
 /**
- * Stand in for the servers in the tasks of a replay: they tell their models, some after a failure or two. Whoever has an
- * address now is the one that answers there. Nothing is sent: the time is that of the timers.
+ * Stand-ins for the servers in the tasks of a replay: they give their models, some after a failure or two. The task that has
+ * an address now answers there. Nothing is sent over a network: the time is that of the timers.
  */
 import type { ModelList } from "../../../../src/fleet/model-list.ts";
 import { ModelsUnreadable } from "../../../../src/fleet/models-failure.ts";
@@ -13,21 +13,21 @@ type ServersInit = {
   readonly recording: SwarmRecording;
   readonly profile: Profile;
   readonly random: Random;
-  /** The names of the services by their ids: each serves one model, that has its name. */
+  /** Service id → service name. Each service serves one model, which has the service's name. */
   readonly models: ReadonlyMap<string, string>;
   readonly nowMs: () => number;
 };
 
-/** The fleet tries again after this, then after twice as long. */
+/** The fleet tries again after this time, then after twice the time. */
 const RETRY_MS = 250;
 
 export class Servers {
-  /** How many reads are under way. */
+  /** How many reads run now. */
   reads = 0;
   /** When the last read ended. */
   readEndMs = 0;
   readonly #init: ServersInit;
-  /** How long each try to read the models of a task takes; all but the last one fail. */
+  /** Task → how long each try to read its models takes. All tries except the last one fail. */
   readonly #plans = new Map<string, readonly number[]>();
   readonly #tries = new Map<string, number>();
 
@@ -51,7 +51,7 @@ export class Servers {
     return listOf(model);
   }
 
-  /** The longest time from the first try to read the models of a task to their end; each part ends with a step. */
+  /** The longest time from the first try to read the models of a task to the end. Each part ends with a step. */
   readMs(taskId: string, stepMs: number): number {
     const delaysMs = this.#plan(taskId);
     const pausesMs = delaysMs.slice(1).reduce((sum, _, n) => sum + RETRY_MS * 2 ** n, 0);

@@ -1,6 +1,6 @@
 /**
- * Reads a recording of one change a line, beside what no manager shows: when each process got SIGTERM, and what Swarm's
- * DNS answered. From the changes it makes the answers of the manager.
+ * Reads a recording with one change a line, and facts that no manager shows: when each process got SIGTERM, and the answers
+ * of Swarm's DNS. It makes the manager's answers from the changes.
  */
 import type { Service, SwarmTask } from "../../../../src/engine/swarm.ts";
 import {
@@ -14,7 +14,7 @@ import {
   type TaskTruth,
 } from "./recording.ts";
 
-/** Ids are cut to 8 characters, but for those in names of containers. */
+/** Ids are cut to 8 characters, except in names of containers. */
 type Line =
   | { readonly k: "SVC"; readonly t: number; readonly id: string; readonly gone: true }
   | ({ readonly k: "SVC"; readonly t: number } & ServiceLine)
@@ -51,7 +51,7 @@ type TaskLine = {
   readonly err?: string;
   readonly code?: number;
   readonly ip: string;
-  /** Its name, or its id where the name was not known yet. */
+  /** The service's name, or its id if the name was not known yet. */
   readonly svc: string;
 };
 
@@ -160,13 +160,13 @@ class Swarm {
     if (what !== undefined) this.#nodeEvents.push({ atMs, node, taskId, what });
   }
 
-  /** @param name of its container: `service.slot.id` */
+  /** @param name of the container: `service.slot.id` */
   #term(name: string, atMs: number): void {
     const truth = this.#truths.get((name.split(".").at(-1) ?? "").slice(0, ID_LENGTH));
     if (truth !== undefined) truth.termMs = Math.min(atMs, truth.termMs ?? atMs);
   }
 
-  /** An address is that of the task that has it now. */
+  /** An address belongs to the task that has it now. */
   #named(answer: string, atMs: number): void {
     const isAnswer = answer.startsWith("[");
     const addresses = isAnswer ? (JSON.parse(answer) as readonly string[]) : [];
@@ -188,7 +188,7 @@ const EVENTS: Readonly<Record<string, NodeEvent["what"]>> = {
   stop: "over",
 };
 
-/** Changes of one moment belong to one answer. */
+/** Changes at the same time belong to one answer. */
 function put<T>(shown: { atMs: number; value: T }[], atMs: number, value: T): void {
   if (shown.at(-1)?.atMs === atMs) shown.pop();
   shown.push({ atMs, value });

@@ -1,6 +1,6 @@
 /**
- * What the watch has been told of each task, and when: by answers, by names, by the engine of the task's node. The judges
- * go by this, and by the truth; never by what the watch makes of it.
+ * The reports about each task to the watch, with their times: from answers, from DNS, and from the engine of its node.
+ * The judges use these and the truth. They never use the conclusions of the watch.
  */
 import type { SwarmTask } from "../../../../src/engine/swarm.ts";
 import type { Answer } from "../../../../src/sources/swarm/task-watch.ts";
@@ -11,26 +11,26 @@ export type ToldOfTask = {
   readonly serviceId: string;
   readonly address: string;
   isRunning: boolean;
-  /** It was shown with its service: what the service is goes on to count once that is removed. */
+  /** The task was shown together with its service. The service's facts then still count after the service is removed. */
   isKnown?: boolean;
-  /** Since when it is to take requests, as far as a manager shows. */
+  /** Since when the task is to take requests, by the manager's view. */
   wantedMs?: number | undefined;
-  /** When it was first told that it is to stop. */
+  /** When the first report said that the task is to stop. */
   stopMs?: number;
-  /** When it was first told that it has ended, or is no longer known. */
+  /** When the first report said that the task has ended, or is no longer known. */
   overMs?: number;
-  /** Told by its node: that it is unhealthy, or got a stop signal. */
+  /** When the task's node reported that it is unhealthy or got a stop signal. */
   atOnceMs?: number | undefined;
   /** The label of its service was off at some time. */
   wasOff?: boolean;
   wasNamed?: boolean;
-  /** Since when answers do not name it any more. */
+  /** Since when the answers no longer name the task. */
   missingMs?: number | undefined;
 };
 
 export class Told {
   readonly tasks = new Map<string, ToldOfTask>();
-  /** Services whose label was on when it was told last, by id. */
+  /** Ids of services whose label was on in the last report. */
   #enabled = new Set<string>();
   isLeft = false;
   /** Known whether the engine is a manager or not. */
@@ -48,7 +48,7 @@ export class Told {
     for (const [id, told] of this.tasks) if (!listed.has(id)) told.overMs ??= nowMs;
   }
 
-  /** @param isShown its service is in the same answer. If not, only what is known already goes on */
+  /** @param isShown the same answer has its service. If not, only the known facts continue to count */
   #task(task: SwarmTask, isShown: boolean, nowMs: number): void {
     const told = this.#of(task.id, task.serviceId, task.networks[0]?.addresses[0] ?? "");
     told.isRunning = task.state === "running";
@@ -60,7 +60,7 @@ export class Told {
     told.wantedMs = isWanted ? (told.wantedMs ?? nowMs) : undefined;
   }
 
-  /** The engine is no manager any more: all that it told as one is void. */
+  /** The engine is no longer a manager: all its reports as a manager are void. */
   left(): void {
     this.tasks.clear();
     this.#enabled.clear();

@@ -1,8 +1,8 @@
-/** Makes other recordings out of one: of fewer tasks, or with addresses that are used again. */
+/** Makes other recordings from one: with fewer tasks, or with addresses that are used again. */
 import type { SwarmTask } from "../../../../src/engine/swarm.ts";
 import { isFinal, type Shown, type SwarmRecording } from "./recording.ts";
 
-/** With the tasks of one slot alone: then nobody helps out when one is replaced. */
+/** Only with the tasks of one slot: then no other task helps while one is replaced. */
 export function ofOneSlot(recording: SwarmRecording, slot: number): SwarmRecording {
   const truths = new Map([...recording.truths].filter(([, truth]) => truth.slot === slot));
   return {
@@ -23,8 +23,8 @@ export function slotsOf({ truths }: SwarmRecording): readonly number[] {
 }
 
 /**
- * Each new task gets the address of the one that ended last before it came, as after a restart of the manager: that one
- * is still listed.
+ * Each new task gets the address of the task that ended last before it, as after a restart of the manager. The old task is
+ * still listed.
  */
 export function withUsedAddresses(recording: SwarmRecording): SwarmRecording {
   const addresses = usedAddresses(recording.tasks);
@@ -43,7 +43,7 @@ export function withUsedAddresses(recording: SwarmRecording): SwarmRecording {
   };
 }
 
-/** An address is free again when its task is shown to have ended, or is not shown any more. */
+/** An address is free again when its task is shown as ended, or is no longer shown. */
 function usedAddresses(shown: Shown<readonly SwarmTask[]>): ReadonlyMap<string, string> {
   const addresses = new Map<string, string>();
   const owners = new Map<string, string>();
