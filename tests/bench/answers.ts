@@ -1,13 +1,13 @@
-/** What the upstream answers, as bytes that are made once; and what is asked, path by path. */
+/** The upstream's answers for each path, as bytes that are made once. */
 
 export type Answer = {
   readonly first: Buffer;
-  /** What follows it, so many times: a download is one mebibyte again and again. */
+  /** The bytes after `first`, sent this many times: a download repeats one mebibyte. */
   readonly again?: Buffer;
   readonly times: number;
   /** How many events follow at the pacer's pace. */
   readonly paced?: number;
-  /** Whether WebSocket frames come next, and go back. */
+  /** Whether WebSocket frames follow. The upstream echoes them. */
   readonly upgraded?: boolean;
 };
 
@@ -52,7 +52,7 @@ export const ANSWERS: Readonly<Record<string, Answer>> = {
   other: once("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"),
 };
 
-/** The handshake of a WebSocket whose messages go back (RFC 6455 §4.2.2). */
+/** The handshake of a WebSocket that echoes messages (RFC 6455 §4.2.2). */
 export function switching(requestHead: string): Answer {
   const key = /\r\nsec-websocket-key: *(\S+)/i.exec(requestHead)?.[1] ?? "";
   const accept = new Bun.CryptoHasher("sha1").update(`${key}${WEBSOCKET_GUID}`).digest("base64");
@@ -61,7 +61,7 @@ export function switching(requestHead: string): Answer {
   return { ...once(text), upgraded: true };
 }
 
-/** Each address of the loopback range is another container, with another model. */
+/** Each address of the loopback range is a container of its own, with a model of its own. */
 export function modelsAnswer(requestHead: string): Answer {
   const address = /\r\nhost: *127\.0\.0\.(\d+)/i.exec(requestHead)?.[1] ?? "1";
   const id = address === "1" ? MODEL : `${MODEL}-${address}`;
@@ -71,7 +71,7 @@ export function modelsAnswer(requestHead: string): Answer {
 /**
  * One event as one chunk (RFC 9112 §7.1).
  *
- * @param sentMs when it is sent, since the epoch; always as many digits
+ * @param sentMs the time of sending, ms since the epoch; always with the same number of digits
  */
 export function event(sentMs: number): string {
   const data = padded({ sentMs: sentMs.toFixed(3).padStart(17, "0") }, EVENT_BYTES - 8);
@@ -90,7 +90,7 @@ function once(text: string): Answer {
   return { first: Buffer.from(text), times: 0 };
 }
 
-/** JSON of just so many bytes. */
+/** JSON of exactly this many bytes. */
 export function padded(fields: Readonly<Record<string, unknown>>, bytes: number): string {
   const bare = JSON.stringify({ ...fields, padding: "" });
   return `${bare.slice(0, -2)}${"x".repeat(bytes - bare.length)}"}`;

@@ -1,7 +1,7 @@
 /**
- * `bun tests/bench/choose.ts`: what it costs to choose a replica, beside hashing the prompt alone. CPU time
- * of one choice in µs, `least | median` of many rounds by turns, because machines are noisy. The memory is
- * full, as it is on a proxy that has run for a while.
+ * `bun tests/bench/choose.ts`: the cost of choosing a replica, compared with only hashing the prompt. CPU time
+ * of one choice in µs, `least | median` of many rounds, each with all cases in turn, because machines are noisy. The
+ * memory of prompts is full, as on a proxy that has run for a while.
  */
 import { type Candidate, Chooser } from "../../src/routing/choose.ts";
 import { Load } from "../../src/routing/load.ts";
@@ -9,7 +9,7 @@ import { Prefixes } from "../../src/routing/prefixes.ts";
 import { type Random, seededRandom } from "../support/client/random-json.ts";
 
 const KIB = 1024;
-/** `atMostUs`: what issue 16 asks for. */
+/** `atMostUs`: the limit of issue 16. */
 const PROMPTS: readonly { readonly bytes: number; readonly atMostUs?: number }[] = [
   { bytes: 0 },
   { bytes: KIB, atMostUs: 1 },
@@ -20,7 +20,7 @@ const PROMPTS: readonly { readonly bytes: number; readonly atMostUs?: number }[]
 ];
 const REPLICAS = [4, 8];
 const ROUNDS = 41;
-/** Choices of one round: about 4 MiB of prompts, and enough of short ones for the clock's steps. */
+/** Choices of one round: about 4 MiB of prompts, and enough short prompts for the clock's resolution. */
 const ROUND_BYTES = 4 * 1024 * KIB;
 const ROUND_CHOICES_MAX = 4_000;
 
@@ -32,7 +32,7 @@ type Row = {
   readonly hash: Timed;
   /** A prompt that one of the replicas has had: the next turn of a conversation. */
   readonly known: Timed;
-  /** A prompt that none has had. */
+  /** A prompt that no replica has had. */
   readonly fresh: Timed;
 };
 
@@ -92,7 +92,7 @@ function prepare(random: Random, { bytes, count, atMostUs }: Shape): Row {
   return { title, atMostUs, hash: timed(hash), known: timed(choose), fresh: timed(chooseAnew) };
 }
 
-/** As full as it gets: each generation has as many blocks as it may. */
+/** Filled to the limit: each generation has the highest number of blocks. */
 function fill(memory: Prefixes, replicas: readonly Candidate[], random: Random): void {
   const chooser = new Chooser();
   const prompt = randomBytes(random, 1024 * KIB);

@@ -1,6 +1,6 @@
 /**
- * WebSocket frames (RFC 6455 §5.2) as far as the bench needs them: a message is one frame of at most 65,535 bytes.
- * Written to cost next to nothing: no frame is an object of its own.
+ * WebSocket frames (RFC 6455 §5.2), as far as the bench needs them: a message is one frame of at most 65,535 bytes.
+ * The code costs little: it creates no object for a frame.
  */
 
 export const TEXT = 0x1;
@@ -10,17 +10,17 @@ const PONG = 0xa;
 
 const FIN = 0x80;
 const MASKED = 0x80;
-/** In place of a length: two bytes follow that have it. */
+/** Stands in place of a length. The next two bytes hold the length. */
 const LONG = 126;
 const MASK_BYTES = 4;
 
-/** Of a frame in `bytes`: where its payload is. Its mask, if it has one, is before that. */
+/** The place of a frame's payload in `bytes`. The mask, if the frame has one, is before it. */
 type Take = (opcode: number, start: number, end: number) => void;
 
 /**
- * Calls `take` for each whole frame.
+ * Calls `take` for each complete frame.
  *
- * @returns how many bytes they take: a frame that has not come whole follows
+ * @returns the number of bytes of the complete frames; an incomplete frame follows
  */
 export function eachFrame(bytes: Buffer, take: Take): number {
   for (let at = 0; ; ) {
@@ -36,7 +36,7 @@ export function eachFrame(bytes: Buffer, take: Take): number {
   }
 }
 
-/** A frame as a client sends it. Its mask is zeros: whoever unmasks it has the same work. */
+/** A frame as a client sends it. Its mask is zeros, which costs the receiver the same work. */
 export function clientFrame(opcode: number, payload: Uint8Array): Buffer {
   const bytes = Buffer.alloc(2 + 2 + MASK_BYTES + payload.length);
   const head = writeHead(bytes, 0, { opcode, length: payload.length, mask: MASKED });
@@ -45,8 +45,8 @@ export function clientFrame(opcode: number, payload: Uint8Array): Buffer {
 }
 
 /**
- * What a server that echoes answers to the frames of a client in `bytes`: the same without a mask, and pongs for pings.
- * It is written over them, since a frame without a mask is shorter.
+ * Turns a client's frames in `bytes` into the answer of an echo server: the same frames without a mask, and pongs for
+ * pings. It overwrites the frames, because a frame without a mask is shorter.
  */
 export function echoInPlace(bytes: Buffer): {
   readonly taken: number;
@@ -78,7 +78,7 @@ function unmask(
   }
 }
 
-/** @returns where it ends */
+/** @returns the end of the frame that it wrote */
 function writeHead(
   bytes: Buffer,
   at: number,

@@ -1,4 +1,4 @@
-/** How each proxy is started: its command, its configuration, what must be built for it first. */
+/** How each proxy starts: its command, its configuration, and what must be built first. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { freePort } from "../support/proxy/compiled.ts";
@@ -12,15 +12,15 @@ type Other = {
   readonly isSilent: boolean;
   readonly isFor: Launch["isFor"];
   /**
-   * Puts what it needs into the directory.
+   * Puts the needed files into the directory.
    *
-   * @param path of the program
-   * @returns the command that starts it
+   * @param path the program's path
+   * @returns the command that starts the program
    */
   readonly prepare: (path: string, place: Place) => readonly string[];
 };
 
-/** One file of this directory, and what of a command follows the program's path. */
+/** One file of this directory, and the arguments after the program's path. */
 function configured(
   template: string,
   args: (configuration: string) => readonly string[],
@@ -48,7 +48,7 @@ const OTHERS: readonly Other[] = [
   {
     program: GO,
     isSilent: true,
-    // It would hold the gigabyte, and collect no garbage in the rows that follow.
+    // It would keep the gigabyte in memory, and collect no garbage in the following rows.
     isFor: (workload) => workload !== "upload",
     prepare: (path, { listen, upstream, directory }) => [
       buildGo(path, directory),
@@ -58,7 +58,7 @@ const OTHERS: readonly Other[] = [
   },
 ];
 
-/** All that are installed, and the least proxy on Bun. */
+/** All installed programs, and the smallest proxy on Bun. */
 export function launchesOfOthers(
   upstream: Upstream,
   directory: string,
@@ -72,7 +72,7 @@ export function launchesOfOthers(
   ];
 }
 
-/** @returns undefined if it is not installed */
+/** @returns undefined if the program is not installed */
 function launchOfOther(
   { program, isSilent, isFor, prepare }: Other,
   upstream: Upstream,
@@ -89,7 +89,7 @@ function launchOfOther(
   return { name: program, command, port, directory: own, env, isSilent, isFor };
 }
 
-/** It lets 256 requests wait for answers, and takes bodies of 128 MiB: not all workloads pass through it. */
+/** It lets 256 requests wait for answers and takes bodies of 128 MiB, so it does not suit all workloads. */
 function launchOfReference(upstream: Upstream, directory: string): Launch {
   const port = freePort();
   return {
@@ -103,7 +103,7 @@ function launchOfReference(upstream: Upstream, directory: string): Launch {
   };
 }
 
-/** Our compiled binary, following the engine at `socketPath`. */
+/** Our compiled binary, which follows the engine at `socketPath`. */
 export function launchOfOurs(
   binary: { readonly name: string; readonly path: string },
   socketPath: string,
@@ -118,16 +118,16 @@ export function launchOfOurs(
 }
 
 /**
- * Builds it from Go's own library alone: no module, no network, no C.
+ * Builds it with only Go's standard library: no module, no network, no C.
  *
  * @returns the program's path
- * @throws if the compiler does not take it; it says why on stderr
+ * @throws if the compiler fails; it prints the reason to stderr
  */
 function buildGo(compiler: string, directory: string): string {
   const built = join(directory, "reverse-proxy");
   const source = join(import.meta.dir, "reverse-proxy.go");
   const { exitCode } = Bun.spawnSync([compiler, "build", "-o", built, source], {
-    cwd: directory, // a go.mod or go.work of somebody's is not looked for here
+    cwd: directory, // so that the compiler finds no other go.mod or go.work
     env: {
       PATH: process.env["PATH"] ?? "",
       GOCACHE: join(directory, "cache"),

@@ -1,6 +1,6 @@
 /**
- * `bun run bench`: our compiled binary beside nginx, Caddy, HAProxy, a ReverseProxy in Go, the least proxy on Bun
- * and no proxy at all, on this machine, in turns. README.md beside this file says how to read what it prints.
+ * `bun run bench`: our compiled binary beside nginx, Caddy, HAProxy, a ReverseProxy in Go, the smallest proxy on Bun
+ * and no proxy at all, on this machine, one after another in each round. README.md beside this file explains the output.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus, release } from "node:os";
@@ -77,14 +77,14 @@ function build(): void {
 function skippedBy({ without, only }: Options): readonly string[] {
   const noSwarm = whyNoSwarm();
   return [
-    ...(noSwarm === undefined ? [] : [`what a swarm costs: ${noSwarm}`]),
+    ...(noSwarm === undefined ? [] : [`the cost of a swarm: ${noSwarm}`]),
     ...missing().map((program) =>
       program === "wrk"
-        ? "wrk and what it measures: not installed (--install)"
+        ? "wrk and its workloads: not installed (--install)"
         : `${program}: not installed (--install)`,
     ),
     ...without.map((name) => `${name}: --without`),
-    ...(only.length > 0 ? [`all but ${only.join(", ")}: --only`] : []),
+    ...(only.length > 0 ? [`all except ${only.join(", ")}: --only`] : []),
   ];
 }
 
@@ -92,7 +92,7 @@ function isWanted(workload: string, { only }: Options, isLong = false): boolean 
   return only.length === 0 ? !isLong : only.includes(workload);
 }
 
-/** All stay up for the whole run; those not measured have nothing to do. */
+/** All stay up for the whole run. Programs that are not being measured are idle. */
 async function startAll({
   options,
   samples,
@@ -161,7 +161,7 @@ async function swarms({ options, samples, directory }: Run): Promise<void> {
   }
 }
 
-/** A request that failed makes every figure beside it worthless. */
+/** A failed request makes all figures of the row worthless. */
 function failed(samples: Samples): readonly string[] {
   return [...samples].flatMap(([workload, targets]) =>
     [...targets].flatMap(([target, rounds]) => {
@@ -171,11 +171,11 @@ function failed(samples: Samples): readonly string[] {
   );
 }
 
-/** What was said on stderr by those who say nothing while all is well. */
+/** The stderr output of the programs that should print nothing there. */
 function complaints(targets: readonly Target[]): readonly string[] {
   return targets
     .filter((target) => target.complaints() !== "")
-    .map((target) => `${target.name} said on stderr: ${target.complaints()}`);
+    .map((target) => `${target.name} wrote to stderr: ${target.complaints()}`);
 }
 
 function report(

@@ -1,33 +1,33 @@
-/** What `bun run bench` is told on the command line. */
+/** The command line of `bun run bench`. */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
 export type Options = {
   readonly install: boolean;
   readonly rounds: number;
-  /** Workloads; all if empty. */
+  /** The workloads to run; all if empty. */
   readonly only: readonly string[];
-  /** Proxies of others to leave out. */
+  /** Other proxies to leave out. */
   readonly without: readonly string[];
-  /** Other builds of ours, measured beside the first. */
+  /** Other builds of ours, measured beside the first one. */
   readonly binaries: readonly { readonly name: string; readonly path: string }[];
   readonly jsonPath: string;
 };
 
 export const USAGE = `bun run bench [options]
-  --install            install nginx, caddy, haproxy, go and wrk from Debian where they are missing
+  --install            installs missing programs from Debian: nginx, caddy, haproxy, go and wrk
   --rounds N           rounds, 5 by default
   --only A,B           workloads: json-1 json-32 paced flood long-last long-first image upload download idle start
-                       ws-paced ws-full ws-burst ws-open swarm; paced-full only if it is named
+                       ws-paced ws-full ws-burst ws-open swarm; paced-full runs only if you name it
   --without A,B        proxies to leave out: nginx caddy haproxy go bun
-  --binary NAME=PATH   another build of ours to measure beside it; may be given again. One named
-                       before is what a small request is compared with
-  --json PATH          where all figures go, dist/bench.json by default`;
+  --binary NAME=PATH   another build of ours to measure too; may be repeated. A small request is compared
+                       with the build named before
+  --json PATH          the file for all figures, dist/bench.json by default`;
 
 const DIST = join(import.meta.dir, "../../dist");
 export const OUR_BINARY = join(DIST, "lw-inference-proxy");
 
-/** @throws {TypeError} on what it does not know */
+/** @throws {TypeError} on an unknown option */
 export function parseOptions(args: readonly string[]): Options {
   const { values } = parseArgs({
     args: [...args],
@@ -42,7 +42,7 @@ export function parseOptions(args: readonly string[]): Options {
   });
   const rounds = Number(values.rounds);
   if (!Number.isInteger(rounds) || rounds < 1)
-    throw new TypeError("--rounds wants a number from 1");
+    throw new TypeError("--rounds needs a number from 1");
   return {
     install: values.install,
     rounds,
@@ -59,6 +59,6 @@ function names(list: string): readonly string[] {
 
 function binaryOf(text: string): { readonly name: string; readonly path: string } {
   const [, name, path] = /^([\w-]+)=(.+)$/.exec(text) ?? [];
-  if (name === undefined || path === undefined) throw new TypeError("--binary wants NAME=PATH");
+  if (name === undefined || path === undefined) throw new TypeError("--binary needs NAME=PATH");
   return { name, path };
 }

@@ -1,6 +1,6 @@
 /**
- * Sends each stream an event every 20 ms, each at a phase of its own: a wheel of one slot a
- * millisecond, so that the event and its time are made once for all streams of a slot.
+ * Sends an event to each stream every 20 ms, each stream at its own phase. It uses a wheel with one slot a
+ * millisecond, so that it makes the event and its time only once for all streams of a slot.
  */
 import type { Socket } from "bun";
 import { event, LAST_CHUNK, PACED_MS } from "./answers.ts";
@@ -16,7 +16,7 @@ export class Pacer {
   #turned = 0;
   #beganMs = 0;
 
-  /** @param events after which the stream ends; it may be Infinity */
+  /** @param events the number of events of the stream; it may be Infinity */
   add(socket: Socket<unknown>, events: number): void {
     this.#slots[this.#nextSlot % PACED_MS]?.push({ socket, left: events });
     this.#nextSlot += 1;
@@ -35,7 +35,7 @@ export class Pacer {
     this.#count();
   }
 
-  /** Turns the wheel as far as the time has gone, so that a late timer costs no event. */
+  /** Turns the wheel as far as the time has passed, so that a late timer loses no event. */
   #turn(): void {
     const due = Math.floor(performance.now() - this.#beganMs);
     for (; this.#turned < due; this.#turned += 1) {

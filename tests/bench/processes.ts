@@ -1,11 +1,11 @@
-/** What the kernel tells of a proxy: all its processes, all their threads. */
+/** What the kernel reports about a proxy: all its processes and all their threads. */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { descriptorsOf, residentMib } from "../support/process/figures.ts";
 
 /** Ticks of /proc/PID/stat a second: fixed in Linux's interface to user space (USER_HZ). */
 const TICKS_PER_S = 100;
 
-/** The process and all that descend from it. */
+/** The process and all its descendants. */
 export function processesOf(pid: number): readonly number[] {
   const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
     readFileSync(`/proc/${pid}/task/${task}/children`, "utf8").trim().split(" ").filter(Boolean),
@@ -13,12 +13,12 @@ export function processesOf(pid: number): readonly number[] {
   return [pid, ...children.flatMap((child) => processesOf(Number(child)))];
 }
 
-/** User and system time of all threads, also of those that have ended. */
+/** User and system time of all threads, including those that have ended. */
 export function cpuSeconds(pids: readonly number[]): number {
   return sum(pids, (pid) => cpuSecondsOf(`/proc/${pid}`));
 }
 
-/** User and system time of each thread that there is, by its directory below /proc. */
+/** User and system time of each live thread, by its directory below /proc. */
 export function threadSeconds(pids: readonly number[]): ReadonlyMap<string, number> {
   const tasks = pids.flatMap((pid) =>
     readdirSync(`/proc/${pid}/task`).map((thread) => `/proc/${pid}/task/${thread}`),
@@ -28,11 +28,11 @@ export function threadSeconds(pids: readonly number[]): ReadonlyMap<string, numb
 
 function cpuSecondsOf(task: string): number {
   const stat = readFileSync(`${task}/stat`, "utf8");
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" "); // the name may hold anything
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" "); // the name may contain anything
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_S;
 }
 
-/** Pages that several of its processes share are counted in each. */
+/** Counts pages that several processes share in each of them. */
 export function memoryMib(pids: readonly number[]): number {
   return sum(pids, residentMib);
 }
@@ -41,12 +41,12 @@ export function descriptors(pids: readonly number[]): number {
   return sum(pids, descriptorsOf);
 }
 
-/** Starts over with `peakMib`. proc(5), clear_refs. */
+/** Resets `peakMib`. proc(5), clear_refs. */
 export function resetPeak(pids: readonly number[]): void {
   for (const pid of pids) writeFileSync(`/proc/${pid}/clear_refs`, "5");
 }
 
-/** The most that was resident since `resetPeak`. */
+/** The most resident memory since `resetPeak`. */
 export function peakMib(pids: readonly number[]): number {
   return sum(pids, (pid) => {
     const status = readFileSync(`/proc/${pid}/status`, "utf8");

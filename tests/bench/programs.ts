@@ -1,6 +1,6 @@
-/** The programs of others that are measured or measure: where they are, which version, what installs them. */
+/** The other programs that are measured or measure: their paths, versions and packages. */
 
-/** Debian's package of each. */
+/** The Debian package of each program. */
 const PACKAGES = {
   nginx: "nginx",
   caddy: "caddy",
@@ -21,7 +21,7 @@ const VERSION_COMMANDS: Readonly<Record<Program, readonly string[]>> = {
   wrk: ["wrk", "-v"],
 };
 
-/** Debian keeps some of them where only root's PATH leads. */
+/** Debian installs some of them where only root's PATH leads. */
 const PATH = `${process.env["PATH"] ?? ""}:/usr/sbin:/usr/local/sbin`;
 
 export function find(program: Program): string | undefined {
@@ -32,7 +32,7 @@ export function missing(): readonly Program[] {
   return PROGRAMS.filter((program) => find(program) === undefined);
 }
 
-/** Installs what is missing. Their services are stopped at once if Debian's scripts start them. */
+/** Installs the missing programs. Stops their services at once if Debian's scripts start them. */
 export function install(): void {
   const packages = missing().map((program) => PACKAGES[program]);
   if (packages.length === 0) return;
@@ -44,7 +44,7 @@ export function install(): void {
     throw new Error(`Cannot install ${packages.join(", ")}: apt-get exited ${exitCode}`);
 }
 
-/** As the program says itself; some say it on stderr, and wrk exits 1. */
+/** The version that the program prints. Some print it to stderr, and wrk exits with 1. */
 export function versionOf(program: Program): string | undefined {
   const path = find(program);
   if (path === undefined) return undefined;

@@ -1,6 +1,6 @@
 /**
- * What counting recent requests costs, without HTTP: `bun tests/bench/recent.ts`. Each turn takes the reports of
- * one request through their life, with and without the counts; shown is the least time of a request over the turns.
+ * The cost of counting recent requests, without HTTP: `bun tests/bench/recent.ts`. Each turn runs the reports of one
+ * request through their life, with and without the counts. It prints the least time of a request over all turns.
  */
 import { Recent } from "../../src/telemetry/recent.ts";
 import { NO_TELEMETRY, type Telemetry } from "../../src/telemetry/telemetry.ts";
@@ -58,6 +58,6 @@ for (const [name, kind] of Object.entries(KINDS)) {
   }
   const [least, median] = [Math.min(...on), on.sort((a, b) => a - b)[TURNS / 2] ?? 0];
   process.stdout.write(
-    `${name}: ${least.toFixed(0)} ns at the least, ${median.toFixed(0)} in the middle; without ${Math.min(...off).toFixed(0)}\n`,
+    `${name}: least ${least.toFixed(0)} ns, median ${median.toFixed(0)} ns; without counts ${Math.min(...off).toFixed(0)} ns\n`,
   );
 }

@@ -1,7 +1,7 @@
 /**
- * `UPSTREAM=http://… bun tests/bench/reference-proxy.ts [PORT]`: the least that a proxy on Bun can do: no
- * routing, no bookkeeping, bodies by Bun's own means. Prints its port; a free one if none is given. What ours costs
- * is told as so many times this, which holds on any machine (tests/e2e/binary/cpu.e2e.ts, and `bun run bench`).
+ * `UPSTREAM=http://… bun tests/bench/reference-proxy.ts [PORT]`: the smallest possible proxy on Bun: no routing, no
+ * bookkeeping, and Bun's own handling of bodies. Prints its port, which is free if none is given. The cost of our proxy is
+ * a multiple of this one's cost, which holds on any machine (tests/e2e/binary/cpu.e2e.ts, and `bun run bench`).
  */
 const upstream = process.env["UPSTREAM"] ?? "";
 

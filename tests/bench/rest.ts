@@ -1,4 +1,4 @@
-/** What is no traffic: start, memory at rest, and thousands of streams in which nothing happens. */
+/** Measurements without traffic: start, memory at rest, and thousands of idle streams. */
 import { FakeEngine } from "../support/engine/fake.ts";
 import { launchOfOurs } from "./launches.ts";
 import { descriptors, memoryMib } from "./processes.ts";
@@ -10,12 +10,12 @@ const CONTAINERS = 20;
 const ROUTED_MS = 10_000;
 export const IDLE_CLIENTS = 5_000;
 
-/** Of a proxy that has just been started. */
+/** The memory of a proxy that has just started. */
 export function atRest({ listeningAfterMs, pids }: Started): Sample {
   return { listenMs: listeningAfterMs, restMib: memoryMib(pids) };
 }
 
-/** Our binary in front of an engine with 20 containers: from exec until a model is in its list. */
+/** Our binary in front of an engine with 20 containers: the time from exec until its list has a model. */
 export async function measureRouted(
   binary: { readonly name: string; readonly path: string },
   upstream: Upstream,
@@ -43,7 +43,7 @@ async function firstModel(port: number, startedMs: number): Promise<number> {
       () => "",
     );
     if (list.includes('"id"')) return performance.now() - startedMs;
-    await Bun.sleep(1); // a busy loop would take a core from what is starting
+    await Bun.sleep(1); // a busy loop would take a core from the starting program
   }
   return Number.NaN;
 }
@@ -65,6 +65,6 @@ export async function measureIdle(target: Target): Promise<Sample> {
 async function nextLine(
   lines: AsyncIterator<Uint8Array>,
 ): Promise<Readonly<Record<string, number | undefined>>> {
-  const { value } = await lines.next(); // a line is written in one piece
+  const { value } = await lines.next(); // the program writes a line in one piece
   return JSON.parse(Buffer.from(value ?? []).toString()) as Record<string, number>;
 }

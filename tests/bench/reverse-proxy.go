@@ -1,8 +1,8 @@
 // The benchmark's ReverseProxy in Go: reverse-proxy LISTEN-PORT UPSTREAM-PORT, both on 127.0.0.1.
 //
-// It does what the original of this proxy did for a request: it reads the body to its end, looks for
-// the top-level "model" with encoding/json's tokens, and sends the bytes on. It knows one server, and
-// says nothing while all is well. bun run bench builds it (launches.ts).
+// It handles a request as the original of this proxy did: it reads the body to its end, looks for
+// the top-level "model" with encoding/json's tokens, and forwards the bytes. It has one server, and
+// prints nothing while all is well. bun run bench builds it (launches.ts).
 package main
 
 import (
@@ -18,7 +18,7 @@ import (
 	"os"
 )
 
-// As many as nginx, Caddy and HAProxy keep here.
+// The same number of idle connections as nginx, Caddy and HAProxy keep here.
 const idleConnections = 128
 
 func main() {
@@ -27,19 +27,19 @@ func main() {
 	}
 	upstream := &url.URL{Scheme: "http", Host: "127.0.0.1:" + os.Args[2]}
 	proxy := httputil.NewSingleHostReverseProxy(upstream)
-	proxy.FlushInterval = -1 // every piece goes on as it comes
+	proxy.FlushInterval = -1 // forwards every piece at once
 	proxy.Transport = &http.Transport{
 		MaxIdleConnsPerHost: idleConnections,
-		DisableCompression:  true, // else it asks the server for gzip, and unpacks it
+		DisableCompression:  true, // otherwise it asks the server for gzip, and unpacks it
 	}
 	proxy.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, err error) {
-		if !errors.Is(err, context.Canceled) { // else the client has hung up
+		if !errors.Is(err, context.Canceled) { // otherwise the client has hung up
 			log.Print(err)
 		}
 		w.WriteHeader(http.StatusBadGateway)
 	}
 	handler := func(w http.ResponseWriter, r *http.Request) {
-		if r.ContentLength != 0 { // -1: of a length that is not known
+		if r.ContentLength != 0 { // -1: the length is unknown
 			if err := readModel(r); err != nil {
 				http.Error(w, err.Error(), http.StatusBadRequest)
 				return
@@ -50,7 +50,7 @@ func main() {
 	log.Fatal(http.ListenAndServe("127.0.0.1:"+os.Args[1], http.HandlerFunc(handler)))
 }
 
-// readModel reads the body and puts its bytes in its place. It fails where they name no model.
+// readModel reads the body, and replaces it by its bytes. It fails if they name no model.
 func readModel(r *http.Request) error {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {

@@ -1,18 +1,18 @@
-/** The rows of the table, and what issues 9, 18, 20 and 21 ask for of each. */
+/** The rows of the table, with the limits of issues 9, 18, 20 and 21. */
 import { BEFORE, BUN, CADDY, GO, NGINX } from "./targets.ts";
 
 export type Line = {
   readonly workload: string;
   readonly figure: string;
-  /** As the table names it. */
+  /** The row's name in the table. */
   readonly name: string;
   readonly digits: number;
-  /** What direct has of it is taken off: what the proxy adds. */
+  /** Whether to subtract the figure of `direct`, so that the row shows what the proxy adds. */
   readonly added?: boolean;
   readonly goals?: readonly Goal[];
 };
 
-/** What is asked for: of the ratio to the figure of `than` or, without it, of the figure itself. */
+/** The limit for the ratio to the figure of `than`, or without `than` for the figure itself. */
 export type Goal = {
   readonly than?: string;
   readonly better: "more" | "less";
@@ -158,7 +158,7 @@ export const LINES: readonly Line[] = [
   ...swarm(500, "swarm of 500 tasks", atMost(5, 5)),
 ];
 
-/** Both figures are what the proxy adds. */
+/** Both figures show what the proxy adds. */
 function swarm(tasks: number, title: string, goal?: Goal): readonly Line[] {
   const [workload, digits] = ["swarm", 2];
   return [
@@ -174,7 +174,7 @@ function swarm(tasks: number, title: string, goal?: Goal): readonly Line[] {
   ];
 }
 
-/** Of the last step that held. */
+/** A figure of the last good step. */
 function full(
   figures: readonly (readonly [figure: string, name: string, digits: number])[],
 ): readonly Line[] {

@@ -1,4 +1,4 @@
-/** The figures of a run, and what is made of them: medians, spreads, ratios. Pure. */
+/** The figures of a run, with medians, spreads and ratios. Pure. */
 
 /** One measurement of one workload on one target: figure → value. */
 export type Sample = Readonly<Record<string, number>>;
@@ -21,7 +21,7 @@ export function valuesOf(
   return all.map((sample) => sample[figure] ?? Number.NaN).filter((value) => !Number.isNaN(value));
 }
 
-/** Of rounds that both have, so that what slows the machine for one round slows both. */
+/** Uses only rounds that both have, so that a slow moment of the machine affects both alike. */
 export function pairwise(
   ours: readonly number[],
   theirs: readonly number[],
@@ -41,7 +41,7 @@ export function median(values: readonly number[]): number {
   return (low + high) / 2;
 }
 
-/** Half of the way from the least to the most, as a share of the median. */
+/** Half of the range from the smallest to the largest value, as a share of the median. */
 export function spread(values: readonly number[]): number {
   return (Math.max(...values) - Math.min(...values)) / 2 / Math.abs(median(values));
 }

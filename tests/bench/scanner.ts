@@ -1,19 +1,19 @@
 /**
- * `bun tests/bench/scanner.ts`: how fast the model scanner gets through request bodies of several
- * MB whose `model` stands last, or first if it is read on for the prompt, beside decoding and JSON.parse of the same body. CPU time, the best
- * of many rounds over all of them, because machines are noisy.
+ * `bun tests/bench/scanner.ts`: how fast the model scanner reads request bodies of several MB, compared with decoding
+ * and JSON.parse of the same body. `model` comes last, or first if the scanner reads on for the prompt. CPU time, the
+ * best of many rounds over all of them, because machines are noisy.
  */
 import { type Random, seededRandom } from "../support/client/random-json.ts";
 import { scanModel, scanOn } from "../support/proxy/scan-model.ts";
 
 type Workload = {
   readonly name: string;
-  /** GB/s that issue 5 asks for. */
+  /** The limit of issue 5, GB/s. */
   readonly atLeast?: number;
   readonly body: (random: Random) => unknown;
-  /** Bytes of a piece; without it, as they come from the network. */
+  /** The size of a piece in bytes. Without it, pieces are as they come from the network. */
   readonly pieceBytes?: number;
-  /** It is read on behind the model, to the end of the prompt. */
+  /** Whether the scanner reads on after the model, to the end of the prompt. */
   readonly readsOn?: boolean;
 };
 
@@ -39,18 +39,18 @@ const WORKLOADS: readonly Workload[] = [
     pieceBytes: 1,
   },
   {
-    name: "code behind model",
+    name: "code after model",
     body: (random) => ({ model: "m", ...chat(texts(random, sourceCode, 20_000)) }),
     readsOn: true,
   },
   {
-    name: "keys behind model",
+    name: "keys after model",
     body: () => ({ model: "m", ...manyKeys(), input: "" }),
     readsOn: true,
   },
 ];
 
-/** A workload as it is measured: GB a second of CPU time, each the best of its rounds. */
+/** A workload with its results: GB for each second of CPU time, the best round of each. */
 type Entry = {
   readonly workload: Workload;
   readonly scan: Finder;
@@ -89,7 +89,7 @@ function prepare(workload: Workload): Entry {
   const parse = (): unknown => JSON.parse(new TextDecoder().decode(body)).model;
   return {
     workload,
-    // More at a time of what is over sooner, or the clock's steps would show.
+    // Short cases run more often in one round, because of the clock's resolution.
     scan: { find: scan, bytes: body.length, times: workload.pieceBytes === undefined ? 4 : 1 },
     parse: { find: parse, bytes: body.length, times: 1 },
     best: { scan: 0, parse: 0 },
@@ -109,7 +109,7 @@ function cpuMs(): number {
   return (user + system) / 1_000;
 }
 
-/** 64 to 128 KB each, and each in memory of its own: what Bun's request body gives. */
+/** Pieces of 64 to 128 KB, each in its own memory, like the pieces of Bun's request body. */
 function pieces(body: Uint8Array, pieceBytes: number | undefined): Uint8Array[] {
   const random = seededRandom(64);
   const cut: Uint8Array[] = [];
@@ -131,7 +131,7 @@ function chat(contents: readonly string[]): Record<string, unknown> {
   return { messages, temperature: 0.7, stream: true, model: "m" };
 }
 
-/** About BODY_BYTES of texts, each around `length` long. */
+/** Texts of about BODY_BYTES in total, each about `length` long. */
 function texts(
   random: Random,
   write: (random: Random, length: number) => string,
@@ -153,7 +153,7 @@ const WORDS =
     " ",
   );
 
-/** Sentences, a line break each few hundred bytes, some words in quotes, some not English. */
+/** Sentences with a line break every few hundred bytes, some quoted words, and some foreign words. */
 function prose(random: Random, length: number): string {
   const parts: string[] = [];
   let written = 0;

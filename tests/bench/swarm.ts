@@ -1,6 +1,6 @@
 /**
- * What following a swarm costs: CPU time of the manager's engine, and our own. Each engine is a real one, the only node of
- * its swarm. Its tasks find no node and stay pending, so no containers run; a manager lists them all the same.
+ * The cost of following a swarm: CPU time of the manager's engine, and our own. Each engine is real, and the only node of
+ * its swarm. Its tasks find no node and stay pending, so no containers run. A manager lists them all the same.
  */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -12,11 +12,11 @@ import { cpuSeconds } from "./processes.ts";
 import type { Sample } from "./samples.ts";
 import { type Started, start } from "./targets.ts";
 
-/** Tasks of each swarm; 0: the engine is in no swarm. */
+/** The number of tasks of each swarm. 0: the engine is in no swarm. */
 const SIZES = [0, 30, 500] as const;
 const SERVICES = 10;
 const WINDOW_MS = 20_000;
-/** Until the compiler of a proxy that was just started has done most of its work. */
+/** Until the JIT compiler of a new proxy has done most of its work. */
 const WARM_MS = 5_000;
 const LISTED_MS = 60_000;
 
@@ -24,7 +24,7 @@ type Swarm = { readonly tasks: number; readonly manager: LoneManager };
 
 type Binary = { readonly name: string; readonly path: string };
 
-/** @returns undefined if it can be measured here, else why not */
+/** @returns undefined if the benchmark can run here, otherwise the reason */
 export const whyNoSwarm = whyNoLoneManager;
 
 /** The engines, for all rounds. */
@@ -34,7 +34,7 @@ export class Swarms implements AsyncDisposable {
   async start(): Promise<this> {
     for (const tasks of SIZES) {
       const manager = new LoneManager();
-      this.#swarms.push({ tasks, manager }); // first, so that it is ended if its start fails
+      this.#swarms.push({ tasks, manager }); // first, so that it is stopped even if its start fails
       await manager.start();
       if (tasks > 0) await fill({ tasks, manager });
     }
@@ -42,8 +42,8 @@ export class Swarms implements AsyncDisposable {
   }
 
   /**
-   * All engines at the same time, without the proxy and then each with one of its own. The figures are percent of a core:
-   * `engine30` is what the proxy adds to an engine with 30 tasks, `own30` what it takes itself.
+   * Measures all engines at the same time, first without the proxy, then each with its own proxy. The figures are percent of
+   * a core: `engine30` is what the proxy adds to an engine with 30 tasks, `own30` is the proxy's own cost.
    */
   async measure(binary: Binary, directory: string): Promise<Sample> {
     const without = await window(this.#swarms.map(({ manager }) => [manager.pid]));
@@ -73,7 +73,7 @@ export class Swarms implements AsyncDisposable {
     return started;
   }
 
-  /** How many do not know of the swarm that they are in front of: their figures say nothing. */
+  /** The number of proxies that do not know of their swarm. Their figures mean nothing. */
   async #notFollowing(proxies: readonly Started[]): Promise<number> {
     const wrong = await Promise.all(
       this.#swarms.map(async ({ tasks }, index) => {
@@ -90,7 +90,7 @@ export class Swarms implements AsyncDisposable {
   }
 }
 
-/** CPU time of each group of processes over the same time, percent of a core. */
+/** CPU time of each group of processes over the same period, percent of a core. */
 async function window(groups: readonly (readonly number[])[]): Promise<readonly number[]> {
   const before = groups.map(cpuSeconds);
   const startedMs = performance.now();
@@ -101,7 +101,7 @@ async function window(groups: readonly (readonly number[])[]): Promise<readonly 
   });
 }
 
-/** Services as deploy/stack.yaml has them: labels, health check, an overlay network. */
+/** Services like those in deploy/stack.yaml: labels, health check, an overlay network. */
 async function fill({ tasks, manager }: Swarm): Promise<void> {
   await manager.initSwarm();
   await manager.docker("network", "create", "--driver", "overlay", "--attachable", "inference");
@@ -118,5 +118,5 @@ async function fill({ tasks, manager }: Swarm): Promise<void> {
     const reply = await fetch("http://docker/tasks", { unix: manager.socketPath });
     return ((await reply.json()) as readonly unknown[]).length === tasks;
   };
-  await until(`${tasks} tasks in the list`, listed, LISTED_MS);
+  await until(`the list has ${tasks} tasks`, listed, LISTED_MS);
 }

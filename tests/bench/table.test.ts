@@ -55,7 +55,7 @@ test.each<[workload: string, figure: string, values: Record<string, number>, cel
   expect(Object.values(asked(samples, Object.keys(values)))).toEqual([cell]);
 });
 
-test("the table has no column that holds nothing, and no goal against what was not measured", () => {
+test("the table has no empty column, and no limit against a target without figures", () => {
   const samples = sampled("json-32", "cpuUs", { [NGINX]: 10, [OURS]: 20 });
   expect(table(samples, [DIRECT, NGINX, GO, BUN, OURS]).split("\n")).toEqual([
     "|  | nginx | ours | ours / nginx |",

@@ -1,12 +1,15 @@
-/** The figures of a run as one table: a line a figure, a column a target. Pure. */
+/** The figures of a run as one table: one line for each figure, one column for each target. Pure. */
 import { type Goal, LINES, type Line } from "./rows.ts";
 import { median, pairwise, type Samples, spread, valuesOf } from "./samples.ts";
 import { DIRECT, GO, NGINX, OURS } from "./targets.ts";
 
-/** Each has a column with the ratio of ours to it. */
+/** Each of these has a column with the ratio of our figure to its figure. */
 const COMPARED: readonly string[] = [NGINX, GO];
 
-/** Markdown. Medians with half their range, in percent; ratios of the same round, their median. Only columns that hold anything. */
+/**
+ * Markdown. It shows medians with half their range in percent, and the medians of the ratios within each round. It leaves
+ * out empty columns.
+ */
 export function table(samples: Samples, targets: readonly string[]): string {
   const rows = LINES.map((line) => row(samples, line, targets)).filter(
     (cells) => cells !== undefined,
@@ -53,7 +56,7 @@ function show(values: readonly number[], digits: number): string {
     : number;
 }
 
-/** @returns NaN if one of both was not measured */
+/** @returns NaN if one of the two was not measured */
 function ratio(samples: Samples, line: Line, than: string): number {
   const [ours, theirs] = [figuresOf(samples, line, OURS), figuresOf(samples, line, than)];
   // Both may be 0: no event was late.
@@ -65,7 +68,7 @@ function showRatio(value: number): string {
   return Number.isFinite(value) ? value.toFixed(2) : "∞";
 }
 
-/** Whose figure is asked for, the ratio where no column has it, floor and aim; a missed floor is marked. */
+/** The target of the limit, the ratio if no column shows it, the floor and the aim. Marks a missed floor. */
 function verdict(samples: Samples, line: Line, { than, better, floor, aim }: Goal): string {
   const judged =
     than === undefined ? median(figuresOf(samples, line, OURS)) : ratio(samples, line, than);

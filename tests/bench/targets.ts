@@ -1,4 +1,4 @@
-/** What is measured: the upstream itself, and each proxy in front of it, started for the run. */
+/** The targets of the measurement: the upstream itself, and each proxy in front of it, started for the run. */
 import { openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { processesOf } from "./processes.ts";
@@ -6,11 +6,11 @@ import { processesOf } from "./processes.ts";
 export type Target = {
   readonly name: string;
   readonly port: number;
-  /** All its processes; none for the upstream, which is no proxy. */
+  /** All its processes. Empty for the upstream, which is no proxy. */
   readonly pids: readonly number[];
-  /** Whether it is measured with a workload. */
+  /** Whether to measure it with a workload. */
   readonly isFor: (workload: string) => boolean;
-  /** What it said that it should not have; empty if all is well. */
+  /** Output that it should not have written; empty if all is well. */
   readonly complaints: () => string;
   readonly stop: () => Promise<void>;
 };
@@ -19,15 +19,15 @@ export const DIRECT = "direct";
 export const NGINX = "nginx";
 export const CADDY = "caddy";
 export const HAPROXY = "haproxy";
-/** A ReverseProxy of Go's own library: reverse-proxy.go. */
+/** A ReverseProxy of Go's standard library: reverse-proxy.go. */
 export const GO = "go";
-/** The least proxy on Bun: reference-proxy.ts. */
+/** The smallest proxy on Bun: reference-proxy.ts. */
 export const BUN = "bun";
 export const OURS = "ours";
-/** An older build of ours, if `--binary` gives one by this name. */
+/** An older build of ours, if `--binary` gives one with this name. */
 export const BEFORE = "before";
 
-/** A process of ours that prints its port. It is ended with the block that holds it. */
+/** A process of ours that prints its port. It ends with the block that holds it. */
 export type OwnProcess = AsyncDisposable & { readonly port: number; readonly pid: number };
 
 export type Upstream = OwnProcess;
@@ -60,17 +60,17 @@ export function directly(upstream: Upstream): Target {
   };
 }
 
-/** How a proxy is started: launches.ts. */
+/** How to start a proxy: see launches.ts. */
 export type Launch = {
   readonly name: string;
   readonly command: readonly string[];
   readonly port: number;
-  /** For what it says. */
+  /** Holds its output. */
   readonly directory: string;
   readonly env: Readonly<Record<string, string>>;
-  /** Whether it says nothing on stderr while all is well. */
+  /** Whether it should write nothing to stderr. */
   readonly isSilent: boolean;
-  /** Whether it is measured with a workload. */
+  /** Whether to measure it with a workload. */
   readonly isFor: (workload: string) => boolean;
 };
 
@@ -87,11 +87,11 @@ export async function start(launch: Launch): Promise<Started> {
   const saying = (): string => readFileSync(said, "utf8");
   while (!(await listens(port))) {
     if (performance.now() - startedMs < START_MS) {
-      await Bun.sleep(1); // a busy loop would take a core from what is starting
+      await Bun.sleep(1); // a busy loop would take a core from the starting program
       continue;
     }
     child.kill("SIGKILL");
-    throw new Error(`Cannot start ${name}: it does not listen. It says: ${saying()}`);
+    throw new Error(`Cannot start ${name}: it does not listen. Its output: ${saying()}`);
   }
   const listeningAfterMs = performance.now() - startedMs;
   await Bun.sleep(SETTLE_MS);
@@ -101,7 +101,7 @@ export async function start(launch: Launch): Promise<Started> {
 }
 
 const START_MS = 10_000;
-/** Until its worker processes are there, and what starting took is given back. */
+/** The time until its worker processes run, and the memory of the start is freed. */
 const SETTLE_MS = 500;
 
 async function end(child: Bun.Subprocess): Promise<void> {

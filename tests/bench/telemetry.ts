@@ -1,8 +1,8 @@
 /**
- * What telemetry costs: CPU time of the compiled binary a request, with telemetry off, with metrics
- * to be scraped, and with traces and metrics that are sent, on small JSON and on a stream of 200
- * pieces. `bun run build && bun tests/bench/telemetry.ts [binary …]`: other binaries are measured
- * with telemetry off, in the same rounds, for comparison.
+ * The cost of telemetry: CPU time of the compiled binary for a request, with telemetry off, with metrics
+ * to scrape, and with traces and metrics that are sent, for small JSON and for a stream of 200
+ * pieces. `bun run build && bun tests/bench/telemetry.ts [binary …]`: it measures other binaries
+ * with telemetry off in the same rounds, for comparison.
  */
 
 import { sendMany } from "../support/client/many.ts";
@@ -30,7 +30,7 @@ function stream(): Response {
   const pieces = async function* (): AsyncGenerator<string> {
     for (let piece = 0; piece < PIECES; piece += 1) {
       yield 'data: {"choices":[{"delta":{"content":"word"}}]}\n\n';
-      await Bun.sleep(0); // so that each piece comes by itself
+      await Bun.sleep(0); // so that each piece is sent by itself
     }
     yield 'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":5}}\n\ndata: [DONE]\n\n';
   };
@@ -58,12 +58,12 @@ const MODES: readonly Mode[] = [
   ...process.argv.slice(2).map((binary) => ({ name: binary, env: () => ({}), binary })),
 ];
 
-/** One after the other in each round, so that what else the machine does befalls all alike. */
+/** One after another in each round, so that other load on the machine affects all alike. */
 async function measure({ name, requests, answer }: Kind): Promise<void> {
   const runs: { mode: Mode; run: CompiledTelemetry; us: number[] }[] = [];
   for (const mode of MODES) {
     const run = await startCompiledTelemetry(mode.env, answer, mode.binary);
-    await sendMany(run.proxy.origin, requests); // until it is compiled and warm
+    await sendMany(run.proxy.origin, requests); // until the code is compiled and warm
     runs.push({ mode, run, us: [] });
   }
   for (let round = 0; round < ROUNDS; round += 1) {
@@ -73,7 +73,7 @@ async function measure({ name, requests, answer }: Kind): Promise<void> {
       us.push(((cpuMs(run.proxy.pid) - before) * 1000) / requests);
     }
   }
-  console.log(`\n${name}: CPU a request, µs (least and median of ${ROUNDS} × ${requests})`);
+  console.log(`\n${name}: CPU time of a request, µs (least and median of ${ROUNDS} × ${requests})`);
   for (const { mode, run, us } of runs) {
     const sorted = us.sort((a, b) => a - b);
     const [least, median] = [sorted[0] ?? 0, sorted[Math.floor(ROUNDS / 2)] ?? 0];

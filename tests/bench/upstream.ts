@@ -1,10 +1,10 @@
 /**
- * The server behind every proxy that is measured: `bun tests/bench/upstream.ts`, a process of its
- * own. It prints its port. No HTTP server: it cuts requests out of the bytes of raw sockets and
- * writes answers that were made before, so that it costs less than any proxy in front of it.
+ * The server behind every measured proxy: `bun tests/bench/upstream.ts`, a process of its own. It prints its port. It is
+ * no HTTP server: it cuts requests out of the bytes of raw sockets and writes prepared answers, so that it costs less
+ * than any proxy in front of it.
  *
- * It takes requests one after another on a connection, with a Content-Length or without a body. The messages of a
- * WebSocket go back as they came.
+ * It handles requests one after another on a connection, with a Content-Length or without a body. It echoes the messages
+ * of a WebSocket.
  */
 import type { Socket } from "bun";
 import { ANSWERS, type Answer, modelsAnswer, REALTIME_PATH, switching } from "./answers.ts";
@@ -12,15 +12,15 @@ import { echoInPlace } from "./frames.ts";
 import { Pacer } from "./pacer.ts";
 
 type Connection = {
-  /** Bytes of a request's head that has not come whole. */
+  /** Bytes of an incomplete request head. */
   head: Buffer | undefined;
-  /** Bytes of the body that are still to come. */
+  /** The number of bytes of the body that are still missing. */
   bodyLeft: number;
-  /** Given when the body has come. */
+  /** The answer to send when the body is complete. */
   answer: Answer | undefined;
-  /** Of a WebSocket: bytes of a frame that has not come whole. */
+  /** For a WebSocket: bytes of an incomplete frame. */
   frame: Buffer | undefined;
-  /** What the socket has not taken yet. */
+  /** Bytes that the socket has not taken yet. */
   readonly waiting: { bytes: Buffer; from: number; again: Buffer; times: number };
 };
 
@@ -65,7 +65,7 @@ function take(socket: Socket<Connection>, received: Buffer): void {
   }
 }
 
-/** @returns what follows it */
+/** @returns the bytes after it */
 function takeBody(data: Connection, bytes: Buffer): Buffer {
   const taken = Math.min(data.bodyLeft, bytes.length);
   data.bodyLeft -= taken;
@@ -101,7 +101,7 @@ function give(socket: Socket<Connection>, answer: Answer): void {
   if (answer.paced !== undefined) pacer.add(socket, answer.paced);
 }
 
-/** What is on its way is less than what a socket takes at once: the load sees to that, and counts what does not come. */
+/** A socket takes all bytes in flight at once. The load makes sure of that, and counts missing messages. */
 function echo(socket: Socket<Connection>, rest: Buffer, received: Buffer): void {
   const bytes = rest.length === 0 ? received : Buffer.concat([rest, received]);
   const { taken, written, closed } = echoInPlace(bytes);
@@ -110,7 +110,7 @@ function echo(socket: Socket<Connection>, rest: Buffer, received: Buffer): void 
   if (closed) socket.end();
 }
 
-/** Writes what is waiting for as long as the socket takes it whole. */
+/** Writes the waiting bytes as long as the socket takes them completely. */
 function flush(socket: Socket<Connection>): void {
   const { waiting } = socket.data;
   for (;;) {

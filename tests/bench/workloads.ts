@@ -1,4 +1,4 @@
-/** What is asked of each target, in the order of the table, and how it is measured. */
+/** The requests to each target, in the order of the table, and how they are measured. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
@@ -18,15 +18,15 @@ import type { Target, Upstream } from "./targets.ts";
 export type Workload = {
   readonly name: string;
   readonly needs?: "wrk";
-  /** It takes most of a minute, and is measured if `--only` names it. */
+  /** It takes most of a minute, and runs only if `--only` names it. */
   readonly isLong?: true;
   readonly run: (target: Target, directory: string) => Promise<Load>;
 };
 
-/** What a load program saw. */
+/** The results of a load program. */
 type Load = {
   readonly figures: Sample;
-  /** Requests, events, or thousandths of a transfer: what CPU time is divided by. */
+  /** Requests, events, or thousandths of a transfer. The CPU time is divided by this number. */
   readonly units: number;
   /** CPU time of the load program itself, s. */
   readonly cpuS: number;
@@ -57,7 +57,7 @@ export const WORKLOADS: readonly Workload[] = [
   wrk("image", { connections: 4, seconds: 2, body: image, count: perMb(IMAGE_BYTES) }),
   { name: "upload", run: (target) => transfer(target, "upload") },
   { name: "download", run: (target) => transfer(target, "download") },
-  // Two messages each: one goes each way.
+  // Two messages each, one in each direction.
   { name: "ws-paced", run: (target) => webSockets(target, ["messages.ts", "0"], 2) },
   { name: "ws-full", run: (target) => webSockets(target, ["messages.ts", "1"], 2) },
   { name: "ws-burst", run: (target) => webSockets(target, ["messages.ts", "4"], 2) },
@@ -65,7 +65,7 @@ export const WORKLOADS: readonly Workload[] = [
   { name: "paced-full", isLong: true, run: pacedFull },
 ];
 
-/** The load, and what it cost the target meanwhile. */
+/** Runs the load, and measures its cost in the target. */
 export async function measure(
   workload: Workload,
   target: Target,
@@ -85,7 +85,7 @@ export async function measure(
       residentMib: memoryMib(target.pids),
       busy: cpuUs / 1e6 / seconds,
     }),
-    // Cores that the load and the upstream kept busy: below 1 they could have done more.
+    // Cores that the load and the upstream kept busy. Below 1 they could have done more.
     loadBusy: cpuS / seconds,
     upstreamBusy: (cpuSeconds([upstream.pid]) - before.upstream) / seconds,
   };
@@ -150,7 +150,7 @@ async function paced(target: Target): Promise<Load> {
   };
 }
 
-/** CPU time is of the last step that held, not of the whole load. */
+/** The CPU time is that of the last good step, not of the whole load. */
 async function pacedFull({ port, pids }: Target): Promise<Load> {
   type Figures = Readonly<
     Record<"rate" | "latePercent" | "cores" | "threadCores" | "failed", number>
@@ -197,7 +197,9 @@ async function runLoad<Figures>(
   const code = await child.exited;
   const last = output.trimEnd().split("\n").at(-1);
   if (code !== 0 || !last?.startsWith("{")) {
-    throw new Error(`Cannot measure: ${command.join(" ")} exited ${code} and said: ${output}`);
+    throw new Error(
+      `Cannot measure: ${command.join(" ")} exited with ${code}. Its output: ${output}`,
+    );
   }
   const cpuS = Number(child.resourceUsage()?.cpuTime.total ?? 0) / 1e6;
   return { figures: JSON.parse(last) as Figures, cpuS };
@@ -207,7 +209,7 @@ function short(): string {
   return padded({ model: MODEL, messages: [{ role: "user", content: "Hello" }] }, 200);
 }
 
-/** A conversation: messages of a few hundred bytes, as an agent sends it. */
+/** A conversation of messages with a few hundred bytes each, as an agent sends it. */
 function long(bytes: number, model: "first" | "last"): string {
   const messages: { readonly role: string; readonly content: string }[] = [];
   for (let length = 0; length < bytes; length += 400) {

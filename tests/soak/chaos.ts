@@ -1,4 +1,4 @@
-/** Does things to the containers at random: one at a time to each container, several at the same time in all. */
+/** Acts on the containers at random: one action at a time on each container, several at the same time in total. */
 
 import type { Random } from "../support/client/random-json.ts";
 import { dockerCli } from "../support/server/inference-server/image.ts";
@@ -7,7 +7,7 @@ import { between, pick } from "./random.ts";
 
 type Action = {
   readonly name: string;
-  /** How often it is chosen, compared with the other actions that are possible. */
+  /** How often to choose it, relative to the other possible actions. */
   readonly weight: number;
   readonly run: (slot: Slot, act: Acting) => Promise<unknown>;
 };
@@ -15,7 +15,7 @@ type Action = {
 type Acting = {
   readonly fleet: Fleet;
   readonly random: Random;
-  /** @param atMs when it was told to crash, ms since the epoch: its process ends then or later */
+  /** @param atMs the time of the order to crash, ms since the epoch; the process ends then or later */
   readonly onCrash: (containerId: string, atMs: number) => void;
 };
 
@@ -37,7 +37,7 @@ const recreate: Action = {
   },
 };
 
-/** State that the engine shows of a container → what may be done to it. */
+/** The possible actions for each state that the engine shows. */
 const ACTIONS: Readonly<Record<string, readonly Action[]>> = {
   absent: [{ name: "create", weight: 1, run: (slot, { fleet }) => fleet.create(slot) }],
   exited: [
@@ -75,9 +75,9 @@ const ACTIONS: Readonly<Record<string, readonly Action[]>> = {
 export class Chaos {
   readonly #acting: Acting;
   readonly #busy = new Map<Slot, Promise<void>>();
-  /** How often each was done. */
+  /** The number of times for each action. */
   readonly counts = new Map<string, number>();
-  /** What the engine refused to do. That happens when two things meet, such as our stop and a restart by policy. */
+  /** Actions that the engine refused. This happens when two collide, such as our stop and a restart by policy. */
   readonly refusals: string[] = [];
 
   constructor(acting: Acting) {
@@ -112,7 +112,7 @@ export class Chaos {
 
   async #act(slot: Slot): Promise<void> {
     const status = await statusOf(slot.name);
-    const choices = ACTIONS[status] ?? []; // restarting, say: left alone
+    const choices = ACTIONS[status] ?? []; // leave other states alone, such as restarting
     if (choices.length === 0) return;
     const { random } = this.#acting;
     const action = pick(
@@ -123,11 +123,11 @@ export class Chaos {
     await action.run(slot, this.#acting);
   }
 
-  /** Removes both and creates both anew, so that each may get the address that the other one had. */
+  /** Removes both and creates both again, so that each may get the other's address. */
   async #exchange(a: Slot, b: Slot): Promise<void> {
     this.#count("exchange addresses");
     const { fleet } = this.#acting;
-    await dockerCli("rm", "--force", a.name, b.name).catch(() => undefined); // one may not be there
+    await dockerCli("rm", "--force", a.name, b.name).catch(() => undefined); // one may be missing
     await fleet.create(b);
     await fleet.create(a);
   }
@@ -154,14 +154,14 @@ async function statusOf(name: string): Promise<string> {
   );
 }
 
-/** Notes the crash ourselves: the engine may tell it much later. */
+/** Records the crash itself, because the engine may report it much later. */
 async function crash({ name }: Slot, { onCrash }: Acting): Promise<void> {
   const id = await dockerCli("inspect", "--format", "{{.Id}}", name);
   onCrash(id.trim(), Date.now());
   await tell(name, "/crash");
 }
 
-/** Tells a server to do something, directly, not through the proxy. A server that crashes does not answer. */
+/** Gives a server an order, directly, not through the proxy. A server that crashes does not answer. */
 async function tell(name: string, what: string): Promise<void> {
   const address = await dockerCli("inspect", "--format", "{{.NetworkSettings.IPAddress}}", name);
   const url = `http://${address.trim()}:8000/admin${what}`;
@@ -180,7 +180,7 @@ async function stopTwice({ name }: Slot, { random }: Acting): Promise<void> {
 }
 
 async function removeWhileItStops({ name }: Slot, { random }: Acting): Promise<void> {
-  const stopping = dockerCli("stop", name).catch(() => undefined); // it may find nothing left to stop
+  const stopping = dockerCli("stop", name).catch(() => undefined); // there may be nothing left to stop
   await Bun.sleep(random(2_000)); // any moment of the stop
   await dockerCli("rm", "--force", name);
   await stopping;

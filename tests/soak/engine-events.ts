@@ -1,22 +1,22 @@
-/** Records the engine's events of containers, in the engine's words and by its clock. */
+/** Records the engine's container events, in the engine's words and with the engine's times. */
 import { readLines } from "../support/process/read-lines.ts";
 
 export type EngineEvent = {
   readonly containerId: string;
-  /** `start`, `kill`, `die`, `health_status: healthy` …; `crash` is ours. */
+  /** `start`, `kill`, `die`, `health_status: healthy` …; `crash` is our own. */
   readonly action: string;
-  /** Of a `kill`. */
+  /** Only in a `kill`. */
   readonly signal: number | undefined;
-  /** Of a `die`. */
+  /** Only in a `die`. */
   readonly exitCode: number | undefined;
-  /** When, ms since the epoch. */
+  /** The time, ms since the epoch. */
   readonly atMs: number;
 };
 
 export type EventFollower = AsyncDisposable & {
-  /** Since `followEvents` was called, in the order in which they came. */
+  /** All events since the call of `followEvents`, in the order of their arrival. */
   readonly events: readonly EngineEvent[];
-  /** Adds an event of our own, for what the engine does not tell, or tells late. */
+  /** Adds our own event for something that the engine does not report, or reports late. */
   readonly add: (containerId: string, action: string, atMs: number) => void;
 };
 
@@ -31,7 +31,7 @@ type WireEvent = {
   readonly timeNano: number;
 };
 
-/** Follows events with the command-line client: the proxy's own code must not read what the proxy is judged by. */
+/** Follows events with the docker command line, because the proxy's own code must not be used to judge the proxy. */
 export function followEvents(): EventFollower {
   const filters = ["type=container", ...ACTIONS.map((action) => `event=${action}`)];
   const since = String(Math.floor(Date.now() / 1000));

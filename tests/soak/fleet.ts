@@ -1,4 +1,4 @@
-/** Creates and removes the containers of the soak. There are a few names; each is used by one container after another. */
+/** Creates and removes the containers of the soak. There are a few names, each for one container after another. */
 import { existsSync } from "node:fs";
 import type { Random } from "../support/client/random-json.ts";
 import { buildInferenceImage, dockerCli } from "../support/server/inference-server/image.ts";
@@ -12,13 +12,13 @@ export type Slot = {
   readonly restartPolicy: "no" | "always";
 };
 
-/** One container that was created under a slot's name. */
+/** One container that was created with a slot's name. */
 export type Member = Slot & { readonly id: string; readonly termMode: TermMode };
 
 const PREFIX = "lw-inference-proxy-soak";
-/** The process that made a container; the engine is on this machine. */
+/** The process that created a container. The engine is on this machine. */
 const OWNER_LABEL = `${PREFIX}.process`;
-/** Before SIGKILL; longer than the proxy's time to drain, so that both ends of it are seen. */
+/** The time before SIGKILL. It is longer than the proxy's drain timeout, so that both ends occur. */
 const STOP_TIMEOUT_S = 10;
 
 export const SLOTS: readonly Slot[] = [
@@ -47,18 +47,18 @@ export class Fleet {
   readonly #journalFolder: string;
   readonly #members = new Map<string, Member>();
 
-  /** @param journalFolder on the engine's host; where the servers say what requests they got */
+  /** @param journalFolder on the engine's host; the servers record their requests there */
   constructor(random: Random, journalFolder: string) {
     this.#random = random;
     this.#journalFolder = journalFolder;
   }
 
-  /** All containers so far, by id, those that are gone too. */
+  /** All containers so far, by id, including removed ones. */
   get members(): ReadonlyMap<string, Member> {
     return this.#members;
   }
 
-  /** Creates and starts a container. It answers with its own short id as its name. */
+  /** Creates and starts a container. The container reports its own short id as its name. */
   async create(under: Slot): Promise<void> {
     const { name, models, restartPolicy } = under;
     const termMode = pick<TermMode>(this.#random, ["drain", "drain", "exit", "ignore"]);
@@ -73,11 +73,11 @@ export class Fleet {
       await buildInferenceImage(),
     );
     const id = output.trim();
-    this.#members.set(id, { ...under, id, termMode }); // before it may be removed again in its start
+    this.#members.set(id, { ...under, id, termMode }); // before another action may remove it during its start
     await dockerCli("start", id);
   }
 
-  /** What the engine shows of the containers now. */
+  /** The current state of the containers, as the engine shows it. */
   async inspect(): Promise<readonly Inspected[]> {
     const names = (await dockerCli("ps", "--all", "--format", "{{.Names}}")).split("\n");
     const ours = names.filter((name) => SLOTS.some((each) => each.name === name));
@@ -96,14 +96,14 @@ export type Inspected = {
   readonly name: string;
   readonly status: string;
   readonly health: string;
-  /** Empty if it does not run. */
+  /** Empty if the container does not run. */
   readonly address: string;
 };
 
 /**
- * Removes what a run left behind that was killed.
+ * Removes the containers of a killed run.
  *
- * @throws if that run still goes on: its containers have the same names
+ * @throws if that run is still going, because its containers have the same names
  */
 export async function removeLeftovers(): Promise<void> {
   const owner = livingOwner(await fleetListing(), (pid) => existsSync(`/proc/${pid}`));
@@ -118,8 +118,8 @@ export async function removeFleet(): Promise<void> {
 }
 
 /**
- * @param listing a line for each container: its name and the process that made it, which is not there in
- *   containers of before that was noted
+ * @param listing a line for each container: its name, and the process that created it. Containers of older versions have
+ *   no process.
  */
 export function livingOwner(
   listing: readonly string[],

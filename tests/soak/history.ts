@@ -1,22 +1,22 @@
-/** What became of each container, as the engine told it. Pure. */
+/** The history of each container, as the engine reported it. Pure. */
 import type { EngineEvent } from "./engine-events.ts";
 
-/** Times in ms since the epoch; `toMs` is Infinity for what still goes on. */
+/** Times in ms since the epoch. `toMs` is Infinity while the span continues. */
 export type Span = { readonly fromMs: number; toMs: number };
 
 /** One run of a container's process. */
 export type Run = Span & {
-  /** When it was healthy, and neither paused nor told to stop. */
+  /** When it was healthy, and neither paused nor stopping. */
   readonly live: readonly Span[];
-  /** When the engine told its end, which may be seconds after it ended. */
+  /** When the engine reported its end, which may be seconds after the end. */
   readonly clearedMs: number;
-  /** When the soak made it crash. The engine sees that later. */
+  /** When the soak made it crash. The engine notices that later. */
   readonly crashMs: number | undefined;
-  /** When it got SIGKILL: it is dead from then on, whenever the engine says so. */
+  /** When it got SIGKILL. It is dead from then on, even if the engine reports it later. */
   readonly killedMs: number | undefined;
   /** The first stop notice. */
   readonly noticeMs: number | undefined;
-  /** Whether the engine had sent it a signal. Then its restart policy no longer applies. */
+  /** Whether the engine has sent it a signal. Then its restart policy no longer applies. */
   readonly signalled: boolean;
   readonly exitCode: number | undefined;
 };

@@ -1,4 +1,4 @@
-/** Reads the requests that the servers wrote down, those of servers that are gone too. */
+/** Reads the requests that the servers recorded, including removed servers. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -6,7 +6,7 @@ export type Delivery = {
   /** The number of the exchange: see load.ts. */
   readonly number: number;
   readonly model: string | null;
-  /** When the request came in at the server, ms since the epoch. */
+  /** When the request reached the server, ms since the epoch. */
   readonly atMs: number;
   /** Short id of the container. */
   readonly container: string;
@@ -14,7 +14,7 @@ export type Delivery = {
 
 type Line = { readonly path: string; readonly model: string | null; readonly at: number };
 
-/** @returns the requests of the soak's clients; the proxy's own are left out */
+/** @returns the requests of the soak's clients, without the proxy's own requests */
 export function readJournals(folder: string): readonly Delivery[] {
   return readdirSync(folder).flatMap((file) => {
     const lines = readFileSync(join(folder, file), "utf8").trim().split("\n");

@@ -1,35 +1,35 @@
-/** Constant load: clients that ask the proxy for streams of random models, one after the other, and check each answer. */
+/** Constant load: clients that request streams of random models, one after another, and check each answer. */
 import type { Random } from "../support/client/random-json.ts";
 import { between, pick } from "./random.ts";
 import { StreamedText } from "./streamed-text.ts";
 
 export type Outcome =
   | { readonly kind: "complete" }
-  /** The client hung up, as it was told to. */
+  /** The client hung up on purpose. */
   | { readonly kind: "hung up" }
   | { readonly kind: "error"; readonly status: number; readonly code: string }
   /** The connection ended before the answer did. */
   | { readonly kind: "broken"; readonly why: string }
-  /** Bytes were lost, added or changed, or an answer that was cut looked complete. */
+  /** Bytes were lost, added or changed, or a broken answer looked complete. */
   | { readonly kind: "garbled"; readonly why: string }
-  /** Nothing came for far too long. */
+  /** No data came for far too long. */
   | { readonly kind: "silent" };
 
 export type Exchange = {
-  /** In the query of the request, which the server's journal has too. */
+  /** Also in the query of the request, which the server's journal records. */
   readonly number: number;
   readonly model: string;
   /** Ms since the epoch. */
   readonly sentMs: number;
   readonly endMs: number;
-  /** Short id of the container that answered, as it says itself; empty if none did. */
+  /** Short id of the container that answered, from its answer. Empty without an answer. */
   readonly servedBy: string;
   readonly outcome: Outcome;
 };
 
-/** Longer than any pause of a container that the soak makes. */
+/** Longer than any pause of a container in the soak. */
 const SILENCE_MS = 120_000;
-/** What a client waits after an error, less than the SDKs do. */
+/** The client's pause after an error, shorter than the pause of the SDKs. */
 const RETRY_MS = 150;
 
 export type LoadInit = {
@@ -54,7 +54,7 @@ export class Load {
     );
   }
 
-  /** Sends no more requests. Resolves when the answers under way have ended. */
+  /** Sends no more requests. Resolves when the answers in flight have ended. */
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#clients;

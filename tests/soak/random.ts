@@ -3,7 +3,7 @@ import type { Random } from "../support/client/random-json.ts";
 
 export function pick<T>(random: Random, choices: readonly T[]): T {
   const choice = choices[random(choices.length)];
-  if (choice === undefined) throw new Error("Cannot choose from nothing");
+  if (choice === undefined) throw new Error("Cannot choose from an empty list");
   return choice;
 }
 

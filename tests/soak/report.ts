@@ -1,4 +1,4 @@
-/** Prints the table of figures at the end, and each fault with what happened around it. Judges nothing: see verdict.ts. */
+/** Prints the table of figures at the end, and each fault with the events around it. Does not judge: see verdict.ts. */
 import type { Chaos } from "./chaos.ts";
 import type { EngineEvent } from "./engine-events.ts";
 import type { Fleet } from "./fleet.ts";
@@ -18,18 +18,18 @@ export type Findings = {
   readonly deliveries: readonly Delivery[];
   readonly drainMs: number;
   readonly statusChecks: number;
-  /** Faults found on the way: differences of /status from the engine, and what was left at the end. */
+  /** Faults found during the run: differences of /status from the engine, and leftovers at the end. */
   readonly faults: readonly string[];
-  /** Of the proxy, before the load and after it. */
+  /** The proxy's descriptors, before the load and after it. */
   readonly descriptors: readonly [number, number];
   readonly proxyStderr: string;
   readonly proxyLog: readonly Readonly<Record<string, unknown>>[];
 };
 
-/** More than the runtime's memory varies by from one minute to the next. */
+/** More than the normal change of the runtime's memory from one minute to the next. */
 const GROWTH_MIB_MAX = 24;
 const SHOWN_MAX = 10;
-/** Around a wrong answer. */
+/** The time around a wrong answer for which events are shown. */
 const CONTEXT_MS = 12_000;
 
 /** @returns whether nothing was wrong */
@@ -47,7 +47,7 @@ export function report(findings: Findings): boolean {
   ];
   for (const each of wrong.slice(0, SHOWN_MAX)) show(each, findings);
   for (const fault of faults) say(`WRONG: ${fault}`);
-  for (const refusal of findings.chaos.refusals) say(`refused by the engine: ${refusal}`);
+  for (const refusal of findings.chaos.refusals) say(`the engine refused: ${refusal}`);
   const before = watch.median("descriptors", 0.1, 0.4);
   const late = watch.median("descriptors", 0.8, 1);
   const rows: readonly (readonly [string, string | number])[] = [
@@ -84,7 +84,7 @@ function outcomeRows(exchanges: readonly Exchange[]): readonly (readonly [string
   return [["requests", exchanges.length], ...rows];
 }
 
-/** In the engine's clock, which is the servers' too: they are on one machine. */
+/** By the engine's clock, which is also the servers' clock, because they run on one machine. */
 function latestMs(deliveries: readonly Delivery[], history: History): number {
   const runsByContainer = new Map(
     [...history].map(([id, runs]) => [id.slice(0, 12), runs] as const),
@@ -96,7 +96,7 @@ function latestMs(deliveries: readonly Delivery[], history: History): number {
   }, 0);
 }
 
-/** A wrong answer, and in the order of time what the engine and the proxy said of the model's containers. */
+/** Prints a wrong answer, then the engine's and the proxy's reports about the model's containers, in order of time. */
 function show({ what, atMs, model, container }: Wrong, findings: Findings): void {
   say(`WRONG at ${clock(atMs)}: ${what} (model ${model}, container ${container || "unknown"})`);
   const members = [...findings.fleet.members.values()].filter(

@@ -19,21 +19,21 @@ import { statusFaults, untilQuiet } from "./status-check.ts";
 export type SoakInit = {
   readonly minutes: number;
   readonly seed: number;
-  /** Where it writes what it sees. Must hold an empty folder `JOURNALS`. */
+  /** The folder for its records. Must contain an empty folder `JOURNALS`. */
   readonly folder: string;
 };
 
-/** The folder in which the servers write down the requests they get. */
+/** The folder in which the servers record their requests. */
 export const JOURNALS = "journals";
 
-/** Shorter than the containers' own stop time-out, so that it runs out now and then. */
+/** Shorter than the containers' own stop timeout, so that it expires now and then. */
 const DRAIN_MS = 6_000;
 const CLIENTS = 20;
 /** A model that no server ever has. */
 const UNKNOWN_MODEL = "unknown";
-/** From one quiet moment to the next. */
+/** The time from one quiet moment to the next. */
 const ROUND_MS = 40_000;
-/** Within this time the proxy closes its idle connections. */
+/** The proxy closes its idle connections within this time. */
 const IDLE_BOUND_MS = 30_000;
 
 /** @returns whether nothing was wrong */
@@ -111,7 +111,7 @@ async function run(init: SoakInit, parts: Parts): Promise<boolean> {
   });
 }
 
-/** Checks what the proxy still holds when there are no requests any more. */
+/** Checks what the proxy still holds when no requests are left. */
 async function restFaults(proxy: CompiledProxy, descriptorsBefore: number): Promise<string[]> {
   const inFlight = async (): Promise<number> => {
     const reply = await fetch(`${proxy.origin}/status`, { keepalive: false });
@@ -121,18 +121,18 @@ async function restFaults(proxy: CompiledProxy, descriptorsBefore: number): Prom
     return containers.reduce((sum, container) => sum + container.in_flight, 0);
   };
   const faults: string[] = [];
-  await until("nothing is in flight", async () => (await inFlight()) === 0, 5_000).catch(
+  await until("no request is in flight", async () => (await inFlight()) === 0, 5_000).catch(
     (error: unknown) => void faults.push(String(error)),
   );
   await until(
-    `descriptors are given back (${descriptorsBefore} before)`,
+    `the descriptors are closed (${descriptorsBefore} before)`,
     () => descriptorsOf(proxy.pid) <= descriptorsBefore + 2,
     IDLE_BOUND_MS,
   ).catch((error: unknown) => void faults.push(String(error)));
   return faults;
 }
 
-/** One file each, one JSON object a line. */
+/** One file for each, with one JSON object a line. */
 async function record(
   folder: string,
   seen: Readonly<Record<string, readonly unknown[]>>,

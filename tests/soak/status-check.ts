@@ -1,4 +1,4 @@
-/** Compares `GET /status` and `GET /v1/models` with `docker inspect`, at a time when nothing is about to change. */
+/** Compares `GET /status` and `GET /v1/models` with `docker inspect`, at a time when no change is due. */
 import type { ContainerStatus } from "../../src/status.ts";
 import { modelIds } from "../support/client/requests.ts";
 import { until } from "../support/until.ts";
@@ -9,7 +9,7 @@ type Row = {
   readonly name: string;
   readonly id: string;
   readonly state: string;
-  /** Null if it is not routed. */
+  /** Null if the container is not routed. */
   readonly address: string | null;
   readonly models: string;
 };
@@ -18,12 +18,12 @@ type Row = {
 const QUIET_MS = 3_000;
 const QUIET_BOUND_MS = 60_000;
 
-/** Waits until no container is about to change, as far as the engine shows. */
+/** Waits until no container is about to change, according to the engine. */
 export async function untilQuiet(fleet: Fleet, events: readonly EngineEvent[]): Promise<void> {
   await until(
     "the engine is quiet",
     async () => {
-      await Bun.sleep(200); // so that asking does not keep the engine busy
+      await Bun.sleep(200); // so that the checks do not keep the engine busy
       if (Date.now() - (events.at(-1)?.atMs ?? 0) < QUIET_MS) return false;
       const containers = await fleet.inspect();
       return containers.every(({ status, health }) => !isTransient(status, health));

@@ -18,7 +18,7 @@ function read(events: readonly string[], pieceLength = Number.POSITIVE_INFINITY)
 }
 
 describe("StreamedText", () => {
-  test("is complete when all has come, however it was cut", () => {
+  test("is complete when everything has arrived, with any cuts", () => {
     for (const length of [1, 7, 100, 1_000]) {
       const { complete, fault } = read(EVENTS, length);
       expect([complete, fault]).toEqual([true, undefined]);
@@ -38,7 +38,7 @@ describe("StreamedText", () => {
     ["another answer's event comes", EVENTS.toSpliced(3, 1, event(" 2", null, "2"))],
     ["another server answers", EVENTS.toSpliced(1, 1, event("other"))],
     ["something follows the end", [...EVENTS, "[DONE]"]],
-    ["bytes are lost in an event", EVENTS.toSpliced(2, 1, event(" 1").slice(3))],
+    ["bytes of an event are lost", EVENTS.toSpliced(2, 1, event(" 1").slice(3))],
   ])("has a fault when %s", (_why, events) => {
     expect(read(events).fault).toBeDefined();
     expect(read(events).complete).toBe(false);

@@ -1,4 +1,4 @@
-/** Checks a streamed chat completion of the stand-in server, event by event as it comes. */
+/** Checks a streamed chat completion of the stand-in server, event by event as it arrives. */
 
 type Chunk = {
   readonly id: string;
@@ -10,8 +10,8 @@ type Chunk = {
 };
 
 /**
- * What must come: an opening event without text, the server's name, ` 1`, ` 2` … up to as many tokens as
- * were asked for, an event that says it is the end, and `[DONE]`; all of one answer, and nothing else.
+ * The expected events: an opening event without text, the server's name, ` 1`, ` 2` … up to the requested number of
+ * tokens, an event that marks the end, and `[DONE]`. All belong to one answer, and there are no others.
  */
 export class StreamedText {
   readonly #model: string;
@@ -29,7 +29,7 @@ export class StreamedText {
     this.#servedBy = servedBy;
   }
 
-  /** Whether all of it has come. */
+  /** Whether everything has arrived. */
   get complete(): boolean {
     return this.#seen === this.#tokens + 3 && this.#rest === "" && this.fault === undefined;
   }

@@ -1,6 +1,6 @@
 /**
- * Answers what was true at a given time, by what the engine told: whether a model was live, whether one of its containers
- * ran, and what explains that a request failed. Each answer allows for the time that an event takes to reach the proxy.
+ * Answers what was true at a given time, according to the engine: whether a model was live, whether one of its containers
+ * ran, and what explains a failed request. Each answer allows for the time that an event takes to reach the proxy.
  * Pure.
  */
 import type { Member } from "./fleet.ts";
@@ -10,9 +10,9 @@ import type { History, Run, Span } from "./history.ts";
 export const SLACK_MS = 500;
 /** How long it may take when it must ask the engine first, and perhaps the server, ms. */
 const LOOK_MS = 3_000;
-/** The engine may go on showing a container as running until it has cleared up, or not answer that long. */
+/** The engine may show a container as running until it has cleaned up, or may not answer for that long. */
 const CLEARED_UP_MS = 6_000;
-/** The proxy gives up reading from a container that is gone after 5 s. */
+/** The proxy stops reading from a container 5 s after the container is gone. */
 const PENDING_READ_MS = 5_000;
 
 export type TruthInit = {
@@ -31,7 +31,7 @@ export class Truth {
     this.#byShortId = new Map(init.members.map((member) => [member.id.slice(0, 12), member]));
   }
 
-  /** @param container id, at least twelve characters of it */
+  /** @param container an id, or at least its first twelve characters */
   member(container: string): Member | undefined {
     return this.#byShortId.get(container.slice(0, 12));
   }
@@ -44,7 +44,7 @@ export class Truth {
     return this.#init.history.get(id) ?? [];
   }
 
-  /** Somebody served the model without a break, so every answer but its own is wrong. */
+  /** Whether a container served the model without a break. Then every other answer is wrong. */
   isLive(model: string, { fromMs, toMs }: Span): boolean {
     const untilMs = toMs + SLACK_MS;
     return this.membersOf(model).some((member) =>
@@ -56,7 +56,7 @@ export class Truth {
     );
   }
 
-  /** A container that had served the model ran or was about to be started again, all that time: not 404. */
+  /** Whether a container that had served the model ran, or was about to restart, all that time. Then 404 is wrong. */
   isHeld(model: string, { fromMs, toMs }: Span): boolean {
     return this.membersOf(model).some(
       (member) =>
@@ -67,7 +67,7 @@ export class Truth {
     );
   }
 
-  /** A container that may have served the model may have run at some time of it: 503 is right. */
+  /** Whether a container that may have served the model may have run at some point in that time. Then 503 is right. */
   mayBeHeld(model: string, { fromMs, toMs }: Span): boolean {
     return this.membersOf(model).some(
       (member) =>
@@ -78,7 +78,7 @@ export class Truth {
     );
   }
 
-  /** Whether one of the containers was told to stop, was dying, or had its time to drain run out, just then. */
+  /** Whether one of the containers was stopped, was dying, or reached its drain timeout at that time. */
   explainsFailure(members: readonly Member[], { fromMs, toMs }: Span): boolean {
     const touches = (from: number, to: number): boolean =>
       to >= fromMs - SLACK_MS && from <= toMs + SLACK_MS;
@@ -92,7 +92,7 @@ export class Truth {
     );
   }
 
-  /** Whether the container was dying of what cuts answers, or its time to drain ran out, just then. */
+  /** Whether the container was dying in a way that cuts answers, or reached its drain timeout, at that time. */
   explainsBreak(member: Member, atMs: number): boolean {
     return this.runs(member).some((run) => {
       const { noticeMs = Number.NaN, crashMs, killedMs } = run;
@@ -108,7 +108,7 @@ export class Truth {
     return this.runs(member).flatMap(({ live }) => live);
   }
 
-  /** Its runs, each with the wait for the next one where its restart policy starts it again. */
+  /** Its runs. Each includes the wait for the next run if the restart policy starts it again. */
   #aliveSpans(member: Member): readonly Span[] {
     const spans: Span[] = [];
     let before: Run | undefined;
@@ -126,7 +126,7 @@ function isNumber(value: number | undefined): value is number {
   return value !== undefined && !Number.isNaN(value);
 }
 
-/** It was routed for certain, some time before. */
+/** Whether it was certainly routed some time before. */
 function isOlder({ fromMs, toMs }: Span, thanMs: number): boolean {
   return toMs - fromMs >= LOOK_MS && fromMs + LOOK_MS + SLACK_MS <= thanMs;
 }

@@ -1,4 +1,4 @@
-/** The verdict finds each kind of wrong answer, and excuses what has a reason. */
+/** The verdict finds each kind of wrong answer, and accepts answers with a good reason. */
 import { describe, expect, test } from "bun:test";
 import type { EngineEvent } from "./engine-events.ts";
 import type { Member } from "./fleet.ts";
@@ -14,7 +14,7 @@ const DRAIN_MS = 6_000;
 
 type Told = readonly [atMs: number, action: string, more?: Partial<EngineEvent>];
 
-/** Of container A, which serves `m`: healthy from 10,000 on. */
+/** Events of container A, which serves `m`: healthy from 10,000 on. */
 const LIVE: readonly Told[] = [
   [5_000, "start"],
   [10_000, "health_status: healthy"],
@@ -102,7 +102,7 @@ describe("wrongAnswers() on errors", () => {
       ["503 backend_draining for a model that was gone"],
     ],
     ["502 while it is live", LIVE, exchange(15_000, UNREACHABLE), ["502 for no reason"]],
-    ["502 between its crash and the engine's word", CRASHED, exchange(30_700, UNREACHABLE), []],
+    ["502 between its crash and the engine's report", CRASHED, exchange(30_700, UNREACHABLE), []],
     ["502 long after a crash", CRASHED, exchange(40_000, UNREACHABLE), ["502 for no reason"]],
     [
       "502 in the middle of a drain",
@@ -120,7 +120,7 @@ describe("wrongAnswers() on errors", () => {
     expect(faults(truthOf(told), [asked])).toEqual(wrong);
   });
 
-  test("404 while its restart policy starts it again is wrong, after a signal it is not", () => {
+  test("404 is wrong while its restart policy starts it again, but not after a signal", () => {
     const again: readonly Told[] = [...LIVE, [30_000, "die", { exitCode: 1 }], [38_000, "start"]];
     const killed: readonly Told[] = [...LIVE, [29_000, "kill", { signal: 1 }], ...again.slice(2)];
     const asked = [exchange(35_000, NOT_FOUND)];
@@ -135,7 +135,7 @@ describe("wrongAnswers() on streams", () => {
     exchange(14_000, BROKEN, { endMs, servedBy: A }),
   ];
 
-  test("one that breaks has to have a reason", () => {
+  test("a broken stream needs a reason", () => {
     expect(faults(truthOf(LIVE), brokenAt(15_000))).toHaveLength(1);
     expect(faults(truthOf(CRASHED), brokenAt(30_000))).toEqual([]);
     expect(faults(truthOf(CRASHED), brokenAt(29_000))).toHaveLength(1);
@@ -144,32 +144,34 @@ describe("wrongAnswers() on streams", () => {
     expect(faults(truthOf(killed, { termMode: "drain" }), brokenAt(30_000))).toEqual([]);
   });
 
-  test("one of a server that finishes its work when told to stop must not break", () => {
+  test("a stream of a server that finishes its work at a stop must not break", () => {
     const truth = truthOf(STOPPED_AT_20_000, { termMode: "drain" });
     expect(faults(truth, brokenAt(22_000))).toHaveLength(1);
   });
 
-  test("one may be cut when the time to drain is up, and no earlier", () => {
+  test("a stream may be cut after the drain timeout, and not before", () => {
     const ignoring: readonly Told[] = [...LIVE, [20_000, "kill", { signal: 15 }], [30_000, "die"]];
     const truth = truthOf(ignoring, { termMode: "ignore" });
     expect(faults(truth, brokenAt(20_000 + DRAIN_MS))).toEqual([]);
     expect(faults(truth, brokenAt(24_000))).toHaveLength(1);
   });
 
-  test("lost bytes, silence and another model's server are wrong; a hang-up of our own is not", () => {
+  test("lost bytes, silence and another model's server are wrong; our own hang-up is not", () => {
     const truth = truthOf(LIVE);
     const complete: Outcome = { kind: "complete" };
     expect(faults(truth, [exchange(15_000, { kind: "garbled", why: "x" })])).toEqual([
       "stream garbled: x",
     ]);
-    expect(faults(truth, [exchange(15_000, { kind: "silent" })])).toEqual(["no end to a stream"]);
+    expect(faults(truth, [exchange(15_000, { kind: "silent" })])).toEqual([
+      "the stream never ended",
+    ]);
     expect(faults(truth, [exchange(15_000, complete, { servedBy: B })])).toHaveLength(1);
     expect(faults(truth, [exchange(15_000, complete, { servedBy: A })])).toEqual([]);
     expect(faults(truth, [exchange(15_000, { kind: "hung up" })])).toEqual([]);
   });
 });
 
-describe("wrongAnswers() on what the servers got", () => {
+describe("wrongAnswers() on the requests of the servers", () => {
   const complete = (sentMs: number): readonly Exchange[] => [
     exchange(sentMs, { kind: "complete" }, { servedBy: A }),
   ];
@@ -188,7 +190,7 @@ describe("wrongAnswers() on what the servers got", () => {
       21_000,
       ["delivered 1005 ms after the stop notice"],
     ],
-    ["on the way when the notice came", STOPPED_AT_20_000, 20_100, []],
+    ["already being sent when the notice came", STOPPED_AT_20_000, 20_100, []],
     [
       "while paused",
       [...LIVE, [14_000, "pause"]],
@@ -200,17 +202,17 @@ describe("wrongAnswers() on what the servers got", () => {
     expect(faults(truthOf(told), complete(sentMs), [delivery(sentMs + 5)])).toEqual(wrong);
   });
 
-  test("a server of another model, or one that nobody knows", () => {
+  test("a server of another model, or an unknown one", () => {
     const truth = truthOf(LIVE);
     expect(faults(truth, complete(15_000), [delivery(15_000, B)])).toEqual([
       `delivered to n-${B}, which does not serve its model`,
     ]);
     expect(faults(truth, complete(15_000), [delivery(15_000, "cccccccccccc")])).toEqual([
-      "delivered to a stranger",
+      "delivered to an unknown container",
     ]);
   });
 
-  test("twice, unless the first one died", () => {
+  test("twice, unless the first server died", () => {
     const twice = (atMs: number): readonly Delivery[] => [delivery(atMs), delivery(atMs + 10)];
     expect(faults(truthOf(LIVE), complete(15_000), twice(15_000))).toEqual([
       "request 1 delivered 2 times",

@@ -8,16 +8,16 @@ export type Wrong = {
   readonly what: string;
   readonly atMs: number;
   readonly model: string | null;
-  /** Short id, where one is to blame. */
+  /** Short id of the container that caused it, if known. */
   readonly container: string;
 };
 
-/** How long after the engine tells a stop a request may still arrive, ms: the event takes that long to reach the proxy. */
+/** How long after the engine reports a stop a request may still arrive, ms: the event takes that long to reach the proxy. */
 const NOTICE_MS = 250;
 
 type Case = {
   readonly exchange: Exchange;
-  /** Who got it. */
+  /** The containers that got it. */
   readonly deliveries: readonly Delivery[];
   readonly truth: Truth;
 };
@@ -67,7 +67,7 @@ function answerFault(each: Case): string | undefined {
     case "garbled":
       return `stream garbled: ${outcome.why}`;
     case "silent":
-      return "no end to a stream";
+      return "the stream never ended";
   }
 }
 
@@ -94,14 +94,14 @@ function isBreakExplained(each: Case): boolean {
   return suspects(each).some((member) => each.truth.explainsBreak(member, each.exchange.endMs));
 }
 
-/** The containers that may have failed the request: the one that the answer or the journals name, else all of its model. */
+/** The containers that may have failed the request: the one that the answer or the journals name, otherwise all of its model. */
 function suspects({ exchange, deliveries, truth }: Case): readonly Member[] {
   const containers = [exchange.servedBy, ...deliveries.map(({ container }) => container)];
   const known = containers.map((id) => truth.member(id)).filter((member) => member !== undefined);
   return known.length > 0 ? known : truth.membersOf(exchange.model);
 }
 
-/** Once more is right where a server that dies closes its connections. */
+/** A second delivery is right if a server closes its connections as it dies. */
 function deliveredTwiceFault({ exchange, deliveries, truth }: Case): string | undefined {
   const [first, second, ...more] = deliveries;
   if (first === undefined || second === undefined) return undefined;
@@ -119,7 +119,7 @@ function deliveryFault(
   truth: Truth,
 ): string | undefined {
   const member = truth.member(container);
-  if (member === undefined) return "delivered to a stranger";
+  if (member === undefined) return "delivered to an unknown container";
   if (model === null || !member.models.includes(model)) {
     return `delivered to ${member.name}, which does not serve its model`;
   }

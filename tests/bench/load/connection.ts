@@ -1,15 +1,15 @@
-/** A raw request, and the connections that our own load programs open: many, in groups. */
+/** A raw request, and the connections of our own load programs: many, opened in groups. */
 import { connect, type Socket, type SocketHandler } from "bun";
 
-/** A listener's queue is finite. */
+/** A listener's queue is finite, so connections open in groups. */
 const GROUP = 100;
 
-/** @param bodyBytes the length of the body that follows, of which `body` is the start */
+/** @param bodyBytes the length of the body that follows; `body` is its start */
 export function rawRequest(path: string, body: string, bodyBytes = body.length): string {
   return `POST ${path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: ${bodyBytes}\r\n\r\n${body}`;
 }
 
-/** Calls `opened` for each as soon as it is there. */
+/** Calls `opened` for each connection as soon as it is open. */
 export async function openAll<Data>(
   { port, count, data }: { port: number; count: number; data: (index: number) => Data },
   handler: SocketHandler<Data>,

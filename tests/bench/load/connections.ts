@@ -1,12 +1,12 @@
 /**
- * `bun connections.ts PORT`: 3,000 WebSockets, 16 at a time: each is opened, has one message come back, and closes with
- * 1000. Prints, as JSON, how many messages came back, and how long the whole took.
+ * `bun connections.ts PORT`: 3,000 WebSockets, 16 at a time. Each opens, gets one message back, and closes with 1000.
+ * Prints, as JSON, how many messages came back, and how long everything took.
  */
 import { figures, openClients, sayGoodbye, seen, sendMessages } from "./websocket.ts";
 
 const CONNECTIONS = 3_000;
 const AT_A_TIME = 16;
-/** Clear of what a run takes on a busy machine. */
+/** Much longer than a run on a busy machine. */
 const DEADLINE_MS = 15_000;
 
 const port = Number(process.argv[2]);

@@ -1,12 +1,12 @@
 /**
- * `bun full.ts PORT PIDS`: paced streams, a tenth more with each step, until the proxy whose processes those are
- * (`1,2`; none for no proxy) is full: over 5 % of a step's events came more than 50 ms late, or one of its threads
- * worked all the time. A step that does not hold is measured once more.
+ * `bun full.ts PORT PIDS`: paced streams, a tenth more with each step, until the proxy is full. PIDS are the proxy's
+ * processes (`1,2`; empty without a proxy). The proxy is full when over 5 % of a step's events come more than 50 ms late,
+ * or when one of its threads works all the time. The program repeats a failed step once.
  *
- * On two cores the load must leave the proxy as much as it can. So of eight streams it reads one as its events come, and
- * the others every 400 ms, and does not look at them.
+ * On two cores the load must leave as much CPU as possible to the proxy. So it reads one of eight streams as its events
+ * come. It reads the others every 400 ms, and ignores their content.
  *
- * Prints, as JSON, the last step that held; its rate is 0 if the first did not.
+ * Prints the last good step as JSON. Its rate is 0 if the first step failed.
  */
 import type { Socket } from "bun";
 import { ENDLESS_PATH, MODEL, PACED_MS, padded } from "../answers.ts";
@@ -16,18 +16,18 @@ import { readStamps, type Stream } from "./stamps.ts";
 
 const LATE_MS = 50;
 const LATE_SHARE = 0.05;
-/** What the kernel charges to a thread that never sleeps is a little less than the time that passes. */
+/** The kernel charges a little less than the elapsed time to a thread that never sleeps. */
 const BUSY_SHARE = 0.97;
-/** So many of the events that were due must have come. */
+/** The smallest share of the due events that must arrive. */
 const COME_SHARE = 0.95;
 const FIRST_STREAMS = 250;
 const GROWTH = 1.1;
 const MOST_STREAMS = 5_000;
-/** One of so many streams is read as its events come. */
+/** The program reads one of this many streams as its events come. */
 const SAMPLE = 8;
 const READ_MS = 400;
 const TURN_MS = 10;
-/** Until the streams that a step adds have begun. */
+/** The time for the streams of a new step to begin. */
 const SETTLE_MS = 500;
 const WINDOW_MS = 1_500;
 
@@ -35,7 +35,7 @@ type Step = {
   /** Events a second. */
   readonly rate: number;
   readonly latePercent: number;
-  /** What the proxy kept busy, cores; and its busiest thread. */
+  /** The cores that the proxy kept busy, in total and by its busiest thread. */
   readonly cores: number;
   readonly threadCores: number;
   readonly held: boolean;
@@ -78,7 +78,7 @@ async function openTo(wanted: number): Promise<void> {
   await Bun.sleep(SETTLE_MS);
 }
 
-/** Lets the streams that are not sampled be read, one after the other, each every `READ_MS`. */
+/** Reads the streams outside the sample, one after another, each every `READ_MS`. */
 function readUnread(): void {
   const turns = READ_MS / TURN_MS;
   let turn = 0;

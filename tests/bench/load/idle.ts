@@ -1,6 +1,6 @@
 /**
- * `bun idle.ts PORT CLIENTS`: opens that many streams, prints a line as soon as each has had its
- * first event, and holds them until its stdin ends. Then it prints, as JSON, how many were closed.
+ * `bun idle.ts PORT CLIENTS`: opens this many streams, prints a line when each has had its
+ * first event, and holds them until stdin ends. Then it prints, as JSON, how many were closed.
  */
 import { IDLE_PATH, MODEL, padded } from "../answers.ts";
 import { openAll, rawRequest } from "./connection.ts";

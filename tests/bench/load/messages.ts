@@ -1,16 +1,16 @@
 /**
- * `bun messages.ts PORT IN_FLIGHT`: 50 WebSockets whose text messages of 300 B come back, for 3 s. Each has so many
- * messages on their way at any time: an echo has the next one sent. With 0 it has one sent every 20 ms, each WebSocket
- * at a phase of its own: 2,500 round trips a second.
+ * `bun messages.ts PORT IN_FLIGHT`: 50 WebSockets whose text messages of 300 B come back, for 3 s. Each WebSocket always
+ * has IN_FLIGHT messages in flight: each echo triggers the next message. With 0, each WebSocket sends a message every
+ * 20 ms, at its own phase: 2,500 round trips a second.
  *
- * Prints, as JSON, how many came back, and how long that took.
+ * Prints, as JSON, how many messages came back, and how long that took.
  */
 import { figures, openClients, seen, sendMessages, type WebSocketClient } from "./websocket.ts";
 
 const CLIENTS = 50;
 const PERIOD_MS = 20;
 const RUN_MS = 3_000;
-/** Clear of what a run takes on a busy machine. */
+/** Much longer than a run on a busy machine. */
 const DEADLINE_MS = 15_000;
 
 const [port = 0, inFlight = 0] = process.argv.slice(2).map(Number);
@@ -56,7 +56,7 @@ clearTimeout(deadline);
 process.stdout.write(figures((performance.now() - startedMs) / 1000));
 process.exit(0);
 
-/** A wheel of one slot a millisecond, turned as far as the time has gone: a late timer costs no message. */
+/** A wheel with one slot a millisecond. It turns as far as the time has passed, so a late timer loses no message. */
 function turnWheel(beganMs: number): Timer {
   let turned = 0;
   return setInterval(() => {

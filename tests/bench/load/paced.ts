@@ -1,14 +1,14 @@
 /**
- * `bun paced.ts PORT CLIENTS`: that many clients with one paced stream each. Prints, as JSON, how
- * long after it was sent each event came. No HTTP client: it looks for the time in each event, and
- * counts them.
+ * `bun paced.ts PORT CLIENTS`: this many clients with one paced stream each. Prints, as JSON, the
+ * delay of each event since its sending. It is no HTTP client: it looks for the time in each event,
+ * and counts the events.
  */
 import { MODEL, PACED_EVENTS, PACED_PATH, padded } from "../answers.ts";
 import { openAll, rawRequest } from "./connection.ts";
 import { readStamps, type Stream } from "./stamps.ts";
 
 const LATE_MS = 5;
-/** Clear of what a run takes on a busy machine. */
+/** Much longer than a run on a busy machine. */
 const DEADLINE_MS = 15_000;
 
 const [port = 0, clients = 0] = process.argv.slice(2).map(Number);
@@ -31,7 +31,7 @@ await openAll<Stream>(
       closed += 1;
       if (closed === clients) done.resolve();
     },
-    error: () => undefined, // counted by the events that did not come
+    error: () => undefined, // counted by the missing events
   },
   (socket) => void socket.write(rawRequest(PACED_PATH, padded({ model: MODEL }, 200))),
 );

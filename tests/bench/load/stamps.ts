@@ -1,16 +1,16 @@
-/** When the events of paced streams were sent: the time that each holds is read, and nothing else. */
+/** When the events of paced streams were sent. Reads the time in each event and nothing else. */
 import type { Socket } from "bun";
 
 const STAMP = '"sentMs":"';
 const STAMP_DIGITS = 17;
 
-/** The end of a piece that an event was cut in: it begins before its time does. */
+/** The end of a piece that cut an event before the end of its time. */
 export type Stream = { rest: string };
 
 /**
  * Takes a piece of a stream.
  *
- * @param late is told of each event that came with it, how many ms after it was sent
+ * @param late gets the delay of each event in the piece, ms
  */
 export function readStamps(
   { data }: Socket<Stream>,

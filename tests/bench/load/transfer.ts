@@ -1,7 +1,7 @@
 /**
- * `bun transfer.ts PORT upload|download`: one client, 1 GiB one way. Prints, as JSON, the seconds
- * from the request's first byte to the answer's last. The bytes are written from and read into
- * the same memory again and again, and not looked at.
+ * `bun transfer.ts PORT upload|download`: one client, 1 GiB in one direction. Prints, as JSON, the
+ * seconds from the first byte of the request to the last byte of the answer. It writes from and reads
+ * into the same memory repeatedly, and ignores the content.
  */
 import type { Socket } from "bun";
 import { DOWNLOAD_PATH, JSON_PATH, LAST_CHUNK, MODEL, padded, TRANSFER_BYTES } from "../answers.ts";
@@ -46,7 +46,7 @@ await openAll<Sending>(
       if (complete) done.resolve();
     },
     close: () => done.resolve(),
-    error: () => undefined, // shown by the bytes that did not come
+    error: () => undefined, // shown by the missing bytes
   },
   (socket) => {
     startedMs = performance.now();
@@ -78,7 +78,7 @@ function nextPiece(left: number): Buffer {
   return PIECE.subarray(0, Math.min(MIB, left - END.length));
 }
 
-/** How the end of the answer is known, from its start; one that is not 200 never ends well. */
+/** How to recognise the end of the answer, from its start. An answer other than 200 never ends well. */
 function endOf(start: string): typeof isComplete {
   const headBytes = start.indexOf("\r\n\r\n") + 4;
   if (!start.startsWith("HTTP/1.1 200 ")) return () => false;

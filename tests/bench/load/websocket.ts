@@ -1,6 +1,6 @@
 /**
- * WebSockets of a load program, on raw sockets. No WebSocket client: a message is written once and sent again and again,
- * with the time in it, and of what comes back that time is read and nothing else.
+ * WebSockets of a load program, on raw sockets. It is no WebSocket client: it makes a message once and sends it many
+ * times, with the time in it. From an echo it reads only that time.
  */
 import type { Socket } from "bun";
 import { MODEL, padded, REALTIME_PATH } from "../answers.ts";
@@ -8,10 +8,10 @@ import { CLOSE, clientFrame, eachFrame, TEXT } from "../frames.ts";
 import { openAll } from "./connection.ts";
 
 type Client = {
-  /** The bytes of an answer or a frame that has not come whole. */
+  /** The bytes of an incomplete answer or frame. */
   rest: Buffer;
   isOpen: boolean;
-  /** Whether the other side has said that it closes. */
+  /** Whether the other side has sent a Close frame. */
   isClosing: boolean;
 };
 
@@ -19,13 +19,13 @@ export type WebSocketClient = Socket<Client>;
 
 export type Handler = {
   readonly opened: (client: WebSocketClient) => void;
-  /** @param count how many messages have come back at once */
+  /** @param count the number of messages that came back at once */
   readonly echoed: (client: WebSocketClient, count: number) => void;
-  /** @param isClean whether a Close frame had come */
+  /** @param isClean whether a Close frame came first */
   readonly closed: (client: WebSocketClient, isClean: boolean) => void;
 };
 
-/** Most messages that one write sends: far less than what a socket takes at once. */
+/** The most messages in one write: far less than a socket takes at once. */
 const WINDOW = 16;
 
 const MESSAGE_BYTES = 300;
@@ -51,7 +51,7 @@ const GOODBYE = clientFrame(CLOSE, Buffer.from([1_000 >> 8, 1_000 & 0xff]));
 const SWITCHED = "HTTP/1.1 101 ";
 const NOTHING = Buffer.alloc(0);
 
-/** What a load program has seen so far. */
+/** The results of a load program so far. */
 export const seen = { sent: 0, failed: 0, delaysMs: [] as number[] };
 
 export function openClients(port: number, count: number, handler: Handler): Promise<void> {
@@ -81,7 +81,7 @@ export function sayGoodbye(client: WebSocketClient): void {
   client.write(GOODBYE);
 }
 
-/** One line of JSON: the figures of all that was seen. */
+/** One line of JSON with all results. */
 export function figures(seconds: number): string {
   const { sent, failed, delaysMs } = seen;
   const count = delaysMs.length;

@@ -1,4 +1,4 @@
--- What wrk sends (BENCH_BODY names a file), and its figures as one line of JSON.
+-- Sets wrk's request (BENCH_BODY names the file of its body), and prints wrk's figures as one line of JSON.
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
 local file = io.open(os.getenv("BENCH_BODY"), "rb")
