@@ -1,4 +1,7 @@
-/** The folder for large files that tests download or build. It is outside of the repository, and is only a cache. */
+/**
+ * The folder for large files that tests download or build. It is outside of the repository, and is only a
+ * cache.
+ */
 import { homedir } from "node:os";
 import { join } from "node:path";
 

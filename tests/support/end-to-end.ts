@@ -1,6 +1,6 @@
 /**
- * The folders of the end-to-end tests, and what each folder needs. The folder of a test file decides how it runs: no list
- * names the file. run-tests.ts and the scripts of package.json run the tests.
+ * The folders of the end-to-end tests, and what each folder needs. The folder of a test file decides how it
+ * runs: no list names the file. run-tests.ts and the scripts of package.json run the tests.
  */
 import { join } from "node:path";
 

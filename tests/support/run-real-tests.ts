@@ -1,6 +1,6 @@
 /**
- * `npm run test:real`: the compiled binary in front of the real llama.cpp. Unlike `npm test` it fails if there is no
- * Docker engine or no llama.cpp. The test files are its arguments.
+ * `npm run test:real`: the compiled binary in front of the real llama.cpp. Unlike `npm test` it fails without
+ * a Docker engine or without llama.cpp. Its arguments are the test files.
  */
 import { runOnEngine } from "./engine/run-on-engine.ts";
 import { provideLlamaCpp } from "./llama-cpp/package.ts";

@@ -1,4 +1,7 @@
-/** `npm run test:replicas`: what takes long with replicas of a model on a real engine. The test files are its arguments. */
+/**
+ * `npm run test:replicas`: the slow tests of a model's replicas on a real engine. Its arguments are the test
+ * files.
+ */
 import { runOnEngine } from "./engine/run-on-engine.ts";
 
 process.exit(await runOnEngine("Replicas", process.argv.slice(2)));

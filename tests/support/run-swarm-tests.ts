@@ -1,11 +1,11 @@
 /**
- * `npm run test:swarm`: the compiled binary on a real swarm of three nodes. Unlike `npm test` it fails if this machine can't
- * have one. The test files are its arguments.
+ * `npm run test:swarm`: the compiled binary on a real swarm of three nodes. Unlike `npm test` it fails if
+ * this machine cannot run such a swarm. Its arguments are the test files.
  */
 import { withSwarm } from "./swarm/run-on-swarm.ts";
 import { whyNoSwarm } from "./swarm/why-no-swarm.ts";
 
-/** The most time that a test may take. */
+/** The longest time for a test. */
 const BOUND = "--timeout=300000";
 
 const why = await whyNoSwarm();

@@ -1,10 +1,11 @@
 /**
- * `npm test`: runs every check and every test, step by step, and names each step as it begins. At the end it says how many
- * tests passed and failed, as the test runner counted them. Which tests there are: see end-to-end.ts.
+ * `npm test`: runs every check and every test, step by step, and prints the name of each step before it runs.
+ * At the end it prints how many tests passed and failed, by the test runner's count. For the list of tests
+ * see end-to-end.ts.
  *
- * The tests on a real engine use the one at DOCKER_HOST or at the default socket. If no engine is there and
- * TEST_ENGINE=install, we install Debian's docker.io and start an engine. As root we also start a private engine, which
- * tests stop and kill, and a swarm of three.
+ * The tests on a real engine use the engine at DOCKER_HOST or at the default socket. If no engine runs there
+ * and TEST_ENGINE=install is set, it installs Debian's docker.io and starts an engine. As root it also starts
+ * a private engine, which tests stop and kill, and a swarm of three nodes.
  */
 import { FOLDERS, filesIn } from "./end-to-end.ts";
 import { findEngine, type TestEngine } from "./engine/find.ts";
@@ -19,9 +20,11 @@ type Counts = { passed: number; failed: number };
 type Step = (name: string, run: () => Promise<boolean>) => Promise<void>;
 
 const UNIT_TESTS = "Unit tests";
-/** Without a path Bun's test runner runs *.test.ts: the unit tests. All other tests are given by their paths. */
+/** Without a path, Bun's test runner runs *.test.ts: the unit tests. All other tests are named by path. */
 const UNIT = ["--randomize", "--coverage"];
-/** The most time that a test may take which starts processes or containers. Tests that need more say so. */
+/**
+ * The longest time for a test that starts processes or containers. Tests that need more set their own limit.
+ */
 const BOUND = ["--timeout=60000"];
 async function main(): Promise<number> {
   const counts: Counts = { passed: 0, failed: 0 };
@@ -52,7 +55,7 @@ async function main(): Promise<number> {
   return failures.length === 0 && counts.failed === 0 ? 0 : 1;
 }
 
-/** @returns what was skipped, and why */
+/** @returns the skipped tests, with the reason */
 async function realEngine(counts: Counts, step: Step): Promise<readonly string[]> {
   say("\n── The compiled binary in front of containers of a real engine");
   const engine: TestEngine = await findEngine(say);
@@ -73,7 +76,7 @@ async function realEngine(counts: Counts, step: Step): Promise<readonly string[]
   return [];
 }
 
-/** @returns what was skipped, and why */
+/** @returns the skipped tests, with the reason */
 async function realSwarm(counts: Counts, step: Step): Promise<readonly string[]> {
   const why = await whyNoSwarm();
   if (why !== undefined) return [`the tests on a swarm: ${why}`];
@@ -90,11 +93,11 @@ async function realSwarm(counts: Counts, step: Step): Promise<readonly string[]>
   return [];
 }
 
-/** The nightly run insists on it, and this one does not: a mirror may be down, and Debian may break its package. */
+/** Only the nightly run fails without llama.cpp: a mirror may be down, or Debian's package may be broken. */
 async function realServer(counts: Counts, step: Step, host: string): Promise<void> {
   const why = await whyNoLlamaCpp();
   if (why !== undefined) {
-    say(`Not tested with the real llama.cpp (npm run test:real insists on it): ${why}`);
+    say(`Not tested with the real llama.cpp (only npm run test:real fails without it): ${why}`);
     return;
   }
   await step("in front of the real llama.cpp", () =>
@@ -111,7 +114,7 @@ async function spawn(command_: readonly string[]): Promise<boolean> {
   return (await child.exited) === 0;
 }
 
-/** Runs Bun's test runner, shows what it says, and adds up its summary. */
+/** Runs Bun's test runner, shows its output, and adds up its summary. */
 async function tests(
   counts: Counts,
   args: readonly string[],

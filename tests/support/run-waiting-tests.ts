@@ -1,4 +1,7 @@
-/** `npm run test:waiting`: servers on a real engine that are replaced while clients wait. The test files are its arguments. */
+/**
+ * `npm run test:waiting`: clients wait while their servers are replaced, on a real engine. Its arguments are
+ * the test files.
+ */
 import { runOnEngine } from "./engine/run-on-engine.ts";
 
 process.exit(await runOnEngine("Requests that wait", process.argv.slice(2)));

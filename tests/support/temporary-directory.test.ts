@@ -5,7 +5,7 @@ import { openDirectory, temporaryDirectory } from "./temporary-directory.ts";
 
 const EVERYWHERE = ["/tmp", "/var/tmp"];
 
-test("an open directory lies where other users come through, and goes with its block", () => {
+test("openDirectory() makes a directory that other users can enter, and removes it at the end of the block", () => {
   using closed = temporaryDirectory();
   const below = join(closed.path, "below");
   mkdirSync(below);
@@ -21,7 +21,7 @@ test("an open directory lies where other users come through, and goes with its b
   expect(existsSync(path)).toBe(false);
 });
 
-test("where there is no such place it says so", () => {
+test("openDirectory() throws if other users can enter none of the parents", () => {
   using closed = temporaryDirectory();
   expect(() => openDirectory([closed.path])).toThrow("Cannot find a directory for other users");
 });

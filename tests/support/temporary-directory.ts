@@ -1,4 +1,4 @@
-/** A directory that is removed at the end of the block that holds it (`using`). */
+/** Makes a directory that is removed at the end of its block (`using`). */
 import { chmodSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -10,13 +10,13 @@ export function temporaryDirectory(parent: string = tmpdir()): TemporaryDirector
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-/** May lie in somebody's own home, as the clone may: then the other two are left. */
+/** tmpdir() may be below a user's home, like the clone. Then the other two remain. */
 const PARENTS = [tmpdir(), "/tmp", "/var/tmp"];
 
 /**
- * One that every user may enter, and whose parents let every user through.
+ * A directory that every user can enter, below parents that every user can enter.
  *
- * @throws if none of `parents` is such a place
+ * @throws if none of `parents` is such a directory
  */
 export function openDirectory(parents: readonly string[] = PARENTS): TemporaryDirectory {
   const parent = parents.find(isOpenToAll);

@@ -3,7 +3,7 @@ import { expectNever, until, within } from "./until.ts";
 
 const HANGS = new Promise<never>(() => undefined);
 
-test("until() goes on as soon as the condition holds, and fails when it does not in time", async () => {
+test("until() continues as soon as the condition holds, and fails if that takes too long", async () => {
   let looks = 0;
   await until("the third look", () => {
     looks += 1;
@@ -15,12 +15,12 @@ test("until() goes on as soon as the condition holds, and fails when it does not
   );
 });
 
-test("within() gives the value, or says what did not come in time", async () => {
+test("within() returns the value, or says what did not come in time", async () => {
   expect(await within("a value", Promise.resolve(1))).toBe(1);
   await expect(within("its end", HANGS, 10)).rejects.toThrow("Waited 10 ms in vain for its end");
 });
 
-test("expectNever() looks for as long as it is told, and at the end once more", async () => {
+test("expectNever() checks for the given time, and once more at the end", async () => {
   let looks = 0;
   const startMs = performance.now();
   await expectNever(
@@ -35,7 +35,7 @@ test("expectNever() looks for as long as it is told, and at the end once more", 
   expect(looks).toBeGreaterThan(1);
 });
 
-test("expectNever() fails at once when it happens, however long it was to look", async () => {
+test("expectNever() fails as soon as it happens, before the given time is over", async () => {
   const startMs = performance.now();
   await expect(expectNever("it ends", async () => true, 60_000)).rejects.toThrow(
     "did after 0 ms: it ends",

@@ -1,10 +1,11 @@
 /**
- * How a test waits: for a condition, for a promise, or to see that something does not happen. Each wait
- * has a bound, so a hang fails as an assertion that says what was awaited, never as a time-out of the
- * test runner. It holds no wait for a mere time: that is too short on a slow machine, and too long on any other.
+ * The ways in which a test waits: for a condition, for a promise, or to see that something does not happen.
+ * Each wait has a limit. So a hang fails with a message that says what the test waited for, not with a
+ * time-out of the test runner. There is no wait for a fixed time: it is too short on a slow machine, and too
+ * long on any other.
  */
 
-/** From one look at a condition to the next, ms. */
+/** The time between two checks of a condition, in ms. */
 const LOOK_MS = 5;
 
 /** Waits until the condition holds. */
@@ -20,7 +21,7 @@ export async function until(
   }
 }
 
-/** The promise's value, or a failure that names what did not come in time. */
+/** Resolves with the promise's value. Fails with the name of what did not come in time. */
 export async function within<T>(what: string, promise: Promise<T>, boundMs = 3_000): Promise<T> {
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(
@@ -35,8 +36,8 @@ export async function within<T>(what: string, promise: Promise<T>, boundMs = 3_0
 }
 
 /**
- * Shows that something does not happen: looks again and again for as long as it is told, and fails as
- * soon as it does. Where something else must come first (an event, a look), await that before.
+ * Checks that something does not happen: it checks again and again for the given time, and fails as soon as
+ * it happens. If something else must come first (an event, a poll), await that before.
  *
  * @param forMs longer than it would take to happen if the code were wrong
  */

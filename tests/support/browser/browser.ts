@@ -17,7 +17,10 @@ type SeenRequest = {
 
 export type OpenPage = {
   readonly page: Page;
-  /** Everything on the console, and uncaught exceptions. This includes violations of the content security policy. */
+  /**
+   * Everything on the console, and uncaught exceptions. This includes violations of the content security
+   * policy.
+   */
   readonly complaints: string[];
   readonly requests: readonly SeenRequest[];
 };
@@ -40,7 +43,10 @@ export const [WIDE, NARROW] = [
   { width: 360, height: 800 },
 ] as const;
 
-/** In addition to Playwright's flags: Chromium sends nothing to its maker, and as root it must run without a sandbox. */
+/**
+ * In addition to Playwright's flags: Chromium sends nothing to its maker, and as root it must run without a
+ * sandbox.
+ */
 const FLAGS = [
   "--no-sandbox",
   "--disable-gpu",

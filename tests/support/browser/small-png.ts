@@ -15,7 +15,9 @@ const EXACT = 32;
 
 type Picture = { readonly width: number; readonly height: number; readonly pixels: Uint32Array };
 
-/** @param png as Chromium writes it: RGB or RGBA with 8 bits, not interlaced. Transparent pixels become opaque */
+/**
+ * @param png as Chromium writes it: RGB or RGBA with 8 bits, not interlaced. Transparent pixels become opaque
+ */
 export function smallPng(png: Buffer): Buffer {
   const { width, height, pixels } = decode(png);
   const palette = paletteOf(pixels);

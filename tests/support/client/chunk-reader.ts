@@ -1,4 +1,7 @@
-/** Reads a chunked answer of any length as it arrives, head first. Passes on the bytes of the body, and keeps none. */
+/**
+ * Reads a chunked answer of any length as it arrives, head first. Passes on the bytes of the body, and keeps
+ * none.
+ */
 export class ChunkReader {
   readonly #onBytes: (bytes: Buffer) => void;
   /** The part of the head, or of a chunk's size line, that has arrived so far. */

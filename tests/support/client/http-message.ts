@@ -1,4 +1,7 @@
-/** Parses HTTP/1.1 messages by hand, so that a test can compare the received bytes with the sent ones. Sends nothing. */
+/**
+ * Parses HTTP/1.1 messages by hand, so that a test can compare the received bytes with the sent ones. Sends
+ * nothing.
+ */
 
 export type HttpMessage = {
   /** Request line or status line. */
@@ -13,7 +16,9 @@ export type HttpMessage = {
 
 type Head = Pick<HttpMessage, "start" | "headers" | "length">;
 
-/** The head of the first message in `bytes`, if the head is complete. `length` is then the length of the head. */
+/**
+ * The head of the first message in `bytes`, if the head is complete. `length` is then the length of the head.
+ */
 export function parseHead(bytes: Buffer): Head | undefined {
   const headEnd = bytes.indexOf("\r\n\r\n");
   if (headEnd === -1) return undefined;

@@ -1,4 +1,7 @@
-/** Constant load: each client sends small requests for one model, one after the other. The results are counted. */
+/**
+ * Constant load: each client sends small requests for one model, one after the other. The results are
+ * counted.
+ */
 import { chat, streamedChat } from "./requests.ts";
 
 export type Load = AsyncDisposable & {
@@ -113,7 +116,10 @@ export function mixedRequests(): typeof outcomeOf {
   };
 }
 
-/** The messages of a conversation with this many turns. A longer one begins with the same messages. A turn is 1.5 KiB. */
+/**
+ * The messages of a conversation with this many turns. A longer one begins with the same messages. A turn is
+ * 1.5 KiB.
+ */
 export function turnsOf(topic: string, turns: number): readonly object[] {
   return Array.from({ length: turns }, (_, n) => ({
     role: n % 2 === 0 ? "user" : "assistant",

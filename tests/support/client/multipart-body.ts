@@ -119,7 +119,10 @@ function isDecoy(bytes: Buffer, boundary: string): boolean {
   return !new RegExp(line).test(`\r\n${bytes.toString("latin1")}\r\n`);
 }
 
-/** Whether a truncated body is complete all the same, because a decoy in its epilogue was cut to a closing boundary. */
+/**
+ * Whether a truncated body is complete all the same, because a decoy in its epilogue was cut to a closing
+ * boundary.
+ */
 export function endsClosed(bytes: Buffer, boundary: string): boolean {
   const line = `(^|\r\n)--${RegExp.escape(boundary)}--[ \t]*\r?$`;
   return new RegExp(line).test(bytes.toString("latin1"));

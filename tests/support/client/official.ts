@@ -1,4 +1,7 @@
-/** Shared by the tests with official clients: the proxy and servers on a real engine, and a fetch that records. */
+/**
+ * Shared by the tests with official clients: the proxy and servers on a real engine, and a fetch that
+ * records.
+ */
 import { afterAll, beforeAll, expect, setDefaultTimeout } from "bun:test";
 import {
   admin,
@@ -23,8 +26,8 @@ type Stage<Name extends string> = AsyncDisposable & {
 const PROBED_OFTEN = ["--health-interval=250ms"];
 
 /**
- * Starts the stage before the first test of the file, and ends it after the last one. Call this at the top of the
- * file. Use the result only inside of tests.
+ * Starts the stage before the first test of the file, and ends it after the last one. Call this at the top of
+ * the file. Use the result only inside of tests.
  */
 export function useStage<Name extends string>(
   inits: Readonly<Record<Name, ServerInit>>,
@@ -98,7 +101,10 @@ export type WatchedFetch = {
   readonly sentBytes: () => number;
 };
 
-/** A `fetch` for a client. It records, and changes nothing. It calls `onStatus` before the client sees the answer. */
+/**
+ * A `fetch` for a client. It records, and changes nothing. It calls `onStatus` before the client sees the
+ * answer.
+ */
 export function watchFetch(onStatus: (status: number) => unknown = () => undefined): WatchedFetch {
   const statuses: number[] = [];
   const pausesMs: number[] = [];
@@ -179,8 +185,8 @@ export class Arrivals {
   }
 
   /**
-   * Checks that the tokens arrived one by one. A stream that was held back would arrive within a few ms. A busy host
-   * can stall this client for most of the time, so the bound is loose.
+   * Checks that the tokens arrived one by one. A stream that was held back would arrive within a few ms. A
+   * busy host can stall this client for most of the time, so the bound is loose.
    */
   expectOneByOne(server: Server): void {
     expect(this.texts).toHaveLength(PACE.tokens);

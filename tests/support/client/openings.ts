@@ -1,7 +1,7 @@
 /**
- * The bytes that clients send before and with their first request for a model. They were recorded from the real clients
- * with `npm run test:clients`. Keys and ids are masked. Bodies are cut to the part that a server needs: about 40 KB of
- * the real ones are instructions for the model.
+ * The bytes that clients send before and with their first request for a model. They were recorded from the
+ * real clients with `npm run test:clients`. Keys and ids are masked. Bodies are cut to the part that a server
+ * needs: about 40 KB of the real ones are instructions for the model.
  */
 
 export type Opening = {

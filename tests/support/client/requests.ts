@@ -1,4 +1,6 @@
-/** The smallest client, by fetch: asks for models, sends chats, reads streams. For raw bytes see raw-http.ts. */
+/**
+ * The smallest client, by fetch: asks for models, sends chats, reads streams. For raw bytes see raw-http.ts.
+ */
 import { until } from "../until.ts";
 
 export async function modelIds(origin: string): Promise<readonly string[]> {

@@ -11,7 +11,10 @@ export type Task = {
   readonly baseUrl: string;
   readonly key: string;
   readonly model: string;
-  /** Whether the client connects again after its WebSocket was closed. It then has one turn on each connection. */
+  /**
+   * Whether the client connects again after its WebSocket was closed. It then has one turn on each
+   * connection.
+   */
   readonly reconnect: boolean;
   /** How many turns until the client closes. */
   readonly turns: number;

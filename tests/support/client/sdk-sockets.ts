@@ -1,6 +1,6 @@
 /**
- * A program in which one client of the `openai` package has its turns over a WebSocket. It writes one line to standard
- * output for each event that the client sees. sdk-conversation.ts runs it under Node or Bun.
+ * A program in which one client of the `openai` package has its turns over a WebSocket. It writes one line to
+ * standard output for each event that the client sees. sdk-conversation.ts runs it under Node or Bun.
  */
 import { OpenAI } from "openai";
 import { OpenAIRealtimeWebSocket } from "openai/realtime/websocket";

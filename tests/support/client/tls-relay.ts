@@ -1,6 +1,6 @@
 /**
- * Ends TLS in front of a port, as a front proxy does, and relays the decrypted bytes in both directions. For clients that
- * only support `wss:`. Its certificate is self-signed: clients must accept any certificate.
+ * Ends TLS in front of a port, as a front proxy does, and relays the decrypted bytes in both directions. For
+ * clients that only support `wss:`. Its certificate is self-signed: clients must accept any certificate.
  */
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { createServer } from "node:tls";

@@ -1,6 +1,6 @@
 /**
- * Stands in for an OpenTelemetry collector: a real HTTP server that keeps the spans and metrics that it gets. It decodes
- * them by the published definitions (otlp.proto), without any code of the exporter.
+ * Stands in for an OpenTelemetry collector: a real HTTP server that keeps the spans and metrics that it gets.
+ * It decodes them by the published definitions (otlp.proto), without any code of the exporter.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,7 +1,7 @@
 /**
- * `bun crowded.ts COUNT`: a fake engine with that many containers, each with its own model. It is a separate process, so
- * that a test can measure the cost of following the containers without the cost of the engine. It prints the path of its
- * socket, and ends when its standard input ends.
+ * `bun crowded.ts COUNT`: a fake engine with that many containers, each with its own model. It is a separate
+ * process, so that a test can measure the cost of following the containers without the cost of the engine. It
+ * prints the path of its socket, and ends when its standard input ends.
  */
 import { modelList } from "../proxy/discovery.ts";
 import { FakeEngine } from "./fake.ts";

@@ -7,7 +7,10 @@ export type Dockerd = {
   readonly host: string;
   readonly version: string;
   readonly pid: number;
-  /** SIGTERM asks the daemon to end. SIGKILL kills the daemon, but not its containers. Resolves when it has ended. */
+  /**
+   * SIGTERM asks the daemon to end. SIGKILL kills the daemon, but not its containers. Resolves when it has
+   * ended.
+   */
   readonly end: (signal: "SIGTERM" | "SIGKILL") => Promise<void>;
 };
 
@@ -57,8 +60,9 @@ export async function startDockerd(
 }
 
 /**
- * Removes a daemon's directory after the daemon has ended. First it unmounts the daemon's leftover mounts: always the
- * network namespace of `--network host`, sometimes the file systems of containers that did not end in time.
+ * Removes a daemon's directory after the daemon has ended. First it unmounts the daemon's leftover mounts:
+ * always the network namespace of `--network host`, sometimes the file systems of containers that did not end
+ * in time.
  */
 export function removeWithMounts(directory: string): void {
   const points = readFileSync("/proc/self/mounts", "utf8")

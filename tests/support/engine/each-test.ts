@@ -7,8 +7,8 @@ const BUILD_BOUND_MS = 120_000;
 const REMOVE_BOUND_MS = 60_000;
 
 /**
- * Before the tests of the file: builds the image, and removes containers of an earlier run. After each test: removes its
- * servers, so that the next test does not see them.
+ * Before the tests of the file: builds the image, and removes containers of an earlier run. After each test:
+ * removes its servers, so that the next test does not see them.
  */
 export function startEachTestWithoutServers(): void {
   beforeAll(async () => {

@@ -1,6 +1,6 @@
 /**
- * Stands in for a swarm, with the fake engine as a manager. The test controls its services, tasks and nodes. This file
- * makes the engine's answers about them; fake.ts sends the answers.
+ * Stands in for a swarm, with the fake engine as a manager. The test controls its services, tasks and nodes.
+ * This file makes the engine's answers about them; fake.ts sends the answers.
  */
 import type { Answer } from "./replies.ts";
 import { refusalOf, type SwarmMode } from "./swarm-refusals.ts";

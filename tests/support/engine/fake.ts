@@ -1,7 +1,7 @@
 /**
- * Stands in for a Docker engine: a real HTTP server on a unix socket. It answers as the engine does (recorded inspect
- * replies, the event stream with its replay). The test controls its containers. No process runs in them.
- * It uses node:http because Bun.serve holds back the headers of an event stream until the first event.
+ * Stands in for a Docker engine: a real HTTP server on a unix socket. It answers as the engine does (recorded
+ * inspect replies, the event stream with its replay). The test controls its containers. No process runs in
+ * them. It uses node:http because Bun.serve holds back the headers of an event stream until the first event.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
@@ -33,7 +33,10 @@ export class FakeEngine {
   swarm: FakeSwarm | undefined;
   /** The path and query of every request so far. */
   readonly requests: string[] = [];
-  /** How far its clock is ahead of ours, in ms. Applies to `Date`, and to events and starts without a given time. */
+  /**
+   * How far its clock is ahead of ours, in ms. Applies to `Date`, and to events and starts without a given
+   * time.
+   */
   clockOffsetMs = 0;
   apiVersion = "1.41";
   minApiVersion = "1.12";

@@ -43,7 +43,9 @@ function usable(engine: TestEngine): TestEngine {
   return { kind: "none", why: "the command-line client `docker` is not installed" };
 }
 
-/** Starts an engine. `stop` removes its data, socket and pid file. The engine uses the host's bridge, docker0. */
+/**
+ * Starts an engine. `stop` removes its data, socket and pid file. The engine uses the host's bridge, docker0.
+ */
 async function startEngine(say: (line: string) => void): Promise<TestEngine> {
   const directory = mkdtempSync(join(tmpdir(), "lw-test-engine-"));
   say("Starting a Docker engine …");

@@ -1,7 +1,7 @@
 /**
- * A real Docker engine that can be the only node of a swarm. It has its own network namespace with only loopback, so the
- * swarm's ports and interfaces do not touch this machine. Its services and tasks are real. Its containers reach no other
- * host, and it cannot pull images.
+ * A real Docker engine that can be the only node of a swarm. It has its own network namespace with only
+ * loopback, so the swarm's ports and interfaces do not touch this machine. Its services and tasks are real.
+ * Its containers reach no other host, and it cannot pull images.
  */
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";

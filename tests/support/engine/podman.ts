@@ -1,4 +1,7 @@
-/** A real Podman for one test. It removes its storage, networks and socket at the end, and touches no other container. */
+/**
+ * A real Podman for one test. It removes its storage, networks and socket at the end, and touches no other
+ * container.
+ */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,7 +1,7 @@
 /**
- * A real Docker engine for one test, which may stop it, kill it and start it again. It shares nothing with other engines
- * of the host. It has its own bridge and sets no firewall rules, so only this host reaches its containers.
- * (`--bridge=none` does not work: it makes dockerd delete the host's docker0.)
+ * A real Docker engine for one test, which may stop it, kill it and start it again. It shares nothing with
+ * other engines of the host. It has its own bridge and sets no firewall rules, so only this host reaches its
+ * containers. (`--bridge=none` does not work: it makes dockerd delete the host's docker0.)
  */
 import { existsSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -36,7 +36,8 @@ export class PrivateEngine implements AsyncDisposable {
     this.#daemon = await startDockerd(this.#directory, [
       `--bridge=${this.#bridge}`,
       "--iptables=false",
-      // If the host runs a containerd, an engine uses it. Without its own namespace it would find the others' containers.
+      // If the host runs a containerd, an engine uses it. Without its own namespace it would find the others'
+      // containers.
       `--containerd-namespace=${this.#bridge}`,
       `--containerd-plugins-namespace=${this.#bridge}-plugins`,
       `--live-restore=${liveRestore}`,
@@ -53,7 +54,10 @@ export class PrivateEngine implements AsyncDisposable {
     await this.#end("SIGKILL");
   }
 
-  /** Ends the daemon, and waits for its containerd too. The next daemon would wait in vain for a dying containerd. */
+  /**
+   * Ends the daemon, and waits for its containerd too. The next daemon would wait in vain for a dying
+   * containerd.
+   */
   async #end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
     const containerd = textOf(join(this.#directory, "exec/containerd/containerd.pid"));
     await this.#daemon?.end(signal);
@@ -94,7 +98,10 @@ async function makeBridge(name: string): Promise<void> {
   await run("ip", "link", "set", name, "up");
 }
 
-/** Kills the engine's containerd and shims, whose command lines name the directory, and the containers' processes. */
+/**
+ * Kills the engine's containerd and shims, whose command lines name the directory, and the containers'
+ * processes.
+ */
 function sweepProcesses(directory: string): void {
   const containerIds = entriesOf(join(directory, "data", "containers"));
   for (const pid of entriesOf("/proc").filter((name) => /^\d+$/.test(name))) {

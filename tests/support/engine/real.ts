@@ -1,6 +1,6 @@
 /**
- * Inference servers (by default stand-ins) as containers of a real engine, and the compiled proxy in front of them. It
- * never touches a container that it did not start.
+ * Inference servers (by default stand-ins) as containers of a real engine, and the compiled proxy in front of
+ * them. It never touches a container that it did not start.
  */
 import { type CompiledProxy, startCompiled } from "../proxy/compiled.ts";
 import {
@@ -141,7 +141,10 @@ export async function admin(server: Server, path: string): Promise<Response> {
   return fetch(`${await server.origin()}/admin${path}`, { keepalive: false });
 }
 
-/** Makes the server end its own process. By POST: Bun repeats a GET after a reset, which could reach the next run. */
+/**
+ * Makes the server end its own process. By POST: Bun repeats a GET after a reset, which could reach the next
+ * run.
+ */
 export async function crash(server: Server): Promise<void> {
   const answer = fetch(`${await server.origin()}/admin/crash`, {
     method: "POST",

@@ -1,6 +1,6 @@
 /**
- * Relays connections from one unix socket to the socket of an engine. It can freeze them, as a network failure does: no
- * more bytes arrive, and no connection ends.
+ * Relays connections from one unix socket to the socket of an engine. It can freeze them, as a network
+ * failure does: no more bytes arrive, and no connection ends.
  */
 import { connect, createServer, type Socket } from "node:net";
 

@@ -1,6 +1,6 @@
 /**
- * The container of a Compose service, and the ways to replace it. It makes Compose's calls with the plain command-line
- * client, because not every Docker installation has Compose.
+ * The container of a Compose service, and the ways to replace it. It makes Compose's calls with the plain
+ * command-line client, because not every Docker installation has Compose.
  */
 import { dockerCli } from "../server/inference-server/image.ts";
 import { createServer, type Server, type ServerInit, startServer } from "./real.ts";
@@ -46,7 +46,9 @@ export async function replaceByHand(old: Server, next: ServerInit): Promise<Serv
   return startServer({ ...next, name: old.name });
 }
 
-/** Makes the next container of a service as Compose does, under a name that says which container it replaces. */
+/**
+ * Makes the next container of a service as Compose does, under a name that says which container it replaces.
+ */
 export function prepare(old: Server, next: ServerInit): Promise<Server> {
   const init = ofService(old.name, next);
   const labels = { ...init.labels, "com.docker.compose.replace": `${serviceIn(old.name)}-1` };

@@ -1,4 +1,7 @@
-/** Replicas of the model `m` on the real engine, as `docker compose up --scale` starts them, behind the compiled proxy. */
+/**
+ * Replicas of the model `m` on the real engine, as `docker compose up --scale` starts them, behind the
+ * compiled proxy.
+ */
 
 import { post } from "../client/requests.ts";
 import type { CompiledProxy } from "../proxy/compiled.ts";

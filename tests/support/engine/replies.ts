@@ -1,4 +1,7 @@
-/** The JSON of an engine's answers: recorded replies, with the values that the test wants. Sends nothing: see fake.ts. */
+/**
+ * The JSON of an engine's answers: recorded replies, with the values that the test wants. Sends nothing: see
+ * fake.ts.
+ */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -55,7 +58,10 @@ export const RELEASES = {
   "29.3": ["1.54", "1.40"],
 } as const;
 
-/** Before 1.24 a refusal is plain text. From 1.52 on, events and inspect no longer have their duplicate fields. */
+/**
+ * Before 1.24 a refusal is plain text. From 1.52 on, events and inspect no longer have their duplicate
+ * fields.
+ */
 const API_24 = 24;
 export const API_52 = 52;
 

@@ -1,6 +1,6 @@
 /**
- * Makes the JSON of a manager's answers from the values of a test. The shapes follow recorded managers: they omit
- * defaults, list a port of a node twice, and put the routing mesh's network first. Pure.
+ * Makes the JSON of a manager's answers from the values of a test. The shapes follow recorded managers: they
+ * omit defaults, list a port of a node twice, and put the routing mesh's network first. Pure.
  */
 import type { Json } from "./swarm-replies.ts";
 

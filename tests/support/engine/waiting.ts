@@ -1,4 +1,7 @@
-/** Shared by the tests of waiting: servers that take a while to load, and clients of one model that never pause. */
+/**
+ * Shared by the tests of waiting: servers that take a while to load, and clients of one model that never
+ * pause.
+ */
 import { expect } from "bun:test";
 import { join } from "node:path";
 import { type Load, startLoad } from "../client/load.ts";
@@ -90,7 +93,11 @@ export async function breakServer({ id }: Server): Promise<void> {
   await dockerCli("cp", anyFile, `${id}:/broken`);
 }
 
-/** Checks that about this many requests waited for `m`, once, for this long. @param seconds the shortest time */
+/**
+ * Checks that about this many requests waited for `m`, once, for this long.
+ *
+ * @param seconds the shortest time
+ */
 export function expectWaited(proxy: CompiledProxy, clients: number, seconds: number): void {
   const [wait, ...more] = waitsFor(proxy, "m");
   expect(more).toEqual([]);

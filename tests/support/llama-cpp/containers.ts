@@ -22,7 +22,10 @@ const KINDS = {
   embeddings: {
     args: ["--model", TINY_MODEL, "--alias", "embed", "--embeddings", "--pooling", "mean"],
   },
-  /** Our model has no ranking head. With several slots llama.cpp mixes up the scores of texts that it computes together. */
+  /**
+   * Our model has no ranking head. With several slots llama.cpp mixes up the scores of texts that it computes
+   * together.
+   */
   rerank: { args: ["--model", TINY_MODEL, "--alias", "rerank", "--rerank", "--parallel", "1"] },
   /** Two models. The server loads each at the first request for it. */
   router: { args: ["--models-dir", MODELS_FOLDER, ...REPEATABLE] },

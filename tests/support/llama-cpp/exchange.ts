@@ -1,6 +1,6 @@
 /**
- * One raw request to a server of the real llama.cpp, directly or through the proxy, and its answer in a comparable form:
- * values that differ for each request are masked.
+ * One raw request to a server of the real llama.cpp, directly or through the proxy, and its answer in a
+ * comparable form: values that differ for each request are masked.
  */
 import { completeBody, rawConnect } from "../client/raw-http.ts";
 import { until } from "../until.ts";
@@ -22,8 +22,8 @@ export type Answer = {
 };
 
 /**
- * The proxy changes these headers: hop-by-hop headers end at the proxy, Bun writes a date, and an answer of unknown length
- * or over 1 MiB is chunked.
+ * The proxy changes these headers: hop-by-hop headers end at the proxy, Bun writes a date, and an answer of
+ * unknown length or over 1 MiB is chunked.
  */
 const OF_THE_CONNECTION = ["connection", "keep-alive", "date", "transfer-encoding"];
 

@@ -16,9 +16,9 @@ export const MODELS_FOLDER = "/models";
 export const TINY_MODEL = `${MODELS_FOLDER}/tiny.gguf`;
 
 /**
- * One thread: two threads wait for each other by spinning, which is slow when other programs use the cores too (measured:
- * 56 s for all of tests/e2e/llama-cpp, and 26 s with one). The health check does the same as the usual `curl -fsS`:
- * /health is 503 while the model loads.
+ * One thread: two threads wait for each other by spinning, which is slow when other programs use the cores
+ * too (measured: 56 s for all of tests/e2e/llama-cpp, and 26 s with one). The health check does the same as
+ * the usual `curl -fsS`: /health is 503 while the model loads.
  */
 const DOCKERFILE = `FROM scratch
 COPY root /
@@ -46,8 +46,8 @@ export async function buildLlamaImage(docker: Docker = dockerCli): Promise<strin
 }
 
 /**
- * A file of about 300 MB on this machine, for a volume: an image would need two copies. It is written once and kept in
- * the cache.
+ * A file of about 300 MB on this machine, for a volume: an image would need two copies. It is written once
+ * and kept in the cache.
  */
 export async function largeModel(): Promise<{ readonly folder: string; readonly file: string }> {
   const folder = join(CACHE, "models");

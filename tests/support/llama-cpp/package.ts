@@ -1,6 +1,6 @@
 /**
- * The real llama.cpp: Debian's package from its unstable suite, unpacked with the libraries that it needs into a folder of
- * the user's cache. It installs nothing, and does not touch apt's own settings and lists.
+ * The real llama.cpp: Debian's package from its unstable suite, unpacked with the libraries that it needs
+ * into a folder of the user's cache. It installs nothing, and does not touch apt's own settings and lists.
  */
 import {
   mkdirSync,
@@ -107,7 +107,10 @@ function keep(unpacked: string, version: string): LlamaCpp {
 
 type Apt = (program: string, args: readonly string[], folder?: string) => Promise<string>;
 
-/** apt with its own sources, lists and state. Other settings of this machine (for example a proxy) still apply. */
+/**
+ * apt with its own sources, lists and state. Other settings of this machine (for example a proxy) still
+ * apply.
+ */
 async function privateApt(folder: string): Promise<Apt> {
   for (const name of ["lists/partial", "cache/archives/partial", "state", "parts"]) {
     mkdirSync(join(folder, name), { recursive: true });

@@ -7,8 +7,8 @@ import { type Kind, MODELS, startLlama } from "./containers.ts";
 import { buildLlamaImage } from "./image.ts";
 
 /**
- * Starts the stage before the first test of the file, and ends it after the last one. Call this at the top of the file.
- * Use the result only inside of tests.
+ * Starts the stage before the first test of the file, and ends it after the last one. Call this at the top of
+ * the file. Use the result only inside of tests.
  */
 export function useLlamaStage<Name extends Kind>(...kinds: readonly Name[]): Stage<Name> {
   let stage: (Stage<Name> & AsyncDisposable) | undefined;

@@ -1,7 +1,7 @@
 /**
- * A language model of the llama architecture with random weights, as a GGUF file. It writes nonsense in printable ASCII,
- * always the same for the same seed, prompt and sampling. It never ends an answer by itself: `max_tokens` or a full
- * context ends it.
+ * A language model of the llama architecture with random weights, as a GGUF file. It writes nonsense in
+ * printable ASCII, always the same for the same seed, prompt and sampling. It never ends an answer by itself:
+ * `max_tokens` or a full context ends it.
  */
 import { type Tensor, type Value, writeGguf } from "./gguf.ts";
 

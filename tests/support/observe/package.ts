@@ -1,6 +1,6 @@
 /**
- * The real Prometheus: the machine's own, or Debian's package, unpacked into a folder of the user's cache. It installs
- * nothing: the package needs no library except libc.
+ * The real Prometheus: the machine's own, or Debian's package, unpacked into a folder of the user's cache. It
+ * installs nothing: the package needs no library except libc.
  */
 import { mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";

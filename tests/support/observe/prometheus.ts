@@ -27,7 +27,10 @@ export type Prometheus = AsyncDisposable & {
   readonly own: (metric: string) => Promise<number>;
 };
 
-/** Values of the configuration that a test must replace: the proxy's name, and times that are too long to wait for. */
+/**
+ * Values of the configuration that a test must replace: the proxy's name, and times that are too long to wait
+ * for.
+ */
 const PROXY = "proxy:8080";
 const PACE = /\b15s\b/g;
 const TEST_PACE = "1s";

@@ -1,4 +1,7 @@
-/** The compiled proxy with metrics, and two replicas on a fake engine: one has vLLM's metrics, the other SGLang's. */
+/**
+ * The compiled proxy with metrics, and two replicas on a fake engine: one has vLLM's metrics, the other
+ * SGLang's.
+ */
 import { untilModels } from "../client/requests.ts";
 import { envOf, FakeEngine } from "../engine/fake.ts";
 import type { FakeContainer } from "../engine/replies.ts";

@@ -1,4 +1,7 @@
-/** The kernel's figures about a running process: memory, descriptors, CPU time. For its memory's content see memory.ts. */
+/**
+ * The kernel's figures about a running process: memory, descriptors, CPU time. For its memory's content see
+ * memory.ts.
+ */
 import { readdirSync, readFileSync } from "node:fs";
 
 /** Resident memory in MiB. */

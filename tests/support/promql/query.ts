@@ -1,7 +1,7 @@
 /**
- * Checks that a PromQL query can return something: each metric exists, and has each label that the query matches, groups
- * or joins by. It parses only the parts of PromQL that our queries use. Any other function, operator or modifier is an
- * error. It computes nothing.
+ * Checks that a PromQL query can return something: each metric exists, and has each label that the query
+ * matches, groups or joins by. It parses only the parts of PromQL that our queries use. Any other function,
+ * operator or modifier is an error. It computes nothing.
  */
 import { type Token, tokenize } from "./tokens.ts";
 import {

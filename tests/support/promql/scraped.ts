@@ -1,6 +1,6 @@
 /**
- * The metrics in a scrape of the proxy: OpenTelemetry's own SDK and exporter make names, kinds and labels from METRICS.
- * Then it adds the labels that Prometheus adds.
+ * The metrics in a scrape of the proxy: OpenTelemetry's own SDK and exporter make names, kinds and labels
+ * from METRICS. Then it adds the labels that Prometheus adds.
  */
 import type { Attributes, Meter, Observable } from "@opentelemetry/api";
 import { PrometheusSerializer } from "@opentelemetry/exporter-prometheus";

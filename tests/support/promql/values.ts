@@ -28,7 +28,10 @@ export type Join =
   | { readonly word: "on" | "ignoring"; readonly labels: ReadonlySet<string> }
   | undefined;
 
-/** Two series match if they have the same values in the joined labels. So both sides must have the same labels. */
+/**
+ * Two series match if they have the same values in the joined labels. So both sides must have the same
+ * labels.
+ */
 export function combine(left: Value, right: Value, operator: string, join: Join): Value {
   if (left.type === "range" || right.type === "range")
     throw new Error(`"${operator}" takes no range`);

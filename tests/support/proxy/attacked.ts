@@ -1,4 +1,7 @@
-/** The compiled binary under attack, in front of a fake engine. Measures whether it still serves the other clients. */
+/**
+ * The compiled binary under attack, in front of a fake engine. Measures whether it still serves the other
+ * clients.
+ */
 import { brotliCompressSync, constants } from "node:zlib";
 import { envOf, FakeEngine } from "../engine/fake.ts";
 import { residentMib, watchResident } from "../process/figures.ts";

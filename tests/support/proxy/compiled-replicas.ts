@@ -1,4 +1,7 @@
-/** The compiled binary in front of a fake engine with replicas of one model. The test writes every byte of them. */
+/**
+ * The compiled binary in front of a fake engine with replicas of one model. The test writes every byte of
+ * them.
+ */
 import { expect } from "bun:test";
 import { parseHead, parseMessage } from "../client/http-message.ts";
 import { rawConnect } from "../client/raw-http.ts";

@@ -12,7 +12,10 @@ export const HEARD = "what the server says, which is more";
 export const TRACE_ID = "0af7651916cd43dd8448eb211c80319c";
 export const PARENT_ID = "b7ad6b7169203331";
 
-/** Answers each message with one message. Refuses handshakes with a wrong key, and never answers those with `slow`. */
+/**
+ * Answers each message with one message. Refuses handshakes with a wrong key, and never answers those with
+ * `slow`.
+ */
 function startServer() {
   const traceparents: (string | null)[] = [];
   const pending: Request[] = [];

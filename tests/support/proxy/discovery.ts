@@ -1,4 +1,7 @@
-/** The Docker source, the fleet and a routing table as compose.ts connects them, against a fake engine, with short times. */
+/**
+ * The Docker source, the fleet and a routing table as compose.ts connects them, against a fake engine, with
+ * short times.
+ */
 
 import { Engine } from "../../../src/engine/engine.ts";
 import type { ContainerEvent } from "../../../src/engine/events.ts";

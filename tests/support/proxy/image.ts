@@ -1,4 +1,7 @@
-/** Builds the real Dockerfile on stand-ins for its base images, which tests cannot pull, and starts containers. */
+/**
+ * Builds the real Dockerfile on stand-ins for its base images, which tests cannot pull, and starts
+ * containers.
+ */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { dockerCli, TEST_LABEL } from "../server/inference-server/image.ts";

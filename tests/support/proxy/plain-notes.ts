@@ -1,6 +1,6 @@
 /**
- * The facts that a whole, valid JSON body has besides its model, read in the simplest way: all in memory, one character
- * after the other, each value separately. Tests compare the scanner with it.
+ * The facts that a whole, valid JSON body has besides its model, read in the simplest way: all in memory, one
+ * character after the other, each value separately. Tests compare the scanner with it.
  */
 import type { Noted } from "./scan-model.ts";
 

@@ -1,4 +1,7 @@
-/** Both sources of an engine, the fleet and a routing table as compose.ts connects them, against a fake engine. */
+/**
+ * Both sources of an engine, the fleet and a routing table as compose.ts connects them, against a fake
+ * engine.
+ */
 import { Engine } from "../../../src/engine/engine.ts";
 import { Fleet } from "../../../src/fleet/fleet.ts";
 import { readModels } from "../../../src/fleet/models.ts";

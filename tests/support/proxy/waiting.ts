@@ -1,4 +1,6 @@
-/** A proxy with a waiting room, in front of servers of the model `m` that the test admits and drains by hand. */
+/**
+ * A proxy with a waiting room, in front of servers of the model `m` that the test admits and drains by hand.
+ */
 import { WaitingRoom, type WaitingRoomInit } from "../../../src/proxy/waiting-room.ts";
 import type { Backend } from "../../../src/routing/backend.ts";
 import { Load } from "../../../src/routing/load.ts";

@@ -1,4 +1,7 @@
-/** A routing table that shows a test its backends (also draining ones) and its updates. The proxy does not need this. */
+/**
+ * A routing table that shows a test its backends (also draining ones) and its updates. The proxy does not
+ * need this.
+ */
 import type { Backend, CloseReason } from "../../../src/routing/backend.ts";
 import type { Overlap } from "../../../src/routing/overlap.ts";
 import { RoutingTable, type TableUpdate } from "../../../src/routing/table.ts";

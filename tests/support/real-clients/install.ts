@@ -1,7 +1,8 @@
 /**
- * Adds missing programs to the cache folder of programs.ts: two npm packages, and Debian's Chromium with the libraries that
- * this machine lacks. It changes nothing else on the machine: it needs no root, and installs no Debian package. A folder
- * gets its name when it is complete, so an interrupted download is never used. With `--chromium` it adds only Chromium.
+ * Adds missing programs to the cache folder of programs.ts: two npm packages, and Debian's Chromium with the
+ * libraries that this machine lacks. It changes nothing else on the machine: it needs no root, and installs
+ * no Debian package. A folder gets its name when it is complete, so an interrupted download is never used.
+ * With `--chromium` it adds only Chromium.
  */
 import { mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";

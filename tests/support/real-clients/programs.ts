@@ -1,6 +1,7 @@
 /**
- * The programs that people use with the proxy, as their makers publish them: their versions, and the folders with them. They
- * are too large for devDependencies (1.2 GB), so they are in a cache folder outside of the repository. install.ts fills it.
+ * The programs that people use with the proxy, as their makers publish them: their versions, and the folders
+ * with them. They are too large for devDependencies (1.2 GB), so they are in a cache folder outside of the
+ * repository. install.ts fills it.
  */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";

@@ -1,6 +1,6 @@
 /**
- * Relays every byte between a client and the proxy at once, and records the requests and their answers. After a 101 the
- * bytes are not HTTP, so it does not parse them.
+ * Relays every byte between a client and the proxy at once, and records the requests and their answers. After
+ * a 101 the bytes are not HTTP, so it does not parse them.
  */
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { parseMessage } from "../client/http-message.ts";

@@ -1,7 +1,8 @@
 /**
- * Runs the command in its arguments in a new network namespace with only loopback: the programs of these tests contact their
- * makers in many ways, and each new version may add one. If the kernel refuses the namespace, it says so, and runs the
- * command with all networks. The programs' own settings then ask them to send nothing.
+ * Runs the command in its arguments in a new network namespace with only loopback: the programs of these
+ * tests contact their makers in many ways, and each new version may add one. If the kernel refuses the
+ * namespace, it says so, and runs the command with all networks. The programs' own settings then ask them to
+ * send nothing.
  */
 const command = process.argv.slice(2);
 const isRoot = process.getuid?.() === 0;

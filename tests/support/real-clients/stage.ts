@@ -100,7 +100,8 @@ export async function runClient(run: ClientRun): Promise<string> {
 }
 
 /**
- * Checks that the client sends the first request for a model soon, and does not retry after the proxy's earlier answers.
+ * Checks that the client sends the first request for a model soon, and does not retry after the proxy's
+ * earlier answers.
  *
  * @returns the requests up to and including that one, for example `GET /v1/responses 426`
  */

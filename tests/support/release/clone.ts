@@ -1,4 +1,7 @@
-/** Stands in for the checkout of a publishing job: a clone with tags, the scripts of .ci, and built files in dist/. */
+/**
+ * Stands in for the checkout of a publishing job: a clone with tags, the scripts of .ci, and built files in
+ * dist/.
+ */
 import { cpSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { temporaryDirectory } from "../temporary-directory.ts";

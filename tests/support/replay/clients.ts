@@ -1,7 +1,7 @@
 /**
- * Stand-ins for clients in a replay. They take leases as requests do, and count them. They object when the proxy routes them
- * to a run although the delivered events (`Told`) said that this run stops or has ended. The world (world.ts) says what is
- * true.
+ * Stand-ins for clients in a replay. They take leases as requests do, and count them. They object when the
+ * proxy routes them to a run although the delivered events (`Told`) said that this run stops or has ended.
+ * The world (world.ts) says what is true.
  */
 import type { ContainerEvent } from "../../../src/engine/events.ts";
 import type { Backend, CloseReason, Lease } from "../../../src/routing/backend.ts";

@@ -1,4 +1,7 @@
-/** Reads recorded event streams, and plays one on a fake engine: first the container changes, then the event follows. */
+/**
+ * Reads recorded event streams, and plays one on a fake engine: first the container changes, then the event
+ * follows.
+ */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { FakeEngine } from "../engine/fake.ts";

@@ -1,4 +1,7 @@
-/** One replay of recordings, and the rules for the routing table during and after it. For the played world see world.ts. */
+/**
+ * One replay of recordings, and the rules for the routing table during and after it. For the played world see
+ * world.ts.
+ */
 import { readModels } from "../../../src/fleet/models.ts";
 import type { Backend } from "../../../src/routing/backend.ts";
 import { seededRandom } from "../client/random-json.ts";
@@ -64,8 +67,8 @@ export async function replay(
 }
 
 /**
- * Checks the table at the end, four times: when all events have arrived; when the cut stream is open again, which alone must
- * repair everything; when the stop notices have lapsed; and when all containers are gone.
+ * Checks the table at the end, four times: when all events have arrived; when the cut stream is open again,
+ * which alone must repair everything; when the stop notices have lapsed; and when all containers are gone.
  */
 async function end(run: Run, fake: FakeEngine, noticesLapse: boolean): Promise<void> {
   const { world, told, clients, discovery } = run;

@@ -1,4 +1,7 @@
-/** Chooses the steps of a replay: which recordings, how much of each, in which order. Plays nothing: see world.ts. */
+/**
+ * Chooses the steps of a replay: which recordings, how much of each, in which order. Plays nothing: see
+ * world.ts.
+ */
 import type { Random } from "../client/random-json.ts";
 import { type RecordedEvent, readRecording } from "./recordings.ts";
 

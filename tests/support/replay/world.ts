@@ -1,7 +1,8 @@
 /**
- * Plays several recordings on a fake engine at the same time. Containers start, stop and move as recorded. Each has its own
- * address, which the next container gets once it is free. Meanwhile events are lost, late, doubled or cut off, and answers
- * are slow. The seed chooses everything. run.ts and clients.ts judge the proxy.
+ * Plays several recordings on a fake engine at the same time. Containers start, stop and move as recorded.
+ * Each has its own address, which the next container gets once it is free. Meanwhile events are lost, late,
+ * doubled or cut off, and answers are slow. The seed chooses everything. run.ts and clients.ts judge the
+ * proxy.
  */
 
 import { type Random, seededRandom } from "../client/random-json.ts";
@@ -215,7 +216,10 @@ export class ReplayWorld {
   }
 }
 
-/** Whether a request asks about containers. The list counts too: it may be older than an event that comes before it. */
+/**
+ * Whether a request asks about containers. The list counts too: it may be older than an event that comes
+ * before it.
+ */
 function isInspect(path: string): boolean {
   return path.includes("/containers/") || path === "models";
 }

@@ -1,6 +1,6 @@
 /**
- * A random life of a routing table: servers come, drain, go and come back; requests are routed in all ways and
- * end in all ways. What they take and give back is counted beside it.
+ * A random life of a routing table: servers come, drain, go and come back. Requests are routed and end in
+ * every possible way. It counts separately what they take and give back.
  */
 import type { Backend, CloseReason, Lease } from "../../../src/routing/backend.ts";
 import { Load } from "../../../src/routing/load.ts";
@@ -11,7 +11,7 @@ import { type Random, seededRandom } from "../client/random-json.ts";
 import { makeBackend } from "../server/backends.ts";
 
 const KIB = 1024;
-/** Most that one request may count, in bytes: see `choose.ts`. */
+/** The largest number of bytes that one request may count: see `choose.ts`. */
 const COST_MAX = 256 * KIB;
 const SERVERS = 6;
 const IN_FLIGHT_MAX = 60;
@@ -19,7 +19,7 @@ export const REASONS: readonly CloseReason[] = ["run-over", "cut"];
 
 export type Tally = { inFlight: number; unreadBytes: number };
 
-/** A server as the world has it. Its backend in the table comes and goes, its runs follow each other. */
+/** A server in the world. Its backend in the table comes and goes, and its runs follow each other. */
 type Server = {
   readonly isReplica: boolean;
   readonly maxInFlight: number;
@@ -29,12 +29,12 @@ type Server = {
   readonly draining: Set<Backend>;
 };
 
-/** A request under way, and what it has taken. */
+/** A request in flight, and what it has taken. */
 type Open = {
   readonly lease: Lease;
   readonly prompt: Uint8Array | undefined;
   unreadBytes: number;
-  /** It ends in the moment in which its backend is closed, not later. */
+  /** The request ends at the moment when its backend is closed, not later. */
   readonly endsWhenClosed: boolean;
 };
 
@@ -77,12 +77,12 @@ export class Life {
     if (this.#open.size > IN_FLIGHT_MAX) this.#end();
   }
 
-  /** Ends all that is under way. */
+  /** Ends all requests in flight. */
   finish(): void {
     while (this.#open.size > 0) this.#end();
   }
 
-  /** What the loads count, and what they should. */
+  /** The counts in the loads, and the correct counts. */
   get counted(): readonly [got: readonly Tally[], wanted: readonly Tally[]] {
     const got = [...this.#tallies.keys()].map(({ inFlight, unreadBytes }) => ({
       inFlight,
@@ -102,7 +102,7 @@ export class Life {
     const { load } = lease.backend;
     const tally = this.#tallies.get(load)!;
     const unreadBytes = load.unreadBytes - tally.unreadBytes;
-    // No request counts more than there is of it; one that goes to a server for another reason counts none.
+    // No request counts more bytes than its prompt has. A request that is bound to one server counts none.
     const most = mayMove ? Math.min(prompt?.length ?? 0, COST_MAX) : 0;
     if (unreadBytes < 0 || unreadBytes > most) throw new Error(`${unreadBytes} of ${most} bytes`);
     this.#saw(decision);
@@ -140,7 +140,7 @@ export class Life {
     if (this.#open.size > 0) this.#ends(this.#one([...this.#open]));
   }
 
-  /** Ended once or twice, with an answer that begins too late. */
+  /** Ends a request once or twice, with an answer that begins too late. */
   #ends(open: Open): void {
     if (!this.#open.delete(open)) return;
     const { lease } = open;
@@ -153,7 +153,7 @@ export class Life {
     if (this.#random(3) === 0) lease.end();
   }
 
-  /** A server refuses a request: it is left alone for a while, and another one gets the request. */
+  /** A server refuses a request. It gets no requests for a while, and another server gets this one. */
   #fail(): void {
     if (this.#open.size === 0) return;
     const open = this.#one([...this.#open]);
@@ -166,7 +166,7 @@ export class Life {
   #change(server: Server): void {
     const { active, draining } = server;
     if (active === undefined) {
-      // It is well again, or another run of it starts.
+      // The server is healthy again, or a new run of it starts.
       if (this.#random(2) === 0) this.#admit(server);
       else this.#start(server);
     } else {
@@ -205,19 +205,19 @@ export class Life {
     this.#table.admit(server.active);
   }
 
-  /** So that there are not ever more of them: those of runs that are over, once nothing is left to give back. */
+  /** Forgets ended runs that have nothing left to give back, so that their number does not grow for ever. */
   #forgetIdle(): void {
     const held = new Set([...this.#open].map(({ lease }) => lease.backend.load));
     const current = new Set(this.#servers.map(({ load }) => load));
     for (const load of this.#tallies.keys()) {
       if (held.has(load) || current.has(load)) continue;
       if (load.inFlight !== 0 || load.unreadBytes !== 0)
-        throw new Error("A run that is over is still counted");
+        throw new Error("An ended run still has requests or bytes in its counts");
       this.#tallies.delete(load);
     }
   }
 
-  /** Several conversations, which go on. */
+  /** Several conversations, which grow. */
   #prompt(): Uint8Array | undefined {
     const random = this.#random;
     if (random(6) === 0) return undefined;

@@ -1,7 +1,7 @@
 /**
- * The choice of a replica once more, slow and plain, straight from the pseudo code that came with issue 16: to
- * compare `src/routing/choose.ts` with. Shares nothing with it. Where the pseudo code has bits of replicas, this
- * has sets of them.
+ * A slow and simple version of the choice of a replica, straight from the pseudo code of issue 16. Tests
+ * compare `src/routing/choose.ts` with it. The two share no code. The pseudo code has bits for replicas; this
+ * version has sets of replicas.
  */
 
 const BLOCK = 1024;
@@ -31,12 +31,12 @@ export class PlainReplica {
 
 type Replicas = ReadonlySet<PlainReplica>;
 
-/** What is kept for one model. */
+/** The memory for one model. */
 export class PlainPool {
   readonly size: number;
   young = new Map<bigint, Replicas>();
   old = new Map<bigint, Replicas>();
-  /** Those that have been given a bit. */
+  /** The replicas that have a bit. */
   numbered: PlainReplica[] = [];
 
   constructor(size: number) {
@@ -52,11 +52,11 @@ export class PlainPool {
       this.old = this.young;
       this.young = new Map();
     }
-    // After the turn-over, as the pseudo code has it: what only the dropped generation knew is gone.
+    // After the generations change, as in the pseudo code: knowledge only in the dropped generation is lost.
     this.young.set(key, this.know(key).union(replicas));
   }
 
-  /** A new one takes a new bit; after the 31st: both maps empty, bits given anew. */
+  /** A new replica gets a new bit. After the 31st, both maps become empty, and the bits are given again. */
   number(replicas: readonly PlainReplica[]): void {
     const fresh = replicas.filter((one) => !this.numbered.includes(one));
     if (fresh.length === 0) return;
@@ -139,7 +139,7 @@ export class PlainChooser {
   }
 }
 
-/** How many of the first keys somebody knows, and who of the live ones knows the last of these. */
+/** How many of the first keys are known, and which of the live replicas know the last of these keys. */
 function deepest(pool: PlainPool, keys: readonly bigint[], live: readonly PlainReplica[]) {
   let depth = 0;
   let bits: Replicas = new Set();
@@ -158,7 +158,7 @@ function liveOf({ replicas, failed, now }: PlainAsking): readonly PlainReplica[]
   return warm.length > 0 ? warm : able;
 }
 
-/** Least by (load, chosen), the first of equals. */
+/** The smallest by (load, chosen). The first of equal ones. */
 function least(replicas: readonly PlainReplica[]): PlainReplica {
   return replicas.toSorted((a, b) => a.load - b.load || a.chosen - b.chosen)[0]!;
 }

@@ -1,4 +1,4 @@
-/** Replicas of one model that are nothing but their loads, and prompts that are written as letters. */
+/** Replicas of one model that consist only of their loads, and prompts that are written as letters. */
 import { type Asking, type Candidate, type Choice, Chooser } from "../../../src/routing/choose.ts";
 import { Load } from "../../../src/routing/load.ts";
 import { type HashBlock, Prefixes } from "../../../src/routing/prefixes.ts";
@@ -7,7 +7,7 @@ const KIB = 1024;
 
 /**
  * @param blocks one letter for each KiB
- * @param moreBytes of a last block that is not whole
+ * @param moreBytes the size of an incomplete last block
  */
 export function prompt(blocks: string, moreBytes = 0): Uint8Array {
   const bytes = new Uint8Array(blocks.length * KIB + moreBytes).fill(1);
@@ -22,7 +22,7 @@ type Replica = Candidate & { readonly name: string };
 type Init = {
   readonly count?: number;
   readonly maxInFlight?: number;
-  /** Blocks of a generation of the memory. */
+  /** How many blocks a generation of the memory holds. */
   readonly blocks?: number;
   readonly hash?: HashBlock;
 };
@@ -48,7 +48,7 @@ export class Pool {
   /** Makes a replica busy. */
   busy(index: number, requests: number, unreadBytes = 0): void {
     for (let count = 0; count < requests; count += 1) this.load(index).began(0);
-    // Bytes without a request.
+    // Only bytes, without a request.
     this.load(index).began(unreadBytes);
     this.load(index).ended();
   }
@@ -73,7 +73,11 @@ export class Pool {
     return this.#chooser.choose(this.replicas, asking, () => this.memory);
   }
 
-  /** Chooses. @returns like `"0 by prefix, 1024"`: which replica, why, and how many bytes it has to read */
+  /**
+   * Chooses.
+   *
+   * @returns for example `"0 by prefix, 1024"`: which replica, why, and how many bytes it has to read
+   */
   ask(text: Uint8Array | undefined, options?: Parameters<Pool["choose"]>[1]): string {
     const choice = this.choose(text, options);
     return choice === undefined

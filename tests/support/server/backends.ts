@@ -1,11 +1,11 @@
-/** Backends and models for the routing table: real objects of servers that are not there. */
+/** Backends and models for the routing table: real objects, but without servers. */
 import { Backend, type BackendInit, type Model } from "../../../src/routing/backend.ts";
 import type { Run } from "../../../src/routing/run.ts";
 import { LABELLED_REPLICAS } from "../../../src/sources/sighting.ts";
 
 export type Entry = Omit<Model, "json"> & { readonly [field: string]: unknown };
 
-/** The model whose server lists it as this object. */
+/** A model whose server lists it as this object. */
 export function model(entry: Entry): Model {
   const { id, aliases, parent } = entry;
   return {
@@ -20,12 +20,12 @@ export function models(...entries: readonly Entry[]): readonly Model[] {
   return entries.map(model);
 }
 
-/** The objects as which the servers listed these models. */
+/** The objects from the servers' lists of these models. */
 export function listed(list: readonly Model[]): readonly unknown[] {
   return list.map(({ json }) => JSON.parse(json) as unknown);
 }
 
-/** A list that was read whole, of models that are nothing but an id. */
+/** A complete list of models that have only an id. */
 export function listOf(...ids: readonly string[]): { readonly models: readonly Model[] } {
   return { models: models(...ids.map((id) => ({ id }))) };
 }
@@ -33,7 +33,7 @@ export function listOf(...ids: readonly string[]): { readonly models: readonly M
 type Init = Partial<Omit<BackendInit, "models" | "run">> & {
   readonly run?: Partial<Run>;
   readonly models?: readonly Entry[];
-  /** It shares with all others that say so: its server has the label. */
+  /** Its server has the replica label: it shares requests with the other replicas. */
   readonly isReplica?: boolean;
 };
 

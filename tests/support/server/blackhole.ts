@@ -1,12 +1,12 @@
 /**
- * Stands in for a server that cannot be reached: a port of this machine where connecting hangs. A child process
- * listens with the smallest backlog and does not accept. We fill the backlog; from then on the kernel drops every SYN.
+ * Stands in for an unreachable server: a port of this machine where connecting hangs. A child process listens
+ * with the smallest backlog and does not accept. We fill the backlog. After that the kernel drops every SYN.
  */
 import { connect, type Socket } from "node:net";
 
 /**
- * @param backlog connections that the kernel takes though nobody accepts them
- * @param when says when the event loop stands still: nothing is accepted any more
+ * @param backlog how many connections the kernel takes without an accept
+ * @param when the code that stops the event loop at the right moment: after that nothing is accepted
  */
 const childOf = (backlog: number, when: (standStill: string) => string): string => `
   const server = require("node:net").createServer();
@@ -30,7 +30,7 @@ export async function blackhole(): Promise<Blackhole> {
   return child;
 }
 
-/** A server that gets the beginning of one request, and no more. Its machine is there until it vanishes. */
+/** A server that gets the beginning of one request, and no more. Its machine is reachable until it vanishes. */
 export async function vanishingServer(): Promise<Blackhole & { vanish: () => Promise<void> }> {
   const child = await start(AT_FIRST_BYTE);
   return { ...child, vanish: child.fill };
@@ -53,7 +53,7 @@ async function start(program: string): Promise<Blackhole & { fill: () => Promise
         fillers.push(socket);
         hanging = await Promise.race([
           new Promise<boolean>((resolve) => socket.once("connect", () => resolve(false))),
-          Bun.sleep(200).then(() => true), // proves that it hangs: any other connection takes 1 ms
+          Bun.sleep(200).then(() => true), // proves that connecting hangs: it usually takes 1 ms
         ]);
       }
     },

@@ -48,7 +48,7 @@ async function opened(path: string, headers: Environment = {}): Promise<Conversa
   return conversation;
 }
 
-/** Sends it and waits for the answer's last event. */
+/** Sends the event, and waits for the last event of the answer. */
 async function say({ socket, events }: Conversation, event: object, last: string): Promise<void> {
   const before = events.length;
   socket.send(JSON.stringify(event));
@@ -72,7 +72,7 @@ afterEach(() => {
   stack = new DisposableStack();
 });
 
-test("a Realtime session: greeting, update, item, an answer in tokens, an event that nobody knows", async () => {
+test("a Realtime session: greeting, update, item, an answer in tokens, an unknown event", async () => {
   start({ ...BOTH, MODELS: "a,b" });
   const talk = await opened("/v1/realtime?model=b", { authorization: "Bearer sk" });
   await until("the greeting", () => talk.events.length === 1);
@@ -127,8 +127,8 @@ test("Responses over a WebSocket: the events of the stream over HTTP, one answer
 test.each<[what: string, env: Environment, path: string, status: number]>([
   ["unless it is turned on", {}, "/v1/realtime", 404],
   ["with the status of its setting", { RESPONSES_UPGRADE: "403" }, "/v1/responses", 403],
-  ["of a model that it does not serve", BOTH, "/v1/realtime?model=unknown", 404],
-  ["of another path", BOTH, "/v1/other", 404],
+  ["for a model that the server does not have", BOTH, "/v1/realtime?model=unknown", 404],
+  ["for another path", BOTH, "/v1/other", 404],
 ])("a handshake is refused %s", async (_what, env, path, status) => {
   start(env);
   expect((await handshake(path)).status).toBe(status);
@@ -152,7 +152,7 @@ test("a handshake is refused like a POST, and waits at the gate like one", async
 test.each([
   ["", null],
   ["realtime", "realtime"],
-])("the subprotocol that is chosen, by the setting %p", async (SUBPROTOCOL, chosen) => {
+])("the server chooses the subprotocol by the setting %p", async (SUBPROTOCOL, chosen) => {
   start({ ...BOTH, SUBPROTOCOL });
   const keys = "realtime, openai-insecure-api-key.sk-test";
   const taken = await handshake("/v1/realtime", { "sec-websocket-protocol": keys });
@@ -165,7 +165,7 @@ test.each([
 test.each([
   [1011, "Out of memory", true],
   [1006, "", false],
-])("an end that the test asks for, with code %d", async (code, reason, done) => {
+])("the test ends a WebSocket with code %d", async (code, reason, done) => {
   start(BOTH);
   const { end } = await opened("/v1/realtime");
   const closed = await fetch(`http://${origin}/admin/close?code=${code}&reason=${reason}`);

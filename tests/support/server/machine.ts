@@ -1,4 +1,4 @@
-/** A server whose machine comes and goes, and a fleet that a test tells what is seen of it. */
+/** A server whose machine comes and goes, and a fleet. The test gives the fleet its sightings. */
 import { Fleet, type FleetInit } from "../../../src/fleet/fleet.ts";
 import { modelReader } from "../../../src/fleet/models.ts";
 import type { Backend } from "../../../src/routing/backend.ts";
@@ -12,7 +12,7 @@ import { FOLLOWING, sightingOf } from "./sightings.ts";
 
 export const SERVER = { source: "tasks", id: "t1" };
 
-/** A server with the model `m` that can be taken away and comes back at the same address. */
+/** A server with the model `m`. It can disappear, and come back at the same address. */
 export class Machine implements Disposable {
   readonly port: number;
   status = 200;
@@ -54,7 +54,7 @@ export type Watched = {
   readonly source: SightingListener;
   readonly see: (seen: Health, more?: Partial<Present>) => void;
   readonly status: () => ContainerStatus | undefined;
-  /** The backend that takes requests. */
+  /** The active backend. */
   readonly active: () => Backend | undefined;
 };
 

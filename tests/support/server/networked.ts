@@ -1,4 +1,7 @@
-/** Inference servers on a real engine, one in each kind of network that a container can be on, all at the same time. */
+/**
+ * Inference servers on a real engine, one in each kind of network that a container can use, all at the same
+ * time.
+ */
 
 import { createNetwork, type Endpoint, endpointsOf } from "../engine/networks.ts";
 import { removeServers, type Server, type ServerInit, startServer } from "../engine/real.ts";
@@ -19,10 +22,10 @@ export const SERVERS = [
 ] as const;
 export type ServerKey = (typeof SERVERS)[number];
 
-/** `bridge` is the engine's own. */
+/** `bridge` is the engine's default network. */
 export type NetworkKey = "a" | "b" | "internal" | "six" | "bridge";
 
-/** Any unique local prefix will do (RFC 4193). */
+/** Any unique local prefix works (RFC 4193). */
 const SUBNET_V6 = "fd6c:7769:7072::/64";
 /** The host's address in the network `six`. */
 export const GATEWAY_V6 = "fd6c:7769:7072::1";
@@ -32,11 +35,11 @@ export type NetworkedServers = {
   readonly networks: Readonly<Record<NetworkKey, string>>;
   readonly server: (key: ServerKey) => Server;
   readonly port: (key: ServerKey) => string;
-  /** The server `container` shares the network of another one, so it has that one's endpoints. */
+  /** The server `container` shares the network of another container, so it has the same endpoints. */
   readonly endpoint: (key: ServerKey, network: NetworkKey) => Endpoint;
 };
 
-/** Which networks each server is on. */
+/** The networks of each server. */
 export const CONNECTED: Readonly<Record<ServerKey, readonly NetworkKey[]>> = {
   bridge: ["bridge"],
   "on a": ["a"],
@@ -49,7 +52,7 @@ export const CONNECTED: Readonly<Record<ServerKey, readonly NetworkKey[]>> = {
   none: [],
 };
 
-/** @param cleanUp gets all that is made, so that it can be removed even if this throws */
+/** @param cleanUp gets everything that was made, so that it can be removed even if this throws */
 export async function startNetworkedServers(
   cleanUp: AsyncDisposableStack,
 ): Promise<NetworkedServers> {

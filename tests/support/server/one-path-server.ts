@@ -1,4 +1,4 @@
-/** A server that answers one path with what a test says, and anything else with 404. */
+/** A server that answers one path as the test wants, and every other path with 404. */
 export function startOnePath(
   path: string,
   answer: () => Response | Promise<Response>,

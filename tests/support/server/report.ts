@@ -1,4 +1,4 @@
-/** A report of one server, what it has logged, and sightings of that server. */
+/** A report about one server, its log, and sightings of the server. */
 import { type Container, parseContainer } from "../../../src/engine/container.ts";
 import { Holding } from "../../../src/fleet/holding.ts";
 import { Report, type Subject } from "../../../src/fleet/report.ts";
@@ -54,7 +54,7 @@ export function lines({ log }: Rig): readonly string[] {
   return log.lines.map(({ level, message }) => `${level} ${message}`);
 }
 
-/** What it has told of as the last changes, the latest first. */
+/** Its last reported changes, the latest first. */
 export function changesOf({ changes }: Rig): readonly string[] {
   return changes.latest.map(({ state, reason, times }) => `${times}: ${state}, ${reason}`);
 }

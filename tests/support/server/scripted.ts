@@ -1,8 +1,10 @@
-/** Stands in for an inference server: a real Bun.serve that answers as the test says, and keeps what it was sent. */
+/**
+ * Stands in for an inference server: a real Bun.serve that answers as the test wants, and keeps the requests.
+ */
 
 type ReceivedRequest = {
   readonly method: string;
-  /** Path and query as they came. */
+  /** Path and query as received. */
   readonly target: string;
   readonly headers: Headers;
   readonly body: Uint8Array;
@@ -39,12 +41,12 @@ export function fakeBackend(answer: Answer = () => new Response("answer")): Fake
   };
 }
 
-/** An answer that is sent piece by piece, when the test says so. */
+/** An answer that is sent piece by piece when the test says so. */
 export type StreamedAnswer = {
   readonly response: Response;
   readonly send: (text: string) => void;
   readonly end: () => void;
-  /** Whether the reader has gone. */
+  /** Whether the reader has left. */
   readonly cancelled: () => boolean;
 };
 

@@ -1,14 +1,14 @@
-/** A server as a source would show it, without any source. */
+/** Sightings of a server as a source would show them, without a source. */
 import type { Health, Present, Sighting, Source } from "../../../src/sources/sighting.ts";
 
 const SERVER = { source: "docker", id: "a".repeat(64) };
 
-/** A run, the way to it, and what its labels say beside the defaults. */
+/** A run, its addresses, and its labels that are not the defaults. */
 export type Place = Pick<Present, "origin" | "origins" | "run"> & {
   readonly settings?: Partial<Present["settings"]>;
 };
 
-/** The run that tests begin with; it has another address too. */
+/** The run at the beginning of the tests. It has a second address. */
 export const RUN: Place = {
   run: { ...SERVER, startedAtMs: 1_000 },
   origin: "http://127.0.0.1:8000",
@@ -28,7 +28,7 @@ export function sightingOf(seen: Health | "absent", place: Place): Sighting {
       };
 }
 
-/** A source that hears of everything as it happens. */
+/** A source that sees everything at once. */
 export const FOLLOWING: Pick<Source, "isFollowing" | "settled"> = {
   isFollowing: () => true,
   settled: async () => undefined,

@@ -1,9 +1,12 @@
-/** Stands in for an inference server with thousands of streams open: on bare sockets, it sends what the test says, when it says so. */
+/**
+ * Stands in for an inference server with thousands of open streams, on bare sockets. The test says what it
+ * sends, and when.
+ */
 import { type AddressInfo, createServer, type Socket } from "node:net";
 
 export type StreamServer = Disposable & {
   readonly port: number;
-  /** How many connections have a request whose answer has not ended. */
+  /** How many connections have a request without a complete answer. */
   readonly open: () => number;
   /** Sends a piece on every open stream. */
   readonly sendAll: (text: string) => void;

@@ -1,4 +1,4 @@
-/** Stands in for an inference server that streams: a token every 10 ms for as long as `open()` is true, then the end. */
+/** Stands in for an inference server that streams: a token every 10 ms while `open()` is true, then the end. */
 export function startTokenServer(open: () => boolean): Disposable & { readonly port: number } {
   const server = Bun.serve({
     port: 0,

@@ -1,4 +1,4 @@
-/** A server that takes WebSockets, says hello, and sends back what it gets. */
+/** A server that accepts WebSockets, says hello, and sends each message back. */
 
 type Close = { readonly code: number; readonly reason: string };
 
@@ -6,20 +6,20 @@ export type WebSocketServer = Disposable & {
   readonly origin: string;
   /** The handshakes. */
   readonly requests: Request[];
-  /** Those that are open. */
+  /** The open WebSockets. */
   readonly open: Set<Bun.ServerWebSocket<unknown>>;
   readonly messages: (string | Buffer)[];
   readonly closes: Close[];
-  /** The pongs that have come, with what was in them. */
+  /** The content of the received pongs. */
   readonly pongs: string[];
 };
 
 type Init = {
-  /** What it answers to a handshake, instead of taking it. */
+  /** The answer to a handshake, instead of accepting it. */
   readonly refuses?: (request: Request) => Response | undefined | Promise<Response | undefined>;
-  /** What it does when it has got a message, instead of sending it back. */
+  /** The reaction to a message, instead of sending it back. */
   readonly onMessage?: (socket: Bun.ServerWebSocket<unknown>) => void;
-  /** What it says first. */
+  /** The first message of the server. */
   readonly hello?: string;
 };
 

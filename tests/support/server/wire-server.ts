@@ -1,16 +1,16 @@
 /**
- * Stands in for an inference server whose every byte the test writes: it takes the requests apart that come on
- * bare sockets, and hands each to the test. It answers the question for its models by itself.
+ * Stands in for an inference server, on bare sockets. The test writes every byte of its answers. It parses
+ * the requests and passes each to the test. It answers requests for its models by itself.
  */
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { type HttpMessage, parseMessage } from "../client/http-message.ts";
 import { until, within } from "../until.ts";
 
-/** A request that has come whole, and what can be done with it. */
+/** A complete request, and the ways to answer it. */
 export type Arrival = {
   readonly server: WireServer;
   readonly request: HttpMessage;
-  /** Writes bytes as they are; a text one byte a character. */
+  /** Writes these bytes. A text has one byte for each character. */
   readonly send: (bytes: string | Uint8Array) => void;
   /** Ends the connection in order (FIN). */
   readonly end: () => void;
@@ -34,7 +34,7 @@ export class WireServer implements Disposable {
     this.#onArrival = onArrival;
   }
 
-  /** Listens, on the port that it had before if it had one. */
+  /** Listens, on the same port as before if it had one. */
   async start(): Promise<this> {
     this.#server = createServer((socket) => this.#serve(socket));
     const listening = Promise.withResolvers<void>();
@@ -44,7 +44,7 @@ export class WireServer implements Disposable {
     return this;
   }
 
-  /** As a process that is killed: resets all its connections, and refuses new ones. */
+  /** Like a killed process: resets all its connections, and refuses new ones. */
   die(): void {
     this.#server?.close();
     this.#server = undefined;
@@ -92,7 +92,7 @@ export class WireServer implements Disposable {
   }
 }
 
-/** An answer of known length, as it goes over the wire. @param headers name → value, or values */
+/** The bytes of an answer with known length. @param headers name → value, or values */
 export function answer(
   status: number,
   headers: Readonly<Record<string, string | readonly string[]>> = {},
@@ -111,7 +111,7 @@ export function head(
   return `${[`HTTP/1.1 ${status} As told`, ...lines].join("\r\n")}\r\n\r\n`;
 }
 
-/** One chunk of a body without a length; an empty text is its end. */
+/** One chunk of a body without a length. An empty text ends the body. */
 export function chunk(text: string): string {
   return `${text.length.toString(16)}\r\n${text}\r\n`;
 }

@@ -1,37 +1,40 @@
 /**
- * Fifty clients of one model. Each sends a request every 500 ms, also while others are being answered; half of them stream.
- * They repeat nothing. Each answer is looked at from its first byte to its last.
+ * Fifty clients of one model. Each sends a request every 500 ms, also while earlier ones are being answered.
+ * Half of them stream. They retry nothing. Each answer is checked from the first byte to the last.
  */
 import { until } from "../until.ts";
 import type { SwarmProxy } from "./proxies.ts";
 
 const CLIENTS = 50;
 const PAUSE_MS = 500;
-/** Requests of a client that have no whole answer. Two are usual; more are those of a machine that can't keep up. */
+/**
+ * How many requests of a client may lack a complete answer. Two are usual; a machine that is too slow has
+ * more.
+ */
 const OPEN_MAX = 6;
-/** A second from the first token to the last. */
+/** One second from the first token to the last. */
 const STREAM = { stream: true, tokens: 11, token_delay_ms: 100 };
 const SHORT = { tokens: 3, token_delay_ms: 20 };
-/** Whoever has waited for so long gives up, and calls it a failure. */
+/** After this time a client gives up, and the request counts as failed. */
 const BOUND_MS = 60_000;
 
 export type Sent = {
   readonly kind: "stream" | "whole";
-  /** Node of the proxy that was asked. */
+  /** The node of the proxy that got the request. */
   readonly proxy: string;
-  /** ms since the epoch. */
+  /** In ms since the epoch. */
   readonly startedAt: number;
-  /** When the head of the answer had come, and when all had, ms after that. */
+  /** When the head of the answer and the whole answer had arrived, in ms after `startedAt`. */
   headMs?: number;
   endMs: number;
   /** `<node> <task id>` of the server that answered. */
   by?: string | null;
-  /** `ok`, or what went wrong. */
+  /** `ok`, or the error. */
   outcome: string;
 };
 
 export class Clients implements AsyncDisposable {
-  /** All that have ended. */
+  /** All requests that have ended. */
   readonly sent: Sent[] = [];
   readonly #proxies: readonly SwarmProxy[];
   readonly #model: string;
@@ -45,7 +48,7 @@ export class Clients implements AsyncDisposable {
     this.#loops = Promise.all(loops).then(() => undefined);
   }
 
-  /** Stops sending. Resolves when all have their answers. */
+  /** Stops sending. Resolves when every request has its answer. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ended.abort();
     await this.#loops;
@@ -55,7 +58,7 @@ export class Clients implements AsyncDisposable {
     return this.sent.filter(({ outcome }) => outcome !== "ok");
   }
 
-  /** Waits until so many more have their answers, whatever those are. */
+  /** Waits until this many more requests have ended, with any outcome. */
   untilMore(count: number): Promise<void> {
     const enough = this.sent.length + count;
     return until(`${enough} requests have ended`, () => this.sent.length >= enough, 30_000);
@@ -96,12 +99,12 @@ export class Clients implements AsyncDisposable {
   }
 }
 
-/** Whether a server answered it. @param id of its task */
+/** Whether this server answered the request. @param id of its task */
 export function isBy(id: string): (one: Sent) => boolean {
   return ({ by }) => by?.endsWith(` ${id}`) === true;
 }
 
-/** Sends it, and writes down what becomes of it. */
+/** Sends the request, and records its outcome. */
 async function ask(proxy: SwarmProxy, model: string, one: Sent): Promise<void> {
   const pace = one.kind === "stream" ? STREAM : SHORT;
   const messages = [{ role: "user", content: "hello" }];
@@ -128,7 +131,7 @@ async function ask(proxy: SwarmProxy, model: string, one: Sent): Promise<void> {
   }
 }
 
-/** @returns undefined if it is a whole answer */
+/** @returns undefined if the answer is complete and correct */
 function fault(status: number, { kind, by }: Sent, text: string): string | undefined {
   if (status !== 200) return `${status} ${/"code":"(\w+)"/.exec(text)?.[1]} ${text.slice(0, 300)}`;
   const end = kind === "stream" ? STREAM.tokens - 1 : SHORT.tokens - 1;
@@ -141,7 +144,7 @@ function whole(text: string): string {
   return JSON.parse(text).choices[0].message.content;
 }
 
-/** @returns what it says, and what is missing at its end */
+/** @returns the text, and what is missing at its end */
 function streamed(text: string): string {
   const events = text.split("\n\n").filter((event) => event !== "");
   const last = events.pop();

@@ -1,4 +1,7 @@
-/** What happens to a task or a node without notice. Each resolves when all is well again, and restarts a proxy in the middle. */
+/**
+ * Unexpected faults of a task or a node. Each resolves when all is well again, and restarts a proxy in the
+ * middle.
+ */
 import { expect } from "bun:test";
 import { until } from "../until.ts";
 import type { Service } from "./service.ts";
@@ -6,14 +9,14 @@ import type { Result, Stage } from "./stage.ts";
 import type { NodeName } from "./swarm.ts";
 
 export type Fault = {
-  /** Where the task is whose answers may break off. */
+  /** The node of the task whose answers may break off. */
   readonly node: NodeName;
   readonly act: (stage: Stage, service: Service) => Promise<void>;
 };
 
-/** Most answers that one of three tasks may be streaming: there are fifty in all. */
+/** The largest number of answers that one of three tasks may be streaming. There are fifty in all. */
 const STREAMS = 40;
-/** From a request to the head of its answer: 2 s for the dead address, and another replica's answer on a busy machine, ms. */
+/** From a request to the head of its answer, in ms: 2 s for the dead address, and another replica's answer. */
 const HEAD_MS = 3_000;
 
 /** The process of a task ends by itself. */
@@ -36,7 +39,9 @@ export const spoil: Fault = {
   },
 };
 
-/** The daemon of a worker is stopped or killed, or its link is cut; once its task has been replaced, it comes back. */
+/**
+ * Stops or kills the daemon of a worker, or cuts its link. The worker comes back after its task was replaced.
+ */
 export function loseWorker(fault: "stop" | "kill" | "cut"): Fault {
   return {
     node: "w2",
@@ -54,14 +59,17 @@ export function loseWorker(fault: "stop" | "kill" | "cut"): Fault {
   };
 }
 
-/** The daemon of the only manager is killed, and comes back: that ends what runs there, one of the proxies too. */
+/**
+ * Kills the daemon of the only manager, and starts it again. This ends all its containers, also one of the
+ * proxies.
+ */
 export const loseManager: Fault = {
   node: "m1",
   act: async (stage, service) => {
     const [onManager] = stage.proxies;
     const { id } = await service.taskOn("m1");
     await stage.swarm.fault("kill", "m1");
-    // Its engine will end it: clients ask it no more, as if a load balancer had been told.
+    // The engine will end this proxy. The clients stop asking it, as if a load balancer knew.
     onManager.isAsked = false;
     await onManager.untilIdle();
     await stage.swarm.fault("start", "m1");
@@ -71,7 +79,7 @@ export const loseManager: Fault = {
   },
 };
 
-/** Fails unless only answers of that node broke off, mid-stream, and no request waited for long. */
+/** Checks that only answers of that node broke off, in mid-stream, and that no request waited for long. */
 export function expectOnlyStreamsBroken({ all, failed, beganAt }: Result, { node }: Fault): void {
   const isStream = ({ kind, headMs, by }: Result["all"][number]): boolean =>
     kind === "stream" && headMs !== undefined && by?.startsWith(`${node} `) === true;

@@ -1,4 +1,7 @@
-/** The images that the nodes need: the stand-in inference server, and the compiled proxy as it is in dist/. Nothing is pulled. */
+/**
+ * The images for the nodes: the stand-in inference server, and the compiled proxy in dist/. Nothing is
+ * pulled.
+ */
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -11,11 +14,14 @@ import {
 } from "../server/inference-server/image.ts";
 import { NODES, type Swarm } from "./swarm.ts";
 
-/** With its tag: the command line would add it in the next update, which replaces all tasks then. */
+/** With a tag: otherwise the command line adds it in the next update, which then replaces all tasks. */
 export const SERVER_IMAGE = "lw-inference-proxy-test/swarm-server:latest";
 export const PROXY_IMAGE = "lw-inference-proxy-test/swarm-proxy";
 
-/** Not the Dockerfile's, which takes a minute to build: the binary, what it is linked to, and how the Dockerfile starts it. */
+/**
+ * Not the Dockerfile, which takes a minute to build: the binary, its libraries, and the Dockerfile's start
+ * command.
+ */
 const DOCKERFILE = `FROM scratch
 COPY root /
 LABEL ${TEST_LABEL}
@@ -23,7 +29,7 @@ ENV PROXY_USER=65532:65532
 ENTRYPOINT ["/usr/local/bin/lw-inference-proxy"]
 `;
 
-/** Builds both on the manager, and loads them on the others. */
+/** Builds both images on the manager, and loads them on the other nodes. */
 export async function provideImages(swarm: Swarm): Promise<void> {
   const manager = swarm.dockerOn("m1");
   await manager("tag", await buildInferenceImage(manager), SERVER_IMAGE);

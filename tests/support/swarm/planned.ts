@@ -1,15 +1,19 @@
-/** What operators do to a service on purpose. Each resolves when it is done, and restarts one of the proxies in the middle. */
+/**
+ * Planned changes by an operator. Each resolves when it is done, and restarts one of the proxies in the
+ * middle.
+ */
 import { expect } from "bun:test";
 import { until } from "../until.ts";
 import type { Service } from "./service.ts";
 import type { Result, Stage } from "./stage.ts";
 
-/** Swarm tells its decision so long before it sends SIGTERM, ms: no less was measured in 47 stops. */
+/** Swarm shows its decision at least this long before SIGTERM, in ms: the minimum in 47 measured stops. */
 const NOTICE_MS = 3_000;
 
 /**
- * Fails unless all requests were answered. Whoever was already waiting for longer than Swarm's notice when a server exited
- * at once could not be helped: that happens on a machine that is so busy that an answer of 1 s takes 3 s.
+ * Checks that all requests were answered. It accepts one kind of failure: a server exited at once, and the
+ * request had already waited for longer than Swarm's notice. This happens on a machine so busy that an answer
+ * of 1 s takes 3 s.
  */
 export function expectNoneFailed(result: Result, service: Service): void {
   const isInevitable = ({ headMs, endMs }: Result["all"][number]): boolean =>
@@ -20,7 +24,7 @@ export function expectNoneFailed(result: Result, service: Service): void {
 
 type Change = (stage: Stage, service: Service) => Promise<void>;
 
-/** `docker service update --force`: all tasks are replaced, one after the other. */
+/** `docker service update --force`: replaces all tasks, one after the other. */
 export function replaceAll(order: "start-first" | "stop-first"): Change {
   return async (stage, service) => {
     const old = (await service.running()).map(({ id }) => id);
@@ -33,7 +37,7 @@ export function replaceAll(order: "start-first" | "stop-first"): Change {
   };
 }
 
-/** From one task to three and back. */
+/** From one task to three, and back to one. */
 export const scaleUpAndDown: Change = async (stage, service) => {
   await service.scale(3);
   await service.untilRunning(3);
@@ -42,7 +46,7 @@ export const scaleUpAndDown: Change = async (stage, service) => {
   await service.untilRunning(1);
 };
 
-/** An update whose tasks never become healthy, which Swarm takes back. */
+/** An update whose tasks never become healthy. Swarm rolls it back. */
 export const rollBack: Change = async (stage, service) => {
   const flags = ["--update-failure-action", "rollback", "--update-monitor", "5s"];
   await service.update(...flags, "--env-add", "HEALTHY=false");
@@ -51,7 +55,7 @@ export const rollBack: Change = async (stage, service) => {
   await service.untilRunning(3);
 };
 
-/** Its task on a worker goes to another node. */
+/** The task on a worker moves to another node. */
 export const drainNode: Change = async (stage, service) => {
   const availability = (what: string): Promise<string> =>
     stage.swarm.dockerOn("m1")("node", "update", "--availability", what, "w2");

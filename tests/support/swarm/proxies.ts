@@ -1,22 +1,25 @@
 /**
- * Two proxies side by side in front of one swarm, as containers on its network: one on the manager with the manager's
- * socket, one on a worker behind a relay to that socket, as behind a socket proxy. Each publishes its port on its node.
+ * Two proxies in front of one swarm, as containers on its network. One is on the manager and has the
+ * manager's socket. The other is on a worker behind a relay to that socket, which acts as a socket proxy.
+ * Each publishes its port on its node.
  */
 import { connect, createServer, type Server } from "node:net";
 import { until } from "../until.ts";
 import type { NodeName, Swarm } from "./swarm.ts";
 
 const PORT = 8080;
-/** What a proxy that stops has for its answers, s. */
+/** How long a stopping proxy may finish its answers, in s. */
 const GRACE_S = 30;
 
 export class SwarmProxy {
   readonly node: NodeName;
   readonly origin: string;
   readonly #swarm: Swarm;
-  /** Whether clients are to ask it: not while somebody is about to restart it, as a load balancer in front would know. */
+  /**
+   * Whether clients may ask this proxy. Not shortly before a restart, as a load balancer in front would know.
+   */
   isAsked = true;
-  /** Requests of clients that have no whole answer yet, and those of them of whose answers nothing has come. */
+  /** The clients' requests without a complete answer, and those of which no byte of the answer has come. */
   open = 0;
   unanswered = 0;
 
@@ -36,27 +39,27 @@ export class SwarmProxy {
     await this.start();
   }
 
-  /** Restarts it when clients ask it no more. They ask it again once it is ready: no sooner, and no later. */
+  /** Restarts the proxy while no client asks it. Clients ask it again as soon as it is ready. */
   async restart(): Promise<void> {
     this.isAsked = false;
-    // A connection that the proxy has not taken from the kernel when it stops is reset: no proxy can help that.
+    // A stopping proxy's connections that it has not accepted yet are reset. No proxy can prevent that.
     await until(`${this.#name} has begun to answer all`, () => this.unanswered === 0, 30_000);
     await this.#docker("restart", "--time", String(GRACE_S), this.#name);
     await this.#untilReady();
     this.isAsked = true;
   }
 
-  /** Waits until it has nothing to do. Clients must not ask it any more. */
+  /** Waits until the proxy has no requests. Clients must not ask it any more. */
   async untilIdle(): Promise<void> {
     await until(`${this.#name} has answered all`, () => this.open === 0, 30_000);
   }
 
-  /** Starts it, also after its engine has stopped it, and has clients ask it. */
+  /** Starts the proxy, also after its engine has stopped it, and lets clients ask it. */
   async start(): Promise<void> {
     const started = (): Promise<boolean> =>
       this.#docker("start", this.#name).then(
         () => true,
-        () => false, // a manager that has just come back has not got its network yet
+        () => false, // a manager that just came back has no network yet
       );
     await until(`${this.#name} starts`, started, 60_000);
     await this.#untilReady();
@@ -71,7 +74,7 @@ export class SwarmProxy {
     );
   }
 
-  /** None if it does not answer. */
+  /** Empty if the proxy does not answer. */
   async models(): Promise<readonly string[]> {
     try {
       const signal = AbortSignal.timeout(2_000);
@@ -135,7 +138,10 @@ function isReady(origin: string): Promise<boolean> {
   );
 }
 
-/** From a port of this machine that the nodes reach to the manager's socket. Closes connections while there is none. */
+/**
+ * Relays a port of this machine, which the nodes reach, to the manager's socket. Without a socket it closes
+ * connections.
+ */
 async function startRelay(
   swarm: Swarm,
 ): Promise<{ readonly server: Server; readonly port: number }> {

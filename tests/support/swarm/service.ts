@@ -1,4 +1,7 @@
-/** A service of stand-in servers on a real swarm, made through the API, and what a test does to it and its tasks. */
+/**
+ * A service of stand-in servers on a real swarm, created through the API, and a test's actions on it and its
+ * tasks.
+ */
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { until } from "../until.ts";
@@ -9,11 +12,11 @@ const MS = 1_000_000; // durations in specs are nanoseconds
 
 export type ServiceInit = {
   readonly name: string;
-  /** That its servers have; the service's name if it is not given. */
+  /** The model of its servers. The service's name by default. */
   readonly model?: string;
   readonly image: string;
   readonly network: string;
-  /** Of the service, not of its containers. */
+  /** The labels of the service, not of its containers. */
   readonly labels?: Readonly<Record<string, string>>;
   readonly replicas?: number;
   /** What its servers do at SIGTERM: finish, or exit at once. */
@@ -53,7 +56,7 @@ export class Service implements AsyncDisposable {
     this.#nodes = nodes;
   }
 
-  /** Resolves when as many tasks run as were asked for. */
+  /** Resolves when all wanted tasks run. */
   static async create(swarm: Swarm, init: ServiceInit): Promise<Service> {
     const folder = swarm.folder(init.name);
     mkdirSync(folder);
@@ -64,10 +67,10 @@ export class Service implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.remove().catch(() => undefined); // it has been removed
+    await this.remove().catch(() => undefined); // it was removed already
   }
 
-  /** Those that are listed, ended ones too. */
+  /** The listed tasks, also ended ones. */
   async tasks(): Promise<readonly Task[]> {
     const filters = encodeURIComponent(JSON.stringify({ service: [this.name] }));
     const tasks = (await call(this.#swarm, "GET", `/tasks?filters=${filters}`)) as TaskShape[];
@@ -85,14 +88,14 @@ export class Service implements AsyncDisposable {
     return tasks.filter(({ desired, state }) => desired === "running" && state === "running");
   }
 
-  /** @throws if no task runs there */
+  /** @throws if no task runs on the node */
   async taskOn(node: NodeName): Promise<Task> {
     const task = (await this.running()).find((one) => one.node === node);
     if (task === undefined) throw new Error(`No task of ${this.name} runs on ${node}`);
     return task;
   }
 
-  /** Waits until so many tasks run, and none is to be stopped or begins. */
+  /** Waits until this many tasks run, and no task is stopping or starting. */
   async untilRunning(count: number, boundMs = 60_000): Promise<void> {
     const settled = async (): Promise<boolean> => {
       const alive = (await this.tasks()).filter((task) => !ENDED.includes(task.state));
@@ -104,7 +107,7 @@ export class Service implements AsyncDisposable {
     await until(`${count} tasks of ${this.name} run`, settled, boundMs);
   }
 
-  /** `docker service update`, without waiting for what it does. */
+  /** `docker service update`, without waiting for its effect. */
   async update(...flags: readonly string[]): Promise<void> {
     await this.#docker("service", "update", "--detach", "--quiet", ...flags, this.name);
   }
@@ -117,7 +120,7 @@ export class Service implements AsyncDisposable {
     await this.#docker("service", "rm", this.name);
   }
 
-  /** Waits until its update is in one of these states: `completed`, `rollback_completed` … */
+  /** Waits until the update has one of these states: `completed`, `rollback_completed` … */
   async untilUpdate(states: readonly string[], boundMs = 90_000): Promise<void> {
     const format = "{{if .UpdateStatus}}{{.UpdateStatus.State}}{{end}}";
     const reached = async (): Promise<boolean> => {
@@ -127,12 +130,12 @@ export class Service implements AsyncDisposable {
     await until(`the update of ${this.name} is ${states.join(" or ")}`, reached, boundMs);
   }
 
-  /** Kills its process, without a word to its engine. */
+  /** Kills the task's process, without telling the engine. */
   async crash(task: Task): Promise<void> {
     process.kill(await this.#pidOf(task), "SIGKILL");
   }
 
-  /** Has its health check fail from now on. */
+  /** Makes the task's health check fail from now on. */
   async spoil(task: Task): Promise<void> {
     const pid = await this.#pidOf(task);
     const program = 'await fetch("http://127.0.0.1:8000/admin/health?state=bad")';
@@ -141,7 +144,7 @@ export class Service implements AsyncDisposable {
       throw new Error(`Cannot reach the server of task ${task.id}`);
   }
 
-  /** Requests that came to a server after its SIGTERM, as the servers wrote them down. */
+  /** The requests that reached a server after its SIGTERM, from the servers' journals. */
   lateRequests(): readonly string[] {
     const folder = this.#swarm.folder(this.name);
     return readdirSync(folder).flatMap((name) => lateIn(join(folder, name)));
@@ -218,7 +221,7 @@ function specOf(init: ServiceInit, folder: string): object {
   };
 }
 
-/** @throws if it does not answer 2xx */
+/** @throws if the answer is not 2xx */
 async function call(swarm: Swarm, method: string, path: string, body?: object): Promise<unknown> {
   const response = await fetch(`http://docker${path}`, {
     method,

@@ -1,4 +1,7 @@
-/** Where the tests on a real swarm play: its network, two proxies, and a service under the load of fifty clients. */
+/**
+ * The stage of the tests on a real swarm: its network, two proxies, and a service under the load of fifty
+ * clients.
+ */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { until } from "../until.ts";
@@ -8,19 +11,22 @@ import { type Proxies, type SwarmProxy, startProxies } from "./proxies.ts";
 import { Service, type ServiceInit } from "./service.ts";
 import { Swarm } from "./swarm.ts";
 
-/** All requests and the logs of the proxies are written there, a file a test. */
+/** The folder for all requests and the proxies' logs, one file for each test. */
 const RECORDS = join(import.meta.dir, "../../../dist/swarm");
 
-/** Answers that must have come before anything is done, and after it: two seconds of them. */
+/** How many answers must come before and after a change: two seconds of answers. */
 const CALM = 200;
 
-/** What became of the requests. */
+/** The outcomes of the requests. */
 export type Result = {
-  /** When it was begun to be done, ms since the epoch. */
+  /** When the change began, in ms since the epoch. */
   readonly beganAt: number;
   readonly all: readonly Sent[];
   readonly failed: readonly Sent[];
-  /** From the first byte of a request to the last of its answer, of whole answers that did not stream, ms. */
+  /**
+   * The longest time from the start of a request to the end of its answer, in ms. Only complete answers
+   * without streams.
+   */
   readonly slowestMs: number;
 };
 
@@ -28,7 +34,7 @@ let counter = 0;
 
 export class Stage implements AsyncDisposable {
   readonly swarm: Swarm;
-  /** Shared by the servers and the proxies. */
+  /** The servers and the proxies share it. */
   readonly #network: string;
   readonly #proxies: Proxies;
   #restarts = 0;
@@ -69,13 +75,13 @@ export class Stage implements AsyncDisposable {
     return this.#proxies.all;
   }
 
-  /** Restarts one of the proxies: not the one that was restarted before. */
+  /** Restarts one of the proxies, each time the other one. */
   async restartProxy(): Promise<void> {
     this.#restarts += 1;
     await this.proxies[this.#restarts % 2 === 1 ? 0 : 1].restart();
   }
 
-  /** Waits until no node is missing, as tasks are to be spread over all of them. */
+  /** Waits until all nodes are ready: the tasks must spread over all of them. */
   async untilNodesReady(): Promise<void> {
     const states = async (): Promise<readonly string[]> => {
       const format = "{{.Status}} {{.Availability}}";
@@ -87,7 +93,7 @@ export class Stage implements AsyncDisposable {
     await until("all nodes are ready", areReady, 60_000);
   }
 
-  /** A service whose model both proxies serve. */
+  /** Makes a service. Resolves when both proxies serve its model. */
   async service(init: Omit<ServiceInit, "name" | "image" | "network">): Promise<Service> {
     await this.untilNodesReady();
     counter += 1;
@@ -96,15 +102,15 @@ export class Stage implements AsyncDisposable {
     const service = await Service.create(this.swarm, { ...init, ...more });
     for (const proxy of this.proxies) {
       await proxy.untilServes(service.model);
-      proxy.isAsked = true; // whatever became of an earlier test
+      proxy.isAsked = true; // an earlier test may have failed
     }
     return service;
   }
 
   /**
-   * Does it while the clients ask, and says what became of their requests.
+   * Makes a change while the clients ask, and returns the outcomes of their requests.
    *
-   * @param act resolves when it has been done; the clients go on for a while then
+   * @param act resolves when the change is done. The clients then continue for a while
    */
   async underLoad(
     name: string,

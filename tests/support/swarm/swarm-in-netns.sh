@@ -1,7 +1,7 @@
 #!/bin/bash
-# A small Docker swarm on one machine, for tests: every node is a dockerd of its own in network and UTS namespaces
-# of its own, all of them plugged into one bridge that lives in one more namespace. The machine's own engine,
-# interfaces and iptables are not touched (but for --host-link, see below).
+# A small Docker swarm on one machine, for tests. Every node is a separate dockerd in its own network and UTS namespaces.
+# All nodes are connected to one bridge in a further namespace. The machine's own engine, interfaces and iptables are not
+# touched (except with --host-link, see below).
 #
 #   swarm-in-netns.sh up STATE [--managers N] [--workers N] [--image FILE.tar]... [--host-link] [--no-swarm]
 #   swarm-in-netns.sh down STATE            stops what `up STATE` started and removes it all, STATE's node folders too
@@ -38,7 +38,7 @@ d() { local n=$1; shift; docker -H "unix://$S/$n/docker.sock" "$@"; }
 answers() { timeout 3 docker -H "unix://$S/$1/docker.sock" version -f ok >/dev/null 2>&1; }
 alive() { local p; p=$(cat "$S/$1/dockerd.pid" 2>/dev/null) && [ -n "$p" ] && grep -qs "$S/$1/docker.sock" "/proc/$p/cmdline"; }
 
-plug() { # a node's namespace and its cable to the hub; neither end is ever in the machine's own namespace
+plug() { # makes a node's namespace and its link to the hub; both ends are outside of the machine's own namespace
   local n=$1 ns; ns=$(netns "$n")
   if ! has_ns "$ns"; then
     ip netns add "$ns"; ip -n "$ns" link set lo up
@@ -54,9 +54,9 @@ start() {
   local n=$1 ns; ns=$(netns "$n"); mkdir -p "$S/$n"
   if ! alive "$n"; then
     rm -f "$S/$n/dockerd.pid" "$S/$n/docker.sock"
-    # nsenter, not `ip netns exec`: that one would hide the cgroups, which are mounted below /sys.
-    # The namespaces of containerd: an engine uses that of the machine if one runs, and would find others' containers there.
-    # The variable: tasks run with the image that is there; otherwise each one first waits for a pull to fail
+    # nsenter, not `ip netns exec`, which would hide the cgroups: they are mounted below /sys.
+    # The containerd namespaces: if the machine runs a containerd, the engine uses it, and would find others' containers there.
+    # The variable: tasks use the local image. Otherwise each task first waits until a pull fails.
     DOCKER_SERVICE_PREFER_OFFLINE_IMAGE=1 PATH=${DOCKERD_PATH:+$DOCKERD_PATH:}/usr/sbin:/sbin:$PATH nohup setsid \
       nsenter --net="/run/netns/$ns" unshare --uts sh -c 'echo "$1" >/proc/sys/kernel/hostname; shift; exec dockerd "$@"' sh "$n" \
       -H "unix://$S/$n/docker.sock" --data-root "$S/$n/data" --exec-root "$S/$n/exec" --pidfile "$S/$n/dockerd.pid" \
@@ -74,7 +74,7 @@ stop() { # NODE [SIGNAL]
   [ "$sig" = KILL ] || kill -KILL "$p" 2>/dev/null || true
 }
 
-sweep() { # what a dockerd left behind: its containerd, the shims that point to it, and their containers
+sweep() { # kills a dockerd's leftovers: its containerd, the shims that point to it, and their containers
   local n=$1 sock="$S/$1/exec/containerd/containerd.sock" p c
   local own; own=$(cat "$S/$n/exec/containerd/containerd.pid" 2>/dev/null || true)
   for p in /proc/[0-9]*; do

@@ -1,7 +1,7 @@
 /**
- * A real swarm on this machine, of one manager and two workers, as swarm-in-netns.sh makes it: each node is an engine in
- * network namespaces of its own. It has an interface on this machine, so tests reach ports that the nodes publish. Nothing
- * of the machine's own engine is touched.
+ * A real swarm on this machine with one manager and two workers, made by swarm-in-netns.sh: each node is an
+ * engine in its own network namespace. This machine has an interface in the swarm's network, so tests reach
+ * the ports that the nodes publish. It does not touch the machine's own engine.
  */
 import { existsSync, mkdtempSync, readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,14 +12,14 @@ import { type Docker, dockerCliAt } from "../server/inference-server/image.ts";
 export type NodeName = "m1" | "w1" | "w2";
 export const NODES: readonly NodeName[] = ["m1", "w1", "w2"];
 
-/** What can be done to a node: its daemon, or its network link. */
+/** An action on a node's daemon or on its network link. */
 type Fault = "stop" | "kill" | "start" | "cut" | "mend";
 
 const SCRIPT = join(import.meta.dir, "swarm-in-netns.sh");
 const PREFIX = "lw-swarm-";
-/** Tells the tests which swarm is theirs: see run-swarm-tests.ts. */
+/** Tells the tests which swarm to use: see run-swarm-tests.ts. */
 const VARIABLE = "TEST_SWARM";
-/** Each takes a subnet of 10.213.0.0/16. */
+/** Each swarm uses one subnet of 10.213.0.0/16. */
 const SUBNETS = 250;
 
 export class Swarm {
@@ -32,15 +32,17 @@ export class Swarm {
     this.#subnet = subnet;
   }
 
-  /** The one that this test run was given. */
+  /** The swarm that was given to this test run. */
   static given(): Swarm {
     const [directory, subnet] = process.env[VARIABLE]?.split(" ") ?? [];
     if (directory === undefined || subnet === undefined)
-      throw new Error(`${VARIABLE} names no swarm: \`npm run test:swarm\` makes one`);
+      throw new Error(
+        `${VARIABLE} names no swarm. Run the tests with \`npm run test:swarm\`, which starts one`,
+      );
     return new Swarm(directory, subnet);
   }
 
-  /** Makes one. First it removes those of earlier runs that were killed. */
+  /** Starts a swarm. First it removes the swarms of earlier runs that were killed. */
   static async start(): Promise<Swarm & AsyncDisposable> {
     await removeLeftovers();
     const directory = mkdtempSync(join(tmpdir(), `${PREFIX}${process.pid}-`));
@@ -55,7 +57,7 @@ export class Swarm {
     return Object.assign(swarm, { [Symbol.asyncDispose]: dispose });
   }
 
-  /** What tests need to know of it, for their environment. */
+  /** The environment variables that its tests need. */
   get environment(): Readonly<Record<string, string>> {
     return { [VARIABLE]: `${this.#directory} ${this.#subnet}` };
   }
@@ -77,12 +79,12 @@ export class Swarm {
     return dockerCliAt(`unix://${this.socketOf(node)}`);
   }
 
-  /** A folder of this machine, so that what a container writes there outlives it. */
+  /** A folder of this machine, so that files from a container survive the container. */
   folder(name: string): string {
     return join(this.#directory, name);
   }
 
-  /** Does it to a node. Resolves when it is done: a daemon that starts answers, one that stops has ended. */
+  /** Does this to a node. Resolves when it is done: a starting daemon answers, a stopping one has ended. */
   async fault(fault: Fault, node: NodeName): Promise<void> {
     await this.#run(fault, node);
   }
@@ -108,11 +110,11 @@ async function script(
 }
 
 async function remove(directory: string): Promise<void> {
-  await script(directory, "down", []).catch(() => undefined); // what is left of it goes below
+  await script(directory, "down", []).catch(() => undefined); // the rest is removed below
   removeWithMounts(directory);
 }
 
-/** Of test runs that were killed: no process has the number in their name any more. */
+/** Removes the swarms of killed test runs: no process has the number in their name any more. */
 async function removeLeftovers(): Promise<void> {
   const names = readdirSync(tmpdir()).filter((name) => name.startsWith(PREFIX));
   for (const directory of names.map((name) => join(tmpdir(), name))) {

@@ -1,13 +1,13 @@
-/** Whether this machine can have a swarm of several nodes, each in network namespaces of its own. */
+/** Checks whether this machine can run a swarm of several nodes, each in its own network namespace. */
 import { installPackages } from "../debian-package.ts";
 
 const PROGRAMS = ["dockerd", "docker", "ip", "iptables", "nsenter", "unshare"];
 const PACKAGES = ["docker.io", "iproute2", "iptables", "util-linux"];
 
 /**
- * Installs what is missing if TEST_ENGINE=install (as root, on Debian).
+ * Installs missing programs with TEST_ENGINE=install (as root, on Debian).
  *
- * @returns undefined if it can, else why not
+ * @returns undefined if a swarm can run, otherwise the reason
  */
 export async function whyNoSwarm(): Promise<string | undefined> {
   if (process.getuid?.() !== 0) return "only root can make network namespaces";
@@ -22,11 +22,11 @@ function missing(): readonly string[] {
   return PROGRAMS.filter((program) => Bun.which(program) === null);
 }
 
-/** Makes, in a namespace that is removed again, one of each kind of link that the nodes and their overlays need. */
+/** Tries each kind of link that the nodes and their overlays need, in a temporary namespace. */
 function whyNoNetworks(): string | undefined {
   const namespace = `lw-swarm-try-${process.pid}`;
   const made = ip("netns", "add", namespace);
-  if (made !== undefined) return `no network namespace can be made here: ${made}`;
+  if (made !== undefined) return `cannot make a network namespace: ${made}`;
   try {
     for (const [kind, ...more] of [
       ["bridge"],
@@ -43,7 +43,7 @@ function whyNoNetworks(): string | undefined {
   }
 }
 
-/** @returns what it says if it fails */
+/** @returns the error message if it fails */
 function ip(...args: readonly string[]): string | undefined {
   const { exitCode, stderr } = Bun.spawnSync(["ip", ...args]);
   return exitCode === 0 ? undefined : stderr.toString().trim();

@@ -1,4 +1,4 @@
-/** The test of each case of a table of handshakes: directly, and through the proxy. */
+/** Tests each case of a table of handshakes: directly, and through the proxy. */
 import { describe, expect, test } from "bun:test";
 import {
   expectedAnswer,
@@ -8,7 +8,7 @@ import {
 } from "./handshake-case.ts";
 import { exchangeDirectly, exchangeThrough } from "./handshake-exchange.ts";
 
-/** @param what names the table */
+/** @param what the name of the table */
 export function compareHandshakes(what: string, cases: readonly HandshakeCase[]): void {
   const named = cases.map((tried) => [tried.name, tried] as const);
 

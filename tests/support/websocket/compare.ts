@@ -1,9 +1,9 @@
-/** The two tests of each case of a table: directly, and through the proxy. */
+/** Makes two tests from each case of a table: directly, and through the proxy. */
 import { afterAll, describe, expect, test } from "bun:test";
 import { type Case, expectedThrough, seenDirectly, seenThrough } from "./conformance.ts";
 import { startNode } from "./node-process.ts";
 
-/** @param what names the table */
+/** @param what the name of the table */
 export async function compare(what: string, cases: readonly Case[]): Promise<void> {
   const node = await startNode();
   afterAll(() => node[Symbol.dispose]());

@@ -1,4 +1,4 @@
-/** The compiled binary in front of a fake engine with one server of WebSockets. */
+/** The compiled binary in front of a fake engine with one WebSocket server. */
 import { untilModels } from "../client/requests.ts";
 import { envOf, FakeEngine } from "../engine/fake.ts";
 import { type CompiledProxy, startCompiled } from "../proxy/compiled.ts";
@@ -9,7 +9,7 @@ export type CompiledWires = AsyncDisposable & {
   readonly server: WireServer;
 };
 
-/** Resolves when the server's model `m` is listed. */
+/** Resolves when the proxy lists the server's model `m`. */
 export async function startCompiledWires(listener: Listener = {}): Promise<CompiledWires> {
   await using stack = new AsyncDisposableStack();
   const engine = stack.use(await new FakeEngine().start());

@@ -1,6 +1,6 @@
 /**
- * One case of the comparison "direct and through the proxy": what a client and a server do, and what each of them sees of the
- * other. Without the proxy it shows what the two make of each other; through it they must see the same.
+ * One case of the comparison "direct and through the proxy": the actions of a client and a server, and what
+ * each sees. The direct run shows what they see without the proxy. Through the proxy they must see the same.
  */
 import { ENDLESS, startProxyTo } from "../proxy/in-process.ts";
 import { until, within } from "../until.ts";
@@ -9,22 +9,22 @@ import type { NodePeer, NodeProcess, NodeServer } from "./node-process.ts";
 import { rawWebSocketClient, rawWebSocketServer } from "./raw-peer.ts";
 import type { RawStep, ScriptedClient, ScriptedServer } from "./script.ts";
 
-/** What each end sees. A line that comes n times in a row is one: `50 × text "a"`. */
+/** What each end sees. n equal lines in a row become one: `50 × text "a"`. */
 export type Seen = { readonly client: readonly string[]; readonly server: readonly string[] };
 
 export type Case = {
   readonly name: string;
-  /** By npm's ws, or on a bare socket. */
+  /** With npm's ws, or on a bare socket. */
   readonly client: ScriptedClient | { readonly raw: readonly RawStep[] };
   readonly server: ScriptedServer | { readonly raw: readonly RawStep[] };
   readonly sees: Seen;
-  /** Set where the reasons of Close frames are in the words of the implementation that found something wrong. */
+  /** Set if the reasons of Close frames are error texts of the implementation. */
   readonly reasons?: "ignored";
-  /** What is not the same through the proxy, and why it can't be. */
+  /** The differences through the proxy, and why they cannot be avoided. */
   readonly through?: Partial<Seen> & { readonly because: string };
 };
 
-/** Longer than 20 MB and back take on a busy machine. */
+/** Longer than 20 MB in both directions take on a busy machine. */
 const BOUND_MS = 15_000;
 
 export async function seenDirectly(node: NodeProcess, tried: Case): Promise<Seen> {
@@ -40,7 +40,7 @@ export async function seenThrough(node: NodeProcess, tried: Case): Promise<Seen>
   return both;
 }
 
-/** What each end is to see through the proxy. */
+/** What each end must see through the proxy. */
 export function expectedThrough({ sees, through }: Case): Seen {
   return { client: through?.client ?? sees.client, server: through?.server ?? sees.server };
 }
@@ -63,7 +63,7 @@ async function seen(
   const ended = Promise.all(ends.map(({ transcript }) => transcript.ended()));
   const what = (): string => ends.map(({ transcript }) => transcript.lines.join("; ")).join(" | ");
   await within("the ends of both", ended, BOUND_MS).catch((error: unknown) => {
-    throw new Error(`Cannot finish the case, client and server have seen ${what()}`, {
+    throw new Error(`Cannot finish the case. Client and server have seen ${what()}`, {
       cause: error,
     });
   });

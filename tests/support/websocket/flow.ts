@@ -1,4 +1,7 @@
-/** Much through one WebSocket one way, to a reader that stalls: what it costs the compiled binary, and whether all has come. */
+/**
+ * Sends much through one WebSocket to a reader that stalls. Measures the cost for the compiled binary, and
+ * checks all bytes.
+ */
 import { createHash, randomBytes } from "node:crypto";
 import { peakMib, resetPeak } from "../../bench/processes.ts";
 import { until } from "../until.ts";
@@ -6,10 +9,13 @@ import { startCompiledWires } from "./compiled-wires.ts";
 import { openWire, type WireSocket } from "./wire.ts";
 import { BINARY, frame } from "./wire-frames.ts";
 
-/** How long nothing has moved when a flow counts as stalled, ms, and at how many looks: a turn may take long. */
+/**
+ * A flow counts as stalled when nothing has moved for this time in ms, and for this many checks: a turn may
+ * take long.
+ */
 const STILL_MS = 500;
 const STILL_LOOKS = 20;
-/** So many different payloads take turns: what is lost, doubled or swapped shows in the sum. */
+/** How many different payloads take turns, so that the hash shows lost, doubled or swapped payloads. */
 const PAYLOADS = 8;
 
 type Flow = {
@@ -55,17 +61,17 @@ export async function untilStill(what: string, count: () => number): Promise<voi
 }
 
 export type Stalled = {
-  /** What was sent to the reader, and not read, when no more was taken. */
+  /** How much was sent but not yet read when the sender could send no more. */
   readonly heldMb: number;
-  /** Of the proxy, MiB, from before the first byte to after the last. */
+  /** The growth of the proxy's memory in MiB, from before the first byte to after the last. */
   readonly peakMib: number;
 };
 
 /**
- * Has one end of a WebSocket through the compiled binary send much to the other, which does not read until no more is
- * taken. Then it reads all of it.
+ * One end of a WebSocket through the compiled binary sends much to the other end. The other end does not read
+ * until the sender can send no more. Then it reads everything.
  *
- * @throws if what came is not what was sent
+ * @throws if the received bytes differ from the sent ones
  */
 export async function stall(
   reader: "client" | "server",
@@ -88,6 +94,7 @@ export async function stall(
   const sent = await flow.done;
   await until("all has come", () => to.bytes === flow.sent(), 60_000);
   const came = sum.digest("hex");
-  if (came !== sent) throw new Error(`Other bytes came than were sent: SHA-1 ${came}, not ${sent}`);
+  if (came !== sent)
+    throw new Error(`The received bytes differ from the sent ones: SHA-1 ${came}, not ${sent}`);
   return { heldMb, peakMib: peakMib([proxy.pid]) };
 }

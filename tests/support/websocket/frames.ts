@@ -1,6 +1,6 @@
 /**
- * WebSocket frames by hand (RFC 6455 §5.2), right and wrong ones: for what no WebSocket library would send or show.
- * Pure over bytes.
+ * WebSocket frames by hand (RFC 6455 §5.2), valid and invalid ones, to send and see frames that no WebSocket
+ * library would send or show. Pure over bytes.
  */
 
 export const OPCODE = {
@@ -12,7 +12,7 @@ export const OPCODE = {
   pong: 10,
 } as const;
 
-/** How many bytes the length of a payload takes: in the second byte of the frame, or in 2 or 8 more bytes. */
+/** Where the length of a payload is: in the second byte of the frame, or in 2 or 8 more bytes. */
 type LengthForm = "7 bits" | "16 bits" | "64 bits";
 
 export type FrameInit = {
@@ -22,23 +22,23 @@ export type FrameInit = {
   readonly fin?: boolean;
   /** The three reserved bits: 4 is RSV1, which permessage-deflate uses. */
   readonly reserved?: number;
-  /** Longer than it must be, which RFC 6455 forbids and most receivers accept; the shortest if it is not given. */
+  /** The shortest by default. RFC 6455 forbids a longer form, but most receivers accept it. */
   readonly lengthForm?: LengthForm;
-  /** What the header says; that of the payload if it is not given. */
+  /** The length in the header. The payload's length by default. */
   readonly saidLength?: number;
 };
 
-/** A frame as servers send it. */
+/** A frame in the form of servers. */
 export function unmasked(init: FrameInit): Buffer {
   return encode(init, false);
 }
 
-/** A frame as clients send it. */
+/** A frame in the form of clients. */
 export function masked(init: FrameInit): Buffer {
   return encode(init, true);
 }
 
-/** @param code none: an empty Close frame */
+/** @param code without it, the Close frame is empty */
 export function closePayload(code?: number, reason: Uint8Array | string = ""): Buffer {
   if (code === undefined) return Buffer.alloc(0);
   const text = Buffer.from(reason);
@@ -88,15 +88,15 @@ export type Frame = {
   readonly fin: boolean;
   readonly reserved: number;
   readonly isMasked: boolean;
-  /** Without the mask. */
+  /** Unmasked. */
   readonly payload: Buffer;
 };
 
-/** Takes frames out of bytes that come in pieces. */
+/** Reads frames from bytes that arrive in pieces. */
 export class FrameReader {
   #pieces: Buffer[] = [];
   #length = 0;
-  /** Of the frame that is coming; 0 if not even its header is there. */
+  /** The length of the incoming frame. 0 if its header is incomplete. */
   #wanted = 0;
 
   /** @returns the frames that this piece completes */
@@ -104,7 +104,7 @@ export class FrameReader {
     this.#pieces.push(piece);
     this.#length += piece.length;
     const frames: Frame[] = [];
-    // Pieces of a long frame are joined once, when it is there: each time would be quadratic.
+    // Joins the pieces of a long frame only once, when it is complete: joining each time would be quadratic.
     while (this.#length > 0 && this.#length >= this.#wanted) {
       const bytes = Buffer.concat(this.#pieces);
       const header = parseHeader(bytes);
@@ -123,7 +123,7 @@ export class FrameReader {
 
 type Header = Omit<Frame, "payload"> & {
   readonly mask: Uint8Array | undefined;
-  /** Where the payload begins. */
+  /** The offset of the payload. */
   readonly at: number;
   readonly length: number;
 };

@@ -1,37 +1,40 @@
-/** One case of the comparison of handshakes, and what is expected of it through the proxy. */
+/** One case of the comparison of handshakes, and the expected results through the proxy. */
 import type { Answered, Arrived, Exchanged, Handshake } from "./handshake-exchange.ts";
 
 /** The proxy's own answer. */
 export type Own = {
   readonly status: number;
   readonly code: string;
-  /** What must stand in its headers. */
+  /** Headers that the answer must have. */
   readonly headers?: Readonly<Record<string, string>>;
 };
 
 export type HandshakeCase = Handshake & {
   readonly name: string;
-  /** What the server answers, or is taken for. */
+  /** The status of the server's answer, as the client sees it directly. */
   readonly status: number;
   readonly through?: {
     /** The proxy answers itself. */
     readonly own?: Own;
-    /** The server is not asked. */
+    /** The server does not get the request. */
     readonly asked?: false;
     /** The request line that the server gets. */
     readonly start?: string;
-    /** Headers that the server, or the client, gets with another value; undefined: not at all. */
+    /**
+     * Headers that arrive with another value at the server or the client. Undefined: the header does not
+     * arrive.
+     */
     readonly request?: Readonly<Record<string, string | undefined>>;
     readonly answer?: Readonly<Record<string, string | undefined>>;
     readonly because: string;
   };
 };
 
-/** What the server is to get of the request: what it got directly, and what the proxy adds. */
+/** The request that the server must get: the same as directly, plus the proxy's additions. */
 export function expectedArrival({ through }: HandshakeCase, { server }: Exchanged): Arrived {
   const { start = "", headers = {} } = server ?? {};
   const added = {
-    "sec-websocket-key": "another, 16 B", // the two hops are two WebSockets
+    "sec-websocket-key": "another, 16 B", // each hop is a WebSocket of its own
     "x-forwarded-for": "127.0.0.1",
     "x-forwarded-host": headers["host"],
     "x-forwarded-proto": "http",
@@ -43,7 +46,7 @@ export function expectedArrival({ through }: HandshakeCase, { server }: Exchange
   };
 }
 
-/** What the client is to get of the answer: what it got directly. */
+/** The answer that the client must get: the same as directly. */
 export function expectedAnswer(
   { through }: HandshakeCase,
   { client }: Exchanged,
@@ -51,7 +54,7 @@ export function expectedAnswer(
   return client && { ...client, headers: defined({ ...client.headers, ...through?.answer }) };
 }
 
-/** As much of an answer of the proxy's own as a case names. */
+/** The parts of the proxy's own answer that the case names. */
 export function ownAnswer(answer: Answered | undefined, { headers = {} }: Own): Own | undefined {
   if (answer === undefined) return undefined;
   const named = Object.keys(headers).map((name) => [name, answer.headers[name] ?? ""] as const);

@@ -1,6 +1,6 @@
 /**
- * One handshake, written by hand at both ends: what the server gets of the client's request, and what the client gets of the
- * server's answer, directly and through the proxy.
+ * One handshake, written by hand at both ends: the request that the server gets, and the answer that the
+ * client gets, directly and through the proxy.
  */
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { type HttpMessage, parseHead, parseMessage } from "../client/http-message.ts";
@@ -11,24 +11,24 @@ import { FrameReader, OPCODE } from "./frames.ts";
 import { acceptOf, KEY } from "./handshake.ts";
 import { messageLine } from "./transcript.ts";
 
-/** What the server does when the request's head has come. */
+/** The server's reaction when the request's head has arrived. */
 export type ServerAnswer = {
-  /** @param key the Sec-WebSocket-Key that came */
+  /** @param key the received Sec-WebSocket-Key */
   readonly bytes: (key: string | undefined) => string | Uint8Array;
-  /** What becomes of the connection behind that; it stays open if nothing is said. */
+  /** How the connection ends after the answer. By default it stays open. */
   readonly leave?: "FIN" | "RST";
 };
 
 export type Handshake = {
   readonly request: string;
   readonly answer: ServerAnswer;
-  /** How many frames the client waits for behind a 101; none if it is not given. */
+  /** How many frames the client waits for after a 101. None by default. */
   readonly frames?: number;
-  /** Of the server's API; `/v1` if it is not given. */
+  /** The base path of the server's API. `/v1` by default. */
   readonly basePath?: string;
 };
 
-/** Name → value; Set-Cookie has one in each line. */
+/** Name → value. Set-Cookie has one value in each line. */
 type Headers = Readonly<Record<string, string>>;
 
 export type Arrived = {
@@ -40,16 +40,16 @@ export type Answered = {
   readonly status: number;
   readonly headers: Headers;
   readonly body: string;
-  /** Of its error, if it is one of the proxy's own. */
+  /** The error code, if the proxy made the answer. */
   readonly code: string | undefined;
-  /** Whether the answer came to its end. */
+  /** Whether the answer was complete. */
   readonly complete: boolean;
-  /** What came behind a 101. */
+  /** The frames after a 101. */
   readonly frames: readonly string[];
 };
 
 export type Exchanged = {
-  /** undefined: nothing came. */
+  /** Undefined: no answer came. */
   readonly client: Answered | undefined;
   readonly server: Arrived | undefined;
 };
@@ -107,7 +107,7 @@ async function answeringServer({ bytes, leave }: ServerAnswer): Promise<Answerin
   };
 }
 
-/** Sends the request, and leaves when the answer is there, or can't become more. */
+/** Sends the request. Leaves when the answer is complete, or cannot get longer. */
 async function ask(
   port: number,
   { request, frames = 0 }: Handshake,
@@ -167,7 +167,7 @@ function framesIn(bytes: Buffer): readonly string[] {
     );
 }
 
-/** How a message is framed, and on which connection, is each hop's own matter. */
+/** Each hop has its own connection and its own framing of messages. */
 const OF_THE_HOP = ["connection", "keep-alive", "content-length", "transfer-encoding", "date"];
 
 function requestHeaders(headers: HttpMessage["headers"]): Headers {

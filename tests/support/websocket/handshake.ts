@@ -1,15 +1,15 @@
-/** The handshake of a WebSocket by hand (RFC 6455 §4): a client's request, a server's answer. Pure. */
+/** A WebSocket handshake by hand (RFC 6455 §4): the client's request and the server's answer. Pure. */
 import { createHash } from "node:crypto";
 
-/** That of RFC 6455 §1.3. */
+/** The example key of RFC 6455 §1.3. */
 export const KEY = "dGhlIHNhbXBsZSBub25jZQ==";
 
 export type HandshakeInit = {
   readonly method?: string;
   readonly target?: string;
-  /** Lines; they take the place of those of the same name. */
+  /** Header lines. They replace default lines with the same name. */
   readonly headers?: readonly string[];
-  /** Names in small letters. */
+  /** Names in lower case. */
   readonly without?: readonly string[];
 };
 
@@ -30,7 +30,7 @@ export function handshakeRequest(init: HandshakeInit = {}): string {
   return `${[`${method} ${target} HTTP/1.1`, ...kept, ...headers].join("\r\n")}\r\n\r\n`;
 }
 
-/** A server's 101, up to the empty line. @param key as it came, or none: then the accept is wrong */
+/** A server's 101, up to the empty line. @param key the received key; without it, the accept is wrong */
 export function switchingProtocols(
   key: string | undefined,
   headers: readonly string[] = [],

@@ -1,6 +1,6 @@
 /**
- * A process of Node with npm's ws in it, for any number of cases. Under Bun `import "ws"` is Bun's own, which the proxy uses:
- * it would only show that it agrees with itself.
+ * A Node process with npm's ws, for any number of cases. Under Bun, `import "ws"` is Bun's own
+ * implementation, which the proxy uses too: a comparison of Bun with itself would prove nothing.
  */
 import { fileURLToPath } from "node:url";
 import { readLines } from "../process/read-lines.ts";
@@ -25,7 +25,7 @@ type Peer = { readonly transcript: Transcript; readonly port: PromiseWithResolve
 
 export async function startNode(): Promise<NodeProcess> {
   const folder = temporaryDirectory();
-  const program = fileURLToPath(import.meta.resolve("./node-program.ts")); // so that knip, too, sees who uses it
+  const program = fileURLToPath(import.meta.resolve("./node-program.ts")); // resolve() shows knip that the file is used
   const built = await Bun.build({
     ...{ entrypoints: [program], outdir: folder.path, target: "node", naming: "program.mjs" },
   });

@@ -1,6 +1,7 @@
 /**
- * Runs under Node: servers and clients of npm's ws, which play scripts. One process has any number of them: it is told what
- * to start by lines of JSON on standard input, and tells what they have seen by lines on standard output.
+ * Runs under Node: servers and clients of npm's ws, which play scripts. One process runs any number of them.
+ * It gets its orders as lines of JSON on standard input, and reports what they see as lines on standard
+ * output.
  */
 import type { Socket } from "node:net";
 import { createInterface } from "node:readline";
@@ -8,19 +9,19 @@ import * as ws from "ws"; // bundled: npm's
 import type { ScriptedClient, ScriptedServer, Step } from "./script.ts";
 import { closeLine, messageLine, Transcript } from "./transcript.ts";
 
-/** What a process of Node is told. */
+/** An order to the Node process. */
 export type Order =
   | { readonly id: number; readonly serve: ScriptedServer }
   | { readonly id: number; readonly connect: ScriptedClient; readonly url: string }
   | { readonly id: number; readonly stop: true };
 
-/** What it tells. */
+/** A report of the Node process. */
 export type Told =
   | { readonly id: number; readonly port: number }
   | { readonly id: number; readonly line: string }
   | { readonly id: number; readonly over: true };
 
-/** What is used of npm's ws. Types that are called `ws` in src/ are of Bun's own, which has no server. */
+/** The parts of npm's ws that we use. The types of `ws` in src/ describe Bun's own, which has no server. */
 type NodeWebSocket = {
   readonly protocol: string;
   readonly send: (data: string | Buffer) => void;
@@ -28,7 +29,7 @@ type NodeWebSocket = {
   readonly pong: (data: string) => void;
   readonly close: (code?: number, reason?: string) => void;
   readonly terminate: () => void;
-  /** Undocumented: there is no other way to its socket. */
+  /** Undocumented. There is no other way to the socket. */
   readonly _socket: Socket;
   readonly on: (event: string, listener: (...args: never[]) => void) => void;
 };
@@ -47,7 +48,7 @@ const { WebSocket, WebSocketServer } = ws as unknown as {
   readonly WebSocketServer: new (options: ServerOptions) => NodeServer;
 };
 
-/** What is still to be let go of when an id is stopped. */
+/** Releases everything that still belongs to an id, when the id is stopped. */
 const running = new Map<number, () => void>();
 
 for await (const line of createInterface({ input: process.stdin })) {
@@ -56,7 +57,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   else if ("connect" in order) connect(order.id, order.url, order.connect);
   else running.get(order.id)?.();
 }
-process.exit(0); // whoever gave the orders has gone
+process.exit(0); // the process that gave the orders has ended
 
 function tell(told: Told): void {
   process.stdout.write(`${JSON.stringify(told)}\n`);
@@ -107,7 +108,7 @@ function opened(id: number, transcript: Transcript, line: string): void {
   transcript.add(line);
 }
 
-/** Keeps what the socket sees, and tells it. */
+/** Records what the socket sees, and reports it. */
 function follow(id: number, socket: NodeWebSocket, echo: boolean): Transcript {
   const transcript = new Transcript();
   const line = (text: string): void => {
@@ -120,7 +121,7 @@ function follow(id: number, socket: NodeWebSocket, echo: boolean): Transcript {
   });
   socket.on("ping", (data: Buffer) => line(messageLine("ping", data)));
   socket.on("pong", (data: Buffer) => line(messageLine("pong", data)));
-  socket.on("error", () => undefined); // `close` comes as well
+  socket.on("error", () => undefined); // `close` follows
   socket.on("close", (code: number, reason: Buffer) => {
     line(closeLine(code, reason));
     transcript.end();

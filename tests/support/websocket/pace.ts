@@ -7,10 +7,13 @@ import { masked, OPCODE, unmasked } from "./frames.ts";
 import { openRawPair } from "./raw-pair.ts";
 
 const FRAME_BYTES = 120;
-/** More than two kernels keep. */
+/** More than two kernels buffer. */
 const FRAMES = 200_000;
 
-/** @param reader whose reading the sender depends on: the other end; or the sender itself, of the answers to its pings */
+/**
+ * @param reader must read before the sender can go on: the other end, or the sender itself for the answers to
+ * its pings
+ */
 async function expectPaced(
   sender: RawConnection,
   reader: RawConnection,
@@ -24,7 +27,7 @@ async function expectPaced(
   await until("all is taken", () => sender.unsent() === 0, 10_000);
 }
 
-/** Nobody reads what `from` sends: so it is not read from, until the other end reads on. */
+/** While one end does not read, the proxy stops reading from the other end. */
 export async function expectReaderSetsPace(
   from: "client" | "server",
   what: keyof typeof OPCODE,
@@ -37,7 +40,7 @@ export async function expectReaderSetsPace(
   await expectPaced(sender, reader, frame);
 }
 
-/** A client that does not read the answers to its pings is not read from, until it does. */
+/** While a client does not read the answers to its pings, the proxy stops reading from it. */
 export async function expectUnreadPongsSetPace(): Promise<void> {
   using pair = await openRawPair();
   const ping = masked({ opcode: OPCODE.ping, payload: "x".repeat(FRAME_BYTES) });

@@ -1,15 +1,18 @@
-/** Random steps of one end of a WebSocket, from a seed: messages in all kinds of frames, and an end in all kinds of ways. */
+/**
+ * Random steps of one end of a WebSocket, from a seed: messages in all kinds of frames, and all kinds of
+ * ends.
+ */
 import { pick, type Random } from "../client/random-json.ts";
 import { closePayload, type FrameInit, OPCODE } from "./frames.ts";
 import type { RawStep } from "./script.ts";
 import { messageLine } from "./transcript.ts";
 
-/** How an end stops; "stays" leaves that to the other one. */
+/** How an end stops. "stays" leaves that to the other end. */
 type Ending = "stays" | "close" | "violation" | "FIN" | "RST";
 
 export type RandomScript = {
   readonly steps: readonly RawStep[];
-  /** The messages, as the other end is to see them. */
+  /** The messages, as the other end must see them. */
   readonly messages: readonly string[];
   readonly ending: Ending;
 };
@@ -19,7 +22,7 @@ type Encode = (init: FrameInit) => Buffer;
 const SIZES = [0, 1, 5, 125, 126, 5_000, 65_536, 300_000];
 const ENDINGS: readonly Ending[] = ["stays", "close", "close", "violation", "FIN", "RST"];
 
-/** @param encode masks, or not */
+/** @param encode with or without a mask */
 export function randomScript(random: Random, encode: Encode): RandomScript {
   const steps: RawStep[] = [];
   const messages: string[] = [];
@@ -34,7 +37,7 @@ export function randomScript(random: Random, encode: Encode): RandomScript {
   return { steps: [...steps, ...endingSteps(ending, encode)], messages, ending };
 }
 
-/** With pings and pongs between them. */
+/** With pings and pongs between the fragments. */
 function inFragments(random: Random, opcode: number, payload: Buffer): readonly FrameInit[] {
   const frames: FrameInit[] = [];
   let at = 0;

@@ -1,4 +1,4 @@
-/** Both ends of one WebSocket through the proxy on bare sockets, which answer nothing by themselves. */
+/** Both ends of one WebSocket through the proxy, on bare sockets. They answer nothing by themselves. */
 import { type RawConnection, rawConnect, rawServer } from "../client/raw-http.ts";
 import { ENDLESS, startProxyTo } from "../proxy/in-process.ts";
 import { untilStill } from "./flow.ts";
@@ -27,7 +27,10 @@ export async function openRawPair(init: Parameters<typeof startProxyTo>[1] = {})
   return { proxy, client, server, [Symbol.dispose]: () => opened.dispose() };
 }
 
-/** Both ends of a WebSocket whose client has vanished, while much of what it has sent waits for a server that does not read. */
+/**
+ * Both ends of a WebSocket whose client has vanished. Much of its data still waits for a server that does not
+ * read.
+ */
 export async function vanished(): Promise<RawPair> {
   const pair = await openRawPair();
   const { client, server } = pair;
@@ -39,7 +42,7 @@ export async function vanished(): Promise<RawPair> {
   return pair;
 }
 
-/** A client's end alone, which answers nothing by itself. */
+/** Only the client's end. It answers nothing by itself. */
 export async function openRaw(port: number): Promise<RawConnection> {
   const client = await rawConnect(port);
   client.send(handshakeRequest());

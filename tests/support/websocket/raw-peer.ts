@@ -1,4 +1,7 @@
-/** The two ends of a WebSocket on bare sockets: they send the bytes of a script, and keep what comes frame by frame. */
+/**
+ * The two ends of a WebSocket on bare sockets: they send the bytes of a script, and record the received
+ * frames.
+ */
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { parseHead } from "../client/http-message.ts";
 import { within } from "../until.ts";
@@ -13,7 +16,7 @@ const STEP_BOUND_MS = 10_000;
 export type RawClient = Disposable & { readonly transcript: Transcript };
 export type RawWebSocketServer = RawClient & { readonly origin: string };
 
-/** Connects, shakes hands, and plays the steps. */
+/** Connects, makes the handshake, and plays the steps. */
 export function rawWebSocketClient(
   origin: string,
   steps: readonly RawStep[],
@@ -30,7 +33,7 @@ export function rawWebSocketClient(
   return { transcript, [Symbol.dispose]: () => socket.destroy() };
 }
 
-/** Listens; plays the steps on the one connection that comes. */
+/** Listens, and plays the steps on the only connection. */
 export async function rawWebSocketServer(steps: readonly RawStep[]): Promise<RawWebSocketServer> {
   const transcript = new Transcript();
   const sockets: Socket[] = [];
@@ -136,7 +139,7 @@ async function act(socket: Socket, step: Exclude<RawStep, { until: unknown }>): 
   }
 }
 
-/** Each byte is a segment of its own: the socket has no delay, and the other side gets a turn after each. */
+/** Each byte becomes a segment: the socket has no delay, and the other side gets a turn after each byte. */
 async function writeChopped(socket: Socket, bytes: Uint8Array): Promise<void> {
   for (const byte of bytes) {
     const written = Promise.withResolvers<void>();

@@ -1,6 +1,6 @@
-/** What one end of a WebSocket is to do, step by step. Data, since some of it is sent to a process of Node. */
+/** The steps of one end of a WebSocket. Plain data, because some of it is sent to a Node process. */
 
-/** Goes on when its own transcript has so many lines, the one of the handshake counted. */
+/** Continues when the own transcript has this many lines, including the line of the handshake. */
 type Wait = { readonly until: number };
 
 /** Ends the TCP connection in order (FIN), or breaks it (RST), without a Close frame. */
@@ -10,9 +10,9 @@ type Leave = { readonly leave: "FIN" | "RST" };
 export type Step =
   | Wait
   | Leave
-  /** @property repeat makes it so many times longer; @property times sends it so often */
+  /** @property repeat repeats the content of the message; @property times sends the message several times */
   | { readonly text: string; readonly repeat?: number; readonly times?: number }
-  /** As the above; in hexadecimal. */
+  /** Like a text. In hexadecimal. */
   | { readonly binary: string; readonly repeat?: number; readonly times?: number }
   | { readonly ping: string }
   | { readonly pong: string }
@@ -22,17 +22,17 @@ export type Step =
 /** For a bare socket. */
 export type RawStep =
   | Wait
-  /** Goes on when a Close frame has come. */
+  /** Continues when a Close frame has arrived. */
   | { readonly until: "close" }
   | Leave
-  /** @property chopped sends them one at a time */
+  /** @property chopped sends one byte at a time */
   | { readonly bytes: Uint8Array; readonly chopped?: true };
 
 export type ScriptedServer = {
   readonly steps: readonly Step[];
   /** Sends each message back. */
   readonly echo?: true;
-  /** The subprotocol that it chooses. */
+  /** The subprotocol that the server chooses. */
   readonly protocol?: string;
 };
 

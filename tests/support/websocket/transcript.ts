@@ -1,10 +1,10 @@
 /**
- * What one end of a WebSocket has seen, a line each: the language in which the cases say what they expect. The peers under
- * Bun and under Node write it, so this imports nothing of either.
+ * What one end of a WebSocket has seen, one line each. The cases write their expectations in this form. Peers
+ * under Bun and under Node use this file, so it imports nothing that only one of them has.
  */
 import { createHash } from "node:crypto";
 
-/** Longer messages are told by their length and the beginning of their hash. */
+/** A longer message is shown by its length and the beginning of its hash. */
 const SHOWN_BYTES = 200;
 
 /** `text "hello"`, `binary 0x00ff`, `text of 70000 B, 5f36b2ea`. */
@@ -34,7 +34,7 @@ export class Transcript {
     this.#wake();
   }
 
-  /** Nothing more will come: whoever still waits for lines waits in vain. */
+  /** No more lines will come: every open wait for lines ends. */
   end(): void {
     this.#isOver = true;
     this.#wake();
@@ -44,17 +44,21 @@ export class Transcript {
     return this.#lines;
   }
 
-  /** Resolves when there are so many lines, or no more will come. @returns whether there are so many */
+  /** Resolves at this many lines, or at the end of the transcript. @returns whether there are so many lines */
   reaches(count: number): Promise<boolean> {
     return this.#until(() => this.#lines.length >= count);
   }
 
-  /** Resolves when a Close frame has come, or nothing more will come. @returns whether it has come */
+  /**
+   * Resolves at a Close frame, or at the end of the transcript.
+   *
+   * @returns whether the Close frame has arrived
+   */
   closes(): Promise<boolean> {
     return this.#until(() => this.#lines.some((line) => line.startsWith("close ")));
   }
 
-  /** Resolves when nothing more will come. */
+  /** Resolves at the end of the transcript. */
   async ended(): Promise<void> {
     await this.reaches(Number.POSITIVE_INFINITY);
   }

@@ -1,4 +1,7 @@
-/** The frames of bare WebSockets, for tests of many of them or of gigabytes (RFC 6455 §5.2): no payload is kept. Pure. */
+/**
+ * The frames of bare WebSockets, for tests with many WebSockets or gigabytes (RFC 6455 §5.2). Keeps no
+ * payload. Pure.
+ */
 
 import { masked, unmasked } from "./frames.ts";
 
@@ -9,17 +12,17 @@ export const CLOSE = 8;
 export const PING = 9;
 export const PONG = 10;
 
-/** A message or control frame as it goes over the wire. */
+/** The bytes of a message or control frame. */
 export function frame(opcode: number, payload: Buffer, isClient: boolean): Buffer {
   return (isClient ? masked : unmasked)({ opcode, payload });
 }
 
-/** What stands before a payload of so many bytes, the mask included. */
+/** The bytes before a payload of this length, including the mask. */
 export function frameHead(opcode: number, saidLength: number, isClient: boolean): Buffer {
   return (isClient ? masked : unmasked)({ opcode, saidLength });
 }
 
-/** Unmasks what stands at `from` of a payload. */
+/** Unmasks bytes of a payload that begin at offset `from`. */
 function plainOf(payload: Uint8Array, from: number, mask: Uint8Array): Buffer {
   const result = Buffer.allocUnsafe(payload.length);
   for (let n = 0; n < payload.length; n += 1) {
@@ -36,13 +39,13 @@ type Head = {
 };
 
 export type Parts = {
-  /** Some of the payload of a message, unmasked. */
+  /** A piece of a message's payload, unmasked. */
   readonly piece: (bytes: Buffer) => void;
-  /** The end of a frame; of a control frame with its payload. */
+  /** The end of a frame. A control frame comes with its payload. */
   readonly end: (opcode: number, control: Buffer) => void;
 };
 
-/** Takes frames apart that come in pieces. */
+/** Reads frames that arrive in pieces. */
 export class FrameReader {
   #start: Buffer = Buffer.alloc(0);
   #head: Head | undefined;

@@ -1,6 +1,6 @@
 /**
- * WebSockets on bare sockets, for tests of many of them or of gigabytes (RFC 6455). Payloads are passed on as they come,
- * and not kept. What goes beyond that has a server and a client of its own.
+ * WebSockets on bare sockets, for tests with many WebSockets or gigabytes (RFC 6455). It passes payloads on
+ * at once, and keeps none. Tests that need more write their own server and client.
  */
 import { createHash } from "node:crypto";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
@@ -11,23 +11,23 @@ const SWITCHING = "HTTP/1.1 101 ";
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"; // RFC 6455 §1.3
 const KEY = "dGhlIHNhbXBsZSBub25jZQ==";
 export type Listener = {
-  /** A piece of the payload of a text or binary message, unmasked; it is only good for this call. */
+  /** A piece of a text or binary message's payload, unmasked. It is valid only during this call. */
   readonly piece?: (socket: WireSocket, bytes: Buffer) => void;
-  /** A whole message has come, or a whole control frame with its payload. */
+  /** A whole message has arrived, or a whole control frame with its payload. */
   readonly frame?: (socket: WireSocket, opcode: number, control: Buffer) => void;
 };
 
-/** One end of a WebSocket that is open. */
+/** One end of an open WebSocket. */
 export class WireSocket implements Disposable {
   readonly #socket: Socket;
   readonly isClient: boolean;
   readonly #listener: Listener;
   readonly #reader = new FrameReader();
-  /** Whole text and binary messages that have come. */
+  /** How many whole text and binary messages have arrived. */
   messages = 0;
-  /** Bytes of their payloads that have come. */
+  /** How many bytes of their payloads have arrived. */
   bytes = 0;
-  /** Of the other side's Close frame: 1005 if it has none; undefined if it has not come. */
+  /** The code of the other side's Close frame: 1005 if it has none. Undefined without a Close frame. */
   closeCode: number | undefined;
   closeReason = "";
   /** Whether the connection has ended. */
@@ -71,18 +71,18 @@ export class WireSocket implements Disposable {
     });
   }
 
-  /** @returns false if it is to wait for `drained` before the next */
+  /** @returns false if the sender must wait for `drained` before the next message */
   send(opcode: number, payload: Buffer | string = ""): boolean {
     const bytes = typeof payload === "string" ? Buffer.from(payload) : payload;
     return this.sendRaw(frame(opcode, bytes, this.isClient));
   }
 
-  /** Bytes of a frame that `frame` has made before: the same a thousand times need be masked once. */
+  /** Sends the bytes of a frame from `frame`, so that a repeated message is masked only once. */
   sendRaw(bytes: Uint8Array): boolean {
     return this.#socket.write(bytes);
   }
 
-  /** Resolves when it takes more, or has closed. */
+  /** Resolves when the socket takes more, or has closed. */
   drained(): Promise<void> {
     this.#drained ??= Promise.withResolvers<void>();
     return this.#drained.promise;
@@ -118,12 +118,12 @@ export class WireSocket implements Disposable {
 
 export type WireServer = Disposable & {
   readonly port: number;
-  /** All that have ever been opened. */
+  /** All WebSockets so far, open and closed. */
   readonly sockets: readonly WireSocket[];
   readonly open: () => number;
 };
 
-/** A server of the model `m` whose every GET of another path is the handshake of a WebSocket. */
+/** A server of the model `m`. It treats every GET of another path as a WebSocket handshake. */
 export function startWireServer(listener: Listener = {}): WireServer {
   const models = '{"object":"list","data":[{"id":"m","object":"model"}]}';
   const sockets: WireSocket[] = [];
@@ -160,7 +160,7 @@ export function startWireServer(listener: Listener = {}): WireServer {
   };
 }
 
-/** Resolves when it is open. @throws if the answer is not 101 */
+/** Resolves when the WebSocket is open. @throws if the answer is not 101 */
 export async function openWire(
   port: number,
   listener: Listener = {},
@@ -189,7 +189,7 @@ export async function openWire(
   return within("a WebSocket", promise, 10_000);
 }
 
-/** Many, in groups: a listener's queue is finite. */
+/** Opens many in groups, because a listener's queue is limited. */
 export async function openWires(
   port: number,
   count: number,

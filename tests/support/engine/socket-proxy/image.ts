@@ -1,4 +1,7 @@
-/** Stands in for the socket proxy's image in compose.yaml, which tests can't pull: Debian's HAProxy with the same rules. */
+/**
+ * Stands in for the socket proxy's image in compose.yaml, which tests can't pull: Debian's HAProxy with the
+ * same rules.
+ */
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";

@@ -1,6 +1,6 @@
 /**
- * Stands in for a socket proxy as people run it: HAProxy over TCP in front of an engine's socket. process.cfg has the
- * rules of Tecnativa's image, linuxserver.cfg the rules of linuxserver's.
+ * Stands in for a socket proxy as people run it: HAProxy over TCP in front of an engine's socket. process.cfg
+ * has the rules of Tecnativa's image, linuxserver.cfg the rules of linuxserver's.
  */
 import { join } from "node:path";
 import { freePort } from "../../proxy/compiled.ts";
@@ -11,8 +11,8 @@ const CONFIGS = { Tecnativa: "process.cfg", linuxserver: "linuxserver.cfg" } as 
 type Path = "CONTAINERS" | "EVENTS" | "PING" | "VERSION" | "SERVICES" | "TASKS" | "NODES";
 
 /**
- * The allowed kinds of requests. Both images allow EVENTS, PING and VERSION by default. docs/security.md tells users to
- * allow CONTAINERS too, and docs/swarm.md the last three for a swarm.
+ * The allowed kinds of requests. Both images allow EVENTS, PING and VERSION by default. docs/security.md
+ * tells users to allow CONTAINERS too, and docs/swarm.md the last three for a swarm.
  */
 export type Allowed = Partial<Record<Path, "0" | "1">>;
 

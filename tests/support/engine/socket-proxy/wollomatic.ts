@@ -1,7 +1,7 @@
 /**
- * Stands in for wollomatic's socket-proxy (version 1.12): a regular expression for each method, matched against the
- * whole path. A forbidden path gets 403 in plain text. A method without an expression gets 405. It passes on each piece
- * of an answer at once.
+ * Stands in for wollomatic's socket-proxy (version 1.12): a regular expression for each method, matched
+ * against the whole path. A forbidden path gets 403 in plain text. A method without an expression gets 405.
+ * It passes on each piece of an answer at once.
  */
 import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
 import { pipeline } from "node:stream";

@@ -1,4 +1,7 @@
-/** Reads a recording of a manager's answers, each different from the one before, with the events of its engine. */
+/**
+ * Reads a recording of a manager's answers, each different from the one before, with the events of its
+ * engine.
+ */
 import { readEvents } from "../../../../src/engine/events.ts";
 import { parseServices, parseTasks } from "../../../../src/engine/swarm-wire.ts";
 import {

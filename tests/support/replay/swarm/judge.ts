@@ -1,6 +1,6 @@
 /**
- * Judges the tasks that take requests, at each step of a replay. It uses the reports to the watch (`Told`) and the truth
- * (`TaskTruth`). It never asks the watch.
+ * Judges the tasks that take requests, at each step of a replay. It uses the reports to the watch (`Told`)
+ * and the truth (`TaskTruth`). It never asks the watch.
  */
 import type { Backend, CloseReason } from "../../../../src/routing/backend.ts";
 import type { RoutingTable } from "../../../../src/routing/table.ts";
@@ -160,7 +160,10 @@ export class Judge {
     return told?.overMs !== undefined && told.wasOff !== true && !this.#wasLeft;
   }
 
-  /** Rule 1. In a strict run the proxy knows every planned stop in time. With other reporters it knows other stops too. */
+  /**
+   * Rule 1. In a strict run the proxy knows every planned stop in time. With other reporters it knows other
+   * stops too.
+   */
   #isNotStopped(truth: TaskTruth, nowMs: number): void {
     const { id, termMs = NEVER, decidedMs = NEVER, unhealthyMs = NEVER } = truth;
     const { isStrict, namesEveryMs, ownNode, away } = this.#init.profile;

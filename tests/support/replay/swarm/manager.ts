@@ -1,6 +1,6 @@
 /**
- * Stands in for the polls of a manager, one after the other. Each poll gets its answer later, or gets none. The answer has
- * the state that the recording showed at the time of the question.
+ * Stands in for the polls of a manager, one after the other. Each poll gets its answer later, or gets none.
+ * The answer has the state that the recording showed at the time of the question.
  */
 import type { Service } from "../../../../src/engine/swarm.ts";
 import type { Answer } from "../../../../src/sources/swarm/task-watch.ts";
@@ -69,7 +69,10 @@ export class Manager {
     return late === "tasks" ? { ...answer, tasks: before.tasks } : answer;
   }
 
-  /** Copies the service: each answer of a manager is parsed again, so it shares no object with earlier answers. */
+  /**
+   * Copies the service: each answer of a manager is parsed again, so it shares no object with earlier
+   * answers.
+   */
   #label(service: Service): Service {
     const { replica } = this.#profile;
     const known = this.#labelled.get(service);

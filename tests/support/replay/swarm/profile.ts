@@ -1,11 +1,14 @@
-/** The differences between runs: how the manager is asked, how it fails, which other facts are known. All from the seed. */
+/**
+ * The differences between runs: how the manager is asked, how it fails, which other facts are known. All from
+ * the seed.
+ */
 import type { Random } from "../../client/random-json.ts";
 import type { SwarmRecording } from "./recording.ts";
 
 export type Profile = {
   /**
-   * Answers come so often that the proxy knows a planned stop 1 s before the process does. Then no request may go to a
-   * process that got SIGTERM.
+   * Answers come so often that the proxy knows a planned stop 1 s before the process does. Then no request
+   * may go to a process that got SIGTERM.
    */
   readonly isStrict: boolean;
   readonly periodMs: number;

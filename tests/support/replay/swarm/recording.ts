@@ -1,6 +1,6 @@
 /**
- * A recording of a swarm in the form that a replay needs: the manager's view at each moment, and the true fate of each task.
- * Times are ms from the start. frames.ts and timeline.ts read it from a file.
+ * A recording of a swarm in the form that a replay needs: the manager's view at each moment, and the true
+ * fate of each task. Times are ms from the start. frames.ts and timeline.ts read it from a file.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

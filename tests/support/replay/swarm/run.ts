@@ -1,6 +1,6 @@
 /**
- * One replay of a recording: a real watch, a real fleet and a real routing table, in simulated time. Nothing is sent over a
- * network. Only `#step` moves the time, which is also the time of the fleet's timers.
+ * One replay of a recording: a real watch, a real fleet and a real routing table, in simulated time. Nothing
+ * is sent over a network. Only `#step` moves the time, which is also the time of the fleet's timers.
  */
 import { jest } from "bun:test";
 import { Fleet } from "../../../../src/fleet/fleet.ts";

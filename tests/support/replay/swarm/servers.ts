@@ -1,6 +1,7 @@
 /**
- * Stand-ins for the servers in the tasks of a replay: they give their models, some after a failure or two. The task that has
- * an address now answers there. Nothing is sent over a network: the time is that of the timers.
+ * Stand-ins for the servers in the tasks of a replay: they give their models, some after a failure or two.
+ * The task that has an address now answers there. Nothing is sent over a network: the time is that of the
+ * timers.
  */
 import type { ModelList } from "../../../../src/fleet/model-list.ts";
 import { ModelsUnreadable } from "../../../../src/fleet/models-failure.ts";
@@ -51,7 +52,9 @@ export class Servers {
     return listOf(model);
   }
 
-  /** The longest time from the first try to read the models of a task to the end. Each part ends with a step. */
+  /**
+   * The longest time from the first try to read the models of a task to the end. Each part ends with a step.
+   */
   readMs(taskId: string, stepMs: number): number {
     const delaysMs = this.#plan(taskId);
     const pausesMs = delaysMs.slice(1).reduce((sum, _, n) => sum + RETRY_MS * 2 ** n, 0);

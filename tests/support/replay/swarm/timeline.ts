@@ -1,6 +1,6 @@
 /**
- * Reads a recording with one change a line, and facts that no manager shows: when each process got SIGTERM, and the answers
- * of Swarm's DNS. It makes the manager's answers from the changes.
+ * Reads a recording with one change a line, and facts that no manager shows: when each process got SIGTERM,
+ * and the answers of Swarm's DNS. It makes the manager's answers from the changes.
  */
 import type { Service, SwarmTask } from "../../../../src/engine/swarm.ts";
 import {

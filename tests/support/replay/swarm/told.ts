@@ -1,6 +1,6 @@
 /**
- * The reports about each task to the watch, with their times: from answers, from DNS, and from the engine of its node.
- * The judges use these and the truth. They never use the conclusions of the watch.
+ * The reports about each task to the watch, with their times: from answers, from DNS, and from the engine of
+ * its node. The judges use these and the truth. They never use the conclusions of the watch.
  */
 import type { SwarmTask } from "../../../../src/engine/swarm.ts";
 import type { Answer } from "../../../../src/sources/swarm/task-watch.ts";
@@ -11,7 +11,10 @@ export type ToldOfTask = {
   readonly serviceId: string;
   readonly address: string;
   isRunning: boolean;
-  /** The task was shown together with its service. The service's facts then still count after the service is removed. */
+  /**
+   * The task was shown together with its service. The service's facts then still count after the service is
+   * removed.
+   */
   isKnown?: boolean;
   /** Since when the task is to take requests, by the manager's view. */
   wantedMs?: number | undefined;

@@ -23,8 +23,8 @@ export function slotsOf({ truths }: SwarmRecording): readonly number[] {
 }
 
 /**
- * Each new task gets the address of the task that ended last before it, as after a restart of the manager. The old task is
- * still listed.
+ * Each new task gets the address of the task that ended last before it, as after a restart of the manager.
+ * The old task is still listed.
  */
 export function withUsedAddresses(recording: SwarmRecording): SwarmRecording {
   const addresses = usedAddresses(recording.tasks);

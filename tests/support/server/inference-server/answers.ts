@@ -1,4 +1,4 @@
-/** The inference API: which route gives which answer. Decides only; handler.ts turns an answer into bytes. */
+/** The inference API: which route gives which answer. Only decides; handler.ts turns an answer into bytes. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { anthropicError, MESSAGES, tokenCount } from "./anthropic.ts";
 import { type Fields, modelOf, parseFields, toCall } from "./call.ts";
@@ -17,14 +17,14 @@ export type Answer =
 export type Exchange = {
   readonly settings: Settings;
   readonly request: Request;
-  /** Below the base path. */
+  /** The path below the base path. */
   readonly path: string;
   readonly entry: JournalEntry;
-  /** Requests for text pass it when their body is read. */
+  /** Requests for text wait at this gate after their body was read. */
   readonly gate: Gate;
 };
 
-/** What a route makes of a request whose model is known to be served. */
+/** Makes the answer of a route. The server has the request's model. */
 type Produce = (call: Call, fields: Fields) => Answer | Promise<Answer>;
 
 const PRODUCE_BY_PATH: Readonly<Record<string, Produce>> = {
@@ -52,7 +52,7 @@ async function models({ settings, request }: Exchange): Promise<Answer> {
   return json(status, openAiError(status, "ServerError", `Answering ${status} as told`));
 }
 
-/** Read whole, then answered: an echo that starts early would hide a proxy that holds the body back. */
+/** Reads the whole body before it answers: an early echo would hide that a proxy holds the body back. */
 async function echo({ request, entry }: Exchange): Promise<Answer> {
   const bytes = await request.arrayBuffer();
   entry.model = modelOf(parseFields(bytes));
@@ -67,7 +67,7 @@ async function generation(exchange: Exchange, produce: Produce): Promise<Answer>
   entry.model = modelOf(fields);
   await exchange.gate.pass(request.signal);
 
-  // As vLLM: a request without a model is for the first one.
+  // As in vLLM: a request without a model is for the first model.
   const model = entry.model ?? settings.models[0] ?? "";
   if (!settings.models.includes(model)) {
     return failure(exchange, 404, "NotFoundError", `The model \`${model}\` does not exist.`);

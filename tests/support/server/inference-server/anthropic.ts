@@ -33,7 +33,7 @@ export function tokenCount(call: Call): object {
   return { input_tokens: call.promptTokens };
 }
 
-/** vLLM puts its own error name where Anthropic has `not_found_error`. */
+/** vLLM writes its own error name where Anthropic has `not_found_error`. */
 export function anthropicError(type: string, message: string): unknown {
   return { type: "error", error: { type, message } };
 }

@@ -1,4 +1,4 @@
-/** What a request for text says: its JSON fields, and the call that they ask for. */
+/** The JSON fields of a request for text, and the call that they describe. */
 import type { Call } from "./generation.ts";
 import type { Settings } from "./settings.ts";
 
@@ -9,7 +9,7 @@ export type CallSource = {
   readonly signal: AbortSignal;
   readonly fields: Fields;
   readonly model: string;
-  /** Of all that the fields were read from. */
+  /** The length of the whole JSON. */
   readonly bytes: number;
 };
 
@@ -32,7 +32,7 @@ export function toCall({ settings, signal, fields, model, bytes }: CallSource): 
   };
 }
 
-/** As responses and Realtime report it. */
+/** In the form of the Responses and Realtime APIs. */
 export function usageOf({ promptTokens, pace: { tokens } }: Call): object {
   return {
     input_tokens: promptTokens,
@@ -45,7 +45,7 @@ export function newId(): string {
   return crypto.randomUUID().replaceAll("-", "");
 }
 
-/** @returns undefined if it is not a JSON object */
+/** @returns undefined if the text is not a JSON object */
 export function parseFields(json: ArrayBuffer | string): Fields | undefined {
   try {
     const value: unknown = JSON.parse(

@@ -1,12 +1,12 @@
-/** The routes outside the API: for Docker's health check, and for the test that owns the container. */
+/** The routes outside of the API: for Docker's health check, and for the test that owns the container. */
 import type { JournalEntry } from "./journal.ts";
 import { openAiError } from "./openai.ts";
 
-/** Where requests for text wait before anything of their answers is made. */
+/** Requests for text wait here before any part of their answers is made. */
 export class Gate {
   #opened: PromiseWithResolvers<void> | undefined;
 
-  /** Requests that come while it is shut wait until it is opened. */
+  /** From now on, requests wait until the gate is opened. */
   shut(): void {
     this.#opened ??= Promise.withResolvers();
   }
@@ -16,7 +16,7 @@ export class Gate {
     this.#opened = undefined;
   }
 
-  /** @throws the signal's AbortError as soon as the client hangs up */
+  /** @throws the signal's AbortError when the client hangs up */
   async pass(signal: AbortSignal): Promise<void> {
     if (this.#opened === undefined) return;
     signal.throwIfAborted();
@@ -31,18 +31,20 @@ export class Gate {
 export type Control = {
   readonly journal: JournalEntry[];
   readonly gate: Gate;
-  /** What every POST and every WebSocket handshake below the base path is answered, if the test has said so. */
+  /** The test's answer to every POST and every WebSocket handshake below the base path, if it has set one. */
   readonly refusal: () => Response | undefined;
-  /** Nothing if the path is neither /health nor below /admin. */
+  /** Undefined if the path is not /health and not below /admin. */
   readonly respond: (url: URL) => Response | undefined;
 };
 
 type Refusal = { readonly status: number; readonly retryAfter: string | null };
 
-/** Ends all open WebSockets, and returns how many they were. Code 1006: without a Close frame. */
+/** Ends all open WebSockets, and returns their number. Code 1006: without a Close frame. */
 export type CloseSockets = (code: number, reason: string) => number;
 
-/** A test that crashes it by a GET may see ECONNREFUSED: Bun's fetch sends a GET again after a reset. */
+/**
+ * Crash it with a POST. With a GET a test may see ECONNREFUSED: Bun's fetch sends a GET again after a reset.
+ */
 export function createControl(initiallyHealthy: boolean, closeSockets: CloseSockets): Control {
   const journal: JournalEntry[] = [];
   const gate = new Gate();
@@ -71,7 +73,7 @@ export function createControl(initiallyHealthy: boolean, closeSockets: CloseSock
       const code = Number(parameters.get("code") ?? 1000);
       return Response.json({ closed: closeSockets(code, parameters.get("reason") ?? "") });
     },
-    "/admin/crash": () => process.exit(1), // the caller sees a connection that breaks, as everyone else
+    "/admin/crash": () => process.exit(1), // the caller's connection breaks too
     "/admin/requests": () => Response.json(journal),
   };
   const respond = ({ pathname, searchParams }: URL): Response | undefined => {
@@ -82,7 +84,7 @@ export function createControl(initiallyHealthy: boolean, closeSockets: CloseSock
   return { journal, gate, refusal: () => refusal && refuse(refusal), respond };
 }
 
-/** @returns undefined if they name no status: nothing is refused any more */
+/** @returns undefined if the parameters name no status: then nothing is refused */
 function refusalIn(parameters: URLSearchParams): Refusal | undefined {
   const status = Number(parameters.get("status") ?? 200);
   return status === 200 ? undefined : { status, retryAfter: parameters.get("retry_after") };

@@ -1,19 +1,20 @@
 /**
- * What an engine says of itself at /metrics, for Prometheus: a few of the metrics of vLLM and of SGLang, under their names
- * and labels. Sources: https://docs.vllm.ai/en/stable/usage/metrics/, https://docs.sglang.io/docs/references/production_metrics
+ * The engine's /metrics for Prometheus: a few metrics of vLLM and of SGLang, with their names and labels.
+ * Sources: https://docs.vllm.ai/en/stable/usage/metrics/,
+ * https://docs.sglang.io/docs/references/production_metrics
  */
 
-/** Whose metrics the stand-in has. */
+/** The stand-in has the metrics of this engine. */
 export type EngineKind = "vllm" | "sglang";
 
 type Gauge = { readonly name: string; readonly help: string; readonly value: number };
 
-/** What it has at hand. Nothing ever waits in a stand-in, and it has no cache. */
+/** The available values. In a stand-in no request ever waits, and it has no cache. */
 type Figures = { readonly running: number };
 
 const CACHE_USED = 0.25;
 
-/** Labels beside `model_name`. */
+/** Labels besides `model_name`. */
 const LABELS: Readonly<Record<EngineKind, string>> = {
   vllm: 'engine="0"',
   sglang: 'engine_type="unified",moe_ep_rank="0",pp_rank="0",tp_rank="0"',

@@ -1,8 +1,10 @@
-/** Token by token, at a set pace, until the client hangs up; and what every API dialect makes of it. */
+/**
+ * Generates tokens at a set pace until the client hangs up. Each API dialect makes its own answer from them.
+ */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Pace } from "./settings.ts";
 
-/** One request for text, whatever its dialect. */
+/** One request for text, in any dialect. */
 export type Call = {
   /** Without the dialect's prefix (`chatcmpl-`, `resp_` …). */
   readonly id: string;
@@ -12,15 +14,15 @@ export type Call = {
   readonly pace: Pace;
   /** OpenAI's `stream_options.include_usage`. */
   readonly includeUsage: boolean;
-  /** The first token, so that a test sees in the text who answered. */
+  /** The first token, so that the text shows a test which server answered. */
   readonly name: string;
   readonly signal: AbortSignal;
 };
 
-/** How one API words an answer. */
+/** How one API writes an answer. */
 export type Dialect = {
   readonly whole: (call: Call, text: string) => unknown;
-  /** Server-sent events as they go over the wire. */
+  /** Server-sent events in their wire format. */
   readonly events: (call: Call, tokens: AsyncIterable<string>) => AsyncGenerator<string>;
 };
 
@@ -31,7 +33,7 @@ export async function wholeAnswer(dialect: Dialect, call: Call): Promise<unknown
   return dialect.whole(call, text);
 }
 
-/** @param make gives the events of an answer, of which the first comes when its first token is due */
+/** @param make gives the events of an answer. The first event comes when the first token is due */
 export async function* paced<Event>(
   call: Call,
   make: (call: Call, tokens: AsyncIterable<string>) => AsyncGenerator<Event>,
@@ -40,7 +42,7 @@ export async function* paced<Event>(
   yield* make(call, generate(call));
 }
 
-/** `NAME`, ` 1`, ` 2` …: a gap or a repetition on the way is visible in the text. */
+/** `NAME`, ` 1`, ` 2` …: the text shows a gap or a repetition. */
 async function* generate({ pace, name, signal }: Call): AsyncGenerator<string> {
   for (let index = 0; index < pace.tokens; index += 1) {
     if (index > 0) await pause(pace.tokenDelayMs, signal);
@@ -48,7 +50,7 @@ async function* generate({ pace, name, signal }: Call): AsyncGenerator<string> {
   }
 }
 
-/** @throws the signal's AbortError as soon as the client hangs up */
+/** @throws the signal's AbortError when the client hangs up */
 async function pause(ms: number, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   if (ms > 0) await sleep(ms, undefined, { signal });

@@ -1,4 +1,4 @@
-/** Requests in, responses and WebSockets out: the API under the base path, and the routes of control.ts. */
+/** Turns requests into responses and WebSockets: the API below the base path, and the routes of control.ts. */
 import { type Answer, answer } from "./answers.ts";
 import { type Control, createControl } from "./control.ts";
 import { engineMetrics } from "./engine-metrics.ts";
@@ -7,13 +7,13 @@ import { openAiError } from "./openai.ts";
 import type { Settings } from "./settings.ts";
 import { type Peer, Sockets } from "./sockets.ts";
 
-/** For requests alone: every WebSocket handshake is answered as the request without it. */
+/** Only for plain requests: it answers a WebSocket handshake like a request without the upgrade. */
 export function createHandler(settings: Settings): (request: Request) => Promise<Response> {
   const control = createControl(settings.healthy, () => 0);
   return (request) => respond(settings, request, control);
 }
 
-/** To be spread into the options of `Bun.serve`. */
+/** Spread it into the options of `Bun.serve`. */
 export type Service = {
   readonly fetch: (request: Request, server: Bun.Server<Peer>) => Promise<Response | undefined>;
   readonly websocket: Bun.WebSocketHandler<Peer>;
@@ -59,7 +59,7 @@ function metrics(
   return new Response(engineMetrics(kind, model, { running }), { headers });
 }
 
-/** @returns "" if it is not below */
+/** @returns "" if the path is not below the base path */
 function belowBase({ basePath }: Settings, pathname: string): string {
   return pathname.startsWith(`${basePath}/`) ? pathname.slice(basePath.length) : "";
 }
@@ -80,7 +80,7 @@ async function respondAsApi(
     if (settings.journalFolder !== undefined) keepEntry(settings.journalFolder, entry);
     return toResponse(given, entry);
   } catch (error) {
-    // A client that hung up reads no answer; anything else must be visible in the test.
+    // No client reads the answer after a hang-up. Every other error must be visible in the test.
     if (!request.signal.aborted) console.error(error);
     abortEntry(entry);
     return Response.json(openAiError(500, "InternalServerError", String(error)), { status: 500 });
@@ -105,7 +105,7 @@ function toResponse(given: Answer, entry: JournalEntry): Response {
   }
 }
 
-/** One event a pull: a client that reads slowly slows the generation down, one that leaves ends it. */
+/** One event for each pull: a slow reader slows the generation down, and a client that leaves ends it. */
 function toStream(events: AsyncGenerator<string>, entry: JournalEntry): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   return new ReadableStream<Uint8Array>(

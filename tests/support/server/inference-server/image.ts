@@ -1,21 +1,21 @@
 /**
- * The image of the stand-in inference server, built from this host alone: nothing is pulled, so it
- * works offline and on an engine without a single image.
+ * Builds the image of the stand-in inference server only from files of this host. It pulls nothing, so it
+ * works offline, and on an engine without any image.
  */
 import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** Runs the Docker CLI and gives its standard output. @throws if it exits with anything but 0 */
+/** Runs the Docker CLI and returns its standard output. @throws if the exit code is not 0 */
 export type Docker = (...args: string[]) => Promise<string>;
 
-/** On the image and so on every container of it: what a test run may remove. */
+/** The label of the image and so of all its containers. A test run may remove everything with this label. */
 export const TEST_LABEL = "lw-inference-proxy.test=true";
 
 const REPOSITORY = "lw-inference-proxy-test/inference-server";
 
-/** HEALTHCHECK has no --start-period: the legacy builder refuses 0, the value that we would want. */
+/** HEALTHCHECK has no --start-period: the legacy builder refuses 0, the only useful value here. */
 const DOCKERFILE = `FROM scratch
 COPY root /
 LABEL ${TEST_LABEL}
@@ -25,9 +25,9 @@ ENTRYPOINT ["/server"]
 `;
 
 /**
- * The image's tag. It names the content, so an image that an earlier run built is used again; those
- * of earlier sources stay until `docker image prune --all --filter label=lw-inference-proxy.test`.
- * Works with either builder; `dockerCli` takes the legacy one, that is there in every version.
+ * The image's tag. It names the content, so an image of an earlier run is used again. Images of older sources
+ * stay until `docker image prune --all --filter label=lw-inference-proxy.test`. It works with both builders.
+ * `dockerCli` uses the legacy builder, which every version has.
  */
 export async function buildInferenceImage(docker: Docker = dockerCli): Promise<string> {
   const tag = `${REPOSITORY}:${await contentHash()}`;
@@ -44,17 +44,19 @@ export async function buildInferenceImage(docker: Docker = dockerCli): Promise<s
   return tag;
 }
 
-/** The CLI on PATH against its default engine, with the legacy builder: buildx need not be installed. */
+/** The CLI on PATH with its default engine. It uses the legacy builder, because buildx may not be installed. */
 export function dockerCli(...args: string[]): Promise<string> {
   return run(["docker", ...args], { DOCKER_BUILDKIT: "0" });
 }
 
-/** The same against another engine. @param host as in DOCKER_HOST */
+/** The same with another engine. @param host in the form of DOCKER_HOST */
 export function dockerCliAt(host: string): Docker {
   return (...args) => dockerCli("--host", host, ...args);
 }
 
-/** Every source file of this folder (this one holds the Dockerfile) and the runtime that is compiled in. */
+/**
+ * A hash of every source file of this folder (this file has the Dockerfile) and of the runtime in the binary.
+ */
 async function contentHash(): Promise<string> {
   const hash = new Bun.CryptoHasher("sha256");
   hash.update(`${Bun.revision} ${process.arch}\n`);
@@ -66,19 +68,19 @@ async function contentHash(): Promise<string> {
   return hash.digest("hex").slice(0, 12);
 }
 
-/** The binary and what it is linked to, each file where the loader of this host looks for it. */
+/** Copies the binary and its libraries. Each file is where this host's loader looks for it. */
 async function fillRoot(root: string): Promise<void> {
   const binary = join(root, "server");
   await mkdir(root);
   await compile(binary);
   for (const library of await sharedLibraries(binary)) {
     await mkdir(join(root, dirname(library)), { recursive: true });
-    // On the host these are often links to links outside; in the image each is a plain file.
+    // On the host these are often links to links elsewhere. In the image each is a plain file.
     await cp(library, join(root, library), { dereference: true });
   }
 }
 
-/** Without .env and bunfig.toml of whatever folder a container is started in. */
+/** The binary ignores .env and bunfig.toml in the folder where it starts. */
 async function compile(binary: string): Promise<void> {
   await run([
     process.execPath,
@@ -86,7 +88,7 @@ async function compile(binary: string): Promise<void> {
     "--compile",
     "--no-compile-autoload-dotenv",
     "--no-compile-autoload-bunfig",
-    fileURLToPath(import.meta.resolve("./server.ts")), // so that knip, too, sees who uses it
+    fileURLToPath(import.meta.resolve("./server.ts")), // resolve() shows knip that the file is used
     `--outfile=${binary}`,
   ]);
 }

@@ -1,53 +1,56 @@
-/** What came in, for tests to ask about: every request but those to /admin and /health. */
+/** Records all requests for tests to read, except those to /admin and /health. */
 import { appendFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 
 export type JournalEntry = {
   readonly method: string;
-  /** With the query, in the bytes of the URL as Bun hands it over. */
+  /** With the query, in the bytes of the URL as Bun gives them. */
   readonly path: string;
-  /** Known once the body is read; `null` if it names none. */
+  /** Known after the body is read. `null` if the body names none. */
   model: string | null;
-  /** When the request's head had come in; ms since the epoch. */
+  /** When the request's head had arrived, in ms since the epoch. */
   readonly at: number;
   /** The client hung up before the answer was complete. */
   aborted: boolean;
   /** The answer was complete, as far as the server could see. */
   done: boolean;
-  /** Of a WebSocket handshake that was taken or refused. It is done once a Close frame was sent or has come. */
+  /** For a WebSocket handshake, accepted or refused. It is done when a Close frame was sent or received. */
   readonly socket?: SocketRecord;
 };
 
 type SocketRecord = {
-  /** Of the handshake, names in lower case. */
+  /** The headers of the handshake. The names are in lower case. */
   readonly headers: Readonly<Record<string, string>>;
-  /** What the handshake was answered; `null` until it is. */
+  /** The status of the answer to the handshake. `null` before the answer. */
   status: number | null;
-  /** The types of the events that came, in order; `null` of one that has none. */
+  /** The types of the received events, in order. `null` for an event without a type. */
   readonly received: (string | null)[];
-  /** `null` while it is open. */
+  /** `null` while the WebSocket is open. */
   end: SocketEnd | null;
 };
 
 export type SocketEnd = {
-  /** 1005: a Close frame without one. 1006: no Close frame. */
+  /** 1005: a Close frame without a code. 1006: no Close frame. */
   readonly code: number;
   readonly reason: string;
-  /** Who closed first. */
+  /** The side that closed first. */
   readonly by: "server" | "client";
 };
 
 export type SocketEntry = JournalEntry & { readonly socket: SocketRecord };
 
-/** Opens the request's entry and follows the client's connection. Only one of done and aborted ever holds. */
+/**
+ * Opens the request's entry, and follows the client's connection. At most one of done and aborted becomes
+ * true.
+ */
 export function openEntry(request: Request, target: string): JournalEntry {
   const entry = newEntry(request, target);
   request.signal.addEventListener("abort", () => abortEntry(entry));
   return entry;
 }
 
-/** Does not follow the connection: the request's signal fires also when a WebSocket ends as it should. */
+/** Does not follow the connection: the request's signal also fires when a WebSocket ends properly. */
 export function openSocketEntry(request: Request, target: string): SocketEntry {
   const headers = Object.fromEntries(request.headers);
   const socket = { headers, status: null, received: [], end: null };
@@ -73,14 +76,17 @@ export function abortEntry(entry: JournalEntry): void {
 }
 
 /**
- * One JSON line in `<folder>/<hostname>.ndjson`, where the hostname is the container's short id unless it was
- * given another: written before the answer begins, so that it is there whatever becomes of the server.
+ * Writes one JSON line to `<folder>/<hostname>.ndjson`. The hostname is the container's short id, unless it
+ * was given another name. The line is written before the answer begins, so it survives any end of the server.
  */
 export function keepEntry(folder: string, { path, model, at }: JournalEntry): void {
   append(folder, path, model, at);
 }
 
-/** One line there as well, with the signal for a path: it tells requests that came before it from those that came after. */
+/**
+ * Writes one more such line, with the signal as the path. It separates the requests before it from the later
+ * ones.
+ */
 export function keepSignal(folder: string, signal: NodeJS.Signals): void {
   append(folder, signal, null, Date.now());
 }

@@ -65,7 +65,7 @@ export function embeddings(call: Call): object {
   };
 }
 
-/** vLLM's `created` is the time of the request: the list differs from one reading to the next. */
+/** As in vLLM, `created` is the time of the request: the list differs with each read. */
 export function modelList(models: readonly string[]): object {
   const created = Math.floor(Date.now() / 1000);
   return {

@@ -1,6 +1,6 @@
 /**
- * OpenAI's Realtime API as its text-only part: events in, events out, one JSON text message each. Audio is not known here.
- * As OpenAI's, it says what is wrong by an `error` event and stays open.
+ * The text-only part of OpenAI's Realtime API: events in and out, each as one JSON text message. It knows no
+ * audio. Like OpenAI's server, it reports errors with an `error` event and keeps the connection open.
  */
 import { type Fields, isFields, modelOf, newId, toCall, usageOf } from "./call.ts";
 import { type Call, paced } from "./generation.ts";
@@ -125,7 +125,7 @@ function unknownModel(model: string, cause: Fields): SocketEvent {
   return failure(`The model \`${model}\` does not exist.`, cause, "model_not_found");
 }
 
-/** @param cause the event that can't be taken: it goes back as it came */
+/** @param cause the event with the error. It is sent back unchanged */
 function failure(text: string, cause: Fields | undefined, code = "invalid_value"): SocketEvent {
   const error = {
     ...{ type: "invalid_request_error", code, message: text, param: null },

@@ -1,6 +1,6 @@
 /**
- * OpenAI's Responses API over a WebSocket: each `response.create` gets the events that its stream over HTTP would have, and
- * an error comes as an event. One answer after the other, as OpenAI has it.
+ * OpenAI's Responses API over a WebSocket: each `response.create` gets the same events as its HTTP stream,
+ * and an error is an event too. It gives one answer after the other, as OpenAI's server does.
  */
 import { type Fields, modelOf, toCall } from "./call.ts";
 import { paced } from "./generation.ts";
@@ -11,7 +11,7 @@ export const openResponses: OpenSession = (init) => new Responses(init);
 
 class Responses implements Session {
   readonly #init: SessionInit;
-  /** Settled when the last answer that was asked for has ended. */
+  /** Settled when the last requested answer has ended. */
   #last: Promise<void> = Promise.resolve();
 
   constructor(init: SessionInit) {
@@ -51,7 +51,10 @@ class Responses implements Session {
   }
 }
 
-/** As OpenAI's: Codex overlooks an event whose `code` is a number, as vLLM's are, and waits. */
+/**
+ * `code` is a text, as in OpenAI's errors. Codex ignores an event with a number as `code` (as in vLLM), and
+ * waits.
+ */
 function failure(status: number, code: string, message: string): SocketEvent {
   const error = { type: "invalid_request_error", code, message, param: null };
   return { type: "error", status, error };

@@ -1,4 +1,4 @@
-/** OpenAI's Responses API. Nothing is stored: vLLM's store is off by default too. */
+/** OpenAI's Responses API. It stores nothing: vLLM's store is off by default too. */
 import { usageOf } from "./call.ts";
 import { type Call, type Dialect, serverSentEvent } from "./generation.ts";
 
@@ -12,7 +12,7 @@ export const RESPONSES: Dialect = {
 
 export type ResponseEvent = { readonly type: string; readonly [field: string]: unknown };
 
-/** The same over server-sent events and over a WebSocket. */
+/** The same events for server-sent events and for a WebSocket. */
 export async function* responseEvents(
   call: Call,
   tokens: AsyncIterable<string>,

@@ -1,9 +1,9 @@
 /**
- * A stand-in for an inference server (vLLM and its like), compiled into the image of image.ts.
- * What it can do, and by which environment variable: settings.ts. Its routes: answers.ts and handler.ts.
+ * A stand-in for an inference server such as vLLM, compiled into the image of image.ts. settings.ts lists its
+ * features and their environment variables. answers.ts and handler.ts have its routes.
  *
- * `server` serves; `server healthcheck` asks the server in the same container how it is, for an
- * image without a shell.
+ * `server` serves. `server healthcheck` asks the server in the same container for its health, because the
+ * image has no shell.
  */
 import { existsSync } from "node:fs";
 import { createService } from "./handler.ts";
@@ -11,7 +11,10 @@ import { keepSignal } from "./journal.ts";
 import { readPort, readSettings, type Settings } from "./settings.ts";
 import type { Peer, Sockets } from "./sockets.ts";
 
-/** A server in whose container this file is does not start any more. It outlives a run, and not the container. */
+/**
+ * If the container has this file, the server exits at its start. The file survives a run, but not the
+ * container.
+ */
 const BROKEN = "/broken";
 
 const CLOSE_BOUND_MS = 1_000;
@@ -23,7 +26,7 @@ await serve(readSettings(process.env));
 
 async function serve(settings: Settings): Promise<void> {
   if (existsSync(BROKEN)) process.exit(1);
-  // As PID 1 a signal without a handler does nothing at all, so these come before anything that waits.
+  // As PID 1, the process ignores signals without a handler. So the handlers come before any await.
   let server: Bun.Server<Peer> | undefined;
   const { sockets, ...service } = createService(settings);
   let ending: Promise<void> | undefined;
@@ -35,21 +38,21 @@ async function serve(settings: Settings): Promise<void> {
   };
   process.on("SIGTERM", terminate);
   process.on("SIGINT", terminate);
-  process.on("SIGHUP", () => {}); // elsewhere than as PID 1 it would end the process
+  process.on("SIGHUP", () => {}); // without this it ends a process that is not PID 1
 
   await Bun.sleep(settings.listenDelayMs);
   if (ending !== undefined) return;
   server = Bun.serve({
     port: settings.port,
-    idleTimeout: 0, // a silent stream is a slow model, never a dead client
-    maxRequestBodySize: Number.MAX_SAFE_INTEGER, // vLLM has no limit of its own
+    idleTimeout: 0, // a silent stream means a slow model, not a dead client
+    maxRequestBodySize: Number.MAX_SAFE_INTEGER, // vLLM has no limit either
     development: false,
     ...service,
   });
   console.log(`${settings.name} serves ${settings.models.join(", ")} on port ${server.port}`);
 }
 
-/** Takes no new connection, lets every answer end, then exits. */
+/** Takes no new connections, finishes every answer, then exits. */
 async function drain(sockets: Sockets, server: Bun.Server<Peer> | undefined): Promise<void> {
   const stopped = server?.stop();
   sockets.close(1012, "");
@@ -57,7 +60,7 @@ async function drain(sockets: Sockets, server: Bun.Server<Peer> | undefined): Pr
   process.exit(0);
 }
 
-/** At once, if no WebSocket is open. Whoever does not take its Close frame is not waited for for long. */
+/** Exits at once if no WebSocket is open. Waits only briefly for clients to take their Close frames. */
 async function exit(sockets: Sockets, server: Bun.Server<Peer> | undefined): Promise<void> {
   if (sockets.close(1012, "") > 0) await Promise.race([server?.stop(), Bun.sleep(CLOSE_BOUND_MS)]);
   process.exit(0);

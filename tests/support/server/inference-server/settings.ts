@@ -1,48 +1,52 @@
-/** What the stand-in does, read from its environment once; a value that makes no sense ends it at once. */
+/** The stand-in's settings, read from its environment once. An invalid value ends it at once. */
 import { hostname } from "node:os";
 import type { EngineKind } from "./engine-metrics.ts";
 
 /**
- * What SIGTERM and SIGINT do: exit at once, finish what is in flight first, or nothing. The first two send each WebSocket
- * a Close with code 1012 first, as uvicorn does. `abrupt` is an exit without that.
+ * The effect of SIGTERM and SIGINT. `exit`: exit at once. `drain`: finish the requests in flight first. Both
+ * send each WebSocket a Close with code 1012 first, as uvicorn does. `ignore`: nothing. `abrupt`: exit
+ * without a Close.
  */
 type TermMode = "exit" | "drain" | "ignore" | "abrupt";
 
-/** What is done with a WebSocket handshake: it is taken, answered as the request without it, or refused with this status. */
+/**
+ * A WebSocket handshake is accepted, answered like a request without the upgrade, or refused with this
+ * status.
+ */
 type UpgradeMode = "take" | "http" | number;
 
-/** Paths below the base path on which a WebSocket can be had. */
+/** Paths below the base path that accept WebSockets. */
 export type SocketPath = "/realtime" | "/responses";
 
-/** How fast answers come; every field can be overridden in the body of a request. */
+/** How fast answers come. The body of a request can override each field. */
 export type Pace = {
   readonly tokens: number;
   readonly tokenDelayMs: number;
-  /** Before anything is sent, headers included: Bun.serve writes them with the first body byte. */
+  /** The time before anything is sent, also the headers: Bun.serve writes them with the first body byte. */
   readonly firstTokenDelayMs: number;
 };
 
 export type Settings = {
   readonly port: number;
-  /** "" or "/v1": leading slash, no trailing one. */
+  /** "" or "/v1": with a leading slash, without a trailing one. */
   readonly basePath: string;
   readonly models: readonly string[];
-  /** On every answer (`x-served-by`) and the first token of every text. */
+  /** On every answer (`x-served-by`), and in the first token of every text. */
   readonly name: string;
   readonly listenDelayMs: number;
   readonly modelsDelayMs: number;
-  /** Anything but 200: what GET models answers, with an error for a body. */
+  /** If not 200, GET models answers this status, with an error as its body. */
   readonly modelsStatus: number;
   readonly pace: Pace;
   readonly termMode: TermMode;
   readonly upgrades: Readonly<Record<SocketPath, UpgradeMode>>;
-  /** The one that is chosen if the client offers it. Most servers choose none. */
+  /** Chosen if the client offers it. Most servers choose no subprotocol. */
   readonly subprotocol: string | undefined;
-  /** At first; /admin/health changes it. */
+  /** The initial health. /admin/health changes it. */
   readonly healthy: boolean;
-  /** Whose metrics there are at /metrics; undefined: there is no such path. */
+  /** The engine whose metrics are at /metrics. Undefined: the path does not exist. */
   readonly metrics: EngineKind | undefined;
-  /** Folder of a file that outlives the container: see `keepEntry` in journal.ts. */
+  /** The folder of a file that survives the container: see `keepEntry` in journal.ts. */
   readonly journalFolder: string | undefined;
 };
 
@@ -74,7 +78,7 @@ export function readSettings(environment: Environment): Settings {
   };
 }
 
-/** Apart from the rest: all that the health check needs. */
+/** Separate from the rest, because the health check needs only the port. */
 export function readPort(environment: Environment): number {
   return readNumber(environment, "PORT", 8000);
 }
@@ -100,7 +104,7 @@ function readTermMode(value: string): TermMode {
     case "abrupt":
       return value;
     default:
-      throw new Error(`Cannot read TERM_MODE: "${value}" is none of exit, drain, ignore, abrupt`);
+      throw new Error(`Cannot read TERM_MODE: "${value}" is not exit, drain, ignore or abrupt`);
   }
 }
 
@@ -108,15 +112,15 @@ function readUpgradeMode(environment: Environment, name: string): UpgradeMode {
   const value = environment[name] ?? "http";
   if (value === "take" || value === "http") return value;
   if (/^[2-5]\d\d$/.test(value)) return Number(value);
-  throw new Error(`Cannot read ${name}: "${value}" is none of take, http, and a status`);
+  throw new Error(`Cannot read ${name}: "${value}" is not take, http or a status`);
 }
 
 function readEngineKind(value: string | undefined): EngineKind | undefined {
   if (value === undefined || value === "vllm" || value === "sglang") return value;
-  throw new Error(`Cannot read METRICS: "${value}" is neither vllm nor sglang`);
+  throw new Error(`Cannot read METRICS: "${value}" is not vllm or sglang`);
 }
 
 function readBoolean(value: string): boolean {
   if (value === "true" || value === "false") return value === "true";
-  throw new Error(`Cannot read HEALTHY: "${value}" is neither true nor false`);
+  throw new Error(`Cannot read HEALTHY: "${value}" is not true or false`);
 }

@@ -1,4 +1,4 @@
-/** The WebSockets of the stand-in: which handshakes are taken, what is said over them, and how they end. */
+/** The WebSockets of the stand-in: which handshakes it accepts, their messages, and their ends. */
 import { parseFields } from "./call.ts";
 import { type Control, refuse } from "./control.ts";
 import {
@@ -19,12 +19,12 @@ const OPEN_BY_PATH: Readonly<Record<SocketPath, OpenSession>> = {
   "/responses": openResponses,
 };
 
-/** What is held of one WebSocket. */
+/** The state of one WebSocket. */
 export type Peer = {
   readonly entry: SocketEntry;
   readonly session: Session;
   readonly left: AbortController;
-  /** Pending while more is queued than the client has taken. */
+  /** Pending while the queue has messages that the client has not taken. */
   drained: PromiseWithResolvers<void> | undefined;
   isClosedByUs: boolean;
 };
@@ -50,14 +50,14 @@ export class Sockets {
     return open.length;
   }
 
-  /** The path if the request is a handshake that is taken or refused; undefined: it is a request as any other. */
+  /** The path if the request is a handshake to accept or refuse. Undefined: it is an ordinary request. */
   pathOf(request: Request, path: string): SocketPath | undefined {
     if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return undefined;
     if (path !== "/realtime" && path !== "/responses") return undefined;
     return this.#settings.upgrades[path] === "http" ? undefined : path;
   }
 
-  /** @returns undefined once the connection is a WebSocket */
+  /** @returns undefined when the connection has become a WebSocket */
   async answer(
     request: Request,
     server: Bun.Server<Peer>,
@@ -86,7 +86,7 @@ export class Sockets {
     };
     const session = OPEN_BY_PATH[path](init);
     const data = { entry, session, left, drained: undefined, isClosedByUs: false };
-    // The gate comes before the handshake too: a test can have one that is pending.
+    // The gate comes before the handshake, so that a test can have a pending handshake.
     await control.gate.pass(request.signal).catch(() => undefined);
     entry.socket.status = 101;
     if (server.upgrade(request, { data, headers: this.#headers(request) })) return undefined;
@@ -107,14 +107,14 @@ export class Sockets {
     const { subprotocol, name } = this.#settings;
     const offered = request.headers.get("sec-websocket-protocol")?.split(",") ?? [];
     const isOffered = offered.some((protocol) => protocol.trim() === subprotocol);
-    // Without that header Bun chooses the first one that is offered.
+    // Without this header Bun chooses the first offered subprotocol.
     const chosen = isOffered ? (subprotocol ?? "") : "";
     return { "sec-websocket-protocol": chosen, "x-served-by": name };
   }
 
   readonly handler: Bun.WebSocketHandler<Peer> = {
     idleTimeout: 0,
-    perMessageDeflate: true, // as uvicorn, for whoever offers it
+    perMessageDeflate: true, // as uvicorn, for clients that offer it
     maxPayloadLength: 16 * 1024 * 1024, // as uvicorn
     open: (socket) => {
       this.#open.add(socket);
@@ -148,14 +148,14 @@ async function reply(socket: PeerSocket, message: string | Buffer): Promise<void
       await send(socket, event);
     }
   } catch (error) {
-    // An answer ends with its WebSocket; anything else must be visible in the test.
+    // An answer ends with its WebSocket. Every other error must be visible in the test.
     if (left.signal.aborted) return;
     console.error(error);
     socket.close(1011, "Internal error");
   }
 }
 
-/** A client that reads slowly slows the generation down. */
+/** A slow reader slows the generation down. */
 async function send(socket: PeerSocket, event: SocketEvent): Promise<void> {
   if (socket.sendText(JSON.stringify(event)) !== -1) return;
   socket.data.drained ??= Promise.withResolvers();

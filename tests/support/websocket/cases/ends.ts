@@ -1,16 +1,19 @@
-/** How a WebSocket ends: in order, with a code and a reason; or abruptly. What breaks the protocol: violations.ts. */
+/**
+ * The ends of a WebSocket: in order with a code and a reason, or abruptly. For protocol errors see
+ * violations.ts.
+ */
 import type { Case } from "../conformance.ts";
 import { closePayload, type FrameInit, masked, OPCODE, unmasked } from "../frames.ts";
 import type { Step } from "../script.ts";
 import { closeLine } from "../transcript.ts";
 
-/** RFC 6455 §7.4: all that may stand in a Close frame. */
+/** RFC 6455 §7.4: all codes that a Close frame may have. */
 const SENDABLE_CODES = [
   ...[1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014],
   ...[3000, 3999, 4000, 4999],
 ];
 
-/** A Close frame has room for 123 bytes of it. */
+/** A Close frame has room for a reason of 123 bytes. */
 const LONGEST_REASON = `${"€".repeat(40)}end`;
 
 const CLOSES: readonly (readonly [code: number | null, reason: string])[] = [
@@ -20,7 +23,7 @@ const CLOSES: readonly (readonly [code: number | null, reason: string])[] = [
   ...SENDABLE_CODES.map((code) => [code, `because of ${code}`] as const),
 ];
 
-/** npm's ws at both ends; the one that closes gets the same back. */
+/** npm's ws at both ends. The side that closes gets the same Close back. */
 function closed(by: "client" | "server", [code, reason]: (typeof CLOSES)[number]): Case {
   const line = closeLine(code ?? 1005, Buffer.from(reason));
   const closes: readonly Step[] = [{ close: code, reason }];
@@ -102,7 +105,7 @@ const AFTER_MESSAGES: readonly Case[] = [
     sees: { client: ["101", 'text "late"', "close 1000"], server: ["open", "close 1000"] },
     through: {
       client: ["101", "close 1000"],
-      because: "Bun answers a client's Close at once, and nothing can be sent after that",
+      because: "Bun answers a client's Close at once, and cannot send anything after it",
     },
   },
 ];

@@ -1,4 +1,6 @@
-/** Messages in strange frames, which npm's ws never sends: fragments, bytes that come one by one, lengths in too many bytes. */
+/**
+ * Messages in unusual frames, which npm's ws never sends: fragments, single bytes, lengths in too many bytes.
+ */
 import type { Case } from "../conformance.ts";
 import { closePayload, type FrameInit, masked, OPCODE, unmasked } from "../frames.ts";
 import { messageLine } from "../transcript.ts";
@@ -7,7 +9,7 @@ const FIN = { leave: "FIN" } as const;
 const UNMASKED_CLOSE = unmasked({ opcode: OPCODE.close, payload: closePayload(1000) });
 const MASKED_CLOSE = masked({ opcode: OPCODE.close, payload: closePayload(1000) });
 
-/** A bare socket sends the frames, and gets back from npm's ws what that took them for. */
+/** A bare socket sends the frames. npm's ws sends back the message that it received. */
 function echoedFrames(
   name: string,
   bytes: Buffer,
@@ -117,7 +119,7 @@ const FRAMED: readonly Framed[] = [
   ["a text with a byte order mark", [text("\ufeffmark")], 'text "\ufeffmark"'],
 ];
 
-/** Not told of the server: npm's ws, as a client, sees them in the same order. */
+/** A client of npm's ws sees these in the same order, so there are no separate cases for the server. */
 const INTERLEAVED: readonly Case[] = [
   {
     name: "from the client: a ping between fragments",
@@ -171,7 +173,7 @@ const IN_TWO: readonly FrameInit[] = [
 const SEEN_IN_TWO = ['text "one ", not final', 'continuation "two"'];
 const AS_ONE = {
   lines: ['text "one two"'],
-  because: "Bun gives a message when it is whole, and does not tell of its fragments",
+  because: "Bun delivers only whole messages, and hides their fragments",
 };
 
 /** Bare sockets at both ends. */

@@ -1,4 +1,7 @@
-/** Handshakes that the server accepts: what crosses the proxy of the request and of the 101, and what does not. */
+/**
+ * Handshakes that the server accepts: which parts of the request and of the 101 pass the proxy, and which do
+ * not.
+ */
 import { closePayload, OPCODE, unmasked } from "../frames.ts";
 import { handshakeRequest, switchingProtocols } from "../handshake.ts";
 import type { HandshakeCase } from "../handshake-case.ts";
@@ -15,31 +18,31 @@ const OFFER = `Sec-WebSocket-Protocol: ${OFFERED}`;
 
 const PROTOCOLS: readonly HandshakeCase[] = [
   {
-    name: "a subprotocol is offered, and chosen",
+    name: "the client offers a subprotocol, and the server chooses it",
     request: handshakeRequest({ headers: [OFFER] }),
     answer: chooses("Sec-WebSocket-Protocol: realtime"),
     status: 101,
   },
   {
-    name: "the second subprotocol is chosen",
+    name: "the server chooses the second subprotocol",
     request: handshakeRequest({ headers: ["Sec-WebSocket-Protocol: one,two"] }),
     answer: chooses("Sec-WebSocket-Protocol: two"),
     status: 101,
   },
   {
-    name: "subprotocols are offered, and none is chosen",
+    name: "the client offers subprotocols, and the server chooses none",
     request: handshakeRequest({ headers: [OFFER] }),
     answer: ACCEPTS,
     status: 101,
   },
   {
-    name: "a subprotocol is chosen that was not offered",
+    name: "the server chooses a subprotocol that the client did not offer",
     request: handshakeRequest({ headers: ["Sec-WebSocket-Protocol: one"] }),
     answer: chooses("Sec-WebSocket-Protocol: other"),
     status: 101,
   },
   {
-    name: "subprotocols are offered in two lines, with odd spaces and characters",
+    name: "the client offers subprotocols in two lines, with unusual spaces and characters",
     request: handshakeRequest({
       headers: ["Sec-WebSocket-Protocol: a ,  b", 'Sec-WebSocket-Protocol: key.sk-{x}/@"y"'],
     }),
@@ -67,7 +70,7 @@ const HEADERS: readonly HandshakeCase[] = [
     status: 101,
   },
   {
-    name: "headers of the request that are for this hop only",
+    name: "hop-by-hop headers of the request",
     request: handshakeRequest({
       headers: [
         "Connection: keep-alive, Upgrade, X-Hop",
@@ -85,11 +88,11 @@ const HEADERS: readonly HandshakeCase[] = [
         ...{ te: undefined, "x-hop": undefined, "proxy-authorization": undefined },
         "sec-websocket-extensions": undefined,
       },
-      because: "RFC 9110 §7.6.1; and each hop has its own extensions (RFC 6455 §9.1)",
+      because: "RFC 9110 §7.6.1, and each hop has its own extensions (RFC 6455 §9.1)",
     },
   },
   {
-    name: "headers that come twice, and a length of 0",
+    name: "repeated headers, and a length of 0",
     request: handshakeRequest({
       headers: ["Content-Length: 0", "X-Twice: a", "X-Twice: b", "Cookie: a=1", "Cookie: b=2"],
     }),
@@ -97,11 +100,11 @@ const HEADERS: readonly HandshakeCase[] = [
     status: 101,
     through: {
       request: { cookie: "a=1; b=2" },
-      because: "a request has one line of cookies (RFC 6265 §5.4), and Bun makes one of two",
+      because: "a request has one line of cookies (RFC 6265 §5.4), and Bun joins two lines",
     },
   },
   {
-    name: "X-Forwarded-* and Via of the proxy in front",
+    name: "X-Forwarded-* and Via of a front proxy",
     request: handshakeRequest({
       headers: [
         "X-Forwarded-For: 203.0.113.7",
@@ -119,7 +122,7 @@ const HEADERS: readonly HandshakeCase[] = [
         "x-forwarded-proto": "https",
         via: "1.1 front, 1.1 the-proxy",
       },
-      because: "as in HTTP: the proxy adds itself, and believes the proxy in front",
+      because: "as in HTTP: the proxy adds itself, and trusts the front proxy",
     },
   },
   {
@@ -135,7 +138,7 @@ const HEADERS: readonly HandshakeCase[] = [
     status: 101,
   },
   {
-    name: "headers of the 101 that are for this hop only",
+    name: "hop-by-hop headers of the 101",
     request: handshakeRequest(),
     answer: {
       bytes: (key) =>
@@ -177,20 +180,20 @@ function target(name: string, path: string, change: Partial<HandshakeCase> = {})
 }
 
 const TARGETS: readonly HandshakeCase[] = [
-  target("a query as it came", "/v1/realtime?model=m&x=%2F%20%e2%82%AC&y=a+b&z=&&model=other"),
-  target("a path as it came", "/v1/a%2Fb/%E2%82%AC;v=1/~x?model=m"),
-  target("no model, where there is only one", "/v1/realtime?intent=transcription"),
-  target("/v1/responses, which names its model later", "/v1/responses"),
+  target("an unchanged query", "/v1/realtime?model=m&x=%2F%20%e2%82%AC&y=a+b&z=&&model=other"),
+  target("an unchanged path", "/v1/a%2Fb/%E2%82%AC;v=1/~x?model=m"),
+  target("no model, with only one server", "/v1/realtime?intent=transcription"),
+  target("/v1/responses, whose model comes later", "/v1/responses"),
   target("a base path", "/v1/realtime?model=m", {
     basePath: "/api/v3",
     through: {
       start: "GET /api/v3/realtime?model=m HTTP/1.1",
-      because: "it takes the place of /v1",
+      because: "the base path replaces /v1",
     },
   }),
   target("no base path", "/v1/realtime?model=m", {
     basePath: "",
-    through: { start: "GET /realtime?model=m HTTP/1.1", because: "it takes the place of /v1" },
+    through: { start: "GET /realtime?model=m HTTP/1.1", because: "the base path replaces /v1" },
   }),
 ];
 
@@ -210,7 +213,7 @@ const AT_ONCE: readonly HandshakeCase[] = [
   },
 ];
 
-/** What asks for a WebSocket and is no handshake for a server: the proxy ignores that, as RFC 9110 §7.8 allows. */
+/** Upgrade requests that the proxy does not treat as handshakes. RFC 9110 §7.8 allows to ignore Upgrade. */
 const IGNORED: readonly HandshakeCase[] = [
   {
     name: "a POST with Upgrade is a POST",
@@ -219,18 +222,18 @@ const IGNORED: readonly HandshakeCase[] = [
     status: 200,
     through: {
       request: { upgrade: undefined, "sec-websocket-key": "the client's" },
-      because: "Upgrade is for one hop, and the answer is the one to the POST",
+      because: "Upgrade is a hop-by-hop header, and the server answers the POST",
     },
   },
   {
-    name: "the list of models",
+    name: "the model list",
     request: handshakeRequest({ target: "/v1/models" }),
     answer: ACCEPTS,
     status: 101,
     through: {
       own: { status: 200, code: "" },
       asked: false,
-      because: "the proxy answers that itself",
+      because: "the proxy answers this itself",
     },
   },
 ];

@@ -1,12 +1,14 @@
-/** Whole messages of all sizes, and many of them: what both ends see. */
+/** Whole messages of all sizes, and many messages: what both ends see. */
 import type { Case } from "../conformance.ts";
 import type { Step } from "../script.ts";
 import { messageLine } from "../transcript.ts";
 
-/** The sizes at which the header of a frame changes its form, and the largest message that the proxy passes on. */
+/**
+ * The sizes at which the form of the frame header changes, and the largest message that the proxy passes on.
+ */
 const SIZES = [0, 1, 125, 126, 65_535, 65_536, 1_048_576, 16_777_216];
 
-/** npm's ws sends it, and gets it back from npm's ws. */
+/** npm's ws sends it, and npm's ws sends it back. */
 function echoed(name: string, step: Step, lines: readonly string[]): Case {
   return {
     name,
@@ -25,7 +27,7 @@ const SIZED = SIZES.flatMap((size): readonly Case[] => [
   ]),
 ]);
 
-/** Much at once, and the Close frame right behind it. */
+/** Many bytes at once, with the Close frame directly after them. */
 const MANY: readonly Case[] = [
   {
     name: "from the server: 20 MB, then Close",

@@ -1,4 +1,4 @@
-/** Pings and pongs from either end: liveness is a matter of the two ends, so both must see the other's. */
+/** Pings and pongs from both ends. The two ends check each other's liveness, so each must see the other's. */
 import type { Case } from "../conformance.ts";
 import { closePayload, masked, OPCODE, unmasked } from "../frames.ts";
 import type { Step } from "../script.ts";
@@ -32,7 +32,7 @@ const ANSWERED: readonly Case[] = PAYLOADS.flatMap((payload): readonly Case[] =>
       },
     },
     {
-      name: `the client's pong ${size}, that nobody asked for`,
+      name: `the client's unsolicited pong ${size}`,
       client: { steps: [{ pong: payload }, { text: "after" }, { until: 2 }, DONE] },
       server: { steps: [], echo: true },
       sees: {
@@ -41,7 +41,7 @@ const ANSWERED: readonly Case[] = PAYLOADS.flatMap((payload): readonly Case[] =>
       },
     },
     {
-      name: `the server's pong ${size}, that nobody asked for`,
+      name: `the server's unsolicited pong ${size}`,
       client: { steps: [] },
       server: { steps: [{ pong: payload }, { text: "after" }, DONE] },
       sees: {
@@ -55,7 +55,7 @@ const ANSWERED: readonly Case[] = PAYLOADS.flatMap((payload): readonly Case[] =>
 const MASKED_CLOSE = masked({ opcode: OPCODE.close, payload: closePayload(1000) });
 const UNMASKED_CLOSE = unmasked({ opcode: OPCODE.close, payload: closePayload(1000) });
 
-/** Bare sockets, which answer no ping: who sends pings must find out that nobody is there. */
+/** Bare sockets, which answer no ping: the sender of pings must notice that the other end does not answer. */
 const UNANSWERED: readonly Case[] = [
   {
     name: "the server's ping, which the client does not answer",

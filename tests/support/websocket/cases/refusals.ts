@@ -1,4 +1,7 @@
-/** Handshakes that end without a WebSocket: the server refuses them or can't be used, or the proxy refuses them itself. */
+/**
+ * Handshakes without a WebSocket: the server refuses them or gives no valid answer, or the proxy refuses them
+ * itself.
+ */
 import { gzipSync } from "node:zlib";
 import { handshakeRequest, switchingProtocols } from "../handshake.ts";
 import type { HandshakeCase, Own } from "../handshake-case.ts";
@@ -52,7 +55,7 @@ const BY_SERVER: readonly HandshakeCase[] = [
   ),
   refusal("204", 204, head(204, "X-Why: none")),
   refusal("304", 304, head(304, 'ETag: "x"')),
-  refusal("403 without a body, as uvicorn says it", 403, head(403, "Content-Length: 0")),
+  refusal("403 without a body, as uvicorn sends it", 403, head(403, "Content-Length: 0")),
   refusal(
     "401 in chunks",
     401,
@@ -71,7 +74,7 @@ const BY_SERVER: readonly HandshakeCase[] = [
   refusal("403 that ends with the connection", 403, `${head(403, JSON_TYPE)}${BODY}`, "FIN"),
   refusal("500 of 3 MB", 500, sized(500, LONG)),
   refusal(
-    "500 in chunks that breaks off",
+    "500 in chunks, broken off",
     500,
     `${head(500, "Transfer-Encoding: chunked")}5\r\nhello\r\n`,
     "FIN",
@@ -80,7 +83,7 @@ const BY_SERVER: readonly HandshakeCase[] = [
 
 const NO_101: NonNullable<HandshakeCase["through"]> = {
   own: { status: 502, code: "backend_unreachable" },
-  because: "a client must not take it for a WebSocket",
+  because: "the client must not treat the answer as a WebSocket",
 };
 
 function unusable(name: string, answer: ServerAnswer): HandshakeCase {
@@ -93,14 +96,17 @@ const UNUSABLE: readonly HandshakeCase[] = [
     bytes: (key) => switchingProtocols(key, [], ["sec-websocket-accept"]),
   }),
   unusable("a 101 without Upgrade", { bytes: (key) => switchingProtocols(key, [], ["upgrade"]) }),
-  unusable("a 101 with an extension that nobody asked for", {
+  unusable("a 101 with an extension that the client did not offer", {
     bytes: (key) => switchingProtocols(key, ["Sec-WebSocket-Extensions: permessage-deflate"]),
   }),
   unusable("a 101 with 40 KB of headers", {
     bytes: (key) => switchingProtocols(key, [`X-Long: ${"l".repeat(40_000)}`]),
   }),
   {
-    ...unusable("no HTTP", { bytes: () => "SSH-2.0-OpenSSH_9.2\r\n\r\n", leave: "FIN" }),
+    ...unusable("an answer that is not HTTP", {
+      bytes: () => "SSH-2.0-OpenSSH_9.2\r\n\r\n",
+      leave: "FIN",
+    }),
     status: 0,
   },
   { ...unusable("a FIN and no answer", { bytes: () => "", leave: "FIN" }), status: 0 },
@@ -113,7 +119,7 @@ function invalid(name: string, request: string, own: Partial<Own> = {}): Handsha
     through: {
       own: { status: 400, code: "invalid_handshake", ...own },
       asked: false,
-      because: "no server is asked for what can't become a WebSocket",
+      because: "the proxy does not send an invalid handshake to a server",
     },
   };
 }
@@ -131,7 +137,7 @@ const INVALID: readonly HandshakeCase[] = [
     handshakeRequest({ headers: ["Sec-WebSocket-Key: c2hvcnQ="] }),
   ),
   invalid(
-    "a key that is no base64",
+    "a key that is not base64",
     handshakeRequest({ headers: ["Sec-WebSocket-Key: ????????????????????????"] }),
   ),
   invalid(
@@ -159,7 +165,10 @@ const INVALID: readonly HandshakeCase[] = [
   ),
 ];
 
-/** Codex goes on over HTTP at once after a 426, tries the others for seconds, and gives up on 400. */
+/**
+ * After a 426, Codex switches to HTTP at once. After other statuses it retries for seconds. After 400 it
+ * gives up.
+ */
 const ON_RESPONSES: readonly HandshakeCase[] = STATUSES.map((status) => {
   const isOverHttp = [400, 403, 404, 405, 501].includes(status);
   return {
@@ -168,7 +177,7 @@ const ON_RESPONSES: readonly HandshakeCase[] = STATUSES.map((status) => {
     ...(isOverHttp && {
       through: {
         own: { status: 426, code: "upgrade_required" },
-        because: "Codex goes on over HTTP at once after a 426, and not after these",
+        because: "Codex switches to HTTP at once after a 426, but not after these",
       },
     }),
   };

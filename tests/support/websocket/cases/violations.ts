@@ -1,4 +1,4 @@
-/** What breaks the protocol, from either end, and what the other end makes of it. */
+/** Protocol errors from either end, and the reaction of the other end. */
 import type { Case } from "../conformance.ts";
 import { closePayload, type FrameInit, masked, OPCODE, unmasked } from "../frames.ts";
 import type { Step } from "../script.ts";
@@ -6,9 +6,9 @@ import { messageLine } from "../transcript.ts";
 
 const DONE: Step = { close: 1000 };
 
-/** What breaks RFC 6455 whoever sends it, and the code that the other end closes with. */
+/** Errors against RFC 6455 from either side, and the code with which the other end closes. */
 const WRONG: readonly (readonly [name: string, code: number, ...frames: readonly FrameInit[]])[] = [
-  ["a text that is no UTF-8", 1007, { opcode: OPCODE.text, payload: bytes(0xff, 0xfe) }],
+  ["a text that is not UTF-8", 1007, { opcode: OPCODE.text, payload: bytes(0xff, 0xfe) }],
   [
     "a text that ends within a code point",
     1007,
@@ -26,16 +26,20 @@ const WRONG: readonly (readonly [name: string, code: number, ...frames: readonly
     { opcode: OPCODE.text, payload: "good", fin: false },
     { opcode: OPCODE.continuation, payload: bytes(0xff) },
   ],
-  ["a Close frame whose reason is no UTF-8", 1007, closing(1000, bytes(0xff))],
+  ["a Close frame whose reason is not UTF-8", 1007, closing(1000, bytes(0xff))],
   ...[3, 7, 11, 15].map((opcode) => [`opcode ${opcode}`, 1002, { opcode }] as const),
   ...[4, 2, 1].map(
     (reserved) => [`reserved bits ${reserved}`, 1002, { opcode: OPCODE.text, reserved }] as const,
   ),
   ["a ping of 126 B", 1002, { opcode: OPCODE.ping, payload: "p".repeat(126) }],
   ["a ping in two fragments", 1002, { opcode: OPCODE.ping, fin: false }],
-  ["a fragment of nothing", 1002, { opcode: OPCODE.continuation, payload: "lost" }],
   [
-    "a message within another one",
+    "a continuation without a first fragment",
+    1002,
+    { opcode: OPCODE.continuation, payload: "lost" },
+  ],
+  [
+    "a message inside of another message",
     1002,
     { opcode: OPCODE.text, payload: "one", fin: false },
     { opcode: OPCODE.text, payload: "two" },
@@ -93,7 +97,7 @@ const OVER_THE_LIMIT: readonly Case[] = [
     through: {
       client: ["101", "close 1009"],
       server: ["open", "close 1006"],
-      because: "a message is held whole, so the proxy has a limit",
+      because: "the proxy holds whole messages in memory, so it has a limit",
     },
   },
   {
@@ -105,7 +109,7 @@ const OVER_THE_LIMIT: readonly Case[] = [
     through: {
       client: ["101", "close 1011"],
       server: ["open", "close 1009"],
-      because: "a message is held whole, so the proxy has a limit",
+      because: "the proxy holds whole messages in memory, so it has a limit",
     },
   },
 ];
