@@ -2,6 +2,7 @@
  * Builds the proxy: connects its parts and stops them in order. Only main.ts imports it. Decides nothing
  * about a request or a server.
  */
+
 import type { Config } from "./config.ts";
 import { type OpenControl, openControl } from "./control.ts";
 import { Engine } from "./engine/engine.ts";
@@ -10,6 +11,7 @@ import { Fleet } from "./fleet/fleet.ts";
 import { modelReader } from "./fleet/models.ts";
 import { controlSocket } from "./ground/control-socket.ts";
 import { newPseudonym, viaEntry } from "./ground/pseudonym.ts";
+import { sentence } from "./ground/sentence.ts";
 import { type Descriptors, readDescriptors } from "./process/descriptors.ts";
 import { explainListen } from "./process/listen-error.ts";
 import { readNetworkNamespace } from "./process/network-namespace.ts";
@@ -102,7 +104,7 @@ export async function runProxy(
   for (const source of Object.values(sources)) void source.follow(watching.signal);
   const control = await openControlOf(config, fleet, log);
   const signal = await stopSignal;
-  log.info("stopping: requests in flight may finish", { signal });
+  log.info("stopping", { signal });
   waitingRoom.close();
   // We watch the containers until the last request ends: requests in flight still depend on this.
   await drainServer(server, drainTimeoutMs, log);
@@ -130,7 +132,7 @@ function sourcesOf(init: DockerSourceInit & { readonly engine: Engine }): Source
 
 async function drainServer(server: ProxyServer, timeoutMs: number, log: Log): Promise<void> {
   const cut = await server.stop(timeoutMs);
-  if (cut > 0) log.warn("the time to drain is up; requests were cut", { requests_cut: cut });
+  if (cut > 0) log.warn("drain timeout expired", { requests_cut: cut });
 }
 
 /** What the source must know about this process to find a way to containers and to exclude the proxy itself. */
@@ -161,8 +163,8 @@ async function openControlOf(
   const control = await openControl({ path, drains, onBug });
   if (control.kind === "open") return control;
   const { reason } = control;
-  log.warn("drain and undrain will not work: can't make their socket", {
-    reason: `${reason}; RUNTIME_DIRECTORY names another directory for it`,
+  log.warn("control socket unavailable", {
+    reason: `${sentence(reason)} The commands drain and undrain do not work. Set RUNTIME_DIRECTORY to a directory that the proxy can write to.`,
   });
   return undefined;
 }
@@ -194,10 +196,11 @@ function remoteOf(address: EngineAddress, engine: Engine): RemoteEngine | undefi
 async function countDescriptors(log: Log): Promise<Descriptors | undefined> {
   const descriptors = await readDescriptors();
   if (descriptors !== undefined && descriptors.limit < DESCRIPTORS_MIN) {
-    log.warn(
-      "few file descriptors: each request takes two; raise the limit (ulimit -n, LimitNOFILE)",
-      { limit: descriptors.limit },
-    );
+    const { limit, requestsMax } = descriptors;
+    log.warn("low open file limit", {
+      limit,
+      reason: `The limit of ${limit} open files allows about ${requestsMax} requests at once. Raise it with ulimit -n or LimitNOFILE.`,
+    });
   }
   return descriptors;
 }

@@ -34,8 +34,8 @@ async function main(): Promise<void> {
     format: output.isTerminal ? "text" : "json",
     write: output.write,
   });
-  for (const warning of warnings) log.warn(warning);
-  if (stillRoot !== undefined) log.warn("stays root", { reason: stillRoot });
+  for (const warning of warnings) log.warn("configuration warning", { reason: warning });
+  if (stillRoot !== undefined) log.warn("running as root", { reason: stillRoot });
   const { runProxy } = await import("./compose.ts");
   const end = await runProxy(config, log, stopSignal);
   await output.flush();

@@ -67,7 +67,11 @@ export function startServer(init: ServerInit): ProxyServer {
     fetch: (request) => handler(request, new ClientConnection(request, connections)),
     websocket: sockets.handler,
     error: (error) => {
-      log.error("a request failed inside the proxy: please report this", { reason: error.stack });
+      log.error("internal error", {
+        doing: "while it served a request",
+        reason: String(error),
+        stack: error.stack,
+      });
       return errorResponse("internal_error", "Cannot serve the request: the proxy failed");
     },
   });

@@ -10,6 +10,7 @@ import { parseStatus, renderJson, renderStatus } from "../src/cli/table.ts";
 import { readLabels } from "../src/sources/labels.ts";
 import type { Status } from "../src/status.ts";
 import { createLog } from "../src/telemetry/log.ts";
+import type { LogEvent } from "../src/telemetry/log-events.ts";
 import { NO_TELEMETRY } from "../src/telemetry/telemetry.ts";
 import { startProxy } from "./support/proxy/in-process.ts";
 import { containerStatus, STARTED_MS, statusReply } from "./support/proxy/status-reply.ts";
@@ -88,7 +89,7 @@ describe("the log", () => {
   test("as JSON contains no raw control character and is the same JSON", () => {
     const lines: string[] = [];
     const log = createLog({ level: "info", format: "json", write: (line) => lines.push(line) });
-    log.warn(NASTY, fields);
+    log.warn(NASTY as LogEvent, fields);
     expect(steering(lines[0]!.slice(0, -1))).toEqual([]);
     expect(JSON.parse(lines[0]!)).toMatchObject({ message: NASTY, ...fields });
   });
@@ -96,7 +97,7 @@ describe("the log", () => {
   test("as text contains no control character except its own colours", () => {
     const lines: string[] = [];
     const log = createLog({ level: "info", format: "text", write: (line) => lines.push(line) });
-    log.warn(NASTY, fields);
+    log.warn(NASTY as LogEvent, fields);
     const colours = ["\u001b[2m", "\u001b[33m", "\u001b[0m"];
     const plain = colours.reduce((text, colour) => text.replaceAll(colour, ""), lines[0]!);
     expect(steering(plain.slice(0, -1))).toEqual([]);

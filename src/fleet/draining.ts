@@ -107,14 +107,14 @@ export class DrainingBackends {
     this.#remove(backend, "cut");
     const level = inFlight > 0 ? "warn" : "info";
     const fields = { container: name, requests_cut: inFlight };
-    this.#init.log[level]("the time to drain is up", fields);
+    this.#init.log[level]("drain timeout expired", fields);
   }
 
   #endEndless(backend: Backend): void {
     const count = backend.endEndless();
     if (count === 0) return;
     const fields = { container: backend.name, websockets_cut: count };
-    this.#init.log.warn("the time to drain is up", fields);
+    this.#init.log.warn("drain timeout expired", fields);
   }
 
   #remove(backend: Backend, reason: CloseReason): void {

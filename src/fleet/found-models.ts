@@ -140,8 +140,8 @@ export class FoundModels {
         this.failed(reason, unreachable);
       },
       onBug: (error) => {
-        const fields = { container: name(), reason: stackOf(error) };
-        log.error("a bug in the proxy: please report it", fields);
+        const bug = { reason: String(error), stack: stackOf(error) };
+        log.error("internal error", { container: name(), doing: "while it read models", ...bug });
       },
     });
   }

@@ -120,7 +120,7 @@ export class Member {
     this.#judge(rank);
     void this.#holding.idle.then(() => {
       if (this.#drained !== drained || !this.isDrained || this.#isStopping) return;
-      this.#init.log.info("container drained: no request is left", { container: this.#name });
+      this.#init.log.info("drain finished", { container: this.#name });
     });
   }
 

@@ -2,6 +2,7 @@
  * Warns if containers serve the same models and do not share the requests, or if replicas differ. Does not decide
  * which container gets the requests.
  */
+import { sentence } from "../ground/sentence.ts";
 import { someOf } from "../ground/some-of.ts";
 import type { Backend } from "../routing/backend.ts";
 import type { Overlap } from "../routing/overlap.ts";
@@ -10,17 +11,16 @@ import { LABELLED_REPLICAS } from "../sources/sighting.ts";
 import type { WarnOnce } from "../telemetry/warn-once.ts";
 import { differencesBetween, differencesText } from "./replica-differences.ts";
 
-const NEITHER_IS_REPLICA =
-  "two containers serve the same models; the last to become healthy gets all their requests: to have both share them, set the label inference.replica=true on both";
-const ONE_IS_REPLICA =
-  "two containers serve the same models and do not share their requests, because one of them lacks the label inference.replica=true: to have both share them, set it there too";
-const OF_TWO_GROUPS =
-  "two containers serve the same models; the last to become healthy gets all their requests, together with its own replicas: to have both share them, set the label inference.replica=true on both";
-const REPLICAS_DIFFER =
-  "two replicas of the same models differ, and requests go to either of them: set both up alike, or take the label inference.replica from one";
-
-const OWN_REPLICAS_DIFFER =
-  "two replicas of the same models differ, and requests go to either of them: set both up alike";
+/** The reasons. Each says who gets the requests now, and how to change that. */
+const LAST_TAKES_ALL = "The last container to become healthy gets all requests for these models.";
+const SET_ON_BOTH =
+  "To share the requests, set the label inference.replica=true on both containers.";
+const NEITHER_IS_REPLICA = `${LAST_TAKES_ALL} ${SET_ON_BOTH}`;
+const ONE_IS_REPLICA = `${LAST_TAKES_ALL} To share the requests, set the label inference.replica=true on the container in without_label too.`;
+const OF_TWO_GROUPS = `${LAST_TAKES_ALL} It shares them with its own replicas only. ${SET_ON_BOTH}`;
+const SET_UP_ALIKE = "Requests go to both. Set up both in the same way";
+const REPLICAS_DIFFER = `${SET_UP_ALIKE}, or remove the label inference.replica from one.`;
+const OWN_REPLICAS_DIFFER = `${SET_UP_ALIKE}.`;
 
 /** Warns once for each overlap: again only if something in it has changed. */
 export function warnOfOverlaps(warnings: WarnOnce, overlaps: readonly Overlap[]): void {
@@ -40,12 +40,14 @@ function warnOfRivals(warnings: WarnOnce, { winner, other, modelIds }: Overlap):
   // Another winner or other models are news. Another order of the same models is not.
   const keys = [whoIs(winner), whoIs(other)];
   const said = `${keys[0]} ${hashOf([...modelIds].sort())}`;
+  const warn = (reason: string, more: object = {}): void =>
+    warnings.warn(keys, "duplicate models", { ...fields, ...more, reason }, `${said} ${reason}`);
   if (isLabelled(winner) || isLabelled(other)) {
     const { name } = isLabelled(winner) ? other : winner;
-    warnings.warn(keys, ONE_IS_REPLICA, { ...fields, without_label: name }, said);
+    warn(ONE_IS_REPLICA, { without_label: name });
   } else if (winner.shares === undefined && other.shares === undefined) {
-    warnings.warn(keys, NEITHER_IS_REPLICA, fields, said);
-  } else warnings.warn(keys, OF_TWO_GROUPS, fields, said);
+    warn(NEITHER_IS_REPLICA);
+  } else warn(OF_TWO_GROUPS);
 }
 
 function warnOfDifferences(warnings: WarnOnce, { winner, other }: Overlap): void {
@@ -57,11 +59,10 @@ function warnOfDifferences(warnings: WarnOnce, { winner, other }: Overlap): void
     containers: servers.map(({ name }) => name),
     model_count: ids.length,
     models: someOf(ids),
-    reason: differencesText(differences),
+    reason: `${sentence(differencesText(differences))} ${isLabelled(winner) ? REPLICAS_DIFFER : OWN_REPLICAS_DIFFER}`,
   };
   const keys = servers.map(({ run }) => keyOf(run));
-  const message = isLabelled(winner) ? REPLICAS_DIFFER : OWN_REPLICAS_DIFFER;
-  warnings.warn(keys, message, fields, hashOf(all));
+  warnings.warn(keys, "replicas differ", fields, hashOf(all));
 }
 
 /** A group that a source has named counts as one server. Otherwise two such groups would cause many warnings. */

@@ -7,6 +7,8 @@
 export type Descriptors = {
   /** How many descriptors the process may have open. */
   readonly limit: number;
+  /** About how many requests may be in flight at once, in round numbers. */
+  readonly requestsMax: number;
   /** Takes the descriptors for one more request. Returns false and takes nothing if there is no room. */
   readonly take: () => boolean;
 };
@@ -46,6 +48,7 @@ export function createDescriptors({ limit, countOpen: count, now }: DescriptorsI
   let countedMs = Number.NEGATIVE_INFINITY;
   return {
     limit,
+    requestsMax: Math.floor(usable / PER_REQUEST / 10) * 10,
     take: () => {
       if (now() - countedMs >= RECOUNT_MS) {
         expected = count();

@@ -51,8 +51,10 @@ export class AnswerWatch implements BodyWatch {
     const ending = attempt.ended(end);
     if (error === undefined) this.#pool.keep();
     if (isBug) {
-      this.#told.log.error("an answer failed inside the proxy: please report this", {
-        reason: stackOf(error),
+      this.#told.log.error("internal error", {
+        doing: "while it passed on an answer",
+        reason: String(error),
+        stack: stackOf(error),
       });
     } else if (ending === "broken off") this.#brokeOff(error);
   }

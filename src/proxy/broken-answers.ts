@@ -10,6 +10,7 @@ import type { Backend } from "../routing/backend.ts";
 import type { Ending } from "../routing/ending.ts";
 import type { RunEnd } from "../routing/run.ts";
 import type { Log } from "../telemetry/log.ts";
+import type { LogEvent } from "../telemetry/log-events.ts";
 import { type AbortReason, PATIENCE } from "./upstream-abort.ts";
 
 export type BrokenAnswersInit = {
@@ -92,13 +93,13 @@ export class BrokenAnswers {
     const told = incident.tell(this.#timeIsUp);
     if (told === undefined) return;
     const { container, model, count, reason } = told;
-    const { message, counted } = LINES[incident.what];
-    this.#init.log.warn(message, { container, model, [counted]: count, reason });
+    const { event, counted } = LINES[incident.what];
+    this.#init.log.warn(event, { container, model, [counted]: count, reason });
   }
 }
 
 type Line = {
-  readonly message: string;
+  readonly event: LogEvent;
   /** The field with the count. */
   readonly counted: string;
   /** The noun for one of them, in the text about how long it had lasted. */
@@ -107,15 +108,15 @@ type Line = {
 
 const LINES: Readonly<Record<Broken["what"], Line>> = {
   answer: {
-    message: "answers broke off; their clients' connections are aborted",
+    event: "answers broken off",
     ...{ counted: "answers", one: "answer" },
   },
   request: {
-    message: "requests failed before their answers began",
+    event: "requests failed",
     ...{ counted: "requests", one: "request" },
   },
   websocket: {
-    message: "WebSockets ended early; their clients' connections are closed",
+    event: "websockets broken off",
     ...{ counted: "websockets", one: "connection" },
   },
 };

@@ -152,10 +152,8 @@ export class Realtime {
     const told = this.#toldTooLong[from];
     if (told.has(backend.ending)) return;
     told.add(backend.ending);
-    this.#init.log.warn(
-      `a WebSocket message of a ${from} was too long; its WebSocket is ended with 1009`,
-      { container: backend.name, model: exchange.model, bytes_max: MESSAGE_BYTES_MAX },
-    );
+    const fields = { container: backend.name, model: exchange.model, from };
+    this.#init.log.warn("websocket message too long", { ...fields, bytes_max: MESSAGE_BYTES_MAX });
   }
 }
 

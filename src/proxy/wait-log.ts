@@ -41,7 +41,7 @@ export class WaitLog {
     }
     const level = this.#levelOf(model);
     this.#episodes.set(model, { level, requests: 1, longestMs: 0 });
-    this.#log[level]("requests wait for a model", { model, reason });
+    this.#log[level]("requests waiting", { model, reason });
   }
 
   /** @param isWaitedFor true if other requests still wait for the model */
@@ -52,7 +52,7 @@ export class WaitLog {
     if (isWaitedFor) return;
     this.#episodes.delete(model);
     const { level, requests, longestMs } = episode;
-    this.#log[level]("no request waits for the model any more", {
+    this.#log[level]("no requests waiting", {
       model,
       requests,
       longest_seconds: Math.round(longestMs / 100) / 10,

@@ -30,7 +30,8 @@ export class BugReport {
     const isRepeated = nowMs - (this.#saidMs.get(key) ?? Number.NEGATIVE_INFINITY) < REPEAT_MS;
     if (isRepeated) return;
     this.#saidMs.set(key, nowMs);
-    this.#log.error(`a bug in the proxy ${doing}; please report it`, {
+    this.#log.error("internal error", {
+      doing,
       reason: String(error).slice(0, STACK_LENGTH_MAX),
       stack: stack.slice(0, STACK_LENGTH_MAX),
     });

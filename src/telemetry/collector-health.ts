@@ -21,7 +21,7 @@ export class CollectorHealth {
     const isFirst = this.#failing.size === 0;
     this.#failing.add(signal);
     if (!isFirst) return;
-    this.#log.warn("telemetry can't be sent; requests are not affected", {
+    this.#log.warn("telemetry export failed", {
       signal,
       reason: errorText(error),
     });
@@ -30,7 +30,7 @@ export class CollectorHealth {
   succeeded(signal: Signal): void {
     this.#lastSuccessMs = performance.now();
     if (this.#failing.delete(signal) && this.#failing.size === 0) {
-      this.#log.info("telemetry is sent again");
+      this.#log.info("telemetry export recovered");
     }
   }
 }

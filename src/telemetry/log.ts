@@ -4,6 +4,7 @@
  * earlier; the limits here hold if a caller forgets. Does not know where lines go.
  */
 import { printable } from "../ground/printable.ts";
+import type { LogEvent } from "./log-events.ts";
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -11,7 +12,7 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 /** Names are in snake_case, values are JSON. */
 type Fields = Readonly<Record<string, unknown>>;
 
-export type Log = Readonly<Record<LogLevel, (message: string, fields?: Fields) => void>>;
+export type Log = Readonly<Record<LogLevel, (event: LogEvent, fields?: Fields) => void>>;
 
 export type LogInit = {
   /** Lines below this level are left out. */

@@ -168,6 +168,9 @@ class ScrapedReader extends MetricReader {
   }
 }
 
+const INCOMPLETE =
+  "Some telemetry was not sent before the proxy ended. Requests were not affected.";
+
 async function shutDown(parts: readonly Part[], late: LateSpans, log: Log): Promise<void> {
   await Bun.sleep(CUT_MS);
   const timeUp = Promise.withResolvers<"late">();
@@ -177,7 +180,7 @@ async function shutDown(parts: readonly Part[], late: LateSpans, log: Log): Prom
     .then(() => Promise.allSettled(parts.map((part) => part.shutdown())));
   const outcome = await Promise.race([flushed, timeUp.promise]);
   clearTimeout(timer);
-  if (outcome === "late") log.warn("telemetry could not all be sent in time", { ms: FLUSH_MS });
+  if (outcome === "late") log.warn("telemetry incomplete", { ms: FLUSH_MS, reason: INCOMPLETE });
 }
 
 /** Writes OpenTelemetry's own messages to the log. */
@@ -188,10 +191,10 @@ function showDiagnostics(level: DiagnosticsLevel, log: Log): void {
       const details = rest.filter(
         (detail) => typeof detail !== "object" || detail instanceof Error,
       );
-      write(
-        `OpenTelemetry: ${message}`,
-        details.length > 0 ? { details: details.map(String) } : {},
-      );
+      write("opentelemetry", {
+        reason: message,
+        ...(details.length > 0 && { details: details.map(String) }),
+      });
     };
   const logger: DiagLogger = {
     error: to(log.error),

@@ -5,6 +5,7 @@
  */
 import { BoundedMap } from "../ground/bounded-map.ts";
 import type { Log } from "./log.ts";
+import type { LogEvent } from "./log-events.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -28,20 +29,20 @@ export class WarnOnce {
   }
 
   /**
-   * Warns, unless the last warning with this message about these containers had the same `said`.
+   * Warns, unless the last warning with this event about these containers had the same `said`.
    *
    * @param said if it differs from last time, the warning is logged again; must be short, because it is kept
    */
   warn(
     containerIds: readonly string[],
-    message: string,
+    event: LogEvent,
     fields: Fields,
     said = JSON.stringify(fields["reason"] ?? ""),
   ): void {
-    const key = `${[...containerIds].sort().join(" ")} ${message}`;
+    const key = `${[...containerIds].sort().join(" ")} ${event}`;
     if (this.#given.get(key)?.text === said) return;
     this.#given.set(key, { containerIds, text: said });
-    this.#log.warn(message, fields);
+    this.#log.warn(event, fields);
   }
 
   /** Forgets the warnings about a container that is gone. */

@@ -37,8 +37,7 @@ test("after drain, undrain and drain, the log says once that no request is left,
   const second = leaseOf(discovery);
   drains.drain("vllm");
   first.end();
-  const said = (): number =>
-    lines(discovery).filter((line) => line === "container drained: no request is left").length;
+  const said = (): number => lines(discovery).filter((line) => line === "drain finished").length;
   await expectNever("it is logged too early", () => said() > 0, 20);
   second.end();
   await until("it is logged", () => said() > 0);

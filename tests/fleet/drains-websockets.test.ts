@@ -14,7 +14,7 @@ import {
 } from "../support/proxy/discovery.ts";
 import { expectNever, until } from "../support/until.ts";
 
-const TIME_UP = "the time to drain is up";
+const TIME_UP = "drain timeout expired";
 const DRAIN_TIMEOUT_MS = 60;
 /** Longer than the drain timeout. */
 const LONGER_MS = 120;

@@ -36,16 +36,13 @@ describe("drain", () => {
     expect(drains.drain("vllm")).toMatchObject(again); // changes nothing
     await discovery.docker.resync();
     expect([stateOf(discovery, container), lease.backend.state]).toEqual(["drained", "draining"]);
-    expect(lines(discovery)).not.toContain("container drained: no request is left");
+    expect(lines(discovery)).not.toContain("drain finished");
     lease.end();
     expect(drains.stateOf(runOf(result))).toEqual({ state: "drained", inFlight: 0 });
-    await until(
-      "it says so",
-      () => lines(discovery).at(-1)?.endsWith("no request is left") === true,
-    );
-    expect(lines(discovery).filter((line) => line.includes("drained"))).toEqual([
+    await until("it says so", () => lines(discovery).at(-1)?.endsWith("drain finished") === true);
+    expect(lines(discovery).filter((line) => line.includes("drain"))).toEqual([
       "container drained",
-      "container drained: no request is left",
+      "drain finished",
     ]);
   });
 
@@ -108,8 +105,8 @@ describe("drain", () => {
     discovery.fleet.drains.drain("vllm");
     fake.kill(container);
     await untilState(discovery, container, "stopping");
-    await until("the time is up", () => lines(discovery).includes("the time to drain is up"));
-    expect(discovery.log.count("no request is left")).toBe(0);
+    await until("the time is up", () => lines(discovery).includes("drain timeout expired"));
+    expect(discovery.log.count("drain finished")).toBe(0);
   });
 
   test.each(["crash", "restart"])(
@@ -133,7 +130,7 @@ describe("drain", () => {
       fake.setHealth(container, "healthy");
       await untilKind(discovery, "live");
       expect(drains.stateOf(run)).toEqual({ state: "over", inFlight: 0 });
-      expect(discovery.log.count("no request is left")).toBe(0);
+      expect(discovery.log.count("drain finished")).toBe(0);
     },
   );
 
@@ -190,12 +187,9 @@ describe("undrain", () => {
     lease.end();
     expect(drains.undrain("vllm")).toMatchObject({ kind: "done", isNew: false });
     expect(discovery.log.count("container undrained")).toBe(1);
-    expect(discovery.log.count("no request is left")).toBe(0);
+    expect(discovery.log.count("drain finished")).toBe(0);
     drains.drain("vllm"); // within a minute, but logged again
-    await until(
-      "it says so",
-      () => lines(discovery).at(-1)?.endsWith("no request is left") === true,
-    );
+    await until("it says so", () => lines(discovery).at(-1)?.endsWith("drain finished") === true);
     expect(lines(discovery).filter((line) => line === "container drained")).toHaveLength(2);
   });
 

@@ -192,9 +192,9 @@ describe("Fleet, with hostile or unusual model lists", () => {
     const errors = discovery.log.lines.filter(({ level }) => level === "error");
     expect(errors).toMatchObject([
       {
-        message: "a bug in the proxy: please report it",
+        message: "internal error",
         container: container.name,
-        reason: expect.stringContaining("fleet-lists.test.ts"),
+        stack: expect.stringContaining("fleet-lists.test.ts"),
       },
     ]);
   });

@@ -106,7 +106,7 @@ describe("Fleet, with a server whose label names its models", () => {
     await untilKind(discovery, "live");
     const named = addNamed({ fake, port: server.port }, "m", { health: "starting" });
     fake.setHealth(named, "healthy");
-    await until("there is a warning", () => discovery.log.count("two containers") === 1);
+    await until("there is a warning", () => discovery.log.count("duplicate models") === 1);
     const owners = ["m", "other"].map((model) => {
       const route = discovery.table.route(model);
       return route.kind === "routed" && route.lease.backend.run.id === named.id;

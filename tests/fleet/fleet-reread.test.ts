@@ -152,7 +152,7 @@ describe("Fleet, reading models again", () => {
     fake.setHealth(newer, "healthy");
     await untilKind(discovery, "live", "b");
     first.answer = () => modelList("a", "b");
-    await until("there is a warning", () => discovery.log.count("two containers") === 1);
+    await until("there is a warning", () => discovery.log.count("duplicate models") === 1);
     const route = discovery.table.route("b");
     expect(route.kind === "routed" && route.lease.backend.run.id).toBe(newer.id);
   });

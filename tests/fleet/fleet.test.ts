@@ -40,7 +40,7 @@ describe("Fleet", () => {
       fake.requests.some((path) => path.includes("/containers/json")),
     );
     await expectNever("it is ready", () => discovery.fleet.isReady, 20);
-    expect(discovery.log.count("cannot list containers")).toBe(1);
+    expect(discovery.log.count("container list failed")).toBe(1);
     fake.intercept = () => undefined;
     await until("it is ready, by itself", () => discovery.fleet.isReady);
   });

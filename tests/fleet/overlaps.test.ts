@@ -66,8 +66,9 @@ describe("warnOfOverlaps(), with the label inference.replica", () => {
     expect(told().warn(overlapOf(B, A))).toMatchObject([
       {
         level: "warn",
-        message:
-          "two containers serve the same models; the last to become healthy gets all their requests: to have both share them, set the label inference.replica=true on both",
+        message: "duplicate models",
+        reason:
+          "The last container to become healthy gets all requests for these models. To share the requests, set the label inference.replica=true on both containers.",
         ...{ container: "b", instead_of: "a" },
       },
     ]);
@@ -83,7 +84,7 @@ describe("warnOfOverlaps(), with the label inference.replica", () => {
       {
         ...fields,
         without_label: "a",
-        message: expect.stringContaining("one of them lacks the label"),
+        reason: expect.stringContaining("on the container in without_label too"),
       },
     ]);
   });
@@ -94,8 +95,8 @@ describe("warnOfOverlaps(), with the label inference.replica", () => {
     expect(warn(overlapOf(b1!, a1!))).toMatchObject([
       {
         ...{ container: "b", instead_of: "a" },
-        message:
-          "two containers serve the same models; the last to become healthy gets all their requests, together with its own replicas: to have both share them, set the label inference.replica=true on both",
+        reason:
+          "The last container to become healthy gets all requests for these models. It shares them with its own replicas only. To share the requests, set the label inference.replica=true on both containers.",
       },
     ]);
     expect(warn(overlapOf(b1!, a2!))).toHaveLength(1);
@@ -103,7 +104,10 @@ describe("warnOfOverlaps(), with the label inference.replica", () => {
     expect(warn(overlapOf(b1!, A))).toHaveLength(3);
     expect(warn(overlapOf(b1!, LABELLED))).toMatchObject([
       ...[{}, {}, { instead_of: "a" }],
-      { without_label: "b", message: expect.stringContaining("one of them lacks the label") },
+      {
+        without_label: "b",
+        reason: expect.stringContaining("on the container in without_label too"),
+      },
     ]);
   });
 
@@ -113,8 +117,8 @@ describe("warnOfOverlaps(), with the label inference.replica", () => {
     );
     expect(told().warn(overlapOf(one!, other!))).toMatchObject([
       {
-        message:
-          "two replicas of the same models differ, and requests go to either of them: set both up alike",
+        message: "replicas differ",
+        reason: expect.stringMatching(/Requests go to both\. Set up both in the same way\.$/),
       },
     ]);
   });
@@ -136,11 +140,12 @@ describe("warnOfOverlaps(), with the label inference.replica", () => {
     expect(warn(overlapOf(one, other))).toMatchObject([
       {
         level: "warn",
-        message: expect.stringMatching(/^two replicas of the same models differ/),
+        message: "replicas differ",
         containers: ["gpu-1", "gpu-2"],
         model_count: 1,
         models: ["m"],
-        reason: "model m: max_model_len is 8192 on gpu-1 and 4096 on gpu-2",
+        reason:
+          "model m: max_model_len is 8192 on gpu-1 and 4096 on gpu-2. Requests go to both. Set up both in the same way, or remove the label inference.replica from one.",
       },
     ]);
     other.replaceModels(models({ id: "n" }, { id: "m", max_model_len: 4_096, created: 1 }));
@@ -164,7 +169,7 @@ describe("warnOfOverlaps(), with the label inference.replica", () => {
     );
     expect(line).toMatchObject({
       model_count: 200,
-      reason: expect.stringMatching(/; and 197 more models$/),
+      reason: expect.stringMatching(/; and 197 more models\. Requests go to both\./),
     });
     expect(JSON.stringify(line).length).toBeLessThan(4_000);
   });

@@ -40,7 +40,7 @@ test("forward() aborts an answer in flight at a bug of ours, and reports it as a
     () => "broken off",
   );
   expect(answer).not.toContain("data: x\n\n".repeat(300_000));
-  await until("it is logged", () => proxy.log.count("please report this") === 1);
+  await until("it is logged", () => proxy.log.count("internal error") === 1);
   await until("its lease has ended", () => proxy.backend.inFlight === 0);
 });
 

@@ -22,7 +22,7 @@ test("a request with an answer of a replica does not wait, even if no other repl
     const response = await within("an answer", chat(proxy.origin, "m"));
     expect([response.status, await response.text()]).toEqual([503, "says 503"]);
   }
-  expect(proxy.log.lines.map(({ message }) => message)).not.toContain("requests wait for a model");
+  expect(proxy.log.lines.map(({ message }) => message)).not.toContain("requests waiting");
 });
 
 test("a request whose replica dies waits for the others if they are full", async () => {

@@ -12,10 +12,10 @@ test("WaitLog logs the first wait and the end of the last one, with their number
   wait.left("m", 1_000, false);
   wait.left("n", 5, false);
   expect(log.lines.map(({ message, model }) => [message, model])).toEqual([
-    ["requests wait for a model", "m"],
-    ["requests wait for a model", "n"],
-    ["no request waits for the model any more", "m"],
-    ["no request waits for the model any more", "n"],
+    ["requests waiting", "m"],
+    ["requests waiting", "n"],
+    ["no requests waiting", "m"],
+    ["no requests waiting", "n"],
   ]);
   expect(log.lines[2]).toMatchObject({ requests: 2, longest_seconds: 2.3 });
 });

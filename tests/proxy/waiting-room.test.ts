@@ -190,13 +190,13 @@ describe("WaitingRoom", () => {
     expect(lines).toHaveLength(2);
     expect(lines[0]).toMatchObject({
       level: "info",
-      message: "requests wait for a model",
+      message: "requests waiting",
       model: "m",
       reason: "its server is starting",
     });
     expect(lines[1]).toMatchObject({
       level: "info",
-      message: "no request waits for the model any more",
+      message: "no requests waiting",
       model: "m",
       requests: 2,
       longest_seconds: expect.any(Number),

@@ -12,18 +12,32 @@ export function readText(path: string): string {
 /**
  * The rows of the table whose first column has this heading.
  * A cell that is one code span comes without its marks.
+ *
+ * @throws if there is no such table
  */
 export function tableOf(text: string, firstHeading: string): readonly (readonly string[])[] {
-  const lines = text.split("\n");
-  const start = lines.findIndex((line) => line.startsWith(`| ${firstHeading} |`));
-  if (start === -1) throw new Error(`There is no table with the first column “${firstHeading}”`);
-  const rows: string[][] = [];
-  for (const line of lines.slice(start + 2)) {
-    if (!line.startsWith("|")) break;
-    const cells = line.split("|").slice(1, -1);
-    rows.push(cells.map((cell) => cell.trim().replace(/^`([^`]*)`$/, "$1")));
-  }
-  return rows;
+  const [table] = split(text, firstHeading);
+  if (table === undefined) throw new Error(`No table has the first column “${firstHeading}”`);
+  return table;
+}
+
+/** The rows of all tables whose first column has this heading. */
+export function tablesOf(text: string, firstHeading: string): readonly (readonly string[])[] {
+  return split(text, firstHeading).flat();
+}
+
+function split(text: string, firstHeading: string): readonly (readonly (readonly string[])[])[] {
+  const [, ...tables] = text.split(`\n| ${firstHeading} |`);
+  return tables.map((table) => {
+    const lines = table.split("\n").slice(2);
+    const end = lines.findIndex((line) => !line.startsWith("|"));
+    return lines.slice(0, end === -1 ? undefined : end).map(cellsOf);
+  });
+}
+
+function cellsOf(row: string): readonly string[] {
+  const cells = row.split("|").slice(1, -1);
+  return cells.map((cell) => cell.trim().replace(/^`([^`]*)`$/, "$1"));
 }
 
 /** The text of each fenced code block in this language, without the fences. */

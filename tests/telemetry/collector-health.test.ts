@@ -20,7 +20,7 @@ test("CollectorHealth logs once that sending fails and once that it works again"
   health.succeeded("metrics");
   health.succeeded("metrics");
   expect(log.lines).toHaveLength(2);
-  expect(log.lines[1]).toMatchObject({ level: "info", message: "telemetry is sent again" });
+  expect(log.lines[1]).toMatchObject({ level: "info", message: "telemetry export recovered" });
 });
 
 test("CollectorHealth ignores a failure that began before the last success", () => {

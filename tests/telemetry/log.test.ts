@@ -1,12 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import { createLog, LOG_LEVELS, type LogInit, type LogLevel } from "../../src/telemetry/log.ts";
 
-function written(
-  init: Partial<LogInit>,
-  say: (log: ReturnType<typeof createLog>) => void,
-): readonly string[] {
+/** The log, for any message: only these tests write others than those of LOG_EVENTS. */
+type AnyLog = Readonly<Record<LogLevel, (message: string, fields?: object) => void>>;
+
+function written(init: Partial<LogInit>, say: (log: AnyLog) => void): readonly string[] {
   const lines: string[] = [];
-  say(createLog({ level: "debug", format: "json", write: (line) => lines.push(line), ...init }));
+  const write = (line: string): void => void lines.push(line);
+  say(createLog({ level: "debug", format: "json", write, ...init }) as AnyLog);
   return lines;
 }
 

@@ -111,9 +111,10 @@ function hostWarnings(log: Log): (host: string) => void {
     const shown = host.slice(0, HOST_LENGTH_MAX).toLowerCase();
     if (told.size >= HOSTS_MAX || told.has(shown)) return;
     told.add(shown);
-    log.warn(
-      "inner pages were asked for under a Host that is not trusted; if it is yours, name it in PROXY_TRUSTED_HOSTS",
-      { host: shown },
-    );
+    log.warn("untrusted host", {
+      host: shown,
+      reason:
+        "A client asked for the page, /status or /metrics under this host name. If the name is yours, add it to PROXY_TRUSTED_HOSTS.",
+    });
   };
 }

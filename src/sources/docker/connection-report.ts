@@ -2,7 +2,9 @@
  * Reports the state of the connection to the engine in the log and in `GET /status`. It does not open
  * the connection, and does not decide when to try again.
  */
+
 import type { EngineError } from "../../engine/error.ts";
+import { sentence } from "../../ground/sentence.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { EngineConnection } from "./connection.ts";
 
@@ -37,16 +39,19 @@ export function connectionReport({
       connection.opened();
       staleness.over();
       isStale = false;
-      if (reason !== undefined) log.info("the Docker engine is back");
-      else if (state === "connecting") log.info("connected to the Docker engine");
+      if (reason !== undefined) log.info("engine reconnected");
+      else if (state === "connecting") log.info("engine connected");
     },
     failed: (error) => {
       const isNew = connection.status.reason === undefined;
       const advice = staleness.adviceFor(error, performance.now());
-      const reason = advice === undefined ? error.message : `${error.message} ${advice}`;
+      const reason = advice === undefined ? error.message : `${sentence(error.message)} ${advice}`;
       connection.failed(reason);
-      if (isNew) log.error(`${reason}; trying on until it answers`);
-      else if (advice !== undefined && !isStale) log.error(reason);
+      if (isNew)
+        log.error("engine lost", {
+          reason: `${sentence(reason)} The proxy tries again until the engine answers.`,
+        });
+      else if (advice !== undefined && !isStale) log.error("engine lost", { reason });
       isStale ||= advice !== undefined;
     },
   };

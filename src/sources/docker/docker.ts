@@ -9,6 +9,7 @@ import type { Container } from "../../engine/container.ts";
 import { EngineError } from "../../engine/error.ts";
 import type { ContainerEvent, EngineEvent } from "../../engine/events.ts";
 import { coalesce } from "../../ground/coalesce.ts";
+import { sentence } from "../../ground/sentence.ts";
 import { BugReport } from "../../telemetry/bug-report.ts";
 import { WarnOnce } from "../../telemetry/warn-once.ts";
 import { isLabelled, isOfTask } from "../labels.ts";
@@ -228,6 +229,8 @@ export class DockerSource implements Source {
     if (isKnown) return;
     // follow.ts reports when the engine cannot be reached, so here a debug line is enough.
     const level = this.isUnanswered ? "debug" : "warn";
-    this.#init.log[level]("cannot list containers; keeping what is known", { reason });
+    this.#init.log[level]("container list failed", {
+      reason: `${sentence(reason)} The proxy keeps what it knows and tries again.`,
+    });
   }
 }

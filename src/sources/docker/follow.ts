@@ -123,7 +123,7 @@ class Follower {
     this.#guard("when the event stream opened; it continues", () => source.onStreamOpen());
     await this.#readAll(events);
     connection.ended();
-    log.debug("the event stream has ended; opening it again");
+    log.debug("event stream ended");
   }
 
   /** Opens the event stream. The stream ends by itself when it has been silent for too long. */
@@ -190,10 +190,11 @@ class Follower {
   #tellOfLongLine(): void {
     if (this.#hasToldOfLongLine) return;
     this.#hasToldOfLongLine = true;
-    this.#init.log.warn(
-      "the engine told of an event in a line of more than 4 MiB, which is not read: what happens to that container, a stop too, may be seen only at the next look at all of them",
-      { resync_ms: this.#init.times.resyncMs ?? RESYNC_MS },
-    );
+    this.#init.log.warn("event skipped", {
+      resync_ms: this.#init.times.resyncMs ?? RESYNC_MS,
+      reason:
+        "The engine sent an event of more than 4 MiB. The proxy does not read such events and may notice changes to that container, a stop too, only at its next look at all containers.",
+    });
   }
 }
 

@@ -1,5 +1,7 @@
 /** Logs that a container could not be looked at. */
+
 import type { EngineError } from "../../engine/error.ts";
+import { sentence } from "../../ground/sentence.ts";
 import type { Log } from "../../telemetry/log.ts";
 
 /** @param container its name */
@@ -10,6 +12,8 @@ export function logLookFailure(
 ): void {
   // docker.ts and follow.ts log once that the engine does not answer, or forbids this. Here we would
   // repeat it for each container.
-  const message = "cannot inspect a container; keeping what is known of it";
-  log[kind === "refused" ? "warn" : "debug"](message, { container, reason });
+  log[kind === "refused" ? "warn" : "debug"]("container look failed", {
+    container,
+    reason: `${sentence(reason)} The container stays as it was. The proxy tries again.`,
+  });
 }

@@ -6,6 +6,7 @@
 import type { Container } from "../../engine/container.ts";
 import { EngineError } from "../../engine/error.ts";
 import { coalesce } from "../../ground/coalesce.ts";
+import { sentence } from "../../ground/sentence.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { Place } from "./address.ts";
 import { canonicalAddress, isLoopback } from "./own-addresses.ts";
@@ -148,10 +149,9 @@ export class OwnPlace {
     this.#refusedSinceMs ??= performance.now();
     const { log, refusedMs = REFUSED_MS } = this.#init;
     if (performance.now() - this.#refusedSinceMs < refusedMs) return false;
-    log.warn(
-      "the engine does not tell of the proxy's own container; the proxy takes itself to be on the host, where it reaches all networks",
-      { reason: error.message },
-    );
+    log.warn("own container unknown", {
+      reason: `${sentence(error.message)} The proxy now assumes that it runs on the host and reaches every network.`,
+    });
     return true;
   }
 

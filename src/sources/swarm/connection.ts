@@ -2,7 +2,9 @@
  * Decides from the answers of an engine whether it is a swarm manager, and reports the state of the
  * swarm in the log and in `GET /status`. Source: issue 20, facts section 3. It sends no requests.
  */
+
 import type { EngineError } from "../../engine/error.ts";
+import { sentence } from "../../ground/sentence.ts";
 import type { SwarmStatus } from "../../status.ts";
 import type { Log } from "../../telemetry/log.ts";
 
@@ -81,17 +83,18 @@ export class SwarmConnection {
     this.#failure = undefined;
     if (!this.isManager) {
       this.#become("manager");
-      this.#log.info("the engine is a manager of a swarm: following the tasks of its services");
+      this.#log.info("swarm followed");
     } else if (wasLost) {
       this.#sinceMs = Date.now();
-      this.#log.info("the manager of the swarm tells of its tasks again");
+      this.#log.info("swarm reconnected");
     }
   }
 
   failed(error: EngineError): void {
     const mode = modeAfter(error, this.isManager);
     if (mode !== undefined) {
-      if (this.isManager) this.#log.warn(NO_MANAGER_ANY_MORE, { reason: error.message });
+      if (this.isManager)
+        this.#log.warn("swarm left", { reason: `${sentence(error.message)} ${ONLY_THIS_NODE}` });
       if (mode !== this.#mode) this.#become(mode);
       this.#failure = undefined;
       this.#warnIfForbidden();
@@ -125,8 +128,8 @@ export class SwarmConnection {
   #lost(reason: string): void {
     if (!this.isManager) return;
     this.#sinceMs = Date.now();
-    this.#log.warn("the manager of the swarm does not tell of its tasks; keeping what is known", {
-      reason,
+    this.#log.warn("swarm lost", {
+      reason: `${sentence(reason)} The proxy keeps routing to the tasks that it knows.`,
     });
   }
 
@@ -139,12 +142,12 @@ export class SwarmConnection {
   #warnIfForbidden(): void {
     if (this.#mode !== "forbidden" || !this.#hasTaskContainers || this.#hasToldOfRefusal) return;
     this.#hasToldOfRefusal = true;
-    this.#log.warn(ALLOW);
+    this.#log.warn("swarm forbidden", { reason: ALLOW });
   }
 }
 
-const NO_MANAGER_ANY_MORE =
-  "the engine is no manager of the swarm any more: only containers of this node are routed from now on";
+const ONLY_THIS_NODE =
+  "The engine is no longer a manager of the swarm. From now on the proxy routes only to containers of this node.";
 
 /** @returns undefined if the failure says nothing about the engine's role */
 function modeAfter({ kind, status = 0 }: EngineError, isManager: boolean): Mode | undefined {

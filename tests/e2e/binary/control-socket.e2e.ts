@@ -42,8 +42,8 @@ describe("the socket for drain and undrain", () => {
       const warnings = proxy.log().filter(({ level }) => level === "warn");
       expect(warnings).toMatchObject([
         {
-          message: "drain and undrain will not work: can't make their socket",
-          reason: expect.stringContaining("RUNTIME_DIRECTORY names another directory for it"),
+          message: "control socket unavailable",
+          reason: expect.stringContaining("Set RUNTIME_DIRECTORY to a directory"),
         },
       ]);
       const port = String(proxy.port);

@@ -1,4 +1,4 @@
-/** `bun run demo`, as a newcomer runs it. */
+/** `npm run demo`, as README.md shows it to a new user. */
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";

@@ -94,7 +94,8 @@ describe("start", () => {
       expect(Object.keys(line).slice(0, 3)).toEqual(["time", "level", "message"]);
     expect(proxy.log()[0]).toMatchObject({
       level: "warn",
-      message: expect.stringContaining("PROXY_PROT"),
+      message: "configuration warning",
+      reason: expect.stringContaining("PROXY_PROT"),
     });
     expect(proxy.stderr()).toBe("");
   });

@@ -72,6 +72,6 @@ test("wollomatic's socket proxy with too few rules: the log says what to allow",
   await until("the log says what to allow", () =>
     proxy.logged("allow this request in the socket proxy"),
   );
-  const said = proxy.log().map(({ message }) => String(message));
+  const said = proxy.log().map(({ reason }) => String(reason));
   expect(said.filter((message) => message.includes(`-allowGET=${OUR_RULE} `))).toHaveLength(1);
 });

@@ -9,8 +9,8 @@ import {
 } from "../../support/proxy/compiled-telemetry.ts";
 import { until } from "../../support/until.ts";
 
-const FAILING = "telemetry can't be sent";
-const RECOVERED = "telemetry is sent again";
+const FAILING = "telemetry export failed";
+const RECOVERED = "telemetry export recovered";
 
 /** Sends spans every 50 ms and metrics every 100 ms, and gives up after a second. */
 const FAST = {

@@ -106,7 +106,7 @@ describe("the report of an abnormal end", () => {
       status: { code: "ERROR" },
       events: [{ name: "client_gone" }],
     });
-    expect(run.proxy.logged("ended early")).toBe(false);
+    expect(run.proxy.logged("websockets broken off")).toBe(false);
   });
 
   test("says that the server closed the connection and still runs", async () => {
@@ -114,7 +114,7 @@ describe("the report of an abnormal end", () => {
     const { closed } = await run.open();
     for (const socket of run.server.open) socket.terminate();
     expect(await closed).toBe(1006);
-    await until("the log reports it", () => run.proxy.logged("WebSockets ended early"));
+    await until("the log reports it", () => run.proxy.logged("websockets broken off"));
     const { servers, clients } = await run.spans();
     expect(servers[0]!.attributes).toMatchObject({ "error.type": "upstream_broken_off" });
     expect(servers[0]!.attributes).not.toHaveProperty("proxy.error");
@@ -134,8 +134,8 @@ describe("the report of an abnormal end", () => {
     await Bun.sleep(100); // as an engine does
     run.engine.exit(run.container, 1);
     for (const { closed } of clients) expect(await closed).toBe(1011);
-    await until("the log reports it", () => run.proxy.logged("WebSockets ended early"));
-    const lines = run.proxy.log().filter(({ message }) => String(message).includes("ended early"));
+    await until("the log reports it", () => run.proxy.logged("websockets broken off"));
+    const lines = run.proxy.log().filter(({ message }) => message === "websockets broken off");
     expect(lines).toMatchObject([{ container: "server-1", model: "m", websockets: 2 }]);
     expect(String(lines[0]!["reason"])).toMatch(
       /^its container .+ [\d.]+ s into the longest of the connections/,
@@ -156,7 +156,7 @@ describe("the report of an abnormal end", () => {
     const { closed } = await run.open();
     run.engine.kill(run.container);
     expect(await closed).toBe(1012);
-    await until("the log reports it", () => run.proxy.logged("WebSockets ended early"));
+    await until("the log reports it", () => run.proxy.logged("websockets broken off"));
     expect(run.proxy.logged("the drain timeout of 0.2 s expired")).toBe(true);
     const { servers } = await run.spans();
     expect(servers[0]).toMatchObject({
@@ -175,6 +175,6 @@ describe("the report of an abnormal end", () => {
       attributes: { "error.type": "drain_timeout", "proxy.websocket.close_code": 1012 },
       status: { code: "ERROR" },
     });
-    expect(run.proxy.logged("WebSockets ended early")).toBe(true);
+    expect(run.proxy.logged("websockets broken off")).toBe(true);
   });
 });

@@ -197,7 +197,7 @@ describe("the environment", () => {
       LOG_LEVEL: "debug",
     }));
     expect(await run.stop()).toBe(0);
-    expect(run.proxy.logged('"OpenTelemetry: ')).toBe(true);
+    expect(run.proxy.logged('"opentelemetry"')).toBe(true);
   });
 
   test("an endpoint at the gRPC port gets one warning, and the proxy keeps running", async () => {

@@ -108,7 +108,7 @@ describe.skipIf(WHY_NOT !== undefined).each(STARTS)("behind %s socket proxy", (_
       );
       const words = Object.entries(FOR_SWARM).map((entry) => entry.join("="));
       expect((await swarmOf(proxy))?.reason).toContain(words.join(" "));
-      const said = proxy.log().filter(({ message }) => String(message).includes(words.join(" ")));
+      const said = proxy.log().filter(({ reason }) => String(reason).includes(words.join(" ")));
       expect(said).toHaveLength(1);
     },
     TIMEOUT_MS,

@@ -136,7 +136,7 @@ describe.skipIf(missing !== undefined)("in front of Podman", () => {
       await podman.startService();
       await until(
         "the log says that Podman is back",
-        () => proxy.logged("the Docker engine is back"),
+        () => proxy.logged("engine reconnected"),
         15_000,
       );
       await untilModels(proxy.origin, ["p"], SEEN_MS);

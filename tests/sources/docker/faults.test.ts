@@ -124,7 +124,7 @@ describe("DockerSource, regressions:", () => {
     fake.add({ port: models.port });
     const other = fake.add({ port: models.port });
     using discovery = startDiscovery(fake);
-    await until("the warning is logged", () => discovery.log.count("two containers") === 1);
+    await until("the warning is logged", () => discovery.log.count("duplicate models") === 1);
     for (let n = 0; n < 3; n += 1) {
       fake.exit(other);
       await until("it is gone", () => discovery.table.backends.size === 1);
@@ -132,7 +132,7 @@ describe("DockerSource, regressions:", () => {
       fake.setHealth(other, "healthy");
       await until("it is back", () => discovery.table.backends.size === 2);
     }
-    expect(discovery.log.count("two containers")).toBe(1);
+    expect(discovery.log.count("duplicate models")).toBe(1);
   });
 
   test("a look from before a new stream readmits no container in the stream's first moments", async () => {

@@ -21,7 +21,7 @@ describe("follow()", () => {
     });
     await fake.start();
     await until("it is found", () => discovery.table.find("m").kind === "live");
-    expect(discovery.log.count("is back")).toBe(1);
+    expect(discovery.log.count("engine reconnected")).toBe(1);
     expect(discovery.connection.status.state).toBe("connected");
   });
 
@@ -48,7 +48,10 @@ describe("follow()", () => {
     fake.containers.delete(container.id);
     await fake.start();
     await until("the table is right", () => discovery.table.find("m").kind === "unknown");
-    expect([discovery.log.count("no such socket"), discovery.log.count("is back")]).toEqual([1, 1]);
+    expect([
+      discovery.log.count("no such socket"),
+      discovery.log.count("engine reconnected"),
+    ]).toEqual([1, 1]);
   });
 
   test("opens a stream that ends again, and logs nothing above debug", async () => {
@@ -140,8 +143,8 @@ describe("follow()", () => {
     expect(discovery.connection.status.reason).toContain("no answer in time");
     wake(undefined);
     fake.intercept = () => undefined;
-    await until("it is back", () => discovery.log.count("is back") === 1);
-    expect(discovery.log.count("no answer in time; trying on")).toBe(1);
+    await until("it is back", () => discovery.log.count("engine reconnected") === 1);
+    expect(discovery.log.count("no answer in time. The proxy tries again")).toBe(1);
   });
 
   test("does not reopen a stream that delivers events", async () => {
@@ -167,13 +170,14 @@ describe("follow()", () => {
     await until("it has lasted", () => stale() === 1);
     expect(discovery.connection.status.reason).toContain("restart the proxy, or mount");
     // 1.5 s: one or two more tries.
-    const isRepeated = (): boolean => stale() > 1 || discovery.log.count("trying on") > 1;
+    const isRepeated = (): boolean =>
+      stale() > 1 || discovery.log.count("The proxy tries again") > 1;
     await expectNever("it is said again", isRepeated, 1_500);
     using fake = await new FakeEngine(socket.path).start();
-    await until("it is back", () => discovery.log.count("is back") === 1);
+    await until("it is back", () => discovery.log.count("engine reconnected") === 1);
     expect(fake.streamCount).toBe(1);
     fake.stop();
-    await until("it is gone again", () => discovery.log.count("trying on") === 2);
+    await until("it is gone again", () => discovery.log.count("The proxy tries again") === 2);
     expect(stale()).toBe(1);
   });
 });

@@ -128,7 +128,7 @@ describe("OwnPlace", () => {
       );
       await own.known;
       await own.read(false);
-      expect([own.place.kind, log.count("proxy's own container")]).toEqual(["host", 1]);
+      expect([own.place.kind, log.count("own container unknown")]).toEqual(["host", 1]);
       isRefused = false;
       await own.read(false);
       expect(own.place.kind).toBe("container");

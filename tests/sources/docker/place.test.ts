@@ -35,7 +35,7 @@ describe("DockerSource, before and after it knows where the proxy is", () => {
     using discovery = startDiscovery(fake, { own: { containerId: own.id }, refusedMs: 100 });
     await untilKind(discovery, "live");
     await discovery.docker.resync();
-    expect(discovery.log.count("takes itself to be on the host")).toBe(1);
+    expect(discovery.log.count("own container unknown")).toBe(1);
   });
 
   test("ignores its own container, whatever its labels say, but not another proxy", async () => {

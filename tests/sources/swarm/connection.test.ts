@@ -91,14 +91,14 @@ describe("SwarmConnection of a manager", () => {
     for (let n = 0; n < 3; n += 1) connection.failed(error);
     expect(connection).toMatchObject({ isManager: true, isAnswering: false });
     expect(connection.status).toMatchObject({ state: "lost", reason: error.message });
-    expect(log.count("keeping what is known")).toBe(1);
+    expect(log.count("swarm lost")).toBe(1);
     connection.answered();
     connection.answered();
     expect(connection.status).toMatchObject({ state: "followed", reason: null });
     expect(Date.parse(connection.status?.since ?? "")).toBeGreaterThanOrEqual(
       Date.parse(since ?? ""),
     );
-    expect(log.count("tells of its tasks again")).toBe(1);
+    expect(log.count("swarm reconnected")).toBe(1);
     expect(log.lines).toHaveLength(3);
   });
 
@@ -112,12 +112,12 @@ describe("SwarmConnection of a manager", () => {
       connection.failed(refused(mode));
       expect(connection).toMatchObject({ isManager: false, isExpected: false, isNew: false });
       expect(connection.status).toBe(null);
-      expect(log.count("only containers of this node are routed from now on")).toBe(1);
+      expect(log.count("swarm left")).toBe(1);
       connection.failed(SILENT); // says nothing about the engine's role
       expect(connection).toMatchObject({ isManager: false, isExpected: false });
       connection.answered();
       expect(connection.status).toMatchObject({ state: "followed" });
-      expect(log.count("following the tasks of its services")).toBe(2);
+      expect(log.count("swarm followed")).toBe(2);
     },
   );
 });

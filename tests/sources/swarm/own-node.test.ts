@@ -124,7 +124,7 @@ describe("OwnNode, a task of a service without a health check", () => {
   test("reports a bug in a look as a bug", async () => {
     const { own, log } = rig(() => new TypeError("ours"));
     own.consider([aTask()], ALL_UNCLEAR);
-    await until("it is reported", () => log.count("a bug in the proxy") === 1);
+    await until("it is reported", () => log.count("internal error") === 1);
   });
 });
 

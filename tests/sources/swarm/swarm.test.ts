@@ -38,7 +38,7 @@ describe("A task", () => {
     const { run, origin } = route.lease.backend;
     expect(run).toEqual({ source: "swarm", id: task.id, startedAtMs: task.createdAtMs });
     expect(origin).toBe(`http://127.0.0.1:${server.port}`);
-    expect(rig.log.count("following the tasks of its services")).toBe(1);
+    expect(rig.log.count("swarm followed")).toBe(1);
   });
 
   test("that is told to stop drains while it still runs, and requests in flight may finish", async () => {

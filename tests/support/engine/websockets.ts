@@ -62,7 +62,7 @@ export async function endsAt(server: Server): Promise<readonly (SocketEnd | null
   return entries.flatMap(({ socket }) => (socket?.status === 101 ? [socket.end] : []));
 }
 
-const EARLY = "WebSockets ended early; their clients' connections are closed";
+const EARLY = "websockets broken off";
 
 /** The lines of the proxy's log about WebSockets of this container that ended early. */
 export function earlyEndsIn(

@@ -15,9 +15,9 @@ export const OOM: RunEnd = {
   brief: "ran out of memory",
   reason: "ran out of memory (exit code 137)",
 };
-export const BROKE_OFF = "answers broke off; their clients' connections are aborted";
-export const FAILED = "requests failed before their answers began";
-export const ENDED_EARLY = "WebSockets ended early; their clients' connections are closed";
+export const BROKE_OFF = "answers broken off";
+export const FAILED = "requests failed";
+export const ENDED_EARLY = "websockets broken off";
 /** Longer than any test, in ms. */
 export const LONG = 1_000_000;
 

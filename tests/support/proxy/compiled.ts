@@ -1,13 +1,21 @@
 /** The compiled binary as a child process, as an operator runs it. */
+
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { controlSocket, SHARED_DIRECTORY } from "../../../src/ground/control-socket.ts";
 import { readNetworkNamespace } from "../../../src/process/network-namespace.ts";
 import { until, within } from "../until.ts";
+import { expectListed } from "./log-event.ts";
 
 export const BINARY = join(import.meta.dir, "../../../dist/lw-inference-proxy");
 
 type LogLine = Readonly<Record<string, unknown>>;
+
+function readLine(text: string): LogLine {
+  const line = JSON.parse(text) as LogLine & { readonly level: string; readonly message: string };
+  expectListed(line);
+  return line;
+}
 
 export type CompiledProxy = AsyncDisposable & {
   readonly origin: string;
@@ -51,7 +59,7 @@ export async function startCompiled(options: Options): Promise<CompiledProxy> {
     origin,
     port,
     pid: child.pid,
-    log: () => lines(stdout()).map((line) => JSON.parse(line) as LogLine),
+    log: () => lines(stdout()).map(readLine),
     logged: (text) => stdout().includes(text),
     stderr,
     kill: (signal) => child.kill(signal),

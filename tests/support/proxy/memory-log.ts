@@ -1,5 +1,6 @@
 /** Stands in for standard output: a real log whose lines are kept for the test. */
 import { createLog, type Log, type LogLevel } from "../../../src/telemetry/log.ts";
+import { expectListed } from "./log-event.ts";
 
 type LogLine = { readonly level: LogLevel; readonly message: string } & Readonly<
   Record<string, unknown>
@@ -18,7 +19,9 @@ export function memoryLog(): MemoryLog {
     level: "debug",
     format: "json",
     write: (line) => {
-      lines.push(JSON.parse(line) as LogLine);
+      const parsed = JSON.parse(line) as LogLine;
+      expectListed(parsed);
+      lines.push(parsed);
       written.push(line.slice(0, -1));
     },
   });
