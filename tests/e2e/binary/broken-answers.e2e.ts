@@ -56,9 +56,7 @@ describe("the end of a container", () => {
     await client.waitFor("}}");
     expect(client.received()).toStartWith("HTTP/1.1 502 ");
     expect(client.received()).toMatch(/the server of model \\"m\\" .+ before it answered/);
-    await until("the proxy has logged it", () =>
-      chain.proxy.logged("requests failed"),
-    );
+    await until("the proxy has logged it", () => chain.proxy.logged("requests failed"));
     expect(chain.proxy.logged("its container ")).toBe(true);
   });
 });

@@ -103,9 +103,7 @@ describe("drain", () => {
       stderr: "",
     });
     expect(await ends(streams)).toEqual(["complete"]);
-    await until("the proxy has logged it", () =>
-      stage.proxy.logged("drain finished"),
-    );
+    await until("the proxy has logged it", () => stage.proxy.logged("drain finished"));
     const said = stage.proxy.log().filter(({ message }) => `${message}`.includes("drain"));
     expect(said).toMatchObject([
       { level: "info", message: "container drained", container: "vllm", in_flight: 20 },

@@ -207,7 +207,8 @@ describe("the environment", () => {
     const warnings = run.proxy.log().filter(({ level }) => level === "warn");
     expect(warnings).toMatchObject([
       {
-        message:
+        message: "configuration warning",
+        reason:
           "port 4317 is for OTLP over gRPC, which the proxy does not support; set OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318",
       },
     ]);
