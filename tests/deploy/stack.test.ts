@@ -204,8 +204,8 @@ describe("with the socket proxy", () => {
       "socket-proxy",
     ]);
     expect(guard.deploy.replicas ?? 1).toBe(1);
-    const readme = readFileSync(join(import.meta.dir, "../../docs/security.md"), "utf8");
-    const [, told = ""] = /`(SERVICES=1 TASKS=1 NODES=1)`/.exec(readme) ?? [];
+    const page = readFileSync(join(import.meta.dir, "../../docs/security.md"), "utf8");
+    const [, told = ""] = /`(SERVICES=1 TASKS=1 NODES=1)`/.exec(page) ?? [];
     const allowed = Object.entries(guard.environment ?? {}).map((entry) => entry.join("="));
     expect(allowed).toEqual(["CONTAINERS=1", ...told.split(" "), "NETWORKS=1"]);
   });

@@ -52,10 +52,10 @@ test(
       return text() === before;
     });
     const silent = text();
-    await expectNever("something comes", () => text() !== silent, (GRACE_S - 4) * 1_000);
+    await expectNever("the server sends more", () => text() !== silent, (GRACE_S - 4) * 1_000);
     expect(await within("the stream's end", end, 20_000)).toStartWith("broken off");
     expect(await stopped).toBeWithin(GRACE_S - 1, GRACE_S + 5);
-    expect((await within("the other's end", whole)).status).toBe(502);
+    expect((await within("the end of the complete answer", whole)).status).toBe(502);
   },
   TIMEOUT_MS,
 );

@@ -62,7 +62,7 @@ test(
     }
     expect(performance.now() - startMs).toBeLessThan(1_000);
     expect(await (await streamed).text()).toEndWith("data: [DONE]\n\n");
-    expect(await within("its end", proxy.exited, 5_000)).toBe(0);
+    expect(await within("the proxy's exit", proxy.exited, 5_000)).toBe(0);
     await replaced;
   },
   TIMEOUT_MS,

@@ -90,7 +90,10 @@ describe.skipIf(!CAN_RUN)("the image", () => {
       };
       expect(drained).toEqual(all.map(() => done));
       await dockerCli("stop", server.name);
-      const ends = await within("all", Promise.all(streams.flat().map(({ end }) => end)));
+      const ends = await within(
+        "the end of all streams",
+        Promise.all(streams.flat().map(({ end }) => end)),
+      );
       expect([...new Set(ends)]).toEqual(["complete"]);
       // The run is over, and so is its drain. A new run is routed.
       await dockerCli("start", server.name);

@@ -170,7 +170,7 @@ class Faithful {
 
   leave(): Promise<void> {
     this.#isLeaving = true;
-    return within("its end", this.over, 30_000);
+    return within("the end of the client", this.over, 30_000);
   }
 
   async #run(): Promise<void> {
@@ -196,7 +196,7 @@ class Faithful {
       if (isOpen) this.turns += 1;
     }
     if (isOpen) socket.close(1000);
-    const end = await within("its end", promise);
+    const end = await within("the end of the WebSocket", promise);
     if (!this.#isLeaving) this.ends.add(end);
   }
 }

@@ -72,7 +72,7 @@ test("output is appended to a file that both streams write to", async () => {
   const child = Bun.spawn(["sh", "-c", `(${commands}) > ${file} 2>&1`, BINARY], {
     env: { PROXY_PORT: String(freePort()) },
   });
-  await within("its end", child.exited);
+  await within("the end of the commands", child.exited);
   const text = readFileSync(file, "utf8");
   expect(text).toMatch(/^before\nlw-inference-proxy \d.*\n[^\0]*Usage: [^\0]*refused\nafter\n$/);
 });

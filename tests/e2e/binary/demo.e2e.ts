@@ -24,7 +24,7 @@ function startDemo(...args: readonly string[]): Demo {
   return { child, directory, [Symbol.dispose]: temporary[Symbol.dispose] };
 }
 
-/** Processes that were started by the demo, or by what it started. */
+/** The processes that the demo started, and their descendants. */
 function processesOf(directory: string): readonly string[] {
   return readdirSync("/proc").filter((pid) => {
     if (!/^\d+$/.test(pid)) return false;
@@ -90,7 +90,7 @@ describe("the demo", () => {
       const port = /Port 8080 is taken, so the proxy uses port (\d+)/.exec(output)?.[1];
       expect((await fetch(`http://127.0.0.1:${port}/v1/models`)).status).toBe(200);
       child.kill("SIGINT");
-      expect(await within("its end", child.exited)).toBe(0);
+      expect(await within("the demo's exit", child.exited)).toBe(0);
       await reading;
       void blocker?.stop(true);
       expect([readdirSync(directory), processesOf(directory)]).toEqual([[], []]);
@@ -123,10 +123,10 @@ describe("the demo", () => {
           ["client_gone", "model_not_found"].every((code) => Object.hasOwn(errors, code))
         );
       };
-      await until("all kinds of requests have been there", isBusy, BOUND_MS);
+      await until("the demo has sent all kinds of requests", isBusy, BOUND_MS);
       expect((await status()).in_flight).toBeLessThanOrEqual(12);
       child.kill("SIGINT");
-      expect(await within("its end", child.exited)).toBe(0);
+      expect(await within("the demo's exit", child.exited)).toBe(0);
       await reading;
       expect(await child.stderr.text()).toBe("");
       expect([readdirSync(directory), processesOf(directory)]).toEqual([[], []]);
@@ -134,7 +134,7 @@ describe("the demo", () => {
     BOUND_MS,
   );
 
-  test("says how it is used", async () => {
+  test("prints its usage for an unknown option", async () => {
     using demo = startDemo("--help");
     expect(await demo.child.exited).toBe(2);
     expect(await demo.child.stderr.text()).toStartWith(

@@ -133,7 +133,7 @@ describe("stop", () => {
       );
       open = false;
       expect(await within("the answer", end)).toBe("complete");
-      expect(await within("the exit", proxy.exited)).toBe(0);
+      expect(await within("the proxy's exit", proxy.exited)).toBe(0);
       expect(proxy.log().at(-1)).toMatchObject({ message: "stopped" });
     },
   );
@@ -149,7 +149,7 @@ describe("stop", () => {
     const { end } = await streamedChat(proxy.origin, "m");
     proxy.kill("SIGTERM");
     expect(await within("the answer", end)).toStartWith("broken off");
-    expect(await within("the exit", proxy.exited)).toBe(0);
+    expect(await within("the proxy's exit", proxy.exited)).toBe(0);
     expect(proxy.logged('"requests_cut":1')).toBe(true);
   });
 
@@ -171,7 +171,7 @@ describe("stop", () => {
     await halfSent.waitFor("backend_draining");
     engine.exit(container);
     await silent.waitFor("backend_unreachable");
-    expect(await within("the exit", proxy.exited)).toBe(0);
+    expect(await within("the proxy's exit", proxy.exited)).toBe(0);
     expect(
       upstream.connections.filter(({ received }) => received().includes("POST ")),
     ).toHaveLength(1);
@@ -185,7 +185,7 @@ describe("stop", () => {
     await fetch(`${proxy.origin}/healthz`); // this later client got its answer, so the proxy has read the earlier bytes
     const startMs = performance.now();
     proxy.kill("SIGTERM");
-    expect(await within("the exit", proxy.exited)).toBe(0);
+    expect(await within("the proxy's exit", proxy.exited)).toBe(0);
     expect(performance.now() - startMs).toBeLessThan(1_000);
   });
 
@@ -199,7 +199,7 @@ describe("stop", () => {
     proxy.kill("SIGTERM");
     await until("the proxy is stopping", () => proxy.logged("stopping"));
     proxy.kill("SIGTERM");
-    expect(await within("the exit", proxy.exited)).toBe(1);
+    expect(await within("the proxy's exit", proxy.exited)).toBe(1);
     expect(await end).toStartWith("broken off");
   });
 });

@@ -44,7 +44,7 @@ describe("release:binaries", () => {
   }, 120_000);
 
   test.each(Object.entries(TARGETS))(
-    "%s is for its machine and C library",
+    "%s has the machine and the C library of its name",
     async (target, [machine, loader]) => {
       const start = await Bun.file(join(ROOT, `dist/lw-inference-proxy-${target}`))
         .slice(0, 4_096)

@@ -90,7 +90,7 @@ test.each(["m", "gpt-4o", "m:latest"])(
   },
 );
 
-describe("the server that made a response", () => {
+describe("requests about the state of one server", () => {
   let ids: ReadonlyMap<string, string>;
 
   beforeAll(async () => {
@@ -137,7 +137,7 @@ describe("the server that made a response", () => {
       "continues it, without a model",
       (id) => ({ path: "/v1/responses", body: `{"previous_response_id":"${id}","input":"y"}` }),
     ],
-  ])("(a response) %s", async (_what, ask) => {
+  ])("the server that made a response %s", async (_what, ask) => {
     for (const [id, name] of ids) {
       const arrivals = replicas.play(FINE);
       for (let n = 0; n < 3; n += 1) {

@@ -14,9 +14,9 @@ import { RULE_FOR_TRAEFIK, startWollomatic } from "../../support/engine/socket-p
 import { startCompiled } from "../../support/proxy/compiled.ts";
 import { until } from "../../support/until.ts";
 
-const README = readFileSync(join(import.meta.dir, "../../../docs/security.md"), "utf8");
+const PAGE = readFileSync(join(import.meta.dir, "../../../docs/security.md"), "utf8");
 /** The rule for wollomatic's socket proxy, as docs/security.md shows it. */
-const OUR_RULE = /-allowGET=([^'`]+)'/.exec(README)?.[1] ?? "";
+const OUR_RULE = /-allowGET=([^'`]+)'/.exec(PAGE)?.[1] ?? "";
 
 const missing = await provide("haproxy", "haproxy");
 if (missing !== undefined) process.stderr.write(`Not tested with HAProxy's rules: ${missing}\n`);

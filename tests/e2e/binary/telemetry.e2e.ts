@@ -29,7 +29,7 @@ async function traced({ proxy }: CompiledTelemetry): Promise<void> {
   await response.bytes();
 }
 
-describe("off", () => {
+describe("telemetry off", () => {
   test.each<[why: string, env: (origin: string) => Environment]>([
     ["nothing is set", () => ({})],
     ["the endpoint is empty", () => ({ OTEL_EXPORTER_OTLP_ENDPOINT: "" })],
@@ -55,7 +55,7 @@ describe("off", () => {
   );
 });
 
-describe("on", () => {
+describe("telemetry on", () => {
   test("a trace goes from the client through the proxy to the backend", async () => {
     await using run = await startCompiledTelemetry();
     const before = Date.now();

@@ -77,7 +77,7 @@ test(
     const { end } = await streamedChat(llama.origin, "chat", { ...ENDLESS, max_tokens: 2_000 });
     const env = { PROXY_PORT: new URL(llama.origin).port };
     const drain = Bun.spawn([BINARY, "drain", name], { env, stdout: "pipe" });
-    const said = await within("its end", drain.stdout.text(), 30_000);
+    const said = await within("the output of drain", drain.stdout.text(), 30_000);
     expect(said).toBe(
       `${name}: draining; 1 request in flight\n${name}: drained; no requests left\n`,
     );

@@ -20,13 +20,13 @@ import { buildInferenceImage } from "../../support/server/inference-server/image
 import { until } from "../../support/until.ts";
 
 const TIMEOUT_MS = 60_000;
-const README = readFileSync(join(import.meta.dir, "../../../docs/security.md"), "utf8");
-const RULE = /-allowGET=([^'`]+)'/.exec(README)?.[1] ?? "";
+const PAGE = readFileSync(join(import.meta.dir, "../../../docs/security.md"), "utf8");
+const RULE = /-allowGET=([^'`]+)'/.exec(PAGE)?.[1] ?? "";
 /** The paths that the page adds to `version` in wollomatic's rule. */
-const MORE = /`version\|(services\|[^`]+)` in place of `version`/.exec(README)?.[1] ?? "";
+const MORE = /`version\|(services\|[^`]+)` in place of `version`/.exec(PAGE)?.[1] ?? "";
 /** The variables that the page tells the reader to set. */
 const FOR_SWARM = Object.fromEntries(
-  (/`(SERVICES=1[^`]*)`/.exec(README)?.[1] ?? "").split(" ").map((text) => text.split("=")),
+  (/`(SERVICES=1[^`]*)`/.exec(PAGE)?.[1] ?? "").split(" ").map((text) => text.split("=")),
 ) as Allowed;
 
 const WHY_NOT = whyNoLoneManager() ?? (await provide("haproxy", "haproxy"));

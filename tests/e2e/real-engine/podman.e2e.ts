@@ -36,7 +36,7 @@ describe.skipIf(missing !== undefined)("in front of Podman", () => {
     const address = (await podman.cli("inspect", "--format", format, name)).trim();
     await fetch(`http://${address}:8000/admin/health?state=${state}`, { keepalive: false });
     await podman.probe(name);
-    await podman.probe(name); // of two retries
+    await podman.probe(name); // the healthcheck needs two failures
   }
 
   /** Checks the list and sends no chat, because a request to a paused container would wait for the end of the pause. */
@@ -109,7 +109,7 @@ describe.skipIf(missing !== undefined)("in front of Podman", () => {
         (await podman.cli("inspect", "--format", "{{.State.Status}}", "c")).startsWith("stopping"),
       );
       await using proxy = await startProxy();
-      await until("it is ready", () => proxy.logged('"ready"'), 15_000);
+      await until("the proxy is ready", () => proxy.logged('"ready"'), 15_000);
       expect(await modelIds(proxy.origin)).toEqual([]);
       await podman.cli("kill", "c");
       await stopped;

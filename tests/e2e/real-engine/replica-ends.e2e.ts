@@ -63,7 +63,8 @@ test(
     for (const answer of waiting) {
       expect(answersOf(...replicas.running)).toContain(await outcomeOfAnswer(answer));
     }
-    for (const { end } of broken) expect(await within("its end", end)).toStartWith("broken off");
+    for (const { end } of broken)
+      expect(await within("the end of a broken stream", end)).toStartWith("broken off");
     const others = streams.filter((stream) => !broken.includes(stream));
     await Promise.all(others.map(untilGoesOn));
     await replicas.add();

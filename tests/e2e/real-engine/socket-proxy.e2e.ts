@@ -116,7 +116,7 @@ describe.skipIf(missing !== undefined)("behind a socket proxy", () => {
         15_000,
       );
       const isSaidAgain = (): boolean => linesAbove(proxy, "debug").length > before + 1;
-      await expectNever("it is said again", isSaidAgain, 6_000); // one more try, which takes HAProxy 3 s
+      await expectNever("the log repeats it", isSaidAgain, 6_000); // one more try, which takes HAProxy 3 s
       expect(linesAbove(proxy, "debug").slice(before)).toEqual(["engine lost"]);
       expect(proxy.log().at(-1)?.["reason"]).toBe(
         "The engine answered 503 to GET /version: 503 Service Unavailable No server is available to handle this request.; the socket proxy runs, but the engine behind it does not answer. The proxy tries again until the engine answers.",
@@ -141,7 +141,7 @@ describe.skipIf(missing !== undefined)("behind a socket proxy", () => {
       await until("the log says what to set", () => proxy.logged("set CONTAINERS=1"));
       const said = (): number =>
         proxy.log().filter((line) => JSON.stringify(line).includes("CONTAINERS=1")).length;
-      await expectNever("it is said again", () => said() > 1, 2_500); // the proxy asks for the list once a second
+      await expectNever("the log repeats it", () => said() > 1, 2_500); // the proxy asks for the list once a second
       expect(proxy.log().filter(({ level }) => level === "error")).toEqual([]);
     },
     TIMEOUT_MS,

@@ -57,7 +57,7 @@ describe("docker stop while an answer streams", () => {
 });
 
 test(
-  "docker kill: gone at once",
+  "docker kill: the server is gone at once",
   async () => {
     await using proxy = await startProxy();
     const server = await startHealthy({ env: { MODELS: "m" } });
@@ -75,7 +75,7 @@ test(
 );
 
 test(
-  "docker restart: back by itself",
+  "docker restart: the server is routed again by itself",
   async () => {
     await using proxy = await startProxy();
     const server = await startHealthy({ env: { MODELS: "m" } });

@@ -98,7 +98,7 @@ test(
       expect(answer.status).toBe(503);
       expect(await answer.text()).toMatch(/the proxy is being stopped.*\(waited for [\d.]+ s\)/);
     }
-    expect(await within("its end", proxy.exited)).toBe(0);
+    expect(await within("the proxy's exit", proxy.exited)).toBe(0);
     await replaced;
   },
   TIMEOUT_MS,

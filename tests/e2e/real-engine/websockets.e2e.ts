@@ -243,10 +243,10 @@ test(
     await answered();
     done.socket.close(1000, "done");
     expect(await done.closed()).toEqual({ code: 1000, reason: "done" });
-    expect(await within("its end", quick.exited)).toBe(0);
+    expect(await within("the proxy's exit", quick.exited)).toBe(0);
     expect(quick.logged("cut")).toBe(false);
     expect(await cut.closed()).toEqual(TIME_UP);
-    expect(await within("its end", slow.exited)).toBe(0);
+    expect(await within("the proxy's exit", slow.exited)).toBe(0);
   },
   TIMEOUT_MS,
 );
