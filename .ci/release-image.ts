@@ -35,7 +35,10 @@ async function main(): Promise<void> {
   tellOutput("digest", digest);
 }
 
-/** @returns the digest of the image in dist/image.tar. The engine then also has the image for this machine, as SMOKE_TEST. */
+/**
+ * @returns the digest of the image in dist/image.tar.
+ * The engine then also has the image for this machine, as SMOKE_TEST.
+ */
 async function build(args: readonly string[]): Promise<string> {
   const command = [
     ...["docker", "buildx", "build"],

@@ -1,4 +1,7 @@
-/** Slow and stalled uploads through the compiled binary, with the time limits of production. Takes about 3 minutes. */
+/**
+ * Slow and stalled uploads through the compiled binary, with the time limits of production.
+ * Takes about 3 minutes.
+ */
 import { expect, test } from "bun:test";
 import { completeBody, type RawConnection, rawConnect } from "../support/client/raw-http.ts";
 import { untilModels } from "../support/client/requests.ts";

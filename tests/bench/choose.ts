@@ -1,7 +1,7 @@
 /**
  * `bun tests/bench/choose.ts`: the cost of choosing a replica, compared with only hashing the prompt. CPU time
- * of one choice in µs, `least | median` of many rounds, each with all cases in turn, because machines are noisy. The
- * memory of prompts is full, as on a proxy that has run for a while.
+ * of one choice in µs, `least | median` of many rounds, each with all cases in turn, because machines are
+ * noisy. The memory of prompts is full, as on a proxy that has run for a while.
  */
 import { type Candidate, Chooser } from "../../src/routing/choose.ts";
 import { Load } from "../../src/routing/load.ts";

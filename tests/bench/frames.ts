@@ -45,8 +45,8 @@ export function clientFrame(opcode: number, payload: Uint8Array): Buffer {
 }
 
 /**
- * Turns a client's frames in `bytes` into the answer of an echo server: the same frames without a mask, and pongs for
- * pings. It overwrites the frames, because a frame without a mask is shorter.
+ * Turns a client's frames in `bytes` into the answer of an echo server: the same frames without a mask, and
+ * pongs for pings. It overwrites the frames, because a frame without a mask is shorter.
  */
 export function echoInPlace(bytes: Buffer): {
   readonly taken: number;

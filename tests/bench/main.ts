@@ -1,6 +1,7 @@
 /**
- * `bun run bench`: our compiled binary beside nginx, Caddy, HAProxy, a ReverseProxy in Go, the smallest proxy on Bun
- * and no proxy at all, on this machine, one after another in each round. README.md beside this file explains the output.
+ * `bun run bench`: our compiled binary beside nginx, Caddy, HAProxy, a ReverseProxy in Go, the smallest proxy
+ * on Bun and no proxy at all, on this machine, one after another in each round. README.md beside this file
+ * explains the output.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus, release } from "node:os";

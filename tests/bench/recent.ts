@@ -1,6 +1,7 @@
 /**
- * The cost of counting recent requests, without HTTP: `bun tests/bench/recent.ts`. Each turn runs the reports of one
- * request through their life, with and without the counts. It prints the least time of a request over all turns.
+ * The cost of counting recent requests, without HTTP: `bun tests/bench/recent.ts`. Each turn runs the reports
+ * of one request through their life, with and without the counts. It prints the least time of a request over
+ * all turns.
  */
 import { Recent } from "../../src/telemetry/recent.ts";
 import { NO_TELEMETRY, type Telemetry } from "../../src/telemetry/telemetry.ts";

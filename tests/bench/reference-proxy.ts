@@ -1,7 +1,8 @@
 /**
- * `UPSTREAM=http://… bun tests/bench/reference-proxy.ts [PORT]`: the smallest possible proxy on Bun: no routing, no
- * bookkeeping, and Bun's own handling of bodies. Prints its port, which is free if none is given. The cost of our proxy is
- * a multiple of this one's cost, which holds on any machine (tests/e2e/binary/cpu.e2e.ts, and `bun run bench`).
+ * `UPSTREAM=http://… bun tests/bench/reference-proxy.ts [PORT]`: the smallest possible proxy on Bun: no
+ * routing, no bookkeeping, and Bun's own handling of bodies. Prints its port, which is free if none is given.
+ * The cost of our proxy is a multiple of this one's cost, which holds on any machine
+ * (tests/e2e/binary/cpu.e2e.ts, and `bun run bench`).
  */
 const upstream = process.env["UPSTREAM"] ?? "";
 

@@ -1,7 +1,7 @@
 /**
- * `bun tests/bench/scanner.ts`: how fast the model scanner reads request bodies of several MB, compared with decoding
- * and JSON.parse of the same body. `model` comes last, or first if the scanner reads on for the prompt. CPU time, the
- * best of many rounds over all of them, because machines are noisy.
+ * `bun tests/bench/scanner.ts`: how fast the model scanner reads request bodies of several MB, compared with
+ * decoding and JSON.parse of the same body. `model` comes last, or first if the scanner reads on for the
+ * prompt. CPU time, the best of many rounds over all of them, because machines are noisy.
  */
 import { type Random, seededRandom } from "../support/client/random-json.ts";
 import { scanModel, scanOn } from "../support/proxy/scan-model.ts";

@@ -1,6 +1,7 @@
 /**
- * The cost of following a swarm: CPU time of the manager's engine, and our own. Each engine is real, and the only node of
- * its swarm. Its tasks find no node and stay pending, so no containers run. A manager lists them all the same.
+ * The cost of following a swarm: CPU time of the manager's engine, and our own. Each engine is real, and the
+ * only node of its swarm. Its tasks find no node and stay pending, so no containers run. A manager lists them
+ * all the same.
  */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -42,8 +43,9 @@ export class Swarms implements AsyncDisposable {
   }
 
   /**
-   * Measures all engines at the same time, first without the proxy, then each with its own proxy. The figures are percent of
-   * a core: `engine30` is what the proxy adds to an engine with 30 tasks, `own30` is the proxy's own cost.
+   * Measures all engines at the same time, first without the proxy, then each with its own proxy. The figures
+   * are percent of a core: `engine30` is what the proxy adds to an engine with 30 tasks, `own30` is the proxy's
+   * own cost.
    */
   async measure(binary: Binary, directory: string): Promise<Sample> {
     const without = await window(this.#swarms.map(({ manager }) => [manager.pid]));

@@ -7,8 +7,8 @@ import { DIRECT, GO, NGINX, OURS } from "./targets.ts";
 const COMPARED: readonly string[] = [NGINX, GO];
 
 /**
- * Markdown. It shows medians with half their range in percent, and the medians of the ratios within each round. It leaves
- * out empty columns.
+ * Markdown. It shows medians with half their range in percent, and the medians of the ratios within each round.
+ * It leaves out empty columns.
  */
 export function table(samples: Samples, targets: readonly string[]): string {
   const rows = LINES.map((line) => row(samples, line, targets)).filter(

@@ -1,10 +1,10 @@
 /**
- * The server behind every measured proxy: `bun tests/bench/upstream.ts`, a process of its own. It prints its port. It is
- * no HTTP server: it cuts requests out of the bytes of raw sockets and writes prepared answers, so that it costs less
- * than any proxy in front of it.
+ * The server behind every measured proxy: `bun tests/bench/upstream.ts`, a process of its own. It prints its
+ * port. It is no HTTP server: it cuts requests out of the bytes of raw sockets and writes prepared answers, so
+ * that it costs less than any proxy in front of it.
  *
- * It handles requests one after another on a connection, with a Content-Length or without a body. It echoes the messages
- * of a WebSocket.
+ * It handles requests one after another on a connection, with a Content-Length or without a body. It echoes the
+ * messages of a WebSocket.
  */
 import type { Socket } from "bun";
 import { ANSWERS, type Answer, modelsAnswer, REALTIME_PATH, switching } from "./answers.ts";

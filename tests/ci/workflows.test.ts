@@ -1,4 +1,7 @@
-/** GitHub's workflows cannot run here. These tests check them against their schema, and that they call only tested scripts. */
+/**
+ * GitHub's workflows cannot run here. These tests check them against
+ * their schema, and that they call only tested scripts.
+ */
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

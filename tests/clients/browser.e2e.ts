@@ -70,8 +70,8 @@ const chatScript = (origin: string): string => `
 `;
 
 /**
- * One of the two servers refuses every preflight, as Ollama and text-embeddings-inference do. It lets pages read its
- * answer to the request itself.
+ * One of the two servers refuses every preflight, as Ollama and text-embeddings-inference do. It lets pages
+ * read its answer to the request itself.
  */
 test("a page of another origin chats with each model, also when the server refuses preflights", async () => {
   using engine = await new FakeEngine().start();

@@ -1,6 +1,6 @@
 /**
- * Sends requests while the demo stays up, so that the page has something to show: mostly streams, sometimes a request for
- * an unknown model, and sometimes a client that hangs up. A few a second, and only a few at once.
+ * Sends requests while the demo stays up, so that the page has something to show: mostly streams, sometimes a
+ * request for an unknown model, and sometimes a client that hangs up. A few a second, and only a few at once.
  */
 
 export type TrafficInit = {

@@ -1,4 +1,7 @@
-/** What compose.yaml has for Prometheus, Grafana and the collector fits the files in deploy/, in both directions. */
+/**
+ * What compose.yaml has for Prometheus, Grafana and the collector
+ * fits the files in deploy/, in both directions.
+ */
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,7 @@
-/** Prometheus' configuration and the alert rules use only names that the proxy has. tests/observe runs a real Prometheus. */
+/**
+ * Prometheus' configuration and the alert rules use only names that the proxy has.
+ * tests/observe runs a real Prometheus.
+ */
 import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";

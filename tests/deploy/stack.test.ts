@@ -1,4 +1,7 @@
-/** deploy/stack.yaml and its variant with a socket proxy use only what Swarm supports, and match the proxy and compose.yaml. */
+/**
+ * deploy/stack.yaml and its variant with a socket proxy use only what
+ * Swarm supports, and match the proxy and compose.yaml.
+ */
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -50,8 +53,9 @@ type Stack = {
 };
 
 /**
- * Keys of a service that `docker stack deploy` ignores or refuses: UnsupportedProperties, DeprecatedProperties and
- * ForbiddenProperties of docker/cli (cli/compose/types), and keys that its schema lacks (tried with 20.10 and 28.2).
+ * Keys of a service that `docker stack deploy` ignores or refuses: UnsupportedProperties, DeprecatedProperties
+ * and ForbiddenProperties of docker/cli (cli/compose/types), and keys that its schema lacks (tried with 20.10
+ * and 28.2).
  */
 const NOT_IN_SWARM = [
   ...["build", "cgroup_parent", "cgroupns_mode", "devices", "domainname", "external_links", "ipc"],

@@ -1,7 +1,7 @@
 /**
- * The proxy has no time-out of its own: a server may be silent before the first token, or within a stream, for longer
- * than any default time-out allows. The same holds before a first token behind nginx, HAProxy and Caddy, where they are
- * installed, with the settings of docs/front-proxies.md.
+ * The proxy has no time-out of its own: a server may be silent before the first token, or within a stream, for
+ * longer than any default time-out allows. The same holds before a first token behind nginx, HAProxy and Caddy,
+ * where they are installed, with the settings of docs/front-proxies.md.
  */
 import { expect, test } from "bun:test";
 import { IDLE_TIMEOUT_S } from "../../src/server.ts";

@@ -1,4 +1,7 @@
-/** Thousands of simultaneous streams through the compiled binary: no event is late or lost, and the proxy frees all memory. */
+/**
+ * Thousands of simultaneous streams through the compiled binary: no
+ * event is late or lost, and the proxy frees all memory.
+ */
 import { expect, test } from "bun:test";
 import { connect, type Socket } from "node:net";
 import { untilModels } from "../support/client/requests.ts";

@@ -1,4 +1,7 @@
-/** The slower end of a WebSocket also sets the pace of control frames. For texts see tests/proxy/socket/tunnel.test.ts. */
+/**
+ * The slower end of a WebSocket also sets the pace of control frames. For texts see
+ * tests/proxy/socket/tunnel.test.ts.
+ */
 import { test } from "bun:test";
 import { expectReaderSetsPace, expectUnreadPongsSetPace } from "../support/websocket/pace.ts";
 

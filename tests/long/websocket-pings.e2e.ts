@@ -1,6 +1,7 @@
 /**
- * Keep-alive pings through the compiled binary and directly. Servers ping their clients and close the connection when a
- * client does not answer, as uvicorn does (every 20 s, with 20 s to answer). Clients ping their servers.
+ * Keep-alive pings through the compiled binary and directly. Servers ping their clients and close the
+ * connection when a client does not answer, as uvicorn does (every 20 s, with 20 s to answer). Clients ping
+ * their servers.
  */
 import { describe, expect, test } from "bun:test";
 import { until } from "../support/until.ts";
@@ -28,7 +29,10 @@ async function through(listener: Listener): Promise<Chain> {
   return { server, port: proxy.port, [Symbol.asyncDispose]: dispose };
 }
 
-/** Counts pongs with the right payload. Closes the connection of a client that has not answered when the next ping is due. */
+/**
+ * Counts pongs with the right payload.
+ * Closes the connection of a client that has not answered when the next ping is due.
+ */
 class Keepalive implements Disposable {
   answered = 0;
   #timer: Timer | undefined;

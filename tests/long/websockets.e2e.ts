@@ -1,6 +1,6 @@
 /**
- * WebSockets through the compiled binary that take long or carry much: 10,000 one after another, 1 GB to readers that stall,
- * and idle ones behind front proxies with default time-outs.
+ * WebSockets through the compiled binary that take long or carry much: 10,000 one after another, 1 GB to
+ * readers that stall, and idle ones behind front proxies with default time-outs.
  */
 import { expect, test } from "bun:test";
 import {

@@ -1,6 +1,6 @@
 /**
- * The real Prometheus with the unchanged files of deploy/prometheus, except for the proxy's address and 1 s instead of 15 s.
- * It scrapes the compiled proxy under load, and the two stand-in servers that the proxy lists.
+ * The real Prometheus with the unchanged files of deploy/prometheus, except for the proxy's address and 1 s
+ * instead of 15 s. It scrapes the compiled proxy under load, and the two stand-in servers that the proxy lists.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";

@@ -1,6 +1,6 @@
 /**
- * The real llama.cpp closes each connection after 5 s of silence and after 100 requests. The compiled binary reuses these
- * connections, and must lose no request on a connection that is just closing.
+ * The real llama.cpp closes each connection after 5 s of silence and after 100 requests. The compiled binary
+ * reuses these connections, and must lose no request on a connection that is just closing.
  */
 import { expect, test } from "bun:test";
 import { chat } from "../support/client/requests.ts";

@@ -60,8 +60,9 @@ test(
   TIMEOUT_MS,
 );
 
-// llama.cpp then exits, but not always. It runs its signal handler in the middle of its own work. Of 50 stops in the
-// middle of a stream, 5 hung until Docker killed the server (measured, 0.7.0; as often without the proxy).
+// llama.cpp then exits, but not always. It runs its signal handler in the middle of its own work. Of 50 stops
+// in the middle of a stream, 5 hung until Docker killed the server (measured, 0.7.0; as often without the
+// proxy).
 test(
   "a stream whose client leaves: the server notices it while it stops",
   async () => {

@@ -1,4 +1,7 @@
-/** Replicas of one model on a real engine, replaced one after another for two minutes, under the load of 50 clients. */
+/**
+ * Replicas of one model on a real engine, replaced one after
+ * another for two minutes, under the load of 50 clients.
+ */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mixedRequests, startLoad } from "../support/client/load.ts";
 import { removeLeftovers, removeServers } from "../support/engine/real.ts";

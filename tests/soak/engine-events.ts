@@ -31,7 +31,10 @@ type WireEvent = {
   readonly timeNano: number;
 };
 
-/** Follows events with the docker command line, because the proxy's own code must not be used to judge the proxy. */
+/**
+ * Follows events with the docker command line, because the
+ * proxy's own code must not be used to judge the proxy.
+ */
 export function followEvents(): EventFollower {
   const filters = ["type=container", ...ACTIONS.map((action) => `event=${action}`)];
   const since = String(Math.floor(Date.now() / 1000));

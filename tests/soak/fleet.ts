@@ -118,8 +118,8 @@ export async function removeFleet(): Promise<void> {
 }
 
 /**
- * @param listing a line for each container: its name, and the process that created it. Containers of older versions have
- *   no process.
+ * @param listing a line for each container: its name, and the process that created it. Containers of older
+ * versions have   no process.
  */
 export function livingOwner(
   listing: readonly string[],

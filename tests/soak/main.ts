@@ -1,11 +1,11 @@
 /**
- * `npm run soak [-- --minutes 10 --seed 1]`: the compiled proxy in front of containers of a real engine that start, stop,
- * crash, become unhealthy and come back at random, under a constant streaming load. It ends with one table. The exit code
- * is 1 if anything was wrong.
+ * `npm run soak [-- --minutes 10 --seed 1]`: the compiled proxy in front of containers of a real engine that
+ * start, stop, crash, become unhealthy and come back at random, under a constant streaming load. It ends with
+ * one table. The exit code is 1 if anything was wrong.
  *
- * The soak judges the answers at the end, from the engine's events and from the requests that the servers recorded. The
- * engine (DOCKER_HOST) must be on this machine, because the servers write into a local folder. The seed fixes the
- * choices. Their times depend on the machine.
+ * The soak judges the answers at the end, from the engine's events and from the requests that the servers
+ * recorded. The engine (DOCKER_HOST) must be on this machine, because the servers write into a local folder.
+ * The seed fixes the choices. Their times depend on the machine.
  */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,4 +1,7 @@
-/** Prints the table of figures at the end, and each fault with the events around it. Does not judge: see verdict.ts. */
+/**
+ * Prints the table of figures at the end, and each fault with the events around it.
+ * Does not judge: see verdict.ts.
+ */
 import type { Chaos } from "./chaos.ts";
 import type { EngineEvent } from "./engine-events.ts";
 import type { Fleet } from "./fleet.ts";
@@ -96,7 +99,10 @@ function latestMs(deliveries: readonly Delivery[], history: History): number {
   }, 0);
 }
 
-/** Prints a wrong answer, then the engine's and the proxy's reports about the model's containers, in order of time. */
+/**
+ * Prints a wrong answer, then the engine's and the proxy's reports
+ * about the model's containers, in order of time.
+ */
 function show({ what, atMs, model, container }: Wrong, findings: Findings): void {
   say(`WRONG at ${clock(atMs)}: ${what} (model ${model}, container ${container || "unknown"})`);
   const members = [...findings.fleet.members.values()].filter(

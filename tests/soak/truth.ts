@@ -1,7 +1,7 @@
 /**
- * Answers what was true at a given time, according to the engine: whether a model was live, whether one of its containers
- * ran, and what explains a failed request. Each answer allows for the time that an event takes to reach the proxy.
- * Pure.
+ * Answers what was true at a given time, according to the engine: whether a model was live, whether one of its
+ * containers ran, and what explains a failed request. Each answer allows for the time that an event takes to
+ * reach the proxy. Pure.
  */
 import type { Member } from "./fleet.ts";
 import type { History, Run, Span } from "./history.ts";
@@ -56,7 +56,10 @@ export class Truth {
     );
   }
 
-  /** Whether a container that had served the model ran, or was about to restart, all that time. Then 404 is wrong. */
+  /**
+   * Whether a container that had served the model ran, or was
+   * about to restart, all that time. Then 404 is wrong.
+   */
   isHeld(model: string, { fromMs, toMs }: Span): boolean {
     return this.membersOf(model).some(
       (member) =>
@@ -67,7 +70,10 @@ export class Truth {
     );
   }
 
-  /** Whether a container that may have served the model may have run at some point in that time. Then 503 is right. */
+  /**
+   * Whether a container that may have served the model may have run
+   * at some point in that time. Then 503 is right.
+   */
   mayBeHeld(model: string, { fromMs, toMs }: Span): boolean {
     return this.membersOf(model).some(
       (member) =>

@@ -12,7 +12,10 @@ export type Wrong = {
   readonly container: string;
 };
 
-/** How long after the engine reports a stop a request may still arrive, ms: the event takes that long to reach the proxy. */
+/**
+ * How long after the engine reports a stop a request may still
+ * arrive, ms: the event takes that long to reach the proxy.
+ */
 const NOTICE_MS = 250;
 
 type Case = {
@@ -94,7 +97,10 @@ function isBreakExplained(each: Case): boolean {
   return suspects(each).some((member) => each.truth.explainsBreak(member, each.exchange.endMs));
 }
 
-/** The containers that may have failed the request: the one that the answer or the journals name, otherwise all of its model. */
+/**
+ * The containers that may have failed the request: the one that the
+ * answer or the journals name, otherwise all of its model.
+ */
 function suspects({ exchange, deliveries, truth }: Case): readonly Member[] {
   const containers = [exchange.servedBy, ...deliveries.map(({ container }) => container)];
   const known = containers.map((id) => truth.member(id)).filter((member) => member !== undefined);

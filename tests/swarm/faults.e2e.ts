@@ -1,4 +1,7 @@
-/** Tasks and nodes of a real swarm fail under the load of fifty clients. Only answers that were already streaming break off. */
+/**
+ * Tasks and nodes of a real swarm fail under the load of fifty clients.
+ * Only answers that were already streaming break off.
+ */
 import { afterAll, beforeAll, describe, test } from "bun:test";
 import {
   expectOnlyStreamsBroken,

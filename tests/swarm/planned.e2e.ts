@@ -1,4 +1,7 @@
-/** Planned changes of a service on a real swarm, under the load of fifty clients behind two proxies: no request fails. */
+/**
+ * Planned changes of a service on a real swarm, under the load of
+ * fifty clients behind two proxies: no request fails.
+ */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { isBy } from "../support/swarm/clients.ts";
 import { drainNode, expectNoneFailed, replaceAll, rollBack } from "../support/swarm/planned.ts";

@@ -1,6 +1,6 @@
 /**
- * drain and undrain by `docker exec` into the image, with every restriction that it can run with, in front of real containers.
- * The command is in docs/operating.md.
+ * drain and undrain by `docker exec` into the image, with every restriction that it can run with, in front of
+ * real containers. The command is in docs/operating.md.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readdirSync, statSync } from "node:fs";

@@ -86,7 +86,8 @@ describe("the report of the end of a container", () => {
     async () => {
       await using proxy = await startProxy();
       const server = await startHealthy({ env: { MODELS: "m" }, flags: ["--restart", "always"] });
-      // The engine may have restarted the container already when the proxy inspects it. Then the line is about the restart.
+      // The engine may have restarted the container already when the proxy inspects it. Then the line is about
+      // the restart.
       const said = (): number =>
         proxy
           .log()

@@ -53,7 +53,8 @@ async function release(labels: Readonly<Record<string, string>>): Promise<Releas
   for (const socket of sockets) await exchange(socket, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
   const before = residentMib(proxy.pid);
   const memory = watchResident(proxy.pid);
-  // One after the other: the proxy could not recognise a start in the same millisecond as the signal before it as newer.
+  // One after the other: the proxy could not recognise a start in the same millisecond as the signal before it
+  // as newer.
   engine.kill(container);
   await untilShown(proxy.origin, newest.name, { state: "stopping" });
   engine.exit(container);

@@ -1,6 +1,6 @@
 /**
- * Servers on a real engine that crash, and successors that never serve. Waiting requests get an answer within seconds when
- * no server will come, although they could wait for 5 minutes.
+ * Servers on a real engine that crash, and successors that never serve. Waiting requests get an answer within
+ * seconds when no server will come, although they could wait for 5 minutes.
  */
 import { describe, expect, test } from "bun:test";
 import { chat, untilModels } from "../support/client/requests.ts";

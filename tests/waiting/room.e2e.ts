@@ -1,4 +1,7 @@
-/** Replicas on a real engine that are full and are replaced in the meantime: requests wait for room, and none fails. */
+/**
+ * Replicas on a real engine that are full and are replaced in the
+ * meantime: requests wait for room, and none fails.
+ */
 import { expect, test } from "bun:test";
 import type { Status } from "../../src/status.ts";
 import { startEachTestWithoutServers } from "../support/engine/each-test.ts";

@@ -1,4 +1,7 @@
-/** WebSockets through the compiled binary on a real engine: tests that take longer than those in tests/e2e/real-engine. */
+/**
+ * WebSockets through the compiled binary on a real engine: tests
+ * that take longer than those in tests/e2e/real-engine.
+ */
 import { describe, expect, test } from "bun:test";
 import { type Conversation, converse } from "../support/client/websocket.ts";
 import { startEachTestWithoutServers } from "../support/engine/each-test.ts";

@@ -1,6 +1,6 @@
 /**
- * `bun connections.ts PORT`: 3,000 WebSockets, 16 at a time. Each opens, gets one message back, and closes with 1000.
- * Prints, as JSON, how many messages came back, and how long everything took.
+ * `bun connections.ts PORT`: 3,000 WebSockets, 16 at a time. Each opens, gets one message back, and closes with
+ * 1000. Prints, as JSON, how many messages came back, and how long everything took.
  */
 import { figures, openClients, sayGoodbye, seen, sendMessages } from "./websocket.ts";
 

@@ -1,10 +1,10 @@
 /**
- * `bun full.ts PORT PIDS`: paced streams, a tenth more with each step, until the proxy is full. PIDS are the proxy's
- * processes (`1,2`; empty without a proxy). The proxy is full when over 5 % of a step's events come more than 50 ms late,
- * or when one of its threads works all the time. The program repeats a failed step once.
+ * `bun full.ts PORT PIDS`: paced streams, a tenth more with each step, until the proxy is full. PIDS are the
+ * proxy's processes (`1,2`; empty without a proxy). The proxy is full when over 5 % of a step's events come
+ * more than 50 ms late, or when one of its threads works all the time. The program repeats a failed step once.
  *
- * On two cores the load must leave as much CPU as possible to the proxy. So it reads one of eight streams as its events
- * come. It reads the others every 400 ms, and ignores their content.
+ * On two cores the load must leave as much CPU as possible to the proxy. So it reads one of eight streams as
+ * its events come. It reads the others every 400 ms, and ignores their content.
  *
  * Prints the last good step as JSON. Its rate is 0 if the first step failed.
  */

@@ -1,7 +1,7 @@
 /**
- * `bun messages.ts PORT IN_FLIGHT`: 50 WebSockets whose text messages of 300 B come back, for 3 s. Each WebSocket always
- * has IN_FLIGHT messages in flight: each echo triggers the next message. With 0, each WebSocket sends a message every
- * 20 ms, at its own phase: 2,500 round trips a second.
+ * `bun messages.ts PORT IN_FLIGHT`: 50 WebSockets whose text messages of 300 B come back, for 3 s. Each
+ * WebSocket always has IN_FLIGHT messages in flight: each echo triggers the next message. With 0, each
+ * WebSocket sends a message every 20 ms, at its own phase: 2,500 round trips a second.
  *
  * Prints, as JSON, how many messages came back, and how long that took.
  */
@@ -56,7 +56,10 @@ clearTimeout(deadline);
 process.stdout.write(figures((performance.now() - startedMs) / 1000));
 process.exit(0);
 
-/** A wheel with one slot a millisecond. It turns as far as the time has passed, so a late timer loses no message. */
+/**
+ * A wheel with one slot a millisecond.
+ * It turns as far as the time has passed, so a late timer loses no message.
+ */
 function turnWheel(beganMs: number): Timer {
   let turned = 0;
   return setInterval(() => {

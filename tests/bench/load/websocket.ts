@@ -1,6 +1,6 @@
 /**
- * WebSockets of a load program, on raw sockets. It is no WebSocket client: it makes a message once and sends it many
- * times, with the time in it. From an echo it reads only that time.
+ * WebSockets of a load program, on raw sockets. It is no WebSocket client: it makes a message once and sends it
+ * many times, with the time in it. From an echo it reads only that time.
  */
 import type { Socket } from "bun";
 import { MODEL, padded, REALTIME_PATH } from "../answers.ts";

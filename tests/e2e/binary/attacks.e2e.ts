@@ -1,6 +1,6 @@
 /**
- * Attacks on the compiled binary. Each of them once harmed other clients or servers. Attacks that take longer than some
- * seconds are in tests/attacks (`npm run test:attacks`).
+ * Attacks on the compiled binary. Each of them once harmed other clients or servers. Attacks that take longer
+ * than some seconds are in tests/attacks (`npm run test:attacks`).
  */
 import { describe, expect, test } from "bun:test";
 import { rawConnect, rawServer, serveModel } from "../../support/client/raw-http.ts";

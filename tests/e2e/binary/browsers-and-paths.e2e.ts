@@ -1,4 +1,7 @@
-/** Preflights of browsers, and inference paths outside `/v1`, through the compiled binary in front of a fake engine. */
+/**
+ * Preflights of browsers, and inference paths outside `/v1`,
+ * through the compiled binary in front of a fake engine.
+ */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { post, untilModels } from "../../support/client/requests.ts";
 import { envOf, FakeEngine } from "../../support/engine/fake.ts";

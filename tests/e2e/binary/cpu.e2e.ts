@@ -1,7 +1,7 @@
 /**
- * The CPU time of a request through the compiled binary, compared with the smallest possible proxy on Bun. Both are
- * measured in turn in the same run, so the ratio is the same on slow and on busy machines. The test fails when the ratio
- * has about doubled. `bun run bench` measures more.
+ * The CPU time of a request through the compiled binary, compared with the smallest possible proxy on Bun. Both
+ * are measured in turn in the same run, so the ratio is the same on slow and on busy machines. The test fails
+ * when the ratio has about doubled. `bun run bench` measures more.
  */
 import { expect, test } from "bun:test";
 import { join } from "node:path";
@@ -57,7 +57,8 @@ test.each<[what: string, path: string, requests: number, stored: number]>([
     ours.push(await cpuOf(compiled, path, requests));
     theirs.push(await cpuOf(others, path, requests));
   }
-  // The first round warms up the compilers inside. The best of the other rounds is the one with the least disturbance.
+  // The first round warms up the compilers inside. The best of the other rounds is the one with the least
+  // disturbance.
   const ratio = Math.min(...ours.slice(1)) / Math.min(...theirs.slice(1));
   console.log(`${what}: ${ratio.toFixed(2)} times the reference; ${stored} is stored`);
   expect(ratio).toBeLessThan(stored * LIMIT);

@@ -1,6 +1,6 @@
 /**
- * WebSockets through the compiled binary behind nginx, HAProxy and Caddy, with the settings of docs/front-proxies.md:
- * client → front proxy → our proxy → server. The client and the server are bare sockets.
+ * WebSockets through the compiled binary behind nginx, HAProxy and Caddy, with the settings of
+ * docs/front-proxies.md: client → front proxy → our proxy → server. The client and the server are bare sockets.
  */
 import { beforeAll, describe, expect, test } from "bun:test";
 import {

@@ -1,7 +1,7 @@
 /**
- * The compiled binary behind common front proxies: client → nginx, HAProxy or Caddy → our proxy → server. The client and
- * the server are bare sockets. The configurations are in tests/support/front-proxies/config/; docs/front-proxies.md
- * shows them.
+ * The compiled binary behind common front proxies: client → nginx, HAProxy or Caddy → our proxy → server. The
+ * client and the server are bare sockets. The configurations are in tests/support/front-proxies/config/;
+ * docs/front-proxies.md shows them.
  */
 import { beforeAll, describe, expect, test } from "bun:test";
 import { CODEX_WEBSOCKET, written } from "../../support/client/openings.ts";

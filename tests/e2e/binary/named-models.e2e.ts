@@ -1,4 +1,7 @@
-/** A server whose label names its models, through the compiled binary and the official client, in front of a fake engine. */
+/**
+ * A server whose label names its models, through the compiled binary
+ * and the official client, in front of a fake engine.
+ */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import OpenAI from "openai";
 import { chat, untilModels } from "../../support/client/requests.ts";

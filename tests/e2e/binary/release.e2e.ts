@@ -1,6 +1,6 @@
 /**
- * The scripts that build a release. They really build the four binaries. For the image, a stand-in for docker on PATH
- * records its calls. The scripts that publish a release are tested in tests/ci/.
+ * The scripts that build a release. They really build the four binaries. For the image, a stand-in for docker
+ * on PATH records its calls. The scripts that publish a release are tested in tests/ci/.
  */
 import { beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";

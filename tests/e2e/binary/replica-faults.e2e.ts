@@ -1,4 +1,7 @@
-/** Replicas through the compiled binary in front of a fake engine: which ones share requests, and faults in large numbers or at every byte. */
+/**
+ * Replicas through the compiled binary in front of a fake engine: which ones share requests, and faults in
+ * large numbers or at every byte.
+ */
 import { describe, expect, test } from "bun:test";
 import type { HttpMessage } from "../../support/client/http-message.ts";
 import { rawConnect } from "../../support/client/raw-http.ts";

@@ -1,4 +1,7 @@
-/** Requests that must be sent once only, or that belong to one replica, through the compiled binary in front of a fake engine. */
+/**
+ * Requests that must be sent once only, or that belong to one replica,
+ * through the compiled binary in front of a fake engine.
+ */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { rawConnect } from "../../support/client/raw-http.ts";
 import {

@@ -1,4 +1,7 @@
-/** Prompts through the compiled binary in front of replicas: a request goes to the replica that has seen the start of its prompt. */
+/**
+ * Prompts through the compiled binary in front of replicas: a request
+ * goes to the replica that has seen the start of its prompt.
+ */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { CompiledReplicas, namesOf, type Reaction } from "../../support/proxy/compiled-replicas.ts";
 import { answer } from "../../support/server/wire-server.ts";
@@ -16,8 +19,8 @@ afterAll(async () => {
 });
 
 /**
- * Messages of a conversation with a unique beginning. Each turn has 2.5 KB or more, in ASCII, because `ask` sends one byte
- * a character.
+ * Messages of a conversation with a unique beginning. Each turn has 2.5 KB or more, in ASCII, because `ask`
+ * sends one byte a character.
  */
 function conversation(topic: string, turns: number): string {
   const texts = Array.from({ length: turns }, (_, n) => `${topic} ${n} \\u00e4\\n`.repeat(150));

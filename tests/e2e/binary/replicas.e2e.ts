@@ -1,4 +1,7 @@
-/** Replicas that fail, through the compiled binary in front of a fake engine: which requests go to another replica, and how often. */
+/**
+ * Replicas that fail, through the compiled binary in front of a fake
+ * engine: which requests go to another replica, and how often.
+ */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { rawConnect } from "../../support/client/raw-http.ts";
 import {

@@ -1,6 +1,6 @@
 /**
- * The compiled binary gives Prometheus the list of servers, and the state of each server and of the engine. One test runs
- * the command of docs/telemetry.md.
+ * The compiled binary gives Prometheus the list of servers, and the state of each server and of the engine. One
+ * test runs the command of docs/telemetry.md.
  */
 import { expect, test } from "bun:test";
 import { readText } from "../../support/docs.ts";

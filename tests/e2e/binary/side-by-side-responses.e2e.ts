@@ -1,4 +1,7 @@
-/** A client makes a response through one compiled binary, then fetches or continues it through another one on the same engine. */
+/**
+ * A client makes a response through one compiled binary, then fetches
+ * or continues it through another one on the same engine.
+ */
 import { describe, expect, test } from "bun:test";
 import { post } from "../../support/client/requests.ts";
 import type { CompiledProxy } from "../../support/proxy/compiled.ts";

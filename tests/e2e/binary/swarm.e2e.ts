@@ -1,6 +1,6 @@
 /**
- * The compiled binary in front of a fake swarm manager. It runs as a process on the host, so it reaches tasks through the
- * ports that they publish on their nodes (mode=host).
+ * The compiled binary in front of a fake swarm manager. It runs as a process on the host, so it reaches tasks
+ * through the ports that they publish on their nodes (mode=host).
  */
 import { describe, expect, test } from "bun:test";
 import { envOf, FakeEngine } from "../../support/engine/fake.ts";

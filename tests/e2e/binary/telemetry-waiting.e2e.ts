@@ -1,4 +1,7 @@
-/** What the compiled binary reports about requests that wait for their model: in status, in its metrics, and in traces. */
+/**
+ * What the compiled binary reports about requests that wait for
+ * their model: in status, in its metrics, and in traces.
+ */
 import { expect, test } from "bun:test";
 import type { Status } from "../../../src/status.ts";
 import { chat, untilModels } from "../../support/client/requests.ts";

@@ -1,7 +1,7 @@
 /**
- * The WebSocket clients of the `openai` package through the compiled binary, in front of a fake engine. The test compares
- * what they see through the proxy with what they see of the server itself. The Realtime clients support only `wss:`, so
- * the test puts TLS in front.
+ * The WebSocket clients of the `openai` package through the compiled binary, in front of a fake engine. The
+ * test compares what they see through the proxy with what they see of the server itself. The Realtime clients
+ * support only `wss:`, so the test puts TLS in front.
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { untilModels } from "../../support/client/requests.ts";

@@ -1,4 +1,7 @@
-/** WebSockets through the compiled binary while a fake engine reports the state of their container late, wrongly, or not at all. */
+/**
+ * WebSockets through the compiled binary while a fake engine reports the
+ * state of their container late, wrongly, or not at all.
+ */
 import { describe, expect, test } from "bun:test";
 import { untilModels } from "../../support/client/requests.ts";
 import { type Conversation, converse } from "../../support/client/websocket.ts";

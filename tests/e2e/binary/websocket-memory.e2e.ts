@@ -1,6 +1,6 @@
 /**
- * What WebSockets cost the compiled binary: memory and descriptors for many idle ones, for readers that stall, and for
- * messages that never end. Tests that take longer are in tests/long/websockets.e2e.ts.
+ * What WebSockets cost the compiled binary: memory and descriptors for many idle ones, for readers that stall,
+ * and for messages that never end. Tests that take longer are in tests/long/websockets.e2e.ts.
  */
 import { expect, test } from "bun:test";
 import { peakMib, resetPeak } from "../../bench/processes.ts";

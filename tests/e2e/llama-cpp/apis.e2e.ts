@@ -48,7 +48,8 @@ describe("OpenAI's client", () => {
     const body = { model: "chat", input: "hello", max_output_tokens: TOKENS };
     const whole = await openai().responses.create(body);
     expect(whole.output_text).toHaveLength(TOKENS);
-    // Not with the client's `responses.stream()`, which requires an `output_index`. llama.cpp 0.7.0 does not send it.
+    // Not with the client's `responses.stream()`, which requires an `output_index`. llama.cpp 0.7.0 does not
+    // send it.
     const stream = await openai().responses.create({ ...body, stream: true });
     const events = await Array.fromAsync(stream);
     const deltas = events.map((one) =>

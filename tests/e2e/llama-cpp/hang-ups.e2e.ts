@@ -85,8 +85,8 @@ test("before an answer without a stream", async () => {
   await untilBusy(0);
 });
 
-// Both slots have requests without streams. While one streams, llama.cpp 0.7.0 does not notice that a waiting client
-// hangs up. The same happens without the proxy.
+// Both slots have requests without streams. While one streams, llama.cpp 0.7.0 does not notice that a waiting
+// client hangs up. The same happens without the proxy.
 test.each([false, true])(
   "while the request waits for one of the server's two slots; streamed: %p",
   async (stream) => {

@@ -1,6 +1,6 @@
 /**
- * A llama.cpp server with `--api-key` behind the compiled binary. A label names its models. The server's own list is
- * public, and has other names.
+ * A llama.cpp server with `--api-key` behind the compiled binary. A label names its models. The server's own
+ * list is public, and has other names.
  */
 import { expect, test } from "bun:test";
 import OpenAI from "openai";

@@ -33,8 +33,8 @@ function untilOutcome(origin: string, model: string, outcome: string): Promise<v
 }
 
 /**
- * Starts two containers: one is in the middle of a `docker stop` with an answer in flight, the other in the middle of a
- * read of its model list.
+ * Starts two containers: one is in the middle of a `docker stop` with an answer in flight, the other in the
+ * middle of a read of its model list.
  */
 async function startStoppingAndLoading(origin: string, flags: readonly string[] = []) {
   const [stopping, loading] = await Promise.all([

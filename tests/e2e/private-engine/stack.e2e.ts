@@ -1,6 +1,7 @@
 /**
- * deploy/stack.yaml on a real manager, unchanged and with the socket proxy: what Docker's client prints, and what the
- * manager makes of the file. Images cannot be pulled, so only tasks of vLLM run. Its image is our stand-in.
+ * deploy/stack.yaml on a real manager, unchanged and with the socket proxy: what Docker's client prints, and
+ * what the manager makes of the file. Images cannot be pulled, so only tasks of vLLM run. Its image is our
+ * stand-in.
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";

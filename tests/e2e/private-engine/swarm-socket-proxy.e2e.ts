@@ -1,6 +1,6 @@
 /**
- * The compiled binary behind each socket proxy of docs/security.md, in front of a real swarm manager, with and without
- * the rules that the page gives for a swarm.
+ * The compiled binary behind each socket proxy of docs/security.md, in front of a real swarm manager, with and
+ * without the rules that the page gives for a swarm.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";

@@ -1,4 +1,7 @@
-/** The compiled binary in front of containers of a real engine that stop, crash or change their health at bad moments. */
+/**
+ * The compiled binary in front of containers of a real engine that
+ * stop, crash or change their health at bad moments.
+ */
 import { describe, expect, test } from "bun:test";
 import { outcomeOf, startLoad } from "../../support/client/load.ts";
 import { modelIds, streamedChat, untilModels } from "../../support/client/requests.ts";

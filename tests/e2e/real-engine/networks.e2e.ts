@@ -1,9 +1,11 @@
 /**
- * Where the proxy looks for a server, on a real engine: servers in every kind of network that a container can use, and
- * proxies in every place where a proxy can run. All run at the same time, and each proxy sees all servers.
+ * Where the proxy looks for a server, on a real engine: servers in every kind of network that a container can
+ * use, and proxies in every place where a proxy can run. All run at the same time, and each proxy sees all
+ * servers.
  *
- * A server without an IPv4 address is missing here. Engines before 28 give every container on a bridge an IPv4 address
- * (they ignore `docker network create --ipv4=false`). tests/sources/docker/address.test.ts tests this case.
+ * A server without an IPv4 address is missing here. Engines before 28 give every container on a bridge an IPv4
+ * address (they ignore `docker network create --ipv4=false`). tests/sources/docker/address.test.ts tests this
+ * case.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chat } from "../../support/client/requests.ts";

@@ -39,7 +39,10 @@ describe.skipIf(missing !== undefined)("in front of Podman", () => {
     await podman.probe(name); // the healthcheck needs two failures
   }
 
-  /** Checks the list and sends no chat, because a request to a paused container would wait for the end of the pause. */
+  /**
+   * Checks the list and sends no chat, because a request to a
+   * paused container would wait for the end of the pause.
+   */
   async function untilGone(proxy: CompiledProxy, model: string, status: number): Promise<void> {
     const isGone = async (): Promise<boolean> => !(await modelIds(proxy.origin)).includes(model);
     await until(`${model} is gone`, isGone, SEEN_MS);

@@ -1,4 +1,7 @@
-/** The compiled binary in front of replicas of one model on a real engine that are killed or stopped. See also tests/replicas/. */
+/**
+ * The compiled binary in front of replicas of one model on a real engine
+ * that are killed or stopped. See also tests/replicas/.
+ */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { outcomeOf, outcomeOfAnswer, outcomesOf, startLoad } from "../../support/client/load.ts";
 import { type StreamedAnswer, streamedChat } from "../../support/client/requests.ts";

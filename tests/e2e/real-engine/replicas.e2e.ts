@@ -1,4 +1,7 @@
-/** The compiled binary in front of containers of one service on a real engine, which share the requests of their model. */
+/**
+ * The compiled binary in front of containers of one service on a
+ * real engine, which share the requests of their model.
+ */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import type { Status } from "../../../src/status.ts";
 import { outcomeOf, outcomesOf, startLoad, turnsOf } from "../../support/client/load.ts";

@@ -1,6 +1,6 @@
 /**
- * Requests that wait in the compiled binary while their server on a real engine is replaced. Tests that take longer are
- * in tests/waiting.
+ * Requests that wait in the compiled binary while their server on a real engine is replaced. Tests that take
+ * longer are in tests/waiting.
  */
 import { expect, test } from "bun:test";
 import { outcomeOf, outcomeOfStream, startLoad } from "../../support/client/load.ts";

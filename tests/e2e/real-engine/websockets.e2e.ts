@@ -1,6 +1,6 @@
 /**
- * WebSockets through the compiled binary while their containers stop, die, are drained or replaced on a real engine.
- * Tests that take longer are in tests/waiting.
+ * WebSockets through the compiled binary while their containers stop, die, are drained or replaced on a real
+ * engine. Tests that take longer are in tests/waiting.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { converse } from "../../support/client/websocket.ts";

@@ -1,6 +1,7 @@
 /**
- * The compiled proxies on a real swarm, under the load of fifty clients. Servers exit at once at SIGTERM, which is the
- * harder case. For other changes and faults, and for servers that finish their answers, see `npm run test:swarm`.
+ * The compiled proxies on a real swarm, under the load of fifty clients. Servers exit at once at SIGTERM, which
+ * is the harder case. For other changes and faults, and for servers that finish their answers, see `npm run
+ * test:swarm`.
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { crash, expectOnlyStreamsBroken, loseWorker } from "../../support/swarm/faults.ts";
