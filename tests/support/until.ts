@@ -50,7 +50,7 @@ export async function expectNever(
   for (;;) {
     const elapsedMs = performance.now() - startMs;
     if (await happens()) {
-      throw new Error(`It must not happen, and did after ${Math.round(elapsedMs)} ms: ${what}`);
+      throw new Error(`Must not happen, but did after ${Math.round(elapsedMs)} ms: ${what}`);
     }
     if (elapsedMs >= forMs) return;
     await Bun.sleep(Math.min(LOOK_MS, forMs - elapsedMs));

@@ -30,7 +30,7 @@ function window(init: Partial<RecentWindow> = {}): RecentWindow {
   };
 }
 
-/** @param requestsPer10s the last values of this series, the oldest first */
+/** @param requestsPer10s requests in each 10 s, the oldest first */
 export function recent(
   requestsPer10s: readonly number[],
   init: Partial<RecentWindow> = {},

@@ -90,7 +90,7 @@ function randomPreamble(random: Random, boundary: string): Buffer {
   return isRefused ? randomPreamble(random, boundary) : bytes;
 }
 
-/** Bytes that look almost like a boundary, but are none. */
+/** Bytes that look almost like a boundary, but are not one. */
 function decoys(random: Random, boundary: string): Buffer {
   const delimiter = `\r\n--${boundary}`;
   const pieces = Array.from({ length: random(8) }, (): Buffer | string => {

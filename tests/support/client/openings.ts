@@ -9,7 +9,7 @@ export type Opening = {
   readonly what: string;
   readonly lines: readonly string[];
   readonly body?: string;
-  /** The proxy's answer. After none of these statuses does the client repeat the request. */
+  /** The status of the proxy's answer. The client does not repeat the request after any of these. */
   readonly status: number;
 };
 

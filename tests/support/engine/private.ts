@@ -63,7 +63,11 @@ export class PrivateEngine implements AsyncDisposable {
     await this.#daemon?.end(signal);
     this.#daemon = undefined;
     if (containerd === "") return;
-    await until("its containerd has ended", () => !existsSync(`/proc/${containerd}`), 10_000);
+    await until(
+      "the daemon's containerd has ended",
+      () => !existsSync(`/proc/${containerd}`),
+      10_000,
+    );
   }
 
   /** Ends the engine in any state, and removes all its files. */

@@ -144,7 +144,7 @@ export class Replicas implements AsyncDisposable {
       const each = await Promise.all(this.#running.map((one) => arrivalsAt(one, query)));
       return each.flat().length >= count;
     };
-    await until(`${count} requests have come`, arrived, 10_000);
+    await until(`${count} requests have arrived`, arrived, 10_000);
   }
 
   #forget(server: Server): void {

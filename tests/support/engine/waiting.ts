@@ -83,7 +83,7 @@ export class Clients implements AsyncDisposable {
   /** Waits for as many more answers with this outcome as there are clients. */
   untilMore(outcome: string, boundMs = 60_000): Promise<void> {
     const enough = this.count(outcome) + this.#count;
-    return until(`${enough} are ${outcome}`, () => this.count(outcome) >= enough, boundMs);
+    return until(`${enough} answers are ${outcome}`, () => this.count(outcome) >= enough, boundMs);
   }
 }
 

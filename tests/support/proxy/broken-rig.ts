@@ -57,6 +57,6 @@ export function rig(init: Omit<BrokenAnswersInit, "log"> = {}): Rig {
 }
 
 export async function reasonOf(at: Rig): Promise<unknown> {
-  await until("it is told", () => at.log.lines.length > 0);
+  await until("the log has a line", () => at.log.lines.length > 0);
   return at.log.lines.at(-1)?.["reason"];
 }

@@ -168,7 +168,7 @@ function replyOf(received: string, method: string): Reply {
   };
 }
 
-/** @returns after how many ms the proxy sends a request to a replica again that answered this */
+/** @returns for how many ms a replica that answered this refusal gets no requests */
 export async function cooledMs(refusal: string): Promise<number> {
   await using two = await CompiledReplicas.start(2);
   let busyMs = 0;
@@ -183,6 +183,6 @@ export async function cooledMs(refusal: string): Promise<number> {
     expect(await two.ask()).toMatchObject({ status: 200, body: "fine" });
     return backMs > 0;
   };
-  await until("it is asked again", isBack, 10_000);
+  await until("the replica gets a request again", isBack, 10_000);
   return backMs - busyMs;
 }

@@ -60,7 +60,7 @@ export async function startRun(env: Readonly<Record<string, string>> = {}) {
   const metrics = async (): Promise<string> => (await fetch(`${proxy.origin}/metrics`)).text();
   const open = async (): Promise<Client> => {
     const client = connect(proxy.origin);
-    await until("it is open", () => client.socket.readyState === WebSocket.OPEN);
+    await until("the WebSocket is open", () => client.socket.readyState === WebSocket.OPEN);
     return client;
   };
   return {

@@ -27,7 +27,7 @@ export async function untilShown(
     }
   };
   try {
-    await until(`${name} is shown so`, isShown, boundMs);
+    await until(`${name} has the expected status`, isShown, boundMs);
   } catch (error) {
     throw last ?? error;
   }

@@ -78,7 +78,7 @@ export class SharedServers implements AsyncDisposable {
   ): Promise<readonly Promise<Response>[]> {
     const expected = this.count + count;
     const answers = Array.from({ length: count }, (_, nth) => this.chat(nth, content(nth)));
-    await until("all have come", () => this.count === expected, 10_000);
+    await until("all requests have reached the servers", () => this.count === expected, 10_000);
     return answers;
   }
 }

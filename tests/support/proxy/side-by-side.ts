@@ -26,7 +26,7 @@ export class SideBySide implements AsyncDisposable {
     const engine = stack.use(await new FakeEngine().start());
     const start = async (): Promise<CompiledProxy> => {
       const proxy = stack.use(await startCompiled({ env: { ...envOf(engine), ...env } }));
-      await until("it is ready", async () => {
+      await until("the proxy is ready", async () => {
         const { status } = await fetch(`${proxy.origin}/readyz`, { keepalive: false });
         return status === 200;
       });

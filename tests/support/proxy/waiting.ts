@@ -32,7 +32,7 @@ export function startPatientProxy(
     roomLog: log,
     room,
     untilWaiting: (count, model = "m") =>
-      until(`${count} wait for ${model}`, () => (room.counts.get(model) ?? 0) === count),
+      until(`${count} requests wait for ${model}`, () => (room.counts.get(model) ?? 0) === count),
     [Symbol.dispose]: () => {
       room.close();
       proxy[Symbol.dispose]();

@@ -48,7 +48,7 @@ export async function browse<Seen>(script: string): Promise<Seen> {
     },
   );
   try {
-    return await within("what the page sees", reported.promise, BROWSER_BOUND_MS);
+    return await within("the report of the page", reported.promise, BROWSER_BOUND_MS);
   } finally {
     child.kill("SIGTERM"); // Chromium then ends its own processes
     await child.exited;

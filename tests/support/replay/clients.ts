@@ -122,7 +122,7 @@ export class ReplayClients {
     }
     this.count();
     for (const backend of this.#backends) {
-      if (backend.state !== "closed") this.#object(backend, `ends as ${backend.state}`);
+      if (backend.state !== "closed") this.#object(backend, `ends in the state ${backend.state}`);
       else await backend.idle;
     }
   }

@@ -72,7 +72,7 @@ export async function replay(
  */
 async function end(run: Run, fake: FakeEngine, noticesLapse: boolean): Promise<void> {
   const { world, told, clients, discovery } = run;
-  await until("all is told", () => world.isTold);
+  await until("all events are sent or lost", () => world.isTold);
   for (const _ of world.modelIds) clients.request();
   if (world.isCutAtTheEnd) await checkAfterCut(run, fake);
   await checkAfterResync(run);
@@ -98,9 +98,13 @@ async function checkAfterCut(run: Run, fake: FakeEngine): Promise<void> {
   run.world.isFaulty = false;
   fake.cutStreams();
   fake.emitNetwork({ id: LAST }, "connect");
-  await until("all has been told again", () => run.told.hasHeardOf(LAST), SETTLED_BOUND_MS);
+  await until(
+    "the engine has sent all events again",
+    () => run.told.hasHeardOf(LAST),
+    SETTLED_BOUND_MS,
+  );
   const isRight = (): boolean => objections(run).length === 0 && lacking(run).length === 0;
-  await until("a new stream has mended the table", isRight, SETTLED_BOUND_MS).catch(() => {
+  await until("a new stream has repaired the table", isRight, SETTLED_BOUND_MS).catch(() => {
     run.wrong.push(...objections(run), ...lacking(run));
   });
 }

@@ -104,7 +104,8 @@ export class Life {
     const unreadBytes = load.unreadBytes - tally.unreadBytes;
     // No request counts more bytes than its prompt has. A request that is bound to one server counts none.
     const most = mayMove ? Math.min(prompt?.length ?? 0, COST_MAX) : 0;
-    if (unreadBytes < 0 || unreadBytes > most) throw new Error(`${unreadBytes} of ${most} bytes`);
+    if (unreadBytes < 0 || unreadBytes > most)
+      throw new Error(`The request counts ${unreadBytes} bytes, but at most ${most} are allowed`);
     this.#saw(decision);
     tally.inFlight += 1;
     tally.unreadBytes += unreadBytes;

@@ -44,7 +44,7 @@ function connect(path: string, headers: Environment = {}): Conversation {
 
 async function opened(path: string, headers: Environment = {}): Promise<Conversation> {
   const conversation = connect(path, headers);
-  await until("it is open", () => conversation.socket.readyState === WebSocket.OPEN);
+  await until("the WebSocket is open", () => conversation.socket.readyState === WebSocket.OPEN);
   return conversation;
 }
 
@@ -89,7 +89,7 @@ test("a Realtime session: greeting, update, item, an answer in tokens, an unknow
   });
   talk.socket.close(4001, "enough");
   await talk.end;
-  await until("its end", async () => (await journal())[0]?.done === true);
+  await until("the end of the WebSocket", async () => (await journal())[0]?.done === true);
   expect(await journal()).toMatchObject([
     {
       path: "/v1/realtime?model=b",
@@ -146,7 +146,7 @@ test("a handshake is refused like a POST, and waits at the gate like one", async
   await until("the handshake", async () => (await journal()).length === 2);
   expect((await journal())[1]).toMatchObject({ socket: { status: null }, done: false });
   await fetch(`http://${origin}/admin/gate?state=open`);
-  await until("it is open", () => socket.readyState === WebSocket.OPEN);
+  await until("the WebSocket is open", () => socket.readyState === WebSocket.OPEN);
 });
 
 test.each([
@@ -171,7 +171,7 @@ test.each([
   const closed = await fetch(`http://${origin}/admin/close?code=${code}&reason=${reason}`);
   expect(await closed.json()).toEqual({ closed: 1 });
   expect((await end).code).toBe(code);
-  await until("its end", async () => (await journal())[0]?.socket.end !== null);
+  await until("the end of the WebSocket", async () => (await journal())[0]?.socket.end !== null);
   const socket = { end: { code, reason, by: "server" } };
   expect(await journal()).toMatchObject([{ done, aborted: !done, socket }]);
 });
@@ -188,7 +188,7 @@ test.each([
     stdio: ["ignore", "ignore", "inherit"],
   });
   origin = `127.0.0.1:${port}`;
-  await until("it listens", () =>
+  await until("the server listens", () =>
     fetch(`http://${origin}/health`).then(
       () => true,
       () => false,
@@ -196,6 +196,6 @@ test.each([
   );
   const { end } = await opened("/v1/realtime");
   child.kill("SIGTERM");
-  expect((await within("the end", end)).code).toBe(code);
-  expect(await within("its exit", child.exited)).toBe(0);
+  expect((await within("the end of the WebSocket", end)).code).toBe(code);
+  expect(await within("the exit of the server", child.exited)).toBe(0);
 });

@@ -85,6 +85,6 @@ export function watch(
 
 export async function routed(at: Watched): Promise<Backend> {
   at.see("routable");
-  await until("it is routed", () => at.active() !== undefined);
+  await until("the server is routed", () => at.active() !== undefined);
   return at.active()!;
 }

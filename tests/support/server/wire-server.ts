@@ -118,5 +118,5 @@ export function chunk(text: string): string {
 
 /** Waits until the other side has left. */
 export function untilLeft(arrival: Arrival): Promise<void> {
-  return until("the request is given up", arrival.closed);
+  return until("the proxy has given up the request", arrival.closed);
 }

@@ -43,7 +43,11 @@ export class SwarmProxy {
   async restart(): Promise<void> {
     this.isAsked = false;
     // A stopping proxy's connections that it has not accepted yet are reset. No proxy can prevent that.
-    await until(`${this.#name} has begun to answer all`, () => this.unanswered === 0, 30_000);
+    await until(
+      `${this.#name} has begun to answer all its requests`,
+      () => this.unanswered === 0,
+      30_000,
+    );
     await this.#docker("restart", "--time", String(GRACE_S), this.#name);
     await this.#untilReady();
     this.isAsked = true;
@@ -51,7 +55,7 @@ export class SwarmProxy {
 
   /** Waits until the proxy has no requests. Clients must not ask it any more. */
   async untilIdle(): Promise<void> {
-    await until(`${this.#name} has answered all`, () => this.open === 0, 30_000);
+    await until(`${this.#name} has answered all its requests`, () => this.open === 0, 30_000);
   }
 
   /** Starts the proxy, also after its engine has stopped it, and lets clients ask it. */

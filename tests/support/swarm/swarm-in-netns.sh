@@ -11,7 +11,7 @@
 #   swarm-in-netns.sh in STATE NODE CMD...  runs a command in the node's network namespace (its host processes)
 #
 # Nodes are m1, m2 … (managers) and w1, w2 … (workers); defaults 1 and 2. Engine sockets: STATE/NODE/docker.sock,
-# usable from anywhere (a unix socket has no network namespace). `up` again repairs what is missing.
+# usable from anywhere (a unix socket has no network namespace). Running `up` again repairs missing parts.
 # --host-link   also gives this machine an interface into the swarm's network (address SUBNET.1), so that a
 #               port published with mode=host on a node is reached at the node's address
 # --no-swarm    the engines only, without `swarm init` and `join`

@@ -62,7 +62,7 @@ async function seen(
   const ends = [client, server];
   const ended = Promise.all(ends.map(({ transcript }) => transcript.ended()));
   const what = (): string => ends.map(({ transcript }) => transcript.lines.join("; ")).join(" | ");
-  await within("the ends of both", ended, BOUND_MS).catch((error: unknown) => {
+  await within("the ends of client and server", ended, BOUND_MS).catch((error: unknown) => {
     throw new Error(`Cannot finish the case. Client and server have seen ${what()}`, {
       cause: error,
     });

@@ -88,11 +88,11 @@ export async function stall(
   resetPeak([proxy.pid]);
   to.pause();
   const flow = startFlow(from, init);
-  await untilStill("no more is taken", flow.sent);
+  await untilStill("the socket takes no more", flow.sent);
   const heldMb = flow.sent() / 1e6;
   to.resume();
   const sent = await flow.done;
-  await until("all has come", () => to.bytes === flow.sent(), 60_000);
+  await until("all bytes have arrived", () => to.bytes === flow.sent(), 60_000);
   const came = sum.digest("hex");
   if (came !== sent)
     throw new Error(`The received bytes differ from the sent ones: SHA-1 ${came}, not ${sent}`);

@@ -51,7 +51,7 @@ export async function startNode(): Promise<NodeProcess> {
     serve: async (script) => {
       const peer = add();
       order({ id: peer.id, serve: script });
-      const port = await within("a port of Node's", peer.port.promise);
+      const port = await within("the port of the Node server", peer.port.promise);
       return { ...peer, origin: `http://127.0.0.1:${port}` };
     },
     connect: (url, script) => {

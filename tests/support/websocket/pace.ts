@@ -21,10 +21,10 @@ async function expectPaced(
 ): Promise<void> {
   reader.pause();
   sender.send(frame.toString("latin1").repeat(FRAMES));
-  await untilStill("no more is taken", sender.unsent);
+  await untilStill("the socket takes no more", sender.unsent);
   expect(sender.unsent()).toBeGreaterThan(0);
   reader.resume();
-  await until("all is taken", () => sender.unsent() === 0, 10_000);
+  await until("the socket has taken all bytes", () => sender.unsent() === 0, 10_000);
 }
 
 /** While one end does not read, the proxy stops reading from the other end. */

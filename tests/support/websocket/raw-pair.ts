@@ -37,7 +37,7 @@ export async function vanished(): Promise<RawPair> {
   server.pause();
   const message = masked({ opcode: OPCODE.binary, payload: Buffer.alloc(60_000) });
   client.send(message.toString("latin1").repeat(400));
-  await untilStill("no more is taken", client.unsent);
+  await untilStill("the socket takes no more", client.unsent);
   client.reset();
   return pair;
 }

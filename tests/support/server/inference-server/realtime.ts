@@ -41,7 +41,7 @@ class Realtime implements Session {
         yield* this.#answer(fields, bytes);
         break;
       default:
-        yield failure("Cannot take the event: its type is not known", fields);
+        yield failure("Cannot handle the event: unknown type", fields);
     }
   }
 
@@ -60,7 +60,7 @@ class Realtime implements Session {
 
   async *#answer(fields: Fields, bytes: number): AsyncGenerator<SocketEvent> {
     if (this.#isAnswering) {
-      yield failure("Cannot answer: an answer is under way", fields);
+      yield failure("Cannot answer: another answer is still running", fields);
       return;
     }
     this.#isAnswering = true;

@@ -36,7 +36,11 @@ class Responses implements Session {
 
   async *#answer(fields: Fields | undefined, bytes: number): AsyncGenerator<SocketEvent> {
     if (fields?.["type"] !== "response.create") {
-      yield failure(400, "invalid_value", "Cannot take the event: only response.create is known");
+      yield failure(
+        400,
+        "invalid_value",
+        "Cannot handle the event: only response.create is supported",
+      );
       return;
     }
     const { settings, signal, gate } = this.#init;
