@@ -149,7 +149,10 @@ export class UpstreamAbort {
     this.#isHeardByOthers = true;
   }
 
-  /** The request is a WebSocket now: the socket reports the client's end, not the request. */
+  /**
+   * The request is a WebSocket now: the socket reports the client's end, not the request. The request's signal fires
+   * before Bun reports the client's Close frame.
+   */
   upgraded(): void {
     this.#watchesNoMore();
     this.#lease.onTimeUp(() => this.#abort("cut"));

@@ -1,6 +1,7 @@
 /**
  * One WebSocket through the proxy. It passes messages from the client to the server and back, one by one. The slower end
  * sets the pace. The lease on the server ends when the server's end has closed. `realtime.ts` opens the connections.
+ * If the server breaks off, the client must not believe that the server has closed the WebSocket.
  */
 import type { WebSocket } from "ws";
 import { errorCode } from "../../ground/error-text.ts";
