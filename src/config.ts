@@ -112,7 +112,7 @@ export const VARIABLES = {
     schema: parsedBy(parseEngineAddress),
   },
   LOG_LEVEL: {
-    meaning: "the least important log lines to write",
+    meaning: "the lowest level of the log lines that the proxy writes",
     default: "info",
     expected: `one of ${LOG_LEVELS.join(", ")}`,
     schema: z.enum(LOG_LEVELS),

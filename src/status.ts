@@ -44,7 +44,7 @@ export type Status = {
 export type SwarmStatus = {
   /**
    * `followed`: the proxy reads its tasks. `lost`: the manager does not report them now, and the proxy keeps
-   * the last known tasks. `forbidden`: a socket proxy blocks the question, and some local containers belong
+   * the last known tasks. `forbidden`: a socket proxy blocks these requests, and some local containers belong
    * to tasks. The proxy routes these as containers.
    */
   readonly state: "followed" | "lost" | "forbidden";

@@ -4,8 +4,8 @@
 const WIDTH_MAX = 100;
 
 /**
- * Aligns the cells of all rows. The first row holds the headings. Two spaces separate columns; lines end
- * without.
+ * Aligns the cells of all rows. The first row holds the headings. Two spaces separate the columns. No line
+ * ends in spaces.
  */
 export function columns(rows: readonly (readonly string[])[]): readonly string[] {
   const widths = (rows[0] ?? [])

@@ -45,7 +45,7 @@ export type Container = {
   readonly startError: string;
   /** When the current run began. Each run of a container has a different value. */
   readonly startedAtMs: number;
-  /** When the last run ended that has ended; before 1970 if no run has ended. */
+  /** The end of the last run that has ended; before 1970 if no run has ended. */
   readonly finishedAtMs: number;
   /** How often the engine itself has restarted it since a person or a tool started it. */
   readonly restartCount: number;

@@ -8,7 +8,7 @@ import type { Held } from "./plan.ts";
 export const SERVER_STATES = [
   /** It is active. A newer backend with the same models may get the requests instead. */
   "routed",
-  /** It is healthy, and the proxy is asking it for its models. */
+  /** It is healthy, and the proxy is reading its model list. */
   "reading_models",
   /** It runs, and no health check has passed yet. */
   "starting",
@@ -110,10 +110,11 @@ function probing(doubt: string, named: string | undefined, progress: Progress): 
   if (lost === undefined) {
     return {
       state,
-      reason: after(doubt, failure ?? named ?? "the proxy is asking for its models"),
+      reason: after(doubt, failure ?? named ?? "the proxy is reading its model list"),
     };
   }
-  const until = named === undefined ? "the proxy can read its models" : "it accepts a connection";
+  const until =
+    named === undefined ? "the proxy can read its model list" : "it accepts a connection";
   const reason = `${lost}; it gets no new requests until ${until}`;
   return { state, reason, gist: LOST }; // the cause may differ each time
 }
@@ -131,7 +132,7 @@ const NAMED = "the label inference.models names its models";
 
 function routedReason({ failure, leftOut, served }: Progress, named: string | undefined): string {
   if (failure !== undefined)
-    return `cannot read its models: ${failure}; the proxy keeps the last list`;
+    return `cannot read its model list: ${failure}; the proxy keeps the last one`;
   if (named !== undefined) return `healthy; ${named}`;
   if (leftOut !== undefined) return `healthy; ${leftOut}`;
   return served.length > 0 ? "healthy" : NO_MODELS;

@@ -37,7 +37,7 @@ export type DrainState =
 
 export class Drains {
   readonly #init: DrainsInit;
-  /** Identifies this process. A restarted proxy must not report a run as over that it has not seen yet. */
+  /** Identifies this process. For a run from before its start, `stateOf` returns `unknown` and not `over`. */
   readonly #token = crypto.randomUUID();
 
   constructor(init: DrainsInit) {

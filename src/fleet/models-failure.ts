@@ -4,7 +4,7 @@
 import { errorCode } from "../ground/error-text.ts";
 import { cut } from "../ground/some-of.ts";
 
-/** The models can't be read because of the server. The message gives the reason in short. */
+/** The models can't be read because of the server. The message gives the reason in a few words. */
 export class ModelsUnreadable extends Error {
   override readonly name = "ModelsUnreadable";
 }

@@ -48,7 +48,7 @@ const WireInfo = z.object({ model_id: z.string().check(z.minLength(1)) });
  * Asks for the model list and parses it.
  *
  * @param url of the server's API: `http://host:port/v1`
- * @throws {ModelsUnreadable} its message says why in a few words and fits after "cannot read models:"
+ * @throws {ModelsUnreadable} its message says why in a few words and fits after "cannot read its model list:"
  * @throws the reason of the signal, if the signal is aborted
  */
 export async function readModels(

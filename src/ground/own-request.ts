@@ -67,7 +67,9 @@ export async function identityBody(response: Response): Promise<AsyncIterable<Ui
   if (encoding.toLowerCase() === "identity") return response.body ?? nothing();
   await response.body?.cancel();
   const shown = JSON.stringify(encoding.slice(0, ENCODING_LENGTH_MAX));
-  throw new AnswerRefused(`the answer has Content-Encoding ${shown}, which was not asked for`);
+  throw new AnswerRefused(
+    `the answer has Content-Encoding ${shown}, which the proxy did not ask for`,
+  );
 }
 
 const ENCODING_LENGTH_MAX = 40;

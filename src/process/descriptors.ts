@@ -7,7 +7,7 @@
 export type Descriptors = {
   /** How many descriptors the process may have open. */
   readonly limit: number;
-  /** About how many requests may be in flight at once, in round numbers. */
+  /** About how many requests may be in flight at once: rounded down to a multiple of 10. */
   readonly requestsMax: number;
   /** Takes the descriptors for one more request. Returns false and takes nothing if there is no room. */
   readonly take: () => boolean;

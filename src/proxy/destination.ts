@@ -82,7 +82,7 @@ export function destinationOf(
 }
 
 function invalid({ expected, offset }: Extract<Verdict, { kind: "invalid" }>): Destination {
-  const reason = `its body is not valid JSON: expected ${expected} at byte ${offset}`;
+  const reason = `its body cannot be read: expected ${expected} at byte ${offset}`;
   return refuseWith("invalid_json", reason);
 }
 

@@ -95,7 +95,7 @@ function takeRun(
     if (nobody.kind === "unknown") {
       return told(
         "response_not_found",
-        `Cannot route the request: the server that made response ${id} is gone, and the response with it; start a new one`,
+        `Cannot route the request: the server that made response ${id} is gone, and the response with it; create a new response`,
       );
     }
     const { trouble = SOME_TROUBLE } = nobody;

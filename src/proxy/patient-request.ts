@@ -85,7 +85,7 @@ export class PatientRequest {
       const answer = await tried.value;
       if (answer.by !== "nobody") return answer;
       this.#comesBack(answer);
-      tried = this.#try(); // it must try first: changes since it took its lease wake no one
+      tried = this.#try(); // it must try first: changes since it took its lease do not wake it
     }
   }
 

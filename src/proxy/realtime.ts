@@ -144,7 +144,8 @@ export class Realtime {
           afterMs: performance.now() - beganMs,
         }),
       onTooLong: (from) => this.#warnTooLong(attempt, from),
-      onBug: (error) => this.#bugs.tell("while it passed on a WebSocket; it is ended", error),
+      onBug: (error) =>
+        this.#bugs.tell("while it passed on a WebSocket; the WebSocket ends", error),
     });
   }
 

@@ -17,7 +17,7 @@ export type Again = { readonly same: boolean; readonly other: boolean };
 const NOBODY: Again = { same: false, other: false };
 const OTHER: Again = { same: false, other: true };
 
-/** At most so many servers may die with one request. */
+/** The most servers that may die with one request. */
 const DEATHS_MAX = 2;
 
 export class Tries {

@@ -6,7 +6,7 @@ import { quoteModel, type Refusal } from "./own/errors.ts";
 /** The request was never tried, because others waited before it. */
 export const NOBODY: Refusal = {
   code: "backend_unavailable",
-  message: "Cannot route the request: no server of its model takes it now; try again shortly",
+  message: "Cannot route the request: no server of its model can take it now; try again shortly",
 };
 
 export const STOPPING: Refusal = {
@@ -17,7 +17,7 @@ export const STOPPING: Refusal = {
 export const TOO_MANY_WAIT: Refusal = {
   code: "proxy_overloaded",
   message:
-    "Cannot route the request: too many requests already wait for their models, or their bodies hold too many bytes; try again shortly",
+    "Cannot route the request: too many requests wait already, or their bodies take too much memory; try again shortly",
 };
 
 /** No server will come. This is no 404, because the model existed when the request began to wait. */

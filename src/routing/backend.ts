@@ -45,7 +45,7 @@ export type BackendInit = {
 /**
  * The reason why a backend closed.
  * - `run-over`: the server is gone. Requests in flight end with their connections.
- * - `cut`: the drain timeout is over. Requests in flight must end now.
+ * - `cut`: the drain timeout has expired. Requests in flight must end now.
  */
 export type CloseReason = "run-over" | "cut";
 

@@ -32,7 +32,7 @@ const LEAVING: ReadonlySet<Trouble | undefined> = new Set([
   "being replaced",
 ]);
 
-/** For at most so many models we remember what became of their servers. */
+/** The most models for which we remember what became of their servers. */
 const LOST_MAX = 1_000;
 
 const UNKNOWN: Unknown = { kind: "unknown" };

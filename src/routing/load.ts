@@ -4,7 +4,7 @@
  */
 import { type Decision, DecisionCounts } from "./decisions.ts";
 
-/** So many bytes of unanswered prompts count as much as one request in flight. Issue 16. */
+/** This many bytes of unanswered prompts count as much as one request in flight. Issue 16. */
 const UNIT_BYTES = 8 * 1024;
 
 export class Load {

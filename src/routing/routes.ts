@@ -71,7 +71,7 @@ export type Asking = {
   readonly prompt?: Uint8Array | undefined;
   /** The run that made the response that this request continues. Only its replica can take the request. */
   readonly madeBy?: Run | undefined;
-  /** The request uses something that a server stores, like a file. All such requests go to one replica. */
+  /** The request uses something that a server stores, like a file. All such requests go to the newest replica. */
   readonly goesToNewest?: boolean | undefined;
 };
 

@@ -80,7 +80,7 @@ export type Present = {
 /** The group of all servers that have the label inference.replica=true, whatever their sources. */
 export const LABELLED_REPLICAS = "inference.replica=true";
 
-/** The settings for requests in the labels of a server, for every source. */
+/** The settings about requests from the labels of a server. All sources have them. */
 export type ServerSettings = {
   /** Either `""`, or a path with a slash at its beginning and without a slash at its end. */
   readonly basePath: string;

@@ -33,7 +33,7 @@ describe("the program that listens there may be hostile", () => {
     using server = Bun.serve({ port: 0, fetch: () => new Response(body, { headers }) });
     expect(await ask(`${server.url}`, LIMITS)).toEqual({
       kind: "none",
-      reason: expect.stringContaining('Content-Encoding "gzip", which was not asked for'),
+      reason: expect.stringContaining('Content-Encoding "gzip", which the proxy did not ask for'),
     });
   });
 

@@ -38,7 +38,7 @@ describe("conditionOf()", () => {
       "being asked for its models",
       {},
       "probing",
-      "reading_models: the proxy is asking for its models",
+      "reading_models: the proxy is reading its model list",
     ],
     [
       "not healthy yet",
@@ -133,14 +133,14 @@ describe("conditionOf()", () => {
     const failure = "401 Unauthorized";
     expect(told({}, "probing", { failure })).toBe("reading_models: 401 Unauthorized");
     expect(told({}, "active", { failure })).toBe(
-      "routed: cannot read its models: 401 Unauthorized; the proxy keeps the last list",
+      "routed: cannot read its model list: 401 Unauthorized; the proxy keeps the last one",
     );
   });
 
   test("a server that could not be reached", () => {
     const lost = "cannot be reached (connection timed out)";
     expect(told({}, "probing", { lost, failure: lost })).toBe(
-      "reading_models: cannot be reached (connection timed out); it gets no new requests until the proxy can read its models",
+      "reading_models: cannot be reached (connection timed out); it gets no new requests until the proxy can read its model list",
     );
     const change = { labels: { ...LABELS, "inference.models": "m" } };
     expect(told(change, "probing", { lost })).toEndWith(

@@ -80,7 +80,7 @@ describe("Fleet, reading models again", () => {
     const warnings = discovery.log.lines.filter(({ level }) => level === "warn");
     expect(warnings.map((line) => line["reason"])).toEqual([
       expect.stringMatching(
-        new RegExp(`^cannot read its models: .*${reason}.*; the proxy keeps the last list$`),
+        new RegExp(`^cannot read its model list: .*${reason}.*; the proxy keeps the last one$`),
       ),
     ]);
     models.answer = () => modelList("m", "new");

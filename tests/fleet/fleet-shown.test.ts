@@ -148,7 +148,7 @@ test("the last changes have the states of a container, its models, and that the 
     "vllm stopping: told to stop; requests in flight may finish",
     "vllm models changed: new: adapter",
     "vllm routed: healthy",
-    "vllm reading_models: the proxy is asking for its models",
+    "vllm reading_models: the proxy is reading its model list",
   ]);
   expect(told).toContain("lw-inference-proxy ready: 1 model");
 });

@@ -35,7 +35,7 @@ function encoded(encoding: string, body: string | Uint8Array): Response {
 }
 
 function encodedReason(encoding: string): string {
-  return `the answer has Content-Encoding "${encoding}", which was not asked for: the server, or a proxy in front of it`;
+  return `the answer has Content-Encoding "${encoding}", which the proxy did not ask for: the server, or a proxy in front of it`;
 }
 
 function stalling(text: string): ReadableStream<Uint8Array> {

@@ -6,7 +6,7 @@ import { vanishingServer } from "../support/server/blackhole.ts";
 import { Machine, routed, SERVER, watch } from "../support/server/machine.ts";
 import { expectNever, until } from "../support/until.ts";
 
-const LOST = "it gets no new requests until the proxy can read its models";
+const LOST = "it gets no new requests until the proxy can read its model list";
 
 describe("a server that may vanish and can't be reached any more", () => {
   test("gets no new requests until its models can be read, after any sighting; requests in flight go on", async () => {

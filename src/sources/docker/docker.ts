@@ -230,7 +230,7 @@ export class DockerSource implements Source {
     // follow.ts reports when the engine cannot be reached, so here a debug line is enough.
     const level = this.isUnanswered ? "debug" : "warn";
     this.#init.log[level]("container list failed", {
-      reason: `${sentence(reason)} The proxy keeps what it knows and tries again.`,
+      reason: `${sentence(reason)} The proxy keeps the last known state of all containers and tries again.`,
     });
   }
 }

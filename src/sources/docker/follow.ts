@@ -120,7 +120,7 @@ class Follower {
     const events = await this.#open();
     this.#report.open();
     this.#pauseMs = RECONNECT_FIRST_MS;
-    this.#guard("when the event stream opened; it continues", () => source.onStreamOpen());
+    this.#guard("while it handled a new event stream; it continues", () => source.onStreamOpen());
     await this.#readAll(events);
     connection.ended();
     log.debug("event stream ended");

@@ -14,6 +14,6 @@ export function logLookFailure(
   // repeat it for each container.
   log[kind === "refused" ? "warn" : "debug"]("container look failed", {
     container,
-    reason: `${sentence(reason)} The container stays as it was. The proxy tries again.`,
+    reason: `${sentence(reason)} The proxy keeps its last known state and tries again.`,
   });
 }

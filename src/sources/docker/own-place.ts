@@ -84,7 +84,8 @@ export class OwnPlace {
   /** Where the proxy runs. Callers may read it only after `known` has resolved. */
   get place(): Place {
     const own = this.#own;
-    if (own === undefined) throw new Error("Cannot tell where the proxy runs: it was not read yet");
+    if (own === undefined)
+      throw new Error("Cannot tell where the proxy runs: it has not been read yet");
     if (this.#isForeign && this.#init.remote !== undefined) {
       return { kind: "foreign", engineHost: this.#init.remote.host };
     }

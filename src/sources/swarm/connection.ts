@@ -18,7 +18,7 @@ import type { Log } from "../../telemetry/log.ts";
 type Mode = "undecided" | "manager" | "none" | "forbidden";
 
 const ALLOW =
-  "the socket proxy does not let the proxy ask for the tasks of the swarm, so only tasks on this node are routed, and as containers, by their container labels; allow it there: SERVICES=1 TASKS=1 NODES=1";
+  "the socket proxy forbids requests for the tasks of the swarm, so the proxy routes only to the tasks on this node, as ordinary containers with their container labels; set SERVICES=1 TASKS=1 NODES=1 in the socket proxy";
 
 /**
  * How long containers wait for the first answer, because they may belong to tasks. A manager answers in

@@ -69,7 +69,7 @@ export class PutOffs {
     return nowMs < untilMs && coming.length > 0 && !this.#isThere(coming, nowMs);
   }
 
-  /** Many tasks may wait for the same successors, so we check these only once per time. */
+  /** Many tasks may wait for the same successors, so we check these only once for each `nowMs`. */
   #isThere(coming: readonly string[], nowMs: number): boolean {
     const known = this.#there.get(coming);
     if (known !== undefined && (known.isThere || known.atMs === nowMs)) return known.isThere;

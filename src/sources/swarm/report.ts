@@ -167,7 +167,7 @@ const ADVICE: readonly (readonly [RegExp, string])[] = [
     "each node must have the image or be able to pull it: docker stack deploy --with-registry-auth",
   ],
   [/unhealthy container/, "its health check failed; look at docker service logs"],
-  [/non-zero exit \(137\)/, "it was killed, most often because memory ran out"],
+  [/non-zero exit \(137\)/, "it was killed, probably because memory ran out"],
   [/non-zero exit/, "look at docker service logs"],
 ];
 

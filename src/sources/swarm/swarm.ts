@@ -34,7 +34,7 @@ export type SwarmSourceInit = {
   readonly ownContainerId: string | undefined;
   /** What the container source knows about the proxy itself. Resolves when it knows it. */
   readonly own: () => Promise<Own>;
-  /** Called when this source starts or ends to follow tasks. The caller must look at containers again. */
+  /** Called when this source starts or stops following tasks. The caller must look at containers again. */
   readonly onChange: () => void;
   readonly resolve?: Resolve;
   readonly times?: SwarmTimes;
@@ -238,7 +238,8 @@ export class SwarmSource implements Source, TaskFollower {
   }
 
   get #surroundings(): Surroundings {
-    if (this.#own === undefined) throw new Error("Cannot tell where the proxy runs: not read yet");
+    if (this.#own === undefined)
+      throw new Error("Cannot tell where the proxy runs: it has not been read yet");
     const { now: whereabouts, serviceId: ownServiceId } = this.#whereabouts;
     const { itself } = this.#own;
     return { whereabouts, itself, nodes: this.#nodes.all, ownServiceId };

@@ -62,7 +62,7 @@ export function endOf(task: SwarmTask): RunEnd {
   if (state === "orphaned") return { ...NODE_GONE, atMs };
   if (exitCode < 0) return { kind: "unknown", brief: "has ended", reason: "has ended", atMs };
   if (exitCode === SIGKILL_CODE) {
-    const reason = `was killed (exit code ${exitCode}), most often because memory ran out`;
+    const reason = `was killed (exit code ${exitCode}), probably because memory ran out`;
     return { kind: "killed", brief: "was killed", reason, atMs };
   }
   const why = error === "" || error.includes("non-zero exit") ? "" : `: ${error}`;

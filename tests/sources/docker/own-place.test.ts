@@ -100,7 +100,7 @@ describe("OwnPlace", () => {
     let isKnown = false;
     void own.known.then(() => (isKnown = true));
     await expectNever("the place is known", () => isKnown, 5);
-    expect(() => own.place).toThrow("not read yet");
+    expect(() => own.place).toThrow("has not been read yet");
     await own.read(false);
     await own.known;
     expect(own.place.kind).toBe("container");

@@ -61,7 +61,7 @@ describe("endOf()", () => {
     [
       { state: "failed", exitCode: 137, error: "task: non-zero exit (137)" },
       "killed",
-      "was killed (exit code 137), most often because memory ran out",
+      "was killed (exit code 137), probably because memory ran out",
     ],
     [
       { state: "failed", exitCode: 3, error: "task: non-zero exit (3)" },
