@@ -193,7 +193,7 @@ class Follower {
     this.#init.log.warn("event skipped", {
       resync_ms: this.#init.times.resyncMs ?? RESYNC_MS,
       reason:
-        "The engine sent an event of more than 4 MiB. The proxy does not read such events and may notice changes to that container, a stop too, only at its next look at all containers.",
+        "The engine sent an event of more than 4 MiB. The proxy does not read such events. It may notice a change of that container, even a stop, only at its next look at all containers.",
     });
   }
 }

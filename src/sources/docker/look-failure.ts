@@ -14,6 +14,6 @@ export function logLookFailure(
   // repeat it for each container.
   log[kind === "refused" ? "warn" : "debug"]("container look failed", {
     container,
-    reason: `${sentence(reason)} The proxy keeps its last known state and tries again.`,
+    reason: `${sentence(reason)} The proxy keeps the last known state of this container and tries again.`,
   });
 }

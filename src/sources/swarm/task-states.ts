@@ -66,7 +66,7 @@ export function endOf(task: SwarmTask): RunEnd {
     return { kind: "killed", brief: "was killed", reason, atMs };
   }
   const why = error === "" || error.includes("non-zero exit") ? "" : `: ${error}`;
-  const brief = `has exited with code ${exitCode}`;
+  const brief = `exited with code ${exitCode}`;
   return { kind: "exited", brief, reason: `${brief}${why}`, atMs };
 }
 

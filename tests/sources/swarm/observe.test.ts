@@ -78,7 +78,7 @@ describe("observe()", () => {
       ...{ kind: "absent", outlook: "was stopped", end: { kind: "stopped" } },
     });
     expect(see({ task: { state: "failed", exitCode: 3 } })).toMatchObject({
-      ...{ kind: "absent", outlook: "gone", reason: "has exited with code 3" },
+      ...{ kind: "absent", outlook: "gone", reason: "exited with code 3" },
     });
   });
 

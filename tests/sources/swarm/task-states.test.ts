@@ -66,13 +66,13 @@ describe("endOf()", () => {
     [
       { state: "failed", exitCode: 3, error: "task: non-zero exit (3)" },
       "exited",
-      "has exited with code 3",
+      "exited with code 3",
     ],
-    [{ state: "complete", exitCode: 0 }, "exited", "has exited with code 0"],
+    [{ state: "complete", exitCode: 0 }, "exited", "exited with code 0"],
     [
       { state: "rejected", exitCode: undefined, error: "No such image: x" },
       "exited",
-      "has exited with code 0: No such image: x",
+      "exited with code 0: No such image: x",
     ],
   ] as const)("%o is %s", (init, kind, reason) => {
     const end = endOf(aTask(init));
