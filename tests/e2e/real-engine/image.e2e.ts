@@ -165,7 +165,7 @@ describe.skipIf(!CAN_RUN)("the image", () => {
       const flags = ["--volume", `${fake.socketPath}:/var/run/docker.sock`];
       await using proxy = await startProxyContainer({ flags });
       await until("the proxy is connected", async () =>
-        (await proxy.log()).includes('"connected to'),
+        (await proxy.log()).includes('"engine connected"'),
       );
       expect((await proxy.processStatus("Uid"))[0]).toBe(uid);
       expect(await proxy.processStatus("Groups")).toEqual([...groups]);
