@@ -16,7 +16,8 @@ const LAST_TAKES_ALL = "The last container to become healthy gets all requests f
 const SET_ON_BOTH =
   "To share the requests, set the label inference.replica=true on both containers.";
 const NEITHER_IS_REPLICA = `${LAST_TAKES_ALL} ${SET_ON_BOTH}`;
-const ONE_IS_REPLICA = `${LAST_TAKES_ALL} To share the requests, set the label inference.replica=true on the container in without_label too.`;
+const ONE_IS_REPLICA =
+  "The containers do not share the requests for these models, because one does not have the label inference.replica=true. To share the requests, set it on the container in without_label too.";
 const OF_TWO_GROUPS = `${LAST_TAKES_ALL} It shares them with its own replicas only. ${SET_ON_BOTH}`;
 const SET_UP_ALIKE = "Requests go to both. Set up both in the same way";
 const REPLICAS_DIFFER = `${SET_UP_ALIKE}, or remove the label inference.replica from one.`;

@@ -7,7 +7,7 @@
 export const SHARED_DIRECTORY = "/dev/shm";
 
 /**
- * `RuntimeDirectory=` of the systemd unit in the README. A shell does not have the variable that systemd
+ * `RuntimeDirectory=` of the systemd unit in deploy/systemd. A shell does not have the variable that systemd
  * sets.
  */
 const SERVICE_DIRECTORY = "/run/lw-inference-proxy";
