@@ -165,7 +165,7 @@ export class Holding {
     if (step.reading === "start") this.#rank = rank;
     this.#backendSteps[step.backends]();
     if (step.run !== "keep") this.#changeRun(step.run, place);
-    if (step.backends === "set anew") this.#admit();
+    if (step.backends === "replace backend") this.#admit();
     if (step.deadline === "set") this.#ending.toldToStop();
     this.#draining.deadlineSteps[step.deadline]();
     if (this.#place === undefined) return;
@@ -183,7 +183,7 @@ export class Holding {
     keep: () => undefined,
     admit: () => this.#admit(),
     "replace models": () => this.#replaceModels(),
-    "set anew": () => this.#drain(), // #carryOut admits the next one after the run has its new settings
+    "replace backend": () => this.#drain(), // #carryOut admits the next one after the run has its new settings
     drain: () => this.#drain(),
     remove: () => this.#remove(),
   };

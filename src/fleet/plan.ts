@@ -46,11 +46,11 @@ export type Step = {
   readonly run: "keep" | "take" | "move" | "forget";
   /**
    * `admit`: a new backend takes requests; draining ones leave when they are idle. `replace models`: the
-   * active backend gets the models that were read. `set anew`: a new backend with the same models replaces
+   * active backend gets the models that were read. `replace backend`: a new backend with the same models replaces
    * the active one, which drains. `drain`: the active backend takes no new requests. `remove`: all leave
    * at once, draining or not.
    */
-  readonly backends: "keep" | "admit" | "replace models" | "set anew" | "drain" | "remove";
+  readonly backends: "keep" | "admit" | "replace models" | "replace backend" | "drain" | "remove";
   /**
    * The reading of the models, which repeats until it is stopped. `seek`: starts a reading that tries every second,
    * because the server was routed a moment ago.
@@ -118,7 +118,7 @@ const STEPS: Readonly<Record<Held, Readonly<Record<Seen, Step>>>> = {
   },
   active: {
     ...ALWAYS,
-    "other settings": { ...KEEP, run: "move", backends: "set anew" },
+    "other settings": { ...KEEP, run: "move", backends: "replace backend" },
     routable: KEEP,
     stopping: DRAIN_BY_DEADLINE,
     drained: { ...DRAIN, ...BY_HAND },

@@ -48,7 +48,7 @@ export function createDescriptors({ limit, countOpen: count, now }: DescriptorsI
   let countedMs = Number.NEGATIVE_INFINITY;
   return {
     limit,
-    requestsMax: Math.floor(usable / PER_REQUEST / 10) * 10,
+    requestsMax: Math.max(0, Math.floor(usable / PER_REQUEST / 10) * 10),
     take: () => {
       if (now() - countedMs >= RECOUNT_MS) {
         expected = count();

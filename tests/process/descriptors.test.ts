@@ -17,6 +17,16 @@ describe("createDescriptors()", () => {
     expect([take(usable - 2), take(usable - 1)]).toEqual([true, false]);
   });
 
+  test.each([
+    [1_024, 480],
+    [65_536, 31_120],
+    [64, 0],
+    [16, 0],
+  ])("a limit of %p has room for about %p requests at once", (limit, requestsMax) => {
+    const init = { limit, countOpen: () => 0, now: () => 0 };
+    expect(createDescriptors(init).requestsMax).toBe(requestsMax);
+  });
+
   test("adds two for each new request until the next count", () => {
     let nowMs = 0;
     let open = 100;
