@@ -19,7 +19,7 @@ import { engineMetrics } from "../support/server/inference-server/engine-metrics
 const FILE = join(import.meta.dir, "../../deploy/grafana/dashboard.json");
 const TEXT = readFileSync(FILE, "utf8");
 const DASHBOARD = JSON.parse(TEXT) as Dashboard;
-const ENGINES_ROW = "The engines' own metrics";
+const ENGINES_ROW = "The servers' own metrics";
 
 const PROXY = await proxySeries();
 /** Includes the labels of the targets of /sd/prometheus. Prometheus drops labels that begin with `__`. */

@@ -79,12 +79,12 @@ describe("docs/operating.md", () => {
     const [commands = ""] = codeBlocks(DOCS, "sh").filter((text) => text.startsWith("install "));
     using directory = temporaryDirectory();
     const root = directory.path;
-    for (const path of ["usr/local/bin", "etc/systemd/system"])
+    for (const path of ["dist", "usr/local/bin", "etc/systemd/system"])
       mkdirSync(join(root, path), { recursive: true });
-    writeFileSync(join(root, "lw-inference-proxy-linux-x64"), "");
+    writeFileSync(join(root, "dist/lw-inference-proxy"), "");
     const script = commands
       .replaceAll(/ (\/(?:usr|etc)\/)/g, ` ${root}$1`)
-      .replace(" lw-", ` ${root}/lw-`);
+      .replace(" dist/", ` ${root}/dist/`);
     const { exited } = Bun.spawn(["sh", "-euc", script], { cwd: ROOT, stderr: "inherit" });
     expect(await exited).toBe(0);
     const modeOf = (path: string): string => (statSync(join(root, path)).mode & 0o777).toString(8);
