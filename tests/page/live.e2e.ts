@@ -63,7 +63,10 @@ test("the page follows a container that starts, is routed, streams, is stopped, 
   const container = engine.add({ name: "llama-1", port: server.port ?? 0, health: "starting" });
   engine.emit(container, "start");
   const box = row(page, "boxes", "llama-1");
-  await untilText(box, /starting for .* waiting for its health check to pass wait; a start_period/);
+  await untilText(
+    box,
+    /starting for .* waiting for its health check to pass Wait\. If loading takes longer than start_period, raise that/,
+  );
 
   engine.setHealth(container, "healthy");
   await untilText(box, /routed for \d+ s healthy/);
@@ -103,7 +106,7 @@ test("the page follows a container that starts, is routed, streams, is stopped, 
   await untilText(llama, /llama-1 stopping · none/);
   engine.exit(container);
   await untilText(box, /stopped for .* last exit: /);
-  await untilText(box, /docker logs; docker start, or docker rm/);
+  await untilText(box, /See docker logs; then docker start or docker rm/);
 
   engine.startAgain(container);
   engine.setHealth(container, "healthy");

@@ -89,12 +89,12 @@ test("a container shows its state and time, the reason, what to do, its last exi
   const { page } = shown;
   const whisper = await text(row(page, "boxes", "whisper"));
   expect(whisper).toContain("restarting for 42 s crash loop");
-  expect(whisper).toContain("was never healthy since");
+  expect(whisper).toContain("it crashes again and again");
   expect(whisper).toContain("docker logs");
   expect(whisper).toContain("last exit: it exited with code 1, 42 s ago");
   const reading = row(page, "boxes", "llama-70b-next");
   expect(await text(reading)).toContain(
-    "reading models for 1 min 503 to GET /v1/models: Loading model",
+    "reading models for 1 min 503 Service Unavailable – the server is still loading its model",
   );
   expect(await reading.locator(".todo code").allInnerTexts()).toEqual([
     "inference.port",
@@ -125,7 +125,7 @@ test("a container's details show reason, models and address in full, and its req
   const { Id: id, ...others } = await facts(box.locator(".panel dl"));
   expect(id).toHaveLength(64);
   expect(others).toEqual({
-    Reason: "healthy; shares the requests for Qwen/Qwen3-32B-AWQ with qwen-gpu-1",
+    Reason: "healthy; shares the requests for model Qwen/Qwen3-32B-AWQ with qwen-gpu-1",
     Models: "Qwen/Qwen3-32B-AWQ",
     Address: "http://172.18.0.4:8000",
     "Requests of the last minute, by routing reason": "prefix: 31, load: 12, only: 0, failover: 1",

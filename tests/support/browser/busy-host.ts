@@ -56,7 +56,7 @@ function containers(): readonly ContainerStatus[] {
     container({
       name: "llama-70b-next",
       state: "reading_models",
-      reason: "503 to GET /v1/models: Loading model",
+      reason: "503 Service Unavailable – the server is still loading its model",
       since: timeAgo(80 * SECOND),
       address: null,
     }),
@@ -71,7 +71,7 @@ function containers(): readonly ContainerStatus[] {
       in_flight: 9,
       load: 10.4,
       requests_last_minute: { prefix: 31, load: 12, only: 0, failover: 1 },
-      reason: "healthy; shares the requests for Qwen/Qwen3-32B-AWQ with qwen-gpu-1",
+      reason: "healthy; shares the requests for model Qwen/Qwen3-32B-AWQ with qwen-gpu-1",
       recent: recent(waves(3, 24), {
         errors: { client_gone: 2 },
         first_chunk_ms: { p50: 210, p95: 940 },
@@ -87,13 +87,13 @@ function containers(): readonly ContainerStatus[] {
       in_flight: 7,
       load: 7.2,
       requests_last_minute: { prefix: 24, load: 15, only: 0, failover: 0 },
-      reason: "healthy; shares the requests for Qwen/Qwen3-32B-AWQ with qwen-gpu-0",
+      reason: "healthy; shares the requests for model Qwen/Qwen3-32B-AWQ with qwen-gpu-0",
     }),
     container({
       name: "whisper",
       state: "restarting",
       reason:
-        "crashes again and again: exited with code 1, 5 times in 10 min, and was never healthy since",
+        "ended 5 times in 10 min; last: exit code 1 after 9 s; it crashes again and again, so no request waits for it; look at docker logs whisper",
       since: timeAgo(42 * SECOND),
       crash_loop: true,
       address: null,
@@ -172,14 +172,14 @@ function changes(): readonly Change[] {
     change({
       name: "whisper",
       state: "restarting",
-      reason: "exited with code 1, and the engine starts it again",
+      reason: "exited with code 1 after 9 s; the engine is restarting it",
       at: timeAgo(42 * SECOND),
       times: 5,
     }),
     change({
       name: "llama-70b-next",
       state: "reading_models",
-      reason: "503 to GET /v1/models: Loading model",
+      reason: "503 Service Unavailable – the server is still loading its model",
       at: timeAgo(80 * SECOND),
     }),
     change({
