@@ -87,6 +87,7 @@ export async function runProxy(
   const handler = createHandler({
     ...{ routes: table, log, waitingRoom, brokenAnswers, pseudonym, telemetry },
     isReady: () => fleet.isReady,
+    awaitsEngine: () => fleet.awaitsSources,
     hasRoom: () => descriptors?.take() ?? true,
     keptBytesMax: config.modelSearchBytesMax,
     trustedHosts: config.trustedHosts,
@@ -199,7 +200,7 @@ async function countDescriptors(log: Log): Promise<Descriptors | undefined> {
     const { limit, requestsMax } = descriptors;
     log.warn("low open file limit", {
       limit,
-      reason: `The limit of ${limit} open files allows about ${requestsMax} requests at once. Raise it with ulimit -n or LimitNOFILE.`,
+      reason: `The limit of ${limit} open files allows about ${requestsMax} requests at once. Raise it with ulimit -n or LimitNOFILE, in Docker with --ulimit nofile=65536.`,
     });
   }
   return descriptors;

@@ -11,6 +11,8 @@ export type DrainsInit = {
   readonly members: () => readonly Member[];
   readonly nextRank: () => Rank;
   readonly isReady: () => boolean;
+  /** The engine has not reported its containers yet. */
+  readonly awaitsEngine: () => boolean;
 };
 
 /** The result of `drain` or `undrain`. */
@@ -96,6 +98,9 @@ export class Drains {
 
   #unknown(nameOrId: string, members: readonly Member[]): string {
     const none = `the proxy knows no container ${shown(nameOrId)}`;
+    if (this.#init.awaitsEngine()) {
+      return `${none} yet: it waits for the Docker engine's list of containers; if this lasts, lw-inference-proxy status says why`;
+    }
     if (!this.#init.isReady()) return `${none} yet: it is starting; try again shortly`;
     if (members.length === 0) return `${none}, and no container with the label inference.enable`;
     return `${none}; it knows ${names(members.map(({ name }) => name).toSorted())}`;

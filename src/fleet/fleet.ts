@@ -62,6 +62,7 @@ export class Fleet {
     members: () => [...this.#members.values()],
     nextRank: () => this.#ranks.next(),
     isReady: () => this.isReady,
+    awaitsEngine: () => this.awaitsSources,
   });
   /** The result of `sharingNotes`, valid until the table changes. `of` is the array of models at that time. */
   #notes: { readonly of: unknown; readonly notes: ReturnType<typeof sharingNotes> } = {
@@ -131,6 +132,11 @@ export class Fleet {
    */
   get isReady(): boolean {
     return this.#readiness.isReady;
+  }
+
+  /** See `Readiness`. */
+  get awaitsSources(): boolean {
+    return this.#readiness.awaitsSources;
   }
 
   /** @returns the listener through which the source reports what it sees */

@@ -26,6 +26,11 @@ export class Readiness {
     return this.#state === "ready";
   }
 
+  /** True until each source has reported all its servers. It stays true while the engine does not answer. */
+  get awaitsSources(): boolean {
+    return this.#state === "no pass yet";
+  }
+
   /**
    * Waits for this source too, unless it joins after the first passes of all other sources.
    */

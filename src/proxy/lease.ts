@@ -5,7 +5,7 @@
 import type { Asking, Draining, Nobody, Route, Routed } from "../routing/routes.ts";
 import { type Destination, HOW_TO_NAME, type Unnamed } from "./destination.ts";
 import { type ErrorCode, quoteModel, type Refusal } from "./own/errors.ts";
-import { type Models, noBackend, SOME_TROUBLE } from "./own/models-list.ts";
+import { type Models, noBackend, notReady, SOME_TROUBLE } from "./own/models-list.ts";
 
 /** Where a request may go. */
 export type Addressed = Exclude<Destination, { kind: "refused" }>;
@@ -128,17 +128,15 @@ function isOut({ trouble }: Draining): Refusal {
   );
 }
 
-function noOnlyServer({ namedIn, responseId }: Unnamed, { routes, isReady }: Models): Refusal {
+function noOnlyServer({ namedIn, responseId }: Unnamed, models: Models): Refusal {
+  const { routes, isReady } = models;
   if (routes.activeCount === 0) {
     return isReady()
       ? told(
           "backend_unavailable",
           "Cannot route the request: no server takes requests now; try again shortly",
         )
-      : told(
-          "starting",
-          "Cannot route the request: the proxy is starting and has not seen any server yet; try again shortly",
-        );
+      : notReady(models, "has not seen any server yet");
   }
   if (responseId === undefined) {
     return told(
@@ -152,8 +150,5 @@ function noOnlyServer({ namedIn, responseId }: Unnamed, { routes, isReady }: Mod
         "response_not_found",
         `Cannot route the request: the proxy does not know which server made response ${id}: it was made elsewhere, or before the proxy started; ${HOW_TO_NAME.query}`,
       )
-    : told(
-        "starting",
-        `Cannot route the request: the proxy is starting and does not know yet which server made response ${id}; try again shortly`,
-      );
+    : notReady(models, `does not know yet which server made response ${id}`);
 }

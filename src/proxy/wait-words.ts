@@ -24,7 +24,7 @@ export const TOO_MANY_WAIT: Refusal = {
 export function goneRefusal(model: string, { says = "is gone" }: Unknown): Refusal {
   return {
     code: "backend_unavailable",
-    message: `Cannot route the request: the server of model ${quoteModel(model)} ${says}, and no other server has taken its place; start one, or ask for another model`,
+    message: `Cannot route the request: the server of model ${quoteModel(model)} ${says}, and no server with this model has taken its place; start one, or ask for another model`,
   };
 }
 

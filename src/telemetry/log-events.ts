@@ -67,7 +67,7 @@ export const LOG_EVENTS = {
   "untrusted host": { levels: ["warn"], fields: ["host", "reason"] },
 
   "engine connected": { levels: ["info"], fields: [] },
-  "engine lost": { levels: ["error"], fields: ["reason"] },
+  "engine unreachable": { levels: ["error"], fields: ["reason"] },
   "engine reconnected": { levels: ["info"], fields: [] },
   "event stream ended": { levels: ["debug"], fields: [] },
   "event skipped": { levels: ["warn"], fields: ["resync_ms", "reason"] },

@@ -103,11 +103,21 @@ describe("the container to drain", () => {
     }
   });
 
-  test("the reason says if the proxy is not ready or knows no container; it names at most ten", async () => {
+  test("the reason says if the proxy still reads the models of the first servers", async () => {
+    using fake = await new FakeEngine().start();
+    fake.add({ name: "vllm", port: 1 });
+    using slow = startDiscovery(fake, { readModels: () => new Promise(() => undefined) });
+    await until("the engine has answered", () => !slow.fleet.awaitsSources);
+    expect(reasonOf(slow.fleet.drains.drain("llama"))).toBe(
+      'the proxy knows no container "llama" yet: it is starting; try again shortly',
+    );
+  });
+
+  test("the reason says if the engine has not answered yet or shows no container; it names at most ten", async () => {
     using fake = await new FakeEngine().start();
     using none = startDiscovery(fake);
     expect(reasonOf(none.fleet.drains.drain("vllm"))).toBe(
-      'the proxy knows no container "vllm" yet: it is starting; try again shortly',
+      `the proxy knows no container "vllm" yet: it waits for the Docker engine's list of containers; if this lasts, lw-inference-proxy status says why`,
     );
     await until("it is ready", () => none.fleet.isReady);
     expect(reasonOf(none.fleet.drains.drain("vllm"))).toBe(

@@ -72,6 +72,27 @@ describe("take()", () => {
     }
   });
 
+  test.each<[to: Addressed, lack: string]>([
+    [{ kind: "model", model: "m", isInBody: true }, 'has not seen model "m" yet'],
+    [UNNAMED, "has not seen any server yet"],
+  ])("says what a proxy that is not ready waits for: %p", (to, lack) => {
+    const says = (awaitsEngine: boolean): unknown => {
+      const answer = take(to, {
+        ...{ routes: table([]), isReady: () => false, awaitsEngine: () => awaitsEngine },
+      });
+      return answer.kind === "refused" && answer.refusal();
+    };
+    const CANNOT = "Cannot route the request: the proxy is";
+    expect(says(false)).toEqual({
+      code: "starting",
+      message: `${CANNOT} starting and ${lack}; try again shortly`,
+    });
+    expect(says(true)).toEqual({
+      code: "starting",
+      message: `${CANNOT} waiting for the Docker engine's list of containers and ${lack}; try again shortly; if this lasts, lw-inference-proxy status says why`,
+    });
+  });
+
   test("says that a server is stopping, for a model and for a run", async () => {
     const stopping = makeBackend();
     const routes = table([stopping]);

@@ -43,7 +43,7 @@ describe("A request waits", () => {
     await proxy.untilWaiting(1);
     proxy.table.expect(OLD_RUN, undefined, "exited with code 1");
     expect(await errorOf(answer)).toMatch(
-      /^503 backend_unavailable: .* the server of model "m" exited with code 1, and no other server has taken its place; start one, or ask for another model \(waited for 0\.\d s\)$/,
+      /^503 backend_unavailable: .* the server of model "m" exited with code 1, and no server with this model has taken its place; start one, or ask for another model \(waited for 0\.\d s\)$/,
     );
     expect(await errorOf(chat(proxy.origin, "m"))).toBe(
       '404 model_not_found: Cannot route the request: no server has model "m" any more: its last server exited with code 1; the proxy has no models at the moment',

@@ -15,6 +15,8 @@ import { nearest } from "./nearest.ts";
 export type Models = {
   readonly routes: Routes;
   readonly isReady: () => boolean;
+  /** The proxy is not ready, because the engine has not reported its containers yet. */
+  readonly awaitsEngine?: () => boolean;
 };
 
 /** Only Anthropic's SDKs send this header. */
@@ -75,7 +77,7 @@ const SUGGESTIONS_MAX = 10;
 export const SOME_TROUBLE = "stopping, drained, unhealthy or paused";
 
 /** @param nobody why no backend takes requests for the model */
-export function noBackend(model: string, nobody: Nobody, { routes, isReady }: Models): Refusal {
+export function noBackend(model: string, nobody: Nobody, models: Models): Refusal {
   const name = quoteModel(model);
   if (nobody.kind === "draining") {
     const { trouble = SOME_TROUBLE } = nobody;
@@ -91,17 +93,27 @@ export function noBackend(model: string, nobody: Nobody, { routes, isReady }: Mo
       message: `Cannot route the request: the server of model ${name} ${says}; try again shortly`,
     };
   }
-  if (!isReady()) {
-    return {
-      code: "starting",
-      message: `Cannot route the request: the proxy is starting and has not seen model ${name} yet; try again shortly`,
-    };
-  }
+  if (!models.isReady()) return notReady(models, `has not seen model ${name} yet`);
   const { says } = nobody;
   const more = says === undefined ? "" : ` any more: its last server ${says}`;
   return {
     code: "model_not_found",
-    message: `Cannot route the request: no server has model ${name}${more}; ${suggestion(model, routes)}`,
+    message: `Cannot route the request: no server has model ${name}${more}; ${suggestion(model, models.routes)}`,
+  };
+}
+
+/** @param lack what the proxy does not know yet, as a verb and its object */
+export function notReady({ awaitsEngine }: Models, lack: string): Refusal {
+  const [doing, advice] =
+    awaitsEngine?.() === true
+      ? [
+          "is waiting for the Docker engine's list of containers",
+          "; if this lasts, lw-inference-proxy status says why",
+        ]
+      : ["is starting", ""];
+  return {
+    code: "starting",
+    message: `Cannot route the request: the proxy ${doing} and ${lack}; try again shortly${advice}`,
   };
 }
 

@@ -48,10 +48,10 @@ export function connectionReport({
       const reason = advice === undefined ? error.message : `${sentence(error.message)} ${advice}`;
       connection.failed(reason);
       if (isNew)
-        log.error("engine lost", {
+        log.error("engine unreachable", {
           reason: `${sentence(reason)} The proxy tries again until the engine answers.`,
         });
-      else if (advice !== undefined && !isStale) log.error("engine lost", { reason });
+      else if (advice !== undefined && !isStale) log.error("engine unreachable", { reason });
       isStale ||= advice !== undefined;
     },
   };

@@ -67,7 +67,9 @@ describe("the socket for drain and undrain", () => {
       const [name = ""] = readdirSync(directory.path);
       expect(statSync(join(directory.path, name))).toMatchObject({ uid: 65_532 });
       const asked = { ...shared, PROXY_PORT: String(proxy.port) };
-      expect((await runCompiled(asked, ["drain", "x"])).stderr).toContain("it is starting");
+      expect((await runCompiled(asked, ["drain", "x"])).stderr).toContain(
+        "it waits for the Docker engine's list of containers",
+      );
     },
   );
 });

@@ -83,7 +83,8 @@ describe("start", () => {
     expect((await fetch(`${proxy.origin}/readyz`)).status).toBe(503);
     const answer = await chat(proxy.origin, "m");
     expect([answer.status, answer.headers.get("retry-after")]).toEqual([503, "1"]);
-    expect(await answer.json()).toMatchObject({ error: { code: "starting" } });
+    const message = expect.stringContaining("waiting for the Docker engine's list of containers");
+    expect(await answer.json()).toMatchObject({ error: { code: "starting", message } });
   });
 
   test("logs one JSON object a line, and warns about an unknown variable", async () => {

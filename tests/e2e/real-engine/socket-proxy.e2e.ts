@@ -117,7 +117,7 @@ describe.skipIf(missing !== undefined)("behind a socket proxy", () => {
       );
       const isSaidAgain = (): boolean => linesAbove(proxy, "debug").length > before + 1;
       await expectNever("the log repeats it", isSaidAgain, 6_000); // one more try, which takes HAProxy 3 s
-      expect(linesAbove(proxy, "debug").slice(before)).toEqual(["engine lost"]);
+      expect(linesAbove(proxy, "debug").slice(before)).toEqual(["engine unreachable"]);
       expect(proxy.log().at(-1)?.["reason"]).toBe(
         "The engine answered 503 to GET /version: 503 Service Unavailable No server is available to handle this request.; the socket proxy runs, but the engine behind it does not answer. The proxy tries again until the engine answers.",
       );

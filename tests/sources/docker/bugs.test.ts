@@ -109,9 +109,10 @@ describe("A bug in the proxy", () => {
     await until("it looks at all containers", () => watching.resyncs() === 1);
     fake.kill(fake.add());
     await until("events are seen", () => watching.seen.length === 1);
-    expect([watching.log.count("RangeError: a bug"), watching.log.count("engine lost")]).toEqual([
-      1, 0,
-    ]);
+    expect([
+      watching.log.count("RangeError: a bug"),
+      watching.log.count("engine unreachable"),
+    ]).toEqual([1, 0]);
   });
 
   test("in a look at a container: is logged, stops nothing, and is not retried in a hurry", async () => {
