@@ -56,12 +56,30 @@ export async function openControl(init: ControlInit): Promise<Control> {
   return tryToListen(init);
 }
 
+function explain(path: string, error: unknown): string {
+  const directory = path.slice(0, path.lastIndexOf("/"));
+  switch (errorCode(error)) {
+    case "ENOENT":
+      return `The directory ${directory} does not exist`;
+    case "ENOTDIR":
+      return `${directory} is not a directory`;
+    case "EACCES":
+    case "EPERM":
+    case "EROFS":
+      return `The proxy cannot write to the directory ${directory}`;
+    case "ENAMETOOLONG":
+      return `The path ${path} is too long for a socket`;
+    default:
+      return errorText(error);
+  }
+}
+
 function tryToListen(init: ControlInit): Control {
   try {
     const server = listen(init);
     return { kind: "open", close: () => server.stop(true) }; // also removes the socket
   } catch (error) {
-    return { kind: "none", reason: errorText(error), code: errorCode(error) };
+    return { kind: "none", reason: explain(init.path, error), code: errorCode(error) };
   }
 }
 

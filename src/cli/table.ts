@@ -173,7 +173,7 @@ function waitingLine({ models = [] }: StatusReply): readonly string[] {
 function nothingLine(engineState: string): string {
   return engineState === "connecting"
     ? "The engine has not reported any container yet."
-    : "No container has the label inference.enable.";
+    : "No container has the label inference.enable. Add inference.enable=true to a server, and create its container again.";
 }
 
 /** Only tasks of a swarm have a node. Without tasks there is no NODE column. */

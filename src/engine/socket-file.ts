@@ -15,7 +15,7 @@ export function explainSocket(path: string, code: string): string | undefined {
   switch (code) {
     case "ENOENT":
     case "ENOTDIR":
-      return `no such socket; start the engine, mount its socket into the proxy's container (${mount(path, path)}), or set DOCKER_HOST to another one`;
+      return `no such socket; start the engine, set DOCKER_HOST to its socket, or, if the proxy runs in a container, mount the socket there (${mount(path, path)})`;
     case "EACCES":
     case "EPERM":
       return `permission denied; ${permission(path)}`;
@@ -33,7 +33,7 @@ export function explainSocket(path: string, code: string): string | undefined {
 export function explainStaleSocket(path: string): string | undefined {
   if (!statOf(path)?.isSocket()) return undefined;
   const directory = dirname(path);
-  return `if the engine runs, it has made a new socket since the proxy's container started: restart the proxy, or mount the socket's directory instead of the socket (${mount(directory, "/host/run")}, and DOCKER_HOST=unix:///host/run/${path.slice(path.lastIndexOf("/") + 1)})`;
+  return `if the engine runs and the proxy runs in a container, the engine has made a new socket since that container started: restart the proxy, or mount the socket's directory instead of the socket (${mount(directory, "/host/run")}, and DOCKER_HOST=unix:///host/run/${path.slice(path.lastIndexOf("/") + 1)})`;
 }
 
 /** A directory and a plain file refuse connections, too. */

@@ -30,7 +30,11 @@ export function planDrop(
   current: readonly number[],
 ): Drop {
   if (nodes === undefined) {
-    return { kind: "keep", reason: "the engine's socket does not exist, so its group is unknown" };
+    return {
+      kind: "keep",
+      reason:
+        "the engine's socket does not exist, so its group is unknown; start the engine, or mount its socket into the proxy's container; then restart the proxy",
+    };
   }
   const socket = nodes.at(-1);
   const own = current.filter((gid) => gid !== 0);

@@ -5,6 +5,7 @@
 import { isIdRoute, isLoraPath, responseIdIn, UNPREFIXED_PATHS } from "../ground/paths.ts";
 import type { Run } from "../routing/run.ts";
 import { A_JSON_OBJECT } from "./body/json-states.ts";
+import { A_BOUNDARY } from "./body/judge.ts";
 import type { ReadResult } from "./body/read-result.ts";
 import { type Missing, MODEL_BYTES_MAX, type Verdict } from "./body/verdict.ts";
 import { errorResponse } from "./own/errors.ts";
@@ -82,7 +83,10 @@ export function destinationOf(
 }
 
 function invalid({ expected, offset }: Extract<Verdict, { kind: "invalid" }>): Destination {
-  const reason = `its body cannot be read: expected ${expected} at byte ${offset}`;
+  const reason =
+    expected === A_BOUNDARY
+      ? "it is a form, but its Content-Type has no boundary; let the client library set the Content-Type"
+      : `its body cannot be read: expected ${expected} at byte ${offset}`;
   return refuseWith("invalid_json", reason);
 }
 

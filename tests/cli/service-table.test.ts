@@ -128,7 +128,9 @@ describe("the swarm's state", () => {
   test.each(["lost", "forbidden", "a_newer_word"])("has a line at the top: %s", (state) => {
     const shown = lines({ swarm: { ...swarm([]), state, reason: REASON } });
     expect(shown[2]).toBe(`Docker swarm: ${state} for 1 min 1 s: ${REASON}`);
-    expect(shown.at(-1)).toBe("No container has the label inference.enable.");
+    expect(shown.at(-1)).toBe(
+      "No container has the label inference.enable. Add inference.enable=true to a server, and create its container again.",
+    );
   });
 
   test("has no line while the swarm is followed, without a swarm, and with an older proxy", () => {

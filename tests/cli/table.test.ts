@@ -83,7 +83,7 @@ describe("renderStatus()", () => {
         "lw-inference-proxy 1.2.3, up 3 h 4 min, not ready yet, 3 in flight",
         "Docker engine at tcp://socket-proxy:2375: lost for 5 s: connection refused",
         "",
-        "No container has the label inference.enable.",
+        "No container has the label inference.enable. Add inference.enable=true to a server, and create its container again.",
         "",
       ].join("\n"),
     );

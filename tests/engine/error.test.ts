@@ -17,9 +17,9 @@ async function failureAt(address: EngineAddress | string): Promise<EngineError> 
 }
 
 describe("the message when the proxy can't reach the engine", () => {
-  test("no such socket: says what to mount, for docker run and for Compose", async () => {
+  test("no such socket: says what to set, and what to mount with docker run and with Compose", async () => {
     expect((await failureAt("/nowhere/docker.sock")).message).toBe(
-      'Cannot reach the Docker engine at unix:///nowhere/docker.sock: no such socket; start the engine, mount its socket into the proxy\'s container (docker run -v /nowhere/docker.sock:/nowhere/docker.sock; in Compose volumes: ["/nowhere/docker.sock:/nowhere/docker.sock"]), or set DOCKER_HOST to another one',
+      'Cannot reach the Docker engine at unix:///nowhere/docker.sock: no such socket; start the engine, set DOCKER_HOST to its socket, or, if the proxy runs in a container, mount the socket there (docker run -v /nowhere/docker.sock:/nowhere/docker.sock; in Compose volumes: ["/nowhere/docker.sock:/nowhere/docker.sock"])',
     );
   });
 
@@ -47,6 +47,7 @@ describe("the message when the proxy can't reach the engine", () => {
     using socket = await abandonedSocket();
     const { message, ifItLasts } = await failureAt(socket.path);
     expect(message).toEndWith("connection refused; is the engine running?");
+    expect(ifItLasts).toStartWith("if the engine runs and the proxy runs in a container, ");
     expect(ifItLasts).toContain("restart the proxy, or mount the socket's directory");
     expect(ifItLasts).toContain(`docker run -v ${socket.directory}:/host/run;`);
     expect(ifItLasts).toContain("DOCKER_HOST=unix:///host/run/docker.sock");

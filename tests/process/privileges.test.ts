@@ -74,7 +74,8 @@ describe("planDrop()", () => {
   test("stays root while the socket does not exist, because its group is unknown", () => {
     expect(planDrop(USER, undefined, [0])).toEqual({
       kind: "keep",
-      reason: "the engine's socket does not exist, so its group is unknown",
+      reason:
+        "the engine's socket does not exist, so its group is unknown; start the engine, or mount its socket into the proxy's container; then restart the proxy",
     });
   });
 });

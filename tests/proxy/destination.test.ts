@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { A_JSON_OBJECT } from "../../src/proxy/body/json-states.ts";
+import { NO_BOUNDARY } from "../../src/proxy/body/judge.ts";
 import type { ReadResult } from "../../src/proxy/body/read-result.ts";
 import { type Destination, destinationOf, searchesForm } from "../../src/proxy/destination.ts";
 import { ResponseIds } from "../../src/proxy/response-ids.ts";
@@ -162,6 +163,18 @@ describe("destinationOf()", () => {
     const refused = destination(path, verdict);
     if (refused.kind !== "refused") throw new Error(`It is ${refused.kind}`);
     expect(await statusAndCode(refused.response)).toBe(answer);
+  });
+});
+
+test("destinationOf() tells a form without a boundary what to do", async () => {
+  const refused = destination("/v1/audio/transcriptions", NO_BOUNDARY);
+  if (refused.kind !== "refused") throw new Error(`It is ${refused.kind}`);
+  expect(await refused.response.json()).toMatchObject({
+    error: {
+      code: "invalid_json",
+      message:
+        "Cannot route the request: it is a form, but its Content-Type has no boundary; let the client library set the Content-Type",
+    },
   });
 });
 

@@ -13,10 +13,12 @@ export function isForm(contentType: string): boolean {
 
 export const OTHER = { kind: "other" } as const;
 
+export const A_BOUNDARY = 'a "boundary" in the Content-Type';
+
 export const NO_BOUNDARY: Verdict = {
   kind: "invalid",
   offset: 0,
-  expected: 'a "boundary" in the Content-Type',
+  expected: A_BOUNDARY,
 };
 
 export function judge(verdict: Verdict, contentType: string): ReadResult["verdict"] {

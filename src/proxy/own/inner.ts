@@ -36,11 +36,16 @@ export type Inner = {
   readonly answer: (request: Request, target: Target) => Response | Promise<Response>;
 };
 
+/** What to do about a page that is off. */
+const OFF: Readonly<Record<string, string>> = {
+  [METRICS]: `${METRICS} is off; set PROXY_METRICS=true`,
+};
+
 type Answer = (request: Request) => Response | Promise<Response>;
 
 export function createInner(init: InnerInit): Inner {
   const { log, status, scrape, scrapeTargets = () => [], trustedHosts = [] } = init;
-  // A page that is off keeps its path, so that a client cannot see whether it is off.
+  // A page that is off keeps its path, so that only operators can see whether it is off.
   const answers = new Map<string, Answer | undefined>([
     [PAGE, pageResponse],
     [STATUS, status && statusAnswers(status)],
@@ -54,9 +59,10 @@ export function createInner(init: InnerInit): Inner {
     has: (request, { path }) => answers.has(path) && (path !== PAGE || wantsPage(request)),
     answer: (request, { path }) => {
       const answer = answers.get(path);
-      if (answer === undefined || !isDirect(request)) return notServed();
+      if (!isDirect(request)) return notServed();
       const host = request.headers.get("host") ?? "";
-      if (isLocalHost(host, trusted)) return answer(request);
+      if (isLocalHost(host, trusted)) return answer?.(request) ?? notServed(OFF[path]);
+      if (answer === undefined) return notServed();
       warnOfHost(host);
       return errorResponse(
         "not_found",

@@ -160,15 +160,28 @@ describe.each(PATHS)("%s", (path) => {
   });
 });
 
-test("/metrics is a plain 404 if it is off, and no web page may read it", async () => {
-  using proxy = startProxy();
-  for (const host of ["localhost", "evil.example"]) {
-    const answer = await get(proxy, "/metrics", `Host: ${host}`, "Origin: http://page.test");
+const HINT = "/metrics is off; set PROXY_METRICS=true";
+const NO_HINT = "the API is below /v1/";
+
+test.each<[method: string, lines: readonly string[], says: string]>([
+  ["GET", ["Host: localhost"], HINT],
+  ["GET", ["Host: p.example.com"], HINT],
+  ["GET", ["Host: evil.example"], NO_HINT],
+  ["GET", ["Host: localhost", "X-Forwarded-For: 10.0.0.1"], NO_HINT],
+  ["GET", ["Host: localhost", "Forwarded: for=10.0.0.1"], NO_HINT],
+  ["POST", ["Host: localhost", "Content-Length: 0"], NO_HINT],
+])(
+  "/metrics that is off is a 404 for %s %p, and no web page may read it",
+  async (method, lines, says) => {
+    using proxy = startProxy({ trustedHosts: ["p.example.com"] });
+    const head = [...lines, "Origin: http://page.test"];
+    const answer = await ask(proxy, `${method} /metrics HTTP/1.1`, ...head);
     expect(answer).toStartWith("HTTP/1.1 404 ");
+    expect(answer).toContain(`"message":"Cannot serve the request: ${says}"`);
     expect(answer.toLowerCase()).not.toContain("access-control");
-  }
-  expect(proxy.log.lines).toEqual([]);
-});
+    expect(proxy.log.lines).toEqual([]);
+  },
+);
 
 test("the proxy's public answers work under any Host, and web pages may read them", async () => {
   using proxy = start();
