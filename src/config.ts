@@ -12,6 +12,7 @@ import {
   parsedBy,
   readVariables,
   refuse,
+  unknownVariables,
   type Variable,
 } from "./ground/environment.ts";
 import { hostName } from "./ground/host-name.ts";
@@ -160,7 +161,7 @@ export function loadConfig(env: Environment): LoadedConfig {
       trustedHosts: values.PROXY_TRUSTED_HOSTS,
       telemetry: telemetry.settings,
     },
-    warnings: [...unknownVariables(env), ...telemetry.warnings],
+    warnings: [...unknownVariables(env, "PROXY_", Object.keys(VARIABLES)), ...telemetry.warnings],
   };
 }
 
@@ -183,13 +184,6 @@ function linesOf(names: readonly string[], env: Environment): readonly string[] 
   return names.map(
     (name) => `${name} is ${JSON.stringify(env[name])}: expected ${variables[name]?.expected}`,
   );
-}
-
-function unknownVariables(env: Environment): readonly string[] {
-  const ours = Object.keys(VARIABLES).filter((name) => name.startsWith("PROXY_"));
-  return Object.keys(env)
-    .filter((name) => name.startsWith("PROXY_") && !ours.includes(name))
-    .map((name) => `unknown variable ${name}; the proxy knows ${ours.join(", ")}`);
 }
 
 function parsePort(text: string, context: ParseContext): number {

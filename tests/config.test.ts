@@ -225,15 +225,19 @@ describe("loadConfig()", () => {
   });
 
   test("warns about each unknown PROXY_ variable", () => {
-    const env = { PROXY_PORT: "9000", PROXY_DRAIN_TIMEOUT_S: "60", PROXY_HOSTS: "x", proxy_x: "y" };
+    const env = {
+      ...{ PROXY_PORT: "9000", PROXY_DRAIN_TIMEOUT_S: "60", PROXY_PROT: "1", proxy_x: "y" },
+      ...{ PROXY_API_KEY: "x" },
+    };
     const known =
-      "the proxy knows PROXY_PORT, PROXY_HOST, PROXY_WAIT_TIMEOUT, PROXY_DRAIN_TIMEOUT, PROXY_MODEL_SEARCH_LIMIT, PROXY_USER, PROXY_METRICS, PROXY_TRUSTED_HOSTS";
+      "The proxy knows PROXY_PORT, PROXY_HOST, PROXY_WAIT_TIMEOUT, PROXY_DRAIN_TIMEOUT, PROXY_MODEL_SEARCH_LIMIT, PROXY_USER, PROXY_METRICS, PROXY_TRUSTED_HOSTS.";
     expect(loadConfig(env)).toEqual({
       kind: "config",
       config: { ...DEFAULTS, port: 9000 },
       warnings: [
-        `unknown variable PROXY_DRAIN_TIMEOUT_S; ${known}`,
-        `unknown variable PROXY_HOSTS; ${known}`,
+        "PROXY_DRAIN_TIMEOUT_S has no effect: unknown variable. Did you mean PROXY_DRAIN_TIMEOUT?",
+        "PROXY_PROT has no effect: unknown variable. Did you mean PROXY_PORT?",
+        `PROXY_API_KEY has no effect: unknown variable. ${known}`,
       ],
     });
   });

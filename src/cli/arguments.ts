@@ -1,5 +1,6 @@
 /** Parses the program's arguments into a command. Holds the usage and the help. Runs no command. Pure. */
 import { parseDuration } from "../ground/duration.ts";
+import { nearestWord } from "../ground/edit-distance.ts";
 import { quoted } from "../ground/printable.ts";
 
 export type Command = { readonly kind: "run" } | SideCommand;
@@ -28,14 +29,17 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
   ["", { kind: "run" }],
   ["--version", { kind: "version" }],
   ["-v", { kind: "version" }],
+  ["version", { kind: "version" }],
   ["--help", { kind: "help" }],
   ["-h", { kind: "help" }],
+  ["help", { kind: "help" }],
   ["healthcheck", { kind: "healthcheck" }],
   ["status", { kind: "status", json: false }],
   ["status --json", { kind: "status", json: true }],
 ]);
 
-export const USAGE = `Usage: lw-inference-proxy [command]
+/** @param where where the variables are listed */
+const usage = (where: string): string => `Usage: lw-inference-proxy [command]
 
   (no command)     run the proxy
   status [--json]  show the containers that the local proxy routes to, and why it does not route to
@@ -51,9 +55,12 @@ export const USAGE = `Usage: lw-inference-proxy [command]
   --help           show this text
 
 The local proxy is the one on this machine, or in this container. Environment variables are its
-only configuration (see --help). To find it, status and healthcheck read PROXY_PORT and PROXY_HOST;
+only configuration (${where}). To find it, status and healthcheck read PROXY_PORT and PROXY_HOST;
 drain and undrain read PROXY_PORT and RUNTIME_DIRECTORY.
 `;
+
+/** The text for a wrong argument. */
+export const USAGE = usage("see --help");
 
 /** The environment variables by name. */
 export type Variables = Readonly<Record<string, HelpedVariable>>;
@@ -67,12 +74,15 @@ type HelpedVariable = {
   readonly default: string;
 };
 
+/** OpenTelemetry has too many variables to list. */
+const TELEMETRY = "OpenTelemetry's variables (OTEL_…): see docs/telemetry.md\n";
+
 export function help(variables: Variables): string {
   const entries = Object.entries(variables).map(
     ([name, variable]) =>
       `  ${name}\n      ${variable.meaning}\n      ${variable.expected}; default: ${variable.default || "none"}\n`,
   );
-  return `${USAGE}\nEnvironment variables:\n\n${entries.join("")}`;
+  return `${usage("listed below")}\nEnvironment variables:\n\n${entries.join("")}\n${TELEMETRY}`;
 }
 
 /** @param args without the program and its script */
@@ -130,7 +140,15 @@ function unusable(reason: string): SideCommand {
 
 const ARGUMENT_LENGTH_MAX = 256;
 
+/** Every command and option. */
+const WORDS = [...COMMANDS.keys(), "drain", "undrain", TIMEOUT]
+  .flatMap((line) => line.split(" "))
+  .filter((word) => word !== "");
+
 /** The text to print for a wrong argument. */
 export function wrongArgument(argument: string): string {
-  return `lw-inference-proxy: unexpected argument ${quoted(argument, ARGUMENT_LENGTH_MAX)}\n\n${USAGE}`;
+  const meant = nearestWord(argument, WORDS);
+  // A known word may be in the wrong place.
+  const advice = meant === undefined || meant === argument ? "" : `; did you mean ${meant}?`;
+  return `lw-inference-proxy: unexpected argument ${quoted(argument, ARGUMENT_LENGTH_MAX)}${advice}\n\n${USAGE}`;
 }

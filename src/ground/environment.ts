@@ -1,7 +1,9 @@
 /**
- * Parses environment variables, each with its own schema. Knows no variable by name and writes no error text.
+ * Parses environment variables, each with its own schema, and finds unknown ones. Knows no variable by name.
  */
+
 import { z } from "zod/mini";
+import { nearestWord } from "./edit-distance.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -56,4 +58,26 @@ export function parsedBy<Value>(parse: (text: string, context: ParseContext) => 
 export function refuse(context: ParseContext): never {
   context.issues.push({ code: "custom", input: context.value, message: "wrong" });
   return z.NEVER;
+}
+
+/**
+ * One line for each variable that begins with `prefix` and is not in `known`: it is mostly a typing error.
+ */
+export function unknownVariables(
+  env: Environment,
+  prefix: string,
+  known: readonly string[],
+): readonly string[] {
+  const ours = known.filter((name) => name.startsWith(prefix));
+  const withoutPrefix = (name: string): string => name.slice(prefix.length);
+  return Object.keys(env)
+    .filter((name) => name.startsWith(prefix) && !ours.includes(name))
+    .map((name) => {
+      const meant = nearestWord(withoutPrefix(name), ours.map(withoutPrefix));
+      const advice =
+        meant === undefined
+          ? `The proxy knows ${ours.join(", ")}.`
+          : `Did you mean ${prefix}${meant}?`;
+      return `${name} has no effect: unknown variable. ${advice}`;
+    });
 }

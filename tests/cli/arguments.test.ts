@@ -12,8 +12,10 @@ describe("parseCommandLine()", () => {
     [[], { kind: "run" }],
     [["--version"], { kind: "version" }],
     [["-v"], { kind: "version" }],
+    [["version"], { kind: "version" }],
     [["--help"], { kind: "help" }],
     [["-h"], { kind: "help" }],
+    [["help"], { kind: "help" }],
     [["healthcheck"], { kind: "healthcheck" }],
     [["status"], { kind: "status", json: false }],
     [["status", "--json"], { kind: "status", json: true }],
@@ -85,9 +87,26 @@ test("help shows the meaning, the values and the default of each variable", () =
     A: { meaning: "how many", default: "1", expected: "a number" },
     LONG: { meaning: "what", default: "", expected: "x" },
   });
+  const usage = USAGE.replace("(see --help)", "(listed below)");
+  expect(usage).not.toBe(USAGE);
   expect(text).toBe(
-    `${USAGE}\nEnvironment variables:\n\n  A\n      how many\n      a number; default: 1\n  LONG\n      what\n      x; default: none\n`,
+    `${usage}\nEnvironment variables:\n\n  A\n      how many\n      a number; default: 1\n  LONG\n      what\n      x; default: none\n\nOpenTelemetry's variables (OTEL_…): see docs/telemetry.md\n`,
   );
+});
+
+test.each<[argument: string, meant: string | undefined]>([
+  ["--jsn", "--json"],
+  ["-json", "--json"],
+  ["stats", "status"],
+  ["undrian", "undrain"],
+  ["--timout", "--timeout"],
+  ["--json", undefined], // in the wrong place
+  ["serve", undefined],
+  ["", undefined],
+])("the text for the wrong argument %p suggests %p", (argument, meant) => {
+  const [line] = wrongArgument(argument).split("\n");
+  const advice = meant === undefined ? "" : `; did you mean ${meant}?`;
+  expect(line).toBe(`lw-inference-proxy: unexpected argument "${argument}"${advice}`);
 });
 
 test("a wrong argument is shown with escaped control characters", () => {

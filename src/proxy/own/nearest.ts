@@ -3,9 +3,8 @@
  * names, and any client can ask for a name that does not exist. So this compares only a few letter by letter: the names
  * that share the most pairs of letters with the wanted one. Pure, except for a cache per list.
  */
+import { COMPARED_LENGTH_MAX, editDistance, isNear } from "../../ground/edit-distance.ts";
 
-/** Compares only this many characters. Longer names differ within them. */
-const COMPARED_LENGTH_MAX = 64;
 const LATEST = ":latest";
 /** How many names to compare letter by letter. This takes 0.3 ms at most. */
 const COMPARED_MAX = 32;
@@ -25,13 +24,6 @@ export function nearest(name: string, names: readonly string[], count: number): 
     .sort((a, b) => a.distance - b.distance)
     .slice(0, count)
     .map(({ each }) => each);
-}
-
-/** The share of the longer name that may differ. */
-const DIFFERENT_SHARE = 1 / 3;
-
-function isNear(wanted: string, name: string, distance: number): boolean {
-  return distance <= Math.max(wanted.length, name.length) * DIFFERENT_SHARE;
 }
 
 /** Shorter parts have no meaning: `8b`, `it`, `v2`. */
@@ -142,23 +134,4 @@ function bitsOf(word: number): number {
 function comparable(name: string): string {
   const lower = name.slice(0, COMPARED_LENGTH_MAX).toLowerCase().slice(0, COMPARED_LENGTH_MAX);
   return lower.endsWith(LATEST) ? lower.slice(0, -LATEST.length) : lower;
-}
-
-/** The two current rows of the distance table, shared by all calls. */
-let row = new Uint16Array(COMPARED_LENGTH_MAX + 1);
-let next = new Uint16Array(COMPARED_LENGTH_MAX + 1);
-
-/** Levenshtein's distance: how many characters to insert, delete or replace. */
-function editDistance(a: string, b: string): number {
-  for (let j = 0; j <= b.length; j += 1) row[j] = j;
-  for (let i = 1; i <= a.length; i += 1) {
-    next[0] = i;
-    for (let j = 1; j <= b.length; j += 1) {
-      const same = a.charCodeAt(i - 1) === b.charCodeAt(j - 1);
-      const replaced = (row[j - 1] ?? 0) + (same ? 0 : 1);
-      next[j] = Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1);
-    }
-    [row, next] = [next, row];
-  }
-  return row[b.length] ?? 0;
 }
