@@ -12,6 +12,7 @@ const server = Bun.serve({
   port: 0,
   hostname: "127.0.0.1",
   idleTimeout: 0,
+  development: false, // otherwise an error is a page of HTML
   routes: {
     "/v1/models": () => Response.json({ object: "list", data: [MODEL_CARD] }),
     "/v1/chat/completions": { POST: chat },
@@ -27,11 +28,17 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
 }
 console.log(server.port);
 
+type ChatRequest = {
+  readonly stream?: boolean;
+  readonly stream_options?: { readonly include_usage?: boolean };
+};
+
 async function chat(request: Request): Promise<Response> {
-  const { stream, stream_options } = (await request.json()) as {
-    readonly stream?: boolean;
-    readonly stream_options?: { readonly include_usage?: boolean };
-  };
+  const asked = (await request.json().catch(() => undefined)) as ChatRequest | null | undefined;
+  if (asked === null || asked === undefined) {
+    return Response.json({ error: { message: "invalid JSON" } }, { status: 400 });
+  }
+  const { stream, stream_options } = asked;
   const head = { id: "chatcmpl-1", created: MODEL_CARD.created, model: MODEL };
   if (stream !== true) {
     const message = { role: "assistant", content: WORDS.join("") };

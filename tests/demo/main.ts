@@ -40,6 +40,8 @@ async function main(): Promise<void> {
       void keepTraffic({ origin, chats, messages: claude.model, signal });
       screen.note("The demo keeps sending requests. Some of them fail on purpose.");
     }
+    const command = stage.commandLine(Number(new URL(origin).port));
+    screen.note(`To drain a server, run: ${command} drain ${llama.name}`);
     screen.note(
       `The proxy keeps running. Open ${origin}/ in a browser, or try the commands above. Press Ctrl-C to end the demo and clean up.`,
     );

@@ -16,6 +16,8 @@ export type DemoContainer = {
 
 export type Stage = AsyncDisposable & {
   readonly engine: FakeEngine;
+  /** How to call a command of the proxy at this port, from any directory. */
+  readonly commandLine: (port: number) => string;
   readonly addContainer: (init: {
     readonly name: string;
     readonly model: string;
@@ -45,19 +47,25 @@ export async function setStage(): Promise<Stage> {
     void child.exited.then(() => children.delete(child));
     return child;
   };
+  const variablesOf = (port: number): Record<string, string> => ({
+    PROXY_PORT: String(port),
+    RUNTIME_DIRECTORY: engine.directory, // the demo kills the proxy at the end, and must leave no files behind
+  });
   return {
     engine,
+    commandLine: (port) => {
+      const variables = Object.entries(variablesOf(port)).map(
+        ([name, value]) => `${name}=${value}`,
+      );
+      return [...variables, process.execPath, PROXY].join(" ");
+    },
     addContainer: async ({ name, model, text, anthropic, replica = false }) => {
       const env = { MODEL: model, TEXT: text, ...(anthropic && { ANTHROPIC: "1" }) };
       return containerOf(engine, { name, model, replica }, () => run(BACKEND, env));
     },
     startProxy: async (port, onLog) => {
       const host = `unix://${engine.socketPath}`;
-      const child = run(PROXY, {
-        PROXY_PORT: String(port),
-        DOCKER_HOST: host,
-        RUNTIME_DIRECTORY: engine.directory, // the demo kills the proxy at the end, and must leave no files behind
-      });
+      const child = run(PROXY, { ...variablesOf(port), DOCKER_HOST: host });
       void (async () => {
         for await (const line of linesOf(child)) onLog(line);
       })();

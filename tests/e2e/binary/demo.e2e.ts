@@ -89,6 +89,10 @@ describe("the demo", () => {
       await until("the demo stays up", () => output.includes("Ctrl-C"), BOUND_MS);
       const port = /Port 8080 is taken, so the proxy uses port (\d+)/.exec(output)?.[1];
       expect((await fetch(`http://127.0.0.1:${port}/v1/models`)).status).toBe(200);
+      const drain = /^To drain a server, run: (.+)$/m.exec(output)?.[1] ?? "";
+      const drained = Bun.spawn(["sh", "-c", drain], { env: { PATH: "" }, stderr: "pipe" });
+      expect(await drained.stdout.text()).toEndWith("llama-1: drained; no requests left\n");
+      expect([await drained.exited, await drained.stderr.text()]).toEqual([0, ""]);
       child.kill("SIGINT");
       expect(await within("the demo's exit", child.exited)).toBe(0);
       await reading;
