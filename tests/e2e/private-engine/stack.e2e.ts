@@ -152,7 +152,16 @@ test.skipIf(WHY_NOT !== undefined)(
 test.skipIf(WHY_NOT !== undefined)(
   "the manager accepts the file with the socket proxy, and only the socket proxy must run on a manager",
   async () => {
-    await manager.docker("stack", "rm", "plain");
+    // Docker refuses to remove the network while a task that is just ending still uses it.
+    await until(
+      "the stack is removed",
+      () =>
+        manager.docker("stack", "rm", "plain").then(
+          () => true,
+          () => false,
+        ),
+      30_000,
+    );
     await until(
       "the network is gone",
       async () =>
