@@ -12,6 +12,7 @@ import {
   type SocketEntry,
   type SocketListener,
 } from "./proxy/socket/client-sockets.ts";
+import { bugFields } from "./telemetry/bug-report.ts";
 import type { Log } from "./telemetry/log.ts";
 
 export type ServerInit = {
@@ -67,11 +68,7 @@ export function startServer(init: ServerInit): ProxyServer {
     fetch: (request) => handler(request, new ClientConnection(request, connections)),
     websocket: sockets.handler,
     error: (error) => {
-      log.error("internal error", {
-        doing: "while it served a request",
-        reason: String(error),
-        stack: error.stack,
-      });
+      log.error("internal error", bugFields("while it served a request", error));
       return errorResponse("internal_error", "Cannot serve the request: the proxy failed");
     },
   });

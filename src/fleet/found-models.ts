@@ -2,9 +2,9 @@
  * What the proxy learns by asking one server: its models, or why they can't be read, and whether the server can be
  * reached. Starts and stops the reading of its models; plan.ts decides when.
  */
-import { stackOf } from "../ground/error-stack.ts";
 import type { Model } from "../routing/backend.ts";
 import type { Source } from "../sources/sighting.ts";
+import { bugFields } from "../telemetry/bug-report.ts";
 import type { Log } from "../telemetry/log.ts";
 import { ModelReading } from "./model-reading.ts";
 import type { ReadModels } from "./models.ts";
@@ -140,8 +140,8 @@ export class FoundModels {
         this.failed(reason, unreachable);
       },
       onBug: (error) => {
-        const bug = { reason: String(error), stack: stackOf(error) };
-        log.error("internal error", { container: name(), doing: "while it read models", ...bug });
+        const bug = bugFields("while it read models", error);
+        log.error("internal error", { container: name(), ...bug });
       },
     });
   }

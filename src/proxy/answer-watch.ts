@@ -2,7 +2,7 @@
  * Watches an answer on its way to the client: which side we wait for, and how the answer ends. A class without
  * closures, because thousands may be open.
  */
-import { stackOf } from "../ground/error-stack.ts";
+import { bugFields } from "../telemetry/bug-report.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { BodyEnd, BodyWatch } from "./answer-body.ts";
 import type { BrokenAnswers } from "./broken-answers.ts";
@@ -51,11 +51,7 @@ export class AnswerWatch implements BodyWatch {
     const ending = attempt.ended(end);
     if (error === undefined) this.#pool.keep();
     if (isBug) {
-      this.#told.log.error("internal error", {
-        doing: "while it passed on an answer",
-        reason: String(error),
-        stack: stackOf(error),
-      });
+      this.#told.log.error("internal error", bugFields("while it passed on an answer", error));
     } else if (ending === "broken off") this.#brokeOff(error);
   }
 

@@ -11,6 +11,23 @@ const REPEAT_MS = 60_000;
 const KEPT_MAX = 100;
 const STACK_LENGTH_MAX = 4_000;
 
+/**
+ * The fields of the event `internal error`.
+ *
+ * @param doing what the proxy was doing: `while it …`
+ */
+export function bugFields(
+  doing: string,
+  error: unknown,
+): Readonly<Record<"doing" | "reason" | "stack", string>> {
+  const [reason, stack] = [String(error), stackOf(error)];
+  return {
+    doing,
+    reason: reason.slice(0, STACK_LENGTH_MAX),
+    stack: stack.slice(0, STACK_LENGTH_MAX),
+  };
+}
+
 export class BugReport {
   readonly #log: Log;
   readonly #saidMs = new BoundedMap<string, number>(KEPT_MAX);
@@ -30,11 +47,7 @@ export class BugReport {
     const isRepeated = nowMs - (this.#saidMs.get(key) ?? Number.NEGATIVE_INFINITY) < REPEAT_MS;
     if (isRepeated) return;
     this.#saidMs.set(key, nowMs);
-    this.#log.error("internal error", {
-      doing,
-      reason: String(error).slice(0, STACK_LENGTH_MAX),
-      stack: stack.slice(0, STACK_LENGTH_MAX),
-    });
+    this.#log.error("internal error", bugFields(doing, error));
   }
 
   /** Runs `act` and reports its error, if it throws. Resolves when `act` has ended in either way. */

@@ -11,7 +11,6 @@ type EventShape = {
 };
 
 const CONTAINER = ["container", "address", "model_count", "models", "in_flight", "reason", "since"];
-const OF_MODELS = ["container", "instead_of", "without_label", "model_count", "models", "reason"];
 
 export const LOG_EVENTS = {
   listening: { levels: ["info"], fields: ["host", "port", "engine"] },
@@ -43,7 +42,10 @@ export const LOG_EVENTS = {
     fields: ["container", "model_count", "added_count", "added", "removed_count", "removed"],
   },
   "unknown labels": { levels: ["warn"], fields: ["container", "labels", "reason"] },
-  "duplicate models": { levels: ["warn"], fields: OF_MODELS },
+  "duplicate models": {
+    levels: ["warn"],
+    fields: ["container", "instead_of", "without_label", "model_count", "models", "reason"],
+  },
   "replicas differ": {
     levels: ["warn"],
     fields: ["containers", "model_count", "models", "reason"],
