@@ -5,7 +5,6 @@
 import { isIdRoute, isLoraPath, responseIdIn, UNPREFIXED_PATHS } from "../ground/paths.ts";
 import type { Run } from "../routing/run.ts";
 import { A_JSON_OBJECT } from "./body/json-states.ts";
-import { A_BOUNDARY } from "./body/judge.ts";
 import type { ReadResult } from "./body/read-result.ts";
 import { type Missing, MODEL_BYTES_MAX, type Verdict } from "./body/verdict.ts";
 import { errorResponse } from "./own/errors.ts";
@@ -72,6 +71,8 @@ export function destinationOf(
     case "invalid":
       // A body that does not begin with an object cannot name a model: the query may.
       return (verdict.expected === A_JSON_OBJECT ? byQuery(target) : undefined) ?? invalid(verdict);
+    case "no boundary":
+      return refuseWith("invalid_json", NO_BOUNDARY);
     case "too much":
       return byQuery(target) ?? refuseWith("model_search_limit", TOO_MUCH);
     case "overloaded":
@@ -83,12 +84,12 @@ export function destinationOf(
 }
 
 function invalid({ expected, offset }: Extract<Verdict, { kind: "invalid" }>): Destination {
-  const reason =
-    expected === A_BOUNDARY
-      ? "it is a form, but its Content-Type has no boundary; let the client library set the Content-Type"
-      : `its body cannot be read: expected ${expected} at byte ${offset}`;
+  const reason = `its body cannot be read: expected ${expected} at byte ${offset}`;
   return refuseWith("invalid_json", reason);
 }
+
+const NO_BOUNDARY =
+  "it is a form, but its Content-Type has no boundary; let the client library set the Content-Type";
 
 export const HOW_TO_NAME = {
   body: 'name the model in a JSON object ({"model": "…"}), in a form field "model", or in the query (?model=…)',

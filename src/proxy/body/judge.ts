@@ -13,13 +13,7 @@ export function isForm(contentType: string): boolean {
 
 export const OTHER = { kind: "other" } as const;
 
-export const A_BOUNDARY = 'a "boundary" in the Content-Type';
-
-export const NO_BOUNDARY: Verdict = {
-  kind: "invalid",
-  offset: 0,
-  expected: A_BOUNDARY,
-};
+export const NO_BOUNDARY = { kind: "no boundary" } as const;
 
 export function judge(verdict: Verdict, contentType: string): ReadResult["verdict"] {
   return isOther(verdict, contentType) ? OTHER : verdict;

@@ -35,6 +35,8 @@ export type ReadResult = Upload & {
     | Verdict
     /** The body is not JSON or multipart and does not claim to be. Or it is a form that the proxy does not search. */
     | { readonly kind: "other" }
+    /** The body is a form, but its Content-Type names no boundary between the fields. */
+    | { readonly kind: "no boundary" }
     /** Too many bytes came before the model: `too much` for this request, `overloaded` for all requests together. */
     | { readonly kind: "too much" | "overloaded" };
   /** Hands over the whole body, including the bytes already read. Call either this or `discard`, once. */

@@ -104,13 +104,16 @@ export function readWhole(
 ): ReadResult {
   const of = { bytes, kept, isOfForm: isForm(contentType), scanner: undefined };
   if (of.isOfForm) {
-    const form = searchesForm ? formScanner(contentType) : undefined;
-    const found = form === undefined ? NO_BOUNDARY : (form.push(bytes) ?? form.end());
-    return new WholeRead({ ...of, verdict: searchesForm ? judge(found, contentType) : OTHER });
+    return new WholeRead({ ...of, verdict: searchesForm ? searchForm(bytes, contentType) : OTHER });
   }
   const model = modelAtStart(bytes);
   if (model !== undefined) return new WholeRead({ ...of, verdict: { kind: "found", model } });
   const scanner = new ModelScanner();
   const verdict = judge(scanner.push(bytes) ?? scanner.end(), contentType);
   return new WholeRead({ ...of, verdict, scanner });
+}
+
+function searchForm(bytes: Uint8Array, contentType: string): ReadResult["verdict"] {
+  const form = formScanner(contentType);
+  return form === undefined ? NO_BOUNDARY : judge(form.push(bytes) ?? form.end(), contentType);
 }
