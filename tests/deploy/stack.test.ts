@@ -2,12 +2,12 @@
  * deploy/stack.yaml and its variant with a socket proxy use only what
  * Swarm supports, and match the proxy and compose.yaml.
  */
+
 import { describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { VARIABLES } from "../../src/config.ts";
 import { parseDuration } from "../../src/ground/duration.ts";
 import { LABELS, readLabels } from "../../src/sources/labels.ts";
+import { readText } from "../support/docs.ts";
 import { STACK_TEXT, withSocketProxy } from "../support/stack-file.ts";
 
 type Updates = {
@@ -68,9 +68,9 @@ const NOT_IN_SWARM = [
 const SOCKET = "/var/run/docker.sock";
 const PLAIN = Bun.YAML.parse(STACK_TEXT) as Stack;
 const GUARDED = Bun.YAML.parse(withSocketProxy()) as Stack;
-const COMPOSE = Bun.YAML.parse(
-  readFileSync(join(import.meta.dir, "../../compose.yaml"), "utf8"),
-) as { readonly services: Readonly<Record<string, Service>> };
+const COMPOSE = Bun.YAML.parse(readText("compose.yaml")) as {
+  readonly services: Readonly<Record<string, Service>>;
+};
 
 const imageOf = ({ image }: Service): string => image;
 const hasSocket = ({ volumes = [] }: Service): boolean =>
@@ -208,7 +208,7 @@ describe("with the socket proxy", () => {
       "socket-proxy",
     ]);
     expect(guard.deploy.replicas ?? 1).toBe(1);
-    const page = readFileSync(join(import.meta.dir, "../../docs/security.md"), "utf8");
+    const page = readText("docs/security.md");
     const [, told = ""] = /`(SERVICES=1 TASKS=1 NODES=1)`/.exec(page) ?? [];
     const allowed = Object.entries(guard.environment ?? {}).map((entry) => entry.join("="));
     expect(allowed).toEqual(["CONTAINERS=1", ...told.split(" "), "NETWORKS=1"]);

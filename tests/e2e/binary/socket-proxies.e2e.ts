@@ -3,18 +3,18 @@
  * a fake engine. It runs no Docker process, so it can imitate every release of the engine. For a real engine see
  * real-engine/socket-proxy.e2e.ts.
  */
+
 import { describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { modelIds, untilModels } from "../../support/client/requests.ts";
 import { provide } from "../../support/debian-package.ts";
+import { readText } from "../../support/docs.ts";
 import { FakeEngine } from "../../support/engine/fake.ts";
 import { type SocketProxy, startSocketProxy } from "../../support/engine/socket-proxy/process.ts";
 import { RULE_FOR_TRAEFIK, startWollomatic } from "../../support/engine/socket-proxy/wollomatic.ts";
 import { startCompiled } from "../../support/proxy/compiled.ts";
 import { until } from "../../support/until.ts";
 
-const PAGE = readFileSync(join(import.meta.dir, "../../../docs/security.md"), "utf8");
+const PAGE = readText("docs/security.md");
 /** The rule for wollomatic's socket proxy, as docs/security.md shows it. */
 const OUR_RULE = /-allowGET=([^'`]+)'/.exec(PAGE)?.[1] ?? "";
 

@@ -2,12 +2,12 @@
  * The compiled binary behind each socket proxy of docs/security.md, in front of a real swarm manager, with and
  * without the rules that the page gives for a swarm.
  */
+
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
-import { join } from "node:path";
 import type { Status } from "../../../src/status.ts";
 import { provide } from "../../support/debian-package.ts";
+import { readText } from "../../support/docs.ts";
 import { LoneManager, whyNoLoneManager } from "../../support/engine/lone-manager.ts";
 import {
   type Allowed,
@@ -20,7 +20,7 @@ import { buildInferenceImage } from "../../support/server/inference-server/image
 import { until } from "../../support/until.ts";
 
 const TIMEOUT_MS = 60_000;
-const PAGE = readFileSync(join(import.meta.dir, "../../../docs/security.md"), "utf8");
+const PAGE = readText("docs/security.md");
 const RULE = /-allowGET=([^'`]+)'/.exec(PAGE)?.[1] ?? "";
 /** The paths that the page adds to `version` in wollomatic's rule. */
 const MORE = /`version\|(services\|[^`]+)` in place of `version`/.exec(PAGE)?.[1] ?? "";

@@ -5,10 +5,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { wantsPage } from "../../../src/proxy/own/page.ts";
 import { rawExchange } from "../../support/client/raw-http.ts";
+import { ROOT, readText } from "../../support/docs.ts";
 import { type RunningProxy, startProxy } from "../../support/proxy/in-process.ts";
 
-const ROOT = join(import.meta.dir, "../../..");
-const PAGE = readFileSync(join(ROOT, "src/proxy/own/page.html"), "utf8");
+const PAGE = readText("src/proxy/own/page.html");
 /** The header that Chromium sends for an address that a user types. */
 const BROWSER =
   "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8";
@@ -220,7 +220,7 @@ describe("page.html", () => {
 
   test("has the same to-do text for each state as docs/operating.md", () => {
     const [, json = ""] = /^const TODO = (\{[\s\S]*?^\});$/m.exec(PAGE) ?? [];
-    const docs = readFileSync(join(ROOT, "docs/operating.md"), "utf8");
+    const docs = readText("docs/operating.md");
     const [, table = ""] =
       /^\| State \| What it means \| What to do \|\n.*\n((?:\|.*\n)+)/m.exec(docs) ?? [];
     const rows = table
@@ -235,7 +235,7 @@ describe("page.html", () => {
 });
 
 test("the picture of the page in the docs has less than 150 kB", () => {
-  const docs = readFileSync(join(ROOT, "docs/operating.md"), "utf8");
+  const docs = readText("docs/operating.md");
   const [, file = ""] = /^!\[.+\]\((.+\.png)\)$/m.exec(docs) ?? [];
   expect(readFileSync(join(ROOT, "docs", file)).length).toBeLessThan(150_000);
 });
